@@ -1,0 +1,71 @@
+import { describe, expect, it } from "vitest";
+
+import { HELP, parseArguments } from "./arguments.ts";
+import { EXIT, Failure } from "./failure.ts";
+
+describe("parseArguments", () => {
+  it("listens on loopback, port 4437, when nothing is said", () => {
+    expect(parseArguments([])).toEqual({
+      host: "127.0.0.1",
+      port: 4437,
+      dataDir: undefined,
+      variables: {},
+      quiet: false,
+      readyJson: false,
+      help: false,
+    });
+  });
+
+  it("reads every flag, and splits --var at its first colon only", () => {
+    const argv = ["--port=0", "--host", "[::1]", "--data-dir", "/d", "--var", "A:http://x:1", "--var", "B:", "--quiet"];
+    expect(parseArguments([...argv, "--ready-json", "-h"])).toEqual({
+      host: "::1",
+      port: 0,
+      dataDir: "/d",
+      variables: { A: "http://x:1", B: "" },
+      quiet: true,
+      readyJson: true,
+      help: true,
+    });
+  });
+
+  it("lets the last --var of a name win", () => {
+    expect(parseArguments(["--var", "A:1", "--var", "A:2"]).variables).toEqual({ A: "2" });
+  });
+
+  it.each([
+    [["--prot", "1"], "--prot"],
+    [["here"], "here"],
+    [["--port"], "--port"],
+    [["--port", "65536"], "65536"],
+    [["--port", "80a"], "80a"],
+    [["--port", ""], "--port"],
+    [["--host", "a b"], "a b"],
+    [["--data-dir", ""], "--data-dir"],
+    [["--var", "LOG_LEVEL=info"], "LOG_LEVEL=info"],
+    [["--var", ":info"], ":info"],
+    [["--quiet=yes"], "--quiet"],
+  ])("refuses %j, naming the culprit and a fix", (argv, culprit) => {
+    const failure = failureOf(() => parseArguments(argv));
+    expect(failure.exitCode).toBe(EXIT.usage);
+    expect(failure.message).toContain(culprit);
+    expect(failure.message).not.toContain("\n");
+    expect(failure.fix).toContain("npm start -- ");
+  });
+
+  it("has a line of help for each flag", () => {
+    for (const flag of ["port", "host", "data-dir", "var", "quiet", "ready-json", "help"]) {
+      expect(HELP).toMatch(new RegExp(`^  --${flag} `, "m"));
+    }
+  });
+});
+
+function failureOf(action: () => unknown): Failure {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof Failure) return error;
+    throw error;
+  }
+  throw new Error("expected a Failure");
+}

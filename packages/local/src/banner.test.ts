@@ -1,0 +1,44 @@
+import { describe, expect, it } from "vitest";
+
+import { formatBanner, formatExposureWarning, formatUrl, isLoopback } from "./banner.ts";
+
+const url = "http://127.0.0.1:4437";
+const dataDir = "/data";
+
+describe("formatBanner", () => {
+  it("prints four lines that work when pasted", () => {
+    const banner = formatBanner({ url, dataDir, settings: { TENANCY: "single", AUTH_MODE: "none" } });
+    expect(banner.match(/^ {2}curl .*$/gm)).toEqual([
+      "  curl -X PUT -H 'Content-Type: application/json' http://localhost:4437/v1/stream/hello",
+      `  curl -X POST -H 'Content-Type: application/json' -d '{"text":"hello"}' http://localhost:4437/v1/stream/hello`,
+      "  curl 'http://localhost:4437/v1/stream/hello?offset=-1'",
+      "  curl -N 'http://localhost:4437/v1/stream/hello?offset=-1&live=sse'",
+    ]);
+    expect(banner).toContain("/data");
+    expect(banner).not.toContain("TOKEN");
+  });
+
+  it("puts the stream into a project, and asks for a token, where the settings do", () => {
+    const banner = formatBanner({ url, dataDir, settings: { TENANCY: "path", AUTH_MODE: "project" } });
+    expect(banner.match(/^ {2}curl -H "Authorization: Bearer \$TOKEN" .*\/v1\/stream\/demo\/hello/gm)).toHaveLength(4);
+    expect(banner).toContain("set TOKEN");
+  });
+});
+
+it.each([
+  ["127.0.0.1", url],
+  ["0.0.0.0", url],
+  ["::", "http://[::1]:4437"],
+  ["localhost", "http://localhost:4437"],
+  ["192.168.1.5", "http://192.168.1.5:4437"],
+])("reaches %s at %s", (host, expected) => {
+  expect(formatUrl(host, 4437)).toBe(expected);
+});
+
+it("warns when the server is open to other machines, and only then", () => {
+  expect(formatExposureWarning("127.0.0.1", { AUTH_MODE: "none" })).toBe("");
+  expect(formatExposureWarning("0.0.0.0", { AUTH_MODE: "project" })).toBe("");
+  expect(formatExposureWarning("0.0.0.0", { AUTH_MODE: "none" })).toContain("DANGER");
+  expect(["127.1.2.3", "::1", "localhost"].every(isLoopback)).toBe(true);
+  expect(["0.0.0.0", "::", "127.example.com", "10.0.0.1"].some(isLoopback)).toBe(false);
+});

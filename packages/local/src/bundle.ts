@@ -1,0 +1,127 @@
+import { spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { basename, dirname, extname, join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
+
+import type { Unstable_MiniflareWorkerOptions } from "wrangler";
+
+import { Failure } from "./failure.ts";
+import { fingerprint, haveChangedSince, isCurrent, type Fingerprint } from "./fingerprint.ts";
+
+/** wrangler.toml, but for its vars, in the form that Miniflare takes. */
+export type WorkerOptions = Omit<Unstable_MiniflareWorkerOptions["workerOptions"], "modulesRules" | "bindings">;
+
+export interface Bundle {
+  /** The one module that `wrangler deploy` would upload. */
+  readonly script: string;
+  readonly config: WorkerConfig;
+}
+
+export interface WorkerConfig {
+  readonly options: WorkerOptions;
+  /** The vars of wrangler.toml, and those of .dev.vars if it is there. */
+  readonly vars: Readonly<Record<string, unknown>>;
+}
+
+interface CachedBundle extends Bundle {
+  readonly inputs: Fingerprint;
+}
+
+/** Files besides the sources that decide what the bundle and its options are. */
+const CONFIG_FILES = ["wrangler.toml", ".dev.vars", "pnpm-lock.yaml", "packages/local/src/bundle.ts"];
+
+/** The server must start without a network: no telemetry, no check for a newer wrangler. */
+const WRANGLER_ENVIRONMENT = {
+  WRANGLER_SEND_METRICS: "false",
+  WRANGLER_HIDE_BANNER: "true",
+  WRANGLER_LOG: "warn",
+  CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV: "false",
+};
+
+/**
+ * The Worker as `wrangler deploy` would upload it, and its configuration. Loading wrangler and bundling takes two
+ * seconds, so the result is kept until one of its input files changes.
+ */
+export async function loadBundle(root: string): Promise<Bundle> {
+  const cachePath = join(root, "node_modules/.cache/durable-streams-local/bundle.json");
+  const cached = readCache(cachePath);
+  if (cached !== undefined && isCurrent(root, cached.inputs)) return cached;
+  const startedAt = Date.now();
+  const [built, config] = await Promise.all([bundleWorker(root), readConfig(root)]);
+  const paths = [...CONFIG_FILES, ...built.inputs];
+  const bundle: CachedBundle = { script: built.script, config, inputs: fingerprint(root, paths) };
+  // A file that was edited meanwhile may be in the bundle in its old form and in the fingerprint in its new one.
+  if (!haveChangedSince(root, paths, startedAt)) writeAtomically(cachePath, JSON.stringify(bundle));
+  return bundle;
+}
+
+async function readConfig(root: string): Promise<WorkerConfig> {
+  Object.assign(process.env, WRANGLER_ENVIRONMENT);
+  const { unstable_getMiniflareWorkerOptions } = await import("wrangler");
+  const { workerOptions } = unstable_getMiniflareWorkerOptions(join(root, "wrangler.toml"));
+  // The module rules are about bundling, which is done without Miniflare.
+  const { modulesRules: _, bindings, ...options } = workerOptions;
+  return { options, vars: { ...(bindings as Record<string, unknown> | undefined) } };
+}
+
+async function bundleWorker(root: string): Promise<{ script: string; inputs: string[] }> {
+  const outDir = mkdtempSync(join(tmpdir(), "durable-streams-bundle-"));
+  try {
+    const metafile = join(outDir, "meta.json");
+    await runWrangler(root, ["deploy", "--dry-run", "--outdir", outDir, "--metafile", metafile]);
+    return { script: readOnlyModule(outDir), inputs: readInputs(metafile) };
+  } finally {
+    rmSync(outDir, { recursive: true, force: true });
+  }
+}
+
+async function runWrangler(root: string, args: readonly string[]): Promise<void> {
+  const require = createRequire(import.meta.url);
+  const wrangler = join(dirname(require.resolve("wrangler/package.json")), "bin/wrangler.js");
+  const child = spawn(process.execPath, [wrangler, ...args], {
+    cwd: root,
+    env: { ...process.env, ...WRANGLER_ENVIRONMENT },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  const code = await new Promise((settle, fail) => child.once("error", fail).once("close", settle));
+  if (code !== 0)
+    throw new Failure(
+      `The Worker does not bundle:\n${stripVTControlCharacters(output).trim()}`,
+      "correct what is named above",
+    );
+}
+
+function readOnlyModule(outDir: string): string {
+  const modules = readdirSync(outDir).filter((name) => ![".map", ".md", ".json"].includes(extname(name)));
+  const [only] = modules;
+  if (only === undefined || modules.length > 1) {
+    throw new Error(`expected the bundle to be one module, but it is ${modules.join(", ") || "empty"}`);
+  }
+  return readFileSync(join(outDir, only), "utf8");
+}
+
+function readInputs(metafile: string): string[] {
+  const { inputs } = JSON.parse(readFileSync(metafile, "utf8")) as { inputs: Record<string, unknown> };
+  return Object.keys(inputs);
+}
+
+function readCache(path: string): CachedBundle | undefined {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as CachedBundle;
+  } catch {
+    return undefined; // Not there yet.
+  }
+}
+
+/** Two launchers may start at once; each must see a whole file. */
+function writeAtomically(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  const temporary = join(dirname(path), `${basename(path)}.${process.pid}`);
+  writeFileSync(temporary, text, { mode: 0o600 }); // .dev.vars may hold secrets, and so may the options.
+  renameSync(temporary, path);
+}

@@ -1,0 +1,29 @@
+import { createHash } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { resolve } from "node:path";
+
+/** The hash of each file by its path from a root; empty for one that is not there, so that its coming is noticed. */
+export type Fingerprint = Readonly<Record<string, string>>;
+
+export function fingerprint(root: string, paths: readonly string[]): Fingerprint {
+  return Object.fromEntries(paths.map((path) => [path, hashOf(resolve(root, path))]));
+}
+
+export function isCurrent(root: string, known: Fingerprint): boolean {
+  return Object.entries(known).every(([path, hash]) => hashOf(resolve(root, path)) === hash);
+}
+
+export function haveChangedSince(root: string, paths: readonly string[], timeMs: number): boolean {
+  return paths.some((path) => {
+    const stats = statSync(resolve(root, path), { throwIfNoEntry: false });
+    return stats !== undefined && stats.mtimeMs >= timeMs;
+  });
+}
+
+function hashOf(path: string): string {
+  try {
+    return createHash("sha256").update(readFileSync(path)).digest("hex");
+  } catch {
+    return "";
+  }
+}

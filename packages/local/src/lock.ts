@@ -1,0 +1,76 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+
+import { Failure } from "./failure.ts";
+
+/** Who holds a data directory; for the error message of the second server. */
+export interface Holder {
+  readonly pid: number;
+  readonly url?: string;
+}
+
+export interface DataDirLock {
+  /** Makes known where this server answers. */
+  announce(url: string): void;
+  release(): void;
+}
+
+const SQLITE_BUSY = 5;
+
+/**
+ * Takes a data directory for this process: two servers on one directory would each overwrite what the other
+ * acknowledged. The lock is SQLite's exclusive lock on an empty database, which the kernel lets go when the process
+ * dies in whatever way; a file with a process number goes stale, and the number gets reused.
+ * @throws Failure when another process holds it, or the directory cannot be written.
+ */
+export function lockDataDir(dataDir: string): DataDirLock {
+  const holderPath = join(dataDir, "server.json");
+  const database = openExclusively(dataDir, holderPath);
+  const writeHolder = (holder: Holder): void => writeFileSync(holderPath, `${JSON.stringify(holder)}\n`);
+  writeHolder({ pid: process.pid });
+  return {
+    announce: (url) => writeHolder({ pid: process.pid, url }),
+    release: () => {
+      if (!database.isOpen) return;
+      rmSync(holderPath, { force: true });
+      database.close();
+    },
+  };
+}
+
+function openExclusively(dataDir: string, holderPath: string): DatabaseSync {
+  try {
+    mkdirSync(dataDir, { recursive: true });
+    const database = new DatabaseSync(join(dataDir, "lock"), { timeout: 0 });
+    database.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
+    return database;
+  } catch (error) {
+    if (error instanceof Error && "errcode" in error && error.errcode === SQLITE_BUSY) {
+      throw heldBy(dataDir, readHolder(holderPath));
+    }
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Failure(`The data directory ${dataDir} cannot be used: ${reason}`, "choose another: --data-dir DIR");
+  }
+}
+
+function heldBy(dataDir: string, holder: Holder | undefined): Failure {
+  const process = holder === undefined ? "" : ` (process ${holder.pid}${holder.url ? `, ${holder.url}` : ""})`;
+  return new Failure(
+    `Another server uses the data directory ${dataDir}${process}.`,
+    `${holder === undefined ? "end it" : `end it: kill ${holder.pid}`}, or use another directory: --data-dir DIR`,
+  );
+}
+
+function readHolder(path: string): Holder | undefined {
+  try {
+    const parsed: unknown = JSON.parse(readFileSync(path, "utf8"));
+    if (typeof parsed !== "object" || parsed === null || !("pid" in parsed)) return undefined;
+    if (typeof parsed.pid !== "number") return undefined;
+    return "url" in parsed && typeof parsed.url === "string"
+      ? { pid: parsed.pid, url: parsed.url }
+      : { pid: parsed.pid };
+  } catch {
+    return undefined; // The holder has only just taken the lock.
+  }
+}

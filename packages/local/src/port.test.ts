@@ -1,0 +1,33 @@
+import { once } from "node:events";
+import { createServer, type Server } from "node:net";
+
+import { expect, it } from "vitest";
+
+import { reservePort } from "./port.ts";
+
+it("passes a free port, and leaves it free", async () => {
+  const port = await reservePort("127.0.0.1", 0);
+  expect(port).toBeGreaterThan(0);
+  expect(await reservePort("127.0.0.1", port)).toBe(port);
+});
+
+it("names a taken port and offers another", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const port = portOf(server);
+  await expect(reservePort("127.0.0.1", port)).rejects.toMatchObject({
+    exitCode: 1,
+    message: `Port ${port} on 127.0.0.1 is taken by another program.`,
+    fix: expect.stringContaining(`--port ${port + 1}`),
+  });
+  server.close();
+});
+
+it("names an address that this machine does not have", async () => {
+  await expect(reservePort("203.0.113.1", 0)).rejects.toMatchObject({ exitCode: 2 });
+});
+
+function portOf(server: Server): number {
+  const address = server.address();
+  return typeof address === "object" && address !== null ? address.port : 0;
+}

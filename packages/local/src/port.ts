@@ -1,0 +1,41 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
+
+import { EXIT, Failure } from "./failure.ts";
+
+/**
+ * Finds out whether the server can listen, before anything else is started: workerd would say so only after a second,
+ * and less clearly. Returns the port, which for 0 is a free one. In the moment until workerd listens, another program
+ * may still take it; then workerd's own message has to do.
+ */
+export async function reservePort(host: string, port: number): Promise<number> {
+  const server = createServer();
+  try {
+    await once(server.listen({ host, port }), "listening");
+  } catch (error) {
+    throw explain(error, host, port);
+  }
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  return typeof address === "object" && address !== null ? address.port : port;
+}
+
+function explain(error: unknown, host: string, port: number): Failure {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  switch (code) {
+    case "EADDRINUSE":
+      return new Failure(
+        `Port ${port} on ${host} is taken by another program.`,
+        `end it, or take another port: npm start -- --port ${port + 1} (0 takes any free one)`,
+      );
+    case "EACCES":
+      return new Failure(`This user may not listen on port ${port}.`, "take one above 1023: npm start -- --port 4437");
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return new Failure(`${host} is no address of this machine.`, "npm start -- --host 127.0.0.1", EXIT.usage);
+    default:
+      return new Failure(`Cannot listen on ${host}, port ${port}: ${String(error)}`, "choose another --host or --port");
+  }
+}

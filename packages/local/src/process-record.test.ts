@@ -1,0 +1,60 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { afterEach, beforeEach, expect, it } from "vitest";
+
+import { commandOf, endOrphan, endsWithin, isRunning, processRecordPath, readProcessRecord } from "./process-record.ts";
+
+let dataDir: string;
+
+beforeEach(() => {
+  dataDir = mkdtempSync(join(tmpdir(), "record-"));
+});
+
+afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
+
+function record(pid: number, command: string): void {
+  writeFileSync(processRecordPath(dataDir), `${pid}\n${command}\n`);
+}
+
+async function startSleeper() {
+  const sleeper = spawn("sleep", ["60"]);
+  await once(sleeper, "spawn");
+  return { sleeper, pid: sleeper.pid ?? 0, exited: once(sleeper, "exit") };
+}
+
+it("reads what the guard writes, and nothing where there is nothing or half a record", () => {
+  expect(readProcessRecord(dataDir)).toBeUndefined();
+  record(42, "/bin/workerd serve --binary");
+  expect(readProcessRecord(dataDir)).toEqual({ pid: 42, command: "/bin/workerd serve --binary" });
+  writeFileSync(processRecordPath(dataDir), "42\n");
+  expect(readProcessRecord(dataDir)).toBeUndefined();
+});
+
+it("ends the recorded process", async () => {
+  const { pid, exited } = await startSleeper();
+  record(pid, commandOf(pid));
+  await endOrphan(dataDir);
+  expect((await exited)[1]).toBe("SIGKILL");
+});
+
+it("leaves alone another process that was given the recorded number", async () => {
+  const { sleeper, pid, exited } = await startSleeper();
+  record(pid, "/bin/workerd serve --binary");
+  await endOrphan(dataDir);
+  expect(isRunning({ pid, command: commandOf(pid) })).toBe(true);
+  sleeper.kill();
+  await exited;
+});
+
+it("waits for an end no longer than it is told to", async () => {
+  const { sleeper, pid, exited } = await startSleeper();
+  const running = { pid, command: commandOf(pid) };
+  expect(await endsWithin(running, 20)).toBe(false);
+  sleeper.kill();
+  expect(await endsWithin(running, 5_000)).toBe(true);
+  await exited;
+});

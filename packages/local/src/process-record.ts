@@ -1,0 +1,73 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+
+import { Failure } from "./failure.ts";
+
+/** A process that is still the same one only while its number has the same command line. */
+export interface ProcessRecord {
+  readonly pid: number;
+  readonly command: string;
+}
+
+const POLL_MS = 10;
+const ORPHAN_LIMIT_MS = 3_000;
+
+export function processRecordPath(dataDir: string): string {
+  return join(dataDir, "workerd");
+}
+
+/** The workerd of a data directory, as `workerd-guard.sh` recorded it; its command line holds a random port. */
+export function readProcessRecord(dataDir: string): ProcessRecord | undefined {
+  let text: string;
+  try {
+    text = readFileSync(processRecordPath(dataDir), "utf8");
+  } catch {
+    return undefined;
+  }
+  const [pid, command] = text.split("\n");
+  return Number(pid) > 0 && command ? { pid: Number(pid), command } : undefined;
+}
+
+/** Whether the recorded process still runs, and is not another one that was given the same number since. */
+export function isRunning(record: ProcessRecord): boolean {
+  return commandOf(record.pid) === record.command;
+}
+
+/**
+ * Ends a workerd that has outlived its launcher, which the guard prevents unless it was killed too. The caller holds
+ * the directory's lock, so nobody needs that workerd any more.
+ */
+export async function endOrphan(dataDir: string): Promise<void> {
+  const record = readProcessRecord(dataDir);
+  if (record === undefined || !isRunning(record)) return;
+  process.kill(record.pid, "SIGKILL");
+  if (await endsWithin(record, ORPHAN_LIMIT_MS)) return;
+  throw new Failure(
+    `A workerd of an earlier start (process ${record.pid}) still uses the data directory and does not end.`,
+    `find out what holds it (ps -o pid,stat,wchan -p ${record.pid}), or use another directory: --data-dir DIR`,
+  );
+}
+
+/** Whether the process ended within the given time. */
+export async function endsWithin(record: ProcessRecord, limitMs: number): Promise<boolean> {
+  const end = performance.now() + limitMs;
+  while (isRunning(record)) {
+    if (performance.now() > end) return false;
+    await delay(POLL_MS);
+  }
+  return true;
+}
+
+/** The command line of a process; empty for one that is gone, or dead and not yet collected by its parent. */
+export function commandOf(pid: number): string {
+  try {
+    if (process.platform === "linux") {
+      return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trimEnd();
+    }
+    return execFileSync("ps", ["-ww", "-o", "command=", "-p", String(pid)], { encoding: "utf8" }).trimEnd();
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,155 @@
+import { chmodSync, mkdirSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+
+import type { Bundle } from "./bundle.ts";
+import { Failure } from "./failure.ts";
+import { endsWithin, processRecordPath, readProcessRecord } from "./process-record.ts";
+import { publicSocket } from "./public-socket.ts";
+import { WORKERD_PATH } from "./workerd-path.ts";
+
+export interface RuntimeOptions {
+  readonly bundle: Bundle;
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly host: string;
+  readonly port: number;
+  readonly dataDir: string;
+  /** Called when workerd cannot be kept running; the runtime is of no more use. */
+  readonly onFailure: (failure: Failure) => void;
+}
+
+export interface Runtime {
+  /** Ends accepting, lets requests in flight finish within the given time, and ends workerd. */
+  stop(drainMs: number): Promise<void>;
+}
+
+/** Part of the object ids and the storage paths: with another name, a data directory would look empty. */
+const WORKER_NAME = "durable-streams";
+
+const GUARD = fileURLToPath(new URL("workerd-guard.sh", import.meta.url));
+
+const CRASHES_MAX = 5;
+const CRASH_WINDOW_MS = 60_000;
+
+/** Starts workerd by Miniflare, which simulates the bindings (R2, KV, Queues, …) that workerd alone does not have. */
+export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
+  process.env["TMPDIR"] = emptyTemporaryDir(options.dataDir);
+  process.env["MINIFLARE_WORKERD_PATH"] = executable(GUARD);
+  process.env["DS_WORKERD"] = WORKERD_PATH;
+  process.env["DS_PROCESS_RECORD"] = processRecordPath(options.dataDir);
+  const log = new RuntimeLog(options.onFailure);
+  const miniflare = new Miniflare(miniflareOptions(options, log));
+  await miniflare.ready.catch((error: unknown) => {
+    throw explain(error, options.port);
+  });
+  return {
+    stop: async (drainMs) => {
+      process.env["DS_STOPPING"] = "1";
+      log.mute(); // Miniflare takes workerd's end for a crash.
+      await drain(options.dataDir, drainMs);
+      await miniflare.dispose();
+    },
+  };
+}
+
+function explain(error: unknown, port: number): unknown {
+  switch (error instanceof Error && "code" in error ? error.code : undefined) {
+    case "ERR_ADDRESS_IN_USE":
+      return new Failure(`Another program took port ${port} just now.`, "start again, or take another: --port N");
+    case "ERR_RUNTIME_FAILURE":
+      return new Failure("workerd cannot run the Worker.", "read its messages above");
+    default:
+      return error;
+  }
+}
+
+/** Whoever copied the repository may have lost the file's mode. */
+function executable(path: string): string {
+  if ((statSync(path).mode & 0o100) === 0) chmodSync(path, 0o755);
+  return path;
+}
+
+/** Miniflare leaves its temporary files behind when it is killed; here, the next start removes them. */
+function emptyTemporaryDir(dataDir: string): string {
+  const path = join(dataDir, "tmp");
+  rmSync(path, { recursive: true, force: true });
+  mkdirSync(path);
+  return path;
+}
+
+function miniflareOptions(options: RuntimeOptions, log: Log) {
+  return convertV4MiniflareOptions({
+    cf: false, // Otherwise Request.cf would be fetched from the internet.
+    logRequests: false,
+    log,
+    handleStructuredLogs: ({ message }) => void process.stderr.write(`${message}\n`),
+    resourcePersistencePath: options.dataDir,
+    unsafeHandleRuntimeRestart: crashCounter(options.onFailure),
+    workers: [
+      {
+        ...options.bundle.config.options,
+        name: WORKER_NAME,
+        modules: [{ type: "ESModule", path: "worker.js", contents: options.bundle.script }],
+        bindings: options.settings as Record<string, string>,
+        unsafeBindings: [publicSocket(options.host, options.port)],
+      },
+    ],
+  });
+}
+
+/** workerd ends by itself on SIGTERM once no request is in flight; Miniflare would only ever kill it. */
+async function drain(dataDir: string, drainMs: number): Promise<void> {
+  const record = readProcessRecord(dataDir);
+  if (record === undefined) return;
+  try {
+    process.kill(record.pid, "SIGTERM");
+  } catch {
+    return; // It is gone already.
+  }
+  await endsWithin(record, drainMs);
+}
+
+/** Miniflare restarts a crashed workerd at once; one that keeps crashing is given up. */
+function crashCounter(onFailure: RuntimeOptions["onFailure"]): () => void {
+  let crashes: number[] = [];
+  return () => {
+    const now = performance.now();
+    crashes = [...crashes.filter((at) => now - at < CRASH_WINDOW_MS), now];
+    if (crashes.length < CRASHES_MAX) return;
+    onFailure(
+      new Failure(
+        `workerd crashed ${crashes.length} times within a minute.`,
+        "read its last messages above; nothing acknowledged is lost, so start again when the cause is gone",
+      ),
+    );
+  };
+}
+
+/** Miniflare's own warnings and errors, on stderr. */
+class RuntimeLog extends Log {
+  readonly #onFailure: RuntimeOptions["onFailure"];
+  #isMuted = false;
+
+  constructor(onFailure: RuntimeOptions["onFailure"]) {
+    super(LogLevel.WARN);
+    this.#onFailure = onFailure;
+  }
+
+  mute(): void {
+    this.#isMuted = true;
+  }
+
+  protected override log(message: string): void {
+    if (!this.#isMuted) process.stderr.write(`${message}\n`);
+  }
+
+  override error(error: Error): void {
+    if ("code" in error && error.code === "ERR_RUNTIME_FAILURE") {
+      this.#onFailure(new Failure(error.message, "read workerd's messages above"));
+    } else {
+      super.error(error);
+    }
+  }
+}

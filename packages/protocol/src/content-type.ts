@@ -1,0 +1,34 @@
+/** Media types [PROTOCOL §9, RFC 9110 §8.3]. */
+
+/** What a stream has when its creator names no type [PROTOCOL §5.1]. */
+export const DEFAULT_CONTENT_TYPE = "application/octet-stream";
+
+const LENGTH_MAX = 255;
+// type "/" subtype, then anything that has no control character: parameters are kept, never interpreted.
+const CONTENT_TYPE_PATTERN =
+  /^[!#$%&'*+.^_`|~0-9A-Za-z-]+\/[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*(?:;[\t\x20-\x7e\x80-\uffff]*)?$/;
+
+/** How the bytes of a stream are framed: JSON messages, or plain bytes. */
+export type Framing = "json" | "bytes";
+
+/** Whether the text is a usable `Content-Type`, at most 255 characters. */
+export function isContentType(text: string): boolean {
+  return text.length <= LENGTH_MAX && CONTENT_TYPE_PATTERN.test(text);
+}
+
+/** `type/subtype` in lower case, without parameters: what equality of content types is decided on. */
+export function mediaType(contentType: string): string {
+  const semicolon = contentType.indexOf(";");
+  return (semicolon < 0 ? contentType : contentType.slice(0, semicolon)).trim().toLowerCase();
+}
+
+/** JSON mode is for exactly `application/json`; `application/foo+json` is bytes [PROTOCOL §9.1]. */
+export function framingOf(contentType: string): Framing {
+  return mediaType(contentType) === "application/json" ? "json" : "bytes";
+}
+
+/** Whether SSE carries the data as UTF-8 text; everything else goes as base64 [PROTOCOL §5.8]. */
+export function isTextual(contentType: string): boolean {
+  const type = mediaType(contentType);
+  return type.startsWith("text/") || type === "application/json";
+}

@@ -1,0 +1,73 @@
+/**
+ * JSON mode [PROTOCOL §9.1]: how messages lie in the log.
+ *
+ * Every message is stored as its source text followed by one `,`. So a body `[a, b]` is stored by cutting its
+ * brackets and ending it with a comma, and a read is `[` + range without its last byte + `]`: nothing is parsed
+ * into values and printed again, and `12345678901234567890`, `1.0` and duplicate keys survive.
+ */
+
+const SPACE = 0x20;
+const TAB = 0x09;
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+const COMMA = 0x2c;
+const OPEN_BRACKET = 0x5b;
+
+/** The body of a read that has no messages. */
+export const EMPTY_ARRAY = "[]";
+
+/** Why a body was refused. `empty-array` is fine for a create and refused for an append [PROTOCOL §9.1.3]. */
+export type JsonBody =
+  | { readonly ok: true; readonly stored: Uint8Array<ArrayBuffer> }
+  | { readonly ok: false; readonly reason: "invalid" | "empty-array"; readonly detail: string };
+
+/**
+ * Validates a JSON body and brings it into the stored form, one array level flattened.
+ * @param bytes the body as it came.
+ * @param text the same body decoded from UTF-8 (this layer knows no TextDecoder).
+ */
+export function toStoredMessages(bytes: Uint8Array<ArrayBuffer>, text: string): JsonBody {
+  const parsed = parseJson(text);
+  if (!parsed.ok) return { ok: false, reason: "invalid", detail: parsed.detail };
+  let start = skipSpaceForward(bytes, 0);
+  let end = skipSpaceBackward(bytes, bytes.length);
+  if (bytes[start] === OPEN_BRACKET) {
+    start += 1;
+    end -= 1;
+    if (skipSpaceForward(bytes, start) >= end) {
+      return { ok: false, reason: "empty-array", detail: "The array has no messages." };
+    }
+  }
+  const stored = new Uint8Array(end - start + 1);
+  stored.set(bytes.subarray(start, end));
+  stored[stored.length - 1] = COMMA;
+  return { ok: true, stored };
+}
+
+type Parsed = { readonly ok: true } | { readonly ok: false; readonly detail: string };
+
+function parseJson(text: string): Parsed {
+  try {
+    JSON.parse(text);
+    return { ok: true };
+  } catch (error) {
+    // The engine's message quotes a piece of the sender's own body and its position: what the sender needs.
+    return { ok: false, detail: error instanceof Error ? error.message : "The body is not JSON." };
+  }
+}
+
+function skipSpaceForward(bytes: Uint8Array, from: number): number {
+  let index = from;
+  while (index < bytes.length && isSpace(bytes[index])) index += 1;
+  return index;
+}
+
+function skipSpaceBackward(bytes: Uint8Array, from: number): number {
+  let index = from;
+  while (index > 0 && isSpace(bytes[index - 1])) index -= 1;
+  return index;
+}
+
+function isSpace(byte: number | undefined): boolean {
+  return byte === SPACE || byte === LINE_FEED || byte === CARRIAGE_RETURN || byte === TAB;
+}

@@ -1,0 +1,130 @@
+/**
+ * Every way a request can be refused, in one table [RFC 9457]. A problem is a value: it crosses the RPC border
+ * between object and edge as data, and becomes `application/problem+json` at the very edge.
+ */
+
+import { HEADER } from "./headers.ts";
+import { formatOffset } from "./offset.ts";
+
+/**
+ * - retry `never`: the same request will fail again; `after`: it may succeed later (see `Retry-After`);
+ *   `same`: send it again at once, with the same producer headers if it had any.
+ * - effects `none`: nothing was stored; `unknown`: it may have been stored, so only a request with producer headers
+ *   is safe to repeat.
+ */
+interface ProblemKind {
+  readonly status: number;
+  readonly title: string;
+  readonly retry: "never" | "same" | "after";
+  readonly effects: "none" | "unknown";
+}
+
+/** Alphabetical. `docs/problems.md` is generated from this table. */
+export const PROBLEMS = {
+  "body-empty": kind(400, "The body is empty"),
+  "body-too-large": kind(413, "The body is too large"),
+  "content-encoding-broken": kind(400, "The body does not decode"),
+  "content-encoding-unsupported": kind(415, "The content encoding is not supported"),
+  "content-type-invalid": kind(400, "The content type is malformed"),
+  "content-type-mismatch": kind(409, "The content type is not the stream's"),
+  "content-type-missing": kind(400, "The content type is missing"),
+  forbidden: kind(403, "The token does not allow this"),
+  "fork-header-invalid": kind(400, "A fork header is malformed"),
+  internal: kind(500, "The server made a mistake", "after", "unknown"),
+  "json-empty-array": kind(400, "The array has no messages"),
+  "json-invalid": kind(400, "The body is not valid JSON"),
+  "lifetime-invalid": kind(400, "The lifetime is malformed"),
+  "method-not-allowed": kind(405, "The method is not allowed here"),
+  "not-implemented": kind(501, "This is not implemented yet"),
+  "offset-beyond-tail": kind(400, "The offset is beyond the end of the stream"),
+  "offset-gone": kind(410, "The offset belongs to data that no longer exists"),
+  "offset-invalid": kind(400, "The offset is malformed"),
+  overloaded: kind(503, "The stream has too much work", "after", "none"),
+  "parameter-invalid": kind(400, "A query parameter is malformed"),
+  "path-invalid": kind(400, "The path is malformed"),
+  "path-reserved": kind(501, "This path is reserved by the protocol"),
+  "path-too-long": kind(414, "The path is too long"),
+  "producer-epoch-stale": kind(403, "A newer producer epoch exists"),
+  "producer-epoch-start": kind(400, "A new producer epoch must start at sequence 0"),
+  "producer-gap": kind(409, "The producer sequence has a gap"),
+  "producer-headers-incomplete": kind(400, "The producer headers are incomplete"),
+  "producer-headers-invalid": kind(400, "A producer header is malformed"),
+  "route-not-found": kind(404, "There is nothing at this path"),
+  "storage-full": kind(507, "The stream's storage is full"),
+  "stream-closed": kind(409, "The stream is closed"),
+  "stream-exists": kind(409, "The stream exists with another configuration"),
+  "stream-not-found": kind(404, "The stream does not exist"),
+  "stream-seq-invalid": kind(400, "Stream-Seq is malformed"),
+  "stream-seq-regression": kind(409, "Stream-Seq does not grow"),
+  unauthenticated: kind(401, "A valid token is required"),
+  unavailable: kind(503, "The stream could not be reached", "after", "unknown"),
+} as const satisfies Record<string, ProblemKind>;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+
+/** One refusal. `headers` are part of the protocol's answer; `hint` says what to do about it. */
+export interface Problem {
+  readonly code: ProblemCode;
+  readonly detail: string;
+  readonly hint?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface Refusal {
+  readonly ok: false;
+  readonly problem: Problem;
+}
+
+/** The result of a command: its facts, or why it was refused. Safe to send over RPC. */
+export type Result<Facts> = ({ readonly ok: true } & Facts) | Refusal;
+
+export function refuse(
+  code: ProblemCode,
+  detail: string,
+  more: { readonly hint?: string; readonly headers?: Record<string, string> } = {},
+): Refusal {
+  return { ok: false, problem: { code, detail, ...more } };
+}
+
+/** `409` of a closed stream carries the closure and the final offset [PROTOCOL §5.2]. */
+export function refuseClosed(incarnation: number, tail: number): Refusal {
+  return refuse("stream-closed", "The stream is closed; no data can be added any more.", {
+    headers: { [HEADER.closed]: "true", [HEADER.nextOffset]: formatOffset(incarnation, tail) },
+  });
+}
+
+/** `403` to a fenced producer must carry the current epoch, or clients that claim epochs loop forever. */
+export function refuseStaleEpoch(currentEpoch: number): Refusal {
+  return refuse("producer-epoch-stale", `The producer's current epoch is ${currentEpoch}.`, {
+    hint: `Stop this producer, or start a new session with Producer-Epoch ${currentEpoch + 1} and Producer-Seq 0.`,
+    headers: { [HEADER.producerEpoch]: String(currentEpoch) },
+  });
+}
+
+export function refuseGap(expectedSeq: number, receivedSeq: number): Refusal {
+  return refuse("producer-gap", `Expected Producer-Seq ${expectedSeq}, received ${receivedSeq}.`, {
+    hint: "Send the missing sequence numbers first.",
+    headers: producerSeqHeaders(expectedSeq, receivedSeq),
+  });
+}
+
+/** The two headers that every `409` to a producer carries; see `docs/protocol-notes.md` for what happens without. */
+export function producerSeqHeaders(expectedSeq: number, receivedSeq: number): Record<string, string> {
+  return {
+    [HEADER.producerExpectedSeq]: String(expectedSeq),
+    [HEADER.producerReceivedSeq]: String(receivedSeq),
+  };
+}
+
+export function refuseNotFound(): Refusal {
+  return refuse("stream-not-found", "There is no stream at this URL.", { hint: "Create it with PUT." });
+}
+
+function kind(
+  status: number,
+  title: string,
+  retry: ProblemKind["retry"] = "never",
+  effects: ProblemKind["effects"] = "none",
+): ProblemKind {
+  return { status, title, retry, effects };
+}

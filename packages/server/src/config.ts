@@ -1,0 +1,163 @@
+/**
+ * Every setting of the server: one table, read once into a typed `Config`, refused as a whole when any value is
+ * nonsense. Values come from `wrangler.toml` vars, `npm start -- --var NAME:VALUE`, or the dashboard, so they may be
+ * strings. `docs/configuration.md` lists the same settings for operators.
+ */
+
+type Setting =
+  | {
+      readonly kind: "integer";
+      readonly initial: number;
+      readonly min: number;
+      readonly max: number;
+      readonly about: string;
+    }
+  | { readonly kind: "choice"; readonly initial: string; readonly choices: readonly string[]; readonly about: string }
+  | {
+      readonly kind: "text";
+      readonly initial: string;
+      readonly pattern: RegExp;
+      readonly expects: string;
+      readonly about: string;
+    };
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+
+/** Bytes of the largest RPC message that we send to an object; the platform's limit is 32 MiB. */
+const RPC_BYTES_MAX = 30 * MIB;
+
+export const SETTINGS = {
+  TENANCY: choice("path", ["path", "single"], "path: /v1/stream/<project>/<stream>; single: /v1/stream/<stream>"),
+  AUTH_MODE: choice(
+    "project",
+    ["project", "none"],
+    "project: tokens of the project; none: everybody may do everything",
+  ),
+  CORS_ORIGINS: {
+    kind: "text",
+    initial: "*",
+    pattern: /^(?:\*|https?:\/\/[^\s,/]+(?:\s*,\s*https?:\/\/[^\s,/]+)*)$/,
+    expects: "* or a comma-separated list of origins such as https://app.example.com",
+    about: "origins that browsers may call from",
+  },
+  LONG_POLL_TIMEOUT_MS: integer(3_000, 100, 25_000, "how long a long-poll waits for data"),
+  SSE_SESSION_SECONDS: integer(60, 2, 3_600, "how long one SSE response lasts before the client reconnects"),
+  SSE_HEARTBEAT_SECONDS: integer(15, 1, 60, "silence after which an SSE response sends a comment"),
+  SSE_BUFFER_BYTES_MAX: integer(
+    4 * MIB,
+    64 * KIB,
+    32 * MIB,
+    "bytes held for one slow SSE reader before it must catch up",
+  ),
+  APPEND_BYTES_MAX: integer(10 * MIB, KIB, RPC_BYTES_MAX, "bytes of one append, after decoding"),
+  READ_BYTES_MAX: integer(GIB, 64 * KIB, 1_024 * GIB, "bytes of one catch-up response before it is cut"),
+  PENDING_BYTES_MAX: integer(32 * MIB, MIB, 64 * MIB, "bytes of appends that may wait for one stream's disk"),
+  LOG_LEVEL: choice(
+    "error",
+    ["info", "error", "off"],
+    "info: a line per request; error: only those that the server failed",
+  ),
+  SERVER_TIMING: choice("on-request", ["on-request", "always", "off"], "when responses carry Server-Timing"),
+} as const satisfies Record<string, Setting>;
+
+export type SettingName = keyof typeof SETTINGS;
+
+export interface Config {
+  readonly tenancy: "path" | "single";
+  readonly authMode: "project" | "none";
+  /** Allowed origins; `*` alone stands for all. */
+  readonly corsOrigins: readonly string[];
+  readonly longPollTimeoutMs: number;
+  readonly sseSessionSeconds: number;
+  readonly sseHeartbeatSeconds: number;
+  readonly sseBufferBytesMax: number;
+  readonly appendBytesMax: number;
+  readonly readBytesMax: number;
+  readonly pendingBytesMax: number;
+  readonly logLevel: "info" | "error" | "off";
+  readonly serverTiming: "on-request" | "always" | "off";
+}
+
+/** Thrown by `parseConfig`: the message names every bad setting, what it must be, and what it is. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+/**
+ * Reads the settings out of a Worker's environment. Bindings and unknown names are passed over.
+ * @throws ConfigError when any setting is out of its bounds.
+ */
+export function parseConfig(env: object): Config {
+  const values = env as Readonly<Record<string, unknown>>;
+  const faults: string[] = [];
+  const integerOf = (name: SettingName): number => Number(valueOf(values, name, faults));
+  const textOf = (name: SettingName): string => valueOf(values, name, faults);
+  const config: Config = {
+    tenancy: textOf("TENANCY") === "single" ? "single" : "path",
+    authMode: textOf("AUTH_MODE") === "none" ? "none" : "project",
+    corsOrigins: textOf("CORS_ORIGINS")
+      .split(",")
+      .map((origin) => origin.trim()),
+    longPollTimeoutMs: integerOf("LONG_POLL_TIMEOUT_MS"),
+    sseSessionSeconds: integerOf("SSE_SESSION_SECONDS"),
+    sseHeartbeatSeconds: integerOf("SSE_HEARTBEAT_SECONDS"),
+    sseBufferBytesMax: integerOf("SSE_BUFFER_BYTES_MAX"),
+    appendBytesMax: integerOf("APPEND_BYTES_MAX"),
+    readBytesMax: integerOf("READ_BYTES_MAX"),
+    pendingBytesMax: integerOf("PENDING_BYTES_MAX"),
+    logLevel: oneOf(SETTINGS.LOG_LEVEL.choices, textOf("LOG_LEVEL")),
+    serverTiming: oneOf(SETTINGS.SERVER_TIMING.choices, textOf("SERVER_TIMING")),
+  };
+  if (faults.length > 0) throw new ConfigError(`The configuration is not usable:\n${faults.join("\n")}`);
+  return config;
+}
+
+/** The setting's text if it is fit for use; otherwise notes the fault and returns the initial value. */
+function valueOf(env: Readonly<Record<string, unknown>>, name: SettingName, faults: string[]): string {
+  const setting: Setting = SETTINGS[name];
+  const raw = env[name];
+  if (raw === undefined) return String(setting.initial);
+  const text = typeof raw === "string" || typeof raw === "number" ? String(raw).trim() : "";
+  if (isFit(setting, text)) return text;
+  faults.push(`- ${name} must be ${expectation(setting)}, but is ${JSON.stringify(raw) ?? typeof raw}.`);
+  return String(setting.initial);
+}
+
+function isFit(setting: Setting, text: string): boolean {
+  switch (setting.kind) {
+    case "integer":
+      return /^\d{1,15}$/.test(text) && Number(text) >= setting.min && Number(text) <= setting.max;
+    case "choice":
+      return setting.choices.includes(text);
+    case "text":
+      return setting.pattern.test(text);
+  }
+}
+
+/** What a setting accepts, in words: for error messages and the generated documentation. */
+export function expectation(setting: Setting): string {
+  switch (setting.kind) {
+    case "integer":
+      return `a whole number from ${setting.min} to ${setting.max}`;
+    case "choice":
+      return setting.choices.join(" or ");
+    case "text":
+      return setting.expects;
+  }
+}
+
+function oneOf<Choice extends string>(choices: readonly Choice[], text: string): Choice {
+  const found = choices.find((candidate) => candidate === text);
+  if (found === undefined) throw new ConfigError(`${text} is none of ${choices.join(", ")}`);
+  return found;
+}
+
+function integer(initial: number, min: number, max: number, about: string) {
+  return { kind: "integer", initial, min, max, about } as const;
+}
+
+function choice<const Choices extends readonly string[]>(initial: Choices[number], choices: Choices, about: string) {
+  return { kind: "choice", initial, choices, about } as const;
+}

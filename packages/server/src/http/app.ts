@@ -1,0 +1,101 @@
+/** The edge: which path goes where, and what every response has in common. */
+
+import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
+import { Hono } from "hono/tiny";
+
+import type { Config } from "../config.ts";
+import type { StreamDO } from "../stream/object.ts";
+import { logRequest } from "../telemetry/log.ts";
+import { SCOPE_OF_METHOD, type Authorize } from "./authorize.ts";
+import { addCommonHeaders, preflightResponse } from "./cors.ts";
+import { problemResponse } from "./problem-response.ts";
+import { handleStream, refuseMethod, withoutBareForbidden } from "./routes/streams.ts";
+import { StreamClient } from "./stream-client.ts";
+import { parseTarget, rawPath, STREAM_ROOT } from "./target.ts";
+
+export interface AppPorts {
+  readonly config: Config;
+  readonly authorize: Authorize;
+  readonly streams: DurableObjectNamespace<StreamDO>;
+}
+
+/** Builds the Hono app. It keeps no state between requests. */
+export function createApp(ports: AppPorts): Hono {
+  const { config } = ports;
+  const app = new Hono();
+  app.use(async (context, next) => {
+    const request = context.req.raw;
+    const startedAt = performance.now();
+    await next();
+    const response = context.res;
+    addCommonHeaders(response.headers, request, config.corsOrigins);
+    const { error } = context;
+    const durationMs = performance.now() - startedAt;
+    const path = rawPath(request.url);
+    logRequest(config.logLevel, {
+      method: request.method,
+      path,
+      status: response.status,
+      durationMs,
+      requestId: requestIdOf(request),
+      error,
+    });
+  });
+  app.get("/healthz", () => statusResponse("ok"));
+  app.get("/readyz", () => statusResponse("ready"));
+  app.options("*", () => preflightResponse());
+  app.all(`${STREAM_ROOT}*`, (context) => serveStream(ports, context.req.raw));
+  app.notFound((context) => {
+    const detail = `Streams are below ${STREAM_ROOT}.`;
+    return withoutHeadBody(context.req.raw, problemResponse(refuse("route-not-found", detail).problem));
+  });
+  app.onError((_error, context) => {
+    const { problem } = refuse("internal", "The request could not be completed.", { headers: { "Retry-After": "1" } });
+    return problemResponse(problem, requestIdOf(context.req.raw));
+  });
+  return app;
+}
+
+async function serveStream(ports: AppPorts, request: Request): Promise<Response> {
+  const startedAt = performance.now();
+  const { config } = ports;
+  const target = parseTarget(request.url, config.tenancy);
+  if (!target.ok) return refused(request, target);
+  const scope = SCOPE_OF_METHOD[request.method];
+  if (scope === undefined) return refused(request, refuseMethod());
+  const granted = await ports.authorize({ request, project: target.project, stream: target.stream, scope });
+  if (!granted.ok) return refused(request, withoutBareForbidden(request, granted));
+  const stream = new StreamClient(ports.streams, target.objectName);
+  const handled = await handleStream({ request, config, stream, granted });
+  const response = handled.ok ? handled.response : refused(request, handled);
+  if (wantsTiming(request, config))
+    response.headers.set("Server-Timing", timing(stream.objectMs, performance.now() - startedAt));
+  return response;
+}
+
+/** Nobody reads the body of a request that is refused before its end: let go of it. */
+function refused(request: Request, { problem }: Refusal): Response {
+  return withoutHeadBody(request, problemResponse(problem));
+}
+
+function withoutHeadBody(request: Request, response: Response): Response {
+  return request.method === "HEAD" ? new Response(null, response) : response;
+}
+
+function statusResponse(status: string): Response {
+  return Response.json({ status }, { headers: { "Cache-Control": "no-store" } });
+}
+
+/** The platform's own id where there is one; otherwise it is only ours. */
+function requestIdOf(request: Request): string {
+  return request.headers.get("CF-Ray") ?? request.headers.get("X-Request-Id") ?? "";
+}
+
+function wantsTiming(request: Request, config: Config): boolean {
+  if (config.serverTiming === "on-request") return request.headers.has("Stream-Server-Timing");
+  return config.serverTiming === "always";
+}
+
+function timing(objectMs: number, totalMs: number): string {
+  return `object;dur=${objectMs.toFixed(1)}, total;dur=${totalMs.toFixed(1)}`;
+}

@@ -1,0 +1,60 @@
+/** Request bodies: read to the end before the object is called, counted while they come, decoded if compressed. */
+
+import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/**
+ * Reads a whole body.
+ * @param bytesMax the limit, after decoding; nothing beyond it is ever held.
+ */
+export async function readBody(request: Request, bytesMax: number): Promise<Result<{ bytes: Bytes }>> {
+  if (request.body === null) return { ok: true, bytes: new Uint8Array() };
+  const encoding = (request.headers.get("Content-Encoding") ?? "identity").trim().toLowerCase();
+  if (encoding === "identity" || encoding === "") return readAll(request.body, bytesMax);
+  if (encoding !== "gzip" && encoding !== "x-gzip" && encoding !== "deflate") {
+    return refuse("content-encoding-unsupported", `The body's Content-Encoding is ${encoding}.`, {
+      hint: "Send it as gzip, deflate or identity.",
+      headers: { "Accept-Encoding": "gzip, deflate, identity" },
+    });
+  }
+  const decoder = new DecompressionStream(encoding === "deflate" ? "deflate" : "gzip");
+  try {
+    return await readAll(request.body.pipeThrough(decoder), bytesMax);
+  } catch {
+    return refuse("content-encoding-broken", `The body does not decode as ${encoding}.`);
+  }
+}
+
+async function readAll(body: ReadableStream<Uint8Array>, bytesMax: number): Promise<Result<{ bytes: Bytes }>> {
+  const reader = body.getReader();
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return { ok: true, bytes: join(pieces, size) };
+    size += value.length;
+    if (size > bytesMax) {
+      // Not awaited: a sender that never stops must not hold up the answer.
+      void reader.cancel().catch(() => undefined);
+      return refuseTooLarge(bytesMax);
+    }
+    pieces.push(value);
+  }
+}
+
+function join(pieces: readonly Uint8Array[], size: number): Bytes {
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}
+
+function refuseTooLarge(bytesMax: number): Refusal {
+  return refuse("body-too-large", `One append has at most ${bytesMax} bytes after decoding.`, {
+    hint: "Split it into several appends, or raise APPEND_BYTES_MAX.",
+  });
+}

@@ -1,0 +1,105 @@
+/** POST [PROTOCOL §5.2, §5.3]: request → command, facts → response. */
+
+import {
+  formatOffset,
+  HEADER,
+  isClosedHeader,
+  isContentType,
+  isStreamSeq,
+  parseProducer,
+  producerSeqHeaders,
+  PROBLEMS,
+  refuse,
+  STREAM_SEQ_LENGTH_MAX,
+  type Problem,
+  type ProducerClaim,
+  type Refusal,
+  type Result,
+} from "@durable-streams-cloudflare/protocol";
+
+import type { AppendCommand, AppendFacts } from "../../stream/commands.ts";
+import { readBody } from "../body.ts";
+import { toStored } from "./payload.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/**
+ * Reads the request. What is wrong with it goes along as the command's `fault`, because a missing or closed stream
+ * is the more important answer, and only the object knows.
+ */
+export async function parseAppend(request: Request, bytesMax: number): Promise<AppendCommand> {
+  const header = (name: string): string | null => request.headers.get(name);
+  const close = isClosedHeader(header(HEADER.closed));
+  const contentType = header("Content-Type");
+  const producer = parseProducer(header);
+  const streamSeq = header(HEADER.seq);
+  const body = await readPayload(request, contentType, close, bytesMax);
+  const fault = body.ok ? headerFault(producer, streamSeq) : body;
+  return {
+    bytes: body.ok ? body.bytes : new Uint8Array(),
+    contentType: contentType !== null && isContentType(contentType) ? contentType : null,
+    close,
+    ...(producer.ok && producer.claim !== undefined ? { producer: producer.claim } : { attempt: newAttempt() }),
+    ...(streamSeq === null ? {} : { streamSeq }),
+    ...(fault === undefined ? {} : { fault: fault.problem }),
+  };
+}
+
+/** An accepted producer append is exactly 200, anything else that went well exactly 204. */
+export function appendResponse(facts: AppendFacts): Response {
+  const headers = new Headers({
+    "Cache-Control": "no-store",
+    [HEADER.nextOffset]: formatOffset(facts.incarnation, facts.tail),
+  });
+  if (facts.closed) headers.set(HEADER.closed, "true");
+  if (facts.producer !== undefined) {
+    headers.set(HEADER.producerEpoch, String(facts.producer.epoch));
+    headers.set(HEADER.producerSeq, String(facts.producer.seq));
+  }
+  const isNewOfProducer = facts.producer !== undefined && facts.outcome === "appended";
+  return new Response(null, { status: isNewOfProducer ? 200 : 204, headers });
+}
+
+/**
+ * A client's producer retries a `409` without these headers at once and for ever: it takes it for a race with its own
+ * earlier requests. With expected = received it gives up.
+ */
+export function withProducerHeaders(problem: Problem, claim: ProducerClaim | undefined): Problem {
+  if (claim === undefined || PROBLEMS[problem.code].status !== 409) return problem;
+  if (problem.headers?.[HEADER.producerExpectedSeq] !== undefined) return problem;
+  return { ...problem, headers: { ...problem.headers, ...producerSeqHeaders(claim.seq, claim.seq) } };
+}
+
+async function readPayload(
+  request: Request,
+  contentType: string | null,
+  close: boolean,
+  bytesMax: number,
+): Promise<Result<{ bytes: Bytes }>> {
+  const body = await readBody(request, bytesMax);
+  if (!body.ok) return body;
+  if (body.bytes.length === 0) {
+    if (close) return body;
+    return refuse("body-empty", "An append needs a body.", {
+      hint: `To close the stream, send ${HEADER.closed}: true.`,
+    });
+  }
+  if (contentType === null)
+    return refuse("content-type-missing", "Say what the body is: send the stream's Content-Type.");
+  if (!isContentType(contentType)) return refuse("content-type-invalid", "Content-Type must be type/subtype.");
+  return toStored(body.bytes, contentType);
+}
+
+function headerFault(producer: ReturnType<typeof parseProducer>, streamSeq: string | null): Refusal | undefined {
+  if (!producer.ok) {
+    const code = producer.reason === "incomplete" ? "producer-headers-incomplete" : "producer-headers-invalid";
+    return refuse(code, producer.detail);
+  }
+  if (streamSeq === null || isStreamSeq(streamSeq)) return undefined;
+  return refuse("stream-seq-invalid", `Stream-Seq must have 1 to ${STREAM_SEQ_LENGTH_MAX} characters.`);
+}
+
+/** Sixty random bits: enough to tell apart the appends of a few seconds. */
+function newAttempt(): string {
+  return crypto.randomUUID().slice(0, 18);
+}

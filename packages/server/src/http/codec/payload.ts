@@ -1,0 +1,54 @@
+/** From a request's body to the bytes that the log stores, and back to a response's body. */
+
+import {
+  EMPTY_ARRAY,
+  framingOf,
+  refuse,
+  toStoredMessages,
+  type Framing,
+  type Result,
+} from "@durable-streams-cloudflare/protocol";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+
+/** Reused: decoding without `stream` keeps no state between calls. */
+const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Validates a non-empty body and brings it into the stored form of its content type [PROTOCOL §9]. */
+export function toStored(body: Bytes, contentType: string): Result<{ bytes: Bytes }> {
+  if (framingOf(contentType) === "bytes") return { ok: true, bytes: body };
+  const text = decodeUtf8(body);
+  if (text === undefined) return refuse("json-invalid", "The body is not UTF-8.");
+  const parsed = toStoredMessages(body, text);
+  if (parsed.ok) return { ok: true, bytes: parsed.stored };
+  const code = parsed.reason === "empty-array" ? "json-empty-array" : "json-invalid";
+  return refuse(code, parsed.detail);
+}
+
+/** The body of a read that has nothing to say. */
+export function emptyBody(framing: Framing): string | null {
+  return framing === "json" ? EMPTY_ARRAY : null;
+}
+
+/** One stretch of a response: JSON messages become an array, opened by the first stretch and ended by the last. */
+export function toBody(stored: Bytes, framing: Framing, isFirst: boolean, isLast: boolean): Bytes {
+  if (framing === "bytes") return stored;
+  const body = isFirst ? new Uint8Array(stored.length + 1) : stored;
+  if (isFirst) {
+    body[0] = OPEN_BRACKET;
+    body.set(stored, 1);
+  }
+  if (isLast) body[body.length - 1] = CLOSE_BRACKET;
+  return body;
+}
+
+function decodeUtf8(bytes: Bytes): string | undefined {
+  try {
+    return strictUtf8.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,84 @@
+/** Cross-origin access, and the security headers that every response has [PROTOCOL §12.7]. */
+
+import { HEADER } from "@durable-streams-cloudflare/protocol";
+
+const METHODS = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
+
+const ALLOWED_HEADERS = [
+  "Accept",
+  "Authorization",
+  "Cache-Control",
+  "Content-Encoding",
+  "Content-Type",
+  "If-Match",
+  "If-None-Match",
+  "Last-Event-ID",
+  "traceparent",
+  "Stream-Server-Timing",
+  HEADER.ttl,
+  HEADER.expiresAt,
+  HEADER.seq,
+  HEADER.closed,
+  HEADER.forkedFrom,
+  HEADER.forkOffset,
+  HEADER.forkSubOffset,
+  HEADER.producerId,
+  HEADER.producerEpoch,
+  HEADER.producerSeq,
+].join(", ");
+
+/** A client in a browser loops or misreads data without these; see `docs/protocol-notes.md`. */
+const EXPOSED_HEADERS = [
+  "Allow",
+  "Cache-Control",
+  "Content-Encoding",
+  "Content-Length",
+  "Content-Type",
+  "ETag",
+  "Location",
+  "Retry-After",
+  "Server-Timing",
+  "Vary",
+  HEADER.nextOffset,
+  HEADER.cursor,
+  HEADER.upToDate,
+  HEADER.closed,
+  HEADER.ttl,
+  HEADER.expiresAt,
+  HEADER.sseDataEncoding,
+  HEADER.producerEpoch,
+  HEADER.producerSeq,
+  HEADER.producerExpectedSeq,
+  HEADER.producerReceivedSeq,
+].join(", ");
+
+const PREFLIGHT_SECONDS = "86400";
+
+/** Adds what every response has, whatever its status. */
+export function addCommonHeaders(headers: Headers, request: Request, origins: readonly string[]): void {
+  headers.set("X-Content-Type-Options", "nosniff");
+  headers.set("Cross-Origin-Resource-Policy", "cross-origin");
+  headers.set("Access-Control-Expose-Headers", EXPOSED_HEADERS);
+  if (origins.includes("*")) {
+    headers.set("Access-Control-Allow-Origin", "*");
+    return;
+  }
+  headers.append("Vary", "Origin");
+  const origin = request.headers.get("Origin");
+  if (origin === null || !origins.includes(origin)) return;
+  headers.set("Access-Control-Allow-Origin", origin);
+  headers.set("Access-Control-Allow-Credentials", "true");
+}
+
+export function preflightResponse(): Response {
+  return new Response(null, {
+    status: 204,
+    headers: {
+      "Access-Control-Allow-Methods": METHODS,
+      "Access-Control-Allow-Headers": ALLOWED_HEADERS,
+      "Access-Control-Max-Age": PREFLIGHT_SECONDS,
+      Allow: METHODS,
+      "Cache-Control": "no-store",
+    },
+  });
+}

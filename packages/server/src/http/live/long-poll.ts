@@ -1,0 +1,98 @@
+/** Long-poll [PROTOCOL §5.7]: answers with what is there, or waits on a socket while the object sleeps. */
+
+import {
+  formatOffset,
+  framingOf,
+  HEADER,
+  nextCursor,
+  rangeEtag,
+  refuse,
+  refuseNotFound,
+  type OffsetRef,
+  type Result,
+} from "@durable-streams-cloudflare/protocol";
+
+import type { AttachFacts } from "../../stream/commands.ts";
+import type { LiveFrame } from "../../stream/live-frame.ts";
+import { NO_STORE, readCacheControl } from "../cache-control.ts";
+import { toBody } from "../codec/payload.ts";
+import { readResponse, standingHeaders, type ReadQuery } from "../codec/read.ts";
+import type { Exchange } from "../exchange.ts";
+import { listen } from "./reader-socket.ts";
+
+/** Pause before attaching again after the object went away. */
+const REATTACH_DELAY_MS = 50;
+
+type Waited = { readonly kind: "frame"; readonly frame: LiveFrame } | { readonly kind: "gone" | "lost" | "timeout" };
+
+export async function longPoll(exchange: Exchange, query: ReadQuery): Promise<Result<{ response: Response }>> {
+  const deadlineMs = Date.now() + exchange.config.longPollTimeoutMs;
+  const cursor = nextCursor(Date.now(), query.cursor);
+  let from: OffsetRef = query.offset;
+  for (;;) {
+    const attached = await exchange.stream.attach(from);
+    if (!attached.ok) return attached;
+    const { facts, socket } = attached;
+    if (facts.standing === "behind") return readAll(exchange, { ...query, offset: at(facts) }, cursor);
+    if (facts.standing === "ended") return { ok: true, response: emptyResponse(facts, cursor) };
+    if (socket === undefined) return refuse("internal", "The object attached a reader without a socket.");
+    const waited = await waitForFrame(socket, deadlineMs - Date.now(), exchange.request.signal);
+    if (waited.kind === "frame") return { ok: true, response: frameResponse(exchange, facts, waited.frame, cursor) };
+    if (waited.kind === "gone") return refuseNotFound();
+    if (waited.kind === "timeout") return { ok: true, response: emptyResponse(facts, cursor) };
+    await scheduler.wait(REATTACH_DELAY_MS);
+    // From here on the place is known, also when the client asked for `now`.
+    from = at(facts);
+  }
+}
+
+async function readAll(exchange: Exchange, query: ReadQuery, cursor: string): Promise<Result<{ response: Response }>> {
+  const ifNoneMatch = exchange.request.headers.get("If-None-Match");
+  const facts = await exchange.stream.call((stub) => stub.read({ from: query.offset, ifNoneMatch, paging: "bytes" }));
+  return facts.ok ? { ok: true, response: readResponse(exchange, facts, query, cursor) } : facts;
+}
+
+function at({ incarnation, position }: AttachFacts): OffsetRef {
+  return { kind: "at", incarnation, position };
+}
+
+function waitForFrame(socket: WebSocket, timeoutMs: number, signal: AbortSignal): Promise<Waited> {
+  return new Promise((resolve) => {
+    const finish = (waited: Waited): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", onAbort);
+      reader.close();
+      resolve(waited);
+    };
+    const onAbort = (): void => finish({ kind: "timeout" });
+    const timer = setTimeout(() => finish({ kind: "timeout" }), Math.max(0, timeoutMs));
+    signal.addEventListener("abort", onAbort);
+    const reader = listen(socket, {
+      onFrame: (frame) => finish({ kind: "frame", frame }),
+      onEnd: (kind) => finish({ kind }),
+    });
+  });
+}
+
+/** What a commit brought. A close without data is the end of the stream, and has no body. */
+function frameResponse(exchange: Exchange, facts: AttachFacts, frame: LiveFrame, cursor: string): Response {
+  const standing = { ...facts, tail: frame.to, closed: frame.closed };
+  if (frame.bytes.length === 0) return emptyResponse({ ...standing, position: frame.to }, cursor);
+  const headers = standingHeaders(standing, frame.to);
+  headers.set("Content-Type", facts.contentType);
+  headers.set("Cache-Control", readCacheControl({ isPublic: exchange.granted.isPublic, isFixed: false }));
+  headers.set("ETag", rangeEtag(facts.incarnation, frame.from, frame.to, frame.closed));
+  headers.set(HEADER.cursor, cursor);
+  return new Response(toBody(frame.bytes.slice(), framingOf(facts.contentType), true, true), { headers });
+}
+
+function emptyResponse(facts: Pick<AttachFacts, "incarnation" | "position" | "closed">, cursor: string): Response {
+  const headers = new Headers({
+    "Cache-Control": NO_STORE,
+    [HEADER.nextOffset]: formatOffset(facts.incarnation, facts.position),
+    [HEADER.upToDate]: "true",
+    [HEADER.cursor]: cursor,
+  });
+  if (facts.closed) headers.set(HEADER.closed, "true");
+  return new Response(null, { status: 204, headers });
+}

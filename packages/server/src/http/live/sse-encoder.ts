@@ -1,0 +1,113 @@
+/** From stored bytes to events [PROTOCOL §5.8]: `data` and `control` of one batch in one piece. */
+
+import {
+  controlEvent,
+  dataEvent,
+  formatOffset,
+  framingOf,
+  isTextual,
+  mediaType,
+  nextCursor,
+  type Control,
+} from "@durable-streams-cloudflare/protocol";
+
+import { toBody } from "../codec/payload.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Bytes per call of `String.fromCharCode`; a multiple of 3, so that pieces of base64 join without padding. */
+const BASE64_STEP = 0x6000;
+
+const encoder = new TextEncoder();
+/** Reused: decoding without `stream` keeps no state between calls. */
+const utf8 = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
+
+export interface Standing {
+  readonly position: number;
+  readonly upToDate: boolean;
+  readonly closed: boolean;
+}
+
+export class SseEncoder {
+  readonly #contentType: string;
+  readonly #incarnation: number;
+  readonly #clientCursor: string | null;
+  /** Text that ends inside a character: it waits for the append that brings the rest. */
+  #held: Bytes = new Uint8Array();
+
+  constructor(stream: { contentType: string; incarnation: number }, clientCursor: string | null) {
+    this.#contentType = stream.contentType;
+    this.#incarnation = stream.incarnation;
+    this.#clientCursor = clientCursor;
+  }
+
+  /**
+   * The events of one batch.
+   * @param bytes stored bytes that end where an append does.
+   * @returns `undefined` when the batch ends inside a UTF-8 character. It is then sent with the next one: a `control`
+   * here would let a client resume between the halves.
+   */
+  batch(bytes: Bytes, standing: Standing): Uint8Array | undefined {
+    const whole = this.#held.length === 0 ? bytes : joined(this.#held, bytes);
+    if (whole.length === 0) return this.control(standing);
+    if (mediaType(this.#contentType).startsWith("text/") && !standing.closed && endsInsideCharacter(whole)) {
+      this.#held = whole;
+      return undefined;
+    }
+    this.#held = new Uint8Array();
+    return encoder.encode(dataEvent(this.#payload(whole)) + this.#controlText(standing));
+  }
+
+  /** A `control` alone: at the beginning of a session, or when the stream closed without data. */
+  control(standing: Standing): Uint8Array {
+    return encoder.encode(this.#controlText(standing));
+  }
+
+  #payload(bytes: Bytes): string {
+    if (!isTextual(this.#contentType)) return toBase64(bytes);
+    return utf8.decode(toBody(bytes, framingOf(this.#contentType), true, true));
+  }
+
+  #controlText(standing: Standing): string {
+    const streamNextOffset = formatOffset(this.#incarnation, standing.position);
+    const control: Control = standing.closed
+      ? { streamNextOffset, upToDate: true, streamClosed: true }
+      : {
+          streamNextOffset,
+          streamCursor: nextCursor(Date.now(), this.#clientCursor),
+          ...(standing.upToDate ? { upToDate: true } : {}),
+        };
+    return controlEvent(control);
+  }
+}
+
+/** Whether the last bytes begin a UTF-8 character that is not complete. Bytes that no character has do not count. */
+function endsInsideCharacter(bytes: Bytes): boolean {
+  for (let back = 1; back <= Math.min(3, bytes.length); back += 1) {
+    const byte = bytes[bytes.length - back] ?? 0;
+    if (byte < 0x80) return false;
+    if (byte >= 0xc0) return back < characterLength(byte);
+  }
+  return false;
+}
+
+function characterLength(firstByte: number): number {
+  if (firstByte >= 0xf5) return 1;
+  if (firstByte >= 0xf0) return 4;
+  return firstByte >= 0xe0 ? 3 : 2;
+}
+
+function toBase64(bytes: Bytes): string {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += BASE64_STEP) {
+    text += btoa(String.fromCharCode(...bytes.subarray(at, at + BASE64_STEP)));
+  }
+  return text;
+}
+
+function joined(a: Bytes, b: Bytes): Bytes {
+  const whole = new Uint8Array(a.length + b.length);
+  whole.set(a);
+  whole.set(b, a.length);
+  return whole;
+}

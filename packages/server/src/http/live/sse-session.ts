@@ -1,0 +1,200 @@
+/**
+ * One SSE response. It is always in one of two modes:
+ *
+ * - catching up: reads pages from the object, as fast as the client takes them;
+ * - live: passes on what the socket brings.
+ *
+ * It goes from catching up to live when it stands at the tail, and back whenever the socket is lost, skips something,
+ * or brings more than the client takes. So a slow client costs a bounded buffer here and nothing in the object, and a
+ * restart of the object is not seen by the client at all.
+ */
+
+import { HEARTBEAT } from "@durable-streams-cloudflare/protocol";
+
+import type { AttachFacts } from "../../stream/commands.ts";
+import type { LiveFrame } from "../../stream/live-frame.ts";
+import type { Exchange } from "../exchange.ts";
+import { listen, type ReaderSocket } from "./reader-socket.ts";
+import { SseEncoder } from "./sse-encoder.ts";
+
+/** Clients give up on SSE after three responses shorter than a second, so none is, unless the stream is closed. */
+const SESSION_MS_MIN = 1_000;
+/** Losing the socket this often in a row means that the object is not coming back soon. */
+const LOSSES_MAX = 8;
+const LOSS_DELAY_MS = 25;
+
+const heartbeat = new TextEncoder().encode(HEARTBEAT);
+
+export class SseSession {
+  readonly body: ReadableStream<Uint8Array>;
+  readonly #exchange: Exchange;
+  readonly #incarnation: number;
+  readonly #encoder: SseEncoder;
+  readonly #openedAtMs = Date.now();
+  #heartbeatTimer: ReturnType<typeof setInterval> | null = null;
+  #endTimer: ReturnType<typeof setTimeout> | null = null;
+  readonly #onAbort = (): void => this.#release();
+  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  #socket: ReaderSocket | undefined;
+  #mode: "catching-up" | "live" | "ending" | "over" = "catching-up";
+  /** Up to here everything has been handed on. */
+  #position: number;
+  #catchingUp: Promise<void> | undefined;
+  #losses = 0;
+  #quiet = true;
+
+  constructor(exchange: Exchange, facts: AttachFacts, socket: WebSocket | undefined, clientCursor: string | null) {
+    this.#exchange = exchange;
+    this.#incarnation = facts.incarnation;
+    this.#position = facts.position;
+    this.#encoder = new SseEncoder(facts, clientCursor);
+    this.body = new ReadableStream<Uint8Array>(
+      {
+        start: (controller) => this.#start(controller, facts, socket),
+        pull: () => (this.#mode === "catching-up" ? this.#catchUp() : undefined),
+        cancel: () => this.#release(),
+      },
+      new ByteLengthQueuingStrategy({ highWaterMark: exchange.config.sseBufferBytesMax }),
+    );
+  }
+
+  #start(
+    controller: ReadableStreamDefaultController<Uint8Array>,
+    facts: AttachFacts,
+    socket: WebSocket | undefined,
+  ): void {
+    this.#controller = controller;
+    const { config, granted, request } = this.#exchange;
+    const grantedMs = granted.expiresAtMs === undefined ? Infinity : granted.expiresAtMs - this.#openedAtMs;
+    const sessionMs = Math.max(SESSION_MS_MIN, Math.min(config.sseSessionSeconds * 1000, grantedMs));
+    this.#heartbeatTimer = setInterval(() => this.#beat(), config.sseHeartbeatSeconds * 1000);
+    this.#endTimer = setTimeout(() => this.#finish(), sessionMs);
+    request.signal.addEventListener("abort", this.#onAbort);
+    if (facts.standing === "ended") this.#sendEnd(facts.position);
+    if (facts.standing === "live" && socket !== undefined) {
+      this.#send(this.#encoder.control({ position: facts.position, upToDate: true, closed: false }));
+      this.#goLive(socket);
+    }
+  }
+
+  /** One run at a time; it is started by the client's demand, and by the loss of the socket. */
+  #catchUp(): Promise<void> {
+    this.#catchingUp ??= this.#catchUpLoop().finally(() => {
+      this.#catchingUp = undefined;
+    });
+    return this.#catchingUp;
+  }
+
+  async #catchUpLoop(): Promise<void> {
+    while (this.#mode === "catching-up" && this.#hasRoom()) await this.#catchUpOnce();
+  }
+
+  async #catchUpOnce(): Promise<void> {
+    const from = { kind: "at", incarnation: this.#incarnation, position: this.#position } as const;
+    const read = await this.#exchange.stream.call((stub) => stub.read({ from, ifNoneMatch: null, paging: "appends" }));
+    if (this.#mode !== "catching-up") return;
+    if (!read.ok) return this.#finishLate();
+    this.#position += read.page.length;
+    const upToDate = this.#position === read.tail;
+    const closed = upToDate && read.closed;
+    if (read.page.length > 0 || closed) {
+      this.#send(this.#encoder.batch(read.page, { position: this.#position, upToDate, closed }));
+    }
+    if (closed) this.#finish();
+    else if (upToDate) await this.#attach();
+  }
+
+  async #attach(): Promise<void> {
+    const from = { kind: "at", incarnation: this.#incarnation, position: this.#position } as const;
+    const attached = await this.#exchange.stream.attach(from);
+    if (!attached.ok) return this.#finishLate();
+    // Behind, or closed, in the meantime: the next round reads it.
+    if (attached.socket === undefined) return;
+    if (this.#mode === "catching-up") this.#goLive(attached.socket);
+    else listen(attached.socket, NOBODY).close();
+  }
+
+  #goLive(socket: WebSocket): void {
+    this.#mode = "live";
+    this.#socket = listen(socket, {
+      onFrame: (frame) => this.#onFrame(frame),
+      onEnd: (reason) => (reason === "gone" ? this.#finishLate() : void this.#onLost()),
+    });
+  }
+
+  #onFrame(frame: LiveFrame): void {
+    if (this.#mode !== "live") return;
+    if (frame.from !== this.#position) return this.#fallBehind();
+    this.#losses = 0;
+    this.#position = frame.to;
+    this.#send(this.#encoder.batch(frame.bytes, { position: frame.to, upToDate: true, closed: frame.closed }));
+    if (frame.closed) this.#finish();
+    else if (!this.#hasRoom()) this.#fallBehind();
+  }
+
+  async #onLost(): Promise<void> {
+    this.#losses += 1;
+    if (this.#losses > LOSSES_MAX) return this.#finishLate();
+    await scheduler.wait(LOSS_DELAY_MS * this.#losses);
+    if (this.#mode === "live") this.#fallBehind();
+  }
+
+  #fallBehind(): void {
+    this.#socket?.close();
+    this.#socket = undefined;
+    this.#mode = "catching-up";
+    // A failure to read shows in the body: the client sees a broken response and resumes.
+    this.#catchUp().catch((error: unknown) => this.#fail(error));
+  }
+
+  #hasRoom(): boolean {
+    return (this.#controller?.desiredSize ?? 0) > 0;
+  }
+
+  #send(events: Uint8Array | undefined): void {
+    if (events === undefined || this.#mode === "over") return;
+    this.#quiet = false;
+    this.#controller?.enqueue(events);
+  }
+
+  #sendEnd(position: number): void {
+    this.#send(this.#encoder.control({ position, upToDate: true, closed: true }));
+    this.#finish();
+  }
+
+  /** Besides keeping the connection open, this is how a client that went away is noticed at all. */
+  #beat(): void {
+    if (this.#quiet && this.#hasRoom()) this.#send(heartbeat);
+    this.#quiet = true;
+  }
+
+  /** Ends the response between two events; the client resumes, or learns by an error what became of the stream. */
+  #finish(): void {
+    if (this.#mode === "over") return;
+    this.#release();
+    this.#controller?.close();
+  }
+
+  #finishLate(): void {
+    if (this.#mode === "over") return;
+    this.#mode = "ending"; // Nothing more is read; the session only waits to be long enough.
+    this.#socket?.close();
+    setTimeout(() => this.#finish(), Math.max(0, this.#openedAtMs + SESSION_MS_MIN - Date.now()));
+  }
+
+  #fail(error: unknown): void {
+    if (this.#mode === "over") return;
+    this.#release();
+    this.#controller?.error(error);
+  }
+
+  #release(): void {
+    this.#mode = "over";
+    this.#socket?.close();
+    clearInterval(this.#heartbeatTimer);
+    clearTimeout(this.#endTimer);
+    this.#exchange.request.signal.removeEventListener("abort", this.#onAbort);
+  }
+}
+
+const NOBODY = { onFrame: () => undefined, onEnd: () => undefined };

@@ -1,0 +1,27 @@
+/** SSE [PROTOCOL §5.8]: the response, and what makes it begin. */
+
+import { HEADER, isTextual, refuse, type Result } from "@durable-streams-cloudflare/protocol";
+
+import { EVENT_STREAM } from "../cache-control.ts";
+import type { ReadQuery } from "../codec/read.ts";
+import type { Exchange } from "../exchange.ts";
+import { SseSession } from "./sse-session.ts";
+
+/** Errors are plain HTTP, before any header of the event stream is sent. */
+export async function serverSentEvents(exchange: Exchange, query: ReadQuery): Promise<Result<{ response: Response }>> {
+  const attached = await exchange.stream.attach(query.offset);
+  if (!attached.ok) return attached;
+  const { facts, socket } = attached;
+  if (facts.standing === "live" && socket === undefined) {
+    return refuse("internal", "The object attached a reader without a socket.");
+  }
+  const headers = new Headers({
+    "Content-Type": "text/event-stream",
+    "Cache-Control": EVENT_STREAM,
+    // nginx and others that know this header then pass every event on at once.
+    "X-Accel-Buffering": "no",
+  });
+  if (!isTextual(facts.contentType)) headers.set(HEADER.sseDataEncoding, "base64");
+  const session = new SseSession(exchange, facts, socket, query.cursor);
+  return { ok: true, response: new Response(session.body, { headers }) };
+}

@@ -1,0 +1,26 @@
+/** A problem as `application/problem+json` [RFC 9457]. */
+
+import { PROBLEMS, type Problem } from "@durable-streams-cloudflare/protocol";
+
+/** Prefix of every problem's type; `docs/problems.md` explains each. */
+export const PROBLEM_TYPE_PREFIX = "urn:durable-streams-cloudflare:problem:";
+
+/** @param requestId in the body of server faults, so that a report leads to the log line. */
+export function problemResponse(problem: Problem, requestId?: string): Response {
+  const { status, title, retry, effects } = PROBLEMS[problem.code];
+  const body = {
+    type: PROBLEM_TYPE_PREFIX + problem.code,
+    title,
+    status,
+    detail: problem.detail,
+    code: problem.code,
+    retry,
+    effects,
+    ...(problem.hint === undefined ? {} : { hint: problem.hint }),
+    ...(requestId === undefined ? {} : { requestId }),
+  };
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { ...problem.headers, "Content-Type": "application/problem+json", "Cache-Control": "no-store" },
+  });
+}

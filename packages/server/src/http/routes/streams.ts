@@ -1,0 +1,96 @@
+/** The protocol's operations on a stream's URL [PROTOCOL §5]. */
+
+import {
+  HEADER,
+  parseProducer,
+  PROBLEMS,
+  refuse,
+  type Refusal,
+  type Result,
+} from "@durable-streams-cloudflare/protocol";
+
+import { refuseUnauthenticated } from "../authorize.ts";
+import { appendResponse, parseAppend, withProducerHeaders } from "../codec/append.ts";
+import { createResponse, parseCreate } from "../codec/create.ts";
+import { headResponse } from "../codec/head.ts";
+import { parseReadQuery, readResponse } from "../codec/read.ts";
+import type { Exchange } from "../exchange.ts";
+import { longPoll } from "../live/long-poll.ts";
+import { serverSentEvents } from "../live/sse.ts";
+
+type Handled = Result<{ response: Response }>;
+
+const METHODS: Readonly<Record<string, (exchange: Exchange) => Promise<Handled>>> = {
+  GET: read,
+  HEAD: head,
+  POST: append,
+  PUT: create,
+  DELETE: remove,
+};
+
+/** Carries out an authorised request. */
+export function handleStream(exchange: Exchange): Promise<Handled> {
+  const handler = METHODS[exchange.request.method];
+  return handler === undefined ? Promise.resolve(refuseMethod()) : handler(exchange);
+}
+
+export function refuseMethod(): Refusal {
+  const allowed = [...Object.keys(METHODS), "OPTIONS"].join(", ");
+  return refuse("method-not-allowed", `A stream knows ${allowed}.`, { headers: { Allow: allowed } });
+}
+
+/** A refused producer must see 401: on a 403 without an epoch its client claims new epochs for ever. */
+export function withoutBareForbidden(request: Request, refusal: Refusal): Refusal {
+  const isProducer = request.method === "POST" && request.headers.has(HEADER.producerId);
+  const isForbidden = PROBLEMS[refusal.problem.code].status === 403;
+  if (!isProducer || !isForbidden || refusal.problem.headers?.[HEADER.producerEpoch] !== undefined) return refusal;
+  return { ok: false, problem: { ...refuseUnauthenticated().problem, detail: refusal.problem.detail } };
+}
+
+async function create(exchange: Exchange): Promise<Handled> {
+  const { request, config, stream } = exchange;
+  const parsed = await parseCreate(request, config.appendBytesMax);
+  if (!parsed.ok) return parsed;
+  const facts = await stream.call((stub) => stub.create(parsed.command));
+  return facts.ok ? { ok: true, response: createResponse(facts, locationOf(request.url)) } : facts;
+}
+
+async function append(exchange: Exchange): Promise<Handled> {
+  const { request, config, stream } = exchange;
+  const command = await parseAppend(request, config.appendBytesMax);
+  const facts = await stream.call((stub) => stub.append(command));
+  if (facts.ok) return { ok: true, response: appendResponse(facts) };
+  const producer = parseProducer((name) => request.headers.get(name));
+  return { ok: false, problem: withProducerHeaders(facts.problem, producer.ok ? producer.claim : undefined) };
+}
+
+async function head(exchange: Exchange): Promise<Handled> {
+  const facts = await exchange.stream.call((stub) => stub.head());
+  return facts.ok ? { ok: true, response: headResponse(facts) } : facts;
+}
+
+async function read(exchange: Exchange): Promise<Handled> {
+  const parsed = parseReadQuery(exchange.request.url);
+  if (!parsed.ok) return parsed;
+  const { query } = parsed;
+  if (query.live === "long-poll") return longPoll(exchange, query);
+  if (query.live === "sse") return serverSentEvents(exchange, query);
+  const ifNoneMatch = exchange.request.headers.get("If-None-Match");
+  const facts = await exchange.stream.call((stub) => stub.read({ from: query.offset, ifNoneMatch, paging: "bytes" }));
+  return facts.ok ? { ok: true, response: readResponse(exchange, facts, query) } : facts;
+}
+
+async function remove({ stream }: Exchange): Promise<Handled> {
+  const callsBefore = stream.failedTries;
+  const facts = await stream.call((stub) => stub.remove());
+  // The first try may have deleted the stream before its answer was lost.
+  const wasDeletedByUs = !facts.ok && facts.problem.code === "stream-not-found" && stream.failedTries > callsBefore;
+  if (!facts.ok && !wasDeletedByUs) return facts;
+  return { ok: true, response: new Response(null, { status: 204, headers: { "Cache-Control": "no-store" } }) };
+}
+
+/** The stream's absolute URL, as the client knows it. */
+function locationOf(url: string): string {
+  const query = url.search(/[?#]/);
+  return query < 0 ? url : url.slice(0, query);
+}

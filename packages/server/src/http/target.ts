@@ -1,0 +1,52 @@
+/** Which stream a URL means. */
+
+import { parseStreamName, refuse, RESERVED_SEGMENT, type Result } from "@durable-streams-cloudflare/protocol";
+
+import type { Config } from "../config.ts";
+
+/** The protocol's root, in every tenancy. */
+export const STREAM_ROOT = "/v1/stream/";
+
+/** The one project of `TENANCY=single`. */
+export const SINGLE_PROJECT = "default";
+
+export interface Target {
+  readonly project: string;
+  /** Decoded and normalised, without a leading slash. */
+  readonly stream: string;
+  /** The name of the stream's object. */
+  readonly objectName: string;
+}
+
+/**
+ * Finds the stream below the protocol's root.
+ * @param url the request's URL as it came: a parsed URL would already have resolved `..`.
+ */
+export function parseTarget(url: string, tenancy: Config["tenancy"]): Result<Target> {
+  const parsed = parseStreamName(rawPath(url).slice(STREAM_ROOT.length));
+  if (!parsed.ok) return refuse(parsed.reason === "too-long" ? "path-too-long" : "path-invalid", parsed.detail);
+  const [project, segments] =
+    tenancy === "single" ? [SINGLE_PROJECT, parsed.segments] : [parsed.segments[0] ?? "", parsed.segments.slice(1)];
+  if (segments.length === 0) {
+    return refuse("path-invalid", "The path names a project, but no stream.", {
+      hint: "Use /v1/stream/<project>/<stream>, or set TENANCY=single.",
+    });
+  }
+  if (segments[0] === RESERVED_SEGMENT || project === RESERVED_SEGMENT) {
+    return refuse(
+      "path-reserved",
+      `${RESERVED_SEGMENT} is reserved for subscriptions, which this server does not have yet.`,
+    );
+  }
+  const stream = segments.join("/");
+  return { ok: true, project, stream, objectName: `${project}/${stream}` };
+}
+
+/** The path of a URL, percent-encoding and dots untouched. */
+export function rawPath(url: string): string {
+  const afterScheme = url.indexOf("://") + 3;
+  const start = url.indexOf("/", afterScheme);
+  if (start < 0) return "/";
+  const end = url.slice(start).search(/[?#]/);
+  return end < 0 ? url.slice(start) : url.slice(start, start + end);
+}

@@ -1,0 +1,10 @@
+export { ConfigError, parseConfig, SETTINGS, type Config, type SettingName } from "./config.ts";
+export type { Authorize, AuthorizeInput, Granted, Scope } from "./http/authorize.ts";
+export {
+  createDurableStreams,
+  type DurableStreams,
+  type DurableStreamsEnv,
+  type DurableStreamsOptions,
+} from "./http/durable-streams.ts";
+export { StreamDO } from "./stream/object.ts";
+export { refuse, type Problem, type ProblemCode, type Refusal } from "@durable-streams-cloudflare/protocol";

@@ -1,0 +1,71 @@
+/**
+ * The tables of one stream. They are made by its creation and gone with its deletion, so a stream that was only
+ * ever asked for stores nothing. `docs/storage.md` describes them for operators.
+ *
+ * `MIGRATIONS` is append-only: entry n brings version n to version n + 1, and a stream records which version it has.
+ */
+
+import { firstRow, type Database } from "./database.ts";
+
+const MIGRATIONS: readonly (readonly string[])[] = [
+  [
+    `CREATE TABLE stream (
+      id INTEGER PRIMARY KEY CHECK (id = 1),
+      schema_version INTEGER NOT NULL,
+      incarnation INTEGER NOT NULL,
+      content_type TEXT NOT NULL,
+      ttl_seconds INTEGER,
+      expires_at_ms INTEGER,
+      touched_at_ms INTEGER NOT NULL,
+      checkpoint_position INTEGER NOT NULL,
+      stream_seq TEXT
+    )`,
+    `CREATE TABLE log (
+      position INTEGER PRIMARY KEY,
+      committed_at_ms INTEGER NOT NULL,
+      notes TEXT,
+      bytes BLOB NOT NULL
+    )`,
+    `CREATE TABLE producers (
+      id TEXT PRIMARY KEY,
+      epoch INTEGER NOT NULL,
+      seq INTEGER NOT NULL
+    ) WITHOUT ROWID`,
+  ],
+];
+
+export const SCHEMA_VERSION = MIGRATIONS.length;
+
+const TABLES = ["stream", "log", "producers"];
+
+/** Whether the database holds a stream at all. */
+export function hasSchema(database: Database): boolean {
+  return (
+    firstRow(database, "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = 'stream'") !== undefined
+  );
+}
+
+/** Makes all tables anew; run inside the transaction that creates the stream. What an expired stream left is dropped. */
+export function createSchema(database: Database): void {
+  for (const table of TABLES) database.run(`DROP TABLE IF EXISTS ${table}`);
+  for (const statement of MIGRATIONS.flat()) database.run(statement);
+}
+
+/**
+ * Brings an older stream up to date, in one transaction.
+ * @throws Error when the stream was written by a newer server: reading it could damage it.
+ */
+export function upgradeSchema(database: Database): void {
+  const row = firstRow<{ schema_version: number }>(database, "SELECT schema_version FROM stream WHERE id = 1");
+  const version = row?.schema_version ?? SCHEMA_VERSION;
+  if (version === SCHEMA_VERSION) return;
+  if (version > SCHEMA_VERSION) {
+    throw new Error(
+      `The stream has schema version ${version}, this server knows ${SCHEMA_VERSION}: deploy a newer server.`,
+    );
+  }
+  database.transaction(() => {
+    for (const statement of MIGRATIONS.slice(version).flat()) database.run(statement);
+    database.run("UPDATE stream SET schema_version = ? WHERE id = 1", SCHEMA_VERSION);
+  });
+}

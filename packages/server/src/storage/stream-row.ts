@@ -1,0 +1,77 @@
+/**
+ * Table `stream`: the one row of a stream. Written by its creation, by checkpoints (see `checkpoint`), and by reads
+ * that renew a sliding lifetime, coarsely; never by an append.
+ *
+ * Row: incarnation (ms, see PROTOCOL §8) · content type as its creator spelled it · lifetime · `touched_at_ms`, the
+ * last renewal on disk · `checkpoint_position`: what log rows before it say about producers and Stream-Seq has been
+ * folded into the `producers` table and into `stream_seq`.
+ */
+
+import { FOREVER, type Lifetime } from "@durable-streams-cloudflare/protocol";
+
+import { firstRow, type Database } from "./database.ts";
+import { SCHEMA_VERSION } from "./schema.ts";
+
+export interface StreamRow {
+  readonly incarnation: number;
+  readonly contentType: string;
+  readonly lifetime: Lifetime;
+  readonly touchedAtMs: number;
+  readonly checkpointPosition: number;
+  readonly streamSeq: string | undefined;
+}
+
+type Columns = {
+  incarnation: number;
+  content_type: string;
+  ttl_seconds: number | null;
+  expires_at_ms: number | null;
+  touched_at_ms: number;
+  checkpoint_position: number;
+  stream_seq: string | null;
+};
+
+export function readStreamRow(database: Database): StreamRow | undefined {
+  const row = firstRow<Columns>(
+    database,
+    `SELECT incarnation, content_type, ttl_seconds, expires_at_ms, touched_at_ms, checkpoint_position, stream_seq
+     FROM stream WHERE id = 1`,
+  );
+  if (row === undefined) return undefined;
+  return {
+    incarnation: row.incarnation,
+    contentType: row.content_type,
+    lifetime: lifetimeOf(row),
+    touchedAtMs: row.touched_at_ms,
+    checkpointPosition: row.checkpoint_position,
+    streamSeq: row.stream_seq ?? undefined,
+  };
+}
+
+export function insertStreamRow(database: Database, row: Omit<StreamRow, "checkpointPosition" | "streamSeq">): void {
+  database.run(
+    `INSERT INTO stream (id, schema_version, incarnation, content_type, ttl_seconds, expires_at_ms, touched_at_ms,
+                         checkpoint_position)
+     VALUES (1, ?, ?, ?, ?, ?, ?, 0)`,
+    SCHEMA_VERSION,
+    row.incarnation,
+    row.contentType,
+    row.lifetime.kind === "ttl" ? row.lifetime.ttlSeconds : null,
+    row.lifetime.kind === "at" ? row.lifetime.expiresAtMs : null,
+    row.touchedAtMs,
+  );
+}
+
+export function updateTouchedAt(database: Database, touchedAtMs: number): void {
+  database.run("UPDATE stream SET touched_at_ms = ? WHERE id = 1", touchedAtMs);
+}
+
+export function updateCheckpoint(database: Database, position: number, streamSeq: string | undefined): void {
+  database.run("UPDATE stream SET checkpoint_position = ?, stream_seq = ? WHERE id = 1", position, streamSeq ?? null);
+}
+
+function lifetimeOf(row: Columns): Lifetime {
+  if (row.ttl_seconds !== null) return { kind: "ttl", ttlSeconds: row.ttl_seconds };
+  if (row.expires_at_ms !== null) return { kind: "at", expiresAtMs: row.expires_at_ms };
+  return FOREVER;
+}

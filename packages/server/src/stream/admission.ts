@@ -1,0 +1,157 @@
+/**
+ * Whether one append may go in, decided in the order that the specification recommends:
+ * closed → content type → the request's own faults → producer → Stream-Seq.
+ *
+ * Appends of one batch are admitted against a draft: what the stream will be if the batch commits. The draft becomes
+ * the state only after the transaction did.
+ */
+
+import {
+  decideProducer,
+  isStreamSeqAfter,
+  mediaType,
+  refuse,
+  refuseClosed,
+  refuseGap,
+  refuseStaleEpoch,
+  sameClaim,
+  type ProducerClaim,
+  type ProducerState,
+  type Refusal,
+  type Result,
+} from "@durable-streams-cloudflare/protocol";
+
+import type { Database } from "../storage/database.ts";
+import type { AppendCommand, AppendFacts } from "./commands.ts";
+import { findProducer, type Closure, type StreamState } from "./state.ts";
+
+/** What a batch has made of the stream so far. */
+export interface Draft {
+  readonly state: StreamState;
+  readonly database: Database;
+  tail: number;
+  streamSeq: string | undefined;
+  closure: Closure | undefined;
+  readonly producers: Map<string, ProducerState>;
+  readonly attempts: Map<string, number>;
+}
+
+export function draftOf(state: StreamState, database: Database): Draft {
+  return {
+    state,
+    database,
+    tail: state.tail,
+    streamSeq: state.streamSeq,
+    closure: state.closure,
+    producers: new Map(),
+    attempts: new Map(),
+  };
+}
+
+/** Admits one append into the draft, or says why not. `admitted: false` with `ok` means: known already, nothing to add. */
+export function admit(draft: Draft, command: AppendCommand): Result<{ admitted: boolean; facts: AppendFacts }> {
+  const repeatedEnd = repeatOf(draft, command);
+  if (repeatedEnd !== undefined) return known(draft, repeatedEnd, "appended");
+  const conflict =
+    draft.closure === undefined ? openConflict(draft, command) : closedConflict(draft, draft.closure, command);
+  if (conflict !== undefined) return conflict;
+  draft.tail += command.bytes.length;
+  if (command.streamSeq !== undefined) draft.streamSeq = command.streamSeq;
+  if (command.close) draft.closure = command.producer === undefined ? {} : { by: command.producer };
+  if (command.producer !== undefined) draft.producers.set(command.producer.id, producerState(command.producer));
+  if (command.attempt !== undefined) draft.attempts.set(command.attempt, draft.tail);
+  const outcome = command.bytes.length > 0 ? "appended" : "closed";
+  return { ok: true, admitted: true, facts: factsOf(draft, draft.tail, outcome, command.producer) };
+}
+
+/** Where this very attempt ended before, if the edge repeats a call whose answer it lost. */
+function repeatOf(draft: Draft, command: AppendCommand): number | undefined {
+  if (command.attempt === undefined) return undefined;
+  return draft.attempts.get(command.attempt) ?? draft.state.attempts.get(command.attempt);
+}
+
+type Conflict = ReturnType<typeof admit> | undefined;
+
+/** [PROTOCOL §5.2.1, Stream Closure with Idempotent Producers] */
+function closedConflict(draft: Draft, closure: Closure, command: AppendCommand): Conflict {
+  if (command.producer !== undefined) {
+    return sameClaim(closure.by, command.producer)
+      ? known(draft, draft.tail, "duplicate", command.producer)
+      : refuseClosed(draft.state.incarnation, draft.tail);
+  }
+  const closeOnly = command.close && command.bytes.length === 0 && command.fault === undefined;
+  return closeOnly ? known(draft, draft.tail, "closed") : refuseClosed(draft.state.incarnation, draft.tail);
+}
+
+function openConflict(draft: Draft, command: AppendCommand): Conflict {
+  return (
+    contentTypeConflict(draft.state.contentType, command) ??
+    producerConflict(draft, command) ??
+    seqConflict(draft, command)
+  );
+}
+
+function contentTypeConflict(streamType: string, command: AppendCommand): Refusal | undefined {
+  const carriesData = command.bytes.length > 0 || command.fault !== undefined;
+  const mismatch = command.contentType !== null && mediaType(command.contentType) !== mediaType(streamType);
+  if (carriesData && mismatch) {
+    return refuse("content-type-mismatch", `The stream has ${streamType}, the request ${command.contentType}.`, {
+      hint: `Send Content-Type: ${streamType}.`,
+    });
+  }
+  return command.fault === undefined ? undefined : { ok: false, problem: command.fault };
+}
+
+function producerConflict(draft: Draft, command: AppendCommand): Conflict {
+  const claim = command.producer;
+  if (claim === undefined) return undefined;
+  const state = draft.producers.get(claim.id) ?? findProducer(draft.state, draft.database, claim.id);
+  const decision = decideProducer(state, claim);
+  switch (decision.kind) {
+    case "accept":
+      return undefined;
+    case "duplicate":
+      return known(draft, draft.tail, "duplicate", decision.state);
+    case "stale-epoch":
+      return refuseStaleEpoch(decision.currentEpoch);
+    case "epoch-must-start-at-zero":
+      return refuse("producer-epoch-start", `Epoch ${claim.epoch} is new, so its first Producer-Seq must be 0.`);
+    case "gap":
+      return refuseGap(decision.expectedSeq, claim.seq);
+  }
+}
+
+function seqConflict(draft: Draft, command: AppendCommand): Refusal | undefined {
+  if (command.streamSeq === undefined || isStreamSeqAfter(command.streamSeq, draft.streamSeq)) return undefined;
+  return refuse("stream-seq-regression", "Stream-Seq must be greater, byte by byte, than the last one of the stream.");
+}
+
+function known(
+  draft: Draft,
+  tail: number,
+  outcome: AppendFacts["outcome"],
+  producer?: ProducerState | ProducerClaim,
+): Result<{ admitted: boolean; facts: AppendFacts }> {
+  return { ok: true, admitted: false, facts: factsOf(draft, tail, outcome, producer) };
+}
+
+function factsOf(
+  draft: Draft,
+  tail: number,
+  outcome: AppendFacts["outcome"],
+  producer: ProducerState | ProducerClaim | undefined,
+): AppendFacts {
+  const { incarnation } = draft.state;
+  const closed = draft.closure !== undefined;
+  return {
+    outcome,
+    incarnation,
+    tail,
+    closed,
+    ...(producer === undefined ? {} : { producer: producerState(producer) }),
+  };
+}
+
+function producerState({ epoch, seq }: ProducerState | ProducerClaim): ProducerState {
+  return { epoch, seq };
+}

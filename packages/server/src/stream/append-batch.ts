@@ -1,0 +1,79 @@
+/** One commit: admits a batch of appends, writes those that go in as one row, and makes the frame for live readers. */
+
+import type { ProducerClaim, Result } from "@durable-streams-cloudflare/protocol";
+
+import type { CommitNotes } from "../storage/commit-notes.ts";
+import type { Database } from "../storage/database.ts";
+import { insertCommit } from "../storage/log-rows.ts";
+import { admit, draftOf, type Draft } from "./admission.ts";
+import type { AppendCommand, AppendFacts } from "./commands.ts";
+import type { LiveFrame } from "./live-frame.ts";
+import { applyCommit, needsCheckpoint, rememberAttempts, writeCheckpoint, type StreamState } from "./state.ts";
+
+export interface BatchOutcome {
+  /** One per append, in order. */
+  readonly results: readonly Result<AppendFacts>[];
+  /** What live readers are to be sent; absent when nothing was written. */
+  readonly frame?: LiveFrame;
+}
+
+/** Throws only when nothing was written; the state is then as before. */
+export function appendBatch(
+  state: StreamState,
+  database: Database,
+  batch: readonly AppendCommand[],
+  nowMs: number,
+): BatchOutcome {
+  if (needsCheckpoint(state)) writeCheckpoint(state, database);
+  const draft = draftOf(state, database);
+  const admitted: AppendCommand[] = [];
+  const results = batch.map((command): Result<AppendFacts> => {
+    const result = admit(draft, command);
+    if (!result.ok) return result;
+    if (result.admitted) admitted.push(command);
+    return { ok: true, ...result.facts };
+  });
+  if (admitted.length === 0) return { results };
+  const position = state.tail;
+  const bytes = joinBytes(admitted, draft.tail - position);
+  const notes = notesOf(draft, admitted);
+  database.transaction(() => insertCommit(database, position, bytes, notes, nowMs));
+  const commit = { position, size: bytes.length, committedAtMs: nowMs, notes };
+  applyCommit(state, commit);
+  rememberAttempts(state, commit);
+  return { results, frame: { from: position, to: state.tail, closed: state.closure !== undefined, bytes } };
+}
+
+function notesOf(draft: Draft, admitted: readonly AppendCommand[]): CommitNotes {
+  const claims = admitted.flatMap(({ producer }) => (producer === undefined ? [] : [producer]));
+  const streamSeqGrew = draft.streamSeq !== draft.state.streamSeq;
+  return {
+    ...(admitted.length > 1 ? { ends: endsOf(admitted) } : {}),
+    ...(claims.length > 0 ? { producers: lastClaims(claims) } : {}),
+    ...(streamSeqGrew && draft.streamSeq !== undefined ? { streamSeq: draft.streamSeq } : {}),
+    ...(draft.closure === undefined ? {} : { closed: draft.closure }),
+    ...(draft.attempts.size > 0 ? { attempts: admitted.map(({ attempt }) => attempt ?? null) } : {}),
+  };
+}
+
+/** The last claim of each producer. */
+function lastClaims(claims: readonly ProducerClaim[]): ProducerClaim[] {
+  return [...new Map(claims.map((claim) => [claim.id, claim])).values()];
+}
+
+function endsOf(admitted: readonly AppendCommand[]): number[] {
+  let end = 0;
+  return admitted.map(({ bytes }) => (end += bytes.length));
+}
+
+function joinBytes(admitted: readonly AppendCommand[], size: number): Uint8Array<ArrayBuffer> {
+  const [only] = admitted;
+  if (admitted.length === 1 && only !== undefined) return only.bytes;
+  const joined = new Uint8Array(size);
+  let at = 0;
+  for (const { bytes } of admitted) {
+    joined.set(bytes, at);
+    at += bytes.length;
+  }
+  return joined;
+}

@@ -1,0 +1,100 @@
+/**
+ * Adaptive group commit: what arrives while one commit is being made durable joins the next one. Alone, an append
+ * waits for nothing but its own disk write; among many, it shares one.
+ */
+
+import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
+
+/** Appends of one commit: their notes must stay a small part of a row. */
+const BATCH_COUNT_MAX = 512;
+
+export interface GroupCommitPorts<Item, Facts> {
+  /** Bytes that an item weighs, in the queue and in a batch. */
+  readonly weigh: (item: Item) => number;
+  /** Writes a batch in one transaction; one result per item, in order. Throws only when nothing was written. */
+  readonly commit: (batch: readonly Item[]) => readonly Facts[];
+  /** Resolves when everything written so far is durable. */
+  readonly sync: () => Promise<void>;
+}
+
+export interface GroupCommitLimits {
+  /** A batch ends before this weight, unless its first item alone is heavier. */
+  readonly batchBytesMax: number;
+  /** Items that would take the queue above this weight are refused. */
+  readonly pendingBytesMax: number;
+}
+
+interface Waiting<Item, Facts> {
+  readonly item: Item;
+  readonly weight: number;
+  readonly resolve: (facts: Facts) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+export class GroupCommit<Item, Facts> {
+  readonly #ports: GroupCommitPorts<Item, Facts>;
+  readonly #limits: GroupCommitLimits;
+  #queue: Waiting<Item, Facts>[] = [];
+  #pendingBytes = 0;
+  #running = false;
+
+  constructor(ports: GroupCommitPorts<Item, Facts>, limits: GroupCommitLimits) {
+    this.#ports = ports;
+    this.#limits = limits;
+  }
+
+  /** Resolves with the item's result once it is durable; refuses at once when too much is waiting. */
+  submit(item: Item): Promise<Facts | Refusal> {
+    const weight = this.#ports.weigh(item);
+    if (this.#pendingBytes > 0 && this.#pendingBytes + weight > this.#limits.pendingBytesMax) {
+      return Promise.resolve(refuseOverloaded());
+    }
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ item, weight, resolve, reject });
+      this.#pendingBytes += weight;
+      if (!this.#running) void this.#run();
+    });
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    while (this.#queue.length > 0) {
+      const batch = this.#takeBatch();
+      await this.#commitOne(batch);
+      for (const { weight } of batch) this.#pendingBytes -= weight;
+    }
+    this.#running = false;
+  }
+
+  async #commitOne(batch: readonly Waiting<Item, Facts>[]): Promise<void> {
+    try {
+      const results = this.#ports.commit(batch.map(({ item }) => item));
+      await this.#ports.sync();
+      for (const [index, { resolve, reject }] of batch.entries()) {
+        const result = results[index];
+        if (result === undefined) reject(new Error("A commit returned fewer results than it had items."));
+        else resolve(result);
+      }
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
+  }
+
+  #takeBatch(): Waiting<Item, Facts>[] {
+    let bytes = 0;
+    let count = 0;
+    for (const { weight } of this.#queue) {
+      if (count > 0 && (bytes + weight > this.#limits.batchBytesMax || count === BATCH_COUNT_MAX)) break;
+      bytes += weight;
+      count += 1;
+    }
+    return this.#queue.splice(0, count);
+  }
+}
+
+function refuseOverloaded(): Refusal {
+  return refuse("overloaded", "More is being appended to this stream than its disk takes.", {
+    hint: "Append in larger batches, or spread over several streams.",
+    headers: { "Retry-After": "1" },
+  });
+}

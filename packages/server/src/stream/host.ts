@@ -1,0 +1,17 @@
+/** What a stream needs from the object that it lives in. Tests bring their own. */
+
+import type { Database } from "../storage/database.ts";
+import type { LiveReaders } from "./live-readers.ts";
+
+export interface StreamHost {
+  readonly database: Database;
+  readonly readers: LiveReaders;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Resolves when everything written so far is durable. */
+  sync(): Promise<void>;
+  /** Deletes all that is stored, alarm included, to the last byte. */
+  purge(): Promise<void>;
+  /** Asks for `Stream.alarm` at an instant, in ms; replaces an earlier wish. */
+  setAlarm(atMs: number): void;
+}

@@ -1,0 +1,89 @@
+/** The Durable Object of one stream: a thin shell that brings the runtime's storage, clock, sockets and alarm. */
+
+import type { Result } from "@durable-streams-cloudflare/protocol";
+import { DurableObject } from "cloudflare:workers";
+
+import { parseConfig } from "../config.ts";
+import { objectDatabase } from "../storage/database.ts";
+import { ATTACH_HEADER, encodeAttachHeader, offsetFromAttachUrl, type AttachAnswer } from "./attach-request.ts";
+import type {
+  AppendCommand,
+  AppendFacts,
+  CreateCommand,
+  CreateFacts,
+  HeadFacts,
+  PageCommand,
+  PageFacts,
+  ReadCommand,
+  ReadFacts,
+  StreamApi,
+} from "./commands.ts";
+import { LiveReaders } from "./live-readers.ts";
+import { Stream } from "./stream.ts";
+
+export class StreamDO extends DurableObject implements StreamApi {
+  readonly #stream: Stream;
+
+  constructor(context: DurableObjectState, env: Record<string, unknown>) {
+    super(context, env);
+    const { storage } = context;
+    this.#stream = new Stream(
+      {
+        database: objectDatabase(storage),
+        readers: new LiveReaders(() => context.getWebSockets()),
+        now: () => Date.now(),
+        sync: () => storage.sync(),
+        purge: () => storage.deleteAll(),
+        setAlarm: (atMs) => void storage.setAlarm(atMs),
+      },
+      parseConfig(env),
+    );
+  }
+
+  create(command: CreateCommand): Promise<Result<CreateFacts>> {
+    return this.#stream.create(command);
+  }
+
+  append(command: AppendCommand): Promise<Result<AppendFacts>> {
+    return this.#stream.append(command);
+  }
+
+  async head(): Promise<Result<HeadFacts>> {
+    return this.#stream.head();
+  }
+
+  async read(command: ReadCommand): Promise<Result<ReadFacts>> {
+    return this.#stream.read(command);
+  }
+
+  async page(command: PageCommand): Promise<Result<PageFacts>> {
+    return this.#stream.page(command);
+  }
+
+  remove(): Promise<Result<object>> {
+    return this.#stream.remove();
+  }
+
+  /** Attaches a live reader: 101 with a hibernating socket when it stands at the tail, otherwise only the answer. */
+  override async fetch(request: Request): Promise<Response> {
+    const answer: AttachAnswer = this.#stream.attach(offsetFromAttachUrl(request.url));
+    if (!answer.ok || answer.standing !== "live") return Response.json(answer);
+    const { 0: client, 1: server } = new WebSocketPair();
+    this.ctx.acceptWebSocket(server);
+    server.serializeAttachment(answer.position);
+    return new Response(null, {
+      status: 101,
+      webSocket: client,
+      headers: { [ATTACH_HEADER]: encodeAttachHeader(answer) },
+    });
+  }
+
+  override alarm(): Promise<void> {
+    return this.#stream.alarm();
+  }
+
+  /** The edge never sends; a hibernating socket needs the handler. */
+  override webSocketMessage(): void {}
+
+  override webSocketClose(): void {}
+}

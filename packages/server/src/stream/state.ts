@@ -1,0 +1,147 @@
+/** What an object keeps in memory about its stream, and how it comes back from disk. */
+
+import {
+  deadlineMs,
+  type Lifetime,
+  type ProducerClaim,
+  type ProducerState,
+} from "@durable-streams-cloudflare/protocol";
+
+import type { Database } from "../storage/database.ts";
+import { newestNotes, notesSince, type LogRowNotes } from "../storage/log-rows.ts";
+import { readProducer, upsertProducer } from "../storage/producer-rows.ts";
+import { hasSchema, upgradeSchema } from "../storage/schema.ts";
+import { readStreamRow, updateCheckpoint } from "../storage/stream-row.ts";
+
+/** A checkpoint is written when so many commits, or so many producers, are known only from the log's notes. */
+const CHECKPOINT_COMMITS = 1_000;
+const CHECKPOINT_PRODUCERS = 1_000;
+
+/** Producers and attempts held in memory beyond those; the oldest go first. */
+const PRODUCER_CACHE_MAX = 4_096;
+const ATTEMPTS_MAX = 4_096;
+/** Rows looked at for attempts after a restart: the edge repeats a lost call within seconds. */
+const ATTEMPT_ROWS = 128;
+
+export interface Closure {
+  /** The producer's claim that closed the stream, if a producer did. */
+  readonly by?: ProducerClaim;
+}
+
+export interface StreamState {
+  readonly incarnation: number;
+  readonly contentType: string;
+  readonly lifetime: Lifetime;
+  /** Last renewal of a sliding lifetime; `persistedTouchMs` is what the disk knows of it. */
+  touchedAtMs: number;
+  persistedTouchMs: number;
+  tail: number;
+  streamSeq: string | undefined;
+  closure: Closure | undefined;
+  commitsSinceCheckpoint: number;
+  /** Producers whose newest state is only in the log's notes. */
+  readonly uncheckpointed: Map<string, ProducerState>;
+  /** Producers that were looked up or checkpointed lately. */
+  readonly producerCache: Map<string, ProducerState>;
+  /** Attempts of recent appends, and where each append ended. */
+  readonly attempts: Map<string, number>;
+}
+
+export function newState(
+  facts: Pick<StreamState, "incarnation" | "contentType" | "lifetime" | "touchedAtMs">,
+): StreamState {
+  return {
+    ...facts,
+    persistedTouchMs: facts.touchedAtMs,
+    tail: 0,
+    streamSeq: undefined,
+    closure: undefined,
+    commitsSinceCheckpoint: 0,
+    uncheckpointed: new Map(),
+    producerCache: new Map(),
+    attempts: new Map(),
+  };
+}
+
+/** Reads the stream back: its row, then what the log's notes say since the last checkpoint. */
+export function loadState(database: Database): StreamState | undefined {
+  if (!hasSchema(database)) return undefined;
+  upgradeSchema(database);
+  const row = readStreamRow(database);
+  if (row === undefined) return undefined;
+  const state = newState(row);
+  state.streamSeq = row.streamSeq;
+  for (const commit of notesSince(database, row.checkpointPosition)) applyCommit(state, commit);
+  const newest = newestNotes(database, ATTEMPT_ROWS);
+  for (const commit of newest.toReversed()) rememberAttempts(state, commit);
+  const last = newest[0];
+  if (last !== undefined) state.tail = last.position + last.size;
+  // A renewal is written only once per tenth of the window (`touch`), so the disk may be that much behind. Renewed
+  // never too little: a stream may outlive its window by a tenth after a restart, but never ends early.
+  const slackMs = touchGranularityMs(state);
+  state.touchedAtMs = Math.max(row.touchedAtMs + slackMs, last?.committedAtMs ?? 0);
+  return state;
+}
+
+/** Takes one commit, just written or read back, into the state. */
+export function applyCommit(state: StreamState, commit: LogRowNotes): void {
+  const { notes } = commit;
+  state.tail = commit.position + commit.size;
+  state.commitsSinceCheckpoint += 1;
+  if (notes.streamSeq !== undefined) state.streamSeq = notes.streamSeq;
+  if (notes.closed !== undefined) state.closure = notes.closed;
+  for (const { id, epoch, seq } of notes.producers ?? []) state.uncheckpointed.set(id, { epoch, seq });
+}
+
+export function rememberAttempts(state: StreamState, commit: Pick<LogRowNotes, "position" | "size" | "notes">): void {
+  for (const [index, attempt] of (commit.notes.attempts ?? []).entries()) {
+    const end = commit.notes.ends?.[index] ?? commit.size;
+    if (attempt !== null) setBounded(state.attempts, attempt, commit.position + end, ATTEMPTS_MAX);
+  }
+}
+
+export function findProducer(state: StreamState, database: Database, id: string): ProducerState | undefined {
+  const known = state.uncheckpointed.get(id) ?? state.producerCache.get(id);
+  if (known !== undefined) return known;
+  const stored = readProducer(database, id);
+  if (stored !== undefined) setBounded(state.producerCache, id, stored, PRODUCER_CACHE_MAX);
+  return stored;
+}
+
+export function needsCheckpoint(state: StreamState): boolean {
+  return state.commitsSinceCheckpoint >= CHECKPOINT_COMMITS || state.uncheckpointed.size >= CHECKPOINT_PRODUCERS;
+}
+
+/**
+ * Folds what the notes say into the tables, so that a restart reads few rows. Costs a row per producer and one for the
+ * stream, once in a thousand commits. A closed stream has no need of it.
+ */
+export function writeCheckpoint(state: StreamState, database: Database): void {
+  database.transaction(() => {
+    for (const [id, producer] of state.uncheckpointed) upsertProducer(database, id, producer);
+    updateCheckpoint(database, state.tail, state.streamSeq);
+  });
+  for (const [id, producer] of state.uncheckpointed) {
+    setBounded(state.producerCache, id, producer, PRODUCER_CACHE_MAX);
+  }
+  state.uncheckpointed.clear();
+  state.commitsSinceCheckpoint = 0;
+}
+
+/** How much a renewal may stay in memory only: a tenth of the window. */
+export function touchGranularityMs(state: Pick<StreamState, "lifetime">): number {
+  return state.lifetime.kind === "ttl" ? state.lifetime.ttlSeconds * 100 : 0;
+}
+
+/** When the stream ends unless it is renewed, in ms. */
+export function stateDeadlineMs(state: StreamState): number | undefined {
+  return deadlineMs(state.lifetime, state.touchedAtMs);
+}
+
+function setBounded<Value>(map: Map<string, Value>, key: string, value: Value, sizeMax: number): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size <= sizeMax) return;
+  const oldest = map.keys().next();
+  if (oldest.done !== true) map.delete(oldest.value);
+}

@@ -1,0 +1,39 @@
+/** Structured logs: one JSON line, field names of the Elastic Common Schema and OpenTelemetry. */
+
+import type { Config } from "../config.ts";
+
+export interface RequestLog {
+  readonly method: string;
+  /** Without the query, which may hold a token. */
+  readonly path: string;
+  readonly status: number;
+  readonly durationMs: number;
+  readonly requestId: string;
+  readonly error?: unknown;
+}
+
+/** At most one line per request: all of them at `info`, those that the server failed at `error`. */
+export function logRequest(level: Config["logLevel"], entry: RequestLog): void {
+  const isFault = entry.status >= 500 && entry.status !== 501;
+  if (level === "off" || (level === "error" && !isFault)) return;
+  const line = JSON.stringify({
+    "@timestamp": new Date().toISOString(),
+    "log.level": isFault ? "error" : "info",
+    "service.name": "durable-streams",
+    message: `${entry.method} ${entry.path} ${entry.status}`,
+    "http.request.method": entry.method,
+    "url.path": entry.path,
+    "http.response.status_code": entry.status,
+    "http.request.id": entry.requestId,
+    "event.duration": Math.round(entry.durationMs * 1_000_000),
+    ...errorFields(entry.error),
+  });
+  // oxlint-disable-next-line no-console -- this is where the runtime takes log lines from
+  (isFault ? console.error : console.log)(line);
+}
+
+function errorFields(error: unknown): Record<string, string> {
+  if (error === undefined) return {};
+  if (!(error instanceof Error)) return { "error.message": "Something that is no Error was thrown." };
+  return { "error.type": error.name, "error.message": error.message, "error.stack_trace": error.stack ?? "" };
+}

@@ -1,0 +1,13 @@
+/** The deployable Worker. */
+
+import { env } from "cloudflare:workers";
+
+import { parseConfig } from "./config.ts";
+import { createDurableStreams } from "./http/durable-streams.ts";
+
+// At start, so that a deploy with a bad setting fails instead of its requests.
+parseConfig(env);
+
+export { StreamDO } from "./stream/object.ts";
+
+export default createDurableStreams();

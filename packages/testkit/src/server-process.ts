@@ -1,0 +1,110 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+export interface ServerOptions {
+  /** Keep it for a second start to find the same streams. */
+  readonly dataDir: string;
+  /** 0, the default, takes any free port. */
+  readonly port?: number;
+  /** Settings by name, as `npm start -- --var`. */
+  readonly vars?: Readonly<Record<string, string | number>>;
+}
+
+export interface ServerProcess {
+  readonly url: string;
+  /** Of the launcher; workerd is its child. */
+  readonly pid: number;
+  readonly dataDir: string;
+  /** What the server has written to stderr: its log lines. */
+  log(): string;
+  /** Ends the server as Ctrl-C does; the launcher's exit code. */
+  stop(): Promise<number | null>;
+  /** Kills launcher and workerd at once, as a power cut would; returns when nothing listens any more. */
+  kill9(): Promise<void>;
+}
+
+const LAUNCHER = fileURLToPath(new URL("../../local/src/main.ts", import.meta.url));
+const POLL_MS = 5;
+
+/**
+ * Starts the server that `npm start` starts, and returns once it is ready.
+ * @throws Error with what the launcher said, when it ends instead.
+ */
+export async function startServer({ dataDir, port = 0, vars = {} }: ServerOptions): Promise<ServerProcess> {
+  const variables = Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}:${value}`]);
+  const flags = ["--port", String(port), "--data-dir", dataDir, "--quiet", "--ready-json", ...variables];
+  const child = spawn(process.execPath, [LAUNCHER, ...flags], { stdio: ["ignore", "pipe", "pipe"] });
+  const killWithTests = (): void => void child.kill("SIGKILL");
+  process.once("exit", killWithTests);
+  const exited = once(child, "exit").finally(() => process.removeListener("exit", killWithTests));
+  let log = "";
+  child.stderr.on("data", (chunk: Buffer) => (log += chunk.toString()));
+
+  const ready = await Promise.race([readReadyLine(child), exited.then(() => undefined)]);
+  if (ready === undefined) throw new Error(`the server ended with exit code ${child.exitCode}:\n${log}`);
+  const { url, pid } = ready;
+  return {
+    url,
+    pid,
+    dataDir,
+    log: () => log,
+    stop: async () => {
+      child.kill("SIGTERM");
+      await exited;
+      return child.exitCode;
+    },
+    kill9: async () => {
+      const workerd = readWorkerdPid(dataDir);
+      child.kill("SIGKILL");
+      killIfAlive(workerd);
+      await exited;
+      while (await isListening(url)) await delay(POLL_MS);
+    },
+  };
+}
+
+interface ReadyLine {
+  readonly url: string;
+  readonly pid: number;
+}
+
+async function readReadyLine(child: ChildProcess): Promise<ReadyLine | undefined> {
+  if (child.stdout === null) return undefined;
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (line.startsWith("{")) return JSON.parse(line) as ReadyLine;
+  }
+  return undefined;
+}
+
+/** The launcher keeps this file up to date; workerd gets another number when it is restarted after a crash. */
+function readWorkerdPid(dataDir: string): number {
+  return Number(readFileSync(join(dataDir, "workerd"), "utf8").split("\n", 1)[0]);
+}
+
+function killIfAlive(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // The launcher's guard was faster.
+  }
+}
+
+/** A dead process may stay in the process table until its parent asks for it; its port is free at once. */
+async function isListening(url: string): Promise<boolean> {
+  const { hostname, port } = new URL(url);
+  const socket = connect({ host: hostname, port: Number(port) });
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}

@@ -1,0 +1,43 @@
+import { cloudflareTest } from "@cloudflare/vitest-plugin";
+import { defineConfig } from "vitest/config";
+
+import { SkippedTestsReporter } from "./scripts/skipped-tests-reporter.ts";
+
+export default defineConfig({
+  test: {
+    retry: 0,
+    reporters: process.env.CI ? ["default", new SkippedTestsReporter()] : ["default"],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          environment: "node",
+          include: ["packages/*/src/**/*.test.ts", "scripts/**/*.test.ts"],
+          exclude: ["**/node_modules/**", "**/*.workers.test.ts"],
+        },
+      },
+      {
+        extends: true,
+        plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.toml" } })],
+        test: {
+          name: "workers",
+          include: ["packages/server/test/workers/**/*.test.ts", "packages/server/src/**/*.workers.test.ts"],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "e2e",
+          environment: "node",
+          include: ["packages/e2e/test/**/*.test.ts"],
+          // After the other projects: these tests measure time and start servers.
+          sequence: { groupOrder: 1 },
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
