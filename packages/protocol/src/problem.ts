@@ -4,7 +4,7 @@
  */
 
 import { HEADER } from "./headers.ts";
-import { formatOffset } from "./offset.ts";
+import { offsetAt, type Lineage } from "./lineage.ts";
 
 /**
  * - retry `never`: the same request will fail again; `after`: it may succeed later (see `Retry-After`);
@@ -30,12 +30,13 @@ export const PROBLEMS = {
   "content-type-missing": kind(400, "The content type is missing"),
   forbidden: kind(403, "The token does not allow this"),
   "fork-header-invalid": kind(400, "A fork header is malformed"),
+  "fork-source-deleted": kind(409, "The source was deleted"),
+  "fork-sub-offset-invalid": kind(400, "The sub-offset is beyond the source's data"),
   internal: kind(500, "The server made a mistake", "after", "unknown"),
   "json-empty-array": kind(400, "The array has no messages"),
   "json-invalid": kind(400, "The body is not valid JSON"),
   "lifetime-invalid": kind(400, "The lifetime is malformed"),
   "method-not-allowed": kind(405, "The method is not allowed here"),
-  "not-implemented": kind(501, "This is not implemented yet"),
   "offset-beyond-tail": kind(400, "The offset is beyond the end of the stream"),
   "offset-gone": kind(410, "The offset belongs to data that no longer exists"),
   "offset-invalid": kind(400, "The offset is malformed"),
@@ -43,6 +44,7 @@ export const PROBLEMS = {
   "parameter-invalid": kind(400, "A query parameter is malformed"),
   "path-invalid": kind(400, "The path is malformed"),
   "path-reserved": kind(501, "This path is reserved by the protocol"),
+  "path-retained": kind(409, "The path is in use by forks of a deleted stream"),
   "path-too-long": kind(414, "The path is too long"),
   "producer-epoch-stale": kind(403, "A newer producer epoch exists"),
   "producer-epoch-start": kind(400, "A new producer epoch must start at sequence 0"),
@@ -52,6 +54,7 @@ export const PROBLEMS = {
   "route-not-found": kind(404, "There is nothing at this path"),
   "storage-full": kind(507, "The stream's storage is full"),
   "stream-closed": kind(409, "The stream is closed"),
+  "stream-deleted": kind(410, "The stream was deleted, and forks still need its data"),
   "stream-exists": kind(409, "The stream exists with another configuration"),
   "stream-not-found": kind(404, "The stream does not exist"),
   "stream-seq-invalid": kind(400, "Stream-Seq is malformed"),
@@ -87,9 +90,9 @@ export function refuse(
 }
 
 /** `409` of a closed stream carries the closure and the final offset [PROTOCOL §5.2]. */
-export function refuseClosed(incarnation: number, tail: number): Refusal {
+export function refuseClosed(lineage: Lineage, tail: number): Refusal {
   return refuse("stream-closed", "The stream is closed; no data can be added any more.", {
-    headers: { [HEADER.closed]: "true", [HEADER.nextOffset]: formatOffset(incarnation, tail) },
+    headers: { [HEADER.closed]: "true", [HEADER.nextOffset]: offsetAt(lineage, tail) },
   });
 }
 
@@ -114,6 +117,11 @@ export function producerSeqHeaders(expectedSeq: number, receivedSeq: number): Re
     [HEADER.producerExpectedSeq]: String(expectedSeq),
     [HEADER.producerReceivedSeq]: String(receivedSeq),
   };
+}
+
+/** Every operation on a deleted stream that forks still read from [PROTOCOL §4.2]. */
+export function refuseDeleted(): Refusal {
+  return refuse("stream-deleted", "The stream was deleted; its data is kept only for its forks.");
 }
 
 export function refuseNotFound(): Refusal {

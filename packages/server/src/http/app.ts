@@ -66,7 +66,7 @@ async function serveStream(ports: AppPorts, request: Request): Promise<Response>
   const granted = await ports.authorize({ request, project: target.project, stream: target.stream, scope });
   if (!granted.ok) return refused(request, withoutBareForbidden(request, granted));
   const stream = new StreamClient(ports.streams, target.objectName);
-  const handled = await handleStream({ request, config, stream, granted });
+  const handled = await handleStream({ request, config, target, stream, authorize: ports.authorize, granted });
   const response = handled.ok ? handled.response : refused(request, handled);
   if (wantsTiming(request, config))
     response.headers.set("Server-Timing", timing(stream.objectMs, performance.now() - startedAt));

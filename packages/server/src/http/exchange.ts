@@ -1,12 +1,16 @@
 /** What the handlers of one request share. */
 
 import type { Config } from "../config.ts";
-import type { Granted } from "./authorize.ts";
+import type { Authorize, Granted } from "./authorize.ts";
 import type { StreamClient } from "./stream-client.ts";
+import type { Target } from "./target.ts";
 
 export interface Exchange {
   readonly request: Request;
   readonly config: Config;
+  readonly target: Target;
   readonly stream: StreamClient;
+  /** For the second stream that a fork is about. */
+  readonly authorize: Authorize;
   readonly granted: Granted;
 }

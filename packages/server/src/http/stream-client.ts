@@ -30,6 +30,11 @@ export class StreamClient {
     this.#objectName = objectName;
   }
 
+  /** The client of another stream, one that a fork's bytes lie in. */
+  of(objectName: string): StreamClient {
+    return objectName === this.#objectName ? this : new StreamClient(this.#namespace, objectName);
+  }
+
   /** Calls the object; a stub that failed is of no more use, so each try gets a new one. */
   async call<Facts>(invoke: (stub: Stub) => Promise<Result<Facts>>): Promise<Result<Facts>> {
     const startedAt = performance.now();

@@ -23,7 +23,12 @@ export interface Target {
  * @param url the request's URL as it came: a parsed URL would already have resolved `..`.
  */
 export function parseTarget(url: string, tenancy: Config["tenancy"]): Result<Target> {
-  const parsed = parseStreamName(rawPath(url).slice(STREAM_ROOT.length));
+  return parseTargetPath(rawPath(url), tenancy);
+}
+
+/** The same for a path alone, percent-encoded as in a URL. It must be below the protocol's root. */
+export function parseTargetPath(path: string, tenancy: Config["tenancy"]): Result<Target> {
+  const parsed = parseStreamName(path.slice(STREAM_ROOT.length));
   if (!parsed.ok) return refuse(parsed.reason === "too-long" ? "path-too-long" : "path-invalid", parsed.detail);
   const [project, segments] =
     tenancy === "single" ? [SINGLE_PROJECT, parsed.segments] : [parsed.segments[0] ?? "", parsed.segments.slice(1)];

@@ -6,6 +6,7 @@
  */
 
 import { firstRow, type Database } from "./database.ts";
+import { FORKS_TABLE } from "./fork-rows.ts";
 
 const MIGRATIONS: readonly (readonly string[])[] = [
   [
@@ -18,7 +19,9 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       expires_at_ms INTEGER,
       touched_at_ms INTEGER NOT NULL,
       checkpoint_position INTEGER NOT NULL,
-      stream_seq TEXT
+      stream_seq TEXT,
+      origin TEXT,
+      deleted INTEGER NOT NULL DEFAULT 0
     )`,
     `CREATE TABLE log (
       position INTEGER PRIMARY KEY,
@@ -31,12 +34,13 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       epoch INTEGER NOT NULL,
       seq INTEGER NOT NULL
     ) WITHOUT ROWID`,
+    FORKS_TABLE,
   ],
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
-const TABLES = ["stream", "log", "producers"];
+const TABLES = ["stream", "log", "producers", "forks"];
 
 /** Whether the database holds a stream at all. */
 export function hasSchema(database: Database): boolean {
@@ -47,8 +51,13 @@ export function hasSchema(database: Database): boolean {
 
 /** Makes all tables anew; run inside the transaction that creates the stream. What an expired stream left is dropped. */
 export function createSchema(database: Database): void {
-  for (const table of TABLES) database.run(`DROP TABLE IF EXISTS ${table}`);
+  dropSchema(database);
   for (const statement of MIGRATIONS.flat()) database.run(statement);
+}
+
+/** Drops the stream, but not its debts (see `fork-rows.ts`). */
+export function dropSchema(database: Database): void {
+  for (const table of TABLES) database.run(`DROP TABLE IF EXISTS ${table}`);
 }
 
 /**

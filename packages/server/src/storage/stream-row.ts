@@ -4,13 +4,27 @@
  *
  * Row: incarnation (ms, see PROTOCOL §8) · content type as its creator spelled it · lifetime · `touched_at_ms`, the
  * last renewal on disk · `checkpoint_position`: what log rows before it say about producers and Stream-Seq has been
- * folded into the `producers` table and into `stream_seq`.
+ * folded into the `producers` table and into `stream_seq` · `origin`: JSON, of a fork only · `deleted`: 1 once it was
+ * deleted while forks need its bytes.
  */
 
-import { FOREVER, type Lifetime } from "@durable-streams-cloudflare/protocol";
+import { FOREVER, type Ancestor, type Lifetime } from "@durable-streams-cloudflare/protocol";
 
 import { firstRow, type Database } from "./database.ts";
 import { SCHEMA_VERSION } from "./schema.ts";
+
+/** Where a fork comes from, and what its creator asked for: a repeated create is compared with it. */
+export interface Origin {
+  readonly forkId: string;
+  /** The source's full name. */
+  readonly source: string;
+  /** As asked for, canonical; null: the tail. */
+  readonly offset: string | null;
+  readonly subOffset: number;
+  /** The creator named no lifetime, and got the source's. */
+  readonly inheritsLifetime: boolean;
+  readonly ancestors: readonly Ancestor[];
+}
 
 export interface StreamRow {
   readonly incarnation: number;
@@ -19,6 +33,8 @@ export interface StreamRow {
   readonly touchedAtMs: number;
   readonly checkpointPosition: number;
   readonly streamSeq: string | undefined;
+  readonly origin: Origin | undefined;
+  readonly deleted: boolean;
 }
 
 type Columns = {
@@ -29,12 +45,15 @@ type Columns = {
   touched_at_ms: number;
   checkpoint_position: number;
   stream_seq: string | null;
+  origin: string | null;
+  deleted: number;
 };
 
 export function readStreamRow(database: Database): StreamRow | undefined {
   const row = firstRow<Columns>(
     database,
-    `SELECT incarnation, content_type, ttl_seconds, expires_at_ms, touched_at_ms, checkpoint_position, stream_seq
+    `SELECT incarnation, content_type, ttl_seconds, expires_at_ms, touched_at_ms, checkpoint_position, stream_seq,
+            origin, deleted
      FROM stream WHERE id = 1`,
   );
   if (row === undefined) return undefined;
@@ -45,21 +64,31 @@ export function readStreamRow(database: Database): StreamRow | undefined {
     touchedAtMs: row.touched_at_ms,
     checkpointPosition: row.checkpoint_position,
     streamSeq: row.stream_seq ?? undefined,
+    origin: row.origin === null ? undefined : (JSON.parse(row.origin) as Origin),
+    deleted: row.deleted === 1,
   };
 }
 
-export function insertStreamRow(database: Database, row: Omit<StreamRow, "checkpointPosition" | "streamSeq">): void {
+export function insertStreamRow(
+  database: Database,
+  row: Omit<StreamRow, "checkpointPosition" | "streamSeq" | "deleted">,
+): void {
   database.run(
     `INSERT INTO stream (id, schema_version, incarnation, content_type, ttl_seconds, expires_at_ms, touched_at_ms,
-                         checkpoint_position)
-     VALUES (1, ?, ?, ?, ?, ?, ?, 0)`,
+                         checkpoint_position, origin)
+     VALUES (1, ?, ?, ?, ?, ?, ?, 0, ?)`,
     SCHEMA_VERSION,
     row.incarnation,
     row.contentType,
     row.lifetime.kind === "ttl" ? row.lifetime.ttlSeconds : null,
     row.lifetime.kind === "at" ? row.lifetime.expiresAtMs : null,
     row.touchedAtMs,
+    row.origin === undefined ? null : JSON.stringify(row.origin),
   );
+}
+
+export function markDeleted(database: Database): void {
+  database.run("UPDATE stream SET deleted = 1 WHERE id = 1");
 }
 
 export function updateTouchedAt(database: Database, touchedAtMs: number): void {

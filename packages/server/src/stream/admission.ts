@@ -77,10 +77,10 @@ function closedConflict(draft: Draft, closure: Closure, command: AppendCommand):
   if (command.producer !== undefined) {
     return sameClaim(closure.by, command.producer)
       ? known(draft, draft.tail, "duplicate", command.producer)
-      : refuseClosed(draft.state.incarnation, draft.tail);
+      : refuseClosed(draft.state.lineage, draft.tail);
   }
   const closeOnly = command.close && command.bytes.length === 0 && command.fault === undefined;
-  return closeOnly ? known(draft, draft.tail, "closed") : refuseClosed(draft.state.incarnation, draft.tail);
+  return closeOnly ? known(draft, draft.tail, "closed") : refuseClosed(draft.state.lineage, draft.tail);
 }
 
 function openConflict(draft: Draft, command: AppendCommand): Conflict {
@@ -141,11 +141,11 @@ function factsOf(
   outcome: AppendFacts["outcome"],
   producer: ProducerState | ProducerClaim | undefined,
 ): AppendFacts {
-  const { incarnation } = draft.state;
+  const { lineage } = draft.state;
   const closed = draft.closure !== undefined;
   return {
     outcome,
-    incarnation,
+    lineage,
     tail,
     closed,
     ...(producer === undefined ? {} : { producer: producerState(producer) }),

@@ -1,29 +1,42 @@
 /** What the edge asks of a stream's object, and what it answers: plain data, safe to send over RPC. */
 
 import type {
+  Ancestor,
   Lifetime,
+  Lineage,
   OffsetRef,
   Problem,
   ProducerClaim,
   ProducerState,
   Result,
+  Stretch,
 } from "@durable-streams-cloudflare/protocol";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Makes the stream, or confirms that it exists as asked [PROTOCOL §5.1]. */
 export interface CreateCommand {
-  readonly contentType: string;
+  /** `null` only for a fork, which then has its source's. */
+  readonly contentType: string | null;
   readonly lifetime: Lifetime;
   readonly closed: boolean;
   /** Initial content in stored form; may be empty. */
   readonly bytes: Bytes;
+  readonly fork?: ForkCommand;
+}
+
+/** Which stream to fork, by its full name, and where [PROTOCOL §4.2]. */
+export interface ForkCommand {
+  readonly source: string;
+  /** `null`: the source's tail. */
+  readonly offset: OffsetRef | null;
+  readonly subOffset: number;
 }
 
 export interface CreateFacts {
   readonly created: boolean;
   readonly contentType: string;
-  readonly incarnation: number;
+  readonly lineage: Lineage;
   readonly tail: number;
   readonly closed: boolean;
 }
@@ -49,7 +62,7 @@ export interface AppendCommand {
 export interface AppendFacts {
   /** `closed`: there was no data, the stream is closed. `duplicate`: a producer sent it before, nothing was added. */
   readonly outcome: "appended" | "closed" | "duplicate";
-  readonly incarnation: number;
+  readonly lineage: Lineage;
   /** Where the append ended; for a duplicate, the tail. */
   readonly tail: number;
   readonly closed: boolean;
@@ -60,7 +73,7 @@ export interface AppendFacts {
 export interface HeadFacts {
   readonly contentType: string;
   readonly lifetime: Lifetime;
-  readonly incarnation: number;
+  readonly lineage: Lineage;
   readonly tail: number;
   readonly closed: boolean;
 }
@@ -80,15 +93,20 @@ export interface ReadFacts extends HeadFacts {
   /** The entity tag of `[from, to)`. */
   readonly etag: string;
   readonly notModified: boolean;
-  /** The first bytes of the range; the rest is asked for page by page. */
+  /** The first bytes of the range, unless another object has them; the rest is asked for page by page. */
   readonly page: Bytes;
+  /** Who has which part of the range. One stretch, of the stream itself, unless it is a fork. */
+  readonly stretches: readonly Stretch[];
 }
 
-/** Asks for more of a range that a read has promised. */
+/** Asks the owner of a stretch for some of it. Deleted streams go on answering this as long as they have forks. */
 export interface PageCommand {
   readonly incarnation: number;
   readonly from: number;
   readonly to: number;
+  readonly paging: "bytes" | "appends";
+  /** `from` came from a client: refuse it unless an append ended there. */
+  readonly checkFrom?: true;
 }
 
 export interface PageFacts {
@@ -104,12 +122,34 @@ export interface AttachFacts extends HeadFacts {
   readonly position: number;
 }
 
+/** A fork asks its source to keep the bytes before a position. May be repeated. */
+export interface PinCommand extends Omit<ForkCommand, "source"> {
+  readonly forkId: string;
+  readonly forkName: string;
+  /** What the fork's creator asked for; a pin is refused when it does not fit. */
+  readonly contentType: string | null;
+}
+
+export interface PinFacts {
+  readonly contentType: string;
+  readonly lifetime: Lifetime;
+  readonly incarnation: number;
+  /** What the fork inherits. */
+  readonly ancestors: readonly Ancestor[];
+}
+
+/** What the objects of two streams ask each other. */
+export interface PeerApi {
+  page(command: PageCommand): Promise<Result<PageFacts>>;
+  pin(command: PinCommand): Promise<Result<PinFacts>>;
+  release(forkId: string): Promise<void>;
+}
+
 /** The methods of a stream's object that the edge calls. */
-export interface StreamApi {
+export interface StreamApi extends PeerApi {
   create(command: CreateCommand): Promise<Result<CreateFacts>>;
   append(command: AppendCommand): Promise<Result<AppendFacts>>;
   head(): Promise<Result<HeadFacts>>;
   read(command: ReadCommand): Promise<Result<ReadFacts>>;
-  page(command: PageCommand): Promise<Result<PageFacts>>;
   remove(): Promise<Result<object>>;
 }

@@ -1,11 +1,18 @@
 /** What a stream needs from the object that it lives in. Tests bring their own. */
 
 import type { Database } from "../storage/database.ts";
+import type { PeerApi } from "./commands.ts";
 import type { LiveReaders } from "./live-readers.ts";
 
 export interface StreamHost {
   readonly database: Database;
   readonly readers: LiveReaders;
+  /** The stream's own full name. */
+  readonly name: string;
+  /** The object of another stream, by its full name. */
+  peer(name: string): PeerApi;
+  /** A random id, never twice the same. */
+  newId(): string;
   /** Milliseconds since 1970. */
   now(): number;
   /** Resolves when everything written so far is durable. */

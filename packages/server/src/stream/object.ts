@@ -14,6 +14,8 @@ import type {
   HeadFacts,
   PageCommand,
   PageFacts,
+  PinCommand,
+  PinFacts,
   ReadCommand,
   ReadFacts,
   StreamApi,
@@ -21,10 +23,15 @@ import type {
 import { LiveReaders } from "./live-readers.ts";
 import { Stream } from "./stream.ts";
 
-export class StreamDO extends DurableObject implements StreamApi {
+/** What a stream's object needs: its own namespace, because forks read from other streams. */
+export interface StreamEnv {
+  readonly STREAMS: DurableObjectNamespace<StreamDO>;
+}
+
+export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
   readonly #stream: Stream;
 
-  constructor(context: DurableObjectState, env: Record<string, unknown>) {
+  constructor(context: DurableObjectState, env: StreamEnv) {
     super(context, env);
     const { storage } = context;
     this.#stream = new Stream(
@@ -33,6 +40,9 @@ export class StreamDO extends DurableObject implements StreamApi {
         readers: new LiveReaders(() => context.getWebSockets()),
         now: () => Date.now(),
         sync: () => storage.sync(),
+        name: context.id.name ?? context.id.toString(),
+        peer: (name) => env.STREAMS.getByName(name),
+        newId: () => crypto.randomUUID(),
         purge: () => storage.deleteAll(),
         setAlarm: (atMs) => void storage.setAlarm(atMs),
       },
@@ -62,6 +72,14 @@ export class StreamDO extends DurableObject implements StreamApi {
 
   remove(): Promise<Result<object>> {
     return this.#stream.remove();
+  }
+
+  pin(command: PinCommand): Promise<Result<PinFacts>> {
+    return this.#stream.pin(command);
+  }
+
+  release(forkId: string): Promise<void> {
+    return this.#stream.release(forkId);
   }
 
   /** Attaches a live reader: 101 with a hibernating socket when it stands at the tail, otherwise only the answer. */

@@ -1,8 +1,10 @@
 /** What an object keeps in memory about its stream, and how it comes back from disk. */
 
 import {
+  basePosition,
   deadlineMs,
   type Lifetime,
+  type Lineage,
   type ProducerClaim,
   type ProducerState,
 } from "@durable-streams-cloudflare/protocol";
@@ -11,7 +13,7 @@ import type { Database } from "../storage/database.ts";
 import { newestNotes, notesSince, type LogRowNotes } from "../storage/log-rows.ts";
 import { readProducer, upsertProducer } from "../storage/producer-rows.ts";
 import { hasSchema, upgradeSchema } from "../storage/schema.ts";
-import { readStreamRow, updateCheckpoint } from "../storage/stream-row.ts";
+import { readStreamRow, updateCheckpoint, type Origin } from "../storage/stream-row.ts";
 
 /** A checkpoint is written when so many commits, or so many producers, are known only from the log's notes. */
 const CHECKPOINT_COMMITS = 1_000;
@@ -29,9 +31,15 @@ export interface Closure {
 }
 
 export interface StreamState {
-  readonly incarnation: number;
+  readonly lineage: Lineage;
+  /** Where the stream's own bytes begin: 0, or a fork's fork point. */
+  readonly base: number;
   readonly contentType: string;
   readonly lifetime: Lifetime;
+  /** Of a fork. */
+  readonly origin: Origin | undefined;
+  /** Deleted by its owner, but forks read from it. */
+  deleted: boolean;
   /** Last renewal of a sliding lifetime; `persistedTouchMs` is what the disk knows of it. */
   touchedAtMs: number;
   persistedTouchMs: number;
@@ -47,13 +55,26 @@ export interface StreamState {
   readonly attempts: Map<string, number>;
 }
 
-export function newState(
-  facts: Pick<StreamState, "incarnation" | "contentType" | "lifetime" | "touchedAtMs">,
-): StreamState {
+export function newState(facts: {
+  readonly incarnation: number;
+  readonly contentType: string;
+  readonly lifetime: Lifetime;
+  readonly touchedAtMs: number;
+  readonly origin: Origin | undefined;
+}): StreamState {
+  const { incarnation, contentType, lifetime, touchedAtMs, origin } = facts;
+  const lineage = { incarnation, ancestors: origin?.ancestors ?? [] };
+  const base = basePosition(lineage);
   return {
-    ...facts,
-    persistedTouchMs: facts.touchedAtMs,
-    tail: 0,
+    lineage,
+    base,
+    contentType,
+    lifetime,
+    origin,
+    deleted: false,
+    touchedAtMs,
+    persistedTouchMs: touchedAtMs,
+    tail: base,
     streamSeq: undefined,
     closure: undefined,
     commitsSinceCheckpoint: 0,
@@ -71,6 +92,7 @@ export function loadState(database: Database): StreamState | undefined {
   if (row === undefined) return undefined;
   const state = newState(row);
   state.streamSeq = row.streamSeq;
+  state.deleted = row.deleted;
   for (const commit of notesSince(database, row.checkpointPosition)) applyCommit(state, commit);
   const newest = newestNotes(database, ATTEMPT_ROWS);
   for (const commit of newest.toReversed()) rememberAttempts(state, commit);

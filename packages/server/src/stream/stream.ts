@@ -1,5 +1,5 @@
 /**
- * One stream: creates, appends, reads and deletes it, and decides when it has expired.
+ * One stream: creates, forks, appends, reads and deletes it.
  *
  * Between two awaits nothing else runs, so a decision and its write need no lock. Whatever leaves the object (an
  * answer, a live frame) is held back by the runtime until the writes before it are durable; readers can never see
@@ -7,29 +7,31 @@
  */
 
 import {
-  formatOffset,
+  DEFAULT_CONTENT_TYPE,
+  framingOf,
+  inheritedStretches,
   matchesEtag,
-  mediaType,
   rangeEtag,
   refuse,
   refuseNotFound,
-  sameLifetime,
+  type Lifetime,
   type OffsetRef,
   type Refusal,
   type Result,
+  type Stretch,
 } from "@durable-streams-cloudflare/protocol";
 
 import type { CommitNotes } from "../storage/commit-notes.ts";
+import { deleteDebt, deleteFork, insertFork } from "../storage/fork-rows.ts";
 import {
   firstBoundaryAfter,
   insertCommit,
-  isAppendBoundary,
   lastBoundaryAtOrBefore,
   readRange,
   ROW_BYTES_MAX,
 } from "../storage/log-rows.ts";
 import { createSchema } from "../storage/schema.ts";
-import { insertStreamRow, updateTouchedAt } from "../storage/stream-row.ts";
+import { insertStreamRow, type Origin } from "../storage/stream-row.ts";
 import { appendBatch } from "./append-batch.ts";
 import type {
   AppendCommand,
@@ -37,15 +39,22 @@ import type {
   AttachFacts,
   CreateCommand,
   CreateFacts,
+  ForkCommand,
   HeadFacts,
   PageCommand,
   PageFacts,
+  PinCommand,
+  PinFacts,
   ReadCommand,
   ReadFacts,
 } from "./commands.ts";
+import { configurationDifference } from "./configuration.ts";
+import { canonicalOffset, isOwnBoundary, PIN_MS_MAX, planPin } from "./forks.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type { StreamHost } from "./host.ts";
-import { applyCommit, loadState, newState, stateDeadlineMs, touchGranularityMs, type StreamState } from "./state.ts";
+import { Lifecycle } from "./lifecycle.ts";
+import { refuseGone, refuseUnaligned, resolveOffset } from "./resolve-offset.ts";
+import { applyCommit, newState, type StreamState } from "./state.ts";
 
 /** Bytes of one page between object and edge: large enough to be quick, small enough for hundreds at once. */
 export const PAGE_BYTES = 512 * 1024;
@@ -55,18 +64,24 @@ export interface StreamLimits {
   readonly pendingBytesMax: number;
 }
 
+/** What a new stream will be. */
+interface Beginning {
+  readonly contentType: string;
+  readonly lifetime: Lifetime;
+  readonly incarnation: number;
+  readonly origin?: Origin;
+}
+
 export class Stream {
   readonly #host: StreamHost;
   readonly #limits: StreamLimits;
+  readonly #lifecycle: Lifecycle;
   readonly #commits: GroupCommit<AppendCommand, Result<AppendFacts>>;
-  #state: StreamState | undefined;
-  #loaded = false;
-  /** The newest incarnation that this object has had, also after a delete; the clock alone might repeat one. */
-  #lastIncarnation = 0;
 
   constructor(host: StreamHost, limits: StreamLimits) {
     this.#host = host;
     this.#limits = limits;
+    this.#lifecycle = new Lifecycle(host);
     this.#commits = new GroupCommit(
       {
         weigh: (command) => command.bytes.length,
@@ -79,25 +94,12 @@ export class Stream {
 
   /** [PROTOCOL §5.1] Confirming an existing stream renews its sliding lifetime, as any use of it does. */
   async create(command: CreateCommand): Promise<Result<CreateFacts>> {
-    const existing = this.#live();
-    if (existing !== undefined) return this.#confirm(existing, command);
-    const now = this.#host.now();
-    const incarnation = Math.max(now, this.#lastIncarnation + 1, (this.#state?.incarnation ?? 0) + 1);
-    const { contentType, lifetime, bytes, closed } = command;
-    const state = newState({ incarnation, contentType, lifetime, touchedAtMs: now });
-    const notes: CommitNotes = closed ? { closed: {} } : {};
-    const { database } = this.#host;
-    database.transaction(() => {
-      createSchema(database);
-      insertStreamRow(database, { incarnation, contentType, lifetime, touchedAtMs: now });
-      if (bytes.length > 0 || closed) insertCommit(database, 0, bytes, notes, now);
-    });
-    if (bytes.length > 0 || closed) applyCommit(state, { position: 0, size: bytes.length, committedAtMs: now, notes });
-    this.#state = state;
-    this.#lastIncarnation = incarnation;
-    this.#armExpiry(state);
-    await this.#host.sync();
-    return { ok: true, ...createFacts(state, true) };
+    const occupied = this.#confirm(command);
+    if (occupied !== undefined) return occupied;
+    if (command.fork !== undefined) return this.#createFork(command, command.fork);
+    const contentType = command.contentType ?? DEFAULT_CONTENT_TYPE;
+    const incarnation = this.#lifecycle.nextIncarnation(0);
+    return this.#begin(command, { contentType, lifetime: command.lifetime, incarnation });
   }
 
   /** [PROTOCOL §5.2, §5.3] Resolves when the append is durable. */
@@ -107,175 +109,219 @@ export class Stream {
 
   /** [PROTOCOL §5.5] Does not renew a sliding lifetime. */
   head(): Result<HeadFacts> {
-    const state = this.#live();
-    return state === undefined ? refuseNotFound() : { ok: true, ...headFacts(state) };
+    const state = this.#lifecycle.require();
+    return "ok" in state ? state : { ok: true, ...headFacts(state) };
   }
 
-  /** [PROTOCOL §5.6] Promises a range, and gives its first page. */
+  /** [PROTOCOL §5.6] Promises a range, and gives its first page if it has it. */
   read(command: ReadCommand): Result<ReadFacts> {
-    const state = this.#live();
-    if (state === undefined) return refuseNotFound();
-    const from = this.#resolve(state, command.from);
+    const state = this.#lifecycle.require();
+    if ("ok" in state) return state;
+    const from = resolveOffset(state, this.#host.database, command.from);
     if (typeof from !== "number") return from;
-    this.#touch(state);
-    const to = this.#appendsEnd(from, state.tail, this.#limits.readBytesMax);
-    const etag = rangeEtag(state.incarnation, from, to, state.closure !== undefined && to === state.tail);
+    this.#lifecycle.touch(state);
+    const to = this.#readEnd(state, from);
+    const etag = rangeEtag(state.lineage.incarnation, from, to, state.closure !== undefined && to === state.tail);
     const notModified = command.from.kind !== "now" && matchesEtag(command.ifNoneMatch, etag);
-    const pageEnd = command.paging === "appends" ? this.#appendsEnd(from, to, PAGE_BYTES) : to;
-    const pageBytes = command.paging === "appends" ? pageEnd - from : PAGE_BYTES;
-    const page = notModified ? new Uint8Array() : readRange(this.#host.database, from, pageEnd, pageBytes);
-    return { ok: true, ...headFacts(state), from, to, etag, notModified, page };
+    const stretches = this.#stretches(state, from, to);
+    const isOurs = !notModified && from >= state.base;
+    const page = isOurs ? this.#readPage(from, to, command.paging) : new Uint8Array();
+    return { ok: true, ...headFacts(state), from, to, etag, notModified, page, stretches };
   }
 
-  /** More of a range that `read` has promised; refused when the stream has been deleted since. */
+  /** Bytes for a reader of this stream or of a fork of it; refused when they have been deleted. */
   page(command: PageCommand): Result<PageFacts> {
-    const state = this.#live();
-    if (state === undefined || state.incarnation !== command.incarnation) return refuseGone();
-    return { ok: true, page: readRange(this.#host.database, command.from, command.to, PAGE_BYTES) };
+    const state = this.#lifecycle.stored();
+    if (state === undefined || state.lineage.incarnation !== command.incarnation) return refuseGone();
+    if (command.checkFrom === true && !isOwnBoundary(state, this.#host, command.from)) return refuseUnaligned();
+    return { ok: true, page: this.#readPage(command.from, command.to, command.paging) };
   }
 
   /** [PROTOCOL §5.7, §5.8] Where a live reader that comes with an offset stands. */
   attach(from: OffsetRef): Result<AttachFacts> {
-    const state = this.#live();
-    if (state === undefined) return refuseNotFound();
-    const position = this.#resolve(state, from);
+    const state = this.#lifecycle.require();
+    if ("ok" in state) return state;
+    const position = resolveOffset(state, this.#host.database, from);
     if (typeof position !== "number") return position;
-    this.#touch(state);
+    this.#lifecycle.touch(state);
     const standing = position < state.tail ? "behind" : state.closure === undefined ? "live" : "ended";
     return { ok: true, ...headFacts(state), standing, position };
   }
 
   /** [PROTOCOL §5.4] */
   async remove(): Promise<Result<object>> {
-    if (this.#live() === undefined) return refuseNotFound();
-    await this.#purge();
+    const state = this.#lifecycle.require();
+    if ("ok" in state) return state;
+    await this.#lifecycle.end(state);
     return { ok: true };
   }
 
-  /** Ends the stream if its lifetime is over and nobody reads it live; otherwise comes back when it may be. */
-  async alarm(): Promise<void> {
-    const state = this.#load();
-    if (state === undefined) return;
-    if (state.lifetime.kind === "ttl" && this.#host.readers.count > 0) this.#touch(state);
-    if (this.#isOver(state)) await this.#purge();
-    else this.#armExpiry(state);
+  /** A fork will read this stream's bytes up to a place. Deleting the stream and pinning it: one comes first. */
+  async pin(command: PinCommand): Promise<Result<PinFacts>> {
+    const planned = this.#pinnable();
+    if ("ok" in planned) return planned;
+    const plan = await planPin(planned, this.#host, command);
+    const state = this.#pinnable();
+    if ("ok" in state) return state;
+    if (!plan.ok) return plan;
+    if (state !== planned) return refuseNotFound();
+    this.#host.database.transaction(() => insertFork(this.#host.database, command.forkId, command.forkName));
+    this.#lifecycle.touch(state);
+    return plan;
   }
 
-  #commit(batch: readonly AppendCommand[]): readonly Result<AppendFacts>[] {
-    const state = this.#live();
-    if (state === undefined) return batch.map(() => refuseNotFound());
-    const { results, frame } = appendBatch(state, this.#host.database, batch, this.#host.now());
-    if (results.some((result) => result.ok)) this.#renew(state);
-    if (frame !== undefined) this.#host.readers.broadcast(frame);
-    return results;
+  /** A fork does not need the bytes any more. */
+  async release(forkId: string): Promise<void> {
+    if (this.#lifecycle.stored() === undefined) return;
+    deleteFork(this.#host.database, forkId);
+    await this.#lifecycle.afterRelease();
   }
 
-  #confirm(state: StreamState, command: CreateCommand): Result<CreateFacts> {
+  alarm(): Promise<void> {
+    return this.#lifecycle.alarm();
+  }
+
+  /** What a create is answered when there is something at this URL already. */
+  #confirm(command: CreateCommand): Result<CreateFacts> | undefined {
+    const standing = this.#lifecycle.standing();
+    if (standing.kind === "none") return undefined;
+    if (standing.kind === "retained") {
+      return refuse("path-retained", "The stream here was deleted, but forks still read from it.", {
+        hint: "Delete its forks first, or use another path.",
+      });
+    }
+    const { state } = standing;
     const difference = configurationDifference(state, command);
     if (difference !== undefined) {
       return refuse("stream-exists", difference, { hint: "Delete the stream first, or use its configuration." });
     }
-    this.#touch(state);
+    this.#lifecycle.touch(state);
     return { ok: true, ...createFacts(state, false) };
   }
 
-  /** Where an offset points in this stream. */
-  #resolve(state: StreamState, from: OffsetRef): number | Refusal {
-    if (from.kind === "start") return 0;
-    if (from.kind === "now") return state.tail;
-    if (from.incarnation !== state.incarnation) return refuseGone();
-    if (from.position > state.tail) {
-      return refuse("offset-beyond-tail", `The stream ends at ${formatOffset(state.incarnation, state.tail)}.`);
+  /** Pins first, creates then. Until both are done there is a debt, which the alarm pays if this object dies. */
+  async #createFork(command: CreateCommand, fork: ForkCommand): Promise<Result<CreateFacts>> {
+    if (fork.source === this.#host.name) return refuseNotFound();
+    const forkId = this.#host.newId();
+    await this.#lifecycle.owe({ id: forkId, source: fork.source, dueAtMs: this.#host.now() + PIN_MS_MAX });
+    try {
+      const { contentType } = command;
+      const pinned = await this.#host
+        .peer(fork.source)
+        .pin({ ...fork, contentType, forkId, forkName: this.#host.name });
+      if (!pinned.ok) {
+        await this.#lifecycle.forgive(forkId);
+        return pinned;
+      }
+      // Somebody else may have created a stream here in the meantime; then the debt stays, and is paid.
+      return this.#confirm(command) ?? (await this.#beginFork(command, fork, forkId, pinned));
+    } finally {
+      this.#lifecycle.ripen(forkId);
     }
-    const isReal =
-      from.position === 0 || from.position === state.tail || isAppendBoundary(this.#host.database, from.position);
-    return isReal ? from.position : refuse("offset-invalid", "No append ends at this offset.", { hint: OFFSET_HINT });
   }
 
-  /** The end of the range, or an append's end before it when the range is larger than a response or page may be. */
+  async #beginFork(
+    command: CreateCommand,
+    fork: ForkCommand,
+    forkId: string,
+    pinned: PinFacts,
+  ): Promise<Result<CreateFacts>> {
+    const { contentType, ancestors } = pinned;
+    if (command.contentType === null && command.bytes.length > 0 && framingOf(contentType) === "json") {
+      return refuse("content-type-missing", "Say what the body is: the source's Content-Type is application/json.");
+    }
+    const inheritsLifetime = command.lifetime.kind === "forever";
+    return this.#begin(command, {
+      contentType: command.contentType ?? contentType,
+      lifetime: inheritsLifetime ? pinned.lifetime : command.lifetime,
+      incarnation: this.#lifecycle.nextIncarnation(pinned.incarnation),
+      origin: {
+        forkId,
+        source: fork.source,
+        offset: canonicalOffset(fork.offset),
+        subOffset: fork.subOffset,
+        inheritsLifetime,
+        ancestors,
+      },
+    });
+  }
+
+  async #begin(
+    command: CreateCommand,
+    { contentType, lifetime, incarnation, origin }: Beginning,
+  ): Promise<Result<CreateFacts>> {
+    const now = this.#host.now();
+    const { bytes, closed } = command;
+    const state = newState({ incarnation, contentType, lifetime, touchedAtMs: now, origin });
+    const notes: CommitNotes = closed ? { closed: {} } : {};
+    const hasCommit = bytes.length > 0 || closed;
+    const position = state.base;
+    const { database } = this.#host;
+    database.transaction(() => {
+      createSchema(database);
+      insertStreamRow(database, { incarnation, contentType, lifetime, touchedAtMs: now, origin });
+      if (hasCommit) insertCommit(database, position, bytes, notes, now);
+      if (origin !== undefined) deleteDebt(database, origin.forkId);
+    });
+    if (hasCommit) applyCommit(state, { position, size: bytes.length, committedAtMs: now, notes });
+    this.#lifecycle.began(state);
+    await this.#host.sync();
+    return { ok: true, ...createFacts(state, true) };
+  }
+
+  #commit(batch: readonly AppendCommand[]): readonly Result<AppendFacts>[] {
+    const state = this.#lifecycle.require();
+    if ("ok" in state) return batch.map(() => state);
+    const { results, frame } = appendBatch(state, this.#host.database, batch, this.#host.now());
+    if (results.some((result) => result.ok)) this.#lifecycle.renew(state);
+    if (frame !== undefined) this.#host.readers.broadcast(frame);
+    return results;
+  }
+
+  /** The live stream, or why nothing can be forked from it [PROTOCOL §4.2, Fork creation errors]. */
+  #pinnable(): StreamState | Refusal {
+    const standing = this.#lifecycle.standing();
+    if (standing.kind === "live") return standing.state;
+    return standing.kind === "none" ? refuseNotFound() : refuse("fork-source-deleted", "The source was deleted.");
+  }
+
+  /** Who has which part of a range: ancestors first, then this stream itself. */
+  #stretches(state: StreamState, from: number, to: number): Stretch[] {
+    const { incarnation } = state.lineage;
+    const own = { name: this.#host.name, incarnation, from: Math.max(from, state.base), to };
+    return [...inheritedStretches(state.lineage, from, to), ...(own.from < own.to ? [own] : [])];
+  }
+
+  /** The tail, or an earlier place when the range is larger than one response may be: an append's end. */
+  #readEnd(state: StreamState, from: number): number {
+    const { readBytesMax } = this.#limits;
+    if (state.tail - from <= readBytesMax) return state.tail;
+    if (from >= state.base) return this.#appendsEnd(from, state.tail, readBytesMax);
+    // Inside inherited bytes only their owners know where appends end, but every fork point is a good place.
+    const ends = inheritedStretches(state.lineage, from, state.base).map(({ to }) => to);
+    return ends.findLast((end) => end - from <= readBytesMax) ?? ends[0] ?? state.base;
+  }
+
+  #readPage(from: number, to: number, paging: PageCommand["paging"]): Uint8Array<ArrayBuffer> {
+    if (paging === "bytes") return readRange(this.#host.database, from, to, PAGE_BYTES);
+    const end = this.#appendsEnd(from, to, PAGE_BYTES);
+    return readRange(this.#host.database, from, end, end - from);
+  }
+
+  /** The end of the range, or an append's end before it when the range is larger than it may be. */
   #appendsEnd(from: number, to: number, bytesMax: number): number {
     if (to - from <= bytesMax) return to;
     const cut = lastBoundaryAtOrBefore(this.#host.database, from + bytesMax);
-    return cut > from ? cut : (firstBoundaryAfter(this.#host.database, from) ?? to);
+    return cut > from ? cut : Math.min(to, firstBoundaryAfter(this.#host.database, from) ?? to);
   }
-
-  /** The stream, unless there is none or its lifetime is over. */
-  #live(): StreamState | undefined {
-    const state = this.#load();
-    return state === undefined || this.#isOver(state) ? undefined : state;
-  }
-
-  #load(): StreamState | undefined {
-    if (this.#loaded) return this.#state;
-    this.#state = loadState(this.#host.database);
-    this.#loaded = true;
-    this.#lastIncarnation = this.#state?.incarnation ?? 0;
-    if (this.#state === undefined) this.#host.readers.endAll();
-    else this.#host.readers.sweep(this.#state.tail);
-    return this.#state;
-  }
-
-  /** A stream with a sliding lifetime does not end while somebody reads it live [PROTOCOL §5.1, Stream-TTL]. */
-  #isOver(state: StreamState): boolean {
-    const deadline = stateDeadlineMs(state);
-    if (deadline === undefined || this.#host.now() < deadline) return false;
-    return state.lifetime.kind === "at" || this.#host.readers.count === 0;
-  }
-
-  #renew(state: StreamState): void {
-    state.touchedAtMs = Math.max(state.touchedAtMs, this.#host.now());
-  }
-
-  /** Renews a sliding lifetime; on disk only when that is a tenth of the window behind. */
-  #touch(state: StreamState): void {
-    if (state.lifetime.kind !== "ttl") return;
-    this.#renew(state);
-    if (state.touchedAtMs - state.persistedTouchMs < Math.max(1, touchGranularityMs(state))) return;
-    updateTouchedAt(this.#host.database, state.touchedAtMs);
-    state.persistedTouchMs = state.touchedAtMs;
-  }
-
-  #armExpiry(state: StreamState): void {
-    const deadline = stateDeadlineMs(state);
-    if (deadline !== undefined) this.#host.setAlarm(Math.max(deadline, this.#host.now() + ALARM_DELAY_MS_MIN));
-  }
-
-  async #purge(): Promise<void> {
-    this.#lastIncarnation = this.#state?.incarnation ?? this.#lastIncarnation;
-    this.#state = undefined;
-    this.#host.readers.endAll();
-    await this.#host.purge();
-    await this.#host.sync();
-  }
-}
-
-/** A window of zero seconds with a live reader must not make the alarm spin. */
-const ALARM_DELAY_MS_MIN = 1_000;
-
-const OFFSET_HINT = "Offsets are opaque: use one that the server sent, unchanged.";
-
-function refuseGone(): Refusal {
-  return refuse("offset-gone", "The offset belongs to a stream that was deleted from this URL.", {
-    hint: "Read again from offset -1.",
-  });
-}
-
-function configurationDifference(state: StreamState, command: CreateCommand): string | undefined {
-  if (mediaType(state.contentType) !== mediaType(command.contentType)) {
-    return `The existing stream has content type ${state.contentType}.`;
-  }
-  if (!sameLifetime(state.lifetime, command.lifetime)) return "The existing stream has another lifetime.";
-  const closed = state.closure !== undefined;
-  if (closed !== command.closed) return `The existing stream is ${closed ? "closed" : "open"}.`;
-  return undefined;
 }
 
 function headFacts(state: StreamState): HeadFacts {
-  const { contentType, lifetime, incarnation, tail } = state;
-  return { contentType, lifetime, incarnation, tail, closed: state.closure !== undefined };
+  const { contentType, lifetime, lineage, tail } = state;
+  return { contentType, lifetime, lineage, tail, closed: state.closure !== undefined };
 }
 
 function createFacts(state: StreamState, created: boolean): CreateFacts {
-  const { contentType, incarnation, tail } = state;
-  return { created, contentType, incarnation, tail, closed: state.closure !== undefined };
+  const { contentType, lineage, tail } = state;
+  return { created, contentType, lineage, tail, closed: state.closure !== undefined };
 }

@@ -1,11 +1,11 @@
 /** POST [PROTOCOL §5.2, §5.3]: request → command, facts → response. */
 
 import {
-  formatOffset,
   HEADER,
   isClosedHeader,
   isContentType,
   isStreamSeq,
+  offsetAt,
   parseProducer,
   producerSeqHeaders,
   PROBLEMS,
@@ -49,7 +49,7 @@ export async function parseAppend(request: Request, bytesMax: number): Promise<A
 export function appendResponse(facts: AppendFacts): Response {
   const headers = new Headers({
     "Cache-Control": "no-store",
-    [HEADER.nextOffset]: formatOffset(facts.incarnation, facts.tail),
+    [HEADER.nextOffset]: offsetAt(facts.lineage, facts.tail),
   });
   if (facts.closed) headers.set(HEADER.closed, "true");
   if (facts.producer !== undefined) {

@@ -1,6 +1,6 @@
 /** HEAD [PROTOCOL §5.5]. */
 
-import { formatOffset, HEADER } from "@durable-streams-cloudflare/protocol";
+import { HEADER, offsetAt } from "@durable-streams-cloudflare/protocol";
 
 import type { HeadFacts } from "../../stream/commands.ts";
 import { NO_STORE } from "../cache-control.ts";
@@ -9,7 +9,7 @@ export function headResponse(facts: HeadFacts): Response {
   const headers = new Headers({
     "Content-Type": facts.contentType,
     "Cache-Control": NO_STORE,
-    [HEADER.nextOffset]: formatOffset(facts.incarnation, facts.tail),
+    [HEADER.nextOffset]: offsetAt(facts.lineage, facts.tail),
   });
   if (facts.lifetime.kind === "ttl") headers.set(HEADER.ttl, String(facts.lifetime.ttlSeconds));
   if (facts.lifetime.kind === "at") headers.set(HEADER.expiresAt, new Date(facts.lifetime.expiresAtMs).toISOString());

@@ -1,9 +1,9 @@
 /** GET [PROTOCOL §5.6]: query → what is asked for, facts → response. */
 
 import {
-  formatOffset,
   framingOf,
   HEADER,
+  offsetAt,
   parseOffset,
   refuse,
   type OffsetRef,
@@ -13,6 +13,7 @@ import {
 import type { HeadFacts, ReadFacts } from "../../stream/commands.ts";
 import { NO_STORE, readCacheControl } from "../cache-control.ts";
 import type { Exchange } from "../exchange.ts";
+import { nextPage } from "../paging.ts";
 import { emptyBody, toBody } from "./payload.ts";
 
 export type LiveMode = "long-poll" | "sse";
@@ -64,8 +65,8 @@ export function readResponse(exchange: Exchange, facts: ReadFacts, query: ReadQu
 }
 
 /** Headers that say where a stream stands; shared by every kind of read. */
-export function standingHeaders(facts: Pick<HeadFacts, "incarnation" | "tail" | "closed">, to: number): Headers {
-  const headers = new Headers({ [HEADER.nextOffset]: formatOffset(facts.incarnation, to) });
+export function standingHeaders(facts: Pick<HeadFacts, "lineage" | "tail" | "closed">, to: number): Headers {
+  const headers = new Headers({ [HEADER.nextOffset]: offsetAt(facts.lineage, to) });
   if (to === facts.tail) headers.set(HEADER.upToDate, "true");
   if (to === facts.tail && facts.closed) headers.set(HEADER.closed, "true");
   return headers;
@@ -87,12 +88,12 @@ function readHeaders(facts: ReadFacts, isPublic: boolean, offset: OffsetRef): He
 /** The promised range, page by page, as fast as the client takes it and no faster. */
 function pagedBody(exchange: Exchange, facts: ReadFacts): ReadableStream<Uint8Array> {
   const framing = framingOf(facts.contentType);
-  const { incarnation, to } = facts;
+  const { to, stretches } = facts;
   let position = facts.from;
   let next: Uint8Array<ArrayBuffer> | undefined = facts.page;
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
-      const page = next ?? (await fetchPage(exchange, { incarnation, from: position, to }));
+      const page = next ?? (await nextPage(exchange.stream, stretches, position));
       next = undefined;
       const isFirst = position === facts.from;
       position += page.length;
@@ -100,15 +101,4 @@ function pagedBody(exchange: Exchange, facts: ReadFacts): ReadableStream<Uint8Ar
       if (position === to) controller.close();
     },
   });
-}
-
-/** @throws Error when the stream is gone: the body then breaks off, which clients notice as a failed read. */
-async function fetchPage(
-  exchange: Exchange,
-  range: { incarnation: number; from: number; to: number },
-): Promise<Uint8Array<ArrayBuffer>> {
-  const result = await exchange.stream.call((stub) => stub.page(range));
-  if (!result.ok) throw new Error(`The read ended early: ${result.problem.code}.`);
-  if (result.page.length === 0) throw new Error("The read ended early: the log has a hole.");
-  return result.page;
 }

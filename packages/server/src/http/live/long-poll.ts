@@ -1,10 +1,11 @@
 /** Long-poll [PROTOCOL §5.7]: answers with what is there, or waits on a socket while the object sleeps. */
 
 import {
-  formatOffset,
   framingOf,
   HEADER,
   nextCursor,
+  offsetAt,
+  parseOffset,
   rangeEtag,
   refuse,
   refuseNotFound,
@@ -18,6 +19,7 @@ import { NO_STORE, readCacheControl } from "../cache-control.ts";
 import { toBody } from "../codec/payload.ts";
 import { readResponse, standingHeaders, type ReadQuery } from "../codec/read.ts";
 import type { Exchange } from "../exchange.ts";
+import { readFirstPage } from "../paging.ts";
 import { listen } from "./reader-socket.ts";
 
 /** Pause before attaching again after the object went away. */
@@ -48,12 +50,12 @@ export async function longPoll(exchange: Exchange, query: ReadQuery): Promise<Re
 
 async function readAll(exchange: Exchange, query: ReadQuery, cursor: string): Promise<Result<{ response: Response }>> {
   const ifNoneMatch = exchange.request.headers.get("If-None-Match");
-  const facts = await exchange.stream.call((stub) => stub.read({ from: query.offset, ifNoneMatch, paging: "bytes" }));
+  const facts = await readFirstPage(exchange.stream, { from: query.offset, ifNoneMatch, paging: "bytes" });
   return facts.ok ? { ok: true, response: readResponse(exchange, facts, query, cursor) } : facts;
 }
 
-function at({ incarnation, position }: AttachFacts): OffsetRef {
-  return { kind: "at", incarnation, position };
+function at({ lineage, position }: AttachFacts): OffsetRef {
+  return parseOffset(offsetAt(lineage, position)) ?? { kind: "start" };
 }
 
 function waitForFrame(socket: WebSocket, timeoutMs: number, signal: AbortSignal): Promise<Waited> {
@@ -81,15 +83,15 @@ function frameResponse(exchange: Exchange, facts: AttachFacts, frame: LiveFrame,
   const headers = standingHeaders(standing, frame.to);
   headers.set("Content-Type", facts.contentType);
   headers.set("Cache-Control", readCacheControl({ isPublic: exchange.granted.isPublic, isFixed: false }));
-  headers.set("ETag", rangeEtag(facts.incarnation, frame.from, frame.to, frame.closed));
+  headers.set("ETag", rangeEtag(facts.lineage.incarnation, frame.from, frame.to, frame.closed));
   headers.set(HEADER.cursor, cursor);
   return new Response(toBody(frame.bytes.slice(), framingOf(facts.contentType), true, true), { headers });
 }
 
-function emptyResponse(facts: Pick<AttachFacts, "incarnation" | "position" | "closed">, cursor: string): Response {
+function emptyResponse(facts: Pick<AttachFacts, "lineage" | "position" | "closed">, cursor: string): Response {
   const headers = new Headers({
     "Cache-Control": NO_STORE,
-    [HEADER.nextOffset]: formatOffset(facts.incarnation, facts.position),
+    [HEADER.nextOffset]: offsetAt(facts.lineage, facts.position),
     [HEADER.upToDate]: "true",
     [HEADER.cursor]: cursor,
   });

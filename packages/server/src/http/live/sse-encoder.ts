@@ -3,12 +3,13 @@
 import {
   controlEvent,
   dataEvent,
-  formatOffset,
   framingOf,
   isTextual,
   mediaType,
   nextCursor,
+  offsetAt,
   type Control,
+  type Lineage,
 } from "@durable-streams-cloudflare/protocol";
 
 import { toBody } from "../codec/payload.ts";
@@ -30,14 +31,14 @@ export interface Standing {
 
 export class SseEncoder {
   readonly #contentType: string;
-  readonly #incarnation: number;
+  readonly #lineage: Lineage;
   readonly #clientCursor: string | null;
   /** Text that ends inside a character: it waits for the append that brings the rest. */
   #held: Bytes = new Uint8Array();
 
-  constructor(stream: { contentType: string; incarnation: number }, clientCursor: string | null) {
+  constructor(stream: { contentType: string; lineage: Lineage }, clientCursor: string | null) {
     this.#contentType = stream.contentType;
-    this.#incarnation = stream.incarnation;
+    this.#lineage = stream.lineage;
     this.#clientCursor = clientCursor;
   }
 
@@ -69,7 +70,7 @@ export class SseEncoder {
   }
 
   #controlText(standing: Standing): string {
-    const streamNextOffset = formatOffset(this.#incarnation, standing.position);
+    const streamNextOffset = offsetAt(this.#lineage, standing.position);
     const control: Control = standing.closed
       ? { streamNextOffset, upToDate: true, streamClosed: true }
       : {

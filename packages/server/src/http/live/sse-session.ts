@@ -9,11 +9,12 @@
  * restart of the object is not seen by the client at all.
  */
 
-import { HEARTBEAT } from "@durable-streams-cloudflare/protocol";
+import { HEARTBEAT, offsetAt, parseOffset, type Lineage, type OffsetRef } from "@durable-streams-cloudflare/protocol";
 
 import type { AttachFacts } from "../../stream/commands.ts";
 import type { LiveFrame } from "../../stream/live-frame.ts";
 import type { Exchange } from "../exchange.ts";
+import { readFirstPage } from "../paging.ts";
 import { listen, type ReaderSocket } from "./reader-socket.ts";
 import { SseEncoder } from "./sse-encoder.ts";
 
@@ -28,7 +29,7 @@ const heartbeat = new TextEncoder().encode(HEARTBEAT);
 export class SseSession {
   readonly body: ReadableStream<Uint8Array>;
   readonly #exchange: Exchange;
-  readonly #incarnation: number;
+  readonly #lineage: Lineage;
   readonly #encoder: SseEncoder;
   readonly #openedAtMs = Date.now();
   #heartbeatTimer: ReturnType<typeof setInterval> | null = null;
@@ -45,7 +46,7 @@ export class SseSession {
 
   constructor(exchange: Exchange, facts: AttachFacts, socket: WebSocket | undefined, clientCursor: string | null) {
     this.#exchange = exchange;
-    this.#incarnation = facts.incarnation;
+    this.#lineage = facts.lineage;
     this.#position = facts.position;
     this.#encoder = new SseEncoder(facts, clientCursor);
     this.body = new ReadableStream<Uint8Array>(
@@ -90,8 +91,8 @@ export class SseSession {
   }
 
   async #catchUpOnce(): Promise<void> {
-    const from = { kind: "at", incarnation: this.#incarnation, position: this.#position } as const;
-    const read = await this.#exchange.stream.call((stub) => stub.read({ from, ifNoneMatch: null, paging: "appends" }));
+    const command = { from: this.#offset(), ifNoneMatch: null, paging: "appends" } as const;
+    const read = await readFirstPage(this.#exchange.stream, command);
     if (this.#mode !== "catching-up") return;
     if (!read.ok) return this.#finishLate();
     this.#position += read.page.length;
@@ -105,13 +106,16 @@ export class SseSession {
   }
 
   async #attach(): Promise<void> {
-    const from = { kind: "at", incarnation: this.#incarnation, position: this.#position } as const;
-    const attached = await this.#exchange.stream.attach(from);
+    const attached = await this.#exchange.stream.attach(this.#offset());
     if (!attached.ok) return this.#finishLate();
     // Behind, or closed, in the meantime: the next round reads it.
     if (attached.socket === undefined) return;
     if (this.#mode === "catching-up") this.#goLive(attached.socket);
     else listen(attached.socket, NOBODY).close();
+  }
+
+  #offset(): OffsetRef {
+    return parseOffset(offsetAt(this.#lineage, this.#position)) ?? { kind: "start" };
   }
 
   #goLive(socket: WebSocket): void {

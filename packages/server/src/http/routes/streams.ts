@@ -5,10 +5,12 @@ import {
   parseProducer,
   PROBLEMS,
   refuse,
+  type ForkRequest,
   type Refusal,
   type Result,
 } from "@durable-streams-cloudflare/protocol";
 
+import type { ForkCommand } from "../../stream/commands.ts";
 import { refuseUnauthenticated } from "../authorize.ts";
 import { appendResponse, parseAppend, withProducerHeaders } from "../codec/append.ts";
 import { createResponse, parseCreate } from "../codec/create.ts";
@@ -17,6 +19,8 @@ import { parseReadQuery, readResponse } from "../codec/read.ts";
 import type { Exchange } from "../exchange.ts";
 import { longPoll } from "../live/long-poll.ts";
 import { serverSentEvents } from "../live/sse.ts";
+import { readFirstPage } from "../paging.ts";
+import { parseTargetPath, STREAM_ROOT } from "../target.ts";
 
 type Handled = Result<{ response: Response }>;
 
@@ -51,8 +55,28 @@ async function create(exchange: Exchange): Promise<Handled> {
   const { request, config, stream } = exchange;
   const parsed = await parseCreate(request, config.appendBytesMax);
   if (!parsed.ok) return parsed;
-  const facts = await stream.call((stub) => stub.create(parsed.command));
+  const source = parsed.fork === undefined ? undefined : await forkSource(exchange, parsed.fork);
+  if (source?.ok === false) return source;
+  const command = source === undefined ? parsed.command : { ...parsed.command, fork: source.fork };
+  const facts = await stream.call((stub) => stub.create(command));
   return facts.ok ? { ok: true, response: createResponse(facts, locationOf(request.url)) } : facts;
+}
+
+/** The source of a fork, which lies in the same project, and which the client must be allowed to read. */
+async function forkSource(exchange: Exchange, asked: ForkRequest): Promise<Result<{ fork: ForkCommand }>> {
+  const { config, request, authorize } = exchange;
+  if (!asked.sourcePath.startsWith(STREAM_ROOT)) {
+    return refuse("fork-header-invalid", `${HEADER.forkedFrom} must be the path of a stream, below ${STREAM_ROOT}.`);
+  }
+  const target = parseTargetPath(asked.sourcePath, config.tenancy);
+  if (!target.ok) return target;
+  const { project, stream, objectName } = target;
+  if (project !== exchange.target.project) {
+    return refuse("fork-header-invalid", "A stream can only be forked from one of its own project.");
+  }
+  const granted = await authorize({ request, project, stream, scope: "read" });
+  if (!granted.ok) return granted;
+  return { ok: true, fork: { source: objectName, offset: asked.offset ?? null, subOffset: asked.subOffset } };
 }
 
 async function append(exchange: Exchange): Promise<Handled> {
@@ -76,7 +100,7 @@ async function read(exchange: Exchange): Promise<Handled> {
   if (query.live === "long-poll") return longPoll(exchange, query);
   if (query.live === "sse") return serverSentEvents(exchange, query);
   const ifNoneMatch = exchange.request.headers.get("If-None-Match");
-  const facts = await exchange.stream.call((stub) => stub.read({ from: query.offset, ifNoneMatch, paging: "bytes" }));
+  const facts = await readFirstPage(exchange.stream, { from: query.offset, ifNoneMatch, paging: "bytes" });
   return facts.ok ? { ok: true, response: readResponse(exchange, facts, query) } : facts;
 }
 

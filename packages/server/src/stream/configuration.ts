@@ -1,0 +1,27 @@
+/** Whether a repeated create asks for what is there [PROTOCOL §4.2, §5.1]. */
+
+import { mediaType, sameLifetime } from "@durable-streams-cloudflare/protocol";
+
+import type { CreateCommand } from "./commands.ts";
+import { canonicalOffset } from "./forks.ts";
+import type { StreamState } from "./state.ts";
+
+/** What differs, in words; `undefined` when nothing does. */
+export function configurationDifference(state: StreamState, command: CreateCommand): string | undefined {
+  if (command.contentType !== null && mediaType(state.contentType) !== mediaType(command.contentType)) {
+    return `The existing stream has content type ${state.contentType}.`;
+  }
+  if (!isSameOrigin(state, command)) return "The existing stream was not forked like that.";
+  // A fork that named no lifetime got its source's, and naming none again is the same request.
+  const inherits = state.origin?.inheritsLifetime === true && command.lifetime.kind === "forever";
+  if (!inherits && !sameLifetime(state.lifetime, command.lifetime)) return "The existing stream has another lifetime.";
+  const closed = state.closure !== undefined;
+  if (closed !== command.closed) return `The existing stream is ${closed ? "closed" : "open"}.`;
+  return undefined;
+}
+
+function isSameOrigin({ origin }: StreamState, { fork }: CreateCommand): boolean {
+  if (origin === undefined || fork === undefined) return origin === undefined && fork === undefined;
+  const isSamePlace = origin.offset === canonicalOffset(fork.offset) && origin.subOffset === fork.subOffset;
+  return origin.source === fork.source && isSamePlace;
+}

@@ -1,0 +1,110 @@
+/**
+ * Making a fork [PROTOCOL §4.2]. Two objects take part: the fork pins the source's bytes, then creates itself. A fork
+ * copies nothing; it remembers which streams its inherited bytes lie in, so that a read asks each of them once, however
+ * deep the chain of forks is.
+ */
+
+import {
+  ancestorsOfFork,
+  formatOffset,
+  framingOf,
+  inheritedStretches,
+  mediaType,
+  MessageCounter,
+  refuse,
+  type OffsetRef,
+  type Refusal,
+  type Result,
+} from "@durable-streams-cloudflare/protocol";
+
+import { isAppendBoundary, readRange } from "../storage/log-rows.ts";
+import type { ForkCommand, PinCommand, PinFacts } from "./commands.ts";
+import type { StreamHost } from "./host.ts";
+import { refuseUnaligned, resolveOffset } from "./resolve-offset.ts";
+import type { StreamState } from "./state.ts";
+
+/** How long a pin may take before its debt falls due, should the fork's object have died meanwhile. */
+export const PIN_MS_MAX = 60_000;
+
+const PAGE_BYTES = 512 * 1024;
+
+/** The offset as a repeated create is compared with it. */
+export function canonicalOffset(offset: OffsetRef | null): string | null {
+  if (offset === null) return null;
+  return offset.kind === "at" ? formatOffset(offset.incarnation, offset.position) : "-1";
+}
+
+/** What a fork inherits from this stream, if it may fork at the place it asks for. Writes nothing. */
+export async function planPin(state: StreamState, host: StreamHost, command: PinCommand): Promise<Result<PinFacts>> {
+  const { contentType, lifetime, lineage } = state;
+  if (command.contentType !== null && mediaType(command.contentType) !== mediaType(contentType)) {
+    return refuse("content-type-mismatch", `The source has ${contentType}, the fork asks for ${command.contentType}.`, {
+      hint: "Leave Content-Type out: a fork then has its source's.",
+    });
+  }
+  const anchor = await resolveAnchor(state, host, command);
+  if (typeof anchor !== "number") return anchor;
+  const position = await addSubOffset(state, host, anchor, command.subOffset);
+  if (typeof position !== "number") return position;
+  const ancestors = ancestorsOfFork(host.name, lineage, position);
+  return { ok: true, contentType, lifetime, incarnation: lineage.incarnation, ancestors };
+}
+
+async function resolveAnchor(
+  state: StreamState,
+  host: StreamHost,
+  { offset }: Pick<ForkCommand, "offset">,
+): Promise<number | Refusal> {
+  if (offset === null) return state.tail;
+  const position = resolveOffset(state, host.database, offset);
+  // For a read an offset of a past stream is 410; for a fork it is a bad request [PROTOCOL §4.2, Fork creation errors].
+  if (typeof position !== "number") return position.problem.code === "offset-gone" ? refuseUnaligned() : position;
+  const [owner] = inheritedStretches(state.lineage, position, state.base);
+  if (owner === undefined || offset.kind !== "at") return position;
+  // The place lies in inherited bytes: only their owner knows whether an append ended there.
+  const page = await host.peer(owner.name).page({ ...owner, to: owner.from, paging: "bytes", checkFrom: true });
+  return page.ok ? position : page;
+}
+
+/** Moves on by messages or bytes, across as many appends as it takes, never beyond the tail. */
+async function addSubOffset(
+  state: StreamState,
+  host: StreamHost,
+  anchor: number,
+  subOffset: number,
+): Promise<number | Refusal> {
+  if (subOffset === 0) return anchor;
+  if (framingOf(state.contentType) === "bytes") {
+    return anchor + subOffset <= state.tail ? anchor + subOffset : refuseSubOffset(state.tail - anchor, "bytes");
+  }
+  const counter = new MessageCounter(subOffset);
+  for (let position = anchor; position < state.tail;) {
+    const page = await readAnywhere(state, host, position);
+    if (!(page instanceof Uint8Array)) return page;
+    const end = counter.take(page);
+    if (end !== undefined) return position + end;
+    position += page.length;
+  }
+  return refuseSubOffset(subOffset - counter.left, "messages");
+}
+
+/** A page from a position, whoever has it. */
+async function readAnywhere(
+  state: StreamState,
+  host: StreamHost,
+  position: number,
+): Promise<Uint8Array<ArrayBuffer> | Refusal> {
+  const [owner] = inheritedStretches(state.lineage, position, state.base);
+  if (owner === undefined) return readRange(host.database, position, state.tail, PAGE_BYTES);
+  const page = await host.peer(owner.name).page({ ...owner, paging: "bytes" });
+  return page.ok ? page.page : page;
+}
+
+/** Whether an append ended at a position of the stream's own bytes. */
+export function isOwnBoundary(state: StreamState, host: StreamHost, position: number): boolean {
+  return position === state.base || position === state.tail || isAppendBoundary(host.database, position);
+}
+
+function refuseSubOffset(available: number, unit: string): Refusal {
+  return refuse("fork-sub-offset-invalid", `There are only ${available} ${unit} between the offset and the tail.`);
+}

@@ -1,0 +1,192 @@
+/**
+ * Whether there is a stream, and how it ends: it is deleted or expires, at once or, when forks read from it, only in
+ * name. One alarm serves both purposes of an object: expiry, and the debts of forks (see `storage/fork-rows.ts`).
+ */
+
+import { refuseDeleted, refuseNotFound, type Refusal } from "@durable-streams-cloudflare/protocol";
+
+import { deleteDebt, hasForks, insertDebt, readDebts } from "../storage/fork-rows.ts";
+import { dropSchema } from "../storage/schema.ts";
+import { markDeleted, updateTouchedAt } from "../storage/stream-row.ts";
+import type { StreamHost } from "./host.ts";
+import { loadState, stateDeadlineMs, touchGranularityMs, type StreamState } from "./state.ts";
+
+/** Debts paid in one go; the alarm comes back for more. */
+const DEBTS_PER_ALARM = 16;
+/** The alarm rings again this long after it rang, unless its work gets done. */
+const ALARM_RETRY_MS = 10_000;
+/** A window of zero seconds with a live reader must not make the alarm spin. */
+const ALARM_DELAY_MS_MIN = 1_000;
+
+/** What is at this URL. `retained`: deleted, but forks read from it. */
+export type Standing = { readonly kind: "none" } | { readonly kind: "live" | "retained"; readonly state: StreamState };
+
+export class Lifecycle {
+  readonly #host: StreamHost;
+  #state: StreamState | undefined;
+  #loaded = false;
+  /** Debts of forks that are being created right now. */
+  readonly #unripe = new Set<string>();
+  /** The newest incarnation that this object has had, also after a delete; the clock alone might repeat one. */
+  #lastIncarnation = 0;
+
+  constructor(host: StreamHost) {
+    this.#host = host;
+  }
+
+  standing(): Standing {
+    const state = this.stored();
+    if (state === undefined) return { kind: "none" };
+    if (!state.deleted && !this.#isOver(state)) return { kind: "live", state };
+    return state.deleted || hasForks(this.#host.database) ? { kind: "retained", state } : { kind: "none" };
+  }
+
+  /** The live stream, or what every operation on it answers instead. */
+  require(): StreamState | Refusal {
+    const standing = this.standing();
+    if (standing.kind === "live") return standing.state;
+    return standing.kind === "retained" ? refuseDeleted() : refuseNotFound();
+  }
+
+  /** Whatever is on disk, also when it is deleted or over: forks may read it. */
+  stored(): StreamState | undefined {
+    if (this.#loaded) return this.#state;
+    this.#state = loadState(this.#host.database);
+    this.#loaded = true;
+    this.#lastIncarnation = this.#state?.lineage.incarnation ?? 0;
+    if (this.#state === undefined) this.#host.readers.endAll();
+    else this.#host.readers.sweep(this.#state.tail);
+    return this.#state;
+  }
+
+  /** @param atLeast the incarnation that the new one must be greater than: a fork's source's. */
+  nextIncarnation(atLeast: number): number {
+    return Math.max(this.#host.now(), this.#lastIncarnation + 1, atLeast + 1);
+  }
+
+  /** Takes over a stream that was just written. */
+  began(state: StreamState): void {
+    this.#state = state;
+    this.#lastIncarnation = state.lineage.incarnation;
+    this.arm();
+  }
+
+  /** A write renews a sliding lifetime by its own row. */
+  renew(state: StreamState): void {
+    state.touchedAtMs = Math.max(state.touchedAtMs, this.#host.now());
+  }
+
+  /** A read renews it too; on disk only when that is a tenth of the window behind. */
+  touch(state: StreamState): void {
+    if (state.lifetime.kind !== "ttl") return;
+    this.renew(state);
+    if (state.touchedAtMs - state.persistedTouchMs < Math.max(1, touchGranularityMs(state))) return;
+    updateTouchedAt(this.#host.database, state.touchedAtMs);
+    state.persistedTouchMs = state.touchedAtMs;
+  }
+
+  /** Ends the stream: in name only as long as forks need its bytes [PROTOCOL §4.2, Soft-delete]. */
+  async end(state: StreamState): Promise<void> {
+    this.#host.readers.endAll();
+    if (hasForks(this.#host.database)) {
+      state.deleted = true;
+      markDeleted(this.#host.database);
+      await this.#host.sync();
+    } else {
+      await this.#destroy(state);
+    }
+  }
+
+  /** Notes that a pin may be about to exist. It falls due by itself should this object not live to create the fork. */
+  async owe(debt: { id: string; source: string; dueAtMs: number }): Promise<void> {
+    this.#unripe.add(debt.id);
+    this.#host.database.transaction(() => insertDebt(this.#host.database, debt));
+    this.arm();
+    await this.#host.sync();
+  }
+
+  /** The fork's creation is over, one way or the other: its debt, if there still is one, counts from now on. */
+  ripen(id: string): void {
+    this.#unripe.delete(id);
+  }
+
+  /** Strikes out a debt that has nothing behind it, and the database with it if that was all. */
+  async forgive(id: string): Promise<void> {
+    this.ripen(id);
+    deleteDebt(this.#host.database, id);
+    await this.#cleanUp();
+  }
+
+  /** Rings for whatever is due. Each part may be repeated; it is set again before it works. */
+  async alarm(): Promise<void> {
+    this.#host.setAlarm(this.#host.now() + ALARM_RETRY_MS);
+    const state = this.stored();
+    if (state !== undefined) await this.#expire(state);
+    await this.#payDebts();
+    await this.#cleanUp();
+    this.arm();
+  }
+
+  /** Sets the alarm to whatever comes first, if anything does. */
+  arm(): void {
+    const debt = readDebts(this.#host.database, 1)[0];
+    const state = this.#state;
+    const deadline = state === undefined || state.deleted ? undefined : stateDeadlineMs(state);
+    const times = [deadline, debt?.dueAtMs].filter((time) => time !== undefined);
+    if (times.length > 0) this.#host.setAlarm(Math.max(Math.min(...times), this.#host.now() + ALARM_DELAY_MS_MIN));
+  }
+
+  /** The last fork of a deleted stream may have gone: then it goes too, and with it what it pinned. */
+  async afterRelease(): Promise<void> {
+    const state = this.stored();
+    if (state === undefined || hasForks(this.#host.database)) return;
+    if (state.deleted || this.#isOver(state)) await this.#destroy(state);
+  }
+
+  async #expire(state: StreamState): Promise<void> {
+    if (state.deleted) return;
+    if (state.lifetime.kind === "ttl" && this.#host.readers.count > 0) this.touch(state);
+    if (this.#isOver(state)) await this.end(state);
+  }
+
+  /** A stream with a sliding lifetime does not end while somebody reads it live [PROTOCOL §5.1, Stream-TTL]. */
+  #isOver(state: StreamState): boolean {
+    const deadline = stateDeadlineMs(state);
+    if (deadline === undefined || this.#host.now() < deadline) return false;
+    return state.lifetime.kind === "at" || this.#host.readers.count === 0;
+  }
+
+  async #destroy(state: StreamState): Promise<void> {
+    const { database } = this.#host;
+    this.#state = undefined;
+    const { origin } = state;
+    if (origin !== undefined) {
+      database.transaction(() => {
+        dropSchema(database);
+        insertDebt(database, { id: origin.forkId, source: origin.source, dueAtMs: this.#host.now() });
+      });
+      // By the alarm, in a context of its own: a cascade through a hundred forks must not be a hundred calls deep.
+      this.#host.setAlarm(this.#host.now());
+      await this.#host.sync();
+      return;
+    }
+    database.transaction(() => dropSchema(database));
+    await this.#cleanUp();
+  }
+
+  async #payDebts(): Promise<void> {
+    const now = this.#host.now();
+    for (const debt of readDebts(this.#host.database, DEBTS_PER_ALARM)) {
+      if (debt.dueAtMs > now || this.#unripe.has(debt.id)) continue;
+      await this.#host.peer(debt.source).release(debt.id);
+      deleteDebt(this.#host.database, debt.id);
+    }
+  }
+
+  /** With neither a stream nor debts there is nothing to keep, not even empty tables. */
+  async #cleanUp(): Promise<void> {
+    if (this.stored() !== undefined || readDebts(this.#host.database, 1).length > 0) return;
+    await this.#host.purge();
+    await this.#host.sync();
+  }
+}
