@@ -52,6 +52,11 @@ export function deleteDebt(database: Database, id: string): void {
   database.run("DELETE FROM debts WHERE id = ?", id);
 }
 
+/** Puts a debt off, or has it fall due. */
+export function updateDebt(database: Database, id: string, dueAtMs: number): void {
+  database.run("UPDATE debts SET due_at_ms = ? WHERE id = ?", dueAtMs, id);
+}
+
 /** The debts that are due first, at most `limit`. */
 export function readDebts(database: Database, limit: number): Debt[] {
   const table = firstRow(database, "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = 'debts'");

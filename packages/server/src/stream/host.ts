@@ -21,4 +21,5 @@ export interface StreamHost {
   purge(): Promise<void>;
   /** Asks for `Stream.alarm` at an instant, in ms; replaces an earlier wish. */
   setAlarm(atMs: number): void;
+  clearAlarm(): void;
 }

@@ -5,7 +5,7 @@
 
 import { refuseDeleted, refuseNotFound, type Refusal } from "@durable-streams-cloudflare/protocol";
 
-import { deleteDebt, hasForks, insertDebt, readDebts } from "../storage/fork-rows.ts";
+import { deleteDebt, hasForks, insertDebt, readDebts, updateDebt, type Debt } from "../storage/fork-rows.ts";
 import { dropSchema } from "../storage/schema.ts";
 import { markDeleted, updateTouchedAt } from "../storage/stream-row.ts";
 import type { StreamHost } from "./host.ts";
@@ -13,8 +13,8 @@ import { loadState, stateDeadlineMs, touchGranularityMs, type StreamState } from
 
 /** Debts paid in one go; the alarm comes back for more. */
 const DEBTS_PER_ALARM = 16;
-/** The alarm rings again this long after it rang, unless its work gets done. */
-const ALARM_RETRY_MS = 10_000;
+/** The alarm rings again this long after it rang, unless its work gets done; a debt that cannot be paid waits as long. */
+const ALARM_RETRY_MS = 30_000;
 /** A window of zero seconds with a live reader must not make the alarm spin. */
 const ALARM_DELAY_MS_MIN = 1_000;
 
@@ -71,6 +71,12 @@ export class Lifecycle {
     this.arm();
   }
 
+  /** What an expired fork at this URL still owes; whoever writes over it takes the debt along. */
+  inheritedDebt(): Debt | undefined {
+    const origin = this.stored()?.origin;
+    return origin === undefined ? undefined : { id: origin.forkId, source: origin.source, dueAtMs: this.#host.now() };
+  }
+
   /** A write renews a sliding lifetime by its own row. */
   renew(state: StreamState): void {
     state.touchedAtMs = Math.max(state.touchedAtMs, this.#host.now());
@@ -93,7 +99,7 @@ export class Lifecycle {
       markDeleted(this.#host.database);
       await this.#host.sync();
     } else {
-      await this.#destroy(state);
+      await this.#destroy();
     }
   }
 
@@ -110,6 +116,13 @@ export class Lifecycle {
     this.#unripe.delete(id);
   }
 
+  /** The pin exists and is not wanted: its debt falls due now. */
+  fallDue(id: string): void {
+    this.ripen(id);
+    updateDebt(this.#host.database, id, this.#host.now());
+    this.arm();
+  }
+
   /** Strikes out a debt that has nothing behind it, and the database with it if that was all. */
   async forgive(id: string): Promise<void> {
     this.ripen(id);
@@ -124,23 +137,25 @@ export class Lifecycle {
     if (state !== undefined) await this.#expire(state);
     await this.#payDebts();
     await this.#cleanUp();
-    this.arm();
+    if (!this.arm()) this.#host.clearAlarm();
   }
 
-  /** Sets the alarm to whatever comes first, if anything does. */
-  arm(): void {
+  /** Sets the alarm to whatever comes first; `false` when nothing will. */
+  arm(): boolean {
     const debt = readDebts(this.#host.database, 1)[0];
     const state = this.#state;
     const deadline = state === undefined || state.deleted ? undefined : stateDeadlineMs(state);
     const times = [deadline, debt?.dueAtMs].filter((time) => time !== undefined);
-    if (times.length > 0) this.#host.setAlarm(Math.max(Math.min(...times), this.#host.now() + ALARM_DELAY_MS_MIN));
+    if (times.length === 0) return false;
+    this.#host.setAlarm(Math.max(Math.min(...times), this.#host.now() + ALARM_DELAY_MS_MIN));
+    return true;
   }
 
   /** The last fork of a deleted stream may have gone: then it goes too, and with it what it pinned. */
   async afterRelease(): Promise<void> {
     const state = this.stored();
     if (state === undefined || hasForks(this.#host.database)) return;
-    if (state.deleted || this.#isOver(state)) await this.#destroy(state);
+    if (state.deleted || this.#isOver(state)) await this.#destroy();
   }
 
   async #expire(state: StreamState): Promise<void> {
@@ -156,14 +171,14 @@ export class Lifecycle {
     return state.lifetime.kind === "at" || this.#host.readers.count === 0;
   }
 
-  async #destroy(state: StreamState): Promise<void> {
+  async #destroy(): Promise<void> {
     const { database } = this.#host;
+    const debt = this.inheritedDebt();
     this.#state = undefined;
-    const { origin } = state;
-    if (origin !== undefined) {
+    if (debt !== undefined) {
       database.transaction(() => {
         dropSchema(database);
-        insertDebt(database, { id: origin.forkId, source: origin.source, dueAtMs: this.#host.now() });
+        insertDebt(database, debt);
       });
       // By the alarm, in a context of its own: a cascade through a hundred forks must not be a hundred calls deep.
       this.#host.setAlarm(this.#host.now());
@@ -178,8 +193,17 @@ export class Lifecycle {
     const now = this.#host.now();
     for (const debt of readDebts(this.#host.database, DEBTS_PER_ALARM)) {
       if (debt.dueAtMs > now || this.#unripe.has(debt.id)) continue;
+      await this.#pay(debt);
+    }
+  }
+
+  /** Releasing twice does no harm, so whatever fails is simply tried again later. */
+  async #pay(debt: Debt): Promise<void> {
+    try {
       await this.#host.peer(debt.source).release(debt.id);
       deleteDebt(this.#host.database, debt.id);
+    } catch {
+      updateDebt(this.#host.database, debt.id, this.#host.now() + ALARM_RETRY_MS);
     }
   }
 

@@ -45,6 +45,7 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
         newId: () => crypto.randomUUID(),
         purge: () => storage.deleteAll(),
         setAlarm: (atMs) => void storage.setAlarm(atMs),
+        clearAlarm: () => void storage.deleteAlarm(),
       },
       parseConfig(env),
     );

@@ -22,7 +22,7 @@ import {
 } from "@durable-streams-cloudflare/protocol";
 
 import type { CommitNotes } from "../storage/commit-notes.ts";
-import { deleteDebt, deleteFork, insertFork } from "../storage/fork-rows.ts";
+import { deleteDebt, deleteFork, insertDebt, insertFork } from "../storage/fork-rows.ts";
 import {
   firstBoundaryAfter,
   insertCommit,
@@ -213,8 +213,10 @@ export class Stream {
         await this.#lifecycle.forgive(forkId);
         return pinned;
       }
-      // Somebody else may have created a stream here in the meantime; then the debt stays, and is paid.
-      return this.#confirm(command) ?? (await this.#beginFork(command, fork, forkId, pinned));
+      // Somebody else may have created a stream here in the meantime; then this pin is one too many.
+      const result = this.#confirm(command) ?? (await this.#beginFork(command, fork, forkId, pinned));
+      if (!result.ok || !result.created) this.#lifecycle.fallDue(forkId);
+      return result;
     } finally {
       this.#lifecycle.ripen(forkId);
     }
@@ -257,7 +259,9 @@ export class Stream {
     const hasCommit = bytes.length > 0 || closed;
     const position = state.base;
     const { database } = this.#host;
+    const debt = this.#lifecycle.inheritedDebt();
     database.transaction(() => {
+      if (debt !== undefined) insertDebt(database, debt);
       createSchema(database);
       insertStreamRow(database, { incarnation, contentType, lifetime, touchedAtMs: now, origin });
       if (hasCommit) insertCommit(database, position, bytes, notes, now);
