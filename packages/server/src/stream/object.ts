@@ -21,10 +21,10 @@ import type {
 import { LiveReaders } from "./live-readers.ts";
 import { Stream } from "./stream.ts";
 
-export class StreamDO extends DurableObject implements StreamApi {
+export class StreamDO extends DurableObject<object> implements StreamApi {
   readonly #stream: Stream;
 
-  constructor(context: DurableObjectState, env: Record<string, unknown>) {
+  constructor(context: DurableObjectState, env: object) {
     super(context, env);
     const { storage } = context;
     this.#stream = new Stream(
@@ -85,5 +85,7 @@ export class StreamDO extends DurableObject implements StreamApi {
   /** The edge never sends; a hibernating socket needs the handler. */
   override webSocketMessage(): void {}
 
-  override webSocketClose(): void {}
+  override webSocketClose(): void {
+    this.#stream.readerLeft();
+  }
 }

@@ -81,6 +81,8 @@ export class Stream {
   async create(command: CreateCommand): Promise<Result<CreateFacts>> {
     const existing = this.#live();
     if (existing !== undefined) return this.#confirm(existing, command);
+    // Readers of an expired stream would take the new one for its continuation.
+    if (this.#state !== undefined) this.#host.readers.endAll();
     const now = this.#host.now();
     const incarnation = Math.max(now, this.#lastIncarnation + 1, (this.#state?.incarnation ?? 0) + 1);
     const { contentType, lifetime, bytes, closed } = command;
@@ -161,12 +163,21 @@ export class Stream {
     else this.#armExpiry(state);
   }
 
+  /** A live reader has left: until now it has kept a sliding lifetime from ending. */
+  readerLeft(): void {
+    const state = this.#load();
+    if (state !== undefined) this.#touch(state);
+  }
+
   #commit(batch: readonly AppendCommand[]): readonly Result<AppendFacts>[] {
     const state = this.#live();
     if (state === undefined) return batch.map(() => refuseNotFound());
     const { results, frame } = appendBatch(state, this.#host.database, batch, this.#host.now());
-    if (results.some((result) => result.ok)) this.#renew(state);
-    if (frame !== undefined) this.#host.readers.broadcast(frame);
+    if (frame !== undefined) {
+      this.#renew(state);
+      state.persistedTouchMs = state.touchedAtMs; // The commit's own row says when it was.
+      this.#host.readers.broadcast(frame);
+    } else if (results.some((result) => result.ok)) this.#touch(state);
     return results;
   }
 
@@ -207,7 +218,7 @@ export class Stream {
 
   #load(): StreamState | undefined {
     if (this.#loaded) return this.#state;
-    this.#state = loadState(this.#host.database);
+    this.#state = loadState(this.#host.database, this.#host.now());
     this.#loaded = true;
     this.#lastIncarnation = this.#state?.incarnation ?? 0;
     if (this.#state === undefined) this.#host.readers.endAll();
