@@ -3,4 +3,4 @@ export type { Append, Command, Create, Driver, Mode, Observed } from "./model/co
 export { RESTART_MS } from "./model/reference-stream.ts";
 export { runSteps } from "./model/run-steps.ts";
 export { steps, type Step } from "./model/steps.ts";
-export { checkProperty } from "./property.ts";
+export { assertProperty } from "./property.ts";

@@ -4,7 +4,7 @@ import fc from "fast-check";
  * Runs a property with a seed that it prints. `FC_SEED` repeats a run; `FC_RUNS` replaces the number of runs.
  * @param runs how many runs are affordable in every test run.
  */
-export async function checkProperty<Values extends unknown[]>(
+export async function assertProperty<Values extends unknown[]>(
   name: string,
   property: fc.IAsyncProperty<Values> | fc.IProperty<Values>,
   runs: number,

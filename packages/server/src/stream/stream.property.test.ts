@@ -1,4 +1,4 @@
-import { checkProperty, runSteps, steps } from "@durable-streams-cloudflare/testkit";
+import { assertProperty, runSteps, steps } from "@durable-streams-cloudflare/testkit";
 import fc from "fast-check";
 import { it } from "vitest";
 
@@ -9,5 +9,5 @@ it("a stream answers every life of a URL as the reference model does, restarts i
     const driver = new StreamDriver();
     await runSteps(driver, plan, driver.startMs);
   });
-  await checkProperty("stream on node:sqlite", property, 1_000);
+  await assertProperty("stream on node:sqlite", property, 1_000);
 }, 600_000);

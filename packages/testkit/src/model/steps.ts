@@ -91,7 +91,10 @@ export function commandsOf(model: ReferenceStream, current: Step, offsets: reado
       return [{ kind: "read", offset: ["-1", "now", ...offsets][current.which % (offsets.length + 2)] ?? "-1" }];
     case "advance":
       return [{ kind: "advance", ms: advanceMs(model, current.how) }];
-    default:
+    case "head":
+    case "remove":
+    case "alarm":
+    case "restart":
       return [current];
   }
 }
