@@ -15,7 +15,7 @@ export const TTL_SECONDS_MAX = 3_153_600_000;
 
 const TTL_PATTERN = /^(?:0|[1-9]\d*)$/;
 const RFC3339_PATTERN =
-  /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+  /^(\d{4})-(\d{2})-(\d{2})[Tt](?:[01]\d|2[0-3]):\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 
 export type ParsedLifetime =
   | { readonly ok: true; readonly lifetime: Lifetime }

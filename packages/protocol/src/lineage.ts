@@ -50,12 +50,22 @@ export function inheritedStretches(lineage: Pick<Lineage, "ancestors">, from: nu
   return stretches;
 }
 
-/** What a fork inherits when it leaves this stream at a position. */
+/**
+ * What a fork inherits when it leaves this stream at a position. The beginning keeps its owner also when nothing is
+ * inherited, so that the source's offset of the beginning is one of the fork too.
+ */
 export function ancestorsOfFork(name: string, lineage: Lineage, position: number): Ancestor[] {
   const whole = [...lineage.ancestors, { name, incarnation: lineage.incarnation, to: Infinity }];
-  return inheritedStretches({ ancestors: whole }, 0, position).map(({ name: owner, incarnation, to }) => ({
-    name: owner,
-    incarnation,
-    to,
-  }));
+  const inherited: Ancestor[] = [];
+  for (const ancestor of whole) {
+    const start = inherited.at(-1)?.to ?? -1;
+    const to = Math.min(ancestor.to, position);
+    if (start < to) inherited.push({ ...ancestor, to });
+  }
+  return inherited;
+}
+
+/** As much of a lineage as the offsets from the fork point on need: it fits into a header, however deep the chain. */
+export function lineageAtBase({ incarnation, ancestors }: Lineage): Lineage {
+  return { incarnation, ancestors: ancestors.slice(-1) };
 }

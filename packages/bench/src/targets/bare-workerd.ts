@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -8,18 +9,7 @@ import { fileURLToPath } from "node:url";
 import { loadBundle, type Bundle } from "@durable-streams-cloudflare/local/bundle";
 import { WORKERD_PATH } from "@durable-streams-cloudflare/local/workerd-path";
 
-export interface BareWorkerdOptions {
-  readonly port: number;
-  /** Holds the configuration and the objects' SQLite files. */
-  readonly dataDir: string;
-  /** Overrides of wrangler.toml's vars. */
-  readonly vars?: Readonly<Record<string, string>>;
-}
-
-export interface Target {
-  readonly url: string;
-  stop(): Promise<void>;
-}
+import type { Target } from "./target.ts";
 
 const ROOT = fileURLToPath(new URL("../../../..", import.meta.url));
 const READY_LIMIT_MS = 10_000;
@@ -28,12 +18,12 @@ const READY_LIMIT_MS = 10_000;
  * The Worker on `workerd serve` and nothing else: the mark that `npm start` is measured against. Only vars and Durable
  * Objects are bound; workerd has no R2, KV or Queues of its own.
  */
-export async function startBareWorkerd({ port, dataDir, vars = {} }: BareWorkerdOptions): Promise<Target> {
-  const bundle = await loadBundle(ROOT);
+export async function startBareWorkerd(dataDir: string): Promise<Target> {
+  const [bundle, port] = await Promise.all([loadBundle(ROOT), freePort()]);
   mkdirSync(join(dataDir, "objects"), { recursive: true });
   writeFileSync(join(dataDir, "worker.js"), bundle.script);
   const configPath = join(dataDir, "config.capnp");
-  writeFileSync(configPath, formatConfig(bundle, port, { TENANCY: "single", AUTH_MODE: "none", ...vars }));
+  writeFileSync(configPath, formatConfig(bundle, port, { TENANCY: "single", AUTH_MODE: "none" }));
   const flags = ["serve", "--experimental", `--directory-path=objects=${join(dataDir, "objects")}`, configPath];
   const child = spawn(WORKERD_PATH, flags, { stdio: ["ignore", "ignore", "inherit"] });
   const exited = once(child, "exit");
@@ -46,6 +36,15 @@ export async function startBareWorkerd({ port, dataDir, vars = {} }: BareWorkerd
       await exited;
     },
   };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
 }
 
 async function untilReady(url: string, child: ChildProcess): Promise<void> {

@@ -7,6 +7,7 @@ import type { Config } from "../config.ts";
 import type { StreamDO } from "../stream/object.ts";
 import { logRequest } from "../telemetry/log.ts";
 import { SCOPE_OF_METHOD, type Authorize } from "./authorize.ts";
+import { discardBody } from "./body.ts";
 import { addCommonHeaders, preflightResponse } from "./cors.ts";
 import { problemResponse } from "./problem-response.ts";
 import { handleStream, refuseMethod, withoutBareForbidden } from "./routes/streams.ts";
@@ -67,14 +68,14 @@ async function serveStream(ports: AppPorts, request: Request): Promise<Response>
   if (!granted.ok) return refused(request, withoutBareForbidden(request, granted));
   const stream = new StreamClient(ports.streams, target.objectName);
   const handled = await handleStream({ request, config, target, stream, authorize: ports.authorize, granted });
-  const response = handled.ok ? handled.response : refused(request, handled);
+  const response = handled.ok ? handled.response : await refused(request, handled);
   if (wantsTiming(request, config))
     response.headers.set("Server-Timing", timing(stream.objectMs, performance.now() - startedAt));
   return response;
 }
 
-/** Nobody reads the body of a request that is refused before its end: let go of it. */
-function refused(request: Request, { problem }: Refusal): Response {
+async function refused(request: Request, { problem }: Refusal): Promise<Response> {
+  await discardBody(request);
   return withoutHeadBody(request, problemResponse(problem));
 }
 

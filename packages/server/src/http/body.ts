@@ -4,6 +4,10 @@ import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/p
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
+/** What a sender whose request is refused may still send, and how long it may take. */
+const DISCARD_BYTES_MAX = 64 * 1024 * 1024;
+const DISCARD_MS_MAX = 5_000;
+
 /**
  * Reads a whole body.
  * @param bytesMax the limit, after decoding; nothing beyond it is ever held.
@@ -26,6 +30,11 @@ export async function readBody(request: Request, bytesMax: number): Promise<Resu
   }
 }
 
+/** For a request that is refused before its body was read. */
+export async function discardBody(request: Request): Promise<void> {
+  if (request.body !== null && !request.bodyUsed) await discard(request.body.getReader());
+}
+
 async function readAll(body: ReadableStream<Uint8Array>, bytesMax: number): Promise<Result<{ bytes: Bytes }>> {
   const reader = body.getReader();
   const pieces: Uint8Array[] = [];
@@ -35,12 +44,27 @@ async function readAll(body: ReadableStream<Uint8Array>, bytesMax: number): Prom
     if (done) return { ok: true, bytes: join(pieces, size) };
     size += value.length;
     if (size > bytesMax) {
-      // Not awaited: a sender that never stops must not hold up the answer.
-      void reader.cancel().catch(() => undefined);
+      pieces.length = 0;
+      await discard(reader);
       return refuseTooLarge(bytesMax);
     }
     pieces.push(value);
   }
+}
+
+/**
+ * Reads on for a while and keeps nothing. The runtime hangs up on a sender that was not read to the end, and one that
+ * is still sending then often sees a broken connection instead of the answer, and tries again.
+ */
+async function discard(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+  const patience = scheduler.wait(DISCARD_MS_MAX).then(() => undefined);
+  for (let size = 0; size < DISCARD_BYTES_MAX;) {
+    const read = await Promise.race([reader.read().catch(() => undefined), patience]);
+    if (read === undefined || read.done) break;
+    size += read.value.length;
+  }
+  // Not awaited: a sender that never stops must not hold up the answer.
+  void reader.cancel().catch(() => undefined);
 }
 
 function join(pieces: readonly Uint8Array[], size: number): Bytes {

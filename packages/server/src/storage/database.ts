@@ -25,7 +25,7 @@ export function objectDatabase(storage: DurableObjectStorage): Database {
     run: (sql, ...params) => {
       storage.sql.exec(sql, ...params);
     },
-    transaction: <T>(work: () => T extends Promise<unknown> ? never : T) => storage.transactionSync<T>(work),
+    transaction: <T>(work: () => T extends Promise<unknown> ? never : T) => storage.transactionSync(work),
   };
 }
 

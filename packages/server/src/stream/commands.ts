@@ -128,6 +128,8 @@ export interface PinCommand extends Omit<ForkCommand, "source"> {
   readonly forkName: string;
   /** What the fork's creator asked for; a pin is refused when it does not fit. */
   readonly contentType: string | null;
+  /** From this instant, in ms, on the fork may have given up. */
+  readonly untilMs: number;
 }
 
 export interface PinFacts {

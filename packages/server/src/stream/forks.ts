@@ -12,6 +12,7 @@ import {
   mediaType,
   MessageCounter,
   refuse,
+  refuseNotFound,
   type OffsetRef,
   type Refusal,
   type Result,
@@ -23,8 +24,10 @@ import type { StreamHost } from "./host.ts";
 import { refuseUnaligned, resolveOffset } from "./resolve-offset.ts";
 import type { StreamState } from "./state.ts";
 
-/** How long a pin may take before its debt falls due, should the fork's object have died meanwhile. */
-export const PIN_MS_MAX = 60_000;
+/** How long a pin may take; a source refuses one that comes later. */
+export const PIN_MS_MAX = 30_000;
+/** So much later a debt falls due, should the fork's object have died meanwhile: clocks of two machines may differ. */
+export const CLOCK_SKEW_MS_MAX = 30_000;
 
 const PAGE_BYTES = 512 * 1024;
 
@@ -34,8 +37,16 @@ export function canonicalOffset(offset: OffsetRef | null): string | null {
   return offset.kind === "at" ? formatOffset(offset.incarnation, offset.position) : "-1";
 }
 
-/** What a fork inherits from this stream, if it may fork at the place it asks for. Writes nothing. */
-export async function planPin(state: StreamState, host: StreamHost, command: PinCommand): Promise<Result<PinFacts>> {
+/**
+ * What a fork inherits from this stream, if it may fork at the place it asks for. Writes nothing.
+ * @param isCurrent whether the stream is still there: other objects are asked meanwhile.
+ */
+export async function planPin(
+  state: StreamState,
+  host: StreamHost,
+  command: PinCommand,
+  isCurrent: () => boolean,
+): Promise<Result<PinFacts>> {
   const { contentType, lifetime, lineage } = state;
   if (command.contentType !== null && mediaType(command.contentType) !== mediaType(contentType)) {
     return refuse("content-type-mismatch", `The source has ${contentType}, the fork asks for ${command.contentType}.`, {
@@ -44,7 +55,7 @@ export async function planPin(state: StreamState, host: StreamHost, command: Pin
   }
   const anchor = await resolveAnchor(state, host, command);
   if (typeof anchor !== "number") return anchor;
-  const position = await addSubOffset(state, host, anchor, command.subOffset);
+  const position = await addSubOffset(state, { host, isCurrent }, anchor, command.subOffset);
   if (typeof position !== "number") return position;
   const ancestors = ancestorsOfFork(host.name, lineage, position);
   return { ok: true, contentType, lifetime, incarnation: lineage.incarnation, ancestors };
@@ -66,10 +77,15 @@ async function resolveAnchor(
   return page.ok ? position : page;
 }
 
+interface PlanPorts {
+  readonly host: StreamHost;
+  readonly isCurrent: () => boolean;
+}
+
 /** Moves on by messages or bytes, across as many appends as it takes, never beyond the tail. */
 async function addSubOffset(
   state: StreamState,
-  host: StreamHost,
+  ports: PlanPorts,
   anchor: number,
   subOffset: number,
 ): Promise<number | Refusal> {
@@ -79,8 +95,9 @@ async function addSubOffset(
   }
   const counter = new MessageCounter(subOffset);
   for (let position = anchor; position < state.tail;) {
-    const page = await readAnywhere(state, host, position);
+    const page = await readAnywhere(state, ports, position);
     if (!(page instanceof Uint8Array)) return page;
+    if (page.length === 0) throw new Error("The log has a hole.");
     const end = counter.take(page);
     if (end !== undefined) return position + end;
     position += page.length;
@@ -91,10 +108,11 @@ async function addSubOffset(
 /** A page from a position, whoever has it. */
 async function readAnywhere(
   state: StreamState,
-  host: StreamHost,
+  { host, isCurrent }: PlanPorts,
   position: number,
 ): Promise<Uint8Array<ArrayBuffer> | Refusal> {
   const [owner] = inheritedStretches(state.lineage, position, state.base);
+  if (owner === undefined && !isCurrent()) return refuseNotFound();
   if (owner === undefined) return readRange(host.database, position, state.tail, PAGE_BYTES);
   const page = await host.peer(owner.name).page({ ...owner, paging: "bytes" });
   return page.ok ? page.page : page;

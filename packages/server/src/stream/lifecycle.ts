@@ -51,7 +51,7 @@ export class Lifecycle {
   /** Whatever is on disk, also when it is deleted or over: forks may read it. */
   stored(): StreamState | undefined {
     if (this.#loaded) return this.#state;
-    this.#state = loadState(this.#host.database);
+    this.#state = loadState(this.#host.database, this.#host.now());
     this.#loaded = true;
     this.#lastIncarnation = this.#state?.lineage.incarnation ?? 0;
     if (this.#state === undefined) this.#host.readers.endAll();
@@ -64,11 +64,12 @@ export class Lifecycle {
     return Math.max(this.#host.now(), this.#lastIncarnation + 1, atLeast + 1);
   }
 
-  /** Takes over a stream that was just written. */
-  began(state: StreamState): void {
+  /** Takes over a stream that was just written, perhaps in the place of one that had expired. */
+  began(state: StreamState, expired: StreamState | undefined): void {
     this.#state = state;
     this.#lastIncarnation = state.lineage.incarnation;
-    this.arm();
+    const mayRing = expired !== undefined || state.origin !== undefined || state.lifetime.kind !== "forever";
+    if (mayRing && !this.arm()) this.#host.clearAlarm();
   }
 
   /** What an expired fork at this URL still owes; whoever writes over it takes the debt along. */
@@ -159,7 +160,7 @@ export class Lifecycle {
   }
 
   async #expire(state: StreamState): Promise<void> {
-    if (state.deleted) return;
+    if (state.deleted) return this.afterRelease();
     if (state.lifetime.kind === "ttl" && this.#host.readers.count > 0) this.touch(state);
     if (this.#isOver(state)) await this.end(state);
   }
@@ -174,36 +175,32 @@ export class Lifecycle {
   async #destroy(): Promise<void> {
     const { database } = this.#host;
     const debt = this.inheritedDebt();
+    database.transaction(() => {
+      dropSchema(database);
+      if (debt !== undefined) insertDebt(database, debt);
+    });
     this.#state = undefined;
-    if (debt !== undefined) {
-      database.transaction(() => {
-        dropSchema(database);
-        insertDebt(database, debt);
-      });
-      // By the alarm, in a context of its own: a cascade through a hundred forks must not be a hundred calls deep.
-      this.#host.setAlarm(this.#host.now());
-      await this.#host.sync();
-      return;
-    }
-    database.transaction(() => dropSchema(database));
-    await this.#cleanUp();
+    if (debt === undefined) return this.#cleanUp();
+    // By the alarm, in a context of its own: a cascade through a hundred forks must not be a hundred calls deep.
+    this.#host.setAlarm(this.#host.now());
+    await this.#host.sync();
   }
 
   async #payDebts(): Promise<void> {
     const now = this.#host.now();
-    for (const debt of readDebts(this.#host.database, DEBTS_PER_ALARM)) {
-      if (debt.dueAtMs > now || this.#unripe.has(debt.id)) continue;
-      await this.#pay(debt);
-    }
+    const due = readDebts(this.#host.database, DEBTS_PER_ALARM).filter(({ dueAtMs }) => dueAtMs <= now);
+    // What is unripe is looked at once, before the first wait: after it a fork may exist, and need its pin.
+    const payable = due.filter(({ id }) => !this.#unripe.has(id));
+    await Promise.all(payable.map((debt) => this.#pay(debt)));
   }
 
   /** Releasing twice does no harm, so whatever fails is simply tried again later. */
-  async #pay(debt: Debt): Promise<void> {
+  async #pay({ id, source }: Debt): Promise<void> {
     try {
-      await this.#host.peer(debt.source).release(debt.id);
-      deleteDebt(this.#host.database, debt.id);
+      await this.#host.peer(source).release(id);
+      deleteDebt(this.#host.database, id);
     } catch {
-      updateDebt(this.#host.database, debt.id, this.#host.now() + ALARM_RETRY_MS);
+      updateDebt(this.#host.database, id, this.#host.now() + ALARM_RETRY_MS);
     }
   }
 

@@ -1,6 +1,6 @@
 /** The Durable Object of one stream: a thin shell that brings the runtime's storage, clock, sockets and alarm. */
 
-import type { Result } from "@durable-streams-cloudflare/protocol";
+import { lineageAtBase, type Result } from "@durable-streams-cloudflare/protocol";
 import { DurableObject } from "cloudflare:workers";
 
 import { parseConfig } from "../config.ts";
@@ -93,7 +93,7 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
     return new Response(null, {
       status: 101,
       webSocket: client,
-      headers: { [ATTACH_HEADER]: encodeAttachHeader(answer) },
+      headers: { [ATTACH_HEADER]: encodeAttachHeader({ ...answer, lineage: lineageAtBase(answer.lineage) }) },
     });
   }
 
@@ -104,5 +104,7 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
   /** The edge never sends; a hibernating socket needs the handler. */
   override webSocketMessage(): void {}
 
-  override webSocketClose(): void {}
+  override webSocketClose(): void {
+    this.#stream.readerLeft();
+  }
 }

@@ -85,7 +85,7 @@ export function newState(facts: {
 }
 
 /** Reads the stream back: its row, then what the log's notes say since the last checkpoint. */
-export function loadState(database: Database): StreamState | undefined {
+export function loadState(database: Database, nowMs: number): StreamState | undefined {
   if (!hasSchema(database)) return undefined;
   upgradeSchema(database);
   const row = readStreamRow(database);
@@ -100,8 +100,11 @@ export function loadState(database: Database): StreamState | undefined {
   if (last !== undefined) state.tail = last.position + last.size;
   // A renewal is written only once per tenth of the window (`touch`), so the disk may be that much behind. Renewed
   // never too little: a stream may outlive its window by a tenth after a restart, but never ends early.
-  const slackMs = touchGranularityMs(state);
-  state.touchedAtMs = Math.max(row.touchedAtMs + slackMs, last?.committedAtMs ?? 0);
+  state.persistedTouchMs = Math.max(row.touchedAtMs, last?.committedAtMs ?? 0);
+  state.touchedAtMs = Math.max(
+    state.persistedTouchMs,
+    Math.min(nowMs, state.persistedTouchMs + touchGranularityMs(state)),
+  );
   return state;
 }
 
@@ -130,13 +133,15 @@ export function findProducer(state: StreamState, database: Database, id: string)
   return stored;
 }
 
+/** Never of a closed stream: its last row says that it is closed, and must stay behind the checkpoint. */
 export function needsCheckpoint(state: StreamState): boolean {
+  if (state.closure !== undefined) return false;
   return state.commitsSinceCheckpoint >= CHECKPOINT_COMMITS || state.uncheckpointed.size >= CHECKPOINT_PRODUCERS;
 }
 
 /**
  * Folds what the notes say into the tables, so that a restart reads few rows. Costs a row per producer and one for the
- * stream, once in a thousand commits. A closed stream has no need of it.
+ * stream, once in a thousand commits.
  */
 export function writeCheckpoint(state: StreamState, database: Database): void {
   database.transaction(() => {

@@ -49,7 +49,7 @@ import type {
   ReadFacts,
 } from "./commands.ts";
 import { configurationDifference } from "./configuration.ts";
-import { canonicalOffset, isOwnBoundary, PIN_MS_MAX, planPin } from "./forks.ts";
+import { canonicalOffset, CLOCK_SKEW_MS_MAX, isOwnBoundary, PIN_MS_MAX, planPin } from "./forks.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type { StreamHost } from "./host.ts";
 import { Lifecycle } from "./lifecycle.ts";
@@ -160,11 +160,13 @@ export class Stream {
   async pin(command: PinCommand): Promise<Result<PinFacts>> {
     const planned = this.#pinnable();
     if ("ok" in planned) return planned;
-    const plan = await planPin(planned, this.#host, command);
+    const plan = await planPin(planned, this.#host, command, () => this.#lifecycle.stored() === planned);
     const state = this.#pinnable();
     if ("ok" in state) return state;
     if (!plan.ok) return plan;
     if (state !== planned) return refuseNotFound();
+    // After this instant the fork may have released the pin: nobody would ever release it again.
+    if (this.#host.now() >= command.untilMs) return refuse("unavailable", "The fork took too long to make.");
     this.#host.database.transaction(() => insertFork(this.#host.database, command.forkId, command.forkName));
     this.#lifecycle.touch(state);
     return plan;
@@ -175,6 +177,12 @@ export class Stream {
     if (this.#lifecycle.stored() === undefined) return;
     deleteFork(this.#host.database, forkId);
     await this.#lifecycle.afterRelease();
+  }
+
+  /** A live reader has left: until now it has kept a sliding lifetime from ending. */
+  readerLeft(): void {
+    const state = this.#lifecycle.stored();
+    if (state !== undefined && !state.deleted) this.#lifecycle.touch(state);
   }
 
   alarm(): Promise<void> {
@@ -203,12 +211,13 @@ export class Stream {
   async #createFork(command: CreateCommand, fork: ForkCommand): Promise<Result<CreateFacts>> {
     if (fork.source === this.#host.name) return refuseNotFound();
     const forkId = this.#host.newId();
-    await this.#lifecycle.owe({ id: forkId, source: fork.source, dueAtMs: this.#host.now() + PIN_MS_MAX });
+    const untilMs = this.#host.now() + PIN_MS_MAX;
+    await this.#lifecycle.owe({ id: forkId, source: fork.source, dueAtMs: untilMs + CLOCK_SKEW_MS_MAX });
     try {
       const { contentType } = command;
       const pinned = await this.#host
         .peer(fork.source)
-        .pin({ ...fork, contentType, forkId, forkName: this.#host.name });
+        .pin({ ...fork, contentType, forkId, forkName: this.#host.name, untilMs });
       if (!pinned.ok) {
         await this.#lifecycle.forgive(forkId);
         return pinned;
@@ -259,7 +268,10 @@ export class Stream {
     const hasCommit = bytes.length > 0 || closed;
     const position = state.base;
     const { database } = this.#host;
+    const expired = this.#lifecycle.stored();
     const debt = this.#lifecycle.inheritedDebt();
+    // Readers of an expired stream would take the new one for its continuation.
+    if (expired !== undefined) this.#host.readers.endAll();
     database.transaction(() => {
       if (debt !== undefined) insertDebt(database, debt);
       createSchema(database);
@@ -268,7 +280,7 @@ export class Stream {
       if (origin !== undefined) deleteDebt(database, origin.forkId);
     });
     if (hasCommit) applyCommit(state, { position, size: bytes.length, committedAtMs: now, notes });
-    this.#lifecycle.began(state);
+    this.#lifecycle.began(state, expired);
     await this.#host.sync();
     return { ok: true, ...createFacts(state, true) };
   }
@@ -277,8 +289,11 @@ export class Stream {
     const state = this.#lifecycle.require();
     if ("ok" in state) return batch.map(() => state);
     const { results, frame } = appendBatch(state, this.#host.database, batch, this.#host.now());
-    if (results.some((result) => result.ok)) this.#lifecycle.renew(state);
-    if (frame !== undefined) this.#host.readers.broadcast(frame);
+    if (frame !== undefined) {
+      this.#lifecycle.renew(state);
+      state.persistedTouchMs = state.touchedAtMs; // The commit's own row says when it was.
+      this.#host.readers.broadcast(frame);
+    } else if (results.some((result) => result.ok)) this.#lifecycle.touch(state);
     return results;
   }
 

@@ -8,7 +8,6 @@ import {
   parseOffset,
   rangeEtag,
   refuse,
-  refuseNotFound,
   type OffsetRef,
   type Result,
 } from "@durable-streams-cloudflare/protocol";
@@ -40,9 +39,9 @@ export async function longPoll(exchange: Exchange, query: ReadQuery): Promise<Re
     if (socket === undefined) return refuse("internal", "The object attached a reader without a socket.");
     const waited = await waitForFrame(socket, deadlineMs - Date.now(), exchange.request.signal);
     if (waited.kind === "frame") return { ok: true, response: frameResponse(exchange, facts, waited.frame, cursor) };
-    if (waited.kind === "gone") return refuseNotFound();
     if (waited.kind === "timeout") return { ok: true, response: emptyResponse(facts, cursor) };
-    await scheduler.wait(REATTACH_DELAY_MS);
+    // A stream that is gone is asked once more: it knows whether forks still need it.
+    if (waited.kind === "lost") await scheduler.wait(REATTACH_DELAY_MS);
     // From here on the place is known, also when the client asked for `now`.
     from = at(facts);
   }

@@ -1,0 +1,65 @@
+/** One kept-alive HTTP/1.1 connection with one request under way at a time: little work per request. */
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+
+import { ResponseParser, type HttpAnswer } from "./response-parser.ts";
+
+interface Waiting {
+  readonly resolve: (answer: HttpAnswer) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class Connection {
+  readonly #socket: Socket;
+  readonly #parser = new ResponseParser();
+  #waiting: Waiting | undefined;
+
+  static async open(url: string): Promise<Connection> {
+    const { hostname, port } = new URL(url);
+    const socket = connect({ host: hostname, port: Number(port), noDelay: true });
+    await once(socket, "connect");
+    return new Connection(socket);
+  }
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on("data", (bytes: Buffer) => {
+      const answer = this.#parser.take(bytes);
+      if (answer !== undefined) this.#settle()?.resolve(answer);
+    });
+    socket.on("error", (error) => this.#settle()?.reject(error));
+    socket.on("close", () => this.#settle()?.reject(new Error("The server closed the connection.")));
+  }
+
+  /** @param request head and body as they go over the wire. */
+  send(request: Buffer): Promise<HttpAnswer> {
+    return new Promise((resolve, reject) => {
+      this.#waiting = { resolve, reject };
+      this.#socket.write(request);
+    });
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  #settle(): Waiting | undefined {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    return waiting;
+  }
+}
+
+export interface RequestParts {
+  readonly url: string;
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+export function formatRequest({ url, method, headers, body }: RequestParts): Buffer {
+  const { host, pathname, search } = new URL(url);
+  const lines = Object.entries({ Host: host, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+  const length = method === "GET" ? "" : `Content-Length: ${Buffer.byteLength(body)}\r\n`;
+  return Buffer.from(`${method} ${pathname}${search} HTTP/1.1\r\n${lines.join("")}${length}\r\n${body}`);
+}

@@ -1,0 +1,103 @@
+/** `npm run bench -- [scenario …] [--rounds N] [--seconds N] [--write]` */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+import { startLoadDriver } from "./load/driver.ts";
+import { describeMachine } from "./machine.ts";
+import { formatReport } from "./report.ts";
+import { APPEND } from "./scenarios/append.ts";
+import { READ } from "./scenarios/read.ts";
+import type { RunningTarget, Scenario, Section } from "./scenarios/scenario.ts";
+import type { Target } from "./targets/target.ts";
+
+const SCENARIOS: Readonly<Record<string, Scenario>> = { append: APPEND, read: READ };
+const RESULTS = fileURLToPath(new URL("../../../docs/bench.md", import.meta.url));
+const WARM_UP_MS = 1_000;
+
+const USAGE = `npm run bench -- [${Object.keys(SCENARIOS).join("|")} …] [--rounds N] [--seconds N] [--write]
+
+  --rounds N   how often each target is measured (5)
+  --seconds N  how long each measurement is (3)
+  --write      write docs/bench.md`;
+
+interface Arguments {
+  readonly names: readonly string[];
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly write: boolean;
+}
+
+function readArguments(): Arguments {
+  const { positionals, values } = parseArgs({
+    allowPositionals: true,
+    options: {
+      rounds: { type: "string", default: "5" },
+      seconds: { type: "string", default: "3" },
+      write: { type: "boolean", default: false },
+    },
+  });
+  const names = positionals.length === 0 ? Object.keys(SCENARIOS) : positionals;
+  const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)];
+  if (!names.every((name) => name in SCENARIOS)) throw new Error(`There is no such scenario: ${names.join(" ")}.`);
+  if (!Number.isInteger(rounds) || rounds < 1) throw new Error("--rounds takes a whole number from 1.");
+  if (!(seconds > 0)) throw new Error("--seconds takes a number above 0.");
+  return { names, rounds, seconds, write: values.write };
+}
+
+async function runScenario(scenario: Scenario, { rounds, seconds }: Arguments): Promise<readonly Section[]> {
+  const directory = mkdtempSync(join(tmpdir(), "bench-"));
+  const driver = startLoadDriver();
+  const started: Target[] = [];
+  const targets: RunningTarget[] = [];
+  try {
+    for (const kind of scenario.targets) {
+      const target = await kind.start(mkdtempSync(join(directory, "target-")));
+      started.push(target);
+      targets.push({ kind, url: target.url });
+    }
+    return await scenario.run({ driver, targets, rounds, warmUpMs: WARM_UP_MS, measureMs: seconds * 1_000 });
+  } finally {
+    driver.stop();
+    await Promise.all(started.map((target) => target.stop()));
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function bench(args: Arguments): Promise<void> {
+  const sections: Section[] = [];
+  for (const name of args.names) {
+    const scenario = SCENARIOS[name];
+    if (scenario !== undefined) sections.push(...(await runScenario(scenario, args)));
+  }
+  const report = formatReport({
+    date: new Date().toISOString().slice(0, 10),
+    machine: describeMachine(),
+    command: `npm run bench -- ${process.argv.slice(2).join(" ")}`.replace(/ -- $/, ""),
+    method: methodOf(args),
+    sections,
+  });
+  if (args.write) writeFileSync(RESULTS, report);
+  process.stdout.write(report);
+}
+
+function methodOf({ rounds, seconds }: Arguments): string {
+  return [
+    `All targets run at once on this machine and are measured in turns, ${rounds} rounds, by the same load tool in a`,
+    `process of its own over kept-alive HTTP connections: ${WARM_UP_MS / 1_000} s of warm-up, then ${seconds} s. Each`,
+    "connection waits for an answer before it sends again, so latencies are those of the server, not of a queue before",
+    "it. Figures are medians of the rounds; the spread is the lowest and the highest round. A request that fails ends",
+    "the run.",
+  ].join("\n");
+}
+
+let args: Arguments;
+try {
+  args = readArguments();
+} catch (error) {
+  console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+  process.exit(2);
+}
+await bench(args);

@@ -1,0 +1,21 @@
+/** Targets that are Node.js programs: each runs in a process of its own and tells its URL when it listens. */
+import { fork } from "node:child_process";
+import { once } from "node:events";
+
+import type { Target } from "./target.ts";
+
+export async function startForked(program: URL, args: readonly string[]): Promise<Target> {
+  const child = fork(program, args);
+  const exited = once(child, "exit");
+  const [url] = (await Promise.race([
+    once(child, "message"),
+    exited.then(([code]) => Promise.reject(new Error(`${program.pathname} ended with exit code ${String(code)}`))),
+  ])) as [string];
+  return {
+    url,
+    stop: async () => {
+      child.kill("SIGKILL");
+      await exited;
+    },
+  };
+}

@@ -1,0 +1,31 @@
+import { startServer } from "@durable-streams-cloudflare/testkit/server-process";
+
+import { startBareWorkerd } from "./bare-workerd.ts";
+import { startForked } from "./forked.ts";
+import type { TargetKind } from "./target.ts";
+
+const REFERENCE = new URL("reference-program.ts", import.meta.url);
+const NO_OP = new URL("no-op-program.ts", import.meta.url);
+
+export const NPM_START: TargetKind = {
+  name: "npm start",
+  start: async (dataDir) => {
+    const server = await startServer({ dataDir, vars: { TENANCY: "single", AUTH_MODE: "none" } });
+    return { url: server.url, stop: () => server.kill9() };
+  },
+};
+
+export const BARE_WORKERD: TargetKind = { name: "bare workerd", start: startBareWorkerd };
+
+export const REFERENCE_ON_DISK: TargetKind = {
+  name: "reference, data directory",
+  start: (dataDir) => startForked(REFERENCE, [dataDir]),
+};
+
+export const REFERENCE_IN_MEMORY: TargetKind = {
+  name: "reference, in memory",
+  start: () => startForked(REFERENCE, []),
+};
+
+/** No server of streams: the ceiling of the load tool itself. */
+export const NO_OP_SERVER: TargetKind = { name: "no-op server", start: () => startForked(NO_OP, []) };

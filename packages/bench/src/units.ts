@@ -1,0 +1,18 @@
+/** Figures for people. */
+import type { Spread } from "./statistics.ts";
+
+export function formatCount(value: number): string {
+  return Math.round(value).toLocaleString("en-US");
+}
+
+export function formatSpread({ min, max }: Spread): string {
+  return `${formatCount(min)} – ${formatCount(max)}`;
+}
+
+export function formatMs(value: number): string {
+  return `${value.toFixed(value < 10 ? 2 : 1)} ms`;
+}
+
+export function formatRatio(value: number): string {
+  return `${value.toFixed(2)} ×`;
+}

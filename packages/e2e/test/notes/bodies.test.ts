@@ -1,0 +1,128 @@
+/** Section A of the protocol notes: large and compressed bodies. */
+import { deflateSync, gzipSync, brotliCompressSync, deflateRawSync } from "node:zlib";
+
+import { describe, expect, it } from "vitest";
+
+import { sendRaw } from "../../src/raw-http.ts";
+import { append, codeOf, create, get, JSON_TYPE, send, TEXT } from "../../src/requests.ts";
+import { useServer } from "../../src/test-server.ts";
+
+const LIMIT = 65_536;
+const MIB = 1024 * 1024;
+const server = useServer({ APPEND_BYTES_MAX: LIMIT });
+
+async function newStream(headers: Record<string, string> = TEXT): Promise<string> {
+  const url = server.newUrl();
+  await create(url, { headers });
+  return url;
+}
+
+function bytes(buffer: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(buffer);
+}
+
+describe("[A11] a body over the limit is 413, which its sender can read", () => {
+  it("[A11] exactly the limit is taken, one byte more is not", async () => {
+    const url = await newStream();
+    expect((await append(url, "x".repeat(LIMIT))).status).toBe(204);
+    const refused = await append(url, "x".repeat(LIMIT + 1));
+    expect([refused.status, codeOf(refused)]).toEqual([413, "body-too-large"]);
+    expect(refused.text).toContain(String(LIMIT));
+    expect((await get(url)).text).toHaveLength(LIMIT);
+  });
+
+  it.each([
+    ["a Content-Length", { "Content-Length": String(30 * MIB) }],
+    ["chunks", {}],
+  ])("[A11] 30 MB with %s", async (_how, length) => {
+    const url = await newStream();
+    const chunks = Array.from({ length: 30 }, () => Buffer.alloc(MIB, "x"));
+    const path = new URL(url).pathname;
+    const refused = await sendRaw({ method: "POST", server: url, path, headers: { ...TEXT, ...length }, chunks });
+    expect([refused.status, codeOf(refused)]).toEqual([413, "body-too-large"]);
+    expect((await get(url)).text).toBe("");
+  });
+
+  it("[A11] the same for PUT, which then creates nothing", async () => {
+    const url = server.newUrl();
+    expect((await send("PUT", url, { headers: TEXT, body: "x".repeat(LIMIT + 1) })).status).toBe(413);
+    expect((await send("HEAD", url)).status).toBe(404);
+  });
+
+  it("[A11] 30 MB for a request that is refused whatever its body", async () => {
+    const chunks = Array.from({ length: 30 }, () => Buffer.alloc(MIB, "x"));
+    const path = new URL(server.newUrl()).pathname;
+    const headers = { ...TEXT, "Stream-TTL": "nonsense" };
+    const refused = await sendRaw({ method: "PUT", server: server.url, path, headers, chunks });
+    expect(codeOf(refused)).toBe("lifetime-invalid");
+  });
+
+  it("[A11] a sender that stops in the middle gets its answer, too", async () => {
+    const url = await newStream();
+    const answered = Promise.withResolvers<void>();
+    const chunks = (async function* () {
+      yield Buffer.alloc(LIMIT + 1);
+      await answered.promise;
+    })();
+    const refused = await sendRaw({ method: "POST", server: url, path: new URL(url).pathname, headers: TEXT, chunks });
+    answered.resolve();
+    expect(refused.status).toBe(413);
+  });
+});
+
+describe("[A12] Content-Encoding", () => {
+  it.each([
+    ["gzip", gzipSync("hello")],
+    ["GZIP", gzipSync("hello")],
+    ["x-gzip", gzipSync("hello")],
+    ["deflate", deflateSync("hello")],
+    ["identity", Buffer.from("hello")],
+  ])("[A12] %s is decoded, in POST and PUT", async (encoding, body) => {
+    const [url, other] = [await newStream(), server.newUrl()];
+    const headers = { ...TEXT, "Content-Encoding": encoding };
+    expect((await append(url, bytes(body), headers)).status).toBe(204);
+    expect((await send("PUT", other, { headers, body: bytes(body) })).status).toBe(201);
+    for (const read of [await get(url), await get(other)]) {
+      expect([read.text, read.headers.get("Content-Encoding")]).toEqual(["hello", null]);
+    }
+  });
+
+  it("[A12] JSON is validated after decoding", async () => {
+    const url = await newStream(JSON_TYPE);
+    const headers = { ...JSON_TYPE, "Content-Encoding": "gzip" };
+    expect((await append(url, bytes(gzipSync('[{"a":1}]')), headers)).status).toBe(204);
+    expect(codeOf(await append(url, bytes(gzipSync("{")), headers))).toBe("json-invalid");
+    expect((await get(url)).text).toBe('[{"a":1}]');
+  });
+
+  it.each([
+    ["br", brotliCompressSync("hello")],
+    ["zstd", Buffer.from("hello")],
+    ["gzip, gzip", gzipSync(gzipSync("hello"))],
+    ["nonsense", Buffer.from("hello")],
+  ])("[A12] %s is 415 and says what is taken", async (encoding, body) => {
+    const url = await newStream();
+    const refused = await append(url, bytes(body), { "Content-Encoding": encoding });
+    expect([refused.status, codeOf(refused)]).toEqual([415, "content-encoding-unsupported"]);
+    expect(refused.headers.get("Accept-Encoding")).toBe("gzip, deflate, identity");
+    expect((await get(url)).text).toBe("");
+  });
+
+  it.each([
+    ["text that says gzip", "gzip", Buffer.from("hello")],
+    ["gzip cut short", "gzip", gzipSync("hello".repeat(100)).subarray(0, -12)],
+    ["deflate without its header", "deflate", deflateRawSync("hello")],
+  ])("[A12] %s is 400 and stores nothing", async (_what, encoding, body) => {
+    const url = await newStream();
+    expect(codeOf(await append(url, bytes(body), { "Content-Encoding": encoding }))).toBe("content-encoding-broken");
+    expect((await get(url)).text).toBe("");
+  });
+
+  it("[A12] a bomb is refused at the limit, counted after decoding", async () => {
+    const url = await newStream();
+    const bomb = bytes(gzipSync(Buffer.alloc(60 * MIB)));
+    expect(bomb.length).toBeLessThan(LIMIT);
+    expect((await append(url, bomb, { "Content-Encoding": "gzip" })).status).toBe(413);
+    expect((await append(url, "still here")).status).toBe(204);
+  });
+});

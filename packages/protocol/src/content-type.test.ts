@@ -1,0 +1,73 @@
+import { describe, expect, it } from "vitest";
+
+import { framingOf, isContentType, isTextual, mediaType } from "./content-type.ts";
+
+describe("isContentType", () => {
+  it.each([
+    "text/plain",
+    "application/vnd.api+json",
+    "text/plain;charset=utf-8",
+    "text/plain ; charset=utf-8",
+    'multipart/mixed; boundary="a;b"',
+    "text/plain;",
+    `text/${"x".repeat(250)}`,
+  ])("takes %j", (text) => {
+    expect(isContentType(text)).toBe(true);
+  });
+
+  it.each([
+    "",
+    "text",
+    "text/",
+    "/plain",
+    "text/pl ain",
+    " text/plain",
+    "text/plain\u0000",
+    "text/plain; a=\u0001",
+    "text/plain, text/html",
+    "a/b/c",
+    "text/plain; a=\r\nX: y",
+    `text/${"x".repeat(251)}`,
+  ])("refuses %j", (text) => {
+    expect(isContentType(text)).toBe(false);
+  });
+});
+
+describe("mediaType", () => {
+  it.each([
+    ["Text/PLAIN", "text/plain"],
+    ["application/json; charset=utf-8", "application/json"],
+    ["application/json \t;charset=utf-8", "application/json"],
+    ["text/plain;a=b;c=d", "text/plain"],
+  ])("of %j is %j: case and parameters do not count", (contentType, expected) => {
+    expect(mediaType(contentType)).toBe(expected);
+  });
+});
+
+describe("framingOf", () => {
+  it.each([
+    ["application/json", "json"],
+    ["Application/JSON; charset=utf-8", "json"],
+    ["application/foo+json", "bytes"],
+    ["application/json-seq", "bytes"],
+    ["application/ndjson", "bytes"],
+    ["text/json", "bytes"],
+    ["application/octet-stream", "bytes"],
+  ] as const)("of %s is %s: JSON mode is for exactly application/json", (contentType, framing) => {
+    expect(framingOf(contentType)).toBe(framing);
+  });
+});
+
+describe("isTextual", () => {
+  it.each([
+    ["text/plain", true],
+    ["TEXT/csv; charset=utf-8", true],
+    ["application/json", true],
+    ["application/foo+json", false],
+    ["application/x-ndjson", false],
+    ["application/octet-stream", false],
+    ["image/svg+xml", false],
+  ] as const)("of %s is %s", (contentType, textual) => {
+    expect(isTextual(contentType)).toBe(textual);
+  });
+});

@@ -1,0 +1,14 @@
+import { expect, it } from "vitest";
+
+import { isClosedHeader } from "./headers.ts";
+
+it.each(["true", "TRUE", "True", "tRuE"])("Stream-Closed: %s closes", (value) => {
+  expect(isClosedHeader(value)).toBe(true);
+});
+
+it.each([null, "", "false", "yes", "1", "true;", "truee", " true", "true, true", "ｔｒｕｅ"])(
+  "Stream-Closed: %j is as if absent",
+  (value) => {
+    expect(isClosedHeader(value)).toBe(false);
+  },
+);

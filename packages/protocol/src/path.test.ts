@@ -1,0 +1,112 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+
+import { parseStreamName, STREAM_NAME_BYTES_MAX, utf8Length } from "./path.ts";
+
+function nameOf(rawPath: string): string | undefined {
+  const parsed = parseStreamName(rawPath);
+  return parsed.ok ? parsed.name : undefined;
+}
+
+/** Characters of a name that is fine as it stands. */
+const character = fc.string({ unit: "binary", minLength: 1, maxLength: 1 }).filter((text) => !/[\p{Cc}/.]/u.test(text));
+const name = fc
+  .array(fc.array(character, { minLength: 1, maxLength: 8 }), { minLength: 1, maxLength: 4 })
+  .map((segments) => segments.map((segment) => segment.join("")).join("/"));
+
+function encodeEverything(text: string): string {
+  return [...Buffer.from(text)].map((byte) => `%${byte.toString(16).padStart(2, "0")}`).join("");
+}
+
+describe("a stream's name", () => {
+  it("is the same for every spelling: encoded or not, composed or decomposed", () => {
+    fc.assert(
+      fc.property(name, (text) => {
+        const expected = text.normalize("NFC");
+        expect(nameOf(encodeURIComponent(text))).toBe(expected);
+        expect(nameOf(encodeEverything(text))).toBe(expected);
+        expect(nameOf(encodeURIComponent(text.normalize("NFD")))).toBe(expected);
+      }),
+    );
+  });
+
+  it.each([
+    ["a/b", "a/b"],
+    ["a%2Fb", "a/b"],
+    ["a%2fb", "a/b"],
+    ["%61", "a"],
+    ["caf%C3%A9", "café"],
+    ["cafe%CC%81", "café"],
+    ["a+b", "a+b"],
+    ["a%20b", "a b"],
+    ["a%3Fb", "a?b"],
+    ["%252e%252e", "%2e%2e"],
+    ["a%252Fb", "a%2Fb"],
+    ["...", "..."],
+    [".a", ".a"],
+    ["a..b", "a..b"],
+    ["%5F%5Fds", "__ds"],
+  ])("of %j is %j: decoded once", (raw, expected) => {
+    expect(nameOf(raw)).toBe(expected);
+  });
+
+  it("has its segments apart", () => {
+    expect(parseStreamName("a/b%2Fc")).toMatchObject({ ok: true, segments: ["a", "b", "c"] });
+  });
+
+  it.each([
+    ["..", "'..'"],
+    [".", "'.'"],
+    ["a/../b", "'..'"],
+    ["a/./b", "'.'"],
+    ["%2e%2e", "'..'"],
+    ["%2E", "'.'"],
+    ["a/%2e%2E/b", "'..'"],
+    [".%2e/b", "'..'"],
+    ["a%2F..%2Fb", "'..'"],
+    ["", "empty segment"],
+    ["/", "empty segment"],
+    ["/a", "empty segment"],
+    ["a/", "empty segment"],
+    ["a//b", "empty segment"],
+    ["a%2F%2Fb", "empty segment"],
+    ["a%00b", "control character"],
+    ["a%0Ab", "control character"],
+    ["a\u007f", "control character"],
+    ["%", "percent-encoding"],
+    ["%zz", "percent-encoding"],
+    ["%ff", "UTF-8"],
+    ["%c0%af", "UTF-8"],
+    ["%ed%a0%80", "UTF-8"],
+  ])("is refused for %j, because of %s", (raw, reason) => {
+    const parsed = parseStreamName(raw);
+    expect(parsed).toMatchObject({ ok: false, reason: "invalid", detail: expect.stringContaining(reason) });
+  });
+
+  it("never has a dot or empty segment, whatever the path", () => {
+    const piece = fc.constantFrom("/", ".", "..", "%2e", "%2F", "%252e", "a", "%00", "\\", "%5c", "é", "e\u0301");
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {
+        const parsed = parseStreamName(pieces.join(""));
+        fc.pre(parsed.ok);
+        for (const segment of parsed.ok ? parsed.segments : []) expect(["", ".", ".."]).not.toContain(segment);
+      }),
+    );
+  });
+
+  it("has at most 400 bytes, counted in UTF-8 after decoding", () => {
+    expect(nameOf("a".repeat(STREAM_NAME_BYTES_MAX))).toBeDefined();
+    expect(nameOf("%C3%A9".repeat(STREAM_NAME_BYTES_MAX / 2))).toBeDefined();
+    for (const raw of ["a".repeat(STREAM_NAME_BYTES_MAX + 1), `${"%C3%A9".repeat(STREAM_NAME_BYTES_MAX / 2)}a`]) {
+      expect(parseStreamName(raw)).toMatchObject({ ok: false, reason: "too-long" });
+    }
+  });
+});
+
+it("utf8Length counts the bytes that an encoder writes", () => {
+  fc.assert(
+    fc.property(fc.string({ unit: "binary" }), (text) => {
+      expect(utf8Length(text)).toBe(Buffer.byteLength(text));
+    }),
+  );
+});

@@ -1,0 +1,74 @@
+import { describe, expect, it } from "vitest";
+
+import {
+  producerSeqHeaders,
+  PROBLEMS,
+  refuse,
+  refuseClosed,
+  refuseGap,
+  refuseNotFound,
+  refuseStaleEpoch,
+  type Refusal,
+} from "./problem.ts";
+
+const codes = Object.keys(PROBLEMS);
+const kinds = Object.entries(PROBLEMS);
+
+function headersOf({ problem }: Refusal) {
+  return problem.headers;
+}
+
+describe("the problem table", () => {
+  it("is in alphabetical order", () => {
+    expect(codes).toEqual(codes.toSorted());
+  });
+
+  it.each(kinds)("%s has a code in kebab case, an error status, and a title of its own", (code, { status, title }) => {
+    expect(code).toMatch(/^[a-z]+(-[a-z]+)*$/);
+    expect(status).toBeGreaterThanOrEqual(400);
+    expect(status).toBeLessThan(600);
+    expect(title).toMatch(/^[A-Z][^.]+[^.\s]$/);
+    expect(kinds.filter(([, other]) => other.title === title)).toHaveLength(1);
+  });
+
+  it("lets a request be repeated only where the server was at fault", () => {
+    const repeatable = kinds.filter(([, { retry, effects }]) => retry !== "never" || effects !== "none");
+    expect(repeatable.map(([code]) => code)).toEqual(["internal", "overloaded", "unavailable"]);
+    for (const [, { status, retry }] of repeatable)
+      expect({ server: status >= 500, retry }).toEqual({ server: true, retry: "after" });
+  });
+});
+
+describe("a refusal carries the headers that clients decide by", () => {
+  it("409 of a closed stream: closure and final offset", () => {
+    const refusal = refuseClosed({ incarnation: 1, ancestors: [] }, 2);
+    expect(PROBLEMS[refusal.problem.code].status).toBe(409);
+    expect(headersOf(refusal)).toEqual({
+      "Stream-Closed": "true",
+      "Stream-Next-Offset": "0000000000000001_0000000000000002",
+    });
+  });
+
+  it("409 of a gap: what was expected and what came", () => {
+    const refusal = refuseGap(4, 9);
+    expect(PROBLEMS[refusal.problem.code].status).toBe(409);
+    expect(headersOf(refusal)).toEqual({ "Producer-Expected-Seq": "4", "Producer-Received-Seq": "9" });
+    expect(producerSeqHeaders(4, 9)).toEqual(headersOf(refusal));
+  });
+
+  it("403 of a stale epoch: the current one, and which to claim", () => {
+    const refusal = refuseStaleEpoch(5);
+    expect(PROBLEMS[refusal.problem.code].status).toBe(403);
+    expect(headersOf(refusal)).toEqual({ "Producer-Epoch": "5" });
+    expect(refusal.problem.hint).toContain("Producer-Epoch 6");
+  });
+
+  it("404 of a stream: how to create it", () => {
+    expect(PROBLEMS[refuseNotFound().problem.code].status).toBe(404);
+    expect(refuseNotFound().problem.hint).toContain("PUT");
+  });
+
+  it("any other: only what it was given", () => {
+    expect(refuse("internal", "why")).toEqual({ ok: false, problem: { code: "internal", detail: "why" } });
+  });
+});

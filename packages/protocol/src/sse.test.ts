@@ -1,0 +1,90 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+
+import { controlEvent, dataEvent, HEARTBEAT, type Control } from "./sse.ts";
+
+interface Event {
+  readonly type: string;
+  readonly data: string;
+}
+
+/** The parser of the HTML standard, §9.2.6 "Interpreting an event stream". */
+function parseEventStream(stream: string): Event[] {
+  const events: Event[] = [];
+  let [type, data] = ["", ""];
+  const lines = stream.replace(/^\ufeff/, "").split(/\r\n|\n|\r/);
+  for (const line of lines.slice(0, -1)) {
+    if (line === "") {
+      if (data !== "") events.push({ type: type || "message", data: data.slice(0, -1) });
+      [type, data] = ["", ""];
+      continue;
+    }
+    const [, field = "", value = ""] = /^([^:]*)(?:: ?)?(.*)$/su.exec(line) ?? [];
+    if (field === "event") type = value;
+    if (field === "data") data += `${value}\n`;
+  }
+  return events;
+}
+
+const CONTROL: Control = { streamNextOffset: "0000000000000001_0000000000000002", streamCursor: "7", upToDate: true };
+
+/** What SSE can carry: a line break is a line feed. */
+function carried(payload: string): string {
+  return payload.replace(/\r\n|\r/g, "\n");
+}
+
+const payload = fc.string({
+  unit: fc.oneof(
+    fc.constantFrom("\r", "\n", "\r\n", " ", ":", "data:", "event: control", "id: 1", "retry: 1", "\ufeff", "\u0000"),
+    fc.constantFrom("\u2028", "\u0085", "é", "😀"),
+    fc.string({ unit: "binary", minLength: 1, maxLength: 3 }),
+  ),
+});
+
+describe("a data event", () => {
+  it("brings any payload to a conformant parser, and nothing else", () => {
+    fc.assert(
+      fc.property(payload, (text) => {
+        const stream = dataEvent(text) + controlEvent(CONTROL) + HEARTBEAT + dataEvent(text);
+        expect(parseEventStream(stream)).toEqual([
+          { type: "data", data: carried(text) },
+          { type: "control", data: JSON.stringify(CONTROL) },
+          { type: "data", data: carried(text) },
+        ]);
+      }),
+    );
+  });
+
+  it.each([
+    ["nothing", "", ""],
+    ["a leading space", " a", " a"],
+    ["leading spaces on every line", "  a\n b\n", "  a\n b\n"],
+    ["CR", "a\rb", "a\nb"],
+    ["LF", "a\nb", "a\nb"],
+    ["CRLF, which is one break", "a\r\nb", "a\nb"],
+    ["CR at the end", "a\r", "a\n"],
+    ["empty lines", "\n\n", "\n\n"],
+    ["line separators that are none in SSE", "a\u2028b\u0085c", "a\u2028b\u0085c"],
+    ["NUL", "\u0000", "\u0000"],
+    ["a forged control event", "x\n\nevent: control\ndata:{}\n\n", "x\n\nevent: control\ndata:{}\n\n"],
+    ["a forged id", "id: 1\nretry: 1", "id: 1\nretry: 1"],
+  ])("carries %s", (_what, text, expected) => {
+    expect(parseEventStream(dataEvent(text))).toEqual([{ type: "data", data: expected }]);
+  });
+});
+
+describe("a control event", () => {
+  it("is JSON right after data:, without a space", () => {
+    expect(controlEvent(CONTROL)).toMatch(/^event: control\ndata:\{/);
+    expect(parseEventStream(controlEvent(CONTROL))).toEqual([{ type: "control", data: JSON.stringify(CONTROL) }]);
+  });
+
+  it("leaves out what is not so", () => {
+    const [event] = parseEventStream(controlEvent({ streamNextOffset: "o" }));
+    expect(JSON.parse(event?.data ?? "")).toEqual({ streamNextOffset: "o" });
+  });
+});
+
+it("a heartbeat is no event", () => {
+  expect(parseEventStream(HEARTBEAT + HEARTBEAT)).toEqual([]);
+});

@@ -1,0 +1,26 @@
+type Bytes = Uint8Array<ArrayBuffer>;
+
+export function utf8(text: string): Bytes {
+  return Uint8Array.from(new TextEncoder().encode(text));
+}
+
+export function textOf(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}
+
+export function concatBytes(pieces: readonly Uint8Array[]): Bytes {
+  const whole = new Uint8Array(pieces.reduce((size, piece) => size + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}
+
+/** Bytes in which no two places look alike for long, so that a shift or a hole shows. */
+export function patternBytes(size: number, salt = 0): Bytes {
+  const bytes = new Uint8Array(size);
+  for (let index = 0; index < size; index += 1) bytes[index] = ((index * 2_654_435_761) >>> 13) ^ (index >>> 8) ^ salt;
+  return bytes;
+}

@@ -1,0 +1,107 @@
+import { NodeDatabase } from "./node-database.ts";
+
+/** A socket of a live reader, seen from the object. */
+export class FakeSocket {
+  readonly messages: ArrayBuffer[] = [];
+  closed: { readonly code: number; readonly reason: string } | undefined;
+  bufferedAmount = 0;
+  /** Set it, and the peer has gone away without a word. */
+  isBroken = false;
+  #attachment: number;
+
+  constructor(position: number) {
+    this.#attachment = position;
+  }
+
+  send(message: ArrayBuffer): void {
+    if (this.isBroken || this.closed !== undefined) throw new TypeError("The socket is closed.");
+    this.messages.push(message);
+  }
+
+  close(code: number, reason: string): void {
+    if (this.isBroken || this.closed !== undefined) throw new TypeError("The socket is closed already.");
+    this.closed = { code, reason };
+  }
+
+  serializeAttachment(position: number): void {
+    this.#attachment = position;
+  }
+
+  deserializeAttachment(): number {
+    return this.#attachment;
+  }
+}
+
+/**
+ * What an object brings to its stream, on Node.js: the host survives while a test drops the stream and makes another
+ * on it, which is what an eviction is.
+ */
+export class FakeHost<Readers, Peer> {
+  readonly name: string;
+  readonly database = new NodeDatabase();
+  readonly readers: Readers;
+  #sockets: FakeSocket[] = [];
+  nowMs: number;
+  alarmAtMs: number | undefined;
+  alarmsSet = 0;
+  /** The objects of other streams; a host alone has none. */
+  peers: (name: string) => Peer = (name) => {
+    throw new Error(`There is no object ${name}.`);
+  };
+  #ids = 0;
+  #syncs: (() => Promise<void>)[] = [];
+
+  constructor(makeReaders: (sockets: () => readonly FakeSocket[]) => Readers, nowMs: number, name = "project/stream") {
+    this.name = name;
+    this.nowMs = nowMs;
+    this.readers = makeReaders(() => this.#sockets.filter(({ closed }) => closed === undefined));
+  }
+
+  now(): number {
+    return this.nowMs;
+  }
+
+  sync(): Promise<void> {
+    return this.#syncs.shift()?.() ?? Promise.resolve();
+  }
+
+  peer(name: string): Peer {
+    return this.peers(name);
+  }
+
+  newId(): string {
+    this.#ids += 1;
+    return `${this.name}#${this.#ids}`;
+  }
+
+  async purge(): Promise<void> {
+    this.database.wipe();
+    this.alarmAtMs = undefined;
+  }
+
+  setAlarm(atMs: number): void {
+    this.alarmAtMs = atMs;
+    this.alarmsSet += 1;
+  }
+
+  clearAlarm(): void {
+    this.alarmAtMs = undefined;
+  }
+
+  /** The next `sync` does this instead. */
+  onSyncOnce(sync: () => Promise<void>): void {
+    this.#syncs.push(sync);
+  }
+
+  /** A socket that stands at a position. */
+  attach(position: number): FakeSocket {
+    const socket = new FakeSocket(position);
+    this.#sockets.push(socket);
+    return socket;
+  }
+
+  /** The peer closes its end. */
+  detach(socket: FakeSocket): void {
+    this.#sockets = this.#sockets.filter((candidate) => candidate !== socket);
+  }
+}
