@@ -21,6 +21,8 @@ export interface ServerProcess {
   /** Of the launcher; workerd is its child. */
   readonly pid: number;
   readonly dataDir: string;
+  /** Of the workerd that runs now. */
+  workerdPid(): number;
   /** What the server has written to stderr: its log lines. */
   log(): string;
   /** Ends the server as Ctrl-C does; the launcher's exit code. */
@@ -53,6 +55,7 @@ export async function startServer({ dataDir, port = 0, vars = {} }: ServerOption
     url,
     pid,
     dataDir,
+    workerdPid: () => readWorkerdPid(dataDir),
     log: () => log,
     stop: async () => {
       child.kill("SIGTERM");

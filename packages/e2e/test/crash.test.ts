@@ -1,0 +1,164 @@
+/** `kill -9` of the server under 64 concurrent writers, ten times on the same data. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { startServer, type ServerProcess } from "@durable-streams-cloudflare/testkit/server-process";
+import { afterEach, beforeEach, expect, it } from "vitest";
+
+import { faultsOf, type Entry, type Promised } from "../src/crash-ledger.ts";
+import { ClosingWriter, PlainWriter, ProducerWriter, type Round } from "../src/crash-writers.ts";
+import { slices } from "../src/payloads.ts";
+import { append, create, get, JSON_TYPE, nextOffset } from "../src/requests.ts";
+
+const ROUNDS = 10;
+/** Plain writers of each stream, and as many producers. With the closing writers they are 64. */
+const WRITERS: Readonly<Record<string, number>> = { hot: 16, a: 2, b: 2, c: 2, d: 2, e: 2, f: 2 };
+const CLOSING_WRITERS = 8;
+
+let dataDir: string;
+let server: ServerProcess | undefined;
+
+beforeEach(() => {
+  dataDir = mkdtempSync(join(tmpdir(), "crash-"));
+});
+
+afterEach(async () => {
+  await server?.kill9();
+  rmSync(dataDir, { recursive: true, force: true });
+});
+
+/** Everything that was promised in all rounds so far. */
+class Promises {
+  readonly #producers = new Map<string, readonly ProducerWriter[]>();
+  readonly #plain = new Map<string, PlainWriter[]>();
+  readonly closing: ClosingWriter[] = [];
+
+  constructor() {
+    for (const [stream, count] of Object.entries(WRITERS)) {
+      this.#producers.set(
+        stream,
+        range(count, (index) => new ProducerWriter(`producer-${stream}-${index}`)),
+      );
+      this.#plain.set(stream, []);
+    }
+  }
+
+  producersOf(stream: string): readonly ProducerWriter[] {
+    return this.#producers.get(stream) ?? [];
+  }
+
+  newPlainWriters(stream: string, round: number): readonly PlainWriter[] {
+    const writers = range(WRITERS[stream] ?? 0, (index) => new PlainWriter(`plain-${stream}-${round}-${index}`));
+    this.#plain.get(stream)?.push(...writers);
+    return writers;
+  }
+
+  newClosingWriter(): ClosingWriter {
+    const writer = new ClosingWriter(`closing-${this.closing.length}`);
+    this.closing.push(writer);
+    return writer;
+  }
+
+  of(stream: string): readonly Promised[] {
+    return [...this.producersOf(stream), ...(this.#plain.get(stream) ?? [])];
+  }
+}
+
+/** Follows one stream from round to round: nobody may have seen what a crash then takes away. */
+class Reader {
+  readonly seen: Entry[] = [];
+  #offset = "-1";
+
+  async run({ url }: Round, stream: string): Promise<void> {
+    for (;;) {
+      const answer = await get(`${url}/${stream}?offset=${this.#offset}&live=long-poll`).catch(() => undefined);
+      if (answer === undefined) return;
+      if (answer.status !== 200) throw new Error(`the reader got ${answer.status}: ${answer.text}`);
+      this.seen.push(...(JSON.parse(answer.text) as Entry[]));
+      this.#offset = nextOffset(answer);
+    }
+  }
+}
+
+/** Runs all writers until `acknowledgements` have come, then kills the server under them. */
+async function crashUnderLoad(
+  running: ServerProcess,
+  { promises, reader, round }: { promises: Promises; reader: Reader; round: number },
+): Promise<void> {
+  let kill: Promise<void> | undefined;
+  let acknowledged = 0;
+  const life: Round = {
+    url: rootOf(running),
+    onAcknowledged: () => {
+      acknowledged += 1;
+      if (acknowledged === 400 + 50 * round) kill = running.kill9();
+    },
+  };
+  const writing = Object.keys(WRITERS).flatMap((stream) =>
+    [...promises.producersOf(stream), ...promises.newPlainWriters(stream, round)].map((it) => it.run(life, stream)),
+  );
+  const closing = range(CLOSING_WRITERS, async () => {
+    while (await promises.newClosingWriter().run(life));
+  });
+  expect(writing.length + closing.length).toBe(64);
+  await Promise.all([...writing, ...closing, reader.run(life, "hot")]);
+  await kill;
+}
+
+async function expectKept(url: string, promises: Promises, reader: Reader): Promise<void> {
+  for (const stream of Object.keys(WRITERS)) {
+    const entries = await readAll(`${url}/${stream}`);
+    expect({ stream, faults: faultsOf(entries, promises.of(stream)) }).toEqual({ stream, faults: [] });
+  }
+  expect((await readAll(`${url}/hot`)).slice(0, reader.seen.length)).toEqual(reader.seen);
+}
+
+async function expectClosed(url: string, writers: readonly ClosingWriter[]): Promise<void> {
+  for (const some of slices(writers, 32)) {
+    await Promise.all(some.map((writer) => expectClosedOrNot(`${url}/${writer.writer}`, writer)));
+  }
+}
+
+/** The last append and the close are one: both are there, or neither. */
+async function expectClosedOrNot(url: string, writer: ClosingWriter): Promise<void> {
+  const answer = await get(`${url}?offset=-1`);
+  if (answer.status === 404 && writer.acknowledged === 0) return;
+  expect(answer.status).toBe(200);
+  const entries = JSON.parse(answer.text) as Entry[];
+  expect(faultsOf(entries, [writer])).toEqual([]);
+  expect(answer.headers.get("Stream-Closed") === "true").toBe(entries.length === 4);
+  if (writer.wasClosed) expect((await append(url, "[0]", JSON_TYPE)).status).toBe(409);
+}
+
+async function readAll(url: string): Promise<Entry[]> {
+  const answer = await get(`${url}?offset=-1`);
+  expect(answer.status).toBe(200);
+  return JSON.parse(answer.text) as Entry[];
+}
+
+function range<Item>(count: number, make: (index: number) => Item): Item[] {
+  return Array.from({ length: count }, (_, index) => make(index));
+}
+
+function rootOf({ url }: ServerProcess): string {
+  return `${url}/v1/stream`;
+}
+
+it("kill -9 loses, doubles and reorders nothing that was acknowledged, and tears nothing", async () => {
+  const promises = new Promises();
+  const reader = new Reader();
+  server = await startServer({ dataDir });
+  for (const stream of Object.keys(WRITERS)) await create(`${rootOf(server)}/${stream}`, { headers: JSON_TYPE });
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const closingBefore = promises.closing.length;
+    await crashUnderLoad(server, { promises, reader, round });
+    server = await startServer({ dataDir });
+    await expectKept(rootOf(server), promises, reader);
+    await expectClosed(rootOf(server), promises.closing.slice(closingBefore));
+  }
+  await expectClosed(rootOf(server), promises.closing);
+  const repeated = Object.keys(WRITERS).flatMap((stream) => promises.producersOf(stream).flatMap((it) => it.repeated));
+  expect(new Set(repeated)).toEqual(new Set([204]));
+  expect(promises.closing.some(({ wasClosed }) => wasClosed)).toBe(true);
+}, 120_000);

@@ -1,0 +1,86 @@
+import { describe, expect, it } from "vitest";
+
+import { ConfigError, parseConfig, SETTINGS, type SettingName } from "./config.ts";
+
+const names = Object.keys(SETTINGS) as SettingName[];
+const integers = names.flatMap((name) => {
+  const setting = SETTINGS[name];
+  return setting.kind === "integer" ? [{ name, min: setting.min, max: setting.max, initial: setting.initial }] : [];
+});
+const choices = names.flatMap((name) => {
+  const setting = SETTINGS[name];
+  return setting.kind === "choice" ? [{ name, all: setting.choices }] : [];
+});
+
+/** What `parseConfig` says about one setting's value. */
+function faultOf(name: SettingName, value: unknown): string | undefined {
+  try {
+    parseConfig({ [name]: value });
+    return undefined;
+  } catch (error) {
+    return error instanceof ConfigError ? error.message : "no ConfigError";
+  }
+}
+
+const propertyOf = (name: SettingName): string =>
+  name.toLowerCase().replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+
+describe.each(integers)("$name", ({ name, min, max, initial }) => {
+  it("has an initial value within its bounds, which an empty environment gives", () => {
+    expect(initial).toBeGreaterThanOrEqual(min);
+    expect(initial).toBeLessThanOrEqual(max);
+    expect(parseConfig({})).toHaveProperty(propertyOf(name), initial);
+  });
+
+  it("takes its bounds, as text or number, and nothing beyond", () => {
+    for (const value of [min, max, String(min), ` ${max} `]) {
+      expect(parseConfig({ [name]: value })).toHaveProperty(propertyOf(name), Number(value));
+    }
+    for (const value of [min - 1, max + 1, String(max + 1)]) expect(faultOf(name, value)).toContain(name);
+  });
+
+  it.each(["", "abc", "1e3", "0x10", "-5", "1.5", "NaN", "Infinity", true, null, {}, [min], Number.NaN, `${min}\n1`])(
+    "refuses %j",
+    (value) => {
+      expect(faultOf(name, value)).toContain(`${name} must be a whole number from ${min} to ${max}`);
+    },
+  );
+});
+
+describe.each(choices)("$name", ({ name, all }) => {
+  it("takes each of its choices", () => {
+    for (const value of all) expect(parseConfig({ [name]: value })).toHaveProperty(propertyOf(name), value);
+  });
+
+  it.each(["", "other", "PATH", 1, true, null, {}])("refuses %j", (value) => {
+    expect(faultOf(name, value)).toContain(`${name} must be ${all.join(" or ")}`);
+  });
+});
+
+describe("CORS_ORIGINS", () => {
+  it.each([
+    { value: "*", origins: ["*"] },
+    { value: "https://a.example", origins: ["https://a.example"] },
+    { value: "https://a.example, http://localhost:3000", origins: ["https://a.example", "http://localhost:3000"] },
+  ])("$value", ({ value, origins }) => {
+    expect(parseConfig({ CORS_ORIGINS: value }).corsOrigins).toEqual(origins);
+  });
+
+  it.each(["", "a.example", "https://a.example/", "https://a.example,", "*,https://a.example", "ftp://a", 7])(
+    "refuses %j",
+    (value) => {
+      expect(faultOf("CORS_ORIGINS", value)).toContain("CORS_ORIGINS must be * or");
+    },
+  );
+});
+
+it("every fault is told at once, with what it is", () => {
+  const env = { TENANCY: "both", LONG_POLL_TIMEOUT_MS: "soon", READ_BYTES_MAX: -1, LOG_LEVEL: "info" };
+  expect(() => parseConfig(env)).toThrow(
+    /TENANCY must be path or single, but is "both".*\n.*LONG_POLL_TIMEOUT_MS .*"soon".*\n.*READ_BYTES_MAX .*-1/,
+  );
+});
+
+it("bindings and unknown names are passed over", () => {
+  expect(parseConfig({ STREAMS: {}, SOMETHING: "else" })).toEqual(parseConfig({}));
+});

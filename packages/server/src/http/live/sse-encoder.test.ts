@@ -1,0 +1,144 @@
+import { assertProperty, concatBytes, patternBytes, textOf, utf8 } from "@durable-streams-cloudflare/testkit";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+
+import { SseEncoder } from "./sse-encoder.ts";
+
+const LIVE = { position: 5, upToDate: true, closed: false };
+const CLOSED = { position: 5, upToDate: true, closed: true };
+const OFFSET = "0000000000000007_0000000000000005";
+
+interface Event {
+  readonly type: string;
+  readonly data: string;
+}
+
+/** Reads events as a browser does: lines end at LF, CR or CRLF; one space after the colon is dropped. */
+function eventsOf(bytes: Uint8Array | undefined): Event[] {
+  const blocks = textOf(bytes ?? new Uint8Array())
+    .split(/\r\n\r\n|\n\n|\r\r/)
+    .slice(0, -1);
+  return blocks.map((block) => {
+    const lines = block.split(/\r\n|\r|\n/).map((line) => /^(\w+): ?([^]*)$/.exec(line));
+    const valuesOf = (field: string): string[] => lines.flatMap((line) => (line?.[1] === field ? [line[2] ?? ""] : []));
+    return { type: valuesOf("event").join(), data: valuesOf("data").join("\n") };
+  });
+}
+
+function encoderOf(contentType: string): SseEncoder {
+  return new SseEncoder({ contentType, incarnation: 7 }, null);
+}
+
+/** The payloads of the data events that batches make; the last one closes the stream. */
+function payloadsOf(contentType: string, batches: readonly Uint8Array<ArrayBuffer>[]): string[] {
+  const encoder = encoderOf(contentType);
+  const sent = batches.map((batch, index) => encoder.batch(batch, index === batches.length - 1 ? CLOSED : LIVE));
+  return sent.flatMap(eventsOf).flatMap(({ type, data }) => (type === "data" ? [data] : []));
+}
+
+describe("text", () => {
+  it("a batch is one data and one control event", () => {
+    const [data, control, ...more] = eventsOf(encoderOf("text/plain").batch(utf8("hello"), LIVE));
+    expect(data).toEqual({ type: "data", data: "hello" });
+    expect(control?.type).toBe("control");
+    expect(JSON.parse(control?.data ?? "")).toEqual({
+      streamNextOffset: OFFSET,
+      streamCursor: expect.stringMatching(/^\d+$/),
+      upToDate: true,
+    });
+    expect(more).toEqual([]);
+  });
+
+  it.each([
+    { text: "a\nb", arrives: "a\nb" },
+    { text: "a\rb", arrives: "a\nb" },
+    { text: "a\r\nb", arrives: "a\nb" },
+    { text: "a\n\nevent: control\ndata:{}\n\n", arrives: "a\n\nevent: control\ndata:{}\n\n" },
+    { text: "\n", arrives: "\n" },
+    { text: " one space", arrives: " one space" },
+    { text: "  two\n three", arrives: "  two\n three" },
+    { text: "\u2028\u0085\u0000\uFEFF", arrives: "\u2028\u0085\u0000\uFEFF" },
+    { text: "\uFEFFmark", arrives: "\uFEFFmark" },
+  ])("$text arrives as $arrives", ({ text, arrives }) => {
+    expect(payloadsOf("text/plain", [utf8(text)])).toEqual([arrives]);
+  });
+
+  it("wherever text is cut into batches, the events together are the text", async () => {
+    const text = fc.string({ unit: fc.constantFrom("a", "é", "€", "😀", " ", "\u{10FFFF}"), minLength: 1 });
+    const property = fc.property(text, fc.array(fc.nat()), (whole, cuts) => {
+      const bytes = utf8(whole);
+      const ends = [0, ...cuts.map((cut) => cut % bytes.length), bytes.length].toSorted((a, b) => a - b);
+      const batches = ends.slice(1).map((end, index) => bytes.slice(ends[index], end));
+      const parts = batches.filter((batch) => batch.length > 0);
+      expect(payloadsOf("text/plain", parts).join("")).toBe(whole);
+    });
+    await assertProperty("UTF-8 cut into SSE batches", property, 500);
+  });
+
+  it("a batch that ends inside a character is sent with the next one, and no control lets a client resume there", () => {
+    const encoder = encoderOf("text/plain");
+    const [first, second, third] = [utf8("x€").slice(0, 2), utf8("x€").slice(2, 3), utf8("x€").slice(3)];
+    expect(encoder.batch(first, LIVE)).toBeUndefined();
+    expect(encoder.batch(second, LIVE)).toBeUndefined();
+    expect(eventsOf(encoder.batch(third, LIVE)).map(({ type }) => type)).toEqual(["data", "control"]);
+  });
+
+  it("a stream that closed inside a character is sent with a replacement, and ends", () => {
+    const encoder = encoderOf("text/plain");
+    expect(encoder.batch(Uint8Array.of(0x61, 0xe2, 0x82), LIVE)).toBeUndefined();
+    const events = eventsOf(encoder.batch(new Uint8Array(), CLOSED));
+    expect(events[0]).toEqual({ type: "data", data: "a\uFFFD" });
+    expect(JSON.parse(events[1]?.data ?? "")).toEqual({
+      streamNextOffset: OFFSET,
+      upToDate: true,
+      streamClosed: true,
+    });
+  });
+
+  it.each([[0xff], [0xf8], [0x80], [0xc3, 0x28], [0x61, 0x80, 0x80, 0x80, 0x80]])(
+    "bytes that are no UTF-8 are not waited for: %j",
+    (...bytes) => {
+      expect(payloadsOf("text/plain", [Uint8Array.from(bytes)])).toHaveLength(1);
+      expect(encoderOf("text/plain").batch(Uint8Array.from(bytes), LIVE)).toBeDefined();
+    },
+  );
+});
+
+describe("JSON", () => {
+  it("messages arrive as an array, as they were written", () => {
+    expect(payloadsOf("application/json", [utf8('1.0,{"a":1,"a":2},')])).toEqual(['[1.0,{"a":1,"a":2}]']);
+  });
+
+  it("line breaks between tokens make an event of several lines", () => {
+    expect(payloadsOf("application/json", [utf8('{\n"a":\r\n1},')])).toEqual(['[{\n"a":\n1}]']);
+  });
+});
+
+describe("base64", () => {
+  it.each([1, 2, 3, 4, 0x6000 - 1, 0x6000, 0x6000 + 1, 3 * 0x6000 + 2])("%d bytes decode to themselves", (size) => {
+    const bytes = patternBytes(size);
+    const [payload = ""] = payloadsOf("application/octet-stream", [bytes]);
+    expect(payload.length % 4).toBe(0);
+    expect(Buffer.compare(Buffer.from(payload, "base64"), bytes)).toBe(0);
+  });
+
+  it("batches are encoded one by one: none waits for another", () => {
+    const batches = [1, 2, 3].map((size) => patternBytes(size, size));
+    const payloads = payloadsOf("image/png", batches);
+    expect(payloads).toHaveLength(3);
+    expect(
+      Buffer.compare(Buffer.concat(payloads.map((each) => Buffer.from(each, "base64"))), concatBytes(batches)),
+    ).toBe(0);
+  });
+});
+
+it("a close without data is a control that ends the stream, without a cursor", () => {
+  const [control, ...more] = eventsOf(encoderOf("text/plain").batch(new Uint8Array(), CLOSED));
+  expect(JSON.parse(control?.data ?? "")).toEqual({ streamNextOffset: OFFSET, upToDate: true, streamClosed: true });
+  expect(more).toEqual([]);
+});
+
+it("a control in the middle of catching up does not claim to be up to date", () => {
+  const events = eventsOf(encoderOf("text/plain").batch(utf8("x"), { ...LIVE, upToDate: false }));
+  expect(JSON.parse(events[1]?.data ?? "")).not.toHaveProperty("upToDate");
+});

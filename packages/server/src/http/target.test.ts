@@ -1,0 +1,74 @@
+import { describe, expect, it } from "vitest";
+
+import { parseTarget, rawPath } from "./target.ts";
+
+const ROOT = "https://host.example/v1/stream/";
+
+function nameOf(path: string, tenancy: "path" | "single" = "path"): string {
+  const target = parseTarget(ROOT + path, tenancy);
+  return target.ok ? target.objectName : target.problem.code;
+}
+
+describe("tenancy path", () => {
+  it.each([
+    { path: "shop/orders", name: "shop/orders" },
+    { path: "shop/a/b/c?offset=-1&x=/y", name: "shop/a/b/c" },
+    { path: "shop/a#fragment", name: "shop/a" },
+    { path: "shop/%61%2Fb", name: "shop/a/b" },
+    { path: "shop/caf%C3%A9", name: "shop/café" },
+    { path: "shop/cafe%CC%81", name: "shop/café" },
+    { path: "shop/a%25b", name: "shop/a%b" },
+    { path: "shop", name: "path-invalid" },
+    { path: "", name: "path-invalid" },
+    { path: "/orders", name: "path-invalid" },
+    { path: "shop//orders", name: "path-invalid" },
+    { path: "shop/orders/", name: "path-invalid" },
+    { path: "shop/../other/orders", name: "path-invalid" },
+    { path: "shop/%2e%2e/other", name: "path-invalid" },
+    { path: "shop/.", name: "path-invalid" },
+    { path: "shop%2F..%2Fother/x", name: "path-invalid" },
+    { path: "shop/a%00b", name: "path-invalid" },
+    { path: "shop/a%0Ab", name: "path-invalid" },
+    { path: "shop/%E9", name: "path-invalid" },
+    { path: "shop/%zz", name: "path-invalid" },
+    { path: "shop/__ds", name: "path-reserved" },
+    { path: "shop/__ds/x", name: "path-reserved" },
+    { path: "shop/%5F%5Fds/x", name: "path-reserved" },
+    { path: "__ds/x", name: "path-reserved" },
+    { path: "shop/__ds2", name: "shop/__ds2" },
+    { path: "shop/a/__ds", name: "shop/a/__ds" },
+  ])("$path is $name", ({ path, name }) => {
+    expect(nameOf(path)).toBe(name);
+  });
+
+  it("a name has 400 bytes at the most, counted in UTF-8", () => {
+    expect(nameOf(`shop/${"x".repeat(395)}`)).toBe(`shop/${"x".repeat(395)}`);
+    expect(nameOf(`shop/${"x".repeat(396)}`)).toBe("path-too-long");
+    expect(nameOf(`shop/${"%C3%A9".repeat(198)}`)).toBe("path-too-long");
+  });
+
+  it("tells project and stream apart", () => {
+    expect(parseTarget(`${ROOT}shop/a/b`, "path")).toMatchObject({ project: "shop", stream: "a/b" });
+  });
+});
+
+describe("tenancy single", () => {
+  it.each([
+    { path: "orders", name: "default/orders" },
+    { path: "a/b", name: "default/a/b" },
+    { path: "", name: "path-invalid" },
+    { path: "__ds", name: "path-reserved" },
+    { path: "__ds/subscriptions/x", name: "path-reserved" },
+  ])("$path is $name", ({ path, name }) => {
+    expect(nameOf(path, "single")).toBe(name);
+  });
+});
+
+it.each([
+  { url: "https://host.example/a/../b?x#y", path: "/a/../b" },
+  { url: "https://host.example", path: "/" },
+  { url: "https://host.example/a%2F", path: "/a%2F" },
+  { url: "https://host.example/a?next=https://other/", path: "/a" },
+])("the raw path of $url is $path", ({ url, path }) => {
+  expect(rawPath(url)).toBe(path);
+});

@@ -1,0 +1,43 @@
+import { assertProperty } from "@durable-streams-cloudflare/testkit";
+import fc from "fast-check";
+import { expect, it } from "vitest";
+
+import { decodeNotes, encodeNotes, type CommitNotes } from "./commit-notes.ts";
+
+const count = fc.nat(Number.MAX_SAFE_INTEGER);
+const claim = fc.record({ id: fc.string({ unit: "grapheme", minLength: 1 }), epoch: count, seq: count });
+const notes: fc.Arbitrary<CommitNotes> = fc.record(
+  {
+    ends: fc.array(count),
+    open: fc.constant(true as const),
+    producers: fc.array(claim),
+    streamSeq: fc.string({ unit: "grapheme", minLength: 1 }),
+    closed: fc.oneof(
+      fc.constant({}),
+      claim.map((by) => ({ by })),
+    ),
+    attempts: fc.array(fc.option(fc.string(), { nil: null })),
+  },
+  { requiredKeys: [] },
+);
+
+it("what is written is read back", async () => {
+  const property = fc.property(notes, (some) => {
+    expect(decodeNotes(encodeNotes(some))).toEqual(some);
+  });
+  await assertProperty("commit notes", property, 500);
+});
+
+it("a commit with nothing to say has no notes", () => {
+  expect(encodeNotes({})).toBeNull();
+  expect(decodeNotes(null)).toEqual({});
+});
+
+it("the stored form stays as it is, because streams on disk have it", () => {
+  const by = { id: "p", epoch: 1, seq: 2 };
+  const all: CommitNotes = { ends: [1, 2], producers: [by], streamSeq: "s", closed: { by }, attempts: ["t", null] };
+  const text = '{"e":[1,2],"p":[["p",1,2]],"s":"s","c":["p",1,2],"a":["t",null]}';
+  expect(encodeNotes(all)).toBe(text);
+  expect(encodeNotes({ open: true })).toBe('{"o":1}');
+  expect(encodeNotes({ closed: {} })).toBe('{"c":1}');
+});

@@ -1,0 +1,193 @@
+import { HEADER, refuse } from "@durable-streams-cloudflare/protocol";
+import { NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
+import { describe, expect, it } from "vitest";
+
+import { appendOf } from "../../test/support/stream-fixture.ts";
+import { createSchema } from "../storage/schema.ts";
+import { admit, draftOf, type Draft } from "./admission.ts";
+import type { AppendCommand } from "./commands.ts";
+import { newState, type StreamState } from "./state.ts";
+
+const { problem: FAULT } = refuse("json-invalid", "no JSON");
+const CLAIM = { id: "p", epoch: 3, seq: 7 };
+
+/** Producer p is at epoch 3, seq 7; Stream-Seq at "m". */
+function draft(more: Partial<StreamState> = {}): Draft {
+  const database = new NodeDatabase();
+  createSchema(database);
+  const state = newState({
+    incarnation: 42,
+    contentType: "text/plain",
+    lifetime: { kind: "forever" },
+    touchedAtMs: 0,
+  });
+  state.uncheckpointed.set("p", { epoch: 3, seq: 7 });
+  state.streamSeq = "m";
+  return draftOf(Object.assign(state, { tail: 10 }, more), database);
+}
+
+function outcomeOf(target: Draft, command: AppendCommand): string {
+  const result = admit(target, command);
+  if (!result.ok) return result.problem.code;
+  return result.admitted ? result.facts.outcome : `known: ${result.facts.outcome}`;
+}
+
+describe("precedence: closed > content type > fault > producer > Stream-Seq", () => {
+  /** Each thing that can be wrong with one append, the most important first. */
+  const WRONGS = [
+    { code: "stream-closed", state: { closure: {} }, append: {} },
+    { code: "content-type-mismatch", state: {}, append: { contentType: "text/html" } },
+    { code: "json-invalid", state: {}, append: { fault: FAULT } },
+    { code: "producer-gap", state: {}, append: { producer: { ...CLAIM, seq: 99 } } },
+    { code: "stream-seq-regression", state: {}, append: { streamSeq: "a" } },
+  ] as const;
+  const pairs = WRONGS.flatMap((first, index) => WRONGS.slice(index).map((second) => ({ first, second })));
+
+  it.each(pairs)("$first.code is told before $second.code", ({ first, second }) => {
+    const target = draft({ ...second.state, ...first.state });
+    expect(outcomeOf(target, appendOf("x", { ...second.append, ...first.append }))).toBe(first.code);
+  });
+
+  it("all wrongs at once are told as the first of them", () => {
+    const everything = WRONGS.map(({ append }) => append).reduce((all, one) => ({ ...all, ...one }), {});
+    expect(outcomeOf(draft({ closure: {} }), appendOf("x", everything))).toBe("stream-closed");
+    expect(outcomeOf(draft(), appendOf("x", everything))).toBe("content-type-mismatch");
+  });
+
+  it("a producer's duplicate is told before a regression of Stream-Seq", () => {
+    expect(outcomeOf(draft(), appendOf("x", { producer: CLAIM, streamSeq: "a" }))).toBe("known: duplicate");
+  });
+
+  it("a refused append changes nothing in the draft", () => {
+    for (const { code, state, append } of WRONGS) {
+      const target = draft(state);
+      const before = structuredClone({ ...target, state: null, database: null });
+      expect(outcomeOf(target, appendOf("x", append))).toBe(code);
+      expect({ ...target, state: null, database: null }).toEqual(before);
+    }
+  });
+});
+
+describe("producers", () => {
+  it.each([
+    { claim: { id: "p", epoch: 3, seq: 8 }, outcome: "appended" },
+    { claim: { id: "p", epoch: 3, seq: 7 }, outcome: "known: duplicate" },
+    { claim: { id: "p", epoch: 3, seq: 0 }, outcome: "known: duplicate" },
+    { claim: { id: "p", epoch: 3, seq: 9 }, outcome: "producer-gap" },
+    { claim: { id: "p", epoch: 2, seq: 8 }, outcome: "producer-epoch-stale" },
+    { claim: { id: "p", epoch: 4, seq: 0 }, outcome: "appended" },
+    { claim: { id: "p", epoch: 4, seq: 1 }, outcome: "producer-epoch-start" },
+    { claim: { id: "new", epoch: 9, seq: 0 }, outcome: "appended" },
+    { claim: { id: "new", epoch: 9, seq: 1 }, outcome: "producer-gap" },
+  ])("epoch $claim.epoch seq $claim.seq of $claim.id is $outcome", ({ claim, outcome }) => {
+    expect(outcomeOf(draft(), appendOf("x", { producer: claim }))).toBe(outcome);
+  });
+
+  it("a duplicate is answered with the producer's newest state", () => {
+    const result = admit(draft(), appendOf("x", { producer: { ...CLAIM, seq: 2 } }));
+    expect(result).toMatchObject({ ok: true, facts: { producer: { epoch: 3, seq: 7 }, tail: 10 } });
+  });
+
+  it("a gap names the expected and the received number, a stale epoch the current one", () => {
+    const gap = admit(draft(), appendOf("x", { producer: { ...CLAIM, seq: 20 } }));
+    const headers = { [HEADER.producerExpectedSeq]: "8", [HEADER.producerReceivedSeq]: "20" };
+    expect(gap).toMatchObject({ ok: false, problem: { headers } });
+    const stale = admit(draft(), appendOf("x", { producer: { ...CLAIM, epoch: 1 } }));
+    expect(stale).toMatchObject({ ok: false, problem: { headers: { [HEADER.producerEpoch]: "3" } } });
+  });
+
+  it("appends of one batch are judged by those before them", () => {
+    const target = draft();
+    const claims = [8, 8, 9, 11].map((seq) => appendOf("x", { producer: { ...CLAIM, seq } }));
+    expect(claims.map((command) => outcomeOf(target, command))).toEqual([
+      "appended",
+      "known: duplicate",
+      "appended",
+      "producer-gap",
+    ]);
+    const bumped = [
+      { ...CLAIM, epoch: 4, seq: 0 },
+      { ...CLAIM, seq: 10 },
+    ];
+    expect(bumped.map((producer) => outcomeOf(target, appendOf("x", { producer })))).toEqual([
+      "appended",
+      "producer-epoch-stale",
+    ]);
+    expect(target.tail).toBe(13);
+  });
+});
+
+describe("closing", () => {
+  const closing = { ...CLAIM, seq: 8 };
+
+  it.each([
+    { about: "a close without data", append: appendOf("", { close: true }), outcome: "known: closed" },
+    { about: "data", append: appendOf("x"), outcome: "stream-closed" },
+    { about: "data and a close", append: appendOf("x", { close: true }), outcome: "stream-closed" },
+    { about: "a faulty close", append: appendOf("", { close: true, fault: FAULT }), outcome: "stream-closed" },
+  ])("$about after the close is $outcome", ({ append, outcome }) => {
+    const target = draft();
+    expect(outcomeOf(target, appendOf("end", { close: true }))).toBe("appended");
+    expect(outcomeOf(target, append)).toBe(outcome);
+  });
+
+  it.each([
+    { about: "the claim that closed", producer: closing, outcome: "known: duplicate" },
+    { about: "an earlier duplicate of that producer", producer: CLAIM, outcome: "stream-closed" },
+    { about: "its next number", producer: { ...closing, seq: 9 }, outcome: "stream-closed" },
+    { about: "the same numbers of another producer", producer: { ...closing, id: "q" }, outcome: "stream-closed" },
+  ])("$about after a producer's close is $outcome, with or without data", ({ producer, outcome }) => {
+    for (const text of ["", "other data"]) {
+      const target = draft();
+      expect(outcomeOf(target, appendOf("end", { close: true, producer: closing }))).toBe("appended");
+      expect(outcomeOf(target, appendOf(text, { close: true, producer }))).toBe(outcome);
+    }
+  });
+
+  it("a closed stream says where it ends", () => {
+    const result = admit(draft({ closure: {} }), appendOf("x"));
+    const headers = { [HEADER.closed]: "true", [HEADER.nextOffset]: "0000000000000042_0000000000000010" };
+    expect(result).toMatchObject({ ok: false, problem: { headers } });
+  });
+
+  it("a close without data cares for no content type", () => {
+    expect(outcomeOf(draft(), appendOf("", { close: true, contentType: "image/png" }))).toBe("closed");
+  });
+});
+
+describe("attempts", () => {
+  it("an attempt that is known ends where it ended, and is not admitted again", () => {
+    const target = draft({ attempts: new Map([["earlier", 4]]) });
+    expect(admit(target, appendOf("abcd", { attempt: "earlier" }))).toMatchObject({
+      admitted: false,
+      facts: { tail: 4 },
+    });
+    expect(outcomeOf(target, appendOf("abc", { attempt: "now" }))).toBe("appended");
+    expect(outcomeOf(target, appendOf("later"))).toBe("appended");
+    expect(admit(target, appendOf("abc", { attempt: "now" }))).toMatchObject({ admitted: false, facts: { tail: 13 } });
+    expect(target.tail).toBe(18);
+  });
+
+  it("a known attempt is answered as before although the stream has closed since", () => {
+    const target = draft({ attempts: new Map([["closer", 10]]), closure: {} });
+    expect(outcomeOf(target, appendOf("abcd", { attempt: "closer", close: true }))).toBe("known: appended");
+  });
+});
+
+describe("content types and Stream-Seq", () => {
+  it.each(["text/plain", "TEXT/Plain", "text/plain; charset=utf-8", "text/plain ;x=y"])(
+    "%s is the stream's text/plain",
+    (contentType) => {
+      expect(outcomeOf(draft(), appendOf("x", { contentType }))).toBe("appended");
+    },
+  );
+
+  it.each([
+    { streamSeq: "n", outcome: "appended" },
+    { streamSeq: "mm", outcome: "appended" },
+    { streamSeq: "m", outcome: "stream-seq-regression" },
+    { streamSeq: "l", outcome: "stream-seq-regression" },
+  ])("Stream-Seq $streamSeq after m is $outcome", ({ streamSeq, outcome }) => {
+    expect(outcomeOf(draft(), appendOf("x", { streamSeq }))).toBe(outcome);
+  });
+});
