@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { createSchema, hasSchema, SCHEMA_VERSION, upgradeSchema } from "./schema.ts";
 import { insertStreamRow, readStreamRow } from "./stream-row.ts";
 
-const ROW = { incarnation: 1, contentType: "text/plain", lifetime: { kind: "forever" }, touchedAtMs: 2 } as const;
+const ROW = { incarnation: 1, contentType: "text/plain", lifetime: { kind: "forever" }, touchedAtMs: 2, origin: undefined } as const;
 
 function storedStream(): NodeDatabase {
   const database = new NodeDatabase();
@@ -26,7 +26,7 @@ it("a stream of this version is left as it is", () => {
   const before = database.rowsWritten;
   upgradeSchema(database);
   expect(database.rowsWritten).toBe(before);
-  expect(readStreamRow(database)).toEqual({ ...ROW, checkpointPosition: 0, streamSeq: undefined });
+  expect(readStreamRow(database)).toEqual({ ...ROW, checkpointPosition: 0, streamSeq: undefined, deleted: false });
 });
 
 it("a stream of a newer server is refused, and not touched", () => {

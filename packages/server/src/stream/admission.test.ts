@@ -20,6 +20,7 @@ function draft(more: Partial<StreamState> = {}): Draft {
     contentType: "text/plain",
     lifetime: { kind: "forever" },
     touchedAtMs: 0,
+    origin: undefined,
   });
   state.uncheckpointed.set("p", { epoch: 3, seq: 7 });
   state.streamSeq = "m";

@@ -15,6 +15,7 @@ const FACTS = {
   contentType: "text/plain",
   lifetime: { kind: "forever" },
   touchedAtMs: START_MS,
+  origin: undefined,
 } as const;
 
 function newStream(): { database: NodeDatabase; state: StreamState } {

@@ -26,7 +26,7 @@ function eventsOf(bytes: Uint8Array | undefined): Event[] {
 }
 
 function encoderOf(contentType: string): SseEncoder {
-  return new SseEncoder({ contentType, incarnation: 7 }, null);
+  return new SseEncoder({ contentType, lineage: { incarnation: 7, ancestors: [] } }, null);
 }
 
 /** The payloads of the data events that batches make; the last one closes the stream. */
