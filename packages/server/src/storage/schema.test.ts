@@ -4,7 +4,13 @@ import { expect, it } from "vitest";
 import { createSchema, hasSchema, SCHEMA_VERSION, upgradeSchema } from "./schema.ts";
 import { insertStreamRow, readStreamRow } from "./stream-row.ts";
 
-const ROW = { incarnation: 1, contentType: "text/plain", lifetime: { kind: "forever" }, touchedAtMs: 2, origin: undefined } as const;
+const ROW = {
+  incarnation: 1,
+  contentType: "text/plain",
+  lifetime: { kind: "forever" },
+  touchedAtMs: 2,
+  origin: undefined,
+} as const;
 
 function storedStream(): NodeDatabase {
   const database = new NodeDatabase();

@@ -1,0 +1,261 @@
+import { inheritedStretches, type Lineage, type Problem, type Result } from "@durable-streams-cloudflare/protocol";
+import { concatBytes } from "@durable-streams-cloudflare/testkit";
+import { FakeHost } from "@durable-streams-cloudflare/testkit/node-host";
+
+import type { Database, SqlValue } from "../../src/storage/database.ts";
+import type { PeerApi } from "../../src/stream/commands.ts";
+import type { StreamHost } from "../../src/stream/host.ts";
+import { LiveReaders } from "../../src/stream/live-readers.ts";
+import { Stream } from "../../src/stream/stream.ts";
+import { START_MS, type Host } from "./stream-fixture.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** What becomes of a message, or of a wait, when its time has come. */
+export type Fate = "arrives" | "lost";
+
+/** Thrown where the network or a crash took something; anything else that is thrown is a bug. */
+export class Lost extends Error {}
+
+/** One object between two crashes. What an earlier life still had under way never goes on. */
+interface Life {
+  readonly stream: Stream;
+  readonly crashed: Promise<never>;
+  readonly crash: () => void;
+  isOver: boolean;
+  isRinging: boolean;
+}
+
+interface Held {
+  readonly owner: Life | undefined;
+  readonly release: (fate: Fate) => void;
+}
+
+const NEVER = new Promise<never>(() => undefined);
+
+/**
+ * Many streams in one process, wired to each other. While `isHeld`, every wait for the disk and every message between
+ * two objects waits for the test to say what becomes of it; any object can crash at any moment.
+ */
+export class StreamWorld {
+  nowMs = START_MS;
+  isHeld = false;
+  /** Messages between objects so far, by method. */
+  readonly calls: { readonly to: string; readonly method: string }[] = [];
+  readonly #hosts = new Map<string, Host>();
+  readonly #lives = new Map<string, Life>();
+  readonly #held: Held[] = [];
+  /** Every byte ever written, by stream and incarnation: what reads must return. */
+  readonly #written = new Map<string, Map<number, Bytes>>();
+
+  get names(): string[] {
+    return [...this.#hosts.keys()];
+  }
+
+  get heldCount(): number {
+    return this.#held.length;
+  }
+
+  host(name: string): Host {
+    let host = this.#hosts.get(name);
+    if (host === undefined) {
+      host = new FakeHost((sockets) => new LiveReaders(sockets), START_MS, name);
+      this.#hosts.set(name, host);
+    }
+    return host;
+  }
+
+  stream(name: string): Stream {
+    return this.#life(name).stream;
+  }
+
+  /** Calls an object from outside; a crash of it is an error, as over RPC. */
+  async ask<Answer>(name: string, invoke: (stream: Stream) => Promise<Answer> | Answer): Promise<Answer> {
+    const life = this.#life(name);
+    return Promise.race([Promise.resolve(invoke(life.stream)), life.crashed]);
+  }
+
+  /** The object's memory is gone; what is on its disk stays. */
+  crash(name: string): void {
+    const life = this.#lives.get(name);
+    if (life === undefined) return;
+    life.isOver = true;
+    life.crash();
+    this.#lives.delete(name);
+  }
+
+  /** Lets one thing that is held go on, or get lost. */
+  async release(index: number, fate: Fate): Promise<void> {
+    const [held] = this.#held.splice(index % Math.max(1, this.#held.length), 1);
+    held?.release(fate);
+    await settled();
+  }
+
+  /** Lets everything go on from here. */
+  async releaseAll(): Promise<void> {
+    this.isHeld = false;
+    while (this.#held.length > 0) await this.release(0, "arrives");
+    await settled();
+  }
+
+  /** Rings the alarm as the runtime does: it is no longer set while it runs, and never runs twice at once. */
+  async ring(name: string): Promise<void> {
+    const life = this.#life(name);
+    if (life.isRinging) return;
+    this.host(name).alarmAtMs = undefined;
+    life.isRinging = true;
+    await this.ask(name, (stream) => stream.alarm());
+    life.isRinging = false;
+  }
+
+  /**
+   * Time goes on from alarm to alarm until none is left.
+   * @param untilMs later alarms are left alone.
+   */
+  async ringAll(untilMs = Infinity): Promise<void> {
+    for (let rounds = 0; ; rounds += 1) {
+      const due = this.names
+        .map((name) => ({ name, atMs: this.host(name).alarmAtMs ?? Infinity }))
+        .filter(({ atMs }) => atMs < untilMs)
+        .toSorted((a, b) => a.atMs - b.atMs)[0];
+      if (due === undefined) return;
+      if (rounds > 10_000) throw new Error(`The alarm of ${due.name} never comes to rest.`);
+      this.nowMs = Math.max(this.nowMs, due.atMs);
+      await this.ring(due.name);
+    }
+  }
+
+  /** All that a stream has, put together from the objects that have it. Renews nothing. */
+  content(name: string): Result<{ bytes: Bytes; lineage: Lineage }> {
+    const facts = this.stream(name).head();
+    if (!facts.ok) return facts;
+    const { lineage, tail } = facts;
+    const base = lineage.ancestors.at(-1)?.to ?? 0;
+    const own = { name, incarnation: lineage.incarnation, from: base, to: tail };
+    const pieces: Bytes[] = [];
+    for (const { name: owner, ...range } of [...inheritedStretches(lineage, 0, base), own]) {
+      for (let from = range.from; from < range.to; from += pieces.at(-1)?.length ?? 0) {
+        const page = this.stream(owner).page({ ...range, from, paging: "bytes" });
+        if (!page.ok) return page;
+        if (page.page.length === 0) throw new Error(`${owner} has a hole at ${from}.`);
+        pieces.push(page.page);
+      }
+    }
+    return { ok: true, bytes: concatBytes(pieces), lineage };
+  }
+
+  /** What a stream of this lineage must have, from the record of all that was ever written. */
+  expectedContent(name: string, lineage: Lineage): Bytes {
+    const base = lineage.ancestors.at(-1)?.to ?? 0;
+    const own = { name, incarnation: lineage.incarnation, from: base, to: Infinity };
+    return concatBytes(
+      [...inheritedStretches(lineage, 0, base), own].flatMap(({ name: owner, incarnation, from, to }) => {
+        const written = this.#written.get(`${owner} ${incarnation}`) ?? new Map<number, Bytes>();
+        return [...written].map(([at, bytes]) => bytes.subarray(Math.max(0, from - at), Math.max(0, to - at)));
+      }),
+    );
+  }
+
+  /** Tables of an object, the alarm included: none is what a stream that is gone must leave. */
+  leftovers(name: string): string[] {
+    const { database, alarmAtMs } = this.host(name);
+    const tables = database.all<{ name: string }>("SELECT name FROM sqlite_master").map((row) => row.name);
+    return alarmAtMs === undefined ? tables : [...tables, "alarm"];
+  }
+
+  #life(name: string): Life {
+    let life = this.#lives.get(name);
+    if (life === undefined) {
+      life = this.#boot(name);
+      this.#lives.set(name, life);
+    }
+    return life;
+  }
+
+  #boot(name: string): Life {
+    const base = this.host(name);
+    const { promise: crashed, reject } = Promise.withResolvers<never>();
+    crashed.catch(() => undefined);
+    const host: StreamHost = {
+      name,
+      database: this.#recording(name, base.database),
+      readers: base.readers,
+      now: () => this.nowMs,
+      newId: () => base.newId(),
+      sync: () => this.#hold(life),
+      purge: async () => {
+        await base.purge();
+        await this.#hold(life);
+      },
+      setAlarm: (atMs) => base.setAlarm(atMs),
+      clearAlarm: () => base.clearAlarm(),
+      peer: (to) => this.#peer(life, to),
+    };
+    const stream = new Stream(host, { readBytesMax: 2 ** 30, pendingBytesMax: 2 ** 25 });
+    const crash = (): void => reject(new Lost("The object crashed."));
+    const life: Life = { stream, crashed, crash, isOver: false, isRinging: false };
+    return life;
+  }
+
+  #peer(from: Life, to: string): PeerApi {
+    const call = async <Answer>(
+      method: string,
+      invoke: (peer: Stream) => Promise<Answer> | Answer,
+    ): Promise<Answer> => {
+      this.calls.push({ to, method });
+      // A message may arrive although its sender is gone by then.
+      if ((await this.#fate(undefined)) === "lost") throw new Lost("The request was lost.");
+      const answer = await this.ask(to, invoke);
+      if ((await this.#fate(from)) === "lost") throw new Lost("The answer was lost.");
+      return answer;
+    };
+    const alive = async <Answer>(answer: Promise<Answer>): Promise<Answer> => {
+      const result = await answer.finally(() => (from.isOver ? NEVER : undefined));
+      return result;
+    };
+    return {
+      page: (command) => alive(call("page", (peer) => peer.page(command))),
+      pin: (command) => alive(call("pin", (peer) => peer.pin(command))),
+      release: (forkId) => alive(call("release", (peer) => peer.release(forkId))),
+    };
+  }
+
+  async #hold(owner: Life): Promise<void> {
+    await this.#fate(owner);
+    if (owner.isOver) await NEVER;
+  }
+
+  #fate(owner: Life | undefined): Promise<Fate> {
+    if (!this.isHeld) return Promise.resolve("arrives");
+    return new Promise((release) => this.#held.push({ owner, release }));
+  }
+
+  /** Takes down what is written, beside writing it. */
+  #recording(name: string, database: Database): Database {
+    const record = (sql: string, params: readonly SqlValue[]): void => {
+      if (!sql.startsWith("INSERT INTO log")) return;
+      const row = database.all<{ incarnation: number }>("SELECT incarnation FROM stream")[0];
+      const key = `${name} ${row?.incarnation}`;
+      const [position, , , bytes] = params as [number, number, string | null, Bytes];
+      const written = this.#written.get(key) ?? new Map<number, Bytes>();
+      if (bytes.length > 0) this.#written.set(key, written.set(position, bytes.slice()));
+    };
+    return {
+      all: (sql, ...params) => database.all(sql, ...params),
+      run: (sql, ...params) => {
+        database.run(sql, ...params);
+        record(sql, params);
+      },
+      transaction: (work) => database.transaction(work),
+    };
+  }
+}
+
+/** When nothing goes on any more by itself. */
+export function settled(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
+}
+
+export function codeOf(result: { readonly ok: true } | { readonly ok: false; readonly problem: Problem }): string {
+  return result.ok ? "ok" : result.problem.code;
+}
