@@ -6,7 +6,7 @@ import { countingFetch, fetchTwice, type CountingFetch } from "../src/counting-f
 import { useServer } from "../src/test-server.ts";
 
 const IN_FLIGHT = 5;
-const MESSAGES = Array.from({ length: 1_000 }, (_, n) => n);
+const MESSAGES = Array.from({ length: 400 }, (_, n) => n);
 
 const server = useServer();
 
