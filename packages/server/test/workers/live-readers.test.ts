@@ -1,11 +1,12 @@
+import { textOf } from "@durable-streams-cloudflare/testkit";
 import { abortAllDurableObjects } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
 
 import { attachRequest } from "../../src/stream/attach-request.ts";
+import { CLOSE_BEHIND, decodeFrame } from "../../src/stream/live-frame.ts";
 import { append, close, content, evict, inObject, newStream, problemCode, readersOf, type Edge } from "./edge.ts";
 import { EventReader } from "./events.ts";
 
-const CLOSE_BEHIND = 4000;
 const LONG = { LONG_POLL_TIMEOUT_MS: "20000" };
 
 const open: EventReader[] = [];
@@ -75,18 +76,27 @@ describe.each(Object.entries(DISRUPTIONS))("while readers wait, the object is %s
 describe("the position of a socket", () => {
   it("a reader that stands elsewhere is told that it is behind, and gets no frame", async () => {
     const edge = await newStream({ body: "0123456789" });
-    const { webSocket: socket } = await edge.stub().fetch(attachRequest({ kind: "now" }));
-    if (socket === null) throw new Error("The object gave no socket.");
-    const messages: unknown[] = [];
-    const closed = new Promise<number>((resolve) => {
-      socket.addEventListener("message", ({ data }) => messages.push(data));
-      socket.addEventListener("close", ({ code }) => resolve(code));
-    });
-    socket.accept();
+    const { messages, closed } = await rawSocket(edge);
     await standAt(edge, 4);
     await append(edge, "next");
     expect(await closed).toBe(CLOSE_BEHIND);
     expect(messages).toEqual([]);
+  });
+
+  it("a reader at the tail is sent commit after commit on one socket, through evictions", async () => {
+    const edge = await newStream({ body: "0123456789" });
+    const { messages } = await rawSocket(edge);
+    for (const text of ["a", "bc", "def"]) {
+      await append(edge, text);
+      await evict(edge);
+    }
+    while (messages.length < 3) await scheduler.wait(5);
+    const frames = messages.map(decodeFrame).map(({ from, to, bytes }) => [from, to, textOf(bytes)]);
+    expect(frames).toEqual([
+      [10, 11, "a"],
+      [11, 13, "bc"],
+      [13, 16, "def"],
+    ]);
   });
 
   it.each([0, 4, 99])(
@@ -178,4 +188,18 @@ async function standAt(edge: Edge, position: number): Promise<void> {
   await inObject(edge, (_, state) => {
     for (const socket of state.getWebSockets()) socket.serializeAttachment(position);
   });
+}
+
+/** A live reader's socket without the edge's code around it. */
+async function rawSocket(edge: Edge): Promise<{ messages: ArrayBuffer[]; closed: Promise<number> }> {
+  const { webSocket: socket } = await edge.stub().fetch(attachRequest({ kind: "now" }));
+  if (socket === null) throw new Error("The object gave no socket.");
+  const messages: ArrayBuffer[] = [];
+  const closed = new Promise<number>((resolve) => {
+    socket.addEventListener("message", ({ data }) => data instanceof ArrayBuffer && messages.push(data));
+    socket.addEventListener("close", ({ code }) => resolve(code));
+  });
+  socket.binaryType = "arraybuffer";
+  socket.accept();
+  return { messages, closed };
 }
