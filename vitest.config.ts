@@ -23,6 +23,8 @@ export default defineConfig({
         test: {
           name: "workers",
           include: ["packages/server/test/workers/**/*.test.ts", "packages/server/src/**/*.workers.test.ts"],
+          // workerd does not see the environment: the seed and number of runs of the property tests go in here.
+          env: { FC_SEED: process.env.FC_SEED ?? "", FC_RUNS: process.env.FC_RUNS ?? "" },
         },
       },
       {

@@ -31,15 +31,19 @@ describe("[A11] a body over the limit is 413, which its sender can read", () => 
     expect((await get(url)).text).toHaveLength(LIMIT);
   });
 
-  it.each([
-    ["a Content-Length", { "Content-Length": String(30 * MIB) }],
-    ["chunks", {}],
-  ])("[A11] 30 MB with %s", async (_how, length) => {
+  // Whether a sender is cut off before it reads is a matter of luck, hence the rounds.
+  it("[A11] 30 MB with a Content-Length, each of five times", async () => {
     const url = await newStream();
+    const body = new Uint8Array(30 * MIB);
+    for (let round = 0; round < 5; round += 1) expect(codeOf(await append(url, body))).toBe("body-too-large");
+    expect((await get(url)).text).toBe("");
+  });
+
+  it("[A11] 30 MB in chunks, each of five times", async () => {
+    const url = await newStream();
+    const raw = { method: "POST", server: url, path: new URL(url).pathname, headers: TEXT };
     const chunks = Array.from({ length: 30 }, () => Buffer.alloc(MIB, "x"));
-    const path = new URL(url).pathname;
-    const refused = await sendRaw({ method: "POST", server: url, path, headers: { ...TEXT, ...length }, chunks });
-    expect([refused.status, codeOf(refused)]).toEqual([413, "body-too-large"]);
+    for (let round = 0; round < 5; round += 1) expect(codeOf(await sendRaw({ ...raw, chunks }))).toBe("body-too-large");
     expect((await get(url)).text).toBe("");
   });
 

@@ -15,7 +15,7 @@ const DISCARD_MS_MAX = 5_000;
 export async function readBody(request: Request, bytesMax: number): Promise<Result<{ bytes: Bytes }>> {
   if (request.body === null) return { ok: true, bytes: new Uint8Array() };
   const encoding = (request.headers.get("Content-Encoding") ?? "identity").trim().toLowerCase();
-  if (encoding === "identity" || encoding === "") return readAll(request.body, bytesMax);
+  if (encoding === "identity" || encoding === "") return readAll(request.body, bytesMax, DISCARD_BYTES_MAX);
   if (encoding !== "gzip" && encoding !== "x-gzip" && encoding !== "deflate") {
     return refuse("content-encoding-unsupported", `The body's Content-Encoding is ${encoding}.`, {
       hint: "Send it as gzip, deflate or identity.",
@@ -24,7 +24,8 @@ export async function readBody(request: Request, bytesMax: number): Promise<Resu
   }
   const decoder = new DecompressionStream(encoding === "deflate" ? "deflate" : "gzip");
   try {
-    return await readAll(request.body.pipeThrough(decoder), bytesMax);
+    // Nothing is discarded here: to inflate the rest of a bomb is the work that its sender wants done.
+    return await readAll(request.body.pipeThrough(decoder), bytesMax, 0);
   } catch {
     return refuse("content-encoding-broken", `The body does not decode as ${encoding}.`);
   }
@@ -32,10 +33,14 @@ export async function readBody(request: Request, bytesMax: number): Promise<Resu
 
 /** For a request that is refused before its body was read. */
 export async function discardBody(request: Request): Promise<void> {
-  if (request.body !== null && !request.bodyUsed) await discard(request.body.getReader());
+  if (request.body !== null && !request.bodyUsed) await discard(request.body.getReader(), DISCARD_BYTES_MAX);
 }
 
-async function readAll(body: ReadableStream<Uint8Array>, bytesMax: number): Promise<Result<{ bytes: Bytes }>> {
+async function readAll(
+  body: ReadableStream<Uint8Array>,
+  bytesMax: number,
+  discardBytesMax: number,
+): Promise<Result<{ bytes: Bytes }>> {
   const reader = body.getReader();
   const pieces: Uint8Array[] = [];
   let size = 0;
@@ -45,7 +50,7 @@ async function readAll(body: ReadableStream<Uint8Array>, bytesMax: number): Prom
     size += value.length;
     if (size > bytesMax) {
       pieces.length = 0;
-      await discard(reader);
+      await discard(reader, discardBytesMax);
       return refuseTooLarge(bytesMax);
     }
     pieces.push(value);
@@ -56,9 +61,9 @@ async function readAll(body: ReadableStream<Uint8Array>, bytesMax: number): Prom
  * Reads on for a while and keeps nothing. The runtime hangs up on a sender that was not read to the end, and one that
  * is still sending then often sees a broken connection instead of the answer, and tries again.
  */
-async function discard(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+async function discard(reader: ReadableStreamDefaultReader<Uint8Array>, bytesMax: number): Promise<void> {
   const patience = scheduler.wait(DISCARD_MS_MAX).then(() => undefined);
-  for (let size = 0; size < DISCARD_BYTES_MAX;) {
+  for (let size = 0; size < bytesMax;) {
     const read = await Promise.race([reader.read().catch(() => undefined), patience]);
     if (read === undefined || read.done) break;
     size += read.value.length;

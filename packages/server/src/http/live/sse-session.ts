@@ -195,8 +195,8 @@ export class SseSession {
   #release(): void {
     this.#mode = "over";
     this.#socket?.close();
-    clearInterval(this.#heartbeatTimer);
-    clearTimeout(this.#endTimer);
+    if (this.#heartbeatTimer !== null) clearInterval(this.#heartbeatTimer);
+    if (this.#endTimer !== null) clearTimeout(this.#endTimer);
     this.#exchange.request.signal.removeEventListener("abort", this.#onAbort);
   }
 }

@@ -1,0 +1,290 @@
+/** Section C of the protocol notes: reads, offsets, caching. */
+import { describe, expect, it } from "vitest";
+
+import {
+  append,
+  CLOSE,
+  codeOf,
+  create,
+  get,
+  header,
+  JSON_TYPE,
+  nextOffset,
+  producer,
+  send,
+  TEXT,
+  type Answer,
+} from "../../src/requests.ts";
+import { useServer } from "../../src/test-server.ts";
+
+const READ_BYTES_MAX = 65_536;
+const server = useServer({ READ_BYTES_MAX, LONG_POLL_TIMEOUT_MS: 300, SSE_SESSION_SECONDS: 2 });
+
+async function newStream(body = "", headers: Record<string, string> = TEXT): Promise<string> {
+  const url = server.newUrl();
+  await create(url, { headers, body });
+  return url;
+}
+
+async function tailOf(url: string): Promise<string> {
+  return nextOffset(await send("HEAD", url));
+}
+
+function ifNoneMatch(url: string, tag: string): Promise<Answer> {
+  return get(url, { "If-None-Match": tag });
+}
+
+describe("[C21] [C22] Cache-Control", () => {
+  it("[C21] a read that reaches the tail is fresh for a minute", async () => {
+    const url = await newStream("abc");
+    for (const query of ["", "?offset=-1", `?offset=${await tailOf(url)}`]) {
+      const cacheControl = header(await get(url + query), "Cache-Control");
+      expect(cacheControl).toBe("public, max-age=60, stale-while-revalidate=300");
+    }
+  });
+
+  it.each([
+    ["GET", "?offset=now", 200],
+    ["HEAD", "", 200],
+    ["GET", "?offset=nonsense", 400],
+    ["GET", "?offset=now&live=long-poll", 204],
+    ["GET", "?offset=now&live=sse", 200],
+    ["GET", "/missing", 404],
+    ["POST", "", 400],
+    ["PATCH", "", 405],
+    ["OPTIONS", "", 204],
+  ])("[C22] %s %s is never stored", async (method, suffix, status) => {
+    const answer = await send(method, (await newStream("abc")) + suffix);
+    expect(answer.status).toBe(status);
+    expect(header(answer, "Cache-Control")).toContain("no-store");
+  });
+});
+
+describe("[C23] [C24] [C25] ETag", () => {
+  it("[C23] is on every read but offset=now", async () => {
+    const url = await newStream("abc");
+    for (const query of ["", "?offset=-1", `?offset=${await tailOf(url)}`, "?offset=-1&live=long-poll"]) {
+      expect(header(await get(url + query), "ETag")).toMatch(/^"[^"]+"$/);
+    }
+    expect((await get(`${url}?offset=now`)).headers.get("ETag")).toBeNull();
+  });
+
+  it("[C23] does not outlive its stream: another one of the same length at the URL is sent anew", async () => {
+    const url = await newStream("old");
+    const tag = header(await get(url), "ETag");
+    await send("DELETE", url);
+    await create(url, { headers: TEXT, body: "new" });
+    const fresh = await ifNoneMatch(url, tag);
+    expect([fresh.status, fresh.text]).toEqual([200, "new"]);
+    expect(header(fresh, "ETag")).not.toBe(tag);
+  });
+
+  it("[C24] matches alone, in a list, weak, and by *", async () => {
+    const url = await newStream("abc");
+    const full = await get(url);
+    const tag = header(full, "ETag");
+    for (const sent of [tag, `W/${tag}`, `"other", ${tag}`, `${tag},"other"`, "*"]) {
+      const answer = await ifNoneMatch(url, sent);
+      expect([sent, answer.status, answer.text]).toEqual([sent, 304, ""]);
+      for (const name of [
+        "ETag",
+        "Cache-Control",
+        "Stream-Next-Offset",
+        "Stream-Up-To-Date",
+        "Access-Control-Allow-Origin",
+      ]) {
+        expect([name, answer.headers.get(name)]).toEqual([name, header(full, name)]);
+      }
+    }
+    for (const sent of ['"other"', "nonsense", tag.slice(1, -1)])
+      expect((await ifNoneMatch(url, sent)).status).toBe(200);
+  });
+
+  it("[C24] an append makes a new one", async () => {
+    const url = await newStream("abc");
+    const tag = header(await get(url), "ETag");
+    await append(url, "def");
+    expect((await ifNoneMatch(url, tag)).text).toBe("abcdef");
+  });
+
+  it("[C25] changes when the stream closes, at the tail and for the full range", async () => {
+    const url = await newStream("abc");
+    const places = ["", `?offset=${await tailOf(url)}`];
+    const tags = await Promise.all(places.map(async (place) => header(await get(url + place), "ETag")));
+    await send("POST", url, { headers: CLOSE });
+    for (const [index, place] of places.entries()) {
+      const answer = await ifNoneMatch(url + place, tags[index] ?? "");
+      expect([answer.status, header(answer, "Stream-Closed")]).toEqual([200, "true"]);
+      const closed = await ifNoneMatch(url + place, header(answer, "ETag"));
+      expect([closed.status, header(closed, "Stream-Closed")]).toEqual([304, "true"]);
+    }
+  });
+});
+
+describe("[C26] a read that is cut", () => {
+  async function readInParts(url: string): Promise<Answer[]> {
+    const parts = [await get(url)];
+    for (let last = parts[0]; last !== undefined && last.headers.get("Stream-Up-To-Date") === null;) {
+      last = await get(`${url}?offset=${nextOffset(last)}`);
+      parts.push(last);
+    }
+    return parts;
+  }
+
+  it.each([
+    ["open", {}],
+    ["closed", CLOSE],
+  ])("[C26] of a stream that is %s: only the last part says so, no message is split", async (_state, closing) => {
+    const url = await newStream("", JSON_TYPE);
+    const messages = Array.from({ length: 30 }, (_, n) => ({ n, text: "é".repeat(5_000) }));
+    for (const message of messages) await append(url, JSON.stringify(message), { ...JSON_TYPE });
+    const last = await append(url, '"end"', { ...JSON_TYPE, ...closing });
+    const parts = await readInParts(url);
+    expect(parts.length).toBeGreaterThan(2);
+    expect(parts.flatMap(({ text }) => JSON.parse(text) as unknown[])).toEqual([...messages, "end"]);
+    for (const part of parts.slice(0, -1)) {
+      expect(part.headers.get("Stream-Closed")).toBeNull();
+      expect(Buffer.byteLength(part.text)).toBeLessThanOrEqual(READ_BYTES_MAX + 2);
+    }
+    expect(parts.at(-1)?.headers.get("Stream-Closed") ?? null).toBe("Stream-Closed" in closing ? "true" : null);
+    expect(nextOffset(parts.at(-1) ?? last)).toBe(nextOffset(last));
+  });
+
+  it("[C26] in bytes: the parts joined are the stream, and one append is never cut", async () => {
+    const url = await newStream();
+    const pieces = Array.from({ length: 12 }, (_, n) => String.fromCharCode(97 + n).repeat(20_000));
+    const large = "L".repeat(3 * READ_BYTES_MAX);
+    for (const piece of [...pieces, large, "end"]) await append(url, piece);
+    const parts = await readInParts(url);
+    expect(parts.map(({ text }) => text).join("")).toBe(`${pieces.join("")}${large}end`);
+    expect(parts.some(({ text }) => text.includes(large))).toBe(true);
+  });
+
+  it("[C26] that is asked for by its offset never changes, and may be kept for ever", async () => {
+    const url = await newStream();
+    await append(url, "a".repeat(40_000));
+    const first = await get(url);
+    for (let n = 0; n < 3; n += 1) await append(url, "b".repeat(40_000));
+    const middle = await get(`${url}?offset=${nextOffset(first)}`);
+    expect(header(middle, "Cache-Control")).toBe("public, max-age=31536000, immutable");
+    await append(url, "more");
+    expect((await get(`${url}?offset=${nextOffset(first)}`)).text).toBe(middle.text);
+    expect(header(await get(url), "Cache-Control")).not.toContain("immutable");
+  });
+});
+
+describe("[C27] a closed stream", () => {
+  it("[C27] says so with its last data, at its tail, to HEAD, and to offset=now", async () => {
+    const url = await newStream("abc", { ...TEXT, ...CLOSE });
+    const tail = await tailOf(url);
+    for (const [query, text] of [
+      ["", "abc"],
+      [`?offset=${tail}`, ""],
+      ["?offset=now", ""],
+    ]) {
+      const answer = await get(url + query);
+      expect([answer.status, answer.text, header(answer, "Stream-Closed")]).toEqual([200, text, "true"]);
+      expect([nextOffset(answer), header(answer, "Stream-Up-To-Date")]).toEqual([tail, "true"]);
+    }
+    expect(header(await send("HEAD", url), "Stream-Closed")).toBe("true");
+    const polled = await get(`${url}?offset=now&live=long-poll`);
+    expect([polled.status, header(polled, "Stream-Closed")]).toEqual([204, "true"]);
+    const events = await get(`${url}?offset=now&live=sse`);
+    expect(events.text).toBe(
+      `event: control\ndata:${JSON.stringify({ streamNextOffset: tail, upToDate: true, streamClosed: true })}\n\n`,
+    );
+  });
+
+  it("[C27] that is JSON reads as [] where there is nothing", async () => {
+    const url = await newStream("1", { ...JSON_TYPE, ...CLOSE });
+    for (const query of [`?offset=${await tailOf(url)}`, "?offset=now"])
+      expect((await get(url + query)).text).toBe("[]");
+  });
+});
+
+describe("[C28] [C30] offsets", () => {
+  it.each(["", "&live=long-poll", "&live=sse"])(
+    "[C28] beyond the tail is 400, of a deleted stream 410 (%s)",
+    async (live) => {
+      const url = await newStream("abc");
+      const [incarnation] = (await tailOf(url)).split("_");
+      const beyond = await get(`${url}?offset=${incarnation}_0000000000000004${live}`);
+      expect([beyond.status, codeOf(beyond)]).toEqual([400, "offset-beyond-tail"]);
+      const tail = await tailOf(url);
+      await send("DELETE", url);
+      await create(url, { headers: TEXT, body: "abcdef" });
+      const gone = await get(`${url}?offset=${tail}${live}`);
+      expect([gone.status, codeOf(gone)]).toEqual([410, "offset-gone"]);
+    },
+  );
+
+  it("[C30] grow with every append, over a restart and a new stream at the URL, and are URL-safe", async () => {
+    const url = await newStream();
+    const offsets = [await tailOf(url)];
+    for (const seq of [0, 1, 2]) offsets.push(nextOffset(await append(url, "x".repeat(seq + 1), producer(seq))));
+    await server.restart();
+    expect(await tailOf(url)).toBe(offsets.at(-1));
+    offsets.push(nextOffset(await append(url, "y")));
+    await send("DELETE", url);
+    await server.restart();
+    await create(url);
+    offsets.push(await tailOf(url));
+    expect(offsets).toEqual([...new Set(offsets)].toSorted());
+    for (const offset of offsets) expect(offset).toMatch(/^[\w~.-]{1,255}$/);
+  });
+
+  it("[C30] do not move when nothing is added", async () => {
+    const url = await newStream();
+    const tail = nextOffset(await append(url, "x", producer(0)));
+    await append(url, "x", producer(0));
+    await append(url, "x", producer(5));
+    await append(url, "{", JSON_TYPE);
+    expect([await tailOf(url), nextOffset(await get(`${url}?offset=${tail}`))]).toEqual([tail, tail]);
+  });
+
+  it("[C30] that a client made up are 400", async () => {
+    const url = await newStream();
+    await append(url, "abc");
+    const [incarnation] = (await tailOf(url)).split("_");
+    expect(codeOf(await get(`${url}?offset=${incarnation}_0000000000000001`))).toBe("offset-invalid");
+  });
+
+  it("[C30] each append's answer is where its reader goes on", async () => {
+    const url = await newStream();
+    const first = nextOffset(await append(url, "one"));
+    await append(url, "two");
+    expect((await get(`${url}?offset=${first}`)).text).toBe("two");
+  });
+});
+
+describe("[C31] the query", () => {
+  it.each([
+    ["offset=-1&live=bogus", "parameter-invalid"],
+    ["offset=-1&live=", "parameter-invalid"],
+    ["offset=-1&live=SSE", "parameter-invalid"],
+    ["offset=-1&live=true", "parameter-invalid"],
+    ["offset=-1&live=sse&live=sse", "parameter-invalid"],
+    ["offset=-1&offset=now", "parameter-invalid"],
+    ["offset=-1&live=long-poll&cursor=1&cursor=2", "parameter-invalid"],
+    ["live=sse", "parameter-invalid"],
+    ["live=long-poll", "parameter-invalid"],
+    ["offset=", "offset-invalid"],
+    ["offset=&live=sse", "offset-invalid"],
+    ["offset=a,b", "offset-invalid"],
+    ["offset=a/b", "offset-invalid"],
+    ["offset=%00", "offset-invalid"],
+    ["offset=%0A", "offset-invalid"],
+    ["offset=%20-1", "offset-invalid"],
+  ])("[C31] %s is 400", async (query, code) => {
+    const answer = await get(`${await newStream("abc")}?${query}`);
+    expect([answer.status, codeOf(answer)]).toEqual([400, code]);
+  });
+
+  it("[C31] may come in any order, with parameters of others, and an empty cursor", async () => {
+    const url = await newStream("abc");
+    for (const query of ["live=long-poll&cursor=&offset=-1", "token=t&offset=-1", "offset=%2D1&x=1&x=2", "OFFSET=z"]) {
+      const answer = await get(`${url}?${query}`);
+      expect([query, answer.status, answer.text]).toEqual([query, 200, "abc"]);
+    }
+  });
+});

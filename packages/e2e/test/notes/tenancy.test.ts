@@ -1,0 +1,40 @@
+/** Section H of the protocol notes, with `TENANCY=path`: a path never leaves its project. */
+import { expect, it } from "vitest";
+
+import { sendRaw } from "../../src/raw-http.ts";
+import { codeOf, TEXT } from "../../src/requests.ts";
+import { useServer } from "../../src/test-server.ts";
+
+const server = useServer({ TENANCY: "path" });
+
+function put(path: string) {
+  return sendRaw({ method: "PUT", server: server.url, path: `/v1/stream/${path}`, headers: TEXT });
+}
+
+it.each(["a/../b/secret", "a/%2e%2e/b/secret", "a%2F..%2Fb/secret", "a/./../b/secret", "a//b", "/b/secret"])(
+  "[H67] %s reaches no other project",
+  async (path) => {
+    expect(codeOf(await put(path))).toBe("path-invalid");
+  },
+);
+
+it("[H67] the same name in two projects is two streams", async () => {
+  expect([(await put("one/x")).status, (await put("two/x")).status]).toEqual([201, 201]);
+});
+
+it("[H67] an encoded slash separates as a slash does, so no project's name holds one", async () => {
+  expect([(await put("one%2Fy")).status, (await put("one/y")).status]).toEqual([201, 200]);
+});
+
+it("a project alone is no stream, and the refusal says how a stream is named", async () => {
+  const answer = await put("project");
+  expect(codeOf(answer)).toBe("path-invalid");
+  expect(answer.text).toContain("/v1/stream/<project>/<stream>");
+});
+
+it.each(["__ds/x", "project/__ds", "project/__ds/subscriptions/x", "project/%5F%5Fds/x"])(
+  "%s is reserved",
+  async (path) => {
+    expect(codeOf(await put(path))).toBe("path-reserved");
+  },
+);

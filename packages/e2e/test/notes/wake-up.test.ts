@@ -1,0 +1,133 @@
+/** Sections C and D of the protocol notes: readers who wait are woken, whatever happens. A poll waits 25 seconds here. */
+import { describe, expect, it } from "vitest";
+
+import { EventStream } from "../../src/event-stream.ts";
+import { append, CLOSE, create, get, header, nextOffset, send, TEXT } from "../../src/requests.ts";
+import { useServer } from "../../src/test-server.ts";
+
+const server = useServer({ LONG_POLL_TIMEOUT_MS: 25_000, SSE_HEARTBEAT_SECONDS: 1 });
+const ROUNDS = 20;
+/** Far less than a poll would wait by itself: a poll that is not woken fails the test. */
+const SOON = { timeout: 15_000 };
+
+async function newStream(body = "", headers: Record<string, string> = TEXT): Promise<string> {
+  const url = server.newUrl();
+  await create(url, { headers, body });
+  return url;
+}
+
+async function tailOf(url: string): Promise<string> {
+  return nextOffset(await send("HEAD", url));
+}
+
+describe("[C32] nothing is missed between the look at the tail and the wait", SOON, () => {
+  it("[C32] by a long-poll that starts while an append is made", async () => {
+    const url = await newStream();
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const tail = await tailOf(url);
+      const [polled, appended] = await Promise.all([
+        get(`${url}?offset=${tail}&live=long-poll`),
+        append(url, String(round)),
+      ]);
+      expect([polled.status, polled.text]).toEqual([200, String(round)]);
+      expect(nextOffset(polled)).toBe(nextOffset(appended));
+    }
+  });
+
+  it("[C32] by offset=now: what comes after the place that a reader was given is delivered", async () => {
+    const url = await newStream();
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const opening = EventStream.open(`${url}?offset=now&live=sse`);
+      const first = nextOffset(await append(url, `a${round}`));
+      const events = await opening;
+      const { streamNextOffset } = await events.control();
+      await append(url, `b${round}`);
+      const expected = streamNextOffset < first ? [`a${round}`, `b${round}`] : [`b${round}`];
+      let received = "";
+      while (received !== expected.join("")) {
+        received += await events.data();
+        expect(expected.join("").startsWith(received)).toBe(true);
+        await events.control();
+      }
+      events.close();
+    }
+  });
+
+  it("[C32] by a long-poll at offset=now, which gets the next append", async () => {
+    const url = await newStream("before");
+    let isAnswered = false;
+    const polling = get(`${url}?offset=now&live=long-poll`).finally(() => (isAnswered = true));
+    // The poll may begin anywhere among these appends, but then it must get one of them.
+    for (let n = 0; !isAnswered; n += 1) await append(url, `${n};`);
+    const { status, text } = await polling;
+    expect(status).toBe(200);
+    expect(text).toMatch(/^(\d+;)+$/);
+    expect((await get(url)).text).toContain(text);
+  });
+});
+
+describe("[D34] a long-poll ends at once", SOON, () => {
+  it("[D34] at the tail of a closed stream", async () => {
+    const url = await newStream("abc", { ...TEXT, ...CLOSE });
+    const polled = await get(`${url}?offset=${await tailOf(url)}&live=long-poll`);
+    expect([polled.status, header(polled, "Stream-Closed"), header(polled, "Stream-Up-To-Date")]).toEqual([
+      204,
+      "true",
+      "true",
+    ]);
+  });
+
+  it.each([
+    ["without data", "", 204],
+    ["with data", "last", 200],
+  ])("[D34] when the stream closes %s", async (_how, body, status) => {
+    const url = await newStream("abc");
+    const polling = get(`${url}?offset=${await tailOf(url)}&live=long-poll`);
+    await send("POST", url, { headers: { ...TEXT, ...CLOSE }, body });
+    const polled = await polling;
+    expect([polled.status, polled.text, header(polled, "Stream-Closed")]).toEqual([status, body, "true"]);
+    expect(nextOffset(polled)).toBe(await tailOf(url));
+  });
+
+  it("[D34] when the stream is deleted", async () => {
+    const url = await newStream("abc");
+    const polling = get(`${url}?offset=now&live=long-poll`);
+    await send("DELETE", url);
+    expect((await polling).status).toBe(404);
+  });
+
+  it("[D34] when the stream expires", async () => {
+    const url = await newStream("abc", { ...TEXT, "Stream-Expires-At": new Date(Date.now() + 1_500).toISOString() });
+    expect((await get(`${url}?offset=now&live=long-poll`)).status).toBe(404);
+  });
+
+  it("[D34] for every one of many who wait", async () => {
+    const url = await newStream();
+    const tail = await tailOf(url);
+    const polling = Array.from({ length: 50 }, () => get(`${url}?offset=${tail}&live=long-poll`));
+    await append(url, "one");
+    for (const { status, text } of await Promise.all(polling)) expect([status, text]).toEqual([200, "one"]);
+  });
+});
+
+describe("[D38] SSE ends", SOON, () => {
+  it("[D38] when the stream is deleted, in good order, and says 404 the next time", async () => {
+    const url = await newStream("abc");
+    const events = await EventStream.open(`${url}?offset=now&live=sse`);
+    await events.control();
+    await send("DELETE", url);
+    expect(await events.rest()).toEqual([]);
+    expect((await get(`${url}?offset=now&live=sse`)).status).toBe(404);
+  });
+});
+
+it("[D38] an SSE response that is silent sends comments, which are no events", SOON, async () => {
+  const url = await newStream();
+  const response = await fetch(`${url}?offset=now&live=sse`);
+  let text = "";
+  for await (const piece of response.body ?? []) {
+    text += new TextDecoder().decode(piece);
+    if (text.includes(": hb\n\n: hb\n\n")) break;
+  }
+  expect(text).toMatch(/^event: control\ndata:\{[^\n]*\}\n\n(: hb\n\n)+$/);
+});

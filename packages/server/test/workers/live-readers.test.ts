@@ -1,0 +1,205 @@
+import { textOf } from "@durable-streams-cloudflare/testkit";
+import { abortAllDurableObjects } from "cloudflare:test";
+import { afterEach, describe, expect, it } from "vitest";
+
+import { attachRequest } from "../../src/stream/attach-request.ts";
+import { CLOSE_BEHIND, decodeFrame } from "../../src/stream/live-frame.ts";
+import { append, close, content, evict, inObject, newStream, problemCode, readersOf, type Edge } from "./edge.ts";
+import { EventReader } from "./events.ts";
+
+const LONG = { LONG_POLL_TIMEOUT_MS: "20000" };
+
+const open: EventReader[] = [];
+
+async function sse(edge: Edge, offset = "now"): Promise<EventReader> {
+  const reader = new EventReader(await edge.fetch(`?live=sse&offset=${offset}`));
+  open.push(reader);
+  return reader;
+}
+
+/** Starts a long-poll; returns when it has reached the object and waits. */
+async function waitingPoll(edge: Edge): Promise<{ response: Promise<Response> }> {
+  const response = edge.fetch("?live=long-poll&offset=now");
+  while ((await readersOf(edge)) === 0) await scheduler.wait(5);
+  return { response };
+}
+
+afterEach(async () => {
+  for (const reader of open.splice(0)) await reader.cancel();
+});
+
+const DISRUPTIONS: Record<string, (edge: Edge) => Promise<void>> = {
+  "evicted, its sockets hibernating": (edge) => evict(edge, "hibernate"),
+  "evicted, its sockets closed": (edge) => evict(edge, "close"),
+  "aborted with all others": () => abortAllDurableObjects(),
+};
+
+describe.each(Object.entries(DISRUPTIONS))("while readers wait, the object is %s", (_, disrupt) => {
+  it("and SSE readers miss nothing and get nothing twice", async () => {
+    const edge = await newStream({ body: "start" });
+    const readers = [await sse(edge), await sse(edge, "-1")];
+    expect(await readers[0]?.take(1)).toEqual(["control@5 up-to-date"]);
+    expect(await readers[1]?.take(2)).toEqual(["data:start", "control@5 up-to-date"]);
+    for (let round = 0; round < 3; round += 1) {
+      await disrupt(edge);
+      expect((await append(edge, `<${round}>`)).status).toBe(204);
+      for (const reader of readers) {
+        expect(await reader.take(2)).toEqual([`data:<${round}>`, `control@${8 + round * 3} up-to-date`]);
+      }
+    }
+    await disrupt(edge);
+    await close(edge);
+    for (const reader of readers) expect(await reader.take(2)).toEqual(["control@14 up-to-date closed", "end"]);
+  });
+
+  it("and a long-poll gets the append that comes then", async () => {
+    const edge = await newStream({ body: "start", vars: LONG });
+    const poll = await waitingPoll(edge);
+    await disrupt(edge);
+    await append(edge, "next");
+    const response = await poll.response;
+    expect(response.status).toBe(200);
+    expect(await response.text()).toBe("next");
+  });
+
+  it("and a long-poll learns of the close that comes then", async () => {
+    const edge = await newStream({ vars: LONG });
+    const poll = await waitingPoll(edge);
+    await disrupt(edge);
+    await close(edge);
+    const response = await poll.response;
+    expect(response.status).toBe(204);
+    expect(response.headers.get("Stream-Closed")).toBe("true");
+  });
+});
+
+describe("the position of a socket", () => {
+  it("a reader that stands elsewhere is told that it is behind, and gets no frame", async () => {
+    const edge = await newStream({ body: "0123456789" });
+    const { messages, closed } = await rawSocket(edge);
+    await standAt(edge, 4);
+    await append(edge, "next");
+    expect(await closed).toBe(CLOSE_BEHIND);
+    expect(messages).toEqual([]);
+  });
+
+  it("a reader at the tail is sent commit after commit on one socket, through evictions", async () => {
+    const edge = await newStream({ body: "0123456789" });
+    const { messages } = await rawSocket(edge);
+    for (const text of ["a", "bc", "def"]) {
+      await append(edge, text);
+      await evict(edge);
+    }
+    while (messages.length < 3) await scheduler.wait(5);
+    const frames = messages.map(decodeFrame).map(({ from, to, bytes }) => [from, to, textOf(bytes)]);
+    expect(frames).toEqual([
+      [10, 11, "a"],
+      [11, 13, "bc"],
+      [13, 16, "def"],
+    ]);
+  });
+
+  it.each([0, 4, 99])(
+    "an SSE reader whose socket stands at %d catches up, and has every byte once",
+    async (position) => {
+      const edge = await newStream({ body: "0123456789" });
+      const reader = await sse(edge);
+      expect(await reader.take(1)).toEqual(["control@10 up-to-date"]);
+      await standAt(edge, position);
+      await append(edge, "abc");
+      expect(await reader.take(2)).toEqual(["data:abc", "control@13 up-to-date"]);
+      await append(edge, "def");
+      expect(await reader.take(2)).toEqual(["data:def", "control@16 up-to-date"]);
+    },
+  );
+
+  it("is that of the socket, also after an eviction: readers behind the tail are turned away at once", async () => {
+    const edge = await newStream({ body: "0123456789" });
+    const reader = await sse(edge);
+    await reader.take(1);
+    await standAt(edge, 4);
+    await evict(edge);
+    await append(edge, "abc");
+    expect(await reader.take(2)).toEqual(["data:abc", "control@13 up-to-date"]);
+  });
+});
+
+it("live never overtakes catch-up: what is appended while a reader catches up over many pages comes in its place", async () => {
+  const edge = await newStream({ vars: { SSE_BUFFER_BYTES_MAX: "65536" } });
+  const written: string[] = [];
+  const write = async (text: string): Promise<void> => {
+    written.push(text);
+    expect((await append(edge, text)).status).toBe(204);
+  };
+  for (let index = 0; index < 30; index += 1) await write(`${index}:${"x".repeat(100_000)};`);
+  const reader = await sse(edge, "-1");
+  const first = await reader.next();
+  for (let index = 0; index < 20; index += 1) await write(`late ${index};`);
+  const reading = reader.untilClosed();
+  for (let index = 0; index < 20; index += 1) await write(`later ${index};`);
+  await close(edge);
+  expect((first?.data ?? "") + (await reading)).toBe(written.join(""));
+});
+
+describe("deleting the stream", () => {
+  it("ends an SSE reader, but not within a second of its opening", async () => {
+    const edge = await newStream();
+    const openedAtMs = Date.now();
+    const reader = await sse(edge);
+    await reader.take(1);
+    await edge.fetch("", { method: "DELETE" });
+    expect(await reader.take(1)).toEqual(["end"]);
+    expect(Date.now() - openedAtMs).toBeGreaterThanOrEqual(990);
+  });
+
+  it("ends a long-poll with 404, long before its time", async () => {
+    const edge = await newStream({ vars: LONG });
+    const poll = await waitingPoll(edge);
+    await edge.fetch("", { method: "DELETE" });
+    const response = await poll.response;
+    expect(response.status).toBe(404);
+    expect(await problemCode(response)).toBe("stream-not-found");
+  });
+
+  it("lets no reader of the old stream see a byte of the one that is made after it", async () => {
+    const edge = await newStream();
+    const reader = await sse(edge);
+    await reader.take(1);
+    await edge.fetch("", { method: "DELETE" });
+    await edge.fetch("", { method: "PUT", headers: { "Content-Type": "text/plain" } });
+    await append(edge, "new");
+    expect(await reader.take(1)).toEqual(["end"]);
+    expect(await content(edge)).toBe("new");
+  });
+});
+
+it("a reader that goes away frees its socket", async () => {
+  const edge = await newStream();
+  const reader = await sse(edge);
+  await reader.take(1);
+  expect(await readersOf(edge)).toBe(1);
+  await reader.cancel();
+  while ((await readersOf(edge)) > 0) await scheduler.wait(5);
+  expect(await readersOf(edge)).toBe(0);
+});
+
+/** Says in the attachments of all sockets that they stand at a position. */
+async function standAt(edge: Edge, position: number): Promise<void> {
+  await inObject(edge, (_, state) => {
+    for (const socket of state.getWebSockets()) socket.serializeAttachment(position);
+  });
+}
+
+/** A live reader's socket without the edge's code around it. */
+async function rawSocket(edge: Edge): Promise<{ messages: ArrayBuffer[]; closed: Promise<number> }> {
+  const { webSocket: socket } = await edge.stub().fetch(attachRequest({ kind: "now" }));
+  if (socket === null) throw new Error("The object gave no socket.");
+  const messages: ArrayBuffer[] = [];
+  const closed = new Promise<number>((resolve) => {
+    socket.addEventListener("message", ({ data }) => data instanceof ArrayBuffer && messages.push(data));
+    socket.addEventListener("close", ({ code }) => resolve(code));
+  });
+  socket.binaryType = "arraybuffer";
+  socket.accept();
+  return { messages, closed };
+}

@@ -1,0 +1,18 @@
+import { assertProperty, runSteps, steps } from "@durable-streams-cloudflare/testkit";
+import fc from "fast-check";
+import { afterEach, beforeEach, it, vi } from "vitest";
+
+import { HttpDriver } from "./http-driver.ts";
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+it("the server answers every life of a URL as the reference model does, evictions included", async () => {
+  const property = fc.asyncProperty(steps, (plan) => runSteps(new HttpDriver(), plan, Date.now()));
+  await assertProperty("server in workerd", property, 100);
+}, 600_000);

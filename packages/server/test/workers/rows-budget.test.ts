@@ -1,0 +1,165 @@
+import { patternBytes } from "@durable-streams-cloudflare/testkit";
+import { afterEach, describe, expect, it, vi } from "vitest";
+
+import { append, close, content, evict, inObject, newEdge, newStream } from "./edge.ts";
+import { countRows, failSqlOnce } from "./rows.ts";
+
+const MIB = 1024 * 1024;
+const producer = (seq: number) => ({ "Producer-Id": "p", "Producer-Epoch": "0", "Producer-Seq": String(seq) });
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe("one row written", () => {
+  it.each([
+    { about: "an append", headers: {} },
+    { about: "a producer's append", headers: producer(0) },
+    { about: "an append with Stream-Seq", headers: { "Stream-Seq": "1" } },
+    {
+      about: "an append with all of it that closes",
+      headers: { ...producer(0), "Stream-Seq": "1", "Stream-Closed": "true" },
+    },
+  ])("is the price of $about", async ({ headers }) => {
+    const edge = await newStream();
+    const rows = await countRows(edge);
+    expect((await append(edge, "hello", headers)).ok).toBe(true);
+    expect(await rows.take()).toBe(1);
+  });
+
+  it("is the price of a close without data", async () => {
+    const edge = await newStream();
+    const rows = await countRows(edge);
+    expect((await close(edge)).status).toBe(204);
+    expect(await rows.take()).toBe(1);
+  });
+
+  it("is more than what is refused, or sent again, or not changed, costs", async () => {
+    const edge = await newStream();
+    await append(edge, "hello", producer(0));
+    const rows = await countRows(edge);
+    expect((await append(edge, "hello", producer(0))).status).toBe(204);
+    expect((await append(edge, "hello", producer(5))).status).toBe(409);
+    expect((await append(edge, "{}", { "Content-Type": "application/json" })).status).toBe(409);
+    expect((await edge.fetch("", { method: "PUT", headers: { "Content-Type": "text/plain" } })).status).toBe(200);
+    expect(await rows.take()).toBe(0);
+  });
+
+  it("holds many appends that come together", async () => {
+    const edge = await newStream();
+    const rows = await countRows(edge);
+    const texts = Array.from({ length: 64 }, (_, index) => `<${index}>`);
+    const responses = await Promise.all(texts.map((text) => append(edge, text)));
+    expect(responses.map(({ status }) => status)).toEqual(texts.map(() => 204));
+    const written = await rows.take();
+    expect(written).toBeGreaterThanOrEqual(1);
+    expect(written).toBeLessThan(texts.length / 2);
+    const stored = await content(edge);
+    expect(stored.match(/<\d+>/g)?.toSorted()).toEqual(texts.toSorted());
+    const offsets = responses.map((response) => response.headers.get("Stream-Next-Offset"));
+    expect(new Set(offsets).size).toBe(texts.length);
+  });
+});
+
+describe("reads", () => {
+  it("of a stream without a sliding lifetime write nothing, in any mode", async () => {
+    const edge = await newStream({ body: "hello", vars: { LONG_POLL_TIMEOUT_MS: "100" } });
+    const rows = await countRows(edge);
+    for (const query of ["?offset=-1", "?offset=now", "", "?offset=now&live=long-poll"]) {
+      expect((await edge.fetch(query)).ok).toBe(true);
+    }
+    expect((await edge.fetch("", { method: "HEAD" })).ok).toBe(true);
+    const events = await edge.fetch("?offset=-1&live=sse");
+    await events.body?.cancel();
+    expect(await rows.take()).toBe(0);
+  });
+
+  it("of a stream with one write at most a row per tenth of its window", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const startMs = Date.now();
+    const edge = await newStream({ headers: { "Stream-TTL": "100" }, body: "hello" });
+    const rows = await countRows(edge);
+    for (let read = 1; read <= 60; read += 1) {
+      vi.setSystemTime(startMs + read * 1_000);
+      expect((await edge.fetch("?offset=-1")).status).toBe(200);
+    }
+    expect(await rows.take()).toBe(6);
+  });
+});
+
+it("appends set no alarm", async () => {
+  const edge = await newStream();
+  await append(edge, "hello");
+  expect(await inObject(edge, (_, { storage }) => storage.getAlarm())).toBeNull();
+  const mortal = await newStream({ headers: { "Stream-TTL": "1000" } });
+  const before = await inObject(mortal, (_, { storage }) => storage.getAlarm());
+  await append(mortal, "hello");
+  expect(before).not.toBeNull();
+  expect(await inObject(mortal, (_, { storage }) => storage.getAlarm())).toBe(before);
+});
+
+it("an append of 5 MB spans rows of at most 1 MiB, and is one append", async () => {
+  const edge = await newStream();
+  const bytes = patternBytes(5_000_000);
+  expect((await append(edge, bytes)).status).toBe(204);
+  const sizes = await inObject(edge, (_, { storage }) =>
+    storage.sql.exec<{ size: number }>("SELECT length(bytes) AS size FROM log ORDER BY position").toArray(),
+  );
+  expect(sizes.map(({ size }) => size)).toEqual([MIB, MIB, MIB, MIB, 5_000_000 - 4 * MIB]);
+  const response = await edge.fetch("?offset=-1");
+  const read = new Uint8Array(await response.arrayBuffer());
+  expect(read.length).toBe(bytes.length);
+  expect(read.every((byte, index) => byte === bytes[index])).toBe(true);
+});
+
+describe("a batch that SQLite refuses", () => {
+  it("leaves no trace, and the next append works", async () => {
+    const edge = await newStream({ body: "before;" });
+    await failSqlOnce(edge, /^INSERT INTO log/, new Error("injected"));
+    expect((await append(edge, "lost;")).status).toBe(500);
+    expect((await append(edge, "after;")).status).toBe(204);
+    await evict(edge);
+    expect(await content(edge)).toBe("before;after;");
+  });
+
+  it("leaves no part of an append that spans rows", async () => {
+    const edge = await newStream();
+    await inObject(edge, (_, { storage }) => {
+      // The third row of the append falls on a place that is taken.
+      const sql = "INSERT INTO log (position, committed_at_ms, notes, bytes) VALUES (?, 0, NULL, x'')";
+      storage.sql.exec(sql, 2 * MIB);
+    });
+    expect((await append(edge, patternBytes(3 * MIB))).status).toBe(500);
+    const positions = await inObject(edge, (_, { storage }) => storage.sql.exec("SELECT position FROM log").toArray());
+    expect(positions).toEqual([{ position: 2 * MIB }]);
+  });
+
+  it("does not advance its producer", async () => {
+    const edge = await newStream();
+    expect((await append(edge, "a", producer(0))).status).toBe(200);
+    await failSqlOnce(edge, /^INSERT INTO log/, new Error("injected"));
+    expect((await append(edge, "b", producer(1))).status).toBe(500);
+    expect((await append(edge, "c", producer(2))).status).toBe(409);
+    expect((await append(edge, "b", producer(1))).status).toBe(200);
+    expect(await content(edge)).toBe("ab");
+  });
+});
+
+it("a stream that is only asked for stores nothing", async () => {
+  const edge = newEdge();
+  const requests: [string, RequestInit][] = [
+    ["", {}],
+    ["", { method: "HEAD" }],
+    ["", { method: "DELETE" }],
+    ["?offset=now&live=sse", {}],
+    ["?offset=now&live=long-poll", {}],
+    ["", { method: "POST", body: "x", headers: { "Content-Type": "text/plain" } }],
+  ];
+  for (const [query, init] of requests) {
+    const response = await edge.fetch(query, init);
+    await response.body?.cancel();
+    expect(response.status).toBe(404);
+  }
+  const tables = await inObject(edge, (_, { storage }) => storage.sql.exec("SELECT name FROM sqlite_master").toArray());
+  expect(tables).toEqual([]);
+});

@@ -1,0 +1,46 @@
+import { inObject, type Edge } from "./edge.ts";
+
+/** What one object has written, as the platform bills it. */
+export interface RowCount {
+  /** Rows written since the last look. */
+  take(): Promise<number>;
+}
+
+/** Counts the rows that the object of a stream writes: `cursor.rowsWritten` of each of its statements. */
+export async function countRows(edge: Edge): Promise<RowCount> {
+  const counter = { rows: 0 };
+  await inObject(edge, (_, { storage }) => {
+    const exec = storage.sql.exec.bind(storage.sql);
+    interceptSql(storage, (query, ...params) => {
+      const cursor = exec(query, ...params);
+      counter.rows += cursor.rowsWritten;
+      return cursor;
+    });
+  });
+  return {
+    take: async () => {
+      const { rows } = counter;
+      counter.rows = 0;
+      return rows;
+    },
+  };
+}
+
+/** The next statement that matches throws instead of running. */
+export async function failSqlOnce(edge: Edge, statement: RegExp, error: Error): Promise<void> {
+  await inObject(edge, (_, { storage }) => {
+    const exec = storage.sql.exec.bind(storage.sql);
+    let isPending = true;
+    interceptSql(storage, (query, ...params) => {
+      if (!isPending || !statement.test(query)) return exec(query, ...params);
+      isPending = false;
+      throw error;
+    });
+  });
+}
+
+type Exec = (query: string, ...params: SqlStorageValue[]) => SqlStorageCursor<Record<string, SqlStorageValue>>;
+
+function interceptSql(storage: DurableObjectStorage, exec: Exec): void {
+  Object.defineProperty(storage, "sql", { value: { exec }, configurable: true });
+}
