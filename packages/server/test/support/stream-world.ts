@@ -210,8 +210,11 @@ export class StreamWorld {
       return answer;
     };
     const alive = async <Answer>(answer: Promise<Answer>): Promise<Answer> => {
-      const result = await answer.finally(() => (from.isOver ? NEVER : undefined));
-      return result;
+      try {
+        return await answer;
+      } finally {
+        if (from.isOver) await NEVER;
+      }
     };
     return {
       page: (command) => alive(call("page", (peer) => peer.page(command))),
