@@ -191,7 +191,8 @@ describe("a pin", () => {
     world.nowMs += 120_000;
     const ringing = world.ring("p/fork");
     await settled();
-    await world.release(0, "arrives"); // The fork is made while the alarm waits for the other source.
+    await world.release(0, "arrives"); // While the alarm waits for the other source, the pin is known,
+    await world.release(1, "arrives"); // and the fork is made.
     await world.releaseAll();
     await ringing;
     expect(await created).toBe("ok");
@@ -221,18 +222,36 @@ describe("a pin", () => {
 });
 
 describe("a source that is deleted while a fork is planned", () => {
-  it("is not found, also when the plan needs another object's bytes first", async () => {
-    const world = await worldWithFork();
+  /** A JSON stream of two levels: messages 1 and 2 are inherited, 3 is the second level's own. */
+  async function worldOfTwoLevels(): Promise<StreamWorld> {
+    const world = new StreamWorld();
+    const json = { contentType: "application/json" };
+    await world.ask("p/source", (stream) => stream.create(createOf({ ...json, bytes: utf8("1,2,") })));
+    await world.ask("p/fork", (stream) => stream.create(forkOf({ ...json, bytes: utf8("3,") })));
+    return world;
+  }
+
+  it.each([
+    { subOffset: 3, place: "in its own bytes", isAnew: false },
+    { subOffset: 2, place: "in bytes of another object", isAnew: false },
+    { subOffset: 3, place: "in its own bytes", isAnew: true },
+    { subOffset: 2, place: "in bytes of another object", isAnew: true },
+  ])("is not found: the fork point lies $place, created anew: $isAnew", async ({ subOffset, isAnew }) => {
+    const world = await worldOfTwoLevels();
     world.isHeld = true;
-    // The third level counts from inside the first level's bytes into the second's.
-    const fork = { source: "p/fork", offset: { kind: "start" } as const, subOffset: 11 };
-    const json = outcomeOf(world.ask("p/third", (stream) => stream.create(forkOf({ fork }))));
+    const fork = { source: "p/fork", offset: { kind: "start" } as const, subOffset };
+    const third = outcomeOf(world.ask("p/third", (stream) => stream.create(forkOf({ fork }))));
     await settled();
-    await world.release(0, "arrives");
-    const removal = outcomeOf(world.ask("p/fork", (stream) => stream.remove()));
+    await takeSteps(world, 2); // The source has been asked, and asks the first level.
+    expect(world.calls.map(({ method }) => method).slice(-2)).toEqual(["pin", "page"]);
+    const operations = [outcomeOf(world.ask("p/fork", (stream) => stream.remove()))];
+    await settled();
+    const anew = createOf({ contentType: "application/json", bytes: utf8("4,5,6,") });
+    if (isAnew) operations.push(outcomeOf(world.ask("p/fork", (stream) => stream.create(anew))));
     await settled();
     await bringToRest(world);
-    expect([await json, await removal]).toEqual(["stream-not-found", "ok"]);
+    expect(await third).toBe("stream-not-found");
+    expect(new Set(await Promise.all(operations))).toEqual(new Set(["ok"]));
   });
 });
 
