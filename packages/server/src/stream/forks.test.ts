@@ -1,4 +1,4 @@
-import { formatOffset, parseOffset } from "@durable-streams-cloudflare/protocol";
+import { formatOffset, offsetAt, parseOffset } from "@durable-streams-cloudflare/protocol";
 import { textOf, utf8 } from "@durable-streams-cloudflare/testkit";
 import { describe, expect, it } from "vitest";
 
@@ -268,6 +268,20 @@ describe("offsets", () => {
       const read = world.stream(name).read({ from, ifNoneMatch: null, paging: "bytes" });
       expect({ name, code: codeOf(read) }).toEqual({ name, code: "ok" });
     }
+  });
+});
+
+describe("[F51] a read that is cut", () => {
+  it("ends at a fork point, and goes on from there with the fork's own bytes", async () => {
+    const world = new StreamWorld({ readBytesMax: 10 });
+    await world.ask("p/source", (stream) => stream.create(createOf({ bytes: utf8("8 bytes.") })));
+    await world.ask("p/fork", (stream) => stream.create(forkOf({ bytes: utf8("8 more..") })));
+    await world.ask("p/source", (stream) => stream.append(appendOf("not the fork's")));
+    const read = { ifNoneMatch: null, paging: "bytes" } as const;
+    const first = world.stream("p/fork").read({ ...read, from: { kind: "start" } });
+    expect(first).toMatchObject({ ok: true, from: 0, to: 8, tail: 16, stretches: [{ name: "p/source", to: 8 }] });
+    const from = parseOffset(first.ok ? offsetAt(first.lineage, first.to) : null) ?? { kind: "now" };
+    expect(world.stream("p/fork").read({ ...read, from })).toMatchObject({ from: 8, to: 16, page: utf8("8 more..") });
   });
 });
 

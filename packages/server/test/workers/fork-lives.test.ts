@@ -141,22 +141,6 @@ describe("[F51] a source's appends after the fork", () => {
     expect(await content(fork)).toBe("[1,2,3]");
     expect(await (await fork.fetch(`?offset=${await tailOf(source)}`)).text()).toContain("offset");
   });
-
-  it("are not in a read that is cut: it ends at the fork point", async () => {
-    const family = new Family({ READ_BYTES_MAX: "65536" });
-    const inherited = "a".repeat(40_000);
-    const own = "b".repeat(40_000);
-    const source = await family.create("source", {}, inherited);
-    const fork = await family.fork("fork", source);
-    await append(source, "not the fork's");
-    await append(fork, own);
-    const first = await fork.fetch("?offset=-1");
-    expect(await first.text()).toBe(inherited);
-    expect(first.headers.has("Stream-Up-To-Date")).toBe(false);
-    const rest = await fork.fetch(`?offset=${first.headers.get("Stream-Next-Offset")}`);
-    expect(await rest.text()).toBe(own);
-    expect(rest.headers.get("Stream-Up-To-Date")).toBe("true");
-  });
 });
 
 describe("a URL that is deleted and made again", () => {
