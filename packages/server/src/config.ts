@@ -44,7 +44,7 @@ export const SETTINGS = {
   },
   LONG_POLL_TIMEOUT_MS: integer(3_000, 100, 25_000, "how long a long-poll waits for data"),
   SSE_SESSION_SECONDS: integer(60, 2, 3_600, "how long one SSE response lasts before the client reconnects"),
-  SSE_HEARTBEAT_SECONDS: integer(15, 1, 60, "silence after which an SSE response sends a comment"),
+  SSE_HEARTBEAT_SECONDS: integer(15, 1, 60, "how often an SSE response that was silent sends a comment"),
   SSE_BUFFER_BYTES_MAX: integer(
     4 * MIB,
     64 * KIB,

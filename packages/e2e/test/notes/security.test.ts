@@ -56,7 +56,7 @@ describe("[H66] every response", () => {
     ["a 413", 413, "POST", "", TEXT, "x".repeat(2_000)],
     ["a 414", 414, "GET", "/".padEnd(500, "x")],
     ["a 415", 415, "POST", "", { ...TEXT, "Content-Encoding": "br" }, "x"],
-    ["a 501 of a fork", 501, "PUT", "/fork", { ...TEXT, "Stream-Forked-From": "/v1/stream/x" }],
+    ["a 404 of a fork", 404, "PUT", "/fork", { ...TEXT, "Stream-Forked-From": "/v1/stream/x" }],
     ["a 501 of __ds", 501, "GET", "/../__ds/x"],
     ["the root", 404, "GET", "/../../.."],
     ["/healthz", 200, "GET", "/../../../healthz"],

@@ -20,13 +20,20 @@ export interface AppPorts {
   readonly streams: DurableObjectNamespace<StreamDO>;
 }
 
+/** `requestId`: in the log line, and in the body of a server fault, so that a report leads to its line. */
+interface AppEnv {
+  Variables: { requestId: string };
+}
+
 /** Builds the Hono app. It keeps no state between requests. */
-export function createApp(ports: AppPorts): Hono {
+export function createApp(ports: AppPorts): Hono<AppEnv> {
   const { config } = ports;
-  const app = new Hono();
+  const app = new Hono<AppEnv>();
   app.use(async (context, next) => {
     const request = context.req.raw;
     const startedAt = performance.now();
+    const requestId = request.headers.get("CF-Ray") ?? crypto.randomUUID();
+    context.set("requestId", requestId);
     await next();
     const response = context.res;
     addCommonHeaders(response.headers, request, config.corsOrigins);
@@ -38,7 +45,7 @@ export function createApp(ports: AppPorts): Hono {
       path,
       status: response.status,
       durationMs,
-      requestId: requestIdOf(request),
+      requestId,
       error,
     });
   });
@@ -52,7 +59,7 @@ export function createApp(ports: AppPorts): Hono {
   });
   app.onError((_error, context) => {
     const { problem } = refuse("internal", "The request could not be completed.", { headers: { "Retry-After": "1" } });
-    return problemResponse(problem, requestIdOf(context.req.raw));
+    return problemResponse(problem, context.get("requestId"));
   });
   return app;
 }
@@ -85,11 +92,6 @@ function withoutHeadBody(request: Request, response: Response): Response {
 
 function statusResponse(status: string): Response {
   return Response.json({ status }, { headers: { "Cache-Control": "no-store" } });
-}
-
-/** The platform's own id where there is one; otherwise it is only ours. */
-function requestIdOf(request: Request): string {
-  return request.headers.get("CF-Ray") ?? request.headers.get("X-Request-Id") ?? "";
 }
 
 function wantsTiming(request: Request, config: Config): boolean {

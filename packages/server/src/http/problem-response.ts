@@ -3,7 +3,7 @@
 import { PROBLEMS, type Problem } from "@durable-streams-cloudflare/protocol";
 
 /** Prefix of every problem's type; `docs/problems.md` explains each. */
-export const PROBLEM_TYPE_PREFIX = "urn:durable-streams-cloudflare:problem:";
+const PROBLEM_TYPE_PREFIX = "urn:durable-streams-cloudflare:problem:";
 
 /** @param requestId in the body of server faults, so that a report leads to the log line. */
 export function problemResponse(problem: Problem, requestId?: string): Response {

@@ -8,7 +8,7 @@ import type { Config } from "../config.ts";
 export const STREAM_ROOT = "/v1/stream/";
 
 /** The one project of `TENANCY=single`. */
-export const SINGLE_PROJECT = "default";
+const SINGLE_PROJECT = "default";
 
 export interface Target {
   readonly project: string;
@@ -28,6 +28,9 @@ export function parseTarget(url: string, tenancy: Config["tenancy"]): Result<Tar
 
 /** The same for a path alone, percent-encoded as in a URL. It must be below the protocol's root. */
 export function parseTargetPath(path: string, tenancy: Config["tenancy"]): Result<Target> {
+  if (path.length <= STREAM_ROOT.length) {
+    return refuse("path-invalid", "The path names no stream.", { hint: `Use ${STREAM_ROOT}<stream>.` });
+  }
   const parsed = parseStreamName(path.slice(STREAM_ROOT.length));
   if (!parsed.ok) return refuse(parsed.reason === "too-long" ? "path-too-long" : "path-invalid", parsed.detail);
   const [project, segments] =

@@ -13,6 +13,9 @@ import { firstRow, type Database } from "./database.ts";
 /** A comfortable half of the platform's 2 MB limit on one value. */
 export const ROW_BYTES_MAX = 1024 * 1024;
 
+/** Bytes of one page between object and edge: large enough to be quick, small enough for hundreds at once. */
+export const PAGE_BYTES = 512 * 1024;
+
 /** An append is at most 30 MiB (`APPEND_BYTES_MAX`), so it never spans more rows than this. */
 const ROWS_PER_APPEND_MAX = 64;
 

@@ -18,7 +18,7 @@ import {
   type Result,
 } from "@durable-streams-cloudflare/protocol";
 
-import { isAppendBoundary, readRange } from "../storage/log-rows.ts";
+import { isAppendBoundary, PAGE_BYTES, readRange } from "../storage/log-rows.ts";
 import type { ForkCommand, PinCommand, PinFacts } from "./commands.ts";
 import type { StreamHost } from "./host.ts";
 import { refuseUnaligned, resolveOffset } from "./resolve-offset.ts";
@@ -28,8 +28,6 @@ import type { StreamState } from "./state.ts";
 export const PIN_MS_MAX = 30_000;
 /** So much later a debt falls due, should the fork's object have died meanwhile: clocks of two machines may differ. */
 export const CLOCK_SKEW_MS_MAX = 30_000;
-
-const PAGE_BYTES = 512 * 1024;
 
 /** The offset as a repeated create is compared with it. */
 export function canonicalOffset(offset: OffsetRef | null): string | null {

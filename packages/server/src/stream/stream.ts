@@ -27,6 +27,7 @@ import {
   firstBoundaryAfter,
   insertCommit,
   lastBoundaryAtOrBefore,
+  PAGE_BYTES,
   readRange,
   ROW_BYTES_MAX,
 } from "../storage/log-rows.ts";
@@ -55,9 +56,6 @@ import type { StreamHost } from "./host.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { refuseGone, refuseUnaligned, resolveOffset } from "./resolve-offset.ts";
 import { applyCommit, newState, type StreamState } from "./state.ts";
-
-/** Bytes of one page between object and edge: large enough to be quick, small enough for hundreds at once. */
-export const PAGE_BYTES = 512 * 1024;
 
 export interface StreamLimits {
   readonly readBytesMax: number;
