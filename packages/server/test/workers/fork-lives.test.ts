@@ -175,6 +175,23 @@ describe("a URL that is deleted and made again", () => {
   });
 });
 
+it("a stream that is made while its URL is being cleared survives, also the next crash", async () => {
+  const seen = new Set<number>();
+  for (let round = 0; round < 20; round += 1) {
+    const family = new Family();
+    const source = await family.create("source", {}, "abc");
+    const stream = round % 2 === 0 ? await family.create("stream") : await family.fork("stream", source);
+    const removal = statusOf(stream, "DELETE");
+    const [made] = await Promise.all([put(stream, { "Content-Type": "text/plain" }, "new"), removal]);
+    seen.add(made.status);
+    await die(stream);
+    expect(await statusOf(stream, "HEAD")).toBe(made.status === 201 ? 200 : 404);
+    await ringAll([stream, source]);
+    expect(await statusOf(stream, "HEAD")).toBe(made.status === 201 ? 200 : 404);
+  }
+  expect([...seen]).toContain(201);
+});
+
 describe("rows written", () => {
   it("by reading a fork: none, in no object", async () => {
     const { source, fork } = await twoLevels();
