@@ -90,7 +90,11 @@ export class ForkRun {
       case "ring":
         this.#start("ring", () => this.world.ring(current.name).then(() => "ok"));
         break;
-      default:
+      case "append":
+      case "create":
+      case "expiring":
+      case "fork":
+      case "remove":
         this.#operate(current);
     }
     await settled();

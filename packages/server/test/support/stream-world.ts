@@ -40,6 +40,7 @@ const NEVER = new Promise<never>(() => undefined);
 export class StreamWorld {
   nowMs = START_MS;
   isHeld = false;
+  readonly #readBytesMax: number;
   /** Messages between objects so far, by method. */
   readonly calls: { readonly to: string; readonly method: string }[] = [];
   readonly #hosts = new Map<string, Host>();
@@ -47,6 +48,10 @@ export class StreamWorld {
   readonly #held: Held[] = [];
   /** Every byte ever written, by stream and incarnation: what reads must return. */
   readonly #written = new Map<string, Map<number, Bytes>>();
+
+  constructor({ readBytesMax = 2 ** 30 } = {}) {
+    this.#readBytesMax = readBytesMax;
+  }
 
   get names(): string[] {
     return [...this.#hosts.keys()];
@@ -191,7 +196,7 @@ export class StreamWorld {
       clearAlarm: () => base.clearAlarm(),
       peer: (to) => this.#peer(life, to),
     };
-    const stream = new Stream(host, { readBytesMax: 2 ** 30, pendingBytesMax: 2 ** 25 });
+    const stream = new Stream(host, { readBytesMax: this.#readBytesMax, pendingBytesMax: 2 ** 25 });
     const crash = (): void => reject(new Lost("The object crashed."));
     const life: Life = { stream, crashed, crash, isOver: false, isRinging: false };
     return life;
@@ -210,8 +215,11 @@ export class StreamWorld {
       return answer;
     };
     const alive = async <Answer>(answer: Promise<Answer>): Promise<Answer> => {
-      const result = await answer.finally(() => (from.isOver ? NEVER : undefined));
-      return result;
+      try {
+        return await answer;
+      } finally {
+        if (from.isOver) await NEVER;
+      }
     };
     return {
       page: (command) => alive(call("page", (peer) => peer.page(command))),

@@ -1,0 +1,114 @@
+import { env } from "cloudflare:workers";
+import { beforeAll, describe, expect, it } from "vitest";
+
+import { readFirstPage, nextPage } from "../../src/http/paging.ts";
+import { StreamClient } from "../../src/http/stream-client.ts";
+import { append, content } from "./edge.ts";
+import { EventReader } from "./events.ts";
+import { Family, isBlank, put, ringAll, statusOf, tailOf, type Relative } from "./family.ts";
+
+const DEPTH = 100;
+/** Names as long as they may be: all of them together must fit wherever they travel. */
+const PADDING = "%C3%BC".repeat(120);
+
+describe(`a chain of ${DEPTH} forks, each with bytes of its own`, () => {
+  const family = new Family({ LONG_POLL_TIMEOUT_MS: "5000" });
+  const chain: Relative[] = [];
+  const tails: string[] = [];
+  const textOf = (level: number): string => `<${level}>`;
+  const textUpTo = (level: number): string => Array.from({ length: level + 1 }, (_, index) => textOf(index)).join("");
+
+  beforeAll(async () => {
+    for (let level = 0; level <= DEPTH; level += 1) {
+      const source = chain.at(-1);
+      const name = `${level}${PADDING}`;
+      const stream = source === undefined ? await family.create(name) : await family.fork(name, source);
+      await append(stream, textOf(level));
+      chain.push(stream);
+      tails.push(await tailOf(stream));
+    }
+  }, 60_000);
+
+  const last = (): Relative => chain[DEPTH] as Relative;
+
+  it("[F49] is read from the beginning, and from boundaries all along", async () => {
+    expect(await content(last())).toBe(textUpTo(DEPTH));
+    for (const [level, tail] of tails.entries()) {
+      if (level % 10 > 0) continue;
+      const response = await last().fetch(`?offset=${tail}`);
+      expect(await response.text()).toBe(textUpTo(DEPTH).slice(textUpTo(level).length));
+    }
+  });
+
+  it("[F49] has its sources' offsets up to each fork point, in order", async () => {
+    expect(tails.toSorted()).toEqual(tails);
+    for (const [level, tail] of tails.slice(0, -1).entries()) {
+      const own = await (chain[level + 1] as Relative).fetch(`?offset=${tail}`);
+      expect(await own.text()).toBe(textOf(level + 1));
+    }
+  });
+
+  it("[F49] asks each owner of bytes once, and the fork itself once", async () => {
+    const asked: string[] = [];
+    const streams = new Proxy(env.STREAMS, {
+      get: (target, key) => {
+        if (key !== "getByName") return Reflect.get(target, key) as unknown;
+        return (name: string) => {
+          asked.push(name);
+          return target.getByName(name);
+        };
+      },
+    });
+    const client = new StreamClient(streams, last().name);
+    const facts = await readFirstPage(client, { from: { kind: "start" }, ifNoneMatch: null, paging: "bytes" });
+    if (!facts.ok) throw new Error(facts.problem.code);
+    for (let position = facts.page.length; position < facts.to;)
+      position += (await nextPage(client, facts.stretches, position)).length;
+    expect(new Set(asked).size).toBe(DEPTH + 1);
+    expect(asked.length).toBeLessThanOrEqual(DEPTH + 2);
+  });
+
+  it.each([-1, 0, 50, 99])(
+    "[F49] is read live from the boundary after level %i, without a gap or a repetition",
+    async (level) => {
+      const from = level < 0 ? "-1" : tails[level];
+      const rest = textUpTo(DEPTH).slice(level < 0 ? 0 : textUpTo(level).length);
+      const poll = await last().fetch(`?offset=${from}&live=long-poll`);
+      expect(await poll.text()).toBe(rest);
+      expect(poll.headers.get("Stream-Next-Offset")).toBe(tails[DEPTH]);
+      const events = new EventReader(await last().fetch(`?offset=${from}&live=sse`));
+      let text = "";
+      for (let event = await events.next(); text.length < rest.length; event = await events.next())
+        if (event?.type === "data") text += event.data;
+      await events.cancel();
+      expect(text).toBe(rest);
+    },
+  );
+
+  it("[F49] wakes a reader who waits at its tail", async () => {
+    const fork = await family.fork("waiting", last());
+    const waiting = fork.fetch(`?offset=${tails[DEPTH]}&live=long-poll`);
+    const events = new EventReader(await fork.fetch(`?offset=${tails[DEPTH]}&live=sse`));
+    await events.take(1);
+    await append(fork, "!");
+    expect(await (await waiting).text()).toBe("!");
+    expect((await events.take(2))[0]).toBe("data:!");
+    await events.cancel();
+    await statusOf(fork, "DELETE");
+    await ringAll([fork]);
+  });
+
+  it("[F49] keeps every byte when its middle and its root are deleted, and ends without any", async () => {
+    const [root] = chain;
+    if (root === undefined) throw new Error("There is no root.");
+    expect(await statusOf(chain[50] as Relative, "DELETE")).toBe(204);
+    expect(await statusOf(root, "DELETE")).toBe(204);
+    expect(await content(last())).toBe(textUpTo(DEPTH));
+    expect((await put(root, { "Content-Type": "text/plain" })).status).toBe(409);
+    for (const stream of chain) await statusOf(stream, "DELETE");
+    await ringAll(chain.toReversed());
+    expect(await Promise.all(chain.map(isBlank))).toEqual(chain.map(() => true));
+    expect((await put(root, { "Content-Type": "text/plain" })).status).toBe(201);
+    await statusOf(root, "DELETE");
+  }, 60_000);
+});
