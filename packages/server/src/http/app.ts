@@ -1,11 +1,13 @@
 /** The edge: which path goes where, and what every response has in common. */
 
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
+import type { Context } from "hono";
 import { Hono } from "hono/tiny";
 
 import type { Config } from "../config.ts";
 import type { StreamDO } from "../stream/object.ts";
-import { logRequest } from "../telemetry/log.ts";
+import { isLogged, logRequest } from "../telemetry/log.ts";
+import type { AppendBatcher, KeepAlive } from "./append-batcher.ts";
 import { SCOPE_OF_METHOD, type Authorize } from "./authorize.ts";
 import { discardBody } from "./body.ts";
 import { addCommonHeaders, preflightResponse } from "./cors.ts";
@@ -15,6 +17,7 @@ import { StreamClient } from "./stream-client.ts";
 import { parseTarget, rawPath, STREAM_ROOT } from "./target.ts";
 
 export interface AppPorts {
+  readonly appends: AppendBatcher;
   readonly config: Config;
   readonly authorize: Authorize;
   readonly streams: DurableObjectNamespace<StreamDO>;
@@ -22,7 +25,7 @@ export interface AppPorts {
 
 /** `requestId`: in the log line, and in the body of a server fault, so that a report leads to its line. */
 interface AppEnv {
-  Variables: { requestId: string };
+  Variables: { requestId: string | undefined };
 }
 
 /** Builds the Hono app. It keeps no state between requests. */
@@ -32,39 +35,39 @@ export function createApp(ports: AppPorts): Hono<AppEnv> {
   app.use(async (context, next) => {
     const request = context.req.raw;
     const startedAt = performance.now();
-    const requestId = request.headers.get("CF-Ray") ?? crypto.randomUUID();
-    context.set("requestId", requestId);
     await next();
-    const response = context.res;
-    addCommonHeaders(response.headers, request, config.corsOrigins);
-    const { error } = context;
+    addCommonHeaders(context.res.headers, request, config.corsOrigins);
+    const { status } = context.res;
+    if (!isLogged(config.logLevel, status)) return;
     const durationMs = performance.now() - startedAt;
-    const path = rawPath(request.url);
-    logRequest(config.logLevel, {
+    const requestId = requestIdOf(context);
+    logRequest({
       method: request.method,
-      path,
-      status: response.status,
+      path: rawPath(request.url),
+      status,
       durationMs,
       requestId,
-      error,
+      error: context.error,
     });
   });
   app.get("/healthz", () => statusResponse("ok"));
   app.get("/readyz", () => statusResponse("ready"));
   app.options("*", () => preflightResponse());
-  app.all(`${STREAM_ROOT}*`, (context) => serveStream(ports, context.req.raw));
+  app.all(`${STREAM_ROOT}*`, (context) =>
+    serveStream(ports, context.req.raw, (promise) => context.executionCtx.waitUntil(promise)),
+  );
   app.notFound((context) => {
     const detail = `Streams are below ${STREAM_ROOT}.`;
     return withoutHeadBody(context.req.raw, problemResponse(refuse("route-not-found", detail).problem));
   });
   app.onError((_error, context) => {
     const { problem } = refuse("internal", "The request could not be completed.", { headers: { "Retry-After": "1" } });
-    return problemResponse(problem, context.get("requestId"));
+    return problemResponse(problem, requestIdOf(context));
   });
   return app;
 }
 
-async function serveStream(ports: AppPorts, request: Request): Promise<Response> {
+async function serveStream(ports: AppPorts, request: Request, keepAlive: KeepAlive): Promise<Response> {
   const startedAt = performance.now();
   const { config } = ports;
   const target = parseTarget(request.url, config.tenancy);
@@ -74,7 +77,8 @@ async function serveStream(ports: AppPorts, request: Request): Promise<Response>
   const granted = await ports.authorize({ request, project: target.project, stream: target.stream, scope });
   if (!granted.ok) return refused(request, withoutBareForbidden(request, granted));
   const stream = new StreamClient(ports.streams, target.objectName);
-  const handled = await handleStream({ request, config, target, stream, authorize: ports.authorize, granted });
+  const { appends, authorize } = ports;
+  const handled = await handleStream({ request, config, target, stream, appends, keepAlive, authorize, granted });
   const response = handled.ok ? handled.response : await refused(request, handled);
   if (wantsTiming(request, config))
     response.headers.set("Server-Timing", timing(stream.objectMs, performance.now() - startedAt));
@@ -92,6 +96,15 @@ function withoutHeadBody(request: Request, response: Response): Response {
 
 function statusResponse(status: string): Response {
   return Response.json({ status }, { headers: { "Cache-Control": "no-store" } });
+}
+
+/** Made only for those requests that need one. */
+function requestIdOf(context: Context<AppEnv>): string {
+  const known = context.get("requestId");
+  if (known !== undefined) return known;
+  const requestId = context.req.header("CF-Ray") ?? crypto.randomUUID();
+  context.set("requestId", requestId);
+  return requestId;
 }
 
 function wantsTiming(request: Request, config: Config): boolean {

@@ -19,7 +19,7 @@ export type Attachment = Result<{ readonly facts: AttachFacts; readonly socket: 
 
 export class StreamClient {
   readonly #namespace: DurableObjectNamespace<StreamDO>;
-  readonly #objectName: string;
+  readonly objectName: string;
   /** Milliseconds spent waiting for the object. */
   objectMs = 0;
   /** Tries whose answer was lost. */
@@ -27,12 +27,12 @@ export class StreamClient {
 
   constructor(namespace: DurableObjectNamespace<StreamDO>, objectName: string) {
     this.#namespace = namespace;
-    this.#objectName = objectName;
+    this.objectName = objectName;
   }
 
   /** The client of another stream, one that a fork's bytes lie in. */
   of(objectName: string): StreamClient {
-    return objectName === this.#objectName ? this : new StreamClient(this.#namespace, objectName);
+    return objectName === this.objectName ? this : new StreamClient(this.#namespace, objectName);
   }
 
   /** Calls the object; a stub that failed is of no more use, so each try gets a new one. */
@@ -61,7 +61,7 @@ export class StreamClient {
   async #withTries<Facts>(invoke: (stub: Stub) => Promise<Result<Facts>>): Promise<Result<Facts>> {
     for (let tries = 1; ; tries += 1) {
       try {
-        return await invoke(this.#namespace.getByName(this.#objectName));
+        return await invoke(this.#namespace.getByName(this.objectName));
       } catch (error) {
         if (isOverloaded(error)) return refuseOverloaded();
         if (!isTransient(error)) throw error;

@@ -12,10 +12,14 @@ export interface RequestLog {
   readonly error?: unknown;
 }
 
-/** At most one line per request: all of them at `info`, those that the server failed at `error`. */
-export function logRequest(level: Config["logLevel"], entry: RequestLog): void {
-  const isFault = entry.status >= 500 && entry.status !== 501;
-  if (level === "off" || (level === "error" && !isFault)) return;
+/** Whether a request gets its line: all of them at `info`, those that the server failed at `error`. */
+export function isLogged(level: Config["logLevel"], status: number): boolean {
+  return level === "info" || (level === "error" && isServerFault(status));
+}
+
+/** Writes a request's one line. */
+export function logRequest(entry: RequestLog): void {
+  const isFault = isServerFault(entry.status);
   const line = JSON.stringify({
     "@timestamp": new Date().toISOString(),
     "log.level": isFault ? "error" : "info",
@@ -30,6 +34,11 @@ export function logRequest(level: Config["logLevel"], entry: RequestLog): void {
   });
   // oxlint-disable-next-line no-console -- this is where the runtime takes log lines from
   (isFault ? console.error : console.log)(line);
+}
+
+/** 501 is an honest answer, not a fault. */
+function isServerFault(status: number): boolean {
+  return status >= 500 && status !== 501;
 }
 
 function errorFields(error: unknown): Record<string, string> {

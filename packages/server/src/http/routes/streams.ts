@@ -2,7 +2,6 @@
 
 import {
   HEADER,
-  parseProducer,
   PROBLEMS,
   refuse,
   type ForkRequest,
@@ -80,12 +79,11 @@ async function forkSource(exchange: Exchange, asked: ForkRequest): Promise<Resul
 }
 
 async function append(exchange: Exchange): Promise<Handled> {
-  const { request, config, stream } = exchange;
+  const { request, config, stream, appends, keepAlive } = exchange;
   const command = await parseAppend(request, config.appendBytesMax);
-  const facts = await stream.call((stub) => stub.append(command));
+  const facts = await appends.append(stream, command, keepAlive);
   if (facts.ok) return { ok: true, response: appendResponse(facts) };
-  const producer = parseProducer((name) => request.headers.get(name));
-  return { ok: false, problem: withProducerHeaders(facts.problem, producer.ok ? producer.claim : undefined) };
+  return { ok: false, problem: withProducerHeaders(facts.problem, command.producer) };
 }
 
 async function head(exchange: Exchange): Promise<Handled> {
