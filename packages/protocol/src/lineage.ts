@@ -3,7 +3,7 @@
  * on with its own, greater incarnation, so positions run on and offsets stay in order across the border.
  */
 
-import { formatOffset } from "./offset.ts";
+import { formatOffset, type OffsetRef } from "./offset.ts";
 
 /** A stretch of inherited bytes, from the end of the stretch before it (or 0) up to `to`. */
 export interface Ancestor {
@@ -23,6 +23,12 @@ export interface Lineage {
 export function offsetAt(lineage: Lineage, position: number): string {
   const owner = lineage.ancestors.find(({ to }) => position <= to);
   return formatOffset(owner?.incarnation ?? lineage.incarnation, position);
+}
+
+/** The same place for a command. */
+export function refAt(lineage: Lineage, position: number): OffsetRef {
+  const owner = lineage.ancestors.find(({ to }) => position <= to);
+  return { kind: "at", incarnation: owner?.incarnation ?? lineage.incarnation, position };
 }
 
 /** Where a stream's own bytes begin. */

@@ -22,6 +22,7 @@ interface ProblemKind {
 /** Alphabetical. `docs/problems.md` is generated from this table. */
 export const PROBLEMS = {
   "body-empty": kind(400, "The body is empty"),
+  "body-incomplete": kind(400, "The body is incomplete"),
   "body-too-large": kind(413, "The body is too large"),
   "content-encoding-broken": kind(400, "The body does not decode"),
   "content-encoding-unsupported": kind(415, "The content encoding is not supported"),
@@ -32,6 +33,7 @@ export const PROBLEMS = {
   "fork-header-invalid": kind(400, "A fork header is malformed"),
   "fork-source-deleted": kind(409, "The source was deleted"),
   "fork-sub-offset-invalid": kind(400, "The sub-offset is beyond the source's data"),
+  "fork-too-deep": kind(400, "The chain of forks is too long"),
   internal: kind(500, "The server made a mistake", "after", "unknown"),
   "json-empty-array": kind(400, "The array has no messages"),
   "json-invalid": kind(400, "The body is not valid JSON"),

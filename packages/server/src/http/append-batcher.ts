@@ -3,8 +3,8 @@
  * ones wait, and the first of them then takes all of them along. Alone, an append waits for nobody. Under load this
  * saves most of the calls to the object, which are what an append costs most time, and money.
  *
- * A call belongs to the request that makes it, and may end with it (its client went away). So nobody waits for another
- * for long: whoever runs out of patience calls alone. The object recognises what it has stored already, by the producer
+ * A call belongs to the request that makes it, and may end with it. So nobody waits for another for long: whoever runs
+ * out of patience calls alone. The object recognises what it has stored already, by the producer
  * or by the attempt, so an append that travels twice is stored once.
  */
 
@@ -16,7 +16,7 @@ import type { StreamClient } from "./stream-client.ts";
 const PATIENCE_MS = 1_000;
 /** What one call carries, well below the 32 MiB of a message between a Worker and an object. */
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
-const BATCH_COUNT_MAX = 128;
+const LANE_COUNT_MAX = 128;
 
 type Answer = Result<AppendFacts>;
 /** `lead`: the call under way has ended, make the next one. `alone`: nobody answers for this append any more. */
@@ -40,20 +40,28 @@ export class AppendBatcher {
   readonly #lanes = new Map<string, Lane>();
 
   /** Resolves when the append is durable or refused. */
-  async append(stream: StreamClient, command: AppendCommand, keepAlive: KeepAlive): Promise<Answer> {
+  append(stream: StreamClient, command: AppendCommand, keepAlive: KeepAlive): Promise<Answer> {
+    const answer = this.#append(stream, command);
+    // Others may be waiting for this request, also when its client does not any more.
+    keepAlive(answer.catch(() => undefined));
+    return answer;
+  }
+
+  async #append(stream: StreamClient, command: AppendCommand): Promise<Answer> {
     const lane = this.#lanes.get(stream.objectName);
     if (lane === undefined) {
       const newLane: Lane = [];
       this.#lanes.set(stream.objectName, newLane);
-      return this.#lead(stream, newLane, command, keepAlive);
+      return this.#lead(stream, newLane, command);
     }
-    if (lane.length >= BATCH_COUNT_MAX || command.bytes.length > BATCH_BYTES_MAX) return appendAlone(stream, command);
+    if (lane.length >= LANE_COUNT_MAX) this.#close(stream.objectName, lane);
+    if (lane.length >= LANE_COUNT_MAX || command.bytes.length > BATCH_BYTES_MAX) return appendAlone(stream, command);
     const turn = await waitForTurn(lane, command);
     switch (turn.kind) {
       case "answer":
-        return turn.answer;
+        return isOverloaded(turn.answer) ? appendAlone(stream, command) : turn.answer;
       case "lead":
-        return this.#lead(stream, lane, command, keepAlive);
+        return this.#lead(stream, lane, command);
       case "alone":
         this.#close(stream.objectName, lane);
         return appendAlone(stream, command);
@@ -61,16 +69,14 @@ export class AppendBatcher {
   }
 
   /** Makes one call for this append and for all that wait, then passes the lane on. */
-  async #lead(stream: StreamClient, lane: Lane, own: AppendCommand, keepAlive: KeepAlive): Promise<Answer> {
+  async #lead(stream: StreamClient, lane: Lane, own: AppendCommand): Promise<Answer> {
     const others = takeBatch(lane, own.bytes.length);
     try {
       const commands = [own, ...others.map(({ command }) => command)];
-      const calling = stream.call(async (stub) => ({ ok: true, answers: await stub.appendAll(commands) }));
-      if (others.length > 0) keepAlive(calling);
-      const called = await calling;
+      const called = await stream.call(async (stub) => ({ ok: true, answers: await stub.appendAll(commands) }));
       const answerOf = (index: number): Answer => (called.ok ? present(called.answers[index]) : called);
       for (const [index, { take }] of others.entries()) take({ kind: "answer", answer: answerOf(index + 1) });
-      return answerOf(0);
+      return isOverloaded(answerOf(0)) ? await appendAlone(stream, own) : answerOf(0);
     } catch (error) {
       for (const { take } of others) take({ kind: "alone" });
       throw error;
@@ -121,6 +127,11 @@ function takeBatch(lane: Lane, ownBytes: number): Lane {
     count += 1;
   }
   return lane.splice(0, count);
+}
+
+/** The object had too much waiting and did nothing: calling alone tries again for a while. */
+function isOverloaded(answer: Answer): boolean {
+  return !answer.ok && answer.problem.code === "overloaded";
 }
 
 function present(answer: Answer | undefined): Answer {

@@ -15,6 +15,10 @@ export const SCOPE_OF_METHOD: Readonly<Record<string, Scope>> = {
   DELETE: "manage",
 };
 
+/**
+ * Decide by `project`, `stream` and `scope`, never by the URL or method of `request`: a fork asks a second time, with its
+ * own PUT request, whether its source may be read.
+ */
 export interface AuthorizeInput {
   readonly request: Request;
   readonly project: string;

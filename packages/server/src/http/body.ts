@@ -3,6 +3,7 @@
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
 type Bytes = Uint8Array<ArrayBuffer>;
+type Read = Result<{ bytes: Bytes }>;
 
 const SHORT_BYTES_MAX = 64 * 1024;
 
@@ -17,10 +18,7 @@ const DISCARD_MS_MAX = 5_000;
 export async function readBody(request: Request, bytesMax: number): Promise<Result<{ bytes: Bytes }>> {
   if (request.body === null) return { ok: true, bytes: new Uint8Array() };
   const encoding = (request.headers.get("Content-Encoding") ?? "identity").trim().toLowerCase();
-  if (encoding === "identity" && isShort(request, bytesMax)) {
-    return { ok: true, bytes: new Uint8Array(await request.arrayBuffer()) };
-  }
-  if (encoding === "identity" || encoding === "") return readAll(request.body, bytesMax, DISCARD_BYTES_MAX);
+  if (encoding === "identity" || encoding === "") return readPlain(request, request.body, bytesMax);
   if (encoding !== "gzip" && encoding !== "x-gzip" && encoding !== "deflate") {
     return refuse("content-encoding-unsupported", `The body's Content-Encoding is ${encoding}.`, {
       hint: "Send it as gzip, deflate or identity.",
@@ -33,6 +31,15 @@ export async function readBody(request: Request, bytesMax: number): Promise<Resu
     return await readAll(request.body.pipeThrough(decoder), bytesMax, 0);
   } catch {
     return refuse("content-encoding-broken", `The body does not decode as ${encoding}.`);
+  }
+}
+
+async function readPlain(request: Request, body: ReadableStream<Uint8Array>, bytesMax: number): Promise<Read> {
+  try {
+    if (isShort(request, bytesMax)) return { ok: true, bytes: new Uint8Array(await request.arrayBuffer()) };
+    return await readAll(body, bytesMax, DISCARD_BYTES_MAX);
+  } catch {
+    return refuse("body-incomplete", "The body broke off before its end.");
   }
 }
 

@@ -1,17 +1,11 @@
-/**
- * The edge's hold on one stream's object. A call whose answer is lost (a deploy, a restart, an overloaded machine) is
- * made again here, because clients cannot do it safely: every command is safe to repeat by its producer, its attempt
- * or its nature.
- */
+/** The edge's hold on one stream's object. */
 
-import { refuse, type OffsetRef, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
+import type { OffsetRef, Result } from "@durable-streams-cloudflare/protocol";
 
 import { ATTACH_HEADER, attachRequest, decodeAttachHeader, type AttachAnswer } from "../stream/attach-request.ts";
+import { callAgain } from "../stream/call-again.ts";
 import type { AttachFacts, StreamApi } from "../stream/commands.ts";
 import type { StreamDO } from "../stream/object.ts";
-
-const TRIES = 5;
-const FIRST_DELAY_MS = 20;
 
 type Stub = StreamApi & { fetch(request: Request): Promise<Response> };
 
@@ -22,8 +16,8 @@ export class StreamClient {
   readonly objectName: string;
   /** Milliseconds spent waiting for the object. */
   objectMs = 0;
-  /** Tries whose answer was lost. */
-  failedTries = 0;
+  /** Calls whose answer was lost, and that were made again. */
+  lostAnswers = 0;
 
   constructor(namespace: DurableObjectNamespace<StreamDO>, objectName: string) {
     this.#namespace = namespace;
@@ -39,7 +33,10 @@ export class StreamClient {
   async call<Facts>(invoke: (stub: Stub) => Promise<Result<Facts>>): Promise<Result<Facts>> {
     const startedAt = performance.now();
     try {
-      return await this.#withTries(invoke);
+      return await callAgain(
+        () => invoke(this.#namespace.getByName(this.objectName)),
+        () => (this.lostAnswers += 1),
+      );
     } finally {
       this.objectMs += performance.now() - startedAt;
     }
@@ -57,41 +54,4 @@ export class StreamClient {
       return answer.ok ? { ok: true, facts: answer, socket } : answer;
     });
   }
-
-  async #withTries<Facts>(invoke: (stub: Stub) => Promise<Result<Facts>>): Promise<Result<Facts>> {
-    for (let tries = 1; ; tries += 1) {
-      try {
-        return await invoke(this.#namespace.getByName(this.objectName));
-      } catch (error) {
-        if (isOverloaded(error)) return refuseOverloaded();
-        if (!isTransient(error)) throw error;
-        this.failedTries += 1;
-        if (tries === TRIES) return refuseUnavailable();
-        await scheduler.wait(FIRST_DELAY_MS * 2 ** tries * (0.5 + Math.random()));
-      }
-    }
-  }
 }
-
-/** The runtime's marks on errors of its own; an error that our object threw has `remote` and neither of the others. */
-function isTransient(error: unknown): boolean {
-  return hasMark(error, "retryable") || hasMark(error, "durableObjectReset");
-}
-
-function isOverloaded(error: unknown): boolean {
-  return hasMark(error, "overloaded");
-}
-
-function hasMark(error: unknown, mark: string): boolean {
-  return typeof error === "object" && error !== null && (error as Record<string, unknown>)[mark] === true;
-}
-
-function refuseOverloaded(): Refusal {
-  return refuse("overloaded", "The stream's object has too many requests waiting.", { headers: RETRY_SOON });
-}
-
-function refuseUnavailable(): Refusal {
-  return refuse("unavailable", `The stream's object did not answer in ${TRIES} tries.`, { headers: RETRY_SOON });
-}
-
-const RETRY_SOON = { "Retry-After": "1" };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { parseTarget, rawPath } from "./target.ts";
+import { parseTarget, parseTargetPath, rawPath } from "./target.ts";
 
 const ROOT = "https://host.example/v1/stream/";
 
@@ -71,4 +71,11 @@ it.each([
   { url: "https://host.example/a?next=https://other/", path: "/a" },
 ])("the raw path of $url is $path", ({ url, path }) => {
   expect(rawPath(url)).toBe(path);
+});
+
+it("another spelling of the root is not the root", () => {
+  expect(parseTargetPath("/v1/%73tream/x", "single")).toMatchObject({
+    ok: false,
+    problem: { code: "route-not-found" },
+  });
 });

@@ -28,7 +28,9 @@ export function parseTarget(url: string, tenancy: Config["tenancy"]): Result<Tar
 
 /** The same for a path alone, percent-encoded as in a URL. It must be below the protocol's root. */
 export function parseTargetPath(path: string, tenancy: Config["tenancy"]): Result<Target> {
-  if (path.length <= STREAM_ROOT.length) {
+  // The router has matched the decoded path: `/v1/%73tream/` is not a second name of the root.
+  if (!path.startsWith(STREAM_ROOT)) return refuse("route-not-found", `Streams are below ${STREAM_ROOT}.`);
+  if (path.length === STREAM_ROOT.length) {
     return refuse("path-invalid", "The path names no stream.", { hint: `Use ${STREAM_ROOT}<stream>.` });
   }
   const parsed = parseStreamName(path.slice(STREAM_ROOT.length));

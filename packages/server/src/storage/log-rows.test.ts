@@ -8,7 +8,6 @@ import {
   insertCommit,
   isAppendBoundary,
   lastBoundaryAtOrBefore,
-  lastRowNotes,
   newestNotes,
   notesSince,
   readRange,
@@ -63,7 +62,7 @@ describe("rows", () => {
     const notes = { streamSeq: "s", closed: {} };
     insertCommit(database, 0, patternBytes(ROW_BYTES_MAX + 5), notes, 7);
     expect(notesSince(database, 0).map((row) => row.notes)).toEqual([{ open: true }, notes]);
-    expect(lastRowNotes(database)).toEqual({ position: ROW_BYTES_MAX, size: 5, committedAtMs: 7, notes });
+    expect(newestNotes(database, 1)[0]).toEqual({ position: ROW_BYTES_MAX, size: 5, committedAtMs: 7, notes });
   });
 
   it("newest notes come newest first, and no more than asked for", () => {
@@ -74,14 +73,14 @@ describe("rows", () => {
   it("a close without data is a row of its own at the tail, and no byte", () => {
     const { database, bytes, tail } = logOf([[3, 4]]);
     insertCommit(database, tail, new Uint8Array(), { closed: {} }, 9);
-    expect(lastRowNotes(database)).toMatchObject({ position: tail, size: 0, notes: { closed: {} } });
+    expect(newestNotes(database, 1)[0]).toMatchObject({ position: tail, size: 0, notes: { closed: {} } });
     expect(Buffer.compare(readRange(database, 0, tail, 100), bytes)).toBe(0);
     expect(isAppendBoundary(database, tail)).toBe(true);
   });
 
   it("an empty log has no rows, and position 0 as its only boundary", () => {
     const database = emptyLog();
-    expect(lastRowNotes(database)).toBeUndefined();
+    expect(newestNotes(database, 1)[0]).toBeUndefined();
     expect(lastBoundaryAtOrBefore(database, 5)).toBe(0);
     expect(firstBoundaryAfter(database, 0)).toBeUndefined();
     expect(readRange(database, 0, 10, 10)).toHaveLength(0);

@@ -8,7 +8,7 @@
  */
 
 import { decodeNotes, encodeNotes, type CommitNotes } from "./commit-notes.ts";
-import { firstRow, type Database } from "./database.ts";
+import type { Database } from "./database.ts";
 
 /** A comfortable half of the platform's 2 MB limit on one value. */
 export const ROW_BYTES_MAX = 1024 * 1024;
@@ -48,12 +48,6 @@ export function insertCommit(
     insertRow(database, position + from, part, { open: true }, committedAtMs);
   }
   insertRow(database, position + from, bytes.subarray(from), notes, committedAtMs);
-}
-
-/** The newest row, or `undefined` in a stream that never had a commit. */
-export function lastRowNotes(database: Database): LogRowNotes | undefined {
-  const row = firstRow<NotesColumns>(database, `SELECT ${NOTES_COLUMNS} FROM log ORDER BY position DESC LIMIT 1`);
-  return row === undefined ? undefined : toNotes(row);
 }
 
 /** The notes of all rows at or after a position, in order. Bounded by the distance between checkpoints. */

@@ -9,6 +9,7 @@
 import {
   decideProducer,
   isStreamSeqAfter,
+  lineageAtBase,
   mediaType,
   refuse,
   refuseClosed,
@@ -141,7 +142,7 @@ function factsOf(
   outcome: AppendFacts["outcome"],
   producer: ProducerState | ProducerClaim | undefined,
 ): AppendFacts {
-  const { lineage } = draft.state;
+  const lineage = lineageAtBase(draft.state.lineage);
   const closed = draft.closure !== undefined;
   return {
     outcome,

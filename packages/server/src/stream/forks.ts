@@ -56,6 +56,11 @@ export async function planPin(
   const position = await addSubOffset(state, { host, isCurrent }, anchor, command.subOffset);
   if (typeof position !== "number") return position;
   const ancestors = ancestorsOfFork(host.name, lineage, position);
+  if (ancestors.length > ANCESTORS_MAX) {
+    return refuse("fork-too-deep", `A fork's bytes may lie in at most ${ANCESTORS_MAX} other streams.`, {
+      hint: "Copy the source into a new stream, and fork that.",
+    });
+  }
   return { ok: true, contentType, lifetime, incarnation: lineage.incarnation, ancestors };
 }
 
@@ -74,6 +79,12 @@ async function resolveAnchor(
   const page = await host.peer(owner.name).page({ ...owner, to: owner.from, paging: "bytes", checkFrom: true });
   return page.ok ? position : page;
 }
+
+/** Every read of a fork carries the list of its ancestors between object and edge. */
+const ANCESTORS_MAX = 256;
+
+/** Counting messages keeps the object from other work: about 5 ms a MiB. More than any single append has. */
+const SUB_OFFSET_BYTES_MAX = 32 * 1024 * 1024;
 
 interface PlanPorts {
   readonly host: StreamHost;
@@ -95,6 +106,7 @@ async function addSubOffset(
   for (let position = anchor; position < state.tail;) {
     const page = await readAnywhere(state, ports, position);
     if (!(page instanceof Uint8Array)) return page;
+    if (position - anchor > SUB_OFFSET_BYTES_MAX) return refuseFarSubOffset();
     if (page.length === 0) throw new Error("The log has a hole.");
     const end = counter.take(page);
     if (end !== undefined) return position + end;
@@ -119,6 +131,16 @@ async function readAnywhere(
 /** Whether an append ended at a position of the stream's own bytes. */
 export function isOwnBoundary(state: StreamState, host: StreamHost, position: number): boolean {
   return position === state.base || position === state.tail || isAppendBoundary(host.database, position);
+}
+
+function refuseFarSubOffset(): Refusal {
+  return refuse(
+    "fork-sub-offset-invalid",
+    `A sub-offset reaches at most ${SUB_OFFSET_BYTES_MAX} bytes past its offset.`,
+    {
+      hint: "Fork from an offset that is nearer to the place.",
+    },
+  );
 }
 
 function refuseSubOffset(available: number, unit: string): Refusal {

@@ -22,6 +22,6 @@ it("a frame arrives as it was sent", async () => {
 it("a message of another version, or one that is too short, is refused", () => {
   const message = encodeFrame({ from: 0, to: 1, closed: false, bytes: new Uint8Array(1) });
   new DataView(message).setUint8(0, 2);
-  expect(() => decodeFrame(message)).toThrow("version");
-  expect(() => decodeFrame(message.slice(0, 17))).toThrow("version");
+  expect(decodeFrame(message)).toBeUndefined();
+  expect(decodeFrame(message.slice(0, 17))).toBeUndefined();
 });

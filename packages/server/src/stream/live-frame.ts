@@ -30,12 +30,10 @@ export function encodeFrame(frame: LiveFrame): ArrayBuffer {
   return message.buffer;
 }
 
-/** @throws Error on a message that no version of us sends. */
-export function decodeFrame(message: ArrayBuffer): LiveFrame {
+/** @returns `undefined` for a message of another version. */
+export function decodeFrame(message: ArrayBuffer): LiveFrame | undefined {
   const header = new DataView(message);
-  if (message.byteLength < HEADER_BYTES || header.getUint8(0) !== VERSION) {
-    throw new Error("A live frame has an unknown version.");
-  }
+  if (message.byteLength < HEADER_BYTES || header.getUint8(0) !== VERSION) return undefined;
   return {
     closed: (header.getUint8(1) & FLAG_CLOSED) !== 0,
     from: header.getFloat64(2),

@@ -21,6 +21,7 @@ import type {
   StreamApi,
 } from "./commands.ts";
 import { LiveReaders } from "./live-readers.ts";
+import { peerOf } from "./peer.ts";
 import { Stream } from "./stream.ts";
 
 /** What a stream's object needs: its own namespace, because forks read from other streams. */
@@ -40,8 +41,8 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
         readers: new LiveReaders(() => context.getWebSockets()),
         now: () => Date.now(),
         sync: () => storage.sync(),
-        name: context.id.name ?? context.id.toString(),
-        peer: (name) => env.STREAMS.getByName(name),
+        name: nameOf(context.id),
+        peer: (name) => peerOf(() => env.STREAMS.getByName(name)),
         newId: () => crypto.randomUUID(),
         purge: () => storage.deleteAll(),
         setAlarm: (atMs) => void storage.setAlarm(atMs),
@@ -111,4 +112,10 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
   override webSocketClose(): void {
     this.#stream.readerLeft();
   }
+}
+
+/** Forks record names for good, so a made-up one would be worse than none. */
+function nameOf(id: DurableObjectId): string {
+  if (id.name === undefined) throw new Error("A stream's object must be got by its name.");
+  return id.name;
 }

@@ -10,6 +10,7 @@ import {
   DEFAULT_CONTENT_TYPE,
   framingOf,
   inheritedStretches,
+  lineageAtBase,
   matchesEtag,
   rangeEtag,
   refuse,
@@ -343,6 +344,6 @@ function headFacts(state: StreamState): HeadFacts {
 }
 
 function createFacts(state: StreamState, created: boolean): CreateFacts {
-  const { contentType, lineage, tail } = state;
-  return { created, contentType, lineage, tail, closed: state.closure !== undefined };
+  const { contentType, tail } = state;
+  return { created, contentType, lineage: lineageAtBase(state.lineage), tail, closed: state.closure !== undefined };
 }

@@ -36,6 +36,19 @@ export function logRequest(entry: RequestLog): void {
   (isFault ? console.error : console.log)(line);
 }
 
+/** Writes what went wrong after the request's line was written: in the middle of a response. */
+export function logFault(level: Config["logLevel"], message: string, error: unknown): void {
+  if (level === "off") return;
+  const line = {
+    "@timestamp": new Date().toISOString(),
+    "log.level": "error",
+    "service.name": "durable-streams",
+    message,
+  };
+  // oxlint-disable-next-line no-console -- this is where the runtime takes log lines from
+  console.error(JSON.stringify({ ...line, ...errorFields(error) }));
+}
+
 /** 501 is an honest answer, not a fault. */
 function isServerFault(status: number): boolean {
   return status >= 500 && status !== 501;

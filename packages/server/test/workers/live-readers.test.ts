@@ -91,7 +91,10 @@ describe("the position of a socket", () => {
       await evict(edge);
     }
     while (messages.length < 3) await scheduler.wait(5);
-    const frames = messages.map(decodeFrame).map(({ from, to, bytes }) => [from, to, textOf(bytes)]);
+    const frames = messages.map((message) => {
+      const frame = decodeFrame(message);
+      return [frame?.from, frame?.to, textOf(frame?.bytes ?? new Uint8Array())];
+    });
     expect(frames).toEqual([
       [10, 11, "a"],
       [11, 13, "bc"],

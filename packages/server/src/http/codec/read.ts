@@ -10,7 +10,8 @@ import {
   type Result,
 } from "@durable-streams-cloudflare/protocol";
 
-import type { HeadFacts, ReadFacts } from "../../stream/commands.ts";
+import type { ReadFacts } from "../../stream/commands.ts";
+import { logFault } from "../../telemetry/log.ts";
 import { NO_STORE, readCacheControl } from "../cache-control.ts";
 import type { Exchange } from "../exchange.ts";
 import { nextPage } from "../paging.ts";
@@ -64,22 +65,30 @@ export function readResponse(exchange: Exchange, facts: ReadFacts, query: ReadQu
   return new Response(body, { headers });
 }
 
-/** Headers that say where a stream stands; shared by every kind of read. */
-export function standingHeaders(facts: Pick<HeadFacts, "lineage" | "tail" | "closed">, to: number): Headers {
-  const headers = new Headers({ [HEADER.nextOffset]: offsetAt(facts.lineage, to) });
-  if (to === facts.tail) headers.set(HEADER.upToDate, "true");
-  if (to === facts.tail && facts.closed) headers.set(HEADER.closed, "true");
-  return headers;
-}
-
-function readHeaders(facts: ReadFacts, isPublic: boolean, offset: OffsetRef): Headers {
-  const headers = standingHeaders(facts, facts.to);
-  headers.set("Content-Type", facts.contentType);
+/**
+ * What a read with data says of itself.
+ * @param offset as the client asked for it: `now` is a different place each time, so nobody may keep its answer.
+ */
+export function readHeaders(
+  facts: Pick<ReadFacts, "lineage" | "tail" | "closed" | "contentType" | "to" | "etag">,
+  isPublic: boolean,
+  offset: OffsetRef,
+): Headers {
+  const { lineage, to, tail } = facts;
+  const headers = new Headers({
+    "Content-Type": facts.contentType,
+    // A stream may hold HTML; navigated to, it must not run in this origin.
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    [HEADER.nextOffset]: offsetAt(lineage, to),
+  });
+  if (to === tail) headers.set(HEADER.upToDate, "true");
+  if (to === tail && facts.closed) headers.set(HEADER.closed, "true");
   if (offset.kind === "now") {
     headers.set("Cache-Control", NO_STORE);
     return headers;
   }
-  const isFixed = offset.kind === "at" && facts.to < facts.tail;
+  // Fixed for ever, because the URL names this very incarnation: an ancestor's might come to mean another fork.
+  const isFixed = offset.kind === "at" && offset.incarnation === lineage.incarnation && to < tail;
   headers.set("Cache-Control", readCacheControl({ isPublic, isFixed }));
   headers.set("ETag", facts.etag);
   return headers;
@@ -93,7 +102,7 @@ function pagedBody(exchange: Exchange, facts: ReadFacts): ReadableStream<Uint8Ar
   let next: Uint8Array<ArrayBuffer> | undefined = facts.page;
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
-      const page = next ?? (await nextPage(exchange.stream, stretches, position));
+      const page = next ?? (await fetchNext(exchange, stretches, position));
       next = undefined;
       const isFirst = position === facts.from;
       position += page.length;
@@ -101,4 +110,18 @@ function pagedBody(exchange: Exchange, facts: ReadFacts): ReadableStream<Uint8Ar
       if (position === to) controller.close();
     },
   });
+}
+
+/** What fails here fails after the response has begun, so this is the only place that can tell of it. */
+async function fetchNext(
+  { stream, config }: Exchange,
+  stretches: ReadFacts["stretches"],
+  position: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return await nextPage(stream, stretches, position);
+  } catch (error) {
+    logFault(config.logLevel, "A read broke off.", error);
+    throw error;
+  }
 }

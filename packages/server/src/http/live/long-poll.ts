@@ -5,8 +5,8 @@ import {
   HEADER,
   nextCursor,
   offsetAt,
-  parseOffset,
   rangeEtag,
+  refAt,
   refuse,
   type OffsetRef,
   type Result,
@@ -14,9 +14,9 @@ import {
 
 import type { AttachFacts } from "../../stream/commands.ts";
 import type { LiveFrame } from "../../stream/live-frame.ts";
-import { NO_STORE, readCacheControl } from "../cache-control.ts";
+import { NO_STORE } from "../cache-control.ts";
 import { toBody } from "../codec/payload.ts";
-import { readResponse, standingHeaders, type ReadQuery } from "../codec/read.ts";
+import { readHeaders, readResponse, type ReadQuery } from "../codec/read.ts";
 import type { Exchange } from "../exchange.ts";
 import { readFirstPage } from "../paging.ts";
 import { listen } from "./reader-socket.ts";
@@ -27,18 +27,20 @@ const REATTACH_DELAY_MS = 50;
 type Waited = { readonly kind: "frame"; readonly frame: LiveFrame } | { readonly kind: "gone" | "lost" | "timeout" };
 
 export async function longPoll(exchange: Exchange, query: ReadQuery): Promise<Result<{ response: Response }>> {
-  const deadlineMs = Date.now() + exchange.config.longPollTimeoutMs;
+  const expiresAtMs = exchange.granted.expiresAtMs ?? Infinity;
+  const deadlineMs = Math.min(Date.now() + exchange.config.longPollTimeoutMs, expiresAtMs);
   const cursor = nextCursor(Date.now(), query.cursor);
   let from: OffsetRef = query.offset;
   for (;;) {
     const attached = await exchange.stream.attach(from);
     if (!attached.ok) return attached;
     const { facts, socket } = attached;
-    if (facts.standing === "behind") return readAll(exchange, { ...query, offset: at(facts) }, cursor);
+    if (facts.standing === "behind") return readAll(exchange, query, at(facts), cursor);
     if (facts.standing === "ended") return { ok: true, response: emptyResponse(facts, cursor) };
     if (socket === undefined) return refuse("internal", "The object attached a reader without a socket.");
     const waited = await waitForFrame(socket, deadlineMs - Date.now(), exchange.request.signal);
-    if (waited.kind === "frame") return { ok: true, response: frameResponse(exchange, facts, waited.frame, cursor) };
+    if (waited.kind === "frame")
+      return { ok: true, response: frameResponse(exchange, facts, waited.frame, query, cursor) };
     if (waited.kind === "timeout") return { ok: true, response: emptyResponse(facts, cursor) };
     // A stream that is gone is asked once more: it knows whether forks still need it.
     if (waited.kind === "lost") await scheduler.wait(REATTACH_DELAY_MS);
@@ -47,14 +49,20 @@ export async function longPoll(exchange: Exchange, query: ReadQuery): Promise<Re
   }
 }
 
-async function readAll(exchange: Exchange, query: ReadQuery, cursor: string): Promise<Result<{ response: Response }>> {
+/** @param from where to read, exactly; the query may say `now`, and decides who may keep the response. */
+async function readAll(
+  exchange: Exchange,
+  query: ReadQuery,
+  from: OffsetRef,
+  cursor: string,
+): Promise<Result<{ response: Response }>> {
   const ifNoneMatch = exchange.request.headers.get("If-None-Match");
-  const facts = await readFirstPage(exchange.stream, { from: query.offset, ifNoneMatch, paging: "bytes" });
+  const facts = await readFirstPage(exchange.stream, { from, ifNoneMatch, paging: "bytes" });
   return facts.ok ? { ok: true, response: readResponse(exchange, facts, query, cursor) } : facts;
 }
 
 function at({ lineage, position }: AttachFacts): OffsetRef {
-  return parseOffset(offsetAt(lineage, position)) ?? { kind: "start" };
+  return refAt(lineage, position);
 }
 
 function waitForFrame(socket: WebSocket, timeoutMs: number, signal: AbortSignal): Promise<Waited> {
@@ -76,13 +84,17 @@ function waitForFrame(socket: WebSocket, timeoutMs: number, signal: AbortSignal)
 }
 
 /** What a commit brought. A close without data is the end of the stream, and has no body. */
-function frameResponse(exchange: Exchange, facts: AttachFacts, frame: LiveFrame, cursor: string): Response {
+function frameResponse(
+  exchange: Exchange,
+  facts: AttachFacts,
+  frame: LiveFrame,
+  query: ReadQuery,
+  cursor: string,
+): Response {
   const standing = { ...facts, tail: frame.to, closed: frame.closed };
   if (frame.bytes.length === 0) return emptyResponse({ ...standing, position: frame.to }, cursor);
-  const headers = standingHeaders(standing, frame.to);
-  headers.set("Content-Type", facts.contentType);
-  headers.set("Cache-Control", readCacheControl({ isPublic: exchange.granted.isPublic, isFixed: false }));
-  headers.set("ETag", rangeEtag(facts.lineage.incarnation, frame.from, frame.to, frame.closed));
+  const etag = rangeEtag(facts.lineage.incarnation, frame.from, frame.to, frame.closed);
+  const headers = readHeaders({ ...standing, to: frame.to, etag }, exchange.granted.isPublic, query.offset);
   headers.set(HEADER.cursor, cursor);
   return new Response(toBody(frame.bytes.slice(), framingOf(facts.contentType), true, true), { headers });
 }

@@ -28,7 +28,12 @@ export function listen(socket: WebSocket, events: ReaderSocketEvents): ReaderSoc
   };
   socket.binaryType = "arraybuffer";
   socket.addEventListener("message", ({ data }) => {
-    if (isOpen && data instanceof ArrayBuffer) events.onFrame(decodeFrame(data));
+    if (!isOpen || !(data instanceof ArrayBuffer)) return;
+    const frame = decodeFrame(data);
+    if (frame !== undefined) return events.onFrame(frame);
+    // Of another version of us, while a deploy is under way.
+    socket.close(1000, "unreadable");
+    end("lost");
   });
   socket.addEventListener("close", ({ code }) => end(code === CLOSE_GONE ? "gone" : "lost"));
   socket.addEventListener("error", () => end("lost"));

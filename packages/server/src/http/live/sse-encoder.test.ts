@@ -142,3 +142,17 @@ it("a control in the middle of catching up does not claim to be up to date", () 
   const events = eventsOf(encoderOf("text/plain").batch(utf8("x"), { ...LIVE, upToDate: false }));
   expect(JSON.parse(events[1]?.data ?? "")).not.toHaveProperty("upToDate");
 });
+
+describe("text that is not UTF-8", () => {
+  const latin = new Uint8Array([0x63, 0x61, 0x66, 0xe9]);
+
+  it("is sent at once when its type says so", () => {
+    expect(encoderOf("text/plain; charset=iso-8859-1").batch(latin, LIVE)).toBeDefined();
+  });
+
+  it("is held for one append at the most when its type does not", () => {
+    const encoder = encoderOf("text/plain");
+    expect(encoder.batch(latin, LIVE)).toBeUndefined();
+    expect(eventsOf(encoder.batch(latin, LIVE)).map(({ type }) => type)).toEqual(["data", "control"]);
+  });
+});

@@ -19,6 +19,8 @@ type Bytes = Uint8Array<ArrayBuffer>;
 /** Bytes per call of `String.fromCharCode`; a multiple of 3, so that pieces of base64 join without padding. */
 const BASE64_STEP = 0x6000;
 
+const HELD_BYTES_MAX = 64 * 1024;
+
 const encoder = new TextEncoder();
 /** Reused: decoding without `stream` keeps no state between calls. */
 const utf8 = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
@@ -33,11 +35,13 @@ export class SseEncoder {
   readonly #contentType: string;
   readonly #lineage: Lineage;
   readonly #clientCursor: string | null;
+  readonly #isUtf8Text: boolean;
   /** Text that ends inside a character: it waits for the append that brings the rest. */
   #held: Bytes = new Uint8Array();
 
   constructor(stream: { contentType: string; lineage: Lineage }, clientCursor: string | null) {
     this.#contentType = stream.contentType;
+    this.#isUtf8Text = mediaType(stream.contentType).startsWith("text/") && isUtf8(stream.contentType);
     this.#lineage = stream.lineage;
     this.#clientCursor = clientCursor;
   }
@@ -51,7 +55,7 @@ export class SseEncoder {
   batch(bytes: Bytes, standing: Standing): Uint8Array | undefined {
     const whole = this.#held.length === 0 ? bytes : joined(this.#held, bytes);
     if (whole.length === 0) return this.control(standing);
-    if (mediaType(this.#contentType).startsWith("text/") && !standing.closed && endsInsideCharacter(whole)) {
+    if (!standing.closed && this.#mayBeHeld(bytes, whole) && endsInsideCharacter(whole)) {
       this.#held = whole;
       return undefined;
     }
@@ -62,6 +66,12 @@ export class SseEncoder {
   /** A `control` alone: at the beginning of a session, or when the stream closed without data. */
   control(standing: Standing): Uint8Array {
     return encoder.encode(this.#controlText(standing));
+  }
+
+  /** Not text of another encoding, which ends like that all the time; and never more than a little. */
+  #mayBeHeld(bytes: Bytes, whole: Bytes): boolean {
+    const goesOn = this.#held.length === 0 || isContinuation(bytes[0] ?? 0);
+    return this.#isUtf8Text && goesOn && whole.length <= HELD_BYTES_MAX;
   }
 
   #payload(bytes: Bytes): string {
@@ -80,6 +90,16 @@ export class SseEncoder {
         };
     return controlEvent(control);
   }
+}
+
+/** Text is UTF-8 unless its type says otherwise. */
+function isUtf8(contentType: string): boolean {
+  const charset = /;\s*charset\s*=\s*"?([^";\s]+)/i.exec(contentType)?.[1];
+  return charset === undefined || /^utf-?8$/i.test(charset);
+}
+
+function isContinuation(byte: number): boolean {
+  return byte >= 0x80 && byte < 0xc0;
 }
 
 /** Whether the last bytes begin a UTF-8 character that is not complete. Bytes that no character has do not count. */

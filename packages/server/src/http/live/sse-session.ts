@@ -9,10 +9,11 @@
  * restart of the object is not seen by the client at all.
  */
 
-import { HEARTBEAT, offsetAt, parseOffset, type Lineage, type OffsetRef } from "@durable-streams-cloudflare/protocol";
+import { HEARTBEAT, refAt, type Lineage, type OffsetRef } from "@durable-streams-cloudflare/protocol";
 
 import type { AttachFacts } from "../../stream/commands.ts";
 import type { LiveFrame } from "../../stream/live-frame.ts";
+import { logFault } from "../../telemetry/log.ts";
 import type { Exchange } from "../exchange.ts";
 import { readFirstPage } from "../paging.ts";
 import { listen, type ReaderSocket } from "./reader-socket.ts";
@@ -98,6 +99,7 @@ export class SseSession {
     this.#position += read.page.length;
     const upToDate = this.#position === read.tail;
     const closed = upToDate && read.closed;
+    this.#losses = 0;
     if (read.page.length > 0 || closed) {
       this.#send(this.#encoder.batch(read.page, { position: this.#position, upToDate, closed }));
     }
@@ -115,7 +117,7 @@ export class SseSession {
   }
 
   #offset(): OffsetRef {
-    return parseOffset(offsetAt(this.#lineage, this.#position)) ?? { kind: "start" };
+    return refAt(this.#lineage, this.#position);
   }
 
   #goLive(socket: WebSocket): void {
@@ -188,6 +190,7 @@ export class SseSession {
 
   #fail(error: unknown): void {
     if (this.#mode === "over") return;
+    logFault(this.#exchange.config.logLevel, "An event stream broke off.", error);
     this.#release();
     this.#controller?.error(error);
   }

@@ -103,13 +103,15 @@ async function read(exchange: Exchange): Promise<Handled> {
 }
 
 async function remove({ stream }: Exchange): Promise<Handled> {
-  const callsBefore = stream.failedTries;
   const facts = await stream.call((stub) => stub.remove());
   // The first try may have deleted the stream before its answer was lost.
-  const wasDeletedByUs = !facts.ok && facts.problem.code === "stream-not-found" && stream.failedTries > callsBefore;
+  const wasDeletedByUs = !facts.ok && stream.lostAnswers > 0 && GONE.has(facts.problem.code);
   if (!facts.ok && !wasDeletedByUs) return facts;
   return { ok: true, response: new Response(null, { status: 204, headers: { "Cache-Control": "no-store" } }) };
 }
+
+/** What a delete is answered when it has been done before. */
+const GONE: ReadonlySet<string> = new Set(["stream-not-found", "stream-deleted"]);
 
 /** The stream's absolute URL, as the client knows it. */
 function locationOf(url: string): string {

@@ -1,0 +1,23 @@
+/** Another stream's object, as a fork's calls it. */
+
+import { callAgain } from "./call-again.ts";
+import type { PeerApi } from "./commands.ts";
+
+/**
+ * Wraps the stubs of an object: a stub that failed is of no more use, so `stubOf` makes a new one for each try. Answers
+ * are copied, because an answer of RPC that is passed on would keep its call open, and the object in memory with it.
+ */
+export function peerOf(stubOf: () => PeerApi): PeerApi {
+  return {
+    page: async (command) => detach(await callAgain(() => stubOf().page(command))),
+    pin: async (command) => detach(await callAgain(() => stubOf().pin(command))),
+    release: (forkId) => stubOf().release(forkId),
+  };
+}
+
+/** Copies a plain answer of RPC and lets go of the call. */
+function detach<Answer extends object>(answer: Answer & Partial<Disposable>): Answer {
+  const plain = structuredClone<Answer>(answer);
+  answer[Symbol.dispose]?.();
+  return plain;
+}
