@@ -45,25 +45,15 @@ export class GroupCommit<Item, Facts> {
 
   /** Resolves with the item's result once it is durable; refuses at once when too much is waiting. */
   submit(item: Item): Promise<Facts | Refusal> {
-    const result = this.#enqueue(item);
-    if (!this.#running) void this.#run();
-    return result;
-  }
-
-  /** The same for several, which share a commit as far as its limits allow. */
-  submitAll(items: readonly Item[]): Promise<Facts | Refusal>[] {
-    const results = items.map((item) => this.#enqueue(item));
-    if (!this.#running) void this.#run();
-    return results;
-  }
-
-  #enqueue(item: Item): Promise<Facts | Refusal> {
     const weight = this.#ports.weigh(item);
     if (this.#pendingBytes > 0 && this.#pendingBytes + weight > this.#limits.pendingBytesMax) {
       return Promise.resolve(refuseOverloaded());
     }
-    this.#pendingBytes += weight;
-    return new Promise((resolve, reject) => this.#queue.push({ item, weight, resolve, reject }));
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ item, weight, resolve, reject });
+      this.#pendingBytes += weight;
+      if (!this.#running) void this.#run();
+    });
   }
 
   async #run(): Promise<void> {

@@ -1,4 +1,4 @@
-import { createExecutionContext, runDurableObjectAlarm } from "cloudflare:test";
+import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 
 import { createDurableStreams } from "../../src/index.ts";
@@ -30,11 +30,7 @@ export class Family {
       path,
       name,
       fetch: (query = "", init = {}) =>
-        this.#server.fetch(
-          new Request(`https://streams.example${path}${query}`, init),
-          bindings,
-          createExecutionContext(),
-        ),
+        this.#server.fetch(new Request(`https://streams.example${path}${query}`, init), bindings),
       stub: () => env.STREAMS.getByName(name),
     };
   }
