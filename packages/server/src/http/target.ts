@@ -28,11 +28,11 @@ export function parseTarget(url: string, tenancy: Config["tenancy"]): Result<Tar
 
 /** The same for a path alone, percent-encoded as in a URL. It must be below the protocol's root. */
 export function parseTargetPath(path: string, tenancy: Config["tenancy"]): Result<Target> {
-  // The router has matched the decoded path: `/v1/%73tream/` is not a second name of the root.
-  if (!path.startsWith(STREAM_ROOT)) return refuse("route-not-found", `Streams are below ${STREAM_ROOT}.`);
-  if (path.length === STREAM_ROOT.length) {
+  if (path === STREAM_ROOT || `${path}/` === STREAM_ROOT) {
     return refuse("path-invalid", "The path names no stream.", { hint: `Use ${STREAM_ROOT}<stream>.` });
   }
+  // The router has matched the decoded path: `/v1/%73tream/` is not a second name of the root.
+  if (!path.startsWith(STREAM_ROOT)) return refuse("route-not-found", `Streams are below ${STREAM_ROOT}.`);
   const parsed = parseStreamName(path.slice(STREAM_ROOT.length));
   if (!parsed.ok) return refuse(parsed.reason === "too-long" ? "path-too-long" : "path-invalid", parsed.detail);
   const [project, segments] =
