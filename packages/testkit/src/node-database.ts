@@ -6,6 +6,7 @@ type Value = string | number | null | ArrayBuffer | Uint8Array<ArrayBuffer>;
 export class NodeDatabase {
   readonly #sqlite = new DatabaseSync(":memory:");
   readonly #failures: { readonly statement: RegExp; readonly error: Error }[] = [];
+  #plans: string[] | undefined;
   /** Rows inserted, updated or deleted since the beginning. */
   rowsWritten = 0;
 
@@ -34,6 +35,15 @@ export class NodeDatabase {
     this.#failures.push({ statement, error });
   }
 
+  /** What SQLite means to do for each statement that the work runs: the steps of its query plan. */
+  plansOf(work: () => void): string[] {
+    this.#plans = [];
+    work();
+    const plans = this.#plans;
+    this.#plans = undefined;
+    return plans;
+  }
+
   /** Drops every table, as `deleteAll` does in an object. */
   wipe(): void {
     for (const { name } of this.all<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table'")) {
@@ -45,6 +55,10 @@ export class NodeDatabase {
     const failure = this.#failures.findIndex(({ statement }) => statement.test(sql));
     const [fault] = failure < 0 ? [] : this.#failures.splice(failure, 1);
     if (fault !== undefined) throw fault.error;
+    if (this.#plans !== undefined) {
+      const steps = this.#sqlite.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...params.map(toInput));
+      this.#plans.push(...steps.map(({ detail }) => String(detail)));
+    }
     const before = this.#totalChanges();
     const rows = this.#sqlite.prepare(sql).all(...params.map(toInput));
     this.rowsWritten += this.#totalChanges() - before;

@@ -7,6 +7,8 @@
 
 import { firstRow, type Database } from "./database.ts";
 import { FORKS_TABLE } from "./fork-rows.ts";
+import { logTables } from "./hot-log.ts";
+import { createLogTable } from "./log-rows.ts";
 
 const MIGRATIONS: readonly (readonly string[])[] = [
   [
@@ -23,12 +25,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
       origin TEXT,
       deleted INTEGER NOT NULL DEFAULT 0
     )`,
-    `CREATE TABLE log (
-      position INTEGER PRIMARY KEY,
-      committed_at_ms INTEGER NOT NULL,
-      notes TEXT,
-      bytes BLOB NOT NULL
-    )`,
+    createLogTable("log"),
     `CREATE TABLE producers (
       id TEXT PRIMARY KEY,
       epoch INTEGER NOT NULL,
@@ -40,7 +37,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
-const TABLES = ["stream", "log", "producers", "forks"];
+const TABLES = ["stream", "producers", "forks"];
 
 /** Whether the database holds a stream at all. */
 export function hasSchema(database: Database): boolean {
@@ -57,7 +54,7 @@ export function createSchema(database: Database): void {
 
 /** Drops the stream, but not its debts (see `fork-rows.ts`). */
 export function dropSchema(database: Database): void {
-  for (const table of TABLES) database.run(`DROP TABLE IF EXISTS ${table}`);
+  for (const table of [...TABLES, ...logTables(database)]) database.run(`DROP TABLE IF EXISTS ${table}`);
 }
 
 /**

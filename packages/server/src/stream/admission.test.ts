@@ -1,8 +1,9 @@
-import { HEADER, refuse } from "@durable-streams-cloudflare/protocol";
+import { FOREVER, HEADER, refuse } from "@durable-streams-cloudflare/protocol";
 import { NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
 import { describe, expect, it } from "vitest";
 
 import { appendOf } from "../../test/support/stream-fixture.ts";
+import { HotLog } from "../storage/hot-log.ts";
 import { createSchema } from "../storage/schema.ts";
 import { admit, draftOf, type Draft } from "./admission.ts";
 import type { AppendCommand } from "./commands.ts";
@@ -15,13 +16,8 @@ const CLAIM = { id: "p", epoch: 3, seq: 7 };
 function draft(more: Partial<StreamState> = {}): Draft {
   const database = new NodeDatabase();
   createSchema(database);
-  const state = newState({
-    incarnation: 42,
-    contentType: "text/plain",
-    lifetime: { kind: "forever" },
-    touchedAtMs: 0,
-    origin: undefined,
-  });
+  const facts = { incarnation: 42, contentType: "text/plain", lifetime: FOREVER, touchedAtMs: 0, origin: undefined };
+  const state = newState(facts, new HotLog(database));
   state.uncheckpointed.set("p", { epoch: 3, seq: 7 });
   state.streamSeq = "m";
   return draftOf(Object.assign(state, { tail: 10 }, more), database);

@@ -4,7 +4,6 @@ import type { ProducerClaim, Result } from "@durable-streams-cloudflare/protocol
 
 import type { CommitNotes } from "../storage/commit-notes.ts";
 import type { Database } from "../storage/database.ts";
-import { insertCommit } from "../storage/log-rows.ts";
 import { admit, draftOf, type Draft } from "./admission.ts";
 import type { AppendCommand, AppendFacts } from "./commands.ts";
 import type { LiveFrame } from "./live-frame.ts";
@@ -37,7 +36,7 @@ export function appendBatch(
   const position = state.tail;
   const bytes = joinBytes(admitted, draft.tail - position);
   const notes = notesOf(draft, admitted);
-  database.transaction(() => insertCommit(database, position, bytes, notes, nowMs));
+  database.transaction(() => state.log.insertCommit(position, bytes, notes, nowMs));
   const commit = { position, size: bytes.length, committedAtMs: nowMs, notes };
   applyCommit(state, commit);
   rememberAttempts(state, commit);

@@ -18,7 +18,7 @@ import {
   type Result,
 } from "@durable-streams-cloudflare/protocol";
 
-import { isAppendBoundary, PAGE_BYTES, readRange } from "../storage/log-rows.ts";
+import { PAGE_BYTES } from "../storage/hot-log.ts";
 import type { ForkCommand, PinCommand, PinFacts } from "./commands.ts";
 import type { StreamHost } from "./host.ts";
 import { refuseUnaligned, resolveOffset } from "./resolve-offset.ts";
@@ -70,7 +70,7 @@ async function resolveAnchor(
   { offset }: Pick<ForkCommand, "offset">,
 ): Promise<number | Refusal> {
   if (offset === null) return state.tail;
-  const position = resolveOffset(state, host.database, offset);
+  const position = resolveOffset(state, offset);
   // For a read an offset of a past stream is 410; for a fork it is a bad request [PROTOCOL §4.2, Fork creation errors].
   if (typeof position !== "number") return position.problem.code === "offset-gone" ? refuseUnaligned() : position;
   const [owner] = inheritedStretches(state.lineage, position, state.base);
@@ -123,14 +123,14 @@ async function readAnywhere(
 ): Promise<Uint8Array<ArrayBuffer> | Refusal> {
   const [owner] = inheritedStretches(state.lineage, position, state.base);
   if (owner === undefined && !isCurrent()) return refuseNotFound();
-  if (owner === undefined) return readRange(host.database, position, state.tail, PAGE_BYTES);
+  if (owner === undefined) return state.log.readRange(position, state.tail, PAGE_BYTES);
   const page = await host.peer(owner.name).page({ ...owner, paging: "bytes" });
   return page.ok ? page.page : page;
 }
 
 /** Whether an append ended at a position of the stream's own bytes. */
-export function isOwnBoundary(state: StreamState, host: StreamHost, position: number): boolean {
-  return position === state.base || position === state.tail || isAppendBoundary(host.database, position);
+export function isOwnBoundary(state: StreamState, position: number): boolean {
+  return position === state.base || position === state.tail || state.log.isAppendBoundary(position);
 }
 
 function refuseFarSubOffset(): Refusal {

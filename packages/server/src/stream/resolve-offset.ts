@@ -2,15 +2,13 @@
 
 import { offsetAt, refuse, type OffsetRef, type Refusal } from "@durable-streams-cloudflare/protocol";
 
-import type { Database } from "../storage/database.ts";
-import { isAppendBoundary } from "../storage/log-rows.ts";
 import type { StreamState } from "./state.ts";
 
 /**
  * The position of an offset, or why it is none of this stream's. For a place inside inherited bytes only their owner
  * knows whether an append ended there: it is asked for when they are read (`PageCommand.checkFrom`).
  */
-export function resolveOffset(state: StreamState, database: Database, from: OffsetRef): number | Refusal {
+export function resolveOffset(state: StreamState, from: OffsetRef): number | Refusal {
   if (from.kind === "start") return 0;
   if (from.kind === "now") return state.tail;
   const { position } = from;
@@ -19,7 +17,7 @@ export function resolveOffset(state: StreamState, database: Database, from: Offs
   if (position > state.tail) {
     return refuse("offset-beyond-tail", `The stream ends at ${offsetAt(state.lineage, state.tail)}.`);
   }
-  const isReal = position === state.base || position === state.tail || isAppendBoundary(database, position);
+  const isReal = position === state.base || position === state.tail || state.log.isAppendBoundary(position);
   return isReal && position >= state.base ? position : refuseUnaligned();
 }
 

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
 import { appendOf, START_MS } from "../../test/support/stream-fixture.ts";
+import { HotLog } from "../storage/hot-log.ts";
 import { createSchema } from "../storage/schema.ts";
 import { insertStreamRow, readStreamRow } from "../storage/stream-row.ts";
 import { appendBatch } from "./append-batch.ts";
@@ -22,7 +23,7 @@ function newStream(): { database: NodeDatabase; state: StreamState } {
   const database = new NodeDatabase();
   createSchema(database);
   insertStreamRow(database, FACTS);
-  return { database, state: newState(FACTS) };
+  return { database, state: newState(FACTS, new HotLog(database)) };
 }
 
 function append(stream: ReturnType<typeof newStream>, ...batch: AppendCommand[]): void {

@@ -10,7 +10,8 @@ import {
 } from "@durable-streams-cloudflare/protocol";
 
 import type { Database } from "../storage/database.ts";
-import { newestNotes, notesSince, type LogRowNotes } from "../storage/log-rows.ts";
+import { HotLog } from "../storage/hot-log.ts";
+import type { LogRowNotes } from "../storage/log-rows.ts";
 import { readProducer, upsertProducer } from "../storage/producer-rows.ts";
 import { hasSchema, upgradeSchema } from "../storage/schema.ts";
 import { readStreamRow, updateCheckpoint, type Origin } from "../storage/stream-row.ts";
@@ -32,6 +33,7 @@ export interface Closure {
 
 export interface StreamState {
   readonly lineage: Lineage;
+  readonly log: HotLog;
   /** Where the stream's own bytes begin: 0, or a fork's fork point. */
   readonly base: number;
   readonly contentType: string;
@@ -55,18 +57,21 @@ export interface StreamState {
   readonly attempts: Map<string, number>;
 }
 
-export function newState(facts: {
+export interface NewStream {
   readonly incarnation: number;
   readonly contentType: string;
   readonly lifetime: Lifetime;
   readonly touchedAtMs: number;
   readonly origin: Origin | undefined;
-}): StreamState {
+}
+
+export function newState(facts: NewStream, log: HotLog): StreamState {
   const { incarnation, contentType, lifetime, touchedAtMs, origin } = facts;
   const lineage = { incarnation, ancestors: origin?.ancestors ?? [] };
   const base = basePosition(lineage);
   return {
     lineage,
+    log,
     base,
     contentType,
     lifetime,
@@ -90,14 +95,15 @@ export function loadState(database: Database, nowMs: number): StreamState | unde
   upgradeSchema(database);
   const row = readStreamRow(database);
   if (row === undefined) return undefined;
-  const state = newState(row);
+  const log = HotLog.load(database);
+  const state = newState(row, log);
   state.streamSeq = row.streamSeq;
   state.deleted = row.deleted;
-  for (const commit of notesSince(database, row.checkpointPosition)) applyCommit(state, commit);
-  const newest = newestNotes(database, ATTEMPT_ROWS);
+  for (const commit of log.notesSince(row.checkpointPosition)) applyCommit(state, commit);
+  const newest = log.newestNotes(ATTEMPT_ROWS);
   for (const commit of newest.toReversed()) rememberAttempts(state, commit);
   const last = newest[0];
-  if (last !== undefined) state.tail = last.position + last.size;
+  state.tail = last === undefined ? Math.max(state.base, log.newestFirst) : last.position + last.size;
   // A renewal is written only once per tenth of the window (`touch`), so the disk may be that much behind. Renewed
   // never too little: a stream may outlive its window by a tenth after a restart, but never ends early.
   state.persistedTouchMs = Math.max(row.touchedAtMs, last?.committedAtMs ?? 0);

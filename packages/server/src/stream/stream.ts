@@ -24,14 +24,8 @@ import {
 
 import type { CommitNotes } from "../storage/commit-notes.ts";
 import { deleteDebt, deleteFork, insertDebt, insertFork } from "../storage/fork-rows.ts";
-import {
-  firstBoundaryAfter,
-  insertCommit,
-  lastBoundaryAtOrBefore,
-  PAGE_BYTES,
-  readRange,
-  ROW_BYTES_MAX,
-} from "../storage/log-rows.ts";
+import { HotLog, PAGE_BYTES } from "../storage/hot-log.ts";
+import { ROW_BYTES_MAX } from "../storage/log-rows.ts";
 import { createSchema } from "../storage/schema.ts";
 import { insertStreamRow, type Origin } from "../storage/stream-row.ts";
 import { appendBatch } from "./append-batch.ts";
@@ -116,7 +110,7 @@ export class Stream {
   read(command: ReadCommand): Result<ReadFacts> {
     const state = this.#lifecycle.require();
     if ("ok" in state) return state;
-    const from = resolveOffset(state, this.#host.database, command.from);
+    const from = resolveOffset(state, command.from);
     if (typeof from !== "number") return from;
     this.#lifecycle.touch(state);
     const to = this.#readEnd(state, from);
@@ -124,7 +118,7 @@ export class Stream {
     const notModified = command.from.kind !== "now" && matchesEtag(command.ifNoneMatch, etag);
     const stretches = this.#stretches(state, from, to);
     const isOurs = !notModified && from >= state.base;
-    const page = isOurs ? this.#readPage(from, to, command.paging) : new Uint8Array();
+    const page = isOurs ? readPage(state, from, to, command.paging) : new Uint8Array();
     return { ok: true, ...headFacts(state), from, to, etag, notModified, page, stretches };
   }
 
@@ -132,15 +126,15 @@ export class Stream {
   page(command: PageCommand): Result<PageFacts> {
     const state = this.#lifecycle.stored();
     if (state === undefined || state.lineage.incarnation !== command.incarnation) return refuseGone();
-    if (command.checkFrom === true && !isOwnBoundary(state, this.#host, command.from)) return refuseUnaligned();
-    return { ok: true, page: this.#readPage(command.from, command.to, command.paging) };
+    if (command.checkFrom === true && !isOwnBoundary(state, command.from)) return refuseUnaligned();
+    return { ok: true, page: readPage(state, command.from, command.to, command.paging) };
   }
 
   /** [PROTOCOL §5.7, §5.8] Where a live reader that comes with an offset stands. */
   attach(from: OffsetRef): Result<AttachFacts> {
     const state = this.#lifecycle.require();
     if ("ok" in state) return state;
-    const position = resolveOffset(state, this.#host.database, from);
+    const position = resolveOffset(state, from);
     if (typeof position !== "number") return position;
     this.#lifecycle.touch(state);
     const standing = position < state.tail ? "behind" : state.closure === undefined ? "live" : "ended";
@@ -262,7 +256,8 @@ export class Stream {
   ): Promise<Result<CreateFacts>> {
     const now = this.#host.now();
     const { bytes, closed } = command;
-    const state = newState({ incarnation, contentType, lifetime, touchedAtMs: now, origin });
+    const log = new HotLog(this.#host.database);
+    const state = newState({ incarnation, contentType, lifetime, touchedAtMs: now, origin }, log);
     const notes: CommitNotes = closed ? { closed: {} } : {};
     const hasCommit = bytes.length > 0 || closed;
     const position = state.base;
@@ -275,7 +270,7 @@ export class Stream {
       if (debt !== undefined) insertDebt(database, debt);
       createSchema(database);
       insertStreamRow(database, { incarnation, contentType, lifetime, touchedAtMs: now, origin });
-      if (hasCommit) insertCommit(database, position, bytes, notes, now);
+      if (hasCommit) log.insertCommit(position, bytes, notes, now);
       if (origin !== undefined) deleteDebt(database, origin.forkId);
     });
     if (hasCommit) applyCommit(state, { position, size: bytes.length, committedAtMs: now, notes });
@@ -314,24 +309,28 @@ export class Stream {
   #readEnd(state: StreamState, from: number): number {
     const { readBytesMax } = this.#limits;
     if (state.tail - from <= readBytesMax) return state.tail;
-    if (from >= state.base) return this.#appendsEnd(from, state.tail, readBytesMax);
+    if (from >= state.base) return appendsEnd(state, from, state.tail, readBytesMax);
     // Inside inherited bytes only their owners know where appends end, but every fork point is a good place.
     const ends = inheritedStretches(state.lineage, from, state.base).map(({ to }) => to);
     return ends.findLast((end) => end - from <= readBytesMax) ?? ends[0] ?? state.base;
   }
+}
 
-  #readPage(from: number, to: number, paging: PageCommand["paging"]): Uint8Array<ArrayBuffer> {
-    if (paging === "bytes") return readRange(this.#host.database, from, to, PAGE_BYTES);
-    const end = this.#appendsEnd(from, to, PAGE_BYTES);
-    return readRange(this.#host.database, from, end, end - from);
-  }
+function readPage(
+  { log }: StreamState,
+  from: number,
+  to: number,
+  paging: PageCommand["paging"],
+): Uint8Array<ArrayBuffer> {
+  const end = paging === "bytes" ? to : appendsEnd({ log }, from, to, PAGE_BYTES);
+  return log.readRange(from, end, paging === "bytes" ? PAGE_BYTES : end - from);
+}
 
-  /** The end of the range, or an append's end before it when the range is larger than it may be. */
-  #appendsEnd(from: number, to: number, bytesMax: number): number {
-    if (to - from <= bytesMax) return to;
-    const cut = lastBoundaryAtOrBefore(this.#host.database, from + bytesMax);
-    return cut > from ? cut : Math.min(to, firstBoundaryAfter(this.#host.database, from) ?? to);
-  }
+/** The end of the range, or an append's end before it when the range is larger than it may be. */
+function appendsEnd({ log }: Pick<StreamState, "log">, from: number, to: number, bytesMax: number): number {
+  if (to - from <= bytesMax) return to;
+  const cut = log.lastBoundaryAtOrBefore(from + bytesMax);
+  return cut > from ? cut : Math.min(to, log.firstBoundaryAfter(from) ?? to);
 }
 
 function headFacts(state: StreamState): HeadFacts {

@@ -1,0 +1,131 @@
+/**
+ * The hot log: the newest bytes of a stream, in one or more tables. Appends go to the newest; the others are frozen. A
+ * frozen table is got rid of as a whole, because `DROP TABLE` writes no rows and `DELETE` writes all of them.
+ *
+ * Tables are called `log_<first>`, where no byte of theirs lies before `first`, and each ends where the next one begins.
+ * The first of a stream is called `log`. Which tables there are is read once, from SQLite's own list.
+ */
+
+import type { CommitNotes } from "./commit-notes.ts";
+import type { Database } from "./database.ts";
+import {
+  createLogTable,
+  firstRowBoundaryAfter,
+  insertRows,
+  lastRowBoundary,
+  newestRowNotes,
+  readRows,
+  rowNotesSince,
+  type LogRowNotes,
+} from "./log-rows.ts";
+
+/** Bytes of one page between object and edge: large enough to be quick, small enough for hundreds at once. */
+export const PAGE_BYTES = 512 * 1024;
+
+const LIST_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND (name = 'log' OR name GLOB 'log_[0-9]*')";
+
+export class HotLog {
+  readonly #database: Database;
+  /** Where each table begins, in order; never empty. */
+  readonly #firsts: number[];
+
+  /** Of a stream that is being made, by default. */
+  constructor(database: Database, firsts: readonly number[] = [0]) {
+    this.#database = database;
+    this.#firsts = [...firsts];
+  }
+
+  static load(database: Database): HotLog {
+    const firsts = logTables(database).map((table) => Number(table.slice("log_".length)));
+    return new HotLog(
+      database,
+      firsts.toSorted((a, b) => a - b),
+    );
+  }
+
+  /** Appends one commit, in the transaction of the caller. */
+  insertCommit(position: number, bytes: Uint8Array<ArrayBuffer>, notes: CommitNotes, committedAtMs: number): void {
+    insertRows(this.#database, tableOf(this.newestFirst), { position, bytes, notes, committedAtMs });
+  }
+
+  /** The notes of all rows at or after a position, in order. Bounded by the distance between checkpoints. */
+  notesSince(position: number): LogRowNotes[] {
+    const start = this.#indexOf(position);
+    return this.#firsts.slice(start).flatMap((first) => rowNotesSince(this.#database, tableOf(first), position));
+  }
+
+  /** The notes of the newest rows, newest first. */
+  newestNotes(count: number): LogRowNotes[] {
+    const newest: LogRowNotes[] = [];
+    for (const first of this.#firsts.toReversed()) {
+      newest.push(...newestRowNotes(this.#database, tableOf(first), count - newest.length));
+      if (newest.length === count) break;
+    }
+    return newest;
+  }
+
+  /** Whether a position between the beginning and the tail is one that an append ended at, hence a real offset. */
+  isAppendBoundary(position: number): boolean {
+    return this.lastBoundaryAtOrBefore(position) === position;
+  }
+
+  /** The last append boundary at or before a position: where a read may be cut. */
+  lastBoundaryAtOrBefore(position: number): number {
+    const first = this.#firstOf(position);
+    return lastRowBoundary(this.#database, tableOf(first), position) ?? first;
+  }
+
+  /**
+   * The end of the first append that ends after a position: how far a read must reach at least.
+   * @returns `undefined` at the tail.
+   */
+  firstBoundaryAfter(position: number): number | undefined {
+    return firstRowBoundaryAfter(this.#database, tableOf(this.#firstOf(position)), position);
+  }
+
+  /**
+   * Reads `[from, to)`, or less: until about `bytesMax` bytes (one row more at the most), or the end of a table. A short
+   * result ends at a row's end. Returns at least one byte when there are any.
+   */
+  readRange(from: number, to: number, bytesMax: number): Uint8Array<ArrayBuffer> {
+    return readRows(this.#database, tableOf(this.#firstOf(from)), { from, to, bytesMax });
+  }
+
+  /**
+   * Begins a new table at the tail, and freezes the one before it.
+   * @param tail greater than where the newest table begins: a table without bytes cannot be frozen.
+   * @param alongside what else to write in the same transaction.
+   */
+  seal(tail: number, alongside: () => void): void {
+    this.#database.transaction(() => {
+      this.#database.run(createLogTable(tableOf(tail)));
+      alongside();
+    });
+    this.#firsts.push(tail);
+  }
+
+  /** Where the newest table begins: with no row in it, the tail. */
+  get newestFirst(): number {
+    return this.#firsts.at(-1) ?? 0;
+  }
+
+  #firstOf(position: number): number {
+    return this.#firsts[this.#indexOf(position)] ?? 0;
+  }
+
+  #indexOf(position: number): number {
+    return Math.max(
+      0,
+      this.#firsts.findLastIndex((first) => first <= position),
+    );
+  }
+}
+
+/** The names of all tables of the hot log that there are. */
+export function logTables(database: Database): string[] {
+  return database.all<{ name: string }>(LIST_TABLES).map(({ name }) => name);
+}
+
+function tableOf(first: number): string {
+  return first === 0 ? "log" : `log_${first}`;
+}
