@@ -253,6 +253,16 @@ describe("[A11] refusals", () => {
     }
   });
 
+  it.each(["/healthz", "/readyz"])("[A11] %s is only read: other methods are 405 with Allow", async (path) => {
+    for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
+      const answer = await sendRaw({ method, server: server.url, path });
+      expect([method, answer.status, answer.headers["allow"]]).toEqual([method, 405, "GET, HEAD, OPTIONS"]);
+    }
+    for (const method of ["GET", "HEAD"]) {
+      expect((await sendRaw({ method, server: server.url, path })).status).toBe(200);
+    }
+  });
+
   it("[A11] an empty array is refused, closes nothing, and is fine in a PUT", async () => {
     const url = server.newUrl();
     await create(url, { headers: JSON_TYPE, body: " [ ] " });

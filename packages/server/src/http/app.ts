@@ -51,6 +51,8 @@ export function createApp(ports: AppPorts): Hono<AppEnv> {
   app.get("/healthz", () => statusResponse("ok"));
   app.get("/readyz", () => statusResponse("ready"));
   app.options("*", () => preflightResponse());
+  app.all("/healthz", (context) => refused(context.req.raw, refuseStatusMethod()));
+  app.all("/readyz", (context) => refused(context.req.raw, refuseStatusMethod()));
   app.all(`${STREAM_ROOT}*`, (context) => serveStream(ports, context.req.raw));
   app.notFound((context) => {
     const detail = `Streams are below ${STREAM_ROOT}.`;
@@ -92,6 +94,10 @@ function withoutHeadBody(request: Request, response: Response): Response {
 
 function statusResponse(status: string): Response {
   return Response.json({ status }, { headers: { "Cache-Control": "no-store" } });
+}
+
+function refuseStatusMethod(): Refusal {
+  return refuse("method-not-allowed", "A status can only be read.", { headers: { Allow: "GET, HEAD, OPTIONS" } });
 }
 
 /** Made only for those requests that need one. */

@@ -112,6 +112,16 @@ describe("limits", () => {
     expect(batches.flat()).toEqual([600, 400, 1_000]);
   });
 
+  it("refuses the 8193rd item even if none has any weight, and accepts again when the queue has shrunk", async () => {
+    const { commits, finishSync } = slowDisk();
+    const results = Array.from({ length: 8_192 }, () => commits.submit(0));
+    expect(await commits.submit(0)).toMatchObject({ ok: false, problem: { code: "overloaded" } });
+    await finishSync();
+    const next = commits.submit(0);
+    for (let batch = 0; batch < 17; batch += 1) await finishSync();
+    expect(new Set(await Promise.all([...results, next]))).toEqual(new Set(["stored 0"]));
+  });
+
   it("takes an item that alone is above the queue's limit when nothing else waits", async () => {
     const { commits, finishSync } = slowDisk({ batchBytesMax: 10, pendingBytesMax: 10 });
     const heavy = commits.submit(50);

@@ -7,6 +7,8 @@ import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
 /** Appends of one commit: their notes must stay a small part of a row. */
 const BATCH_COUNT_MAX = 512;
+/** Items that wait or are being written. Those without bytes, such as a close, weigh nothing and yet take memory. */
+const PENDING_COUNT_MAX = 8_192;
 
 export interface GroupCommitPorts<Item, Facts> {
   /** Bytes that an item weighs, in the queue and in a batch. */
@@ -36,6 +38,7 @@ export class GroupCommit<Item, Facts> {
   readonly #limits: GroupCommitLimits;
   #queue: Waiting<Item, Facts>[] = [];
   #pendingBytes = 0;
+  #pendingCount = 0;
   #running = false;
 
   constructor(ports: GroupCommitPorts<Item, Facts>, limits: GroupCommitLimits) {
@@ -46,14 +49,19 @@ export class GroupCommit<Item, Facts> {
   /** Resolves with the item's result once it is durable; refuses at once when too much is waiting. */
   submit(item: Item): Promise<Facts | Refusal> {
     const weight = this.#ports.weigh(item);
-    if (this.#pendingBytes > 0 && this.#pendingBytes + weight > this.#limits.pendingBytesMax) {
-      return Promise.resolve(refuseOverloaded());
-    }
+    if (!this.#hasRoom(weight)) return Promise.resolve(refuseOverloaded());
     return new Promise((resolve, reject) => {
       this.#queue.push({ item, weight, resolve, reject });
       this.#pendingBytes += weight;
+      this.#pendingCount += 1;
       if (!this.#running) void this.#run();
     });
+  }
+
+  /** An item that alone is too heavy is taken when nothing else weighs anything. */
+  #hasRoom(weight: number): boolean {
+    if (this.#pendingCount >= PENDING_COUNT_MAX) return false;
+    return this.#pendingBytes === 0 || this.#pendingBytes + weight <= this.#limits.pendingBytesMax;
   }
 
   async #run(): Promise<void> {
@@ -62,6 +70,7 @@ export class GroupCommit<Item, Facts> {
       const batch = this.#takeBatch();
       await this.#commitOne(batch);
       for (const { weight } of batch) this.#pendingBytes -= weight;
+      this.#pendingCount -= batch.length;
     }
     this.#running = false;
   }
