@@ -1,7 +1,7 @@
 /**
  * Offsets [PROTOCOL §8]: opaque to clients, `<incarnation>_<position>` to us, each 16 decimal digits.
  *
- * - incarnation: minted when a stream is created, never used again for that URL.
+ * - incarnation: minted when a stream is created, never used again.
  * - position: byte offset in the stream's stored form.
  *
  * `-1`, an absent offset and sixteen zeros twice all mean the beginning; `now` means the tail.

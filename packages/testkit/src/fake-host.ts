@@ -49,6 +49,7 @@ export class FakeHost<Readers, Peer> {
     throw new Error(`There is no object ${name}.`);
   };
   #ids = 0;
+  #draws = 0;
   #syncs: (() => Promise<void>)[] = [];
 
   constructor(makeReaders: (sockets: () => readonly FakeSocket[]) => Readers, nowMs: number, name = "project/stream") {
@@ -72,6 +73,17 @@ export class FakeHost<Readers, Peer> {
   newId(): string {
     this.#ids += 1;
     return `${this.name}#${this.#ids}`;
+  }
+
+  /** The same for each run of a test, and of another host another. */
+  random(): number {
+    this.#draws += 1;
+    let hash = 0;
+    for (const character of `${this.name}#${this.#draws}`) {
+      hash = Math.imul(hash ^ character.charCodeAt(0), 0x9e3779b1);
+      hash ^= hash >>> 15;
+    }
+    return (hash >>> 0) / 2 ** 32;
   }
 
   async purge(): Promise<void> {

@@ -2,7 +2,7 @@
  * Table `stream`: the one row of a stream. Written by its creation, by checkpoints (see `checkpoint`), and by reads
  * that renew a sliding lifetime, coarsely; never by an append.
  *
- * Row: incarnation (ms, see PROTOCOL §8) · content type as its creator spelled it · lifetime · `touched_at_ms`, the
+ * Row: incarnation (see `stream/incarnation.ts`) · content type as its creator spelled it · lifetime · `touched_at_ms`, the
  * last renewal on disk · `checkpoint_position`: what log rows before it say about producers and Stream-Seq has been
  * folded into the `producers` table and into `stream_seq` · `origin`: JSON, of a fork only · `deleted`: 1 once it was
  * deleted while forks need its bytes.

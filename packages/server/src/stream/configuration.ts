@@ -22,6 +22,6 @@ export function configurationDifference(state: StreamState, command: CreateComma
 
 function isSameOrigin({ origin }: StreamState, { fork }: CreateCommand): boolean {
   if (origin === undefined || fork === undefined) return origin === undefined && fork === undefined;
-  const isSamePlace = origin.offset === canonicalOffset(fork.offset) && origin.subOffset === fork.subOffset;
-  return origin.source === fork.source && isSamePlace;
+  const isSameOffset = origin.offset === canonicalOffset(fork.offset, origin.ancestors);
+  return origin.source === fork.source && isSameOffset && origin.subOffset === fork.subOffset;
 }

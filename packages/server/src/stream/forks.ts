@@ -13,6 +13,7 @@ import {
   MessageCounter,
   refuse,
   refuseNotFound,
+  type Ancestor,
   type OffsetRef,
   type Refusal,
   type Result,
@@ -29,10 +30,15 @@ export const PIN_MS_MAX = 30_000;
 /** So much later a debt falls due, should the fork's object have died meanwhile: clocks of two machines may differ. */
 export const CLOCK_SKEW_MS_MAX = 30_000;
 
-/** The offset as a repeated create is compared with it. */
-export function canonicalOffset(offset: OffsetRef | null): string | null {
+/**
+ * The offset as a repeated create is compared with it.
+ * @param ancestors the fork's: the beginning has two names, `-1` and the offset of the oldest of them.
+ */
+export function canonicalOffset(offset: OffsetRef | null, ancestors: readonly Ancestor[]): string | null {
   if (offset === null) return null;
-  return offset.kind === "at" ? formatOffset(offset.incarnation, offset.position) : "-1";
+  const isBeginning =
+    offset.kind !== "at" || (offset.position === 0 && offset.incarnation === ancestors[0]?.incarnation);
+  return isBeginning ? "-1" : formatOffset(offset.incarnation, offset.position);
 }
 
 /**

@@ -13,6 +13,8 @@ export interface StreamHost {
   peer(name: string): PeerApi;
   /** A random id, never twice the same. */
   newId(): string;
+  /** At least 0, less than 1. */
+  random(): number;
   /** Milliseconds since 1970. */
   now(): number;
   /** Resolves when everything written so far is durable. */

@@ -9,6 +9,7 @@ import { deleteDebt, hasForks, insertDebt, readDebts, updateDebt, type Debt } fr
 import { dropSchema } from "../storage/schema.ts";
 import { markDeleted, updateTouchedAt } from "../storage/stream-row.ts";
 import type { StreamHost } from "./host.ts";
+import { mintIncarnation } from "./incarnation.ts";
 import { loadState, stateDeadlineMs, touchGranularityMs, type StreamState } from "./state.ts";
 
 /** Debts paid in one go; the alarm comes back for more. */
@@ -27,7 +28,7 @@ export class Lifecycle {
   #loaded = false;
   /** Debts of forks that are being created right now. */
   readonly #unripe = new Set<string>();
-  /** The newest incarnation that this object has had, also after a delete; the clock alone might repeat one. */
+  /** The newest incarnation that this object remembers, also after a delete. */
   #lastIncarnation = 0;
 
   constructor(host: StreamHost) {
@@ -61,7 +62,7 @@ export class Lifecycle {
 
   /** @param atLeast the incarnation that the new one must be greater than: a fork's source's. */
   nextIncarnation(atLeast: number): number {
-    return Math.max(this.#host.now(), this.#lastIncarnation + 1, atLeast + 1);
+    return mintIncarnation(this.#host.now(), this.#host.random(), Math.max(this.#lastIncarnation, atLeast));
   }
 
   /** Takes over a stream that was just written, perhaps in the place of one that had expired. */

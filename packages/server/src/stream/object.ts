@@ -44,6 +44,7 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
         name: nameOf(context.id),
         peer: (name) => peerOf(() => env.STREAMS.getByName(name)),
         newId: () => crypto.randomUUID(),
+        random: () => Math.random(),
         purge: () => storage.deleteAll(),
         setAlarm: (atMs) => void storage.setAlarm(atMs),
         clearAlarm: () => void storage.deleteAlarm(),

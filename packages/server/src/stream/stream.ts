@@ -242,7 +242,7 @@ export class Stream {
       origin: {
         forkId,
         source: fork.source,
-        offset: canonicalOffset(fork.offset),
+        offset: canonicalOffset(fork.offset, ancestors),
         subOffset: fork.subOffset,
         inheritsLifetime,
         ancestors,

@@ -58,7 +58,7 @@ export const forkSteps: fc.Arbitrary<ForkStep[]> = fc
   .array(step, { minLength: 1, maxLength: 80, size: "max" })
   .map((rest) => [{ kind: "create", name: "p/a" }, { kind: "append", name: "p/a" }, { kind: "calm" }, ...rest]);
 
-/** An object comes back later than it went: only the clock keeps incarnations growing over a restart. */
+/** An object comes back later than it went. */
 const CRASH_MS = 50;
 const FAR_MS = 1_000_000;
 

@@ -187,6 +187,7 @@ export class StreamWorld {
       readers: base.readers,
       now: () => this.nowMs,
       newId: () => base.newId(),
+      random: () => base.random(),
       sync: () => this.#hold(life),
       purge: async () => {
         await base.purge();

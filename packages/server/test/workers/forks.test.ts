@@ -43,6 +43,25 @@ describe("[F44] a fork's creation, sent again, is confirmed", () => {
     expect(await content(fork)).toBe("abc");
   });
 
+  it("when it names the beginning by its other name", async () => {
+    const family = new Family();
+    const source = await family.create("source", {}, "abc");
+    const zero = (await tailOf(source)).replace(/3$/, "0");
+    const place = { [FROM]: source.path, [SUB_OFFSET]: "2" };
+    const pairs = [
+      ["-1", zero],
+      [zero, "-1"],
+      [zero, "0000000000000000_0000000000000000"],
+    ] as const;
+    for (const [index, [first, second]] of pairs.entries()) {
+      const fork = await family.fork(`fork${index}`, source, { ...place, [OFFSET]: first });
+      expect((await put(fork, { ...place, [OFFSET]: second })).status).toBe(200);
+      const foreign = zero.replace(/^\d{16}/, "0000000000000001");
+      expect((await put(fork, { ...place, [OFFSET]: foreign })).status).toBe(409);
+      expect(await content(fork)).toBe("ab");
+    }
+  });
+
   it("and is a conflict when anything differs", async () => {
     const family = new Family();
     const source = await family.create("source", {}, "abc");

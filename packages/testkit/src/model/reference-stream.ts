@@ -121,7 +121,7 @@ export class ReferenceStream {
   }
 }
 
-/** A restart takes longer than creates that share a millisecond: after a delete only the clock keeps offsets growing. */
+/** How long a restart takes. */
 export const RESTART_MS = 50;
 
 const NOT_FOUND: Expected = { outcome: "stream-not-found" };

@@ -62,12 +62,12 @@ class OffsetBook {
     return offset === "now" ? "tail" : this.#places.get(offset);
   }
 
-  /** Offsets sort as the places do: one offset for one place, later places have greater ones. */
+  /** One offset for one place; in one generation offsets sort as the places do. */
   learn(offset: string, place: Place): void {
     for (const [otherOffset, other] of this.#places) {
-      const order = Math.sign(place.generation - other.generation || place.count - other.count);
+      const isSameLife = place.generation === other.generation;
       const textOrder = offset < otherOffset ? -1 : offset === otherOffset ? 0 : 1;
-      if (order !== textOrder) {
+      if (isSameLife ? Math.sign(place.count - other.count) !== textOrder : textOrder === 0) {
         throw new Error(`Offset ${offset} of ${JSON.stringify(place)} is out of order with ${otherOffset}.`);
       }
     }

@@ -1,0 +1,18 @@
+/**
+ * Incarnations: each stream's own number, in all of its offsets and entity tags. Sixteen digits: the second in which
+ * it was minted, and six random ones. See `docs/adr/0006-incarnations.md` for why.
+ */
+
+/** How many incarnations a second has. 2^53 then lasts until the year 2255. */
+const PER_SECOND = 1_000_000;
+
+/**
+ * @param random at least 0, less than 1.
+ * @param floor the new one is greater: the last that was known at this URL, and a fork's source's. It goes on from there
+ * by a random step, so that the forks of one source in one second differ too.
+ */
+export function mintIncarnation(nowMs: number, random: number, floor: number): number {
+  const draw = Math.floor(random * PER_SECOND);
+  const minted = Math.floor(nowMs / 1000) * PER_SECOND + draw;
+  return minted > floor ? minted : floor + 1 + draw;
+}
