@@ -6,10 +6,8 @@
  * into values and printed again, and `12345678901234567890`, `1.0` and duplicate keys survive.
  */
 
-const SPACE = 0x20;
-const TAB = 0x09;
-const LINE_FEED = 0x0a;
-const CARRIAGE_RETURN = 0x0d;
+import { checkJson, isJsonSpace } from "./json-check.ts";
+
 const COMMA = 0x2c;
 const OPEN_BRACKET = 0x5b;
 
@@ -23,12 +21,11 @@ export type JsonBody =
 
 /**
  * Validates a JSON body and brings it into the stored form, one array level flattened.
- * @param bytes the body as it came.
- * @param text the same body decoded from UTF-8 (this layer knows no TextDecoder).
+ * @param bytes the body as it came; anything but UTF-8 is invalid.
  */
-export function toStoredMessages(bytes: Uint8Array<ArrayBuffer>, text: string): JsonBody {
-  const parsed = parseJson(text);
-  if (!parsed.ok) return { ok: false, reason: "invalid", detail: parsed.detail };
+export function toStoredMessages(bytes: Uint8Array<ArrayBuffer>): JsonBody {
+  const fault = checkJson(bytes);
+  if (fault !== undefined) return { ok: false, reason: "invalid", detail: fault };
   let start = skipSpaceForward(bytes, 0);
   let end = skipSpaceBackward(bytes, bytes.length);
   if (bytes[start] === OPEN_BRACKET) {
@@ -44,30 +41,14 @@ export function toStoredMessages(bytes: Uint8Array<ArrayBuffer>, text: string): 
   return { ok: true, stored };
 }
 
-type Parsed = { readonly ok: true } | { readonly ok: false; readonly detail: string };
-
-function parseJson(text: string): Parsed {
-  try {
-    JSON.parse(text);
-    return { ok: true };
-  } catch (error) {
-    // The engine's message quotes a piece of the sender's own body and its position: what the sender needs.
-    return { ok: false, detail: error instanceof Error ? error.message : "The body is not JSON." };
-  }
-}
-
 function skipSpaceForward(bytes: Uint8Array, from: number): number {
   let index = from;
-  while (index < bytes.length && isSpace(bytes[index])) index += 1;
+  while (index < bytes.length && isJsonSpace(bytes[index])) index += 1;
   return index;
 }
 
 function skipSpaceBackward(bytes: Uint8Array, from: number): number {
   let index = from;
-  while (index > 0 && isSpace(bytes[index - 1])) index -= 1;
+  while (index > 0 && isJsonSpace(bytes[index - 1])) index -= 1;
   return index;
-}
-
-function isSpace(byte: number | undefined): boolean {
-  return byte === SPACE || byte === LINE_FEED || byte === CARRIAGE_RETURN || byte === TAB;
 }

@@ -14,15 +14,10 @@ type Bytes = Uint8Array<ArrayBuffer>;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 
-/** Reused: decoding without `stream` keeps no state between calls. */
-const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
 /** Validates a non-empty body and brings it into the stored form of its content type [PROTOCOL §9]. */
 export function toStored(body: Bytes, contentType: string): Result<{ bytes: Bytes }> {
   if (framingOf(contentType) === "bytes") return { ok: true, bytes: body };
-  const text = decodeUtf8(body);
-  if (text === undefined) return refuse("json-invalid", "The body is not UTF-8.");
-  const parsed = toStoredMessages(body, text);
+  const parsed = toStoredMessages(body);
   if (parsed.ok) return { ok: true, bytes: parsed.stored };
   const code = parsed.reason === "empty-array" ? "json-empty-array" : "json-invalid";
   return refuse(code, parsed.detail);
@@ -43,12 +38,4 @@ export function toBody(stored: Bytes, framing: Framing, isFirst: boolean, isLast
   }
   if (isLast) body[body.length - 1] = CLOSE_BRACKET;
   return body;
-}
-
-function decodeUtf8(bytes: Bytes): string | undefined {
-  try {
-    return strictUtf8.decode(bytes);
-  } catch {
-    return undefined;
-  }
 }
