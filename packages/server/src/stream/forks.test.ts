@@ -38,10 +38,11 @@ async function outcomeOf(operation: Promise<Parameters<typeof codeOf>[0]>): Prom
 }
 
 /** What may happen between two steps. */
-const MISHAPS = ["fork crashes", "source crashes", "both crash", "message lost"] as const;
+const MISHAPS = ["fork crashes", "source crashes", "both crash", "message lost", "message late"] as const;
 
 async function befall(world: StreamWorld, mishap: (typeof MISHAPS)[number]): Promise<void> {
   if (mishap === "message lost") return world.release(0, "lost");
+  if (mishap === "message late") return world.release(0, "late");
   if (mishap !== "source crashes") world.crash("p/fork");
   if (mishap !== "fork crashes") world.crash("p/source");
   world.nowMs += 50;
@@ -303,7 +304,7 @@ describe("an expired fork", () => {
 });
 
 describe("the alarm", () => {
-  it.each<Fate>(["arrives", "lost"])("comes to rest, also when a release %s", async (fate) => {
+  it.each<Fate>(["arrives", "lost", "late"])("comes to rest, also when a release %s", async (fate) => {
     const world = await worldWithFork();
     await world.ask("p/fork", (stream) => stream.remove());
     world.isHeld = true;

@@ -6,6 +6,7 @@ import { DurableObject } from "cloudflare:workers";
 import { parseConfig } from "../config.ts";
 import { objectDatabase } from "../storage/database.ts";
 import { ATTACH_HEADER, encodeAttachHeader, offsetFromAttachUrl, type AttachAnswer } from "./attach-request.ts";
+import { callAgain } from "./call-again.ts";
 import type {
   AppendCommand,
   AppendFacts,
@@ -53,8 +54,9 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
     );
   }
 
+  /** Made again from its beginning, with another fork id, when the answer of a fork's source was lost. */
   create(command: CreateCommand): Promise<Result<CreateFacts>> {
-    return this.#stream.create(command);
+    return callAgain(() => this.#stream.create(command));
   }
 
   append(command: AppendCommand): Promise<Result<AppendFacts>> {
@@ -107,6 +109,10 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
   override webSocketMessage(): void {}
 
   override webSocketClose(): void {
+    this.#stream.readerLeft();
+  }
+
+  override webSocketError(): void {
     this.#stream.readerLeft();
   }
 }

@@ -200,7 +200,10 @@ export class Stream {
     return { ok: true, ...createFacts(state, false) };
   }
 
-  /** Pins first, creates then. Until both are done there is a debt, which the alarm pays if this object dies. */
+  /**
+   * Pins first, creates then. Until both are done there is a debt, which the alarm pays if this object dies.
+   * @throws when the pin's answer is lost: then the pin may still come to be, until the debt falls due.
+   */
   async #createFork(command: CreateCommand, fork: ForkCommand): Promise<Result<CreateFacts>> {
     if (fork.source === this.#host.name) return refuseNotFound();
     const forkId = this.#host.newId();

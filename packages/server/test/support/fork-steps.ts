@@ -45,7 +45,7 @@ const step: fc.Arbitrary<ForkStep> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant("release"),
       which: fc.nat(9),
-      fate: fc.constantFrom<Fate>("arrives", "arrives", "arrives", "lost"),
+      fate: fc.constantFrom<Fate>("arrives", "arrives", "arrives", "arrives", "lost", "late"),
     }),
   },
   { weight: 5, arbitrary: fc.constant({ kind: "calm" } as const) },

@@ -6,16 +6,19 @@ import type { Database, SqlValue } from "../../src/storage/database.ts";
 import type { PeerApi } from "../../src/stream/commands.ts";
 import type { StreamHost } from "../../src/stream/host.ts";
 import { LiveReaders } from "../../src/stream/live-readers.ts";
+import { peerOf } from "../../src/stream/peer.ts";
 import { Stream } from "../../src/stream/stream.ts";
 import { START_MS, type Host } from "./stream-fixture.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** What becomes of a message, or of a wait, when its time has come. */
-export type Fate = "arrives" | "lost";
+/** What becomes of a message, or of a wait, when its time has come. `late`: its sender takes it for lost, but it is not. */
+export type Fate = "arrives" | "lost" | "late";
 
-/** Thrown where the network or a crash took something; anything else that is thrown is a bug. */
-export class Lost extends Error {}
+/** Thrown where the network or a crash took something, as the runtime marks it; anything else that is thrown is a bug. */
+export class Lost extends Error {
+  readonly retryable = true;
+}
 
 /** One object between two crashes. What an earlier life still had under way never goes on. */
 interface Life {
@@ -30,6 +33,9 @@ interface Held {
   readonly owner: Life | undefined;
   readonly release: (fate: Fate) => void;
 }
+
+/** The runtime's `scheduler`: pauses between two tries take no time here. */
+Object.assign(globalThis, { scheduler: { wait: () => Promise.resolve() } });
 
 const NEVER = new Promise<never>(() => undefined);
 
@@ -210,9 +216,11 @@ export class StreamWorld {
     ): Promise<Answer> => {
       this.calls.push({ to, method });
       // A message may arrive although its sender is gone by then.
-      if ((await this.#fate(undefined)) === "lost") throw new Lost("The request was lost.");
+      const fate = await this.#fate(undefined);
+      if (fate === "late") void this.#arriveLate(to, invoke);
+      if (fate !== "arrives") throw new Lost("The request was lost.");
       const answer = await this.ask(to, invoke);
-      if ((await this.#fate(from)) === "lost") throw new Lost("The answer was lost.");
+      if ((await this.#fate(from)) !== "arrives") throw new Lost("The answer was lost.");
       return answer;
     };
     const alive = async <Answer>(answer: Promise<Answer>): Promise<Answer> => {
@@ -222,11 +230,16 @@ export class StreamWorld {
         if (from.isOver) await NEVER;
       }
     };
-    return {
+    return peerOf(() => ({
       page: (command) => alive(call("page", (peer) => peer.page(command))),
       pin: (command) => alive(call("pin", (peer) => peer.pin(command))),
       release: (forkId) => alive(call("release", (peer) => peer.release(forkId))),
-    };
+    }));
+  }
+
+  async #arriveLate(to: string, invoke: (peer: Stream) => unknown): Promise<void> {
+    if ((await this.#fate(undefined)) !== "arrives") return;
+    await this.ask(to, async (peer) => invoke(peer)).catch(ignoreLost);
   }
 
   async #hold(owner: Life): Promise<void> {
@@ -258,6 +271,10 @@ export class StreamWorld {
       transaction: (work) => database.transaction(work),
     };
   }
+}
+
+function ignoreLost(error: unknown): void {
+  if (!(error instanceof Lost)) throw error;
 }
 
 /** When nothing goes on any more by itself. */

@@ -1,6 +1,7 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
+import { StreamDO } from "../../src/index.ts";
 import { append, content, evict, inObject, problemCode, readersOf, type Edge } from "./edge.ts";
 import { EventReader } from "./events.ts";
 import { Family, isBlank, put, ringAll, statusOf, tailOf, type Relative } from "./family.ts";
@@ -113,6 +114,47 @@ describe("[F50] a deleted stream that forks need", () => {
     }
     for (const outcome of outcomes) expect(["201 204", "404 204", "409 204"]).toContain(outcome);
   });
+});
+
+describe("a source that dies while a fork of it is made", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+  });
+
+  afterEach(() => {
+    vi.useRealTimers();
+    vi.restoreAllMocks();
+  });
+
+  /** The next pin is made, or not, and its source dies before it can say so. */
+  function loseNextPin(isMade: boolean): void {
+    const { pin } = StreamDO.prototype;
+    vi.spyOn(StreamDO.prototype, "pin").mockImplementationOnce(async function (this: StreamDO, command) {
+      const { ctx } = this as unknown as { ctx: DurableObjectState };
+      if (isMade) await pin.call(this, command);
+      await ctx.storage.sync();
+      ctx.abort("the test ends this object");
+      return new Promise(() => undefined);
+    });
+  }
+
+  it.each([true, false])(
+    "does not fail the fork, nor stay pinned for nobody: pinned before it died: %s",
+    async (isMade) => {
+      const family = new Family();
+      const source = await family.create("source", {}, "abc");
+      loseNextPin(isMade);
+      const fork = await family.fork("fork", source);
+      expect(await content(fork)).toBe("abc");
+      await statusOf(source, "DELETE");
+      await statusOf(fork, "DELETE");
+      expect(await isBlank(source)).toBe(false);
+      // The lost pin might still come until it is too old; then its debt falls due.
+      vi.setSystemTime(Date.now() + 61_000);
+      await ringAll([fork, source]);
+      expect([await isBlank(fork), await isBlank(source)]).toEqual([true, true]);
+    },
+  );
 });
 
 describe("[F51] a source's appends after the fork", () => {

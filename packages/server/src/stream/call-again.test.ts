@@ -1,0 +1,104 @@
+import { refuse, type Result } from "@durable-streams-cloudflare/protocol";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+
+import { callAgain } from "./call-again.ts";
+import type { PageCommand, PeerApi, PinCommand } from "./commands.ts";
+import { peerOf } from "./peer.ts";
+
+const waits: number[] = [];
+
+beforeEach(() => {
+  waits.length = 0;
+  vi.stubGlobal("scheduler", { wait: async (ms: number) => void waits.push(ms) });
+});
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+});
+
+const lost = (): Error => Object.assign(new Error("reset"), { durableObjectReset: true, remote: true });
+
+/** Answers in turn; an error is thrown. */
+function script<Answer>(...answers: (Answer | Error)[]): { invoke: () => Promise<Answer>; calls: () => number } {
+  let calls = 0;
+  const invoke = async (): Promise<Answer> => {
+    const answer = answers[calls];
+    calls += 1;
+    if (answer === undefined) throw new Error("One call too many.");
+    if (answer instanceof Error) throw answer;
+    return answer;
+  };
+  return { invoke, calls: () => calls };
+}
+
+describe("a call", () => {
+  it("whose answer is lost is made again, with growing pauses, and tells of each", async () => {
+    const { invoke, calls } = script<Result<object>>(lost(), lost(), { ok: true });
+    const onLost = vi.fn();
+    expect(await callAgain(invoke, onLost)).toEqual({ ok: true });
+    expect([calls(), onLost.mock.calls.length, waits.length]).toEqual([3, 2, 2]);
+    expect(waits[0]).toBeLessThan(60);
+    expect(waits[1]).toBeGreaterThanOrEqual(40);
+  });
+
+  it("that was refused is not made again, except by an object with too much to do", async () => {
+    const refused = script<Result<object>>(refuse("stream-closed", "closed"));
+    expect(await callAgain(refused.invoke)).toMatchObject({ problem: { code: "stream-closed" } });
+    const busy = script<Result<object>>(refuse("overloaded", "busy"), { ok: true });
+    expect(await callAgain(busy.invoke)).toEqual({ ok: true });
+    expect([refused.calls(), busy.calls()]).toEqual([1, 2]);
+  });
+
+  it("that failed by a bug is not made again, and the bug is not hidden", async () => {
+    const { invoke, calls } = script<Result<object>>(Object.assign(new Error("a bug"), { remote: true }));
+    await expect(callAgain(invoke)).rejects.toThrow("a bug");
+    expect([calls(), waits.length]).toEqual([1, 0]);
+  });
+});
+
+describe("the object of another stream", () => {
+  const page: PageCommand = { incarnation: 1, from: 0, to: 1, paging: "bytes" };
+  const pin: PinCommand = { offset: null, subOffset: 0, forkId: "i", forkName: "n", contentType: null, untilMs: 9 };
+
+  function peerWith(methods: Partial<PeerApi>): { peer: PeerApi; stubs: () => number } {
+    let stubs = 0;
+    const none = async (): Promise<never> => {
+      throw new Error("It was not to be called.");
+    };
+    const peer = peerOf(() => {
+      stubs += 1;
+      return { page: none, pin: none, release: none, ...methods };
+    });
+    return { peer, stubs: () => stubs };
+  }
+
+  it("is asked for a page again, by a new stub each time", async () => {
+    const { invoke } = script<Result<{ page: Uint8Array<ArrayBuffer> }>>(lost(), { ok: true, page: new Uint8Array(1) });
+    const { peer, stubs } = peerWith({ page: invoke });
+    expect(await peer.page(page)).toEqual({ ok: true, page: new Uint8Array(1) });
+    expect(stubs()).toBe(2);
+  });
+
+  it("is asked for a pin once: a refusal of a second try would not mean that the first was not made", async () => {
+    const { invoke, calls } = script<Awaited<ReturnType<PeerApi["pin"]>>>(lost(), refuse("stream-not-found", "gone"));
+    await expect(peerWith({ pin: invoke }).peer.pin(pin)).rejects.toMatchObject({ durableObjectReset: true });
+    expect(calls()).toBe(1);
+  });
+
+  it("is told of a release once: the alarm tells it again", async () => {
+    const release = vi.fn(async () => {
+      throw lost();
+    });
+    await expect(peerWith({ release }).peer.release("i")).rejects.toThrow("reset");
+    expect(release).toHaveBeenCalledTimes(1);
+  });
+
+  it("gives answers that are copies, and lets go of the call", async () => {
+    const dispose = vi.fn();
+    const answer = { ok: true, page: new Uint8Array(1), [Symbol.dispose]: dispose } as const;
+    const found = await peerWith({ page: async () => answer }).peer.page(page);
+    expect(found).toEqual({ ok: true, page: answer.page });
+    expect(found).not.toBe(answer);
+    expect(dispose).toHaveBeenCalledTimes(1);
+  });
+});
