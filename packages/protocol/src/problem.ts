@@ -53,6 +53,7 @@ export const PROBLEMS = {
   "producer-gap": kind(409, "The producer sequence has a gap"),
   "producer-headers-incomplete": kind(400, "The producer headers are incomplete"),
   "producer-headers-invalid": kind(400, "A producer header is malformed"),
+  "readers-full": kind(503, "The stream has too many live readers", "after"),
   "route-not-found": kind(404, "There is nothing at this path"),
   "storage-full": kind(507, "The stream's storage is full"),
   "stream-closed": kind(409, "The stream is closed"),

@@ -44,7 +44,7 @@ export const SETTINGS = {
   },
   LONG_POLL_TIMEOUT_MS: integer(3_000, 100, 25_000, "how long a long-poll waits for data"),
   SSE_SESSION_SECONDS: integer(60, 2, 3_600, "how long one SSE response lasts before the client reconnects"),
-  SSE_HEARTBEAT_SECONDS: integer(15, 1, 60, "how often an SSE response that was silent sends a comment"),
+  SSE_HEARTBEAT_SECONDS: integer(15, 1, 60, "how often an SSE response sends a comment"),
   SSE_BUFFER_BYTES_MAX: integer(
     4 * MIB,
     64 * KIB,
@@ -54,6 +54,7 @@ export const SETTINGS = {
   APPEND_BYTES_MAX: integer(10 * MIB, KIB, RPC_BYTES_MAX, "bytes of one append, after decoding"),
   READ_BYTES_MAX: integer(GIB, 64 * KIB, 1_024 * GIB, "bytes of one catch-up response before it is cut"),
   PENDING_BYTES_MAX: integer(32 * MIB, MIB, 64 * MIB, "bytes of appends that may wait for one stream's disk"),
+  READERS_MAX: integer(10_000, 1, 32_000, "live readers that may wait on one stream; one more gets 503"),
   LOG_LEVEL: choice(
     "error",
     ["info", "error", "off"],
@@ -76,6 +77,7 @@ export interface Config {
   readonly appendBytesMax: number;
   readonly readBytesMax: number;
   readonly pendingBytesMax: number;
+  readonly readersMax: number;
   readonly logLevel: "info" | "error" | "off";
   readonly serverTiming: "on-request" | "always" | "off";
 }
@@ -107,6 +109,7 @@ export function parseConfig(env: object): Config {
     appendBytesMax: integerOf("APPEND_BYTES_MAX"),
     readBytesMax: integerOf("READ_BYTES_MAX"),
     pendingBytesMax: integerOf("PENDING_BYTES_MAX"),
+    readersMax: integerOf("READERS_MAX"),
     logLevel: oneOf(SETTINGS.LOG_LEVEL.choices, textOf("LOG_LEVEL")),
     serverTiming: oneOf(SETTINGS.SERVER_TIMING.choices, textOf("SERVER_TIMING")),
   };

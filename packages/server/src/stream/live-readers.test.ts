@@ -50,6 +50,34 @@ describe("a commit", () => {
   });
 });
 
+describe("a place for one more reader", () => {
+  it("is taken until as many wait as may, and free again when one has left", () => {
+    const sockets: FakeSocket[] = [];
+    const readers = new LiveReaders(() => sockets);
+    const attach = (): boolean => readers.admit(2) && sockets.push(new FakeSocket(10)) > 0;
+    expect([attach(), attach(), attach()]).toEqual([true, true, false]);
+    sockets.pop();
+    expect([attach(), attach()]).toEqual([true, false]);
+  });
+
+  it("is not taken twice by readers that an earlier life of the object knew", () => {
+    const readers = new LiveReaders(() => [new FakeSocket(10), new FakeSocket(10)]);
+    expect(readers.admit(2)).toBe(false);
+    expect(readers.admit(3)).toBe(true);
+  });
+
+  it("is found without counting all sockets for each reader", () => {
+    let counts = 0;
+    const sockets: FakeSocket[] = [];
+    const readers = new LiveReaders(() => {
+      counts += 1;
+      return sockets;
+    });
+    for (let reader = 0; reader < 1_000; reader += 1) expect(readers.admit(1_000)).toBe(true);
+    expect(counts).toBe(1);
+  });
+});
+
 it("a sweep turns away all who do not stand at the tail", () => {
   const [behind, current] = [new FakeSocket(9), new FakeSocket(10)];
   new LiveReaders(() => [behind, current]).sweep(10);

@@ -23,6 +23,8 @@ export interface ReaderSocket {
 
 export class LiveReaders {
   readonly #sockets: () => readonly ReaderSocket[];
+  /** No fewer than there are. To count all sockets for each new one would make a rush of readers quadratic. */
+  #countAtMost = Infinity;
 
   constructor(sockets: () => readonly ReaderSocket[]) {
     this.#sockets = sockets;
@@ -30,6 +32,14 @@ export class LiveReaders {
 
   get count(): number {
     return this.#sockets().length;
+  }
+
+  /** Whether there is a place for one more reader; if so, it is taken. */
+  admit(readersMax: number): boolean {
+    if (this.#countAtMost >= readersMax) this.#countAtMost = this.count;
+    if (this.#countAtMost >= readersMax) return false;
+    this.#countAtMost += 1;
+    return true;
   }
 
   /** Sends a commit to every reader that stands at its start. */

@@ -70,6 +70,18 @@ describe("a sliding lifetime", () => {
     }
   });
 
+  it("is not renewed by a live reader for whom there is no place", async () => {
+    const host = newHost();
+    const stream = streamOn(host, { readersMax: 1 });
+    await stream.create(createOf(TTL));
+    expect(stream.attach({ kind: "now" })).toMatchObject({ ok: true, standing: "live" });
+    host.attach(0);
+    host.nowMs += 60_000;
+    expect(stream.attach({ kind: "now" })).toMatchObject({ ok: false, problem: { code: "readers-full" } });
+    host.nowMs += 40_000;
+    expect(stream.head()).toMatchObject({ ok: false, problem: { code: "stream-not-found" } });
+  });
+
   it("never ends early because of restarts, and at most a tenth of the window late", async () => {
     for (const useMs of [1_000, 9_999, 10_000, 55_555]) {
       const { host, stream } = await newStream(createOf(TTL));

@@ -55,6 +55,8 @@ import { applyCommit, newState, type StreamState } from "./state.ts";
 export interface StreamLimits {
   readonly readBytesMax: number;
   readonly pendingBytesMax: number;
+  /** Live readers that may wait at the same time. */
+  readonly readersMax: number;
 }
 
 /** What a new stream will be. */
@@ -136,8 +138,9 @@ export class Stream {
     if ("ok" in state) return state;
     const position = resolveOffset(state, from);
     if (typeof position !== "number") return position;
-    this.#lifecycle.touch(state);
     const standing = position < state.tail ? "behind" : state.closure === undefined ? "live" : "ended";
+    if (standing === "live" && !this.#host.readers.admit(this.#limits.readersMax)) return refuseReader();
+    this.#lifecycle.touch(state);
     return { ok: true, ...headFacts(state), standing, position };
   }
 
@@ -334,6 +337,16 @@ function appendsEnd({ log }: Pick<StreamState, "log">, from: number, to: number,
   if (to - from <= bytesMax) return to;
   const cut = log.lastBoundaryAtOrBefore(from + bytesMax);
   return cut > from ? cut : Math.min(to, log.firstBoundaryAfter(from) ?? to);
+}
+
+/** Clients wait at least this long and then try again, for as long as it takes. */
+const READER_RETRY_SECONDS = "5";
+
+function refuseReader(): Refusal {
+  return refuse("readers-full", "As many live readers as one stream may have are waiting on this one.", {
+    hint: "Try again later, read without live, or raise READERS_MAX.",
+    headers: { "Retry-After": READER_RETRY_SECONDS },
+  });
 }
 
 function headFacts(state: StreamState): HeadFacts {

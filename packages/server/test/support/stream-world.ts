@@ -203,7 +203,7 @@ export class StreamWorld {
       clearAlarm: () => base.clearAlarm(),
       peer: (to) => this.#peer(life, to),
     };
-    const stream = new Stream(host, { readBytesMax: this.#readBytesMax, pendingBytesMax: 2 ** 25 });
+    const stream = new Stream(host, { readBytesMax: this.#readBytesMax, pendingBytesMax: 2 ** 25, readersMax: 1_000 });
     const crash = (): void => reject(new Lost("The object crashed."));
     const life: Life = { stream, crashed, crash, isOver: false, isRinging: false };
     return life;

@@ -43,7 +43,6 @@ export class SseSession {
   #position: number;
   #catchingUp: Promise<void> | undefined;
   #losses = 0;
-  #quiet = true;
 
   constructor(exchange: Exchange, facts: AttachFacts, socket: WebSocket | undefined, clientCursor: string | null) {
     this.#exchange = exchange;
@@ -159,7 +158,6 @@ export class SseSession {
 
   #send(events: Uint8Array | undefined): void {
     if (events === undefined || this.#mode === "over") return;
-    this.#quiet = false;
     this.#controller?.enqueue(events);
   }
 
@@ -170,8 +168,7 @@ export class SseSession {
 
   /** Besides keeping the connection open, this is how a client that went away is noticed at all. */
   #beat(): void {
-    if (this.#quiet && this.#hasRoom()) this.#send(heartbeat);
-    this.#quiet = true;
+    if (this.#hasRoom()) this.#send(heartbeat);
   }
 
   /** Ends the response between two events; the client resumes, or learns by an error what became of the stream. */
