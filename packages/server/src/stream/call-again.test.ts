@@ -34,7 +34,7 @@ function script<Answer>(...answers: (Answer | Error)[]): { invoke: () => Promise
 describe("a call", () => {
   it("whose answer is lost is made again, with growing pauses, and tells of each", async () => {
     const { invoke, calls } = script<Result<object>>(lost(), lost(), { ok: true });
-    const onLost = vi.fn();
+    const onLost = vi.fn<() => void>();
     expect(await callAgain(invoke, onLost)).toEqual({ ok: true });
     expect([calls(), onLost.mock.calls.length, waits.length]).toEqual([3, 2, 2]);
     expect(waits[0]).toBeLessThan(60);
@@ -86,7 +86,7 @@ describe("the object of another stream", () => {
   });
 
   it("is told of a release once: the alarm tells it again", async () => {
-    const release = vi.fn(async () => {
+    const release = vi.fn<() => Promise<void>>(async () => {
       throw lost();
     });
     await expect(peerWith({ release }).peer.release("i")).rejects.toThrow("reset");
@@ -94,7 +94,7 @@ describe("the object of another stream", () => {
   });
 
   it("gives answers that are copies, and lets go of the call", async () => {
-    const dispose = vi.fn();
+    const dispose = vi.fn<() => void>();
     const answer = { ok: true, page: new Uint8Array(1), [Symbol.dispose]: dispose } as const;
     const found = await peerWith({ page: async () => answer }).peer.page(page);
     expect(found).toEqual({ ok: true, page: answer.page });

@@ -128,7 +128,7 @@ describe("a source that dies while a fork of it is made", () => {
 
   /** The next pin is made, or not, and its source dies before it can say so. */
   function loseNextPin(isMade: boolean): void {
-    const { pin } = StreamDO.prototype;
+    const pin = Reflect.get<StreamDO, "pin">(StreamDO.prototype, "pin");
     vi.spyOn(StreamDO.prototype, "pin").mockImplementationOnce(async function (this: StreamDO, command) {
       const { ctx } = this as unknown as { ctx: DurableObjectState };
       if (isMade) await pin.call(this, command);
