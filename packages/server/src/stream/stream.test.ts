@@ -75,9 +75,10 @@ describe("a sliding lifetime", () => {
     const stream = streamOn(host, { readersMax: 1 });
     await stream.create(createOf(TTL));
     expect(stream.attach({ kind: "now" })).toMatchObject({ ok: true, standing: "live" });
-    host.attach(0);
+    const waiting = host.attach(0);
     host.nowMs += 60_000;
     expect(stream.attach({ kind: "now" })).toMatchObject({ ok: false, problem: { code: "readers-full" } });
+    host.detach(waiting);
     host.nowMs += 40_000;
     expect(stream.head()).toMatchObject({ ok: false, problem: { code: "stream-not-found" } });
   });
