@@ -7,6 +7,7 @@ import { Hono } from "hono/tiny";
 import type { Config } from "../config.ts";
 import type { StreamDO } from "../stream/object.ts";
 import { isLogged, logRequest } from "../telemetry/log.ts";
+import type { AppendBatcher, KeepAlive } from "./append-batcher.ts";
 import { SCOPE_OF_METHOD, type Authorize } from "./authorize.ts";
 import { discardBody } from "./body.ts";
 import { addCommonHeaders, preflightResponse } from "./cors.ts";
@@ -16,6 +17,7 @@ import { StreamClient } from "./stream-client.ts";
 import { parseTarget, rawPath, STREAM_ROOT } from "./target.ts";
 
 export interface AppPorts {
+  readonly appends: AppendBatcher;
   readonly config: Config;
   readonly authorize: Authorize;
   readonly streams: DurableObjectNamespace<StreamDO>;
@@ -53,7 +55,9 @@ export function createApp(ports: AppPorts): Hono<AppEnv> {
   app.options("*", () => preflightResponse());
   app.all("/healthz", (context) => refused(context.req.raw, refuseStatusMethod()));
   app.all("/readyz", (context) => refused(context.req.raw, refuseStatusMethod()));
-  app.all(`${STREAM_ROOT}*`, (context) => serveStream(ports, context.req.raw));
+  app.all(`${STREAM_ROOT}*`, (context) =>
+    serveStream(ports, context.req.raw, (promise) => context.executionCtx.waitUntil(promise)),
+  );
   app.notFound((context) => {
     const detail = `Streams are below ${STREAM_ROOT}.`;
     return withoutHeadBody(context.req.raw, problemResponse(refuse("route-not-found", detail).problem));
@@ -65,7 +69,7 @@ export function createApp(ports: AppPorts): Hono<AppEnv> {
   return app;
 }
 
-async function serveStream(ports: AppPorts, request: Request): Promise<Response> {
+async function serveStream(ports: AppPorts, request: Request, keepAlive: KeepAlive): Promise<Response> {
   const startedAt = performance.now();
   const { config } = ports;
   const target = parseTarget(request.url, config.tenancy);
@@ -75,8 +79,8 @@ async function serveStream(ports: AppPorts, request: Request): Promise<Response>
   const granted = await ports.authorize({ request, project: target.project, stream: target.stream, scope });
   if (!granted.ok) return refused(request, withoutBareForbidden(request, granted));
   const stream = new StreamClient(ports.streams, target.objectName);
-  const { authorize } = ports;
-  const handled = await handleStream({ request, config, target, stream, authorize, granted });
+  const { appends, authorize } = ports;
+  const handled = await handleStream({ request, config, target, stream, appends, keepAlive, authorize, granted });
   const response = handled.ok ? handled.response : await refused(request, handled);
   if (wantsTiming(request, config))
     response.headers.set("Server-Timing", timing(stream.objectMs, performance.now() - startedAt));

@@ -3,6 +3,7 @@
 import { parseConfig } from "../config.ts";
 import type { StreamDO } from "../stream/object.ts";
 import { createApp } from "./app.ts";
+import { AppendBatcher } from "./append-batcher.ts";
 import { defaultAuthorize, type Authorize } from "./authorize.ts";
 
 /** What the server needs of a Worker's environment: one binding, and any of the settings as vars. */
@@ -16,7 +17,7 @@ export interface DurableStreamsOptions {
 }
 
 export interface DurableStreams<Env extends DurableStreamsEnv> {
-  fetch(request: Request, env: Env): Promise<Response>;
+  fetch(request: Request, env: Env, context: ExecutionContext): Promise<Response>;
 }
 
 /**
@@ -38,9 +39,10 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
       config,
       authorize: options.authorize ?? defaultAuthorize(config.authMode),
       streams: env.STREAMS,
+      appends: new AppendBatcher(),
     });
     apps.set(env, app);
     return app;
   };
-  return { fetch: async (request, env) => appOf(env).fetch(request) };
+  return { fetch: async (request, env, context) => appOf(env).fetch(request, env, context) };
 }

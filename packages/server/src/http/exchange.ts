@@ -1,6 +1,7 @@
 /** What the handlers of one request share. */
 
 import type { Config } from "../config.ts";
+import type { AppendBatcher, KeepAlive } from "./append-batcher.ts";
 import type { Authorize, Granted } from "./authorize.ts";
 import type { StreamClient } from "./stream-client.ts";
 import type { Target } from "./target.ts";
@@ -10,6 +11,8 @@ export interface Exchange {
   readonly config: Config;
   readonly target: Target;
   readonly stream: StreamClient;
+  readonly appends: AppendBatcher;
+  readonly keepAlive: KeepAlive;
   /** For the second stream that a fork is about. */
   readonly authorize: Authorize;
   readonly granted: Granted;

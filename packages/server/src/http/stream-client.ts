@@ -13,7 +13,7 @@ export type Attachment = Result<{ readonly facts: AttachFacts; readonly socket: 
 
 export class StreamClient {
   readonly #namespace: DurableObjectNamespace<StreamDO>;
-  readonly #objectName: string;
+  readonly objectName: string;
   /** Milliseconds spent waiting for the object. */
   objectMs = 0;
   /** Calls whose answer was lost, and that were made again. */
@@ -21,12 +21,12 @@ export class StreamClient {
 
   constructor(namespace: DurableObjectNamespace<StreamDO>, objectName: string) {
     this.#namespace = namespace;
-    this.#objectName = objectName;
+    this.objectName = objectName;
   }
 
   /** The client of another stream, one that a fork's bytes lie in. */
   of(objectName: string): StreamClient {
-    return objectName === this.#objectName ? this : new StreamClient(this.#namespace, objectName);
+    return objectName === this.objectName ? this : new StreamClient(this.#namespace, objectName);
   }
 
   /** Calls the object; a stub that failed is of no more use, so each try gets a new one. */
@@ -34,7 +34,7 @@ export class StreamClient {
     const startedAt = performance.now();
     try {
       return await callAgain(
-        () => invoke(this.#namespace.getByName(this.#objectName)),
+        () => invoke(this.#namespace.getByName(this.objectName)),
         () => (this.lostAnswers += 1),
       );
     } finally {

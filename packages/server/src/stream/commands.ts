@@ -151,6 +151,8 @@ export interface PeerApi {
 export interface StreamApi extends PeerApi {
   create(command: CreateCommand): Promise<Result<CreateFacts>>;
   append(command: AppendCommand): Promise<Result<AppendFacts>>;
+  /** Several at once, in this order; one answer each. */
+  appendAll(commands: readonly AppendCommand[]): Promise<Result<AppendFacts>[]>;
   head(): Promise<Result<HeadFacts>>;
   read(command: ReadCommand): Promise<Result<ReadFacts>>;
   remove(): Promise<Result<object>>;

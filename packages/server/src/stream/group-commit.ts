@@ -48,14 +48,24 @@ export class GroupCommit<Item, Facts> {
 
   /** Resolves with the item's result once it is durable; refuses at once when too much is waiting. */
   submit(item: Item): Promise<Facts | Refusal> {
+    const result = this.#enqueue(item);
+    if (!this.#running) void this.#run();
+    return result;
+  }
+
+  /** The same for several, which share a commit as far as its limits allow. */
+  submitAll(items: readonly Item[]): Promise<Facts | Refusal>[] {
+    const results = items.map((item) => this.#enqueue(item));
+    if (!this.#running) void this.#run();
+    return results;
+  }
+
+  #enqueue(item: Item): Promise<Facts | Refusal> {
     const weight = this.#ports.weigh(item);
     if (!this.#hasRoom(weight)) return Promise.resolve(refuseOverloaded());
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ item, weight, resolve, reject });
-      this.#pendingBytes += weight;
-      this.#pendingCount += 1;
-      if (!this.#running) void this.#run();
-    });
+    this.#pendingBytes += weight;
+    this.#pendingCount += 1;
+    return new Promise((resolve, reject) => this.#queue.push({ item, weight, resolve, reject }));
   }
 
   /** An item that alone is too heavy is taken when nothing else weighs anything. */

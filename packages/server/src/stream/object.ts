@@ -63,6 +63,10 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
     return this.#stream.append(command);
   }
 
+  appendAll(commands: readonly AppendCommand[]): Promise<Result<AppendFacts>[]> {
+    return this.#stream.appendAll(commands);
+  }
+
   async head(): Promise<Result<HeadFacts>> {
     return this.#stream.head();
   }

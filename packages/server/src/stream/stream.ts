@@ -102,6 +102,10 @@ export class Stream {
     return this.#commits.submit(command);
   }
 
+  appendAll(commands: readonly AppendCommand[]): Promise<Result<AppendFacts>[]> {
+    return Promise.all(this.#commits.submitAll(commands));
+  }
+
   /** [PROTOCOL §5.5] Does not renew a sliding lifetime. */
   head(): Result<HeadFacts> {
     const state = this.#lifecycle.require();

@@ -1,4 +1,4 @@
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { createExecutionContext, evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 
 import { createDurableStreams, type Authorize, type StreamDO } from "../../src/index.ts";
@@ -22,7 +22,11 @@ export function newEdge({ vars = {}, authorize }: EdgeOptions = {}): Edge {
   const bindings = { ...env, TENANCY: "path", AUTH_MODE: "none", LOG_LEVEL: "off", ...vars };
   return {
     fetch: (query = "", init = {}) =>
-      server.fetch(new Request(`https://streams.example/v1/stream/${name}${query}`, init), bindings),
+      server.fetch(
+        new Request(`https://streams.example/v1/stream/${name}${query}`, init),
+        bindings,
+        createExecutionContext(),
+      ),
     stub: () => env.STREAMS.getByName(name),
   };
 }

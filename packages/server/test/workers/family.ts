@@ -1,4 +1,4 @@
-import { runDurableObjectAlarm } from "cloudflare:test";
+import { createExecutionContext, runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 
 import { createDurableStreams } from "../../src/index.ts";
@@ -30,7 +30,11 @@ export class Family {
       path,
       name,
       fetch: (query = "", init = {}) =>
-        this.#server.fetch(new Request(`https://streams.example${path}${query}`, init), bindings),
+        this.#server.fetch(
+          new Request(`https://streams.example${path}${query}`, init),
+          bindings,
+          createExecutionContext(),
+        ),
       stub: () => env.STREAMS.getByName(name),
     };
   }

@@ -79,9 +79,9 @@ async function forkSource(exchange: Exchange, asked: ForkRequest): Promise<Resul
 }
 
 async function append(exchange: Exchange): Promise<Handled> {
-  const { request, config, stream } = exchange;
+  const { request, config, stream, appends, keepAlive } = exchange;
   const command = await parseAppend(request, config.appendBytesMax);
-  const facts = await stream.call((stub) => stub.append(command));
+  const facts = await appends.append(stream, command, keepAlive);
   if (facts.ok) return { ok: true, response: appendResponse(facts) };
   return { ok: false, problem: withProducerHeaders(facts.problem, command.producer) };
 }

@@ -1,0 +1,127 @@
+import { refuse, type Result } from "@durable-streams-cloudflare/protocol";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+
+import type { AppendCommand, AppendFacts, StreamApi } from "../stream/commands.ts";
+import { AppendBatcher } from "./append-batcher.ts";
+import type { StreamClient } from "./stream-client.ts";
+
+/** Longer than anybody's patience. */
+const LONG_MS = 60_000;
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+/** A stream whose object answers when the test says so. */
+class FakeStream {
+  readonly objectName = "test/stream";
+  readonly calls: { readonly sizes: readonly number[]; answer(): void; fail(): void; refuse(): void }[] = [];
+
+  call<Facts>(
+    invoke: (stub: Pick<StreamApi, "append" | "appendAll">) => Promise<Result<Facts>>,
+  ): Promise<Result<Facts>> {
+    return invoke({
+      append: async (command) => (await this.#enter([command]))[0] ?? refuse("internal", "no answer"),
+      appendAll: (commands) => this.#enter(commands),
+    });
+  }
+
+  #enter(commands: readonly AppendCommand[]): Promise<Result<AppendFacts>[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<Result<AppendFacts>[]>();
+    this.calls.push({
+      sizes: commands.map(({ bytes }) => bytes.length),
+      answer: () => resolve(commands.map(({ bytes }) => ({ ok: true, ...factsOf(bytes.length) }))),
+      fail: () => reject(new Error("the call broke")),
+      refuse: () => resolve(commands.map(() => refuse("overloaded", "too much"))),
+    });
+    return promise;
+  }
+}
+
+function factsOf(tail: number): AppendFacts {
+  return { outcome: "appended", lineage: { incarnation: 1, ancestors: [] }, tail, closed: false };
+}
+
+function newLane() {
+  const stream = new FakeStream();
+  const batcher = new AppendBatcher();
+  const kept: Promise<unknown>[] = [];
+  const append = (size: number): Promise<number | string> => {
+    const command = { bytes: new Uint8Array(size), contentType: "text/plain", close: false };
+    const answer = batcher.append(stream as unknown as StreamClient, command, (promise) => void kept.push(promise));
+    return answer.then((result) => (result.ok ? result.tail : result.problem.code));
+  };
+  return { stream, append, kept };
+}
+
+const turns = (): Promise<unknown> => vi.advanceTimersByTimeAsync(0);
+
+it("an append that is alone calls at once", async () => {
+  const { stream, append } = newLane();
+  const answer = append(1);
+  expect(stream.calls.map(({ sizes }) => sizes)).toEqual([[1]]);
+  stream.calls[0]?.answer();
+  expect(await answer).toBe(1);
+});
+
+it("those that come meanwhile share the next call, in order, and each gets its own answer", async () => {
+  const { stream, append } = newLane();
+  const answers = [1, 2, 3, 4].map(append);
+  expect(stream.calls).toHaveLength(1);
+  stream.calls[0]?.answer();
+  await turns();
+  expect(stream.calls.map(({ sizes }) => sizes)).toEqual([[1], [2, 3, 4]]);
+  stream.calls[1]?.answer();
+  expect(await Promise.all(answers)).toEqual([1, 2, 3, 4]);
+  void append(5);
+  expect(stream.calls[2]?.sizes).toEqual([5]);
+});
+
+it("a call carries a bounded number of bytes", async () => {
+  const { stream, append } = newLane();
+  const size = 1.5 * 1024 * 1024;
+  for (let count = 0; count < 5; count += 1) void append(size);
+  stream.calls[0]?.answer();
+  await turns();
+  expect(stream.calls[1]?.sizes).toEqual([size, size]);
+});
+
+it("when a call breaks, those that shared it call alone", async () => {
+  const { stream, append } = newLane();
+  const first = append(1);
+  const [second, third] = [append(2).catch(String), append(3)];
+  stream.calls[0]?.answer();
+  await turns();
+  stream.calls[1]?.fail();
+  await turns();
+  expect(stream.calls[2]?.sizes).toEqual([3]);
+  stream.calls[2]?.answer();
+  expect([await first, await second, await third]).toEqual([1, "Error: the call broke", 3]);
+});
+
+it("nobody waits for ever for a call that does not end, and the next append starts anew", async () => {
+  const { stream, append } = newLane();
+  void append(1);
+  const second = append(2);
+  await vi.advanceTimersByTimeAsync(LONG_MS);
+  expect(stream.calls.map(({ sizes }) => sizes)).toEqual([[1], [2]]);
+  stream.calls[1]?.answer();
+  expect(await second).toBe(2);
+  void append(3);
+  expect(stream.calls[2]?.sizes).toEqual([3]);
+});
+
+it("an append that the object had no room for calls alone", async () => {
+  const { stream, append } = newLane();
+  const answer = append(1);
+  stream.calls[0]?.refuse();
+  await turns();
+  stream.calls[1]?.answer();
+  expect(await answer).toBe(1);
+});
+
+it("every append asks to be seen through, because others may wait for it", async () => {
+  const { append, kept } = newLane();
+  void append(1);
+  void append(2);
+  expect(kept).toHaveLength(2);
+});
