@@ -2,9 +2,9 @@
 
 import { parseConfig } from "../config.ts";
 import type { StreamDO } from "../stream/object.ts";
-import { createApp } from "./app.ts";
 import { AppendBatcher } from "./append-batcher.ts";
 import { defaultAuthorize, type Authorize } from "./authorize.ts";
+import { createEdge, type Edge } from "./edge.ts";
 
 /** What the server needs of a Worker's environment: one binding, and any of the settings as vars. */
 export interface DurableStreamsEnv {
@@ -30,19 +30,19 @@ export interface DurableStreams<Env extends DurableStreamsEnv> {
 export function createDurableStreams<Env extends DurableStreamsEnv = DurableStreamsEnv>(
   options: DurableStreamsOptions = {},
 ): DurableStreams<Env> {
-  const apps = new WeakMap<Env, ReturnType<typeof createApp>>();
-  const appOf = (env: Env): ReturnType<typeof createApp> => {
-    const known = apps.get(env);
+  const edges = new WeakMap<Env, Edge>();
+  const edgeOf = (env: Env): Edge => {
+    const known = edges.get(env);
     if (known !== undefined) return known;
     const config = parseConfig(env);
-    const app = createApp({
+    const edge = createEdge({
       config,
       authorize: options.authorize ?? defaultAuthorize(config.authMode),
       streams: env.STREAMS,
       appends: new AppendBatcher(),
     });
-    apps.set(env, app);
-    return app;
+    edges.set(env, edge);
+    return edge;
   };
-  return { fetch: async (request, env, context) => appOf(env).fetch(request, env, context) };
+  return { fetch: async (request, env, context) => edgeOf(env).fetch(request, context) };
 }

@@ -1,6 +1,8 @@
 /** A problem as `application/problem+json` [RFC 9457]. */
 
-import { PROBLEMS, type Problem } from "@durable-streams-cloudflare/protocol";
+import { PROBLEMS, type Problem, type Refusal } from "@durable-streams-cloudflare/protocol";
+
+import { discardBody } from "./body.ts";
 
 /** Prefix of every problem's type; `docs/problems.md` explains each. */
 const PROBLEM_TYPE_PREFIX = "urn:durable-streams-cloudflare:problem:";
@@ -23,4 +25,11 @@ export function problemResponse(problem: Problem, requestId?: string): Response 
     status,
     headers: { ...problem.headers, "Content-Type": "application/problem+json", "Cache-Control": "no-store" },
   });
+}
+
+/** The answer to a request that is refused, perhaps before its body was read. */
+export async function refusedResponse(request: Request, { problem }: Refusal): Promise<Response> {
+  await discardBody(request);
+  const response = problemResponse(problem);
+  return request.method === "HEAD" ? new Response(null, response) : response;
 }

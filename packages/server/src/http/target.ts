@@ -18,6 +18,11 @@ export interface Target {
   readonly objectName: string;
 }
 
+/** Whether a path, as it came, is that of a stream or of their root. */
+export function isStreamPath(path: string): boolean {
+  return path.startsWith(STREAM_ROOT) || `${path}/` === STREAM_ROOT;
+}
+
 /**
  * Finds the stream below the protocol's root.
  * @param url the request's URL as it came: a parsed URL would already have resolved `..`.
@@ -31,7 +36,6 @@ export function parseTargetPath(path: string, tenancy: Config["tenancy"]): Resul
   if (path === STREAM_ROOT || `${path}/` === STREAM_ROOT) {
     return refuse("path-invalid", "The path names no stream.", { hint: `Use ${STREAM_ROOT}<stream>.` });
   }
-  // The router has matched the decoded path: `/v1/%73tream/` is not a second name of the root.
   if (!path.startsWith(STREAM_ROOT)) return refuse("route-not-found", `Streams are below ${STREAM_ROOT}.`);
   const parsed = parseStreamName(path.slice(STREAM_ROOT.length));
   if (!parsed.ok) return refuse(parsed.reason === "too-long" ? "path-too-long" : "path-invalid", parsed.detail);

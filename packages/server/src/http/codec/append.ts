@@ -46,18 +46,20 @@ export async function parseAppend(request: Request, bytesMax: number): Promise<A
 }
 
 /** An accepted producer append is exactly 200, anything else that went well exactly 204. */
-export function appendResponse(facts: AppendFacts): Response {
-  const headers = new Headers({
-    "Cache-Control": "no-store",
-    [HEADER.nextOffset]: offsetAt(facts.lineage, facts.tail),
+export function appendResponse({ lineage, tail, closed, producer, outcome }: AppendFacts): Response {
+  const isNewOfProducer = producer !== undefined && outcome === "appended";
+  // A plain object: `Headers` would be copied into the response, which can be felt here.
+  return new Response(null, {
+    status: isNewOfProducer ? 200 : 204,
+    headers: {
+      "Cache-Control": "no-store",
+      [HEADER.nextOffset]: offsetAt(lineage, tail),
+      ...(closed ? { [HEADER.closed]: "true" } : {}),
+      ...(producer === undefined
+        ? {}
+        : { [HEADER.producerEpoch]: String(producer.epoch), [HEADER.producerSeq]: String(producer.seq) }),
+    },
   });
-  if (facts.closed) headers.set(HEADER.closed, "true");
-  if (facts.producer !== undefined) {
-    headers.set(HEADER.producerEpoch, String(facts.producer.epoch));
-    headers.set(HEADER.producerSeq, String(facts.producer.seq));
-  }
-  const isNewOfProducer = facts.producer !== undefined && facts.outcome === "appended";
-  return new Response(null, { status: isNewOfProducer ? 200 : 204, headers });
 }
 
 /**

@@ -1,0 +1,64 @@
+/** The edge: what every request meets and every response has in common, whichever route it takes. */
+
+import { refuse } from "@durable-streams-cloudflare/protocol";
+
+import { isLogged, logRequest } from "../telemetry/log.ts";
+import { createApp } from "./app.ts";
+import { addCommonHeaders } from "./cors.ts";
+import { problemResponse } from "./problem-response.ts";
+import { serveStream, type StreamPorts } from "./serve-stream.ts";
+import { isStreamPath, rawPath } from "./target.ts";
+
+export interface Edge {
+  fetch(request: Request, context: ExecutionContext): Promise<Response>;
+}
+
+/** What became of a request. `error`: our own fault; the request id then leads from the client's report to the log. */
+interface Outcome {
+  readonly response: Response;
+  readonly error?: unknown;
+  readonly requestId?: string;
+}
+
+/** Requests to streams are served directly: a router takes a twentieth of an append's time. All else goes to the app. */
+export function createEdge(ports: StreamPorts): Edge {
+  const app = createApp();
+  const { config } = ports;
+  const answer = (request: Request, context: ExecutionContext): Response | Promise<Response> =>
+    request.method !== "OPTIONS" && isStreamPath(rawPath(request.url))
+      ? serveStream(ports, request, context)
+      : app.fetch(request);
+  return {
+    async fetch(request, context) {
+      const startedAt = performance.now();
+      const { response, error, requestId } = await outcomeOf(request, () => answer(request, context));
+      addCommonHeaders(response.headers, request, config.corsOrigins);
+      const { status } = response;
+      if (isLogged(config.logLevel, status)) {
+        logRequest({
+          method: request.method,
+          path: rawPath(request.url),
+          status,
+          durationMs: performance.now() - startedAt,
+          requestId: requestId ?? requestIdOf(request),
+          error,
+        });
+      }
+      return response;
+    },
+  };
+}
+
+async function outcomeOf(request: Request, answer: () => Response | Promise<Response>): Promise<Outcome> {
+  try {
+    return { response: await answer() };
+  } catch (error) {
+    const requestId = requestIdOf(request);
+    const { problem } = refuse("internal", "The request could not be completed.", { headers: { "Retry-After": "1" } });
+    return { response: problemResponse(problem, requestId), error, requestId };
+  }
+}
+
+function requestIdOf(request: Request): string {
+  return request.headers.get("CF-Ray") ?? crypto.randomUUID();
+}

@@ -1,0 +1,45 @@
+/** One request to a stream: which stream it is, whether it may be done, and what comes of it. */
+
+import type { Config } from "../config.ts";
+import type { StreamDO } from "../stream/object.ts";
+import type { AppendBatcher } from "./append-batcher.ts";
+import { SCOPE_OF_METHOD, type Authorize } from "./authorize.ts";
+import { refusedResponse } from "./problem-response.ts";
+import { handleStream, refuseMethod, withoutBareForbidden } from "./routes/streams.ts";
+import { StreamClient } from "./stream-client.ts";
+import { parseTarget } from "./target.ts";
+
+export interface StreamPorts {
+  readonly appends: AppendBatcher;
+  readonly config: Config;
+  readonly authorize: Authorize;
+  readonly streams: DurableObjectNamespace<StreamDO>;
+}
+
+/** Serves a request whose path is that of a stream (`isStreamPath`). */
+export async function serveStream(ports: StreamPorts, request: Request, context: ExecutionContext): Promise<Response> {
+  const startedAt = performance.now();
+  const { config, appends, authorize } = ports;
+  const target = parseTarget(request.url, config.tenancy);
+  if (!target.ok) return refusedResponse(request, target);
+  const scope = SCOPE_OF_METHOD[request.method];
+  if (scope === undefined) return refusedResponse(request, refuseMethod());
+  const granted = await authorize({ request, project: target.project, stream: target.stream, scope });
+  if (!granted.ok) return refusedResponse(request, withoutBareForbidden(request, granted));
+  const stream = new StreamClient(ports.streams, target.objectName);
+  const keepAlive = (promise: Promise<unknown>): void => context.waitUntil(promise);
+  const handled = await handleStream({ request, config, target, stream, appends, keepAlive, authorize, granted });
+  const response = handled.ok ? handled.response : await refusedResponse(request, handled);
+  if (wantsTiming(request, config))
+    response.headers.set("Server-Timing", timing(stream.objectMs, performance.now() - startedAt));
+  return response;
+}
+
+function wantsTiming(request: Request, config: Config): boolean {
+  if (config.serverTiming === "on-request") return request.headers.has("Stream-Server-Timing");
+  return config.serverTiming === "always";
+}
+
+function timing(objectMs: number, totalMs: number): string {
+  return `object;dur=${objectMs.toFixed(1)}, total;dur=${totalMs.toFixed(1)}`;
+}
