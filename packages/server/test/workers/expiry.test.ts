@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { append, evict, inObject, newStream, readersOf, type Edge } from "./edge.ts";
 import { EventReader } from "./events.ts";
+import { Family } from "./family.ts";
 
 const TTL = { headers: { "Stream-TTL": "1000" }, body: "hello" };
 const WINDOW_MS = 1_000_000;
@@ -62,6 +63,40 @@ describe("a sliding lifetime", () => {
     await request(edge);
     pass(1);
     expect(await isThere(edge)).toBe(false);
+  });
+
+  describe("is renewed by a read for as long as that goes on", () => {
+    const large = "x".repeat(4 * 1024 * 1024);
+
+    /** A page every minute and a half. */
+    async function readSlowly(edge: Edge): Promise<number> {
+      const response = await edge.fetch("?offset=-1");
+      let size = 0;
+      for await (const chunk of response.body ?? []) {
+        size += chunk.length;
+        pass(90_000);
+      }
+      return size;
+    }
+
+    it("whose pages come from the stream itself", async () => {
+      const edge = await newStream({ headers: { "Stream-TTL": "200" }, body: large });
+      const beganAtMs = Date.now();
+      expect(await readSlowly(edge)).toBe(large.length);
+      expect(Date.now() - beganAtMs).toBeGreaterThan(300_000);
+      expect(await isThere(edge)).toBe(true);
+      pass(200_000);
+      expect(await isThere(edge)).toBe(false);
+    });
+
+    it("whose pages come from a fork's source: the fork's is, the source's is not", async () => {
+      const family = new Family();
+      const source = await family.create("source", { "Stream-TTL": "200" }, large);
+      const fork = await family.fork("fork", source);
+      expect(await readSlowly(fork)).toBe(large.length);
+      expect(await isThere(fork)).toBe(true);
+      expect((await source.fetch("", { method: "HEAD" })).status).toBe(410);
+    });
   });
 
   it("survives evictions, and does not grow by them", async () => {

@@ -1,10 +1,10 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import { StreamDO } from "../../src/index.ts";
 import { append, content, evict, inObject, problemCode, readersOf, type Edge } from "./edge.ts";
 import { EventReader } from "./events.ts";
 import { Family, isBlank, put, ringAll, statusOf, tailOf, type Relative } from "./family.ts";
+import { loseNextAnswer } from "./lost-answers.ts";
 import { countRows } from "./rows.ts";
 
 const METHODS = ["GET", "HEAD", "POST", "DELETE"];
@@ -126,24 +126,12 @@ describe("a source that dies while a fork of it is made", () => {
     vi.restoreAllMocks();
   });
 
-  /** The next pin is made, or not, and its source dies before it can say so. */
-  function loseNextPin(isMade: boolean): void {
-    const pin = Reflect.get<StreamDO, "pin">(StreamDO.prototype, "pin");
-    vi.spyOn(StreamDO.prototype, "pin").mockImplementationOnce(async function (this: StreamDO, command) {
-      const { ctx } = this as unknown as { ctx: DurableObjectState };
-      if (isMade) await pin.call(this, command);
-      await ctx.storage.sync();
-      ctx.abort("the test ends this object");
-      return new Promise(() => undefined);
-    });
-  }
-
   it.each([true, false])(
     "does not fail the fork, nor stay pinned for nobody: pinned before it died: %s",
     async (isMade) => {
       const family = new Family();
       const source = await family.create("source", {}, "abc");
-      loseNextPin(isMade);
+      loseNextAnswer("pin", isMade);
       const fork = await family.fork("fork", source);
       expect(await content(fork)).toBe("abc");
       await statusOf(source, "DELETE");

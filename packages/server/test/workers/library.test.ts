@@ -66,7 +66,19 @@ describe("a Worker that mounts the server with its own authorize", () => {
     }
   });
 
-  it("ends a live read when the right to read ends", async () => {
+  it.each([
+    { about: "ends while it waits", rightMs: 300 },
+    { about: "has ended", rightMs: -1 },
+  ])("ends a long-poll when the right to read $about", async ({ rightMs }) => {
+    const edge = await newStream({
+      vars: { LONG_POLL_TIMEOUT_MS: "25000" },
+      authorize: () => ({ ...GRANTED, expiresAtMs: Date.now() + rightMs }),
+    });
+    const response = await edge.fetch("?live=long-poll&offset=now");
+    expect([response.status, response.headers.get("Stream-Up-To-Date")]).toEqual([204, "true"]);
+  });
+
+  it("ends an event stream when the right to read ends", async () => {
     const edge = await newStream({
       body: "hello",
       vars: { SSE_SESSION_SECONDS: "3600" },

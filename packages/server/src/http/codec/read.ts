@@ -15,6 +15,7 @@ import { logFault } from "../../telemetry/log.ts";
 import { NO_STORE, readCacheControl } from "../cache-control.ts";
 import type { Exchange } from "../exchange.ts";
 import { nextPage } from "../paging.ts";
+import { Renewal } from "../renewal.ts";
 import { emptyBody, toBody } from "./payload.ts";
 
 export type LiveMode = "long-poll" | "sse";
@@ -100,9 +101,10 @@ function pagedBody(exchange: Exchange, facts: ReadFacts): ReadableStream<Uint8Ar
   const { to, stretches } = facts;
   let position = facts.from;
   let next: Uint8Array<ArrayBuffer> | undefined = facts.page;
+  const renewal = new Renewal(exchange.stream, facts.lifetime);
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
-      const page = next ?? (await fetchNext(exchange, stretches, position));
+      const page = next ?? (await fetchNext(exchange, renewal, stretches, position));
       next = undefined;
       const isFirst = position === facts.from;
       position += page.length;
@@ -115,10 +117,12 @@ function pagedBody(exchange: Exchange, facts: ReadFacts): ReadableStream<Uint8Ar
 /** What fails here fails after the response has begun, so this is the only place that can tell of it. */
 async function fetchNext(
   { stream, config }: Exchange,
+  renewal: Renewal,
   stretches: ReadFacts["stretches"],
   position: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
   try {
+    await renewal.goOn();
     return await nextPage(stream, stretches, position);
   } catch (error) {
     logFault(config.logLevel, "A read broke off.", error);

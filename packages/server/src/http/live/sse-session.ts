@@ -80,9 +80,12 @@ export class SseSession {
 
   /** One run at a time; it is started by the client's demand, and by the loss of the socket. */
   #catchUp(): Promise<void> {
-    this.#catchingUp ??= this.#catchUpLoop().finally(() => {
-      this.#catchingUp = undefined;
-    });
+    this.#catchingUp ??= this.#catchUpLoop()
+      // A failure to read shows in the body: the client sees a broken response and resumes.
+      .catch((error: unknown) => this.#fail(error))
+      .finally(() => {
+        this.#catchingUp = undefined;
+      });
     return this.#catchingUp;
   }
 
@@ -148,8 +151,7 @@ export class SseSession {
     this.#socket?.close();
     this.#socket = undefined;
     this.#mode = "catching-up";
-    // A failure to read shows in the body: the client sees a broken response and resumes.
-    this.#catchUp().catch((error: unknown) => this.#fail(error));
+    void this.#catchUp();
   }
 
   #hasRoom(): boolean {

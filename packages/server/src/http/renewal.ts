@@ -1,0 +1,30 @@
+/**
+ * A read uses its stream for as long as it lasts, and each use renews a sliding lifetime [PROTOCOL §5.1, Stream-TTL]. Its
+ * pages may come from other objects, which tell the stream nothing: so a long read tells it now and then.
+ */
+
+import type { Lifetime } from "@durable-streams-cloudflare/protocol";
+
+import type { StreamClient } from "./stream-client.ts";
+
+export class Renewal {
+  readonly #stream: StreamClient;
+  /** As often as the stream writes it down: a tenth of the window. */
+  readonly #everyMs: number;
+  #renewedAtMs = Date.now();
+
+  /** The read itself has just renewed it. */
+  constructor(stream: StreamClient, lifetime: Lifetime) {
+    this.#stream = stream;
+    this.#everyMs = lifetime.kind === "ttl" ? lifetime.ttlSeconds * 100 : Infinity;
+  }
+
+  /** Called as the read goes on. A stream that is gone by now is no concern of this: the read finds out by itself. */
+  async goOn(): Promise<void> {
+    const nowMs = Date.now();
+    if (nowMs - this.#renewedAtMs < this.#everyMs) return;
+    this.#renewedAtMs = nowMs;
+    // To read nothing is a read too.
+    await this.#stream.call((stub) => stub.read({ from: { kind: "now" }, ifNoneMatch: null, paging: "bytes" }));
+  }
+}
