@@ -30,7 +30,7 @@ describe("a response that breaks off", () => {
     const edge = await newStream({ ...LOGGED, body: LARGE });
     const response = await edge.fetch("?offset=-1");
     expect(await statusOf(edge, "DELETE")).toBe(204);
-    await expect(readToEnd(response)).rejects.toThrow();
+    await expect(readToEnd(response)).rejects.toThrow("offset-gone");
     expect(lines).toMatchObject([
       { "log.level": "error", message: "A read broke off.", "error.message": expect.stringContaining("offset-gone") },
     ]);
@@ -41,7 +41,7 @@ describe("a response that breaks off", () => {
     vi.spyOn(StreamDO.prototype, "read").mockRejectedValueOnce(new Error("a bug"));
     const response = await edge.fetch("?offset=-1&live=sse");
     expect(response.status).toBe(200);
-    await expect(readToEnd(response)).rejects.toThrow();
+    await expect(readToEnd(response)).rejects.toThrow("a bug");
     expect(lines).toMatchObject([
       { "log.level": "error", message: "An event stream broke off.", "error.message": "a bug" },
     ]);
@@ -51,7 +51,7 @@ describe("a response that breaks off", () => {
     const edge = await newStream({ body: LARGE });
     const response = await edge.fetch("?offset=-1");
     await statusOf(edge, "DELETE");
-    await expect(readToEnd(response)).rejects.toThrow();
+    await expect(readToEnd(response)).rejects.toThrow("offset-gone");
     expect(lines).toEqual([]);
   });
 });
