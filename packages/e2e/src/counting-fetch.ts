@@ -1,3 +1,5 @@
+import { setTimeout } from "node:timers/promises";
+
 /** A `fetch` for the client's `fetch` option that counts. */
 export interface CountingFetch {
   readonly fetch: typeof globalThis.fetch;
@@ -33,4 +35,10 @@ export const fetchTwice: typeof globalThis.fetch = async (input, init) => {
   const [first, second] = await Promise.all([fetch(input, init), fetch(input, init)]);
   await second.arrayBuffer();
   return first;
+};
+
+/** Requests overtake each other on the way, as on connections of different speed. */
+export const fetchShuffled: typeof globalThis.fetch = async (input, init) => {
+  await setTimeout(Math.random() * 20);
+  return fetch(input, init);
 };

@@ -2,7 +2,7 @@
 import { DurableStream, IdempotentProducer, SequenceGapError, StaleEpochError } from "@durable-streams/client";
 import { describe, expect, it } from "vitest";
 
-import { countingFetch, fetchTwice, type CountingFetch } from "../src/counting-fetch.ts";
+import { countingFetch, fetchShuffled, fetchTwice, type CountingFetch } from "../src/counting-fetch.ts";
 import { useServer } from "../src/test-server.ts";
 
 const IN_FLIGHT = 5;
@@ -58,6 +58,18 @@ describe(`with ${IN_FLIGHT} batches in flight everything arrives once and in ord
     await producer.flush();
     expect(errors).toEqual([]);
     expect(await readAll(handle)).toEqual(MESSAGES);
+  });
+
+  it("when requests overtake each other, and hardly any of them has to be sent again", async () => {
+    const handle = await create();
+    const counting = countingFetch(fetchShuffled);
+    const { producer, errors } = newProducer(handle, counting);
+    const messages = MESSAGES.slice(0, 150);
+    produce(producer, messages);
+    await producer.flush();
+    expect(errors).toEqual([]);
+    expect(await readAll(handle)).toEqual(messages);
+    expect(counting.requests()).toBeLessThan(1.1 * messages.length);
   });
 
   it("when the last message closes the stream", async () => {

@@ -15,6 +15,7 @@ import { appendResponse, parseAppend, withProducerHeaders } from "../codec/appen
 import { createResponse, parseCreate } from "../codec/create.ts";
 import { headResponse } from "../codec/head.ts";
 import { parseReadQuery, readResponse } from "../codec/read.ts";
+import { appendWhenDue } from "../early-append.ts";
 import type { Exchange } from "../exchange.ts";
 import { longPoll } from "../live/long-poll.ts";
 import { serverSentEvents } from "../live/sse.ts";
@@ -81,7 +82,7 @@ async function forkSource(exchange: Exchange, asked: ForkRequest): Promise<Resul
 async function append(exchange: Exchange): Promise<Handled> {
   const { request, config, stream, appends, keepAlive } = exchange;
   const command = await parseAppend(request, config.appendBytesMax);
-  const facts = await appends.append(stream, command, keepAlive);
+  const facts = await appendWhenDue(command, () => appends.append(stream, command, keepAlive));
   if (facts.ok) return { ok: true, response: appendResponse(facts) };
   return { ok: false, problem: withProducerHeaders(facts.problem, command.producer) };
 }
