@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
-const BUDGET_KB = 60;
+/** Of it, jose is 12: see docs/adr/0007-tokens.md. */
+const BUDGET_KB = 80;
 const FOLDER = "dist/worker";
 
 const files = readdirSync(FOLDER).filter((name) => /\.(js|mjs|wasm)$/.test(name));

@@ -26,6 +26,11 @@ export function controlEvent(control: Control): string {
   return `event: control\ndata:${JSON.stringify(control)}\n\n`;
 }
 
+/** Why the response ends here. Official clients skip events that they do not know. */
+export function problemEvent(problem: { readonly code: string; readonly detail: string }): string {
+  return `event: problem\ndata:${JSON.stringify(problem)}\n\n`;
+}
+
 /** A comment that keeps intermediaries from closing an idle connection; clients ignore it. */
 export const HEARTBEAT = ": hb\n\n";
 

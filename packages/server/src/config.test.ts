@@ -74,6 +74,25 @@ describe("CORS_ORIGINS", () => {
   );
 });
 
+describe.each(["ADMIN_SECRET", "PROJECT_SECRET"] as const)("%s", (name) => {
+  it.each(["short-s3cr3t", `${"s3cr3t".repeat(8)} `.padStart(60, "\t x"), "s3cr3t".repeat(100), 7])(
+    "refuses %j without repeating it",
+    (value) => {
+      expect(faultOf(name, value)).toContain(`${name} must be 32 to 512 printable characters`);
+      expect(faultOf(name, value)).not.toContain(String(value));
+    },
+  );
+
+  it("is taken as it is", () => {
+    const secret = "x".repeat(32);
+    expect(parseConfig({ [name]: secret, TENANCY: "single" })).toHaveProperty(propertyOf(name), secret);
+  });
+});
+
+it("PROJECT_SECRET without TENANCY=single is refused, because nothing would use it", () => {
+  expect(faultOf("PROJECT_SECRET", "x".repeat(32))).toContain("TENANCY=path");
+});
+
 it("every fault is told at once, with what it is", () => {
   const env = { TENANCY: "both", LONG_POLL_TIMEOUT_MS: "soon", READ_BYTES_MAX: -1, LOG_LEVEL: "info" };
   expect(() => parseConfig(env)).toThrow(

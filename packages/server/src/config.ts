@@ -19,6 +19,8 @@ type Setting =
       readonly pattern: RegExp;
       readonly expects: string;
       readonly about: string;
+      /** Never shown, not even when it is wrong. */
+      readonly isSecret?: true;
     };
 
 const KIB = 1024;
@@ -35,12 +37,14 @@ export const SETTINGS = {
     ["project", "none"],
     "project: tokens of the project; none: everybody may do everything",
   ),
+  ADMIN_SECRET: secret("bearer of `/v1/projects`: creates and lists projects; empty: nobody does"),
+  PROJECT_SECRET: secret("TENANCY=single: signs the tokens of the one project; empty: that project is in REGISTRY"),
   CORS_ORIGINS: {
     kind: "text",
     initial: "*",
     pattern: /^(?:\*|https?:\/\/[^\s,/]+(?:\s*,\s*https?:\/\/[^\s,/]+)*)$/,
     expects: "* or a comma-separated list of origins such as https://app.example.com",
-    about: "origins that browsers may call from",
+    about: "origins that browsers may call from; a project may have its own",
   },
   LONG_POLL_TIMEOUT_MS: integer(3_000, 100, 25_000, "how long a long-poll waits for data"),
   SSE_SESSION_SECONDS: integer(60, 2, 3_600, "how long one SSE response lasts before the client reconnects"),
@@ -68,6 +72,10 @@ export type SettingName = keyof typeof SETTINGS;
 export interface Config {
   readonly tenancy: "path" | "single";
   readonly authMode: "project" | "none";
+  /** Empty: there is none. */
+  readonly adminSecret: string;
+  /** Empty: there is none. */
+  readonly projectSecret: string;
   /** Allowed origins; `*` alone stands for all. */
   readonly corsOrigins: readonly string[];
   readonly longPollTimeoutMs: number;
@@ -99,6 +107,8 @@ export function parseConfig(env: object): Config {
   const config: Config = {
     tenancy: textOf("TENANCY") === "single" ? "single" : "path",
     authMode: textOf("AUTH_MODE") === "none" ? "none" : "project",
+    adminSecret: textOf("ADMIN_SECRET"),
+    projectSecret: textOf("PROJECT_SECRET"),
     corsOrigins: textOf("CORS_ORIGINS")
       .split(",")
       .map((origin) => origin.trim()),
@@ -113,6 +123,9 @@ export function parseConfig(env: object): Config {
     logLevel: oneOf(SETTINGS.LOG_LEVEL.choices, textOf("LOG_LEVEL")),
     serverTiming: oneOf(SETTINGS.SERVER_TIMING.choices, textOf("SERVER_TIMING")),
   };
+  if (config.projectSecret !== "" && config.tenancy === "path") {
+    faults.push("- PROJECT_SECRET must be empty with TENANCY=path, whose projects are in REGISTRY.");
+  }
   if (faults.length > 0) throw new ConfigError(`The configuration is not usable:\n${faults.join("\n")}`);
   return config;
 }
@@ -124,7 +137,9 @@ function valueOf(env: Readonly<Record<string, unknown>>, name: SettingName, faul
   if (raw === undefined) return String(setting.initial);
   const text = typeof raw === "string" || typeof raw === "number" ? String(raw).trim() : "";
   if (isFit(setting, text)) return text;
-  faults.push(`- ${name} must be ${expectation(setting)}, but is ${JSON.stringify(raw) ?? typeof raw}.`);
+  const isSecret = setting.kind === "text" && setting.isSecret === true;
+  const found = isSecret ? "something else" : (JSON.stringify(raw) ?? typeof raw);
+  faults.push(`- ${name} must be ${expectation(setting)}, but is ${found}.`);
   return String(setting.initial);
 }
 
@@ -155,6 +170,11 @@ function oneOf<Choice extends string>(choices: readonly Choice[], text: string):
   const found = choices.find((candidate) => candidate === text);
   if (found === undefined) throw new ConfigError(`${text} is none of ${choices.join(", ")}`);
   return found;
+}
+
+function secret(about: string) {
+  const expects = "32 to 512 printable characters without spaces";
+  return { kind: "text", initial: "", pattern: /^(?:[!-~]{32,512})?$/, expects, about, isSecret: true } as const;
 }
 
 function integer(initial: number, min: number, max: number, about: string) {

@@ -8,6 +8,8 @@ import { createDurableStreams } from "./http/durable-streams.ts";
 // At start, so that a deploy with a bad setting fails instead of its requests.
 parseConfig(env);
 
+export { ProjectsRpc } from "./project/rpc.ts";
+export { ProjectDO } from "./project/object.ts";
 export { StreamDO } from "./stream/object.ts";
 
 export default createDurableStreams();

@@ -3,8 +3,9 @@
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
 import type { Config } from "../config.ts";
+import type { Scope } from "../project/token.ts";
 
-export type Scope = "read" | "write" | "manage";
+export type { Scope };
 
 /** What each method needs. A method that is not here is not served. */
 export const SCOPE_OF_METHOD: Readonly<Record<string, Scope>> = {
@@ -30,6 +31,8 @@ export interface Granted {
   readonly ok: true;
   /** Whether everybody may read this, so that shared caches may keep it. */
   readonly isPublic: boolean;
+  /** Whether that may end soon: whoever keeps a copy must ask again within minutes. */
+  readonly isRevocable?: boolean;
   /** When the right to read ends, in ms: live reads end then. */
   readonly expiresAtMs?: number;
 }
@@ -37,13 +40,23 @@ export interface Granted {
 /** Decides one request. Return a refusal (`unauthenticated`, `forbidden`, …); throw only on a fault of your own. */
 export type Authorize = (input: AuthorizeInput) => Granted | Refusal | Promise<Granted | Refusal>;
 
+/** `AUTH_MODE=none`, and `project` where there is no registry of projects. */
 export function defaultAuthorize(authMode: Config["authMode"]): Authorize {
-  return authMode === "none" ? () => ({ ok: true, isPublic: true }) : () => refuseUnauthenticated();
+  return authMode === "none" ? grantEverything : () => refuseUnauthenticated();
+}
+
+/** For this machine only: a Worker that Cloudflare runs is open to the whole internet. */
+export function grantEverything({ request }: Pick<AuthorizeInput, "request">): Granted | Refusal {
+  if (!request.headers.has("CF-Ray")) return { ok: true, isPublic: true };
+  return refuse("unauthenticated", "AUTH_MODE=none serves no request that comes through Cloudflare's network.", {
+    hint: "Deploy with AUTH_MODE=project, or mount the server with an `authorize` hook of your own.",
+    headers: { "WWW-Authenticate": "Bearer" },
+  });
 }
 
 export function refuseUnauthenticated(): Refusal {
-  return refuse("unauthenticated", "This server has no projects that could vouch for a token yet.", {
-    hint: "For local development set AUTH_MODE=none; to use your own tokens, mount the server with an `authorize` hook.",
+  return refuse("unauthenticated", "This server has no projects that could vouch for a token.", {
+    hint: "Bind REGISTRY and PROJECTS, or mount the server with an `authorize` hook; AUTH_MODE=none is for local development.",
     headers: { "WWW-Authenticate": "Bearer" },
   });
 }

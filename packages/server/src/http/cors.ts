@@ -2,7 +2,7 @@
 
 import { HEADER } from "@durable-streams-cloudflare/protocol";
 
-const METHODS = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
+const METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 const ALLOWED_HEADERS = [
   "Accept",

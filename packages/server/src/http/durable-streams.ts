@@ -1,14 +1,23 @@
 /** The server as a library: mount it in a Worker of your own. */
 
-import { parseConfig } from "../config.ts";
+import { parseConfig, type Config } from "../config.ts";
+import type { ProjectDO } from "../project/object.ts";
+import { Projects } from "../project/projects.ts";
+import { Registry } from "../project/registry.ts";
+import { staticRegistryStore } from "../project/static-project.ts";
 import type { StreamDO } from "../stream/object.ts";
 import { AppendBatcher } from "./append-batcher.ts";
-import { defaultAuthorize, type Authorize } from "./authorize.ts";
+import { defaultAuthorize, grantEverything, type Authorize } from "./authorize.ts";
 import { createEdge, type Edge } from "./edge.ts";
+import { projectAuthorize } from "./project-authorize.ts";
+import type { ProjectRoutePorts } from "./routes/projects.ts";
 
-/** What the server needs of a Worker's environment: one binding, and any of the settings as vars. */
+/** What the server needs of a Worker's environment: these bindings, and any of the settings as vars. */
 export interface DurableStreamsEnv {
   readonly STREAMS: DurableObjectNamespace<StreamDO>;
+  /** Both or neither; without them there are no projects, and only an `authorize` hook lets anybody in. */
+  readonly REGISTRY?: KVNamespace;
+  readonly PROJECTS?: DurableObjectNamespace<ProjectDO>;
 }
 
 export interface DurableStreamsOptions {
@@ -35,14 +44,38 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
     const known = edges.get(env);
     if (known !== undefined) return known;
     const config = parseConfig(env);
+    const projects = projectPorts(env, config, options);
     const edge = createEdge({
       config,
-      authorize: options.authorize ?? defaultAuthorize(config.authMode),
+      authorize: options.authorize ?? authorizeOf(config, projects),
       streams: env.STREAMS,
       appends: new AppendBatcher(),
+      projects,
     });
     edges.set(env, edge);
     return edge;
   };
   return { fetch: async (request, env, context) => edgeOf(env).fetch(request, context) };
+}
+
+function authorizeOf({ authMode }: Config, projects: ProjectRoutePorts | undefined): Authorize {
+  return authMode === "project" && projects !== undefined
+    ? projectAuthorize(projects.registry)
+    : defaultAuthorize(authMode);
+}
+
+function projectPorts(
+  { REGISTRY, PROJECTS }: DurableStreamsEnv,
+  config: Config,
+  { authorize }: DurableStreamsOptions,
+): ProjectRoutePorts | undefined {
+  if (REGISTRY === undefined || PROJECTS === undefined) return undefined;
+  const registry = new Registry(staticRegistryStore(REGISTRY, config.projectSecret));
+  const isOpen = config.authMode === "none" && authorize === undefined;
+  return {
+    config,
+    registry,
+    projects: new Projects({ REGISTRY, PROJECTS }, registry),
+    authorizeAll: isOpen ? (request) => grantEverything({ request }) : undefined,
+  };
 }

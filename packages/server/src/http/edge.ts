@@ -6,6 +6,8 @@ import { isLogged, logRequest } from "../telemetry/log.ts";
 import { createApp } from "./app.ts";
 import { addCommonHeaders } from "./cors.ts";
 import { problemResponse } from "./problem-response.ts";
+import { corsOrigins } from "./project-cors.ts";
+import type { ProjectRoutePorts } from "./routes/projects.ts";
 import { serveStream, type StreamPorts } from "./serve-stream.ts";
 import { isStreamPath, rawPath } from "./target.ts";
 
@@ -20,9 +22,14 @@ interface Outcome {
   readonly requestId?: string;
 }
 
+export interface EdgePorts extends StreamPorts {
+  /** `undefined`: this server has no registry of projects. */
+  readonly projects: ProjectRoutePorts | undefined;
+}
+
 /** Requests to streams are served directly: a router takes a twentieth of an append's time. All else goes to the app. */
-export function createEdge(ports: StreamPorts): Edge {
-  const app = createApp();
+export function createEdge(ports: EdgePorts): Edge {
+  const app = createApp(ports.projects);
   const { config } = ports;
   const answer = (request: Request, context: ExecutionContext): Response | Promise<Response> =>
     request.method !== "OPTIONS" && isStreamPath(rawPath(request.url))
@@ -32,7 +39,7 @@ export function createEdge(ports: StreamPorts): Edge {
     async fetch(request, context) {
       const startedAt = performance.now();
       const { response, error, requestId } = await outcomeOf(request, () => answer(request, context));
-      addCommonHeaders(response.headers, request, config.corsOrigins);
+      addCommonHeaders(response.headers, request, await corsOrigins(ports, request.url));
       const { status } = response;
       if (isLogged(config.logLevel, status)) {
         logRequest({

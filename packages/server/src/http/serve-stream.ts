@@ -30,6 +30,8 @@ export async function serveStream(ports: StreamPorts, request: Request, context:
   const keepAlive = (promise: Promise<unknown>): void => context.waitUntil(promise);
   const handled = await handleStream({ request, config, target, stream, appends, keepAlive, authorize, granted });
   const response = handled.ok ? handled.response : await refusedResponse(request, handled);
+  // A browser's own cache must not answer one user with what another has read.
+  if (!granted.isPublic) response.headers.append("Vary", "Authorization");
   if (wantsTiming(request, config))
     response.headers.set("Server-Timing", timing(stream.objectMs, performance.now() - startedAt));
   return response;

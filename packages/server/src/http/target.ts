@@ -3,12 +3,10 @@
 import { parseStreamName, refuse, RESERVED_SEGMENT, type Result } from "@durable-streams-cloudflare/protocol";
 
 import type { Config } from "../config.ts";
+import { SINGLE_PROJECT } from "../project/static-project.ts";
 
 /** The protocol's root, in every tenancy. */
 export const STREAM_ROOT = "/v1/stream/";
-
-/** The one project of `TENANCY=single`. */
-const SINGLE_PROJECT = "default";
 
 export interface Target {
   readonly project: string;

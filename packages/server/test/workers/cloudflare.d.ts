@@ -2,9 +2,11 @@
 declare namespace Cloudflare {
   interface GlobalProps {
     mainModule: typeof import("../../src/worker.ts");
-    durableNamespaces: "StreamDO";
+    durableNamespaces: "StreamDO" | "ProjectDO";
   }
   interface Env {
     STREAMS: DurableObjectNamespace<import("../../src/worker.ts").StreamDO>;
+    PROJECTS: DurableObjectNamespace<import("../../src/worker.ts").ProjectDO>;
+    REGISTRY: KVNamespace;
   }
 }

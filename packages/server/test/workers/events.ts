@@ -61,6 +61,7 @@ function parse(block: string): StreamEvent {
 function describe(event: StreamEvent | undefined): string {
   if (event === undefined) return "end";
   if (event.type === "data") return `data:${event.data}`;
+  if (event.type === "problem") return `problem:${(JSON.parse(event.data) as { code: string }).code}`;
   const control = JSON.parse(event.data) as { upToDate?: boolean; streamClosed?: boolean; streamNextOffset: string };
   const position = Number(control.streamNextOffset.slice(17));
   return `control@${position}${control.upToDate === true ? " up-to-date" : ""}${control.streamClosed === true ? " closed" : ""}`;

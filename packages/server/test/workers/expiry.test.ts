@@ -160,7 +160,7 @@ describe("the alarm", () => {
     await reader.take(1);
     pass(WINDOW_MS);
     expect(await runDurableObjectAlarm(edge.stub())).toBe(true);
-    expect(await reader.take(1)).toEqual(["end"]);
+    expect(await reader.take(2)).toEqual(["problem:stream-not-found", "end"]);
     expect(await isBlank(edge)).toBe(true);
   });
 });
@@ -197,7 +197,7 @@ describe("an expired stream whose alarm has not come yet", () => {
     pass(WINDOW_MS);
     expect((await edge.fetch("", { method: "PUT", headers: { "Content-Type": "text/plain" } })).status).toBe(201);
     await append(edge, "new");
-    expect(await reader.take(1)).toEqual(["end"]);
+    expect(await reader.take(2)).toEqual(["problem:stream-not-found", "end"]);
   });
 });
 

@@ -47,7 +47,7 @@ describe("[F50] a deleted stream that forks need", () => {
     while ((await readersOf(source)) < 2) await scheduler.wait(5);
     await statusOf(source, "DELETE");
     expect((await poll).status).toBe(410);
-    expect(await events.take(1)).toEqual(["end"]);
+    expect(await events.take(2)).toEqual(["problem:stream-not-found", "end"]);
   });
 
   it("is cleared away with its last fork, to the last byte, and its path is free", async () => {
@@ -195,7 +195,7 @@ describe("a URL that is deleted and made again", () => {
     expect(await statusOf(stream, "DELETE")).toBe(204);
     expect((await makers[pair.after]?.(family, stream, source))?.status).toBe(201);
     await append(stream, "xyz");
-    expect(await events.take(1)).toEqual(["end"]);
+    expect(await events.take(2)).toEqual(["problem:stream-not-found", "end"]);
     expect(await statusOf(stream, "HEAD")).toBe(200);
     expect((await stream.fetch(`?offset=${tail}`)).status).toBe(410);
     const fresh = await stream.fetch("?offset=-1", { headers: { "If-None-Match": tag } });

@@ -85,7 +85,7 @@ describe("a Worker that mounts the server with its own authorize", () => {
       authorize: () => ({ ...GRANTED, expiresAtMs: Date.now() + 1_200 }),
     });
     const reader = new EventReader(await edge.fetch("?live=sse&offset=-1"));
-    expect(await reader.take(3)).toEqual(["data:hello", "control@5 up-to-date", "end"]);
+    expect(await reader.take(4)).toEqual(["data:hello", "control@5 up-to-date", "problem:token-expired", "end"]);
   });
 });
 

@@ -151,7 +151,7 @@ describe("deleting the stream", () => {
     const reader = await sse(edge);
     await reader.take(1);
     await edge.fetch("", { method: "DELETE" });
-    expect(await reader.take(1)).toEqual(["end"]);
+    expect(await reader.take(2)).toEqual(["problem:stream-not-found", "end"]);
     expect(Date.now() - openedAtMs).toBeGreaterThanOrEqual(990);
   });
 
@@ -171,7 +171,7 @@ describe("deleting the stream", () => {
     await edge.fetch("", { method: "DELETE" });
     await edge.fetch("", { method: "PUT", headers: { "Content-Type": "text/plain" } });
     await append(edge, "new");
-    expect(await reader.take(1)).toEqual(["end"]);
+    expect(await reader.take(2)).toEqual(["problem:stream-not-found", "end"]);
     expect(await content(edge)).toBe("new");
   });
 });

@@ -12,6 +12,7 @@ import {
 
 import type { ReadFacts } from "../../stream/commands.ts";
 import { logFault } from "../../telemetry/log.ts";
+import type { Granted } from "../authorize.ts";
 import { NO_STORE, readCacheControl } from "../cache-control.ts";
 import type { Exchange } from "../exchange.ts";
 import { nextPage } from "../paging.ts";
@@ -53,7 +54,7 @@ export function parseReadQuery(url: string): Result<{ query: ReadQuery }> {
 
 /** @param cursor the `Stream-Cursor` of a live read; catch-up reads have none. */
 export function readResponse(exchange: Exchange, facts: ReadFacts, query: ReadQuery, cursor?: string): Response {
-  const headers = readHeaders(facts, exchange.granted.isPublic, query.offset);
+  const headers = readHeaders(facts, exchange.granted, query.offset);
   if (cursor !== undefined) headers.set(HEADER.cursor, cursor);
   if (facts.notModified) {
     headers.delete("Content-Type");
@@ -72,7 +73,7 @@ export function readResponse(exchange: Exchange, facts: ReadFacts, query: ReadQu
  */
 export function readHeaders(
   facts: Pick<ReadFacts, "lineage" | "tail" | "closed" | "contentType" | "to" | "etag">,
-  isPublic: boolean,
+  { isPublic, isRevocable = false }: Pick<Granted, "isPublic" | "isRevocable">,
   offset: OffsetRef,
 ): Headers {
   const { lineage, to, tail } = facts;
@@ -89,7 +90,7 @@ export function readHeaders(
     return headers;
   }
   // Fixed for ever, because the URL names this very incarnation: an ancestor's might come to mean another fork.
-  const isFixed = offset.kind === "at" && offset.incarnation === lineage.incarnation && to < tail;
+  const isFixed = offset.kind === "at" && offset.incarnation === lineage.incarnation && to < tail && !isRevocable;
   headers.set("Cache-Control", readCacheControl({ isPublic, isFixed }));
   headers.set("ETag", facts.etag);
   return headers;

@@ -9,7 +9,14 @@
  * restart of the object is not seen by the client at all.
  */
 
-import { HEARTBEAT, refAt, type Lineage, type OffsetRef } from "@durable-streams-cloudflare/protocol";
+import {
+  HEARTBEAT,
+  problemEvent,
+  refAt,
+  type Lineage,
+  type OffsetRef,
+  type Problem,
+} from "@durable-streams-cloudflare/protocol";
 
 import type { AttachFacts } from "../../stream/commands.ts";
 import type { LiveFrame } from "../../stream/live-frame.ts";
@@ -25,7 +32,17 @@ const SESSION_MS_MIN = 1_000;
 const LOSSES_MAX = 8;
 const LOSS_DELAY_MS = 25;
 
-const heartbeat = new TextEncoder().encode(HEARTBEAT);
+const encoder = new TextEncoder();
+const heartbeat = encoder.encode(HEARTBEAT);
+
+type Told = Pick<Problem, "code" | "detail">;
+
+const TOKEN_EXPIRED: Told = { code: "token-expired", detail: "The token has expired; come back with a new one." };
+const STREAM_GONE: Told = { code: "stream-not-found", detail: "The stream has been deleted, or has expired." };
+
+function encodeProblem({ code, detail }: Told): Uint8Array {
+  return encoder.encode(problemEvent({ code, detail }));
+}
 
 export class SseSession {
   readonly body: ReadableStream<Uint8Array>;
@@ -69,7 +86,7 @@ export class SseSession {
     const grantedMs = granted.expiresAtMs === undefined ? Infinity : granted.expiresAtMs - this.#openedAtMs;
     const sessionMs = Math.max(SESSION_MS_MIN, Math.min(config.sseSessionSeconds * 1000, grantedMs));
     this.#heartbeatTimer = setInterval(() => this.#beat(), config.sseHeartbeatSeconds * 1000);
-    this.#endTimer = setTimeout(() => this.#finish(), sessionMs);
+    this.#endTimer = setTimeout(() => this.#finish(grantedMs <= sessionMs ? TOKEN_EXPIRED : undefined), sessionMs);
     request.signal.addEventListener("abort", this.#onAbort);
     if (facts.standing === "ended") this.#sendEnd(facts.position);
     if (facts.standing === "live" && socket !== undefined) {
@@ -97,7 +114,7 @@ export class SseSession {
     const command = { from: this.#offset(), ifNoneMatch: null, paging: "appends" } as const;
     const read = await readFirstPage(this.#exchange.stream, command);
     if (this.#mode !== "catching-up") return;
-    if (!read.ok) return this.#finishLate();
+    if (!read.ok) return this.#finishLate(read.problem);
     this.#position += read.page.length;
     const upToDate = this.#position === read.tail;
     const closed = upToDate && read.closed;
@@ -111,7 +128,7 @@ export class SseSession {
 
   async #attach(): Promise<void> {
     const attached = await this.#exchange.stream.attach(this.#offset());
-    if (!attached.ok) return this.#finishLate();
+    if (!attached.ok) return this.#finishLate(attached.problem);
     // Behind, or closed, in the meantime: the next round reads it.
     if (attached.socket === undefined) return;
     if (this.#mode === "catching-up") this.#goLive(attached.socket);
@@ -126,7 +143,7 @@ export class SseSession {
     this.#mode = "live";
     this.#socket = listen(socket, {
       onFrame: (frame) => this.#onFrame(frame),
-      onEnd: (reason) => (reason === "gone" ? this.#finishLate() : void this.#onLost()),
+      onEnd: (reason) => (reason === "gone" ? this.#finishLate(STREAM_GONE) : void this.#onLost()),
     });
   }
 
@@ -173,18 +190,22 @@ export class SseSession {
     if (this.#hasRoom()) this.#send(heartbeat);
   }
 
-  /** Ends the response between two events; the client resumes, or learns by an error what became of the stream. */
-  #finish(): void {
+  /**
+   * Ends the response between two events; the client resumes, or learns by an error what became of the stream.
+   * @param problem told in a last event, where there is one.
+   */
+  #finish(problem?: Told): void {
     if (this.#mode === "over") return;
+    if (problem !== undefined) this.#send(encodeProblem(problem));
     this.#release();
     this.#controller?.close();
   }
 
-  #finishLate(): void {
+  #finishLate(problem?: Told): void {
     if (this.#mode === "over") return;
     this.#mode = "ending"; // Nothing more is read; the session only waits to be long enough.
     this.#socket?.close();
-    setTimeout(() => this.#finish(), Math.max(0, this.#openedAtMs + SESSION_MS_MIN - Date.now()));
+    setTimeout(() => this.#finish(problem), Math.max(0, this.#openedAtMs + SESSION_MS_MIN - Date.now()));
   }
 
   #fail(error: unknown): void {

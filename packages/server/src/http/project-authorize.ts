@@ -1,0 +1,110 @@
+/** `AUTH_MODE=project`: who may do what, by the project's tokens, signed read URLs, reader keys and public streams. */
+
+import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
+
+import { matchesPattern } from "../project/pattern.ts";
+import type { Project } from "../project/project.ts";
+import { isReaderKey } from "../project/reader-key.ts";
+import type { Registry } from "../project/registry.ts";
+import { refuseToken, verifyReadUrlToken, verifyToken, type TokenClaims } from "../project/token.ts";
+import type { Authorize, AuthorizeInput, Granted } from "./authorize.ts";
+
+/** Query parameters of reads, for clients that send no headers. */
+const TOKEN_PARAMETER = "token";
+const READER_KEY_PARAMETER = "key";
+
+export function projectAuthorize(registry: Registry): Authorize {
+  return async (input) => {
+    const found = await findProject(registry, input.project);
+    if (!found.ok) return found;
+    const { project } = found;
+    if (project === undefined) return refuseNobody(input.request);
+    const { publicStreams } = project.record;
+    const isPublic = publicStreams.some((pattern) => matchesPattern(pattern, input.stream));
+    if (isPublic && input.scope === "read") return { ok: true, isPublic };
+    if (bearerOf(input.request) !== null) return authorizeHeader(input, project);
+    return isRead(input.request) ? authorizeUrl(input, project, registry) : refuseNobody(input.request);
+  };
+}
+
+/** The token in the `Authorization` header; `null` when there is no such header. */
+export function bearerOf(request: Request): string | null {
+  const header = request.headers.get("Authorization");
+  if (header === null) return null;
+  const [scheme = "", token = "", ...more] = header.split(" ");
+  return scheme.toLowerCase() === "bearer" && more.length === 0 ? token : "";
+}
+
+/** The project, or a refusal while the registry cannot be read. */
+export async function findProject(registry: Registry, name: string): Promise<Result<{ project: Project | undefined }>> {
+  try {
+    return { ok: true, project: await registry.project(name) };
+  } catch {
+    return refuseRegistry();
+  }
+}
+
+/** The same for a project that is not there as for one that is: names must not be found out by trying. */
+export function refuseNobody(request: Request): Refusal {
+  return bearerOf(request) === null ? refuseWithoutToken() : refuseToken();
+}
+
+async function authorizeHeader(input: AuthorizeInput, project: Project): Promise<Granted | Refusal> {
+  const verified = await verifyToken(bearerOf(input.request) ?? "", project);
+  return verified.ok ? grant(input, verified.claims) : verified;
+}
+
+function grant({ stream, scope }: AuthorizeInput, claims: TokenClaims): Granted | Refusal {
+  if (!claims.isFor(stream)) return refuse("forbidden", "The token is for other streams.");
+  if (!hasScope(claims, scope)) {
+    return refuse("forbidden", `The token's scope does not include ${scope}.`, {
+      headers: { "WWW-Authenticate": `Bearer error="insufficient_scope", scope="${scope}"` },
+    });
+  }
+  return { ok: true, isPublic: false, expiresAtMs: claims.expiresAtMs };
+}
+
+/** Whoever manages may also read and write. */
+export function hasScope({ scopes }: TokenClaims, scope: AuthorizeInput["scope"]): boolean {
+  return scopes.has(scope) || scopes.has("manage");
+}
+
+async function authorizeUrl(input: AuthorizeInput, project: Project, registry: Registry): Promise<Granted | Refusal> {
+  const { searchParams } = new URL(input.request.url);
+  const tokens = searchParams.getAll(TOKEN_PARAMETER);
+  const keys = searchParams.getAll(READER_KEY_PARAMETER);
+  const [credential, ...more] = [...tokens, ...keys];
+  if (credential === undefined) return refuseWithoutToken();
+  if (more.length > 0) return refuseToken("A URL has one token or one key.");
+  return tokens.length === 1 ? authorizeToken(input, project, credential) : authorizeKey(input, registry, credential);
+}
+
+async function authorizeToken(input: AuthorizeInput, project: Project, token: string): Promise<Granted | Refusal> {
+  const verified = await verifyReadUrlToken(token, project);
+  return verified.ok ? grant(input, verified.claims) : verified;
+}
+
+async function authorizeKey(input: AuthorizeInput, registry: Registry, key: string): Promise<Granted | Refusal> {
+  try {
+    const hash = await registry.readerKeyHash(input.project, input.stream);
+    if (hash === undefined || !(await isReaderKey(key, hash))) return refuseToken();
+    return { ok: true, isPublic: true, isRevocable: true };
+  } catch {
+    return refuseRegistry();
+  }
+}
+
+function isRead({ method }: Request): boolean {
+  return method === "GET" || method === "HEAD";
+}
+
+function refuseWithoutToken(): Refusal {
+  return refuse("unauthenticated", "There is no token.", {
+    hint: "Send Authorization: Bearer <token>; EventSource and others without headers use a signed read URL.",
+    headers: { "WWW-Authenticate": "Bearer" },
+  });
+}
+
+function refuseRegistry(): Refusal {
+  return refuse("unavailable", "The registry of projects could not be read.", { headers: { "Retry-After": "1" } });
+}

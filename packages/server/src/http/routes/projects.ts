@@ -1,0 +1,219 @@
+/** The HTTP API of projects: one table that says what each route needs. What is not in it is not served. */
+
+import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
+
+import type { Config } from "../../config.ts";
+import type { Projects } from "../../project/projects.ts";
+import { isSameText } from "../../project/reader-key.ts";
+import type { Registry } from "../../project/registry.ts";
+import { verifyToken } from "../../project/token.ts";
+import { readBody } from "../body.ts";
+import { refusedResponse } from "../problem-response.ts";
+import { bearerOf, findProject, hasScope, refuseNobody } from "../project-authorize.ts";
+import { rawPath } from "../target.ts";
+
+export const PROJECTS_ROOT = "/v1/projects";
+
+const BODY_BYTES_MAX = 64 * 1024;
+const PAGE = 100;
+
+type Json = Readonly<Record<string, unknown>>;
+
+interface Call {
+  readonly projects: Projects;
+  readonly project: string;
+  /** The path's last segment where the pattern has `:item`. */
+  readonly item: string;
+  readonly query: URLSearchParams;
+  readonly body: Json;
+}
+
+export interface Route {
+  readonly method: "GET" | "POST" | "PATCH" | "DELETE";
+  /** `:project` and `:item` stand for any one segment. */
+  readonly pattern: string;
+  /** `admin`: ADMIN_SECRET alone. A scope: that, or a token of the project which is for all of its streams. */
+  readonly needs: "admin" | "manage" | "read";
+  /** Of an answer that is not refused. */
+  readonly status: 200 | 201 | 204;
+  handle(call: Call): Promise<Result<object>>;
+}
+
+/** Every route below `/v1/projects`. */
+export const PROJECT_ROUTES: readonly Route[] = [
+  {
+    method: "GET",
+    pattern: "",
+    needs: "admin",
+    status: 200,
+    handle: ({ projects, query }) => projects.list(query.get("cursor"), limitOf(query)),
+  },
+  {
+    method: "POST",
+    pattern: "",
+    needs: "admin",
+    status: 201,
+    handle: ({ projects, body }) => projects.create(body),
+  },
+  {
+    method: "GET",
+    pattern: "/:project",
+    needs: "manage",
+    status: 200,
+    handle: ({ projects, project }) => projects.describe(project),
+  },
+  {
+    method: "PATCH",
+    pattern: "/:project",
+    needs: "manage",
+    status: 200,
+    handle: ({ projects, project, body }) => projects.update(project, body),
+  },
+  {
+    method: "DELETE",
+    pattern: "/:project",
+    needs: "manage",
+    status: 204,
+    handle: ({ projects, project }) => projects.remove(project),
+  },
+  {
+    method: "POST",
+    pattern: "/:project/secrets",
+    needs: "manage",
+    status: 201,
+    handle: ({ projects, project, body }) => projects.addSecret(project, body),
+  },
+  {
+    method: "DELETE",
+    pattern: "/:project/secrets/:item",
+    needs: "manage",
+    status: 200,
+    handle: ({ projects, project, item }) => projects.removeSecret(project, item),
+  },
+  {
+    method: "POST",
+    pattern: "/:project/read-urls",
+    needs: "manage",
+    status: 201,
+    handle: ({ projects, project, body }) => projects.signReadUrl(project, body),
+  },
+  {
+    method: "DELETE",
+    pattern: "/:project/read-urls",
+    needs: "manage",
+    status: 200,
+    handle: ({ projects, project }) => projects.revokeReadUrls(project),
+  },
+  {
+    method: "POST",
+    pattern: "/:project/reader-keys",
+    needs: "manage",
+    status: 201,
+    handle: ({ projects, project, body }) => projects.setReaderKey(project, body),
+  },
+  {
+    method: "DELETE",
+    pattern: "/:project/reader-keys",
+    needs: "manage",
+    status: 204,
+    handle: ({ projects, project, query }) => projects.removeReaderKey(project, query.get("stream")),
+  },
+];
+
+export interface ProjectRoutePorts {
+  readonly config: Config;
+  readonly registry: Registry;
+  readonly projects: Projects;
+  /** Decides first where there are no tokens at all (`AUTH_MODE=none`). */
+  readonly authorizeAll: ((request: Request) => Result<object>) | undefined;
+}
+
+export async function serveProjects(ports: ProjectRoutePorts, request: Request): Promise<Response> {
+  const served = await serveRoute(ports, request);
+  return served.ok ? served.response : refusedResponse(request, served);
+}
+
+/** In the path as it came, a segment is a name as it stands: none is percent-encoded. */
+async function serveRoute(ports: ProjectRoutePorts, request: Request): Promise<Result<{ response: Response }>> {
+  const path = rawPath(request.url);
+  const found = findRoute(request.method, path);
+  if (!found.ok) return found;
+  const { route, project, item } = found;
+  const allowed = await authorizeRoute(ports, request, route, project);
+  if (!allowed.ok) return allowed;
+  const body = await readJson(request);
+  if (!body.ok) return body;
+  const query = new URL(request.url).searchParams;
+  const result = await route.handle({ projects: ports.projects, project, item, query, body: body.json });
+  if (!result.ok) return result;
+  const headers = { "Cache-Control": "no-store" };
+  if (route.status === 204) return { ok: true, response: new Response(null, { status: 204, headers }) };
+  const { ok: _, ...facts } = result;
+  return { ok: true, response: Response.json(facts, { status: route.status, headers }) };
+}
+
+function findRoute(method: string, path: string): Result<{ route: Route; project: string; item: string }> {
+  // The router has matched the decoded path.
+  if (path !== PROJECTS_ROOT && !path.startsWith(`${PROJECTS_ROOT}/`)) return refuseNoRoute();
+  const segments = path.slice(PROJECTS_ROOT.length).split("/").slice(1);
+  const matching = PROJECT_ROUTES.filter(({ pattern }) => matches(pattern, segments));
+  const route = matching.find((candidate) => candidate.method === method);
+  if (route !== undefined) return { ok: true, route, project: segments[0] ?? "", item: segments[2] ?? "" };
+  if (matching.length === 0) return refuseNoRoute();
+  const allow = [...matching.map((candidate) => candidate.method), "OPTIONS"].join(", ");
+  return refuse("method-not-allowed", `This route knows ${allow}.`, { headers: { Allow: allow } });
+}
+
+function refuseNoRoute(): Refusal {
+  return refuse("route-not-found", `There is no such route below ${PROJECTS_ROOT}.`);
+}
+
+function matches(pattern: string, segments: readonly string[]): boolean {
+  const parts = pattern.split("/").slice(1);
+  return (
+    parts.length === segments.length &&
+    parts.every((part, index) => (part.startsWith(":") ? segments[index] !== "" : part === segments[index]))
+  );
+}
+
+async function authorizeRoute(
+  { config, registry, authorizeAll }: ProjectRoutePorts,
+  request: Request,
+  { needs }: Route,
+  name: string,
+): Promise<Result<object>> {
+  if (authorizeAll !== undefined) return authorizeAll(request);
+  const bearer = bearerOf(request);
+  if (config.adminSecret !== "" && bearer !== null && (await isSameText(bearer, config.adminSecret)))
+    return { ok: true };
+  if (needs === "admin" || bearer === null) return refuseNobody(request);
+  const found = await findProject(registry, name);
+  if (!found.ok) return found;
+  if (found.project === undefined) return refuseNobody(request);
+  const verified = await verifyToken(bearer, found.project);
+  if (!verified.ok) return verified;
+  return verified.claims.isProjectWide && hasScope(verified.claims, needs) ? { ok: true } : refuseRoute(needs);
+}
+
+function refuseRoute(needs: string): Refusal {
+  return refuse("forbidden", `This needs a token of the whole project whose scope includes ${needs}.`);
+}
+
+async function readJson(request: Request): Promise<Result<{ json: Json }>> {
+  if (request.method === "GET") return { ok: true, json: {} };
+  const body = await readBody(request, BODY_BYTES_MAX);
+  if (!body.ok) return body;
+  if (body.bytes.length === 0) return { ok: true, json: {} };
+  try {
+    const json: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body.bytes));
+    if (typeof json === "object" && json !== null && !Array.isArray(json)) return { ok: true, json: { ...json } };
+  } catch {
+    // Answered below, as is JSON that is no object.
+  }
+  return refuse("json-invalid", "The body must be a JSON object.");
+}
+
+function limitOf(query: URLSearchParams): number {
+  const limit = Number(query.get("limit") ?? PAGE);
+  return Number.isInteger(limit) && limit >= 1 ? limit : PAGE;
+}

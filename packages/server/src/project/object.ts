@@ -1,0 +1,68 @@
+/** The Durable Object of one project: a thin shell around `ProjectOwner`. */
+
+import type { Result } from "@durable-streams-cloudflare/protocol";
+import { DurableObject } from "cloudflare:workers";
+import { base64url } from "jose";
+
+import { objectDatabase } from "../storage/database.ts";
+import type { CreateProjectCommand, NewSecret, ProjectApi } from "./commands.ts";
+import { ProjectOwner } from "./owner.ts";
+import { RECORD_KEY_PREFIX, type ProjectSettings, type ProjectView } from "./record.ts";
+
+export interface ProjectEnv {
+  readonly REGISTRY: KVNamespace;
+}
+
+export class ProjectDO extends DurableObject<ProjectEnv> implements ProjectApi {
+  readonly #owner: ProjectOwner;
+
+  constructor(context: DurableObjectState, env: ProjectEnv) {
+    super(context, env);
+    const { storage, id } = context;
+    if (id.name === undefined) throw new Error("A project's object must be got by its name.");
+    const host = {
+      now: () => Date.now(),
+      newKid: () => randomText(9),
+      newSecret: () => randomText(32),
+      publish: (name: string, record: string | null) => {
+        const key = RECORD_KEY_PREFIX + name;
+        return record === null ? env.REGISTRY.delete(key) : env.REGISTRY.put(key, record);
+      },
+      setAlarm: (atMs: number) => void storage.setAlarm(atMs),
+      sync: () => storage.sync(),
+    };
+    this.#owner = new ProjectOwner(objectDatabase(storage), host, id.name);
+  }
+
+  create(command: CreateProjectCommand): Promise<Result<{ project: ProjectView; secret: NewSecret }>> {
+    return this.#owner.create(command);
+  }
+
+  update(settings: Partial<ProjectSettings>): Promise<Result<{ project: ProjectView }>> {
+    return this.#owner.update(settings);
+  }
+
+  addSecret(secret: string | undefined): Promise<Result<{ secret: NewSecret }>> {
+    return this.#owner.addSecret(secret);
+  }
+
+  removeSecret(kid: string): Promise<Result<{ project: ProjectView }>> {
+    return this.#owner.removeSecret(kid);
+  }
+
+  revokeReadUrls(): Promise<Result<{ project: ProjectView }>> {
+    return this.#owner.revokeReadUrls();
+  }
+
+  remove(): Promise<Result<object>> {
+    return this.#owner.remove();
+  }
+
+  override alarm(): Promise<void> {
+    return this.#owner.alarm();
+  }
+}
+
+function randomText(bytes: number): string {
+  return base64url.encode(crypto.getRandomValues(new Uint8Array(bytes)));
+}

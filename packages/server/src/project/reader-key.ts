@@ -1,0 +1,33 @@
+/**
+ * Reader keys: an unguessable part of a stream's URL, the same for all its readers, so that a shared cache may keep what
+ * it answers. KV has only the hash, so who reads KV cannot read streams.
+ */
+
+import { base64url } from "jose";
+
+const PREFIX = "rk_";
+const KEY_BYTES = 24;
+const KEY_LENGTH = PREFIX.length + (KEY_BYTES / 3) * 4;
+
+export function newReaderKey(): string {
+  return PREFIX + base64url.encode(crypto.getRandomValues(new Uint8Array(KEY_BYTES)));
+}
+
+/** Random keys need no salt. */
+export async function hashReaderKey(key: string): Promise<string> {
+  return base64url.encode(new Uint8Array(await digest(key)));
+}
+
+export async function isReaderKey(key: string, hash: string): Promise<boolean> {
+  return key.length === KEY_LENGTH && key.startsWith(PREFIX) && isSameText(await hashReaderKey(key), hash);
+}
+
+/** Compares secrets in a time that says nothing about them, their length included. */
+export async function isSameText(left: string, right: string): Promise<boolean> {
+  const [leftHash, rightHash] = await Promise.all([digest(left), digest(right)]);
+  return crypto.subtle.timingSafeEqual(leftHash, rightHash);
+}
+
+function digest(text: string): Promise<ArrayBuffer> {
+  return crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+}

@@ -1,0 +1,65 @@
+/**
+ * One project: who signs its tokens, and what it allows. `ProjectDO` owns the record; KV `REGISTRY` holds the copy that
+ * the edge reads, as JSON.
+ */
+
+/** The KV key of a project's record. */
+export const RECORD_KEY_PREFIX = "project:";
+
+/** Projects' names: also a path segment, part of object names, and of KV keys. */
+const PROJECT_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+
+export interface ProjectSecret {
+  /** Names the secret in tokens' headers. */
+  readonly kid: string;
+  /** The HMAC key is this text's UTF-8 bytes. */
+  readonly secret: string;
+  readonly createdAtMs: number;
+}
+
+/** Whose signatures a project accepts besides its own. */
+export interface Issuer {
+  readonly jwksUrl: string;
+  /** The `iss` that its tokens must have. */
+  readonly issuer: string;
+}
+
+/** What may be changed by `PATCH`. */
+export interface ProjectSettings {
+  /** Origins that browsers may call from; `null`: those of the server. */
+  readonly corsOrigins: readonly string[] | null;
+  /** Patterns of the streams that everybody may read. */
+  readonly publicStreams: readonly string[];
+  readonly issuer: Issuer | null;
+  /** The `aud` that tokens must have; `null`: none. */
+  readonly audience: string | null;
+}
+
+export interface ProjectRecord extends ProjectSettings {
+  readonly name: string;
+  readonly createdAtMs: number;
+  /** Newest first; never empty. */
+  readonly secrets: readonly ProjectSecret[];
+  /** Signed read URLs that were made before this instant are void. */
+  readonly readUrlsFromMs: number;
+}
+
+/** A record as its manager may see it: secrets are shown once, when they are made. */
+export interface ProjectView extends Omit<ProjectRecord, "secrets"> {
+  readonly secrets: readonly Omit<ProjectSecret, "secret">[];
+}
+
+export const INITIAL_SETTINGS: ProjectSettings = {
+  corsOrigins: null,
+  publicStreams: [],
+  issuer: null,
+  audience: null,
+};
+
+export function isProjectName(name: string): boolean {
+  return PROJECT_NAME.test(name);
+}
+
+export function viewOf(record: ProjectRecord): ProjectView {
+  return { ...record, secrets: record.secrets.map(({ kid, createdAtMs }) => ({ kid, createdAtMs })) };
+}

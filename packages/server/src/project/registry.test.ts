@@ -1,0 +1,87 @@
+import { beforeEach, expect, it } from "vitest";
+
+import { INITIAL_SETTINGS } from "./record.ts";
+import { Registry } from "./registry.ts";
+
+const SECRET = "x".repeat(32);
+
+function recordOf(name: string): string {
+  return JSON.stringify({
+    ...INITIAL_SETTINGS,
+    name,
+    createdAtMs: 0,
+    readUrlsFromMs: 0,
+    secrets: [{ kid: "k", secret: SECRET, createdAtMs: 0 }],
+  });
+}
+
+let reads: string[] = [];
+let records = new Map<string, string>();
+let isDown = false;
+let nowMs = 0;
+let registry: Registry;
+
+beforeEach(() => {
+  reads = [];
+  records = new Map([["project:a", recordOf("a")]]);
+  isDown = false;
+  nowMs = 1_000_000;
+  const get = async (key: string): Promise<string | null> => {
+    reads.push(key);
+    if (isDown) throw new Error("KV is down.");
+    return records.get(key) ?? null;
+  };
+  registry = new Registry({ get }, () => nowMs);
+});
+
+it("a project that is warm costs no read, whether it exists or not", async () => {
+  for (let count = 0; count < 100; count += 1) {
+    expect((await registry.project("a"))?.record.name).toBe("a");
+    expect(await registry.project("b")).toBeUndefined();
+  }
+  expect(reads).toEqual(["project:a", "project:b"]);
+});
+
+it("the keys of its secrets are imported once", async () => {
+  const first = await registry.project("a");
+  expect((await registry.project("a"))?.keys.get("k")).toBe(first?.keys.get("k"));
+});
+
+it("a change is seen after half a minute, and at once where it was made", async () => {
+  await registry.project("a");
+  records.delete("project:a");
+  nowMs += 29_999;
+  expect(await registry.project("a")).toBeDefined();
+  nowMs += 1;
+  expect(await registry.project("a")).toBeUndefined();
+  records.set("project:a", recordOf("a"));
+  registry.forget("a");
+  expect(await registry.project("a")).toBeDefined();
+});
+
+it("what is no project's name is never looked up", async () => {
+  for (const name of ["", "a/b", "../a", "a b", "é", "__ds", "x".repeat(64)]) {
+    expect(await registry.project(name)).toBeUndefined();
+  }
+  expect(reads).toEqual([]);
+});
+
+it("what was known stays true for five minutes while KV is down, and no longer", async () => {
+  await registry.project("a");
+  isDown = true;
+  nowMs += 299_999;
+  expect(await registry.project("a")).toBeDefined();
+  nowMs += 1;
+  await expect(registry.project("a")).rejects.toThrow("KV is down.");
+  await expect(registry.project("new")).rejects.toThrow("KV is down.");
+});
+
+it("a thousand projects are remembered, and the oldest is forgotten then", async () => {
+  await registry.project("a");
+  for (let count = 0; count < 1_000; count += 1) await registry.project(`p${count}`);
+  reads = [];
+  await registry.project("p999");
+  expect(reads).toEqual([]);
+  await registry.project("a");
+  expect(reads).toEqual(["project:a"]);
+});

@@ -1,0 +1,94 @@
+/**
+ * The edge's view of KV `REGISTRY`, one per isolate: bounded, and at most `FRESH_MS` behind KV. While KV cannot be read,
+ * what was known a few minutes ago goes on being true.
+ */
+
+import { projectOf, type Project } from "./project.ts";
+import { isProjectName, RECORD_KEY_PREFIX, type ProjectRecord } from "./record.ts";
+
+const READER_KEY_PREFIX = "reader-key:";
+
+/** A change needs as long to be seen everywhere, beyond KV's own delay of up to a minute. */
+const FRESH_MS = 30_000;
+const STALE_MS_MAX = 300_000;
+const ENTRIES_MAX = 1_000;
+
+/** The part of a KV namespace that is read here. */
+export interface RegistryStore {
+  get(key: string): Promise<string | null>;
+}
+
+interface Entry<Value> {
+  readonly value: Value | undefined;
+  readonly readAtMs: number;
+}
+
+export class Registry {
+  readonly #projects: KvCache<Project>;
+  readonly #readerKeys: KvCache<string>;
+
+  constructor(store: RegistryStore, now: () => number = Date.now) {
+    this.#projects = new KvCache(store, now, (text) => projectOf(JSON.parse(text) as ProjectRecord));
+    this.#readerKeys = new KvCache(store, now, async (text) => text);
+  }
+
+  /** @throws Error when KV cannot be read. */
+  project(name: string): Promise<Project | undefined> {
+    return isProjectName(name) ? this.#projects.get(RECORD_KEY_PREFIX + name) : Promise.resolve(undefined);
+  }
+
+  /** The hash of a stream's reader key. @throws Error when KV cannot be read. */
+  readerKeyHash(project: string, stream: string): Promise<string | undefined> {
+    return this.#readerKeys.get(readerKeyKey(project, stream));
+  }
+
+  /** What was changed here is seen here at once. */
+  forget(project: string, stream?: string): void {
+    if (stream === undefined) this.#projects.forget(RECORD_KEY_PREFIX + project);
+    else this.#readerKeys.forget(readerKeyKey(project, stream));
+  }
+}
+
+export function readerKeyKey(project: string, stream: string): string {
+  return `${READER_KEY_PREFIX}${project}/${stream}`;
+}
+
+class KvCache<Value> {
+  readonly #store: RegistryStore;
+  readonly #now: () => number;
+  readonly #parse: (text: string) => Promise<Value>;
+  /** In the order of their reading, oldest first. */
+  readonly #entries = new Map<string, Entry<Value>>();
+
+  constructor(store: RegistryStore, now: () => number, parse: (text: string) => Promise<Value>) {
+    this.#store = store;
+    this.#now = now;
+    this.#parse = parse;
+  }
+
+  async get(key: string): Promise<Value | undefined> {
+    const known = this.#entries.get(key);
+    if (known !== undefined && this.#now() - known.readAtMs < FRESH_MS) return known.value;
+    try {
+      return await this.#read(key);
+    } catch (error) {
+      if (known !== undefined && this.#now() - known.readAtMs < STALE_MS_MAX) return known.value;
+      throw error;
+    }
+  }
+
+  forget(key: string): void {
+    this.#entries.delete(key);
+  }
+
+  async #read(key: string): Promise<Value | undefined> {
+    const readAtMs = this.#now();
+    const text = await this.#store.get(key);
+    const value = text === null ? undefined : await this.#parse(text);
+    this.#entries.delete(key);
+    const [oldest] = this.#entries.keys();
+    if (this.#entries.size >= ENTRIES_MAX && oldest !== undefined) this.#entries.delete(oldest);
+    this.#entries.set(key, { value, readAtMs });
+    return value;
+  }
+}

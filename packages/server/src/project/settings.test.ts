@@ -1,0 +1,67 @@
+import { describe, expect, it } from "vitest";
+
+import { matchesPattern } from "./pattern.ts";
+import { parseSecret, parseSettings } from "./settings.ts";
+
+const issuer = (jwksUrl: unknown) => ({ issuer: { jwksUrl, issuer: "https://issuer.example/" } });
+
+describe("settings", () => {
+  it.each<object>([
+    {},
+    { corsOrigins: null },
+    { corsOrigins: ["*"] },
+    { corsOrigins: ["https://app.example.com", "http://localhost:3000"] },
+    { publicStreams: ["news/*", "status", "*"] },
+    { issuer: null, audience: null },
+    { ...issuer("https://issuer.example/jwks"), audience: "streams" },
+    issuer("http://localhost:9000/jwks"),
+  ])("%j are taken", (settings) => {
+    expect(parseSettings(settings)).toEqual({ ok: true, settings });
+  });
+
+  it.each<object>([
+    { unknown: 1 },
+    { toString: 1 },
+    { name: "other" },
+    { secrets: [] },
+    { corsOrigins: "*" },
+    { corsOrigins: ["app.example.com"] },
+    { corsOrigins: ["https://app.example.com/"] },
+    { corsOrigins: Array.from({ length: 65 }, () => "*") },
+    { publicStreams: null },
+    { publicStreams: [""] },
+    { publicStreams: ["x".repeat(402)] },
+    { issuer: {} },
+    { issuer: { ...issuer("https://issuer.example/jwks").issuer, more: 1 } },
+    issuer("http://issuer.example/jwks"),
+    issuer("https://user:password@issuer.example/jwks"),
+    issuer("file:///etc/passwd"),
+    issuer("issuer.example"),
+    issuer(7),
+    { audience: "" },
+    { audience: ["a"] },
+  ])("%j are refused", (settings) => {
+    expect(parseSettings(settings)).toMatchObject({ ok: false, problem: { code: "settings-invalid" } });
+  });
+});
+
+it.each(["short", "x".repeat(513), `${"x".repeat(32)} `, "é".repeat(32), 7, null])(
+  "the secret %j is refused",
+  (secret) => {
+    expect(parseSecret(secret)).toMatchObject({ ok: false, problem: { code: "settings-invalid" } });
+  },
+);
+
+it.each([
+  ["a", "a", true],
+  ["a", "a/b", false],
+  ["a*", "ab", true],
+  ["a/*", "a/b/c", true],
+  ["a/*", "a", false],
+  ["*", "a", true],
+  ["a*b", "axb", false],
+  ["a*b", "a*b", true],
+  ["A", "a", false],
+])("the pattern %s speaks of %s: %s", (pattern, stream, holds) => {
+  expect(matchesPattern(pattern, stream)).toBe(holds);
+});

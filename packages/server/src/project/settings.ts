@@ -1,0 +1,84 @@
+/** Validates what managers send: unknown fields are refused, so that a misspelled limit never goes unnoticed. */
+
+import { refuse, type Result } from "@durable-streams-cloudflare/protocol";
+
+import { isPattern } from "./pattern.ts";
+import type { Issuer, ProjectSettings } from "./record.ts";
+
+const ORIGINS_MAX = 64;
+const PATTERNS_MAX = 64;
+const TEXT_MAX = 512;
+
+const ORIGIN = /^https?:\/\/[^\s,/?#]{1,255}$/;
+/** The HMAC key of HS256 has at least 256 bits. */
+const SECRET = /^[!-~]{32,512}$/;
+
+type Checks = { readonly [Name in keyof ProjectSettings]: { holds(value: unknown): boolean; expects: string } };
+
+const CHECKS: Checks = {
+  corsOrigins: {
+    holds: (value) => value === null || isListOf(value, ORIGINS_MAX, isOrigin),
+    expects: `null or up to ${ORIGINS_MAX} origins such as https://app.example.com, or ["*"]`,
+  },
+  publicStreams: {
+    holds: (value) => isListOf(value, PATTERNS_MAX, isPattern),
+    expects: `up to ${PATTERNS_MAX} names of streams, or prefixes that end in *`,
+  },
+  issuer: {
+    holds: (value) => value === null || isIssuer(value),
+    expects: "null or {jwksUrl, issuer}; the URL must be https, or http to this machine",
+  },
+  audience: {
+    holds: (value) => value === null || isText(value),
+    expects: `null or a text of up to ${TEXT_MAX} characters`,
+  },
+};
+
+/** The settings in a request's JSON object. */
+export function parseSettings(json: object): Result<{ settings: Partial<ProjectSettings> }> {
+  for (const [name, value] of Object.entries(json)) {
+    if (!Object.hasOwn(CHECKS, name)) {
+      return refuse("settings-invalid", `There is no setting ${JSON.stringify(name.slice(0, 64))}.`, {
+        hint: `Settings are ${Object.keys(CHECKS).join(", ")}.`,
+      });
+    }
+    const check = CHECKS[name as keyof ProjectSettings];
+    if (!check.holds(value)) return refuse("settings-invalid", `${name} must be ${check.expects}.`);
+  }
+  return { ok: true, settings: json };
+}
+
+/** A secret that the manager chose; `undefined` lets the server make one. */
+export function parseSecret(secret: unknown): Result<{ secret: string | undefined }> {
+  if (secret === undefined) return { ok: true, secret };
+  if (typeof secret === "string" && SECRET.test(secret)) return { ok: true, secret };
+  return refuse("settings-invalid", "A secret is a text of 32 to 512 printable characters without spaces.", {
+    hint: "Leave it out: the server then makes a random one.",
+  });
+}
+
+function isListOf(value: unknown, max: number, isItem: (item: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.length <= max && value.every((item) => isItem(item));
+}
+
+function isOrigin(value: unknown): boolean {
+  return value === "*" || (typeof value === "string" && ORIGIN.test(value));
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === "string" && value.length > 0 && value.length <= TEXT_MAX;
+}
+
+function isIssuer(value: unknown): value is Issuer {
+  if (typeof value !== "object" || value === null || Object.keys(value).length !== 2) return false;
+  const { jwksUrl, issuer } = value as Partial<Record<string, unknown>>;
+  return isText(issuer) && typeof jwksUrl === "string" && jwksUrl.length <= TEXT_MAX && isJwksUrl(jwksUrl);
+}
+
+function isJwksUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, username, password } = new URL(text);
+  if (username !== "" || password !== "") return false;
+  const isLoopback = hostname === "localhost" || hostname === "127.0.0.1" || hostname === "[::1]";
+  return protocol === "https:" || (protocol === "http:" && isLoopback);
+}

@@ -1,0 +1,182 @@
+/**
+ * Tokens: JWT, signed by one of the project's secrets (HS256) or by its own issuer (RS256, ES256, EdDSA). Which keys may
+ * verify a token follows from its algorithm, and the two sets never meet: a public key is never an HMAC key.
+ */
+
+import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
+import { decodeProtectedHeader, errors, jwtVerify, SignJWT, type JWTVerifyOptions, type JWTPayload } from "jose";
+
+import { hasDuplicateKeys } from "./json-keys.ts";
+import { jwksOf } from "./jwks.ts";
+import { isPattern, matchesPattern } from "./pattern.ts";
+import type { Project } from "./project.ts";
+
+export type Scope = "read" | "write" | "manage";
+
+/** What a verified token allows. */
+export interface TokenClaims {
+  readonly scopes: ReadonlySet<Scope>;
+  /** Whether it speaks of the whole project rather than of some of its streams. */
+  readonly isProjectWide: boolean;
+  isFor(stream: string): boolean;
+  /** When it is no longer accepted, in ms. */
+  readonly expiresAtMs: number;
+}
+
+const SCOPES: readonly Scope[] = ["read", "write", "manage"];
+const ISSUER_ALGORITHMS = ["RS256", "ES256", "EdDSA"];
+const HEADER_TYPES: ReadonlySet<unknown> = new Set([undefined, "JWT", "jwt", "at+jwt"]);
+/** The `typ` of a token that stands in a URL. No other is taken from there, and this one from nowhere else. */
+const READ_URL_TYPE = "read-url+jwt";
+const TOKEN_BYTES_MAX = 8 * 1024;
+/** How far the clocks of issuer and server may differ, for `exp` and `nbf` alike. */
+const SKEW_SECONDS = 30;
+
+/** Verifies the token of an `Authorization` header. */
+export async function verifyToken(token: string, project: Project): Promise<Result<{ claims: TokenClaims }>> {
+  const verified = await verify(token, project, (type) => HEADER_TYPES.has(type));
+  return verified.ok ? claimsOf(verified.payload, project) : verified;
+}
+
+/** Verifies the token of a signed read URL: it reads one stream, and nothing else. */
+export async function verifyReadUrlToken(token: string, project: Project): Promise<Result<{ claims: TokenClaims }>> {
+  const verified = await verify(token, project, (type) => type === READ_URL_TYPE);
+  if (!verified.ok) return verified;
+  const { iat, stream_id: name } = verified.payload;
+  if (iat === undefined || iat * 1000 < project.record.readUrlsFromMs) return refuseToken("The URL was revoked.");
+  const checked = claimsOf(verified.payload, project);
+  if (!checked.ok) return checked;
+  const { scopes, isProjectWide } = checked.claims;
+  if (isProjectWide || scopes.size !== 1 || !scopes.has("read")) return refuseToken();
+  // Exactly: a name may itself end in `*`.
+  return { ok: true, claims: { ...checked.claims, isFor: (stream) => stream === name } };
+}
+
+/** The token of a signed read URL, by the newest secret. */
+export function signReadUrlToken(project: Project, stream: string, seconds: number, nowMs: number): Promise<string> {
+  const [newest] = project.keys;
+  if (newest === undefined) throw new Error("A project has a secret.");
+  const [kid, key] = newest;
+  const nowSeconds = Math.floor(nowMs / 1000);
+  const issuedAt = Math.max(nowSeconds, project.record.readUrlsFromMs / 1000);
+  return new SignJWT({ sub: project.record.name, scope: "read", stream_id: stream, ...audienceOf(project) })
+    .setProtectedHeader({ alg: "HS256", kid, typ: READ_URL_TYPE })
+    .setIssuedAt(issuedAt)
+    .setExpirationTime(nowSeconds + seconds)
+    .sign(key);
+}
+
+/** The same words for every token that proves nothing: they must not say which projects there are. */
+export function refuseToken(detail = "The token is not valid here."): Refusal {
+  return refuse("unauthenticated", detail, { headers: { "WWW-Authenticate": 'Bearer error="invalid_token"' } });
+}
+
+/** The signature holds, so its owner may know. */
+function refuseExpired(): Refusal {
+  const headers = { "WWW-Authenticate": 'Bearer error="invalid_token", error_description="expired"' };
+  return refuse("token-expired", "The token has expired.", { headers });
+}
+
+async function verify(
+  token: string,
+  project: Project,
+  isType: (type: string | undefined) => boolean,
+): Promise<Result<{ payload: JWTPayload }>> {
+  const header = token.length <= TOKEN_BYTES_MAX ? headerOf(token) : undefined;
+  if (header === undefined || !isType(header.typ)) return refuseToken();
+  try {
+    if (header.alg === "HS256") return await verifyBySecret(token, project, header.kid);
+    return await verifyByIssuer(token, project, header.alg);
+  } catch (error) {
+    if (error instanceof errors.JWTExpired) return refuseExpired();
+    if (error instanceof errors.JWTClaimValidationFailed)
+      return refuseToken(`The token's ${error.claim} is not right.`);
+    return refuseToken();
+  }
+}
+
+/** `undefined` when the token is not even one. */
+function headerOf(token: string): { alg?: string; kid?: string; typ?: string } | undefined {
+  try {
+    const [header = "", payload = ""] = token.split(".");
+    if (hasDuplicateKeys(decodeText(header)) || hasDuplicateKeys(decodeText(payload))) return undefined;
+    return decodeProtectedHeader(token);
+  } catch {
+    return undefined;
+  }
+}
+
+function decodeText(base64url: string): string {
+  const binary = atob(base64url.replaceAll("-", "+").replaceAll("_", "/"));
+  return new TextDecoder().decode(Uint8Array.from(binary, (character) => character.charCodeAt(0)));
+}
+
+/** A token names its secret; one that does not is tried with each. */
+async function verifyBySecret(
+  token: string,
+  project: Project,
+  kid: string | undefined,
+): Promise<Result<{ payload: JWTPayload }>> {
+  const options = { ...optionsOf(project), algorithms: ["HS256"] };
+  for (const [name, key] of project.keys) {
+    if (kid !== undefined && kid !== name) continue;
+    try {
+      return { ok: true, payload: (await jwtVerify(token, key, options)).payload };
+    } catch (error) {
+      if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+    }
+  }
+  return refuseToken();
+}
+
+async function verifyByIssuer(
+  token: string,
+  project: Project,
+  algorithm: string | undefined,
+): Promise<Result<{ payload: JWTPayload }>> {
+  const { issuer } = project.record;
+  if (issuer === null || algorithm === undefined || !ISSUER_ALGORITHMS.includes(algorithm)) return refuseToken();
+  const options = { ...optionsOf(project), algorithms: [algorithm], issuer: issuer.issuer };
+  try {
+    return { ok: true, payload: (await jwtVerify(token, jwksOf(issuer.jwksUrl), options)).payload };
+  } catch (error) {
+    if (isAboutToken(error)) throw error;
+    return refuse("unavailable", "The project's issuer did not say its keys.", { headers: { "Retry-After": "5" } });
+  }
+}
+
+/** Whether it is the token that is wrong, rather than the issuer that does not answer. */
+function isAboutToken(error: unknown): boolean {
+  return error instanceof errors.JOSEError && error.code !== "ERR_JOSE_GENERIC" && error.code !== "ERR_JWKS_TIMEOUT";
+}
+
+function optionsOf(project: Project): JWTVerifyOptions {
+  return { clockTolerance: SKEW_SECONDS, requiredClaims: ["sub", "exp", "scope"], ...audienceOption(project) };
+}
+
+function audienceOption({ record }: Project): JWTVerifyOptions {
+  return record.audience === null ? {} : { audience: record.audience };
+}
+
+function audienceOf({ record }: Project): JWTPayload {
+  return record.audience === null ? {} : { aud: record.audience };
+}
+
+/** Words that are no scope of ours are an issuer's own, and give nothing. */
+function claimsOf(payload: JWTPayload, project: Project): Result<{ claims: TokenClaims }> {
+  const { exp, sub, scope, stream_id: pattern } = payload;
+  if (sub !== project.record.name) return refuseToken();
+  // JSON has numbers that are infinite, such as 1e999.
+  if (typeof scope !== "string" || !Number.isFinite(exp) || exp === undefined) return refuseToken();
+  if (pattern !== undefined && !isPattern(pattern)) return refuseToken();
+  const words = new Set(scope.split(" "));
+  return {
+    ok: true,
+    claims: {
+      scopes: new Set(SCOPES.filter((candidate) => words.has(candidate))),
+      isProjectWide: pattern === undefined,
+      isFor: (stream) => pattern === undefined || matchesPattern(pattern, stream),
+      expiresAtMs: (exp + SKEW_SECONDS) * 1000,
+    },
+  };
+}
