@@ -1,9 +1,9 @@
 import { formatOffset, offsetAt, parseOffset } from "@durable-streams-cloudflare/protocol";
-import { textOf, utf8 } from "@durable-streams-cloudflare/testkit";
+import { MISHAPS, textOf, utf8 } from "@durable-streams-cloudflare/testkit";
 import { describe, expect, it } from "vitest";
 
 import { appendOf, createOf } from "../../test/support/stream-fixture.ts";
-import { codeOf, Lost, settled, StreamWorld, type Fate } from "../../test/support/stream-world.ts";
+import { befall, codeOf, Lost, settled, StreamWorld, type Fate } from "../../test/support/stream-world.ts";
 import {
   expectExactCounts,
   expectNothingAfterDeletingAll,
@@ -37,18 +37,6 @@ async function outcomeOf(operation: Promise<Parameters<typeof codeOf>[0]>): Prom
   });
 }
 
-/** What may happen between two steps. */
-const MISHAPS = ["fork crashes", "source crashes", "both crash", "message lost", "message late"] as const;
-
-async function befall(world: StreamWorld, mishap: (typeof MISHAPS)[number]): Promise<void> {
-  if (mishap === "message lost") return world.release(0, "lost");
-  if (mishap === "message late") return world.release(0, "late");
-  if (mishap !== "source crashes") world.crash("p/fork");
-  if (mishap !== "fork crashes") world.crash("p/source");
-  world.nowMs += 50;
-  await settled();
-}
-
 /** More than any of these operations has. */
 const STEPS_MAX = 12;
 
@@ -76,7 +64,7 @@ describe.each(MISHAPS)("between any two steps: %s", (mishap) => {
       const created = outcomeOf(world.ask("p/fork", (stream) => stream.create(forkOf())));
       await settled();
       await takeSteps(world, steps);
-      await befall(world, mishap);
+      await befall(world, mishap, { it: "p/fork", source: "p/source" });
       await bringToRest(world);
       const isThere = world.stream("p/fork").head().ok;
       expect(isThere || (await created) !== "ok").toBe(true);
@@ -97,7 +85,7 @@ describe.each(MISHAPS)("between any two steps: %s", (mishap) => {
       const ringing = outcomeOf(world.ring("p/fork").then(() => ({ ok: true })));
       await settled();
       await takeSteps(world, steps);
-      await befall(world, mishap);
+      await befall(world, mishap, { it: "p/fork", source: "p/source" });
       await bringToRest(world);
       await Promise.all([removed, ringing]);
       expect(world.leftovers("p/fork")).toEqual([]);

@@ -6,95 +6,151 @@ import {
   type Lineage,
   type Problem,
   type Result,
+  type Stretch,
 } from "@durable-streams-cloudflare/protocol";
 import {
   concatBytes,
+  INTERRUPTION_MS,
   RESTART_MS,
   type Append,
   type Command,
+  type Create,
   type Driver,
+  type Interruption,
   type Observed,
 } from "@durable-streams-cloudflare/testkit";
 
 import { emptyBody, toBody, toStored } from "../../src/http/codec/payload.ts";
-import type { AppendCommand, AppendFacts } from "../../src/stream/commands.ts";
-import type { Stream } from "../../src/stream/stream.ts";
+import type { AppendCommand, AppendFacts, CreateCommand, PageFacts, ReadFacts } from "../../src/stream/commands.ts";
 import { bodyOf, CONTENT_TYPES, contentText } from "./content.ts";
-import { newHost, START_MS, streamOn, type Host } from "./stream-fixture.ts";
+import { START_MS } from "./stream-fixture.ts";
+import { befall, Lost, settled, StreamWorld } from "./stream-world.ts";
 
-/** Drives a `Stream` on SQLite of Node.js; a restart forgets everything but the database. */
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Drives streams on SQLite of Node.js; a restart forgets everything but the database. */
 export class StreamDriver implements Driver {
   readonly startMs = START_MS;
-  readonly #host: Host = newHost();
-  #stream: Stream = streamOn(this.#host);
+  readonly world = new StreamWorld();
 
   async apply(command: Command): Promise<Observed> {
     switch (command.kind) {
       case "create": {
-        const { mode, ttlSeconds, closed } = command;
-        const lifetime = ttlSeconds === undefined ? FOREVER : ({ kind: "ttl", ttlSeconds } as const);
-        const bytes = command.records.length === 0 ? new Uint8Array() : storedOf(command);
-        const facts = await this.#stream.create({ contentType: CONTENT_TYPES[mode], lifetime, closed, bytes });
+        const facts = await this.world.ask(command.name, (stream) => stream.create(createCommand(command)));
         return facts.ok
           ? { outcome: facts.created ? "created" : "exists", closed: facts.closed, offset: offsetOf(facts) }
           : refused(facts.problem);
       }
       case "append":
-        return observeAppend(command, await this.#stream.append(appendCommand(command)));
+        return this.#append(command);
       case "read":
-        return this.#read(command.offset);
+        return this.#read(command.name, command.offset, command.etag);
       case "head": {
-        const facts = this.#stream.head();
+        const facts = this.world.stream(command.name).head();
         if (!facts.ok) return refused(facts.problem);
         return { outcome: "head", closed: facts.closed, offset: offsetOf(facts) };
       }
       case "remove": {
-        const facts = await this.#stream.remove();
+        const facts = await this.world.ask(command.name, (stream) => stream.remove());
         return facts.ok ? { outcome: "removed" } : refused(facts.problem);
       }
       case "advance":
-        this.#host.nowMs += command.ms;
+        this.world.nowMs += command.ms;
         return { outcome: "done" };
       case "alarm":
-        await this.#stream.alarm();
+        await this.world.ring(command.name);
         return { outcome: "done" };
       case "restart":
-        this.#host.nowMs += RESTART_MS;
-        this.#stream = streamOn(this.#host);
+        this.world.nowMs += RESTART_MS;
+        this.world.crash(command.name);
         return { outcome: "done" };
     }
   }
 
   /** Those after the first share a commit. */
-  async applyTogether(appends: readonly Append[]): Promise<Observed[]> {
-    const results = await Promise.all(appends.map((append) => this.#stream.append(appendCommand(append))));
-    return results.flatMap((result, index) => {
-      const append = appends[index];
-      return append === undefined ? [] : [observeAppend(append, result)];
-    });
+  applyTogether(appends: readonly Append[]): Promise<Observed[]> {
+    return Promise.all(appends.map((append) => this.#append(append)));
   }
 
-  #read(offset: string): Observed {
+  settle(): Promise<void> {
+    return this.world.ringAll(this.world.nowMs + 1);
+  }
+
+  /** Steps are messages between objects and waits for the disk. */
+  async interrupt({ command, steps, mishap }: Interruption): Promise<Observed> {
+    const { world } = this;
+    const endMs = world.nowMs + INTERRUPTION_MS;
+    const source = command.kind === "create" ? command.fork?.source : world.sourceOf(command.name);
+    world.isHeld = true;
+    const answer = this.apply(command).catch(lostOnly);
+    await settled();
+    // What a deletion leaves to be done is part of it.
+    const ringing = command.kind === "remove" ? world.ring(command.name).catch(lostOnly) : undefined;
+    await settled();
+    for (let step = 0; step < steps && world.heldCount > 0; step += 1) await world.release(0, "arrives");
+    await befall(world, mishap, { it: command.name, source });
+    await world.releaseAll();
+    const observed = await answer;
+    await ringing;
+    await world.ringAll(endMs);
+    world.nowMs = endMs;
+    return observed;
+  }
+
+  async #append(append: Append): Promise<Observed> {
+    const command = appendCommand(append);
+    return observeAppend(append, await this.world.ask(append.name, (stream) => stream.append(command)));
+  }
+
+  #read(name: string, offset: string, etag: string | undefined): Observed {
     const from = parseOffset(offset);
     if (from === undefined) throw new Error(`${offset} is no offset.`);
-    const facts = this.#stream.read({ from, ifNoneMatch: null, paging: "bytes" });
+    const facts = this.world.stream(name).read({ from, ifNoneMatch: etag ?? null, paging: "bytes" });
     if (!facts.ok) return refused(facts.problem);
-    const pieces = [facts.page];
-    for (let at = facts.from + facts.page.length; at < facts.to; at += pieces.at(-1)?.length ?? 0) {
-      const { incarnation } = facts.lineage;
-      const page = this.#stream.page({ incarnation, from: at, to: facts.to, paging: "bytes" });
-      if (!page.ok) return refused(page.problem);
-      pieces.push(page.page);
-    }
+    const standing = { closed: facts.closed, offset: offsetAt(facts.lineage, facts.to) };
+    const tag = from.kind === "now" ? {} : { etag: facts.etag };
+    if (facts.notModified) return { outcome: "not-modified", ...standing, ...tag };
+    const stored = this.#wholeRange(facts, from.kind === "at");
+    if (!stored.ok) return refused(stored.problem);
     const framing = framingOf(facts.contentType);
-    const stored = concatBytes(pieces);
-    const body = stored.length === 0 ? (emptyBody(framing) ?? "") : toBody(stored, framing, true, true);
+    const body = stored.page.length === 0 ? (emptyBody(framing) ?? "") : toBody(stored.page, framing, true, true);
     const text = typeof body === "string" ? body : contentText(framing, body);
-    return { outcome: "read", text, closed: facts.closed, offset: offsetAt(facts.lineage, facts.to) };
+    return { outcome: "read", text, ...standing, ...tag };
+  }
+
+  /** As the edge does it: from whoever has it, and an exact place in inherited bytes is checked by its owner. */
+  #wholeRange({ page, stretches, from, to }: ReadFacts, isExact: boolean): Result<PageFacts> {
+    const pieces: Bytes[] = [page];
+    const check = isExact && page.length === 0 ? ({ checkFrom: true } as const) : {};
+    for (let at = from + page.length; at < to; at += pieces.at(-1)?.length ?? 0) {
+      const { name, ...range } = stretches.find((stretch) => at < stretch.to) as Stretch;
+      const more = this.world.stream(name).page({ ...range, from: at, paging: "bytes", ...(at === from ? check : {}) });
+      if (!more.ok) return more;
+      if (more.page.length === 0) throw new Error(`${name} has a hole at ${at}.`);
+      pieces.push(more.page);
+    }
+    return { ok: true, page: concatBytes(pieces) };
   }
 }
 
+function lostOnly(error: unknown): Observed {
+  if (error instanceof Lost) return { outcome: "lost" };
+  throw error;
+}
+
 const FOREVER = { kind: "forever" } as const;
+
+function createCommand(create: Create): CreateCommand {
+  const { mode, ttlSeconds, closed, fork, records } = create;
+  const offset = fork?.offset === undefined ? null : (parseOffset(fork.offset) ?? null);
+  return {
+    contentType: mode === undefined ? null : CONTENT_TYPES[mode],
+    lifetime: ttlSeconds === undefined ? FOREVER : { kind: "ttl", ttlSeconds },
+    closed,
+    bytes: mode === undefined || records.length === 0 ? new Uint8Array() : storedOf({ mode, records }),
+    ...(fork === undefined ? {} : { fork: { source: fork.source, offset, subOffset: fork.subOffset } }),
+  };
+}
 
 function appendCommand(append: Append): AppendCommand {
   const { close, producer, streamSeq } = append;
@@ -107,7 +163,7 @@ function appendCommand(append: Append): AppendCommand {
   };
 }
 
-function storedOf(content: Pick<Append, "mode" | "records">): Uint8Array<ArrayBuffer> {
+function storedOf(content: Pick<Append, "mode" | "records">): Bytes {
   const stored = toStored(bodyOf(content), CONTENT_TYPES[content.mode]);
   if (!stored.ok) throw new Error(stored.problem.detail);
   return stored.bytes;

@@ -1,5 +1,5 @@
 import { inheritedStretches, type Lineage, type Problem, type Result } from "@durable-streams-cloudflare/protocol";
-import { concatBytes } from "@durable-streams-cloudflare/testkit";
+import { concatBytes, RESTART_MS, type Interruption } from "@durable-streams-cloudflare/testkit";
 import { FakeHost } from "@durable-streams-cloudflare/testkit/node-host";
 
 import type { Database, SqlValue } from "../../src/storage/database.ts";
@@ -167,6 +167,14 @@ export class StreamWorld {
     );
   }
 
+  /** The name of the stream that one was forked from. */
+  sourceOf(name: string): string | undefined {
+    const { database } = this.host(name);
+    if (database.all("SELECT 1 FROM sqlite_master WHERE name = 'stream'").length === 0) return undefined;
+    const [row] = database.all<{ source: string | null }>("SELECT origin ->> 'source' AS source FROM stream");
+    return row?.source ?? undefined;
+  }
+
   /** Tables of an object, the alarm included: none is what a stream that is gone must leave. */
   leftovers(name: string): string[] {
     const { database, alarmAtMs } = this.host(name);
@@ -271,6 +279,20 @@ export class StreamWorld {
       transaction: (work) => database.transaction(work),
     };
   }
+}
+
+/** Something goes wrong with one of two objects that take part in an operation, or between them. */
+export async function befall(
+  world: StreamWorld,
+  mishap: Interruption["mishap"],
+  names: { readonly it: string; readonly source: string | undefined },
+): Promise<void> {
+  if (mishap === "message lost") return world.release(0, "lost");
+  if (mishap === "message late") return world.release(0, "late");
+  if (mishap !== "its source crashes") world.crash(names.it);
+  if (mishap !== "it crashes" && names.source !== undefined) world.crash(names.source);
+  world.nowMs += RESTART_MS;
+  await settled();
 }
 
 function ignoreLost(error: unknown): void {

@@ -3,56 +3,78 @@ import { runDurableObjectAlarm } from "cloudflare:test";
 import { vi } from "vitest";
 
 import { bodyOf, CONTENT_TYPES, contentText } from "../support/content.ts";
-import { evict, newEdge, type Edge } from "./edge.ts";
+import { evict, inObject } from "./edge.ts";
+import { Family, type Relative } from "./family.ts";
 
-/** Drives a stream over HTTP; a restart evicts its object. The clock must be a fake one. */
+/** Drives the streams of one project over HTTP; a restart evicts an object. The clock must be a fake one. */
 export class HttpDriver implements Driver {
-  readonly #edge: Edge = newEdge();
+  readonly #family = new Family();
+  readonly #streams = new Map<string, Relative>();
 
   async apply(command: Command): Promise<Observed> {
+    if (command.kind === "advance") {
+      vi.setSystemTime(Date.now() + command.ms);
+      return { outcome: "done" };
+    }
+    const stream = this.#stream(command.name);
     switch (command.kind) {
       case "create":
-        return this.#create(command);
+        return this.#create(stream, command);
       case "append":
-        return this.#append(command);
+        return this.#append(stream, command);
       case "read":
-        return this.#read(command.offset);
+        return this.#read(stream, command.offset, command.etag);
       case "head": {
-        const response = await this.#edge.fetch("", { method: "HEAD" });
-        if (response.status === 404) return { outcome: "stream-not-found" };
-        return { outcome: "head", ...standing(response) };
+        const response = await stream.fetch("", { method: "HEAD" });
+        const refusal = REFUSED_HEADS[response.status];
+        return refusal === undefined ? { outcome: "head", ...standing(response) } : { outcome: refusal };
       }
       case "remove": {
-        const response = await this.#edge.fetch("", { method: "DELETE" });
+        const response = await stream.fetch("", { method: "DELETE" });
         return response.ok ? { outcome: "removed" } : refused(response);
       }
-      case "advance":
-        vi.setSystemTime(Date.now() + command.ms);
-        return { outcome: "done" };
       case "alarm":
-        await runDurableObjectAlarm(this.#edge.stub());
+        await runDurableObjectAlarm(stream.stub());
         return { outcome: "done" };
       case "restart":
         vi.setSystemTime(Date.now() + RESTART_MS);
-        await evict(this.#edge);
+        await evict(stream);
         return { outcome: "done" };
     }
   }
 
-  async #create(create: Extract<Command, { kind: "create" }>): Promise<Observed> {
-    const { mode, ttlSeconds, closed, records } = create;
+  async settle(): Promise<void> {
+    for (const stream of this.#streams.values()) {
+      const atMs = await inObject(stream, (_, { storage }) => storage.getAlarm());
+      if (atMs === null || atMs > Date.now()) continue;
+      await runDurableObjectAlarm(stream.stub());
+      return this.settle();
+    }
+  }
+
+  #stream(name: string): Relative {
+    const known = this.#streams.get(name) ?? this.#family.stream(name);
+    this.#streams.set(name, known);
+    return known;
+  }
+
+  async #create(stream: Relative, create: Extract<Command, { kind: "create" }>): Promise<Observed> {
+    const { mode, ttlSeconds, closed, records, fork } = create;
     const headers = {
-      "Content-Type": CONTENT_TYPES[mode],
+      ...(mode === undefined ? {} : { "Content-Type": CONTENT_TYPES[mode] }),
       ...(ttlSeconds === undefined ? {} : { "Stream-TTL": String(ttlSeconds) }),
       ...(closed ? { "Stream-Closed": "true" } : {}),
+      ...(fork === undefined ? {} : { "Stream-Forked-From": this.#stream(fork.source).path }),
+      ...(fork?.offset === undefined ? {} : { "Stream-Fork-Offset": fork.offset }),
+      ...(fork === undefined || fork.subOffset === 0 ? {} : { "Stream-Fork-Sub-Offset": String(fork.subOffset) }),
     };
-    const body = records.length === 0 ? null : bodyOf(create);
-    const response = await this.#edge.fetch("", { method: "PUT", headers, body });
+    const body = records.length === 0 || mode === undefined ? null : bodyOf({ mode, records });
+    const response = await stream.fetch("", { method: "PUT", headers, body });
     if (!response.ok) return refused(response);
     return { outcome: response.status === 201 ? "created" : "exists", ...standing(response) };
   }
 
-  async #append(append: Append): Promise<Observed> {
+  async #append(stream: Relative, append: Append): Promise<Observed> {
     const { mode, records, close, producer, streamSeq } = append;
     const headers = {
       "Content-Type": CONTENT_TYPES[mode],
@@ -67,7 +89,7 @@ export class HttpDriver implements Driver {
           }),
     };
     const body = records.length === 0 ? null : bodyOf(append);
-    const response = await this.#edge.fetch("", { method: "POST", headers, body });
+    const response = await stream.fetch("", { method: "POST", headers, body });
     if (!response.ok) return refused(response);
     const isDuplicate = producer !== undefined && response.status === 204;
     const outcome = records.length === 0 ? "closed" : isDuplicate ? "duplicate" : "appended";
@@ -76,14 +98,21 @@ export class HttpDriver implements Driver {
     return { outcome, ...standing(response), ...(epoch === null ? {} : { producer: { epoch: Number(epoch), seq } }) };
   }
 
-  async #read(offset: string): Promise<Observed> {
-    const response = await this.#edge.fetch(`?offset=${offset}`);
+  async #read(stream: Relative, offset: string, etag: string | undefined): Promise<Observed> {
+    const init = etag === undefined ? {} : { headers: { "If-None-Match": etag } };
+    const response = await stream.fetch(`?offset=${offset}`, init);
+    const tag = response.headers.get("ETag");
+    const found = { ...standing(response), ...(tag === null ? {} : { etag: tag }) };
+    if (response.status === 304) return { outcome: "not-modified", ...found };
     if (!response.ok) return refused(response);
     const mode = response.headers.get("Content-Type") === CONTENT_TYPES.json ? "json" : "bytes";
     const text = contentText(mode, new Uint8Array(await response.arrayBuffer()));
-    return { outcome: "read", text, ...standing(response) };
+    return { outcome: "read", text, ...found };
   }
 }
+
+/** An answer to HEAD has no body that could name its problem. */
+const REFUSED_HEADS: Readonly<Record<number, string>> = { 404: "stream-not-found", 410: "stream-deleted" };
 
 function standing({ headers }: Response): Pick<Observed, "closed" | "offset"> {
   const offset = headers.get("Stream-Next-Offset");

@@ -12,7 +12,9 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it("the server answers every life of a URL as the reference model does, evictions included", async () => {
-  const property = fc.asyncProperty(steps, (plan) => runSteps(new HttpDriver(), plan, Date.now()));
-  await assertProperty("server in workerd", property, 100);
+it("the server answers every life of a few URLs as the reference model does, evictions and forks included", async () => {
+  const property = fc.asyncProperty(steps, async (plan) => {
+    await runSteps(new HttpDriver(), plan, Date.now());
+  });
+  await assertProperty("server in workerd", property, 40);
 }, 600_000);

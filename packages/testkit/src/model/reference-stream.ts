@@ -1,21 +1,46 @@
-import type { Append, Claim, Command, Create, Mode, Observed } from "./commands.ts";
+import type { Append, Claim, Mode, Observed } from "./commands.ts";
 
 interface Producer {
   readonly epoch: number;
   readonly seq: number;
 }
 
-/** What one stream is, in the words of the specification. Its content is a list of records, its tail their number. */
-interface Stream {
+/** The end of a stretch of inherited content, and whose it is. */
+interface Inherited {
+  readonly generation: number;
+  readonly to: number;
+}
+
+/** What a fork was asked to be. */
+export interface Origin {
+  readonly source: string;
+  readonly place: string;
+  readonly subOffset: number;
+}
+
+/** What one stream is, in the words of the specification. A unit of its content is a byte, or a message of JSON. */
+export interface ReferenceStream {
+  /** Never the same for two streams. */
   readonly generation: number;
   readonly mode: Mode;
   readonly ttlSeconds: number | undefined;
-  readonly records: string[];
+  /** Of a fork that named no lifetime. */
+  readonly inheritsTtl: boolean;
+  readonly origin: Origin | undefined;
+  readonly inherited: readonly Inherited[];
+  readonly units: string[];
+  /** Where its own appends end. */
+  readonly ends: Set<number>;
   readonly producers: Map<string, Producer>;
+  /** The generations of the forks that read from it. */
+  readonly forks: Set<number>;
   streamSeq: string;
   closed: boolean;
   closedBy: Claim | undefined;
+  deleted: boolean;
+  /** The last use that may have renewed its lifetime, and the last that must have. */
   touchedAtMs: number;
+  surelyTouchedAtMs: number;
 }
 
 /** The place that an offset stands for. */
@@ -24,119 +49,54 @@ export interface Place {
   readonly count: number;
 }
 
-/** What is expected; `place` says what the offset must mean. */
-export type Expected = Omit<Observed, "offset"> & { readonly place?: Place };
+/** What is expected; `place` says what the offset must mean, `tagged` what the entity tag must stand for. */
+export type Expected = Omit<Observed, "offset" | "etag"> & { readonly place?: Place; readonly tagged?: string };
 
-/** The whole of the protocol's core for one URL, as simple as it can be said: the truth that servers are held to. */
-export class ReferenceStream {
-  nowMs: number;
-  #stream: Stream | undefined;
-  #generation = 0;
-
-  constructor(nowMs: number) {
-    this.nowMs = nowMs;
-  }
-
-  /** The stream, unless there is none or it has expired. */
-  get live(): Stream | undefined {
-    const stream = this.#stream;
-    const deadline = stream?.ttlSeconds === undefined ? Infinity : stream.touchedAtMs + stream.ttlSeconds * 1000;
-    return this.nowMs < deadline ? stream : undefined;
-  }
-
-  /** @param place what the offset of a read means; `undefined` for the beginning. */
-  apply(command: Command, place?: Place | "tail"): Expected {
-    switch (command.kind) {
-      case "create":
-        return this.#create(command);
-      case "append":
-        return this.#append(command);
-      case "read":
-        return this.#read(place);
-      case "head":
-        return this.live === undefined ? NOT_FOUND : { outcome: "head", ...standing(this.live) };
-      case "remove":
-        return this.#remove();
-      case "advance":
-        this.nowMs += command.ms;
-        return { outcome: "done" };
-      case "restart":
-        this.nowMs += RESTART_MS;
-        return { outcome: "done" };
-      case "alarm":
-        return { outcome: "done" };
-    }
-  }
-
-  #create({ mode, ttlSeconds, closed, records }: Create): Expected {
-    const existing = this.live;
-    if (existing !== undefined) {
-      const isSame = existing.mode === mode && existing.ttlSeconds === ttlSeconds && existing.closed === closed;
-      if (!isSame) return { outcome: "stream-exists" };
-      existing.touchedAtMs = this.nowMs;
-      return { outcome: "exists", ...standing(existing) };
-    }
-    this.#generation += 1;
-    this.#stream = {
-      generation: this.#generation,
-      mode,
-      ttlSeconds,
-      closed,
-      records: [...records],
-      producers: new Map(),
-      streamSeq: "",
-      closedBy: undefined,
-      touchedAtMs: this.nowMs,
-    };
-    return { outcome: "created", ...standing(this.#stream) };
-  }
-
-  #append(append: Append): Expected {
-    const stream = this.live;
-    if (stream === undefined) return NOT_FOUND;
-    const answer = refusal(stream, append) ?? accept(stream, append);
-    if (!ACCEPTED.has(answer.outcome)) return answer;
-    stream.touchedAtMs = this.nowMs;
-    // A close without data is answered the same way whether it is the first or a repetition.
-    return append.records.length > 0 ? answer : { ...answer, outcome: "closed" };
-  }
-
-  #read(place: Place | "tail" | undefined): Expected {
-    const stream = this.live;
-    if (stream === undefined) return NOT_FOUND;
-    if (place !== undefined && place !== "tail" && place.generation !== stream.generation) {
-      return { outcome: "offset-gone" };
-    }
-    stream.touchedAtMs = this.nowMs;
-    const from = place === "tail" ? stream.records.length : (place?.count ?? 0);
-    const records = stream.records.slice(from);
-    const text = stream.mode === "json" ? `[${records.join(",")}]` : records.join("");
-    return { outcome: "read", text, ...standing(stream) };
-  }
-
-  #remove(): Expected {
-    if (this.live === undefined) return NOT_FOUND;
-    this.#stream = undefined;
-    return { outcome: "removed" };
-  }
+/** Where a stream's own content begins. */
+export function baseOf({ inherited }: ReferenceStream): number {
+  return inherited.at(-1)?.to ?? 0;
 }
 
-/** How long a restart takes. */
-export const RESTART_MS = 50;
+/** The place of a position: in the life of the stream that the unit before it came from. */
+export function placeAt(stream: ReferenceStream, count: number): Place {
+  const owner = stream.inherited.find(({ to }) => count <= to);
+  return { generation: owner?.generation ?? stream.generation, count };
+}
 
-const NOT_FOUND: Expected = { outcome: "stream-not-found" };
+export function standing(stream: ReferenceStream): Pick<Expected, "closed" | "place"> {
+  return { closed: stream.closed, place: placeAt(stream, stream.units.length) };
+}
+
+export function touch(stream: ReferenceStream, nowMs: number): void {
+  stream.touchedAtMs = nowMs;
+  stream.surelyTouchedAtMs = nowMs;
+}
+
+/** Units of records: messages, or single bytes. */
+export function unitsOf(mode: Mode, records: readonly string[]): string[] {
+  return mode === "json" ? [...records] : records.join("").split("");
+}
+
+export function textOf(mode: Mode, units: readonly string[]): string {
+  return mode === "json" ? `[${units.join(",")}]` : units.join("");
+}
+
 const ACCEPTED = new Set(["appended", "duplicate"]);
 
-function standing({ generation, records, closed }: Stream): Pick<Expected, "closed" | "place"> {
-  return { closed, place: { generation, count: records.length } };
+export function append(stream: ReferenceStream, command: Append, nowMs: number): Expected {
+  const answer = refusal(stream, command) ?? accept(stream, command);
+  if (!ACCEPTED.has(answer.outcome)) return answer;
+  touch(stream, nowMs);
+  // A close without data is answered the same way whether it is the first or a repetition.
+  return command.records.length > 0 ? answer : { ...answer, outcome: "closed" };
 }
 
 /** [§5.2.1, §5.2 Error Precedence] Why an append does not go in: closed → content type → producer → Stream-Seq. */
-function refusal(stream: Stream, append: Append): Expected | undefined {
-  const { producer, streamSeq } = append;
-  const hasData = append.records.length > 0;
-  if (stream.closed) return whenClosed(stream, append, hasData);
-  if (hasData && append.mode !== stream.mode) return { outcome: "content-type-mismatch" };
+function refusal(stream: ReferenceStream, command: Append): Expected | undefined {
+  const { producer, streamSeq } = command;
+  const hasData = command.records.length > 0;
+  if (stream.closed) return whenClosed(stream, command, hasData);
+  if (hasData && command.mode !== stream.mode) return { outcome: "content-type-mismatch" };
   if (producer !== undefined) {
     const known = stream.producers.get(producer.id);
     const next = known === undefined || producer.epoch > known.epoch ? 0 : known.seq + 1;
@@ -154,7 +114,7 @@ function refusal(stream: Stream, append: Append): Expected | undefined {
   return streamSeq !== undefined && streamSeq <= stream.streamSeq ? { outcome: "stream-seq-regression" } : undefined;
 }
 
-function whenClosed(stream: Stream, { producer, close }: Append, hasData: boolean): Expected {
+function whenClosed(stream: ReferenceStream, { producer, close }: Append, hasData: boolean): Expected {
   const { closedBy } = stream;
   const isSameClaim =
     producer !== undefined &&
@@ -166,8 +126,9 @@ function whenClosed(stream: Stream, { producer, close }: Append, hasData: boolea
   return isCloseOnly ? { outcome: "appended", ...standing(stream) } : { outcome: "stream-closed", ...standing(stream) };
 }
 
-function accept(stream: Stream, { records, close, producer, streamSeq }: Append): Expected {
-  stream.records.push(...records);
+function accept(stream: ReferenceStream, { records, close, producer, streamSeq }: Append): Expected {
+  stream.units.push(...unitsOf(stream.mode, records));
+  stream.ends.add(stream.units.length);
   if (streamSeq !== undefined) stream.streamSeq = streamSeq;
   if (producer !== undefined) stream.producers.set(producer.id, stateOf(producer));
   if (close) {

@@ -1,48 +1,126 @@
-import type { Append, Command, Driver, Observed } from "./commands.ts";
-import { ReferenceStream, type Expected, type Place } from "./reference-stream.ts";
-import { commandsOf, type Step } from "./steps.ts";
+import type { Append, Command, Create, Driver, Interruption, Observed } from "./commands.ts";
+import { ReferenceServer, type Meaning } from "./reference-server.ts";
+import type { Expected, Place } from "./reference-stream.ts";
+import { commandsOf, interruptionOf, type Step } from "./steps.ts";
+
+/** When all is looked at: about so many streams, and on each of them so many offsets and entity tags. */
+const LOOKED_AT_MAX = 8;
 
 /**
- * Does the same to the model and to a server, and compares every answer.
+ * Does the same to the model and to a server, and compares every answer; at the end, and after each interruption, all
+ * streams are looked at: what they hold, and what becomes of old offsets and entity tags.
+ * @returns how often each command was answered how.
  * @throws Error at the first difference.
  */
-export async function runSteps(driver: Driver, plan: readonly Step[], startMs: number): Promise<void> {
-  const model = new ReferenceStream(startMs);
-  const offsets = new OffsetBook();
-  for (const step of plan) {
-    const commands = commandsOf(model, step, offsets.all());
-    const expected = commands.map((command) =>
-      model.apply(command, command.kind === "read" ? offsets.placeOf(command.offset) : undefined),
-    );
-    const observed = await observe(driver, commands);
-    for (const [index, command] of commands.entries()) {
-      compare(command, expected[index], observed[index], offsets);
+export async function runSteps(driver: Driver, plan: readonly Step[], startMs: number): Promise<Map<string, number>> {
+  const run = new Run(driver, startMs);
+  for (const step of plan) await run.take(step);
+  await run.lookAtAll(plan.map(({ name }) => name));
+  return run.outcomes;
+}
+
+class Run {
+  readonly outcomes = new Map<string, number>();
+  readonly #driver: Driver;
+  #model: ReferenceServer;
+  readonly #offsets = new OffsetBook();
+  readonly #etags = new EtagBook();
+  /** How each stream was made last. */
+  readonly #created = new Map<string, Create>();
+
+  constructor(driver: Driver, startMs: number) {
+    this.#driver = driver;
+    this.#model = new ReferenceServer(startMs);
+  }
+
+  async take(step: Step): Promise<void> {
+    if (step.kind === "interrupted") {
+      const interruption = interruptionOf(this.#model, step, this.#offsets.all());
+      if (interruption !== undefined) await this.#interrupt(interruption, [step.name]);
+      return;
+    }
+    const known = { offsets: this.#offsets.all(), etags: this.#etags.all(), created: this.#created.get(step.name) };
+    await this.#do(commandsOf(this.#model, step, known));
+  }
+
+  async lookAtAll(names: readonly string[]): Promise<void> {
+    const all = [...new Set([...this.#model.names, ...names])];
+    for (const [index, name] of some(all, this.#offsets.all().length).entries()) {
+      const reads = [
+        { offset: "-1", etag: undefined },
+        ...some(this.#offsets.all(), index).map((offset) => ({ offset, etag: undefined })),
+        ...some(this.#etags.all(), index).map((etag) => ({ offset: "-1", etag })),
+      ];
+      await this.#do([{ kind: "head", name }]);
+      for (const read of reads) await this.#do([{ kind: "read", name, ...read }]);
     }
   }
-}
 
-async function observe(driver: Driver, commands: readonly Command[]): Promise<Observed[]> {
-  const appends = commands.filter((command): command is Append => command.kind === "append");
-  if (appends.length > 1 && driver.applyTogether !== undefined) return driver.applyTogether(appends);
-  const observed: Observed[] = [];
-  for (const command of commands) observed.push(await driver.apply(command));
-  return observed;
-}
-
-function compare(
-  command: Command,
-  expected: Expected | undefined,
-  observed: Observed | undefined,
-  offsets: OffsetBook,
-): void {
-  const { place, ...wanted } = expected ?? { outcome: "nothing" };
-  const { offset, ...seen } = observed ?? { outcome: "nothing" };
-  if (canonical(wanted) !== canonical(seen)) {
-    throw new Error(`${JSON.stringify(command)}\nexpected ${canonical(wanted)}\nobserved ${canonical(seen)}`);
+  async #do(commands: readonly Command[]): Promise<void> {
+    const expected = commands.map((command) => this.#model.apply(command, this.#meaningOf(command)));
+    const observed = await this.#observe(commands);
+    await this.#driver.settle();
+    for (const [index, command] of commands.entries()) this.#compare(command, expected[index], observed[index]);
   }
-  if (place === undefined) return;
-  if (offset === undefined) throw new Error(`${JSON.stringify(command)}: the answer has no offset.`);
-  offsets.learn(offset, place);
+
+  async #observe(commands: readonly Command[]): Promise<Observed[]> {
+    const appends = commands.filter((command): command is Append => command.kind === "append");
+    if (appends.length > 1 && this.#driver.applyTogether !== undefined) return this.#driver.applyTogether(appends);
+    const observed: Observed[] = [];
+    for (const command of commands) observed.push(await this.#driver.apply(command));
+    return observed;
+  }
+
+  /** The answer may be lost: then it was carried out, or it was not, and nothing in between. */
+  async #interrupt(interruption: Interruption, names: readonly string[]): Promise<void> {
+    const { command } = interruption;
+    if (this.#driver.interrupt === undefined) return this.#do([command]);
+    const observed = await this.#driver.interrupt(interruption);
+    const done = this.#model.clone();
+    const expected = done.apply(command, this.#meaningOf(command));
+    for (const model of [done, this.#model]) model.passInterruption();
+    const head = { kind: "head", name: command.name } as const;
+    const isDone =
+      observed.outcome !== "lost" ||
+      (await this.#driver.apply(head)).outcome !== this.#model.clone().apply(head).outcome;
+    const before = this.#model;
+    if (isDone) this.#model = done;
+    if (observed.outcome === "lost") this.#model.forgetUsesSince(isDone ? before : done);
+    this.#compare(command, observed.outcome === "lost" ? { outcome: "lost" } : expected, observed);
+    await this.lookAtAll(names);
+  }
+
+  #meaningOf(command: Command): Meaning {
+    if (command.kind === "read") {
+      return { place: this.#offsets.placeOf(command.offset), tagged: this.#etags.meaningOf(command.etag) };
+    }
+    if (command.kind !== "create" || command.fork?.offset === undefined) return {};
+    return { place: this.#offsets.placeOf(command.fork.offset) };
+  }
+
+  #compare(command: Command, expected: Expected | undefined, observed: Observed | undefined): void {
+    const { place, tagged, ...wanted } = expected ?? { outcome: "nothing" };
+    const { offset, etag, ...seen } = observed ?? { outcome: "nothing" };
+    if (canonical(wanted) !== canonical(seen)) {
+      throw new Error(`${JSON.stringify(command)}\nexpected ${canonical(wanted)}\nobserved ${canonical(seen)}`);
+    }
+    const key = `${command.kind === "create" && command.fork !== undefined ? "fork" : command.kind} ${wanted.outcome}`;
+    this.outcomes.set(key, (this.outcomes.get(key) ?? 0) + 1);
+    if (command.kind === "create" && wanted.outcome === "created") this.#created.set(command.name, command);
+    if (place !== undefined) this.#offsets.learn(required(offset, command), place);
+    if (tagged !== undefined) this.#etags.learn(required(etag, command), tagged);
+  }
+}
+
+function required(token: string | undefined, command: Command): string {
+  if (token === undefined) throw new Error(`${JSON.stringify(command)}: the answer lacks its offset or entity tag.`);
+  return token;
+}
+
+/** The last, and others taken evenly from all; another shift takes others. */
+function some(tokens: readonly string[], shift: number): string[] {
+  const stride = Math.max(1, Math.ceil(tokens.length / LOOKED_AT_MAX));
+  return tokens.filter((_, index) => index === tokens.length - 1 || index % stride === shift % stride);
 }
 
 function canonical(value: object): string {
@@ -62,8 +140,11 @@ class OffsetBook {
     return offset === "now" ? "tail" : this.#places.get(offset);
   }
 
-  /** One offset for one place; in one generation offsets sort as the places do. */
+  /** One offset for one place; in one life of a stream offsets sort as the places do. */
   learn(offset: string, place: Place): void {
+    if (this.#places.get(offset)?.count === place.count && this.#places.get(offset)?.generation === place.generation) {
+      return;
+    }
     for (const [otherOffset, other] of this.#places) {
       const isSameLife = place.generation === other.generation;
       const textOrder = offset < otherOffset ? -1 : offset === otherOffset ? 0 : 1;
@@ -72,5 +153,24 @@ class OffsetBook {
       }
     }
     this.#places.set(offset, place);
+  }
+}
+
+/** Every entity tag that the server returned, and what it stands for. */
+class EtagBook {
+  readonly #meanings = new Map<string, string>();
+
+  all(): string[] {
+    return [...this.#meanings.keys()];
+  }
+
+  meaningOf(etag: string | undefined): string | undefined {
+    return etag === undefined ? undefined : this.#meanings.get(etag);
+  }
+
+  learn(etag: string, meaning: string): void {
+    const known = this.#meanings.get(etag) ?? meaning;
+    if (known !== meaning) throw new Error(`Entity tag ${etag} stands for ${known} and for ${meaning}.`);
+    this.#meanings.set(etag, meaning);
   }
 }

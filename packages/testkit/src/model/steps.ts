@@ -1,16 +1,43 @@
 import fc from "fast-check";
 
-import type { Append, Command, Mode } from "./commands.ts";
-import { RESTART_MS, type ReferenceStream } from "./reference-stream.ts";
+import {
+  INTERRUPTION_MS,
+  MISHAPS,
+  type Append,
+  type Command,
+  type Create,
+  type Interruption,
+  type Mode,
+} from "./commands.ts";
+import type { ReferenceServer } from "./reference-server.ts";
+import type { ReferenceStream } from "./reference-stream.ts";
 
-/** A step says what to try in relation to where the stream stands, so that shrinking keeps its meaning. */
-export type Step =
+/** A step says what to try in relation to where the streams stand, so that shrinking keeps its meaning. */
+export type Step = { readonly name: string } & (
   | { readonly kind: "create"; readonly mode: Mode; readonly ttlSeconds: number | undefined; readonly closed: boolean }
+  | ForkStep
   | { readonly kind: "append"; readonly intent: AppendIntent }
   | { readonly kind: "together"; readonly intents: readonly AppendIntent[] }
-  | { readonly kind: "read"; readonly which: number }
+  | { readonly kind: "read"; readonly which: number; readonly etag: number }
   | { readonly kind: "advance"; readonly how: "little" | "almost" | "past" }
-  | { readonly kind: "head" | "remove" | "alarm" | "restart" };
+  | { readonly kind: "again" | "head" | "remove" | "alarm" | "restart" }
+  | {
+      readonly kind: "interrupted";
+      readonly what: ForkStep | "remove";
+      readonly steps: number;
+      readonly mishap: number;
+    }
+);
+
+interface ForkStep {
+  readonly kind: "fork";
+  /** Which of the streams that are there; a few numbers stand for one that need not be. */
+  readonly source: number;
+  readonly place: number;
+  readonly subOffset: number;
+  readonly ttlSeconds: number | undefined;
+  readonly closed: boolean;
+}
 
 interface AppendIntent {
   readonly records: readonly number[];
@@ -25,6 +52,8 @@ type ProducerMove = "next" | "repeat" | "gap" | "bump" | "bump-late" | "stale";
 /** JSON texts that a server may not rewrite; as bytes they are just bytes. */
 const JSON_TEXTS = ["1.0", "12345678901234567890", '{"a":1,"a":2}', '"é\\u0041 , ]"', "[ ]", "null", '"x"', "-0e5"];
 const BYTE_TEXTS = ["\u0000", "\u00ff\u00fe", "hello", "\r\n", ",", "[", "]", "\u00c3"];
+const NAMES = ["a", "b", "c", "d"];
+const TTL_SECONDS = 1_000;
 
 const move = fc.oneof(
   { weight: 5, arbitrary: fc.constant<ProducerMove>("next") },
@@ -42,74 +71,195 @@ const intent: fc.Arbitrary<AppendIntent> = fc.record({
 
 const closing: fc.Arbitrary<AppendIntent> = intent.map((some) => ({ ...some, records: [], close: true }));
 
-const step: fc.Arbitrary<Step> = fc.oneof(
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      kind: fc.constant("create"),
-      mode: fc.constantFrom("bytes", "json"),
-      ttlSeconds: fc.constantFrom(undefined, undefined, 100),
-      closed: fc.nat(9).map((roll) => roll === 9),
-    }),
-  },
-  { weight: 10, arbitrary: fc.record({ kind: fc.constant("append"), intent }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("append"), intent: closing }) },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant("together"), intents: fc.array(intent, { maxLength: 6 }) }) },
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant("read"), which: fc.nat(1000) }) },
-  {
-    weight: 2,
-    arbitrary: fc.record({ kind: fc.constant("advance"), how: fc.constantFrom("little", "almost", "past") }),
-  },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant("restart") }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom("head", "alarm", "head", "remove") }) },
-);
+const fork: fc.Arbitrary<ForkStep> = fc.record({
+  kind: fc.constant("fork"),
+  source: fc.nat(19),
+  place: fc.nat(1000),
+  subOffset: fc.constantFrom(0, 0, 0, 1, 3),
+  ttlSeconds: fc.constantFrom(undefined, undefined, undefined, TTL_SECONDS, TTL_SECONDS * 2),
+  closed: fc.nat(15).map((roll) => roll === 15),
+});
 
-/** A life of one URL: the first step makes a stream more often than not. */
+function stepOf(name: fc.Arbitrary<string>): fc.Arbitrary<Step> {
+  return fc.oneof(
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        name,
+        kind: fc.constant("create"),
+        mode: fc.constantFrom("bytes", "json"),
+        ttlSeconds: fc.constantFrom(undefined, undefined, TTL_SECONDS),
+        closed: fc.nat(9).map((roll) => roll === 9),
+      }),
+    },
+    { weight: 6, arbitrary: fc.tuple(fork, name).map(([some, at]) => ({ ...some, name: at })) },
+    { weight: 10, arbitrary: fc.record({ name, kind: fc.constant("append"), intent }) },
+    { weight: 1, arbitrary: fc.record({ name, kind: fc.constant("append"), intent: closing }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({ name, kind: fc.constant("together"), intents: fc.array(intent, { maxLength: 6 }) }),
+    },
+    { weight: 6, arbitrary: fc.record({ name, kind: fc.constant("read"), which: fc.nat(1000), etag: fc.nat(1000) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ name, kind: fc.constant("advance"), how: fc.constantFrom("little", "almost", "past") }),
+    },
+    { weight: 3, arbitrary: fc.record({ name, kind: fc.constant("restart") }) },
+    {
+      weight: 5,
+      arbitrary: fc.record({ name, kind: fc.constantFrom("again", "head", "alarm", "remove", "remove") }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        name,
+        kind: fc.constant("interrupted"),
+        what: fc.oneof(fork, fc.constant("remove" as const)),
+        steps: fc.nat(8),
+        mishap: fc.nat(MISHAPS.length - 1),
+      }),
+    },
+  );
+}
+
+/** Lives of a few URLs: the first step makes a stream more often than not. */
 export const steps: fc.Arbitrary<Step[]> = fc
   .tuple(
     fc.constantFrom<Mode>("bytes", "json"),
-    fc.constantFrom(undefined, 100),
-    fc.array(step, { minLength: 1, maxLength: 40 }),
+    fc.constantFrom(undefined, TTL_SECONDS),
+    fc.array(stepOf(fc.constantFrom(...NAMES)), { minLength: 1, maxLength: 60, size: "max" }),
   )
-  .map(([mode, ttlSeconds, rest]) => [{ kind: "create", mode, ttlSeconds, closed: false }, ...rest]);
+  .map(([mode, ttlSeconds, rest]) => [{ name: "a", kind: "create", mode, ttlSeconds, closed: false }, ...rest]);
+
+/**
+ * A chain of forks, each with something of its own, and then its life. A link leaves its source at the tail, or where
+ * its source's own content begins.
+ */
+export function chainSteps(depth: number): fc.Arbitrary<Step[]> {
+  const nameOf = (level: number): string => `level ${level}`;
+  const link = fc.record({ isEarly: fc.boolean(), records: fc.array(fc.nat(7), { minLength: 1, maxLength: 3 }) });
+  const links = fc.array(link, { minLength: depth, maxLength: depth });
+  const life = fc.array(stepOf(fc.nat(depth).map(nameOf)), { maxLength: 40 });
+  return fc.tuple(links, life).map(([all, rest]) => {
+    const root: Step = { name: nameOf(0), kind: "create", mode: "bytes", ttlSeconds: undefined, closed: false };
+    const levels = all.flatMap(({ isEarly, records }, level): Step[] => {
+      // After an early link the offset before the last is none of the source's.
+      const place = isEarly && level > 0 && all[level - 1]?.isEarly === false ? BEFORE_LAST : 0;
+      return [
+        { name: nameOf(level), kind: "append", intent: { ...PLAIN, records } },
+        { ...LINK, name: nameOf(level + 1), source: LEVEL + level, place },
+      ];
+    });
+    return [root, ...levels, ...rest];
+  });
+}
+
+const PLAIN = { rightMode: true, close: false, producer: undefined, streamSeq: undefined } as const;
+const LINK = { kind: "fork", subOffset: 0, ttlSeconds: undefined, closed: false } as const;
+/** A `ForkStep.source` from here on means one level of a chain, a `ForkStep.place` of this one the last offset but one. */
+const LEVEL = 1_000;
+const BEFORE_LAST = -2;
 
 /**
  * What a step means now.
- * @param offsets all that the server ever returned, besides `-1` and `now`.
+ * @param offsets all that the server ever returned, besides `-1` and `now`, and the entity tags.
  */
-export function commandsOf(model: ReferenceStream, current: Step, offsets: readonly string[]): Command[] {
+export function commandsOf(
+  model: ReferenceServer,
+  current: Exclude<Step, { kind: "interrupted" }>,
+  known: {
+    readonly offsets: readonly string[];
+    readonly etags: readonly string[];
+    readonly created?: Create | undefined;
+  },
+): Command[] {
+  const { name } = current;
   switch (current.kind) {
     case "create": {
       const { mode, ttlSeconds, closed } = current;
-      return [{ kind: "create", mode, ttlSeconds, closed, records: closed ? recordsOf(mode, [0, 4]) : [] }];
+      const records = closed ? recordsOf(mode, [0, 4]) : [];
+      return [{ kind: "create", name, mode, ttlSeconds, closed, records, fork: undefined }];
     }
+    case "fork":
+      return [forkOf(model, name, current, known.offsets)];
+    case "again":
+      return known.created === undefined ? [] : [known.created];
     case "append":
-      return [appendOf(model, current.intent)];
+      return [appendOf(model, name, current.intent)];
     case "together":
-      return current.intents.map((each) => appendOf(model, each));
-    case "read":
-      return [{ kind: "read", offset: ["-1", "now", ...offsets][current.which % (offsets.length + 2)] ?? "-1" }];
+      return current.intents.map((each) => appendOf(model, name, each));
+    case "read": {
+      const offset = ["-1", "now", ...known.offsets][current.which % (known.offsets.length + 2)] ?? "-1";
+      return [{ kind: "read", name, offset, etag: known.etags[current.etag % (2 * known.etags.length + 1)] }];
+    }
     case "advance":
-      return [{ kind: "advance", ms: advanceMs(model, current.how) }];
+      return [{ kind: "advance", ms: advanceMs(model, model.live(name), current.how) }];
     case "head":
     case "remove":
     case "alarm":
     case "restart":
-      return [current];
+      return [{ kind: current.kind, name }];
   }
 }
 
-function appendOf(model: ReferenceStream, { records, rightMode, close, producer, streamSeq }: AppendIntent): Append {
-  const mode = model.live?.mode ?? "bytes";
+/** An interruption takes its time; where that would leave a stream's end uncertain there is none. */
+export function interruptionOf(
+  model: ReferenceServer,
+  { name, what, steps: count, mishap }: Extract<Step, { kind: "interrupted" }>,
+  offsets: readonly string[],
+): Interruption | undefined {
+  const endMs = model.nowMs + INTERRUPTION_MS;
+  if (model.certainFrom(model.nowMs) > model.nowMs || model.isUncertain(endMs)) return undefined;
+  const command = what === "remove" ? ({ kind: "remove", name } as const) : forkOf(model, name, what, offsets);
+  return { command, steps: count, mishap: MISHAPS[mishap % MISHAPS.length] ?? "both crash" };
+}
+
+function forkOf(model: ReferenceServer, name: string, step: ForkStep, offsets: readonly string[]): Create {
+  const { ttlSeconds, closed, subOffset } = step;
+  const source = step.source >= LEVEL ? `level ${step.source - LEVEL}` : sourceOf(model, step.source);
+  const mode = model.live(source)?.mode;
+  const place = placeOf(step.place, offsets);
+  const records = closed && mode !== undefined ? recordsOf(mode, [1]) : [];
+  return {
+    kind: "create",
+    name,
+    mode: records.length > 0 || step.place % 5 === 1 ? mode : undefined,
+    ttlSeconds,
+    closed,
+    records,
+    fork: { source, offset: place, subOffset: place === undefined ? 0 : subOffset },
+  };
+}
+
+/** One time in four the tail; otherwise any offset, of whatever stream. */
+function placeOf(which: number, offsets: readonly string[]): string | undefined {
+  if (which < 0) return offsets.at(which);
+  return which % 4 === 0 ? undefined : ["-1", ...offsets][which % (offsets.length + 1)];
+}
+
+function sourceOf(model: ReferenceServer, which: number): string {
+  const there = model.names;
+  const candidates = which < 3 || there.length === 0 ? NAMES : there;
+  return candidates[which % candidates.length] ?? "a";
+}
+
+function appendOf(
+  model: ReferenceServer,
+  name: string,
+  { records, rightMode, close, producer, streamSeq }: AppendIntent,
+): Append {
+  const stream = model.live(name);
+  const mode = stream?.mode ?? "bytes";
   const sent = rightMode ? mode : mode === "json" ? "bytes" : "json";
-  const known = producer === undefined ? undefined : model.live?.producers.get(producer.id);
+  const known = producer === undefined ? undefined : stream?.producers.get(producer.id);
   return {
     kind: "append",
+    name,
     mode: sent,
     records: recordsOf(sent, records),
     close,
     producer: producer && { id: producer.id, ...moved(known, producer.move) },
-    streamSeq: streamSeq && streamSeqOf(model.live?.streamSeq ?? "", streamSeq),
+    streamSeq: streamSeq && streamSeqOf(stream?.streamSeq ?? "", streamSeq),
   };
 }
 
@@ -141,19 +291,16 @@ function streamSeqOf(last: string, how: "next" | "same" | "lower"): string {
   return how === "same" && last !== "" ? last : "0";
 }
 
-/** More than the restarts of one plan take. */
-const RESTARTS_MS_MAX = 100 * RESTART_MS;
-
-/**
- * Time goes to just before the end, beyond it, or on by a little. A renewal may be known to the disk a tenth of the
- * window late, so the tenth after the end is passed over: there a stream may or may not have survived a restart.
- */
-function advanceMs(model: ReferenceStream, how: "little" | "almost" | "past"): number {
-  const stream = model.live;
-  if (stream?.ttlSeconds === undefined) return 1_000;
-  const windowMs = stream.ttlSeconds * 1000;
-  const idleMs = model.nowMs - stream.touchedAtMs;
-  const almost = Math.max(0, windowMs - RESTARTS_MS_MAX - idleMs);
-  if (how === "almost") return almost;
-  return how === "past" || windowMs * 0.03 > almost ? windowMs * 1.1 - idleMs : windowMs * 0.03;
+/** Time goes to just before a stream's end, beyond it, or on by a little, and never to where an end is uncertain. */
+function advanceMs(
+  model: ReferenceServer,
+  stream: ReferenceStream | undefined,
+  how: "little" | "almost" | "past",
+): number {
+  const littleMs = 30_000;
+  const targetMs =
+    stream?.ttlSeconds === undefined || how === "little"
+      ? model.nowMs + littleMs
+      : model.almostOver(stream) + (how === "past" ? littleMs : 0);
+  return Math.round(model.certainFrom(Math.max(targetMs, model.nowMs)) - model.nowMs);
 }
