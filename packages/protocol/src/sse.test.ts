@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import { controlEvent, dataEvent, HEARTBEAT, type Control } from "./sse.ts";
+import { controlEvent, DataEvent, dataEvent, HEARTBEAT, type Control } from "./sse.ts";
 
 interface Event {
   readonly type: string;
@@ -52,6 +52,17 @@ describe("a data event", () => {
           { type: "data", data: carried(text) },
         ]);
       }),
+    );
+  });
+
+  it("says the same wherever its payload is cut into parts", () => {
+    fc.assert(
+      fc.property(fc.array(payload), (parts) => {
+        const event = new DataEvent();
+        const sent = parts.map((part) => event.add(part)).join("") + event.end();
+        expect(sent).toBe(dataEvent(parts.join("")));
+      }),
+      { numRuns: 1_000 },
     );
   });
 

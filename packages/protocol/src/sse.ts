@@ -11,14 +11,50 @@ export interface Control {
 }
 
 /**
- * A `data` event. Each line of the payload becomes one `data:` line, so no payload can forge an event. A line that
- * begins with a space gets a second one, because parsers strip the first. SSE itself cannot carry a carriage
- * return: CR and CRLF arrive as LF (the other read modes are exact).
+ * A `data` event, whose payload may come in parts. Each line of the payload becomes one `data:` line, so no payload can
+ * forge an event. A line that begins with a space gets a second one, because parsers strip the first. SSE itself cannot
+ * carry a carriage return: CR and CRLF arrive as LF (the other read modes are exact).
  */
+export class DataEvent {
+  #text = "event: data\ndata:";
+  #isLineStart = true;
+  #endsInReturn = false;
+
+  /** @returns what to send now. */
+  add(part: string): string {
+    const sent = this.#text;
+    this.#text = "";
+    // A CRLF that was cut is one line break.
+    const text = this.#endsInReturn && part.startsWith("\n") ? part.slice(1) : part;
+    if (part !== "") this.#endsInReturn = part.endsWith("\r");
+    // Most payloads are one line; the split is only paid by those that are not.
+    if (!text.includes("\n") && !text.includes("\r")) return sent + this.#inLine(text);
+    const [first = "", ...others] = text.split(LINE_BREAK);
+    let lines = sent + this.#inLine(first);
+    for (const line of others) {
+      this.#isLineStart = true;
+      lines += `\ndata:${this.#inLine(line)}`;
+    }
+    return lines;
+  }
+
+  /** @returns the last of the event. */
+  end(): string {
+    return `${this.#text}\n\n`;
+  }
+
+  #inLine(text: string): string {
+    if (text === "") return "";
+    const isStart = this.#isLineStart;
+    this.#isLineStart = false;
+    return isStart && text.startsWith(" ") ? ` ${text}` : text;
+  }
+}
+
+/** A `data` event with its whole payload. */
 export function dataEvent(payload: string): string {
-  // Most payloads are one line; the split is only paid by those that are not.
-  if (!payload.includes("\n") && !payload.includes("\r")) return `event: data\n${dataLine(payload)}\n`;
-  return `event: data\n${payload.split(LINE_BREAK).map(dataLine).join("")}\n`;
+  const event = new DataEvent();
+  return event.add(payload) + event.end();
 }
 
 /** A `control` event. No space after `data:`, which is how existing readers match it. */
@@ -33,7 +69,3 @@ export function problemEvent(problem: { readonly code: string; readonly detail: 
 
 /** A comment that keeps intermediaries from closing an idle connection; clients ignore it. */
 export const HEARTBEAT = ": hb\n\n";
-
-function dataLine(line: string): string {
-  return line.startsWith(" ") ? `data: ${line}\n` : `data:${line}\n`;
-}

@@ -18,7 +18,7 @@ export async function readFirstPage(stream: StreamClient, command: ReadCommand):
   if (first === undefined) return facts;
   const checkFrom = command.from.kind === "at" ? ({ checkFrom: true } as const) : {};
   const page = await fetchPage(stream, { ...first, paging: command.paging, ...checkFrom });
-  return page.ok ? { ...facts, page: page.page } : page;
+  return page.ok ? { ...facts, page: page.page, end: page.end } : page;
 }
 
 /**

@@ -82,7 +82,7 @@ export interface HeadFacts {
 export interface ReadCommand {
   readonly from: OffsetRef;
   readonly ifNoneMatch: string | null;
-  /** `bytes`: the first page may end anywhere; `appends`: it ends where an append does. */
+  /** `bytes`: the first page may end anywhere; `appends`: where an append does, unless that append is a large one. */
   readonly paging: "bytes" | "appends";
 }
 
@@ -95,6 +95,8 @@ export interface ReadFacts extends HeadFacts {
   readonly notModified: boolean;
   /** The first bytes of the range, unless another object has them; the rest is asked for page by page. */
   readonly page: Bytes;
+  /** Where the page ends, or, when it is the beginning of a large append and `paging` is `appends`, where that ends. */
+  readonly end: number;
   /** Who has which part of the range. One stretch, of the stream itself, unless it is a fork. */
   readonly stretches: readonly Stretch[];
 }
@@ -111,6 +113,8 @@ export interface PageCommand {
 
 export interface PageFacts {
   readonly page: Bytes;
+  /** As in `ReadFacts`. */
+  readonly end: number;
 }
 
 /**

@@ -41,6 +41,13 @@ describe("a commit", () => {
     expect(others.every(({ messages, closed }) => messages.length === 0 && closed?.code === CLOSE_BEHIND)).toBe(true);
   });
 
+  it("of more than 4 MiB is sent to nobody: its readers read it page by page", () => {
+    const socket = new FakeSocket(10);
+    const bytes = new Uint8Array(4 * MIB + 1);
+    new LiveReaders(() => [socket]).broadcast({ from: 10, to: 10 + bytes.length, closed: false, bytes });
+    expect(socket).toMatchObject({ messages: [], closed: { code: CLOSE_BEHIND } });
+  });
+
   it("reaches the others when one reader has gone away unnoticed, and leaves that one where it was", () => {
     const [broken, well] = [new FakeSocket(10), new FakeSocket(10)];
     broken.isBroken = true;

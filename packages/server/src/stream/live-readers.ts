@@ -9,7 +9,7 @@ import { CLOSE_BEHIND, CLOSE_GONE, encodeFrame, type LiveFrame } from "./live-fr
 
 /** Bytes of one commit to all sockets together; above it they catch up by reading, each at its own pace. */
 const FANOUT_BYTES_MAX = 32 * 1024 * 1024;
-/** Bytes that one socket may have unsent. */
+/** Bytes that one socket may have unsent, and of one commit that is sent to it. */
 const SOCKET_BYTES_MAX = 4 * 1024 * 1024;
 
 /** The part of a hibernatable WebSocket that is used here. */
@@ -46,7 +46,8 @@ export class LiveReaders {
   broadcast(frame: LiveFrame): void {
     const sockets = this.#sockets();
     if (sockets.length === 0) return;
-    const fits = frame.bytes.length * sockets.length <= FANOUT_BYTES_MAX;
+    const size = frame.bytes.length;
+    const fits = size <= SOCKET_BYTES_MAX && size * sockets.length <= FANOUT_BYTES_MAX;
     const message = fits ? encodeFrame(frame) : undefined;
     for (const socket of sockets) {
       const current = socket.deserializeAttachment() === frame.from && (socket.bufferedAmount ?? 0) <= SOCKET_BYTES_MAX;

@@ -1,3 +1,4 @@
+import type { OffsetRef } from "@durable-streams-cloudflare/protocol";
 import { textOf } from "@durable-streams-cloudflare/testkit";
 import { describe, expect, it } from "vitest";
 
@@ -22,6 +23,28 @@ async function newStream(command = createOf()): Promise<{ host: Host; stream: St
 
 describe("a batch that cannot be written", () => {
   const producer = { id: "p", epoch: 0, seq: 0 };
+
+  describe("a page for events", () => {
+    const MIB = 1024 * 1024;
+    const appendsFrom = (stream: Stream, from: OffsetRef) =>
+      stream.read({ from, ifNoneMatch: null, paging: "appends" });
+
+    it.each([1, MIB])("holds an append of %d bytes as a whole, and ends there", async (size) => {
+      const { stream } = await newStream();
+      await stream.append(appendOf("x".repeat(size)));
+      await stream.append(appendOf("y".repeat(MIB)));
+      expect(appendsFrom(stream, { kind: "start" })).toMatchObject({ ok: true, end: size, page: { length: size } });
+    });
+
+    it("holds only the beginning of a larger append, and says where that ends", async () => {
+      const { stream } = await newStream();
+      await stream.append(appendOf("x".repeat(3 * MIB)));
+      await stream.append(appendOf("y"));
+      const read = appendsFrom(stream, { kind: "start" });
+      expect(read).toMatchObject({ ok: true, end: 3 * MIB, tail: 3 * MIB + 1 });
+      expect(read.ok && read.page.length).toBeLessThanOrEqual(MIB);
+    });
+  });
 
   it("leaves no trace, and its producer may send it again", async () => {
     const { host, stream } = await newStream();

@@ -124,8 +124,8 @@ export class Stream {
     const notModified = command.from.kind !== "now" && matchesEtag(command.ifNoneMatch, etag);
     const stretches = this.#stretches(state, from, to);
     const isOurs = !notModified && from >= state.base;
-    const page = isOurs ? readPage(state, from, to, command.paging) : new Uint8Array();
-    return { ok: true, ...headFacts(state), from, to, etag, notModified, page, stretches };
+    const page = isOurs ? readPage(state, from, to, command.paging) : { page: new Uint8Array(), end: from };
+    return { ok: true, ...headFacts(state), from, to, etag, notModified, ...page, stretches };
   }
 
   /** Bytes for a reader of this stream or of a fork of it; refused when they have been deleted. */
@@ -133,7 +133,7 @@ export class Stream {
     const state = this.#lifecycle.stored();
     if (state === undefined || state.lineage.incarnation !== command.incarnation) return refuseGone();
     if (command.checkFrom === true && !isOwnBoundary(state, command.from)) return refuseUnaligned();
-    return { ok: true, page: readPage(state, command.from, command.to, command.paging) };
+    return { ok: true, ...readPage(state, command.from, command.to, command.paging) };
   }
 
   /** [PROTOCOL §5.7, §5.8] Where a live reader that comes with an offset stands. */
@@ -326,14 +326,14 @@ export class Stream {
   }
 }
 
-function readPage(
-  { log }: StreamState,
-  from: number,
-  to: number,
-  paging: PageCommand["paging"],
-): Uint8Array<ArrayBuffer> {
-  const end = paging === "bytes" ? to : appendsEnd({ log }, from, to, PAGE_BYTES);
-  return log.readRange(from, end, paging === "bytes" ? PAGE_BYTES : end - from);
+function readPage({ log }: StreamState, from: number, to: number, paging: PageCommand["paging"]): PageFacts {
+  if (paging === "bytes") {
+    const page = log.readRange(from, to, PAGE_BYTES);
+    return { page, end: from + page.length };
+  }
+  const end = appendsEnd({ log }, from, to, PAGE_BYTES);
+  const isLarge = end - from > ROW_BYTES_MAX;
+  return { page: log.readRange(from, end, isLarge ? PAGE_BYTES : ROW_BYTES_MAX), end };
 }
 
 /** The end of the range, or an append's end before it when the range is larger than it may be. */

@@ -129,7 +129,7 @@ export class StreamDriver implements Driver {
       if (more.page.length === 0) throw new Error(`${name} has a hole at ${at}.`);
       pieces.push(more.page);
     }
-    return { ok: true, page: concatBytes(pieces) };
+    return { ok: true, page: concatBytes(pieces), end: to };
   }
 }
 

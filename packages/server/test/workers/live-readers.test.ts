@@ -144,6 +144,82 @@ it("live never overtakes catch-up: what is appended while a reader catches up ov
   expect((first?.data ?? "") + (await reading)).toBe(written.join(""));
 });
 
+describe("an append that is larger than a page", () => {
+  const MIB = 1024 * 1024;
+  const textOfSize = (size: number): string =>
+    Array.from({ length: size / 16 }, (_, index) => `${index} é\n`.padEnd(15, " ")).join("");
+  const text = textOfSize(5 * MIB);
+
+  it.each([
+    ["text/plain", 2 * MIB],
+    ["text/plain", 5 * MIB],
+    ["application/json", 2 * MIB],
+    ["application/octet-stream", 5 * MIB],
+  ])(
+    "is one event of %s, %d bytes, for readers who catch up and who wait, and its control comes after all of it",
+    async (contentType, textSize) => {
+      const text = textOfSize(textSize);
+      const edge = await newStream({ contentType });
+      const waiting = await sse(edge);
+      await waiting.take(1);
+      const body = contentType === "application/json" ? JSON.stringify([text]) : text;
+      expect((await append(edge, body, { "Content-Type": contentType })).status).toBe(204);
+      const catching = await sse(edge, "-1");
+      const size = new TextEncoder().encode(body).length - (contentType === "application/json" ? 1 : 0);
+      for (const reader of [waiting, catching]) {
+        const event = await reader.next();
+        const payload = contentType === "application/octet-stream" ? decodeBase64(event?.data ?? "") : event?.data;
+        expect(payload === body).toBe(true);
+        expect(await reader.take(1)).toEqual([`control@${size} up-to-date`]);
+      }
+      await close(edge);
+      for (const reader of [waiting, catching])
+        expect(await reader.take(1)).toEqual([`control@${size} up-to-date closed`]);
+    },
+  );
+
+  it.each([
+    [1, 1],
+    [5, 5],
+  ])("of %d MiB is never more than a page in memory: it comes in %d chunks", async (size, count) => {
+    const edge = await newStream({ body: textOfSize(size * MIB) });
+    await close(edge);
+    const response = await edge.fetch("?live=sse&offset=-1");
+    const chunks: number[] = [];
+    for await (const chunk of response.body ?? []) chunks.push(chunk.length);
+    expect(chunks).toHaveLength(count);
+    expect(Math.max(...chunks)).toBeLessThan(1.5 * MIB);
+  });
+
+  it("is brought to its end when the session's time is over meanwhile", async () => {
+    const edge = await newStream({ body: text, vars: { SSE_BUFFER_BYTES_MAX: "65536", SSE_SESSION_SECONDS: "2" } });
+    await append(edge, "next");
+    const reader = await sse(edge, "-1");
+    await scheduler.wait(2_100);
+    expect((await reader.next())?.data === text).toBe(true);
+    const size = new TextEncoder().encode(text).length;
+    expect(await reader.take(2)).toEqual([`control@${size}`, "end"]);
+  });
+
+  it("is read as it is taken: deleted in the middle, the response breaks off and no control lets a client go on", async () => {
+    const edge = await newStream({ body: text, vars: { SSE_BUFFER_BYTES_MAX: "65536" } });
+    const reader = new EventReader(await edge.fetch("?live=sse&offset=-1"));
+    await edge.fetch("", { method: "DELETE" });
+    await expect(reader.next()).rejects.toThrow("read ended early");
+  });
+
+  it("reaches a long-poll that waits", async () => {
+    const edge = await newStream({ vars: LONG });
+    const poll = await waitingPoll(edge);
+    await append(edge, text);
+    expect((await (await poll.response).text()) === text).toBe(true);
+  });
+});
+
+function decodeBase64(base64: string): string {
+  return textOf(Uint8Array.from(atob(base64), (character) => character.charCodeAt(0)));
+}
+
 describe("deleting the stream", () => {
   it("ends an SSE reader, but not within a second of its opening", async () => {
     const edge = await newStream();

@@ -1,8 +1,8 @@
-/** From stored bytes to events [PROTOCOL §5.8]: `data` and `control` of one batch in one piece. */
+/** From stored bytes to events [PROTOCOL §5.8]: `data` and `control` of one batch in one piece, unless it is large. */
 
 import {
   controlEvent,
-  dataEvent,
+  DataEvent,
   framingOf,
   isTextual,
   mediaType,
@@ -16,14 +16,11 @@ import { toBody } from "../codec/payload.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Bytes per call of `String.fromCharCode`; a multiple of 3, so that pieces of base64 join without padding. */
-const BASE64_STEP = 0x6000;
-
 const HELD_BYTES_MAX = 64 * 1024;
 
+const EMPTY: Bytes = new Uint8Array();
+
 const encoder = new TextEncoder();
-/** Reused: decoding without `stream` keeps no state between calls. */
-const utf8 = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
 
 export interface Standing {
   readonly position: number;
@@ -37,7 +34,12 @@ export class SseEncoder {
   readonly #clientCursor: string | null;
   readonly #isUtf8Text: boolean;
   /** Text that ends inside a character: it waits for the append that brings the rest. */
-  #held: Bytes = new Uint8Array();
+  #held: Bytes = EMPTY;
+  /** The event that a part has begun and none has ended. */
+  #event: DataEvent | undefined;
+  readonly #utf8 = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
+  /** Bytes of an event's parts that make no whole group of base64 yet. */
+  #ungrouped: Bytes = EMPTY;
 
   constructor(stream: { contentType: string; lineage: Lineage }, clientCursor: string | null) {
     this.#contentType = stream.contentType;
@@ -53,14 +55,26 @@ export class SseEncoder {
    * here would let a client resume between the halves.
    */
   batch(bytes: Bytes, standing: Standing): Uint8Array | undefined {
-    const whole = this.#held.length === 0 ? bytes : joined(this.#held, bytes);
+    const whole = joined(this.#held, bytes);
     if (whole.length === 0) return this.control(standing);
     if (!standing.closed && this.#mayBeHeld(bytes, whole) && endsInsideCharacter(whole)) {
       this.#held = whole;
       return undefined;
     }
-    this.#held = new Uint8Array();
-    return encoder.encode(dataEvent(this.#payload(whole)) + this.#controlText(standing));
+    return this.part(bytes, standing);
+  }
+
+  /**
+   * Some of a batch that is too large for one piece.
+   * @param standing given with the last part only: it ends the event, and adds the `control`.
+   */
+  part(bytes: Bytes, standing?: Standing): Uint8Array {
+    const isFirst = this.#event === undefined;
+    const event = this.#event ?? new DataEvent();
+    const text = event.add(this.#payload(joined(this.#held, bytes), isFirst, standing !== undefined));
+    this.#held = EMPTY;
+    this.#event = standing === undefined ? event : undefined;
+    return encoder.encode(standing === undefined ? text : text + event.end() + this.#controlText(standing));
   }
 
   /** A `control` alone: at the beginning of a session, or when the stream closed without data. */
@@ -74,9 +88,16 @@ export class SseEncoder {
     return this.#isUtf8Text && goesOn && whole.length <= HELD_BYTES_MAX;
   }
 
-  #payload(bytes: Bytes): string {
-    if (!isTextual(this.#contentType)) return toBase64(bytes);
-    return utf8.decode(toBody(bytes, framingOf(this.#contentType), true, true));
+  #payload(bytes: Bytes, isFirst: boolean, isLast: boolean): string {
+    if (!isTextual(this.#contentType)) return this.#base64(bytes, isLast);
+    return this.#utf8.decode(toBody(bytes, framingOf(this.#contentType), isFirst, isLast), { stream: !isLast });
+  }
+
+  #base64(bytes: Bytes, isLast: boolean): string {
+    const whole = joined(this.#ungrouped, bytes);
+    const end = isLast ? whole.length : whole.length - (whole.length % 3);
+    this.#ungrouped = whole.slice(end);
+    return whole.subarray(0, end).toBase64();
   }
 
   #controlText(standing: Standing): string {
@@ -118,15 +139,8 @@ function characterLength(firstByte: number): number {
   return firstByte >= 0xe0 ? 3 : 2;
 }
 
-function toBase64(bytes: Bytes): string {
-  let text = "";
-  for (let at = 0; at < bytes.length; at += BASE64_STEP) {
-    text += btoa(String.fromCharCode(...bytes.subarray(at, at + BASE64_STEP)));
-  }
-  return text;
-}
-
 function joined(a: Bytes, b: Bytes): Bytes {
+  if (a.length === 0) return b;
   const whole = new Uint8Array(a.length + b.length);
   whole.set(a);
   whole.set(b, a.length);

@@ -16,21 +16,25 @@ import {
   type Lineage,
   type OffsetRef,
   type Problem,
+  type Stretch,
 } from "@durable-streams-cloudflare/protocol";
 
 import type { AttachFacts } from "../../stream/commands.ts";
 import type { LiveFrame } from "../../stream/live-frame.ts";
 import { logFault } from "../../telemetry/log.ts";
 import type { Exchange } from "../exchange.ts";
-import { readFirstPage } from "../paging.ts";
+import { nextPage, readFirstPage } from "../paging.ts";
 import { listen, type ReaderSocket } from "./reader-socket.ts";
-import { SseEncoder } from "./sse-encoder.ts";
+import { SseEncoder, type Standing } from "./sse-encoder.ts";
 
 /** Clients give up on SSE after three responses shorter than a second, so none is, unless the stream is closed. */
 const SESSION_MS_MIN = 1_000;
 /** Losing the socket this often in a row means that the object is not coming back soon. */
 const LOSSES_MAX = 8;
 const LOSS_DELAY_MS = 25;
+
+/** Bytes of a commit that is sent in one piece, as it came. A larger one is let go, and read again page by page. */
+const FRAME_BYTES_MAX = 1024 * 1024;
 
 const encoder = new TextEncoder();
 const heartbeat = encoder.encode(HEARTBEAT);
@@ -42,6 +46,13 @@ const STREAM_GONE: Told = { code: "stream-not-found", detail: "The stream has be
 
 function encodeProblem({ code, detail }: Told): Uint8Array {
   return encoder.encode(problemEvent({ code, detail }));
+}
+
+/** What is left of a large batch whose event has begun. */
+interface Rest {
+  readonly stretch: Stretch;
+  /** What its end says. */
+  readonly standing: Standing;
 }
 
 export class SseSession {
@@ -60,6 +71,9 @@ export class SseSession {
   #position: number;
   #catchingUp: Promise<void> | undefined;
   #losses = 0;
+  #rest: Rest | undefined;
+  /** The session's time is over, and only the event that has begun keeps it. */
+  #due: { readonly problem: Told | undefined } | undefined;
 
   constructor(exchange: Exchange, facts: AttachFacts, socket: WebSocket | undefined, clientCursor: string | null) {
     this.#exchange = exchange;
@@ -86,7 +100,8 @@ export class SseSession {
     const grantedMs = granted.expiresAtMs === undefined ? Infinity : granted.expiresAtMs - this.#openedAtMs;
     const sessionMs = Math.max(SESSION_MS_MIN, Math.min(config.sseSessionSeconds * 1000, grantedMs));
     this.#heartbeatTimer = setInterval(() => this.#beat(), config.sseHeartbeatSeconds * 1000);
-    this.#endTimer = setTimeout(() => this.#finish(grantedMs <= sessionMs ? TOKEN_EXPIRED : undefined), sessionMs);
+    const problem = grantedMs <= sessionMs ? TOKEN_EXPIRED : undefined;
+    this.#endTimer = setTimeout(() => this.#fallDue(problem), sessionMs);
     request.signal.addEventListener("abort", this.#onAbort);
     if (facts.standing === "ended") this.#sendEnd(facts.position);
     if (facts.standing === "live" && socket !== undefined) {
@@ -107,22 +122,44 @@ export class SseSession {
   }
 
   async #catchUpLoop(): Promise<void> {
-    while (this.#mode === "catching-up" && this.#hasRoom()) await this.#catchUpOnce();
+    while (this.#mode === "catching-up" && this.#hasRoom()) {
+      await (this.#rest === undefined ? this.#readBatch() : this.#readRest(this.#rest));
+    }
   }
 
-  async #catchUpOnce(): Promise<void> {
+  async #readBatch(): Promise<void> {
     const command = { from: this.#offset(), ifNoneMatch: null, paging: "appends" } as const;
     const read = await readFirstPage(this.#exchange.stream, command);
     if (this.#mode !== "catching-up") return;
     if (!read.ok) return this.#finishLate(read.problem);
-    this.#position += read.page.length;
-    const upToDate = this.#position === read.tail;
-    const closed = upToDate && read.closed;
     this.#losses = 0;
-    if (read.page.length > 0 || closed) {
-      this.#send(this.#encoder.batch(read.page, { position: this.#position, upToDate, closed }));
+    this.#position += read.page.length;
+    const { page, end, stretches } = read;
+    const [stretch] = stretches;
+    const upToDate = end === read.tail;
+    const standing = { position: end, upToDate, closed: upToDate && read.closed };
+    if (this.#position < end && stretch !== undefined) {
+      this.#rest = { stretch: { ...stretch, to: end }, standing };
+      return this.#send(this.#encoder.part(page));
     }
+    if (page.length > 0 || standing.closed) this.#send(this.#encoder.batch(page, standing));
+    await this.#endBatch(standing);
+  }
+
+  /** No `control` says anything before the whole batch is out: a client that is cut off resumes before it. */
+  async #readRest({ stretch, standing }: Rest): Promise<void> {
+    const page = await nextPage(this.#exchange.stream, [stretch], this.#position);
+    if (this.#mode !== "catching-up") return;
+    this.#position += page.length;
+    if (this.#position < standing.position) return this.#send(this.#encoder.part(page));
+    this.#rest = undefined;
+    this.#send(this.#encoder.part(page, standing));
+    await this.#endBatch(standing);
+  }
+
+  async #endBatch({ upToDate, closed }: Standing): Promise<void> {
     if (closed) this.#finish();
+    else if (this.#due !== undefined) this.#finish(this.#due.problem);
     else if (upToDate) await this.#attach();
   }
 
@@ -149,7 +186,7 @@ export class SseSession {
 
   #onFrame(frame: LiveFrame): void {
     if (this.#mode !== "live") return;
-    if (frame.from !== this.#position) return this.#fallBehind();
+    if (frame.from !== this.#position || frame.bytes.length > FRAME_BYTES_MAX) return this.#fallBehind();
     this.#losses = 0;
     this.#position = frame.to;
     this.#send(this.#encoder.batch(frame.bytes, { position: frame.to, upToDate: true, closed: frame.closed }));
@@ -187,7 +224,13 @@ export class SseSession {
 
   /** Besides keeping the connection open, this is how a client that went away is noticed at all. */
   #beat(): void {
-    if (this.#hasRoom()) this.#send(heartbeat);
+    if (this.#hasRoom() && this.#rest === undefined) this.#send(heartbeat);
+  }
+
+  /** An event that has begun is brought to its end, or a client slower than a session would never get past it. */
+  #fallDue(problem: Told | undefined): void {
+    if (this.#rest === undefined) this.#finish(problem);
+    else this.#due = { problem };
   }
 
   /**

@@ -2,7 +2,7 @@ import { assertProperty, concatBytes, patternBytes, textOf, utf8 } from "@durabl
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import { SseEncoder } from "./sse-encoder.ts";
+import { SseEncoder } from "../../src/http/live/sse-encoder.ts";
 
 const LIVE = { position: 5, upToDate: true, closed: false };
 const CLOSED = { position: 5, upToDate: true, closed: true };
@@ -129,6 +129,42 @@ describe("base64", () => {
     expect(
       Buffer.compare(Buffer.concat(payloads.map((each) => Buffer.from(each, "base64"))), concatBytes(batches)),
     ).toBe(0);
+  });
+});
+
+describe("a batch in parts", () => {
+  const UNITS = {
+    "text/plain": ["a", "é", "€", "😀", " ", "\r", "\n", "\r\n"],
+    "application/json": ['"é\n"', "1", ","],
+  };
+
+  /** Where bytes are cut, and cut again. */
+  const cutAt = (bytes: Uint8Array<ArrayBuffer>, cuts: readonly number[]): Uint8Array<ArrayBuffer>[] => {
+    const ends = [...cuts.map((cut) => cut % (bytes.length + 1)), bytes.length].toSorted((a, b) => a - b);
+    return ends.map((end, index) => bytes.slice(ends[index - 1] ?? 0, end)).filter(({ length }) => length > 0);
+  };
+
+  it.each(["text/plain", "application/json", "application/octet-stream"] as const)(
+    "of %s is, all together, what the whole batch is",
+    async (contentType) => {
+      const units = fc.string({ unit: fc.constantFrom(...(UNITS[contentType as "text/plain"] ?? ["x", "é"])) });
+      const property = fc.property(units, fc.array(fc.nat(), { maxLength: 5 }), (text, cuts) => {
+        const bytes = utf8(`x${text},`);
+        const parts = cutAt(bytes, cuts);
+        const encoder = encoderOf(contentType);
+        const sent = parts.map((part, index) => encoder.part(part, index === parts.length - 1 ? CLOSED : undefined));
+        expect(textOf(concatBytes(sent))).toBe(textOf(encoderOf(contentType).part(bytes, CLOSED)));
+      });
+      await assertProperty(`parts of ${contentType}`, property, 500);
+    },
+  );
+
+  it("begins with what was held of the batch before", () => {
+    const encoder = encoderOf("text/plain");
+    expect(encoder.batch(utf8("€").slice(0, 2), LIVE)).toBeUndefined();
+    const sent = [encoder.part(utf8("€").slice(2)), encoder.part(utf8("x"), LIVE)];
+    const events = eventsOf(concatBytes(sent));
+    expect(events.map(({ type, data }) => (type === "data" ? data : type))).toEqual(["€x", "control"]);
   });
 });
 
