@@ -153,13 +153,16 @@ describe("the alarm", () => {
     expect(await isThere(edge)).toBe(true);
   });
 
-  it("ends live readers of a stream whose instant has come", async () => {
-    const expiresAt = new Date(Date.now() + WINDOW_MS).toISOString();
-    const edge = await newStream({ headers: { "Stream-Expires-At": expiresAt } });
+  it("ends live readers of a stream whose instant has come, event streams and long-polls", async () => {
+    const headers = { "Stream-Expires-At": new Date(Date.now() + WINDOW_MS).toISOString() };
+    const edge = await newStream({ headers, vars: { LONG_POLL_TIMEOUT_MS: "25000" } });
     const reader = new EventReader(await edge.fetch("?live=sse&offset=now"));
     await reader.take(1);
+    const poll = edge.fetch("?live=long-poll&offset=now");
+    while ((await readersOf(edge)) < 2) await scheduler.wait(5);
     pass(WINDOW_MS);
     expect(await runDurableObjectAlarm(edge.stub())).toBe(true);
+    expect((await poll).status).toBe(404);
     expect(await reader.take(2)).toEqual(["problem:stream-not-found", "end"]);
     expect(await isBlank(edge)).toBe(true);
   });

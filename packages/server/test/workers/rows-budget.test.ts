@@ -1,9 +1,12 @@
 import { patternBytes } from "@durable-streams-cloudflare/testkit";
 import { afterEach, describe, expect, it, vi } from "vitest";
 
-import { append, close, content, evict, inObject, newEdge, newStream } from "./edge.ts";
+import { append, close, content, evict, inObject, newEdge, newStream, type Edge } from "./edge.ts";
+import { Family, ringAll, statusOf } from "./family.ts";
 import { countRows, failSqlOnce } from "./rows.ts";
 
+/** Once in a stream's life. */
+const ROWS_OF_CREATION_MAX = 20;
 const MIB = 1024 * 1024;
 const producer = (seq: number) => ({ "Producer-Id": "p", "Producer-Epoch": "0", "Producer-Seq": String(seq) });
 
@@ -84,6 +87,47 @@ describe("reads", () => {
       expect((await edge.fetch("?offset=-1")).status).toBe(200);
     }
     expect(await rows.take()).toBe(6);
+  });
+});
+
+describe("a creation", () => {
+  it.each([
+    { about: "of a stream", headers: {}, body: null },
+    { about: "of one with content, that is closed", headers: { "Stream-Closed": "true" }, body: "hello" },
+  ])("$about is one commit", async ({ headers, body }) => {
+    const edge = newEdge();
+    const rows = await countRows(edge);
+    const init = { method: "PUT", headers: { "Content-Type": "text/plain", ...headers }, body };
+    expect((await edge.fetch("", init)).status).toBe(201);
+    expect(rows.commits()).toBe(1);
+    // Each table is a row too, and its index another.
+    expect(await rows.take()).toBeLessThanOrEqual(ROWS_OF_CREATION_MAX);
+  });
+
+  it("of a fork is two commits, one before its source is asked, and one row in its source", async () => {
+    const family = new Family();
+    const source = await family.create("source", {}, "x".repeat(100_000));
+    const [inSource, inFork] = [await countRows(source), await countRows(family.stream("fork"))];
+    await family.fork("fork", source);
+    expect([inSource.commits(), await inSource.take(), inFork.commits()]).toEqual([1, 1, 2]);
+    expect(await inFork.take()).toBeLessThanOrEqual(ROWS_OF_CREATION_MAX);
+  });
+});
+
+describe("a stream that is deleted", () => {
+  const sizeOf = (edge: Edge): Promise<number> => inObject(edge, (_, { storage }) => storage.sql.databaseSize);
+
+  it("leaves no more bytes than one that never was, whatever it held", async () => {
+    const family = new Family();
+    const nobody = family.stream("nobody");
+    expect(await statusOf(nobody, "HEAD")).toBe(404);
+    const source = await family.create("source", {}, "x".repeat(2_000_000));
+    const fork = await family.fork("fork", source);
+    for (let seq = 0; seq < 3; seq += 1) await append(fork, "x".repeat(100_000), producer(seq));
+    expect(await sizeOf(source)).toBeGreaterThan(2_000_000);
+    for (const stream of [source, fork]) expect(await statusOf(stream, "DELETE")).toBe(204);
+    await ringAll([fork, source]);
+    expect([await sizeOf(source), await sizeOf(fork)]).toEqual([await sizeOf(nobody), await sizeOf(nobody)]);
   });
 });
 

@@ -4,12 +4,22 @@ import { inObject, type Edge } from "./edge.ts";
 export interface RowCount {
   /** Rows written since the last look. */
   take(): Promise<number>;
+  /** Transactions since the counting began. */
+  commits(): number;
 }
 
 /** Counts the rows that the object of a stream writes: `cursor.rowsWritten` of each of its statements. */
 export async function countRows(edge: Edge): Promise<RowCount> {
-  const counter = { rows: 0 };
+  const counter = { rows: 0, commits: 0 };
   await inObject(edge, (_, { storage }) => {
+    const transactionSync = storage.transactionSync.bind(storage);
+    Object.defineProperty(storage, "transactionSync", {
+      value: <Result>(work: () => Result): Result => {
+        counter.commits += 1;
+        return transactionSync(work);
+      },
+      configurable: true,
+    });
     const exec = storage.sql.exec.bind(storage.sql);
     interceptSql(storage, (query, ...params) => {
       const cursor = exec(query, ...params);
@@ -18,6 +28,7 @@ export async function countRows(edge: Edge): Promise<RowCount> {
     });
   });
   return {
+    commits: () => counter.commits,
     take: async () => {
       const { rows } = counter;
       counter.rows = 0;

@@ -58,7 +58,7 @@ export function baseOf({ inherited }: ReferenceStream): number {
 }
 
 /** The place of a position: in the life of the stream that the unit before it came from. */
-export function placeAt(stream: ReferenceStream, count: number): Place {
+function placeAt(stream: ReferenceStream, count: number): Place {
   const owner = stream.inherited.find(({ to }) => count <= to);
   return { generation: owner?.generation ?? stream.generation, count };
 }
