@@ -34,7 +34,7 @@ it("so does one that came before the first of a new epoch", async () => {
   expect(await appendWith(2, [early, accepted])).toEqual({ answer: accepted, calls: 2 });
 });
 
-it("it gives up after half a second or so", async () => {
+it("gives up after half a second or so", async () => {
   const early = refuseGap(4, 6);
   const { answer, calls } = await appendWith(6, [early]);
   expect(answer).toBe(early);
