@@ -11,6 +11,7 @@ import { useServer } from "../../src/test-server.ts";
 const server = useServer({ LONG_POLL_TIMEOUT_MS: 100, SSE_HEARTBEAT_SECONDS: 1 });
 const TTL_SECONDS = 3;
 const TOUCH_MS = 200;
+const FORK_OF_NOTHING = { "Stream-Forked-From": "/v1/stream/nothing" };
 
 async function newStream(headers: Record<string, string>, body = "abc"): Promise<string> {
   const url = server.newUrl();
@@ -52,7 +53,8 @@ describe.concurrent("[E40] a sliding lifetime", () => {
     ["a read that is refused", (url) => get(`${url}?offset=nonsense`)],
     ["a live read that is refused", (url) => get(`${url}?offset=0000000000000001_0000000000000000&live=sse`)],
     ["an append that is refused", (url) => append(url, "{", { "Content-Type": "application/json" })],
-    ["a PUT that is refused", (url) => send("PUT", url, { headers: { ...TEXT, ...CLOSE } })],
+    // A fork of nothing, so that it is refused, too, when the stream is gone.
+    ["a PUT that is refused", (url) => send("PUT", url, { headers: { ...TEXT, ...FORK_OF_NOTHING } })],
   ])("[E40] is not renewed by %s", async (_what, touch) => {
     const url = await newStream({ "Stream-TTL": String(TTL_SECONDS) });
     const touching = new AbortController();
@@ -85,7 +87,9 @@ describe.concurrent("[E40] a sliding lifetime", () => {
     const url = await newStream({ "Stream-Expires-At": new Date(Date.now() + 2_000).toISOString() });
     const events = await EventStream.open(`${url}?offset=now&live=sse`);
     await events.control();
-    expect(await events.rest()).toEqual([]);
+    expect(await events.rest()).toMatchObject([
+      { type: "problem", data: expect.stringContaining("stream-not-found") as string },
+    ]);
     expect((await get(url)).status).toBe(404);
   });
 });

@@ -116,7 +116,9 @@ describe("[D38] SSE ends", SOON, () => {
     const events = await EventStream.open(`${url}?offset=now&live=sse`);
     await events.control();
     await send("DELETE", url);
-    expect(await events.rest()).toEqual([]);
+    expect(await events.rest()).toMatchObject([
+      { type: "problem", data: expect.stringContaining("stream-not-found") as string },
+    ]);
     expect((await get(`${url}?offset=now&live=sse`)).status).toBe(404);
   });
 });

@@ -1,15 +1,43 @@
 /** `Cache-Control` of every kind of response [PROTOCOL §10]: none leaves without one. */
 
+import type { Lineage, OffsetRef } from "@durable-streams-cloudflare/protocol";
+
 export const NO_STORE = "no-store";
 
 /** Server-sent events: never stored, and never transformed, because a compressor would hold events back. */
 export const EVENT_STREAM = "no-cache, no-store, no-transform";
 
+/** Kept, but asked for each time; the entity tag makes that cheap. */
+const REVALIDATE = "no-cache";
+const FIXED = "max-age=31536000, immutable";
+const TAIL = "max-age=60, stale-while-revalidate=300";
+
+/** A read, as far as caches must know it. */
+export interface CachedRead {
+  /** Whether shared caches may keep it. */
+  readonly isPublic: boolean;
+  /** Whether that may end soon. */
+  readonly isRevocable?: boolean;
+  /** As the URL names it; `undefined` when it names none. */
+  readonly offset: OffsetRef | undefined;
+  readonly lineage: Lineage;
+  readonly from: number;
+  readonly to: number;
+  readonly tail: number;
+}
+
 /**
- * A read of data. A range that ends before the tail can never change, if its URL names the incarnation; what reaches
- * the tail is fresh for a minute.
+ * What caches may do with the answer to a read. A URL can come to mean another stream, when this one is deleted and made
+ * again, unless its offset names this very incarnation (an ancestor's might come to mean another fork); only such an
+ * answer may be given without asking. It is right for ever when it ends before the tail, and for a while when it ends
+ * there: whoever gets it late goes on from where it ended. "Nothing yet" would hide what came, so it is never kept.
  */
-export function readCacheControl(facts: { isPublic: boolean; isFixed: boolean }): string {
-  const scope = facts.isPublic ? "public" : "private";
-  return facts.isFixed ? `${scope}, max-age=31536000, immutable` : `${scope}, max-age=60, stale-while-revalidate=300`;
+export function readCacheControl(read: CachedRead): string {
+  const { isPublic, isRevocable = false, offset, lineage, from, to, tail } = read;
+  // A bare GET has the URL of HEAD, which caches would answer from it.
+  if (offset === undefined || offset.kind === "now") return NO_STORE;
+  const scope = isPublic ? "public" : "private";
+  const namesIncarnation = offset.kind === "at" && offset.incarnation === lineage.incarnation;
+  if (!namesIncarnation || from === to) return `${scope}, ${REVALIDATE}`;
+  return `${scope}, ${to < tail && !isRevocable ? FIXED : TAIL}`;
 }

@@ -13,7 +13,7 @@ import {
 import type { ReadFacts } from "../../stream/commands.ts";
 import { logFault } from "../../telemetry/log.ts";
 import type { Granted } from "../authorize.ts";
-import { NO_STORE, readCacheControl } from "../cache-control.ts";
+import { readCacheControl } from "../cache-control.ts";
 import type { Exchange } from "../exchange.ts";
 import { nextPage } from "../paging.ts";
 import { Renewal } from "../renewal.ts";
@@ -23,6 +23,8 @@ export type LiveMode = "long-poll" | "sse";
 
 export interface ReadQuery {
   readonly offset: OffsetRef;
+  /** Whether the URL names the offset; without one, a read begins at the beginning. */
+  readonly namesOffset: boolean;
   readonly live: LiveMode | undefined;
   /** What the client echoes; anything goes. */
   readonly cursor: string | null;
@@ -49,12 +51,13 @@ export function parseReadQuery(url: string): Result<{ query: ReadQuery }> {
       hint: "Use Stream-Next-Offset, -1 or now.",
     });
   }
-  return { ok: true, query: { offset, live: live ?? undefined, cursor: searchParams.get("cursor") } };
+  const cursor = searchParams.get("cursor");
+  return { ok: true, query: { offset, namesOffset: offsetText !== null, live: live ?? undefined, cursor } };
 }
 
 /** @param cursor the `Stream-Cursor` of a live read; catch-up reads have none. */
 export function readResponse(exchange: Exchange, facts: ReadFacts, query: ReadQuery, cursor?: string): Response {
-  const headers = readHeaders(facts, exchange.granted, query.offset);
+  const headers = readHeaders(facts, exchange.granted, query);
   if (cursor !== undefined) headers.set(HEADER.cursor, cursor);
   if (facts.notModified) {
     headers.delete("Content-Type");
@@ -67,32 +70,24 @@ export function readResponse(exchange: Exchange, facts: ReadFacts, query: ReadQu
   return new Response(body, { headers });
 }
 
-/**
- * What a read with data says of itself.
- * @param offset as the client asked for it: `now` is a different place each time, so nobody may keep its answer.
- */
+/** What a read with data says of itself. */
 export function readHeaders(
-  facts: Pick<ReadFacts, "lineage" | "tail" | "closed" | "contentType" | "to" | "etag">,
+  facts: Pick<ReadFacts, "lineage" | "tail" | "closed" | "contentType" | "from" | "to" | "etag">,
   { isPublic, isRevocable = false }: Pick<Granted, "isPublic" | "isRevocable">,
-  offset: OffsetRef,
+  { offset, namesOffset }: Pick<ReadQuery, "offset" | "namesOffset">,
 ): Headers {
   const { lineage, to, tail } = facts;
   const headers = new Headers({
     "Content-Type": facts.contentType,
     // A stream may hold HTML; navigated to, it must not run in this origin.
     "Content-Security-Policy": "sandbox; default-src 'none'",
+    "Cache-Control": readCacheControl({ ...facts, isPublic, isRevocable, offset: namesOffset ? offset : undefined }),
     [HEADER.nextOffset]: offsetAt(lineage, to),
   });
   if (to === tail) headers.set(HEADER.upToDate, "true");
   if (to === tail && facts.closed) headers.set(HEADER.closed, "true");
-  if (offset.kind === "now") {
-    headers.set("Cache-Control", NO_STORE);
-    return headers;
-  }
-  // Fixed for ever, because the URL names this very incarnation: an ancestor's might come to mean another fork.
-  const isFixed = offset.kind === "at" && offset.incarnation === lineage.incarnation && to < tail && !isRevocable;
-  headers.set("Cache-Control", readCacheControl({ isPublic, isFixed }));
-  headers.set("ETag", facts.etag);
+  // `now` is a different place each time.
+  if (offset.kind !== "now") headers.set("ETag", facts.etag);
   return headers;
 }
 
