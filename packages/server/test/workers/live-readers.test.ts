@@ -191,6 +191,20 @@ describe("an append that is larger than a page", () => {
     expect(Math.max(...chunks)).toBeLessThan(1.5 * MIB);
   });
 
+  it("comes in chunks of a page at the most to readers who wait, too", async () => {
+    const edge = await newStream();
+    const response = await edge.fetch("?live=sse&offset=now");
+    await append(edge, textOfSize(2 * MIB));
+    await close(edge);
+    let [size, largest] = [0, 0];
+    for await (const chunk of response.body ?? []) {
+      size += chunk.length;
+      largest = Math.max(largest, chunk.length);
+    }
+    expect(size).toBeGreaterThan(2 * MIB);
+    expect(largest).toBeLessThan(1.5 * MIB);
+  });
+
   it("is brought to its end when the session's time is over meanwhile", async () => {
     const edge = await newStream({ body: text, vars: { SSE_BUFFER_BYTES_MAX: "65536", SSE_SESSION_SECONDS: "2" } });
     await append(edge, "next");
