@@ -50,6 +50,14 @@ describe("a sliding lifetime", () => {
     expect(await isThere(edge)).toBe(false);
   });
 
+  it("is renewed when a live reader's socket breaks, which until then has kept the stream", async () => {
+    const edge = await newStream(TTL);
+    pass(WINDOW_MS - 1);
+    await inObject(edge, (instance) => instance.webSocketError());
+    pass(WINDOW_MS - 1);
+    expect(await isThere(edge)).toBe(true);
+  });
+
   const others: Record<string, (edge: Edge) => Promise<Response>> = {
     HEAD: (edge) => edge.fetch("", { method: "HEAD" }),
     OPTIONS: (edge) => edge.fetch("", { method: "OPTIONS" }),
