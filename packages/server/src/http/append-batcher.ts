@@ -110,7 +110,7 @@ function appendAlone(stream: StreamClient, command: AppendCommand): Promise<Answ
 /** Waits in the lane; the timer is this request's own, so it rings whatever becomes of the others. */
 async function waitForTurn(lane: Lane, command: AppendCommand): Promise<Turn> {
   // Not `new Promise`: once that is compiled inline, the promise loses track of the request that it belongs to. What
-  // follows it then runs on behalf of another request, and ends with that one (docs/adr/0007).
+  // follows it then runs on behalf of another request, and ends with that one (docs/adr/0008).
   const { promise, resolve: take } = Promise.withResolvers<Turn>();
   const waiting = { command, take };
   const timer = setTimeout(() => {
