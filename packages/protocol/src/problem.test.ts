@@ -33,7 +33,13 @@ describe("the problem table", () => {
 
   it("lets a request be repeated only where the server was at fault", () => {
     const repeatable = kinds.filter(([, { retry, effects }]) => retry !== "never" || effects !== "none");
-    expect(repeatable.map(([code]) => code)).toEqual(["internal", "overloaded", "readers-full", "unavailable"]);
+    expect(repeatable.map(([code]) => code)).toEqual([
+      "internal",
+      "overloaded",
+      "readers-full",
+      "segment-unavailable",
+      "unavailable",
+    ]);
     for (const [, { status, retry }] of repeatable)
       expect({ server: status >= 500, retry }).toEqual({ server: true, retry: "after" });
   });

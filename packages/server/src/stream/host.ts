@@ -1,12 +1,15 @@
 /** What a stream needs from the object that it lives in. Tests bring their own. */
 
 import type { Database } from "../storage/database.ts";
+import type { SegmentStore } from "../storage/segment-store.ts";
 import type { PeerApi } from "./commands.ts";
 import type { LiveReaders } from "./live-readers.ts";
 
 export interface StreamHost {
   readonly database: Database;
   readonly readers: LiveReaders;
+  /** Where cold segments are kept; without it everything stays in the object. */
+  readonly segments: SegmentStore | undefined;
   /** The stream's own full name. */
   readonly name: string;
   /** The object of another stream, by its full name. */
@@ -15,6 +18,8 @@ export interface StreamHost {
   newId(): string;
   /** At least 0, less than 1. */
   random(): number;
+  /** Tells of a failure that no caller learns of. */
+  report(message: string, error: unknown): void;
   /** Milliseconds since 1970. */
   now(): number;
   /** Resolves when everything written so far is durable. */

@@ -5,6 +5,8 @@ import { DurableObject } from "cloudflare:workers";
 
 import { parseConfig } from "../config.ts";
 import { objectDatabase } from "../storage/database.ts";
+import { r2SegmentStore } from "../storage/segment-store.ts";
+import { logFault } from "../telemetry/log.ts";
 import { ATTACH_HEADER, encodeAttachHeader, offsetFromAttachUrl, type AttachAnswer } from "./attach-request.ts";
 import { callAgain } from "./call-again.ts";
 import type {
@@ -27,6 +29,8 @@ import { Stream } from "./stream.ts";
 
 /** What a stream's object needs: its own namespace, because forks read from other streams. */
 export interface StreamEnv {
+  /** Where cold segments are kept. Without it everything stays in the objects. */
+  readonly SEGMENTS?: R2Bucket;
   readonly STREAMS: DurableObjectNamespace<StreamDO>;
 }
 
@@ -36,10 +40,13 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
   constructor(context: DurableObjectState, env: StreamEnv) {
     super(context, env);
     const { storage } = context;
+    const config = parseConfig(env);
     this.#stream = new Stream(
       {
         database: objectDatabase(storage),
         readers: new LiveReaders(() => context.getWebSockets()),
+        segments: env.SEGMENTS && r2SegmentStore(env.SEGMENTS),
+        report: (message, error) => logFault(config.logLevel, message, error),
         now: () => Date.now(),
         sync: () => storage.sync(),
         name: nameOf(context.id),
@@ -50,7 +57,7 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
         setAlarm: (atMs) => void storage.setAlarm(atMs),
         clearAlarm: () => void storage.deleteAlarm(),
       },
-      parseConfig(env),
+      config,
     );
   }
 
