@@ -16,8 +16,8 @@ const APPEND_BYTES = 8_000_000;
 const STREAM_BYTES = APPENDS * APPEND_BYTES;
 /** The log, and SQLite's write-ahead log beside it. */
 const DISK_BYTES = 3 * STREAM_BYTES;
-/** A few appends at a time, caches and garbage: however large the stream is. */
-const GROWTH_MB_MAX = 300;
+/** A few appends at a time, a segment on its way to R2, caches and garbage: however large the stream is. */
+const GROWTH_MB_MAX = 350;
 const LIMIT_MS = 120_000;
 
 let dataDir: string;

@@ -55,12 +55,11 @@ export const PROBLEMS = {
   "producer-headers-invalid": kind(400, "A producer header is malformed"),
   "project-exists": kind(409, "The project exists"),
   "project-not-found": kind(404, "The project does not exist"),
-  "project-removing": kind(409, "The project is being removed", "after"),
-  "rate-limited": kind(429, "The project's limit is reached", "after"),
   "readers-full": kind(503, "The stream has too many live readers", "after"),
   "route-not-found": kind(404, "There is nothing at this path"),
   "secret-last": kind(409, "The last secret of a project stays"),
   "secret-not-found": kind(404, "The project has no such secret"),
+  "segment-unavailable": kind(503, "A part of the stream cannot be read now", "after"),
   "settings-invalid": kind(400, "A setting is malformed"),
   "storage-full": kind(507, "The stream's storage is full"),
   "stream-closed": kind(409, "The stream is closed"),
@@ -133,6 +132,13 @@ export function producerSeqHeaders(expectedSeq: number, receivedSeq: number): Re
 /** Every operation on a deleted stream that forks still read from [PROTOCOL §4.2]. */
 export function refuseDeleted(): Refusal {
   return refuse("stream-deleted", "The stream was deleted; its data is kept only for its forks.");
+}
+
+/** R2 did not bring what the stream has there. */
+export function refuseColdUnavailable(): Refusal {
+  return refuse("segment-unavailable", "The store of the stream's older part did not answer as it should.", {
+    headers: { "Retry-After": "1" },
+  });
 }
 
 export function refuseNotFound(): Refusal {

@@ -57,6 +57,19 @@ export const SETTINGS = {
   ),
   APPEND_BYTES_MAX: integer(10 * MIB, KIB, RPC_BYTES_MAX, "bytes of one append, after decoding"),
   READ_BYTES_MAX: integer(GIB, 64 * KIB, 1_024 * GIB, "bytes of one catch-up response before it is cut"),
+  SEGMENT_BYTES: integer(
+    8 * MIB,
+    64 * KIB,
+    256 * MIB,
+    "bytes of a stream's log that go to R2 together, if the binding SEGMENTS is there",
+  ),
+  SEGMENT_BYTES_MIN: integer(
+    256 * KIB,
+    1,
+    8 * MIB,
+    "bytes below which a log goes to R2 neither because of its age nor because the stream is closed",
+  ),
+  SEGMENT_AGE_SECONDS: integer(86_400, 0, 31_536_000, "age at which a smaller log goes to R2; 0: never"),
   PENDING_BYTES_MAX: integer(32 * MIB, MIB, 64 * MIB, "bytes of appends that may wait for one stream's disk"),
   READERS_MAX: integer(10_000, 1, 32_000, "live readers that may wait on one stream; one more gets 503"),
   LOG_LEVEL: choice(
@@ -84,6 +97,9 @@ export interface Config {
   readonly sseBufferBytesMax: number;
   readonly appendBytesMax: number;
   readonly readBytesMax: number;
+  readonly segmentBytes: number;
+  readonly segmentBytesMin: number;
+  readonly segmentAgeSeconds: number;
   readonly pendingBytesMax: number;
   readonly readersMax: number;
   readonly logLevel: "info" | "error" | "off";
@@ -118,6 +134,9 @@ export function parseConfig(env: object): Config {
     sseBufferBytesMax: integerOf("SSE_BUFFER_BYTES_MAX"),
     appendBytesMax: integerOf("APPEND_BYTES_MAX"),
     readBytesMax: integerOf("READ_BYTES_MAX"),
+    segmentBytes: integerOf("SEGMENT_BYTES"),
+    segmentBytesMin: integerOf("SEGMENT_BYTES_MIN"),
+    segmentAgeSeconds: integerOf("SEGMENT_AGE_SECONDS"),
     pendingBytesMax: integerOf("PENDING_BYTES_MAX"),
     readersMax: integerOf("READERS_MAX"),
     logLevel: oneOf(SETTINGS.LOG_LEVEL.choices, textOf("LOG_LEVEL")),

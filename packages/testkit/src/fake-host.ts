@@ -1,3 +1,4 @@
+import type { FakeSegmentStore } from "./fake-segment-store.ts";
 import { NodeDatabase } from "./node-database.ts";
 
 /** A socket of a live reader, seen from the object. */
@@ -37,6 +38,10 @@ export class FakeSocket {
  * on it, which is what an eviction is.
  */
 export class FakeHost<Readers, Peer> {
+  /** Where cold segments go; `undefined` as in a Worker without the binding. */
+  segments: FakeSegmentStore | undefined;
+  /** Failures that the object has told of. */
+  readonly reports: { readonly message: string; readonly error: unknown }[] = [];
   readonly name: string;
   readonly database = new NodeDatabase();
   readonly readers: Readers;
@@ -98,6 +103,10 @@ export class FakeHost<Readers, Peer> {
 
   clearAlarm(): void {
     this.alarmAtMs = undefined;
+  }
+
+  report(message: string, error: unknown): void {
+    this.reports.push({ message, error });
   }
 
   /** The next `sync` does this instead. */

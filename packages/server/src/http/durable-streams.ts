@@ -5,6 +5,7 @@ import type { ProjectDO } from "../project/object.ts";
 import { Projects } from "../project/projects.ts";
 import { Registry } from "../project/registry.ts";
 import { staticRegistryStore } from "../project/static-project.ts";
+import { r2SegmentStore } from "../storage/segment-store.ts";
 import type { StreamDO } from "../stream/object.ts";
 import { AppendBatcher } from "./append-batcher.ts";
 import { defaultAuthorize, grantEverything, type Authorize } from "./authorize.ts";
@@ -18,6 +19,8 @@ export interface DurableStreamsEnv {
   /** Both or neither; without them there are no projects, and only an `authorize` hook lets anybody in. */
   readonly REGISTRY?: KVNamespace;
   readonly PROJECTS?: DurableObjectNamespace<ProjectDO>;
+  /** Takes the older part of long streams. Without it everything stays in the objects. */
+  readonly SEGMENTS?: R2Bucket;
 }
 
 export interface DurableStreamsOptions {
@@ -51,6 +54,7 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
       streams: env.STREAMS,
       appends: new AppendBatcher(),
       projects,
+      segments: env.SEGMENTS && r2SegmentStore(env.SEGMENTS),
     });
     edges.set(env, edge);
     return edge;

@@ -1,6 +1,7 @@
 /** What the handlers of one request share. */
 
 import type { Config } from "../config.ts";
+import type { SegmentStore } from "../storage/segment-store.ts";
 import type { AppendBatcher, KeepAlive } from "./append-batcher.ts";
 import type { Authorize, Granted } from "./authorize.ts";
 import type { StreamClient } from "./stream-client.ts";
@@ -13,6 +14,8 @@ export interface Exchange {
   readonly stream: StreamClient;
   readonly appends: AppendBatcher;
   readonly keepAlive: KeepAlive;
+  /** Where cold bytes are; without it there are none. */
+  readonly segments: SegmentStore | undefined;
   /** For the second stream that a fork is about. */
   readonly authorize: Authorize;
   readonly granted: Granted;

@@ -1,37 +1,124 @@
 /**
- * Reading a range that one or more objects have, page by page. The bytes of a fork lie in the streams that it comes from;
- * each of them is asked directly.
+ * Reading a range, page by page: hot bytes from the object, cold ones from R2, where the object says that they are. The
+ * bytes of a fork lie in the streams that it comes from; each of them is asked directly.
  */
 
-import type { Result, Stretch } from "@durable-streams-cloudflare/protocol";
+import { refuseColdUnavailable, type Result, type Stretch } from "@durable-streams-cloudflare/protocol";
 
+import { ColdPages, type ColdPage } from "../storage/cold-pages.ts";
+import { SegmentUnavailable } from "../storage/segment-reader.ts";
+import type { SegmentStore } from "../storage/segment-store.ts";
 import type { PageFacts, ReadCommand, ReadFacts } from "../stream/commands.ts";
+import { refuseUnaligned } from "../stream/resolve-offset.ts";
+import { logFault } from "../telemetry/log.ts";
+import type { Exchange } from "./exchange.ts";
+import { Renewal } from "./renewal.ts";
 import type { StreamClient } from "./stream-client.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
+type Reader = Pick<Exchange, "stream" | "segments" | "config">;
 
-/** A read with its first page, wherever that came from. */
-export async function readFirstPage(stream: StreamClient, command: ReadCommand): Promise<Result<ReadFacts>> {
-  const facts = await stream.call((stub) => stub.read(command));
-  if (!facts.ok || facts.notModified || facts.page.length > 0) return facts;
-  const [first] = facts.stretches;
-  if (first === undefined) return facts;
-  const checkFrom = command.from.kind === "at" ? ({ checkFrom: true } as const) : {};
-  const page = await fetchPage(stream, { ...first, paging: command.paging, ...checkFrom });
-  return page.ok ? { ...facts, page: page.page, end: page.end } : page;
+export interface Reading {
+  /** `page`: the first bytes, wherever they came from; empty only when the range is, or nothing was modified. */
+  readonly facts: ReadFacts;
+  /** The page ends where an append does. Asked for only with `paging: "appends"`. */
+  readonly isEnd: boolean;
+  /** The cold bytes behind that page, as far as they are known. */
+  readonly cold: ColdPages | undefined;
 }
 
-/**
- * The page after a position.
- * @throws Error when the bytes are gone: the body then breaks off, which clients notice as a failed read.
- */
-export async function nextPage(stream: StreamClient, stretches: readonly Stretch[], position: number): Promise<Bytes> {
-  const stretch = stretches.find(({ to }) => position < to);
-  if (stretch === undefined) throw new Error("The read went beyond its range.");
-  const result = await fetchPage(stream, { ...stretch, from: position, paging: "bytes" });
-  if (!result.ok) throw new Error(`The read ended early: ${result.problem.code}.`);
-  if (result.page.length === 0) throw new Error("The read ended early: the log has a hole.");
-  return result.page;
+/** A read with its first page. Whatever is wrong with the offset, or with R2 at that place, is found here. */
+export async function startReading(reader: Reader, command: ReadCommand): Promise<Result<Reading>> {
+  const facts = await reader.stream.call((stub) => stub.read(command));
+  if (!facts.ok) return facts;
+  const first = await firstPage(reader, facts, command);
+  if (!first.ok) return first;
+  if (first.cold.length === 0) {
+    const isEnd = first.end === facts.from + first.page.length;
+    return { ok: true, facts: { ...facts, ...first }, isEnd, cold: undefined };
+  }
+  const cold = new ColdPages(storeOf(reader), first.cold, command.paging);
+  const page = await firstColdPage(reader, cold, command);
+  return page.ok ? { ok: true, facts: { ...facts, page: page.bytes }, isEnd: page.isEnd, cold } : page;
+}
+
+/** The rest of a range, behind the page that a reading has begun with. */
+export class RestOfRange {
+  readonly #reader: Reader;
+  readonly #stretches: readonly Stretch[];
+  readonly #renewal: Renewal;
+  #cold: ColdPages | undefined;
+
+  constructor(reader: Reader, { facts, cold }: Reading) {
+    this.#reader = reader;
+    this.#stretches = facts.stretches;
+    this.#renewal = new Renewal(reader.stream, facts.lifetime);
+    this.#cold = cold;
+  }
+
+  /**
+   * The page after a position: where the page before it ended.
+   * @throws Error when the bytes are gone: the body then breaks off, which clients notice as a failed read.
+   */
+  async next(position: number): Promise<Bytes> {
+    await this.#renewal.goOn();
+    return (await this.#nextCold()) ?? (await this.#fetch(position));
+  }
+
+  cancel(): void {
+    this.#cold?.cancel();
+  }
+
+  async #nextCold(): Promise<Bytes | undefined> {
+    const page = await this.#cold?.next();
+    if (page === undefined) this.#cold = undefined;
+    return page?.bytes;
+  }
+
+  async #fetch(position: number): Promise<Bytes> {
+    const stretch = this.#stretches.find(({ to }) => position < to);
+    if (stretch === undefined) throw new Error("The read went beyond its range.");
+    const result = await fetchPage(this.#reader.stream, { ...stretch, from: position, paging: "bytes" });
+    if (!result.ok) throw new Error(`The read ended early: ${result.problem.code}.`);
+    if (result.cold.length > 0) this.#cold = new ColdPages(storeOf(this.#reader), result.cold, "bytes");
+    const page = result.cold.length > 0 ? await this.#nextCold() : result.page;
+    if (page === undefined || page.length === 0) throw new Error("The read ended early: the log has a hole.");
+    return page;
+  }
+}
+
+/** What a read begins with, from whoever has it. */
+async function firstPage(
+  { stream }: Reader,
+  { page, end, cold, notModified, stretches }: ReadFacts,
+  command: ReadCommand,
+): Promise<Result<PageFacts>> {
+  const [first] = stretches;
+  if (notModified || page.length > 0 || cold.length > 0 || first === undefined) return { ok: true, page, end, cold };
+  const checkFrom = command.from.kind === "at" ? ({ checkFrom: true } as const) : {};
+  return fetchPage(stream, { ...first, paging: command.paging, ...checkFrom });
+}
+
+/** The place that a client named must be one where an append ended; R2 knows. */
+async function firstColdPage({ config }: Reader, cold: ColdPages, { from }: ReadCommand): Promise<Result<ColdPage>> {
+  try {
+    if (from.kind === "at" && !(await cold.beginsAtBoundary())) {
+      cold.cancel();
+      return refuseUnaligned();
+    }
+    const page = await cold.next();
+    if (page === undefined) throw new Error("A plan of cold bytes is empty.");
+    return { ok: true, ...page };
+  } catch (error) {
+    if (!(error instanceof SegmentUnavailable)) throw error;
+    logFault(config.logLevel, "A read could not begin.", error);
+    return refuseColdUnavailable();
+  }
+}
+
+function storeOf({ segments }: Reader): SegmentStore {
+  if (segments === undefined) throw new Error("The stream has cold segments, but the binding SEGMENTS is missing.");
+  return segments;
 }
 
 type StretchPage = Stretch & { readonly paging: ReadCommand["paging"]; readonly checkFrom?: true };

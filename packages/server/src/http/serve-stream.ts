@@ -1,6 +1,7 @@
 /** One request to a stream: which stream it is, whether it may be done, and what comes of it. */
 
 import type { Config } from "../config.ts";
+import type { SegmentStore } from "../storage/segment-store.ts";
 import type { StreamDO } from "../stream/object.ts";
 import type { AppendBatcher } from "./append-batcher.ts";
 import { SCOPE_OF_METHOD, type Authorize } from "./authorize.ts";
@@ -14,12 +15,13 @@ export interface StreamPorts {
   readonly config: Config;
   readonly authorize: Authorize;
   readonly streams: DurableObjectNamespace<StreamDO>;
+  readonly segments: SegmentStore | undefined;
 }
 
 /** Serves a request whose path is that of a stream (`isStreamPath`). */
 export async function serveStream(ports: StreamPorts, request: Request, context: ExecutionContext): Promise<Response> {
   const startedAt = performance.now();
-  const { config, appends, authorize } = ports;
+  const { config, appends, segments, authorize } = ports;
   const target = parseTarget(request.url, config.tenancy);
   if (!target.ok) return refusedResponse(request, target);
   const scope = SCOPE_OF_METHOD[request.method];
@@ -28,7 +30,8 @@ export async function serveStream(ports: StreamPorts, request: Request, context:
   if (!granted.ok) return refusedResponse(request, withoutBareForbidden(request, granted));
   const stream = new StreamClient(ports.streams, target.objectName);
   const keepAlive = (promise: Promise<unknown>): void => context.waitUntil(promise);
-  const handled = await handleStream({ request, config, target, stream, appends, keepAlive, authorize, granted });
+  const shared = { config, appends, segments, authorize };
+  const handled = await handleStream({ ...shared, request, target, stream, keepAlive, granted });
   const response = handled.ok ? handled.response : await refusedResponse(request, handled);
   // A browser's own cache must not answer one user with what another has read.
   if (!granted.isPublic) response.headers.append("Vary", "Authorization");

@@ -163,7 +163,7 @@ describe("against a plain array of bytes", () => {
         expect(log.firstBoundaryAfter(position)).toBe(boundaries.find((end) => end > position));
       }
     });
-    await assertProperty("boundaries of the log", property, 30);
+    await assertProperty("boundaries of the log", property, 15);
   });
 
   it("boundaries are right around appends that span rows", () => {

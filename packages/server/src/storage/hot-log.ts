@@ -15,7 +15,10 @@ import {
   lastRowBoundary,
   newestRowNotes,
   readRows,
+  rowNotesBetween,
   rowNotesSince,
+  rowsBetween,
+  type LogRow,
   type LogRowNotes,
 } from "./log-rows.ts";
 
@@ -23,6 +26,12 @@ import {
 export const PAGE_BYTES = 512 * 1024;
 
 const LIST_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND (name = 'log' OR name GLOB 'log_[0-9]*')";
+
+/** A table that holds bytes `[first, last)`, or fewer of a fork's first, whose bytes begin at its fork point. */
+export interface FrozenTable {
+  readonly first: number;
+  readonly last: number;
+}
 
 export class HotLog {
   readonly #database: Database;
@@ -41,6 +50,16 @@ export class HotLog {
       database,
       firsts.toSorted((a, b) => a - b),
     );
+  }
+
+  /** Where the hot log begins: whatever lies before is cold. */
+  get first(): number {
+    return this.#firsts[0] ?? 0;
+  }
+
+  /** The tables that nothing is appended to any more, oldest first. */
+  get frozen(): FrozenTable[] {
+    return this.#firsts.slice(1).map((last, index) => ({ first: this.#firsts[index] ?? 0, last }));
   }
 
   /** Appends one commit, in the transaction of the caller. */
@@ -102,6 +121,28 @@ export class HotLog {
       alongside();
     });
     this.#firsts.push(tail);
+  }
+
+  /** Notes of a table's rows from a position on, at most `limit`. */
+  tableNotes(first: number, position: number, limit: number): LogRowNotes[] {
+    return rowNotesBetween(this.#database, tableOf(first), position, limit);
+  }
+
+  /** Rows of a table that begin in `[from, to)`. */
+  tableRows(first: number, from: number, to: number): LogRow[] {
+    return rowsBetween(this.#database, tableOf(first), from, to);
+  }
+
+  /**
+   * Drops the oldest table.
+   * @param alongside what else to write in the same transaction.
+   */
+  dropOldest(alongside: () => void): void {
+    this.#database.transaction(() => {
+      alongside();
+      this.#database.run(`DROP TABLE ${tableOf(this.first)}`);
+    });
+    this.#firsts.shift();
   }
 
   /** Where the newest table begins: with no row in it, the tail. */

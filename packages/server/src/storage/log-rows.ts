@@ -34,6 +34,10 @@ export interface LogRowNotes {
   readonly notes: CommitNotes;
 }
 
+export interface LogRow extends LogRowNotes {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
 /** What one commit adds. */
 export interface Commit {
   readonly position: number;
@@ -65,6 +69,19 @@ export function insertRows(database: Database, table: string, { position, bytes,
 export function rowNotesSince(database: Database, table: string, position: number): LogRowNotes[] {
   const sql = `SELECT ${NOTES_COLUMNS} FROM ${table} WHERE position >= ? ORDER BY position`;
   return database.all<NotesColumns>(sql, position).map(toNotes);
+}
+
+/** The notes of rows from a position on, in order, at most `limit`. */
+export function rowNotesBetween(database: Database, table: string, position: number, limit: number): LogRowNotes[] {
+  const sql = `SELECT ${NOTES_COLUMNS} FROM ${table} WHERE position >= ? ORDER BY position LIMIT ?`;
+  return database.all<NotesColumns>(sql, position, limit).map(toNotes);
+}
+
+/** Whole rows that begin in `[from, to)`; the caller keeps that small. */
+export function rowsBetween(database: Database, table: string, from: number, to: number): LogRow[] {
+  const sql = `SELECT ${NOTES_COLUMNS}, bytes FROM ${table} WHERE position >= ? AND position < ? ORDER BY position`;
+  const rows = database.all<NotesColumns & ByteColumns>(sql, from, to);
+  return rows.map((row) => ({ ...toNotes(row), bytes: new Uint8Array(row.bytes) }));
 }
 
 /** The notes of the newest rows, newest first. */
@@ -125,7 +142,8 @@ export function readRows(
   return concat(pieces, size);
 }
 
-function endsOf(row: LogRowNotes): readonly number[] {
+/** Where each append of a row ends that does not go on in the next one. */
+export function endsOf(row: LogRowNotes): readonly number[] {
   return row.notes.ends?.map((end) => row.position + end) ?? [row.position + row.size];
 }
 

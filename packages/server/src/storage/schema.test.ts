@@ -12,6 +12,9 @@ const ROW = {
   origin: undefined,
 } as const;
 
+/** What a stream begins with. */
+const NEW = { checkpointPosition: 0, streamSeq: undefined, closure: undefined, attempts: [], deleted: false };
+
 function storedStream(): NodeDatabase {
   const database = new NodeDatabase();
   createSchema(database);
@@ -32,7 +35,7 @@ it("a stream of this version is left as it is", () => {
   const before = database.rowsWritten;
   upgradeSchema(database);
   expect(database.rowsWritten).toBe(before);
-  expect(readStreamRow(database)).toEqual({ ...ROW, checkpointPosition: 0, streamSeq: undefined, deleted: false });
+  expect(readStreamRow(database)).toEqual({ ...ROW, ...NEW });
 });
 
 it("a stream of a newer server is refused, and not touched", () => {

@@ -9,6 +9,7 @@ import { firstRow, type Database } from "./database.ts";
 import { FORKS_TABLE } from "./fork-rows.ts";
 import { logTables } from "./hot-log.ts";
 import { createLogTable } from "./log-rows.ts";
+import { SEGMENTS_TABLE } from "./segment-rows.ts";
 
 const MIGRATIONS: readonly (readonly string[])[] = [
   [
@@ -33,11 +34,12 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     ) WITHOUT ROWID`,
     FORKS_TABLE,
   ],
+  [SEGMENTS_TABLE, "ALTER TABLE stream ADD COLUMN closure TEXT", "ALTER TABLE stream ADD COLUMN attempts TEXT"],
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
-const TABLES = ["stream", "producers", "forks"];
+const TABLES = ["stream", "producers", "forks", "segments"];
 
 /** Whether the database holds a stream at all. */
 export function hasSchema(database: Database): boolean {
@@ -52,7 +54,7 @@ export function createSchema(database: Database): void {
   for (const statement of MIGRATIONS.flat()) database.run(statement);
 }
 
-/** Drops the stream, but not its debts (see `fork-rows.ts`). */
+/** Drops the stream, but not its debts and its garbage, which outlive it (see `fork-rows.ts`, `garbage-rows.ts`). */
 export function dropSchema(database: Database): void {
   for (const table of [...TABLES, ...logTables(database)]) database.run(`DROP TABLE IF EXISTS ${table}`);
 }

@@ -4,12 +4,14 @@
  *
  * Row: incarnation (see `stream/incarnation.ts`) · content type as its creator spelled it · lifetime · `touched_at_ms`, the
  * last renewal on disk · `checkpoint_position`: what log rows before it say about producers and Stream-Seq has been
- * folded into the `producers` table and into `stream_seq` · `origin`: JSON, of a fork only · `deleted`: 1 once it was
+ * folded into the `producers` table, `stream_seq` and `closure` (JSON, of a closed stream) · `attempts`: JSON, the newest
+ * ones when a table of the log was frozen, and where each append ended · `origin`: JSON, of a fork only · `deleted`: 1 once it was
  * deleted while forks need its bytes.
  */
 
 import { FOREVER, type Ancestor, type Lifetime } from "@durable-streams-cloudflare/protocol";
 
+import type { CommitNotes } from "./commit-notes.ts";
 import { firstRow, type Database } from "./database.ts";
 import { SCHEMA_VERSION } from "./schema.ts";
 
@@ -26,6 +28,18 @@ export interface Origin {
   readonly ancestors: readonly Ancestor[];
 }
 
+/** An attempt, and where its append ended. */
+export type Attempt = readonly [attempt: string, end: number];
+
+/** What the log's notes have come to at a position. */
+export interface Checkpoint {
+  readonly position: number;
+  readonly streamSeq: string | undefined;
+  readonly closure: CommitNotes["closed"];
+  /** The last renewal of a sliding lifetime that the disk knows of, by a read or by an append's row. */
+  readonly touchedAtMs: number;
+}
+
 export interface StreamRow {
   readonly incarnation: number;
   readonly contentType: string;
@@ -33,6 +47,8 @@ export interface StreamRow {
   readonly touchedAtMs: number;
   readonly checkpointPosition: number;
   readonly streamSeq: string | undefined;
+  readonly closure: CommitNotes["closed"];
+  readonly attempts: readonly Attempt[];
   readonly origin: Origin | undefined;
   readonly deleted: boolean;
 }
@@ -45,6 +61,8 @@ type Columns = {
   touched_at_ms: number;
   checkpoint_position: number;
   stream_seq: string | null;
+  closure: string | null;
+  attempts: string | null;
   origin: string | null;
   deleted: number;
 };
@@ -53,7 +71,7 @@ export function readStreamRow(database: Database): StreamRow | undefined {
   const row = firstRow<Columns>(
     database,
     `SELECT incarnation, content_type, ttl_seconds, expires_at_ms, touched_at_ms, checkpoint_position, stream_seq,
-            origin, deleted
+            closure, attempts, origin, deleted
      FROM stream WHERE id = 1`,
   );
   if (row === undefined) return undefined;
@@ -64,6 +82,8 @@ export function readStreamRow(database: Database): StreamRow | undefined {
     touchedAtMs: row.touched_at_ms,
     checkpointPosition: row.checkpoint_position,
     streamSeq: row.stream_seq ?? undefined,
+    closure: row.closure === null ? undefined : (JSON.parse(row.closure) as CommitNotes["closed"]),
+    attempts: row.attempts === null ? [] : (JSON.parse(row.attempts) as Attempt[]),
     origin: row.origin === null ? undefined : (JSON.parse(row.origin) as Origin),
     deleted: row.deleted === 1,
   };
@@ -71,7 +91,7 @@ export function readStreamRow(database: Database): StreamRow | undefined {
 
 export function insertStreamRow(
   database: Database,
-  row: Omit<StreamRow, "checkpointPosition" | "streamSeq" | "deleted">,
+  row: Pick<StreamRow, "incarnation" | "contentType" | "lifetime" | "touchedAtMs" | "origin">,
 ): void {
   database.run(
     `INSERT INTO stream (id, schema_version, incarnation, content_type, ttl_seconds, expires_at_ms, touched_at_ms,
@@ -95,8 +115,18 @@ export function updateTouchedAt(database: Database, touchedAtMs: number): void {
   database.run("UPDATE stream SET touched_at_ms = ? WHERE id = 1", touchedAtMs);
 }
 
-export function updateCheckpoint(database: Database, position: number, streamSeq: string | undefined): void {
-  database.run("UPDATE stream SET checkpoint_position = ?, stream_seq = ? WHERE id = 1", position, streamSeq ?? null);
+export function updateCheckpoint(database: Database, { position, streamSeq, closure, touchedAtMs }: Checkpoint): void {
+  database.run(
+    "UPDATE stream SET checkpoint_position = ?, stream_seq = ?, closure = ?, touched_at_ms = ? WHERE id = 1",
+    position,
+    streamSeq ?? null,
+    closure === undefined ? null : JSON.stringify(closure),
+    touchedAtMs,
+  );
+}
+
+export function updateAttempts(database: Database, attempts: readonly Attempt[]): void {
+  database.run("UPDATE stream SET attempts = ? WHERE id = 1", JSON.stringify(attempts));
 }
 
 function lifetimeOf(row: Columns): Lifetime {

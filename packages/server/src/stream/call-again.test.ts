@@ -73,9 +73,9 @@ describe("the object of another stream", () => {
   }
 
   it("is asked for a page again, by a new stub each time", async () => {
-    const { invoke } = script<Result<PageFacts>>(lost(), { ok: true, page: new Uint8Array(1), end: 1 });
+    const { invoke } = script<Result<PageFacts>>(lost(), { ok: true, page: new Uint8Array(1), end: 1, cold: [] });
     const { peer, stubs } = peerWith({ page: invoke });
-    expect(await peer.page(page)).toEqual({ ok: true, page: new Uint8Array(1), end: 1 });
+    expect(await peer.page(page)).toEqual({ ok: true, page: new Uint8Array(1), end: 1, cold: [] });
     expect(stubs()).toBe(2);
   });
 
@@ -95,9 +95,9 @@ describe("the object of another stream", () => {
 
   it("gives answers that are copies, and lets go of the call", async () => {
     const dispose = vi.fn<() => void>();
-    const answer = { ok: true, page: new Uint8Array(1), end: 1, [Symbol.dispose]: dispose } as const;
+    const answer = { ok: true, page: new Uint8Array(1), end: 1, cold: [], [Symbol.dispose]: dispose } as const;
     const found = await peerWith({ page: async () => answer }).peer.page(page);
-    expect(found).toEqual({ ok: true, page: answer.page, end: 1 });
+    expect(found).toEqual({ ok: true, page: answer.page, end: 1, cold: [] });
     expect(found).not.toBe(answer);
     expect(dispose).toHaveBeenCalledTimes(1);
   });

@@ -12,6 +12,8 @@ import type {
   Stretch,
 } from "@durable-streams-cloudflare/protocol";
 
+import type { ColdSlice } from "../storage/segment-reader.ts";
+
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Makes the stream, or confirms that it exists as asked [PROTOCOL §5.1]. */
@@ -86,14 +88,14 @@ export interface ReadCommand {
   readonly paging: "bytes" | "appends";
 }
 
-export interface ReadFacts extends HeadFacts {
+export interface ReadFacts extends HeadFacts, PageFacts {
   readonly from: number;
   /** Where the response ends: the tail, or an append boundary before it when the read was cut. */
   readonly to: number;
   /** The entity tag of `[from, to)`. */
   readonly etag: string;
   readonly notModified: boolean;
-  /** The first bytes of the range, unless another object has them; the rest is asked for page by page. */
+  /** The first bytes of the range, unless they are cold or another object has them; the rest is asked for page by page. */
   readonly page: Bytes;
   /** Where the page ends, or, when it is the beginning of a large append and `paging` is `appends`, where that ends. */
   readonly end: number;
@@ -107,14 +109,17 @@ export interface PageCommand {
   readonly from: number;
   readonly to: number;
   readonly paging: "bytes" | "appends";
-  /** `from` came from a client: refuse it unless an append ended there. */
+  /** `from` came from a client: refuse it unless an append ended there. Of cold bytes the caller looks himself. */
   readonly checkFrom?: true;
 }
 
+/** Either bytes, or where they are; neither when the range is empty. */
 export interface PageFacts {
   readonly page: Bytes;
   /** As in `ReadFacts`. */
   readonly end: number;
+  /** Where the next bytes lie in R2; in order, without a gap. */
+  readonly cold: readonly ColdSlice[];
 }
 
 /**

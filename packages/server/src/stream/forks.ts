@@ -12,16 +12,20 @@ import {
   mediaType,
   MessageCounter,
   refuse,
+  refuseColdUnavailable,
   refuseNotFound,
   type Ancestor,
   type OffsetRef,
   type Refusal,
   type Result,
+  type Stretch,
 } from "@durable-streams-cloudflare/protocol";
 
-import { PAGE_BYTES } from "../storage/hot-log.ts";
-import type { ForkCommand, PinCommand, PinFacts } from "./commands.ts";
+import { ColdPages } from "../storage/cold-pages.ts";
+import { SegmentUnavailable } from "../storage/segment-reader.ts";
+import type { ForkCommand, PageFacts, PinCommand, PinFacts } from "./commands.ts";
 import type { StreamHost } from "./host.ts";
+import { ownPage } from "./read-plan.ts";
 import { refuseUnaligned, resolveOffset } from "./resolve-offset.ts";
 import type { StreamState } from "./state.ts";
 
@@ -79,11 +83,45 @@ async function resolveAnchor(
   const position = resolveOffset(state, offset);
   // For a read an offset of a past stream is 410; for a fork it is a bad request [PROTOCOL §4.2, Fork creation errors].
   if (typeof position !== "number") return position.problem.code === "offset-gone" ? refuseUnaligned() : position;
+  if (offset.kind !== "at") return position;
   const [owner] = inheritedStretches(state.lineage, position, state.base);
-  if (owner === undefined || offset.kind !== "at") return position;
-  // The place lies in inherited bytes: only their owner knows whether an append ended there.
-  const page = await host.peer(owner.name).page({ ...owner, to: owner.from, paging: "bytes", checkFrom: true });
-  return page.ok ? position : page;
+  const page = await checkedPage(state, host, owner, position);
+  const first = page.ok ? await firstBytes(host, page, { checkFrom: true }) : page;
+  return first instanceof Uint8Array ? position : first;
+}
+
+/** The place may lie in inherited bytes: only their owner knows whether an append ended there. */
+async function checkedPage(
+  state: StreamState,
+  host: StreamHost,
+  owner: Stretch | undefined,
+  position: number,
+): Promise<Result<PageFacts>> {
+  if (owner !== undefined) {
+    return host.peer(owner.name).page({ ...owner, to: owner.from, paging: "bytes", checkFrom: true });
+  }
+  if (position >= state.log.first) return { ok: true, page: new Uint8Array(), end: position, cold: [] };
+  return { ok: true, ...ownPage(state, host, { from: position, to: position + 1, paging: "bytes" }) };
+}
+
+/** The bytes that a page begins with, from R2 if need be. */
+async function firstBytes(
+  { segments }: StreamHost,
+  { page, cold }: PageFacts,
+  { checkFrom = false } = {},
+): Promise<Uint8Array<ArrayBuffer> | Refusal> {
+  if (cold.length === 0) return page;
+  if (segments === undefined) return refuseColdUnavailable();
+  const pages = new ColdPages(segments, cold, "bytes");
+  try {
+    if (checkFrom && !(await pages.beginsAtBoundary())) return refuseUnaligned();
+    return (await pages.next())?.bytes ?? page;
+  } catch (error) {
+    if (error instanceof SegmentUnavailable) return refuseColdUnavailable();
+    throw error;
+  } finally {
+    pages.cancel();
+  }
 }
 
 /** Every read of a fork carries the list of its ancestors between object and edge. */
@@ -128,15 +166,12 @@ async function readAnywhere(
   position: number,
 ): Promise<Uint8Array<ArrayBuffer> | Refusal> {
   const [owner] = inheritedStretches(state.lineage, position, state.base);
-  if (owner === undefined && !isCurrent()) return refuseNotFound();
-  if (owner === undefined) return state.log.readRange(position, state.tail, PAGE_BYTES);
+  if (owner === undefined) {
+    if (!isCurrent()) return refuseNotFound();
+    return firstBytes(host, ownPage(state, host, { from: position, to: state.tail, paging: "bytes" }));
+  }
   const page = await host.peer(owner.name).page({ ...owner, paging: "bytes" });
-  return page.ok ? page.page : page;
-}
-
-/** Whether an append ended at a position of the stream's own bytes. */
-export function isOwnBoundary(state: StreamState, position: number): boolean {
-  return position === state.base || position === state.tail || state.log.isAppendBoundary(position);
+  return page.ok ? firstBytes(host, page) : page;
 }
 
 function refuseFarSubOffset(): Refusal {

@@ -1,29 +1,25 @@
 /** What a stream needs from the object that it lives in. Tests bring their own. */
 
 import type { Database } from "../storage/database.ts";
-import type { StreamNotice } from "../storage/notice-rows.ts";
+import type { SegmentStore } from "../storage/segment-store.ts";
 import type { PeerApi } from "./commands.ts";
 import type { LiveReaders } from "./live-readers.ts";
-
-/** The part of the project's object that streams call. */
-export interface DirectoryApi {
-  /** @throws when the directory cannot be told now. */
-  note(notice: StreamNotice): Promise<void>;
-}
 
 export interface StreamHost {
   readonly database: Database;
   readonly readers: LiveReaders;
+  /** Where cold segments are kept; without it everything stays in the object. */
+  readonly segments: SegmentStore | undefined;
   /** The stream's own full name. */
   readonly name: string;
-  /** Where the project's streams are listed; `undefined`: nowhere. */
-  readonly directory?: DirectoryApi | undefined;
   /** The object of another stream, by its full name. */
   peer(name: string): PeerApi;
   /** A random id, never twice the same. */
   newId(): string;
   /** At least 0, less than 1. */
   random(): number;
+  /** Tells of a failure that no caller learns of. */
+  report(message: string, error: unknown): void;
   /** Milliseconds since 1970. */
   now(): number;
   /** Resolves when everything written so far is durable. */

@@ -1,16 +1,19 @@
 /**
  * Whether there is a stream, and how it ends: it is deleted or expires, at once or, when forks read from it, only in
- * name. One alarm serves both purposes of an object: expiry, and the debts of forks (see `storage/fork-rows.ts`).
+ * name. One alarm serves all purposes of an object: expiry, the debts of forks (see `storage/fork-rows.ts`), cold segments
+ * (`roller.ts`) and the garbage that they leave (`garbage.ts`).
  */
 
 import { refuseDeleted, refuseNotFound, type Refusal } from "@durable-streams-cloudflare/protocol";
 
 import { deleteDebt, hasForks, insertDebt, readDebts, updateDebt, type Debt } from "../storage/fork-rows.ts";
+import { insertGarbage, readGarbage } from "../storage/garbage-rows.ts";
 import { dropSchema } from "../storage/schema.ts";
 import { markDeleted, updateTouchedAt } from "../storage/stream-row.ts";
-import { announce, announcementDueAtMs, tellNews } from "./announcer.ts";
+import { collectGarbage, garbageOf } from "./garbage.ts";
 import type { StreamHost } from "./host.ts";
 import { mintIncarnation } from "./incarnation.ts";
+import { Roller, type RollLimits } from "./roller.ts";
 import { loadState, stateDeadlineMs, touchGranularityMs, type StreamState } from "./state.ts";
 
 /** Debts paid in one go; the alarm comes back for more. */
@@ -25,6 +28,7 @@ export type Standing = { readonly kind: "none" } | { readonly kind: "live" | "re
 
 export class Lifecycle {
   readonly #host: StreamHost;
+  readonly #roller: Roller;
   #state: StreamState | undefined;
   #loaded = false;
   /** Debts of forks that are being created right now. */
@@ -32,8 +36,9 @@ export class Lifecycle {
   /** The newest incarnation that this object remembers, also after a delete. */
   #lastIncarnation = 0;
 
-  constructor(host: StreamHost) {
+  constructor(host: StreamHost, limits: RollLimits) {
     this.#host = host;
+    this.#roller = new Roller(host, limits);
   }
 
   standing(): Standing {
@@ -70,29 +75,41 @@ export class Lifecycle {
   began(state: StreamState, expired: StreamState | undefined): void {
     this.#state = state;
     this.#lastIncarnation = state.lineage.incarnation;
-    const mayRing =
-      this.#host.directory !== undefined ||
-      expired !== undefined ||
-      state.origin !== undefined ||
-      state.lifetime.kind !== "forever";
+    const isMortal = state.origin !== undefined || state.lifetime.kind !== "forever";
+    const mayRing = this.#roller.hasNews(state) || expired !== undefined || isMortal;
     if (mayRing && !this.arm()) this.#host.clearAlarm();
   }
 
-  /** What an expired fork at this URL still owes; whoever writes over it takes the debt along. */
-  inheritedDebt(): Debt | undefined {
-    const origin = this.stored()?.origin;
-    return origin === undefined ? undefined : { id: origin.forkId, source: origin.source, dueAtMs: this.#host.now() };
+  /**
+   * Drops whatever is stored, in the transaction of the caller, but for what outlives it: what a fork owes its source,
+   * and objects in R2.
+   * @returns whether anything does.
+   */
+  bury(): boolean {
+    const { database } = this.#host;
+    const state = this.stored();
+    if (state === undefined) return false;
+    const origin = state.origin;
+    const garbage = garbageOf(this.#host, state);
+    dropSchema(database);
+    if (origin !== undefined) {
+      insertDebt(database, { id: origin.forkId, source: origin.source, dueAtMs: this.#host.now() });
+    }
+    if (garbage !== undefined) insertGarbage(database, garbage);
+    return origin !== undefined || garbage !== undefined;
   }
 
-  /** A write renews a sliding lifetime by its own row. */
-  renew(state: StreamState): void {
-    state.touchedAtMs = Math.max(state.touchedAtMs, this.#host.now());
+  /** A commit has been written. Its own row renews a sliding lifetime. */
+  committed(state: StreamState): void {
+    this.#renew(state);
+    state.persistedTouchMs = state.touchedAtMs;
+    if (this.#roller.hasNews(state)) this.arm();
   }
 
   /** A read renews it too; on disk only when that is a tenth of the window behind. */
   touch(state: StreamState): void {
     if (state.lifetime.kind !== "ttl") return;
-    this.renew(state);
+    this.#renew(state);
     if (state.touchedAtMs - state.persistedTouchMs < Math.max(1, touchGranularityMs(state))) return;
     updateTouchedAt(this.#host.database, state.touchedAtMs);
     state.persistedTouchMs = state.touchedAtMs;
@@ -103,11 +120,7 @@ export class Lifecycle {
     this.#host.readers.endAll();
     if (hasForks(this.#host.database)) {
       state.deleted = true;
-      this.#host.database.transaction(() => {
-        markDeleted(this.#host.database);
-        announce(this.#host, state.lineage.incarnation, null);
-      });
-      this.arm();
+      markDeleted(this.#host.database);
       await this.#host.sync();
     } else {
       await this.#destroy();
@@ -147,7 +160,8 @@ export class Lifecycle {
     const state = this.stored();
     if (state !== undefined) await this.#expire(state);
     await this.#payDebts();
-    await tellNews(this.#host);
+    await this.#roll();
+    await collectGarbage(this.#host);
     await this.#cleanUp();
     if (!this.arm()) this.#host.clearAlarm();
   }
@@ -157,7 +171,8 @@ export class Lifecycle {
     const debt = readDebts(this.#host.database, 1)[0];
     const state = this.#state;
     const deadline = state === undefined || state.deleted ? undefined : stateDeadlineMs(state);
-    const times = [deadline, debt?.dueAtMs, announcementDueAtMs(this.#host)].filter((time) => time !== undefined);
+    const rollAtMs = state === undefined ? undefined : this.#roller.dueAtMs(state);
+    const times = [deadline, debt?.dueAtMs, rollAtMs, this.#garbageDueAtMs()].filter((time) => time !== undefined);
     if (times.length === 0) return false;
     this.#host.setAlarm(Math.max(Math.min(...times), this.#host.now() + ALARM_DELAY_MS_MIN));
     return true;
@@ -185,18 +200,31 @@ export class Lifecycle {
 
   async #destroy(): Promise<void> {
     const { database } = this.#host;
-    const debt = this.inheritedDebt();
-    const incarnation = this.stored()?.lineage.incarnation ?? 0;
-    database.transaction(() => {
-      dropSchema(database);
-      if (debt !== undefined) insertDebt(database, debt);
-      announce(this.#host, incarnation, null);
-    });
+    const owesSomething = database.transaction(() => this.bury());
     this.#state = undefined;
-    if (debt === undefined && announcementDueAtMs(this.#host) === undefined) return this.#cleanUp();
+    if (!owesSomething) return this.#cleanUp();
     // By the alarm, in a context of its own: a cascade through a hundred forks must not be a hundred calls deep.
     this.#host.setAlarm(this.#host.now());
     await this.#host.sync();
+  }
+
+  #renew(state: StreamState): void {
+    state.touchedAtMs = Math.max(state.touchedAtMs, this.#host.now());
+  }
+
+  /** What fails here is no reason not to do the rest. */
+  async #roll(): Promise<void> {
+    const state = this.stored();
+    try {
+      if (state !== undefined) await this.#roller.roll(state, () => this.stored() === state);
+    } catch (error) {
+      this.#host.report("A segment could not be written; the stream keeps its bytes.", error);
+    }
+  }
+
+  /** Without a store nothing can be deleted: the alarm does not ring for it. */
+  #garbageDueAtMs(): number | undefined {
+    return this.#host.segments === undefined ? undefined : readGarbage(this.#host.database, 1)[0]?.dueAtMs;
   }
 
   async #payDebts(): Promise<void> {
@@ -217,10 +245,10 @@ export class Lifecycle {
     }
   }
 
-  /** With neither a stream nor debts there is nothing to keep, not even empty tables. */
+  /** With neither a stream nor debts nor garbage there is nothing to keep, not even empty tables. */
   async #cleanUp(): Promise<void> {
     if (this.stored() !== undefined || readDebts(this.#host.database, 1).length > 0) return;
-    if (announcementDueAtMs(this.#host) !== undefined) return;
+    if (readGarbage(this.#host.database, 1).length > 0) return;
     await this.#host.purge();
     await this.#host.sync();
   }

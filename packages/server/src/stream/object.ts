@@ -5,6 +5,8 @@ import { DurableObject } from "cloudflare:workers";
 
 import { parseConfig } from "../config.ts";
 import { objectDatabase } from "../storage/database.ts";
+import { r2SegmentStore } from "../storage/segment-store.ts";
+import { logFault } from "../telemetry/log.ts";
 import { ATTACH_HEADER, encodeAttachHeader, offsetFromAttachUrl, type AttachAnswer } from "./attach-request.ts";
 import { callAgain } from "./call-again.ts";
 import type {
@@ -21,16 +23,15 @@ import type {
   ReadFacts,
   StreamApi,
 } from "./commands.ts";
-import type { DirectoryApi } from "./host.ts";
 import { LiveReaders } from "./live-readers.ts";
 import { peerOf } from "./peer.ts";
 import { Stream } from "./stream.ts";
 
 /** What a stream's object needs: its own namespace, because forks read from other streams. */
 export interface StreamEnv {
+  /** Where cold segments are kept. Without it everything stays in the objects. */
+  readonly SEGMENTS?: R2Bucket;
   readonly STREAMS: DurableObjectNamespace<StreamDO>;
-  /** The objects of projects, which list their streams. */
-  readonly PROJECTS?: { getByName(project: string): DirectoryApi };
 }
 
 export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
@@ -39,22 +40,24 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
   constructor(context: DurableObjectState, env: StreamEnv) {
     super(context, env);
     const { storage } = context;
+    const config = parseConfig(env);
     this.#stream = new Stream(
       {
         database: objectDatabase(storage),
         readers: new LiveReaders(() => context.getWebSockets()),
+        segments: env.SEGMENTS && r2SegmentStore(env.SEGMENTS),
+        report: (message, error) => logFault(config.logLevel, message, error),
         now: () => Date.now(),
         sync: () => storage.sync(),
         name: nameOf(context.id),
         peer: (name) => peerOf(() => env.STREAMS.getByName(name)),
-        directory: directoryOf(env, nameOf(context.id)),
         newId: () => crypto.randomUUID(),
         random: () => Math.random(),
         purge: () => storage.deleteAll(),
         setAlarm: (atMs) => void storage.setAlarm(atMs),
         clearAlarm: () => void storage.deleteAlarm(),
       },
-      parseConfig(env),
+      config,
     );
   }
 
@@ -123,12 +126,6 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
   override webSocketError(): void {
     this.#stream.readerLeft();
   }
-}
-
-/** A stub that failed is of no more use, so each call gets a new one. */
-function directoryOf({ PROJECTS }: StreamEnv, name: string): DirectoryApi | undefined {
-  const project = name.slice(0, name.indexOf("/"));
-  return PROJECTS === undefined ? undefined : { note: (notice) => PROJECTS.getByName(project).note(notice) };
 }
 
 /** Forks record names for good, so a made-up one would be worse than none. */

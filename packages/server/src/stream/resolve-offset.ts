@@ -6,7 +6,8 @@ import type { StreamState } from "./state.ts";
 
 /**
  * The position of an offset, or why it is none of this stream's. For a place inside inherited bytes only their owner
- * knows whether an append ended there: it is asked for when they are read (`PageCommand.checkFrom`).
+ * knows whether an append ended there, and for a cold one only R2: that is looked at when they are read
+ * (`PageCommand.checkFrom`).
  */
 export function resolveOffset(state: StreamState, from: OffsetRef): number | Refusal {
   if (from.kind === "start") return 0;
@@ -17,8 +18,15 @@ export function resolveOffset(state: StreamState, from: OffsetRef): number | Ref
   if (position > state.tail) {
     return refuse("offset-beyond-tail", `The stream ends at ${offsetAt(state.lineage, state.tail)}.`);
   }
-  const isReal = position === state.base || position === state.tail || state.log.isAppendBoundary(position);
-  return isReal && position >= state.base ? position : refuseUnaligned();
+  return position >= state.base && mayBeOffset(state, position) ? position : refuseUnaligned();
+}
+
+/**
+ * Whether an append ended at a position of the stream's own bytes. In the cold part only R2 knows: whoever reads from
+ * there looks (`ColdPages.beginsAtBoundary`).
+ */
+export function mayBeOffset({ base, tail, log }: StreamState, position: number): boolean {
+  return position === base || position === tail || position < log.first || log.isAppendBoundary(position);
 }
 
 /** @returns a refusal for a stream of the past: there is no other incarnation that this stream has anything of. */

@@ -14,7 +14,7 @@ import { HotLog } from "../storage/hot-log.ts";
 import type { LogRowNotes } from "../storage/log-rows.ts";
 import { readProducer, upsertProducer } from "../storage/producer-rows.ts";
 import { hasSchema, upgradeSchema } from "../storage/schema.ts";
-import { readStreamRow, updateCheckpoint, type Origin } from "../storage/stream-row.ts";
+import { readStreamRow, updateAttempts, updateCheckpoint, type Origin } from "../storage/stream-row.ts";
 
 /** A checkpoint is written when so many commits, or so many producers, are known only from the log's notes. */
 const CHECKPOINT_COMMITS = 1_000;
@@ -25,6 +25,8 @@ const PRODUCER_CACHE_MAX = 4_096;
 const ATTEMPTS_MAX = 4_096;
 /** Rows looked at for attempts after a restart: the edge repeats a lost call within seconds. */
 const ATTEMPT_ROWS = 128;
+/** Attempts kept when the rows that remember them leave the object. */
+const ATTEMPTS_SEALED = 1_024;
 
 export interface Closure {
   /** The producer's claim that closed the stream, if a producer did. */
@@ -98,8 +100,10 @@ export function loadState(database: Database, nowMs: number): StreamState | unde
   const log = HotLog.load(database);
   const state = newState(row, log);
   state.streamSeq = row.streamSeq;
+  state.closure = row.closure;
   state.deleted = row.deleted;
   for (const commit of log.notesSince(row.checkpointPosition)) applyCommit(state, commit);
+  for (const [attempt, end] of row.attempts) state.attempts.set(attempt, end);
   const newest = log.newestNotes(ATTEMPT_ROWS);
   for (const commit of newest.toReversed()) rememberAttempts(state, commit);
   const last = newest[0];
@@ -139,9 +143,7 @@ export function findProducer(state: StreamState, database: Database, id: string)
   return stored;
 }
 
-/** Never of a closed stream: its last row says that it is closed, and must stay behind the checkpoint. */
 export function needsCheckpoint(state: StreamState): boolean {
-  if (state.closure !== undefined) return false;
   return state.commitsSinceCheckpoint >= CHECKPOINT_COMMITS || state.uncheckpointed.size >= CHECKPOINT_PRODUCERS;
 }
 
@@ -150,10 +152,29 @@ export function needsCheckpoint(state: StreamState): boolean {
  * stream, once in a thousand commits.
  */
 export function writeCheckpoint(state: StreamState, database: Database): void {
-  database.transaction(() => {
-    for (const [id, producer] of state.uncheckpointed) upsertProducer(database, id, producer);
-    updateCheckpoint(database, state.tail, state.streamSeq);
+  database.transaction(() => insertCheckpoint(state, database));
+  forgetCheckpointed(state);
+}
+
+/**
+ * Freezes the newest table of the log and begins another. A checkpoint goes with it, because the notes leave the object
+ * together with their rows; and the newest attempts, because a call may be repeated after that.
+ */
+export function sealLog(state: StreamState, database: Database): void {
+  state.log.seal(state.tail, () => {
+    insertCheckpoint(state, database);
+    updateAttempts(database, [...state.attempts].slice(-ATTEMPTS_SEALED));
   });
+  forgetCheckpointed(state);
+}
+
+function insertCheckpoint(state: StreamState, database: Database): void {
+  const { tail, streamSeq, closure, persistedTouchMs } = state;
+  for (const [id, producer] of state.uncheckpointed) upsertProducer(database, id, producer);
+  updateCheckpoint(database, { position: tail, streamSeq, closure, touchedAtMs: persistedTouchMs });
+}
+
+function forgetCheckpointed(state: StreamState): void {
   for (const [id, producer] of state.uncheckpointed) {
     setBounded(state.producerCache, id, producer, PRODUCER_CACHE_MAX);
   }

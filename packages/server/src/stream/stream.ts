@@ -9,7 +9,6 @@
 import {
   DEFAULT_CONTENT_TYPE,
   framingOf,
-  inheritedStretches,
   lineageAtBase,
   matchesEtag,
   rangeEtag,
@@ -19,16 +18,14 @@ import {
   type OffsetRef,
   type Refusal,
   type Result,
-  type Stretch,
 } from "@durable-streams-cloudflare/protocol";
 
 import type { CommitNotes } from "../storage/commit-notes.ts";
-import { deleteDebt, deleteFork, insertDebt, insertFork } from "../storage/fork-rows.ts";
-import { HotLog, PAGE_BYTES } from "../storage/hot-log.ts";
+import { deleteDebt, deleteFork, insertFork } from "../storage/fork-rows.ts";
+import { HotLog } from "../storage/hot-log.ts";
 import { ROW_BYTES_MAX } from "../storage/log-rows.ts";
 import { createSchema } from "../storage/schema.ts";
 import { insertStreamRow, type Origin } from "../storage/stream-row.ts";
-import { announce } from "./announcer.ts";
 import { appendBatch } from "./append-batch.ts";
 import type {
   AppendCommand,
@@ -46,14 +43,16 @@ import type {
   ReadFacts,
 } from "./commands.ts";
 import { configurationDifference } from "./configuration.ts";
-import { canonicalOffset, CLOCK_SKEW_MS_MAX, isOwnBoundary, PIN_MS_MAX, planPin } from "./forks.ts";
+import { canonicalOffset, CLOCK_SKEW_MS_MAX, PIN_MS_MAX, planPin } from "./forks.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type { StreamHost } from "./host.ts";
 import { Lifecycle } from "./lifecycle.ts";
-import { refuseGone, refuseUnaligned, resolveOffset } from "./resolve-offset.ts";
+import { ownPage, readEnd, stretchesOf } from "./read-plan.ts";
+import { mayBeOffset, refuseGone, refuseUnaligned, resolveOffset } from "./resolve-offset.ts";
+import type { RollLimits } from "./roller.ts";
 import { applyCommit, newState, type StreamState } from "./state.ts";
 
-export interface StreamLimits {
+export interface StreamLimits extends RollLimits {
   readonly readBytesMax: number;
   readonly pendingBytesMax: number;
   /** Live readers that may wait at the same time. */
@@ -77,7 +76,7 @@ export class Stream {
   constructor(host: StreamHost, limits: StreamLimits) {
     this.#host = host;
     this.#limits = limits;
-    this.#lifecycle = new Lifecycle(host);
+    this.#lifecycle = new Lifecycle(host, limits);
     this.#commits = new GroupCommit(
       {
         weigh: (command) => command.bytes.length,
@@ -120,21 +119,23 @@ export class Stream {
     const from = resolveOffset(state, command.from);
     if (typeof from !== "number") return from;
     this.#lifecycle.touch(state);
-    const to = this.#readEnd(state, from);
+    const to = readEnd(state, this.#host, from, this.#limits.readBytesMax);
     const etag = rangeEtag(state.lineage.incarnation, from, to, state.closure !== undefined && to === state.tail);
     const notModified = command.from.kind !== "now" && matchesEtag(command.ifNoneMatch, etag);
-    const stretches = this.#stretches(state, from, to);
+    const stretches = stretchesOf(state, this.#host, from, to);
     const isOurs = !notModified && from >= state.base;
-    const page = isOurs ? readPage(state, from, to, command.paging) : { page: new Uint8Array(), end: from };
-    return { ok: true, ...headFacts(state), from, to, etag, notModified, ...page, stretches };
+    const first = isOurs ? ownPage(state, this.#host, { from, to, paging: command.paging }) : noPage(from);
+    return { ok: true, ...headFacts(state), from, to, etag, notModified, ...first, stretches };
   }
 
   /** Bytes for a reader of this stream or of a fork of it; refused when they have been deleted. */
   page(command: PageCommand): Result<PageFacts> {
     const state = this.#lifecycle.stored();
     if (state === undefined || state.lineage.incarnation !== command.incarnation) return refuseGone();
-    if (command.checkFrom === true && !isOwnBoundary(state, command.from)) return refuseUnaligned();
-    return { ok: true, ...readPage(state, command.from, command.to, command.paging) };
+    const { from, to, paging, checkFrom = false } = command;
+    if (checkFrom && !mayBeOffset(state, from)) return refuseUnaligned();
+    // To look at a cold place takes the bytes behind it.
+    return { ok: true, ...ownPage(state, this.#host, { from, to: checkFrom ? Math.max(to, from + 1) : to, paging }) };
   }
 
   /** [PROTOCOL §5.7, §5.8] Where a live reader that comes with an offset stands. */
@@ -274,16 +275,14 @@ export class Stream {
     const position = state.base;
     const { database } = this.#host;
     const expired = this.#lifecycle.stored();
-    const debt = this.#lifecycle.inheritedDebt();
     // Readers of an expired stream would take the new one for its continuation.
     if (expired !== undefined) this.#host.readers.endAll();
     database.transaction(() => {
-      if (debt !== undefined) insertDebt(database, debt);
+      this.#lifecycle.bury();
       createSchema(database);
       insertStreamRow(database, { incarnation, contentType, lifetime, touchedAtMs: now, origin });
       if (hasCommit) log.insertCommit(position, bytes, notes, now);
       if (origin !== undefined) deleteDebt(database, origin.forkId);
-      announce(this.#host, incarnation, contentType);
     });
     if (hasCommit) applyCommit(state, { position, size: bytes.length, committedAtMs: now, notes });
     this.#lifecycle.began(state, expired);
@@ -296,8 +295,7 @@ export class Stream {
     if ("ok" in state) return batch.map(() => state);
     const { results, frame } = appendBatch(state, this.#host.database, batch, this.#host.now());
     if (frame !== undefined) {
-      this.#lifecycle.renew(state);
-      state.persistedTouchMs = state.touchedAtMs; // The commit's own row says when it was.
+      this.#lifecycle.committed(state);
       this.#host.readers.broadcast(frame);
     } else if (results.some((result) => result.ok)) this.#lifecycle.touch(state);
     return results;
@@ -309,40 +307,10 @@ export class Stream {
     if (standing.kind === "live") return standing.state;
     return standing.kind === "none" ? refuseNotFound() : refuse("fork-source-deleted", "The source was deleted.");
   }
-
-  /** Who has which part of a range: ancestors first, then this stream itself. */
-  #stretches(state: StreamState, from: number, to: number): Stretch[] {
-    const { incarnation } = state.lineage;
-    const own = { name: this.#host.name, incarnation, from: Math.max(from, state.base), to };
-    return [...inheritedStretches(state.lineage, from, to), ...(own.from < own.to ? [own] : [])];
-  }
-
-  /** The tail, or an earlier place when the range is larger than one response may be: an append's end. */
-  #readEnd(state: StreamState, from: number): number {
-    const { readBytesMax } = this.#limits;
-    if (state.tail - from <= readBytesMax) return state.tail;
-    if (from >= state.base) return appendsEnd(state, from, state.tail, readBytesMax);
-    // Inside inherited bytes only their owners know where appends end, but every fork point is a good place.
-    const ends = inheritedStretches(state.lineage, from, state.base).map(({ to }) => to);
-    return ends.findLast((end) => end - from <= readBytesMax) ?? ends[0] ?? state.base;
-  }
 }
 
-function readPage({ log }: StreamState, from: number, to: number, paging: PageCommand["paging"]): PageFacts {
-  if (paging === "bytes") {
-    const page = log.readRange(from, to, PAGE_BYTES);
-    return { page, end: from + page.length };
-  }
-  const end = appendsEnd({ log }, from, to, PAGE_BYTES);
-  const isLarge = end - from > ROW_BYTES_MAX;
-  return { page: log.readRange(from, end, isLarge ? PAGE_BYTES : ROW_BYTES_MAX), end };
-}
-
-/** The end of the range, or an append's end before it when the range is larger than it may be. */
-function appendsEnd({ log }: Pick<StreamState, "log">, from: number, to: number, bytesMax: number): number {
-  if (to - from <= bytesMax) return to;
-  const cut = log.lastBoundaryAtOrBefore(from + bytesMax);
-  return cut > from ? cut : Math.min(to, log.firstBoundaryAfter(from) ?? to);
+function noPage(end: number): PageFacts {
+  return { page: new Uint8Array(), end, cold: [] };
 }
 
 /** Clients wait at least this long and then try again, for as long as it takes. */

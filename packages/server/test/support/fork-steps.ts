@@ -64,12 +64,16 @@ const FAR_MS = 1_000_000;
 
 /** Carries steps out on a world of held messages. */
 export class ForkRun {
-  readonly world = new StreamWorld();
+  readonly world: StreamWorld;
   /** How often each operation was answered how. */
   readonly outcomes = new Map<string, number>();
   readonly #running = new Set<Promise<void>>();
   readonly #bugs: unknown[] = [];
   #tokens = 0;
+
+  constructor(world = new StreamWorld()) {
+    this.world = world;
+  }
 
   async take(current: ForkStep): Promise<void> {
     this.world.isHeld = true;

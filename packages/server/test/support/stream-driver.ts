@@ -21,7 +21,8 @@ import {
 } from "@durable-streams-cloudflare/testkit";
 
 import { emptyBody, toBody, toStored } from "../../src/http/codec/payload.ts";
-import type { AppendCommand, AppendFacts, CreateCommand, PageFacts, ReadFacts } from "../../src/stream/commands.ts";
+import type { AppendCommand, AppendFacts, CreateCommand, ReadFacts } from "../../src/stream/commands.ts";
+import { refuseUnaligned } from "../../src/stream/resolve-offset.ts";
 import { bodyOf, CONTENT_TYPES, contentText } from "./content.ts";
 import { START_MS } from "./stream-fixture.ts";
 import { befall, Lost, settled, StreamWorld } from "./stream-world.ts";
@@ -31,7 +32,11 @@ type Bytes = Uint8Array<ArrayBuffer>;
 /** Drives streams on SQLite of Node.js; a restart forgets everything but the database. */
 export class StreamDriver implements Driver {
   readonly startMs = START_MS;
-  readonly world = new StreamWorld();
+  readonly world: StreamWorld;
+
+  constructor(world = new StreamWorld()) {
+    this.world = world;
+  }
 
   async apply(command: Command): Promise<Observed> {
     switch (command.kind) {
@@ -119,17 +124,21 @@ export class StreamDriver implements Driver {
   }
 
   /** As the edge does it: from whoever has it, and an exact place in inherited bytes is checked by its owner. */
-  #wholeRange({ page, stretches, from, to }: ReadFacts, isExact: boolean): Result<PageFacts> {
+  #wholeRange({ stretches, from, to, ...first }: ReadFacts, isExact: boolean): Result<{ page: Bytes }> {
+    if (isExact && !this.world.beginsAtBoundary(first)) return refuseUnaligned();
+    const page = this.world.bytesOf(first);
     const pieces: Bytes[] = [page];
     const check = isExact && page.length === 0 ? ({ checkFrom: true } as const) : {};
     for (let at = from + page.length; at < to; at += pieces.at(-1)?.length ?? 0) {
       const { name, ...range } = stretches.find((stretch) => at < stretch.to) as Stretch;
       const more = this.world.stream(name).page({ ...range, from: at, paging: "bytes", ...(at === from ? check : {}) });
       if (!more.ok) return more;
-      if (more.page.length === 0) throw new Error(`${name} has a hole at ${at}.`);
-      pieces.push(more.page);
+      if (isExact && at === from && !this.world.beginsAtBoundary(more)) return refuseUnaligned();
+      const bytes = this.world.bytesOf(more);
+      if (bytes.length === 0) throw new Error(`${name} has a hole at ${at}.`);
+      pieces.push(bytes);
     }
-    return { ok: true, page: concatBytes(pieces), end: to };
+    return { ok: true, page: concatBytes(pieces) };
   }
 }
 

@@ -8,7 +8,14 @@ import { Stream } from "../../src/stream/stream.ts";
 export type Host = FakeHost<LiveReaders, PeerApi>;
 
 export const START_MS = 1_800_000_000_000;
-const LIMITS = { readBytesMax: 2 ** 30, pendingBytesMax: 2 ** 25, readersMax: 1_000 };
+export const LIMITS = {
+  readBytesMax: 2 ** 30,
+  pendingBytesMax: 2 ** 25,
+  readersMax: 1_000,
+  segmentBytes: 2 ** 23,
+  segmentBytesMin: 2 ** 18,
+  segmentAgeSeconds: 86_400,
+};
 
 export function newHost(name?: string): Host {
   return new FakeHost((sockets) => new LiveReaders(sockets), START_MS, name);

@@ -1,14 +1,15 @@
 import { inheritedStretches, type Lineage, type Problem, type Result } from "@durable-streams-cloudflare/protocol";
 import { concatBytes, RESTART_MS, type Interruption } from "@durable-streams-cloudflare/testkit";
-import { FakeHost } from "@durable-streams-cloudflare/testkit/node-host";
+import { FakeHost, type FakeSegmentStore } from "@durable-streams-cloudflare/testkit/node-host";
 
 import type { Database, SqlValue } from "../../src/storage/database.ts";
-import type { PeerApi } from "../../src/stream/commands.ts";
+import type { SegmentStore } from "../../src/storage/segment-store.ts";
+import type { PageFacts, PeerApi } from "../../src/stream/commands.ts";
 import type { StreamHost } from "../../src/stream/host.ts";
 import { LiveReaders } from "../../src/stream/live-readers.ts";
 import { peerOf } from "../../src/stream/peer.ts";
-import { Stream } from "../../src/stream/stream.ts";
-import { START_MS, type Host } from "./stream-fixture.ts";
+import { Stream, type StreamLimits } from "../../src/stream/stream.ts";
+import { LIMITS, START_MS, type Host } from "./stream-fixture.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -36,6 +37,8 @@ interface Held {
 
 /** The runtime's `scheduler`: pauses between two tries take no time here. */
 Object.assign(globalThis, { scheduler: { wait: () => Promise.resolve() } });
+/** Longer than the object waits for an upload. */
+const UPLOAD_MS_MAX = 120_000;
 
 const NEVER = new Promise<never>(() => undefined);
 
@@ -46,7 +49,9 @@ const NEVER = new Promise<never>(() => undefined);
 export class StreamWorld {
   nowMs = START_MS;
   isHeld = false;
-  readonly #readBytesMax: number;
+  readonly #limits: StreamLimits;
+  /** Where the streams' cold segments go, if they have any. */
+  readonly segments: FakeSegmentStore | undefined;
   /** Messages between objects so far, by method. */
   readonly calls: { readonly to: string; readonly method: string }[] = [];
   readonly #hosts = new Map<string, Host>();
@@ -55,8 +60,9 @@ export class StreamWorld {
   /** Every byte ever written, by stream and incarnation: what reads must return. */
   readonly #written = new Map<string, Map<number, Bytes>>();
 
-  constructor({ readBytesMax = 2 ** 30 } = {}) {
-    this.#readBytesMax = readBytesMax;
+  constructor({ segments, ...limits }: Partial<StreamLimits> & { readonly segments?: FakeSegmentStore } = {}) {
+    this.#limits = { ...LIMITS, ...limits };
+    this.segments = segments;
   }
 
   get names(): string[] {
@@ -148,8 +154,9 @@ export class StreamWorld {
       for (let from = range.from; from < range.to; from += pieces.at(-1)?.length ?? 0) {
         const page = this.stream(owner).page({ ...range, from, paging: "bytes" });
         if (!page.ok) return page;
-        if (page.page.length === 0) throw new Error(`${owner} has a hole at ${from}.`);
-        pieces.push(page.page);
+        const bytes = this.bytesOf(page);
+        if (bytes.length === 0) throw new Error(`${owner} has a hole at ${from}.`);
+        pieces.push(bytes);
       }
     }
     return { ok: true, bytes: concatBytes(pieces), lineage };
@@ -199,6 +206,8 @@ export class StreamWorld {
       name,
       database: this.#recording(name, base.database),
       readers: base.readers,
+      segments: this.segments && this.#storeOf(() => life, this.segments),
+      report: (message, error) => base.report(message, error),
       now: () => this.nowMs,
       newId: () => base.newId(),
       random: () => base.random(),
@@ -211,7 +220,7 @@ export class StreamWorld {
       clearAlarm: () => base.clearAlarm(),
       peer: (to) => this.#peer(life, to),
     };
-    const stream = new Stream(host, { readBytesMax: this.#readBytesMax, pendingBytesMax: 2 ** 25, readersMax: 1_000 });
+    const stream = new Stream(host, this.#limits);
     const crash = (): void => reject(new Lost("The object crashed."));
     const life: Life = { stream, crashed, crash, isOver: false, isRinging: false };
     return life;
@@ -248,6 +257,67 @@ export class StreamWorld {
   async #arriveLate(to: string, invoke: (peer: Stream) => unknown): Promise<void> {
     if ((await this.#fate(undefined)) !== "arrives") return;
     await this.ask(to, async (peer) => invoke(peer)).catch(ignoreLost);
+  }
+
+  /** The bytes of a page: cold ones by the documented format alone. */
+  bytesOf({ page, cold }: PageFacts): Bytes {
+    if (cold.length === 0) return page;
+    return concatBytes(
+      cold.flatMap((slice) => {
+        const { from, to } = slice;
+        return this.#blocksOf(slice).map(({ at, payload }) =>
+          payload.subarray(Math.max(0, from - at), Math.max(0, to - at)),
+        );
+      }),
+    );
+  }
+
+  /** Whether a page begins where an append ended; the object has looked at that already unless it is cold. */
+  beginsAtBoundary({ cold: [slice] }: PageFacts): boolean {
+    const block = slice && this.#blocksOf(slice)[0];
+    if (slice === undefined || block === undefined) return true;
+    return slice.from === block.at ? !block.continued : block.ends.includes(slice.from - block.at);
+  }
+
+  #blocksOf({ key, offset, end, position }: PageFacts["cold"][number]): (StoredBlock & { readonly at: number })[] {
+    const object = this.segments?.objects.get(key);
+    if (object === undefined) throw new Error(`The object ${key} is missing.`);
+    let at = position;
+    return blocksIn(object.slice(offset, end)).map((block) => {
+      const found = { ...block, at };
+      at += block.payload.length;
+      return found;
+    });
+  }
+
+  /** An upload arrives in whole or not at all, also when its sender is gone by then; but not after a long time. */
+  #storeOf(lifeOf: () => Life, store: FakeSegmentStore): SegmentStore {
+    const call = async <Answer>(method: string, invoke: () => Promise<Answer>): Promise<Answer> => {
+      const life = lifeOf();
+      const sentAtMs = this.nowMs;
+      this.calls.push({ to: "R2", method });
+      try {
+        const fate = await this.#fate(undefined);
+        const isInTime = (): boolean => this.nowMs - sentAtMs <= UPLOAD_MS_MAX;
+        if (fate === "late") void this.#fate(undefined).then(() => (isInTime() ? invoke() : undefined));
+        if (fate !== "arrives" || !isInTime()) throw new Lost("The request was lost.");
+        const answer = await invoke();
+        if ((await this.#fate(undefined)) !== "arrives") throw new Lost("The answer was lost.");
+        return answer;
+      } finally {
+        if (life.isOver) await NEVER;
+      }
+    };
+    return {
+      put: async (key, size, pieces, signal) => {
+        const body: Bytes[] = [];
+        for await (const piece of pieces) body.push(piece);
+        return call("put", () => store.put(key, size, each(body), signal));
+      },
+      get: (key, offset, length) => store.get(key, offset, length),
+      list: (prefix) => call("list", () => store.list(prefix)),
+      delete: (keys) => call("delete", () => store.delete(keys)),
+    };
   }
 
   async #hold(owner: Life): Promise<void> {
@@ -297,6 +367,30 @@ export async function befall(
 
 function ignoreLost(error: unknown): void {
   if (!(error instanceof Lost)) throw error;
+}
+
+interface StoredBlock {
+  readonly continued: boolean;
+  readonly ends: readonly number[];
+  readonly payload: Bytes;
+}
+
+/** Blocks that lie one behind the other. */
+function blocksIn(bytes: Bytes): StoredBlock[] {
+  const blocks: StoredBlock[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const view = new DataView(bytes.buffer, at);
+    const count = view.getUint32(60);
+    const start = at + 64 + 4 * count;
+    const ends = Array.from({ length: count }, (_, index) => view.getUint32(64 + 4 * index));
+    at = start + view.getUint32(56);
+    blocks.push({ continued: (view.getUint32(36) & 1) !== 0, ends, payload: bytes.subarray(start, at) });
+  }
+  return blocks;
+}
+
+async function* each<Item>(items: readonly Item[]): AsyncGenerator<Item> {
+  yield* items;
 }
 
 /** When nothing goes on any more by itself. */

@@ -5,6 +5,7 @@ declare namespace Cloudflare {
     durableNamespaces: "StreamDO" | "ProjectDO";
   }
   interface Env {
+    SEGMENTS: R2Bucket;
     STREAMS: DurableObjectNamespace<import("../../src/worker.ts").StreamDO>;
     PROJECTS: DurableObjectNamespace<import("../../src/worker.ts").ProjectDO>;
     REGISTRY: KVNamespace;

@@ -14,12 +14,14 @@ export interface Edge {
 interface EdgeOptions {
   readonly vars?: Readonly<Record<string, string>>;
   readonly authorize?: Authorize;
+  /** What the edge, but not the object, has for R2. */
+  readonly segments?: R2Bucket;
 }
 
-export function newEdge({ vars = {}, authorize }: EdgeOptions = {}): Edge {
+export function newEdge({ vars = {}, authorize, segments = env.SEGMENTS }: EdgeOptions = {}): Edge {
   const name = `test/${crypto.randomUUID()}`;
   const server = createDurableStreams(authorize === undefined ? {} : { authorize });
-  const bindings = { ...env, TENANCY: "path", AUTH_MODE: "none", LOG_LEVEL: "off", ...vars };
+  const bindings = { ...env, TENANCY: "path", AUTH_MODE: "none", LOG_LEVEL: "off", SEGMENTS: segments, ...vars };
   return {
     fetch: (query = "", init = {}) =>
       server.fetch(

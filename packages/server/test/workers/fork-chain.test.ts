@@ -1,7 +1,8 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 
-import { readFirstPage, nextPage } from "../../src/http/paging.ts";
+import { parseConfig } from "../../src/config.ts";
+import { RestOfRange, startReading } from "../../src/http/paging.ts";
 import { StreamClient } from "../../src/http/stream-client.ts";
 import { append, content } from "./edge.ts";
 import { EventReader } from "./events.ts";
@@ -59,11 +60,12 @@ describe(`a chain of ${DEPTH} forks, each with bytes of its own`, () => {
         };
       },
     });
-    const client = new StreamClient(streams, last().name);
-    const facts = await readFirstPage(client, { from: { kind: "start" }, ifNoneMatch: null, paging: "bytes" });
-    if (!facts.ok) throw new Error(facts.problem.code);
-    for (let position = facts.page.length; position < facts.to;)
-      position += (await nextPage(client, facts.stretches, position)).length;
+    const reader = { stream: new StreamClient(streams, last().name), segments: undefined, config: parseConfig({}) };
+    const reading = await startReading(reader, { from: { kind: "start" }, ifNoneMatch: null, paging: "bytes" });
+    if (!reading.ok) throw new Error(reading.problem.code);
+    const rest = new RestOfRange(reader, reading);
+    for (let position = reading.facts.page.length; position < reading.facts.to;)
+      position += (await rest.next(position)).length;
     expect(new Set(asked).size).toBe(DEPTH + 1);
     expect(asked.length).toBeLessThanOrEqual(DEPTH + 2);
   });

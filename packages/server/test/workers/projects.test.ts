@@ -256,9 +256,7 @@ describe("a reader key", () => {
     const keys = `/v1/projects/${project.name}/reader-keys`;
     const manager = await newToken(project);
     const { key } = await json<{ key: string }>(await service.fetch(keys, withToken("POST", manager, { stream })));
-    const tail = (await service.fetch(path, withToken("HEAD", manager))).headers.get("Stream-Next-Offset") ?? "";
-    await service.fetch(path, withToken("POST", manager, "more"));
-    const response = await service.fetch(`${path}?offset=${tail}&key=${key}`);
+    const response = await service.fetch(`${path}?offset=-1&key=${key}`);
     expect(response.status).toBe(200);
     expect(response.headers.get("Cache-Control")).toBe("public, max-age=60, stale-while-revalidate=300");
     expect(response.headers.get("Vary") ?? "").not.toContain("Authorization");
@@ -293,7 +291,7 @@ describe("public streams", () => {
     const service = newService();
     const project = await newProject(service, { publicStreams: ["s-*"] });
     const path = await newProjectStream(service, project);
-    const response = await service.fetch(`${path}?offset=-1`);
+    const response = await service.fetch(path);
     expect(response.status).toBe(200);
     expect(response.headers.get("Cache-Control")).toContain("public");
     expect((await service.fetch(path, { method: "POST", body: "x" })).status).toBe(401);

@@ -15,8 +15,7 @@ import { logFault } from "../../telemetry/log.ts";
 import type { Granted } from "../authorize.ts";
 import { readCacheControl } from "../cache-control.ts";
 import type { Exchange } from "../exchange.ts";
-import { nextPage } from "../paging.ts";
-import { Renewal } from "../renewal.ts";
+import { RestOfRange, type Reading } from "../paging.ts";
 import { emptyBody, toBody } from "./payload.ts";
 
 export type LiveMode = "long-poll" | "sse";
@@ -56,7 +55,8 @@ export function parseReadQuery(url: string): Result<{ query: ReadQuery }> {
 }
 
 /** @param cursor the `Stream-Cursor` of a live read; catch-up reads have none. */
-export function readResponse(exchange: Exchange, facts: ReadFacts, query: ReadQuery, cursor?: string): Response {
+export function readResponse(exchange: Exchange, reading: Reading, query: ReadQuery, cursor?: string): Response {
+  const { facts } = reading;
   const headers = readHeaders(facts, exchange.granted, query);
   if (cursor !== undefined) headers.set(HEADER.cursor, cursor);
   if (facts.notModified) {
@@ -66,7 +66,7 @@ export function readResponse(exchange: Exchange, facts: ReadFacts, query: ReadQu
   const framing = framingOf(facts.contentType);
   if (facts.to === facts.from) return new Response(emptyBody(framing), { headers });
   const fitsInOnePage = facts.page.length === facts.to - facts.from;
-  const body = fitsInOnePage ? toBody(facts.page, framing, true, true) : pagedBody(exchange, facts);
+  const body = fitsInOnePage ? toBody(facts.page, framing, true, true) : pagedBody(exchange, reading);
   return new Response(body, { headers });
 }
 
@@ -92,34 +92,28 @@ export function readHeaders(
 }
 
 /** The promised range, page by page, as fast as the client takes it and no faster. */
-function pagedBody(exchange: Exchange, facts: ReadFacts): ReadableStream<Uint8Array> {
+function pagedBody(exchange: Exchange, reading: Reading): ReadableStream<Uint8Array> {
+  const { facts } = reading;
   const framing = framingOf(facts.contentType);
-  const { to, stretches } = facts;
+  const rest = new RestOfRange(exchange, reading);
+  const { to } = facts;
   let position = facts.from;
-  let next: Uint8Array<ArrayBuffer> | undefined = facts.page;
-  const renewal = new Renewal(exchange.stream, facts.lifetime);
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
-      const page = next ?? (await fetchNext(exchange, renewal, stretches, position));
-      next = undefined;
       const isFirst = position === facts.from;
+      const page = isFirst ? facts.page : await nextOf(exchange, rest, position);
       position += page.length;
       controller.enqueue(toBody(page, framing, isFirst, position === to));
       if (position === to) controller.close();
     },
+    cancel: () => rest.cancel(),
   });
 }
 
 /** What fails here fails after the response has begun, so this is the only place that can tell of it. */
-async function fetchNext(
-  { stream, config }: Exchange,
-  renewal: Renewal,
-  stretches: ReadFacts["stretches"],
-  position: number,
-): Promise<Uint8Array<ArrayBuffer>> {
+async function nextOf({ config }: Exchange, rest: RestOfRange, position: number): Promise<Uint8Array<ArrayBuffer>> {
   try {
-    await renewal.goOn();
-    return await nextPage(stream, stretches, position);
+    return await rest.next(position);
   } catch (error) {
     logFault(config.logLevel, "A read broke off.", error);
     throw error;

@@ -18,7 +18,7 @@ import { NO_STORE } from "../cache-control.ts";
 import { toBody } from "../codec/payload.ts";
 import { readHeaders, readResponse, type ReadQuery } from "../codec/read.ts";
 import type { Exchange } from "../exchange.ts";
-import { readFirstPage } from "../paging.ts";
+import { startReading } from "../paging.ts";
 import { listen } from "./reader-socket.ts";
 
 /** Pause before attaching again after the object went away. */
@@ -57,8 +57,8 @@ async function readAll(
   cursor: string,
 ): Promise<Result<{ response: Response }>> {
   const ifNoneMatch = exchange.request.headers.get("If-None-Match");
-  const facts = await readFirstPage(exchange.stream, { from, ifNoneMatch, paging: "bytes" });
-  return facts.ok ? { ok: true, response: readResponse(exchange, facts, query, cursor) } : facts;
+  const reading = await startReading(exchange, { from, ifNoneMatch, paging: "bytes" });
+  return reading.ok ? { ok: true, response: readResponse(exchange, reading, query, cursor) } : reading;
 }
 
 function at({ lineage, position }: AttachFacts): OffsetRef {

@@ -16,14 +16,14 @@ import {
   type Lineage,
   type OffsetRef,
   type Problem,
-  type Stretch,
 } from "@durable-streams-cloudflare/protocol";
 
 import type { AttachFacts } from "../../stream/commands.ts";
 import type { LiveFrame } from "../../stream/live-frame.ts";
 import { logFault } from "../../telemetry/log.ts";
 import type { Exchange } from "../exchange.ts";
-import { nextPage, readFirstPage } from "../paging.ts";
+import type { Reading } from "../paging.ts";
+import { CatchUp } from "./catch-up.ts";
 import { listen, type ReaderSocket } from "./reader-socket.ts";
 import { SseEncoder, type Standing } from "./sse-encoder.ts";
 
@@ -48,11 +48,10 @@ function encodeProblem({ code, detail }: Told): Uint8Array {
   return encoder.encode(problemEvent({ code, detail }));
 }
 
-/** What is left of a large batch whose event has begun. */
-interface Rest {
-  readonly stretch: Stretch;
-  /** What its end says. */
-  readonly standing: Standing;
+/** How a session begins: at the tail with a socket, or behind it with a first read. */
+export interface SessionStart {
+  readonly socket: WebSocket | undefined;
+  readonly reading: Reading | undefined;
 }
 
 export class SseSession {
@@ -71,11 +70,14 @@ export class SseSession {
   #position: number;
   #catchingUp: Promise<void> | undefined;
   #losses = 0;
-  #rest: Rest | undefined;
+  readonly #pages: CatchUp;
+  /** An append has begun and not ended yet. */
+  #isInEvent = false;
   /** The session's time is over, and only the event that has begun keeps it. */
   #due: { readonly problem: Told | undefined } | undefined;
 
-  constructor(exchange: Exchange, facts: AttachFacts, socket: WebSocket | undefined, clientCursor: string | null) {
+  constructor(exchange: Exchange, facts: AttachFacts, { socket, reading }: SessionStart, clientCursor: string | null) {
+    this.#pages = new CatchUp(exchange, facts, reading);
     this.#exchange = exchange;
     this.#lineage = facts.lineage;
     this.#position = facts.position;
@@ -122,38 +124,23 @@ export class SseSession {
   }
 
   async #catchUpLoop(): Promise<void> {
-    while (this.#mode === "catching-up" && this.#hasRoom()) {
-      await (this.#rest === undefined ? this.#readBatch() : this.#readRest(this.#rest));
-    }
+    while (this.#mode === "catching-up" && this.#hasRoom()) await this.#readOn();
   }
 
-  async #readBatch(): Promise<void> {
-    const command = { from: this.#offset(), ifNoneMatch: null, paging: "appends" } as const;
-    const read = await readFirstPage(this.#exchange.stream, command);
+  /** No `control` says anything before a whole append is out: a client that is cut off resumes before it. */
+  async #readOn(): Promise<void> {
+    const page = await this.#pages.next(this.#position);
     if (this.#mode !== "catching-up") return;
-    if (!read.ok) return this.#finishLate(read.problem);
+    if (!page.ok) return this.#finishLate(page.problem);
     this.#losses = 0;
-    this.#position += read.page.length;
-    const { page, end, stretches } = read;
-    const [stretch] = stretches;
-    const upToDate = end === read.tail;
-    const standing = { position: end, upToDate, closed: upToDate && read.closed };
-    if (this.#position < end && stretch !== undefined) {
-      this.#rest = { stretch: { ...stretch, to: end }, standing };
-      return this.#send(this.#encoder.part(page));
-    }
-    if (page.length > 0 || standing.closed) this.#send(this.#encoder.batch(page, standing));
-    await this.#endBatch(standing);
-  }
-
-  /** No `control` says anything before the whole batch is out: a client that is cut off resumes before it. */
-  async #readRest({ stretch, standing }: Rest): Promise<void> {
-    const page = await nextPage(this.#exchange.stream, [stretch], this.#position);
-    if (this.#mode !== "catching-up") return;
-    this.#position += page.length;
-    if (this.#position < standing.position) return this.#send(this.#encoder.part(page));
-    this.#rest = undefined;
-    this.#send(this.#encoder.part(page, standing));
+    this.#position += page.bytes.length;
+    const wasInEvent = this.#isInEvent;
+    this.#isInEvent = !page.isEnd;
+    if (!page.isEnd) return this.#send(this.#encoder.part(page.bytes));
+    const upToDate = this.#position === page.tail;
+    const standing = { position: this.#position, upToDate, closed: upToDate && page.closed };
+    if (wasInEvent) this.#send(this.#encoder.part(page.bytes, standing));
+    else if (page.bytes.length > 0 || standing.closed) this.#send(this.#encoder.batch(page.bytes, standing));
     await this.#endBatch(standing);
   }
 
@@ -224,12 +211,12 @@ export class SseSession {
 
   /** Besides keeping the connection open, this is how a client that went away is noticed at all. */
   #beat(): void {
-    if (this.#hasRoom() && this.#rest === undefined) this.#send(heartbeat);
+    if (this.#hasRoom() && !this.#isInEvent) this.#send(heartbeat);
   }
 
   /** An event that has begun is brought to its end, or a client slower than a session would never get past it. */
   #fallDue(problem: Told | undefined): void {
-    if (this.#rest === undefined) this.#finish(problem);
+    if (!this.#isInEvent) this.#finish(problem);
     else this.#due = { problem };
   }
 
@@ -261,6 +248,7 @@ export class SseSession {
   #release(): void {
     this.#mode = "over";
     this.#socket?.close();
+    this.#pages.cancel();
     if (this.#heartbeatTimer !== null) clearInterval(this.#heartbeatTimer);
     if (this.#endTimer !== null) clearTimeout(this.#endTimer);
     this.#exchange.request.signal.removeEventListener("abort", this.#onAbort);

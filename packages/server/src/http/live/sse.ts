@@ -1,10 +1,12 @@
 /** SSE [PROTOCOL §5.8]: the response, and what makes it begin. */
 
-import { HEADER, isTextual, refuse, type Result } from "@durable-streams-cloudflare/protocol";
+import { HEADER, isTextual, refAt, refuse, type Result } from "@durable-streams-cloudflare/protocol";
 
 import { EVENT_STREAM } from "../cache-control.ts";
 import type { ReadQuery } from "../codec/read.ts";
 import type { Exchange } from "../exchange.ts";
+import { startReading } from "../paging.ts";
+import { eventsFrom } from "./catch-up.ts";
 import { SseSession } from "./sse-session.ts";
 
 /** Errors are plain HTTP, before any header of the event stream is sent. */
@@ -12,6 +14,10 @@ export async function serverSentEvents(exchange: Exchange, query: ReadQuery): Pr
   const attached = await exchange.stream.attach(query.offset);
   if (!attached.ok) return attached;
   const { facts, socket } = attached;
+  // What is wrong with a cold or inherited place is only found by reading there.
+  const from = refAt(facts.lineage, facts.position);
+  const reading = facts.standing === "behind" ? await startReading(exchange, eventsFrom(from)) : undefined;
+  if (reading?.ok === false) return reading;
   if (facts.standing === "live" && socket === undefined) {
     return refuse("internal", "The object attached a reader without a socket.");
   }
@@ -22,6 +28,6 @@ export async function serverSentEvents(exchange: Exchange, query: ReadQuery): Pr
     "X-Accel-Buffering": "no",
   });
   if (!isTextual(facts.contentType)) headers.set(HEADER.sseDataEncoding, "base64");
-  const session = new SseSession(exchange, facts, socket, query.cursor);
+  const session = new SseSession(exchange, facts, { socket, reading }, query.cursor);
   return { ok: true, response: new Response(session.body, { headers }) };
 }

@@ -19,7 +19,7 @@ import { appendWhenDue } from "../early-append.ts";
 import type { Exchange } from "../exchange.ts";
 import { longPoll } from "../live/long-poll.ts";
 import { serverSentEvents } from "../live/sse.ts";
-import { readFirstPage } from "../paging.ts";
+import { startReading } from "../paging.ts";
 import { parseTargetPath, STREAM_ROOT } from "../target.ts";
 
 type Handled = Result<{ response: Response }>;
@@ -99,8 +99,8 @@ async function read(exchange: Exchange): Promise<Handled> {
   if (query.live === "long-poll") return longPoll(exchange, query);
   if (query.live === "sse") return serverSentEvents(exchange, query);
   const ifNoneMatch = exchange.request.headers.get("If-None-Match");
-  const facts = await readFirstPage(exchange.stream, { from: query.offset, ifNoneMatch, paging: "bytes" });
-  return facts.ok ? { ok: true, response: readResponse(exchange, facts, query) } : facts;
+  const reading = await startReading(exchange, { from: query.offset, ifNoneMatch, paging: "bytes" });
+  return reading.ok ? { ok: true, response: readResponse(exchange, reading, query) } : reading;
 }
 
 async function remove({ stream }: Exchange): Promise<Handled> {

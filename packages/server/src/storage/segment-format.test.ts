@@ -1,0 +1,132 @@
+import { assertProperty, concatBytes, patternBytes } from "@durable-streams-cloudflare/testkit";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+
+import {
+  BLOCK_HEADER_BYTES,
+  blockRestBytes,
+  decodeBlock,
+  FOOTER_BYTES,
+  HEADER_BYTES,
+  INDEX_ENTRY_BYTES,
+  isBlockBoundary,
+  SegmentEncoder,
+  SegmentError,
+  segmentSize,
+  storedBytesOf,
+  type Block,
+} from "./segment-format.ts";
+
+const INCARNATION = 1_800_000_000_000;
+const RANGE = { incarnation: INCARNATION, first: 7, last: 2 ** 52 };
+
+function blockOf(sizes: readonly number[], more: Partial<Block> = {}): Block {
+  let end = 0;
+  const ends = sizes.map((size) => (end += size));
+  return { position: 7, continued: false, open: false, ends, payload: patternBytes(end), ...more };
+}
+
+function encode(block: Block) {
+  return new SegmentEncoder(RANGE).block(block);
+}
+
+describe("a block", () => {
+  it("is read back as it was", async () => {
+    const arbitrary = fc.record({
+      position: fc.nat({ max: Number.MAX_SAFE_INTEGER }),
+      sizes: fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1, maxLength: 20 }),
+      continued: fc.boolean(),
+      open: fc.boolean(),
+    });
+    const property = fc.asyncProperty(arbitrary, async ({ position, sizes, continued, open }) => {
+      const block = blockOf(sizes, { position, continued, open });
+      const bytes = await encode(block);
+      expect(bytes.length).toBe(storedBytesOf(block.payload.length, block.ends.length));
+      const rest = blockRestBytes(bytes.subarray(0, BLOCK_HEADER_BYTES), INCARNATION, position);
+      expect(rest).toBe(bytes.length - BLOCK_HEADER_BYTES);
+      expect(await decodeBlock(bytes)).toEqual(block);
+    });
+    await assertProperty("segment blocks", property, 200);
+  });
+
+  it("with any bit changed is refused", async () => {
+    const bytes = await encode(blockOf([3, 4]));
+    for (let index = 0; index < bytes.length; index += 1) {
+      const damaged = bytes.slice();
+      damaged[index] = (damaged[index] ?? 0) ^ (1 << (index % 8));
+      const read = async () => {
+        blockRestBytes(damaged.subarray(0, BLOCK_HEADER_BYTES), INCARNATION, 7);
+        await decodeBlock(damaged);
+      };
+      await expect(read()).rejects.toThrow(SegmentError);
+    }
+  });
+
+  it("that is cut short is refused", async () => {
+    const bytes = await encode(blockOf([3, 4]));
+    for (let length = BLOCK_HEADER_BYTES; length < bytes.length; length += 1) {
+      await expect(decodeBlock(bytes.subarray(0, length))).rejects.toThrow(SegmentError);
+    }
+  });
+
+  it.each([
+    { about: "another life of the stream", incarnation: INCARNATION + 1, position: 7 },
+    { about: "another position", incarnation: INCARNATION, position: 8 },
+  ])("of $about is refused, although it is whole", async ({ incarnation, position }) => {
+    const header = (await encode(blockOf([3]))).subarray(0, BLOCK_HEADER_BYTES);
+    expect(() => blockRestBytes(header, incarnation, position)).toThrow(SegmentError);
+  });
+
+  it("that claims more than any block has is refused before room is made for it", async () => {
+    for (const at of [56, 60]) {
+      const header = (await encode(blockOf([3]))).slice(0, BLOCK_HEADER_BYTES);
+      new DataView(header.buffer).setUint32(at, 2 ** 31);
+      expect(() => blockRestBytes(header, INCARNATION, 7)).toThrow("too large");
+    }
+  });
+
+  it("knows where appends end, and whether one ended where it begins", () => {
+    const block = blockOf([3, 4]);
+    expect([7, 8, 10, 14].map((place) => isBlockBoundary(block, place))).toEqual([true, false, true, true]);
+    expect(isBlockBoundary({ ...block, continued: true }, 7)).toBe(false);
+  });
+});
+
+describe("a segment", () => {
+  async function segmentOf(blocks: readonly Block[]) {
+    const encoder = new SegmentEncoder(RANGE);
+    const pieces = [encoder.header()];
+    for (const block of blocks) pieces.push(await encoder.block(block));
+    const end = await encoder.finish();
+    return { bytes: concatBytes([...pieces, end]), end };
+  }
+
+  it("has the size that its blocks say", async () => {
+    const blocks = [blockOf([3, 4]), blockOf([5], { position: 14 })];
+    const sizes = blocks.map(({ payload, ends }) => ({
+      payloadBytes: payload.length,
+      storedBytes: storedBytesOf(payload.length, ends.length),
+    }));
+    const { bytes } = await segmentOf(blocks);
+    expect(bytes.length).toBe(segmentSize(sizes));
+    expect(bytes.length).toBe(HEADER_BYTES + 2 * 64 + 3 * 4 + 12 + 2 * INDEX_ENTRY_BYTES + FOOTER_BYTES);
+  });
+
+  it("is the same bytes for the same blocks, and ends with other bytes for any other", async () => {
+    const one = await segmentOf([blockOf([3, 4])]);
+    expect((await segmentOf([blockOf([3, 4])])).bytes).toEqual(one.bytes);
+    const other = blockOf([3, 4]);
+    other.payload[6] = (other.payload[6] ?? 0) ^ 1;
+    expect((await segmentOf([other])).end).not.toEqual(one.end);
+    expect((await segmentOf([blockOf([4, 3])])).end).not.toEqual(one.end);
+  });
+
+  it("begins and ends as documented: a change here is another version", async () => {
+    const { bytes, end } = await segmentOf([blockOf([3, 4])]);
+    expect(Buffer.from(bytes.subarray(0, HEADER_BYTES)).toString("hex")).toBe(
+      `${Buffer.from("DSSEGMEN").toString("hex")}0000000100000000000001a3185c500000000000000000070010000000000000`,
+    );
+    expect(Buffer.from(end.subarray(INDEX_ENTRY_BYTES, INDEX_ENTRY_BYTES + 8)).toString()).toBe("DSSEGEND");
+    expect(end.length).toBe(INDEX_ENTRY_BYTES + FOOTER_BYTES);
+  });
+});

@@ -1,0 +1,60 @@
+/** The port to where segments are kept: R2, or what a test puts in its place. */
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+export interface SegmentStore {
+  /**
+   * Writes an object of a known size, unless there is one of that name.
+   * @returns `false` when there is one already; it is left as it is.
+   */
+  put(key: string, size: number, pieces: AsyncIterable<Bytes>, signal: AbortSignal): Promise<boolean>;
+  /** Part of an object, as a stream of bytes; `undefined` when there is no such object. */
+  get(key: string, offset: number, length: number): Promise<ReadableStream<Uint8Array> | undefined>;
+  /** Keys that begin like that, at most a thousand. */
+  list(prefix: string): Promise<readonly string[]>;
+  /** Deletes at most a thousand objects; those that are not there do no harm. */
+  delete(keys: readonly string[]): Promise<void>;
+}
+
+export function r2SegmentStore(bucket: R2Bucket): SegmentStore {
+  return {
+    put: (key, size, pieces, signal) => put(bucket, { key, size, pieces, signal }),
+    get: async (key, offset, length) => (await bucket.get(key, { range: { offset, length } }))?.body,
+    list: async (prefix) => (await bucket.list({ prefix })).objects.map(({ key }) => key),
+    delete: (keys) => bucket.delete([...keys]),
+  };
+}
+
+interface Put {
+  readonly key: string;
+  readonly size: number;
+  readonly pieces: AsyncIterable<Bytes>;
+  readonly signal: AbortSignal;
+}
+
+/** R2 takes a stream if its length is known; so no more than a piece is in memory at a time. */
+async function put(bucket: R2Bucket, { key, size, pieces, signal }: Put): Promise<boolean> {
+  const { readable, writable } = new FixedLengthStream(size);
+  const writer = writable.getWriter();
+  const ended = Promise.withResolvers<never>();
+  const end = (reason: unknown): void => {
+    writer.abort(reason).catch(() => undefined);
+    ended.reject(reason);
+  };
+  const onAbort = (): void => end(signal.reason);
+  signal.addEventListener("abort", onAbort);
+  pump(pieces, writer).catch(end);
+  try {
+    const putting = bucket.put(key, readable, { onlyIf: { etagDoesNotMatch: "*" } });
+    return (await Promise.race([putting, ended.promise])) !== null;
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+    // What was refused is not read to its end.
+    writer.abort().catch(() => undefined);
+  }
+}
+
+async function pump(pieces: AsyncIterable<Bytes>, writer: WritableStreamDefaultWriter<Uint8Array>): Promise<void> {
+  for await (const piece of pieces) await writer.write(piece);
+  await writer.close();
+}

@@ -1,0 +1,100 @@
+/** From a frozen table of the hot log to a segment, in two passes, so that neither holds more than a block. */
+
+import type { FrozenTable, HotLog } from "./hot-log.ts";
+import { endsOf, type LogRowNotes } from "./log-rows.ts";
+import {
+  BLOCK_BYTES,
+  BLOCK_ENDS_MAX,
+  SegmentEncoder,
+  storedBytesOf,
+  type Block,
+  type BlockSizes,
+  type SegmentRange,
+} from "./segment-format.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Rows looked at between two breaks: appends go on meanwhile. */
+const ROWS_PER_TURN = 512;
+
+interface BlockPlan {
+  readonly position: number;
+  payloadBytes: number;
+  ends: number;
+  readonly continued: boolean;
+}
+
+/** What a table's segment will be. */
+export interface SegmentPlan {
+  readonly range: SegmentRange;
+  readonly blocks: readonly (BlockPlan & BlockSizes)[];
+  /** When the last of it was committed, in ms. */
+  readonly committedAtMs: number;
+}
+
+/** Looks at the notes only. The same table always gives the same plan. */
+export async function planSegment(log: HotLog, table: FrozenTable, incarnation: number): Promise<SegmentPlan> {
+  const blocks: BlockPlan[] = [];
+  let last: LogRowNotes | undefined;
+  for (let position = table.first; position < table.last;) {
+    const rows = log.tableNotes(table.first, position, ROWS_PER_TURN).filter(({ size }) => size > 0);
+    for (const row of rows) {
+      addRow(blocks, row, last?.notes.open === true);
+      last = row;
+    }
+    if (last === undefined || rows.length === 0)
+      throw new Error("A frozen table of the log is shorter than its range.");
+    position = last.position + last.size;
+    if (position < table.last) await new Promise((resolve) => void setTimeout(resolve, 0));
+  }
+  const range = { incarnation, first: blocks[0]?.position ?? table.first, last: table.last };
+  const sized = blocks.map((block) => ({ ...block, storedBytes: storedBytesOf(block.payloadBytes, block.ends) }));
+  return { range, blocks: sized, committedAtMs: last?.committedAtMs ?? 0 };
+}
+
+/** The segment's bytes, block by block. The last piece is its index and footer. */
+export async function* encodeSegment(
+  log: HotLog,
+  table: FrozenTable,
+  { range, blocks }: SegmentPlan,
+): AsyncGenerator<Bytes, void, undefined> {
+  const encoder = new SegmentEncoder(range);
+  yield encoder.header();
+  for (const plan of blocks) yield encoder.block(readBlock(log, table, plan));
+  yield encoder.finish();
+}
+
+function addRow(blocks: BlockPlan[], row: LogRowNotes, continued: boolean): void {
+  const ends = rowEnds(row).length;
+  const block = blocks.at(-1);
+  const fits =
+    block !== undefined && block.payloadBytes + row.size <= BLOCK_BYTES && block.ends + ends <= BLOCK_ENDS_MAX;
+  if (!fits) {
+    blocks.push({ position: row.position, payloadBytes: row.size, ends, continued });
+    return;
+  }
+  block.payloadBytes += row.size;
+  block.ends += ends;
+}
+
+function readBlock(log: HotLog, table: FrozenTable, plan: BlockPlan): Block {
+  const { position, payloadBytes, continued } = plan;
+  const rows = log.tableRows(table.first, position, position + payloadBytes);
+  const [only] = rows;
+  const isOne = only !== undefined && only.size === payloadBytes;
+  const payload = isOne ? only.bytes : new Uint8Array(payloadBytes);
+  const ends: number[] = [];
+  let open = false;
+  for (const row of rows) {
+    if (!isOne) payload.set(row.bytes, row.position - position);
+    for (const end of rowEnds(row)) ends.push(end - position);
+    open = row.notes.open === true;
+  }
+  return { position, continued, open, ends, payload };
+}
+
+/** Where appends of a row end, each place once: an append that only closes the stream has no bytes. */
+function rowEnds(row: LogRowNotes): number[] {
+  if (row.notes.open === true) return [];
+  return endsOf(row).filter((end, index, all) => end > (all[index - 1] ?? row.position));
+}

@@ -1,0 +1,91 @@
+import { concatBytes } from "./bytes.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+type Operation = "put" | "get" | "list" | "delete";
+
+/**
+ * What goes wrong with one call: `refused`, it has no effect; `lost`, it has its effect, but the caller gets an error;
+ * `cut`, a body ends early; `damaged`, a bit of the body is another; `missing`, as if there were no such object; `held`, it
+ * waits until `release`.
+ */
+export type StoreFault = "refused" | "lost" | "cut" | "damaged" | "missing" | "held";
+
+/** R2 in the shape of the server's port to it (`storage/segment-store.ts`), in memory, with faults on demand. */
+export class FakeSegmentStore {
+  readonly objects = new Map<string, Bytes>();
+  readonly calls: { readonly operation: Operation; readonly key: string }[] = [];
+  /** Bodies that are neither read to their end nor given up. */
+  openBodies = 0;
+  /** Bytes of one piece of a body. */
+  pieceBytes = 1_000;
+  readonly #faults: { readonly operation: Operation; readonly fault: StoreFault }[] = [];
+  #held: (() => void)[] = [];
+
+  /** The next call of that kind goes wrong like that; more of them queue up. */
+  failNext(operation: Operation, fault: StoreFault): void {
+    this.#faults.push({ operation, fault });
+  }
+
+  get heldCount(): number {
+    return this.#held.length;
+  }
+
+  /** Lets go on what is held. */
+  release(): void {
+    for (const go of this.#held.splice(0)) go();
+  }
+
+  async put(key: string, size: number, pieces: AsyncIterable<Bytes>, _signal: AbortSignal): Promise<boolean> {
+    const taken: Bytes[] = [];
+    for await (const piece of pieces) taken.push(piece.slice());
+    const fault = await this.#begin("put", key);
+    if (this.objects.has(key)) return false;
+    const whole = concatBytes(taken);
+    if (whole.length !== size) throw new Error(`The object was announced with ${size} bytes, and has ${whole.length}.`);
+    this.objects.set(key, whole);
+    if (fault === "lost") throw new Error("The answer was lost.");
+    return true;
+  }
+
+  async get(key: string, offset: number, length: number): Promise<ReadableStream<Uint8Array> | undefined> {
+    const fault = await this.#begin("get", key);
+    const object = this.objects.get(key);
+    if (object === undefined || fault === "missing") return undefined;
+    const body = object.slice(offset, offset + length);
+    if (fault === "damaged") body[body.length >> 1] = (body[body.length >> 1] ?? 0) ^ 1;
+    const end = fault === "cut" ? body.length >> 1 : body.length;
+    let at = 0;
+    this.openBodies += 1;
+    return new ReadableStream<Uint8Array>({
+      cancel: () => void (this.openBodies -= 1),
+      pull: (controller) => {
+        if (at >= end) {
+          this.openBodies -= 1;
+          return controller.close();
+        }
+        controller.enqueue(body.slice(at, Math.min(end, at + this.pieceBytes)));
+        at += this.pieceBytes;
+      },
+    });
+  }
+
+  async list(prefix: string): Promise<readonly string[]> {
+    await this.#begin("list", prefix);
+    return [...this.objects.keys()].filter((key) => key.startsWith(prefix)).slice(0, 1_000);
+  }
+
+  async delete(keys: readonly string[]): Promise<void> {
+    const fault = await this.#begin("delete", keys[0] ?? "");
+    for (const key of keys) this.objects.delete(key);
+    if (fault === "lost") throw new Error("The answer was lost.");
+  }
+
+  async #begin(operation: Operation, key: string): Promise<StoreFault | undefined> {
+    this.calls.push({ operation, key });
+    const index = this.#faults.findIndex((candidate) => candidate.operation === operation);
+    const fault = index < 0 ? undefined : this.#faults.splice(index, 1)[0]?.fault;
+    if (fault === "held") await new Promise<void>((resolve) => this.#held.push(resolve));
+    if (fault === "refused") throw new Error("The store is not there.");
+    return fault;
+  }
+}
