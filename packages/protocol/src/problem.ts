@@ -55,6 +55,7 @@ export const PROBLEMS = {
   "producer-headers-invalid": kind(400, "A producer header is malformed"),
   "project-exists": kind(409, "The project exists"),
   "project-not-found": kind(404, "The project does not exist"),
+  "project-removing": kind(409, "The project is being removed", "after"),
   "readers-full": kind(503, "The stream has too many live readers", "after"),
   "route-not-found": kind(404, "There is nothing at this path"),
   "secret-last": kind(409, "The last secret of a project stays"),

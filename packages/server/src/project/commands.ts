@@ -2,6 +2,8 @@
 
 import type { Result } from "@durable-streams-cloudflare/protocol";
 
+import type { Counters } from "../storage/directory-rows.ts";
+import type { StreamNotice } from "../storage/notice-rows.ts";
 import type { ProjectSecret, ProjectSettings, ProjectView } from "./record.ts";
 
 export interface CreateProjectCommand {
@@ -9,6 +11,26 @@ export interface CreateProjectCommand {
   readonly settings: Partial<ProjectSettings>;
   /** `undefined`: the object makes one. */
   readonly secret: string | undefined;
+}
+
+export interface ListCommand {
+  readonly prefix: string;
+  /** The last name of the page before; `""` begins. */
+  readonly after: string;
+  readonly limit: number;
+}
+
+export interface ListedStream {
+  readonly name: string;
+  readonly contentType: string;
+  readonly createdAt: string;
+}
+
+export interface StreamPage {
+  readonly streams: readonly ListedStream[];
+  /** Where the next page begins; `null`: this was the last. */
+  readonly cursor: string | null;
+  readonly counters: Counters;
 }
 
 export type NewSecret = Pick<ProjectSecret, "kid" | "secret">;
@@ -21,7 +43,11 @@ export interface ProjectApi {
   addSecret(secret: string | undefined): Promise<Result<{ secret: NewSecret }>>;
   removeSecret(kid: string): Promise<Result<{ project: ProjectView }>>;
   revokeReadUrls(): Promise<Result<{ project: ProjectView }>>;
+  /** Makes the project's name unknown at once, and its streams one after the other. */
   remove(): Promise<Result<object>>;
+  list(command: ListCommand): Promise<Result<StreamPage>>;
+  /** A stream of the project was made, or has ended. */
+  note(notice: StreamNotice): Promise<void>;
 }
 
 /** What the object needs from where it lives. */
@@ -33,6 +59,9 @@ export interface ProjectHost {
   newSecret(): string;
   /** Writes the edge's copy, as JSON, or removes it. */
   publish(name: string, record: string | null): Promise<void>;
+  /** Deletes a stream. @throws when that could not be done now. */
+  removeStream(project: string, stream: string): Promise<void>;
   setAlarm(atMs: number): void;
+  clearAlarm(): void;
   sync(): Promise<void>;
 }

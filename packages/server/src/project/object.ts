@@ -5,12 +5,15 @@ import { DurableObject } from "cloudflare:workers";
 import { base64url } from "jose";
 
 import { objectDatabase } from "../storage/database.ts";
-import type { CreateProjectCommand, NewSecret, ProjectApi } from "./commands.ts";
+import type { StreamNotice } from "../storage/notice-rows.ts";
+import type { CreateProjectCommand, ListCommand, NewSecret, ProjectApi, StreamPage } from "./commands.ts";
 import { ProjectOwner } from "./owner.ts";
 import { RECORD_KEY_PREFIX, type ProjectSettings, type ProjectView } from "./record.ts";
 
 export interface ProjectEnv {
   readonly REGISTRY: KVNamespace;
+  /** The objects of streams, to delete those of a removed project. */
+  readonly STREAMS: { getByName(name: string): { remove(): Promise<Result<object>> } };
 }
 
 export class ProjectDO extends DurableObject<ProjectEnv> implements ProjectApi {
@@ -28,7 +31,11 @@ export class ProjectDO extends DurableObject<ProjectEnv> implements ProjectApi {
         const key = RECORD_KEY_PREFIX + name;
         return record === null ? env.REGISTRY.delete(key) : env.REGISTRY.put(key, record);
       },
+      removeStream: async (project: string, stream: string) => {
+        await env.STREAMS.getByName(`${project}/${stream}`).remove();
+      },
       setAlarm: (atMs: number) => void storage.setAlarm(atMs),
+      clearAlarm: () => void storage.deleteAlarm(),
       sync: () => storage.sync(),
     };
     this.#owner = new ProjectOwner(objectDatabase(storage), host, id.name);
@@ -56,6 +63,14 @@ export class ProjectDO extends DurableObject<ProjectEnv> implements ProjectApi {
 
   remove(): Promise<Result<object>> {
     return this.#owner.remove();
+  }
+
+  async list(command: ListCommand): Promise<Result<StreamPage>> {
+    return this.#owner.list(command);
+  }
+
+  note(notice: StreamNotice): Promise<void> {
+    return this.#owner.note(notice);
   }
 
   override alarm(): Promise<void> {

@@ -10,11 +10,13 @@ let published: (string | null)[] = [];
 let failures = 0;
 let alarmAtMs: number | undefined;
 let ids = 0;
+let nowMs = 0;
+let removed: string[] = [];
 
 /** A new life of the object, on the same disk. */
 function newOwner(): ProjectOwner {
   const host = {
-    now: () => 1_000_500,
+    now: () => nowMs,
     newKid: () => `kid${(ids += 1)}`,
     newSecret: () => `made${ids}`.padEnd(43, "x"),
     publish: async (_name: string, record: string | null) => {
@@ -24,6 +26,11 @@ function newOwner(): ProjectOwner {
       }
       published.push(record);
     },
+    removeStream: async (project: string, stream: string) => {
+      if (stream === "stuck") throw new Error("The stream does not answer.");
+      removed.push(`${project}/${stream}`);
+    },
+    clearAlarm: () => void (alarmAtMs = undefined),
     setAlarm: (atMs: number) => void (alarmAtMs = atMs),
     sync: async () => undefined,
   };
@@ -42,6 +49,8 @@ beforeEach(() => {
   failures = 0;
   alarmAtMs = undefined;
   ids = 0;
+  nowMs = 1_000_500;
+  removed = [];
 });
 
 describe("secrets", () => {
@@ -114,10 +123,12 @@ describe("a project", () => {
     expect(database.rowsWritten).toBe(0);
   });
 
-  it("that is removed is gone from KV, and may be created anew with other keys", async () => {
+  it("that is removed is gone from KV at once, and may be created anew after two minutes", async () => {
     await create();
     expect(await newOwner().remove()).toEqual({ ok: true });
     expect(published.at(-1)).toBeNull();
+    expect(await create()).toMatchObject({ ok: false, problem: { code: "project-removing" } });
+    nowMs += 120_000;
     expect(await create()).toMatchObject({ ok: true, project: { secrets: [{ kid: "kid2" }] } });
   });
 
@@ -125,5 +136,89 @@ describe("a project", () => {
     await create();
     await newOwner().revokeReadUrls();
     expect(lastPublished().readUrlsFromMs).toBe(1_001_000);
+  });
+});
+
+const created = (stream: string, incarnation = 1) => ({
+  stream,
+  incarnation,
+  contentType: "text/plain",
+  atMs: incarnation,
+});
+const ended = (stream: string, incarnation = 1) => ({ stream, incarnation, contentType: null, atMs: incarnation });
+
+function listed(prefix = "", after = "", limit = 100): readonly string[] {
+  const page = newOwner().list({ prefix, after, limit });
+  return page.ok ? page.streams.map(({ name }) => name) : [];
+}
+
+describe("the directory", () => {
+  it("lists streams by prefix, page by page, in the order of their bytes", async () => {
+    const names = ["b", "a/2", "a/1", "a", "é", "a/10", "\u{10ffff}", "A"];
+    for (const name of names) await newOwner().note(created(name));
+    expect(listed()).toEqual(["A", "a", "a/1", "a/10", "a/2", "b", "é", "\u{10ffff}"]);
+    expect(listed("a/")).toEqual(["a/1", "a/10", "a/2"]);
+    expect(listed("é")).toEqual(["é"]);
+    const pages: string[][] = [];
+    for (let after: string | null = ""; after !== null;) {
+      const page = newOwner().list({ prefix: "a", after, limit: 3 });
+      if (!page.ok) throw new Error("no page");
+      pages.push(page.streams.map(({ name }) => name));
+      after = page.cursor;
+    }
+    expect(pages).toEqual([["a", "a/1", "a/10"], ["a/2"]]);
+  });
+
+  it("takes a notice again, or late, without harm", async () => {
+    const owner = newOwner();
+    await owner.note(created("s", 5));
+    await owner.note(created("s", 5));
+    await owner.note(created("s", 4));
+    await owner.note(ended("s", 4));
+    expect(listed()).toEqual(["s"]);
+    await owner.note(created("s", 6));
+    await owner.note(ended("s", 6));
+    await owner.note(ended("s", 6));
+    expect(owner.list({ prefix: "", after: "", limit: 1 })).toMatchObject({
+      streams: [],
+      counters: { streams: 0, created: 2, ended: 2 },
+    });
+  });
+
+  it("writes two rows for a stream that is made", async () => {
+    await newOwner().note(created("a"));
+    const before = database.rowsWritten;
+    await newOwner().note(created("b"));
+    expect(database.rowsWritten - before).toBe(2);
+  });
+});
+
+describe("a removed project's streams", () => {
+  it("are deleted a page at a time, by one alarm after the other, those that are made meanwhile included", async () => {
+    await create();
+    for (let count = 0; count < 60; count += 1) await newOwner().note(created(`s${count}`));
+    await newOwner().remove();
+    await newOwner().alarm();
+    expect(removed).toHaveLength(50);
+    expect(alarmAtMs).toBeGreaterThan(nowMs);
+    await newOwner().note(created("late"));
+    expect(alarmAtMs).toBe(nowMs);
+    await newOwner().alarm();
+    expect(new Set(removed).size).toBe(61);
+    await newOwner().alarm();
+    expect(alarmAtMs).toBeUndefined();
+  });
+
+  it("that cannot be deleted now are tried again, and hold up no others", async () => {
+    await create();
+    for (const name of ["stuck", "other"]) await newOwner().note(created(name));
+    await newOwner().remove();
+    await newOwner().alarm();
+    expect(removed).toEqual(["p/other"]);
+    expect(listed()).toEqual(["stuck"]);
+    nowMs += 120_000;
+    expect(await create()).toMatchObject({ ok: false, problem: { code: "project-removing" } });
+    await newOwner().alarm();
+    expect(alarmAtMs).toBe(nowMs + 1_000);
   });
 });

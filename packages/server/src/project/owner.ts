@@ -1,19 +1,26 @@
 /**
- * Owns one project's record: changes it, one change at a time, and publishes each to KV. KV alone has no
- * compare-and-set: two managers who rotate secrets at the same time would lose one of them.
+ * Owns one project's record and the directory of its streams. It changes the record one change at a time, and publishes
+ * each to KV: KV alone has no compare-and-set, so two managers who rotate secrets at the same time would lose one of them.
  */
 
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
 import type { Database } from "../storage/database.ts";
+import { applyNotice, listStreams, readCounters } from "../storage/directory-rows.ts";
+import type { StreamNotice } from "../storage/notice-rows.ts";
 import { markPublished, readProjectRow, writeProjectRow } from "../storage/project-rows.ts";
-import type { CreateProjectCommand, NewSecret, ProjectHost } from "./commands.ts";
+import type { CreateProjectCommand, ListCommand, NewSecret, ProjectHost, StreamPage } from "./commands.ts";
 import { INITIAL_SETTINGS, viewOf, type ProjectRecord, type ProjectSettings, type ProjectView } from "./record.ts";
 
 /** Each is tried on a token that names none. */
 const SECRETS_MAX = 8;
 /** KV takes one write a second for each key. */
 const PUBLISH_RETRY_MS = 2_000;
+/** Streams of a removed project that are deleted before the alarm rings again. */
+const SWEEP_STREAMS = 50;
+const SWEEP_PAUSE_MS = 1_000;
+/** So long an edge may still take the removed project's tokens, and make streams with them. */
+const REMOVAL_MS = 120_000;
 
 type Changed = Result<{ project: ProjectView }>;
 
@@ -33,6 +40,7 @@ export class ProjectOwner {
       return refuse("project-exists", "There is a project of this name.", { hint: "Change it with PATCH." });
     }
     const nowMs = this.#host.now();
+    if (this.#isBeingRemoved(nowMs)) return refuseBeingRemoved();
     const secret = this.#newSecret(command.secret);
     const record: ProjectRecord = {
       ...INITIAL_SETTINGS,
@@ -86,10 +94,58 @@ export class ProjectOwner {
     return { ok: true };
   }
 
-  /** Publishes what could not be published before. */
+  list({ prefix, after, limit }: ListCommand): Result<StreamPage> {
+    const rows = listStreams(this.#database, prefix, after, limit + 1);
+    const streams = rows.slice(0, limit).map(({ name, contentType, createdAtMs }) => ({
+      name,
+      contentType,
+      createdAt: new Date(createdAtMs).toISOString(),
+    }));
+    const cursor = rows.length > limit ? (streams.at(-1)?.name ?? null) : null;
+    return { ok: true, streams, cursor, counters: readCounters(this.#database) };
+  }
+
+  async note(notice: StreamNotice): Promise<void> {
+    applyNotice(this.#database, notice);
+    // Made with a token that some edge had not forgotten yet.
+    if (this.#isRemoved() && notice.contentType !== null) this.#host.setAlarm(this.#host.now());
+    await this.#host.sync();
+  }
+
+  /** Publishes what could not be published before, and goes on deleting the streams of a removed project. */
   async alarm(): Promise<void> {
     const row = readProjectRow(this.#database);
-    if (row !== undefined && !row.published) await this.#publish(row.record);
+    if (row === undefined) return;
+    this.#host.setAlarm(this.#host.now() + PUBLISH_RETRY_MS);
+    if (!row.published) await this.#publish(row.record);
+    const isSwept = !this.#isRemoved() || (await this.#sweep());
+    if (isSwept && readProjectRow(this.#database)?.published === true) this.#host.clearAlarm();
+  }
+
+  /** @returns whether nothing is left. */
+  async #sweep(): Promise<boolean> {
+    const streams = listStreams(this.#database, "", "", SWEEP_STREAMS);
+    if (streams.length === 0) return true;
+    this.#host.setAlarm(this.#host.now() + SWEEP_PAUSE_MS);
+    await Promise.allSettled(streams.map(({ name }) => this.#removeStream(name)));
+    return false;
+  }
+
+  /** Also strikes off a stream that was no longer there. */
+  async #removeStream(stream: string): Promise<void> {
+    await this.#host.removeStream(this.#name, stream);
+    const incarnation = Number.MAX_SAFE_INTEGER;
+    applyNotice(this.#database, { stream, incarnation, contentType: null, atMs: this.#host.now() });
+  }
+
+  #isRemoved(): boolean {
+    return readProjectRow(this.#database)?.record === null;
+  }
+
+  #isBeingRemoved(nowMs: number): boolean {
+    const removedAtMs = readProjectRow(this.#database)?.removedAtMs ?? null;
+    if (removedAtMs === null) return false;
+    return nowMs < removedAtMs + REMOVAL_MS || readCounters(this.#database).streams > 0;
   }
 
   #record(): ProjectRecord | undefined {
@@ -108,11 +164,14 @@ export class ProjectOwner {
 
   async #write(record: ProjectRecord | null): Promise<void> {
     const text = record === null ? null : JSON.stringify(record);
-    this.#database.transaction(() => writeProjectRow(this.#database, text));
+    const removedAtMs = record === null ? this.#host.now() : null;
+    this.#database.transaction(() => writeProjectRow(this.#database, text, removedAtMs));
     // Should this object die before it has published, or KV refuse.
     this.#host.setAlarm(this.#host.now() + PUBLISH_RETRY_MS);
     await this.#host.sync();
     await this.#publish(text);
+    if (record === null) this.#host.setAlarm(this.#host.now());
+    else if (readProjectRow(this.#database)?.published === true) this.#host.clearAlarm();
   }
 
   async #publish(text: string | null): Promise<void> {
@@ -127,6 +186,12 @@ export class ProjectOwner {
   #newSecret(text: string | undefined): NewSecret {
     return { kid: this.#host.newKid(), secret: text ?? this.#host.newSecret() };
   }
+}
+
+function refuseBeingRemoved(): Refusal {
+  return refuse("project-removing", "A project of this name was removed, and its streams are still being deleted.", {
+    headers: { "Retry-After": String(REMOVAL_MS / 1000) },
+  });
 }
 
 export function refuseNoProject(): Refusal {

@@ -5,9 +5,10 @@
 
 import { parseStreamName, refuse, type Result } from "@durable-streams-cloudflare/protocol";
 
-import type { NewSecret, ProjectApi } from "./commands.ts";
+import type { ListedStream, NewSecret, ProjectApi, StreamPage } from "./commands.ts";
 import type { ProjectDO } from "./object.ts";
 import { refuseNoProject } from "./owner.ts";
+import { matchesPattern } from "./pattern.ts";
 import { hashReaderKey, newReaderKey } from "./reader-key.ts";
 import { isProjectName, RECORD_KEY_PREFIX, viewOf, type ProjectView } from "./record.ts";
 import { readerKeyKey, type Registry } from "./registry.ts";
@@ -27,6 +28,10 @@ export interface ProjectPage {
   readonly projects: readonly string[];
   /** Where the next page begins; `null`: this was the last. */
   readonly cursor: string | null;
+}
+
+export interface PublicStreamPage extends Omit<StreamPage, "streams"> {
+  readonly streams: readonly (ListedStream & { readonly isPublic: boolean })[];
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -129,6 +134,20 @@ export class Projects {
     await this.#env.REGISTRY.delete(readerKeyKey(name, named.stream));
     this.#registry.forget(name, named.stream);
     return { ok: true };
+  }
+
+  /** The project's streams, a page at a time; `isPublic`: everybody may read it. */
+  async listStreams(name: string, prefix: string, cursor: string, limit: number): Promise<Result<PublicStreamPage>> {
+    if (!isProjectName(name)) return refuseNoProject();
+    const [project, page] = await Promise.all([
+      this.#registry.project(name),
+      this.#env.PROJECTS.getByName(name).list({ prefix, after: cursor, limit: Math.min(limit, PAGE_MAX) }),
+    ]);
+    if (!page.ok) return page;
+    const patterns = project?.record.publicStreams ?? [];
+    const isPublic = (stream: string): boolean => patterns.some((pattern) => matchesPattern(pattern, stream));
+    const streams = page.streams.map((stream) => ({ ...stream, isPublic: isPublic(stream.name) }));
+    return { ok: true, streams, cursor: page.cursor, counters: page.counters };
   }
 
   async #change<Facts>(name: string, change: (project: ProjectApi) => Promise<Result<Facts>>): Promise<Result<Facts>> {

@@ -5,7 +5,7 @@ import { WorkerEntrypoint } from "cloudflare:workers";
 
 import { parseConfig } from "../config.ts";
 import type { NewSecret } from "./commands.ts";
-import { Projects, type ProjectPage, type ProjectsEnv } from "./projects.ts";
+import { Projects, type ProjectPage, type ProjectsEnv, type PublicStreamPage } from "./projects.ts";
 import type { ProjectView } from "./record.ts";
 import { Registry } from "./registry.ts";
 import { staticRegistryStore } from "./static-project.ts";
@@ -51,6 +51,10 @@ export class ProjectsRpc extends WorkerEntrypoint<ProjectsEnv> {
 
   removeSecret(name: string, kid: string): Promise<Result<{ project: ProjectView }>> {
     return this.#projects.removeSecret(name, kid);
+  }
+
+  listStreams(name: string, prefix = "", cursor = "", limit = 100): Promise<Result<PublicStreamPage>> {
+    return this.#projects.listStreams(name, prefix, cursor, limit);
   }
 
   signReadUrl(name: string, body: Json): Promise<Result<{ stream: string; token: string; expiresAt: string }>> {

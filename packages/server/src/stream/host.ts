@@ -1,9 +1,16 @@
 /** What a stream needs from the object that it lives in. Tests bring their own. */
 
 import type { Database } from "../storage/database.ts";
+import type { StreamNotice } from "../storage/notice-rows.ts";
 import type { SegmentStore } from "../storage/segment-store.ts";
 import type { PeerApi } from "./commands.ts";
 import type { LiveReaders } from "./live-readers.ts";
+
+/** The part of the project's object that streams call. */
+export interface DirectoryApi {
+  /** @throws when the directory cannot be told now. */
+  note(notice: StreamNotice): Promise<void>;
+}
 
 export interface StreamHost {
   readonly database: Database;
@@ -12,6 +19,8 @@ export interface StreamHost {
   readonly segments: SegmentStore | undefined;
   /** The stream's own full name. */
   readonly name: string;
+  /** Where the project's streams are listed; `undefined`: nowhere. */
+  readonly directory?: DirectoryApi | undefined;
   /** The object of another stream, by its full name. */
   peer(name: string): PeerApi;
   /** A random id, never twice the same. */

@@ -10,6 +10,7 @@ import { deleteDebt, hasForks, insertDebt, readDebts, updateDebt, type Debt } fr
 import { insertGarbage, readGarbage } from "../storage/garbage-rows.ts";
 import { dropSchema } from "../storage/schema.ts";
 import { markDeleted, updateTouchedAt } from "../storage/stream-row.ts";
+import { announce, announcementDueAtMs, tellNews } from "./announcer.ts";
 import { collectGarbage, garbageOf } from "./garbage.ts";
 import type { StreamHost } from "./host.ts";
 import { mintIncarnation } from "./incarnation.ts";
@@ -76,13 +77,14 @@ export class Lifecycle {
     this.#state = state;
     this.#lastIncarnation = state.lineage.incarnation;
     const isMortal = state.origin !== undefined || state.lifetime.kind !== "forever";
-    const mayRing = this.#roller.hasNews(state) || expired !== undefined || isMortal;
+    const hasNews = this.#roller.hasNews(state) || announcementDueAtMs(this.#host) !== undefined;
+    const mayRing = hasNews || expired !== undefined || isMortal;
     if (mayRing && !this.arm()) this.#host.clearAlarm();
   }
 
   /**
    * Drops whatever is stored, in the transaction of the caller, but for what outlives it: what a fork owes its source,
-   * and objects in R2.
+   * objects in R2, and the news of its end.
    * @returns whether anything does.
    */
   bury(): boolean {
@@ -96,7 +98,8 @@ export class Lifecycle {
       insertDebt(database, { id: origin.forkId, source: origin.source, dueAtMs: this.#host.now() });
     }
     if (garbage !== undefined) insertGarbage(database, garbage);
-    return origin !== undefined || garbage !== undefined;
+    announce(this.#host, state.lineage.incarnation, null);
+    return origin !== undefined || garbage !== undefined || announcementDueAtMs(this.#host) !== undefined;
   }
 
   /** A commit has been written. Its own row renews a sliding lifetime. */
@@ -120,7 +123,11 @@ export class Lifecycle {
     this.#host.readers.endAll();
     if (hasForks(this.#host.database)) {
       state.deleted = true;
-      markDeleted(this.#host.database);
+      this.#host.database.transaction(() => {
+        markDeleted(this.#host.database);
+        announce(this.#host, state.lineage.incarnation, null);
+      });
+      this.arm();
       await this.#host.sync();
     } else {
       await this.#destroy();
@@ -160,6 +167,7 @@ export class Lifecycle {
     const state = this.stored();
     if (state !== undefined) await this.#expire(state);
     await this.#payDebts();
+    await tellNews(this.#host);
     await this.#roll();
     await collectGarbage(this.#host);
     await this.#cleanUp();
@@ -172,7 +180,8 @@ export class Lifecycle {
     const state = this.#state;
     const deadline = state === undefined || state.deleted ? undefined : stateDeadlineMs(state);
     const rollAtMs = state === undefined ? undefined : this.#roller.dueAtMs(state);
-    const times = [deadline, debt?.dueAtMs, rollAtMs, this.#garbageDueAtMs()].filter((time) => time !== undefined);
+    const others = [debt?.dueAtMs, this.#garbageDueAtMs(), announcementDueAtMs(this.#host)];
+    const times = [deadline, rollAtMs, ...others].filter((time) => time !== undefined);
     if (times.length === 0) return false;
     this.#host.setAlarm(Math.max(Math.min(...times), this.#host.now() + ALARM_DELAY_MS_MIN));
     return true;
@@ -249,6 +258,7 @@ export class Lifecycle {
   async #cleanUp(): Promise<void> {
     if (this.stored() !== undefined || readDebts(this.#host.database, 1).length > 0) return;
     if (readGarbage(this.#host.database, 1).length > 0) return;
+    if (announcementDueAtMs(this.#host) !== undefined) return;
     await this.#host.purge();
     await this.#host.sync();
   }

@@ -23,6 +23,7 @@ import type {
   ReadFacts,
   StreamApi,
 } from "./commands.ts";
+import type { DirectoryApi } from "./host.ts";
 import { LiveReaders } from "./live-readers.ts";
 import { peerOf } from "./peer.ts";
 import { Stream } from "./stream.ts";
@@ -32,6 +33,8 @@ export interface StreamEnv {
   /** Where cold segments are kept. Without it everything stays in the objects. */
   readonly SEGMENTS?: R2Bucket;
   readonly STREAMS: DurableObjectNamespace<StreamDO>;
+  /** The objects of projects, which list their streams. */
+  readonly PROJECTS?: { getByName(project: string): DirectoryApi };
 }
 
 export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
@@ -51,6 +54,7 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
         sync: () => storage.sync(),
         name: nameOf(context.id),
         peer: (name) => peerOf(() => env.STREAMS.getByName(name)),
+        directory: directoryOf(env, nameOf(context.id)),
         newId: () => crypto.randomUUID(),
         random: () => Math.random(),
         purge: () => storage.deleteAll(),
@@ -126,6 +130,12 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
   override webSocketError(): void {
     this.#stream.readerLeft();
   }
+}
+
+/** A stub that failed is of no more use, so each call gets a new one. */
+function directoryOf({ PROJECTS }: StreamEnv, name: string): DirectoryApi | undefined {
+  const project = name.slice(0, name.indexOf("/"));
+  return PROJECTS === undefined ? undefined : { note: (notice) => PROJECTS.getByName(project).note(notice) };
 }
 
 /** Forks record names for good, so a made-up one would be worse than none. */

@@ -26,6 +26,7 @@ import { HotLog } from "../storage/hot-log.ts";
 import { ROW_BYTES_MAX } from "../storage/log-rows.ts";
 import { createSchema } from "../storage/schema.ts";
 import { insertStreamRow, type Origin } from "../storage/stream-row.ts";
+import { announce } from "./announcer.ts";
 import { appendBatch } from "./append-batch.ts";
 import type {
   AppendCommand,
@@ -283,6 +284,7 @@ export class Stream {
       insertStreamRow(database, { incarnation, contentType, lifetime, touchedAtMs: now, origin });
       if (hasCommit) log.insertCommit(position, bytes, notes, now);
       if (origin !== undefined) deleteDebt(database, origin.forkId);
+      announce(this.#host, incarnation, contentType);
     });
     if (hasCommit) applyCommit(state, { position, size: bytes.length, committedAtMs: now, notes });
     this.#lifecycle.began(state, expired);

@@ -1,4 +1,5 @@
 import { patternBytes } from "@durable-streams-cloudflare/testkit";
+import { runDurableObjectAlarm } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
 
 import { append, close, content, evict, inObject, newEdge, newStream, type Edge } from "./edge.ts";
@@ -133,6 +134,7 @@ describe("a stream that is deleted", () => {
 
 it("appends set no alarm", async () => {
   const edge = await newStream();
+  await runDurableObjectAlarm(edge.stub()); // Tells the directory.
   await append(edge, "hello");
   expect(await inObject(edge, (_, { storage }) => storage.getAlarm())).toBeNull();
   const mortal = await newStream({ headers: { "Stream-TTL": "1000" } });

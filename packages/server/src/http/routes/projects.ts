@@ -77,6 +77,14 @@ export const PROJECT_ROUTES: readonly Route[] = [
     handle: ({ projects, project }) => projects.remove(project),
   },
   {
+    method: "GET",
+    pattern: "/:project/streams",
+    needs: "read",
+    status: 200,
+    handle: ({ projects, project, query }) =>
+      projects.listStreams(project, query.get("prefix") ?? "", query.get("cursor") ?? "", limitOf(query)),
+  },
+  {
     method: "POST",
     pattern: "/:project/secrets",
     needs: "manage",
