@@ -31,17 +31,13 @@ describe("the problem table", () => {
     expect(kinds.filter(([, other]) => other.title === title)).toHaveLength(1);
   });
 
-  it("lets a request be repeated only where the server was at fault", () => {
+  it("lets a request be repeated only where the server was at fault, or asks for patience", () => {
     const repeatable = kinds.filter(([, { retry, effects }]) => retry !== "never" || effects !== "none");
-    expect(repeatable.map(([code]) => code)).toEqual([
-      "internal",
-      "overloaded",
-      "readers-full",
-      "segment-unavailable",
-      "unavailable",
-    ]);
-    for (const [, { status, retry }] of repeatable)
-      expect({ server: status >= 500, retry }).toEqual({ server: true, retry: "after" });
+    const faults = ["internal", "overloaded", "readers-full", "segment-unavailable", "unavailable"];
+    const patience = ["project-removing"];
+    expect(repeatable.map(([code]) => code)).toEqual([...faults, ...patience].toSorted());
+    for (const [code, { status, retry }] of repeatable)
+      expect({ server: status >= 500, retry }).toEqual({ server: faults.includes(code), retry: "after" });
   });
 });
 

@@ -1,0 +1,266 @@
+/** A server with `AUTH_MODE=project`, from outside: official clients with tokens, tricks with paths, hostile senders. */
+import { connect } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+
+import { DurableStream, IdempotentProducer, stream, type LiveMode } from "@durable-streams/client";
+import { beforeAll, describe, expect, it } from "vitest";
+
+import { sendRaw } from "../src/raw-http.ts";
+import { append, codeOf, create, get, JSON_TYPE, send, TEXT } from "../src/requests.ts";
+import { bearer, createProject, PROJECT_VARS, tokenOf, type TestProject } from "../src/test-project.ts";
+import { useServer } from "../src/test-server.ts";
+
+const CONTENT = "the-content-of-a-private-stream";
+
+const server = useServer({ ...PROJECT_VARS, LONG_POLL_TIMEOUT_MS: 500, LOG_LEVEL: "info" });
+let project: TestProject;
+let foreign: TestProject;
+let streams = 0;
+
+beforeAll(async () => {
+  project = await createProject(server.url, "project");
+  foreign = await createProject(server.url, "foreign");
+});
+
+const newUrl = (): string => `${server.url}/v1/stream/project/p${(streams += 1)}`;
+
+describe("the official client, with a token from a function", () => {
+  const headers = { Authorization: async () => bearer(project, "read write").Authorization };
+
+  it.each<LiveMode>([true, "sse", "long-poll"])(
+    "creates, appends, follows, resumes, closes; live: %j",
+    async (live) => {
+      const handle = await DurableStream.create({ url: newUrl(), contentType: "application/json", headers });
+      await handle.append(JSON.stringify({ n: 1 }));
+      const first = await stream<{ n: number }>({ url: handle.url, headers, live: false });
+      expect(await first.json()).toEqual([{ n: 1 }]);
+      const seen: number[] = [];
+      const response = await stream<{ n: number }>({ url: handle.url, headers, live, offset: first.offset });
+      response.subscribeJson(({ items }) => void seen.push(...items.map(({ n }) => n)));
+      const producer = new IdempotentProducer(handle, "producer", { autoClaim: true });
+      for (const n of [2, 3, 4]) producer.append(JSON.stringify({ n }));
+      await producer.flush();
+      await handle.close();
+      await response.closed;
+      expect(seen).toEqual([2, 3, 4]);
+    },
+  );
+
+  it("goes on reading live when its token is refreshed in mid-stream, and loses nothing", async () => {
+    let tokens = 0;
+    const short = {
+      Authorization: async () => {
+        tokens += 1;
+        return bearer(project, "read", 2).Authorization;
+      },
+    };
+    const handle = await DurableStream.create({ url: newUrl(), contentType: "application/json", headers });
+    const seen: number[] = [];
+    const response = await stream<{ n: number }>({ url: handle.url, headers: short, live: "sse", offset: "-1" });
+    response.subscribeJson(({ items }) => void seen.push(...items.map(({ n }) => n)));
+    for (let n = 0; n < 25; n += 1) {
+      await handle.append(JSON.stringify({ n }));
+      await delay(200);
+    }
+    await handle.close();
+    await response.closed;
+    expect(seen).toEqual(Array.from({ length: 25 }, (_, n) => n));
+    expect(tokens).toBeGreaterThan(2);
+  });
+
+  it("whose producer may not write is told so once, and does not loop", async () => {
+    const url = newUrl();
+    await create(url, { headers: { ...JSON_TYPE, ...bearer(project) } });
+    let requests = 0;
+    const counting: typeof fetch = (input, init) => {
+      requests += 1;
+      return fetch(input, init);
+    };
+    const reader = { Authorization: async () => bearer(project, "read").Authorization };
+    const errors: unknown[] = [];
+    const handle = new DurableStream({ url, headers: reader, contentType: "application/json", fetch: counting });
+    const producer = new IdempotentProducer(handle, "p", {
+      autoClaim: true,
+      fetch: counting,
+      onError: (error) => void errors.push(error),
+    });
+    producer.append("1");
+    await producer.flush().catch(() => undefined);
+    expect(requests).toBe(1);
+    expect(errors).toHaveLength(1);
+  });
+});
+
+describe("a live read", () => {
+  it("ends when its token does, and says so", async () => {
+    const url = newUrl();
+    await create(url, { headers: { ...TEXT, ...bearer(project) }, body: CONTENT });
+    const answer = await get(`${url}?offset=-1&live=sse`, bearer(project, "read", 2));
+    expect(answer.text).toContain(`data:${CONTENT}`);
+    expect(answer.text).toMatch(/event: problem\ndata:\{"code":"token-expired",.*\}\n\n$/);
+    expect(codeOf(await get(url, bearer(project, "read", -1)))).toBe("token-expired");
+  });
+});
+
+describe("a path", () => {
+  let name = "";
+
+  beforeAll(async () => {
+    const url = newUrl();
+    await create(url, { headers: { ...TEXT, ...bearer(project) }, body: CONTENT });
+    name = url.split("/").at(-1) ?? "";
+  });
+
+  it.each([
+    "/v1/stream/foreign/../project/NAME",
+    "/v1/stream/foreign/%2e%2e/project/NAME",
+    "/v1/stream/foreign/..%2Fproject%2FNAME",
+    "/v1/stream/foreign%2F..%2Fproject/NAME",
+    "/v1/stream/foreign/./../project/NAME",
+    "/v1/stream//project/NAME",
+    "/v1/stream/project//NAME",
+    "/v1/stream/project%2FNAME",
+    "/v1/stream/%70roject/NAME",
+    "/v1/stream/project/NAME%00",
+    "/v1/stream/project%00/NAME",
+    "/v1/stream/project/NAME?project=foreign",
+    "/v1/stream/project/NAME#/foreign",
+    "/v1/stream/PROJECT/NAME",
+    "/v1/stream/pro%C2%ADject/NAME",
+    "/v1/stream/ｐroject/NAME".replace("ｐ", "%EF%BD%90"),
+    "/v1/stream/project/NAME/",
+    "/v1/stream/project/__ds/NAME",
+    "/v1/stream/__ds/project/NAME",
+    "/v1/stream/foreign/__ds/../../project/NAME",
+    "/v1/projects/foreign/../project",
+    "/v1/projects/foreign/%2e%2e/project",
+    "/v1/projects/foreign%2F..%2Fproject",
+    "/v1/projects//project",
+    "/v1/projects/project/",
+    "/v1/%70rojects/project",
+    "/healthz/../v1/stream/project/NAME",
+    "//v1/stream/project/NAME",
+    "/V1/STREAM/project/NAME",
+  ])("gives nothing away to a token of another project, or to none: %s", async (pattern) => {
+    const path = pattern.replace("NAME", name);
+    for (const headers of [{}, bearer(foreign), bearer(foreign, "read")]) {
+      for (const method of ["GET", "POST", "PUT", "DELETE"]) {
+        const sent = method === "GET" ? { ...headers } : { ...headers, ...TEXT, "Content-Length": "0" };
+        const answer = await sendRaw({ method, server: server.url, path, headers: sent });
+        expect([path, method, answer.status >= 400]).toEqual([path, method, true]);
+        expect(answer.text).not.toContain(CONTENT);
+        expect(answer.text).not.toContain(project.secret);
+      }
+    }
+    expect((await get(`${server.url}/v1/stream/project/${name}`, bearer(project))).text).toBe(CONTENT);
+  });
+
+  it("that is encoded twice names a stream of the project that it begins with", async () => {
+    const path = `/v1/stream/foreign/%252e%252e/project/${name}`;
+    const sendTo = (headers: Record<string, string>) => sendRaw({ method: "PUT", server: server.url, path, headers });
+    expect((await sendTo({ ...TEXT, "Content-Length": "0" })).status).toBe(401);
+    expect((await sendTo({ ...TEXT, ...bearer(project), "Content-Length": "0" })).status).toBe(401);
+    expect((await sendTo({ ...TEXT, ...bearer(foreign), "Content-Length": "0" })).status).toBe(201);
+  });
+
+  it("that was read with a good token answers no other, whatever conditions it sends", async () => {
+    const url = `${server.url}/v1/stream/project/${name}`;
+    const first = await get(`${url}?offset=-1`, bearer(project));
+    const etag = first.headers.get("ETag") ?? "";
+    for (const headers of [{}, bearer(foreign)]) {
+      for (const condition of [etag, "*", `W/${etag}`]) {
+        const answer = await get(`${url}?offset=-1`, {
+          ...headers,
+          "If-None-Match": condition,
+          "Cache-Control": "only-if-cached",
+        });
+        expect(answer.status).toBe(401);
+      }
+    }
+  });
+});
+
+it("tokens are in no log", async () => {
+  const url = newUrl();
+  const token = tokenOf(project, "read");
+  await get(`${url}?token=${token}&key=rk_secret`, { Authorization: `Bearer ${token}` });
+  await expect.poll(() => server.log(), { timeout: 5_000 }).toContain(`GET ${new URL(url).pathname} 404`);
+  expect(server.log()).not.toContain(token.slice(0, 40));
+  expect(server.log()).not.toContain("rk_secret");
+});
+
+describe("while somebody else", () => {
+  const RAW_HEADERS = "Host: x\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n";
+
+  /** A sender that begins a request and never ends it. */
+  function begin(text: string): Promise<{ end(): void }> {
+    const { hostname, port } = new URL(server.url);
+    const socket = connect({ host: hostname, port: Number(port) });
+    socket.on("error", () => undefined);
+    return new Promise((resolve) => {
+      socket.once("connect", () => socket.write(text, () => resolve({ end: () => void socket.destroy() })));
+    });
+  }
+
+  async function expectUse(url: string): Promise<void> {
+    for (let round = 0; round < 5; round += 1) {
+      expect((await append(url, "x", bearer(project))).status).toBe(204);
+      expect((await get(url, bearer(project))).status).toBe(200);
+    }
+  }
+
+  it.each([
+    ["sends its body slowly, without a token", false],
+    ["sends its body slowly, with a token", true],
+  ])("%s, requests to the same stream go on", async (_what, hasToken) => {
+    const url = newUrl();
+    await create(url, { headers: { ...TEXT, ...bearer(project) } });
+    const token = hasToken ? `Authorization: ${bearer(project).Authorization}\r\n` : "";
+    const path = new URL(url).pathname;
+    const senders = await Promise.all(
+      Array.from({ length: 20 }, () => begin(`POST ${path} HTTP/1.1\r\n${RAW_HEADERS}${token}\r\n1\r\nx\r\n`)),
+    );
+    await expectUse(url);
+    for (const sender of senders) sender.end();
+  });
+
+  it("sends 100 MB in chunks, requests to the same stream go on, and nothing of it is stored", async () => {
+    const url = newUrl();
+    await create(url, { headers: { ...TEXT, ...bearer(project) } });
+    const block = Buffer.alloc(1024 * 1024, "y");
+    const sent = sendRaw({
+      method: "POST",
+      server: server.url,
+      path: new URL(url).pathname,
+      headers: { ...TEXT, ...bearer(project) },
+      chunks: Array.from({ length: 100 }, () => block),
+    }).then(
+      ({ status }) => status,
+      () => 0,
+    );
+    await expectUse(url);
+    // The server may hang up before it was told everything.
+    expect([413, 0]).toContain(await sent);
+    expect((await get(url, bearer(project))).text).toBe("xxxxx");
+  });
+
+  it("sends headers of 16 KB, requests to the same stream go on", async () => {
+    const url = newUrl();
+    await create(url, { headers: { ...TEXT, ...bearer(project) } });
+    const padding = "p".repeat(16 * 1024);
+    for (const headers of [{ "X-Padding": padding }, { Authorization: `Bearer ${padding}` }]) {
+      const answer = await sendRaw({ method: "GET", server: server.url, path: new URL(url).pathname, headers });
+      expect(answer.status).toBeGreaterThanOrEqual(400);
+    }
+    await expectUse(url);
+  });
+});
+
+it("a project, its keys and its streams are still there after a restart", async () => {
+  const url = newUrl();
+  await send("PUT", url, { headers: { ...TEXT, ...bearer(project) }, body: CONTENT });
+  await server.restart();
+  const path = new URL(url).pathname;
+  expect((await get(`${server.url}${path}`, bearer(project))).text).toBe(CONTENT);
+  expect((await get(`${server.url}${path}`, bearer(foreign))).status).toBe(401);
+});
