@@ -3,11 +3,13 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { createServer as createNetServer, type AddressInfo } from "node:net";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+
+import { reservePort } from "@durable-streams-cloudflare/local/port";
 
 /** Where Debian's package puts it. */
 export const VARNISHD = "/usr/sbin/varnishd";
@@ -37,7 +39,7 @@ export async function startVarnish(origin: string): Promise<VarnishCache> {
   const requests: OriginRequest[] = [];
   const counter = await startCounter(origin, requests);
   const workDir = mkdtempSync(join(tmpdir(), "varnish-"));
-  const port = await freePort();
+  const port = await reservePort(LOOPBACK, 0);
   const vcl = readFileSync(VCL, "utf8")
     .replace("ORIGIN_HOST", LOOPBACK)
     .replace("ORIGIN_PORT", String((counter.address() as AddressInfo).port));
@@ -99,13 +101,4 @@ function passOn(origin: string, incoming: IncomingMessage, outgoing: ServerRespo
   upstream.on("error", () => outgoing.destroy());
   outgoing.on("close", () => upstream.destroy());
   incoming.pipe(upstream);
-}
-
-async function freePort(): Promise<number> {
-  const server = createNetServer().listen(0, LOOPBACK);
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }

@@ -3,27 +3,50 @@ import { createServer } from "node:net";
 
 import { EXIT, Failure } from "./failure.ts";
 
+/** Below the ports that systems give to outgoing connections: one of those could take it before workerd listens. */
+const FREE_PORTS = { from: 20_000, count: 12_000 };
+const TRIES = 20;
+
 /**
  * Finds out whether the server can listen, before anything else is started: workerd would say so only after a second,
  * and less clearly. Returns the port, which for 0 is a free one. In the moment until workerd listens, another program
  * may still take it; then workerd's own message has to do.
  */
 export async function reservePort(host: string, port: number): Promise<number> {
-  const server = createServer();
   try {
-    await once(server.listen({ host, port }), "listening");
+    return port === 0 ? await reserveAny(host) : await reserve(host, port);
   } catch (error) {
     throw explain(error, host, port);
   }
+}
+
+async function reserveAny(host: string): Promise<number> {
+  for (let tries = 1; tries < TRIES; tries += 1) {
+    const port = FREE_PORTS.from + Math.floor(Math.random() * FREE_PORTS.count);
+    try {
+      return await reserve(host, port);
+    } catch (error) {
+      if (codeOf(error) !== "EADDRINUSE") throw error;
+    }
+  }
+  return reserve(host, 0);
+}
+
+async function reserve(host: string, port: number): Promise<number> {
+  const server = createServer();
+  await once(server.listen({ host, port }), "listening");
   const address = server.address();
   server.close();
   await once(server, "close");
   return typeof address === "object" && address !== null ? address.port : port;
 }
 
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
+}
+
 function explain(error: unknown, host: string, port: number): Failure {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  switch (code) {
+  switch (codeOf(error)) {
     case "EADDRINUSE":
       return new Failure(
         `Port ${port} on ${host} is taken by another program.`,
