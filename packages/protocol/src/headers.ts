@@ -16,6 +16,10 @@ export const HEADER = {
   forkedFrom: "Stream-Forked-From",
   forkOffset: "Stream-Fork-Offset",
   forkSubOffset: "Stream-Fork-Sub-Offset",
+  // Extensions of this server.
+  retentionSeconds: "Stream-Retention-Seconds",
+  retentionBytes: "Stream-Retention-Bytes",
+  earliestOffset: "Stream-Earliest-Offset",
 } as const;
 
 /** A header value, `null` when absent: the shape of `Headers.get`, without needing the type. */

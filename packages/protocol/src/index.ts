@@ -10,6 +10,7 @@ export * from "./message-counter.ts";
 export * from "./offset.ts";
 export * from "./path.ts";
 export * from "./problem.ts";
+export * from "./retention.ts";
 export * from "./producer.ts";
 export * from "./sse.ts";
 export * from "./stream-seq.ts";

@@ -42,6 +42,7 @@ export const PROBLEMS = {
   "offset-beyond-tail": kind(400, "The offset is beyond the end of the stream"),
   "offset-gone": kind(410, "The offset belongs to data that no longer exists"),
   "offset-invalid": kind(400, "The offset is malformed"),
+  "offset-trimmed": kind(410, "The offset is before what the stream still has"),
   overloaded: kind(503, "The stream has too much work", "after", "none"),
   "parameter-invalid": kind(400, "A query parameter is malformed"),
   "path-invalid": kind(400, "The path is malformed"),
@@ -57,6 +58,8 @@ export const PROBLEMS = {
   "project-not-found": kind(404, "The project does not exist"),
   "project-removing": kind(409, "The project is being removed", "after"),
   "readers-full": kind(503, "The stream has too many live readers", "after"),
+  "retention-invalid": kind(400, "A retention header is malformed"),
+  "retention-unavailable": kind(501, "This server keeps everything"),
   "route-not-found": kind(404, "There is nothing at this path"),
   "secret-last": kind(409, "The last secret of a project stays"),
   "secret-not-found": kind(404, "The project has no such secret"),
@@ -81,6 +84,8 @@ export interface Problem {
   readonly code: ProblemCode;
   readonly detail: string;
   readonly hint?: string;
+  /** Of `offset-trimmed`: where the stream begins now. */
+  readonly earliestOffset?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -133,6 +138,16 @@ export function producerSeqHeaders(expectedSeq: number, receivedSeq: number): Re
 /** Every operation on a deleted stream that forks still read from [PROTOCOL §4.2]. */
 export function refuseDeleted(): Refusal {
   return refuse("stream-deleted", "The stream was deleted; its data is kept only for its forks.");
+}
+
+/** Retention has let go of what was there. */
+export function refuseTrimmed(lineage: Lineage, earliest: number): Refusal {
+  const earliestOffset = offsetAt(lineage, earliest);
+  const { problem } = refuse("offset-trimmed", `The stream begins at ${earliestOffset} now.`, {
+    hint: "Read from the earliest offset, or from -1, which is the same.",
+    headers: { [HEADER.earliestOffset]: earliestOffset },
+  });
+  return { ok: false, problem: { ...problem, earliestOffset } };
 }
 
 /** R2 did not bring what the stream has there. */

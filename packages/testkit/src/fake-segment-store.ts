@@ -56,15 +56,19 @@ export class FakeSegmentStore {
     const end = fault === "cut" ? body.length >> 1 : body.length;
     let at = 0;
     this.openBodies += 1;
-    return new ReadableStream<Uint8Array>({
-      cancel: () => void (this.openBodies -= 1),
+    const settle = (): void => void (this.openBodies -= 1);
+    return new ReadableStream({
+      type: "bytes",
+      cancel: settle,
       pull: (controller) => {
-        if (at >= end) {
-          this.openBodies -= 1;
-          return controller.close();
+        if (at < end) {
+          controller.enqueue(body.slice(at, Math.min(end, at + this.pieceBytes)));
+          at += this.pieceBytes;
+          return;
         }
-        controller.enqueue(body.slice(at, Math.min(end, at + this.pieceBytes)));
-        at += this.pieceBytes;
+        settle();
+        controller.close();
+        controller.byobRequest?.respond(0);
       },
     });
   }

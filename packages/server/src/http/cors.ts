@@ -25,6 +25,8 @@ const ALLOWED_HEADERS = [
   HEADER.producerId,
   HEADER.producerEpoch,
   HEADER.producerSeq,
+  HEADER.retentionSeconds,
+  HEADER.retentionBytes,
 ].join(", ");
 
 /** A client in a browser loops or misreads data without these; see `docs/protocol-notes.md`. */
@@ -50,6 +52,9 @@ const EXPOSED_HEADERS = [
   HEADER.producerSeq,
   HEADER.producerExpectedSeq,
   HEADER.producerReceivedSeq,
+  HEADER.retentionSeconds,
+  HEADER.retentionBytes,
+  HEADER.earliestOffset,
 ].join(", ");
 
 const PREFLIGHT_SECONDS = "86400";

@@ -19,6 +19,7 @@ export function problemResponse(problem: Problem, requestId?: string): Response 
     retry,
     effects,
     ...(problem.hint === undefined ? {} : { hint: problem.hint }),
+    ...(problem.earliestOffset === undefined ? {} : { earliestOffset: problem.earliestOffset }),
     ...(requestId === undefined ? {} : { requestId }),
   };
   return new Response(JSON.stringify(body), {

@@ -1,3 +1,4 @@
+import { KEEP_ALL } from "@durable-streams-cloudflare/protocol";
 import { NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
 import { expect, it } from "vitest";
 
@@ -8,6 +9,8 @@ const ROW = {
   incarnation: 1,
   contentType: "text/plain",
   lifetime: { kind: "forever" },
+  retention: KEEP_ALL,
+  earliest: 0,
   touchedAtMs: 2,
   origin: undefined,
 } as const;

@@ -35,6 +35,11 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     FORKS_TABLE,
   ],
   [SEGMENTS_TABLE, "ALTER TABLE stream ADD COLUMN closure TEXT", "ALTER TABLE stream ADD COLUMN attempts TEXT"],
+  [
+    "ALTER TABLE stream ADD COLUMN retention_seconds INTEGER",
+    "ALTER TABLE stream ADD COLUMN retention_bytes INTEGER",
+    "ALTER TABLE stream ADD COLUMN earliest_position INTEGER NOT NULL DEFAULT 0",
+  ],
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -81,11 +81,10 @@ async function* readOnce(
   const input = new ExactReader(stream);
   try {
     while (place.offset < end) {
-      const header = new Uint8Array(BLOCK_HEADER_BYTES);
-      await input.fill(header);
-      const bytes = new Uint8Array(header.length + blockRestBytes(header, incarnation, place.position));
-      bytes.set(header);
-      await input.fill(bytes.subarray(header.length));
+      const header = await input.fill(new Uint8Array(BLOCK_HEADER_BYTES), 0);
+      const room = new Uint8Array(header.length + blockRestBytes(header, incarnation, place.position));
+      room.set(header);
+      const bytes = await input.fill(room, header.length);
       const block = await decodeBlock(bytes);
       place.offset += bytes.length;
       place.position += block.payload.length;
@@ -97,35 +96,39 @@ async function* readOnce(
   }
 }
 
-/** Takes exact amounts from a stream of pieces. It holds one piece. */
+/** Takes exact amounts from a stream of bytes, each straight into its place. */
 class ExactReader {
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
-  #piece = new Uint8Array();
+  readonly #reader: ReadableStreamBYOBReader;
 
   constructor(stream: ReadableStream<Uint8Array>) {
-    this.#reader = stream.getReader();
+    this.#reader = stream.getReader({ mode: "byob" });
   }
 
-  /** @throws SegmentError when the stream ends before that. */
-  async fill(target: Bytes): Promise<void> {
-    for (let filled = 0; filled < target.length;) {
-      if (this.#piece.length === 0) this.#piece = await this.#next();
-      const part = this.#piece.subarray(0, target.length - filled);
-      target.set(part, filled);
-      filled += part.length;
-      this.#piece = this.#piece.subarray(part.length);
-    }
+  /**
+   * Fills a buffer from a place on, and gives it back: the one that was passed in is of no more use.
+   * @throws SegmentError when the stream ends before that.
+   */
+  async fill(target: Bytes, start: number): Promise<Bytes> {
+    const rest = target.length - start;
+    if (rest === 0) return target;
+    const { value } = await within(SILENCE_MS_MAX, this.#readAtLeast(rest, target.subarray(start)));
+    if (value === undefined || value.length < rest) throw new SegmentError("The object is cut short.");
+    return new Uint8Array(value.buffer);
   }
 
   cancel(): void {
     this.#reader.cancel().catch(() => undefined);
   }
 
-  async #next(): Promise<Uint8Array<ArrayBuffer>> {
-    const { done, value } = await within(SILENCE_MS_MAX, this.#reader.read());
-    if (done) throw new SegmentError("The object is cut short.");
-    return value as Bytes;
+  /** The runtime has a method of its own for what is an option elsewhere. */
+  #readAtLeast(min: number, view: Bytes): Promise<{ readonly value?: Bytes | undefined }> {
+    const reader = this.#reader as Partial<Pick<ReadableStreamBYOBReader, "readAtLeast">> & MinReader;
+    return reader.readAtLeast === undefined ? reader.read(view, { min }) : reader.readAtLeast(min, view);
   }
+}
+
+interface MinReader {
+  read(view: Bytes, options: { readonly min: number }): Promise<{ readonly value?: Bytes | undefined }>;
 }
 
 function delay(ms: number): Promise<void> {

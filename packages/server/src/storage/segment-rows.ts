@@ -48,6 +48,16 @@ export function segmentAt(database: Database, position: number): SegmentRow | un
   return row === undefined || row.last <= position ? undefined : toSegment(row);
 }
 
+/** Segments that begin at or after a position, oldest first, at most `limit`. */
+export function segmentsFrom(database: Database, position: number, limit: number): SegmentRow[] {
+  const sql = "SELECT first, last, committed_at_ms FROM segments WHERE first >= ? ORDER BY first LIMIT ?";
+  return database.all<Columns>(sql, position, limit).map(toSegment);
+}
+
+export function deleteSegment(database: Database, first: number): void {
+  database.run("DELETE FROM segments WHERE first = ?", first);
+}
+
 /**
  * Where the bytes `[from, to)` lie in R2, or the first of them: the segments that one answer may speak of.
  * @param name the stream's full name.

@@ -6,10 +6,10 @@
  * last renewal on disk · `checkpoint_position`: what log rows before it say about producers and Stream-Seq has been
  * folded into the `producers` table, `stream_seq` and `closure` (JSON, of a closed stream) · `attempts`: JSON, the newest
  * ones when a table of the log was frozen, and where each append ended · `origin`: JSON, of a fork only · `deleted`: 1 once it was
- * deleted while forks need its bytes.
+ * deleted while forks need its bytes · retention · `earliest_position`: what lies before it has been let go of.
  */
 
-import { FOREVER, type Ancestor, type Lifetime } from "@durable-streams-cloudflare/protocol";
+import { FOREVER, type Ancestor, type Lifetime, type Retention } from "@durable-streams-cloudflare/protocol";
 
 import type { CommitNotes } from "./commit-notes.ts";
 import { firstRow, type Database } from "./database.ts";
@@ -44,6 +44,8 @@ export interface StreamRow {
   readonly incarnation: number;
   readonly contentType: string;
   readonly lifetime: Lifetime;
+  readonly retention: Retention;
+  readonly earliest: number;
   readonly touchedAtMs: number;
   readonly checkpointPosition: number;
   readonly streamSeq: string | undefined;
@@ -64,6 +66,9 @@ type Columns = {
   closure: string | null;
   attempts: string | null;
   origin: string | null;
+  retention_seconds: number | null;
+  retention_bytes: number | null;
+  earliest_position: number;
   deleted: number;
 };
 
@@ -71,7 +76,7 @@ export function readStreamRow(database: Database): StreamRow | undefined {
   const row = firstRow<Columns>(
     database,
     `SELECT incarnation, content_type, ttl_seconds, expires_at_ms, touched_at_ms, checkpoint_position, stream_seq,
-            closure, attempts, origin, deleted
+            closure, attempts, origin, deleted, retention_seconds, retention_bytes, earliest_position
      FROM stream WHERE id = 1`,
   );
   if (row === undefined) return undefined;
@@ -79,6 +84,8 @@ export function readStreamRow(database: Database): StreamRow | undefined {
     incarnation: row.incarnation,
     contentType: row.content_type,
     lifetime: lifetimeOf(row),
+    retention: { seconds: row.retention_seconds ?? undefined, bytes: row.retention_bytes ?? undefined },
+    earliest: row.earliest_position,
     touchedAtMs: row.touched_at_ms,
     checkpointPosition: row.checkpoint_position,
     streamSeq: row.stream_seq ?? undefined,
@@ -91,12 +98,15 @@ export function readStreamRow(database: Database): StreamRow | undefined {
 
 export function insertStreamRow(
   database: Database,
-  row: Pick<StreamRow, "incarnation" | "contentType" | "lifetime" | "touchedAtMs" | "origin">,
+  row: Pick<
+    StreamRow,
+    "incarnation" | "contentType" | "lifetime" | "retention" | "earliest" | "touchedAtMs" | "origin"
+  >,
 ): void {
   database.run(
     `INSERT INTO stream (id, schema_version, incarnation, content_type, ttl_seconds, expires_at_ms, touched_at_ms,
-                         checkpoint_position, origin)
-     VALUES (1, ?, ?, ?, ?, ?, ?, 0, ?)`,
+                         checkpoint_position, origin, retention_seconds, retention_bytes, earliest_position)
+     VALUES (1, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)`,
     SCHEMA_VERSION,
     row.incarnation,
     row.contentType,
@@ -104,7 +114,14 @@ export function insertStreamRow(
     row.lifetime.kind === "at" ? row.lifetime.expiresAtMs : null,
     row.touchedAtMs,
     row.origin === undefined ? null : JSON.stringify(row.origin),
+    row.retention.seconds ?? null,
+    row.retention.bytes ?? null,
+    row.earliest,
   );
+}
+
+export function updateEarliest(database: Database, earliest: number): void {
+  database.run("UPDATE stream SET earliest_position = ? WHERE id = 1", earliest);
 }
 
 export function markDeleted(database: Database): void {

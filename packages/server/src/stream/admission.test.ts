@@ -1,4 +1,4 @@
-import { FOREVER, HEADER, refuse } from "@durable-streams-cloudflare/protocol";
+import { FOREVER, HEADER, KEEP_ALL, refuse } from "@durable-streams-cloudflare/protocol";
 import { NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
 import { describe, expect, it } from "vitest";
 
@@ -16,7 +16,15 @@ const CLAIM = { id: "p", epoch: 3, seq: 7 };
 function draft(more: Partial<StreamState> = {}): Draft {
   const database = new NodeDatabase();
   createSchema(database);
-  const facts = { incarnation: 42, contentType: "text/plain", lifetime: FOREVER, touchedAtMs: 0, origin: undefined };
+  const facts = {
+    incarnation: 42,
+    contentType: "text/plain",
+    lifetime: FOREVER,
+    retention: KEEP_ALL,
+    earliest: 0,
+    touchedAtMs: 0,
+    origin: undefined,
+  };
   const state = newState(facts, new HotLog(database));
   state.uncheckpointed.set("p", { epoch: 3, seq: 7 });
   state.streamSeq = "m";

@@ -9,6 +9,7 @@ import type {
   ProducerClaim,
   ProducerState,
   Result,
+  Retention,
   Stretch,
 } from "@durable-streams-cloudflare/protocol";
 
@@ -21,6 +22,7 @@ export interface CreateCommand {
   /** `null` only for a fork, which then has its source's. */
   readonly contentType: string | null;
   readonly lifetime: Lifetime;
+  readonly retention: Retention;
   readonly closed: boolean;
   /** Initial content in stored form; may be empty. */
   readonly bytes: Bytes;
@@ -75,6 +77,9 @@ export interface AppendFacts {
 export interface HeadFacts {
   readonly contentType: string;
   readonly lifetime: Lifetime;
+  readonly retention: Retention;
+  /** Where the stream begins. */
+  readonly earliest: number;
   readonly lineage: Lineage;
   readonly tail: number;
   readonly closed: boolean;
@@ -144,6 +149,8 @@ export interface PinCommand extends Omit<ForkCommand, "source"> {
 export interface PinFacts {
   readonly contentType: string;
   readonly lifetime: Lifetime;
+  /** Where the source begins now, and with it the fork. */
+  readonly earliest: number;
   readonly incarnation: number;
   /** What the fork inherits. */
   readonly ancestors: readonly Ancestor[];

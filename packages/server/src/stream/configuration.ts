@@ -1,6 +1,6 @@
 /** Whether a repeated create asks for what is there [PROTOCOL §4.2, §5.1]. */
 
-import { mediaType, sameLifetime } from "@durable-streams-cloudflare/protocol";
+import { mediaType, sameLifetime, sameRetention } from "@durable-streams-cloudflare/protocol";
 
 import type { CreateCommand } from "./commands.ts";
 import { canonicalOffset } from "./forks.ts";
@@ -15,6 +15,7 @@ export function configurationDifference(state: StreamState, command: CreateComma
   // A fork that named no lifetime got its source's, and naming none again is the same request.
   const inherits = state.origin?.inheritsLifetime === true && command.lifetime.kind === "forever";
   if (!inherits && !sameLifetime(state.lifetime, command.lifetime)) return "The existing stream has another lifetime.";
+  if (!sameRetention(state.retention, command.retention)) return "The existing stream has another retention.";
   const closed = state.closure !== undefined;
   if (closed !== command.closed) return `The existing stream is ${closed ? "closed" : "open"}.`;
   return undefined;

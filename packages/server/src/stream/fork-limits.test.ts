@@ -1,3 +1,4 @@
+import { KEEP_ALL } from "@durable-streams-cloudflare/protocol";
 import { utf8 } from "@durable-streams-cloudflare/testkit";
 import { describe, expect, it } from "vitest";
 
@@ -28,7 +29,8 @@ describe("a fork's ancestors", () => {
     };
     const lifetime = { kind: "forever" } as const;
     const log = new HotLog(newHost().database);
-    const state = newState({ incarnation: 1_000, contentType: "text/plain", lifetime, touchedAtMs: 0, origin }, log);
+    const facts = { incarnation: 1_000, contentType: "text/plain", lifetime, retention: KEEP_ALL, earliest: 0 };
+    const state = newState({ ...facts, touchedAtMs: 0, origin }, log);
     state.tail += ownBytes;
     return state;
   }

@@ -71,7 +71,7 @@ export async function planPin(
       hint: "Copy the source into a new stream, and fork that.",
     });
   }
-  return { ok: true, contentType, lifetime, incarnation: lineage.incarnation, ancestors };
+  return { ok: true, contentType, lifetime, earliest: state.earliest, incarnation: lineage.incarnation, ancestors };
 }
 
 async function resolveAnchor(

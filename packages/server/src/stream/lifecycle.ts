@@ -16,6 +16,7 @@ import type { StreamHost } from "./host.ts";
 import { mintIncarnation } from "./incarnation.ts";
 import { Roller, type RollLimits } from "./roller.ts";
 import { loadState, stateDeadlineMs, touchGranularityMs, type StreamState } from "./state.ts";
+import { trim, trimDueAtMs } from "./trimmer.ts";
 
 /** Debts paid in one go; the alarm comes back for more. */
 const DEBTS_PER_ALARM = 16;
@@ -169,6 +170,7 @@ export class Lifecycle {
     await this.#payDebts();
     await tellNews(this.#host);
     await this.#roll();
+    this.#trim();
     await collectGarbage(this.#host);
     await this.#cleanUp();
     if (!this.arm()) this.#host.clearAlarm();
@@ -180,8 +182,9 @@ export class Lifecycle {
     const state = this.#state;
     const deadline = state === undefined || state.deleted ? undefined : stateDeadlineMs(state);
     const rollAtMs = state === undefined ? undefined : this.#roller.dueAtMs(state);
+    const trimAtMs = state === undefined ? undefined : trimDueAtMs(state, this.#host);
     const others = [debt?.dueAtMs, this.#garbageDueAtMs(), announcementDueAtMs(this.#host)];
-    const times = [deadline, rollAtMs, ...others].filter((time) => time !== undefined);
+    const times = [deadline, rollAtMs, trimAtMs, ...others].filter((time) => time !== undefined);
     if (times.length === 0) return false;
     this.#host.setAlarm(Math.max(Math.min(...times), this.#host.now() + ALARM_DELAY_MS_MIN));
     return true;
@@ -192,6 +195,8 @@ export class Lifecycle {
     const state = this.stored();
     if (state === undefined || hasForks(this.#host.database)) return;
     if (state.deleted || this.#isOver(state)) await this.#destroy();
+    // What retention has let go of was kept for the forks only.
+    else if (state.earliest > 0) this.arm();
   }
 
   async #expire(state: StreamState): Promise<void> {
@@ -229,6 +234,11 @@ export class Lifecycle {
     } catch (error) {
       this.#host.report("A segment could not be written; the stream keeps its bytes.", error);
     }
+  }
+
+  #trim(): void {
+    const state = this.stored();
+    if (state !== undefined) trim(state, this.#host);
   }
 
   /** Without a store nothing can be deleted: the alarm does not ring for it. */

@@ -1,6 +1,6 @@
 /** Where an offset points in a stream. */
 
-import { offsetAt, refuse, type OffsetRef, type Refusal } from "@durable-streams-cloudflare/protocol";
+import { offsetAt, refuse, refuseTrimmed, type OffsetRef, type Refusal } from "@durable-streams-cloudflare/protocol";
 
 import type { StreamState } from "./state.ts";
 
@@ -10,10 +10,12 @@ import type { StreamState } from "./state.ts";
  * (`PageCommand.checkFrom`).
  */
 export function resolveOffset(state: StreamState, from: OffsetRef): number | Refusal {
-  if (from.kind === "start") return 0;
+  if (from.kind === "start") return state.earliest;
   if (from.kind === "now") return state.tail;
   const { position } = from;
   const isOwn = from.incarnation === state.lineage.incarnation;
+  const isKnown = isOwn || state.lineage.ancestors.some(({ incarnation }) => incarnation === from.incarnation);
+  if (isKnown && position < state.earliest) return refuseTrimmed(state.lineage, state.earliest);
   if (!isOwn) return resolveInherited(state, from.incarnation, position);
   if (position > state.tail) {
     return refuse("offset-beyond-tail", `The stream ends at ${offsetAt(state.lineage, state.tail)}.`);

@@ -1,3 +1,4 @@
+import { KEEP_ALL } from "@durable-streams-cloudflare/protocol";
 import { assertProperty } from "@durable-streams-cloudflare/testkit";
 import { NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
 import fc from "fast-check";
@@ -15,6 +16,8 @@ const FACTS = {
   incarnation: 5,
   contentType: "text/plain",
   lifetime: { kind: "forever" },
+  retention: KEEP_ALL,
+  earliest: 0,
   touchedAtMs: START_MS,
   origin: undefined,
 } as const;

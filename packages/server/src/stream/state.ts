@@ -7,6 +7,7 @@ import {
   type Lineage,
   type ProducerClaim,
   type ProducerState,
+  type Retention,
 } from "@durable-streams-cloudflare/protocol";
 
 import type { Database } from "../storage/database.ts";
@@ -40,6 +41,9 @@ export interface StreamState {
   readonly base: number;
   readonly contentType: string;
   readonly lifetime: Lifetime;
+  readonly retention: Retention;
+  /** Where the stream begins: 0, unless retention has let go of something, of this stream or of what it was forked from. */
+  earliest: number;
   /** Of a fork. */
   readonly origin: Origin | undefined;
   /** Deleted by its owner, but forks read from it. */
@@ -63,12 +67,14 @@ export interface NewStream {
   readonly incarnation: number;
   readonly contentType: string;
   readonly lifetime: Lifetime;
+  readonly retention: Retention;
+  readonly earliest: number;
   readonly touchedAtMs: number;
   readonly origin: Origin | undefined;
 }
 
 export function newState(facts: NewStream, log: HotLog): StreamState {
-  const { incarnation, contentType, lifetime, touchedAtMs, origin } = facts;
+  const { incarnation, contentType, lifetime, retention, earliest, touchedAtMs, origin } = facts;
   const lineage = { incarnation, ancestors: origin?.ancestors ?? [] };
   const base = basePosition(lineage);
   return {
@@ -77,6 +83,8 @@ export function newState(facts: NewStream, log: HotLog): StreamState {
     base,
     contentType,
     lifetime,
+    retention,
+    earliest,
     origin,
     deleted: false,
     touchedAtMs,

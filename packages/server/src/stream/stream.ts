@@ -9,15 +9,18 @@
 import {
   DEFAULT_CONTENT_TYPE,
   framingOf,
+  keepsAll,
   lineageAtBase,
   matchesEtag,
   rangeEtag,
   refuse,
   refuseNotFound,
+  refuseTrimmed,
   type Lifetime,
   type OffsetRef,
   type Refusal,
   type Result,
+  type Retention,
 } from "@durable-streams-cloudflare/protocol";
 
 import type { CommitNotes } from "../storage/commit-notes.ts";
@@ -64,6 +67,8 @@ export interface StreamLimits extends RollLimits {
 interface Beginning {
   readonly contentType: string;
   readonly lifetime: Lifetime;
+  readonly retention: Retention;
+  readonly earliest: number;
   readonly incarnation: number;
   readonly origin?: Origin;
 }
@@ -92,10 +97,17 @@ export class Stream {
   async create(command: CreateCommand): Promise<Result<CreateFacts>> {
     const occupied = this.#confirm(command);
     if (occupied !== undefined) return occupied;
+    const { retention } = command;
+    if (!keepsAll(retention) && this.#host.segments === undefined) {
+      return refuse(
+        "retention-unavailable",
+        "Only what is in R2 can be let go of, and the binding SEGMENTS is missing.",
+      );
+    }
     if (command.fork !== undefined) return this.#createFork(command, command.fork);
     const contentType = command.contentType ?? DEFAULT_CONTENT_TYPE;
     const incarnation = this.#lifecycle.nextIncarnation(0);
-    return this.#begin(command, { contentType, lifetime: command.lifetime, incarnation });
+    return this.#begin(command, { contentType, lifetime: command.lifetime, retention, earliest: 0, incarnation });
   }
 
   /** [PROTOCOL §5.2, §5.3] Resolves when the append is durable. */
@@ -136,7 +148,9 @@ export class Stream {
     const { from, to, paging, checkFrom = false } = command;
     if (checkFrom && !mayBeOffset(state, from)) return refuseUnaligned();
     // To look at a cold place takes the bytes behind it.
-    return { ok: true, ...ownPage(state, this.#host, { from, to: checkFrom ? Math.max(to, from + 1) : to, paging }) };
+    const facts = ownPage(state, this.#host, { from, to: checkFrom ? Math.max(to, from + 1) : to, paging });
+    const isTrimmed = from < state.log.first && facts.cold.length === 0;
+    return isTrimmed ? refuseTrimmed(state.lineage, state.earliest) : { ok: true, ...facts };
   }
 
   /** [PROTOCOL §5.7, §5.8] Where a live reader that comes with an offset stands. */
@@ -168,11 +182,12 @@ export class Stream {
     if ("ok" in state) return state;
     if (!plan.ok) return plan;
     if (state !== planned) return refuseNotFound();
+    if ((plan.ancestors.at(-1)?.to ?? 0) < state.earliest) return refuseTrimmed(state.lineage, state.earliest);
     // After this instant the fork may have released the pin: nobody would ever release it again.
     if (this.#host.now() >= command.untilMs) return refuse("unavailable", "The fork took too long to make.");
     this.#host.database.transaction(() => insertFork(this.#host.database, command.forkId, command.forkName));
     this.#lifecycle.touch(state);
-    return plan;
+    return { ...plan, earliest: state.earliest };
   }
 
   /** A fork does not need the bytes any more. */
@@ -251,6 +266,8 @@ export class Stream {
     return this.#begin(command, {
       contentType: command.contentType ?? contentType,
       lifetime: inheritsLifetime ? pinned.lifetime : command.lifetime,
+      retention: command.retention,
+      earliest: pinned.earliest,
       incarnation: this.#lifecycle.nextIncarnation(pinned.incarnation),
       origin: {
         forkId,
@@ -263,14 +280,12 @@ export class Stream {
     });
   }
 
-  async #begin(
-    command: CreateCommand,
-    { contentType, lifetime, incarnation, origin }: Beginning,
-  ): Promise<Result<CreateFacts>> {
+  async #begin(command: CreateCommand, beginning: Beginning): Promise<Result<CreateFacts>> {
     const now = this.#host.now();
     const { bytes, closed } = command;
     const log = new HotLog(this.#host.database);
-    const state = newState({ incarnation, contentType, lifetime, touchedAtMs: now, origin }, log);
+    const facts = { ...beginning, origin: beginning.origin, touchedAtMs: now };
+    const state = newState(facts, log);
     const notes: CommitNotes = closed ? { closed: {} } : {};
     const hasCommit = bytes.length > 0 || closed;
     const position = state.base;
@@ -281,10 +296,10 @@ export class Stream {
     database.transaction(() => {
       this.#lifecycle.bury();
       createSchema(database);
-      insertStreamRow(database, { incarnation, contentType, lifetime, touchedAtMs: now, origin });
+      insertStreamRow(database, facts);
       if (hasCommit) log.insertCommit(position, bytes, notes, now);
-      if (origin !== undefined) deleteDebt(database, origin.forkId);
-      announce(this.#host, incarnation, contentType);
+      if (facts.origin !== undefined) deleteDebt(database, facts.origin.forkId);
+      announce(this.#host, facts.incarnation, facts.contentType);
     });
     if (hasCommit) applyCommit(state, { position, size: bytes.length, committedAtMs: now, notes });
     this.#lifecycle.began(state, expired);
@@ -326,8 +341,8 @@ function refuseReader(): Refusal {
 }
 
 function headFacts(state: StreamState): HeadFacts {
-  const { contentType, lifetime, lineage, tail } = state;
-  return { contentType, lifetime, lineage, tail, closed: state.closure !== undefined };
+  const { contentType, lifetime, retention, earliest, lineage, tail } = state;
+  return { contentType, lifetime, retention, earliest, lineage, tail, closed: state.closure !== undefined };
 }
 
 function createFacts(state: StreamState, created: boolean): CreateFacts {

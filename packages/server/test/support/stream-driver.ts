@@ -1,6 +1,7 @@
 import {
   framingOf,
   HEADER,
+  KEEP_ALL,
   offsetAt,
   parseOffset,
   type Lineage,
@@ -155,6 +156,7 @@ function createCommand(create: Create): CreateCommand {
   return {
     contentType: mode === undefined ? null : CONTENT_TYPES[mode],
     lifetime: ttlSeconds === undefined ? FOREVER : { kind: "ttl", ttlSeconds },
+    retention: KEEP_ALL,
     closed,
     bytes: mode === undefined || records.length === 0 ? new Uint8Array() : storedOf({ mode, records }),
     ...(fork === undefined ? {} : { fork: { source: fork.source, offset, subOffset: fork.subOffset } }),

@@ -1,3 +1,4 @@
+import { KEEP_ALL } from "@durable-streams-cloudflare/protocol";
 import { utf8 } from "@durable-streams-cloudflare/testkit";
 import { FakeHost } from "@durable-streams-cloudflare/testkit/node-host";
 
@@ -27,7 +28,14 @@ export function streamOn(host: Host, limits: Partial<typeof LIMITS> = {}): Strea
 }
 
 export function createOf(more: Partial<CreateCommand> = {}): CreateCommand {
-  return { contentType: "text/plain", lifetime: { kind: "forever" }, closed: false, bytes: new Uint8Array(), ...more };
+  return {
+    contentType: "text/plain",
+    lifetime: { kind: "forever" },
+    retention: KEEP_ALL,
+    closed: false,
+    bytes: new Uint8Array(),
+    ...more,
+  };
 }
 
 export function appendOf(text: string, more: Partial<AppendCommand> = {}): AppendCommand {

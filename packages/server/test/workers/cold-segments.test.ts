@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 
 import { segmentPrefix } from "../../src/storage/segment-rows.ts";
-import { append, close, evict, inObject, newStream, problemCode, readersOf, type Edge } from "./edge.ts";
+import { append, close, evict, inObject, newEdge, newStream, problemCode, readersOf, type Edge } from "./edge.ts";
 import { EventReader } from "./events.ts";
 import { Family, isBlank } from "./family.ts";
 import { failSqlOnce } from "./rows.ts";
@@ -292,5 +292,41 @@ describe("the object in R2", () => {
     expect((await append(edge, "late")).status).toBe(409);
     const reader = new EventReader(await edge.fetch("?live=sse&offset=-1"));
     expectSame(await reader.untilClosed(), text);
+  });
+});
+
+describe("retention", () => {
+  it("is shown by HEAD, and tells readers where a stream begins", async () => {
+    const edge = await newStream({ headers: { "Stream-Retention-Bytes": "1", "Stream-Retention-Seconds": "3600" } });
+    const gone = await fill(edge);
+    await runDurableObjectAlarm(edge.stub());
+    const kept = await fill(edge);
+    await runDurableObjectAlarm(edge.stub());
+    const earliest = gone.offsets.at(-1);
+    const head = await edge.fetch("", { method: "HEAD" });
+    expect(head.headers.get("Stream-Retention-Bytes")).toBe("1");
+    expect(head.headers.get("Stream-Retention-Seconds")).toBe("3600");
+    expect(head.headers.get("Stream-Earliest-Offset")).toBe(earliest);
+    expect(head.headers.get("Access-Control-Expose-Headers")).toContain("Stream-Earliest-Offset");
+    const all = await edge.fetch("?offset=-1");
+    expect(all.headers.get("Stream-Earliest-Offset")).toBe(earliest);
+    expectSame(await all.text(), kept.text);
+    for (const live of ["", "&live=long-poll", "&live=sse"]) {
+      const response = await edge.fetch(`?offset=${gone.offsets[0]}${live}`);
+      expect(response.status).toBe(410);
+      expect(response.headers.get("Stream-Earliest-Offset")).toBe(earliest);
+      expect(await response.json()).toMatchObject({ code: "offset-trimmed", earliestOffset: earliest });
+    }
+    const first = await edge.fetch(`?offset=${earliest}`);
+    expect(first.headers.get("Cache-Control")).not.toContain("immutable");
+    expectSame(await first.text(), kept.text);
+    expect(await objectsOf(edge)).toHaveLength(1);
+  });
+
+  it.each(["Stream-Retention-Bytes", "Stream-Retention-Seconds"])("a malformed %s is refused", async (name) => {
+    const edge = newEdge();
+    const response = await edge.fetch("", { method: "PUT", headers: { [name]: "0" } });
+    expect(response.status).toBe(400);
+    expect(await problemCode(response)).toBe("retention-invalid");
   });
 });

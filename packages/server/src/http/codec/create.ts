@@ -8,6 +8,7 @@ import {
   offsetAt,
   parseFork,
   parseLifetime,
+  parseRetention,
   refuse,
   type ForkRequest,
   type Refusal,
@@ -31,9 +32,11 @@ export async function parseCreate(request: Request, bytesMax: number): Promise<R
   // A fork without a content type has its source's; its body is then taken as bytes.
   const contentType = header("Content-Type") ?? (fork.fork === undefined ? DEFAULT_CONTENT_TYPE : null);
   const lifetime = parseLifetime(header);
+  const retention = parseRetention(header);
   const fault = contentTypeFault(contentType);
   if (fault !== undefined) return fault;
   if (!lifetime.ok) return refuse("lifetime-invalid", lifetime.detail);
+  if (!retention.ok) return refuse("retention-invalid", retention.detail);
   const body = await readBody(request, bytesMax);
   if (!body.ok) return body;
   const stored = body.bytes.length === 0 ? body : toStored(body.bytes, contentType ?? DEFAULT_CONTENT_TYPE);
@@ -42,7 +45,13 @@ export async function parseCreate(request: Request, bytesMax: number): Promise<R
   const bytes = stored.ok ? stored.bytes : new Uint8Array();
   return {
     ok: true,
-    command: { contentType, lifetime: lifetime.lifetime, closed: isClosedHeader(header(HEADER.closed)), bytes },
+    command: {
+      contentType,
+      lifetime: lifetime.lifetime,
+      retention: retention.retention,
+      closed: isClosedHeader(header(HEADER.closed)),
+      bytes,
+    },
     fork: fork.fork,
   };
 }

@@ -13,6 +13,10 @@ export function headResponse(facts: HeadFacts): Response {
   });
   if (facts.lifetime.kind === "ttl") headers.set(HEADER.ttl, String(facts.lifetime.ttlSeconds));
   if (facts.lifetime.kind === "at") headers.set(HEADER.expiresAt, new Date(facts.lifetime.expiresAtMs).toISOString());
+  const { seconds, bytes } = facts.retention;
+  if (seconds !== undefined) headers.set(HEADER.retentionSeconds, String(seconds));
+  if (bytes !== undefined) headers.set(HEADER.retentionBytes, String(bytes));
+  if (facts.earliest > 0) headers.set(HEADER.earliestOffset, offsetAt(facts.lineage, facts.earliest));
   if (facts.closed) headers.set(HEADER.closed, "true");
   return new Response(null, { headers });
 }

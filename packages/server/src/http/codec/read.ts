@@ -3,6 +3,7 @@
 import {
   framingOf,
   HEADER,
+  keepsAll,
   offsetAt,
   parseOffset,
   refuse,
@@ -72,7 +73,10 @@ export function readResponse(exchange: Exchange, reading: Reading, query: ReadQu
 
 /** What a read with data says of itself. */
 export function readHeaders(
-  facts: Pick<ReadFacts, "lineage" | "tail" | "closed" | "contentType" | "from" | "to" | "etag">,
+  facts: Pick<
+    ReadFacts,
+    "lineage" | "tail" | "closed" | "contentType" | "retention" | "earliest" | "from" | "to" | "etag"
+  >,
   { isPublic, isRevocable = false }: Pick<Granted, "isPublic" | "isRevocable">,
   { offset, namesOffset }: Pick<ReadQuery, "offset" | "namesOffset">,
 ): Headers {
@@ -81,9 +85,16 @@ export function readHeaders(
     "Content-Type": facts.contentType,
     // A stream may hold HTML; navigated to, it must not run in this origin.
     "Content-Security-Policy": "sandbox; default-src 'none'",
-    "Cache-Control": readCacheControl({ ...facts, isPublic, isRevocable, offset: namesOffset ? offset : undefined }),
+    "Cache-Control": readCacheControl({
+      ...facts,
+      isPublic,
+      // What retention lets go of is not to live on in caches.
+      isRevocable: isRevocable || !keepsAll(facts.retention),
+      offset: namesOffset ? offset : undefined,
+    }),
     [HEADER.nextOffset]: offsetAt(lineage, to),
   });
+  if (facts.earliest > 0) headers.set(HEADER.earliestOffset, offsetAt(lineage, facts.earliest));
   if (to === tail) headers.set(HEADER.upToDate, "true");
   if (to === tail && facts.closed) headers.set(HEADER.closed, "true");
   // `now` is a different place each time.
