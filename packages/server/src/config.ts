@@ -77,6 +77,11 @@ export const SETTINGS = {
     ["info", "error", "off"],
     "info: a line per request; error: only those that the server failed",
   ),
+  SHARED_APPENDS: choice(
+    "on",
+    ["on", "off"],
+    "on: appends to a stream that arrive together share a call to its object; off: each makes its own",
+  ),
   SERVER_TIMING: choice("on-request", ["on-request", "always", "off"], "when responses carry Server-Timing"),
 } as const satisfies Record<string, Setting>;
 
@@ -103,6 +108,7 @@ export interface Config {
   readonly pendingBytesMax: number;
   readonly readersMax: number;
   readonly logLevel: "info" | "error" | "off";
+  readonly sharesAppends: boolean;
   readonly serverTiming: "on-request" | "always" | "off";
 }
 
@@ -140,6 +146,7 @@ export function parseConfig(env: object): Config {
     pendingBytesMax: integerOf("PENDING_BYTES_MAX"),
     readersMax: integerOf("READERS_MAX"),
     logLevel: oneOf(SETTINGS.LOG_LEVEL.choices, textOf("LOG_LEVEL")),
+    sharesAppends: textOf("SHARED_APPENDS") === "on",
     serverTiming: oneOf(SETTINGS.SERVER_TIMING.choices, textOf("SERVER_TIMING")),
   };
   if (config.projectSecret !== "" && config.tenancy === "path") {

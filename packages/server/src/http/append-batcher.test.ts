@@ -41,9 +41,9 @@ function factsOf(tail: number): AppendFacts {
   return { outcome: "appended", lineage: { incarnation: 1, ancestors: [] }, tail, closed: false };
 }
 
-function newLane() {
+function newLane(isSharing = true) {
   const stream = new FakeStream();
-  const batcher = new AppendBatcher();
+  const batcher = new AppendBatcher(isSharing);
   const kept: Promise<unknown>[] = [];
   const append = (size: number): Promise<number | string> => {
     const command = { bytes: new Uint8Array(size), contentType: "text/plain", close: false };
@@ -124,4 +124,11 @@ it("every append asks to be seen through, because others may wait for it", async
   void append(1);
   void append(2);
   expect(kept).toHaveLength(2);
+});
+
+it("with sharing switched off each append calls at once", () => {
+  const { stream, append, kept } = newLane(false);
+  for (const size of [1, 2, 3]) void append(size);
+  expect(stream.calls.map(({ sizes }) => sizes)).toEqual([[1], [2], [3]]);
+  expect(kept).toEqual([]);
 });

@@ -38,9 +38,16 @@ type Lane = Waiting[];
 
 export class AppendBatcher {
   readonly #lanes = new Map<string, Lane>();
+  readonly #isSharing: boolean;
+
+  /** @param isSharing `SHARED_APPENDS`; otherwise every append calls alone. */
+  constructor(isSharing: boolean) {
+    this.#isSharing = isSharing;
+  }
 
   /** Resolves when the append is durable or refused. */
   append(stream: StreamClient, command: AppendCommand, keepAlive: KeepAlive): Promise<Answer> {
+    if (!this.#isSharing) return appendAlone(stream, command);
     const answer = this.#append(stream, command);
     // Others may be waiting for this request, also when its client does not any more.
     keepAlive(answer.catch(() => undefined));
