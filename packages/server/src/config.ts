@@ -108,7 +108,7 @@ export interface Config {
   readonly pendingBytesMax: number;
   readonly readersMax: number;
   readonly logLevel: "info" | "error" | "off";
-  readonly sharesAppends: boolean;
+  readonly sharedAppends: "on" | "off";
   readonly serverTiming: "on-request" | "always" | "off";
 }
 
@@ -146,7 +146,7 @@ export function parseConfig(env: object): Config {
     pendingBytesMax: integerOf("PENDING_BYTES_MAX"),
     readersMax: integerOf("READERS_MAX"),
     logLevel: oneOf(SETTINGS.LOG_LEVEL.choices, textOf("LOG_LEVEL")),
-    sharesAppends: textOf("SHARED_APPENDS") === "on",
+    sharedAppends: oneOf(SETTINGS.SHARED_APPENDS.choices, textOf("SHARED_APPENDS")),
     serverTiming: oneOf(SETTINGS.SERVER_TIMING.choices, textOf("SERVER_TIMING")),
   };
   if (config.projectSecret !== "" && config.tenancy === "path") {

@@ -52,7 +52,7 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
       config,
       authorize: options.authorize ?? authorizeOf(config, projects),
       streams: env.STREAMS,
-      appends: new AppendBatcher(config.sharesAppends),
+      appends: new AppendBatcher(config.sharedAppends === "on"),
       projects,
       segments: env.SEGMENTS && r2SegmentStore(env.SEGMENTS),
     });
