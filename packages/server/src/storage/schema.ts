@@ -2,7 +2,8 @@
  * The tables of one stream. They are made by its creation and gone with its deletion, so a stream that was only
  * ever asked for stores nothing. `docs/storage.md` describes them for operators.
  *
- * `MIGRATIONS` is append-only: entry n brings version n to version n + 1, and a stream records which version it has.
+ * `MIGRATIONS` is append-only: its first entry brings version 1 to version 2, and a stream records which version it has.
+ * A new stream gets `CURRENT` at once, which comes to the same: each change of a table would be a row written.
  */
 
 import { firstRow, type Database } from "./database.ts";
@@ -11,29 +12,36 @@ import { logTables } from "./hot-log.ts";
 import { createLogTable } from "./log-rows.ts";
 import { SEGMENTS_TABLE } from "./segment-rows.ts";
 
+const CURRENT: readonly string[] = [
+  `CREATE TABLE stream (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    schema_version INTEGER NOT NULL,
+    incarnation INTEGER NOT NULL,
+    content_type TEXT NOT NULL,
+    ttl_seconds INTEGER,
+    expires_at_ms INTEGER,
+    touched_at_ms INTEGER NOT NULL,
+    checkpoint_position INTEGER NOT NULL,
+    stream_seq TEXT,
+    origin TEXT,
+    deleted INTEGER NOT NULL DEFAULT 0,
+    closure TEXT,
+    attempts TEXT,
+    retention_seconds INTEGER,
+    retention_bytes INTEGER,
+    earliest_position INTEGER NOT NULL DEFAULT 0
+  )`,
+  createLogTable("log"),
+  `CREATE TABLE producers (
+    id TEXT PRIMARY KEY,
+    epoch INTEGER NOT NULL,
+    seq INTEGER NOT NULL
+  ) WITHOUT ROWID`,
+  FORKS_TABLE,
+  SEGMENTS_TABLE,
+];
+
 const MIGRATIONS: readonly (readonly string[])[] = [
-  [
-    `CREATE TABLE stream (
-      id INTEGER PRIMARY KEY CHECK (id = 1),
-      schema_version INTEGER NOT NULL,
-      incarnation INTEGER NOT NULL,
-      content_type TEXT NOT NULL,
-      ttl_seconds INTEGER,
-      expires_at_ms INTEGER,
-      touched_at_ms INTEGER NOT NULL,
-      checkpoint_position INTEGER NOT NULL,
-      stream_seq TEXT,
-      origin TEXT,
-      deleted INTEGER NOT NULL DEFAULT 0
-    )`,
-    createLogTable("log"),
-    `CREATE TABLE producers (
-      id TEXT PRIMARY KEY,
-      epoch INTEGER NOT NULL,
-      seq INTEGER NOT NULL
-    ) WITHOUT ROWID`,
-    FORKS_TABLE,
-  ],
   [SEGMENTS_TABLE, "ALTER TABLE stream ADD COLUMN closure TEXT", "ALTER TABLE stream ADD COLUMN attempts TEXT"],
   [
     "ALTER TABLE stream ADD COLUMN retention_seconds INTEGER",
@@ -42,7 +50,8 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   ],
 ];
 
-export const SCHEMA_VERSION = MIGRATIONS.length;
+/** The first version is 1. */
+export const SCHEMA_VERSION = MIGRATIONS.length + 1;
 
 const TABLES = ["stream", "producers", "forks", "segments"];
 
@@ -56,7 +65,7 @@ export function hasSchema(database: Database): boolean {
 /** Makes all tables anew; run inside the transaction that creates the stream. What an expired stream left is dropped. */
 export function createSchema(database: Database): void {
   dropSchema(database);
-  for (const statement of MIGRATIONS.flat()) database.run(statement);
+  for (const statement of CURRENT) database.run(statement);
 }
 
 /** Drops the stream, but not its debts and its garbage, which outlive it (see `fork-rows.ts`, `garbage-rows.ts`). */
@@ -78,7 +87,7 @@ export function upgradeSchema(database: Database): void {
     );
   }
   database.transaction(() => {
-    for (const statement of MIGRATIONS.slice(version).flat()) database.run(statement);
+    for (const statement of MIGRATIONS.slice(version - 1).flat()) database.run(statement);
     database.run("UPDATE stream SET schema_version = ? WHERE id = 1", SCHEMA_VERSION);
   });
 }
