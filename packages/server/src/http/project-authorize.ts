@@ -7,13 +7,23 @@ import type { Project } from "../project/project.ts";
 import { isReaderKey } from "../project/reader-key.ts";
 import type { Registry } from "../project/registry.ts";
 import { refuseToken, verifyReadUrlToken, verifyToken, type TokenClaims } from "../project/token.ts";
+import { VerifiedTokens } from "../project/verified-tokens.ts";
 import type { Authorize, AuthorizeInput, Granted } from "./authorize.ts";
 
 /** Query parameters of reads, for clients that send no headers. */
 const TOKEN_PARAMETER = "token";
 const READER_KEY_PARAMETER = "key";
 
+interface Ports {
+  readonly registry: Registry;
+  readonly headerTokens: VerifiedTokens;
+  readonly urlTokens: VerifiedTokens;
+}
+
 export function projectAuthorize(registry: Registry): Authorize {
+  const headerTokens = new VerifiedTokens(verifyToken);
+  const urlTokens = new VerifiedTokens(verifyReadUrlToken);
+  const ports = { registry, headerTokens, urlTokens };
   return async (input) => {
     const found = await findProject(registry, input.project);
     if (!found.ok) return found;
@@ -22,8 +32,9 @@ export function projectAuthorize(registry: Registry): Authorize {
     const { publicStreams } = project.record;
     const isPublic = publicStreams.some((pattern) => matchesPattern(pattern, input.stream));
     if (isPublic && input.scope === "read") return { ok: true, isPublic };
-    if (bearerOf(input.request) !== null) return authorizeHeader(input, project);
-    return isRead(input.request) ? authorizeUrl(input, project, registry) : refuseNobody(input.request);
+    const bearer = bearerOf(input.request);
+    if (bearer !== null) return authorizeToken(input, await headerTokens.verify(bearer, project));
+    return isRead(input.request) ? authorizeUrl(input, project, ports) : refuseNobody(input.request);
   };
 }
 
@@ -49,8 +60,7 @@ export function refuseNobody(request: Request): Refusal {
   return bearerOf(request) === null ? refuseWithoutToken() : refuseToken();
 }
 
-async function authorizeHeader(input: AuthorizeInput, project: Project): Promise<Granted | Refusal> {
-  const verified = await verifyToken(bearerOf(input.request) ?? "", project);
+function authorizeToken(input: AuthorizeInput, verified: Result<{ claims: TokenClaims }>): Granted | Refusal {
   return verified.ok ? grant(input, verified.claims) : verified;
 }
 
@@ -69,19 +79,15 @@ export function hasScope({ scopes }: TokenClaims, scope: AuthorizeInput["scope"]
   return scopes.has(scope) || scopes.has("manage");
 }
 
-async function authorizeUrl(input: AuthorizeInput, project: Project, registry: Registry): Promise<Granted | Refusal> {
+async function authorizeUrl(input: AuthorizeInput, project: Project, ports: Ports): Promise<Granted | Refusal> {
   const { searchParams } = new URL(input.request.url);
   const tokens = searchParams.getAll(TOKEN_PARAMETER);
   const keys = searchParams.getAll(READER_KEY_PARAMETER);
   const [credential, ...more] = [...tokens, ...keys];
   if (credential === undefined) return refuseWithoutToken();
   if (more.length > 0) return refuseToken("A URL has one token or one key.");
-  return tokens.length === 1 ? authorizeToken(input, project, credential) : authorizeKey(input, registry, credential);
-}
-
-async function authorizeToken(input: AuthorizeInput, project: Project, token: string): Promise<Granted | Refusal> {
-  const verified = await verifyReadUrlToken(token, project);
-  return verified.ok ? grant(input, verified.claims) : verified;
+  if (tokens.length === 0) return authorizeKey(input, ports.registry, credential);
+  return authorizeToken(input, await ports.urlTokens.verify(credential, project));
 }
 
 async function authorizeKey(input: AuthorizeInput, registry: Registry, key: string): Promise<Granted | Refusal> {
