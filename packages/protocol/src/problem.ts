@@ -57,6 +57,7 @@ export const PROBLEMS = {
   "project-exists": kind(409, "The project exists"),
   "project-not-found": kind(404, "The project does not exist"),
   "project-removing": kind(409, "The project is being removed", "after"),
+  "rate-limited": kind(429, "The project's limit is reached", "after"),
   "readers-full": kind(503, "The stream has too many live readers", "after"),
   "retention-invalid": kind(400, "A retention header is malformed"),
   "retention-unavailable": kind(501, "This server keeps everything"),

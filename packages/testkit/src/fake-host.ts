@@ -47,6 +47,8 @@ export class FakeHost<Readers, Peer> {
   readonly readers: Readers;
   #sockets: FakeSocket[] = [];
   nowMs: number;
+  /** Set it, and the object stores so much. */
+  storedBytes = 0;
   alarmAtMs: number | undefined;
   alarmsSet = 0;
   /** The objects of other streams; a host alone has none. */
@@ -61,6 +63,10 @@ export class FakeHost<Readers, Peer> {
     this.name = name;
     this.nowMs = nowMs;
     this.readers = makeReaders(() => this.#sockets.filter(({ closed }) => closed === undefined));
+  }
+
+  databaseBytes(): number {
+    return this.storedBytes;
   }
 
   now(): number {

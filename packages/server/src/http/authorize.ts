@@ -3,6 +3,7 @@
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
 import type { Config } from "../config.ts";
+import type { ProjectLimits } from "../project/record.ts";
 import type { Scope } from "../project/token.ts";
 
 export type { Scope };
@@ -33,6 +34,8 @@ export interface Granted {
   readonly isPublic: boolean;
   /** Whether that may end soon: whoever keeps a copy must ask again within minutes. */
   readonly isRevocable?: boolean;
+  /** What the project may use. */
+  readonly limits?: ProjectLimits;
   /** When the right to read ends, in ms: live reads end then. */
   readonly expiresAtMs?: number;
 }

@@ -38,6 +38,8 @@ const EXPOSED_HEADERS = [
   "Content-Type",
   "ETag",
   "Location",
+  "RateLimit",
+  "RateLimit-Policy",
   "Retry-After",
   "Server-Timing",
   "Vary",

@@ -11,6 +11,7 @@ import { AppendBatcher } from "./append-batcher.ts";
 import { defaultAuthorize, grantEverything, type Authorize } from "./authorize.ts";
 import { createEdge, type Edge } from "./edge.ts";
 import { projectAuthorize } from "./project-authorize.ts";
+import type { RateLimiter } from "./rate-limit.ts";
 import type { ProjectRoutePorts } from "./routes/projects.ts";
 
 /** What the server needs of a Worker's environment: these bindings, and any of the settings as vars. */
@@ -19,6 +20,8 @@ export interface DurableStreamsEnv {
   /** Both or neither; without them there are no projects, and only an `authorize` hook lets anybody in. */
   readonly REGISTRY?: KVNamespace;
   readonly PROJECTS?: DurableObjectNamespace<ProjectDO>;
+  /** For limits of projects for each minute: 1,000,000 in 60 seconds, as in the repository's `wrangler.toml`. */
+  readonly RATE_LIMITER?: RateLimiter;
   /** Takes the older part of long streams. Without it everything stays in the objects. */
   readonly SEGMENTS?: R2Bucket;
 }
@@ -54,6 +57,7 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
       streams: env.STREAMS,
       appends: new AppendBatcher(config.sharedAppends === "on"),
       projects,
+      limiter: env.RATE_LIMITER,
       segments: env.SEGMENTS && r2SegmentStore(env.SEGMENTS),
     });
     edges.set(env, edge);

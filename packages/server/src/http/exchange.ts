@@ -4,6 +4,7 @@ import type { Config } from "../config.ts";
 import type { SegmentStore } from "../storage/segment-store.ts";
 import type { AppendBatcher, KeepAlive } from "./append-batcher.ts";
 import type { Authorize, Granted } from "./authorize.ts";
+import type { RateLimiter } from "./rate-limit.ts";
 import type { StreamClient } from "./stream-client.ts";
 import type { Target } from "./target.ts";
 
@@ -16,6 +17,7 @@ export interface Exchange {
   readonly keepAlive: KeepAlive;
   /** Where cold bytes are; without it there are none. */
   readonly segments: SegmentStore | undefined;
+  readonly limiter: RateLimiter | undefined;
   /** For the second stream that a fork is about. */
   readonly authorize: Authorize;
   readonly granted: Granted;

@@ -24,17 +24,20 @@ export function projectAuthorize(registry: Registry): Authorize {
   const headerTokens = new VerifiedTokens(verifyToken);
   const urlTokens = new VerifiedTokens(verifyReadUrlToken);
   const ports = { registry, headerTokens, urlTokens };
+  const decide = async (input: AuthorizeInput, project: Project): Promise<Granted | Refusal> => {
+    const isPublic = project.record.publicStreams.some((pattern) => matchesPattern(pattern, input.stream));
+    if (isPublic && input.scope === "read") return { ok: true, isPublic };
+    const bearer = bearerOf(input.request);
+    if (bearer !== null) return authorizeToken(input, await headerTokens.verify(bearer, project));
+    return isRead(input.request) ? authorizeUrl(input, project, ports) : refuseNobody(input.request);
+  };
   return async (input) => {
     const found = await findProject(registry, input.project);
     if (!found.ok) return found;
     const { project } = found;
     if (project === undefined) return refuseNobody(input.request);
-    const { publicStreams } = project.record;
-    const isPublic = publicStreams.some((pattern) => matchesPattern(pattern, input.stream));
-    if (isPublic && input.scope === "read") return { ok: true, isPublic };
-    const bearer = bearerOf(input.request);
-    if (bearer !== null) return authorizeToken(input, await headerTokens.verify(bearer, project));
-    return isRead(input.request) ? authorizeUrl(input, project, ports) : refuseNobody(input.request);
+    const decision = await decide(input, project);
+    return decision.ok ? { ...decision, limits: project.record.limits } : decision;
   };
 }
 

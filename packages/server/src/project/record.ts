@@ -24,6 +24,12 @@ export interface Issuer {
   readonly issuer: string;
 }
 
+/** What a project may use; `null`: as much as it likes. */
+export interface ProjectLimits {
+  readonly requestsPerMinute: number | null;
+  readonly appendBytesPerMinute: number | null;
+}
+
 /** What may be changed by `PATCH`. */
 export interface ProjectSettings {
   /** Origins that browsers may call from; `null`: those of the server. */
@@ -33,6 +39,8 @@ export interface ProjectSettings {
   readonly issuer: Issuer | null;
   /** The `aud` that tokens must have; `null`: none. */
   readonly audience: string | null;
+  /** Only the holder of ADMIN_SECRET changes these. */
+  readonly limits: ProjectLimits;
 }
 
 export interface ProjectRecord extends ProjectSettings {
@@ -54,6 +62,7 @@ export const INITIAL_SETTINGS: ProjectSettings = {
   publicStreams: [],
   issuer: null,
   audience: null,
+  limits: { requestsPerMinute: null, appendBytesPerMinute: null },
 };
 
 export function isProjectName(name: string): boolean {

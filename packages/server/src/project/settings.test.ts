@@ -15,6 +15,7 @@ describe("settings", () => {
     { issuer: null, audience: null },
     { ...issuer("https://issuer.example/jwks"), audience: "streams" },
     issuer("http://localhost:9000/jwks"),
+    { limits: { requestsPerMinute: null, appendBytesPerMinute: 1_000_000 } },
   ])("%j are taken", (settings) => {
     expect(parseSettings(settings)).toEqual({ ok: true, settings });
   });
@@ -40,6 +41,12 @@ describe("settings", () => {
     issuer(7),
     { audience: "" },
     { audience: ["a"] },
+    { limits: null },
+    { limits: { requestsPerMinute: 1 } },
+    { limits: { requestsPerMinute: 0, appendBytesPerMinute: null } },
+    { limits: { requestsPerMinute: 1.5, appendBytesPerMinute: null } },
+    { limits: { requestsPerMinute: 1, appendBytesPerMinute: "1" } },
+    { limits: { requestsPerMinute: 1, appendBytesPerMinute: 1, more: 1 } },
   ])("%j are refused", (settings) => {
     expect(parseSettings(settings)).toMatchObject({ ok: false, problem: { code: "settings-invalid" } });
   });

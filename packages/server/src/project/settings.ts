@@ -13,6 +13,11 @@ const ORIGIN = /^https?:\/\/[^\s,/?#]{1,255}$/;
 /** The HMAC key of HS256 has at least 256 bits. */
 const SECRET = /^[!-~]{32,512}$/;
 
+/** The binding counts a share of a million: less than one request a minute cannot be told from none. */
+const LIMIT_MIN = 1;
+const LIMIT_MAX = 1_000_000_000_000;
+const LIMITS = ["requestsPerMinute", "appendBytesPerMinute"];
+
 type Checks = { readonly [Name in keyof ProjectSettings]: { holds(value: unknown): boolean; expects: string } };
 
 const CHECKS: Checks = {
@@ -31,6 +36,10 @@ const CHECKS: Checks = {
   audience: {
     holds: (value) => value === null || isText(value),
     expects: `null or a text of up to ${TEXT_MAX} characters`,
+  },
+  limits: {
+    holds: (value) => areLimits(value),
+    expects: `{${LIMITS.join(", ")}}, each null or a whole number from ${LIMIT_MIN} to ${LIMIT_MAX}`,
   },
 };
 
@@ -73,6 +82,15 @@ function isIssuer(value: unknown): value is Issuer {
   if (typeof value !== "object" || value === null || Object.keys(value).length !== 2) return false;
   const { jwksUrl, issuer } = value as Partial<Record<string, unknown>>;
   return isText(issuer) && typeof jwksUrl === "string" && jwksUrl.length <= TEXT_MAX && isJwksUrl(jwksUrl);
+}
+
+function areLimits(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || Object.keys(value).length !== LIMITS.length) return false;
+  return LIMITS.every((name) => isLimit((value as Readonly<Record<string, unknown>>)[name]));
+}
+
+function isLimit(value: unknown): boolean {
+  return value === null || (Number.isInteger(value) && Number(value) >= LIMIT_MIN && Number(value) <= LIMIT_MAX);
 }
 
 function isJwksUrl(text: string): boolean {

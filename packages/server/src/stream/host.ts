@@ -29,6 +29,8 @@ export interface StreamHost {
   random(): number;
   /** Tells of a failure that no caller learns of. */
   report(message: string, error: unknown): void;
+  /** What the object stores, in bytes. */
+  databaseBytes(): number;
   /** Milliseconds since 1970. */
   now(): number;
   /** Resolves when everything written so far is durable. */

@@ -50,6 +50,7 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
         readers: new LiveReaders(() => context.getWebSockets()),
         segments: env.SEGMENTS && r2SegmentStore(env.SEGMENTS),
         report: (message, error) => logFault(config.logLevel, message, error),
+        databaseBytes: () => storage.sql.databaseSize,
         now: () => Date.now(),
         sync: () => storage.sync(),
         name: nameOf(context.id),

@@ -225,3 +225,29 @@ it("a stream that is only asked for stores nothing", async () => {
   expect(host.database.all("SELECT name FROM sqlite_master")).toEqual([]);
   expect(host.alarmsSet).toBe(0);
 });
+
+describe("an object that is nearly full", () => {
+  const FULL_BYTES = 9_500_000_001;
+
+  it("refuses appends with 507 and keeps what it has; closed and wrong types are told first", async () => {
+    const { host, stream } = await newStream();
+    await stream.append(appendOf("kept"));
+    host.storedBytes = FULL_BYTES;
+    expect(await stream.append(appendOf("x"))).toMatchObject({ ok: false, problem: { code: "storage-full" } });
+    const other = appendOf("{}", { contentType: "application/json" });
+    expect(await stream.append(other)).toMatchObject({ ok: false, problem: { code: "content-type-mismatch" } });
+    expect(contentOf(stream)).toBe("kept");
+  });
+
+  it("can still be closed, and takes appends again when it has room", async () => {
+    const { host, stream } = await newStream();
+    host.storedBytes = FULL_BYTES;
+    await stream.append(appendOf("x"));
+    host.storedBytes = FULL_BYTES - 1;
+    expect((await stream.append(appendOf("y"))).ok).toBe(true);
+    host.storedBytes = FULL_BYTES;
+    expect((await stream.append(appendOf("", { close: true }))).ok).toBe(true);
+    expect(await stream.append(appendOf("z"))).toMatchObject({ ok: false, problem: { code: "stream-closed" } });
+    expect(contentOf(stream)).toBe("y");
+  });
+});

@@ -310,7 +310,9 @@ export class Stream {
   #commit(batch: readonly AppendCommand[]): readonly Result<AppendFacts>[] {
     const state = this.#lifecycle.require();
     if ("ok" in state) return batch.map(() => state);
-    const { results, frame } = appendBatch(state, this.#host.database, batch, this.#host.now());
+    const isFull = this.#host.databaseBytes() > DATABASE_BYTES_MAX;
+    const commands = isFull ? batch.map(withoutRoom) : batch;
+    const { results, frame } = appendBatch(state, this.#host.database, commands, this.#host.now());
     if (frame !== undefined) {
       this.#lifecycle.committed(state);
       this.#host.readers.broadcast(frame);
@@ -324,6 +326,18 @@ export class Stream {
     if (standing.kind === "live") return standing.state;
     return standing.kind === "none" ? refuseNotFound() : refuse("fork-source-deleted", "The source was deleted.");
   }
+}
+
+/** An object takes 10 GB; what is above this is left for closing, deleting and moving bytes to R2. */
+const DATABASE_BYTES_MAX = 9_500_000_000;
+
+/** An append when the object is full: refused after the stream's own state had its say. Closing alone still goes. */
+function withoutRoom(command: AppendCommand): AppendCommand {
+  if (command.bytes.length === 0) return command;
+  const { problem } = refuse("storage-full", "The stream's object has no room for more.", {
+    hint: "Bind SEGMENTS, so that old bytes move to R2, or go on in another stream.",
+  });
+  return { fault: problem, ...command };
 }
 
 function noPage(end: number): PageFacts {

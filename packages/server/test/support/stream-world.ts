@@ -208,6 +208,7 @@ export class StreamWorld {
       readers: base.readers,
       segments: this.segments && this.#storeOf(() => life, this.segments),
       report: (message, error) => base.report(message, error),
+      databaseBytes: () => 0,
       now: () => this.nowMs,
       newId: () => base.newId(),
       random: () => base.random(),

@@ -151,6 +151,7 @@ async function serveRoute(ports: ProjectRoutePorts, request: Request): Promise<R
   if (!allowed.ok) return allowed;
   const body = await readJson(request);
   if (!body.ok) return body;
+  if ("limits" in body.json && !allowed.isAdmin) return refuse("forbidden", "Only ADMIN_SECRET changes limits.");
   const query = new URL(request.url).searchParams;
   const result = await route.handle({ projects: ports.projects, project, item, query, body: body.json });
   if (!result.ok) return result;
@@ -189,18 +190,23 @@ async function authorizeRoute(
   request: Request,
   { needs }: Route,
   name: string,
-): Promise<Result<object>> {
-  if (authorizeAll !== undefined) return authorizeAll(request);
+): Promise<Result<{ isAdmin: boolean }>> {
+  if (authorizeAll !== undefined) {
+    const all = authorizeAll(request);
+    return all.ok ? { ok: true, isAdmin: true } : all;
+  }
   const bearer = bearerOf(request);
   if (config.adminSecret !== "" && bearer !== null && (await isSameText(bearer, config.adminSecret)))
-    return { ok: true };
+    return { ok: true, isAdmin: true };
   if (needs === "admin" || bearer === null) return refuseNobody(request);
   const found = await findProject(registry, name);
   if (!found.ok) return found;
   if (found.project === undefined) return refuseNobody(request);
   const verified = await verifyToken(bearer, found.project);
   if (!verified.ok) return verified;
-  return verified.claims.isProjectWide && hasScope(verified.claims, needs) ? { ok: true } : refuseRoute(needs);
+  return verified.claims.isProjectWide && hasScope(verified.claims, needs)
+    ? { ok: true, isAdmin: false }
+    : refuseRoute(needs);
 }
 
 function refuseRoute(needs: string): Refusal {

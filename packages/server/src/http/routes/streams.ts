@@ -20,6 +20,7 @@ import type { Exchange } from "../exchange.ts";
 import { longPoll } from "../live/long-poll.ts";
 import { serverSentEvents } from "../live/sse.ts";
 import { startReading } from "../paging.ts";
+import { refuseAboveLimit } from "../rate-limit.ts";
 import { parseTargetPath, STREAM_ROOT } from "../target.ts";
 
 type Handled = Result<{ response: Response }>;
@@ -58,6 +59,8 @@ async function create(exchange: Exchange): Promise<Handled> {
   const source = parsed.fork === undefined ? undefined : await forkSource(exchange, parsed.fork);
   if (source?.ok === false) return source;
   const command = source === undefined ? parsed.command : { ...parsed.command, fork: source.fork };
+  const tooMuch = await refuseBytes(exchange, command.bytes.length);
+  if (tooMuch !== undefined) return tooMuch;
   const facts = await stream.call((stub) => stub.create(command));
   return facts.ok ? { ok: true, response: createResponse(facts, locationOf(request.url)) } : facts;
 }
@@ -82,9 +85,16 @@ async function forkSource(exchange: Exchange, asked: ForkRequest): Promise<Resul
 async function append(exchange: Exchange): Promise<Handled> {
   const { request, config, stream, appends, keepAlive } = exchange;
   const command = await parseAppend(request, config.appendBytesMax);
+  const tooMuch = await refuseBytes(exchange, command.bytes.length);
+  if (tooMuch !== undefined) return tooMuch;
   const facts = await appendWhenDue(command, () => appends.append(stream, command, keepAlive));
   if (facts.ok) return { ok: true, response: appendResponse(facts) };
   return { ok: false, problem: withProducerHeaders(facts.problem, command.producer) };
+}
+
+/** Counts bytes when they have been read, and before they are stored. */
+function refuseBytes({ limiter, granted, target }: Exchange, weight: number): Promise<Refusal | undefined> {
+  return refuseAboveLimit(limiter, granted.limits, { name: "appendBytesPerMinute", project: target.project, weight });
 }
 
 async function head(exchange: Exchange): Promise<Handled> {

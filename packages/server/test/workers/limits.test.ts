@@ -1,0 +1,129 @@
+/** What a project may use in a minute. */
+import { expect, it } from "vitest";
+
+import type { RateLimiter } from "../../src/http/rate-limit.ts";
+import { problemCode } from "./edge.ts";
+import {
+  asAdmin,
+  newProject,
+  newProjectStream,
+  newService,
+  newToken,
+  withToken,
+  type TestProject,
+} from "./projects.ts";
+
+/** The binding as its documentation has it: the simulation on this machine knows no `delta`. */
+class FakeLimiter implements RateLimiter {
+  readonly #counts = new Map<string, number>();
+  asked = 0;
+
+  async limit({ key, delta = 1 }: { key: string; delta?: number }): Promise<{ success: boolean }> {
+    this.asked += 1;
+    const count = this.#counts.get(key) ?? 0;
+    if (count >= 1_000_000) return { success: false };
+    this.#counts.set(key, count + delta);
+    return { success: true };
+  }
+}
+
+const limiter = new FakeLimiter();
+const service = newService({ RATE_LIMITER: limiter });
+
+async function limit(
+  project: TestProject,
+  limits: { requestsPerMinute: number | null; appendBytesPerMinute: number | null },
+) {
+  const response = await service.fetch(`/v1/projects/${project.name}`, asAdmin("PATCH", { limits }));
+  expect(response.status).toBe(200);
+}
+
+async function append(path: string, token: string, body: string): Promise<Response> {
+  const headers = { Authorization: `Bearer ${token}`, "Content-Type": "text/plain" };
+  return service.fetch(path, { method: "POST", headers, body });
+}
+
+async function content(path: string, token: string): Promise<string> {
+  return (await service.fetch(path, withToken("GET", token))).text();
+}
+
+it("requests above the limit are 429, say when to come back, and reach no stream; other projects go on", async () => {
+  const project = await newProject(service);
+  const other = await newProject(service);
+  const path = await newProjectStream(service, project);
+  const token = await newToken(project);
+  await limit(project, { requestsPerMinute: 3, appendBytesPerMinute: null });
+  const statuses: number[] = [];
+  for (let count = 0; count < 5; count += 1) {
+    const response = await service.fetch(path, withToken("GET", token));
+    statuses.push(response.status);
+    await response.text();
+  }
+  expect(statuses).toEqual([200, 200, 200, 429, 429]);
+  const refused = await append(path, token, "x");
+  expect(Object.fromEntries(refused.headers)).toMatchObject({
+    "retry-after": "10",
+    ratelimit: '"requestsPerMinute";r=0;t=10',
+    "ratelimit-policy": '"requestsPerMinute";q=3;w=60',
+    "cache-control": "no-store",
+  });
+  expect(await problemCode(refused)).toBe("rate-limited");
+  const elsewhere = await newProjectStream(service, other);
+  expect(await content(elsewhere, await newToken(other))).toBe("hello");
+  await limit(project, { requestsPerMinute: null, appendBytesPerMinute: null });
+  expect(await content(path, token)).toBe("hello");
+});
+
+it("bytes of appends are counted as they are read, whatever the headers say, and those of creations, too", async () => {
+  const project = await newProject(service);
+  const path = await newProjectStream(service, project, "");
+  const token = await newToken(project);
+  await limit(project, { requestsPerMinute: null, appendBytesPerMinute: 10 });
+  expect((await append(path, token, "12345")).status).toBe(204);
+  expect((await append(path, token, "67890")).status).toBe(204);
+  expect((await append(path, token, "x")).status).toBe(429);
+  const creation = {
+    method: "PUT",
+    headers: { Authorization: `Bearer ${token}`, "Content-Type": "text/plain" },
+    body: "x",
+  };
+  expect((await service.fetch(`${path}-new`, creation)).status).toBe(429);
+  expect(await content(path, token)).toBe("1234567890");
+  const close = { method: "POST", headers: { Authorization: `Bearer ${token}`, "Stream-Closed": "true" } };
+  expect((await service.fetch(path, close)).status).toBe(204);
+});
+
+it("a project without limits, and a server without the binding, ask nobody", async () => {
+  const before = limiter.asked;
+  const project = await newProject(service);
+  const path = await newProjectStream(service, project);
+  await content(path, await newToken(project));
+  expect(limiter.asked).toBe(before);
+  const bare = newService({ RATE_LIMITER: undefined });
+  await limit(project, { requestsPerMinute: 1, appendBytesPerMinute: 1 });
+  for (let count = 0; count < 3; count += 1) {
+    expect((await bare.fetch(path, withToken("GET", await newToken(project)))).status).toBe(200);
+  }
+});
+
+it("a project's own manager does not raise its limits", async () => {
+  const project = await newProject(service);
+  const body = { limits: { requestsPerMinute: null, appendBytesPerMinute: null } };
+  const response = await service.fetch(
+    `/v1/projects/${project.name}`,
+    withToken("PATCH", await newToken(project), body),
+  );
+  expect([response.status, await problemCode(response)]).toEqual([403, "forbidden"]);
+});
+
+it("a limiter that fails lets everybody through", async () => {
+  const limit = async (): Promise<never> => {
+    throw new Error("The limiter is down.");
+  };
+  const shaky = newService({ RATE_LIMITER: { limit } });
+  const project = await newProject(shaky, { limits: { requestsPerMinute: 1, appendBytesPerMinute: 1 } });
+  const path = await newProjectStream(shaky, project);
+  for (let count = 0; count < 3; count += 1) {
+    expect((await shaky.fetch(path, withToken("GET", await newToken(project)))).status).toBe(200);
+  }
+});
