@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
-/** Of it, jose is 12: see docs/adr/0007-tokens.md. */
-const BUDGET_KB = 80;
+/** Not minified. Projects and tokens are a quarter of it, half of that jose: see docs/adr/0007-tokens.md. */
+const BUDGET_KB = 96;
 const FOLDER = "dist/worker";
 
 const files = readdirSync(FOLDER).filter((name) => /\.(js|mjs|wasm)$/.test(name));
