@@ -9,11 +9,13 @@ import { startLoadDriver } from "./load/driver.ts";
 import { describeMachine } from "./machine.ts";
 import { formatReport } from "./report.ts";
 import { APPEND } from "./scenarios/append.ts";
+import { COLD } from "./scenarios/cold.ts";
 import { READ } from "./scenarios/read.ts";
+import { ROLL } from "./scenarios/roll.ts";
 import type { RunningTarget, Scenario, Section } from "./scenarios/scenario.ts";
 import type { Target } from "./targets/target.ts";
 
-const SCENARIOS: Readonly<Record<string, Scenario>> = { append: APPEND, read: READ };
+const SCENARIOS: Readonly<Record<string, Scenario>> = { append: APPEND, read: READ, roll: ROLL, cold: COLD };
 const RESULTS = fileURLToPath(new URL("../../../docs/bench.md", import.meta.url));
 const WARM_UP_MS = 1_000;
 

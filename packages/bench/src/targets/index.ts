@@ -7,13 +7,14 @@ import type { TargetKind } from "./target.ts";
 const REFERENCE = new URL("reference-program.ts", import.meta.url);
 const NO_OP = new URL("no-op-program.ts", import.meta.url);
 
-export const NPM_START: TargetKind = {
-  name: "npm start",
-  start: async (dataDir) => {
-    const server = await startServer({ dataDir, vars: { TENANCY: "single", AUTH_MODE: "none" } });
-    return { url: server.url, stop: () => server.kill9() };
-  },
-};
+export const NPM_START = npmStart("npm start", {});
+
+const MIB = 1024 * 1024;
+
+/** A segment a second or so, many more than in any real stream. */
+export const ROLLING_OFTEN = npmStart("npm start, segments of 1 MiB", { SEGMENT_BYTES: MIB });
+/** None in a measurement. */
+export const ROLLING_NEVER = npmStart("npm start, no segments", { SEGMENT_BYTES: 256 * MIB, SEGMENT_AGE_SECONDS: 0 });
 
 export const BARE_WORKERD: TargetKind = { name: "bare workerd", start: startBareWorkerd };
 
@@ -26,6 +27,16 @@ export const REFERENCE_IN_MEMORY: TargetKind = {
   name: "reference, in memory",
   start: () => startForked(REFERENCE, []),
 };
+
+function npmStart(name: string, vars: Readonly<Record<string, string | number>>): TargetKind {
+  return {
+    name,
+    start: async (dataDir) => {
+      const server = await startServer({ dataDir, vars: { TENANCY: "single", AUTH_MODE: "none", ...vars } });
+      return { url: server.url, stop: () => server.kill9() };
+    },
+  };
+}
 
 /** No server of streams: the ceiling of the load tool itself. */
 export const NO_OP_SERVER: TargetKind = { name: "no-op server", start: () => startForked(NO_OP, []) };
