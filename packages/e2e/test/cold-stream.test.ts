@@ -19,7 +19,7 @@ const APPENDS = STREAM_MB / 8;
 const STREAM_BYTES = APPENDS * APPEND_BYTES;
 const READERS = 8;
 /** Some blocks for each reader, caches and garbage: however large the stream is. R2's simulator is in there, too. */
-const GROWTH_MB_MAX = 250;
+const GROWTH_MB_MAX = 150;
 const LIMIT_MS = 60_000 + STREAM_MB * 500;
 
 let dataDir: string;
