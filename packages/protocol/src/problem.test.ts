@@ -33,7 +33,14 @@ describe("the problem table", () => {
 
   it("lets a request be repeated only where the server was at fault, or asks for patience", () => {
     const repeatable = kinds.filter(([, { retry, effects }]) => retry !== "never" || effects !== "none");
-    const faults = ["internal", "overloaded", "readers-full", "segment-unavailable", "unavailable"];
+    const faults = [
+      "internal",
+      "origin-unreachable",
+      "overloaded",
+      "readers-full",
+      "segment-unavailable",
+      "unavailable",
+    ];
     const patience = ["project-removing", "rate-limited"];
     expect(repeatable.map(([code]) => code)).toEqual([...faults, ...patience].toSorted());
     for (const [code, { status, retry }] of repeatable)

@@ -74,7 +74,7 @@ describe("CORS_ORIGINS", () => {
   );
 });
 
-describe.each(["ADMIN_SECRET", "PROJECT_SECRET"] as const)("%s", (name) => {
+describe.each(["ADMIN_SECRET", "PROJECT_SECRET", "ORIGIN_SECRET"] as const)("%s", (name) => {
   it.each(["short-s3cr3t", `${"s3cr3t".repeat(8)} `.padStart(60, "\t x"), "s3cr3t".repeat(100), 7])(
     "refuses %j without repeating it",
     (value) => {

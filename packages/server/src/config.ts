@@ -39,6 +39,7 @@ export const SETTINGS = {
   ),
   ADMIN_SECRET: secret("bearer of `/v1/projects`: creates and lists projects; empty: nobody does"),
   PROJECT_SECRET: secret("TENANCY=single: signs the tokens of the one project; empty: that project is in REGISTRY"),
+  ORIGIN_SECRET: secret("what a proxy sends in `Stream-Origin-Secret`; requests without are refused; empty: none are"),
   CORS_ORIGINS: {
     kind: "text",
     initial: "*",
@@ -94,6 +95,8 @@ export interface Config {
   readonly adminSecret: string;
   /** Empty: there is none. */
   readonly projectSecret: string;
+  /** Empty: there is none. */
+  readonly originSecret: string;
   /** Allowed origins; `*` alone stands for all. */
   readonly corsOrigins: readonly string[];
   readonly longPollTimeoutMs: number;
@@ -131,6 +134,7 @@ export function parseConfig(env: object): Config {
     authMode: textOf("AUTH_MODE") === "none" ? "none" : "project",
     adminSecret: textOf("ADMIN_SECRET"),
     projectSecret: textOf("PROJECT_SECRET"),
+    originSecret: textOf("ORIGIN_SECRET"),
     corsOrigins: textOf("CORS_ORIGINS")
       .split(",")
       .map((origin) => origin.trim()),

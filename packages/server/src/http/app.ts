@@ -10,6 +10,11 @@ import { STREAM_ROOT } from "./target.ts";
 
 const STATUS_OF_PROBE = { "/healthz": "ok", "/readyz": "ready" };
 
+/** Whether a path is one of those that tell how the server is. */
+export function isProbe(path: string): boolean {
+  return Object.hasOwn(STATUS_OF_PROBE, path);
+}
+
 /**
  * Builds the Hono app. It keeps no state between requests.
  * @param projects `undefined`: this server has no registry of projects.

@@ -4,6 +4,7 @@ import { refuse } from "@durable-streams-cloudflare/protocol";
 
 import { isLogged, logRequest } from "../telemetry/log.ts";
 import { createApp } from "./app.ts";
+import { behindProxy, type Serve } from "./behind-proxy.ts";
 import { addCommonHeaders } from "./cors.ts";
 import { problemResponse } from "./problem-response.ts";
 import { corsOrigins } from "./project-cors.ts";
@@ -31,10 +32,11 @@ export interface EdgePorts extends StreamPorts {
 export function createEdge(ports: EdgePorts): Edge {
   const app = createApp(ports.projects);
   const { config } = ports;
-  const answer = (request: Request, context: ExecutionContext): Response | Promise<Response> =>
+  const serve: Serve = (request, context) =>
     request.method !== "OPTIONS" && isStreamPath(rawPath(request.url))
       ? serveStream(ports, request, context)
       : app.fetch(request);
+  const answer = config.originSecret === "" ? serve : behindProxy(config.originSecret, serve);
   return {
     async fetch(request, context) {
       const startedAt = performance.now();
