@@ -17,7 +17,7 @@ const STREAM_BYTES = APPENDS * APPEND_BYTES;
 /** The log, and SQLite's write-ahead log beside it. */
 const DISK_BYTES = 3 * STREAM_BYTES;
 /** A few appends at a time, a segment on its way to R2, caches and garbage: however large the stream is. */
-const GROWTH_MB_MAX = 350;
+const GROWTH_MB_MAX = 420;
 const LIMIT_MS = 120_000;
 
 let dataDir: string;
