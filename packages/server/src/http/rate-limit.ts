@@ -15,20 +15,34 @@ const WINDOW_SECONDS = 60;
 /** The binding does not say when there is room again; it counts in a window that slides. */
 const RETRY_SECONDS = 10;
 
-export type LimitName = "requestsPerMinute" | "appendBytesPerMinute";
+type LimitName = "requestsPerMinute" | "appendBytesPerMinute";
+
+/** What is counted. `weight`: requests, or bytes. */
+interface Counted {
+  readonly name: LimitName;
+  readonly project: string;
+  readonly weight: number;
+}
 
 /**
  * Counts against a limit of the project.
- * @param weight requests, or bytes.
- * @returns what to answer when the limit is reached.
+ * @returns what to answer when the limit is reached; no promise where there is no limit, which is the usual case.
  */
-export async function refuseAboveLimit(
+export function refuseAboveLimit(
   limiter: RateLimiter | undefined,
   limits: ProjectLimits | undefined,
-  { name, project, weight }: { name: LimitName; project: string; weight: number },
-): Promise<Refusal | undefined> {
+  { name, project, weight }: Counted,
+): Promise<Refusal | undefined> | undefined {
   const perMinute = limits?.[name] ?? null;
   if (limiter === undefined || perMinute === null || weight === 0) return undefined;
+  return ask(limiter, perMinute, { name, project, weight });
+}
+
+async function ask(
+  limiter: RateLimiter,
+  perMinute: number,
+  { name, project, weight }: Counted,
+): Promise<Refusal | undefined> {
   const delta = Math.ceil((weight * BINDING_UNITS) / perMinute);
   if (await isBelowLimit(limiter, `${name}:${project}`, delta)) return undefined;
   return refuse("rate-limited", `The project's limit is ${perMinute} ${UNITS[name]} a minute.`, {

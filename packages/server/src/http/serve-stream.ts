@@ -33,7 +33,8 @@ export async function serveStream(ports: StreamPorts, request: Request, context:
   if (!granted.ok) return refusedResponse(request, withoutBareForbidden(request, granted));
   const { project } = target;
   const counted = { name: "requestsPerMinute", project, weight: 1 } as const;
-  const tooMany = await refuseAboveLimit(limiter, granted.limits, counted);
+  const limited = refuseAboveLimit(limiter, granted.limits, counted);
+  const tooMany = limited === undefined ? undefined : await limited;
   if (tooMany !== undefined) return refusedResponse(request, tooMany);
   const stream = new StreamClient(ports.streams, target.objectName);
   const keepAlive = (promise: Promise<unknown>): void => context.waitUntil(promise);

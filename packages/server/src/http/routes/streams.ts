@@ -59,7 +59,8 @@ async function create(exchange: Exchange): Promise<Handled> {
   const source = parsed.fork === undefined ? undefined : await forkSource(exchange, parsed.fork);
   if (source?.ok === false) return source;
   const command = source === undefined ? parsed.command : { ...parsed.command, fork: source.fork };
-  const tooMuch = await refuseBytes(exchange, command.bytes.length);
+  const limited = refuseBytes(exchange, command.bytes.length);
+  const tooMuch = limited === undefined ? undefined : await limited;
   if (tooMuch !== undefined) return tooMuch;
   const facts = await stream.call((stub) => stub.create(command));
   return facts.ok ? { ok: true, response: createResponse(facts, locationOf(request.url)) } : facts;
@@ -85,7 +86,8 @@ async function forkSource(exchange: Exchange, asked: ForkRequest): Promise<Resul
 async function append(exchange: Exchange): Promise<Handled> {
   const { request, config, stream, appends, keepAlive } = exchange;
   const command = await parseAppend(request, config.appendBytesMax);
-  const tooMuch = await refuseBytes(exchange, command.bytes.length);
+  const limited = refuseBytes(exchange, command.bytes.length);
+  const tooMuch = limited === undefined ? undefined : await limited;
   if (tooMuch !== undefined) return tooMuch;
   const facts = await appendWhenDue(command, () => appends.append(stream, command, keepAlive));
   if (facts.ok) return { ok: true, response: appendResponse(facts) };
@@ -93,7 +95,7 @@ async function append(exchange: Exchange): Promise<Handled> {
 }
 
 /** Counts bytes when they have been read, and before they are stored. */
-function refuseBytes({ limiter, granted, target }: Exchange, weight: number): Promise<Refusal | undefined> {
+function refuseBytes({ limiter, granted, target }: Exchange, weight: number): Promise<Refusal | undefined> | undefined {
   return refuseAboveLimit(limiter, granted.limits, { name: "appendBytesPerMinute", project: target.project, weight });
 }
 
