@@ -6,7 +6,7 @@ import { useServer } from "../src/test-server.ts";
 
 const WRITERS = 64;
 /** So many that the engine has compiled everything that an append meets; what it makes of it then is not the same. */
-const APPENDS_PER_WRITER = 700;
+const APPENDS_PER_WRITER = 450;
 /** Every so many appends a writer hangs up while it waits: others may be waiting for its call. */
 const HANGS_UP_EVERY = 97;
 
