@@ -6,18 +6,17 @@ import { createServer, request, type IncomingMessage, type Server, type ServerRe
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 import { reservePort } from "@durable-streams-cloudflare/local/port";
+
+import { untilAnswers } from "./until-answers.ts";
 
 /** Where Debian's package puts it. */
 export const VARNISHD = "/usr/sbin/varnishd";
 
 const VCL = fileURLToPath(new URL("../varnish/default.vcl", import.meta.url));
 const LOOPBACK = "127.0.0.1";
-const START_LIMIT_MS = 30_000;
-const POLL_MS = 50;
 
 /** One request that came through the cache. */
 export interface OriginRequest {
@@ -53,7 +52,7 @@ export async function startVarnish(origin: string): Promise<VarnishCache> {
   child.stderr.on("data", (chunk: Buffer) => (log += chunk.toString()));
   const url = `http://${LOOPBACK}:${port}`;
   await Promise.race([
-    answers(`${url}/readyz`),
+    untilAnswers(`${url}/readyz`),
     exited.then(() => {
       throw new Error(`varnishd ended:\n${log}`);
     }),
@@ -69,14 +68,6 @@ export async function startVarnish(origin: string): Promise<VarnishCache> {
       rmSync(workDir, { recursive: true, force: true });
     },
   };
-}
-
-async function answers(url: string): Promise<void> {
-  for (const end = Date.now() + START_LIMIT_MS; Date.now() < end; await delay(POLL_MS)) {
-    const response = await fetch(url).catch(() => undefined);
-    if (response?.ok === true) return;
-  }
-  throw new Error(`${url} did not answer.`);
 }
 
 /** Passes everything on to the origin, and writes down what it was. */
