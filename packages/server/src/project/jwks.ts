@@ -1,60 +1,126 @@
-/** The public keys of a project's own issuer: cached, fetched again at most twice a minute, within limits. */
+/** The public keys of a project's own issuer: cached, fetched by one request at a time, at most twice a minute, within limits. */
 
-import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from "jose";
+import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from "jose";
 
 const CACHE_MS = 600_000;
 const COOL_DOWN_MS = 30_000;
 const FETCH_MS_MAX = 3_000;
 const BYTES_MAX = 64 * 1024;
 const KEY_SETS_MAX = 256;
+const POLL_MS = 20;
 
-const keySets = new Map<string, JWTVerifyGetKey>();
+/** The issuer, rather than the token, is at fault. */
+export class IssuerUnavailable extends Error {}
+
+export interface IssuerPorts {
+  readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
+  readonly now: () => number;
+  readonly sleep: (ms: number) => Promise<void>;
+}
+
+interface Known {
+  readonly find: JWTVerifyGetKey;
+  readonly fetchedAtMs: number;
+}
+
+const keySets = new Map<string, IssuerKeys>();
+
+const PORTS: IssuerPorts = {
+  fetch: (url, init) => fetch(url, init),
+  now: () => Date.now(),
+  sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+};
 
 /** Kept for the life of the isolate, the least recently made thrown out first. */
 export function jwksOf(url: string): JWTVerifyGetKey {
   const known = keySets.get(url);
-  if (known !== undefined) return known;
-  const keySet = createRemoteJWKSet(new URL(url), {
-    cacheMaxAge: CACHE_MS,
-    cooldownDuration: COOL_DOWN_MS,
-    timeoutDuration: FETCH_MS_MAX,
-    [customFetch]: politeFetch(),
-  });
+  if (known !== undefined) return known.find;
+  const keySet = new IssuerKeys(url, PORTS);
   const [oldest] = keySets.keys();
   if (keySets.size >= KEY_SETS_MAX && oldest !== undefined) keySets.delete(oldest);
   keySets.set(url, keySet);
-  return keySet;
+  return keySet.find;
 }
 
-/** jose waits between fetches that succeed. After one that failed we do, or every bad token would be a fetch. */
-function politeFetch(): (url: string, init: RequestInit) => Promise<Response> {
-  let notBeforeMs = 0;
-  return async (url, init) => {
-    if (Date.now() < notBeforeMs) throw new Error("The issuer's keys could not be fetched a moment ago.");
+/**
+ * Requests cannot await each other's fetches in a Worker, so those that come meanwhile look again every `POLL_MS`:
+ * otherwise a thousand tokens with made-up key ids would be a thousand requests to the issuer.
+ */
+export class IssuerKeys {
+  readonly #url: string;
+  readonly #ports: IssuerPorts;
+  #known: Known | undefined;
+  #notBeforeMs = 0;
+  #isFetchingUntilMs = 0;
+
+  constructor(url: string, ports: IssuerPorts) {
+    this.#url = url;
+    this.#ports = ports;
+  }
+
+  /** @throws IssuerUnavailable; errors of jose when there is no key for the token. */
+  readonly find: JWTVerifyGetKey = async (header, token) => {
+    const known = await this.#youngerThan(CACHE_MS);
     try {
-      return Response.json(await fetchKeySet(url, init));
+      return await known.find(header, token);
     } catch (error) {
-      notBeforeMs = Date.now() + COOL_DOWN_MS;
-      throw error;
+      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
+      // The issuer may have a new one.
+      const newer = await this.#youngerThan(COOL_DOWN_MS);
+      if (newer === known) throw error;
+      return newer.find(header, token);
     }
   };
+
+  async #youngerThan(ageMs: number): Promise<Known> {
+    const { now, sleep } = this.#ports;
+    for (const endMs = now() + FETCH_MS_MAX; now() <= endMs; await sleep(POLL_MS)) {
+      if (this.#known !== undefined && now() - this.#known.fetchedAtMs < ageMs) return this.#known;
+      if (now() < this.#notBeforeMs) throw new IssuerUnavailable("The keys could not be fetched a moment ago.");
+      // The request that fetches may have been cancelled, and would then never say so.
+      if (now() >= this.#isFetchingUntilMs) return this.#fetch();
+    }
+    throw new IssuerUnavailable("Another request has not got the keys in time.");
+  }
+
+  async #fetch(): Promise<Known> {
+    this.#isFetchingUntilMs = this.#ports.now() + FETCH_MS_MAX;
+    try {
+      const find = createLocalJWKSet(await fetchKeySet(this.#url, this.#ports.fetch));
+      this.#known = { find, fetchedAtMs: this.#ports.now() };
+      return this.#known;
+    } catch (cause) {
+      // Or every bad token would be a fetch.
+      this.#notBeforeMs = this.#ports.now() + COOL_DOWN_MS;
+      throw new IssuerUnavailable("The issuer's keys could not be fetched.", { cause });
+    } finally {
+      this.#isFetchingUntilMs = 0;
+    }
+  }
 }
 
-async function fetchKeySet(url: string, init: RequestInit): Promise<{ keys: unknown[] }> {
-  const response = await fetch(url, init);
-  if (response.status !== 200) throw new Error(`The issuer answered ${response.status}.`);
-  const json: unknown = JSON.parse(await readText(response));
-  const keys = typeof json === "object" && json !== null && "keys" in json ? json.keys : undefined;
-  if (!Array.isArray(keys)) throw new Error("The issuer's answer is no key set.");
-  return { keys };
+async function fetchKeySet(url: string, fetch: IssuerPorts["fetch"]): Promise<JSONWebKeySet> {
+  const response = await fetch(url, {
+    headers: { Accept: "application/json, application/jwk-set+json" },
+    redirect: "manual",
+    signal: AbortSignal.timeout(FETCH_MS_MAX),
+  });
+  if (response.status !== 200) {
+    await response.body?.cancel();
+    throw new Error(`The issuer answered ${response.status}.`);
+  }
+  // createLocalJWKSet checks what it is given.
+  return JSON.parse(await readText(response)) as JSONWebKeySet;
 }
 
 async function readText(response: Response): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
+  let bytes = 0;
   for await (const piece of response.body ?? []) {
+    bytes += piece.byteLength;
+    if (bytes > BYTES_MAX) throw new Error("The issuer's key set is too large.");
     text += decoder.decode(piece, { stream: true });
-    if (text.length > BYTES_MAX) throw new Error("The issuer's key set is too large.");
   }
   return text + decoder.decode();
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { matchesPattern } from "./pattern.ts";
-import { parseSecret, parseSettings } from "./settings.ts";
+import { isForAdmin, parseSecret, parseSettings } from "./settings.ts";
 
 const issuer = (jwksUrl: unknown) => ({ issuer: { jwksUrl, issuer: "https://issuer.example/" } });
 
@@ -36,6 +36,25 @@ describe("settings", () => {
     { issuer: { ...issuer("https://issuer.example/jwks").issuer, more: 1 } },
     issuer("http://issuer.example/jwks"),
     issuer("https://user:password@issuer.example/jwks"),
+    issuer("http://user@localhost:9000/jwks"),
+    issuer("http://localhost.issuer.example/jwks"),
+    issuer("http://10.0.0.1/jwks"),
+    ...[
+      "localhost",
+      "intranet",
+      "keys.local",
+      "metadata.google.internal",
+      "metadata.google.internal.",
+      "10.0.0.1",
+      "169.254.169.254",
+      "8.8.8.8",
+      "127.0.0.1.",
+      "2130706433",
+      "0x7f.1",
+      "[::1]",
+      "[::ffff:10.0.0.1]",
+      "[fd00::1]",
+    ].map((host) => issuer(`https://${host}/jwks`)),
     issuer("file:///etc/passwd"),
     issuer("issuer.example"),
     issuer(7),
@@ -50,6 +69,15 @@ describe("settings", () => {
   ])("%j are refused", (settings) => {
     expect(parseSettings(settings)).toMatchObject({ ok: false, problem: { code: "settings-invalid" } });
   });
+});
+
+it("limits, and an issuer on the server's machine, are for ADMIN_SECRET alone", () => {
+  expect(isForAdmin({ limits: null })).toBe(true);
+  for (const host of ["localhost:9000", "127.0.0.1", "[::1]:9000"]) {
+    expect(isForAdmin(issuer(`http://${host}/jwks`))).toBe(true);
+  }
+  expect(isForAdmin({ audience: "a", ...issuer("https://issuer.example/jwks") })).toBe(false);
+  expect(isForAdmin({ issuer: null })).toBe(false);
 });
 
 it.each(["short", "x".repeat(513), `${"x".repeat(32)} `, "é".repeat(32), 7, null])(

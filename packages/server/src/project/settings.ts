@@ -13,6 +13,10 @@ const ORIGIN = /^https?:\/\/[^\s,/?#]{1,255}$/;
 /** The HMAC key of HS256 has at least 256 bits. */
 const SECRET = /^[!-~]{32,512}$/;
 
+const LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"];
+/** Top-level names that lead to somewhere inside. */
+const PRIVATE_SUFFIXES = ["localhost", "local", "internal", "lan", "home", "corp", "arpa", "intranet", "private"];
+
 /** The binding counts a share of a million: less than one request a minute cannot be told from none. */
 const LIMIT_MIN = 1;
 const LIMIT_MAX = 1_000_000_000_000;
@@ -31,7 +35,7 @@ const CHECKS: Checks = {
   },
   issuer: {
     holds: (value) => value === null || isIssuer(value),
-    expects: "null or {jwksUrl, issuer}; the URL must be https, or http to this machine",
+    expects: "null or {jwksUrl, issuer}; the URL must be https to a public name, or http to this machine",
   },
   audience: {
     holds: (value) => value === null || isText(value),
@@ -55,6 +59,14 @@ export function parseSettings(json: object): Result<{ settings: Partial<ProjectS
     if (!check.holds(value)) return refuse("settings-invalid", `${name} must be ${check.expects}.`);
   }
   return { ok: true, settings: json };
+}
+
+/**
+ * Whether only ADMIN_SECRET may set this: limits, and an issuer on the server's own machine, where a tenant of somebody
+ * else's server has nothing to fetch.
+ */
+export function isForAdmin({ limits, issuer }: Readonly<Record<string, unknown>>): boolean {
+  return limits !== undefined || (isIssuer(issuer) && isLoopbackUrl(issuer.jwksUrl));
 }
 
 /** A secret that the manager chose; `undefined` lets the server make one. */
@@ -97,6 +109,18 @@ function isJwksUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, hostname, username, password } = new URL(text);
   if (username !== "" || password !== "") return false;
-  const isLoopback = hostname === "localhost" || hostname === "127.0.0.1" || hostname === "[::1]";
-  return protocol === "https:" || (protocol === "http:" && isLoopback);
+  return protocol === "https:" ? isPublicName(hostname) : isLoopbackUrl(text);
+}
+
+/** Only on this machine, for development. */
+function isLoopbackUrl(text: string): boolean {
+  const { protocol, hostname } = new URL(text);
+  return protocol === "http:" && LOOPBACK_HOSTS.includes(hostname);
+}
+
+/** A name in the public DNS, as far as it can be told: no address in any notation (URL has made them all alike). */
+function isPublicName(hostname: string): boolean {
+  const labels = hostname.replace(/\.$/, "").split(".");
+  const last = labels.at(-1) ?? "";
+  return labels.length > 1 && !/^\d+$/.test(last) && !hostname.startsWith("[") && !PRIVATE_SUFFIXES.includes(last);
 }

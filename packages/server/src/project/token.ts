@@ -140,14 +140,10 @@ async function verifyByIssuer(
   try {
     return { ok: true, payload: (await jwtVerify(token, jwksOf(issuer.jwksUrl), options)).payload };
   } catch (error) {
-    if (isAboutToken(error)) throw error;
+    // Whatever else fails is the issuer's: it does not answer, or has keys that are none.
+    if (error instanceof errors.JOSEError) throw error;
     return refuse("unavailable", "The project's issuer did not say its keys.", { headers: { "Retry-After": "5" } });
   }
-}
-
-/** Whether it is the token that is wrong, rather than the issuer that does not answer. */
-function isAboutToken(error: unknown): boolean {
-  return error instanceof errors.JOSEError && error.code !== "ERR_JOSE_GENERIC" && error.code !== "ERR_JWKS_TIMEOUT";
 }
 
 function optionsOf(project: Project): JWTVerifyOptions {

@@ -6,6 +6,7 @@ import type { Config } from "../../config.ts";
 import type { Projects } from "../../project/projects.ts";
 import { isSameText } from "../../project/reader-key.ts";
 import type { Registry } from "../../project/registry.ts";
+import { isForAdmin } from "../../project/settings.ts";
 import { verifyToken } from "../../project/token.ts";
 import { readBody } from "../body.ts";
 import { refusedResponse } from "../problem-response.ts";
@@ -151,7 +152,9 @@ async function serveRoute(ports: ProjectRoutePorts, request: Request): Promise<R
   if (!allowed.ok) return allowed;
   const body = await readJson(request);
   if (!body.ok) return body;
-  if ("limits" in body.json && !allowed.isAdmin) return refuse("forbidden", "Only ADMIN_SECRET changes limits.");
+  if (isForAdmin(body.json) && !allowed.isAdmin) {
+    return refuse("forbidden", "Only ADMIN_SECRET changes limits, or sets an issuer on the server's machine.");
+  }
   const query = new URL(request.url).searchParams;
   const result = await route.handle({ projects: ports.projects, project, item, query, body: body.json });
   if (!result.ok) return result;
