@@ -13,6 +13,7 @@ import { createEdge, type Edge } from "./edge.ts";
 import { projectAuthorize } from "./project-authorize.ts";
 import type { RateLimiter } from "./rate-limit.ts";
 import type { ProjectRoutePorts } from "./routes/projects.ts";
+import type { CountStreams } from "./stream-quota.ts";
 
 /** What the server needs of a Worker's environment: these bindings, and any of the settings as vars. */
 export interface DurableStreamsEnv {
@@ -58,12 +59,17 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
       appends: new AppendBatcher(config.sharedAppends === "on"),
       projects,
       limiter: env.RATE_LIMITER,
+      countStreams: countStreamsOf(env),
       segments: env.SEGMENTS && r2SegmentStore(env.SEGMENTS),
     });
     edges.set(env, edge);
     return edge;
   };
   return { fetch: async (request, env, context) => edgeOf(env).fetch(request, context) };
+}
+
+function countStreamsOf({ PROJECTS }: DurableStreamsEnv): CountStreams | undefined {
+  return PROJECTS && (async (project) => (await PROJECTS.getByName(project).counters()).streams);
 }
 
 function authorizeOf({ authMode }: Config, projects: ProjectRoutePorts | undefined): Authorize {

@@ -6,6 +6,7 @@ import type { AppendBatcher, KeepAlive } from "./append-batcher.ts";
 import type { Authorize, Granted } from "./authorize.ts";
 import type { RateLimiter } from "./rate-limit.ts";
 import type { StreamClient } from "./stream-client.ts";
+import type { CountStreams } from "./stream-quota.ts";
 import type { Target } from "./target.ts";
 
 export interface Exchange {
@@ -18,6 +19,7 @@ export interface Exchange {
   /** Where cold bytes are; without it there are none. */
   readonly segments: SegmentStore | undefined;
   readonly limiter: RateLimiter | undefined;
+  readonly countStreams: CountStreams | undefined;
   /** For the second stream that a fork is about. */
   readonly authorize: Authorize;
   readonly granted: Granted;

@@ -1,4 +1,4 @@
-/** A project's limits for each minute, by the platform's Rate Limiting binding. */
+/** Limits for each minute, of a project and of each of its streams, by the platform's Rate Limiting binding. */
 
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
@@ -15,37 +15,49 @@ const WINDOW_SECONDS = 60;
 /** The binding does not say when there is room again; it counts in a window that slides. */
 const RETRY_SECONDS = 10;
 
-type LimitName = "requestsPerMinute" | "appendBytesPerMinute";
+type LimitName = Exclude<keyof ProjectLimits, "streams">;
 
-/** What is counted. `weight`: requests, or bytes. */
+/** What is counted. `whose`: the project, or its stream. `weight`: requests, appends, or bytes. */
 interface Counted {
   readonly name: LimitName;
-  readonly project: string;
+  readonly whose: string;
   readonly weight: number;
 }
 
 /**
- * Counts against a limit of the project.
- * @returns what to answer when the limit is reached; no promise where there is no limit, which is the usual case.
+ * Counts against limits, one after the other, as far as there are any.
+ * @returns what to answer when one is reached; no promise where there is no limit, which is the usual case.
  */
-export function refuseAboveLimit(
+export function refuseAboveLimits(
   limiter: RateLimiter | undefined,
   limits: ProjectLimits | undefined,
-  { name, project, weight }: Counted,
+  counted: readonly Counted[],
 ): Promise<Refusal | undefined> | undefined {
-  const perMinute = limits?.[name] ?? null;
-  if (limiter === undefined || perMinute === null || weight === 0) return undefined;
-  return ask(limiter, perMinute, { name, project, weight });
+  if (limiter === undefined || limits === undefined) return undefined;
+  const limited = counted.filter(({ name, weight }) => (limits[name] ?? null) !== null && weight > 0);
+  return limited.length === 0 ? undefined : askAll(limiter, limits, limited);
+}
+
+async function askAll(
+  limiter: RateLimiter,
+  limits: ProjectLimits,
+  counted: readonly Counted[],
+): Promise<Refusal | undefined> {
+  for (const each of counted) {
+    const refusal = await ask(limiter, limits[each.name] ?? Infinity, each);
+    if (refusal !== undefined) return refusal;
+  }
+  return undefined;
 }
 
 async function ask(
   limiter: RateLimiter,
   perMinute: number,
-  { name, project, weight }: Counted,
+  { name, whose, weight }: Counted,
 ): Promise<Refusal | undefined> {
   const delta = Math.ceil((weight * BINDING_UNITS) / perMinute);
-  if (await isBelowLimit(limiter, `${name}:${project}`, delta)) return undefined;
-  return refuse("rate-limited", `The project's limit is ${perMinute} ${UNITS[name]} a minute.`, {
+  if (await isBelowLimit(limiter, `${name}:${whose}`, delta)) return undefined;
+  return refuse("rate-limited", `The limit is ${perMinute} ${UNITS[name]} a minute.`, {
     hint: "Try again later, with longer pauses.",
     headers: {
       "Retry-After": String(RETRY_SECONDS),
@@ -66,6 +78,8 @@ async function isBelowLimit(limiter: RateLimiter, key: string, delta: number): P
 }
 
 const UNITS: Readonly<Record<LimitName, string>> = {
-  requestsPerMinute: "requests",
-  appendBytesPerMinute: "bytes of appends",
+  requestsPerMinute: "requests to the project",
+  appendBytesPerMinute: "bytes of appends to the project",
+  streamAppendsPerMinute: "appends to the stream",
+  streamAppendBytesPerMinute: "bytes of appends to the stream",
 };

@@ -6,9 +6,10 @@ import type { StreamDO } from "../stream/object.ts";
 import type { AppendBatcher } from "./append-batcher.ts";
 import { SCOPE_OF_METHOD, type Authorize } from "./authorize.ts";
 import { refusedResponse } from "./problem-response.ts";
-import { refuseAboveLimit, type RateLimiter } from "./rate-limit.ts";
+import { refuseAboveLimits, type RateLimiter } from "./rate-limit.ts";
 import { handleStream, refuseMethod, withoutBareForbidden } from "./routes/streams.ts";
 import { StreamClient } from "./stream-client.ts";
+import type { CountStreams } from "./stream-quota.ts";
 import { parseTarget } from "./target.ts";
 
 export interface StreamPorts {
@@ -19,26 +20,27 @@ export interface StreamPorts {
   readonly segments: SegmentStore | undefined;
   /** Without it projects have no limits for each minute. */
   readonly limiter: RateLimiter | undefined;
+  /** Without it projects have no limit of streams. */
+  readonly countStreams: CountStreams | undefined;
 }
 
 /** Serves a request whose path is that of a stream (`isStreamPath`). */
 export async function serveStream(ports: StreamPorts, request: Request, context: ExecutionContext): Promise<Response> {
   const startedAt = performance.now();
-  const { config, appends, segments, limiter, authorize } = ports;
+  const { config, appends, segments, limiter, countStreams, authorize } = ports;
   const target = parseTarget(request.url, config.tenancy);
   if (!target.ok) return refusedResponse(request, target);
   const scope = SCOPE_OF_METHOD[request.method];
   if (scope === undefined) return refusedResponse(request, refuseMethod());
   const granted = await authorize({ request, project: target.project, stream: target.stream, scope });
   if (!granted.ok) return refusedResponse(request, withoutBareForbidden(request, granted));
-  const { project } = target;
-  const counted = { name: "requestsPerMinute", project, weight: 1 } as const;
-  const limited = refuseAboveLimit(limiter, granted.limits, counted);
+  const counted = { name: "requestsPerMinute", whose: target.project, weight: 1 } as const;
+  const limited = refuseAboveLimits(limiter, granted.limits, [counted]);
   const tooMany = limited === undefined ? undefined : await limited;
   if (tooMany !== undefined) return refusedResponse(request, tooMany);
   const stream = new StreamClient(ports.streams, target.objectName);
   const keepAlive = (promise: Promise<unknown>): void => context.waitUntil(promise);
-  const shared = { config, appends, segments, limiter, authorize };
+  const shared = { config, appends, segments, limiter, countStreams, authorize };
   const handled = await handleStream({ ...shared, request, target, stream, keepAlive, granted });
   const response = handled.ok ? handled.response : await refusedResponse(request, handled);
   // A browser's own cache must not answer one user with what another has read.

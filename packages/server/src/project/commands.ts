@@ -46,6 +46,8 @@ export interface ProjectApi {
   /** Makes the project's name unknown at once, and its streams one after the other. */
   remove(): Promise<Result<object>>;
   list(command: ListCommand): Promise<Result<StreamPage>>;
+  /** How many streams there are, as far as they have told. */
+  counters(): Promise<Counters>;
   /** A stream of the project was made, or has ended. */
   note(notice: StreamNotice): Promise<void>;
 }

@@ -5,6 +5,7 @@ import { DurableObject } from "cloudflare:workers";
 import { base64url } from "jose";
 
 import { objectDatabase } from "../storage/database.ts";
+import type { Counters } from "../storage/directory-rows.ts";
 import type { StreamNotice } from "../storage/notice-rows.ts";
 import type { CreateProjectCommand, ListCommand, NewSecret, ProjectApi, StreamPage } from "./commands.ts";
 import { ProjectOwner } from "./owner.ts";
@@ -67,6 +68,10 @@ export class ProjectDO extends DurableObject<ProjectEnv> implements ProjectApi {
 
   async list(command: ListCommand): Promise<Result<StreamPage>> {
     return this.#owner.list(command);
+  }
+
+  async counters(): Promise<Counters> {
+    return this.#owner.counters();
   }
 
   note(notice: StreamNotice): Promise<void> {

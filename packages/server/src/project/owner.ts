@@ -6,7 +6,7 @@
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
 import type { Database } from "../storage/database.ts";
-import { applyNotice, listStreams, readCounters } from "../storage/directory-rows.ts";
+import { applyNotice, listStreams, readCounters, type Counters } from "../storage/directory-rows.ts";
 import type { StreamNotice } from "../storage/notice-rows.ts";
 import { markPublished, readProjectRow, writeProjectRow } from "../storage/project-rows.ts";
 import type { CreateProjectCommand, ListCommand, NewSecret, ProjectHost, StreamPage } from "./commands.ts";
@@ -43,8 +43,7 @@ export class ProjectOwner {
     if (this.#isBeingRemoved(nowMs)) return refuseBeingRemoved();
     const secret = this.#newSecret(command.secret);
     const record: ProjectRecord = {
-      ...INITIAL_SETTINGS,
-      ...command.settings,
+      ...withSettings(INITIAL_SETTINGS, command.settings),
       name: this.#name,
       createdAtMs: nowMs,
       secrets: [{ ...secret, createdAtMs: nowMs }],
@@ -55,7 +54,7 @@ export class ProjectOwner {
   }
 
   update(settings: Partial<ProjectSettings>): Promise<Changed> {
-    return this.#change((record) => ({ ...record, ...settings }));
+    return this.#change((record) => withSettings(record, settings));
   }
 
   async addSecret(text: string | undefined): Promise<Result<{ secret: NewSecret }>> {
@@ -103,6 +102,10 @@ export class ProjectOwner {
     }));
     const cursor = rows.length > limit ? (streams.at(-1)?.name ?? null) : null;
     return { ok: true, streams, cursor, counters: readCounters(this.#database) };
+  }
+
+  counters(): Counters {
+    return readCounters(this.#database);
   }
 
   async note(notice: StreamNotice): Promise<void> {
@@ -186,6 +189,11 @@ export class ProjectOwner {
   #newSecret(text: string | undefined): NewSecret {
     return { kid: this.#host.newKid(), secret: text ?? this.#host.newSecret() };
   }
+}
+
+/** A limit that is not named stays as it is. */
+function withSettings<Settings extends ProjectSettings>(known: Settings, settings: Partial<ProjectSettings>): Settings {
+  return { ...known, ...settings, limits: { ...known.limits, ...settings.limits } };
 }
 
 function refuseBeingRemoved(): Refusal {

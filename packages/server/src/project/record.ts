@@ -24,10 +24,15 @@ export interface Issuer {
   readonly issuer: string;
 }
 
-/** What a project may use; `null`: as much as it likes. */
+/** What a project may use; `null`, or nothing in records that are older than the limit: as much as it likes. */
 export interface ProjectLimits {
-  readonly requestsPerMinute: number | null;
-  readonly appendBytesPerMinute: number | null;
+  readonly requestsPerMinute?: number | null;
+  readonly appendBytesPerMinute?: number | null;
+  /** Of each stream. */
+  readonly streamAppendsPerMinute?: number | null;
+  readonly streamAppendBytesPerMinute?: number | null;
+  /** How many it has. */
+  readonly streams?: number | null;
 }
 
 /** What may be changed by `PATCH`. */
@@ -39,7 +44,7 @@ export interface ProjectSettings {
   readonly issuer: Issuer | null;
   /** The `aud` that tokens must have; `null`: none. */
   readonly audience: string | null;
-  /** Only the holder of ADMIN_SECRET changes these. */
+  /** Only the holder of ADMIN_SECRET changes these, each by itself. */
   readonly limits: ProjectLimits;
 }
 
@@ -62,7 +67,13 @@ export const INITIAL_SETTINGS: ProjectSettings = {
   publicStreams: [],
   issuer: null,
   audience: null,
-  limits: { requestsPerMinute: null, appendBytesPerMinute: null },
+  limits: {
+    requestsPerMinute: null,
+    appendBytesPerMinute: null,
+    streamAppendsPerMinute: null,
+    streamAppendBytesPerMinute: null,
+    streams: null,
+  },
 };
 
 export function isProjectName(name: string): boolean {

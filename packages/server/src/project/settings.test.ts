@@ -16,6 +16,8 @@ describe("settings", () => {
     { ...issuer("https://issuer.example/jwks"), audience: "streams" },
     issuer("http://localhost:9000/jwks"),
     { limits: { requestsPerMinute: null, appendBytesPerMinute: 1_000_000 } },
+    { limits: { streams: 1, streamAppendsPerMinute: 1, streamAppendBytesPerMinute: null } },
+    { limits: {} },
   ])("%j are taken", (settings) => {
     expect(parseSettings(settings)).toEqual({ ok: true, settings });
   });
@@ -61,7 +63,9 @@ describe("settings", () => {
     { audience: "" },
     { audience: ["a"] },
     { limits: null },
-    { limits: { requestsPerMinute: 1 } },
+    { limits: [] },
+    { limits: { streams: 0 } },
+    { limits: { toString: 1 } },
     { limits: { requestsPerMinute: 0, appendBytesPerMinute: null } },
     { limits: { requestsPerMinute: 1.5, appendBytesPerMinute: null } },
     { limits: { requestsPerMinute: 1, appendBytesPerMinute: "1" } },

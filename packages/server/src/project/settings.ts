@@ -3,7 +3,7 @@
 import { refuse, type Result } from "@durable-streams-cloudflare/protocol";
 
 import { isPattern } from "./pattern.ts";
-import type { Issuer, ProjectSettings } from "./record.ts";
+import { INITIAL_SETTINGS, type Issuer, type ProjectSettings } from "./record.ts";
 
 const ORIGINS_MAX = 64;
 const PATTERNS_MAX = 64;
@@ -20,7 +20,7 @@ const PRIVATE_SUFFIXES = ["localhost", "local", "internal", "lan", "home", "corp
 /** The binding counts a share of a million: less than one request a minute cannot be told from none. */
 const LIMIT_MIN = 1;
 const LIMIT_MAX = 1_000_000_000_000;
-const LIMITS = ["requestsPerMinute", "appendBytesPerMinute"];
+const LIMITS = Object.keys(INITIAL_SETTINGS.limits);
 
 type Checks = { readonly [Name in keyof ProjectSettings]: { holds(value: unknown): boolean; expects: string } };
 
@@ -43,7 +43,7 @@ const CHECKS: Checks = {
   },
   limits: {
     holds: (value) => areLimits(value),
-    expects: `{${LIMITS.join(", ")}}, each null or a whole number from ${LIMIT_MIN} to ${LIMIT_MAX}`,
+    expects: `some of {${LIMITS.join(", ")}}, each null or a whole number from ${LIMIT_MIN} to ${LIMIT_MAX}`,
   },
 };
 
@@ -97,8 +97,8 @@ function isIssuer(value: unknown): value is Issuer {
 }
 
 function areLimits(value: unknown): boolean {
-  if (typeof value !== "object" || value === null || Object.keys(value).length !== LIMITS.length) return false;
-  return LIMITS.every((name) => isLimit((value as Readonly<Record<string, unknown>>)[name]));
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  return Object.entries(value).every(([name, limit]) => LIMITS.includes(name) && isLimit(limit));
 }
 
 function isLimit(value: unknown): boolean {

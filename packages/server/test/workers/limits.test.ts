@@ -1,7 +1,11 @@
-/** What a project may use in a minute. */
-import { expect, it } from "vitest";
+/** What a project may use: in a minute, and of streams. */
+import { runDurableObjectAlarm } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it, vi } from "vitest";
 
 import type { RateLimiter } from "../../src/http/rate-limit.ts";
+import { ProjectDO } from "../../src/index.ts";
+import type { ProjectLimits } from "../../src/project/record.ts";
 import { problemCode } from "./edge.ts";
 import {
   asAdmin,
@@ -30,10 +34,11 @@ class FakeLimiter implements RateLimiter {
 const limiter = new FakeLimiter();
 const service = newService({ RATE_LIMITER: limiter });
 
-async function limit(
-  project: TestProject,
-  limits: { requestsPerMinute: number | null; appendBytesPerMinute: number | null },
-) {
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+async function limit(project: TestProject, limits: ProjectLimits) {
   const response = await service.fetch(`/v1/projects/${project.name}`, asAdmin("PATCH", { limits }));
   expect(response.status).toBe(200);
 }
@@ -126,4 +131,81 @@ it("a limiter that fails lets everybody through", async () => {
   for (let count = 0; count < 3; count += 1) {
     expect((await shaky.fetch(path, withToken("GET", await newToken(project)))).status).toBe(200);
   }
+});
+
+describe("limits of each stream", () => {
+  it.each<[string, ProjectLimits, string]>([
+    ["appends", { streamAppendsPerMinute: 2 }, "two"],
+    ["bytes", { streamAppendBytesPerMinute: 6 }, "two"],
+  ])("count its %s, and nobody else's; reads and closing go on", async (_what, limits, body) => {
+    const project = await newProject(service, { limits });
+    const [path, other] = [await newProjectStream(service, project, ""), await newProjectStream(service, project, "")];
+    const token = await newToken(project);
+    for (let count = 0; count < 2; count += 1) expect((await append(path, token, body)).status).toBe(204);
+    const refused = await append(path, token, body);
+    expect([refused.status, await problemCode(refused)]).toEqual([429, "rate-limited"]);
+    const [[name, perMinute] = []] = Object.entries(limits);
+    expect(refused.headers.get("RateLimit-Policy")).toBe(`"${name}";q=${perMinute};w=60`);
+    expect(refused.headers.get("RateLimit")).toBe(`"${name}";r=0;t=10`);
+    expect((await append(other, token, body)).status).toBe(204);
+    expect(await content(path, token)).toBe(body + body);
+    const close = { method: "POST", headers: { Authorization: `Bearer ${token}`, "Stream-Closed": "true" } };
+    expect((await service.fetch(path, close)).status).toBe(204);
+  });
+});
+
+describe("a limit of streams", () => {
+  const create = (path: string, token: string): Promise<Response> =>
+    service.fetch(path, {
+      method: "PUT",
+      headers: { Authorization: `Bearer ${token}`, "Content-Type": "text/plain" },
+    });
+
+  const tell = (path: string): Promise<boolean> =>
+    runDurableObjectAlarm(env.STREAMS.getByName(path.slice("/v1/stream/".length)));
+
+  async function setUp() {
+    const project = await newProject(service, { limits: { streams: 2 } });
+    const paths = [await newProjectStream(service, project), await newProjectStream(service, project)] as const;
+    for (const path of paths) await tell(path);
+    return { project, paths, token: await newToken(project) };
+  }
+
+  it("refuses one more, forks too, until one is deleted; the others go on", async () => {
+    const { paths, token } = await setUp();
+    const refused = await create(`${paths[0]}-more`, token);
+    expect([refused.status, await problemCode(refused)]).toEqual([403, "project-full"]);
+    const headers = { Authorization: `Bearer ${token}`, "Stream-Forked-From": paths[0] };
+    expect((await service.fetch(`${paths[0]}-fork`, { method: "PUT", headers })).status).toBe(403);
+    expect((await service.fetch(`${paths[0]}-more`, withToken("GET", token))).status).toBe(404);
+    expect((await append(paths[0], token, "x")).status).toBe(204);
+    await service.fetch(paths[1], withToken("DELETE", token));
+    await tell(paths[1]);
+    expect((await create(`${paths[0]}-more`, token)).status).toBe(201);
+  });
+
+  it("does not refuse what is there already: a client may create it again", async () => {
+    const { paths, token } = await setUp();
+    expect((await create(paths[0], token)).status).toBe(200);
+    const json = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
+    expect((await service.fetch(paths[0], { method: "PUT", headers: json })).status).toBe(409);
+  });
+
+  it("refuses nothing while the directory is down, and asks it nothing where there is no limit", async () => {
+    const { paths, token } = await setUp();
+    const counters = vi.spyOn(ProjectDO.prototype, "counters").mockRejectedValue(new Error("The directory is down."));
+    expect((await create(`${paths[0]}-more`, token)).status).toBe(201);
+    expect(counters).toHaveBeenCalledOnce();
+    await newProjectStream(service, await newProject(service));
+    expect(counters).toHaveBeenCalledOnce();
+  });
+});
+
+it("a change of one limit leaves the others", async () => {
+  const project = await newProject(service, { limits: { streams: 5 } });
+  await limit(project, { requestsPerMinute: 100 });
+  const response = await service.fetch(`/v1/projects/${project.name}`, asAdmin("GET"));
+  expect(await response.json()).toMatchObject({
+    project: { limits: { streams: 5, requestsPerMinute: 100, appendBytesPerMinute: null } },
+  });
 });

@@ -20,7 +20,8 @@ import type { Exchange } from "../exchange.ts";
 import { longPoll } from "../live/long-poll.ts";
 import { serverSentEvents } from "../live/sse.ts";
 import { startReading } from "../paging.ts";
-import { refuseAboveLimit } from "../rate-limit.ts";
+import { refuseAboveLimits } from "../rate-limit.ts";
+import { refuseStreamTooMany } from "../stream-quota.ts";
 import { parseTargetPath, STREAM_ROOT } from "../target.ts";
 
 type Handled = Result<{ response: Response }>;
@@ -59,9 +60,11 @@ async function create(exchange: Exchange): Promise<Handled> {
   const source = parsed.fork === undefined ? undefined : await forkSource(exchange, parsed.fork);
   if (source?.ok === false) return source;
   const command = source === undefined ? parsed.command : { ...parsed.command, fork: source.fork };
-  const limited = refuseBytes(exchange, command.bytes.length);
+  const limited = refuseAppend(exchange, command.bytes.length);
   const tooMuch = limited === undefined ? undefined : await limited;
   if (tooMuch !== undefined) return tooMuch;
+  const tooMany = await refuseStreamTooMany(exchange);
+  if (tooMany !== undefined) return tooMany;
   const facts = await stream.call((stub) => stub.create(command));
   return facts.ok ? { ok: true, response: createResponse(facts, locationOf(request.url)) } : facts;
 }
@@ -86,7 +89,7 @@ async function forkSource(exchange: Exchange, asked: ForkRequest): Promise<Resul
 async function append(exchange: Exchange): Promise<Handled> {
   const { request, config, stream, appends, keepAlive } = exchange;
   const command = await parseAppend(request, config.appendBytesMax);
-  const limited = refuseBytes(exchange, command.bytes.length);
+  const limited = refuseAppend(exchange, command.bytes.length);
   const tooMuch = limited === undefined ? undefined : await limited;
   if (tooMuch !== undefined) return tooMuch;
   const facts = await appendWhenDue(command, () => appends.append(stream, command, keepAlive));
@@ -94,9 +97,13 @@ async function append(exchange: Exchange): Promise<Handled> {
   return { ok: false, problem: withProducerHeaders(facts.problem, command.producer) };
 }
 
-/** Counts bytes when they have been read, and before they are stored. */
-function refuseBytes({ limiter, granted, target }: Exchange, weight: number): Promise<Refusal | undefined> | undefined {
-  return refuseAboveLimit(limiter, granted.limits, { name: "appendBytesPerMinute", project: target.project, weight });
+/** Counts what has been read, before it is stored. What has no bytes only closes, and is let through. */
+function refuseAppend({ limiter, granted, target }: Exchange, bytes: number): Promise<Refusal | undefined> | undefined {
+  return refuseAboveLimits(limiter, granted.limits, [
+    { name: "streamAppendsPerMinute", whose: target.objectName, weight: Math.min(bytes, 1) },
+    { name: "streamAppendBytesPerMinute", whose: target.objectName, weight: bytes },
+    { name: "appendBytesPerMinute", whose: target.project, weight: bytes },
+  ]);
 }
 
 async function head(exchange: Exchange): Promise<Handled> {
