@@ -43,11 +43,16 @@ export class HttpDriver implements Driver {
     }
   }
 
+  /** Until nothing is left to do: an alarm that is due is rung, one that the runtime has rung itself is waited for. */
   async settle(): Promise<void> {
     for (const stream of this.#streams.values()) {
-      const atMs = await inObject(stream, (_, { storage }) => storage.getAlarm());
-      if (atMs === null || atMs > Date.now()) continue;
-      await runDurableObjectAlarm(stream.stub());
+      const { isDue, isAtWork } = await inObject(stream, async (_, { storage }) => ({
+        isDue: ((await storage.getAlarm()) ?? Infinity) <= Date.now(),
+        isAtWork: hasDueDebts(storage.sql),
+      }));
+      if (!isDue && !isAtWork) continue;
+      if (isDue) await runDurableObjectAlarm(stream.stub());
+      else await scheduler.wait(1);
       return this.settle();
     }
   }
@@ -109,6 +114,12 @@ export class HttpDriver implements Driver {
     const text = contentText(mode, new Uint8Array(await response.arrayBuffer()));
     return { outcome: "read", text, ...found };
   }
+}
+
+/** An alarm is set anew before it works, so it does not look due while it does. */
+function hasDueDebts(sql: SqlStorage): boolean {
+  if (sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'debts'").toArray().length === 0) return false;
+  return sql.exec("SELECT 1 FROM debts WHERE due_at_ms <= ? LIMIT 1", Date.now()).toArray().length > 0;
 }
 
 /** An answer to HEAD has no body that could name its problem. */
