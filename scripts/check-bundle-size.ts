@@ -3,8 +3,11 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
-/** Not minified. Projects and tokens are a quarter of it, half of that jose: see docs/adr/0007-tokens.md. */
-const BUDGET_KB = 96;
+/**
+ * Not minified. Projects and tokens are a quarter of it, half of that jose: see docs/adr/0007-tokens.md. Estuaries, which
+ * are two more kinds of object, are a tenth.
+ */
+const BUDGET_KB = 112;
 const FOLDER = "dist/worker";
 
 const files = readdirSync(FOLDER).filter((name) => /\.(js|mjs|wasm)$/.test(name));

@@ -14,6 +14,7 @@ afterAll(() => rmSync(scratch, { recursive: true }));
 const LEVELS: Record<string, number> = {
   "config.ts": 0,
   "telemetry/": 0,
+  "rpc/": 0,
   "storage/": 1,
   "stream/": 2,
   "subscription/": 2,

@@ -73,6 +73,7 @@ export const SETTINGS = {
   SEGMENT_AGE_SECONDS: integer(86_400, 0, 31_536_000, "age at which a smaller log goes to R2; 0: never"),
   PENDING_BYTES_MAX: integer(32 * MIB, MIB, 64 * MIB, "bytes of appends that may wait for one stream's disk"),
   READERS_MAX: integer(10_000, 1, 32_000, "live readers that may wait on one stream; one more gets 503"),
+  SESSION_TTL_SECONDS: integer(86_400, 1, 31_536_000, "how long an estuary's session lasts without being used"),
   LOG_LEVEL: choice(
     "error",
     ["info", "error", "off"],
@@ -110,6 +111,7 @@ export interface Config {
   readonly segmentAgeSeconds: number;
   readonly pendingBytesMax: number;
   readonly readersMax: number;
+  readonly sessionTtlSeconds: number;
   readonly logLevel: "info" | "error" | "off";
   readonly sharedAppends: "on" | "off";
   readonly serverTiming: "on-request" | "always" | "off";
@@ -149,6 +151,7 @@ export function parseConfig(env: object): Config {
     segmentAgeSeconds: integerOf("SEGMENT_AGE_SECONDS"),
     pendingBytesMax: integerOf("PENDING_BYTES_MAX"),
     readersMax: integerOf("READERS_MAX"),
+    sessionTtlSeconds: integerOf("SESSION_TTL_SECONDS"),
     logLevel: oneOf(SETTINGS.LOG_LEVEL.choices, textOf("LOG_LEVEL")),
     sharedAppends: oneOf(SETTINGS.SHARED_APPENDS.choices, textOf("SHARED_APPENDS")),
     serverTiming: oneOf(SETTINGS.SERVER_TIMING.choices, textOf("SERVER_TIMING")),

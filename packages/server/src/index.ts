@@ -6,8 +6,10 @@ export {
   type DurableStreamsEnv,
   type DurableStreamsOptions,
 } from "./http/durable-streams.ts";
+export { EstuaryDO } from "./estuary/object.ts";
 export { ProjectDO } from "./project/object.ts";
 export { ProjectsRpc } from "./project/rpc.ts";
 export type { ProjectSettings, ProjectView } from "./project/record.ts";
 export { StreamDO } from "./stream/object.ts";
+export { SubscriptionDO } from "./subscription/object.ts";
 export { refuse, type Problem, type ProblemCode, type Refusal } from "@durable-streams-cloudflare/protocol";

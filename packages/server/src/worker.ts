@@ -9,7 +9,9 @@ import { createDurableStreams } from "./http/durable-streams.ts";
 parseConfig(env);
 
 export { ProjectsRpc } from "./project/rpc.ts";
+export { EstuaryDO } from "./estuary/object.ts";
 export { ProjectDO } from "./project/object.ts";
 export { StreamDO } from "./stream/object.ts";
+export { SubscriptionDO } from "./subscription/object.ts";
 
 export default createDurableStreams();

@@ -1,4 +1,5 @@
 export { concatBytes, patternBytes, textOf, utf8 } from "./bytes.ts";
+export { FanOutLedger } from "./fan-out-ledger.ts";
 export type { Append, Command, Create, Driver, Interruption, Mode, Observed } from "./model/commands.ts";
 export { INTERRUPTION_MS, MISHAPS, RESTART_MS } from "./model/commands.ts";
 export { runSteps } from "./model/run-steps.ts";

@@ -4,7 +4,9 @@ import { refuse } from "@durable-streams-cloudflare/protocol";
 import { Hono } from "hono/tiny";
 
 import { preflightResponse } from "./cors.ts";
+import { ESTUARY_ROOT } from "./estuary-path.ts";
 import { refusedResponse } from "./problem-response.ts";
+import { serveEstuaries, type EstuaryPorts } from "./routes/estuaries.ts";
 import { PROJECTS_ROOT, serveProjects, type ProjectRoutePorts } from "./routes/projects.ts";
 import { STREAM_ROOT } from "./target.ts";
 
@@ -19,7 +21,7 @@ export function isProbe(path: string): boolean {
  * Builds the Hono app. It keeps no state between requests.
  * @param projects `undefined`: this server has no registry of projects.
  */
-export function createApp(projects: ProjectRoutePorts | undefined): Hono {
+export function createApp(projects: ProjectRoutePorts | undefined, estuaries: EstuaryPorts): Hono {
   const app = new Hono();
   app.options("*", () => preflightResponse());
   for (const [path, status] of Object.entries(STATUS_OF_PROBE)) {
@@ -30,6 +32,7 @@ export function createApp(projects: ProjectRoutePorts | undefined): Hono {
     for (const path of [PROJECTS_ROOT, `${PROJECTS_ROOT}/*`])
       app.all(path, ({ req }) => serveProjects(projects, req.raw));
   }
+  app.all(`${ESTUARY_ROOT}/*`, ({ req }) => serveEstuaries(estuaries, req.raw));
   app.notFound(({ req }) => refusedResponse(req.raw, refuse("route-not-found", `Streams are below ${STREAM_ROOT}.`)));
   // To the edge, which answers and logs every fault alike.
   app.onError((error) => {

@@ -1,12 +1,14 @@
 /** The server as a library: mount it in a Worker of your own. */
 
 import { parseConfig, type Config } from "../config.ts";
+import type { EstuaryDO } from "../estuary/object.ts";
 import type { ProjectDO } from "../project/object.ts";
 import { Projects } from "../project/projects.ts";
 import { Registry } from "../project/registry.ts";
 import { staticRegistryStore } from "../project/static-project.ts";
 import { r2SegmentStore } from "../storage/segment-store.ts";
 import type { StreamDO } from "../stream/object.ts";
+import type { SubscriptionDO } from "../subscription/object.ts";
 import { AppendBatcher } from "./append-batcher.ts";
 import { defaultAuthorize, grantEverything, type Authorize } from "./authorize.ts";
 import { createEdge, type Edge } from "./edge.ts";
@@ -25,6 +27,9 @@ export interface DurableStreamsEnv {
   readonly RATE_LIMITER?: RateLimiter;
   /** Takes the older part of long streams. Without it everything stays in the objects. */
   readonly SEGMENTS?: R2Bucket;
+  /** Both or neither; without them there are no estuaries. */
+  readonly SUBSCRIPTIONS?: DurableObjectNamespace<SubscriptionDO>;
+  readonly ESTUARIES?: DurableObjectNamespace<EstuaryDO>;
 }
 
 export interface DurableStreamsOptions {
@@ -60,6 +65,7 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
       projects,
       limiter: env.RATE_LIMITER,
       countStreams: countStreamsOf(env),
+      estuaries: env.SUBSCRIPTIONS && env.ESTUARIES,
       segments: env.SEGMENTS && r2SegmentStore(env.SEGMENTS),
     });
     edges.set(env, edge);

@@ -8,6 +8,7 @@ import { behindProxy, type Serve } from "./behind-proxy.ts";
 import { addCommonHeaders } from "./cors.ts";
 import { problemResponse } from "./problem-response.ts";
 import { corsOrigins } from "./project-cors.ts";
+import type { EstuaryPorts } from "./routes/estuaries.ts";
 import type { ProjectRoutePorts } from "./routes/projects.ts";
 import { serveStream, type StreamPorts } from "./serve-stream.ts";
 import { isStreamPath, rawPath } from "./target.ts";
@@ -23,14 +24,14 @@ interface Outcome {
   readonly requestId?: string;
 }
 
-export interface EdgePorts extends StreamPorts {
+export interface EdgePorts extends StreamPorts, EstuaryPorts {
   /** `undefined`: this server has no registry of projects. */
   readonly projects: ProjectRoutePorts | undefined;
 }
 
 /** Requests to streams are served directly: a router takes a twentieth of an append's time. All else goes to the app. */
 export function createEdge(ports: EdgePorts): Edge {
-  const app = createApp(ports.projects);
+  const app = createApp(ports.projects, ports);
   const { config } = ports;
   const serve: Serve = (request, context) =>
     request.method !== "OPTIONS" && isStreamPath(rawPath(request.url))

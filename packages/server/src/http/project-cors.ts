@@ -2,6 +2,7 @@
 
 import type { Config } from "../config.ts";
 import type { Registry } from "../project/registry.ts";
+import { ESTUARY_ROOT, parseEstuaryPath } from "./estuary-path.ts";
 import { findProject } from "./project-authorize.ts";
 import { PROJECTS_ROOT } from "./routes/projects.ts";
 import { parseTarget, rawPath } from "./target.ts";
@@ -22,6 +23,10 @@ export async function corsOrigins({ config, projects }: Ports, url: string): Pro
 function projectNameOf(url: string, tenancy: Config["tenancy"]): string | undefined {
   const path = rawPath(url);
   if (path.startsWith(`${PROJECTS_ROOT}/`)) return path.split("/")[3];
+  if (path.startsWith(`${ESTUARY_ROOT}/`)) {
+    const estuary = parseEstuaryPath(url, tenancy);
+    return estuary.ok ? estuary.project : undefined;
+  }
   const target = parseTarget(url, tenancy);
   return target.ok ? target.project : undefined;
 }

@@ -2,8 +2,8 @@
 
 import type { OffsetRef, Result } from "@durable-streams-cloudflare/protocol";
 
+import { callAgain } from "../rpc/call-again.ts";
 import { ATTACH_HEADER, attachRequest, decodeAttachHeader, type AttachAnswer } from "../stream/attach-request.ts";
-import { callAgain } from "../stream/call-again.ts";
 import type { AttachFacts, StreamApi } from "../stream/commands.ts";
 import type { StreamDO } from "../stream/object.ts";
 

@@ -1,7 +1,8 @@
 /** Reads a stretch of cold bytes piece by piece, across segments. It holds one block. */
 
+import type { ColdSlice } from "../rpc/cold-slice.ts";
 import { isBlockBoundary } from "./segment-format.ts";
-import { readSlice, type ColdPiece, type ColdSlice } from "./segment-reader.ts";
+import { readSlice, type ColdPiece } from "./segment-reader.ts";
 import type { SegmentStore } from "./segment-store.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;

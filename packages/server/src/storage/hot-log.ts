@@ -15,6 +15,7 @@ import {
   lastRowBoundary,
   newestRowNotes,
   readRows,
+  rowBoundaries,
   rowNotesBetween,
   rowNotesSince,
   rowsBetween,
@@ -25,12 +26,21 @@ import {
 /** Bytes of one page between object and edge: large enough to be quick, small enough for hundreds at once. */
 export const PAGE_BYTES = 512 * 1024;
 
+/** Appends that are handed on together: what is made of each for a follower takes more bytes than it has. */
+export const APPENDS_PER_PULL = 2_048;
+
 const LIST_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND (name = 'log' OR name GLOB 'log_[0-9]*')";
 
 /** A table that holds bytes `[first, last)`, or fewer of a fork's first, whose bytes begin at its fork point. */
 export interface FrozenTable {
   readonly first: number;
   readonly last: number;
+}
+
+/** Whole appends: where each ends, relative to the first byte, in order. */
+export interface Appends {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly ends: readonly number[];
 }
 
 export class HotLog {
@@ -108,6 +118,21 @@ export class HotLog {
    */
   readRange(from: number, to: number, bytesMax: number): Uint8Array<ArrayBuffer> {
     return readRows(this.#database, tableOf(this.#firstOf(from)), { from, to, bytesMax });
+  }
+
+  /**
+   * Whole appends from a position on: about `bytesMax` bytes of them, or one that is larger, and all from one table.
+   * @param from where an append begins.
+   */
+  readAppends(from: number, to: number, bytesMax: number): Appends {
+    const first = this.#firstOf(from);
+    const next = this.#firsts.find((other) => other > first) ?? Infinity;
+    const limit = Math.min(to, next, from + bytesMax);
+    const within = rowBoundaries(this.#database, tableOf(first), from, limit).slice(0, APPENDS_PER_PULL);
+    const ends = within.length > 0 ? within : [Math.min(to, this.firstBoundaryAfter(from) ?? from)];
+    const end = ends.at(-1) ?? from;
+    const bytes = readRows(this.#database, tableOf(first), { from, to: end, bytesMax: end - from });
+    return { bytes, ends: end === from ? [] : ends.map((each) => each - from) };
   }
 
   /**

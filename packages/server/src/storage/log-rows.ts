@@ -118,6 +118,18 @@ export function firstRowBoundaryAfter(database: Database, table: string, positio
   return undefined;
 }
 
+/** Where appends of a table end in `(from, to]`, in order. */
+export function rowBoundaries(database: Database, table: string, from: number, to: number): number[] {
+  const sql = `SELECT ${NOTES_COLUMNS} FROM ${table}
+               WHERE position >= (SELECT max(position) FROM ${table} WHERE position <= ?) AND position < ?
+               ORDER BY position`;
+  return database
+    .all<NotesColumns>(sql, from, to)
+    .map(toNotes)
+    .flatMap((row) => (row.notes.open === true ? [] : endsOf(row)))
+    .filter((end) => end > from && end <= to);
+}
+
 /**
  * Reads `[from, to)` of a table, or less: whole rows after the first, until about `bytesMax` bytes (one row more at the
  * most), so a short result ends at a row's end. Returns at least one byte when there are any.

@@ -17,7 +17,15 @@ const ROW = {
 } as const;
 
 /** What a stream begins with. */
-const NEW = { checkpointPosition: 0, streamSeq: undefined, closure: undefined, attempts: [], deleted: false };
+const NEW = {
+  checkpointPosition: 0,
+  streamSeq: undefined,
+  closure: undefined,
+  attempts: [],
+  deleted: false,
+  kind: "plain",
+  followed: null,
+};
 
 function storedStream(): NodeDatabase {
   const database = new NodeDatabase();

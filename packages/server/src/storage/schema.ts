@@ -29,7 +29,9 @@ const CURRENT: readonly string[] = [
     attempts TEXT,
     retention_seconds INTEGER,
     retention_bytes INTEGER,
-    earliest_position INTEGER NOT NULL DEFAULT 0
+    earliest_position INTEGER NOT NULL DEFAULT 0,
+    kind TEXT NOT NULL DEFAULT 'plain',
+    followed INTEGER
   )`,
   createLogTable("log"),
   `CREATE TABLE producers (
@@ -47,6 +49,10 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     "ALTER TABLE stream ADD COLUMN retention_seconds INTEGER",
     "ALTER TABLE stream ADD COLUMN retention_bytes INTEGER",
     "ALTER TABLE stream ADD COLUMN earliest_position INTEGER NOT NULL DEFAULT 0",
+  ],
+  [
+    "ALTER TABLE stream ADD COLUMN kind TEXT NOT NULL DEFAULT 'plain'",
+    "ALTER TABLE stream ADD COLUMN followed INTEGER",
   ],
 ];
 

@@ -3,25 +3,12 @@
  * again from the block that is missing; so a reader gets the right bytes or an error, never others and never less.
  */
 
+import type { ColdSlice } from "../rpc/cold-slice.ts";
 import { BLOCK_HEADER_BYTES, blockRestBytes, decodeBlock, SegmentError, type Block } from "./segment-format.ts";
 import type { SegmentStore } from "./segment-store.ts";
 import { within } from "./within.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
-
-/** Some blocks of one segment: plain data, safe to send over RPC. */
-export interface ColdSlice {
-  readonly key: string;
-  readonly incarnation: number;
-  /** Where the first block is in the object, and where the last one ends. */
-  readonly offset: number;
-  readonly end: number;
-  /** Position of the first block. */
-  readonly position: number;
-  /** What is wanted of the blocks' bytes. */
-  readonly from: number;
-  readonly to: number;
-}
 
 /** What is wanted of one block. */
 export interface ColdPiece {

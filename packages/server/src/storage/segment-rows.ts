@@ -6,9 +6,9 @@
  * The sparse index has two 32-bit numbers a block: bytes of its payload, bytes that it takes in the object.
  */
 
+import type { ColdSlice } from "../rpc/cold-slice.ts";
 import { firstRow, type Database } from "./database.ts";
 import { HEADER_BYTES, type BlockSizes, type SegmentRange } from "./segment-format.ts";
-import type { ColdSlice } from "./segment-reader.ts";
 
 export const SEGMENTS_TABLE = `CREATE TABLE segments (
   first INTEGER PRIMARY KEY,

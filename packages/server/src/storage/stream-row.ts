@@ -31,6 +31,9 @@ export interface Origin {
 /** An attempt, and where its append ended. */
 export type Attempt = readonly [attempt: string, end: number];
 
+/** `session`: its sources are appended to it, and nothing else is (`stream/sessions.ts`). */
+export type StreamKind = "plain" | "session";
+
 /** What the log's notes have come to at a position. */
 export interface Checkpoint {
   readonly position: number;
@@ -53,6 +56,8 @@ export interface StreamRow {
   readonly attempts: readonly Attempt[];
   readonly origin: Origin | undefined;
   readonly deleted: boolean;
+  readonly kind: StreamKind;
+  readonly followed: number | null;
 }
 
 type Columns = {
@@ -70,13 +75,15 @@ type Columns = {
   retention_bytes: number | null;
   earliest_position: number;
   deleted: number;
+  kind: StreamKind;
+  followed: number | null;
 };
 
 export function readStreamRow(database: Database): StreamRow | undefined {
   const row = firstRow<Columns>(
     database,
     `SELECT incarnation, content_type, ttl_seconds, expires_at_ms, touched_at_ms, checkpoint_position, stream_seq,
-            closure, attempts, origin, deleted, retention_seconds, retention_bytes, earliest_position
+            closure, attempts, origin, deleted, retention_seconds, retention_bytes, earliest_position, kind, followed
      FROM stream WHERE id = 1`,
   );
   if (row === undefined) return undefined;
@@ -93,6 +100,8 @@ export function readStreamRow(database: Database): StreamRow | undefined {
     attempts: row.attempts === null ? [] : (JSON.parse(row.attempts) as Attempt[]),
     origin: row.origin === null ? undefined : (JSON.parse(row.origin) as Origin),
     deleted: row.deleted === 1,
+    kind: row.kind,
+    followed: row.followed,
   };
 }
 
@@ -101,12 +110,12 @@ export function insertStreamRow(
   row: Pick<
     StreamRow,
     "incarnation" | "contentType" | "lifetime" | "retention" | "earliest" | "touchedAtMs" | "origin"
-  >,
+  > & { readonly kind?: StreamKind },
 ): void {
   database.run(
     `INSERT INTO stream (id, schema_version, incarnation, content_type, ttl_seconds, expires_at_ms, touched_at_ms,
-                         checkpoint_position, origin, retention_seconds, retention_bytes, earliest_position)
-     VALUES (1, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)`,
+                         checkpoint_position, origin, retention_seconds, retention_bytes, earliest_position, kind)
+     VALUES (1, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?)`,
     SCHEMA_VERSION,
     row.incarnation,
     row.contentType,
@@ -117,6 +126,7 @@ export function insertStreamRow(
     row.retention.seconds ?? null,
     row.retention.bytes ?? null,
     row.earliest,
+    row.kind ?? "plain",
   );
 }
 
@@ -126,6 +136,10 @@ export function updateEarliest(database: Database, earliest: number): void {
 
 export function markDeleted(database: Database): void {
   database.run("UPDATE stream SET deleted = 1 WHERE id = 1");
+}
+
+export function updateFollowed(database: Database, token: number | null): void {
+  database.run("UPDATE stream SET followed = ? WHERE id = 1", token);
 }
 
 export function updateTouchedAt(database: Database, touchedAtMs: number): void {

@@ -1,6 +1,6 @@
 /**
  * Whether one append may go in, decided in the order that the specification recommends:
- * closed → content type → the request's own faults → producer → Stream-Seq.
+ * closed → content type → the request's own faults → producer → Stream-Seq. Before all that: who may append at all.
  *
  * Appends of one batch are admitted against a draft: what the stream will be if the batch commits. The draft becomes
  * the state only after the transaction did.
@@ -14,6 +14,7 @@ import {
   refuse,
   refuseClosed,
   refuseGap,
+  refuseNotFound,
   refuseStaleEpoch,
   sameClaim,
   type ProducerClaim,
@@ -24,6 +25,7 @@ import {
 
 import type { Database } from "../storage/database.ts";
 import type { AppendCommand, AppendFacts } from "./commands.ts";
+import { refuseNoSession } from "./sessions.ts";
 import { findProducer, type Closure, type StreamState } from "./state.ts";
 
 /** What a batch has made of the stream so far. */
@@ -51,6 +53,8 @@ export function draftOf(state: StreamState, database: Database): Draft {
 
 /** Admits one append into the draft, or says why not. `admitted: false` with `ok` means: known already, nothing to add. */
 export function admit(draft: Draft, command: AppendCommand): Result<{ admitted: boolean; facts: AppendFacts }> {
+  const wrongKind = kindConflict(draft, command);
+  if (wrongKind !== undefined) return wrongKind;
   const repeatedEnd = repeatOf(draft, command);
   if (repeatedEnd !== undefined) return known(draft, repeatedEnd, "appended");
   const conflict =
@@ -84,7 +88,26 @@ function closedConflict(draft: Draft, closure: Closure, command: AppendCommand):
   return closeOnly ? known(draft, draft.tail, "closed") : refuseClosed(draft.state.lineage, draft.tail);
 }
 
+/** A session takes what its sources bring, each from where it got before, and nothing else. */
+function kindConflict(draft: Draft, { delivery, producer }: AppendCommand): Conflict {
+  if (draft.state.kind === "plain") return delivery === undefined ? undefined : refuseNoSession();
+  if (delivery === undefined || producer === undefined) {
+    return refuse("session-read-only", "What is appended to the session's sources arrives here by itself.", {
+      hint: "Append to a source.",
+    });
+  }
+  if (delivery.incarnation !== draft.state.lineage.incarnation) return refuseNotFound();
+  const mark = draft.producers.get(producer.id) ?? findProducer(draft.state, draft.database, producer.id);
+  const link = producer.epoch - (producer.epoch % 2);
+  if (mark !== undefined && mark.epoch > link) return known(draft, draft.tail, "duplicate", mark);
+  const expected = mark?.epoch === link ? mark.seq : delivery.start;
+  if (delivery.from === expected) return undefined;
+  return known(draft, draft.tail, "duplicate", { epoch: link, seq: expected });
+}
+
 function openConflict(draft: Draft, command: AppendCommand): Conflict {
+  // Its producer's state is the link's, which is not counted one by one.
+  if (command.delivery !== undefined) return undefined;
   return (
     contentTypeConflict(draft.state.contentType, command) ??
     producerConflict(draft, command) ??

@@ -1,7 +1,7 @@
 import { refuse, type Result } from "@durable-streams-cloudflare/protocol";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import { callAgain } from "./call-again.ts";
+import { callAgain } from "../rpc/call-again.ts";
 import type { PageCommand, PageFacts, PeerApi, PinCommand } from "./commands.ts";
 import { peerOf } from "./peer.ts";
 

@@ -13,7 +13,8 @@ import type {
   Stretch,
 } from "@durable-streams-cloudflare/protocol";
 
-import type { ColdSlice } from "../storage/segment-reader.ts";
+import type { ColdSlice } from "../rpc/cold-slice.ts";
+import type { SessionApi, SessionStreamApi, SourceApi } from "../rpc/fan-out.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -56,6 +57,14 @@ export interface AppendCommand {
   readonly streamSeq?: string;
   /** Names this append to the object, so that the edge may repeat a call whose answer was lost. */
   readonly attempt?: string;
+  /** Of what a source brings into a session: `producer` then is the source, its epoch the link, its seq the position. */
+  readonly delivery?: {
+    /** The session's incarnation. */
+    readonly incarnation: number;
+    /** Positions of the source: where the link begins, and where these bytes do. */
+    readonly start: number;
+    readonly from: number;
+  };
   /**
    * What is wrong with the request itself. The object refuses with it only after the stream's own state had its say:
    * a missing or closed stream comes first [PROTOCOL §5.2, Error Precedence].
@@ -163,8 +172,8 @@ export interface PeerApi {
   release(forkId: string): Promise<void>;
 }
 
-/** The methods of a stream's object that the edge calls. */
-export interface StreamApi extends PeerApi {
+/** The methods of a stream's object that the edge calls, and those that other objects do. */
+export interface StreamApi extends PeerApi, SourceApi, SessionApi, SessionStreamApi {
   create(command: CreateCommand): Promise<Result<CreateFacts>>;
   append(command: AppendCommand): Promise<Result<AppendFacts>>;
   /** Several at once, in this order; one answer each. */

@@ -11,6 +11,7 @@ export function configurationDifference(state: StreamState, command: CreateComma
   if (command.contentType !== null && mediaType(state.contentType) !== mediaType(command.contentType)) {
     return `The existing stream has content type ${state.contentType}.`;
   }
+  if (state.kind === "session") return "The existing stream is a session.";
   if (!isSameOrigin(state, command)) return "The existing stream was not forked like that.";
   // A fork that named no lifetime got its source's, and naming none again is the same request.
   const inherits = state.origin?.inheritsLifetime === true && command.lifetime.kind === "forever";

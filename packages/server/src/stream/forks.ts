@@ -74,7 +74,8 @@ export async function planPin(
   return { ok: true, contentType, lifetime, earliest: state.earliest, incarnation: lineage.incarnation, ancestors };
 }
 
-async function resolveAnchor(
+/** A place where an append ended, wherever its bytes lie. */
+export async function resolveAnchor(
   state: StreamState,
   host: StreamHost,
   { offset }: Pick<ForkCommand, "offset">,

@@ -1,5 +1,6 @@
 /** What a stream needs from the object that it lives in. Tests bring their own. */
 
+import type { SourceNews } from "../rpc/fan-out.ts";
 import type { Database } from "../storage/database.ts";
 import type { StreamNotice } from "../storage/notice-rows.ts";
 import type { SegmentStore } from "../storage/segment-store.ts";
@@ -21,6 +22,8 @@ export interface StreamHost {
   readonly name: string;
   /** Where the project's streams are listed; `undefined`: nowhere. */
   readonly directory?: DirectoryApi | undefined;
+  /** Tells the stream's subscription that there is news; the token by which it wants to be told, `null` when not. */
+  notifyFollowers?(news: SourceNews | null): Promise<number | null>;
   /** The object of another stream, by its full name. */
   peer(name: string): PeerApi;
   /** A random id, never twice the same. */

@@ -15,7 +15,7 @@ import { collectGarbage, garbageOf } from "./garbage.ts";
 import type { StreamHost } from "./host.ts";
 import { mintIncarnation } from "./incarnation.ts";
 import { Roller, type RollLimits } from "./roller.ts";
-import { loadState, stateDeadlineMs, touchGranularityMs, type StreamState } from "./state.ts";
+import { isRenewedByAppends, loadState, stateDeadlineMs, touchGranularityMs, type StreamState } from "./state.ts";
 import { trim, trimDueAtMs } from "./trimmer.ts";
 
 /** Debts paid in one go; the alarm comes back for more. */
@@ -31,6 +31,7 @@ export type Standing = { readonly kind: "none" } | { readonly kind: "live" | "re
 export class Lifecycle {
   readonly #host: StreamHost;
   readonly #roller: Roller;
+  readonly #onLoaded: (state: StreamState) => void;
   #state: StreamState | undefined;
   #loaded = false;
   /** Debts of forks that are being created right now. */
@@ -38,8 +39,10 @@ export class Lifecycle {
   /** The newest incarnation that this object remembers, also after a delete. */
   #lastIncarnation = 0;
 
-  constructor(host: StreamHost, limits: RollLimits) {
+  /** @param onLoaded told of a stream that was just read back from disk. */
+  constructor(host: StreamHost, limits: RollLimits, onLoaded: (state: StreamState) => void) {
     this.#host = host;
+    this.#onLoaded = onLoaded;
     this.#roller = new Roller(host, limits);
   }
 
@@ -64,7 +67,10 @@ export class Lifecycle {
     this.#loaded = true;
     this.#lastIncarnation = this.#state?.lineage.incarnation ?? 0;
     if (this.#state === undefined) this.#host.readers.endAll();
-    else this.#host.readers.sweep(this.#state.tail);
+    else {
+      this.#host.readers.sweep(this.#state.tail);
+      this.#onLoaded(this.#state);
+    }
     return this.#state;
   }
 
@@ -105,8 +111,10 @@ export class Lifecycle {
 
   /** A commit has been written. Its own row renews a sliding lifetime. */
   committed(state: StreamState): void {
-    this.#renew(state);
-    state.persistedTouchMs = state.touchedAtMs;
+    if (isRenewedByAppends(state)) {
+      this.#renew(state);
+      state.persistedTouchMs = state.touchedAtMs;
+    }
     if (this.#roller.hasNews(state)) this.arm();
   }
 

@@ -4,11 +4,22 @@ import { lineageAtBase, type Result } from "@durable-streams-cloudflare/protocol
 import { DurableObject } from "cloudflare:workers";
 
 import { parseConfig } from "../config.ts";
+import { callAgain } from "../rpc/call-again.ts";
+import type {
+  DeliverCommand,
+  DeliverFacts,
+  FollowCommand,
+  FollowFacts,
+  OpenSessionCommand,
+  PullCommand,
+  PullFacts,
+  SessionFacts,
+  SubscriptionApi,
+} from "../rpc/fan-out.ts";
 import { objectDatabase } from "../storage/database.ts";
 import { r2SegmentStore } from "../storage/segment-store.ts";
 import { logFault } from "../telemetry/log.ts";
 import { ATTACH_HEADER, encodeAttachHeader, offsetFromAttachUrl, type AttachAnswer } from "./attach-request.ts";
-import { callAgain } from "./call-again.ts";
 import type {
   AppendCommand,
   AppendFacts,
@@ -35,6 +46,8 @@ export interface StreamEnv {
   readonly STREAMS: DurableObjectNamespace<StreamDO>;
   /** The objects of projects, which list their streams. */
   readonly PROJECTS?: { getByName(project: string): DirectoryApi };
+  /** The objects that know who follows a stream. Without them nobody does. */
+  readonly SUBSCRIPTIONS?: { getByName(source: string): Pick<SubscriptionApi, "notify"> };
 }
 
 export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
@@ -55,6 +68,7 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
         sync: () => storage.sync(),
         name: nameOf(context.id),
         peer: (name) => peerOf(() => env.STREAMS.getByName(name)),
+        notifyFollowers: async (news) => (await env.SUBSCRIPTIONS?.getByName(nameOf(context.id)).notify(news)) ?? null,
         directory: directoryOf(env, nameOf(context.id)),
         newId: () => crypto.randomUUID(),
         random: () => Math.random(),
@@ -101,6 +115,34 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
 
   release(forkId: string): Promise<void> {
     return this.#stream.release(forkId);
+  }
+
+  follow(command: FollowCommand): Promise<Result<FollowFacts>> {
+    return this.#stream.follow(command);
+  }
+
+  unfollow(token: number): Promise<void> {
+    return this.#stream.unfollow(token);
+  }
+
+  async pull(command: PullCommand): Promise<Result<PullFacts>> {
+    return this.#stream.pull(command);
+  }
+
+  openSession(command: OpenSessionCommand): Promise<Result<SessionFacts>> {
+    return this.#stream.openSession(command);
+  }
+
+  async session(renew: boolean): Promise<Result<SessionFacts>> {
+    return this.#stream.session(renew);
+  }
+
+  endSession(incarnation: number): Promise<Result<object>> {
+    return this.#stream.endSession(incarnation);
+  }
+
+  deliver(command: DeliverCommand): Promise<Result<DeliverFacts>> {
+    return this.#stream.deliver(command);
   }
 
   /** Attaches a live reader: 101 with a hibernating socket when it stands at the tail, otherwise only the answer. */

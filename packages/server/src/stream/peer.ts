@@ -1,6 +1,7 @@
 /** Another stream's object, as a fork's calls it. */
 
-import { callAgain } from "./call-again.ts";
+import { callAgain } from "../rpc/call-again.ts";
+import { detach } from "../rpc/detach.ts";
 import type { PeerApi } from "./commands.ts";
 
 /**
@@ -16,11 +17,4 @@ export function peerOf(stubOf: () => PeerApi): PeerApi {
     pin: async (command) => detach(await stubOf().pin(command)),
     release: (forkId) => stubOf().release(forkId),
   };
-}
-
-/** Copies a plain answer of RPC and lets go of the call. */
-function detach<Answer extends object>(answer: Answer & Partial<Disposable>): Answer {
-  const plain = structuredClone<Answer>(answer);
-  answer[Symbol.dispose]?.();
-  return plain;
 }

@@ -15,7 +15,13 @@ import { HotLog } from "../storage/hot-log.ts";
 import type { LogRowNotes } from "../storage/log-rows.ts";
 import { readProducer, upsertProducer } from "../storage/producer-rows.ts";
 import { hasSchema, upgradeSchema } from "../storage/schema.ts";
-import { readStreamRow, updateAttempts, updateCheckpoint, type Origin } from "../storage/stream-row.ts";
+import {
+  readStreamRow,
+  updateAttempts,
+  updateCheckpoint,
+  type Origin,
+  type StreamKind,
+} from "../storage/stream-row.ts";
 
 /** A checkpoint is written when so many commits, or so many producers, are known only from the log's notes. */
 const CHECKPOINT_COMMITS = 1_000;
@@ -46,6 +52,9 @@ export interface StreamState {
   earliest: number;
   /** Of a fork. */
   readonly origin: Origin | undefined;
+  readonly kind: StreamKind;
+  /** The token by which followers want to be told of appends, if there are any. */
+  followed: number | null;
   /** Deleted by its owner, but forks read from it. */
   deleted: boolean;
   /** Last renewal of a sliding lifetime; `persistedTouchMs` is what the disk knows of it. */
@@ -71,10 +80,12 @@ export interface NewStream {
   readonly earliest: number;
   readonly touchedAtMs: number;
   readonly origin: Origin | undefined;
+  /** `plain` by default. */
+  readonly kind?: StreamKind;
 }
 
 export function newState(facts: NewStream, log: HotLog): StreamState {
-  const { incarnation, contentType, lifetime, retention, earliest, touchedAtMs, origin } = facts;
+  const { incarnation, contentType, lifetime, retention, earliest, touchedAtMs, origin, kind = "plain" } = facts;
   const lineage = { incarnation, ancestors: origin?.ancestors ?? [] };
   const base = basePosition(lineage);
   return {
@@ -86,6 +97,8 @@ export function newState(facts: NewStream, log: HotLog): StreamState {
     retention,
     earliest,
     origin,
+    kind,
+    followed: null,
     deleted: false,
     touchedAtMs,
     persistedTouchMs: touchedAtMs,
@@ -110,6 +123,7 @@ export function loadState(database: Database, nowMs: number): StreamState | unde
   state.streamSeq = row.streamSeq;
   state.closure = row.closure;
   state.deleted = row.deleted;
+  state.followed = row.followed;
   for (const commit of log.notesSince(row.checkpointPosition)) applyCommit(state, commit);
   for (const [attempt, end] of row.attempts) state.attempts.set(attempt, end);
   const newest = log.newestNotes(ATTEMPT_ROWS);
@@ -118,7 +132,8 @@ export function loadState(database: Database, nowMs: number): StreamState | unde
   state.tail = last === undefined ? Math.max(state.base, log.newestFirst) : last.position + last.size;
   // A renewal is written only once per tenth of the window (`touch`), so the disk may be that much behind. Renewed
   // never too little: a stream may outlive its window by a tenth after a restart, but never ends early.
-  state.persistedTouchMs = Math.max(row.touchedAtMs, last?.committedAtMs ?? 0);
+  const lastAppendMs = isRenewedByAppends(state) ? last?.committedAtMs : undefined;
+  state.persistedTouchMs = Math.max(row.touchedAtMs, lastAppendMs ?? 0);
   state.touchedAtMs = Math.max(
     state.persistedTouchMs,
     Math.min(nowMs, state.persistedTouchMs + touchGranularityMs(state)),
@@ -188,6 +203,11 @@ function forgetCheckpointed(state: StreamState): void {
   }
   state.uncheckpointed.clear();
   state.commitsSinceCheckpoint = 0;
+}
+
+/** What is delivered into a session says nothing about whether anybody reads it. */
+export function isRenewedByAppends({ kind }: Pick<StreamState, "kind">): boolean {
+  return kind === "plain";
 }
 
 /** How much a renewal may stay in memory only: a tenth of the window. */

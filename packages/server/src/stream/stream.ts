@@ -9,9 +9,11 @@
 import {
   DEFAULT_CONTENT_TYPE,
   framingOf,
+  KEEP_ALL,
   keepsAll,
   lineageAtBase,
   matchesEtag,
+  offsetAt,
   rangeEtag,
   refuse,
   refuseNotFound,
@@ -23,12 +25,22 @@ import {
   type Retention,
 } from "@durable-streams-cloudflare/protocol";
 
+import type {
+  DeliverCommand,
+  DeliverFacts,
+  FollowCommand,
+  FollowFacts,
+  OpenSessionCommand,
+  PullCommand,
+  PullFacts,
+  SessionFacts,
+} from "../rpc/fan-out.ts";
 import type { CommitNotes } from "../storage/commit-notes.ts";
 import { deleteDebt, deleteFork, insertFork } from "../storage/fork-rows.ts";
 import { HotLog } from "../storage/hot-log.ts";
 import { ROW_BYTES_MAX } from "../storage/log-rows.ts";
 import { createSchema } from "../storage/schema.ts";
-import { insertStreamRow, type Origin } from "../storage/stream-row.ts";
+import { insertStreamRow, type Origin, type StreamKind } from "../storage/stream-row.ts";
 import { announce } from "./announcer.ts";
 import { appendBatch } from "./append-batch.ts";
 import type {
@@ -47,6 +59,7 @@ import type {
   ReadFacts,
 } from "./commands.ts";
 import { configurationDifference } from "./configuration.ts";
+import { Followers, planFollow, pullFrom, setFollowed } from "./followers.ts";
 import { canonicalOffset, CLOCK_SKEW_MS_MAX, PIN_MS_MAX, planPin } from "./forks.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type { StreamHost } from "./host.ts";
@@ -54,7 +67,8 @@ import { Lifecycle } from "./lifecycle.ts";
 import { ownPage, readEnd, stretchesOf } from "./read-plan.ts";
 import { mayBeOffset, refuseGone, refuseUnaligned, resolveOffset } from "./resolve-offset.ts";
 import type { RollLimits } from "./roller.ts";
-import { applyCommit, newState, type StreamState } from "./state.ts";
+import { deliveryAppend, deliveryFacts, openFault, refuseNoSession, sessionFacts } from "./sessions.ts";
+import { applyCommit, isRenewedByAppends, newState, type StreamState } from "./state.ts";
 
 export interface StreamLimits extends RollLimits {
   readonly readBytesMax: number;
@@ -71,6 +85,7 @@ interface Beginning {
   readonly earliest: number;
   readonly incarnation: number;
   readonly origin?: Origin;
+  readonly kind?: StreamKind;
 }
 
 export class Stream {
@@ -78,16 +93,23 @@ export class Stream {
   readonly #limits: StreamLimits;
   readonly #lifecycle: Lifecycle;
   readonly #commits: GroupCommit<AppendCommand, Result<AppendFacts>>;
+  readonly #followers: Followers;
+  /** The commit that is being made durable is news for followers. */
+  #hasNews = false;
 
   constructor(host: StreamHost, limits: StreamLimits) {
     this.#host = host;
     this.#limits = limits;
-    this.#lifecycle = new Lifecycle(host, limits);
+    // What an earlier life of this object was about to tell may not have been told.
+    this.#lifecycle = new Lifecycle(host, limits, ({ followed }) => {
+      if (followed !== null) this.#tellFollowers();
+    });
+    this.#followers = new Followers(host);
     this.#commits = new GroupCommit(
       {
         weigh: (command) => command.bytes.length,
         commit: (batch) => this.#commit(batch),
-        sync: () => host.sync(),
+        sync: () => this.#sync(),
       },
       { batchBytesMax: ROW_BYTES_MAX, pendingBytesMax: limits.pendingBytesMax },
     );
@@ -170,6 +192,7 @@ export class Stream {
     const state = this.#lifecycle.require();
     if ("ok" in state) return state;
     await this.#lifecycle.end(state);
+    if (state.followed !== null) this.#tellFollowers();
     return { ok: true };
   }
 
@@ -203,19 +226,86 @@ export class Stream {
     if (state !== undefined && !state.deleted) this.#lifecycle.touch(state);
   }
 
-  alarm(): Promise<void> {
-    return this.#lifecycle.alarm();
+  async alarm(): Promise<void> {
+    const before = this.#lifecycle.stored();
+    const wasFollowed = before !== undefined && !before.deleted && before.followed !== null;
+    await this.#lifecycle.alarm();
+    if (wasFollowed && this.#lifecycle.standing().kind !== "live") this.#tellFollowers();
+  }
+
+  /** A link of a session to this stream begins. From now on the subscription is told of news. */
+  async follow(command: FollowCommand): Promise<Result<FollowFacts>> {
+    const state = this.#lifecycle.require();
+    if ("ok" in state) return state;
+    const planned = await planFollow(state, this.#host, command);
+    if (!planned.ok) return planned;
+    const current = this.#lifecycle.require();
+    if ("ok" in current) return current;
+    if (current !== state) return refuseNotFound();
+    setFollowed(state, this.#host, command.token);
+    this.#lifecycle.touch(state);
+    await this.#host.sync();
+    const { lineage, tail } = state;
+    return command.from.kind === "now" ? { ...planned, position: tail, offset: offsetAt(lineage, tail) } : planned;
+  }
+
+  async unfollow(token: number): Promise<void> {
+    const state = this.#lifecycle.stored();
+    if (state?.followed === token) setFollowed(state, this.#host, null);
+    await this.#host.sync();
+  }
+
+  /** What followers are to be brought. Does not renew a sliding lifetime. */
+  pull(command: PullCommand): Result<PullFacts> {
+    const state = command.forFork === true ? this.#lifecycle.stored() : this.#lifecycle.require();
+    if (state === undefined) return refuseGone();
+    if ("ok" in state) return state;
+    if (state.lineage.incarnation !== command.incarnation) return refuseGone();
+    return { ok: true, ...pullFrom(state, this.#host, command) };
+  }
+
+  /** Makes this stream a session, or uses it as one. */
+  async openSession(command: OpenSessionCommand): Promise<Result<SessionFacts>> {
+    const { contentType, ttlSeconds } = command;
+    const standing = this.#lifecycle.standing();
+    if (standing.kind === "retained") return refuseRetained();
+    if (standing.kind === "live") {
+      const fault = openFault(standing.state, command);
+      return fault ?? this.session(true);
+    }
+    const lifetime = { kind: "ttl", ttlSeconds } as const;
+    const incarnation = this.#lifecycle.nextIncarnation(0);
+    const configuration = { contentType, lifetime, retention: KEEP_ALL };
+    const nothing = { ...configuration, closed: false, bytes: new Uint8Array() };
+    await this.#begin(nothing, { ...configuration, earliest: 0, incarnation, kind: "session" });
+    return this.session(false);
+  }
+
+  /** @param renew whether this is a use of the session, which renews its lifetime. */
+  session(renew: boolean): Result<SessionFacts> {
+    const state = this.#lifecycle.require();
+    if ("ok" in state) return state;
+    if (state.kind !== "session") return refuseNoSession();
+    if (renew) this.#lifecycle.touch(state);
+    return { ok: true, ...sessionFacts(state) };
+  }
+
+  async endSession(incarnation: number): Promise<Result<object>> {
+    const state = this.#lifecycle.require();
+    if ("ok" in state) return state;
+    return state.kind === "session" && state.lineage.incarnation === incarnation ? this.remove() : refuseNotFound();
+  }
+
+  /** Takes what one of the session's sources brings. Resolves when it is durable. */
+  async deliver(command: DeliverCommand): Promise<Result<DeliverFacts>> {
+    return deliveryFacts(command, await this.#commits.submit(deliveryAppend(command)));
   }
 
   /** What a create is answered when there is something at this URL already. */
   #confirm(command: CreateCommand): Result<CreateFacts> | undefined {
     const standing = this.#lifecycle.standing();
     if (standing.kind === "none") return undefined;
-    if (standing.kind === "retained") {
-      return refuse("path-retained", "The stream here was deleted, but forks still read from it.", {
-        hint: "Delete its forks first, or use another path.",
-      });
-    }
+    if (standing.kind === "retained") return refuseRetained();
     const { state } = standing;
     const difference = configurationDifference(state, command);
     if (difference !== undefined) {
@@ -304,6 +394,7 @@ export class Stream {
     if (hasCommit) applyCommit(state, { position, size: bytes.length, committedAtMs: now, notes });
     this.#lifecycle.began(state, expired);
     await this.#host.sync();
+    if (expired !== undefined && expired.followed !== null) this.#tellFollowers();
     return { ok: true, ...createFacts(state, true) };
   }
 
@@ -316,8 +407,19 @@ export class Stream {
     if (frame !== undefined) {
       this.#lifecycle.committed(state);
       this.#host.readers.broadcast(frame);
-    } else if (results.some((result) => result.ok)) this.#lifecycle.touch(state);
+    } else if (isRenewedByAppends(state) && results.some((result) => result.ok)) this.#lifecycle.touch(state);
+    this.#hasNews = frame !== undefined && state.followed !== null;
     return results;
+  }
+
+  async #sync(): Promise<void> {
+    const hasNews = this.#hasNews;
+    await this.#host.sync();
+    if (hasNews) this.#tellFollowers();
+  }
+
+  #tellFollowers(): void {
+    this.#followers.tell(() => this.#lifecycle.stored());
   }
 
   /** The live stream, or why nothing can be forked from it [PROTOCOL §4.2, Fork creation errors]. */
@@ -342,6 +444,12 @@ function withoutRoom(command: AppendCommand): AppendCommand {
 
 function noPage(end: number): PageFacts {
   return { page: new Uint8Array(), end, cold: [] };
+}
+
+function refuseRetained(): Refusal {
+  return refuse("path-retained", "The stream here was deleted, but forks still read from it.", {
+    hint: "Delete its forks first, or use another path.",
+  });
 }
 
 /** Clients wait at least this long and then try again, for as long as it takes. */

@@ -3,6 +3,7 @@ import { base64url, exportJWK, exportSPKI, generateKeyPair, SignJWT } from "jose
 import { beforeAll, describe, expect, it, vi } from "vitest";
 
 import { SCOPE_OF_METHOD } from "../../src/http/authorize.ts";
+import { ESTUARY_ROUTES, type EstuaryRoute } from "../../src/http/routes/estuaries.ts";
 import { PROJECT_ROUTES } from "../../src/http/routes/projects.ts";
 import { problemCode } from "./edge.ts";
 import { ADMIN, newProject, newProjectStream, newService, newToken, withToken, type TestProject } from "./projects.ts";
@@ -53,7 +54,21 @@ const projectProbes: readonly Probe[] = PROJECT_ROUTES.map(({ method, pattern, n
   path: () => `/v1/projects${pattern.replace(":project", project.name).replace(":item", project.kid)}`,
 }));
 
-const probes: readonly Probe[] = [...streamProbes, ...projectProbes];
+const ESTUARY_PATHS: Readonly<Record<EstuaryRoute["kind"], string>> = {
+  subscribe: "/v1/estuary/subscribe/:project/a/source",
+  subscriptions: "/v1/estuary/:project/session/subscriptions",
+  estuary: "/v1/estuary/:project/session",
+  touch: "/v1/estuary/:project/session/touch",
+};
+
+const estuaryProbes: readonly Probe[] = ESTUARY_ROUTES.map(({ method, kind, needs }) => ({
+  route: `${method} ${ESTUARY_PATHS[kind]}`,
+  method,
+  needs,
+  path: () => ESTUARY_PATHS[kind].replace(":project", project.name),
+}));
+
+const probes: readonly Probe[] = [...streamProbes, ...projectProbes, ...estuaryProbes];
 
 function encode(json: unknown): string {
   return base64url.encode(typeof json === "string" ? json : JSON.stringify(json));

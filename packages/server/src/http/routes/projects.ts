@@ -8,7 +8,7 @@ import { isSameText } from "../../project/reader-key.ts";
 import type { Registry } from "../../project/registry.ts";
 import { isForAdmin } from "../../project/settings.ts";
 import { verifyToken } from "../../project/token.ts";
-import { readBody } from "../body.ts";
+import { readJson, type Json } from "../json-body.ts";
 import { refusedResponse } from "../problem-response.ts";
 import { bearerOf, findProject, hasScope, refuseNobody } from "../project-authorize.ts";
 import { rawPath } from "../target.ts";
@@ -17,8 +17,6 @@ export const PROJECTS_ROOT = "/v1/projects";
 
 const BODY_BYTES_MAX = 64 * 1024;
 const PAGE = 100;
-
-type Json = Readonly<Record<string, unknown>>;
 
 interface Call {
   readonly projects: Projects;
@@ -150,7 +148,7 @@ async function serveRoute(ports: ProjectRoutePorts, request: Request): Promise<R
   const { route, project, item } = found;
   const allowed = await authorizeRoute(ports, request, route, project);
   if (!allowed.ok) return allowed;
-  const body = await readJson(request);
+  const body = await readJson(request, BODY_BYTES_MAX);
   if (!body.ok) return body;
   if (isForAdmin(body.json) && !allowed.isAdmin) {
     return refuse("forbidden", "Only ADMIN_SECRET changes limits, or sets an issuer on the server's machine.");
@@ -214,20 +212,6 @@ async function authorizeRoute(
 
 function refuseRoute(needs: string): Refusal {
   return refuse("forbidden", `This needs a token of the whole project whose scope includes ${needs}.`);
-}
-
-async function readJson(request: Request): Promise<Result<{ json: Json }>> {
-  if (request.method === "GET") return { ok: true, json: {} };
-  const body = await readBody(request, BODY_BYTES_MAX);
-  if (!body.ok) return body;
-  if (body.bytes.length === 0) return { ok: true, json: {} };
-  try {
-    const json: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body.bytes));
-    if (typeof json === "object" && json !== null && !Array.isArray(json)) return { ok: true, json: { ...json } };
-  } catch {
-    // Answered below, as is JSON that is no object.
-  }
-  return refuse("json-invalid", "The body must be a JSON object.");
 }
 
 function limitOf(query: URLSearchParams): number {

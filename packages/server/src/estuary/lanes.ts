@@ -1,0 +1,16 @@
+/** Does what concerns one name one after the other, and what concerns different names at the same time. */
+export class Lanes {
+  readonly #last = new Map<string, Promise<unknown>>();
+
+  async run<Value>(name: string, work: () => Promise<Value>): Promise<Value> {
+    const before = this.#last.get(name);
+    const mine = (before ?? Promise.resolve()).then(work);
+    const settled = mine.catch(() => undefined);
+    this.#last.set(name, settled);
+    try {
+      return await mine;
+    } finally {
+      if (this.#last.get(name) === settled) this.#last.delete(name);
+    }
+  }
+}

@@ -1,0 +1,80 @@
+/** The Durable Object of one session: a thin shell that brings the runtime's storage, clock and alarm. */
+
+import type { Result } from "@durable-streams-cloudflare/protocol";
+import { DurableObject } from "cloudflare:workers";
+
+import { callAgain } from "../rpc/call-again.ts";
+import { detach } from "../rpc/detach.ts";
+import type {
+  EstuaryApi,
+  EstuaryFacts,
+  SessionStreamApi,
+  SourceResult,
+  SubscribeCommand,
+  SubscribeFacts,
+  SubscriptionApi,
+} from "../rpc/fan-out.ts";
+import { objectDatabase } from "../storage/database.ts";
+import { Estuary } from "./estuary.ts";
+
+type StreamStub = SessionStreamApi & { head(): Promise<Result<{ readonly contentType: string }>> };
+
+export interface EstuaryEnv {
+  readonly STREAMS: { getByName(name: string): StreamStub };
+  readonly SUBSCRIPTIONS: { getByName(source: string): SubscriptionApi };
+}
+
+export class EstuaryDO extends DurableObject<EstuaryEnv> implements EstuaryApi {
+  readonly #estuary: Estuary;
+
+  constructor(context: DurableObjectState, env: EstuaryEnv) {
+    super(context, env);
+    const { storage, id } = context;
+    const { name } = id;
+    if (name === undefined) throw new Error("An estuary's object must be got by its session's name.");
+    const streamOf = (stream: string): StreamStub => env.STREAMS.getByName(stream);
+    this.#estuary = new Estuary({
+      database: objectDatabase(storage),
+      name,
+      // Each of these may be repeated. A link is not: the estuary must know of each call that may still arrive.
+      stream: {
+        openSession: async (command) => detach(await callAgain(() => streamOf(name).openSession(command))),
+        session: async (renew) => detach(await callAgain(() => streamOf(name).session(renew))),
+        endSession: async (incarnation) => detach(await callAgain(() => streamOf(name).endSession(incarnation))),
+      },
+      source: (source) => ({ head: async () => detach(await callAgain(() => streamOf(source).head())) }),
+      subscription: (source) => ({
+        link: async (command) => detach(await env.SUBSCRIPTIONS.getByName(source).link(command)),
+        unlink: async (command) => detach(await env.SUBSCRIPTIONS.getByName(source).unlink(command)),
+      }),
+      now: () => Date.now(),
+      sync: () => storage.sync(),
+      purge: () => storage.deleteAll(),
+      setAlarm: (atMs) => void storage.setAlarm(atMs),
+    });
+  }
+
+  subscribe(command: SubscribeCommand): Promise<Result<SubscribeFacts>> {
+    return this.#estuary.subscribe(command);
+  }
+
+  unsubscribe(sources: readonly string[]): Promise<Result<{ results: readonly SourceResult[] }>> {
+    return this.#estuary.unsubscribe(sources);
+  }
+
+  describe(): Promise<Result<EstuaryFacts>> {
+    return this.#estuary.describe();
+  }
+
+  touch(): Promise<Result<Pick<EstuaryFacts, "deadlineMs">>> {
+    return this.#estuary.touch();
+  }
+
+  remove(): Promise<Result<object>> {
+    return this.#estuary.remove();
+  }
+
+  override alarm(): Promise<void> {
+    return this.#estuary.alarm();
+  }
+}

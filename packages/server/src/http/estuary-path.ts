@@ -1,0 +1,38 @@
+/** What a path below `/v1/estuary` means. */
+
+import { refuse, type Result } from "@durable-streams-cloudflare/protocol";
+
+import type { Config } from "../config.ts";
+import { SINGLE_PROJECT } from "../project/static-project.ts";
+import { parseTargetPath, rawPath, STREAM_ROOT } from "./target.ts";
+
+export const ESTUARY_ROOT = "/v1/estuary";
+
+/** Begins the paths that name a source rather than an estuary. */
+const SUBSCRIBE = "subscribe";
+const ACTIONS = ["touch", "subscriptions"] as const;
+
+export type EstuaryPath =
+  | { readonly kind: "subscribe"; readonly project: string; readonly source: string }
+  | { readonly kind: "estuary" | (typeof ACTIONS)[number]; readonly project: string; readonly estuary: string };
+
+/**
+ * `subscribe/<project>/<source…>`, or `<project>/<estuary>` with or without an action; without the project in
+ * `TENANCY=single`.
+ */
+export function parseEstuaryPath(url: string, tenancy: Config["tenancy"]): Result<EstuaryPath> {
+  const [first = "", ...rest] = rawPath(url)
+    .slice(ESTUARY_ROOT.length + 1)
+    .split("/");
+  if (first === SUBSCRIBE) {
+    const target = parseTargetPath(STREAM_ROOT + rest.join("/"), tenancy);
+    return target.ok ? { ok: true, kind: "subscribe", project: target.project, source: target.stream } : target;
+  }
+  const [project, [estuary = "", action, ...more]] =
+    tenancy === "single" ? [SINGLE_PROJECT, [first, ...rest]] : [first, rest];
+  const kind = action === undefined ? "estuary" : ACTIONS.find((known) => known === action);
+  if (project === "" || estuary === "" || kind === undefined || more.length > 0) {
+    return refuse("route-not-found", `There is no such route below ${ESTUARY_ROOT}.`);
+  }
+  return { ok: true, kind, project, estuary };
+}

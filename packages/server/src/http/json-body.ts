@@ -1,0 +1,22 @@
+/** Bodies of the routes that are not streams: one JSON object. */
+
+import { refuse, type Result } from "@durable-streams-cloudflare/protocol";
+
+import { readBody } from "./body.ts";
+
+export type Json = Readonly<Record<string, unknown>>;
+
+/** No body is an empty object. */
+export async function readJson(request: Request, bytesMax: number): Promise<Result<{ json: Json }>> {
+  if (request.method === "GET") return { ok: true, json: {} };
+  const body = await readBody(request, bytesMax);
+  if (!body.ok) return body;
+  if (body.bytes.length === 0) return { ok: true, json: {} };
+  try {
+    const json: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body.bytes));
+    if (typeof json === "object" && json !== null && !Array.isArray(json)) return { ok: true, json: { ...json } };
+  } catch {
+    // Answered below, as is JSON that is no object.
+  }
+  return refuse("json-invalid", "The body must be a JSON object.");
+}

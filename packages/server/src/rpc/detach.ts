@@ -1,0 +1,6 @@
+/** Copies a plain answer of RPC and lets go of the call. */
+export function detach<Answer extends object>(answer: Answer & Partial<Disposable>): Answer {
+  const plain = structuredClone<Answer>(answer);
+  answer[Symbol.dispose]?.();
+  return plain;
+}

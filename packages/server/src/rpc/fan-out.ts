@@ -1,0 +1,205 @@
+/**
+ * What the objects of the fan-out ask each other: plain data, safe to send over RPC. They are siblings, which do not
+ * import each other, so what they agree on stands here. `docs/estuaries.md` tells how they play together.
+ *
+ * Names of streams are full ones, `<project>/<stream>`. Positions are those of the source unless said otherwise.
+ */
+
+import type { OffsetRef, Result, Stretch } from "@durable-streams-cloudflare/protocol";
+
+import type { ColdSlice } from "./cold-slice.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** `raw`: the source's bytes as they are; `envelope`: a JSON message that says where each message comes from. */
+export type LinkFormat = "raw" | "envelope";
+
+/** Why nothing more will come from a source. */
+export type SourceEnd = "closed" | "deleted";
+
+/**
+ * A session's following of a source, from one subscribing to one unsubscribing. Even, and greater for each later one of
+ * the same session: the odd number after it means that it is over.
+ */
+export type LinkId = number;
+
+/** The stream that is followed, as its followers see it. */
+export interface SourceApi {
+  follow(command: FollowCommand): Promise<Result<FollowFacts>>;
+  /** Takes the following back, unless it was renewed with another token meanwhile. */
+  unfollow(token: number): Promise<void>;
+  pull(command: PullCommand): Promise<Result<PullFacts>>;
+}
+
+export interface FollowCommand {
+  /** Names this following: the source tells of appends as long as it has one. */
+  readonly token: number;
+  /** Where the new link begins. */
+  readonly from: OffsetRef;
+}
+
+export interface FollowFacts {
+  readonly incarnation: number;
+  readonly contentType: string;
+  /** Where the new link begins, as a position and as an offset. */
+  readonly position: number;
+  readonly offset: string;
+}
+
+/** Asks for whole appends from a position on. */
+export interface PullCommand {
+  readonly incarnation: number;
+  readonly from: number;
+  /** `null`: up to the tail. */
+  readonly to: number | null;
+  /** Deleted streams answer too, as long as forks read from them. */
+  readonly forFork?: true;
+}
+
+export interface PullFacts {
+  /** Where the bytes begin: at `from`, unless retention has let go of what was there. */
+  readonly begin: number;
+  /** Empty at the tail, or when the bytes lie elsewhere. */
+  readonly bytes: Bytes;
+  /** Where appends end, relative to `begin`, in order. The bytes end with the last of them. */
+  readonly ends: readonly number[];
+  /** Where the bytes lie in R2. */
+  readonly cold: readonly ColdSlice[];
+  /** Which other stream has the bytes, because the source is a fork. */
+  readonly stretch: Stretch | undefined;
+  readonly tail: number;
+  readonly closed: boolean;
+}
+
+/** The stream of a session, as its sources see it. */
+export interface SessionApi {
+  deliver(command: DeliverCommand): Promise<Result<DeliverFacts>>;
+}
+
+/** Some of what the source has: whole appends `[from, to)`, or what retention has left of them, `[begin, to)`. */
+export interface DeliverCommand {
+  readonly source: string;
+  readonly link: LinkId;
+  /** The session's incarnation: a later session of the same name is another one. */
+  readonly incarnation: number;
+  readonly format: LinkFormat;
+  /** Where the link begins. */
+  readonly start: number;
+  readonly from: number;
+  readonly begin: number;
+  readonly to: number;
+  readonly bytes: Bytes;
+  /** Relative to `begin`. */
+  readonly ends: readonly number[];
+  /** The incarnation that the source's offsets in this range have. */
+  readonly owner: number;
+  readonly contentType: string;
+  /** Nothing comes after this. */
+  readonly end?: SourceEnd;
+}
+
+export interface DeliverFacts {
+  /** How far the session has got; `to`, unless it had got elsewhere before: then it has taken nothing. */
+  readonly position: number;
+  /** The session has seen the end of this link, or a later one: nothing of it is wanted any more. */
+  readonly isOver: boolean;
+}
+
+/** The stream of a session, as its estuary sees it. */
+export interface SessionStreamApi {
+  /** Makes the session's stream, or renews its lifetime. */
+  openSession(command: OpenSessionCommand): Promise<Result<SessionFacts>>;
+  /** @param renew whether this is a use of the session. */
+  session(renew: boolean): Promise<Result<SessionFacts>>;
+  /** Deletes the stream, unless another session has begun at its name. */
+  endSession(incarnation: number): Promise<Result<object>>;
+}
+
+export interface OpenSessionCommand {
+  readonly contentType: string;
+  readonly ttlSeconds: number;
+}
+
+export interface SessionFacts {
+  readonly incarnation: number;
+  readonly contentType: string;
+  /** When the session ends unless it is used, in ms. */
+  readonly deadlineMs: number;
+}
+
+/** The followers of one source. */
+export interface SubscriptionApi {
+  link(command: LinkCommand): Promise<Result<LinkFacts>>;
+  unlink(command: UnlinkCommand): Promise<Result<object>>;
+  /**
+   * The source has grown, or ended: `null`.
+   * @returns the token by which it is followed; `null`: it is not.
+   */
+  notify(news: SourceNews | null): Promise<number | null>;
+}
+
+/** How far the source has got. */
+export interface SourceNews {
+  readonly incarnation: number;
+  readonly tail: number;
+  readonly closed: boolean;
+}
+
+/** May be repeated. */
+export interface LinkCommand {
+  readonly session: string;
+  readonly sessionIncarnation: number;
+  /** Of the session's stream: a raw link needs the same one. */
+  readonly sessionContentType: string;
+  readonly link: LinkId;
+  readonly format: LinkFormat;
+  readonly from: OffsetRef;
+  /** From this instant, in ms, on the session may have given up. */
+  readonly untilMs: number;
+}
+
+export interface LinkFacts {
+  /** The source's offset at which the link begins. */
+  readonly offset: string;
+}
+
+export interface UnlinkCommand {
+  readonly session: string;
+  readonly link: LinkId;
+  /** Whether what was published until now still arrives: not where the session is gone. */
+  readonly drain: boolean;
+  /** Until this instant, in ms, a call that makes the link may still arrive; it is refused then. 0: none is under way. */
+  readonly refuseUntilMs: number;
+}
+
+/** One session: which sources it follows. */
+export interface EstuaryApi {
+  subscribe(command: SubscribeCommand): Promise<Result<SubscribeFacts>>;
+  /** Idempotent: a source that is not followed is no fault. */
+  unsubscribe(sources: readonly string[]): Promise<Result<{ results: readonly SourceResult[] }>>;
+  describe(): Promise<Result<EstuaryFacts>>;
+  /** Renews the session's lifetime. */
+  touch(): Promise<Result<Pick<EstuaryFacts, "deadlineMs">>>;
+  remove(): Promise<Result<object>>;
+}
+
+export interface SubscribeCommand {
+  readonly sources: readonly string[];
+  readonly format: LinkFormat;
+  readonly from: OffsetRef;
+  /** Of the session, if this makes it. */
+  readonly ttlSeconds: number;
+}
+
+export interface SubscribeFacts extends Pick<EstuaryFacts, "deadlineMs" | "contentType"> {
+  readonly results: readonly SourceResult[];
+}
+
+/** What became of one source; `offset`: where the session begins to follow it. */
+export type SourceResult = { readonly source: string } & Result<{ readonly offset?: string }>;
+
+export interface EstuaryFacts {
+  readonly contentType: string;
+  readonly deadlineMs: number;
+  readonly subscriptions: readonly { readonly source: string; readonly format: LinkFormat; readonly offset: string }[];
+}

@@ -1,0 +1,17 @@
+/**
+ * Does something with each item, some at a time.
+ * @throws what the work threw first, once nothing is under way any more.
+ */
+export async function forEach<Item>(
+  items: readonly Item[],
+  atOnce: number,
+  work: (item: Item) => Promise<void>,
+): Promise<void> {
+  const queue = items.values();
+  const worker = async (): Promise<void> => {
+    for (const item of queue) await work(item);
+  };
+  const workers = Array.from({ length: Math.min(atOnce, items.length) }, worker);
+  const failed = (await Promise.allSettled(workers)).find((outcome) => outcome.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+}

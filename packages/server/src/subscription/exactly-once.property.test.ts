@@ -1,0 +1,66 @@
+import { assertProperty } from "@durable-streams-cloudflare/testkit";
+import fc from "fast-check";
+import { expect, it } from "vitest";
+
+import { FanOutDriver } from "../../test/support/fan-out-driver.ts";
+
+/** What happens next; several of a kind make it likelier. */
+const KINDS = [
+  "publish",
+  "publish",
+  "publish",
+  "toggle",
+  "crash",
+  "ring",
+  "retry",
+  ...Array.from({ length: 18 }, () => "release"),
+] as const;
+
+/** A small generator of numbers: shrinking thousands of steps would take hours, and a seed repeats them as well. */
+function numbersFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return (mixed ^ (mixed >>> 14)) >>> 0;
+  };
+}
+
+async function run(driver: FanOutDriver, seed: number, steps: number): Promise<void> {
+  const next = numbersFrom(seed);
+  await driver.begin();
+  for (let step = 0; step < steps; step += 1) {
+    const [kind, a, b] = [KINDS[next() % KINDS.length], next(), next()];
+    if (kind === "publish") driver.publish(a, b, b % 2 === 0);
+    else if (kind === "toggle") driver.toggle(a, b);
+    else if (kind === "retry") driver.retry(a);
+    else if (kind === "crash") await driver.crash(a);
+    else if (kind === "ring") await driver.world.ringNext(driver.world.nowMs + 100_000);
+    else await driver.release(a, b);
+  }
+  await driver.settle();
+}
+
+it.each(["raw", "envelope"] as const)(
+  "every session holds exactly what was published while it was subscribed, in order, whatever crashes or gets lost: %s",
+  async (format) => {
+    const property = fc.asyncProperty(fc.integer({ min: 1 }), async (seed) => {
+      const driver = new FanOutDriver({ sources: 3, sessions: 4 }, format);
+      await run(driver, seed, 2_000);
+      expect(driver.faults()).toEqual([]);
+    });
+    await assertProperty(`exactly once, ${format}`, property, 12);
+  },
+  60_000,
+);
+
+it("so do 200 sessions of 50 sources", async () => {
+  const property = fc.asyncProperty(fc.integer({ min: 1 }), async (seed) => {
+    const driver = new FanOutDriver({ sources: 50, sessions: 200 }, "raw");
+    await run(driver, seed, 25_000);
+    expect(driver.faults()).toEqual([]);
+    expect(driver.world.calls.filter(({ method }) => method === "deliver").length).toBeGreaterThan(100);
+  });
+  await assertProperty("exactly once, 50 by 200", property, 1);
+}, 120_000);

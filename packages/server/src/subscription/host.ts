@@ -1,0 +1,27 @@
+/** What a subscription needs from the object that it lives in. Tests bring their own. */
+
+import type { SessionApi, SourceApi } from "../rpc/fan-out.ts";
+import type { Database } from "../storage/database.ts";
+import type { SegmentStore } from "../storage/segment-store.ts";
+
+export interface SubscriptionHost {
+  readonly database: Database;
+  /** The source's full name. */
+  readonly name: string;
+  /** Where cold segments are kept, if anywhere. */
+  readonly segments: SegmentStore | undefined;
+  /** The object of a stream: the source, or one that it was forked from. */
+  stream(name: string): SourceApi;
+  /** The object of a session's stream. Its calls fail when they take too long. */
+  session(name: string): SessionApi;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Resolves when everything written so far is durable. */
+  sync(): Promise<void>;
+  /** Deletes all that is stored, alarm included. */
+  purge(): Promise<void>;
+  /** Asks for `Subscription.alarm` at an instant, in ms; replaces an earlier wish. */
+  setAlarm(atMs: number): void;
+  /** Tells of a failure that no caller learns of. */
+  report(message: string, error: unknown): void;
+}
