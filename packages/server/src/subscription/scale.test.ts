@@ -1,0 +1,127 @@
+import type { Result } from "@durable-streams-cloudflare/protocol";
+import { FakeHost } from "@durable-streams-cloudflare/testkit/node-host";
+import { expect, it } from "vitest";
+
+import { START_MS } from "../../test/support/stream-fixture.ts";
+import type { DeliverCommand, DeliverFacts, PullCommand, SourceApi } from "../rpc/fan-out.ts";
+import { Subscription } from "./subscription.ts";
+
+const FOLLOWERS = 10_000;
+const APPEND_BYTES = 100;
+const TURN_DELIVERIES_MAX = 512 + 128;
+const CALLS_MAX = 32;
+
+const NEVER = new Promise<never>(() => undefined);
+
+/** Sessions that keep a mark each, as the real ones do, and count. */
+class Sessions {
+  readonly marks = new Map<string, number>();
+  /** Bytes that each has taken. */
+  readonly taken = new Map<string, number>();
+  calls = 0;
+  underWay = 0;
+  underWayMost = 0;
+  bytesUnderWayMost = 0;
+  /** What to do when so many calls have been made. */
+  onCall: (calls: number) => void = () => undefined;
+
+  async deliver(session: string, command: DeliverCommand): Promise<Result<DeliverFacts>> {
+    this.calls += 1;
+    this.underWay += 1;
+    this.underWayMost = Math.max(this.underWayMost, this.underWay);
+    this.bytesUnderWayMost = Math.max(this.bytesUnderWayMost, this.underWay * command.bytes.length);
+    await Promise.resolve();
+    this.underWay -= 1;
+    this.onCall(this.calls);
+    const mark = this.marks.get(session) ?? command.start;
+    if (command.from !== mark) return { ok: true, position: mark, isOver: false };
+    this.marks.set(session, command.to);
+    this.taken.set(session, (this.taken.get(session) ?? 0) + command.bytes.length);
+    return { ok: true, position: command.to, isOver: false };
+  }
+}
+
+/** A source that has appends of a hundred bytes. */
+function sourceOf(tail: () => number): SourceApi {
+  return {
+    follow: async () => ({ ok: true, incarnation: 1, contentType: "text/plain", position: 0, offset: "0" }),
+    unfollow: async () => undefined,
+    pull: async ({ incarnation, from, to }: PullCommand) => {
+      if (incarnation !== 1) return { ok: false, problem: { code: "offset-gone", detail: "" } };
+      const size = Math.max(0, Math.min(to ?? tail(), tail()) - from);
+      const ends = Array.from({ length: size / APPEND_BYTES }, (_, index) => (index + 1) * APPEND_BYTES);
+      return {
+        ok: true,
+        begin: from,
+        bytes: new Uint8Array(size),
+        ends,
+        cold: [],
+        stretch: undefined,
+        tail: tail(),
+        closed: false,
+      };
+    },
+  };
+}
+
+it(`one publish reaches ${FOLLOWERS} sessions in turns of bounded work, also when the object dies half-way`, async () => {
+  const base = new FakeHost(() => undefined, START_MS, "p/source");
+  const sessions = new Sessions();
+  let tail = 0;
+  let life = { isOver: false };
+  const boot = (): Subscription => {
+    const own = (life = { isOver: false });
+    return new Subscription({
+      name: base.name,
+      database: base.database,
+      segments: undefined,
+      stream: () => sourceOf(() => tail),
+      session: (name) => ({
+        deliver: async (command) => {
+          const answer = await sessions.deliver(name, command);
+          // What a dead object had under way never goes on.
+          return own.isOver ? NEVER : answer;
+        },
+      }),
+      now: () => base.nowMs,
+      sync: async () => undefined,
+      purge: () => base.purge(),
+      setAlarm: (atMs) => base.setAlarm(atMs),
+      report: (_, error) => {
+        throw error;
+      },
+    });
+  };
+  let subscription = boot();
+  for (let index = 0; index < FOLLOWERS; index += 1) {
+    const link = { session: `p/s${index}`, sessionIncarnation: 1, sessionContentType: "text/plain", link: 2 } as const;
+    await subscription.link({ ...link, format: "raw", from: { kind: "now" }, untilMs: Infinity });
+  }
+  tail = APPEND_BYTES;
+  const rowsBefore = base.database.rowsWritten;
+  let hasDied = false;
+  const death = Promise.withResolvers<boolean>();
+  sessions.onCall = (calls) => {
+    if (calls < FOLLOWERS / 2 || hasDied) return;
+    hasDied = true;
+    life.isOver = true;
+    death.resolve(true);
+  };
+  let turns = 0;
+  while (sessions.marks.size < FOLLOWERS) {
+    const before = sessions.calls;
+    turns += 1;
+    await (hasDied ? subscription.alarm() : Promise.race([subscription.alarm(), death.promise]));
+    if (life.isOver) subscription = boot();
+    expect(sessions.calls - before).toBeLessThanOrEqual(TURN_DELIVERIES_MAX);
+    expect(turns).toBeLessThan(FOLLOWERS);
+  }
+  const rows = base.database.rowsWritten - rowsBefore;
+  expect([...sessions.taken.values()].every((bytes) => bytes === APPEND_BYTES)).toBe(true);
+  expect(sessions.taken.size).toBe(FOLLOWERS);
+  expect(sessions.underWayMost).toBeLessThanOrEqual(CALLS_MAX);
+  // After its death it does not know how far the last batch had got.
+  expect(sessions.calls).toBeGreaterThan(FOLLOWERS);
+  expect(sessions.calls / FOLLOWERS).toBeLessThan(1.02);
+  expect(rows / FOLLOWERS).toBeLessThan(0.02);
+});
