@@ -3,6 +3,9 @@
 /** The path that the protocol reserves below its root [PROTOCOL §6]. */
 export const RESERVED_SEGMENT = "__ds";
 
+/** The stream of a project that tells of its others. The server alone writes it. */
+export const REGISTRY_STREAM = "__registry__";
+
 /** Keeps `project/stream` below the 512 bytes of a KV key, the smallest store that a name ends up in. */
 export const STREAM_NAME_BYTES_MAX = 400;
 

@@ -1,6 +1,6 @@
 /** `AUTH_MODE=project`: who may do what, by the project's tokens, signed read URLs, reader keys and public streams. */
 
-import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
+import { refuse, REGISTRY_STREAM, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
 import { matchesPattern } from "../project/pattern.ts";
 import type { Project } from "../project/project.ts";
@@ -25,6 +25,7 @@ export function projectAuthorize(registry: Registry): Authorize {
   const urlTokens = new VerifiedTokens(verifyReadUrlToken);
   const ports = { registry, headerTokens, urlTokens };
   const decide = async (input: AuthorizeInput, project: Project): Promise<Granted | Refusal> => {
+    if (input.stream === REGISTRY_STREAM) return authorizeRegistry(input, project, ports);
     const isPublic = project.record.publicStreams.some((pattern) => matchesPattern(pattern, input.stream));
     if (isPublic && input.scope === "read") return { ok: true, isPublic };
     const bearer = bearerOf(input.request);
@@ -61,6 +62,21 @@ export async function findProject(registry: Registry, name: string): Promise<Res
 /** The same for a project that is not there as for one that is: names must not be found out by trying. */
 export function refuseNobody(request: Request): Refusal {
   return bearerOf(request) === null ? refuseWithoutToken() : refuseToken();
+}
+
+/** It names all streams, so it is only for those who may read all: no pattern, read URL or key opens it. */
+async function authorizeRegistry(
+  { request, scope }: AuthorizeInput,
+  project: Project,
+  { headerTokens }: Ports,
+): Promise<Granted | Refusal> {
+  const bearer = bearerOf(request);
+  if (bearer === null) return refuseNobody(request);
+  const verified = await headerTokens.verify(bearer, project);
+  if (!verified.ok) return verified;
+  const { claims } = verified;
+  if (!claims.isProjectWide) return refuse("forbidden", "The token is for some streams only.");
+  return grant({ request, project: project.record.name, stream: REGISTRY_STREAM, scope }, claims);
 }
 
 function authorizeToken(input: AuthorizeInput, verified: Result<{ claims: TokenClaims }>): Granted | Refusal {

@@ -5,6 +5,7 @@ import type { Result } from "@durable-streams-cloudflare/protocol";
 import type { Counters } from "../storage/directory-rows.ts";
 import type { StreamNotice } from "../storage/notice-rows.ts";
 import type { ProjectSecret, ProjectSettings, ProjectView } from "./record.ts";
+import type { RegistryStream } from "./registry-stream.ts";
 
 export interface CreateProjectCommand {
   readonly name: string;
@@ -61,6 +62,8 @@ export interface ProjectHost {
   newSecret(): string;
   /** Writes the edge's copy, as JSON, or removes it. */
   publish(name: string, record: string | null): Promise<void>;
+  /** The object of the project's `__registry__`; a new stub each time. */
+  registryStream(project: string): RegistryStream;
   /** Deletes a stream. @throws when that could not be done now. */
   removeStream(project: string, stream: string): Promise<void>;
   setAlarm(atMs: number): void;

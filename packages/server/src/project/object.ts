@@ -1,6 +1,6 @@
 /** The Durable Object of one project: a thin shell around `ProjectOwner`. */
 
-import type { Result } from "@durable-streams-cloudflare/protocol";
+import { REGISTRY_STREAM, type Result } from "@durable-streams-cloudflare/protocol";
 import { DurableObject } from "cloudflare:workers";
 import { base64url } from "jose";
 
@@ -10,11 +10,12 @@ import type { StreamNotice } from "../storage/notice-rows.ts";
 import type { CreateProjectCommand, ListCommand, NewSecret, ProjectApi, StreamPage } from "./commands.ts";
 import { ProjectOwner } from "./owner.ts";
 import { RECORD_KEY_PREFIX, type ProjectSettings, type ProjectView } from "./record.ts";
+import type { RegistryStream } from "./registry-stream.ts";
 
 export interface ProjectEnv {
   readonly REGISTRY: KVNamespace;
-  /** The objects of streams, to delete those of a removed project. */
-  readonly STREAMS: { getByName(name: string): { remove(): Promise<Result<object>> } };
+  /** The objects of streams, to delete those of a removed project, and to write `__registry__`. */
+  readonly STREAMS: { getByName(name: string): RegistryStream & { remove(): Promise<Result<object>> } };
 }
 
 export class ProjectDO extends DurableObject<ProjectEnv> implements ProjectApi {
@@ -35,6 +36,7 @@ export class ProjectDO extends DurableObject<ProjectEnv> implements ProjectApi {
       removeStream: async (project: string, stream: string) => {
         await env.STREAMS.getByName(`${project}/${stream}`).remove();
       },
+      registryStream: (project: string) => env.STREAMS.getByName(`${project}/${REGISTRY_STREAM}`),
       setAlarm: (atMs: number) => void storage.setAlarm(atMs),
       clearAlarm: () => void storage.deleteAlarm(),
       sync: () => storage.sync(),

@@ -1,7 +1,10 @@
+import { refuse, type ProducerClaim, type Result } from "@durable-streams-cloudflare/protocol";
 import { NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
 import { beforeEach, describe, expect, it } from "vitest";
 
+import { insertEvent } from "../storage/registry-rows.ts";
 import { ProjectOwner } from "./owner.ts";
+import type { RegistryStream } from "./registry-stream.ts";
 
 const SECRET = "x".repeat(32);
 
@@ -12,6 +15,42 @@ let alarmAtMs: number | undefined;
 let ids = 0;
 let nowMs = 0;
 let removed: string[] = [];
+let registry: FakeRegistry;
+
+/** A stream as far as its one producer knows it. */
+class FakeRegistry implements RegistryStream {
+  #exists = false;
+  #last = { epoch: -1, seq: -1 };
+  readonly messages: string[] = [];
+  /** Of the next calls: what fails, before or after it is done. */
+  readonly faults: ("before" | "after" | "half")[] = [];
+  calls = 0;
+
+  async create(): Promise<Result<object>> {
+    this.#exists = true;
+    return { ok: true };
+  }
+
+  async appendAll(commands: Parameters<RegistryStream["appendAll"]>[0]): Promise<Result<object>[]> {
+    this.calls += 1;
+    if (!this.#exists) return commands.map(() => refuse("stream-not-found", "There is none."));
+    const fault = this.faults.shift();
+    if (fault === "before") throw new Error("The stream does not answer.");
+    const taken = fault === "half" ? commands.slice(0, Math.ceil(commands.length / 2)) : commands;
+    const results = taken.map(({ bytes, producer }) => this.#append(new TextDecoder().decode(bytes), producer));
+    if (fault !== undefined) throw new Error("The answer was lost.");
+    return results;
+  }
+
+  #append(text: string, { epoch, seq }: ProducerClaim): Result<object> {
+    const isNewEpoch = epoch > this.#last.epoch;
+    if (epoch === this.#last.epoch && seq <= this.#last.seq) return { ok: true };
+    if (seq !== (isNewEpoch ? 0 : this.#last.seq + 1)) return refuse("producer-gap", "One is missing.");
+    this.#last = { epoch, seq };
+    this.messages.push(text);
+    return { ok: true };
+  }
+}
 
 /** A new life of the object, on the same disk. */
 function newOwner(): ProjectOwner {
@@ -30,6 +69,7 @@ function newOwner(): ProjectOwner {
       if (stream === "stuck") throw new Error("The stream does not answer.");
       removed.push(`${project}/${stream}`);
     },
+    registryStream: () => registry,
     clearAlarm: () => void (alarmAtMs = undefined),
     setAlarm: (atMs: number) => void (alarmAtMs = atMs),
     sync: async () => undefined,
@@ -51,6 +91,7 @@ beforeEach(() => {
   ids = 0;
   nowMs = 1_000_500;
   removed = [];
+  registry = new FakeRegistry();
 });
 
 describe("secrets", () => {
@@ -185,11 +226,11 @@ describe("the directory", () => {
     });
   });
 
-  it("writes two rows for a stream that is made", async () => {
+  it("writes three rows for a stream that is made", async () => {
     await newOwner().note(created("a"));
     const before = database.rowsWritten;
     await newOwner().note(created("b"));
-    expect(database.rowsWritten - before).toBe(2);
+    expect(database.rowsWritten - before).toBe(3);
   });
 });
 
@@ -220,5 +261,119 @@ describe("a removed project's streams", () => {
     expect(await create()).toMatchObject({ ok: false, problem: { code: "project-removing" } });
     await newOwner().alarm();
     expect(alarmAtMs).toBe(nowMs + 1_000);
+  });
+});
+
+describe("the registry", () => {
+  let incarnations = 0;
+
+  const made = (stream: string) =>
+    newOwner().note({ stream, incarnation: (incarnations += 1), contentType: "text/plain", atMs: 7 });
+  const ended = (stream: string) => newOwner().note({ stream, incarnation: incarnations, contentType: null, atMs: 8 });
+  const insert = (name: string): string =>
+    `{"type":"stream","key":"${name}","value":{"path":"${name}","contentType":"text/plain","createdAt":7},"headers":{"operation":"insert"}},`;
+  const remove = (name: string): string => `{"type":"stream","key":"${name}","headers":{"operation":"delete"}},`;
+
+  /** As often as the alarm rings. */
+  async function ring(): Promise<void> {
+    for (let rings = 0; alarmAtMs !== undefined; rings += 1) {
+      if (rings > 100) throw new Error("The alarm never rests.");
+      nowMs = Math.max(nowMs, alarmAtMs);
+      alarmAtMs = undefined;
+      await newOwner().alarm();
+    }
+  }
+
+  it("is told each change once, in order, and then the alarm rests", async () => {
+    await made("a");
+    await made("b");
+    await ended("b");
+    await ring();
+    await made("b");
+    await ring();
+    expect(registry.messages).toEqual([insert("a"), insert("b"), remove("b"), insert("b")]);
+    expect(database.all("SELECT * FROM registry_events")).toHaveLength(1);
+    const { calls } = registry;
+    await newOwner().alarm();
+    expect([registry.calls, alarmAtMs]).toEqual([calls, undefined]);
+  });
+
+  it("is told nothing of news that is repeated, or older than what is known", async () => {
+    const notice = { stream: "a", incarnation: 5, contentType: "text/plain", atMs: 7 };
+    for (const news of [
+      notice,
+      notice,
+      { ...notice, incarnation: 4 },
+      { ...notice, incarnation: 4, contentType: null },
+    ]) {
+      await newOwner().note(news);
+    }
+    await ring();
+    expect(registry.messages).toEqual([insert("a")]);
+  });
+
+  it("learns that a stream was replaced whose end nobody told", async () => {
+    await made("a");
+    await made("a");
+    await ring();
+    expect(registry.messages).toEqual([insert("a"), remove("a"), insert("a")]);
+  });
+
+  it.each(["before", "after", "half"] as const)(
+    "is told each change once when a call fails %s, and more come meanwhile",
+    async (fault) => {
+      await made("first");
+      await ring();
+      const names = Array.from({ length: 20 }, (_, index) => `s${index}`);
+      for (const name of names) {
+        registry.faults.push(fault);
+        await made(name);
+        await newOwner().alarm();
+      }
+      registry.faults.length = 0;
+      await ring();
+      expect(registry.messages).toEqual(["first", ...names].map(insert));
+    },
+  );
+
+  it("is told more than fit into one call", async () => {
+    const names = Array.from({ length: 600 }, (_, index) => `s${index}`);
+    for (const name of names) await made(name);
+    await ring();
+    expect(registry.messages).toEqual(names.map(insert));
+    expect(registry.calls).toBeLessThan(10);
+  });
+
+  it("that does not answer stops the directory at ten thousand changes, and nothing is lost", async () => {
+    registry.faults.push(...Array.from({ length: 20_000 }, () => "before" as const));
+    await registry.create();
+    database.transaction(() => {
+      for (let count = 0; count < 10_000; count += 1) {
+        insertEvent(database, { name: `s${count}`, contentType: "text/plain", atMs: 7 });
+      }
+    });
+    await expect(made("more")).rejects.toThrow("fallen behind");
+    expect(newOwner().counters().streams).toBe(0);
+    registry.faults.length = 0;
+    await newOwner().alarm();
+    await made("more");
+    await ring();
+    expect(registry.messages).toHaveLength(10_001);
+  });
+
+  it("of a removed project goes after its streams, and that of a new one begins anew", async () => {
+    await create();
+    await made("a");
+    await ring();
+    await newOwner().remove();
+    await made("late");
+    await ring();
+    expect(removed).toEqual(["p/a", "p/late", "p/__registry__"]);
+    registry = new FakeRegistry();
+    nowMs += 120_000;
+    expect((await create()).ok).toBe(true);
+    await made("b");
+    await ring();
+    expect(registry.messages).toEqual([insert("b")]);
   });
 });

@@ -3,19 +3,23 @@
  * each to KV: KV alone has no compare-and-set, so two managers who rotate secrets at the same time would lose one of them.
  */
 
-import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
+import { refuse, REGISTRY_STREAM, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
 import type { Database } from "../storage/database.ts";
 import { applyNotice, listStreams, readCounters, type Counters } from "../storage/directory-rows.ts";
 import type { StreamNotice } from "../storage/notice-rows.ts";
 import { markPublished, readProjectRow, writeProjectRow } from "../storage/project-rows.ts";
+import { countUntold, hasRegistry, startOver } from "../storage/registry-rows.ts";
 import type { CreateProjectCommand, ListCommand, NewSecret, ProjectHost, StreamPage } from "./commands.ts";
 import { INITIAL_SETTINGS, viewOf, type ProjectRecord, type ProjectSettings, type ProjectView } from "./record.ts";
+import { tellRegistry } from "./registry-stream.ts";
 
 /** Each is tried on a token that names none. */
 const SECRETS_MAX = 8;
-/** KV takes one write a second for each key. */
-const PUBLISH_RETRY_MS = 2_000;
+/** KV takes one write a second for each key. `__registry__` waits as long after it could not be told. */
+const RETRY_MS = 2_000;
+/** With so many changes that `__registry__` has not been told, streams must keep their news to themselves. */
+const UNTOLD_MAX = 10_000;
 /** Streams of a removed project that are deleted before the alarm rings again. */
 const SWEEP_STREAMS = 50;
 const SWEEP_PAUSE_MS = 1_000;
@@ -108,30 +112,60 @@ export class ProjectOwner {
     return readCounters(this.#database);
   }
 
+  /** @throws Error when too much is waiting: the stream then tells it again later. */
   async note(notice: StreamNotice): Promise<void> {
+    if (countUntold(this.#database) >= UNTOLD_MAX) throw new Error("__registry__ has fallen behind.");
     applyNotice(this.#database, notice);
-    // Made with a token that some edge had not forgotten yet.
-    if (this.#isRemoved() && notice.contentType !== null) this.#host.setAlarm(this.#host.now());
+    // To tell the registry, or to delete what was made with a token that some edge had not forgotten yet.
+    if (this.#hasWork()) this.#host.setAlarm(this.#host.now());
     await this.#host.sync();
   }
 
-  /** Publishes what could not be published before, and goes on deleting the streams of a removed project. */
+  /**
+   * Publishes what could not be published before, tells `__registry__`, and goes on deleting the streams of a removed
+   * project.
+   */
   async alarm(): Promise<void> {
+    this.#host.setAlarm(this.#host.now() + RETRY_MS);
     const row = readProjectRow(this.#database);
-    if (row === undefined) return;
-    this.#host.setAlarm(this.#host.now() + PUBLISH_RETRY_MS);
-    if (!row.published) await this.#publish(row.record);
-    const isSwept = !this.#isRemoved() || (await this.#sweep());
-    if (isSwept && readProjectRow(this.#database)?.published === true) this.#host.clearAlarm();
+    if (row?.published === false) await this.#publish(row.record);
+    if (this.#isRemoved()) await this.#sweep();
+    else await this.#tell();
+    this.#rest();
   }
 
-  /** @returns whether nothing is left. */
-  async #sweep(): Promise<boolean> {
-    const streams = listStreams(this.#database, "", "", SWEEP_STREAMS);
-    if (streams.length === 0) return true;
+  /** Nothing may happen between the look and the clearing: both are synchronous. */
+  #rest(): void {
+    if (!this.#hasWork()) this.#host.clearAlarm();
+  }
+
+  #hasWork(): boolean {
+    if (readProjectRow(this.#database)?.published === false || countUntold(this.#database) > 0) return true;
+    return this.#isRemoved() && this.#isLeft();
+  }
+
+  /** Whether there is something of the project besides its record. */
+  #isLeft(): boolean {
+    return readCounters(this.#database).streams > 0 || hasRegistry(this.#database);
+  }
+
+  async #tell(): Promise<void> {
+    try {
+      await tellRegistry(this.#database, () => this.#host.registryStream(this.#name));
+    } catch {
+      return;
+    }
+    if (countUntold(this.#database) > 0) this.#host.setAlarm(this.#host.now());
+  }
+
+  /** The registry goes last: until then the ends of streams are news for it. */
+  async #sweep(): Promise<void> {
     this.#host.setAlarm(this.#host.now() + SWEEP_PAUSE_MS);
+    const streams = listStreams(this.#database, "", "", SWEEP_STREAMS);
     await Promise.allSettled(streams.map(({ name }) => this.#removeStream(name)));
-    return false;
+    if (streams.length > 0 || !hasRegistry(this.#database)) return;
+    await this.#host.removeStream(this.#name, REGISTRY_STREAM);
+    startOver(this.#database);
   }
 
   /** Also strikes off a stream that was no longer there. */
@@ -148,7 +182,7 @@ export class ProjectOwner {
   #isBeingRemoved(nowMs: number): boolean {
     const removedAtMs = readProjectRow(this.#database)?.removedAtMs ?? null;
     if (removedAtMs === null) return false;
-    return nowMs < removedAtMs + REMOVAL_MS || readCounters(this.#database).streams > 0;
+    return nowMs < removedAtMs + REMOVAL_MS || this.#isLeft();
   }
 
   #record(): ProjectRecord | undefined {
@@ -170,11 +204,11 @@ export class ProjectOwner {
     const removedAtMs = record === null ? this.#host.now() : null;
     this.#database.transaction(() => writeProjectRow(this.#database, text, removedAtMs));
     // Should this object die before it has published, or KV refuse.
-    this.#host.setAlarm(this.#host.now() + PUBLISH_RETRY_MS);
+    this.#host.setAlarm(this.#host.now() + RETRY_MS);
     await this.#host.sync();
     await this.#publish(text);
     if (record === null) this.#host.setAlarm(this.#host.now());
-    else if (readProjectRow(this.#database)?.published === true) this.#host.clearAlarm();
+    else this.#rest();
   }
 
   async #publish(text: string | null): Promise<void> {
@@ -182,7 +216,7 @@ export class ProjectOwner {
       await this.#host.publish(this.#name, text);
       markPublished(this.#database, text);
     } catch {
-      this.#host.setAlarm(this.#host.now() + PUBLISH_RETRY_MS);
+      this.#host.setAlarm(this.#host.now() + RETRY_MS);
     }
   }
 

@@ -6,6 +6,7 @@
 
 import { firstRow, type Database } from "./database.ts";
 import type { StreamNotice } from "./notice-rows.ts";
+import { insertEvent } from "./registry-rows.ts";
 
 const TABLES = [
   `CREATE TABLE IF NOT EXISTS streams (
@@ -39,7 +40,10 @@ export interface Counters {
   readonly ended: number;
 }
 
-/** Takes a notice, unless it is older than what is known; two rows, in a transaction of its own. */
+/**
+ * Takes a notice, unless it is older than what is known; two rows, in a transaction of its own, and one for each event
+ * that the registry is to be told.
+ */
 export function applyNotice(database: Database, notice: StreamNotice): void {
   database.transaction(() => {
     for (const table of TABLES) database.run(table);
@@ -92,12 +96,16 @@ function begin(
     atMs,
   );
   count(database, isReplaced ? 0 : 1, 1, isReplaced ? 1 : 0);
+  // Nothing told of the end of the one before.
+  if (isReplaced) insertEvent(database, { name: stream, contentType: null, atMs });
+  insertEvent(database, { name: stream, contentType, atMs });
 }
 
-function end(database: Database, { stream, incarnation }: StreamNotice, known: number | undefined): void {
+function end(database: Database, { stream, incarnation, atMs }: StreamNotice, known: number | undefined): void {
   if (known === undefined || known > incarnation) return;
   database.run("DELETE FROM streams WHERE name = ?", stream);
   count(database, -1, 0, 1);
+  insertEvent(database, { name: stream, contentType: null, atMs });
 }
 
 function count(database: Database, streams: number, created: number, ended: number): void {

@@ -4,11 +4,29 @@
  * or a directory that is down loses nothing.
  */
 
+import { REGISTRY_STREAM } from "@durable-streams-cloudflare/protocol";
+
 import { deleteNotice, readNotice, writeNotice } from "../storage/notice-rows.ts";
-import type { StreamHost } from "./host.ts";
+import type { DirectoryApi, StreamHost } from "./host.ts";
+
+/** The objects of projects. */
+export interface Directories {
+  getByName(project: string): DirectoryApi;
+}
 
 /** Failed tries follow each other this far apart. */
 const RETRY_MS = 30_000;
+
+/**
+ * Where a stream tells its news; `undefined`: nowhere, as for the registry, which is no news itself. A stub that failed is
+ * of no more use, so each call gets a new one.
+ * @param name the stream's full name.
+ */
+export function directoryOf(directories: Directories | undefined, name: string): DirectoryApi | undefined {
+  const slash = name.indexOf("/");
+  if (directories === undefined || name.slice(slash + 1) === REGISTRY_STREAM) return undefined;
+  return { note: (notice) => directories.getByName(name.slice(0, slash)).note(notice) };
+}
 
 /** Writes the news down; inside the transaction of what it tells. */
 export function announce(host: StreamHost, incarnation: number, contentType: string | null): void {

@@ -19,6 +19,7 @@ import type {
 import { objectDatabase } from "../storage/database.ts";
 import { r2SegmentStore } from "../storage/segment-store.ts";
 import { logFault } from "../telemetry/log.ts";
+import { directoryOf, type Directories } from "./announcer.ts";
 import { ATTACH_HEADER, encodeAttachHeader, offsetFromAttachUrl, type AttachAnswer } from "./attach-request.ts";
 import type {
   AppendCommand,
@@ -34,7 +35,6 @@ import type {
   ReadFacts,
   StreamApi,
 } from "./commands.ts";
-import type { DirectoryApi } from "./host.ts";
 import { LiveReaders } from "./live-readers.ts";
 import { peerOf } from "./peer.ts";
 import { Stream } from "./stream.ts";
@@ -45,7 +45,7 @@ export interface StreamEnv {
   readonly SEGMENTS?: R2Bucket;
   readonly STREAMS: DurableObjectNamespace<StreamDO>;
   /** The objects of projects, which list their streams. */
-  readonly PROJECTS?: { getByName(project: string): DirectoryApi };
+  readonly PROJECTS?: Directories;
   /** The objects that know who follows a stream. Without them nobody does. */
   readonly SUBSCRIPTIONS?: { getByName(source: string): Pick<SubscriptionApi, "notify"> };
 }
@@ -69,7 +69,7 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
         name: nameOf(context.id),
         peer: (name) => peerOf(() => env.STREAMS.getByName(name)),
         notifyFollowers: async (news) => (await env.SUBSCRIPTIONS?.getByName(nameOf(context.id)).notify(news)) ?? null,
-        directory: directoryOf(env, nameOf(context.id)),
+        directory: directoryOf(env.PROJECTS, nameOf(context.id)),
         newId: () => crypto.randomUUID(),
         random: () => Math.random(),
         purge: () => storage.deleteAll(),
@@ -173,12 +173,6 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
   override webSocketError(): void {
     this.#stream.readerLeft();
   }
-}
-
-/** A stub that failed is of no more use, so each call gets a new one. */
-function directoryOf({ PROJECTS }: StreamEnv, name: string): DirectoryApi | undefined {
-  const project = name.slice(0, name.indexOf("/"));
-  return PROJECTS === undefined ? undefined : { note: (notice) => PROJECTS.getByName(project).note(notice) };
 }
 
 /** Forks record names for good, so a made-up one would be worse than none. */

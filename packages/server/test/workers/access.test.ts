@@ -47,6 +47,13 @@ const streamProbes: readonly Probe[] = [
   path: () => stream + query,
 }));
 
+const registryProbes: readonly Probe[] = Object.entries(SCOPE_OF_METHOD).map(([method, needs]) => ({
+  route: `${method} /v1/stream/<project>/__registry__`,
+  method,
+  needs,
+  path: () => `/v1/stream/${project.name}/__registry__`,
+}));
+
 const projectProbes: readonly Probe[] = PROJECT_ROUTES.map(({ method, pattern, needs }) => ({
   route: `${method} /v1/projects${pattern}`,
   method,
@@ -68,7 +75,7 @@ const estuaryProbes: readonly Probe[] = ESTUARY_ROUTES.map(({ method, kind, need
   path: () => ESTUARY_PATHS[kind].replace(":project", project.name),
 }));
 
-const probes: readonly Probe[] = [...streamProbes, ...projectProbes, ...estuaryProbes];
+const probes: readonly Probe[] = [...streamProbes, ...registryProbes, ...projectProbes, ...estuaryProbes];
 
 function encode(json: unknown): string {
   return base64url.encode(typeof json === "string" ? json : JSON.stringify(json));

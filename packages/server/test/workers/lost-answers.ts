@@ -3,7 +3,7 @@ import { vi } from "vitest";
 import { StreamDO } from "../../src/index.ts";
 
 /** The next call of a method is carried out, or not, and its object dies before it can say so. Restore all mocks after. */
-export function loseNextAnswer(method: "create" | "pin" | "remove", isDone: boolean): void {
+export function loseNextAnswer(method: "appendAll" | "create" | "pin" | "remove", isDone: boolean): void {
   const original = Reflect.get<StreamDO, typeof method>(StreamDO.prototype, method) as (
     ...args: unknown[]
   ) => Promise<unknown>;

@@ -4,6 +4,7 @@ import {
   parseOffset,
   parseStreamName,
   refuse,
+  REGISTRY_STREAM,
   type OffsetRef,
   type Refusal,
   type Result,
@@ -78,7 +79,7 @@ async function serveRoute(ports: EstuaryPorts, request: Request): Promise<Handle
   const body = await readJson(request, BODY_BYTES_MAX);
   const named = path.kind === "subscribe" ? (body.ok ? body.json["estuaryId"] : "") : path.estuary;
   // Who may not do this is told so, whatever is wrong with the request.
-  const estuaryId = typeof named === "string" && ESTUARY_ID.test(named) ? named : undefined;
+  const estuaryId = isEstuaryId(named) ? named : undefined;
   const granted = await authorize({
     request,
     project: path.project,
@@ -92,6 +93,11 @@ async function serveRoute(ports: EstuaryPorts, request: Request): Promise<Handle
   const estuary = estuaries.getByName(`${path.project}/${estuaryId}`);
   const source = path.kind === "subscribe" ? path.source : "";
   return route.route.handle({ ports, request, project: path.project, estuary, estuaryId, source, body: body.json });
+}
+
+/** The registry's name is taken: a session there would keep the directory from writing it. */
+function isEstuaryId(named: unknown): named is string {
+  return typeof named === "string" && ESTUARY_ID.test(named) && named !== REGISTRY_STREAM;
 }
 
 function routeOf(method: string, kind: EstuaryPath["kind"]): Result<{ route: EstuaryRoute }> {

@@ -4,6 +4,7 @@ import {
   HEADER,
   PROBLEMS,
   refuse,
+  REGISTRY_STREAM,
   type ForkRequest,
   type Refusal,
   type Result,
@@ -36,13 +37,23 @@ const METHODS: Readonly<Record<string, (exchange: Exchange) => Promise<Handled>>
 
 /** Carries out an authorised request. */
 export function handleStream(exchange: Exchange): Promise<Handled> {
-  const handler = METHODS[exchange.request.method];
+  const { request, target } = exchange;
+  const handler = METHODS[request.method];
+  if (target.stream === REGISTRY_STREAM && handler !== read && handler !== head) {
+    return Promise.resolve(refuseRegistryWrite());
+  }
   return handler === undefined ? Promise.resolve(refuseMethod()) : handler(exchange);
 }
 
 export function refuseMethod(): Refusal {
   const allowed = [...Object.keys(METHODS), "OPTIONS"].join(", ");
   return refuse("method-not-allowed", `A stream knows ${allowed}.`, { headers: { Allow: allowed } });
+}
+
+function refuseRegistryWrite(): Refusal {
+  return refuse("method-not-allowed", "The server alone writes this stream.", {
+    headers: { Allow: "GET, HEAD, OPTIONS" },
+  });
 }
 
 /** A refused producer must see 401: on a 403 without an epoch its client claims new epochs for ever. */
@@ -81,6 +92,7 @@ async function forkSource(exchange: Exchange, asked: ForkRequest): Promise<Resul
   if (project !== exchange.target.project) {
     return refuse("fork-header-invalid", "A stream can only be forked from one of its own project.");
   }
+  if (stream === REGISTRY_STREAM) return refuse("fork-header-invalid", "This stream cannot be forked.");
   const granted = await authorize({ request, project, stream, scope: "read" });
   if (!granted.ok) return granted;
   return { ok: true, fork: { source: objectName, offset: asked.offset ?? null, subOffset: asked.subOffset } };
