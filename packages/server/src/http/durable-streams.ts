@@ -12,6 +12,7 @@ import type { SubscriptionDO } from "../subscription/object.ts";
 import { AppendBatcher } from "./append-batcher.ts";
 import { defaultAuthorize, grantEverything, type Authorize } from "./authorize.ts";
 import { createEdge, type Edge } from "./edge.ts";
+import { rateLimiterOf } from "./isolate-limiter.ts";
 import { projectAuthorize } from "./project-authorize.ts";
 import type { RateLimiter } from "./rate-limit.ts";
 import type { ProjectRoutePorts } from "./routes/projects.ts";
@@ -23,7 +24,10 @@ export interface DurableStreamsEnv {
   /** Both or neither; without them there are no projects, and only an `authorize` hook lets anybody in. */
   readonly REGISTRY?: KVNamespace;
   readonly PROJECTS?: DurableObjectNamespace<ProjectDO>;
-  /** For limits of projects for each minute: 1,000,000 in 60 seconds, as in the repository's `wrangler.toml`. */
+  /**
+   * For limits of projects for each minute: 1,000,000 in 60 seconds, as in the repository's `wrangler.toml`. Without it
+   * each isolate counts for itself.
+   */
   readonly RATE_LIMITER?: RateLimiter;
   /** Takes the older part of long streams. Without it everything stays in the objects. */
   readonly SEGMENTS?: R2Bucket;
@@ -56,14 +60,15 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
     const known = edges.get(env);
     if (known !== undefined) return known;
     const config = parseConfig(env);
-    const projects = projectPorts(env, config, options);
+    const limiter = rateLimiterOf(env.RATE_LIMITER);
+    const projects = projectPorts(env, config, limiter, options);
     const edge = createEdge({
       config,
       authorize: options.authorize ?? authorizeOf(config, projects),
       streams: env.STREAMS,
       appends: new AppendBatcher(config.sharedAppends === "on"),
       projects,
-      limiter: env.RATE_LIMITER,
+      limiter,
       countStreams: countStreamsOf(env),
       estuaries: env.SUBSCRIPTIONS && env.ESTUARIES,
       segments: env.SEGMENTS && r2SegmentStore(env.SEGMENTS),
@@ -87,6 +92,7 @@ function authorizeOf({ authMode }: Config, projects: ProjectRoutePorts | undefin
 function projectPorts(
   { REGISTRY, PROJECTS }: DurableStreamsEnv,
   config: Config,
+  limiter: RateLimiter,
   { authorize }: DurableStreamsOptions,
 ): ProjectRoutePorts | undefined {
   if (REGISTRY === undefined || PROJECTS === undefined) return undefined;
@@ -95,6 +101,7 @@ function projectPorts(
   return {
     config,
     registry,
+    limiter,
     projects: new Projects({ REGISTRY, PROJECTS }, registry),
     authorizeAll: isOpen ? (request) => grantEverything({ request }) : undefined,
   };

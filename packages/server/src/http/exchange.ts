@@ -18,7 +18,7 @@ export interface Exchange {
   readonly keepAlive: KeepAlive;
   /** Where cold bytes are; without it there are none. */
   readonly segments: SegmentStore | undefined;
-  readonly limiter: RateLimiter | undefined;
+  readonly limiter: RateLimiter;
   readonly countStreams: CountStreams | undefined;
   /** For the second stream that a fork is about. */
   readonly authorize: Authorize;

@@ -1,17 +1,17 @@
-/** Limits for each minute, of a project and of each of its streams, by the platform's Rate Limiting binding. */
+/** Limits for each minute, of a project and of each of its streams, by what counts like the Rate Limiting binding. */
 
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
 import type { ProjectLimits } from "../project/record.ts";
 
-/** The part of the binding that is used here. `delta`: how much this one counts; 1 unless said. */
+/** The part of the binding that is used here. `delta`: how much this call counts, a whole number; 1 unless said. */
 export interface RateLimiter {
   limit(options: { key: string; delta?: number }): Promise<{ success: boolean }>;
 }
 
 /** `limit` of the binding in `wrangler.toml`, per minute: every project's limit is a share of it. */
-const BINDING_UNITS = 1_000_000;
-const WINDOW_SECONDS = 60;
+export const BINDING_UNITS = 1_000_000;
+export const WINDOW_SECONDS = 60;
 /** The binding does not say when there is room again; it counts in a window that slides. */
 const RETRY_SECONDS = 10;
 
@@ -24,16 +24,26 @@ interface Counted {
   readonly weight: number;
 }
 
+/** Counts one request to a project, or as many as one call makes for its client. */
+export function refuseRequest(
+  limiter: RateLimiter,
+  limits: ProjectLimits | undefined,
+  project: string,
+  weight = 1,
+): Promise<Refusal | undefined> | undefined {
+  return refuseAboveLimits(limiter, limits, [{ name: "requestsPerMinute", whose: project, weight }]);
+}
+
 /**
  * Counts against limits, one after the other, as far as there are any.
  * @returns what to answer when one is reached; no promise where there is no limit, which is the usual case.
  */
 export function refuseAboveLimits(
-  limiter: RateLimiter | undefined,
+  limiter: RateLimiter,
   limits: ProjectLimits | undefined,
   counted: readonly Counted[],
 ): Promise<Refusal | undefined> | undefined {
-  if (limiter === undefined || limits === undefined) return undefined;
+  if (limits === undefined) return undefined;
   const limited = counted.filter(({ name, weight }) => (limits[name] ?? null) !== null && weight > 0);
   return limited.length === 0 ? undefined : askAll(limiter, limits, limited);
 }
@@ -55,8 +65,10 @@ async function ask(
   perMinute: number,
   { name, whose, weight }: Counted,
 ): Promise<Refusal | undefined> {
-  const delta = Math.ceil((weight * BINDING_UNITS) / perMinute);
-  if (await isBelowLimit(limiter, `${name}:${whose}`, delta)) return undefined;
+  // More than all of it is no more than that: what is above the limit is refused either way.
+  const delta = Math.min(BINDING_UNITS, Math.ceil((weight * BINDING_UNITS) / perMinute));
+  const { success } = await limiter.limit({ key: `${name}:${whose}`, delta });
+  if (success) return undefined;
   return refuse("rate-limited", `The limit is ${perMinute} ${UNITS[name]} a minute.`, {
     hint: "Try again later, with longer pauses.",
     headers: {
@@ -65,16 +77,6 @@ async function ask(
       RateLimit: `"${name}";r=0;t=${RETRY_SECONDS}`,
     },
   });
-}
-
-/** A limiter that fails limits nobody: streams are worth more than limits. */
-async function isBelowLimit(limiter: RateLimiter, key: string, delta: number): Promise<boolean> {
-  try {
-    const { success } = await limiter.limit({ key, delta });
-    return success;
-  } catch {
-    return true;
-  }
 }
 
 const UNITS: Readonly<Record<LimitName, string>> = {

@@ -6,7 +6,7 @@ import type { StreamDO } from "../stream/object.ts";
 import type { AppendBatcher } from "./append-batcher.ts";
 import { SCOPE_OF_METHOD, type Authorize } from "./authorize.ts";
 import { refusedResponse } from "./problem-response.ts";
-import { refuseAboveLimits, type RateLimiter } from "./rate-limit.ts";
+import { refuseRequest, type RateLimiter } from "./rate-limit.ts";
 import { handleStream, refuseMethod, withoutBareForbidden } from "./routes/streams.ts";
 import { StreamClient } from "./stream-client.ts";
 import type { CountStreams } from "./stream-quota.ts";
@@ -18,8 +18,7 @@ export interface StreamPorts {
   readonly authorize: Authorize;
   readonly streams: DurableObjectNamespace<StreamDO>;
   readonly segments: SegmentStore | undefined;
-  /** Without it projects have no limits for each minute. */
-  readonly limiter: RateLimiter | undefined;
+  readonly limiter: RateLimiter;
   /** Without it projects have no limit of streams. */
   readonly countStreams: CountStreams | undefined;
 }
@@ -34,8 +33,7 @@ export async function serveStream(ports: StreamPorts, request: Request, context:
   if (scope === undefined) return refusedResponse(request, refuseMethod());
   const granted = await authorize({ request, project: target.project, stream: target.stream, scope });
   if (!granted.ok) return refusedResponse(request, withoutBareForbidden(request, granted));
-  const counted = { name: "requestsPerMinute", whose: target.project, weight: 1 } as const;
-  const limited = refuseAboveLimits(limiter, granted.limits, [counted]);
+  const limited = refuseRequest(limiter, granted.limits, target.project);
   const tooMany = limited === undefined ? undefined : await limited;
   if (tooMany !== undefined) return refusedResponse(request, tooMany);
   const stream = new StreamClient(ports.streams, target.objectName);

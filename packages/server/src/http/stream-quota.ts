@@ -7,7 +7,9 @@ import type { Exchange } from "./exchange.ts";
 /** How many streams a project has. It learns of them a second or so later. */
 export type CountStreams = (project: string) => Promise<number>;
 
-type Creation = Pick<Exchange, "countStreams" | "granted" | "target" | "stream">;
+interface Creation extends Pick<Exchange, "countStreams" | "granted" | "stream"> {
+  readonly project: string;
+}
 
 /**
  * Refuses to create a stream that would be one too many. One that is there already is never refused: creating it again
@@ -22,9 +24,9 @@ export async function refuseStreamTooMany(creation: Creation): Promise<Refusal |
 }
 
 /** A directory that does not answer limits nobody. */
-async function countOf({ countStreams, target }: Creation): Promise<number> {
+async function countOf({ countStreams, project }: Creation): Promise<number> {
   try {
-    return (await countStreams?.(target.project)) ?? 0;
+    return (await countStreams?.(project)) ?? 0;
   } catch {
     return 0;
   }

@@ -9,5 +9,6 @@ declare namespace Cloudflare {
     STREAMS: DurableObjectNamespace<import("../../src/worker.ts").StreamDO>;
     PROJECTS: DurableObjectNamespace<import("../../src/worker.ts").ProjectDO>;
     REGISTRY: KVNamespace;
+    RATE_LIMITER: RateLimit;
   }
 }

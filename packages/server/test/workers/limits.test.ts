@@ -1,9 +1,8 @@
 /** What a project may use: in a minute, and of streams. */
-import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 
-import type { RateLimiter } from "../../src/http/rate-limit.ts";
+import { BINDING_UNITS, type RateLimiter } from "../../src/http/rate-limit.ts";
 import { ProjectDO } from "../../src/index.ts";
 import type { ProjectLimits } from "../../src/project/record.ts";
 import { problemCode } from "./edge.ts";
@@ -13,6 +12,7 @@ import {
   newProjectStream,
   newService,
   newToken,
+  tellProject,
   withToken,
   type TestProject,
 } from "./projects.ts";
@@ -25,7 +25,7 @@ class FakeLimiter implements RateLimiter {
   async limit({ key, delta = 1 }: { key: string; delta?: number }): Promise<{ success: boolean }> {
     this.asked += 1;
     const count = this.#counts.get(key) ?? 0;
-    if (count >= 1_000_000) return { success: false };
+    if (count >= BINDING_UNITS) return { success: false };
     this.#counts.set(key, count + delta);
     return { success: true };
   }
@@ -98,17 +98,46 @@ it("bytes of appends are counted as they are read, whatever the headers say, and
   expect((await service.fetch(path, close)).status).toBe(204);
 });
 
-it("a project without limits, and a server without the binding, ask nobody", async () => {
+it("a project without limits asks nobody", async () => {
   const before = limiter.asked;
-  const project = await newProject(service);
-  const path = await newProjectStream(service, project);
-  await content(path, await newToken(project));
+  const path = await newProjectStream(service, await newProject(service));
+  expect((await service.fetch(path)).status).toBe(401);
   expect(limiter.asked).toBe(before);
-  const bare = newService({ RATE_LIMITER: undefined });
-  await limit(project, { requestsPerMinute: 1, appendBytesPerMinute: 1 });
+});
+
+it.each<[string, RateLimiter | undefined]>([
+  ["is missing", undefined],
+  ["fails", { limit: () => Promise.reject(new Error("The limiter is down.")) }],
+  ["knows no weights, as on this machine", env.RATE_LIMITER],
+])("where the binding %s, the isolate counts by itself", async (_what, binding) => {
+  const alone = newService({ RATE_LIMITER: binding });
+  const project = await newProject(alone, { limits: { requestsPerMinute: 3 } });
+  const path = await newProjectStream(alone, project);
+  const token = await newToken(project);
+  const statuses: number[] = [];
   for (let count = 0; count < 3; count += 1) {
-    expect((await bare.fetch(path, withToken("GET", await newToken(project)))).status).toBe(200);
+    const response = await alone.fetch(path, withToken("GET", token));
+    statuses.push(response.status);
+    await response.text();
   }
+  expect(statuses).toEqual([200, 200, 429]);
+});
+
+it("calls to estuaries count, each source of one, and so does managing with a token", async () => {
+  const project = await newProject(service, { limits: { requestsPerMinute: 5 } });
+  const token = await newToken(project);
+  const describe = (): Promise<Response> => service.fetch(`/v1/projects/${project.name}`, withToken("GET", token));
+  const session = `/v1/estuary/${project.name}/session/subscriptions`;
+  const sources = ["a", "b", "c", "d"];
+  expect((await service.fetch(session, withToken("POST", token, { sources, format: "envelope" }))).status).toBe(200);
+  expect((await describe()).status).toBe(200);
+  const refused = [
+    await describe(),
+    await service.fetch(session, withToken("POST", token, { sources: ["a"] })),
+    await service.fetch(`/v1/estuary/${project.name}/session`, withToken("DELETE", token)),
+  ];
+  for (const response of refused) expect([response.status, await problemCode(response)]).toEqual([429, "rate-limited"]);
+  expect((await service.fetch(`/v1/projects/${project.name}`, asAdmin("GET"))).status).toBe(200);
 });
 
 it("a project's own manager does not raise its limits", async () => {
@@ -119,18 +148,6 @@ it("a project's own manager does not raise its limits", async () => {
     withToken("PATCH", await newToken(project), body),
   );
   expect([response.status, await problemCode(response)]).toEqual([403, "forbidden"]);
-});
-
-it("a limiter that fails lets everybody through", async () => {
-  const limit = async (): Promise<never> => {
-    throw new Error("The limiter is down.");
-  };
-  const shaky = newService({ RATE_LIMITER: { limit } });
-  const project = await newProject(shaky, { limits: { requestsPerMinute: 1, appendBytesPerMinute: 1 } });
-  const path = await newProjectStream(shaky, project);
-  for (let count = 0; count < 3; count += 1) {
-    expect((await shaky.fetch(path, withToken("GET", await newToken(project)))).status).toBe(200);
-  }
 });
 
 describe("limits of each stream", () => {
@@ -161,13 +178,10 @@ describe("a limit of streams", () => {
       headers: { Authorization: `Bearer ${token}`, "Content-Type": "text/plain" },
     });
 
-  const tell = (path: string): Promise<boolean> =>
-    runDurableObjectAlarm(env.STREAMS.getByName(path.slice("/v1/stream/".length)));
-
   async function setUp() {
     const project = await newProject(service, { limits: { streams: 2 } });
     const paths = [await newProjectStream(service, project), await newProjectStream(service, project)] as const;
-    for (const path of paths) await tell(path);
+    for (const path of paths) await tellProject(path);
     return { project, paths, token: await newToken(project) };
   }
 
@@ -180,8 +194,23 @@ describe("a limit of streams", () => {
     expect((await service.fetch(`${paths[0]}-more`, withToken("GET", token))).status).toBe(404);
     expect((await append(paths[0], token, "x")).status).toBe(204);
     await service.fetch(paths[1], withToken("DELETE", token));
-    await tell(paths[1]);
+    await tellProject(paths[1]);
     expect((await create(`${paths[0]}-more`, token)).status).toBe(201);
+  });
+
+  it("refuses one more session, and none that is there", async () => {
+    const { project, paths, token } = await setUp();
+    const subscribe = (estuaryId: string): Promise<Response> => {
+      const source = paths[0].slice("/v1/stream/".length);
+      return service.fetch(`/v1/estuary/subscribe/${source}`, withToken("POST", token, { estuaryId }));
+    };
+    await limit(project, { streams: 3 });
+    expect((await subscribe("one")).status).toBe(200);
+    await tellProject(`/v1/stream/${project.name}/one`);
+    const refused = await subscribe("two");
+    expect([refused.status, await problemCode(refused)]).toEqual([403, "project-full"]);
+    expect((await subscribe("one")).status).toBe(200);
+    expect((await service.fetch(`/v1/stream/${project.name}/two`, withToken("GET", token))).status).toBe(404);
   });
 
   it("does not refuse what is there already: a client may create it again", async () => {

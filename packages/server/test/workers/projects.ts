@@ -1,6 +1,7 @@
-import { createExecutionContext } from "cloudflare:test";
+import { createExecutionContext, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { SignJWT, type JWTHeaderParameters, type JWTPayload } from "jose";
+import { expect, vi } from "vitest";
 
 import { createDurableStreams } from "../../src/index.ts";
 
@@ -77,4 +78,21 @@ export async function newProjectStream(service: Service, project: TestProject, b
   const response = await service.fetch(path, { method: "PUT", headers, body });
   if (response.status !== 201) throw new Error(`The stream was answered ${response.status}`);
   return path;
+}
+
+/** Has a stream tell its project, and the project its registry, what there is to tell. */
+export async function tellProject(path: string): Promise<void> {
+  const name = path.slice("/v1/stream/".length);
+  await ringOut(env.STREAMS.getByName(name));
+  await ringOut(env.PROJECTS.getByName(name.slice(0, name.indexOf("/"))));
+}
+
+/** Until the alarm, which may also ring by itself meanwhile, has no more to do for a while. */
+async function ringOut(stub: DurableObjectStub): Promise<void> {
+  const isAtRest = async (): Promise<void> => {
+    await runDurableObjectAlarm(stub);
+    const alarmAtMs = await runInDurableObject(stub, (_, { storage }) => storage.getAlarm());
+    expect(alarmAtMs ?? Infinity).toBeGreaterThan(Date.now() + 60_000);
+  };
+  await vi.waitFor(isAtRest, { timeout: 10_000 });
 }

@@ -1,5 +1,5 @@
 /** `__registry__`: what browsers of streams read to know of all streams of a project. */
-import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 
@@ -11,6 +11,7 @@ import {
   newProjectStream,
   newService,
   newToken,
+  tellProject,
   withToken,
   type TestProject,
 } from "./projects.ts";
@@ -24,27 +25,11 @@ afterEach(() => {
 const registryOf = (project: TestProject): string => `/v1/stream/${project.name}/__registry__`;
 const nameOf = (path: string): string => path.split("/").at(-1) ?? "";
 
-/** Has a stream tell its project, and the project its registry, what there is to tell. */
-async function tell(path: string): Promise<void> {
-  const name = path.slice("/v1/stream/".length);
-  await finish(env.STREAMS.getByName(name));
-  await finish(env.PROJECTS.getByName(name.slice(0, name.indexOf("/"))));
-}
-
-/** Until the alarm, which may also ring by itself meanwhile, has no more to do. */
-async function finish(stub: DurableObjectStub): Promise<void> {
-  const isAtRest = async (): Promise<void> => {
-    await runDurableObjectAlarm(stub);
-    expect(await runInDurableObject(stub, (_, { storage }) => storage.getAlarm())).toBeNull();
-  };
-  await vi.waitFor(isAtRest, { timeout: 10_000 });
-}
-
 /** A project with one stream, of which its registry knows. */
 async function setUp(settings: Readonly<Record<string, unknown>> = {}) {
   const project = await newProject(service, settings);
   const path = await newProjectStream(service, project);
-  await tell(path);
+  await tellProject(path);
   return {
     project,
     path,
@@ -77,14 +62,14 @@ describe("the registry of a project", () => {
     const slow = newService({ LONG_POLL_TIMEOUT_MS: "10000" });
     const next = slow.fetch(`${registry}?offset=${tail}&live=long-poll`, withToken("GET", reader));
     await service.fetch(path, withToken("DELETE", await newToken(project)));
-    await tell(path);
+    await tellProject(path);
     expect(await (await next).json()).toEqual([remove(nameOf(path))]);
     expect(await events(registry, reader)).toEqual([insert(nameOf(path)), remove(nameOf(path))]);
   });
 
   it("is no stream of the directory, and counts as none", async () => {
     const { project, path } = await setUp();
-    await tell(registryOf(project));
+    await tellProject(registryOf(project));
     const response = await service.fetch(`/v1/projects/${project.name}/streams`, asAdmin("GET"));
     expect(await response.json()).toMatchObject({ streams: [{ name: nameOf(path) }], counters: { streams: 1 } });
   });
@@ -95,9 +80,9 @@ describe("the registry of a project", () => {
       const { project, path, registry, reader } = await setUp();
       loseNextAnswer("appendAll", isDone);
       const second = await newProjectStream(service, project);
-      await tell(second);
+      await tellProject(second);
       const third = await newProjectStream(service, project);
-      await tell(third);
+      await tellProject(third);
       expect(await events(registry, reader)).toEqual([path, second, third].map((each) => insert(nameOf(each))));
     },
   );
@@ -113,7 +98,7 @@ describe("the registry of a project", () => {
   it("is there in AUTH_MODE=none as well", async () => {
     const edge = await newStream();
     const name = await inObject(edge, (_, { id }) => id.name ?? "");
-    await tell(`/v1/stream/${name}`);
+    await tellProject(`/v1/stream/${name}`);
     const open = newService({ AUTH_MODE: "none" });
     const text = await (await open.fetch("/v1/stream/test/__registry__?offset=-1")).text();
     expect(text).toContain(JSON.stringify(name.slice("test/".length)));
@@ -153,7 +138,7 @@ describe("the registry is closed to", () => {
       expect([response.status, await problemCode(response)]).toEqual([400, "subscription-invalid"]);
     }
     const path = await newProjectStream(service, project);
-    await tell(path);
+    await tellProject(path);
     expect(await events(registryOf(project), token)).toEqual([insert(nameOf(path))]);
   });
 

@@ -14,10 +14,14 @@ import type { Config } from "../../config.ts";
 import type { EstuaryDO } from "../../estuary/object.ts";
 import { callAgain } from "../../rpc/call-again.ts";
 import type { EstuaryApi, LinkFormat, SourceResult, SubscribeFacts } from "../../rpc/fan-out.ts";
-import type { Authorize, Scope } from "../authorize.ts";
+import type { StreamDO } from "../../stream/object.ts";
+import type { Authorize, Granted, Scope } from "../authorize.ts";
 import { parseEstuaryPath, ESTUARY_ROOT, type EstuaryPath } from "../estuary-path.ts";
 import { readJson, type Json } from "../json-body.ts";
 import { refusedResponse } from "../problem-response.ts";
+import { refuseRequest, type RateLimiter } from "../rate-limit.ts";
+import { StreamClient } from "../stream-client.ts";
+import { refuseStreamTooMany, type CountStreams } from "../stream-quota.ts";
 import { STREAM_ROOT } from "../target.ts";
 
 const BODY_BYTES_MAX = 1024 * 1024;
@@ -29,6 +33,10 @@ const ESTUARY_ID = /^(?!\.{1,2}$)[A-Za-z0-9._~:@-]{1,128}$/;
 export interface EstuaryPorts {
   readonly config: Config;
   readonly authorize: Authorize;
+  /** The sessions' own streams. */
+  readonly streams: DurableObjectNamespace<StreamDO>;
+  readonly limiter: RateLimiter;
+  readonly countStreams: CountStreams | undefined;
   /** `undefined`: this server has no estuaries. */
   readonly estuaries: DurableObjectNamespace<EstuaryDO> | undefined;
 }
@@ -37,6 +45,7 @@ interface Call {
   readonly ports: EstuaryPorts;
   readonly request: Request;
   readonly project: string;
+  readonly granted: Granted;
   readonly estuary: EstuaryApi;
   readonly estuaryId: string;
   /** Of the path; `""` where it names none. */
@@ -71,7 +80,7 @@ export async function serveEstuaries(ports: EstuaryPorts, request: Request): Pro
 }
 
 async function serveRoute(ports: EstuaryPorts, request: Request): Promise<Handled> {
-  const { config, estuaries, authorize } = ports;
+  const { config, estuaries, authorize, limiter } = ports;
   const path = parseEstuaryPath(request.url, config.tenancy);
   if (!path.ok) return path;
   const route = routeOf(request.method, path.kind);
@@ -80,19 +89,22 @@ async function serveRoute(ports: EstuaryPorts, request: Request): Promise<Handle
   const named = path.kind === "subscribe" ? (body.ok ? body.json["estuaryId"] : "") : path.estuary;
   // Who may not do this is told so, whatever is wrong with the request.
   const estuaryId = isEstuaryId(named) ? named : undefined;
-  const granted = await authorize({
-    request,
-    project: path.project,
-    stream: estuaryId ?? "",
-    scope: route.route.needs,
-  });
+  const { project } = path;
+  const granted = await authorize({ request, project, stream: estuaryId ?? "", scope: route.route.needs });
   if (!granted.ok) return granted;
+  const tooMany = await refuseRequest(limiter, granted.limits, project, body.ok ? countSources(body.json) : 1);
+  if (tooMany !== undefined) return tooMany;
   if (!body.ok) return body;
   if (estuaryId === undefined) return refuseEstuaryId();
   if (estuaries === undefined) return refuse("route-not-found", "This server has no estuaries.");
-  const estuary = estuaries.getByName(`${path.project}/${estuaryId}`);
+  const estuary = estuaries.getByName(`${project}/${estuaryId}`);
   const source = path.kind === "subscribe" ? path.source : "";
-  return route.route.handle({ ports, request, project: path.project, estuary, estuaryId, source, body: body.json });
+  return route.route.handle({ ports, request, project, granted, estuary, estuaryId, source, body: body.json });
+}
+
+/** Each source that a call names is as much work as a request. */
+function countSources({ sources }: Json): number {
+  return Array.isArray(sources) ? Math.min(Math.max(sources.length, 1), SOURCES_MAX) : 1;
 }
 
 /** The registry's name is taken: a session there would keep the directory from writing it. */
@@ -143,12 +155,21 @@ async function subscribe(call: Call, sources: readonly string[]): Promise<Result
   const allowed = sources.filter((source) => !refused.has(source)).map((source) => `${project}/${source}`);
   const [first] = refused.values();
   if (allowed.length === 0 && first?.ok === false) return { ok: false, problem: first.problem };
+  const tooMany = await refuseSession(call);
+  if (tooMany !== undefined) return tooMany;
   const { format, from } = options;
   const command = { sources: allowed, format, from, ttlSeconds: ports.config.sessionTtlSeconds };
   const subscribed = await callAgain(() => estuary.subscribe(command));
   if (!subscribed.ok) return subscribed;
   const results = new Map([...refused, ...subscribed.results.map((result) => byName(project, result))]);
   return { ...subscribed, results: sources.flatMap((source) => results.get(source) ?? []) };
+}
+
+/** To follow something makes the session, which is a stream as any other, unless it is there. */
+function refuseSession({ ports, project, granted, estuaryId }: Call): Promise<Refusal | undefined> {
+  const { countStreams, streams } = ports;
+  const stream = new StreamClient(streams, `${project}/${estuaryId}`);
+  return refuseStreamTooMany({ countStreams, granted, project, stream });
 }
 
 async function unsubscribeOne(call: Call): Promise<Handled> {

@@ -5,12 +5,14 @@ import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/p
 import type { Config } from "../../config.ts";
 import type { Projects } from "../../project/projects.ts";
 import { isSameText } from "../../project/reader-key.ts";
+import type { ProjectLimits } from "../../project/record.ts";
 import type { Registry } from "../../project/registry.ts";
 import { isForAdmin } from "../../project/settings.ts";
 import { verifyToken } from "../../project/token.ts";
 import { readJson, type Json } from "../json-body.ts";
 import { refusedResponse } from "../problem-response.ts";
 import { bearerOf, findProject, hasScope, refuseNobody } from "../project-authorize.ts";
+import { refuseRequest, type RateLimiter } from "../rate-limit.ts";
 import { rawPath } from "../target.ts";
 
 export const PROJECTS_ROOT = "/v1/projects";
@@ -131,6 +133,7 @@ export interface ProjectRoutePorts {
   readonly config: Config;
   readonly registry: Registry;
   readonly projects: Projects;
+  readonly limiter: RateLimiter;
   /** Decides first where there are no tokens at all (`AUTH_MODE=none`). */
   readonly authorizeAll: ((request: Request) => Result<object>) | undefined;
 }
@@ -148,6 +151,8 @@ async function serveRoute(ports: ProjectRoutePorts, request: Request): Promise<R
   const { route, project, item } = found;
   const allowed = await authorizeRoute(ports, request, route, project);
   if (!allowed.ok) return allowed;
+  const tooMany = await refuseRequest(ports.limiter, allowed.limits, project);
+  if (tooMany !== undefined) return tooMany;
   const body = await readJson(request, BODY_BYTES_MAX);
   if (!body.ok) return body;
   if (isForAdmin(body.json) && !allowed.isAdmin) {
@@ -186,12 +191,18 @@ function matches(pattern: string, segments: readonly string[]): boolean {
   );
 }
 
+interface Allowed {
+  readonly isAdmin: boolean;
+  /** Of those who come with a token of the project. */
+  readonly limits?: ProjectLimits;
+}
+
 async function authorizeRoute(
   { config, registry, authorizeAll }: ProjectRoutePorts,
   request: Request,
   { needs }: Route,
   name: string,
-): Promise<Result<{ isAdmin: boolean }>> {
+): Promise<Result<Allowed>> {
   if (authorizeAll !== undefined) {
     const all = authorizeAll(request);
     return all.ok ? { ok: true, isAdmin: true } : all;
@@ -206,7 +217,7 @@ async function authorizeRoute(
   const verified = await verifyToken(bearer, found.project);
   if (!verified.ok) return verified;
   return verified.claims.isProjectWide && hasScope(verified.claims, needs)
-    ? { ok: true, isAdmin: false }
+    ? { ok: true, isAdmin: false, limits: found.project.record.limits }
     : refuseRoute(needs);
 }
 

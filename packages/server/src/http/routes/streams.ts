@@ -74,7 +74,7 @@ async function create(exchange: Exchange): Promise<Handled> {
   const limited = refuseAppend(exchange, command.bytes.length);
   const tooMuch = limited === undefined ? undefined : await limited;
   if (tooMuch !== undefined) return tooMuch;
-  const tooMany = await refuseStreamTooMany(exchange);
+  const tooMany = await refuseStreamTooMany({ ...exchange, project: exchange.target.project });
   if (tooMany !== undefined) return tooMany;
   const facts = await stream.call((stub) => stub.create(command));
   return facts.ok ? { ok: true, response: createResponse(facts, locationOf(request.url)) } : facts;

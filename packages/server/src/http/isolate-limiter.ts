@@ -1,0 +1,56 @@
+/** Counting like the Rate Limiting binding does, for this isolate alone: where there is no binding, or none that works. */
+
+import { BINDING_UNITS, WINDOW_SECONDS, type RateLimiter } from "./rate-limit.ts";
+
+/** Keys that are counted at the same time; the oldest is forgotten for a new one. */
+const KEYS_MAX = 10_000;
+
+interface Window {
+  count: number;
+  readonly endsAtMs: number;
+}
+
+export class IsolateLimiter implements RateLimiter {
+  readonly #now: () => number;
+  /** In the order of their beginning, oldest first. */
+  readonly #windows = new Map<string, Window>();
+
+  constructor(now: () => number = Date.now) {
+    this.#now = now;
+  }
+
+  async limit({ key, delta = 1 }: { key: string; delta?: number }): Promise<{ success: boolean }> {
+    const window = this.#windowOf(key);
+    if (window.count >= BINDING_UNITS) return { success: false };
+    window.count += delta;
+    return { success: true };
+  }
+
+  #windowOf(key: string): Window {
+    const known = this.#windows.get(key);
+    if (known !== undefined && this.#now() < known.endsAtMs) return known;
+    this.#windows.delete(key);
+    const [oldest] = this.#windows.keys();
+    if (this.#windows.size >= KEYS_MAX && oldest !== undefined) this.#windows.delete(oldest);
+    const window = { count: 0, endsAtMs: this.#now() + WINDOW_SECONDS * 1000 };
+    this.#windows.set(key, window);
+    return window;
+  }
+}
+
+/**
+ * The binding, and this isolate's own counting whenever that is missing or fails. It fails for good where it knows no
+ * weights, as the simulation of local development does.
+ */
+export function rateLimiterOf(binding: RateLimiter | undefined, own: RateLimiter = new IsolateLimiter()): RateLimiter {
+  if (binding === undefined) return own;
+  return {
+    limit: async (options) => {
+      try {
+        return await binding.limit(options);
+      } catch {
+        return own.limit(options);
+      }
+    },
+  };
+}
