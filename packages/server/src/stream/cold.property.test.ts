@@ -66,7 +66,7 @@ it("streams that roll keep every byte and leave no object, whatever crashes, is 
     expectWholeContents(world);
     expectExactCounts(world);
     seen.rolled += segments.objects.size;
-    seen.lostUploads += world.names.flatMap((name) => world.host(name).reports).length;
+    seen.lostUploads += world.keys.flatMap((name) => world.host(name).reports).length;
     seen.collected += world.calls.filter(({ method }) => method === "delete").length;
     await expectNothingAfterDeletingAll(world);
     expect([...segments.objects.keys()]).toEqual([]);

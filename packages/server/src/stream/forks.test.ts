@@ -3,12 +3,13 @@ import { MISHAPS, textOf, utf8 } from "@durable-streams-cloudflare/testkit";
 import { describe, expect, it } from "vitest";
 
 import { appendOf, createOf } from "../../test/support/stream-fixture.ts";
-import { befall, codeOf, Lost, settled, StreamWorld, type Fate } from "../../test/support/stream-world.ts";
+import { befall, codeOf, StreamWorld } from "../../test/support/stream-world.ts";
 import {
   expectExactCounts,
   expectNothingAfterDeletingAll,
   expectWholeContents,
 } from "../../test/support/world-rules.ts";
+import { Lost, settled, type Fate } from "../../test/support/world.ts";
 import type { CreateCommand } from "./commands.ts";
 
 const FORK = { source: "p/source", offset: null, subOffset: 0 };
@@ -308,10 +309,10 @@ describe("the alarm", () => {
 
   it("may ring at any time, twice, and changes nothing that is not due", async () => {
     const world = await worldWithFork();
-    const before = world.names.map((name) => world.host(name).database.rowsWritten);
-    for (const name of [...world.names, ...world.names]) await world.ring(name);
-    expect(world.names.map((name) => world.host(name).database.rowsWritten)).toEqual(before);
-    expect(world.names.map((name) => world.host(name).alarmAtMs)).toEqual([undefined, undefined]);
+    const before = world.keys.map((name) => world.host(name).database.rowsWritten);
+    for (const name of [...world.keys, ...world.keys]) await world.ring(name);
+    expect(world.keys.map((name) => world.host(name).database.rowsWritten)).toEqual(before);
+    expect(world.keys.map((name) => world.host(name).alarmAtMs)).toEqual([undefined, undefined]);
     expectWholeContents(world);
   });
 

@@ -118,31 +118,31 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
   }
 
   follow(command: FollowCommand): Promise<Result<FollowFacts>> {
-    return this.#stream.follow(command);
+    return this.#stream.fanOut.follow(command);
   }
 
   unfollow(token: number): Promise<void> {
-    return this.#stream.unfollow(token);
+    return this.#stream.fanOut.unfollow(token);
   }
 
-  async pull(command: PullCommand): Promise<Result<PullFacts>> {
-    return this.#stream.pull(command);
+  pull(command: PullCommand): Promise<Result<PullFacts>> {
+    return this.#stream.fanOut.pull(command);
   }
 
   openSession(command: OpenSessionCommand): Promise<Result<SessionFacts>> {
-    return this.#stream.openSession(command);
+    return this.#stream.fanOut.openSession(command);
   }
 
-  async session(renew: boolean): Promise<Result<SessionFacts>> {
-    return this.#stream.session(renew);
+  session(renew: boolean): Promise<Result<SessionFacts>> {
+    return this.#stream.fanOut.session(renew);
   }
 
   endSession(incarnation: number): Promise<Result<object>> {
-    return this.#stream.endSession(incarnation);
+    return this.#stream.fanOut.endSession(incarnation);
   }
 
   deliver(command: DeliverCommand): Promise<Result<DeliverFacts>> {
-    return this.#stream.deliver(command);
+    return this.#stream.fanOut.deliver(command);
   }
 
   /** Attaches a live reader: 101 with a hibernating socket when it stands at the tail, otherwise only the answer. */

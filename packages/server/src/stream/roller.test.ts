@@ -4,7 +4,8 @@ import { beforeEach, describe, expect, it } from "vitest";
 
 import { readerOf, readText } from "../../test/support/cold-reader.ts";
 import { appendOf, createOf, newHost, START_MS, streamOn, type Host } from "../../test/support/stream-fixture.ts";
-import { Lost, settled, StreamWorld } from "../../test/support/stream-world.ts";
+import { StreamWorld } from "../../test/support/stream-world.ts";
+import { ignoreLost, settled } from "../../test/support/world.ts";
 import { segmentKey } from "../storage/segment-rows.ts";
 import type { Stream } from "./stream.ts";
 
@@ -302,9 +303,7 @@ describe("a crash, a lost message or a second alarm at any step", () => {
   /** Runs one roll; after so many steps something happens. Returns whether there were that many steps. */
   async function rollUntil(world: StreamWorld, steps: number, disaster: () => Promise<void>): Promise<boolean> {
     world.isHeld = true;
-    const ringing = world.ring("p/s").catch((error: unknown) => {
-      if (!(error instanceof Lost)) throw error;
-    });
+    const ringing = world.ring("p/s").catch(ignoreLost);
     for (let step = 0; step < steps; step += 1) {
       for (let turn = 0; turn < 10 && world.heldCount === 0; turn += 1) await pause();
       if (world.heldCount === 0) {

@@ -13,7 +13,6 @@ import {
   keepsAll,
   lineageAtBase,
   matchesEtag,
-  offsetAt,
   rangeEtag,
   refuse,
   refuseNotFound,
@@ -25,16 +24,7 @@ import {
   type Retention,
 } from "@durable-streams-cloudflare/protocol";
 
-import type {
-  DeliverCommand,
-  DeliverFacts,
-  FollowCommand,
-  FollowFacts,
-  OpenSessionCommand,
-  PullCommand,
-  PullFacts,
-  SessionFacts,
-} from "../rpc/fan-out.ts";
+import type { OpenSessionCommand } from "../rpc/fan-out.ts";
 import type { CommitNotes } from "../storage/commit-notes.ts";
 import { deleteDebt, deleteFork, insertFork } from "../storage/fork-rows.ts";
 import { HotLog } from "../storage/hot-log.ts";
@@ -59,7 +49,7 @@ import type {
   ReadFacts,
 } from "./commands.ts";
 import { configurationDifference } from "./configuration.ts";
-import { Followers, planFollow, pullFrom, setFollowed } from "./followers.ts";
+import { FanOut } from "./fan-out.ts";
 import { canonicalOffset, CLOCK_SKEW_MS_MAX, PIN_MS_MAX, planPin } from "./forks.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type { StreamHost } from "./host.ts";
@@ -67,7 +57,6 @@ import { Lifecycle } from "./lifecycle.ts";
 import { ownPage, readEnd, stretchesOf } from "./read-plan.ts";
 import { mayBeOffset, refuseGone, refuseUnaligned, resolveOffset } from "./resolve-offset.ts";
 import type { RollLimits } from "./roller.ts";
-import { deliveryAppend, deliveryFacts, openFault, refuseNoSession, sessionFacts } from "./sessions.ts";
 import { applyCommit, isRenewedByAppends, newState, type StreamState } from "./state.ts";
 
 export interface StreamLimits extends RollLimits {
@@ -93,18 +82,16 @@ export class Stream {
   readonly #limits: StreamLimits;
   readonly #lifecycle: Lifecycle;
   readonly #commits: GroupCommit<AppendCommand, Result<AppendFacts>>;
-  readonly #followers: Followers;
-  /** The commit that is being made durable is news for followers. */
-  #hasNews = false;
+  /** The commit that is being made durable has written something. */
+  #isNews = false;
+  /** What this stream is to those that follow it, and to those that it follows. */
+  readonly fanOut: FanOut;
 
   constructor(host: StreamHost, limits: StreamLimits) {
     this.#host = host;
     this.#limits = limits;
     // What an earlier life of this object was about to tell may not have been told.
-    this.#lifecycle = new Lifecycle(host, limits, ({ followed }) => {
-      if (followed !== null) this.#tellFollowers();
-    });
-    this.#followers = new Followers(host);
+    this.#lifecycle = new Lifecycle(host, limits, (state) => this.fanOut.tellFollowersOf(state));
     this.#commits = new GroupCommit(
       {
         weigh: (command) => command.bytes.length,
@@ -113,6 +100,11 @@ export class Stream {
       },
       { batchBytesMax: ROW_BYTES_MAX, pendingBytesMax: limits.pendingBytesMax },
     );
+    this.fanOut = new FanOut(host, this.#lifecycle, {
+      append: (command) => this.append(command),
+      beginSession: (command) => this.#beginSession(command),
+      remove: () => this.remove(),
+    });
   }
 
   /** [PROTOCOL §5.1] Confirming an existing stream renews its sliding lifetime, as any use of it does. */
@@ -192,7 +184,7 @@ export class Stream {
     const state = this.#lifecycle.require();
     if ("ok" in state) return state;
     await this.#lifecycle.end(state);
-    if (state.followed !== null) this.#tellFollowers();
+    this.fanOut.tellFollowersOf(state);
     return { ok: true };
   }
 
@@ -228,77 +220,9 @@ export class Stream {
 
   async alarm(): Promise<void> {
     const before = this.#lifecycle.stored();
-    const wasFollowed = before !== undefined && !before.deleted && before.followed !== null;
+    const mayEnd = before !== undefined && !before.deleted;
     await this.#lifecycle.alarm();
-    if (wasFollowed && this.#lifecycle.standing().kind !== "live") this.#tellFollowers();
-  }
-
-  /** A link of a session to this stream begins. From now on the subscription is told of news. */
-  async follow(command: FollowCommand): Promise<Result<FollowFacts>> {
-    const state = this.#lifecycle.require();
-    if ("ok" in state) return state;
-    const planned = await planFollow(state, this.#host, command);
-    if (!planned.ok) return planned;
-    const current = this.#lifecycle.require();
-    if ("ok" in current) return current;
-    if (current !== state) return refuseNotFound();
-    setFollowed(state, this.#host, command.token);
-    this.#lifecycle.touch(state);
-    await this.#host.sync();
-    const { lineage, tail } = state;
-    return command.from.kind === "now" ? { ...planned, position: tail, offset: offsetAt(lineage, tail) } : planned;
-  }
-
-  async unfollow(token: number): Promise<void> {
-    const state = this.#lifecycle.stored();
-    if (state?.followed === token) setFollowed(state, this.#host, null);
-    await this.#host.sync();
-  }
-
-  /** What followers are to be brought. Does not renew a sliding lifetime. */
-  pull(command: PullCommand): Result<PullFacts> {
-    const state = command.forFork === true ? this.#lifecycle.stored() : this.#lifecycle.require();
-    if (state === undefined) return refuseGone();
-    if ("ok" in state) return state;
-    if (state.lineage.incarnation !== command.incarnation) return refuseGone();
-    return { ok: true, ...pullFrom(state, this.#host, command) };
-  }
-
-  /** Makes this stream a session, or uses it as one. */
-  async openSession(command: OpenSessionCommand): Promise<Result<SessionFacts>> {
-    const { contentType, ttlSeconds } = command;
-    const standing = this.#lifecycle.standing();
-    if (standing.kind === "retained") return refuseRetained();
-    if (standing.kind === "live") {
-      const fault = openFault(standing.state, command);
-      return fault ?? this.session(true);
-    }
-    const lifetime = { kind: "ttl", ttlSeconds } as const;
-    const incarnation = this.#lifecycle.nextIncarnation(0);
-    const configuration = { contentType, lifetime, retention: KEEP_ALL };
-    const nothing = { ...configuration, closed: false, bytes: new Uint8Array() };
-    await this.#begin(nothing, { ...configuration, earliest: 0, incarnation, kind: "session" });
-    return this.session(false);
-  }
-
-  /** @param renew whether this is a use of the session, which renews its lifetime. */
-  session(renew: boolean): Result<SessionFacts> {
-    const state = this.#lifecycle.require();
-    if ("ok" in state) return state;
-    if (state.kind !== "session") return refuseNoSession();
-    if (renew) this.#lifecycle.touch(state);
-    return { ok: true, ...sessionFacts(state) };
-  }
-
-  async endSession(incarnation: number): Promise<Result<object>> {
-    const state = this.#lifecycle.require();
-    if ("ok" in state) return state;
-    return state.kind === "session" && state.lineage.incarnation === incarnation ? this.remove() : refuseNotFound();
-  }
-
-  /** Takes what one of the session's sources brings. Resolves when it is durable. */
-  async deliver(command: DeliverCommand): Promise<Result<DeliverFacts>> {
-    return deliveryFacts(command, await this.#commits.submit(deliveryAppend(command)));
+    if (mayEnd && this.#lifecycle.standing().kind !== "live") this.fanOut.tellFollowersOf(before);
   }
 
   /** What a create is answered when there is something at this URL already. */
@@ -394,8 +318,17 @@ export class Stream {
     if (hasCommit) applyCommit(state, { position, size: bytes.length, committedAtMs: now, notes });
     this.#lifecycle.began(state, expired);
     await this.#host.sync();
-    if (expired !== undefined && expired.followed !== null) this.#tellFollowers();
+    if (expired !== undefined) this.fanOut.tellFollowersOf(expired);
     return { ok: true, ...createFacts(state, true) };
+  }
+
+  async #beginSession({ contentType, ttlSeconds }: OpenSessionCommand): Promise<Result<object>> {
+    if (this.#lifecycle.standing().kind === "retained") return refuseRetained();
+    const lifetime = { kind: "ttl", ttlSeconds } as const;
+    const incarnation = this.#lifecycle.nextIncarnation(0);
+    const configuration = { contentType, lifetime, retention: KEEP_ALL };
+    const nothing = { ...configuration, closed: false, bytes: new Uint8Array() };
+    return this.#begin(nothing, { ...configuration, earliest: 0, incarnation, kind: "session" });
   }
 
   #commit(batch: readonly AppendCommand[]): readonly Result<AppendFacts>[] {
@@ -408,18 +341,15 @@ export class Stream {
       this.#lifecycle.committed(state);
       this.#host.readers.broadcast(frame);
     } else if (isRenewedByAppends(state) && results.some((result) => result.ok)) this.#lifecycle.touch(state);
-    this.#hasNews = frame !== undefined && state.followed !== null;
+    this.#isNews = frame !== undefined;
     return results;
   }
 
   async #sync(): Promise<void> {
-    const hasNews = this.#hasNews;
+    const isNews = this.#isNews;
     await this.#host.sync();
-    if (hasNews) this.#tellFollowers();
-  }
-
-  #tellFollowers(): void {
-    this.#followers.tell(() => this.#lifecycle.stored());
+    const state = this.#lifecycle.stored();
+    if (isNews && state !== undefined) this.fanOut.tellFollowersOf(state);
   }
 
   /** The live stream, or why nothing can be forked from it [PROTOCOL §4.2, Fork creation errors]. */

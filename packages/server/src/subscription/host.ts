@@ -4,6 +4,9 @@ import type { SessionApi, SourceApi } from "../rpc/fan-out.ts";
 import type { Database } from "../storage/database.ts";
 import type { SegmentStore } from "../storage/segment-store.ts";
 
+/** What a source answers that is not there any more. */
+export const SOURCE_GONE: ReadonlySet<string> = new Set(["stream-not-found", "stream-deleted", "offset-gone"]);
+
 export interface SubscriptionHost {
   readonly database: Database;
   /** The source's full name. */

@@ -4,7 +4,7 @@ import { FanOutLedger, utf8 } from "@durable-streams-cloudflare/testkit";
 import type { LinkFormat, SubscribeFacts } from "../../src/rpc/fan-out.ts";
 import { FanOutWorld } from "./fan-out-world.ts";
 import { createOf } from "./stream-fixture.ts";
-import { Lost, settled, type Fate } from "./stream-world.ts";
+import { ignoreLost, Lost, settled, type Fate } from "./world.ts";
 
 const FATES: readonly Fate[] = ["arrives", "arrives", "arrives", "arrives", "arrives", "lost", "late"];
 const TTL_SECONDS = 1_000_000;
@@ -59,7 +59,7 @@ export class FanOutDriver {
       if (!result.ok) throw new Error(`An append was refused: ${result.problem.code}`);
       for (const acknowledged of acknowledge) acknowledged();
     };
-    if (producer === undefined) void ignoreLost(send());
+    if (producer === undefined) void send().catch(ignoreLost);
     else this.#run(producer, send);
   }
 
@@ -180,10 +180,4 @@ function idsIn(content: string | undefined): string[] {
 
 function pick<Item>(items: readonly Item[], at: number): Item {
   return items[at % Math.max(1, items.length)] as Item;
-}
-
-async function ignoreLost(work: Promise<void>): Promise<void> {
-  await work.catch((error: unknown) => {
-    if (!(error instanceof Lost)) throw error;
-  });
 }

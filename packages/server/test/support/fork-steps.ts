@@ -5,7 +5,8 @@ import fc from "fast-check";
 import type { ForkCommand } from "../../src/stream/commands.ts";
 import type { Stream } from "../../src/stream/stream.ts";
 import { appendOf, createOf } from "./stream-fixture.ts";
-import { codeOf, Lost, settled, StreamWorld, type Fate } from "./stream-world.ts";
+import { codeOf, StreamWorld } from "./stream-world.ts";
+import { Lost, settled, type Fate } from "./world.ts";
 
 const NAMES = ["p/a", "p/b", "p/c", "p/d", "p/e"] as const;
 type Name = (typeof NAMES)[number];

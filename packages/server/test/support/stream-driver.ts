@@ -26,7 +26,8 @@ import type { AppendCommand, AppendFacts, CreateCommand, ReadFacts } from "../..
 import { refuseUnaligned } from "../../src/stream/resolve-offset.ts";
 import { bodyOf, CONTENT_TYPES, contentText } from "./content.ts";
 import { START_MS } from "./stream-fixture.ts";
-import { befall, Lost, settled, StreamWorld } from "./stream-world.ts";
+import { befall, StreamWorld } from "./stream-world.ts";
+import { Lost, settled } from "./world.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 

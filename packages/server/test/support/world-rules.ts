@@ -6,7 +6,7 @@ import { codeOf, type StreamWorld } from "./stream-world.ts";
 
 /** Whatever happens, a fork that is there has every byte. */
 export function expectWholeContents(world: StreamWorld): void {
-  for (const name of world.names) {
+  for (const name of world.keys) {
     const content = world.content(name);
     const code = codeOf(content);
     expect(["ok", "stream-not-found", "stream-deleted"]).toContain(code);
@@ -18,8 +18,8 @@ export function expectWholeContents(world: StreamWorld): void {
 
 /** At rest, exactly the forks that exist are counted, nothing is owed, and only counted streams are retained. */
 export function expectExactCounts(world: StreamWorld): void {
-  const origins = world.names.flatMap((name) => originsOf(world, name));
-  for (const name of world.names) {
+  const origins = world.keys.flatMap((name) => originsOf(world, name));
+  for (const name of world.keys) {
     const pins = rows<{ id: string }>(world, name, "forks").map(({ id }) => id);
     const forks = origins.filter(({ source }) => source === name).map(({ forkId }) => forkId);
     expect({ name, pins: pins.toSorted() }).toEqual({ name, pins: forks.toSorted() });
@@ -34,9 +34,9 @@ export function expectExactCounts(world: StreamWorld): void {
 
 /** Deletes what is left, and there is nothing left. */
 export async function expectNothingAfterDeletingAll(world: StreamWorld): Promise<void> {
-  for (const name of world.names) await world.ask(name, (stream) => stream.remove());
+  for (const name of world.keys) await world.ask(name, (stream) => stream.remove());
   await world.ringAll();
-  for (const name of world.names) expect({ name, left: world.leftovers(name) }).toEqual({ name, left: [] });
+  for (const name of world.keys) expect({ name, left: world.leftovers(name) }).toEqual({ name, left: [] });
 }
 
 function originsOf(world: StreamWorld, name: string): Origin[] {
