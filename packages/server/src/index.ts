@@ -6,6 +6,7 @@ export {
   type DurableStreamsEnv,
   type DurableStreamsOptions,
 } from "./http/durable-streams.ts";
+export type { LiveReads } from "./http/live/live-reads.ts";
 export { EstuaryDO } from "./estuary/object.ts";
 export { ProjectDO } from "./project/object.ts";
 export { ProjectsRpc } from "./project/rpc.ts";

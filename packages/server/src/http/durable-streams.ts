@@ -13,6 +13,7 @@ import { AppendBatcher } from "./append-batcher.ts";
 import { defaultAuthorize, grantEverything, type Authorize } from "./authorize.ts";
 import { createEdge, type Edge } from "./edge.ts";
 import { rateLimiterOf } from "./isolate-limiter.ts";
+import { LiveReads } from "./live/live-reads.ts";
 import { projectAuthorize } from "./project-authorize.ts";
 import type { RateLimiter } from "./rate-limit.ts";
 import type { ProjectRoutePorts } from "./routes/projects.ts";
@@ -43,6 +44,8 @@ export interface DurableStreamsOptions {
 
 export interface DurableStreams<Env extends DurableStreamsEnv> {
   fetch(request: Request, env: Env, context: ExecutionContext): Promise<Response>;
+  /** The long-polls and event streams that this isolate serves now. */
+  readonly liveReads: LiveReads;
 }
 
 /**
@@ -56,6 +59,7 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
   options: DurableStreamsOptions = {},
 ): DurableStreams<Env> {
   const edges = new WeakMap<Env, Edge>();
+  const liveReads = new LiveReads();
   const edgeOf = (env: Env): Edge => {
     const known = edges.get(env);
     if (known !== undefined) return known;
@@ -67,6 +71,7 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
       authorize: options.authorize ?? authorizeOf(config, projects),
       streams: env.STREAMS,
       appends: new AppendBatcher(config.sharedAppends === "on"),
+      liveReads,
       projects,
       limiter,
       countStreams: countStreamsOf(env),
@@ -76,7 +81,7 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
     edges.set(env, edge);
     return edge;
   };
-  return { fetch: async (request, env, context) => edgeOf(env).fetch(request, context) };
+  return { fetch: async (request, env, context) => edgeOf(env).fetch(request, context), liveReads };
 }
 
 function countStreamsOf({ PROJECTS }: DurableStreamsEnv): CountStreams | undefined {

@@ -4,6 +4,7 @@ import type { Config } from "../config.ts";
 import type { SegmentStore } from "../storage/segment-store.ts";
 import type { AppendBatcher, KeepAlive } from "./append-batcher.ts";
 import type { Authorize, Granted } from "./authorize.ts";
+import type { LiveReads } from "./live/live-reads.ts";
 import type { RateLimiter } from "./rate-limit.ts";
 import type { StreamClient } from "./stream-client.ts";
 import type { CountStreams } from "./stream-quota.ts";
@@ -15,6 +16,7 @@ export interface Exchange {
   readonly target: Target;
   readonly stream: StreamClient;
   readonly appends: AppendBatcher;
+  readonly liveReads: LiveReads;
   readonly keepAlive: KeepAlive;
   /** Where cold bytes are; without it there are none. */
   readonly segments: SegmentStore | undefined;

@@ -5,6 +5,7 @@ import type { SegmentStore } from "../storage/segment-store.ts";
 import type { StreamDO } from "../stream/object.ts";
 import type { AppendBatcher } from "./append-batcher.ts";
 import { SCOPE_OF_METHOD, type Authorize } from "./authorize.ts";
+import type { LiveReads } from "./live/live-reads.ts";
 import { refusedResponse } from "./problem-response.ts";
 import { refuseRequest, type RateLimiter } from "./rate-limit.ts";
 import { handleStream, refuseMethod, withoutBareForbidden } from "./routes/streams.ts";
@@ -14,6 +15,7 @@ import { parseTarget } from "./target.ts";
 
 export interface StreamPorts {
   readonly appends: AppendBatcher;
+  readonly liveReads: LiveReads;
   readonly config: Config;
   readonly authorize: Authorize;
   readonly streams: DurableObjectNamespace<StreamDO>;
@@ -26,7 +28,7 @@ export interface StreamPorts {
 /** Serves a request whose path is that of a stream (`isStreamPath`). */
 export async function serveStream(ports: StreamPorts, request: Request, context: ExecutionContext): Promise<Response> {
   const startedAt = performance.now();
-  const { config, appends, segments, limiter, countStreams, authorize } = ports;
+  const { config, appends, liveReads, segments, limiter, countStreams, authorize } = ports;
   const target = parseTarget(request.url, config.tenancy);
   if (!target.ok) return refusedResponse(request, target);
   const scope = SCOPE_OF_METHOD[request.method];
@@ -38,7 +40,7 @@ export async function serveStream(ports: StreamPorts, request: Request, context:
   if (tooMany !== undefined) return refusedResponse(request, tooMany);
   const stream = new StreamClient(ports.streams, target.objectName);
   const keepAlive = (promise: Promise<unknown>): void => context.waitUntil(promise);
-  const shared = { config, appends, segments, limiter, countStreams, authorize };
+  const shared = { config, appends, liveReads, segments, limiter, countStreams, authorize };
   const handled = await handleStream({ ...shared, request, target, stream, keepAlive, granted });
   const response = handled.ok ? handled.response : await refusedResponse(request, handled);
   // A browser's own cache must not answer one user with what another has read.

@@ -1,7 +1,7 @@
 import { createExecutionContext, evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 
-import { createDurableStreams, type Authorize, type StreamDO } from "../../src/index.ts";
+import { createDurableStreams, type Authorize, type LiveReads, type StreamDO } from "../../src/index.ts";
 
 /** A server and one stream of it, both new. */
 export interface Edge {
@@ -9,6 +9,7 @@ export interface Edge {
   fetch(query?: string, init?: RequestInit): Promise<Response>;
   /** A new stub of the stream's object. */
   stub(): DurableObjectStub<StreamDO>;
+  readonly liveReads: LiveReads;
 }
 
 interface EdgeOptions {
@@ -30,6 +31,7 @@ export function newEdge({ vars = {}, authorize, segments = env.SEGMENTS }: EdgeO
         createExecutionContext(),
       ),
     stub: () => env.STREAMS.getByName(name),
+    liveReads: server.liveReads,
   };
 }
 

@@ -36,6 +36,7 @@ export class Family {
           createExecutionContext(),
         ),
       stub: () => env.STREAMS.getByName(name),
+      liveReads: this.#server.liveReads,
     };
   }
 

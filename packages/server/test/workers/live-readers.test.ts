@@ -296,3 +296,35 @@ async function rawSocket(edge: Edge): Promise<{ messages: ArrayBuffer[]; closed:
   socket.accept();
   return { messages, closed };
 }
+
+describe("when live reads are to end", () => {
+  it("a long-poll that waits ends as if its time were over", async () => {
+    const edge = await newStream({ body: "start", vars: LONG });
+    const poll = await waitingPoll(edge);
+    edge.liveReads.end();
+    const response = await poll.response;
+    expect([response.status, response.headers.get("Stream-Up-To-Date")]).toEqual([204, "true"]);
+  });
+
+  it("an event stream ends after a whole event, and so does one that begins then", async () => {
+    const edge = await newStream({ body: "start", vars: { SSE_SESSION_SECONDS: "3600" } });
+    const readers = [await sse(edge, "-1")];
+    edge.liveReads.end();
+    readers.push(await sse(edge, "-1"));
+    for (const reader of readers) {
+      expect(await reader.take(3)).toEqual(["data:start", "control@5 up-to-date", "end"]);
+    }
+  });
+
+  it("those that are over are forgotten", async () => {
+    const edge = await newStream({ body: "start", vars: LONG });
+    const poll = await waitingPoll(edge);
+    const reader = await sse(edge);
+    expect(edge.liveReads.count).toBe(2);
+    await append(edge, "next");
+    await poll.response;
+    await close(edge);
+    expect(await reader.take(5)).toContain("end");
+    expect(edge.liveReads.count).toBe(0);
+  });
+});

@@ -38,7 +38,7 @@ export async function longPoll(exchange: Exchange, query: ReadQuery): Promise<Re
     if (facts.standing === "behind") return readAll(exchange, query, at(facts), cursor);
     if (facts.standing === "ended") return { ok: true, response: emptyResponse(facts, cursor) };
     if (socket === undefined) return refuse("internal", "The object attached a reader without a socket.");
-    const waited = await waitForFrame(socket, deadlineMs - Date.now(), exchange.request.signal);
+    const waited = await waitForFrame(exchange, socket, deadlineMs - Date.now());
     if (waited.kind === "frame")
       return { ok: true, response: frameResponse(exchange, facts, waited.frame, query, cursor) };
     if (waited.kind === "timeout") return { ok: true, response: emptyResponse(facts, cursor) };
@@ -65,17 +65,19 @@ function at({ lineage, position }: AttachFacts): OffsetRef {
   return refAt(lineage, position);
 }
 
-function waitForFrame(socket: WebSocket, timeoutMs: number, signal: AbortSignal): Promise<Waited> {
+function waitForFrame({ request, liveReads }: Exchange, socket: WebSocket, timeoutMs: number): Promise<Waited> {
   return new Promise((resolve) => {
     const finish = (waited: Waited): void => {
       clearTimeout(timer);
-      signal.removeEventListener("abort", onAbort);
+      request.signal.removeEventListener("abort", onTimeout);
+      forget();
       reader.close();
       resolve(waited);
     };
-    const onAbort = (): void => finish({ kind: "timeout" });
-    const timer = setTimeout(() => finish({ kind: "timeout" }), Math.max(0, timeoutMs));
-    signal.addEventListener("abort", onAbort);
+    const onTimeout = (): void => finish({ kind: "timeout" });
+    const timer = setTimeout(onTimeout, Math.max(0, timeoutMs));
+    const forget = liveReads.begin(onTimeout);
+    request.signal.addEventListener("abort", onTimeout);
     const reader = listen(socket, {
       onFrame: (frame) => finish({ kind: "frame", frame }),
       onEnd: (kind) => finish({ kind }),

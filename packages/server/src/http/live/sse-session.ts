@@ -63,6 +63,7 @@ export class SseSession {
   #heartbeatTimer: ReturnType<typeof setInterval> | null = null;
   #endTimer: ReturnType<typeof setTimeout> | null = null;
   readonly #onAbort = (): void => this.#release();
+  #forget: (() => void) | undefined;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   #socket: ReaderSocket | undefined;
   #mode: "catching-up" | "live" | "ending" | "over" = "catching-up";
@@ -98,12 +99,13 @@ export class SseSession {
     socket: WebSocket | undefined,
   ): void {
     this.#controller = controller;
-    const { config, granted, request } = this.#exchange;
+    const { config, granted, liveReads, request } = this.#exchange;
     const grantedMs = granted.expiresAtMs === undefined ? Infinity : granted.expiresAtMs - this.#openedAtMs;
     const sessionMs = Math.max(SESSION_MS_MIN, Math.min(config.sseSessionSeconds * 1000, grantedMs));
     this.#heartbeatTimer = setInterval(() => this.#beat(), config.sseHeartbeatSeconds * 1000);
     const problem = grantedMs <= sessionMs ? TOKEN_EXPIRED : undefined;
     this.#endTimer = setTimeout(() => this.#fallDue(problem), sessionMs);
+    this.#forget = liveReads.begin(() => this.#endSoon());
     request.signal.addEventListener("abort", this.#onAbort);
     if (facts.standing === "ended") this.#sendEnd(facts.position);
     if (facts.standing === "live" && socket !== undefined) {
@@ -235,7 +237,18 @@ export class SseSession {
     if (this.#mode === "over") return;
     this.#mode = "ending"; // Nothing more is read; the session only waits to be long enough.
     this.#socket?.close();
-    setTimeout(() => this.#finish(problem), Math.max(0, this.#openedAtMs + SESSION_MS_MIN - Date.now()));
+    setTimeout(() => this.#finish(problem), this.#untilLongEnoughMs());
+  }
+
+  /** The server is about to stop. */
+  #endSoon(): void {
+    if (this.#mode === "over") return;
+    if (this.#endTimer !== null) clearTimeout(this.#endTimer);
+    this.#endTimer = setTimeout(() => this.#fallDue(undefined), this.#untilLongEnoughMs());
+  }
+
+  #untilLongEnoughMs(): number {
+    return Math.max(0, this.#openedAtMs + SESSION_MS_MIN - Date.now());
   }
 
   #fail(error: unknown): void {
@@ -251,6 +264,7 @@ export class SseSession {
     this.#pages.cancel();
     if (this.#heartbeatTimer !== null) clearInterval(this.#heartbeatTimer);
     if (this.#endTimer !== null) clearTimeout(this.#endTimer);
+    this.#forget?.();
     this.#exchange.request.signal.removeEventListener("abort", this.#onAbort);
   }
 }
