@@ -3,7 +3,7 @@ import { createHmac } from "node:crypto";
 
 import { send } from "./requests.ts";
 
-const ADMIN_SECRET = "admin-secret-of-the-e2e-tests-0123456789";
+export const ADMIN_SECRET = "admin-secret-of-the-e2e-tests-0123456789";
 
 /** What such a server is started with. */
 export const PROJECT_VARS = { TENANCY: "path", AUTH_MODE: "project", ADMIN_SECRET } as const;

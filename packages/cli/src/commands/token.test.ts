@@ -1,0 +1,56 @@
+import { createHmac } from "node:crypto";
+
+import { describe, expect, it } from "vitest";
+
+import { EXIT } from "../failure.ts";
+import { errorOf, runCaptured } from "../testing/captured-io.ts";
+
+const SECRET = "a-secret-of-a-project-0123456789";
+const env = { DURABLE_STREAMS_SECRET: SECRET };
+
+function claimsOf(token: string): Record<string, unknown> {
+  const [header = "", payload = "", signature] = token.trim().split(".");
+  expect(createHmac("sha256", SECRET).update(`${header}.${payload}`).digest("base64url")).toBe(signature);
+  return JSON.parse(Buffer.from(payload, "base64url").toString()) as Record<string, unknown>;
+}
+
+describe("token", () => {
+  it("reads the project's streams for an hour, when nothing is said", async () => {
+    const { stdout } = await runCaptured(["token", "--project", "demo"], { env });
+    const { exp, ...claims } = claimsOf(stdout);
+    expect(claims).toEqual({ sub: "demo", scope: "read" });
+    expect(Math.abs(Number(exp) - Date.now() / 1000 - 3_600)).toBeLessThan(60);
+  });
+
+  it("has the scopes, the streams and the expiry that were asked for", async () => {
+    const argv = ["token", "--scope", "read", "write", "--stream", "chat/*", "--expires", "2d", "--kid", "k", "--json"];
+    const { stdout } = await runCaptured(argv, { env });
+    const { token, expiresAt } = JSON.parse(stdout) as { token: string; expiresAt: string };
+    expect(claimsOf(token)).toEqual({
+      sub: "default",
+      scope: "read write",
+      stream_id: "chat/*",
+      exp: Date.parse(expiresAt) / 1000,
+    });
+    expect(JSON.parse(Buffer.from(token.split(".")[0] ?? "", "base64url").toString())).toMatchObject({ kid: "k" });
+  });
+
+  it("takes the secret from stdin before the environment", async () => {
+    const ran = await runCaptured(["token", "--secret-stdin"], {
+      env: { DURABLE_STREAMS_SECRET: "another" },
+      stdin: `${SECRET}\n`,
+    });
+    expect(claimsOf(ran.stdout)).toMatchObject({ sub: "default" });
+  });
+
+  it.each([[{}], [{ DURABLE_STREAMS_SECRET: "short" }]])("refuses %j, which is no secret", async (wrong) => {
+    const ran = await runCaptured(["token", "--json"], { env: wrong });
+    expect(ran).toMatchObject({ exitCode: EXIT.usage, stdout: "" });
+    expect(errorOf(ran).fix).toContain("DURABLE_STREAMS_SECRET");
+  });
+
+  it.each(["0s", "1w", "-1", "x", ""])("refuses a lifetime of %j", async (expires) => {
+    const ran = await runCaptured(["token", "--expires", expires], { env });
+    expect(ran.exitCode).toBe(EXIT.usage);
+  });
+});

@@ -1,0 +1,25 @@
+import type { Command } from "commander";
+
+import { resolveConnection, type Globals } from "./connection.ts";
+import type { Io } from "./io.ts";
+import { Output } from "./output.ts";
+import { Server } from "./server.ts";
+
+/** What the action of a command works with. */
+export interface Context {
+  readonly io: Io;
+  readonly output: Output;
+  readonly globals: Globals;
+  /** The server that the command is about. @throws CliError when flags, environment and profile do not name one. */
+  readonly server: () => Server;
+}
+
+export function contextOf(command: Command, io: Io): Context {
+  const globals = command.optsWithGlobals<Globals>();
+  return {
+    io,
+    globals,
+    output: new Output(io, { json: globals.json === true, quiet: globals.quiet === true }),
+    server: () => new Server(resolveConnection(globals, io.env), io.signal),
+  };
+}

@@ -1,0 +1,55 @@
+/** Exit codes, a contract: docs/cli.md lists them. */
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  notFound: 3,
+  refused: 4,
+  unavailable: 5,
+  cancelled: 130,
+} as const;
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+export interface Explanation {
+  /** Kebab-case and stable: scripts compare it. */
+  readonly code: string;
+  readonly why?: string;
+  /** Exactly what to do: a command, where there is one. */
+  readonly fix: string;
+  readonly exitCode?: ExitCode;
+  readonly cause?: unknown;
+}
+
+/** An expected failure: what failed, why, and how to fix it. Anything else that is thrown is a mistake of ours. */
+export class CliError extends Error {
+  override readonly name = "CliError";
+  readonly code: string;
+  readonly why: string | undefined;
+  readonly fix: string;
+  readonly exitCode: ExitCode;
+
+  constructor(what: string, { code, why, fix, exitCode = EXIT.failed, cause }: Explanation) {
+    super(what, { cause });
+    this.code = code;
+    this.why = why;
+    this.fix = fix;
+    this.exitCode = exitCode;
+  }
+}
+
+export function usageError(what: string, fix: string): CliError {
+  return new CliError(what, { code: "usage", fix, exitCode: EXIT.usage });
+}
+
+/** Ctrl-C, or Escape in a prompt. */
+export function cancelled(what = "Cancelled."): CliError {
+  return new CliError(what, { code: "cancelled", fix: "run the command again", exitCode: EXIT.cancelled });
+}
+
+/** The text of anything that was thrown. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  // `fetch failed` says nothing; its cause does.
+  return error.cause instanceof Error && error.cause.message !== "" ? error.cause.message : error.message;
+}

@@ -1,0 +1,81 @@
+/** Many appends, each exactly once however often a request has to be repeated: the official client's producer. */
+
+import { randomUUID } from "node:crypto";
+
+import { createFetchWithBackoff, DurableStream, FetchError, IdempotentProducer } from "@durable-streams/client";
+import type { BackoffOptions } from "@durable-streams/client";
+
+import { CliError, EXIT, reasonOf } from "./failure.ts";
+import { parseProblem, refusal, unreachable, type Server } from "./server.ts";
+
+/** Some twenty seconds; whoever runs the command then hears of it. */
+export const BACKOFF: BackoffOptions = { initialDelay: 200, maxDelay: 5_000, multiplier: 2, maxRetries: 8 };
+
+/** Messages that are handed to the producer before the next waits for them. */
+const UNSENT_MAX = 5_000;
+const UNSENT_LENGTH_MAX = 4 * 1024 * 1024;
+
+interface Target {
+  readonly name: string;
+  readonly contentType: string;
+  readonly signal: AbortSignal;
+}
+
+export interface Producer {
+  /** Waits while too much is unsent. @throws CliError when something before it could not be appended. */
+  append(message: string): Promise<void>;
+  /** Waits for everything; the stream's tail then. @throws CliError */
+  end(close: boolean): Promise<string | null>;
+}
+
+export function openProducer(server: Server, { name, contentType, signal }: Target): Producer {
+  const headers = { Authorization: () => server.authorization("write").Authorization ?? "" };
+  const isOpen = server.authorization("write").Authorization === undefined;
+  const handle = new DurableStream({
+    url: server.streamUrl(name),
+    contentType,
+    ...(isOpen ? {} : { headers }),
+    backoffOptions: BACKOFF,
+    warnOnHttp: false,
+  });
+  let failed: unknown;
+  const producer = new IdempotentProducer(handle, `cli-${randomUUID()}`, {
+    signal,
+    fetch: createFetchWithBackoff(fetch, BACKOFF),
+    onError: (error) => (failed ??= error),
+  });
+  let unsent = { messages: 0, length: 0 };
+  const settle = async (): Promise<void> => {
+    await producer.flush().catch((error: unknown) => (failed ??= error));
+    unsent = { messages: 0, length: 0 };
+    if (failed !== undefined) throw explain(failed, server.connection.url);
+  };
+  return {
+    append: async (message) => {
+      producer.append(message);
+      unsent = { messages: unsent.messages + 1, length: unsent.length + message.length };
+      if (unsent.messages >= UNSENT_MAX || unsent.length >= UNSENT_LENGTH_MAX) await settle();
+    },
+    end: async (close) => {
+      await settle();
+      if (close) return (await handle.close()).finalOffset;
+      const head = await handle.head();
+      return head.exists ? (head.offset ?? null) : null;
+    },
+  };
+}
+
+/** What an error of the official client means. */
+export function explain(error: unknown, origin: string): unknown {
+  if (error instanceof CliError) return error;
+  if (error instanceof FetchError) return refusal(error.status, error.json ?? parseProblem(error.text ?? ""));
+  if (error instanceof TypeError) return unreachable(origin, error);
+  if (typeof error !== "object" || error === null || !("status" in error) || typeof error.status !== "number") {
+    return error;
+  }
+  return new CliError(reasonOf(error), {
+    code: "code" in error && typeof error.code === "string" ? error.code.toLowerCase().replaceAll("_", "-") : "failed",
+    fix: "durable-streams stream head STREAM tells how the stream is",
+    exitCode: EXIT.failed,
+  });
+}

@@ -1,0 +1,143 @@
+/** Requests to the server: a refusal, or none that answers, becomes a `CliError`. */
+
+import { ENVIRONMENT, SINGLE_PROJECT, type Connection } from "./connection.ts";
+import { CliError, EXIT, reasonOf, type ExitCode } from "./failure.ts";
+import { signToken, type Scope } from "./token.ts";
+
+/** How long a token lasts that is made for one request. */
+const OWN_TOKEN_SECONDS = 300;
+/** How long the server may take to begin its answer. */
+const ANSWER_MS = 30_000;
+
+export interface Call {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array<ArrayBuffer>;
+  readonly query?: Readonly<Record<string, string | undefined>>;
+}
+
+export class Server {
+  readonly connection: Connection;
+  readonly #signal: AbortSignal;
+
+  constructor(connection: Connection, signal: AbortSignal) {
+    this.connection = connection;
+    this.#signal = signal;
+  }
+
+  /** The project that a command is about: `default` where the server has only one. */
+  get project(): string {
+    return this.connection.project ?? SINGLE_PROJECT;
+  }
+
+  /** The path of a stream: below the project, where there is one. */
+  streamPath(name: string): string {
+    const { project } = this.connection;
+    const segments = name.split("/").map(encodeURIComponent);
+    return ["/v1/stream", ...(project === undefined ? [] : [project]), ...segments].join("/");
+  }
+
+  streamUrl(name: string): string {
+    return this.connection.url + this.streamPath(name);
+  }
+
+  /** The header of a token with this scope; none where nothing is known to make one of. */
+  authorization(scope: Scope): { Authorization?: string } {
+    const { token, secret } = this.connection;
+    if (token !== undefined) return { Authorization: `Bearer ${token}` };
+    if (secret === undefined) return {};
+    const expiresAt = Math.floor(Date.now() / 1000) + OWN_TOKEN_SECONDS;
+    return { Authorization: `Bearer ${signToken({ project: this.project, scopes: [scope], expiresAt }, secret)}` };
+  }
+
+  /** What opens `/v1/projects`: the server's secret, or else a token of the project. */
+  adminAuthorization(): { Authorization?: string } {
+    const { adminSecret } = this.connection;
+    return adminSecret === undefined ? this.authorization("manage") : { Authorization: `Bearer ${adminSecret}` };
+  }
+
+  /** @throws CliError unless the answer is 2xx. */
+  async send(method: string, path: string, { headers = {}, body, query = {} }: Call = {}): Promise<Response> {
+    const url = new URL(this.connection.url + path);
+    for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, value);
+    const response = await this.#fetch(url, { method, headers, body: body ?? null });
+    if (!response.ok) throw refusal(response.status, parseProblem(await response.text()));
+    return response;
+  }
+
+  /** The JSON object of the answer; empty when there is no body. @throws CliError */
+  async sendJson<Json>(method: string, path: string, call?: Call & { readonly json?: object }): Promise<Json> {
+    const { json, ...rest } = call ?? {};
+    const headers = { ...rest.headers, ...(json === undefined ? {} : { "Content-Type": "application/json" }) };
+    const parts = json === undefined ? { ...rest, headers } : { ...rest, headers, body: JSON.stringify(json) };
+    const text = await (await this.send(method, path, parts)).text();
+    return (text === "" ? {} : JSON.parse(text)) as Json;
+  }
+
+  /** Only the beginning of the answer has a limit: a body may take as long as it likes. */
+  async #fetch(url: URL, init: RequestInit): Promise<Response> {
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(new Error(`no answer within ${ANSWER_MS / 1000} seconds`)), ANSWER_MS);
+    try {
+      return await fetch(url, { ...init, redirect: "manual", signal: AbortSignal.any([this.#signal, late.signal]) });
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      throw unreachable(url.origin, error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+export function unreachable(origin: string, error: unknown): CliError {
+  return new CliError(`The server at ${origin} cannot be reached.`, {
+    code: "unreachable",
+    why: reasonOf(error),
+    fix: `start it (npm start), or name another: --url URL or ${ENVIRONMENT.url}`,
+    exitCode: EXIT.unavailable,
+    cause: error,
+  });
+}
+
+interface ProblemBody {
+  readonly code?: string;
+  readonly title?: string;
+  readonly detail?: string;
+  readonly hint?: string;
+}
+
+/** What a status and a problem's JSON [RFC 9457] mean to whoever ran the command. */
+export function refusal(status: number, problem: ProblemBody): CliError {
+  return new CliError(problem.title ?? `The server answered ${status}.`, {
+    code: problem.code ?? `status-${status}`,
+    ...(problem.detail === undefined ? {} : { why: problem.detail }),
+    fix: fixOf(status, problem),
+    exitCode: exitCodeOf(status),
+  });
+}
+
+export function parseProblem(text: string): ProblemBody {
+  try {
+    const json: unknown = JSON.parse(text);
+    return typeof json === "object" && json !== null ? json : {};
+  } catch {
+    return {}; // A proxy's page, for example.
+  }
+}
+
+function fixOf(status: number, { hint, code }: ProblemBody): string {
+  if (status === 401 || status === 403) {
+    return `set ${ENVIRONMENT.secret} (the project's secret) or ${ENVIRONMENT.token}, and --project; for projects ${ENVIRONMENT.adminSecret}`;
+  }
+  if (code === "stream-not-found") return "create it: durable-streams stream create STREAM";
+  if (hint !== undefined) return hint;
+  if (status === 404 || status === 405) return "check --url and --project: durable-streams doctor";
+  if (status >= 500 || status === 429) return "try again later; durable-streams doctor tells what the server says";
+  return "change the request; docs/problems.md explains the code";
+}
+
+function exitCodeOf(status: number): ExitCode {
+  if (status === 404 || status === 410) return EXIT.notFound;
+  if (status === 401 || status === 403) return EXIT.refused;
+  if (status === 429 || status >= 500) return EXIT.unavailable;
+  return EXIT.failed;
+}

@@ -1,0 +1,47 @@
+import { Readable, Writable } from "node:stream";
+
+import { run } from "../program.ts";
+
+export interface Ran {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly stdin?: string | Uint8Array;
+  readonly cwd?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** Runs a command line in this process, without a terminal, with no environment but the one given. */
+export async function runCaptured(argv: readonly string[], options: RunOptions = {}): Promise<Ran> {
+  const [stdout, stderr] = [capture(), capture()];
+  const exitCode = await run(argv, {
+    env: { HOME: "/nonexistent", ...options.env },
+    cwd: options.cwd ?? "/",
+    stdin: Readable.from(options.stdin === undefined ? [] : [Buffer.from(options.stdin)]),
+    stdout: stdout.stream,
+    stderr: stderr.stream,
+    signal: options.signal ?? new AbortController().signal,
+  });
+  return { exitCode, stdout: stdout.text(), stderr: stderr.text() };
+}
+
+/** The error that a run with `--json` has told of. */
+export function errorOf({ stderr }: Ran): { code: string; message: string; fix: string; exitCode: number } {
+  const lines = stderr.trim().split("\n");
+  return (JSON.parse(lines.at(-1) ?? "") as { error: ReturnType<typeof errorOf> }).error;
+}
+
+function capture() {
+  let text = "";
+  const stream = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      text += chunk.toString();
+      done();
+    },
+  });
+  return { stream, text: () => text };
+}
