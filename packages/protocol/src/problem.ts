@@ -61,6 +61,7 @@ export const PROBLEMS = {
   "project-full": kind(403, "The project has as many streams as it may have"),
   "project-not-found": kind(404, "The project does not exist"),
   "project-removing": kind(409, "The project is being removed", "after"),
+  "project-storage-full": kind(507, "The project stores as many bytes as it may", "after"),
   "proxy-required": kind(401, "Requests must come through the proxy"),
   "rate-limited": kind(429, "A limit of the project is reached", "after"),
   "readers-full": kind(503, "The stream has too many live readers", "after"),

@@ -17,7 +17,7 @@ import { LiveReads } from "./live/live-reads.ts";
 import { projectAuthorize } from "./project-authorize.ts";
 import type { RateLimiter } from "./rate-limit.ts";
 import type { ProjectRoutePorts } from "./routes/projects.ts";
-import type { CountStreams } from "./stream-quota.ts";
+import type { CountersOf } from "./stream-quota.ts";
 
 /** What the server needs of a Worker's environment: these bindings, and any of the settings as vars. */
 export interface DurableStreamsEnv {
@@ -74,7 +74,7 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
       liveReads,
       projects,
       limiter,
-      countStreams: countStreamsOf(env),
+      counters: countersOf(env),
       estuaries: env.SUBSCRIPTIONS && env.ESTUARIES,
       segments: env.SEGMENTS && r2SegmentStore(env.SEGMENTS),
     });
@@ -84,8 +84,8 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
   return { fetch: async (request, env, context) => edgeOf(env).fetch(request, context), liveReads };
 }
 
-function countStreamsOf({ PROJECTS }: DurableStreamsEnv): CountStreams | undefined {
-  return PROJECTS && (async (project) => (await PROJECTS.getByName(project).counters()).streams);
+function countersOf({ PROJECTS }: DurableStreamsEnv): CountersOf | undefined {
+  return PROJECTS && ((project) => PROJECTS.getByName(project).counters());
 }
 
 function authorizeOf({ authMode }: Config, projects: ProjectRoutePorts | undefined): Authorize {

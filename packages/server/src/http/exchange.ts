@@ -7,7 +7,7 @@ import type { Authorize, Granted } from "./authorize.ts";
 import type { LiveReads } from "./live/live-reads.ts";
 import type { RateLimiter } from "./rate-limit.ts";
 import type { StreamClient } from "./stream-client.ts";
-import type { CountStreams } from "./stream-quota.ts";
+import type { CountersOf } from "./stream-quota.ts";
 import type { Target } from "./target.ts";
 
 export interface Exchange {
@@ -21,7 +21,7 @@ export interface Exchange {
   /** Where cold bytes are; without it there are none. */
   readonly segments: SegmentStore | undefined;
   readonly limiter: RateLimiter;
-  readonly countStreams: CountStreams | undefined;
+  readonly counters: CountersOf | undefined;
   /** For the second stream that a fork is about. */
   readonly authorize: Authorize;
   readonly granted: Granted;

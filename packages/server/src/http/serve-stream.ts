@@ -10,7 +10,7 @@ import { refusedResponse } from "./problem-response.ts";
 import { refuseRequest, type RateLimiter } from "./rate-limit.ts";
 import { handleStream, refuseMethod, withoutBareForbidden } from "./routes/streams.ts";
 import { StreamClient } from "./stream-client.ts";
-import type { CountStreams } from "./stream-quota.ts";
+import type { CountersOf } from "./stream-quota.ts";
 import { parseTarget } from "./target.ts";
 
 export interface StreamPorts {
@@ -21,14 +21,14 @@ export interface StreamPorts {
   readonly streams: DurableObjectNamespace<StreamDO>;
   readonly segments: SegmentStore | undefined;
   readonly limiter: RateLimiter;
-  /** Without it projects have no limit of streams. */
-  readonly countStreams: CountStreams | undefined;
+  /** Without it projects have no limits of streams and bytes. */
+  readonly counters: CountersOf | undefined;
 }
 
 /** Serves a request whose path is that of a stream (`isStreamPath`). */
 export async function serveStream(ports: StreamPorts, request: Request, context: ExecutionContext): Promise<Response> {
   const startedAt = performance.now();
-  const { config, appends, liveReads, segments, limiter, countStreams, authorize } = ports;
+  const { config, appends, liveReads, segments, limiter, counters, authorize } = ports;
   const target = parseTarget(request.url, config.tenancy);
   if (!target.ok) return refusedResponse(request, target);
   const scope = SCOPE_OF_METHOD[request.method];
@@ -40,7 +40,7 @@ export async function serveStream(ports: StreamPorts, request: Request, context:
   if (tooMany !== undefined) return refusedResponse(request, tooMany);
   const stream = new StreamClient(ports.streams, target.objectName);
   const keepAlive = (promise: Promise<unknown>): void => context.waitUntil(promise);
-  const shared = { config, appends, liveReads, segments, limiter, countStreams, authorize };
+  const shared = { config, appends, liveReads, segments, limiter, counters, authorize };
   const handled = await handleStream({ ...shared, request, target, stream, keepAlive, granted });
   const response = handled.ok ? handled.response : await refusedResponse(request, handled);
   // A browser's own cache must not answer one user with what another has read.

@@ -1,34 +1,46 @@
-/** A project's limit of streams, as far as its directory knows of them. */
+/** A project's limits of streams and of bytes, where a stream is created: as far as its directory knows of them. */
 
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
+import type { Counters } from "../storage/directory-rows.ts";
+import { PROJECT_STORAGE_FULL } from "../stream/allowance.ts";
 import type { Exchange } from "./exchange.ts";
 
-/** How many streams a project has. It learns of them a second or so later. */
-export type CountStreams = (project: string) => Promise<number>;
+/** What a project has. It learns of it a second or so later. */
+export type CountersOf = (project: string) => Promise<Pick<Counters, "streams" | "bytes">>;
 
-interface Creation extends Pick<Exchange, "countStreams" | "granted" | "stream"> {
+interface Creation extends Pick<Exchange, "counters" | "granted" | "stream"> {
   readonly project: string;
+  /** What the stream begins with. */
+  readonly bytes: number;
 }
 
 /**
- * Refuses to create a stream that would be one too many. One that is there already is never refused: creating it again
+ * Refuses to create a stream that would be too much. One that is there already is never refused: creating it again
  * changes nothing, and clients do so after an answer was lost.
  */
-export async function refuseStreamTooMany(creation: Creation): Promise<Refusal | undefined> {
-  const limit = creation.granted.limits?.streams ?? null;
-  if (limit === null || (await countOf(creation)) < limit || (await isThere(creation))) return undefined;
+export async function refuseCreation(creation: Creation): Promise<Refusal | undefined> {
+  const { streams = null, storedBytes = null } = creation.granted.limits ?? {};
+  if (streams === null && (storedBytes === null || creation.bytes === 0)) return undefined;
+  const counted = await countersOf(creation);
+  const isFull = counted.streams >= (streams ?? Infinity);
+  const isStored = creation.bytes === 0 || counted.bytes + creation.bytes <= (storedBytes ?? Infinity);
+  if ((!isFull && isStored) || (await isThere(creation))) return undefined;
+  return isFull ? refuseStreams(streams) : PROJECT_STORAGE_FULL;
+}
+
+function refuseStreams(limit: number | null): Refusal {
   return refuse("project-full", `The project's limit is ${limit} streams.`, {
     hint: "Delete streams that are not needed; the directory learns of it a second or so later.",
   });
 }
 
 /** A directory that does not answer limits nobody. */
-async function countOf({ countStreams, project }: Creation): Promise<number> {
+async function countersOf({ counters, project }: Creation): ReturnType<CountersOf> {
   try {
-    return (await countStreams?.(project)) ?? 0;
+    return (await counters?.(project)) ?? { streams: 0, bytes: 0 };
   } catch {
-    return 0;
+    return { streams: 0, bytes: 0 };
   }
 }
 

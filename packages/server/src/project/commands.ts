@@ -3,7 +3,7 @@
 import type { Result } from "@durable-streams-cloudflare/protocol";
 
 import type { Counters } from "../storage/directory-rows.ts";
-import type { StreamNotice } from "../storage/notice-rows.ts";
+import type { StreamReport } from "../storage/notice-rows.ts";
 import type { ProjectSecret, ProjectSettings, ProjectView } from "./record.ts";
 import type { RegistryStream } from "./registry-stream.ts";
 
@@ -49,8 +49,11 @@ export interface ProjectApi {
   list(command: ListCommand): Promise<Result<StreamPage>>;
   /** How many streams there are, as far as they have told. */
   counters(): Promise<Counters>;
-  /** A stream of the project was made, or has ended. */
-  note(notice: StreamNotice): Promise<void>;
+  /**
+   * A stream of the project was made, has ended, or wants to store more.
+   * @returns how many bytes it may store; `null`: as many as it likes.
+   */
+  note(report: StreamReport): Promise<number | null>;
 }
 
 /** What the object needs from where it lives. */

@@ -6,7 +6,7 @@ import { base64url } from "jose";
 
 import { objectDatabase } from "../storage/database.ts";
 import type { Counters } from "../storage/directory-rows.ts";
-import type { StreamNotice } from "../storage/notice-rows.ts";
+import type { StreamReport } from "../storage/notice-rows.ts";
 import type { CreateProjectCommand, ListCommand, NewSecret, ProjectApi, StreamPage } from "./commands.ts";
 import { ProjectOwner } from "./owner.ts";
 import { RECORD_KEY_PREFIX, type ProjectSettings, type ProjectView } from "./record.ts";
@@ -76,8 +76,8 @@ export class ProjectDO extends DurableObject<ProjectEnv> implements ProjectApi {
     return this.#owner.counters();
   }
 
-  note(notice: StreamNotice): Promise<void> {
-    return this.#owner.note(notice);
+  note(report: StreamReport): Promise<number | null> {
+    return this.#owner.note(report);
   }
 
   override alarm(): Promise<void> {

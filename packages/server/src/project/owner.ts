@@ -6,10 +6,12 @@
 import { refuse, REGISTRY_STREAM, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
 import type { Database } from "../storage/database.ts";
-import { applyNotice, listStreams, readCounters, type Counters } from "../storage/directory-rows.ts";
-import type { StreamNotice } from "../storage/notice-rows.ts";
+import { applyNotice, knownIncarnation, listStreams, readCounters, type Counters } from "../storage/directory-rows.ts";
+import type { StreamReport } from "../storage/notice-rows.ts";
 import { markPublished, readProjectRow, writeProjectRow } from "../storage/project-rows.ts";
 import { countUntold, hasRegistry, startOver } from "../storage/registry-rows.ts";
+import { readStored, readStoredTotal, writeStored } from "../storage/stored-rows.ts";
+import { allowBytes } from "./allowances.ts";
 import type { CreateProjectCommand, ListCommand, NewSecret, ProjectHost, StreamPage } from "./commands.ts";
 import { INITIAL_SETTINGS, viewOf, type ProjectRecord, type ProjectSettings, type ProjectView } from "./record.ts";
 import { tellRegistry } from "./registry-stream.ts";
@@ -113,12 +115,26 @@ export class ProjectOwner {
   }
 
   /** @throws Error when too much is waiting: the stream then tells it again later. */
-  async note(notice: StreamNotice): Promise<void> {
-    if (countUntold(this.#database) >= UNTOLD_MAX) throw new Error("__registry__ has fallen behind.");
-    applyNotice(this.#database, notice);
+  async note(report: StreamReport): Promise<number | null> {
+    const isNews =
+      report.contentType === null || knownIncarnation(this.#database, report.stream) !== report.incarnation;
+    if (isNews && countUntold(this.#database) >= UNTOLD_MAX) throw new Error("__registry__ has fallen behind.");
+    if (isNews) applyNotice(this.#database, report);
+    const allowance = this.#allow(report);
     // To tell the registry, or to delete what was made with a token that some edge had not forgotten yet.
     if (this.#hasWork()) this.#host.setAlarm(this.#host.now());
     await this.#host.sync();
+    return allowance;
+  }
+
+  /** Of a stream that has ended meanwhile, or was replaced, nothing is written down. */
+  #allow({ stream, incarnation, stored = 0, wanted = stored }: StreamReport): number | null {
+    const limit = this.#record()?.limits.storedBytes ?? null;
+    if (knownIncarnation(this.#database, stream) !== incarnation) return limit === null ? null : stored;
+    const others = readStoredTotal(this.#database) - readStored(this.#database, stream);
+    const allowance = allowBytes({ limit, others, stored, wanted });
+    this.#database.transaction(() => writeStored(this.#database, stream, allowance ?? wanted));
+    return allowance;
   }
 
   /**

@@ -33,6 +33,8 @@ export interface ProjectLimits {
   readonly streamAppendBytesPerMinute?: number | null;
   /** How many it has. */
   readonly streams?: number | null;
+  /** Bytes that all of them store. */
+  readonly storedBytes?: number | null;
 }
 
 /** What may be changed by `PATCH`. */
@@ -73,6 +75,7 @@ export const INITIAL_SETTINGS: ProjectSettings = {
     streamAppendsPerMinute: null,
     streamAppendBytesPerMinute: null,
     streams: null,
+    storedBytes: null,
   },
 };
 

@@ -7,6 +7,7 @@
 import { firstRow, type Database } from "./database.ts";
 import type { StreamNotice } from "./notice-rows.ts";
 import { insertEvent } from "./registry-rows.ts";
+import { readStoredTotal, writeStored } from "./stored-rows.ts";
 
 const TABLES = [
   `CREATE TABLE IF NOT EXISTS streams (
@@ -38,6 +39,8 @@ export interface Counters {
   /** How many have been made, and have ended, since the beginning. */
   readonly created: number;
   readonly ended: number;
+  /** What they store, or were given to store, as far as they have told. */
+  readonly bytes: number;
 }
 
 /**
@@ -47,22 +50,28 @@ export interface Counters {
 export function applyNotice(database: Database, notice: StreamNotice): void {
   database.transaction(() => {
     for (const table of TABLES) database.run(table);
-    const known = firstRow<{ incarnation: number }>(
-      database,
-      "SELECT incarnation FROM streams WHERE name = ?",
-      notice.stream,
-    );
-    if (notice.contentType === null) end(database, notice, known?.incarnation);
-    else if (known === undefined || known.incarnation < notice.incarnation)
-      begin(database, notice, known !== undefined);
+    const known = incarnationOf(database, notice.stream);
+    if (notice.contentType === null) end(database, notice, known);
+    else if (known === undefined || known < notice.incarnation) begin(database, notice, known !== undefined);
   });
+}
+
+/** The newest life of a stream that is known of; `undefined`: it has ended, or was never heard of. */
+export function knownIncarnation(database: Database, stream: string): number | undefined {
+  return hasDirectory(database) ? incarnationOf(database, stream) : undefined;
+}
+
+function incarnationOf(database: Database, stream: string): number | undefined {
+  const sql = "SELECT incarnation FROM streams WHERE name = ?";
+  return firstRow<{ incarnation: number }>(database, sql, stream)?.incarnation;
 }
 
 export function readCounters(database: Database): Counters {
   const row = hasDirectory(database)
     ? firstRow<{ streams: number; created: number; ended: number }>(database, "SELECT * FROM counters WHERE id = 1")
     : undefined;
-  return { streams: row?.streams ?? 0, created: row?.created ?? 0, ended: row?.ended ?? 0 };
+  const bytes = readStoredTotal(database);
+  return { streams: row?.streams ?? 0, created: row?.created ?? 0, ended: row?.ended ?? 0, bytes };
 }
 
 /**
@@ -104,6 +113,7 @@ function begin(
 function end(database: Database, { stream, incarnation, atMs }: StreamNotice, known: number | undefined): void {
   if (known === undefined || known > incarnation) return;
   database.run("DELETE FROM streams WHERE name = ?", stream);
+  writeStored(database, stream, 0);
   count(database, -1, 0, 1);
   insertEvent(database, { name: stream, contentType: null, atMs });
 }

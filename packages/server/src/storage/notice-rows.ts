@@ -22,6 +22,12 @@ export interface StreamNotice {
   readonly atMs: number;
 }
 
+/** News as it is told, with the bytes that the stream stores, and those that it is about to; 0 unless said. */
+export interface StreamReport extends StreamNotice {
+  readonly stored?: number;
+  readonly wanted?: number;
+}
+
 export interface OwedNotice {
   readonly notice: StreamNotice;
   readonly dueAtMs: number;

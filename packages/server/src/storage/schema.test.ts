@@ -25,6 +25,7 @@ const NEW = {
   deleted: false,
   kind: "plain",
   followed: null,
+  allowance: null,
 };
 
 function storedStream(): NodeDatabase {

@@ -31,7 +31,8 @@ const CURRENT: readonly string[] = [
     retention_bytes INTEGER,
     earliest_position INTEGER NOT NULL DEFAULT 0,
     kind TEXT NOT NULL DEFAULT 'plain',
-    followed INTEGER
+    followed INTEGER,
+    allowance_bytes INTEGER
   )`,
   createLogTable("log"),
   `CREATE TABLE producers (
@@ -54,6 +55,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     "ALTER TABLE stream ADD COLUMN kind TEXT NOT NULL DEFAULT 'plain'",
     "ALTER TABLE stream ADD COLUMN followed INTEGER",
   ],
+  ["ALTER TABLE stream ADD COLUMN allowance_bytes INTEGER"],
 ];
 
 /** The first version is 1. */

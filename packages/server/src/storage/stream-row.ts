@@ -6,7 +6,8 @@
  * last renewal on disk · `checkpoint_position`: what log rows before it say about producers and Stream-Seq has been
  * folded into the `producers` table, `stream_seq` and `closure` (JSON, of a closed stream) · `attempts`: JSON, the newest
  * ones when a table of the log was frozen, and where each append ended · `origin`: JSON, of a fork only · `deleted`: 1 once it was
- * deleted while forks need its bytes · retention · `earliest_position`: what lies before it has been let go of.
+ * deleted while forks need its bytes · retention · `earliest_position`: what lies before it has been let go of ·
+ * `allowance_bytes`: what its project lets it store, null: as much as it likes.
  */
 
 import { FOREVER, type Ancestor, type Lifetime, type Retention } from "@durable-streams-cloudflare/protocol";
@@ -58,6 +59,7 @@ export interface StreamRow {
   readonly deleted: boolean;
   readonly kind: StreamKind;
   readonly followed: number | null;
+  readonly allowance: number | null;
 }
 
 type Columns = {
@@ -77,13 +79,15 @@ type Columns = {
   deleted: number;
   kind: StreamKind;
   followed: number | null;
+  allowance_bytes: number | null;
 };
 
 export function readStreamRow(database: Database): StreamRow | undefined {
   const row = firstRow<Columns>(
     database,
     `SELECT incarnation, content_type, ttl_seconds, expires_at_ms, touched_at_ms, checkpoint_position, stream_seq,
-            closure, attempts, origin, deleted, retention_seconds, retention_bytes, earliest_position, kind, followed
+            closure, attempts, origin, deleted, retention_seconds, retention_bytes, earliest_position, kind, followed,
+            allowance_bytes
      FROM stream WHERE id = 1`,
   );
   if (row === undefined) return undefined;
@@ -102,6 +106,7 @@ export function readStreamRow(database: Database): StreamRow | undefined {
     deleted: row.deleted === 1,
     kind: row.kind,
     followed: row.followed,
+    allowance: row.allowance_bytes,
   };
 }
 
@@ -140,6 +145,10 @@ export function markDeleted(database: Database): void {
 
 export function updateFollowed(database: Database, token: number | null): void {
   database.run("UPDATE stream SET followed = ? WHERE id = 1", token);
+}
+
+export function updateAllowance(database: Database, allowance: number | null): void {
+  database.run("UPDATE stream SET allowance_bytes = ? WHERE id = 1", allowance);
 }
 
 export function updateTouchedAt(database: Database, touchedAtMs: number): void {

@@ -2,7 +2,7 @@ import { FOREVER, HEADER, KEEP_ALL, refuse } from "@durable-streams-cloudflare/p
 import { NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
 import { describe, expect, it } from "vitest";
 
-import { appendOf } from "../../test/support/stream-fixture.ts";
+import { appendOf, ROOM } from "../../test/support/stream-fixture.ts";
 import { HotLog } from "../storage/hot-log.ts";
 import { createSchema } from "../storage/schema.ts";
 import { admit, draftOf, type Draft } from "./admission.ts";
@@ -28,7 +28,7 @@ function draft(more: Partial<StreamState> = {}): Draft {
   const state = newState(facts, new HotLog(database));
   state.uncheckpointed.set("p", { epoch: 3, seq: 7 });
   state.streamSeq = "m";
-  return draftOf(Object.assign(state, { tail: 10 }, more), database);
+  return draftOf(Object.assign(state, { tail: 10 }, more), database, ROOM);
 }
 
 function outcomeOf(target: Draft, command: AppendCommand): string {

@@ -37,10 +37,17 @@ export interface Draft {
   closure: Closure | undefined;
   readonly producers: Map<string, ProducerState>;
   readonly attempts: Map<string, number>;
+  /** Bytes that may still be added, and what is answered to more. */
+  room: number;
+  readonly refusal: Refusal;
 }
 
-export function draftOf(state: StreamState, database: Database): Draft {
+/** What may be added to a stream. */
+export type Room = Pick<Draft, "room" | "refusal">;
+
+export function draftOf(state: StreamState, database: Database, room: Room): Draft {
   return {
+    ...room,
     state,
     database,
     tail: state.tail,
@@ -60,6 +67,9 @@ export function admit(draft: Draft, command: AppendCommand): Result<{ admitted: 
   const conflict =
     draft.closure === undefined ? openConflict(draft, command) : closedConflict(draft, draft.closure, command);
   if (conflict !== undefined) return conflict;
+  // Last of all: what was stored before is known, and what only closes needs none.
+  if (command.bytes.length > draft.room) return draft.refusal;
+  draft.room -= command.bytes.length;
   draft.tail += command.bytes.length;
   if (command.streamSeq !== undefined) draft.streamSeq = command.streamSeq;
   if (command.close) draft.closure = command.producer === undefined ? {} : { by: command.producer };

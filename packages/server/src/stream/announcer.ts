@@ -6,8 +6,9 @@
 
 import { REGISTRY_STREAM } from "@durable-streams-cloudflare/protocol";
 
-import { deleteNotice, readNotice, writeNotice } from "../storage/notice-rows.ts";
+import { deleteNotice, readNotice, writeNotice, type StreamNotice } from "../storage/notice-rows.ts";
 import type { DirectoryApi, StreamHost } from "./host.ts";
+import { setAllowance, storedBytes, type StreamState } from "./state.ts";
 
 /** The objects of projects. */
 export interface Directories {
@@ -25,15 +26,20 @@ const RETRY_MS = 30_000;
 export function directoryOf(directories: Directories | undefined, name: string): DirectoryApi | undefined {
   const slash = name.indexOf("/");
   if (directories === undefined || name.slice(slash + 1) === REGISTRY_STREAM) return undefined;
-  return { note: (notice) => directories.getByName(name.slice(0, slash)).note(notice) };
+  return { note: (report) => directories.getByName(name.slice(0, slash)).note(report) };
 }
 
 /** Writes the news down; inside the transaction of what it tells. */
 export function announce(host: StreamHost, incarnation: number, contentType: string | null): void {
   if (host.directory === undefined) return;
-  const atMs = host.now();
+  const notice = newsOf(host, incarnation, contentType);
+  writeNotice(host.database, notice, notice.atMs);
+}
+
+/** @param contentType `null`: the stream has ended. */
+export function newsOf(host: StreamHost, incarnation: number, contentType: string | null): StreamNotice {
   const stream = host.name.slice(host.name.indexOf("/") + 1);
-  writeNotice(host.database, { stream, incarnation, contentType, atMs }, atMs);
+  return { stream, incarnation, contentType, atMs: host.now() };
 }
 
 /** When the alarm must ring for it; `undefined`: there is no news. */
@@ -41,13 +47,20 @@ export function announcementDueAtMs(host: StreamHost): number | undefined {
   return host.directory === undefined ? undefined : readNotice(host.database)?.dueAtMs;
 }
 
-/** Tells the news that is due. Telling it twice does no harm. */
-export async function tellNews(host: StreamHost): Promise<void> {
+/**
+ * Tells the news that is due, and with it what the stream stores. Telling it twice does no harm.
+ * @param current the stream that is there, also after a wait.
+ */
+export async function tellNews(host: StreamHost, current: () => StreamState | undefined): Promise<void> {
   const owed = host.directory === undefined ? undefined : readNotice(host.database);
   if (owed === undefined || owed.dueAtMs > host.now()) return;
   try {
-    await host.directory?.note(owed.notice);
+    const state = current();
+    const stored = state === undefined ? 0 : storedBytes(state);
+    const allowance = await host.directory?.note({ ...owed.notice, stored });
     deleteNotice(host.database, owed.notice);
+    if (state === undefined || state !== current() || owed.notice.contentType === null) return;
+    setAllowance(state, host.database, allowance ?? null);
   } catch {
     const newest = readNotice(host.database);
     if (newest !== undefined) writeNotice(host.database, newest.notice, host.now() + RETRY_MS);

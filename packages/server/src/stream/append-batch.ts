@@ -4,7 +4,7 @@ import type { ProducerClaim, Result } from "@durable-streams-cloudflare/protocol
 
 import type { CommitNotes } from "../storage/commit-notes.ts";
 import type { Database } from "../storage/database.ts";
-import { admit, draftOf, type Draft } from "./admission.ts";
+import { admit, draftOf, type Draft, type Room } from "./admission.ts";
 import type { AppendCommand, AppendFacts } from "./commands.ts";
 import type { LiveFrame } from "./live-frame.ts";
 import { applyCommit, needsCheckpoint, rememberAttempts, writeCheckpoint, type StreamState } from "./state.ts";
@@ -22,9 +22,10 @@ export function appendBatch(
   database: Database,
   batch: readonly AppendCommand[],
   nowMs: number,
+  room: Room,
 ): BatchOutcome {
   if (needsCheckpoint(state)) writeCheckpoint(state, database);
-  const draft = draftOf(state, database);
+  const draft = draftOf(state, database, room);
   const admitted: AppendCommand[] = [];
   const results = batch.map((command): Result<AppendFacts> => {
     const result = admit(draft, command);

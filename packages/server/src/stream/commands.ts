@@ -65,6 +65,8 @@ export interface AppendCommand {
     readonly start: number;
     readonly from: number;
   };
+  /** The edge knows that the project has a limit of bytes; a stream that is older may not have heard of it. */
+  readonly isLimited?: true;
   /**
    * What is wrong with the request itself. The object refuses with it only after the stream's own state had its say:
    * a missing or closed stream comes first [PROTOCOL §5.2, Error Precedence].

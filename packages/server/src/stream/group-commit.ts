@@ -13,6 +13,8 @@ const PENDING_COUNT_MAX = 8_192;
 export interface GroupCommitPorts<Item, Facts> {
   /** Bytes that an item weighs, in the queue and in a batch. */
   readonly weigh: (item: Item) => number;
+  /** What a batch must wait for, if anything. It must not reject. */
+  readonly prepare?: (batch: readonly Item[]) => Promise<void> | undefined;
   /** Writes a batch in one transaction; one result per item, in order. Throws only when nothing was written. */
   readonly commit: (batch: readonly Item[]) => readonly Facts[];
   /** Resolves when everything written so far is durable. */
@@ -87,7 +89,10 @@ export class GroupCommit<Item, Facts> {
 
   async #commitOne(batch: readonly Waiting<Item, Facts>[]): Promise<void> {
     try {
-      const results = this.#ports.commit(batch.map(({ item }) => item));
+      const items = batch.map(({ item }) => item);
+      const prepared = this.#ports.prepare?.(items);
+      if (prepared !== undefined) await prepared;
+      const results = this.#ports.commit(items);
       await this.#ports.sync();
       for (const [index, { resolve, reject }] of batch.entries()) {
         const result = results[index];

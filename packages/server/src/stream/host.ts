@@ -2,15 +2,18 @@
 
 import type { SourceNews } from "../rpc/fan-out.ts";
 import type { Database } from "../storage/database.ts";
-import type { StreamNotice } from "../storage/notice-rows.ts";
+import type { StreamReport } from "../storage/notice-rows.ts";
 import type { SegmentStore } from "../storage/segment-store.ts";
 import type { PeerApi } from "./commands.ts";
 import type { LiveReaders } from "./live-readers.ts";
 
 /** The part of the project's object that streams call. */
 export interface DirectoryApi {
-  /** @throws when the directory cannot be told now. */
-  note(notice: StreamNotice): Promise<void>;
+  /**
+   * @returns how many bytes the stream may store; `null`: as many as it likes.
+   * @throws when the directory cannot be told now.
+   */
+  note(report: StreamReport): Promise<number | null>;
 }
 
 export interface StreamHost {

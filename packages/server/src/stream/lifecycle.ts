@@ -74,6 +74,12 @@ export class Lifecycle {
     return this.#state;
   }
 
+  /** The stream, unless it is deleted. It may be over. */
+  living(): StreamState | undefined {
+    const state = this.stored();
+    return state?.deleted === true ? undefined : state;
+  }
+
   /** @param atLeast the incarnation that the new one must be greater than: a fork's source's. */
   nextIncarnation(atLeast: number): number {
     return mintIncarnation(this.#host.now(), this.#host.random(), Math.max(this.#lastIncarnation, atLeast));
@@ -176,9 +182,8 @@ export class Lifecycle {
     const state = this.stored();
     if (state !== undefined) await this.#expire(state);
     await this.#payDebts();
-    await tellNews(this.#host);
-    await this.#roll();
-    this.#trim();
+    await this.#rollAndTrim();
+    await tellNews(this.#host, () => this.living());
     await collectGarbage(this.#host);
     await this.#cleanUp();
     if (!this.arm()) this.#host.clearAlarm();
@@ -196,6 +201,12 @@ export class Lifecycle {
     if (times.length === 0) return false;
     this.#host.setAlarm(Math.max(Math.min(...times), this.#host.now() + ALARM_DELAY_MS_MIN));
     return true;
+  }
+
+  /** The directory may have heard something else of the stream after its end: it is told of that once more. */
+  tellEndAgain(incarnation: number): void {
+    this.#host.database.transaction(() => announce(this.#host, incarnation, null));
+    this.arm();
   }
 
   /** The last fork of a deleted stream may have gone: then it goes too, and with it what it pinned. */
@@ -228,6 +239,17 @@ export class Lifecycle {
     // By the alarm, in a context of its own: a cascade through a hundred forks must not be a hundred calls deep.
     this.#host.setAlarm(this.#host.now());
     await this.#host.sync();
+  }
+
+  /** What moved on is a good moment for the directory to hear how much is stored. */
+  async #rollAndTrim(): Promise<void> {
+    const state = this.living();
+    const [first, earliest] = [state?.log.first, state?.earliest];
+    await this.#roll();
+    this.#trim();
+    if (state === undefined || state !== this.living()) return;
+    if (state.log.first === first && state.earliest === earliest) return;
+    this.#host.database.transaction(() => announce(this.#host, state.lineage.incarnation, state.contentType));
   }
 
   #renew(state: StreamState): void {

@@ -4,7 +4,7 @@ import { NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import { appendOf, START_MS } from "../../test/support/stream-fixture.ts";
+import { appendOf, ROOM, START_MS } from "../../test/support/stream-fixture.ts";
 import { HotLog } from "../storage/hot-log.ts";
 import { createSchema } from "../storage/schema.ts";
 import { insertStreamRow, readStreamRow } from "../storage/stream-row.ts";
@@ -30,7 +30,7 @@ function newStream(): { database: NodeDatabase; state: StreamState } {
 }
 
 function append(stream: ReturnType<typeof newStream>, ...batch: AppendCommand[]): void {
-  appendBatch(stream.state, stream.database, batch, START_MS);
+  appendBatch(stream.state, stream.database, batch, START_MS, ROOM);
 }
 
 /** One commit with one append each. */

@@ -17,6 +17,7 @@ import { readProducer, upsertProducer } from "../storage/producer-rows.ts";
 import { hasSchema, upgradeSchema } from "../storage/schema.ts";
 import {
   readStreamRow,
+  updateAllowance,
   updateAttempts,
   updateCheckpoint,
   type Origin,
@@ -55,6 +56,8 @@ export interface StreamState {
   readonly kind: StreamKind;
   /** The token by which followers want to be told of appends, if there are any. */
   followed: number | null;
+  /** Bytes that it may store; `null`: as many as it likes. */
+  allowance: number | null;
   /** Deleted by its owner, but forks read from it. */
   deleted: boolean;
   /** Last renewal of a sliding lifetime; `persistedTouchMs` is what the disk knows of it. */
@@ -99,6 +102,7 @@ export function newState(facts: NewStream, log: HotLog): StreamState {
     origin,
     kind,
     followed: null,
+    allowance: null,
     deleted: false,
     touchedAtMs,
     persistedTouchMs: touchedAtMs,
@@ -124,6 +128,7 @@ export function loadState(database: Database, nowMs: number): StreamState | unde
   state.closure = row.closure;
   state.deleted = row.deleted;
   state.followed = row.followed;
+  state.allowance = row.allowance;
   for (const commit of log.notesSince(row.checkpointPosition)) applyCommit(state, commit);
   for (const [attempt, end] of row.attempts) state.attempts.set(attempt, end);
   const newest = log.newestNotes(ATTEMPT_ROWS);
@@ -208,6 +213,18 @@ function forgetCheckpointed(state: StreamState): void {
 /** What is delivered into a session says nothing about whether anybody reads it. */
 export function isRenewedByAppends({ kind }: Pick<StreamState, "kind">): boolean {
   return kind === "plain";
+}
+
+/** Bytes of its own that it still has; what a fork has inherited is not. */
+export function storedBytes({ tail, base, earliest }: StreamState): number {
+  return tail - Math.max(base, earliest);
+}
+
+/** Takes what the project lets it store. One row, if that is news. */
+export function setAllowance(state: StreamState, database: Database, allowance: number | null): void {
+  if (state.allowance === allowance) return;
+  updateAllowance(database, allowance);
+  state.allowance = allowance;
 }
 
 /** How much a renewal may stay in memory only: a tenth of the window. */

@@ -31,6 +31,8 @@ import { HotLog } from "../storage/hot-log.ts";
 import { ROW_BYTES_MAX } from "../storage/log-rows.ts";
 import { createSchema } from "../storage/schema.ts";
 import { insertStreamRow, type Origin, type StreamKind } from "../storage/stream-row.ts";
+import type { Room } from "./admission.ts";
+import { Allowance, PROJECT_STORAGE_FULL } from "./allowance.ts";
 import { announce } from "./announcer.ts";
 import { appendBatch } from "./append-batch.ts";
 import type {
@@ -86,15 +88,18 @@ export class Stream {
   #isNews = false;
   /** What this stream is to those that follow it, and to those that it follows. */
   readonly fanOut: FanOut;
+  readonly #allowance: Allowance;
 
   constructor(host: StreamHost, limits: StreamLimits) {
     this.#host = host;
     this.#limits = limits;
     // What an earlier life of this object was about to tell may not have been told.
     this.#lifecycle = new Lifecycle(host, limits, (state) => this.fanOut.tellFollowersOf(state));
+    this.#allowance = new Allowance(host, (incarnation) => this.#lifecycle.tellEndAgain(incarnation));
     this.#commits = new GroupCommit(
       {
         weigh: (command) => command.bytes.length,
+        prepare: (batch) => this.#allowance.prepare(batch, () => this.#lifecycle.living()),
         commit: (batch) => this.#commit(batch),
         sync: () => this.#sync(),
       },
@@ -334,15 +339,20 @@ export class Stream {
   #commit(batch: readonly AppendCommand[]): readonly Result<AppendFacts>[] {
     const state = this.#lifecycle.require();
     if ("ok" in state) return batch.map(() => state);
-    const isFull = this.#host.databaseBytes() > DATABASE_BYTES_MAX;
-    const commands = isFull ? batch.map(withoutRoom) : batch;
-    const { results, frame } = appendBatch(state, this.#host.database, commands, this.#host.now());
+    const { results, frame } = appendBatch(state, this.#host.database, batch, this.#host.now(), this.#roomOf(state));
     if (frame !== undefined) {
       this.#lifecycle.committed(state);
       this.#host.readers.broadcast(frame);
     } else if (isRenewedByAppends(state) && results.some((result) => result.ok)) this.#lifecycle.touch(state);
     this.#isNews = frame !== undefined;
     return results;
+  }
+
+  /** Of the object, and of what the project lets it store. */
+  #roomOf(state: StreamState): Room {
+    return this.#host.databaseBytes() > DATABASE_BYTES_MAX
+      ? { room: 0, refusal: STORAGE_FULL }
+      : { room: this.#allowance.roomOf(state), refusal: PROJECT_STORAGE_FULL };
   }
 
   async #sync(): Promise<void> {
@@ -363,14 +373,9 @@ export class Stream {
 /** An object takes 10 GB; what is above this is left for closing, deleting and moving bytes to R2. */
 const DATABASE_BYTES_MAX = 9_500_000_000;
 
-/** An append when the object is full: refused after the stream's own state had its say. Closing alone still goes. */
-function withoutRoom(command: AppendCommand): AppendCommand {
-  if (command.bytes.length === 0) return command;
-  const { problem } = refuse("storage-full", "The stream's object has no room for more.", {
-    hint: "Bind SEGMENTS, so that old bytes move to R2, or go on in another stream.",
-  });
-  return { fault: problem, ...command };
-}
+const STORAGE_FULL = refuse("storage-full", "The stream's object has no room for more.", {
+  hint: "Bind SEGMENTS, so that old bytes move to R2, or go on in another stream.",
+});
 
 function noPage(end: number): PageFacts {
   return { page: new Uint8Array(), end, cold: [] };

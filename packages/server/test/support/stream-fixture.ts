@@ -1,7 +1,8 @@
-import { KEEP_ALL } from "@durable-streams-cloudflare/protocol";
+import { KEEP_ALL, refuseNotFound } from "@durable-streams-cloudflare/protocol";
 import { utf8 } from "@durable-streams-cloudflare/testkit";
 import { FakeHost } from "@durable-streams-cloudflare/testkit/node-host";
 
+import type { Room } from "../../src/stream/admission.ts";
 import type { AppendCommand, CreateCommand, PeerApi } from "../../src/stream/commands.ts";
 import { LiveReaders } from "../../src/stream/live-readers.ts";
 import { Stream } from "../../src/stream/stream.ts";
@@ -17,6 +18,9 @@ export const LIMITS = {
   segmentBytesMin: 2 ** 18,
   segmentAgeSeconds: 86_400,
 };
+
+/** Of a stream that may store as much as it likes. */
+export const ROOM: Room = { room: Infinity, refusal: refuseNotFound() };
 
 export function newHost(name?: string): Host {
   return new FakeHost((sockets) => new LiveReaders(sockets), START_MS, name);

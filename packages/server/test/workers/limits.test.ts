@@ -230,6 +230,63 @@ describe("a limit of streams", () => {
   });
 });
 
+describe("a limit of bytes", () => {
+  const full = async (response: Response) => [response.status, await problemCode(response)];
+  const put = (path: string, token: string, body: string): Promise<Response> => {
+    const headers = { Authorization: `Bearer ${token}`, "Content-Type": "text/plain" };
+    return service.fetch(path, { method: "PUT", headers, body });
+  };
+
+  it("refuses appends and creations that would be beyond it, of old streams too, and says what they store", async () => {
+    const project = await newProject(service);
+    const path = await newProjectStream(service, project, "12345");
+    const token = await newToken(project);
+    await tellProject(path);
+    await limit(project, { storedBytes: 10 });
+    expect((await append(path, token, "67890")).status).toBe(204);
+    const refused = await append(path, token, "x");
+    expect(refused.headers.get("Retry-After")).toBe("60");
+    expect(await full(refused)).toEqual([507, "project-storage-full"]);
+    expect(await full(await put(`${path}-more`, token, "x"))).toEqual([507, "project-storage-full"]);
+    expect((await put(path, token, "")).status).toBe(200);
+    expect((await put(`${path}-empty`, token, "")).status).toBe(201);
+    expect(await content(path, token)).toBe("1234567890");
+    const listed = await service.fetch(`/v1/projects/${project.name}/streams`, withToken("GET", token));
+    expect(await listed.json()).toMatchObject({ counters: { bytes: 10 } });
+    await service.fetch(path, withToken("DELETE", token));
+    await tellProject(path);
+    expect((await put(`${path}-more`, token, "x")).status).toBe(201);
+  });
+
+  it("holds up what estuaries bring into sessions, and none of it is lost", async () => {
+    const project = await newProject(service, { limits: { storedBytes: 15 } });
+    const path = await newProjectStream(service, project, "");
+    const token = await newToken(project);
+    const session = `/v1/stream/${project.name}/session`;
+    const source = path.slice("/v1/stream/".length);
+    const subscribe = withToken("POST", token, { estuaryId: "session" });
+    expect((await service.fetch(`/v1/estuary/subscribe/${source}`, subscribe)).status).toBe(200);
+    for (const each of [path, session]) await tellProject(each);
+    const note = vi.spyOn(ProjectDO.prototype, "note");
+    expect((await append(path, token, "12345678")).status).toBe(204);
+    const asked = expect.objectContaining({ stream: "session", wanted: 8 });
+    await vi.waitFor(() => expect(note).toHaveBeenCalledWith(asked), { timeout: 10_000 });
+    expect(await content(session, token)).toBe("");
+    await limit(project, { storedBytes: 16 });
+    await vi.waitFor(async () => expect(await content(session, token)).toBe("12345678"), { timeout: 20_000 });
+  });
+
+  it("costs an append no call where there is none", async () => {
+    const project = await newProject(service);
+    const path = await newProjectStream(service, project);
+    await tellProject(path);
+    const calls = vi.spyOn(ProjectDO.prototype, "note");
+    const token = await newToken(project);
+    for (let count = 0; count < 5; count += 1) expect((await append(path, token, "x")).status).toBe(204);
+    expect(calls).not.toHaveBeenCalled();
+  });
+});
+
 it("a change of one limit leaves the others", async () => {
   const project = await newProject(service, { limits: { streams: 5 } });
   await limit(project, { requestsPerMinute: 100 });

@@ -21,7 +21,7 @@ import { readJson, type Json } from "../json-body.ts";
 import { refusedResponse } from "../problem-response.ts";
 import { refuseRequest, type RateLimiter } from "../rate-limit.ts";
 import { StreamClient } from "../stream-client.ts";
-import { refuseStreamTooMany, type CountStreams } from "../stream-quota.ts";
+import { refuseCreation, type CountersOf } from "../stream-quota.ts";
 import { STREAM_ROOT } from "../target.ts";
 
 const BODY_BYTES_MAX = 1024 * 1024;
@@ -36,7 +36,7 @@ export interface EstuaryPorts {
   /** The sessions' own streams. */
   readonly streams: DurableObjectNamespace<StreamDO>;
   readonly limiter: RateLimiter;
-  readonly countStreams: CountStreams | undefined;
+  readonly counters: CountersOf | undefined;
   /** `undefined`: this server has no estuaries. */
   readonly estuaries: DurableObjectNamespace<EstuaryDO> | undefined;
 }
@@ -167,9 +167,9 @@ async function subscribe(call: Call, sources: readonly string[]): Promise<Result
 
 /** To follow something makes the session, which is a stream as any other, unless it is there. */
 function refuseSession({ ports, project, granted, estuaryId }: Call): Promise<Refusal | undefined> {
-  const { countStreams, streams } = ports;
+  const { counters, streams } = ports;
   const stream = new StreamClient(streams, `${project}/${estuaryId}`);
-  return refuseStreamTooMany({ countStreams, granted, project, stream });
+  return refuseCreation({ counters, granted, project, stream, bytes: 0 });
 }
 
 async function unsubscribeOne(call: Call): Promise<Handled> {

@@ -10,7 +10,7 @@ import {
   type Result,
 } from "@durable-streams-cloudflare/protocol";
 
-import type { ForkCommand } from "../../stream/commands.ts";
+import type { AppendCommand, ForkCommand } from "../../stream/commands.ts";
 import { refuseUnauthenticated } from "../authorize.ts";
 import { appendResponse, parseAppend, withProducerHeaders } from "../codec/append.ts";
 import { createResponse, parseCreate } from "../codec/create.ts";
@@ -22,7 +22,7 @@ import { longPoll } from "../live/long-poll.ts";
 import { serverSentEvents } from "../live/sse.ts";
 import { startReading } from "../paging.ts";
 import { refuseAboveLimits } from "../rate-limit.ts";
-import { refuseStreamTooMany } from "../stream-quota.ts";
+import { refuseCreation } from "../stream-quota.ts";
 import { parseTargetPath, STREAM_ROOT } from "../target.ts";
 
 type Handled = Result<{ response: Response }>;
@@ -74,7 +74,7 @@ async function create(exchange: Exchange): Promise<Handled> {
   const limited = refuseAppend(exchange, command.bytes.length);
   const tooMuch = limited === undefined ? undefined : await limited;
   if (tooMuch !== undefined) return tooMuch;
-  const tooMany = await refuseStreamTooMany({ ...exchange, project: exchange.target.project });
+  const tooMany = await refuseCreation({ ...exchange, project: exchange.target.project, bytes: command.bytes.length });
   if (tooMany !== undefined) return tooMany;
   const facts = await stream.call((stub) => stub.create(command));
   return facts.ok ? { ok: true, response: createResponse(facts, locationOf(request.url)) } : facts;
@@ -100,7 +100,9 @@ async function forkSource(exchange: Exchange, asked: ForkRequest): Promise<Resul
 
 async function append(exchange: Exchange): Promise<Handled> {
   const { request, config, stream, appends, keepAlive } = exchange;
-  const command = await parseAppend(request, config.appendBytesMax);
+  const parsed = await parseAppend(request, config.appendBytesMax);
+  const hasLimit = (exchange.granted.limits?.storedBytes ?? null) !== null;
+  const command: AppendCommand = hasLimit ? { ...parsed, isLimited: true } : parsed;
   const limited = refuseAppend(exchange, command.bytes.length);
   const tooMuch = limited === undefined ? undefined : await limited;
   if (tooMuch !== undefined) return tooMuch;

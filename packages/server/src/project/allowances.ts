@@ -1,0 +1,31 @@
+/** How much of what a project may use is given to one of its streams: something to spare, so that it seldom asks. */
+
+const KIB = 1024;
+/** A stream is given so much more than it asks for: a share of what it stores, within these bounds. */
+const SPARE_BYTES_MIN = 4 * KIB;
+const SPARE_BYTES_MAX = 4 * KIB * KIB;
+const SPARE_DIVISOR = 16;
+/** And never more than this share of what the project has left: nothing when that is little, to be exact then. */
+const LEFT_DIVISOR = 16;
+
+export interface BytesAsked {
+  /** `null`: the project has no limit. */
+  readonly limit: number | null;
+  /** What its other streams were given. */
+  readonly others: number;
+  readonly stored: number;
+  /** What the stream would store, had it what it asks for. */
+  readonly wanted: number;
+}
+
+/** How many bytes the stream may store; what it stores already when it cannot have what it wants. */
+export function allowBytes({ limit, others, stored, wanted }: BytesAsked): number | null {
+  if (limit === null) return null;
+  const left = limit - others - wanted;
+  if (left < 0) return stored;
+  const most = Math.floor(left / LEFT_DIVISOR);
+  // Who asks for nothing may never come back for it.
+  if (wanted === stored || most < SPARE_BYTES_MIN) return wanted;
+  const share = Math.max(Math.floor(wanted / SPARE_DIVISOR), SPARE_BYTES_MIN);
+  return wanted + Math.min(share, SPARE_BYTES_MAX, most);
+}

@@ -1,0 +1,91 @@
+/** A project with limits and its streams, on Node.js: what they ask each other happens as it would between objects. */
+import { NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
+
+import { ProjectOwner } from "../../src/project/owner.ts";
+import type { ProjectLimits } from "../../src/project/record.ts";
+import type { StreamReport } from "../../src/storage/notice-rows.ts";
+import type { Stream } from "../../src/stream/stream.ts";
+import { newHost, START_MS, streamOn, type Host } from "./stream-fixture.ts";
+
+const NAME = "p";
+
+export class LimitedProject {
+  readonly #database = new NodeDatabase();
+  readonly #hosts = new Map<string, Host>();
+  readonly #streams = new Map<string, Stream>();
+  nowMs = START_MS;
+  /** What streams have asked. */
+  reports: StreamReport[] = [];
+  /** Set it, and the project does not answer. */
+  isDown = false;
+  /** Called when a stream's report has arrived and its answer has not. */
+  onReport: (report: StreamReport) => Promise<void> = async () => undefined;
+
+  static async with(limits: ProjectLimits): Promise<LimitedProject> {
+    const project = new LimitedProject();
+    await project.owner().create({ name: NAME, settings: { limits }, secret: undefined });
+    return project;
+  }
+
+  /** The project's object, as it comes back after an eviction. */
+  owner(): ProjectOwner {
+    const host = {
+      now: () => this.nowMs,
+      newKid: () => "kid",
+      newSecret: () => "x".repeat(43),
+      publish: async () => undefined,
+      removeStream: async () => undefined,
+      registryStream: () => {
+        throw new Error("There is no registry here.");
+      },
+      setAlarm: () => undefined,
+      clearAlarm: () => undefined,
+      sync: async () => undefined,
+    };
+    return new ProjectOwner(this.#database, host, NAME);
+  }
+
+  stream(name: string): Stream {
+    const known = this.#streams.get(name);
+    return known ?? this.evict(name);
+  }
+
+  /** The stream's object comes back from disk. */
+  evict(name: string): Stream {
+    const stream = streamOn(this.host(name));
+    this.#streams.set(name, stream);
+    return stream;
+  }
+
+  host(name: string): Host {
+    const known = this.#hosts.get(name);
+    if (known !== undefined) return known;
+    const note = async (report: StreamReport): Promise<number | null> => {
+      this.reports.push(report);
+      if (this.isDown) throw new Error("The project does not answer.");
+      const answer = await this.owner().note(report);
+      await this.onReport(report);
+      return answer;
+    };
+    const host = Object.assign(newHost(`${NAME}/${name}`), { directory: { note } });
+    Object.defineProperty(host, "nowMs", { get: () => this.nowMs });
+    this.#hosts.set(name, host);
+    return host;
+  }
+
+  /** The bytes that a stream answers with. */
+  async storedBy(name: string): Promise<number> {
+    const head = this.stream(name).head();
+    return head.ok ? head.tail - head.earliest : 0;
+  }
+
+  /** Has a stream tell what it has to tell. */
+  async ring(name: string): Promise<void> {
+    this.nowMs += 1_000;
+    await this.stream(name).alarm();
+  }
+
+  get bytes(): number {
+    return this.owner().counters().bytes;
+  }
+}
