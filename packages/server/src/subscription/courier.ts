@@ -8,6 +8,7 @@ import type { Result } from "@durable-streams-cloudflare/protocol";
 import type { DeliverCommand, DeliverFacts, SourceEnd } from "../rpc/fan-out.ts";
 import { deleteLink, linksOfSession, updateBehind, updateCaughtUp, type LinkRow } from "../storage/link-rows.ts";
 import type { SubscriptionHost } from "./host.ts";
+import type { Pace } from "./pace.ts";
 import type { Pages, Piece } from "./pages.ts";
 
 /** A link that fails is tried again after this long, then after twice as long, and so on. */
@@ -19,6 +20,7 @@ const GONE: ReadonlySet<string> = new Set(["stream-not-found", "stream-deleted",
 
 export interface Route {
   readonly pages: Pages;
+  readonly pace: Pace;
   readonly contentType: string;
   /** How far links that keep up have got. */
   readonly shared: (session: string) => number;
@@ -104,6 +106,7 @@ export class Courier {
 
   async #deliver(row: LinkRow, { from, begin, to, bytes, ends, owner }: Piece, end?: SourceEnd): Promise<Outcome> {
     this.#route.left -= 1;
+    await this.#route.pace.pass();
     const command: DeliverCommand = {
       source: this.#host.name,
       link: row.link,

@@ -19,6 +19,8 @@ export interface SubscriptionHost {
   session(name: string): SessionApi;
   /** Milliseconds since 1970. */
   now(): number;
+  /** Resolves a moment later, when others have had their turn. */
+  pause(): Promise<void>;
   /** Resolves when everything written so far is durable. */
   sync(): Promise<void>;
   /** Deletes all that is stored, alarm included. */

@@ -22,12 +22,15 @@ import type { SourceState } from "./source-state.ts";
 export class Links {
   readonly #host: SubscriptionHost;
   readonly #source: SourceState;
+  readonly #wake: () => void;
   #lastToken = 0;
   #making = 0;
 
-  constructor(host: SubscriptionHost, source: SourceState) {
+  /** @param wake asks for a turn: there is something to bring, or to tidy up. */
+  constructor(host: SubscriptionHost, source: SourceState, wake: () => void) {
     this.#host = host;
     this.#source = source;
+    this.#wake = wake;
   }
 
   /** Links that are being made: the source must not be told that nobody follows it. */
@@ -44,6 +47,7 @@ export class Links {
       return await this.#make(command);
     } finally {
       this.#making -= 1;
+      if (hasLinkTables(this.#host.database) && !hasLinks(this.#host.database)) this.#wake();
     }
   }
 
@@ -59,6 +63,7 @@ export class Links {
       const current = readLink(database, command);
       if (current !== undefined && current.until === null) this.#drain(current, tail.tail);
     } else if (row !== undefined && !command.drain) deleteLink(database, row);
+    this.#wake();
     await this.#host.sync();
     return { ok: true };
   }
@@ -110,7 +115,7 @@ export class Links {
     const { database } = this.#host;
     const { session, sessionIncarnation, link, format } = command;
     if (readLink(database, command) !== undefined) return;
-    this.#meet(incarnation, contentType, start);
+    const isFirst = this.#meet(incarnation, contentType, start);
     for (const earlier of linksOfSession(database, session)) {
       if (earlier.sessionIncarnation !== sessionIncarnation) deleteLink(database, earlier);
       else if (earlier.until === null && earlier.link < link) this.#drain(earlier, start);
@@ -128,17 +133,21 @@ export class Links {
       position,
     });
     // A source that is closed says so to each new link.
-    if (this.#source.row.closedAt !== null) this.#source.write({ closedAt: null });
+    const isClosed = this.#source.row.closedAt !== null;
+    if (isClosed) this.#source.write({ closedAt: null });
+    // A link beside others, at the place where they are, waits with them for what comes.
+    if (isFirst || isBehind || isClosed) this.#wake();
   }
 
-  /** The first link of a life of the source; links to an earlier life are over. */
-  #meet(incarnation: number, contentType: string, position: number): void {
+  /** Links to an earlier life of the source are over. @returns whether this link is the first of its life. */
+  #meet(incarnation: number, contentType: string, position: number): boolean {
     const known = this.#source.row.incarnation;
     const isFirst = !hasLinks(this.#host.database);
-    if (known === incarnation && !isFirst) return;
+    if (known === incarnation && !isFirst) return false;
     const endedIncarnation = isFirst ? 0 : known;
     const activeAtMs = this.#host.now();
     this.#source.beginAnew({ incarnation, contentType, position, closedAt: null, endedIncarnation, activeAtMs });
+    return true;
   }
 
   /** A call that makes the link may still be on its way. */
@@ -164,5 +173,6 @@ export class Links {
     const position = row.position ?? Math.max(row.start, this.#source.sharedPosition(row.session));
     if (position >= until) deleteLink(database, row);
     else updateUntil(database, row, position, until);
+    this.#wake();
   }
 }

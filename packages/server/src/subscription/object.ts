@@ -24,6 +24,9 @@ import { Subscription } from "./subscription.ts";
 /** A session that has not answered by then is tried again later, so that it does not hold up the others. */
 const DELIVER_MS_MAX = 15_000;
 
+/** Any wait for the clock lets the event loop look at its sockets. */
+const PAUSE_MS = 1;
+
 export interface SubscriptionEnv {
   readonly SEGMENTS?: R2Bucket;
   readonly STREAMS: { getByName(name: string): SourceApi & SessionApi };
@@ -46,6 +49,7 @@ export class SubscriptionDO extends DurableObject<SubscriptionEnv> implements Su
         deliver: async (command) => detach(await within(DELIVER_MS_MAX, env.STREAMS.getByName(name).deliver(command))),
       }),
       now: () => Date.now(),
+      pause: () => scheduler.wait(PAUSE_MS),
       sync: () => storage.sync(),
       purge: () => storage.deleteAll(),
       setAlarm: (atMs) => void storage.setAlarm(atMs),

@@ -10,6 +10,7 @@ import { forEach } from "../rpc/for-each.ts";
 import { hasLinks, sessionsAfter, sessionsBehind, sessionsUpTo } from "../storage/link-rows.ts";
 import { Courier, type Route } from "./courier.ts";
 import { SOURCE_GONE, type SubscriptionHost } from "./host.ts";
+import { Pace } from "./pace.ts";
 import { Pages, type Piece } from "./pages.ts";
 import { EVERYBODY, type SourceState } from "./source-state.ts";
 
@@ -28,10 +29,12 @@ const CALLS_MAX_BEHIND = 4;
 export class Rounds {
   readonly #host: SubscriptionHost;
   readonly #source: SourceState;
+  readonly #pace: Pace;
 
   constructor(host: SubscriptionHost, source: SourceState) {
     this.#host = host;
     this.#source = source;
+    this.#pace = new Pace(() => host.pause());
   }
 
   /** @returns whether there is more to do at once. */
@@ -112,7 +115,7 @@ export class Rounds {
   #routeOf(pages: Pages, left: number, target: Route["target"]): Route {
     const { incarnation, contentType, closedAt, endedIncarnation } = this.#source.row;
     const shared = (session: string): number => this.#source.sharedPosition(session);
-    return { pages, incarnation, contentType, shared, target, endedIncarnation, closedAt, left };
+    return { pages, pace: this.#pace, incarnation, contentType, shared, target, endedIncarnation, closedAt, left };
   }
 }
 

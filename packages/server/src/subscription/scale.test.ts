@@ -3,7 +3,9 @@ import { FakeHost } from "@durable-streams-cloudflare/testkit/node-host";
 import { expect, it } from "vitest";
 
 import { START_MS } from "../../test/support/stream-fixture.ts";
+import { settled } from "../../test/support/world.ts";
 import type { DeliverCommand, DeliverFacts, PullCommand, SourceApi } from "../rpc/fan-out.ts";
+import { BURST } from "./pace.ts";
 import { Subscription } from "./subscription.ts";
 
 const FOLLOWERS = 10_000;
@@ -19,6 +21,9 @@ class Sessions {
   /** Bytes that each has taken. */
   readonly taken = new Map<string, number>();
   calls = 0;
+  /** Calls since others had their turn, and the most there ever were. */
+  sincePause = 0;
+  sincePauseMost = 0;
   underWay = 0;
   underWayMost = 0;
   bytesUnderWayMost = 0;
@@ -27,6 +32,8 @@ class Sessions {
 
   async deliver(session: string, command: DeliverCommand): Promise<Result<DeliverFacts>> {
     this.calls += 1;
+    this.sincePause += 1;
+    this.sincePauseMost = Math.max(this.sincePauseMost, this.sincePause);
     this.underWay += 1;
     this.underWayMost = Math.max(this.underWayMost, this.underWay);
     this.bytesUnderWayMost = Math.max(this.bytesUnderWayMost, this.underWay * command.bytes.length);
@@ -71,6 +78,7 @@ it(`one publish reaches ${FOLLOWERS} sessions in turns of bounded work, also whe
   let life = { isOver: false };
   const boot = (): Subscription => {
     const own = (life = { isOver: false });
+    sessions.sincePause = 0;
     return new Subscription({
       name: base.name,
       database: base.database,
@@ -84,6 +92,10 @@ it(`one publish reaches ${FOLLOWERS} sessions in turns of bounded work, also whe
         },
       }),
       now: () => base.nowMs,
+      pause: async () => {
+        await settled();
+        sessions.sincePause = 0;
+      },
       sync: async () => undefined,
       purge: () => base.purge(),
       setAlarm: (atMs) => base.setAlarm(atMs),
@@ -119,6 +131,7 @@ it(`one publish reaches ${FOLLOWERS} sessions in turns of bounded work, also whe
   const rows = base.database.rowsWritten - rowsBefore;
   expect([...sessions.taken.values()].every((bytes) => bytes === APPEND_BYTES)).toBe(true);
   expect(sessions.taken.size).toBe(FOLLOWERS);
+  expect(sessions.sincePauseMost).toBe(BURST);
   expect(sessions.underWayMost).toBeLessThanOrEqual(CALLS_MAX);
   // After its death it does not know how far the last batch had got.
   expect(sessions.calls).toBeGreaterThan(FOLLOWERS);

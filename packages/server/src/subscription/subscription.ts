@@ -33,26 +33,18 @@ export class Subscription {
   constructor(host: SubscriptionHost) {
     this.#host = host;
     this.#source = new SourceState(host.database);
-    this.#links = new Links(host, this.#source);
+    this.#links = new Links(host, this.#source, () => this.#wake());
     this.#rounds = new Rounds(host, this.#source);
   }
 
   /** Begins a link. May be repeated: the first time counts. */
-  async link(command: LinkCommand): Promise<Result<LinkFacts>> {
-    try {
-      return await this.#links.link(command);
-    } finally {
-      this.#wake();
-    }
+  link(command: LinkCommand): Promise<Result<LinkFacts>> {
+    return this.#links.link(command);
   }
 
   /** Ends a link. What was published before still arrives, unless the session is gone. May be repeated. */
-  async unlink(command: UnlinkCommand): Promise<Result<object>> {
-    try {
-      return await this.#links.unlink(command);
-    } finally {
-      this.#wake();
-    }
+  unlink(command: UnlinkCommand): Promise<Result<object>> {
+    return this.#links.unlink(command);
   }
 
   /** The source says that there is news. */

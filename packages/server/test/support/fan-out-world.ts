@@ -55,7 +55,12 @@ export class FanOutWorld extends World<Core, Key> {
     const wire = <Api extends object>(to: Key): Api => this.#wire<Api>(doer, to);
     const { name } = own;
     if (key.startsWith("subscription:")) {
-      return new Subscription({ ...own, stream: (to) => wire(`stream:${to}`), session: (to) => wire(`stream:${to}`) });
+      return new Subscription({
+        ...own,
+        stream: (to) => wire(`stream:${to}`),
+        session: (to) => wire(`stream:${to}`),
+        pause: () => Promise.resolve(),
+      });
     }
     if (key.startsWith("estuary:")) {
       return new Estuary({
