@@ -1,5 +1,7 @@
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { request, type ClientRequest, type IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -23,8 +25,10 @@ afterEach(async () => {
   rmSync(dataDir, { recursive: true, force: true });
 });
 
-async function start(options: { port?: number; vars?: Record<string, string> } = {}): Promise<ServerProcess> {
-  const server = await startServer({ dataDir, ...options });
+async function start(
+  options: { port?: number; vars?: Record<string, string>; flags?: readonly string[] } = {},
+): Promise<ServerProcess> {
+  const server = await startServer({ dataDir, ...options, flags: ["--metrics-port", "0", ...(options.flags ?? [])] });
   servers.push(server);
   return server;
 }
@@ -59,6 +63,19 @@ async function read(url: string): Promise<unknown> {
   const response = await fetch(`${url}/v1/stream/kept?offset=-1`);
   expect(response.status).toBe(200);
   return response.json();
+}
+
+/** An append whose body stops in the middle. */
+function beginAppend(url: string): { body: ClientRequest; answer: Promise<number | undefined> } {
+  const headers = { "Content-Type": "application/json" };
+  const body = request(`${url}/v1/stream/kept`, { method: "POST", headers, agent: false });
+  const answer = once(body, "response").then(([response]) => (response as IncomingMessage).resume().statusCode);
+  body.write("[1,");
+  return { body, answer };
+}
+
+async function metricsOf(server: ServerProcess): Promise<string> {
+  return (await fetch(server.metricsUrl ?? "")).text();
 }
 
 function workerdPid(): number {
@@ -122,14 +139,70 @@ describe("nothing stays behind", () => {
     await eventually(async () => server.log().includes("crashed 5 times"), 10_000);
     expect(await server.stop()).toBe(1);
   });
+});
 
-  it("when it is told to end while a reader follows a stream for an hour", async () => {
-    const server = await start({ vars: { SSE_SESSION_SECONDS: "3600" } });
+describe("told to end, the server", () => {
+  it("ends live reads between two events, and answers a long-poll", async () => {
+    const server = await start({ vars: { SSE_SESSION_SECONDS: "3600", LONG_POLL_TIMEOUT_MS: "25000" } });
     await create(server.url);
-    const reader = await fetch(`${server.url}/v1/stream/kept?offset=-1&live=sse`);
+    await append(server.url, { n: 1 });
+    const stream = `${server.url}/v1/stream/kept`;
+    const followers = await Promise.all(Array.from({ length: 8 }, () => fetch(`${stream}?offset=-1&live=sse`)));
+    const poll = fetch(`${stream}?offset=now&live=long-poll`);
+    await expect.poll(async () => metricsOf(server)).toContain("durable_streams_live_reads 9\n");
     expect(await server.stop()).toBe(0);
-    await reader.text().catch(() => "cut off");
+    for (const follower of followers) {
+      expect(await follower.text()).toMatch(/^event: data\ndata:\[{"n":1}\]\n\nevent: control\ndata:.*\n\n$/);
+    }
+    expect((await poll).status).toBe(204);
   });
+
+  it("finishes what is in flight", async () => {
+    const server = await start({ flags: ["--drain-seconds", "60"] });
+    await create(server.url);
+    const { body, answer } = beginAppend(server.url);
+    await expect.poll(async () => metricsOf(server)).toContain("durable_streams_requests_in_flight 1\n");
+    const stopped = server.stop();
+    // From then on workerd takes no more connections, this one included.
+    await expect.poll(() => metricsOf(server), { timeout: 10_000 }).toContain("durable_streams_up 0\n");
+    body.end("2]");
+    expect(await answer).toBe(204);
+    expect(await stopped).toBe(0);
+    const again = await start();
+    expect(await read(again.url)).toEqual([1, 2]);
+  });
+
+  it("cuts off what takes longer than --drain-seconds", async () => {
+    const server = await start({ flags: ["--drain-seconds", "0"] });
+    await create(server.url);
+    const { answer } = beginAppend(server.url);
+    await expect.poll(async () => metricsOf(server)).toContain("durable_streams_requests_in_flight 1\n");
+    await Promise.all([expect(answer).rejects.toThrow("socket hang up"), expect(server.stop()).resolves.toBe(0)]);
+  });
+});
+
+it("Prometheus gets counts of requests, of processes and of the disk, on loopback", async () => {
+  const server = await start();
+  await create(server.url);
+  await append(server.url, { n: 1 });
+  const metrics = await fetch(server.metricsUrl ?? "");
+  expect(metrics.headers.get("Content-Type")).toContain("text/plain; version=0.0.4");
+  expect(new URL(server.metricsUrl ?? "").hostname).toBe("127.0.0.1");
+  const text = await metrics.text();
+  // A line of a comment, or a name, perhaps labels, and a number.
+  for (const line of text.trimEnd().split("\n")) {
+    expect(line).toMatch(/^(# (HELP|TYPE) \w+ .+|\w+(\{\w+="[^"]*"(,\w+="[^"]*")*\})? [\d.e+-]+)$/);
+  }
+  expect(text).toContain('durable_streams_requests_total{method="POST",live="",status="204"} 1\n');
+  expect(text).toMatch(/^durable_streams_process_resident_bytes\{process="workerd"\} [1-9]\d{6,}$/m);
+  expect(text).toMatch(/^durable_streams_data_free_bytes [1-9]\d+$/m);
+  await expect.poll(() => metricsOf(server)).toMatch(/^durable_streams_data_files [1-9]\d*$/m);
+
+  const crashed = workerdPid();
+  process.kill(crashed, "SIGKILL");
+  await eventually(async () => workerdPid() !== crashed && (await fetch(`${server.url}/readyz`)).ok, 10_000);
+  expect(await metricsOf(server)).toMatch(/^durable_streams_up 1\n(.*\n){2}durable_streams_workerd_crashes_total 1$/m);
+  expect((await fetch(new URL("/other", server.metricsUrl))).status).toBe(404);
 });
 
 describe("the launcher refuses", () => {
@@ -153,6 +226,7 @@ describe("the launcher refuses", () => {
     [["--prot", "1"], "--prot"],
     [["--var", "NO_SUCH_SETTING:1"], "NO_SUCH_SETTING"],
     [["--var", "LOG_LEVEL:loud"], "LOG_LEVEL"],
+    [["--host", "0.0.0.0"], "AUTH_MODE"],
   ])("%j, with exit code 2", (flags, culprit) => {
     const { status, stderr } = launch(...flags);
     expect(status).toBe(2);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { HELP, parseArguments } from "./arguments.ts";
+import { formatHelp, parseArguments } from "./arguments.ts";
 import { EXIT, Failure } from "./failure.ts";
 
 describe("parseArguments", () => {
@@ -10,6 +10,8 @@ describe("parseArguments", () => {
       port: 4437,
       dataDir: undefined,
       variables: {},
+      metricsPort: undefined,
+      drainSeconds: 5,
       quiet: false,
       readyJson: false,
       help: false,
@@ -18,11 +20,13 @@ describe("parseArguments", () => {
 
   it("reads every flag, and splits --var at its first colon only", () => {
     const argv = ["--port=0", "--host", "[::1]", "--data-dir", "/d", "--var", "A:http://x:1", "--var", "B:", "--quiet"];
-    expect(parseArguments([...argv, "--ready-json", "-h"])).toEqual({
+    expect(parseArguments([...argv, "--metrics-port=0", "--drain-seconds", "30", "--ready-json", "-h"])).toEqual({
       host: "::1",
       port: 0,
       dataDir: "/d",
       variables: { A: "http://x:1", B: "" },
+      metricsPort: 0,
+      drainSeconds: 30,
       quiet: true,
       readyJson: true,
       help: true,
@@ -40,6 +44,9 @@ describe("parseArguments", () => {
     [["--port", "65536"], "65536"],
     [["--port", "80a"], "80a"],
     [["--port", ""], "--port"],
+    [["--metrics-port", "x"], "--metrics-port"],
+    [["--drain-seconds", "3601"], "3601"],
+    [["--drain-seconds", "-1"], "--drain-seconds"],
     [["--host", "a b"], "a b"],
     [["--data-dir", ""], "--data-dir"],
     [["--var", "LOG_LEVEL=info"], "LOG_LEVEL=info"],
@@ -50,12 +57,22 @@ describe("parseArguments", () => {
     expect(failure.exitCode).toBe(EXIT.usage);
     expect(failure.message).toContain(culprit);
     expect(failure.message).not.toContain("\n");
-    expect(failure.fix).toContain("npm start -- ");
+    expect(failure.fix).toMatch(/--|flags are/);
   });
 
   it("has a line of help for each flag", () => {
-    for (const flag of ["port", "host", "data-dir", "var", "quiet", "ready-json", "help"]) {
-      expect(HELP).toMatch(new RegExp(`^  --${flag} `, "m"));
+    for (const flag of [
+      "port",
+      "host",
+      "data-dir",
+      "var",
+      "metrics-port",
+      "drain-seconds",
+      "quiet",
+      "ready-json",
+      "help",
+    ]) {
+      expect(formatHelp("x")).toMatch(new RegExp(`^  --${flag} `, "m"));
     }
   });
 });

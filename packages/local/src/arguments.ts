@@ -1,56 +1,73 @@
 import { parseArgs } from "node:util";
 
 import { EXIT, Failure } from "./failure.ts";
+import { DRAIN_MS_DEFAULT, PORT_DEFAULT } from "./server.ts";
+import { SECRETS } from "./settings.ts";
 
 export interface Arguments {
   readonly host: string;
   /** 0 asks for any free port. */
   readonly port: number;
-  /** As given; undefined means the default of `main.ts`. */
+  /** As given; undefined means the default of the command. */
   readonly dataDir: string | undefined;
-  /** Settings by name, overriding those of wrangler.toml. */
+  /** Settings by name. */
   readonly variables: Readonly<Record<string, string>>;
   readonly quiet: boolean;
+  /** Where Prometheus may scrape, on loopback; `undefined`: nowhere. 0 asks for any free port. */
+  readonly metricsPort: number | undefined;
+  /** How long requests in flight may go on when the server is told to end. */
+  readonly drainSeconds: number;
   readonly readyJson: boolean;
   readonly help: boolean;
 }
 
-const PORT_DEFAULT = 4437;
 const PORT_MAX = 65_535;
+const DRAIN_SECONDS_DEFAULT = DRAIN_MS_DEFAULT / 1000;
+const DRAIN_SECONDS_MAX = 3_600;
 
 const OPTIONS = {
   port: { type: "string" },
   host: { type: "string" },
   "data-dir": { type: "string" },
+  "metrics-port": { type: "string" },
+  "drain-seconds": { type: "string" },
   var: { type: "string", multiple: true },
   quiet: { type: "boolean" },
   "ready-json": { type: "boolean" },
   help: { type: "boolean", short: "h" },
 } as const;
 
-export const HELP = `Runs the Durable Streams server on this machine; its data stays on disk.
+/** @param command how this program is called, up to its flags. */
+export function formatHelp(command: string): string {
+  return `Runs the Durable Streams server on this machine; its data stays on disk.
 
-  npm start -- [flags]
+  ${command} [flags]
 
   --port N           port to listen on; 0 takes any free one (default ${PORT_DEFAULT})
   --host ADDRESS     address to listen on (default 127.0.0.1)
   --data-dir DIR     where the data lives (default .data)
-  --var NAME:VALUE   overrides a setting of wrangler.toml; repeatable
+  --var NAME:VALUE   a setting of the server; repeatable
+  --metrics-port N   serves http://127.0.0.1:N/metrics for Prometheus; 0 takes any free port (default: not at all)
+  --drain-seconds N  how long requests may go on when the server is told to end (default ${DRAIN_SECONDS_DEFAULT})
   --quiet            prints no banner
   --ready-json       prints one line of JSON on stdout when the server is ready
   --help             prints this
 
-Settings for --var: packages/server/src/config.ts. Everything else: packages/local/README.md
+Secrets are read from the environment: ${SECRETS.join(", ")}.
+Settings: docs/configuration.md. Everything else: docs/serve.md
 `;
+}
 
 /** @throws Failure with the exit code for misuse. */
 export function parseArguments(argv: readonly string[]): Arguments {
   const values = parseFlags(argv);
   return {
     host: parseHost(values.host ?? "127.0.0.1"),
-    port: parsePort(values.port ?? String(PORT_DEFAULT)),
+    port: parsePort("--port", values.port ?? String(PORT_DEFAULT)),
     dataDir: parseDataDir(values["data-dir"]),
     variables: Object.fromEntries((values.var ?? []).map(parseVariable)),
+    metricsPort: values["metrics-port"] === undefined ? undefined : parsePort("--metrics-port", values["metrics-port"]),
+    drainSeconds: parseSeconds("--drain-seconds", values["drain-seconds"] ?? String(DRAIN_SECONDS_DEFAULT)),
     quiet: values.quiet ?? false,
     readyJson: values["ready-json"] ?? false,
     help: values.help ?? false,
@@ -63,7 +80,7 @@ function parseFlags(argv: readonly string[]) {
   } catch (error) {
     // Node explains a wrong flag in several sentences; the first says what is wrong.
     const [reason] = (error instanceof Error ? error.message : String(error)).split(/\.\s|\n/);
-    throw misuse(`${reason}.`, `flags are ${flagNames()}; npm start -- --help explains them`);
+    throw misuse(`${reason}.`, `flags are ${flagNames()}; --help explains them`);
   }
 }
 
@@ -73,28 +90,31 @@ function flagNames(): string {
     .join(" ");
 }
 
-function parsePort(text: string): number {
-  const port = Number(text);
-  if (!/^\d{1,5}$/.test(text) || port > PORT_MAX) {
-    throw misuse(
-      `--port must be a whole number from 0 to ${PORT_MAX}, but is "${text}".`,
-      `npm start -- --port ${PORT_DEFAULT}`,
-    );
-  }
-  return port;
+function parsePort(flag: string, text: string): number {
+  return parseWhole(flag, text, PORT_MAX, `${flag} ${PORT_DEFAULT}`);
+}
+
+function parseSeconds(flag: string, text: string): number {
+  return parseWhole(flag, text, DRAIN_SECONDS_MAX, `${flag} ${DRAIN_SECONDS_DEFAULT}`);
+}
+
+function parseWhole(flag: string, text: string, max: number, fix: string): number {
+  const number = Number(text);
+  if (/^\d{1,9}$/.test(text) && number <= max) return number;
+  throw misuse(`${flag} must be a whole number from 0 to ${max}, but is "${text}".`, fix);
 }
 
 /** A host may be written as in a URL, so `[::1]` is `::1`. */
 function parseHost(text: string): string {
   const host = text.replace(/^\[(.*)\]$/, "$1");
   if (!/^[\w.:%-]+$/.test(host)) {
-    throw misuse(`--host must be an address or a host name, but is "${text}".`, "npm start -- --host 127.0.0.1");
+    throw misuse(`--host must be an address or a host name, but is "${text}".`, "--host 127.0.0.1");
   }
   return host;
 }
 
 function parseDataDir(text: string | undefined): string | undefined {
-  if (text === "") throw misuse("--data-dir must name a directory, but is empty.", "npm start -- --data-dir .data");
+  if (text === "") throw misuse("--data-dir must name a directory, but is empty.", "--data-dir .data");
   return text;
 }
 
@@ -102,7 +122,7 @@ function parseDataDir(text: string | undefined): string | undefined {
 function parseVariable(text: string): [name: string, value: string] {
   const [, name, value] = /^([A-Za-z_]\w*):(.*)$/s.exec(text) ?? [];
   if (name === undefined || value === undefined) {
-    throw misuse(`--var takes NAME:VALUE, but got "${text}".`, "npm start -- --var LOG_LEVEL:info");
+    throw misuse(`--var takes NAME:VALUE, but got "${text}".`, "--var LOG_LEVEL:info");
   }
   return [name, value];
 }

@@ -5,32 +5,19 @@ import { tmpdir } from "node:os";
 import { basename, dirname, extname, join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 
-import type { Unstable_MiniflareWorkerOptions } from "wrangler";
-
 import { Failure } from "./failure.ts";
 import { fingerprint, haveChangedSince, isCurrent, type Fingerprint } from "./fingerprint.ts";
+import type { WorkerBundle, WorkerConfig } from "./worker-bundle.ts";
 
-/** wrangler.toml, but for its vars, in the form that Miniflare takes. */
-export type WorkerOptions = Omit<Unstable_MiniflareWorkerOptions["workerOptions"], "modulesRules" | "bindings">;
-
-export interface Bundle {
-  /** The one module that `wrangler deploy` would upload. */
-  readonly script: string;
-  readonly config: WorkerConfig;
-}
-
-export interface WorkerConfig {
-  readonly options: WorkerOptions;
-  /** The vars of wrangler.toml, and those of .dev.vars if it is there. */
-  readonly vars: Readonly<Record<string, unknown>>;
-}
-
-interface CachedBundle extends Bundle {
+interface CachedBundle extends WorkerBundle {
   readonly inputs: Fingerprint;
 }
 
 /** Files besides the sources that decide what the bundle and its options are. */
 const CONFIG_FILES = ["wrangler.toml", ".dev.vars", "pnpm-lock.yaml", "packages/local/src/bundle.ts"];
+
+/** The Worker of wrangler.toml, and what the launcher asks of it. */
+const ENTRY = "packages/local/src/worker/main.ts";
 
 /** The server must start without a network: no telemetry, no check for a newer wrangler. */
 const WRANGLER_ENVIRONMENT = {
@@ -44,12 +31,12 @@ const WRANGLER_ENVIRONMENT = {
  * The Worker as `wrangler deploy` would upload it, and its configuration. Loading wrangler and bundling takes two
  * seconds, so the result is kept until one of its input files changes.
  */
-export async function loadBundle(root: string): Promise<Bundle> {
+export async function loadBundle(root: string): Promise<WorkerBundle> {
   const cachePath = join(root, "node_modules/.cache/durable-streams-local/bundle.json");
   const cached = readCache(cachePath);
   if (cached !== undefined && isCurrent(root, cached.inputs)) return cached;
   const startedAt = Date.now();
-  const [built, config] = await Promise.all([bundleWorker(root), readConfig(root)]);
+  const [built, config] = await Promise.all([bundleWorker(root), readLocalConfig(root)]);
   const paths = [...CONFIG_FILES, ...built.inputs];
   const bundle: CachedBundle = { script: built.script, config, inputs: fingerprint(root, paths) };
   // A file that was edited meanwhile may be in the bundle in its old form and in the fingerprint in its new one.
@@ -57,20 +44,35 @@ export async function loadBundle(root: string): Promise<Bundle> {
   return bundle;
 }
 
-async function readConfig(root: string): Promise<WorkerConfig> {
+/** The Worker for other machines: as `loadBundle`, without anything of this one. */
+export async function buildBundle(root: string): Promise<WorkerBundle> {
+  const [{ script }, config] = await Promise.all([bundleWorker(root), readPublicConfig(root)]);
+  return { script, config };
+}
+
+/** Its vars are also those of .dev.vars, if it is there. */
+async function readLocalConfig(root: string): Promise<WorkerConfig> {
   Object.assign(process.env, WRANGLER_ENVIRONMENT);
   const { unstable_getMiniflareWorkerOptions } = await import("wrangler");
   const { workerOptions } = unstable_getMiniflareWorkerOptions(join(root, "wrangler.toml"));
-  // The module rules are about bundling, which is done without Miniflare.
-  const { modulesRules: _, bindings, ...options } = workerOptions;
+  // The module rules are about bundling, which is done without Miniflare; the path is only of this machine.
+  const { modulesRules: _, rootPath: __, bindings, ...options } = workerOptions;
   return { options, vars: { ...(bindings as Record<string, unknown> | undefined) } };
+}
+
+/** Of wrangler.toml alone: .dev.vars may hold secrets. */
+export async function readPublicConfig(root: string): Promise<WorkerConfig> {
+  const { options } = await readLocalConfig(root);
+  const { unstable_readConfig } = await import("wrangler");
+  const { vars } = unstable_readConfig({ config: join(root, "wrangler.toml") });
+  return { options, vars };
 }
 
 async function bundleWorker(root: string): Promise<{ script: string; inputs: string[] }> {
   const outDir = mkdtempSync(join(tmpdir(), "durable-streams-bundle-"));
   try {
     const metafile = join(outDir, "meta.json");
-    await runWrangler(root, ["deploy", "--dry-run", "--outdir", outDir, "--metafile", metafile]);
+    await runWrangler(root, ["deploy", ENTRY, "--dry-run", "--outdir", outDir, "--metafile", metafile]);
     return { script: readOnlyModule(outDir), inputs: readInputs(metafile) };
   } finally {
     rmSync(outDir, { recursive: true, force: true });

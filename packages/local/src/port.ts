@@ -50,14 +50,14 @@ function explain(error: unknown, host: string, port: number): Failure {
     case "EADDRINUSE":
       return new Failure(
         `Port ${port} on ${host} is taken by another program.`,
-        `end it, or take another port: npm start -- --port ${port + 1} (0 takes any free one)`,
+        `end it, or take another port: --port ${port + 1} (0 takes any free one)`,
       );
     case "EACCES":
-      return new Failure(`This user may not listen on port ${port}.`, "take one above 1023: npm start -- --port 4437");
+      return new Failure(`This user may not listen on port ${port}.`, "take one above 1023: --port 4437");
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
     case "EAI_AGAIN":
-      return new Failure(`${host} is no address of this machine.`, "npm start -- --host 127.0.0.1", EXIT.usage);
+      return new Failure(`${host} is no address of this machine.`, "--host 127.0.0.1", EXIT.usage);
     default:
       return new Failure(`Cannot listen on ${host}, port ${port}: ${String(error)}`, "choose another --host or --port");
   }

@@ -4,14 +4,15 @@ import { fileURLToPath } from "node:url";
 
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 
-import type { Bundle } from "./bundle.ts";
+import { askForMetrics, controlPath, endLiveReads } from "./control.ts";
 import { Failure } from "./failure.ts";
 import { endsWithin, processRecordPath, readProcessRecord } from "./process-record.ts";
-import { publicSocket } from "./public-socket.ts";
+import { sockets } from "./sockets.ts";
+import type { WorkerBundle } from "./worker-bundle.ts";
 import { WORKERD_PATH } from "./workerd-path.ts";
 
 export interface RuntimeOptions {
-  readonly bundle: Bundle;
+  readonly bundle: WorkerBundle;
   readonly settings: Readonly<Record<string, unknown>>;
   readonly host: string;
   readonly port: number;
@@ -21,7 +22,14 @@ export interface RuntimeOptions {
 }
 
 export interface Runtime {
-  /** Ends accepting, lets requests in flight finish within the given time, and ends workerd. */
+  /** How often workerd had to be started again. */
+  crashes(): number;
+  /**
+   * What the Worker has counted, for Prometheus.
+   * @throws Error while workerd does not answer.
+   */
+  metrics(): Promise<string>;
+  /** Ends accepting and live reads, lets requests in flight finish within the given time, and ends workerd. */
   stop(drainMs: number): Promise<void>;
 }
 
@@ -35,19 +43,27 @@ const CRASH_WINDOW_MS = 60_000;
 
 /** Starts workerd by Miniflare, which simulates the bindings (R2, KV, Queues, …) that workerd alone does not have. */
 export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
-  process.env["TMPDIR"] = emptyTemporaryDir(options.dataDir);
+  const temporaryDir = emptyTemporaryDir(options.dataDir);
+  const control = controlPath(temporaryDir);
+  delete process.env["DS_STOPPING"];
+  process.env["TMPDIR"] = temporaryDir;
   process.env["MINIFLARE_WORKERD_PATH"] = executable(GUARD);
   process.env["DS_WORKERD"] = WORKERD_PATH;
+  process.env["DS_CONTROL"] = control;
   process.env["DS_PROCESS_RECORD"] = processRecordPath(options.dataDir);
   const log = new RuntimeLog(options.onFailure);
-  const miniflare = new Miniflare(miniflareOptions(options, log));
+  const crashes = new CrashCounter(options.onFailure);
+  const miniflare = new Miniflare(miniflareOptions(options, log, crashes, control));
   await miniflare.ready.catch((error: unknown) => {
     throw explain(error, options.port);
   });
   return {
+    crashes: () => crashes.total,
+    metrics: () => askForMetrics(control),
     stop: async (drainMs) => {
       process.env["DS_STOPPING"] = "1";
       log.mute(); // Miniflare takes workerd's end for a crash.
+      await endLiveReads(control).catch(() => undefined); // It is gone already, or was not there yet.
       await drain(options.dataDir, drainMs);
       await miniflare.dispose();
     },
@@ -75,25 +91,25 @@ function executable(path: string): string {
 function emptyTemporaryDir(dataDir: string): string {
   const path = join(dataDir, "tmp");
   rmSync(path, { recursive: true, force: true });
-  mkdirSync(path);
+  mkdirSync(path, { mode: 0o700 });
   return path;
 }
 
-function miniflareOptions(options: RuntimeOptions, log: Log) {
+function miniflareOptions(options: RuntimeOptions, log: Log, crashes: CrashCounter, control: string) {
   return convertV4MiniflareOptions({
     cf: false, // Otherwise Request.cf would be fetched from the internet.
     logRequests: false,
     log,
     handleStructuredLogs: ({ message }) => void process.stderr.write(`${message}\n`),
     resourcePersistencePath: options.dataDir,
-    unsafeHandleRuntimeRestart: crashCounter(options.onFailure),
+    unsafeHandleRuntimeRestart: () => crashes.count(),
     workers: [
       {
         ...options.bundle.config.options,
         name: WORKER_NAME,
         modules: [{ type: "ESModule", path: "worker.js", contents: options.bundle.script }],
         bindings: options.settings as Record<string, string>,
-        unsafeBindings: [publicSocket(options.host, options.port)],
+        unsafeBindings: [sockets(options.host, options.port, control)],
       },
     ],
   });
@@ -112,19 +128,27 @@ async function drain(dataDir: string, drainMs: number): Promise<void> {
 }
 
 /** Miniflare restarts a crashed workerd at once; one that keeps crashing is given up. */
-function crashCounter(onFailure: RuntimeOptions["onFailure"]): () => void {
-  let crashes: number[] = [];
-  return () => {
+class CrashCounter {
+  readonly #onFailure: RuntimeOptions["onFailure"];
+  #recentMs: number[] = [];
+  total = 0;
+
+  constructor(onFailure: RuntimeOptions["onFailure"]) {
+    this.#onFailure = onFailure;
+  }
+
+  count(): void {
     const now = performance.now();
-    crashes = [...crashes.filter((at) => now - at < CRASH_WINDOW_MS), now];
-    if (crashes.length < CRASHES_MAX) return;
-    onFailure(
+    this.total += 1;
+    this.#recentMs = [...this.#recentMs.filter((at) => now - at < CRASH_WINDOW_MS), now];
+    if (this.#recentMs.length < CRASHES_MAX) return;
+    this.#onFailure(
       new Failure(
-        `workerd crashed ${crashes.length} times within a minute.`,
+        `workerd crashed ${this.#recentMs.length} times within a minute.`,
         "read its last messages above; nothing acknowledged is lost, so start again when the cause is gone",
       ),
     );
-  };
+  }
 }
 
 /** Miniflare's own warnings and errors, on stderr. */

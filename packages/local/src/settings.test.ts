@@ -1,6 +1,10 @@
 import { expect, it } from "vitest";
 
-import { localSettings } from "./settings.ts";
+import { localSettings as merge, refuseUnmeantExposure, SECRETS } from "./settings.ts";
+
+function localSettings(configured: Record<string, string>, given: Record<string, string>, environment = {}) {
+  return merge({ configured, given, environment });
+}
 
 it("is open to one tenant on this machine, whatever wrangler.toml says of the deployment", () => {
   const settings = localSettings({ TENANCY: "path", AUTH_MODE: "project", LOG_LEVEL: "error" }, {});
@@ -33,4 +37,21 @@ it("refuses values that the server refuses, all of them in one message", () => {
   expect(() => localSettings({ LOG_LEVEL: "loud" }, { TENANCY: "many" })).toThrow(
     expect.objectContaining({ exitCode: 2, message: expect.stringMatching(/TENANCY[^]*LOG_LEVEL/) }),
   );
+});
+
+it("takes secrets from the environment, and nothing else", () => {
+  const secret = "x".repeat(32);
+  const environment = { ADMIN_SECRET: secret, LOG_LEVEL: "info", PATH: "/bin" };
+  expect(localSettings({}, {}, environment)).toEqual({
+    TENANCY: "single",
+    AUTH_MODE: "none",
+    ADMIN_SECRET: secret,
+  });
+  expect(SECRETS).toEqual(["ADMIN_SECRET", "PROJECT_SECRET", "ORIGIN_SECRET"]);
+});
+
+it("is open to other machines without tokens only when that is said", () => {
+  expect(() => refuseUnmeantExposure("0.0.0.0", {})).toThrow(expect.objectContaining({ exitCode: 2 }));
+  for (const AUTH_MODE of ["none", "project"]) refuseUnmeantExposure("0.0.0.0", { AUTH_MODE });
+  refuseUnmeantExposure("127.0.0.1", {});
 });

@@ -1,17 +1,34 @@
-import { parseConfig, SETTINGS } from "../../server/src/config.ts";
+import { parseConfig, SETTINGS } from "@durable-streams-cloudflare/server/config";
+
+import { isLoopback } from "./banner.ts";
 import { EXIT, Failure } from "./failure.ts";
 
 type Settings = Readonly<Record<string, unknown>>;
 
+export interface SettingSources {
+  /** Of wrangler.toml, and of .dev.vars where that is read. */
+  readonly configured: Settings;
+  /** Of `--var`. */
+  readonly given: Readonly<Record<string, string>>;
+  /** Only secrets are taken from it: a command line is seen by everybody on the machine. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
 /** What a pasted curl line needs. Only `--var` changes these: wrangler.toml and .dev.vars speak of the deployment. */
 const LOCAL_DEFAULTS = { TENANCY: "single", AUTH_MODE: "none" } as const;
 
+/** The names of the settings that are secrets. */
+export const SECRETS: readonly string[] = Object.entries(SETTINGS).flatMap(([name, setting]) =>
+  "isSecret" in setting ? [name] : [],
+);
+
 /**
- * The settings that the server runs with: those of wrangler.toml and .dev.vars, then the local defaults, then `--var`.
+ * The settings that the server runs with: those of wrangler.toml, then the local defaults, then secrets of the
+ * environment, then `--var`.
  * @throws Failure when `--var` names no setting, or any value is refused by the server's own parser.
  */
-export function localSettings(configured: Settings, overrides: Readonly<Record<string, string>>): Settings {
-  for (const name of Object.keys(overrides)) {
+export function localSettings({ configured, given, environment }: SettingSources): Settings {
+  for (const name of Object.keys(given)) {
     if (!Object.hasOwn(SETTINGS, name)) {
       throw new Failure(
         `--var ${name}: there is no such setting.`,
@@ -20,12 +37,26 @@ export function localSettings(configured: Settings, overrides: Readonly<Record<s
       );
     }
   }
-  const settings = { ...configured, ...LOCAL_DEFAULTS, ...overrides };
+  const secrets = Object.fromEntries(SECRETS.flatMap((name) => (environment[name] ? [[name, environment[name]]] : [])));
+  const settings = { ...configured, ...LOCAL_DEFAULTS, ...secrets, ...given };
   try {
     parseConfig(settings);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    throw new Failure(message, "change these in --var NAME:VALUE, wrangler.toml or .dev.vars", EXIT.usage);
+    throw new Failure(message, "change these in --var NAME:VALUE, or in the environment for secrets", EXIT.usage);
   }
   return settings;
+}
+
+/**
+ * A server that other machines reach and that lets everybody do everything must be meant.
+ * @throws Failure when only the defaults say so.
+ */
+export function refuseUnmeantExposure(host: string, { AUTH_MODE }: Readonly<Record<string, string>>): void {
+  if (AUTH_MODE !== undefined || isLoopback(host)) return;
+  throw new Failure(
+    `On ${host} everybody who reaches this machine could read and change everything.`,
+    "ask for tokens: --var AUTH_MODE:project; or say that it is meant: --var AUTH_MODE:none",
+    EXIT.usage,
+  );
 }

@@ -1,23 +1,39 @@
 import { once } from "node:events";
 
-import { expect, it, onTestFinished, vi } from "vitest";
+import { beforeEach, expect, it, onTestFinished, vi } from "vitest";
 
-import { takeSignals } from "./signals.ts";
+import { keepSignals, takeSignals } from "./signals.ts";
 
-it("is the only one to hear a signal, once, however often it was called", async () => {
+beforeEach(() => {
   const before = process.listeners("SIGHUP");
   onTestFinished(() => {
     process.removeAllListeners("SIGHUP");
     for (const listener of before) process.on("SIGHUP", listener);
   });
-  const library = vi.fn<() => void>();
-  const ours = vi.fn<() => void>();
-  takeSignals(ours);
-  process.on("SIGHUP", library);
-  takeSignals(ours);
+});
+
+async function hangUp(): Promise<void> {
   const arrived = once(process, "SIGHUP");
   process.kill(process.pid, "SIGHUP");
   await arrived;
+}
+
+it("whoever takes signals is the only one to hear them, once", async () => {
+  const [others, ours] = [vi.fn<() => void>(), vi.fn<() => void>()];
+  process.on("SIGHUP", others);
+  takeSignals(ours);
+  await hangUp();
+  expect(ours).toHaveBeenCalledOnce();
+  expect(others).not.toHaveBeenCalled();
+});
+
+it("libraries that are loaded meanwhile hear none, and who listened before still does", async () => {
+  const [library, ours] = [vi.fn<() => void>(), vi.fn<() => void>()];
+  process.on("SIGHUP", ours);
+  const restore = keepSignals();
+  process.on("SIGHUP", library);
+  restore();
+  await hangUp();
   expect(ours).toHaveBeenCalledOnce();
   expect(library).not.toHaveBeenCalled();
 });

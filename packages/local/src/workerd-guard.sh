@@ -7,6 +7,9 @@
 # The launcher and `kill9` of the tests look up which process serves; `process-record.ts` reads this.
 printf '%s\n%s\n' "$$" "$DS_WORKERD $*" >"$DS_PROCESS_RECORD"
 
+# A workerd that crashed leaves its socket behind, and the next could not listen.
+rm -f "$DS_CONTROL"
+
 # A terminal sends Ctrl-C to the whole group, but only the launcher decides how workerd ends.
 trap '' INT HUP TERM
 

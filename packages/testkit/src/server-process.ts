@@ -14,6 +14,8 @@ export interface ServerOptions {
   readonly port?: number;
   /** Settings by name, as `npm start -- --var`. */
   readonly vars?: Readonly<Record<string, string | number>>;
+  /** Flags of the launcher besides those. */
+  readonly flags?: readonly string[];
 }
 
 export interface ServerProcess {
@@ -21,6 +23,8 @@ export interface ServerProcess {
   /** Of the launcher; workerd is its child. */
   readonly pid: number;
   readonly dataDir: string;
+  /** Of Prometheus's page, with `--metrics-port`. */
+  readonly metricsUrl: string | undefined;
   /** Of the workerd that runs now. */
   workerdPid(): number;
   /** What the server has written to stderr: its log lines. */
@@ -38,9 +42,14 @@ const POLL_MS = 5;
  * Starts the server that `npm start` starts, and returns once it is ready.
  * @throws Error with what the launcher said, when it ends instead.
  */
-export async function startServer({ dataDir, port = 0, vars = {} }: ServerOptions): Promise<ServerProcess> {
+export async function startServer({
+  dataDir,
+  port = 0,
+  vars = {},
+  flags: more = [],
+}: ServerOptions): Promise<ServerProcess> {
   const variables = Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}:${value}`]);
-  const flags = ["--port", String(port), "--data-dir", dataDir, "--quiet", "--ready-json", ...variables];
+  const flags = ["--port", String(port), "--data-dir", dataDir, "--quiet", "--ready-json", ...variables, ...more];
   const child = spawn(process.execPath, [LAUNCHER, ...flags], { stdio: ["ignore", "pipe", "pipe"] });
   const killWithTests = (): void => void child.kill("SIGKILL");
   process.once("exit", killWithTests);
@@ -50,11 +59,12 @@ export async function startServer({ dataDir, port = 0, vars = {} }: ServerOption
 
   const ready = await Promise.race([readReadyLine(child), exited.then(() => undefined)]);
   if (ready === undefined) throw new Error(`the server ended with exit code ${child.exitCode}:\n${log}`);
-  const { url, pid } = ready;
+  const { url, pid, metricsUrl } = ready;
   return {
     url,
     pid,
     dataDir,
+    metricsUrl,
     workerdPid: () => readWorkerdPid(dataDir),
     log: () => log,
     stop: async () => {
@@ -75,6 +85,7 @@ export async function startServer({ dataDir, port = 0, vars = {} }: ServerOption
 interface ReadyLine {
   readonly url: string;
   readonly pid: number;
+  readonly metricsUrl?: string;
 }
 
 async function readReadyLine(child: ChildProcess): Promise<ReadyLine | undefined> {

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
-import { loadBundle, type Bundle } from "@durable-streams-cloudflare/local/bundle";
+import { loadBundle } from "@durable-streams-cloudflare/local/bundle";
+import type { WorkerBundle } from "@durable-streams-cloudflare/local/worker-bundle";
 import { WORKERD_PATH } from "@durable-streams-cloudflare/local/workerd-path";
 
 import type { Target } from "./target.ts";
@@ -71,7 +72,7 @@ interface BareOptions {
   readonly durableObjects: Readonly<Record<string, { readonly className: string }>>;
 }
 
-function formatConfig({ config }: Bundle, port: number, overrides: Record<string, string>): string {
+function formatConfig({ config }: WorkerBundle, port: number, overrides: Record<string, string>): string {
   const options = config.options as unknown as BareOptions;
   const objects = Object.entries(options.durableObjects);
   const bindings = [

@@ -1,0 +1,74 @@
+import { opendir, stat, statfs } from "node:fs/promises";
+import { join } from "node:path";
+
+import { metric } from "./prometheus.ts";
+
+interface Usage {
+  readonly bytes: number;
+  readonly files: number;
+}
+
+const PAUSE_MS_MIN = 60_000;
+/** Of the time, at the most one part in so many goes into measuring. */
+const PAUSE_FACTOR = 20;
+
+/** How much a data directory holds. A stream is a file, so this is measured beside the requests for it. */
+export class DataUsage {
+  readonly #dataDir: string;
+  #latest: Usage | undefined;
+  #nextAtMs = 0;
+  #isMeasuring = false;
+
+  constructor(dataDir: string) {
+    this.#dataDir = dataDir;
+  }
+
+  /** What was measured last, and begins to measure anew if that was long ago. */
+  latest(): Usage | undefined {
+    if (!this.#isMeasuring && performance.now() >= this.#nextAtMs) void this.#measure();
+    return this.#latest;
+  }
+
+  async #measure(): Promise<void> {
+    this.#isMeasuring = true;
+    const startedAtMs = performance.now();
+    // A file may go while it is counted; the next time is soon.
+    this.#latest = (await usageOf(this.#dataDir).catch(() => undefined)) ?? this.#latest;
+    const endedAtMs = performance.now();
+    this.#nextAtMs = endedAtMs + Math.max(PAUSE_MS_MIN, PAUSE_FACTOR * (endedAtMs - startedAtMs));
+    this.#isMeasuring = false;
+  }
+}
+
+/** One directory and one file at a time. */
+async function usageOf(directory: string): Promise<Usage> {
+  let [bytes, files] = [0, 0];
+  for await (const entry of await opendir(directory)) {
+    const path = join(directory, entry.name);
+    const found = entry.isDirectory() ? await usageOf(path) : { bytes: await bytesOf(path), files: 1 };
+    bytes += found.bytes;
+    files += found.files;
+  }
+  return { bytes, files };
+}
+
+async function bytesOf(path: string): Promise<number> {
+  try {
+    return (await stat(path)).size;
+  } catch {
+    return 0; // Removed in the meantime.
+  }
+}
+
+export async function dataMetrics(dataDir: string, usage: Usage | undefined): Promise<string> {
+  const { bavail, bsize } = await statfs(dataDir);
+  return [
+    metric("durable_streams_data_bytes", "gauge", "Bytes of all files in the data directory.", valueOf(usage?.bytes)),
+    metric("durable_streams_data_files", "gauge", "Files in the data directory.", valueOf(usage?.files)),
+    metric("durable_streams_data_free_bytes", "gauge", "Bytes that its file system has left.", valueOf(bavail * bsize)),
+  ].join("");
+}
+
+function valueOf(value: number | undefined): string[] {
+  return value === undefined ? [] : [` ${value}`];
+}

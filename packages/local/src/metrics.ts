@@ -1,0 +1,58 @@
+/** What Prometheus scrapes: the Worker's own counts, and what only its launcher sees. */
+
+import { once } from "node:events";
+import { createServer } from "node:http";
+
+import { DataUsage, dataMetrics } from "./data-usage.ts";
+import { processMetrics } from "./process-metrics.ts";
+import { readProcessRecord } from "./process-record.ts";
+import { metric, PROMETHEUS_TYPE } from "./prometheus.ts";
+import type { Runtime } from "./runtime.ts";
+
+/** Numbers of requests and bytes are nobody else's business. */
+export const METRICS_HOST = "127.0.0.1";
+
+export interface MetricsServer {
+  readonly url: string;
+  stop(): void;
+}
+
+/** Answers `GET /metrics` until it is stopped. */
+export async function serveMetrics(port: number, runtime: Runtime, dataDir: string): Promise<MetricsServer> {
+  const usage = new DataUsage(dataDir);
+  usage.latest();
+  const server = createServer((request, response) => {
+    if (request.method !== "GET" || request.url !== "/metrics") return void response.writeHead(404).end();
+    collect(runtime, dataDir, usage).then(
+      (text) => response.writeHead(200, { "Content-Type": PROMETHEUS_TYPE }).end(text),
+      (error: unknown) => response.writeHead(500).end(String(error)),
+    );
+  });
+  await once(server.listen(port, METRICS_HOST), "listening");
+  server.unref();
+  return {
+    url: `http://${METRICS_HOST}:${port}/metrics`,
+    stop: () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+async function collect(runtime: Runtime, dataDir: string, usage: DataUsage): Promise<string> {
+  // A workerd that is being restarted does not answer; its counts begin again at 0 then.
+  const ofWorker = await runtime.metrics().catch(() => undefined);
+  const workerd = readProcessRecord(dataDir);
+  return [
+    metric("durable_streams_up", "gauge", "Whether workerd answers.", [` ${ofWorker === undefined ? 0 : 1}`]),
+    metric("durable_streams_workerd_crashes_total", "counter", "How often workerd had to be started again.", [
+      ` ${runtime.crashes()}`,
+    ]),
+    ofWorker ?? "",
+    processMetrics([
+      { role: "launcher", pid: process.pid },
+      ...(workerd === undefined ? [] : [{ role: "workerd", pid: workerd.pid } as const]),
+    ]),
+    await dataMetrics(dataDir, usage.latest()),
+  ].join("");
+}

@@ -1,0 +1,54 @@
+import { fileURLToPath } from "node:url";
+
+import type { Plugin, V4WorkerOptions } from "miniflare";
+
+/**
+ * A plugin of Miniflare that adds the sockets which the server listens on, straight to the Worker: the public one, and
+ * the launcher's own. Miniflare's entry socket leads through a Worker of its own, which costs most of the throughput. Its
+ * `unsafeDirectSockets` does not, but lets every client forge `request.cf` and open a control connection that skips the
+ * Worker's authentication.
+ */
+const SOCKETS = "sockets";
+
+interface Addresses {
+  readonly public: string;
+  readonly control: string;
+}
+
+/** The form in which Miniflare hands a plugin's binding back to it. */
+interface SocketsBinding {
+  readonly dev: { readonly options: Addresses };
+}
+
+type UnsafeBinding = NonNullable<V4WorkerOptions["unsafeBindings"]>[number];
+
+/** @param controlPath where the entry point `Control` of the Worker answers. */
+export function sockets(host: string, port: number, controlPath: string): UnsafeBinding {
+  const address = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+  const options = { public: address, control: `unix:${controlPath}` };
+  return { name: SOCKETS, type: SOCKETS, plugin: { package: fileURLToPath(import.meta.url), name: SOCKETS }, options };
+}
+
+/**
+ * Miniflare imports this file by the `package` above, and looks for this export.
+ * @public
+ */
+export const plugins: Readonly<Record<string, Plugin>> = {
+  [SOCKETS]: {
+    getBindings: () => [],
+    getNodeBindings: () => ({}),
+    getServices: ({ options: { config } }) => {
+      const binding = config.env?.[SOCKETS] as unknown as SocketsBinding;
+      const { public: publicAddress, control } = binding.dev.options;
+      const name = `core:user:${config.name}`; // Miniflare's name for the service that is our Worker.
+      return {
+        services: [],
+        extensions: [],
+        sockets: [
+          { name: "public", address: publicAddress, service: { name }, http: {} },
+          { name: "control", address: control, service: { name, entrypoint: "Control" }, http: {} },
+        ],
+      };
+    },
+  },
+};
