@@ -60,6 +60,7 @@ export const PROBLEMS = {
   "project-exists": kind(409, "The project exists"),
   "project-full": kind(403, "The project has as many streams as it may have"),
   "project-not-found": kind(404, "The project does not exist"),
+  "project-readers-full": kind(503, "The project has as many live readers as it may", "after"),
   "project-removing": kind(409, "The project is being removed", "after"),
   "project-storage-full": kind(507, "The project stores as many bytes as it may", "after"),
   "proxy-required": kind(401, "Requests must come through the proxy"),

@@ -2,6 +2,7 @@
 
 import type { OffsetRef, Result } from "@durable-streams-cloudflare/protocol";
 
+import type { ProjectLimits } from "../project/record.ts";
 import { callAgain } from "../rpc/call-again.ts";
 import { ATTACH_HEADER, attachRequest, decodeAttachHeader, type AttachAnswer } from "../stream/attach-request.ts";
 import type { AttachFacts, StreamApi } from "../stream/commands.ts";
@@ -42,10 +43,14 @@ export class StreamClient {
     }
   }
 
-  /** Asks for a live reader's socket. It must be accepted before it delivers. */
-  attach(from: OffsetRef): Promise<Attachment> {
+  /**
+   * Asks for a live reader's socket. It must be accepted before it delivers.
+   * @param limits of the project.
+   */
+  attach(from: OffsetRef, limits: ProjectLimits | undefined): Promise<Attachment> {
+    const isLimited = (limits?.liveReaders ?? null) !== null;
     return this.call(async (stub): Promise<Attachment> => {
-      const response = await stub.fetch(attachRequest(from));
+      const response = await stub.fetch(attachRequest(from, isLimited));
       const socket = response.webSocket ?? undefined;
       const answer =
         socket === undefined

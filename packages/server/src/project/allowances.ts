@@ -8,6 +8,9 @@ const SPARE_DIVISOR = 16;
 /** And never more than this share of what the project has left: nothing when that is little, to be exact then. */
 const LEFT_DIVISOR = 16;
 
+/** A stream is given places for a share more readers than it asks for. */
+const SPARE_PLACES_DIVISOR = 4;
+
 export interface BytesAsked {
   /** `null`: the project has no limit. */
   readonly limit: number | null;
@@ -28,4 +31,22 @@ export function allowBytes({ limit, others, stored, wanted }: BytesAsked): numbe
   if (wanted === stored || most < SPARE_BYTES_MIN) return wanted;
   const share = Math.max(Math.floor(wanted / SPARE_DIVISOR), SPARE_BYTES_MIN);
   return wanted + Math.min(share, SPARE_BYTES_MAX, most);
+}
+
+export interface PlacesAsked {
+  /** `null`: the project has no limit. */
+  readonly limit: number | null;
+  /** Places that its other streams were given. */
+  readonly others: number;
+  /** Readers that wait on the stream, and with those that would like to. */
+  readonly readers: number;
+  readonly wanted: number;
+}
+
+/** How many readers may wait on the stream: those that do already, and of the others as many as there are places for. */
+export function allowReaders({ limit, others, readers, wanted }: PlacesAsked): number | null {
+  if (limit === null) return null;
+  const left = limit - others - wanted;
+  if (left < 0) return Math.max(readers, limit - others);
+  return wanted + Math.min(Math.floor(wanted / SPARE_PLACES_DIVISOR), Math.floor(left / LEFT_DIVISOR));
 }

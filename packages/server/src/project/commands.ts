@@ -2,6 +2,7 @@
 
 import type { Result } from "@durable-streams-cloudflare/protocol";
 
+import type { PlacesApi } from "../rpc/places.ts";
 import type { Counters } from "../storage/directory-rows.ts";
 import type { StreamReport } from "../storage/notice-rows.ts";
 import type { ProjectSecret, ProjectSettings, ProjectView } from "./record.ts";
@@ -37,7 +38,7 @@ export interface StreamPage {
 export type NewSecret = Pick<ProjectSecret, "kid" | "secret">;
 
 /** The RPC interface of `ProjectDO`. */
-export interface ProjectApi {
+export interface ProjectApi extends PlacesApi {
   /** The only answer that has the secret, besides `addSecret`'s. */
   create(command: CreateProjectCommand): Promise<Result<{ project: ProjectView; secret: NewSecret }>>;
   update(settings: Partial<ProjectSettings>): Promise<Result<{ project: ProjectView }>>;

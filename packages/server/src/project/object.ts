@@ -4,6 +4,7 @@ import { REGISTRY_STREAM, type Result } from "@durable-streams-cloudflare/protoc
 import { DurableObject } from "cloudflare:workers";
 import { base64url } from "jose";
 
+import type { PlacesRequest } from "../rpc/places.ts";
 import { objectDatabase } from "../storage/database.ts";
 import type { Counters } from "../storage/directory-rows.ts";
 import type { StreamReport } from "../storage/notice-rows.ts";
@@ -78,6 +79,10 @@ export class ProjectDO extends DurableObject<ProjectEnv> implements ProjectApi {
 
   note(report: StreamReport): Promise<number | null> {
     return this.#owner.note(report);
+  }
+
+  allowReaders(request: PlacesRequest): Promise<number | null> {
+    return this.#owner.allowReaders(request);
   }
 
   override alarm(): Promise<void> {

@@ -5,13 +5,15 @@
 
 import { refuse, REGISTRY_STREAM, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
+import type { PlacesRequest } from "../rpc/places.ts";
 import type { Database } from "../storage/database.ts";
 import { applyNotice, knownIncarnation, listStreams, readCounters, type Counters } from "../storage/directory-rows.ts";
 import type { StreamReport } from "../storage/notice-rows.ts";
+import { countOtherPlaces, writePlaces } from "../storage/place-rows.ts";
 import { markPublished, readProjectRow, writeProjectRow } from "../storage/project-rows.ts";
 import { countUntold, hasRegistry, startOver } from "../storage/registry-rows.ts";
 import { readStored, readStoredTotal, writeStored } from "../storage/stored-rows.ts";
-import { allowBytes } from "./allowances.ts";
+import { allowBytes, allowReaders } from "./allowances.ts";
 import type { CreateProjectCommand, ListCommand, NewSecret, ProjectHost, StreamPage } from "./commands.ts";
 import { INITIAL_SETTINGS, viewOf, type ProjectRecord, type ProjectSettings, type ProjectView } from "./record.ts";
 import { tellRegistry } from "./registry-stream.ts";
@@ -22,6 +24,8 @@ const SECRETS_MAX = 8;
 const RETRY_MS = 2_000;
 /** With so many changes that `__registry__` has not been told, streams must keep their news to themselves. */
 const UNTOLD_MAX = 10_000;
+/** Longer than any live read lasts. */
+const PLACES_MS_MAX = 2 * 3_600_000;
 /** Streams of a removed project that are deleted before the alarm rings again. */
 const SWEEP_STREAMS = 50;
 const SWEEP_PAUSE_MS = 1_000;
@@ -125,6 +129,18 @@ export class ProjectOwner {
     if (this.#hasWork()) this.#host.setAlarm(this.#host.now());
     await this.#host.sync();
     return allowance;
+  }
+
+  /** Until they are over, the places count for the stream, whether or not they are taken. */
+  async allowReaders({ stream, readers, wanted, forMs }: PlacesRequest): Promise<number | null> {
+    const limit = this.#record()?.limits.liveReaders ?? null;
+    if (limit === null) return null;
+    const nowMs = this.#host.now();
+    const others = countOtherPlaces(this.#database, stream, nowMs);
+    const places = allowReaders({ limit, others, readers, wanted }) ?? wanted;
+    writePlaces(this.#database, stream, places, nowMs + Math.min(forMs, PLACES_MS_MAX), nowMs);
+    await this.#host.sync();
+    return places;
   }
 
   /** Of a stream that has ended meanwhile, or was replaced, nothing is written down. */

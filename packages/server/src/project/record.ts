@@ -35,6 +35,8 @@ export interface ProjectLimits {
   readonly streams?: number | null;
   /** Bytes that all of them store. */
   readonly storedBytes?: number | null;
+  /** Readers that wait on all of them at the same time. */
+  readonly liveReaders?: number | null;
 }
 
 /** What may be changed by `PATCH`. */
@@ -76,6 +78,7 @@ export const INITIAL_SETTINGS: ProjectSettings = {
     streamAppendBytesPerMinute: null,
     streams: null,
     storedBytes: null,
+    liveReaders: null,
   },
 };
 

@@ -7,6 +7,8 @@ import { formatOffset, parseOffset, type OffsetRef, type Result } from "@durable
 
 import type { AttachFacts } from "./commands.ts";
 
+const LIMITED = "&limited";
+
 export type AttachAnswer = Result<AttachFacts>;
 
 /** Where the answer stands in a 101, which has no body. */
@@ -20,11 +22,16 @@ export function decodeAttachHeader(header: string): AttachAnswer {
   return JSON.parse(decodeURIComponent(header)) as AttachAnswer;
 }
 
-export function attachRequest(from: OffsetRef): Request {
-  return new Request(`https://stream/?offset=${offsetText(from)}`, {
+/** @param isLimited whether the project has a limit of live readers. */
+export function attachRequest(from: OffsetRef, isLimited: boolean): Request {
+  return new Request(`https://stream/?offset=${offsetText(from)}${isLimited ? LIMITED : ""}`, {
     // Compressing on the way between two Workers only costs.
     headers: { Upgrade: "websocket", "Sec-WebSocket-Extensions": "" },
   });
+}
+
+export function isLimitedAttach(url: string): boolean {
+  return url.endsWith(LIMITED);
 }
 
 /** @throws Error on a request that `attachRequest` did not make. */

@@ -52,6 +52,31 @@ describe("batching", () => {
     expect(await Promise.all(results)).toEqual(["stored 1", "stored 2", "stored 3", "stored 4"]);
   });
 
+  it("holds a batch that must wait for something, and what comes meanwhile behind it", async () => {
+    const wait = Promise.withResolvers<void>();
+    const batches: number[][] = [];
+    const commits = new GroupCommit<number, string>(
+      {
+        weigh: (item) => item,
+        prepare: ([first]) => (first === 2 ? wait.promise : undefined),
+        commit: (batch) => {
+          batches.push([...batch]);
+          return batch.map(String);
+        },
+        sync: async () => undefined,
+      },
+      ROOMY,
+    );
+    await commits.submit(1);
+    await settled();
+    const later = [2, 3, 4].map((item) => commits.submit(item));
+    await settled();
+    expect(batches).toEqual([[1]]);
+    wait.resolve();
+    expect(await Promise.all(later)).toEqual(["2", "3", "4"]);
+    expect(batches).toEqual([[1], [2], [3, 4]]);
+  });
+
   it("answers no item before its commit is durable", async () => {
     const { commits, finishSync } = slowDisk();
     const first = commits.submit(1);

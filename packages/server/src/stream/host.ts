@@ -1,6 +1,7 @@
 /** What a stream needs from the object that it lives in. Tests bring their own. */
 
 import type { SourceNews } from "../rpc/fan-out.ts";
+import type { PlacesRequest } from "../rpc/places.ts";
 import type { Database } from "../storage/database.ts";
 import type { StreamReport } from "../storage/notice-rows.ts";
 import type { SegmentStore } from "../storage/segment-store.ts";
@@ -25,6 +26,11 @@ export interface StreamHost {
   readonly name: string;
   /** Where the project's streams are listed; `undefined`: nowhere. */
   readonly directory?: DirectoryApi | undefined;
+  /**
+   * Asks the project how many readers may wait; `null`: as many as the stream likes.
+   * @throws when the project does not answer.
+   */
+  askForPlaces?: ((request: Omit<PlacesRequest, "stream">) => Promise<number | null>) | undefined;
   /** Tells the stream's subscription that there is news; the token by which it wants to be told, `null` when not. */
   notifyFollowers?(news: SourceNews | null): Promise<number | null>;
   /** The object of another stream, by its full name. */

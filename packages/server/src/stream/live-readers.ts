@@ -34,10 +34,15 @@ export class LiveReaders {
     return this.#sockets().length;
   }
 
-  /** Whether there is a place for one more reader; if so, it is taken. */
-  admit(readersMax: number): boolean {
+  /** Whether there is a place for one more reader. */
+  hasPlace(readersMax: number): boolean {
     if (this.#countAtMost >= readersMax) this.#countAtMost = this.count;
-    if (this.#countAtMost >= readersMax) return false;
+    return this.#countAtMost < readersMax;
+  }
+
+  /** The same; if there is one, it is taken. */
+  admit(readersMax: number): boolean {
+    if (!this.hasPlace(readersMax)) return false;
     this.#countAtMost += 1;
     return true;
   }

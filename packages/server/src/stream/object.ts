@@ -1,6 +1,6 @@
 /** The Durable Object of one stream: a thin shell that brings the runtime's storage, clock, sockets and alarm. */
 
-import { lineageAtBase, type Result } from "@durable-streams-cloudflare/protocol";
+import type { Result } from "@durable-streams-cloudflare/protocol";
 import { DurableObject } from "cloudflare:workers";
 
 import { parseConfig } from "../config.ts";
@@ -20,7 +20,7 @@ import { objectDatabase } from "../storage/database.ts";
 import { r2SegmentStore } from "../storage/segment-store.ts";
 import { logFault } from "../telemetry/log.ts";
 import { directoryOf, type Directories } from "./announcer.ts";
-import { ATTACH_HEADER, encodeAttachHeader, offsetFromAttachUrl, type AttachAnswer } from "./attach-request.ts";
+import { attachResponse } from "./attach-response.ts";
 import type {
   AppendCommand,
   AppendFacts,
@@ -37,6 +37,7 @@ import type {
 } from "./commands.ts";
 import { LiveReaders } from "./live-readers.ts";
 import { peerOf } from "./peer.ts";
+import { placesOf, type PlaceKeepers } from "./places.ts";
 import { Stream } from "./stream.ts";
 
 /** What a stream's object needs: its own namespace, because forks read from other streams. */
@@ -45,7 +46,7 @@ export interface StreamEnv {
   readonly SEGMENTS?: R2Bucket;
   readonly STREAMS: DurableObjectNamespace<StreamDO>;
   /** The objects of projects, which list their streams. */
-  readonly PROJECTS?: Directories;
+  readonly PROJECTS?: Directories & PlaceKeepers;
   /** The objects that know who follows a stream. Without them nobody does. */
   readonly SUBSCRIPTIONS?: { getByName(source: string): Pick<SubscriptionApi, "notify"> };
 }
@@ -70,6 +71,7 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
         peer: (name) => peerOf(() => env.STREAMS.getByName(name)),
         notifyFollowers: async (news) => (await env.SUBSCRIPTIONS?.getByName(nameOf(context.id)).notify(news)) ?? null,
         directory: directoryOf(env.PROJECTS, nameOf(context.id)),
+        askForPlaces: placesOf(env.PROJECTS, nameOf(context.id)),
         newId: () => crypto.randomUUID(),
         random: () => Math.random(),
         purge: () => storage.deleteAll(),
@@ -145,18 +147,9 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
     return this.#stream.fanOut.deliver(command);
   }
 
-  /** Attaches a live reader: 101 with a hibernating socket when it stands at the tail, otherwise only the answer. */
-  override async fetch(request: Request): Promise<Response> {
-    const answer: AttachAnswer = this.#stream.attach(offsetFromAttachUrl(request.url));
-    if (!answer.ok || answer.standing !== "live") return Response.json(answer);
-    const { 0: client, 1: server } = new WebSocketPair();
-    this.ctx.acceptWebSocket(server);
-    server.serializeAttachment(answer.position);
-    return new Response(null, {
-      status: 101,
-      webSocket: client,
-      headers: { [ATTACH_HEADER]: encodeAttachHeader({ ...answer, lineage: lineageAtBase(answer.lineage) }) },
-    });
+  /** Attaches a live reader. */
+  override async fetch({ url }: Request): Promise<Response> {
+    return attachResponse(url, this.#stream, (socket) => this.ctx.acceptWebSocket(socket));
   }
 
   override alarm(): Promise<void> {

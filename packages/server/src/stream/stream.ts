@@ -56,6 +56,7 @@ import { canonicalOffset, CLOCK_SKEW_MS_MAX, PIN_MS_MAX, planPin } from "./forks
 import { GroupCommit } from "./group-commit.ts";
 import type { StreamHost } from "./host.ts";
 import { Lifecycle } from "./lifecycle.ts";
+import { Places } from "./places.ts";
 import { ownPage, readEnd, stretchesOf } from "./read-plan.ts";
 import { mayBeOffset, refuseGone, refuseUnaligned, resolveOffset } from "./resolve-offset.ts";
 import type { RollLimits } from "./roller.ts";
@@ -66,6 +67,9 @@ export interface StreamLimits extends RollLimits {
   readonly pendingBytesMax: number;
   /** Live readers that may wait at the same time. */
   readonly readersMax: number;
+  /** How long one of them does. */
+  readonly sseSessionSeconds: number;
+  readonly longPollTimeoutMs: number;
 }
 
 /** What a new stream will be. */
@@ -89,12 +93,16 @@ export class Stream {
   /** What this stream is to those that follow it, and to those that it follows. */
   readonly fanOut: FanOut;
   readonly #allowance: Allowance;
+  /** For live readers, where the project has a limit of them. */
+  readonly places: Places;
 
   constructor(host: StreamHost, limits: StreamLimits) {
     this.#host = host;
     this.#limits = limits;
     // What an earlier life of this object was about to tell may not have been told.
     this.#lifecycle = new Lifecycle(host, limits, (state) => this.fanOut.tellFollowersOf(state));
+    const stayMs = Math.max(limits.sseSessionSeconds * 1000, limits.longPollTimeoutMs) + STAY_MARGIN_MS;
+    this.places = new Places(host, stayMs);
     this.#allowance = new Allowance(host, (incarnation) => this.#lifecycle.tellEndAgain(incarnation));
     this.#commits = new GroupCommit(
       {
@@ -173,13 +181,16 @@ export class Stream {
   }
 
   /** [PROTOCOL §5.7, §5.8] Where a live reader that comes with an offset stands. */
-  attach(from: OffsetRef): Result<AttachFacts> {
+  attach(from: OffsetRef, isLimited = false): Result<AttachFacts> {
     const state = this.#lifecycle.require();
     if ("ok" in state) return state;
     const position = resolveOffset(state, from);
     if (typeof position !== "number") return position;
     const standing = position < state.tail ? "behind" : state.closure === undefined ? "live" : "ended";
-    if (standing === "live" && !this.#host.readers.admit(this.#limits.readersMax)) return refuseReader();
+    const { readersMax } = this.#limits;
+    const placesMax = isLimited ? this.places.max : Infinity;
+    if (standing === "live" && !this.#host.readers.admit(Math.min(readersMax, placesMax)))
+      return refuseReader(placesMax < readersMax);
     this.#lifecycle.touch(state);
     return { ok: true, ...headFacts(state), standing, position };
   }
@@ -387,13 +398,23 @@ function refuseRetained(): Refusal {
   });
 }
 
+/** An edge may be late in letting go of a reader. */
+const STAY_MARGIN_MS = 5_000;
+
 /** Clients wait at least this long and then try again, for as long as it takes. */
 const READER_RETRY_SECONDS = "5";
 
-function refuseReader(): Refusal {
+function refuseReader(isOfProject: boolean): Refusal {
+  const headers = { "Retry-After": READER_RETRY_SECONDS };
+  if (isOfProject) {
+    return refuse("project-readers-full", "As many live readers as the project may have are waiting.", {
+      hint: "Try again later, read without live, or have the administrator raise the project's limit liveReaders.",
+      headers,
+    });
+  }
   return refuse("readers-full", "As many live readers as one stream may have are waiting on this one.", {
     hint: "Try again later, read without live, or raise READERS_MAX.",
-    headers: { "Retry-After": READER_RETRY_SECONDS },
+    headers,
   });
 }
 

@@ -1,8 +1,9 @@
 /** A project with limits and its streams, on Node.js: what they ask each other happens as it would between objects. */
-import { NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
+import { NodeDatabase, type FakeSocket } from "@durable-streams-cloudflare/testkit/node-host";
 
 import { ProjectOwner } from "../../src/project/owner.ts";
 import type { ProjectLimits } from "../../src/project/record.ts";
+import type { PlacesRequest } from "../../src/rpc/places.ts";
 import type { StreamReport } from "../../src/storage/notice-rows.ts";
 import type { Stream } from "../../src/stream/stream.ts";
 import { newHost, START_MS, streamOn, type Host } from "./stream-fixture.ts";
@@ -16,6 +17,8 @@ export class LimitedProject {
   nowMs = START_MS;
   /** What streams have asked. */
   reports: StreamReport[] = [];
+  /** How often they have asked for places. */
+  questions = 0;
   /** Set it, and the project does not answer. */
   isDown = false;
   /** Called when a stream's report has arrived and its answer has not. */
@@ -67,10 +70,24 @@ export class LimitedProject {
       await this.onReport(report);
       return answer;
     };
-    const host = Object.assign(newHost(`${NAME}/${name}`), { directory: { note } });
+    const askForPlaces = (request: Omit<PlacesRequest, "stream">): Promise<number | null> => {
+      this.questions += 1;
+      if (this.isDown) return Promise.reject(new Error("The project does not answer."));
+      return this.owner().allowReaders({ stream: name, ...request });
+    };
+    const host = Object.assign(newHost(`${NAME}/${name}`), { directory: { note }, askForPlaces });
     Object.defineProperty(host, "nowMs", { get: () => this.nowMs });
     this.#hosts.set(name, host);
     return host;
+  }
+
+  /** A live reader comes: its socket, or why it may not stay. */
+  async attach(name: string): Promise<FakeSocket | string> {
+    const stream = this.stream(name);
+    return stream.places.letIn(() => {
+      const attached = stream.attach({ kind: "now" }, true);
+      return attached.ok ? this.host(name).attach(attached.position) : attached.problem.code;
+    });
   }
 
   /** The bytes that a stream answers with. */

@@ -14,6 +14,8 @@ export const LIMITS = {
   readBytesMax: 2 ** 30,
   pendingBytesMax: 2 ** 25,
   readersMax: 1_000,
+  sseSessionSeconds: 60,
+  longPollTimeoutMs: 3_000,
   segmentBytes: 2 ** 23,
   segmentBytesMin: 2 ** 18,
   segmentAgeSeconds: 86_400,

@@ -287,6 +287,32 @@ describe("a limit of bytes", () => {
   });
 });
 
+describe("a limit of live readers", () => {
+  it("counts those of all streams; one more is told to come back, reads that do not wait go on", async () => {
+    const project = await newProject(service, { limits: { liveReaders: 1 } });
+    const [path, other] = [await newProjectStream(service, project), await newProjectStream(service, project)];
+    const token = await newToken(project);
+    const events = await service.fetch(`${path}?offset=now&live=sse`, withToken("GET", token));
+    expect(events.status).toBe(200);
+    for (const live of ["sse", "long-poll"]) {
+      const refused = await service.fetch(`${other}?offset=now&live=${live}`, withToken("GET", token));
+      expect([refused.status, refused.headers.get("Retry-After")]).toEqual([503, "5"]);
+      expect(await problemCode(refused)).toBe("project-readers-full");
+      expect((await service.fetch(`${other}?offset=-1&live=long-poll`, withToken("GET", token))).status).toBe(200);
+    }
+    await events.body?.cancel();
+  });
+
+  it("costs a live read no call where there is none", async () => {
+    const project = await newProject(service, { limits: { streams: 5 } });
+    const path = await newProjectStream(service, project);
+    const asked = vi.spyOn(ProjectDO.prototype, "allowReaders");
+    const live = await service.fetch(`${path}?offset=now&live=long-poll`, withToken("GET", await newToken(project)));
+    expect(live.status).toBe(204);
+    expect(asked).not.toHaveBeenCalled();
+  });
+});
+
 it("a change of one limit leaves the others", async () => {
   const project = await newProject(service, { limits: { streams: 5 } });
   await limit(project, { requestsPerMinute: 100 });

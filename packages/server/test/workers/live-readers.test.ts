@@ -285,7 +285,7 @@ async function standAt(edge: Edge, position: number): Promise<void> {
 
 /** A live reader's socket without the edge's code around it. */
 async function rawSocket(edge: Edge): Promise<{ messages: ArrayBuffer[]; closed: Promise<number> }> {
-  const { webSocket: socket } = await edge.stub().fetch(attachRequest({ kind: "now" }));
+  const { webSocket: socket } = await edge.stub().fetch(attachRequest({ kind: "now" }, false));
   if (socket === null) throw new Error("The object gave no socket.");
   const messages: ArrayBuffer[] = [];
   const closed = new Promise<number>((resolve) => {

@@ -32,7 +32,7 @@ export async function longPoll(exchange: Exchange, query: ReadQuery): Promise<Re
   const cursor = nextCursor(Date.now(), query.cursor);
   let from: OffsetRef = query.offset;
   for (;;) {
-    const attached = await exchange.stream.attach(from);
+    const attached = await exchange.stream.attach(from, exchange.granted.limits);
     if (!attached.ok) return attached;
     const { facts, socket } = attached;
     if (facts.standing === "behind") return readAll(exchange, query, at(facts), cursor);

@@ -11,7 +11,7 @@ import { SseSession } from "./sse-session.ts";
 
 /** Errors are plain HTTP, before any header of the event stream is sent. */
 export async function serverSentEvents(exchange: Exchange, query: ReadQuery): Promise<Result<{ response: Response }>> {
-  const attached = await exchange.stream.attach(query.offset);
+  const attached = await exchange.stream.attach(query.offset, exchange.granted.limits);
   if (!attached.ok) return attached;
   const { facts, socket } = attached;
   // What is wrong with a cold or inherited place is only found by reading there.

@@ -1,0 +1,18 @@
+/** What a stream asks its project for before more live readers wait on it: plain data, safe to send over RPC. */
+
+export interface PlacesRequest {
+  /** Its name within the project. */
+  readonly stream: string;
+  /** Readers that wait on it now. */
+  readonly readers: number;
+  /** As many as would wait if all were let in that ask for it. */
+  readonly wanted: number;
+  /** For how long it wants the places, in ms. */
+  readonly forMs: number;
+}
+
+/** The part of a project's object that streams ask for places. */
+export interface PlacesApi {
+  /** How many readers may wait on the stream; `null`: as many as it likes. */
+  allowReaders(request: PlacesRequest): Promise<number | null>;
+}
