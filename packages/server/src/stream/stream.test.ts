@@ -1,6 +1,6 @@
 import type { OffsetRef } from "@durable-streams-cloudflare/protocol";
 import { textOf } from "@durable-streams-cloudflare/testkit";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 
 import { appendOf, createOf, newHost, START_MS, streamOn, type Host } from "../../test/support/stream-fixture.ts";
 import { CLOSE_BEHIND, CLOSE_GONE, decodeFrame } from "./live-frame.ts";
@@ -230,9 +230,10 @@ describe("an object that is nearly full", () => {
   const FULL_BYTES = 9_500_000_001;
 
   it("refuses appends with 507 and keeps what it has; closed and wrong types are told first", async () => {
-    const { host, stream } = await newStream();
-    await stream.append(appendOf("kept"));
+    const { host, stream: earlier } = await newStream();
+    await earlier.append(appendOf("kept"));
     host.storedBytes = FULL_BYTES;
+    const stream = streamOn(host);
     expect(await stream.append(appendOf("x"))).toMatchObject({ ok: false, problem: { code: "storage-full" } });
     const other = appendOf("{}", { contentType: "application/json" });
     expect(await stream.append(other)).toMatchObject({ ok: false, problem: { code: "content-type-mismatch" } });
@@ -242,12 +243,23 @@ describe("an object that is nearly full", () => {
   it("can still be closed, and takes appends again when it has room", async () => {
     const { host, stream } = await newStream();
     host.storedBytes = FULL_BYTES;
-    await stream.append(appendOf("x"));
+    expect(await stream.append(appendOf("x"))).toMatchObject({ ok: false, problem: { code: "storage-full" } });
     host.storedBytes = FULL_BYTES - 1;
     expect((await stream.append(appendOf("y"))).ok).toBe(true);
     host.storedBytes = FULL_BYTES;
     expect((await stream.append(appendOf("", { close: true }))).ok).toBe(true);
     expect(await stream.append(appendOf("z"))).toMatchObject({ ok: false, problem: { code: "stream-closed" } });
     expect(contentOf(stream)).toBe("y");
+  });
+
+  it("is asked for its size before the bytes since then could have filled it, and not at every append", async () => {
+    const { host, stream } = await newStream();
+    host.storedBytes = FULL_BYTES - 1_000_000;
+    const sizesAsked = vi.spyOn(host, "databaseBytes");
+    for (let count = 0; count < 7; count += 1) expect((await stream.append(appendOf("12345678"))).ok).toBe(true);
+    expect(sizesAsked).toHaveBeenCalledTimes(1);
+    host.storedBytes = FULL_BYTES;
+    const large = "x".repeat(300_000);
+    expect(await stream.append(appendOf(large))).toMatchObject({ ok: false, problem: { code: "storage-full" } });
   });
 });

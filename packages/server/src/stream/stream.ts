@@ -56,6 +56,7 @@ import { canonicalOffset, CLOCK_SKEW_MS_MAX, PIN_MS_MAX, planPin } from "./forks
 import { GroupCommit } from "./group-commit.ts";
 import type { StreamHost } from "./host.ts";
 import { Lifecycle } from "./lifecycle.ts";
+import { ObjectRoom, STORAGE_FULL } from "./object-room.ts";
 import { Places } from "./places.ts";
 import { ownPage, readEnd, stretchesOf } from "./read-plan.ts";
 import { mayBeOffset, refuseGone, refuseUnaligned, resolveOffset } from "./resolve-offset.ts";
@@ -88,6 +89,7 @@ export class Stream {
   readonly #limits: StreamLimits;
   readonly #lifecycle: Lifecycle;
   readonly #commits: GroupCommit<AppendCommand, Result<AppendFacts>>;
+  readonly #objectRoom: ObjectRoom;
   /** The commit that is being made durable has written something. */
   #isNews = false;
   /** What this stream is to those that follow it, and to those that it follows. */
@@ -99,6 +101,7 @@ export class Stream {
   constructor(host: StreamHost, limits: StreamLimits) {
     this.#host = host;
     this.#limits = limits;
+    this.#objectRoom = new ObjectRoom(() => host.databaseBytes());
     // What an earlier life of this object was about to tell may not have been told.
     this.#lifecycle = new Lifecycle(host, limits, (state) => this.fanOut.tellFollowersOf(state));
     const stayMs = Math.max(limits.sseSessionSeconds * 1000, limits.longPollTimeoutMs) + STAY_MARGIN_MS;
@@ -350,7 +353,13 @@ export class Stream {
   #commit(batch: readonly AppendCommand[]): readonly Result<AppendFacts>[] {
     const state = this.#lifecycle.require();
     if ("ok" in state) return batch.map(() => state);
-    const { results, frame } = appendBatch(state, this.#host.database, batch, this.#host.now(), this.#roomOf(state));
+    const { results, frame } = appendBatch(
+      state,
+      this.#host.database,
+      batch,
+      this.#host.now(),
+      this.#roomFor(batch, state),
+    );
     if (frame !== undefined) {
       this.#lifecycle.committed(state);
       this.#host.readers.broadcast(frame);
@@ -360,8 +369,8 @@ export class Stream {
   }
 
   /** Of the object, and of what the project lets it store. */
-  #roomOf(state: StreamState): Room {
-    return this.#host.databaseBytes() > DATABASE_BYTES_MAX
+  #roomFor(batch: readonly AppendCommand[], state: StreamState): Room {
+    return this.#objectRoom.isFullFor(batch)
       ? { room: 0, refusal: STORAGE_FULL }
       : { room: this.#allowance.roomOf(state), refusal: PROJECT_STORAGE_FULL };
   }
@@ -380,13 +389,6 @@ export class Stream {
     return standing.kind === "none" ? refuseNotFound() : refuse("fork-source-deleted", "The source was deleted.");
   }
 }
-
-/** An object takes 10 GB; what is above this is left for closing, deleting and moving bytes to R2. */
-const DATABASE_BYTES_MAX = 9_500_000_000;
-
-const STORAGE_FULL = refuse("storage-full", "The stream's object has no room for more.", {
-  hint: "Bind SEGMENTS, so that old bytes move to R2, or go on in another stream.",
-});
 
 function noPage(end: number): PageFacts {
   return { page: new Uint8Array(), end, cold: [] };

@@ -19,6 +19,7 @@ import {
 
 import type { AppendCommand, AppendFacts } from "../../stream/commands.ts";
 import { readBody } from "../body.ts";
+import { headersWithCommon } from "../cors.ts";
 import { toStored } from "./payload.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -45,21 +46,20 @@ export async function parseAppend(request: Request, bytesMax: number): Promise<A
   };
 }
 
+const APPEND_HEADERS = headersWithCommon({ "Cache-Control": "no-store" });
+
 /** An accepted producer append is exactly 200, anything else that went well exactly 204. */
 export function appendResponse({ lineage, tail, closed, producer, outcome }: AppendFacts): Response {
   const isNewOfProducer = producer !== undefined && outcome === "appended";
-  // A plain object: `Headers` would be copied into the response, which can be felt here.
-  return new Response(null, {
-    status: isNewOfProducer ? 200 : 204,
-    headers: {
-      "Cache-Control": "no-store",
-      [HEADER.nextOffset]: offsetAt(lineage, tail),
-      ...(closed ? { [HEADER.closed]: "true" } : {}),
-      ...(producer === undefined
-        ? {}
-        : { [HEADER.producerEpoch]: String(producer.epoch), [HEADER.producerSeq]: String(producer.seq) }),
-    },
-  });
+  const response = new Response(null, { status: isNewOfProducer ? 200 : 204, headers: APPEND_HEADERS });
+  const { headers } = response;
+  headers.set(HEADER.nextOffset, offsetAt(lineage, tail));
+  if (closed) headers.set(HEADER.closed, "true");
+  if (producer !== undefined) {
+    headers.set(HEADER.producerEpoch, String(producer.epoch));
+    headers.set(HEADER.producerSeq, String(producer.seq));
+  }
+  return response;
 }
 
 /**
