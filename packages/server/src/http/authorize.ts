@@ -34,6 +34,8 @@ export interface Granted {
   readonly isPublic: boolean;
   /** Whether that may end soon: whoever keeps a copy must ask again within minutes. */
   readonly isRevocable?: boolean;
+  /** The life of the stream that may be read; without it, whichever is there. */
+  readonly incarnation?: number;
   /** What the project may use. */
   readonly limits?: ProjectLimits;
   /** When the right to read ends, in ms: live reads end then. */

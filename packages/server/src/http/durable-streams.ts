@@ -95,7 +95,7 @@ function authorizeOf({ authMode }: Config, projects: ProjectRoutePorts | undefin
 }
 
 function projectPorts(
-  { REGISTRY, PROJECTS }: DurableStreamsEnv,
+  { REGISTRY, PROJECTS, STREAMS }: DurableStreamsEnv,
   config: Config,
   limiter: RateLimiter,
   { authorize }: DurableStreamsOptions,
@@ -107,7 +107,7 @@ function projectPorts(
     config,
     registry,
     limiter,
-    projects: new Projects({ REGISTRY, PROJECTS }, registry),
+    projects: new Projects({ REGISTRY, PROJECTS, STREAMS }, registry),
     authorizeAll: isOpen ? (request) => grantEverything({ request }) : undefined,
   };
 }

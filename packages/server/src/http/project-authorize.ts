@@ -111,9 +111,9 @@ async function authorizeUrl(input: AuthorizeInput, project: Project, ports: Port
 
 async function authorizeKey(input: AuthorizeInput, registry: Registry, key: string): Promise<Granted | Refusal> {
   try {
-    const hash = await registry.readerKeyHash(input.project, input.stream);
-    if (hash === undefined || !(await isReaderKey(key, hash))) return refuseToken();
-    return { ok: true, isPublic: true, isRevocable: true };
+    const stored = await registry.readerKey(input.project, input.stream);
+    if (stored === undefined || !(await isReaderKey(key, stored.hash))) return refuseToken();
+    return { ok: true, isPublic: true, isRevocable: true, incarnation: stored.incarnation };
   } catch {
     return refuseRegistry();
   }

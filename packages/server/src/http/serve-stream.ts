@@ -38,7 +38,7 @@ export async function serveStream(ports: StreamPorts, request: Request, context:
   const limited = refuseRequest(limiter, granted.limits, target.project);
   const tooMany = limited === undefined ? undefined : await limited;
   if (tooMany !== undefined) return refusedResponse(request, tooMany);
-  const stream = new StreamClient(ports.streams, target.objectName);
+  const stream = new StreamClient(ports.streams, target.objectName, granted.incarnation);
   const keepAlive = (promise: Promise<unknown>): void => context.waitUntil(promise);
   const shared = { config, appends, liveReads, segments, limiter, counters, authorize };
   const handled = await handleStream({ ...shared, request, target, stream, keepAlive, granted });

@@ -1,8 +1,9 @@
 /** The edge's hold on one stream's object. */
 
-import type { OffsetRef, Result } from "@durable-streams-cloudflare/protocol";
+import type { Lineage, OffsetRef, Result } from "@durable-streams-cloudflare/protocol";
 
 import type { ProjectLimits } from "../project/record.ts";
+import { refuseToken } from "../project/token.ts";
 import { callAgain } from "../rpc/call-again.ts";
 import { ATTACH_HEADER, attachRequest, decodeAttachHeader, type AttachAnswer } from "../stream/attach-request.ts";
 import type { AttachFacts, StreamApi } from "../stream/commands.ts";
@@ -14,13 +15,16 @@ export type Attachment = Result<{ readonly facts: AttachFacts; readonly socket: 
 
 export class StreamClient {
   readonly #namespace: DurableObjectNamespace<StreamDO>;
+  readonly #incarnation: number | undefined;
   readonly objectName: string;
   /** Milliseconds spent waiting for the object. */
   objectMs = 0;
   /** Calls whose answer was lost, and that were made again. */
   lostAnswers = 0;
 
-  constructor(namespace: DurableObjectNamespace<StreamDO>, objectName: string) {
+  /** @param incarnation the one life of the stream that the client may read; otherwise any. */
+  constructor(namespace: DurableObjectNamespace<StreamDO>, objectName: string, incarnation?: number) {
+    this.#incarnation = incarnation;
     this.#namespace = namespace;
     this.objectName = objectName;
   }
@@ -34,10 +38,11 @@ export class StreamClient {
   async call<Facts>(invoke: (stub: Stub) => Promise<Result<Facts>>): Promise<Result<Facts>> {
     const startedAt = performance.now();
     try {
-      return await callAgain(
+      const result = await callAgain(
         () => invoke(this.#namespace.getByName(this.objectName)),
         () => (this.lostAnswers += 1),
       );
+      return this.#isOfAnotherLife(result) ? refuseToken() : result;
     } finally {
       this.objectMs += performance.now() - startedAt;
     }
@@ -47,9 +52,9 @@ export class StreamClient {
    * Asks for a live reader's socket. It must be accepted before it delivers.
    * @param limits of the project.
    */
-  attach(from: OffsetRef, limits: ProjectLimits | undefined): Promise<Attachment> {
+  async attach(from: OffsetRef, limits: ProjectLimits | undefined): Promise<Attachment> {
     const isLimited = (limits?.liveReaders ?? null) !== null;
-    return this.call(async (stub): Promise<Attachment> => {
+    const attached = await this.call(async (stub): Promise<Attachment> => {
       const response = await stub.fetch(attachRequest(from, isLimited));
       const socket = response.webSocket ?? undefined;
       const answer =
@@ -58,5 +63,15 @@ export class StreamClient {
           : decodeAttachHeader(response.headers.get(ATTACH_HEADER) ?? "");
       return answer.ok ? { ok: true, facts: answer, socket } : answer;
     });
+    if (!attached.ok || !this.#isOfAnotherLife(attached.facts)) return attached;
+    attached.socket?.accept();
+    attached.socket?.close(1000, "done");
+    return refuseToken();
+  }
+
+  /** Every answer about a stream that a reader gets to see says whose life it is about. */
+  #isOfAnotherLife(facts: object): boolean {
+    if (this.#incarnation === undefined || !("lineage" in facts)) return false;
+    return (facts.lineage as Lineage).incarnation !== this.#incarnation;
   }
 }

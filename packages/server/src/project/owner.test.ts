@@ -1,4 +1,4 @@
-import { refuse, type ProducerClaim, type Result } from "@durable-streams-cloudflare/protocol";
+import { refuse, type ProblemCode, type ProducerClaim, type Result } from "@durable-streams-cloudflare/protocol";
 import { NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
 import { beforeEach, describe, expect, it } from "vitest";
 
@@ -25,6 +25,8 @@ class FakeRegistry implements RegistryStream {
   /** Of the next calls: what fails, before or after it is done. */
   readonly faults: ("before" | "after" | "half")[] = [];
   calls = 0;
+  /** Why it takes no append. */
+  rejection: ProblemCode | undefined;
 
   async create(): Promise<Result<object>> {
     this.#exists = true;
@@ -34,6 +36,8 @@ class FakeRegistry implements RegistryStream {
   async appendAll(commands: Parameters<RegistryStream["appendAll"]>[0]): Promise<Result<object>[]> {
     this.calls += 1;
     if (!this.#exists) return commands.map(() => refuse("stream-not-found", "There is none."));
+    const { rejection } = this;
+    if (rejection !== undefined) return commands.map(() => refuse(rejection, "Not here."));
     const fault = this.faults.shift();
     if (fault === "before") throw new Error("The stream does not answer.");
     const taken = fault === "half" ? commands.slice(0, Math.ceil(commands.length / 2)) : commands;
@@ -68,6 +72,7 @@ function newOwner(): ProjectOwner {
     removeStream: async (project: string, stream: string) => {
       if (stream === "stuck") throw new Error("The stream does not answer.");
       removed.push(`${project}/${stream}`);
+      if (stream === "__registry__") registry = new FakeRegistry();
     },
     registryStream: () => registry,
     clearAlarm: () => void (alarmAtMs = undefined),
@@ -361,6 +366,40 @@ describe("the registry", () => {
     expect(registry.messages).toHaveLength(10_001);
   });
 
+  it.each<["is lost" | ProblemCode]>([["is lost"], ["producer-gap"], ["producer-epoch-stale"], ["stream-closed"]])(
+    "that %s is made anew, and told of all that there is, and of what comes",
+    async (what) => {
+      const names = Array.from({ length: 300 }, (_, index) => `s${String(index).padStart(3, "0")}`);
+      for (const name of [...names, "t"]) await made(name);
+      await ended("t");
+      await ring();
+      registry = new FakeRegistry();
+      if (what !== "is lost") {
+        await registry.create();
+        registry.rejection = what;
+      }
+      await made("late");
+      await ring();
+      expect(removed).toEqual(["p/__registry__"]);
+      expect(registry.messages).toEqual(["late", ...names].map(insert));
+      await made("later");
+      await ring();
+      expect(registry.messages.slice(301)).toEqual([insert("later")]);
+      expect(alarmAtMs).toBeUndefined();
+    },
+  );
+
+  it("that cannot take an append now is asked again, and nothing is made anew", async () => {
+    await made("a");
+    await ring();
+    registry.rejection = "overloaded";
+    await made("b");
+    await newOwner().alarm();
+    registry.rejection = undefined;
+    await ring();
+    expect([removed, registry.messages]).toEqual([[], [insert("a"), insert("b")]]);
+  });
+
   it("of a removed project goes after its streams, and that of a new one begins anew", async () => {
     await create();
     await made("a");
@@ -369,7 +408,6 @@ describe("the registry", () => {
     await made("late");
     await ring();
     expect(removed).toEqual(["p/a", "p/late", "p/__registry__"]);
-    registry = new FakeRegistry();
     nowMs += 120_000;
     expect((await create()).ok).toBe(true);
     await made("b");

@@ -11,7 +11,15 @@ import { applyNotice, knownIncarnation, listStreams, readCounters, type Counters
 import type { StreamReport } from "../storage/notice-rows.ts";
 import { countOtherPlaces, writePlaces } from "../storage/place-rows.ts";
 import { markPublished, readProjectRow, writeProjectRow } from "../storage/project-rows.ts";
-import { countUntold, hasRegistry, startOver } from "../storage/registry-rows.ts";
+import {
+  countUntold,
+  endRetelling,
+  hasRegistry,
+  insertEvent,
+  readRetelling,
+  startOver,
+  writeRetelling,
+} from "../storage/registry-rows.ts";
 import { readStored, readStoredTotal, writeStored } from "../storage/stored-rows.ts";
 import { allowBytes, allowReaders } from "./allowances.ts";
 import type { CreateProjectCommand, ListCommand, NewSecret, ProjectHost, StreamPage } from "./commands.ts";
@@ -26,6 +34,8 @@ const RETRY_MS = 2_000;
 const UNTOLD_MAX = 10_000;
 /** Longer than any live read lasts. */
 const PLACES_MS_MAX = 2 * 3_600_000;
+/** Streams that a new registry is told of in one go. */
+const RETOLD_STREAMS = 256;
 /** Streams of a removed project that are deleted before the alarm rings again. */
 const SWEEP_STREAMS = 50;
 const SWEEP_PAUSE_MS = 1_000;
@@ -172,7 +182,7 @@ export class ProjectOwner {
   }
 
   #hasWork(): boolean {
-    if (readProjectRow(this.#database)?.published === false || countUntold(this.#database) > 0) return true;
+    if (readProjectRow(this.#database)?.published === false || this.#hasUntold()) return true;
     return this.#isRemoved() && this.#isLeft();
   }
 
@@ -183,11 +193,38 @@ export class ProjectOwner {
 
   async #tell(): Promise<void> {
     try {
-      await tellRegistry(this.#database, () => this.#host.registryStream(this.#name));
+      this.#tellAgain();
+      const outcome = await tellRegistry(this.#database, () => this.#host.registryStream(this.#name));
+      if (outcome === "rejected") return await this.#beginRegistryAnew();
     } catch {
       return;
     }
-    if (countUntold(this.#database) > 0) this.#host.setAlarm(this.#host.now());
+    if (this.#hasUntold()) this.#host.setAlarm(this.#host.now());
+  }
+
+  /** The stream that did not know its own producer any more goes, and another tells of everything that there is now. */
+  async #beginRegistryAnew(): Promise<void> {
+    await this.#host.removeStream(this.#name, REGISTRY_STREAM);
+    startOver(this.#database, true);
+  }
+
+  /** Takes some more of the streams that a new registry is to be told of. To hear of one twice does it no harm. */
+  #tellAgain(): void {
+    const after = readRetelling(this.#database);
+    if (after === undefined || countUntold(this.#database) > 0) return;
+    const streams = listStreams(this.#database, "", after, RETOLD_STREAMS);
+    const last = streams.at(-1);
+    this.#database.transaction(() => {
+      for (const { name, contentType, createdAtMs } of streams) {
+        insertEvent(this.#database, { name, contentType, atMs: createdAtMs });
+      }
+      if (last === undefined) endRetelling(this.#database);
+      else writeRetelling(this.#database, last.name);
+    });
+  }
+
+  #hasUntold(): boolean {
+    return countUntold(this.#database) > 0 || readRetelling(this.#database) !== undefined;
   }
 
   /** The registry goes last: until then the ends of streams are news for it. */
@@ -197,7 +234,7 @@ export class ProjectOwner {
     await Promise.allSettled(streams.map(({ name }) => this.#removeStream(name)));
     if (streams.length > 0 || !hasRegistry(this.#database)) return;
     await this.#host.removeStream(this.#name, REGISTRY_STREAM);
-    startOver(this.#database);
+    startOver(this.#database, false);
   }
 
   /** Also strikes off a stream that was no longer there. */

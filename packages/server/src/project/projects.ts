@@ -5,11 +5,13 @@
 
 import { parseStreamName, refuse, type Result } from "@durable-streams-cloudflare/protocol";
 
+import { callAgain } from "../rpc/call-again.ts";
+import { detach } from "../rpc/detach.ts";
 import type { ListedStream, NewSecret, ProjectApi, StreamPage } from "./commands.ts";
 import type { ProjectDO } from "./object.ts";
 import { refuseNoProject } from "./owner.ts";
 import { matchesPattern } from "./pattern.ts";
-import { hashReaderKey, newReaderKey } from "./reader-key.ts";
+import { formatReaderKey, hashReaderKey, newReaderKey } from "./reader-key.ts";
 import { isProjectName, RECORD_KEY_PREFIX, viewOf, type ProjectView } from "./record.ts";
 import { readerKeyKey, type Registry } from "./registry.ts";
 import { parseSecret, parseSettings } from "./settings.ts";
@@ -22,6 +24,8 @@ const READ_URL_SECONDS = 3_600;
 export interface ProjectsEnv {
   readonly REGISTRY: KVNamespace;
   readonly PROJECTS: DurableObjectNamespace<ProjectDO>;
+  /** The objects of streams: a reader key is for one life of its stream. */
+  readonly STREAMS: { getByName(name: string): { head(): Promise<Result<{ lineage: { incarnation: number } }>> } };
 }
 
 export interface ProjectPage {
@@ -118,12 +122,15 @@ export class Projects {
     return this.#change(name, (project) => project.revokeReadUrls());
   }
 
-  /** A new key for a stream; the one before it is void. */
+  /** A new key for a stream that is there; the one before it is void, and this one as soon as the stream ends. */
   async setReaderKey(name: string, { stream }: Json): Promise<Result<{ stream: string; key: string }>> {
     const named = parseStream(stream);
     if (!named.ok) return named;
+    const head = detach(await callAgain(() => this.#env.STREAMS.getByName(`${name}/${named.stream}`).head()));
+    if (!head.ok) return head;
     const key = newReaderKey();
-    await this.#env.REGISTRY.put(readerKeyKey(name, named.stream), await hashReaderKey(key));
+    const stored = { hash: await hashReaderKey(key), incarnation: head.lineage.incarnation };
+    await this.#env.REGISTRY.put(readerKeyKey(name, named.stream), formatReaderKey(stored));
     this.#registry.forget(name, named.stream);
     return { ok: true, stream: named.stream, key };
   }

@@ -1,6 +1,7 @@
 /**
  * Reader keys: an unguessable part of a stream's URL, the same for all its readers, so that a shared cache may keep what
- * it answers. KV has only the hash, so who reads KV cannot read streams.
+ * it answers. KV has only the hash, so who reads KV cannot read streams, and the incarnation that the key was made for: it is
+ * void for a stream that is later made at the same URL.
  */
 
 import { base64url } from "jose";
@@ -8,6 +9,23 @@ import { base64url } from "jose";
 const PREFIX = "rk_";
 const KEY_BYTES = 24;
 const KEY_LENGTH = PREFIX.length + (KEY_BYTES / 3) * 4;
+
+/** A key as KV knows it. */
+export interface StoredReaderKey {
+  readonly hash: string;
+  readonly incarnation: number;
+}
+
+/** The text that KV holds. */
+export function formatReaderKey({ hash, incarnation }: StoredReaderKey): string {
+  return `${hash}.${incarnation}`;
+}
+
+/** `undefined`: it is no key. */
+export function parseReaderKey(text: string): StoredReaderKey | undefined {
+  const [, hash = "", incarnation = ""] = /^([\w-]{43})\.(\d{1,16})$/.exec(text) ?? [];
+  return hash === "" ? undefined : { hash, incarnation: Number(incarnation) };
+}
 
 export function newReaderKey(): string {
   return PREFIX + base64url.encode(crypto.getRandomValues(new Uint8Array(KEY_BYTES)));

@@ -1,10 +1,17 @@
 /**
  * The stream `__registry__` of a project: the changes of its directory as events of the State Protocol, as the reference
  * server writes them and browsers of streams read them. The directory is its only writer, a producer whose numbers are
- * written down with the changes: each of them is in the stream once, whatever crashes in between.
+ * written down with the changes: each of them is in the stream once, whatever crashes in between. A stream that does not know
+ * these numbers any more is made anew, from all that the directory has.
  */
 
-import { FOREVER, KEEP_ALL, type ProducerClaim, type Result } from "@durable-streams-cloudflare/protocol";
+import {
+  FOREVER,
+  KEEP_ALL,
+  type ProblemCode,
+  type ProducerClaim,
+  type Result,
+} from "@durable-streams-cloudflare/protocol";
 
 import type { Database } from "../storage/database.ts";
 import { markTold, readUntold, type NumberedEvent } from "../storage/registry-rows.ts";
@@ -33,17 +40,33 @@ export interface RegistryStream {
   appendAll(commands: readonly RegistryAppend[]): Promise<Result<object>[]>;
 }
 
-/** Tells the oldest changes. @throws Error when they could not be told, or it is not known whether they were. */
-export async function tellRegistry(database: Database, stream: () => RegistryStream): Promise<void> {
+/** What a stream answers that has lost what its producer wrote, or is not the registry at all. */
+const REJECTIONS: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
+  "content-type-mismatch",
+  "producer-epoch-stale",
+  "producer-epoch-start",
+  "producer-gap",
+  "session-read-only",
+  "stream-closed",
+]);
+
+/**
+ * Tells the oldest changes.
+ * @returns `rejected` when the stream will never take them: it is to be made anew.
+ * @throws Error when they could not be told, or it is not known whether they were.
+ */
+export async function tellRegistry(database: Database, stream: () => RegistryStream): Promise<"told" | "rejected"> {
   const events = readUntold(database, EVENTS_PER_ALARM);
   const last = events.at(-1);
-  if (last === undefined) return;
+  if (last === undefined) return "told";
   const commands = events.map(appendOf);
   const first = await stream().appendAll(commands);
   const results = first.some(isWithoutStream) ? await beginWith(stream(), commands) : first;
   const refused = results.find((result) => !result.ok);
+  if (refused?.ok === false && REJECTIONS.has(refused.problem.code)) return "rejected";
   if (refused?.ok === false) throw new Error(`__registry__ refused an event: ${refused.problem.code}.`);
   markTold(database, last);
+  return "told";
 }
 
 async function beginWith(stream: RegistryStream, commands: readonly RegistryAppend[]): Promise<Result<object>[]> {

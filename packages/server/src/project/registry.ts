@@ -4,6 +4,7 @@
  */
 
 import { projectOf, type Project } from "./project.ts";
+import { parseReaderKey, type StoredReaderKey } from "./reader-key.ts";
 import { isProjectName, RECORD_KEY_PREFIX, type ProjectRecord } from "./record.ts";
 
 const READER_KEY_PREFIX = "reader-key:";
@@ -25,11 +26,11 @@ interface Entry<Value> {
 
 export class Registry {
   readonly #projects: KvCache<Project>;
-  readonly #readerKeys: KvCache<string>;
+  readonly #readerKeys: KvCache<StoredReaderKey>;
 
   constructor(store: RegistryStore, now: () => number = Date.now) {
     this.#projects = new KvCache(store, now, (text) => projectOf(JSON.parse(text) as ProjectRecord));
-    this.#readerKeys = new KvCache(store, now, async (text) => text);
+    this.#readerKeys = new KvCache(store, now, async (text) => parseReaderKey(text));
   }
 
   /** @throws Error when KV cannot be read. */
@@ -37,8 +38,8 @@ export class Registry {
     return isProjectName(name) ? this.#projects.get(RECORD_KEY_PREFIX + name) : Promise.resolve(undefined);
   }
 
-  /** The hash of a stream's reader key. @throws Error when KV cannot be read. */
-  readerKeyHash(project: string, stream: string): Promise<string | undefined> {
+  /** What is known of a stream's reader key. @throws Error when KV cannot be read. */
+  readerKey(project: string, stream: string): Promise<StoredReaderKey | undefined> {
     return this.#readerKeys.get(readerKeyKey(project, stream));
   }
 
@@ -56,11 +57,11 @@ export function readerKeyKey(project: string, stream: string): string {
 class KvCache<Value> {
   readonly #store: RegistryStore;
   readonly #now: () => number;
-  readonly #parse: (text: string) => Promise<Value>;
+  readonly #parse: (text: string) => Promise<Value | undefined>;
   /** In the order of their reading, oldest first. */
   readonly #entries = new Map<string, Entry<Value>>();
 
-  constructor(store: RegistryStore, now: () => number, parse: (text: string) => Promise<Value>) {
+  constructor(store: RegistryStore, now: () => number, parse: (text: string) => Promise<Value | undefined>) {
     this.#store = store;
     this.#now = now;
     this.#parse = parse;

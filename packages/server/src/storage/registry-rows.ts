@@ -1,6 +1,9 @@
 /**
  * Table `registry_events`, in a project's object: changes of its directory that its stream `__registry__` has not been
  * told yet, one row each, numbered without a gap within an epoch. The newest row stays, told, for the next number.
+ *
+ * Table `registry_retelling`: one row while a new registry is being told of all streams that there are; `after`: the last of
+ * them that it was.
  */
 
 import { firstRow, type Database } from "./database.ts";
@@ -14,6 +17,11 @@ const TABLE = `CREATE TABLE IF NOT EXISTS registry_events (
   told INTEGER NOT NULL,
   PRIMARY KEY (epoch, seq)
 ) WITHOUT ROWID`;
+
+const RETELLING_TABLE = `CREATE TABLE IF NOT EXISTS registry_retelling (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  after TEXT NOT NULL
+)`;
 
 /** A stream was made, or has ended. */
 export interface RegistryEvent {
@@ -66,14 +74,36 @@ export function hasRegistry(database: Database): boolean {
   return (newestOf(database)?.seq ?? -1) >= 0;
 }
 
-/** Forgets what was not told. A `__registry__` that is made later begins with a new epoch. */
-export function startOver(database: Database): void {
+/**
+ * Forgets what was not told. A `__registry__` that is made later begins with a new epoch.
+ * @param isRetold whether it is to be told of all streams that there are.
+ */
+export function startOver(database: Database, isRetold: boolean): void {
   const newest = newestOf(database);
   if (newest === undefined || newest.seq < 0) return;
   database.transaction(() => {
     database.run("DELETE FROM registry_events");
+    if (isRetold) writeRetelling(database, "");
+    else if (readRetelling(database) !== undefined) endRetelling(database);
     insert(database, { epoch: newest.epoch + 1, seq: -1, name: "", contentType: null, atMs: 0 }, 1);
   });
+}
+
+/** The registry is to be told of all streams behind one, in the transaction of the caller. */
+export function writeRetelling(database: Database, after: string): void {
+  database.run(RETELLING_TABLE);
+  database.run("INSERT OR REPLACE INTO registry_retelling (id, after) VALUES (1, ?)", after);
+}
+
+/** The last stream that it was told of again; `undefined` when there is none left to tell. */
+export function readRetelling(database: Database): string | undefined {
+  const table = "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = 'registry_retelling'";
+  if (firstRow(database, table) === undefined) return undefined;
+  return firstRow<{ after: string }>(database, "SELECT after FROM registry_retelling WHERE id = 1")?.after;
+}
+
+export function endRetelling(database: Database): void {
+  database.run("DELETE FROM registry_retelling");
 }
 
 function insert(database: Database, event: NumberedEvent, told: 0 | 1): void {

@@ -247,48 +247,6 @@ describe("a signed read URL", () => {
   });
 });
 
-describe("a reader key", () => {
-  it("makes a private stream cacheable by everybody who knows it, for a minute at a time", async () => {
-    const service = newService();
-    const project = await newProject(service);
-    const path = await newProjectStream(service, project);
-    const stream = path.split("/").at(-1);
-    const keys = `/v1/projects/${project.name}/reader-keys`;
-    const manager = await newToken(project);
-    const { key } = await json<{ key: string }>(await service.fetch(keys, withToken("POST", manager, { stream })));
-    const headers = { Authorization: `Bearer ${manager}`, "Content-Type": "text/plain" };
-    const { headers: created } = await service.fetch(path, { method: "HEAD", headers });
-    await service.fetch(path, { method: "POST", headers, body: "x" });
-    const response = await service.fetch(`${path}?offset=${created.get("Stream-Next-Offset")}&key=${key}`);
-    expect(response.status).toBe(200);
-    expect(response.headers.get("Cache-Control")).toBe("public, max-age=60, stale-while-revalidate=300");
-    expect(response.headers.get("Vary") ?? "").not.toContain("Authorization");
-    for (const wrong of [key.slice(0, -1), `${key}x`, key.toUpperCase(), "", "rk_"]) {
-      expect((await service.fetch(`${path}?key=${wrong}`)).status).toBe(401);
-    }
-    expect((await service.fetch(`${path}?key=${key}`, { method: "DELETE" })).status).toBe(401);
-    expect((await service.fetch(`${path}-other?key=${key}`)).status).toBe(401);
-
-    const { key: next } = await json<{ key: string }>(
-      await service.fetch(keys, withToken("POST", manager, { stream })),
-    );
-    expect((await service.fetch(`${path}?key=${key}`)).status).toBe(401);
-    expect((await service.fetch(`${path}?key=${next}`)).status).toBe(200);
-    await service.fetch(`${keys}?stream=${stream}`, withToken("DELETE", manager));
-    expect((await service.fetch(`${path}?key=${next}`)).status).toBe(401);
-  });
-
-  it("is in KV as a hash only", async () => {
-    const service = newService();
-    const project = await newProject(service);
-    const keys = `/v1/projects/${project.name}/reader-keys`;
-    const { key } = await json<{ key: string }>(await service.fetch(keys, asAdmin("POST", { stream: "s" })));
-    const stored = await env.REGISTRY.get(`reader-key:${project.name}/s`);
-    expect(stored).toMatch(/^[\w-]{43}$/);
-    expect(stored).not.toContain(key.slice(3));
-  });
-});
-
 describe("public streams", () => {
   it("are read by everybody and written by nobody without a token", async () => {
     const service = newService();

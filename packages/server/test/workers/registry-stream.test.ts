@@ -87,6 +87,15 @@ describe("the registry of a project", () => {
     },
   );
 
+  it("that was lost is there again with the next change, and tells of all that there is", async () => {
+    const { project, path, registry, reader } = await setUp();
+    await env.STREAMS.getByName(`${project.name}/__registry__`).remove();
+    const second = await newProjectStream(service, project);
+    await tellProject(second);
+    const names = [path, second].map(nameOf).toSorted();
+    expect(await events(registry, reader)).toEqual(names.map(insert));
+  });
+
   it("goes with its project", async () => {
     const { project } = await setUp();
     await service.fetch(`/v1/projects/${project.name}`, asAdmin("DELETE"));
