@@ -1,4 +1,4 @@
-/** `npm run bench -- [scenario …] [--rounds N] [--seconds N] [--write]` */
+/** `npm run bench -- [scenario …] [--rounds N] [--seconds N] [--followers N] [--write]` */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,25 +10,35 @@ import { describeMachine } from "./machine.ts";
 import { formatReport } from "./report.ts";
 import { APPEND } from "./scenarios/append.ts";
 import { COLD } from "./scenarios/cold.ts";
+import { FAN_OUT } from "./scenarios/fan-out.ts";
 import { READ } from "./scenarios/read.ts";
 import { ROLL } from "./scenarios/roll.ts";
 import type { RunningTarget, Scenario, Section } from "./scenarios/scenario.ts";
 import type { Target } from "./targets/target.ts";
 
-const SCENARIOS: Readonly<Record<string, Scenario>> = { append: APPEND, read: READ, roll: ROLL, cold: COLD };
+const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  append: APPEND,
+  read: READ,
+  roll: ROLL,
+  cold: COLD,
+  "fan-out": FAN_OUT,
+};
 const RESULTS = fileURLToPath(new URL("../../../docs/bench.md", import.meta.url));
 const WARM_UP_MS = 1_000;
+const FOLLOWERS_MAX = 10_000;
 
 const USAGE = `npm run bench -- [${Object.keys(SCENARIOS).join("|")} …] [--rounds N] [--seconds N] [--write]
 
-  --rounds N   how often each target is measured (5)
-  --seconds N  how long each measurement is (3)
-  --write      write docs/bench.md`;
+  --rounds N     how often each target is measured (5)
+  --seconds N    how long each measurement is (3)
+  --followers N  sessions that follow one stream in fan-out (1000, at most ${FOLLOWERS_MAX})
+  --write        write docs/bench.md`;
 
 interface Arguments {
   readonly names: readonly string[];
   readonly rounds: number;
   readonly seconds: number;
+  readonly followers: number;
   readonly write: boolean;
 }
 
@@ -38,29 +48,35 @@ function readArguments(): Arguments {
     options: {
       rounds: { type: "string", default: "5" },
       seconds: { type: "string", default: "3" },
+      followers: { type: "string", default: "1000" },
       write: { type: "boolean", default: false },
     },
   });
   const names = positionals.length === 0 ? Object.keys(SCENARIOS) : positionals;
-  const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)];
+  const [rounds, seconds, followers] = [Number(values.rounds), Number(values.seconds), Number(values.followers)];
   if (!names.every((name) => name in SCENARIOS)) throw new Error(`There is no such scenario: ${names.join(" ")}.`);
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error("--rounds takes a whole number from 1.");
   if (!(seconds > 0)) throw new Error("--seconds takes a number above 0.");
-  return { names, rounds, seconds, write: values.write };
+  if (!Number.isInteger(followers) || followers < 1 || followers > FOLLOWERS_MAX) {
+    throw new Error(`--followers takes a whole number from 1 to ${FOLLOWERS_MAX}.`);
+  }
+  return { names, rounds, seconds, followers, write: values.write };
 }
 
-async function runScenario(scenario: Scenario, { rounds, seconds }: Arguments): Promise<readonly Section[]> {
+async function runScenario(scenario: Scenario, { rounds, seconds, followers }: Arguments): Promise<readonly Section[]> {
   const directory = mkdtempSync(join(tmpdir(), "bench-"));
   const driver = startLoadDriver();
   const started: Target[] = [];
   const targets: RunningTarget[] = [];
   try {
     for (const kind of scenario.targets) {
-      const target = await kind.start(mkdtempSync(join(directory, "target-")));
+      const dataDir = mkdtempSync(join(directory, "target-"));
+      const target = await kind.start(dataDir);
       started.push(target);
-      targets.push({ kind, url: target.url });
+      targets.push({ kind, url: target.url, dataDir });
     }
-    return await scenario.run({ driver, targets, rounds, warmUpMs: WARM_UP_MS, measureMs: seconds * 1_000 });
+    const times = { warmUpMs: WARM_UP_MS, measureMs: seconds * 1_000 };
+    return await scenario.run({ driver, targets, rounds, followers, ...times });
   } finally {
     driver.stop();
     await Promise.all(started.map((target) => target.stop()));

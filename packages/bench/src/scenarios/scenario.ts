@@ -5,12 +5,16 @@ import type { TargetKind } from "../targets/target.ts";
 export interface RunningTarget {
   readonly kind: TargetKind;
   readonly url: string;
+  /** Where its data lies. */
+  readonly dataDir: string;
 }
 
 export interface ScenarioContext {
   readonly driver: LoadDriver;
   readonly targets: readonly RunningTarget[];
   readonly rounds: number;
+  /** Sessions that follow one stream. */
+  readonly followers: number;
   readonly warmUpMs: number;
   readonly measureMs: number;
 }

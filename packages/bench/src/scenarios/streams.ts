@@ -10,8 +10,15 @@ export async function appendTo(url: string, headers: Headers, body: string): Pro
   await send(url, "POST", headers, body);
 }
 
-async function send(url: string, method: string, headers: Headers, body: string | null = null): Promise<void> {
+/** How many bytes a stream has. */
+export async function tailOf(url: string): Promise<number> {
+  const { headers } = await send(url, "HEAD", {});
+  return Number(headers.get("Stream-Next-Offset")?.split("_")[1]);
+}
+
+async function send(url: string, method: string, headers: Headers, body: string | null = null): Promise<Response> {
   const response = await fetch(url, { method, headers, body });
   await response.arrayBuffer();
   if (!response.ok) throw new Error(`${method} ${url}: ${response.status}`);
+  return response;
 }

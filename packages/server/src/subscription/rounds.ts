@@ -34,7 +34,7 @@ export class Rounds {
   constructor(host: SubscriptionHost, source: SourceState) {
     this.#host = host;
     this.#source = source;
-    this.#pace = new Pace(() => host.pause());
+    this.#pace = new Pace(host);
   }
 
   /** @returns whether there is more to do at once. */

@@ -5,7 +5,7 @@ import { expect, it } from "vitest";
 import { START_MS } from "../../test/support/stream-fixture.ts";
 import { settled } from "../../test/support/world.ts";
 import type { DeliverCommand, DeliverFacts, PullCommand, SourceApi } from "../rpc/fan-out.ts";
-import { BURST } from "./pace.ts";
+import { BURST_MAX } from "./pace.ts";
 import { Subscription } from "./subscription.ts";
 
 const FOLLOWERS = 10_000;
@@ -131,7 +131,7 @@ it(`one publish reaches ${FOLLOWERS} sessions in turns of bounded work, also whe
   const rows = base.database.rowsWritten - rowsBefore;
   expect([...sessions.taken.values()].every((bytes) => bytes === APPEND_BYTES)).toBe(true);
   expect(sessions.taken.size).toBe(FOLLOWERS);
-  expect(sessions.sincePauseMost).toBe(BURST);
+  expect(sessions.sincePauseMost).toBeLessThanOrEqual(BURST_MAX);
   expect(sessions.underWayMost).toBeLessThanOrEqual(CALLS_MAX);
   // After its death it does not know how far the last batch had got.
   expect(sessions.calls).toBeGreaterThan(FOLLOWERS);
