@@ -3,6 +3,7 @@ export * from "./cursor.ts";
 export * from "./etag.ts";
 export * from "./fork.ts";
 export * from "./headers.ts";
+export { JSON_DEPTH_MAX } from "./json-check.ts";
 export * from "./json-mode.ts";
 export * from "./lifetime.ts";
 export * from "./lineage.ts";

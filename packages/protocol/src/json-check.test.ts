@@ -3,6 +3,9 @@ import { describe, expect, it } from "vitest";
 
 import { checkJson, JSON_DEPTH_MAX } from "./json-check.ts";
 
+/** As the server is set at first. */
+const DEPTH_MAX = 1_000;
+
 const encoder = new TextEncoder();
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -17,7 +20,7 @@ function isJson(bytes: Uint8Array): boolean {
 
 /** The rule: accepted here is what `JSON.parse` accepts of UTF-8. */
 function expectAgreement(bytes: Uint8Array): void {
-  const fault = checkJson(bytes);
+  const fault = checkJson(bytes, DEPTH_MAX);
   expect({ accepted: fault === undefined, fault }).toEqual({ accepted: isJson(bytes), fault });
 }
 
@@ -108,25 +111,33 @@ describe("nesting", () => {
   const nested = (depth: number, open: string, close: string): Uint8Array =>
     encoder.encode(open.repeat(depth) + "1" + close.repeat(depth));
 
-  it.each([
+  const KINDS = [
     ["arrays", "[", "]"],
     ["objects", '{"a":', "}"],
     ["both", '[{"a":', "}]"],
-  ])("of %s is accepted up to the limit, and refused above it with the place", (_what, open, close) => {
-    const levels = open.includes("[{") ? 2 : 1;
-    expect(checkJson(nested(JSON_DEPTH_MAX / levels, open, close))).toBeUndefined();
-    expect(checkJson(nested(JSON_DEPTH_MAX / levels + 1, open, close))).toBe(
-      `More than 1000 levels deep at byte ${(JSON_DEPTH_MAX / levels) * open.length}.`,
+  ] as const;
+  const CASES = [2, DEPTH_MAX, JSON_DEPTH_MAX].flatMap((depthMax) => KINDS.map((kind) => [depthMax, ...kind] as const));
+
+  it.each(CASES)(
+    "up to %d levels of %s is accepted, and refused above with the place",
+    (depthMax, _what, open, close) => {
+      const levels = open.includes("[{") ? 2 : 1;
+      expect(checkJson(nested(depthMax / levels, open, close), depthMax)).toBeUndefined();
+      expect(checkJson(nested(depthMax / levels + 1, open, close), depthMax)).toBe(
+        `More than ${depthMax} levels deep at byte ${(depthMax / levels) * open.length}.`,
+      );
+    },
+  );
+
+  it("a million open arrays are refused as soon as they are too deep", () => {
+    expect(checkJson(encoder.encode("[".repeat(1_000_000)), DEPTH_MAX)).toBe(
+      "More than 1000 levels deep at byte 1000.",
     );
   });
 
-  it("a million open arrays are refused as soon as they are too deep", () => {
-    expect(checkJson(encoder.encode("[".repeat(1_000_000)))).toBe("More than 1000 levels deep at byte 1000.");
-  });
-
   it("what one check left open does not matter to the next", () => {
-    expect(checkJson(encoder.encode('{"a":[{'))).toBeDefined();
-    expect(checkJson(encoder.encode("[[[1]]]"))).toBeUndefined();
+    expect(checkJson(encoder.encode('{"a":[{'), DEPTH_MAX)).toBeDefined();
+    expect(checkJson(encoder.encode("[[[1]]]"), DEPTH_MAX)).toBeUndefined();
   });
 });
 
@@ -145,9 +156,9 @@ it.each([
   ['"\\u00g0"', "Found 'g' at byte 5; expected four hexadecimal digits."],
   ["\ufeff1", "Found 0xef at byte 0; expected a value."],
 ])("says what is wrong with %j, and where", (source, fault) => {
-  expect(checkJson(encoder.encode(source))).toBe(fault);
+  expect(checkJson(encoder.encode(source), DEPTH_MAX)).toBe(fault);
 });
 
 it("names the byte that is not UTF-8", () => {
-  expect(checkJson(Uint8Array.of(0x22, 0x61, 0xe2, 0x82, 0x22))).toBe("Byte 2 begins no UTF-8 character.");
+  expect(checkJson(Uint8Array.of(0x22, 0x61, 0xe2, 0x82, 0x22), DEPTH_MAX)).toBe("Byte 2 begins no UTF-8 character.");
 });

@@ -1,10 +1,10 @@
 /**
  * Checks JSON [RFC 8259] in its bytes, without making values of it: `JSON.parse` needs twenty times the memory of some
- * bodies, this needs none. It accepts what `JSON.parse` accepts of UTF-8 text, up to `JSON_DEPTH_MAX`.
+ * bodies, this needs none. It accepts what `JSON.parse` accepts of UTF-8 text, up to a depth.
  */
 
-/** Arrays and objects within one another. Many parsers of readers end not far above this. */
-export const JSON_DEPTH_MAX = 1_000;
+/** Arrays and objects within one another, at the most that may be asked for. */
+export const JSON_DEPTH_MAX = 10_000;
 
 const TAB = 0x09;
 const LINE_FEED = 0x0a;
@@ -38,10 +38,13 @@ const closers = new Uint8Array(JSON_DEPTH_MAX);
 
 class JsonFault extends Error {}
 
-/** @returns what is wrong and at which byte, for the sender to read; `undefined` when the bytes are JSON. */
-export function checkJson(bytes: Uint8Array): string | undefined {
+/**
+ * @param depthMax how many arrays and objects may be within one another, at most `JSON_DEPTH_MAX`.
+ * @returns what is wrong and at which byte, for the sender to read; `undefined` when the bytes are JSON.
+ */
+export function checkJson(bytes: Uint8Array, depthMax: number): string | undefined {
   try {
-    checkDocument(bytes);
+    checkDocument(bytes, depthMax);
     return undefined;
   } catch (fault) {
     if (fault instanceof JsonFault) return fault.message;
@@ -50,13 +53,13 @@ export function checkJson(bytes: Uint8Array): string | undefined {
 }
 
 /** Each function below takes the place of what it checks, and returns the place after it. */
-function checkDocument(bytes: Uint8Array): void {
+function checkDocument(bytes: Uint8Array, depthMax: number): void {
   let depth = 0;
   let at = afterSpace(bytes, 0);
   for (;;) {
     const opener = byteAt(bytes, at);
     if (opener === OPEN_BRACKET || opener === OPEN_BRACE) {
-      if (depth === JSON_DEPTH_MAX) throw new JsonFault(`More than ${JSON_DEPTH_MAX} levels deep at byte ${at}.`);
+      if (depth === depthMax) throw new JsonFault(`More than ${depthMax} levels deep at byte ${at}.`);
       const closer = opener === OPEN_BRACKET ? CLOSE_BRACKET : CLOSE_BRACE;
       closers[depth] = closer;
       depth += 1;

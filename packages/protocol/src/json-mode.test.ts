@@ -7,7 +7,7 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 function store(text: string) {
-  return toStoredMessages(encoder.encode(text));
+  return toStoredMessages(encoder.encode(text), 1_000);
 }
 
 /** What a reader of the stored form gets. */

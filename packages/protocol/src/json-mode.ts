@@ -22,9 +22,10 @@ export type JsonBody =
 /**
  * Validates a JSON body and brings it into the stored form, one array level flattened.
  * @param bytes the body as it came; anything but UTF-8 is invalid.
+ * @param depthMax how many arrays and objects may be within one another.
  */
-export function toStoredMessages(bytes: Uint8Array<ArrayBuffer>): JsonBody {
-  const fault = checkJson(bytes);
+export function toStoredMessages(bytes: Uint8Array<ArrayBuffer>, depthMax: number): JsonBody {
+  const fault = checkJson(bytes, depthMax);
   if (fault !== undefined) return { ok: false, reason: "invalid", detail: fault };
   let start = skipSpaceForward(bytes, 0);
   let end = skipSpaceBackward(bytes, bytes.length);

@@ -4,6 +4,8 @@
  * strings. `docs/configuration.md` lists the same settings for operators.
  */
 
+import { JSON_DEPTH_MAX } from "@durable-streams-cloudflare/protocol";
+
 type Setting =
   | {
       readonly kind: "integer";
@@ -57,6 +59,12 @@ export const SETTINGS = {
     "bytes held for one slow SSE reader before it must catch up",
   ),
   APPEND_BYTES_MAX: integer(10 * MIB, KIB, RPC_BYTES_MAX, "bytes of one append, after decoding"),
+  JSON_DEPTH_MAX: integer(
+    1_000,
+    1,
+    JSON_DEPTH_MAX,
+    "arrays and objects within one another in a JSON body; the parsers of many readers end not far above 1000",
+  ),
   READ_BYTES_MAX: integer(GIB, 64 * KIB, 1_024 * GIB, "bytes of one catch-up response before it is cut"),
   SEGMENT_BYTES: integer(
     8 * MIB,
@@ -72,6 +80,7 @@ export const SETTINGS = {
   ),
   SEGMENT_AGE_SECONDS: integer(86_400, 0, 31_536_000, "age at which a smaller log goes to R2; 0: never"),
   PENDING_BYTES_MAX: integer(32 * MIB, MIB, 64 * MIB, "bytes of appends that may wait for one stream's disk"),
+  PENDING_APPENDS_MAX: integer(8_192, 64, 65_536, "appends that may wait for one stream's disk; one more gets 503"),
   READERS_MAX: integer(10_000, 1, 32_000, "live readers that may wait on one stream; one more gets 503"),
   SESSION_TTL_SECONDS: integer(86_400, 1, 31_536_000, "how long an estuary's session lasts without being used"),
   LOG_LEVEL: choice(
@@ -105,11 +114,13 @@ export interface Config {
   readonly sseHeartbeatSeconds: number;
   readonly sseBufferBytesMax: number;
   readonly appendBytesMax: number;
+  readonly jsonDepthMax: number;
   readonly readBytesMax: number;
   readonly segmentBytes: number;
   readonly segmentBytesMin: number;
   readonly segmentAgeSeconds: number;
   readonly pendingBytesMax: number;
+  readonly pendingAppendsMax: number;
   readonly readersMax: number;
   readonly sessionTtlSeconds: number;
   readonly logLevel: "info" | "error" | "off";
@@ -145,11 +156,13 @@ export function parseConfig(env: object): Config {
     sseHeartbeatSeconds: integerOf("SSE_HEARTBEAT_SECONDS"),
     sseBufferBytesMax: integerOf("SSE_BUFFER_BYTES_MAX"),
     appendBytesMax: integerOf("APPEND_BYTES_MAX"),
+    jsonDepthMax: integerOf("JSON_DEPTH_MAX"),
     readBytesMax: integerOf("READ_BYTES_MAX"),
     segmentBytes: integerOf("SEGMENT_BYTES"),
     segmentBytesMin: integerOf("SEGMENT_BYTES_MIN"),
     segmentAgeSeconds: integerOf("SEGMENT_AGE_SECONDS"),
     pendingBytesMax: integerOf("PENDING_BYTES_MAX"),
+    pendingAppendsMax: integerOf("PENDING_APPENDS_MAX"),
     readersMax: integerOf("READERS_MAX"),
     sessionTtlSeconds: integerOf("SESSION_TTL_SECONDS"),
     logLevel: oneOf(SETTINGS.LOG_LEVEL.choices, textOf("LOG_LEVEL")),

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import { GroupCommit, type GroupCommitLimits } from "./group-commit.ts";
 
-const ROOMY: GroupCommitLimits = { batchBytesMax: 1_000, pendingBytesMax: 10_000 };
+const ROOMY: GroupCommitLimits = { batchBytesMax: 1_000, pendingBytesMax: 10_000, pendingCountMax: 1_000 };
 
 /** A disk whose syncs end when the test says so. */
 function slowDisk(limits: GroupCommitLimits = ROOMY) {
@@ -123,7 +123,11 @@ describe("limits", () => {
   });
 
   it("refuses what would take the queue above its limit, and accepts again when the queue has shrunk", async () => {
-    const { commits, batches, finishSync } = slowDisk({ batchBytesMax: 1_000, pendingBytesMax: 1_000 });
+    const { commits, batches, finishSync } = slowDisk({
+      batchBytesMax: 1_000,
+      pendingBytesMax: 1_000,
+      pendingCountMax: 100,
+    });
     const first = commits.submit(600);
     const second = commits.submit(400);
     const refused = await commits.submit(1);
@@ -137,18 +141,18 @@ describe("limits", () => {
     expect(batches.flat()).toEqual([600, 400, 1_000]);
   });
 
-  it("refuses the 8193rd item even if none has any weight, and accepts again when the queue has shrunk", async () => {
+  it("refuses the 1001st item even if none has any weight, and accepts again when the queue has shrunk", async () => {
     const { commits, finishSync } = slowDisk();
-    const results = Array.from({ length: 8_192 }, () => commits.submit(0));
+    const results = Array.from({ length: 1_000 }, () => commits.submit(0));
     expect(await commits.submit(0)).toMatchObject({ ok: false, problem: { code: "overloaded" } });
     await finishSync();
     const next = commits.submit(0);
-    for (let batch = 0; batch < 17; batch += 1) await finishSync();
+    for (let batch = 0; batch < 3; batch += 1) await finishSync();
     expect(new Set(await Promise.all([...results, next]))).toEqual(new Set(["stored 0"]));
   });
 
   it("takes an item that alone is above the queue's limit when nothing else waits", async () => {
-    const { commits, finishSync } = slowDisk({ batchBytesMax: 10, pendingBytesMax: 10 });
+    const { commits, finishSync } = slowDisk({ batchBytesMax: 10, pendingBytesMax: 10, pendingCountMax: 100 });
     const heavy = commits.submit(50);
     await finishSync();
     expect(await heavy).toBe("stored 50");
@@ -195,7 +199,7 @@ function failing(fails: { commit?: (batch: readonly number[]) => boolean; sync?:
         if (fails.sync?.() === true) throw new Error("sync failed");
       },
     },
-    { batchBytesMax: 1_000, pendingBytesMax: 1_000 },
+    { batchBytesMax: 1_000, pendingBytesMax: 1_000, pendingCountMax: 100 },
   );
   const outcomes = async (results: readonly Promise<unknown>[]): Promise<unknown[]> => {
     const settledResults = await Promise.allSettled(results);

@@ -7,8 +7,6 @@ import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
 /** Appends of one commit: their notes must stay a small part of a row. */
 const BATCH_COUNT_MAX = 512;
-/** Items that wait or are being written. Those without bytes, such as a close, weigh nothing and yet take memory. */
-const PENDING_COUNT_MAX = 8_192;
 
 export interface GroupCommitPorts<Item, Facts> {
   /** Bytes that an item weighs, in the queue and in a batch. */
@@ -26,6 +24,8 @@ export interface GroupCommitLimits {
   readonly batchBytesMax: number;
   /** Items that would take the queue above this weight are refused. */
   readonly pendingBytesMax: number;
+  /** Items that may wait or be written. Those without bytes, such as a close, weigh nothing and yet take memory. */
+  readonly pendingCountMax: number;
 }
 
 interface Waiting<Item, Facts> {
@@ -72,7 +72,7 @@ export class GroupCommit<Item, Facts> {
 
   /** An item that alone is too heavy is taken when nothing else weighs anything. */
   #hasRoom(weight: number): boolean {
-    if (this.#pendingCount >= PENDING_COUNT_MAX) return false;
+    if (this.#pendingCount >= this.#limits.pendingCountMax) return false;
     return this.#pendingBytes === 0 || this.#pendingBytes + weight <= this.#limits.pendingBytesMax;
   }
 

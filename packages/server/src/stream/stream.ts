@@ -66,6 +66,7 @@ import { applyCommit, isRenewedByAppends, newState, type StreamState } from "./s
 export interface StreamLimits extends RollLimits {
   readonly readBytesMax: number;
   readonly pendingBytesMax: number;
+  readonly pendingAppendsMax: number;
   /** Live readers that may wait at the same time. */
   readonly readersMax: number;
   /** How long one of them does. */
@@ -114,7 +115,11 @@ export class Stream {
         commit: (batch) => this.#commit(batch),
         sync: () => this.#sync(),
       },
-      { batchBytesMax: ROW_BYTES_MAX, pendingBytesMax: limits.pendingBytesMax },
+      {
+        batchBytesMax: ROW_BYTES_MAX,
+        pendingBytesMax: limits.pendingBytesMax,
+        pendingCountMax: limits.pendingAppendsMax,
+      },
     );
     this.fanOut = new FanOut(host, this.#lifecycle, {
       append: (command) => this.append(command),

@@ -13,6 +13,7 @@ export const START_MS = 1_800_000_000_000;
 export const LIMITS = {
   readBytesMax: 2 ** 30,
   pendingBytesMax: 2 ** 25,
+  pendingAppendsMax: 8_192,
   readersMax: 1_000,
   sseSessionSeconds: 60,
   longPollTimeoutMs: 3_000,

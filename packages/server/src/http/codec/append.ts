@@ -20,7 +20,7 @@ import {
 import type { AppendCommand, AppendFacts } from "../../stream/commands.ts";
 import { readBody } from "../body.ts";
 import { headersWithCommon } from "../cors.ts";
-import { toStored } from "./payload.ts";
+import { toStored, type BodyLimits } from "./payload.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -28,13 +28,13 @@ type Bytes = Uint8Array<ArrayBuffer>;
  * Reads the request. What is wrong with it goes along as the command's `fault`, because a missing or closed stream
  * is the more important answer, and only the object knows.
  */
-export async function parseAppend(request: Request, bytesMax: number): Promise<AppendCommand> {
+export async function parseAppend(request: Request, limits: BodyLimits): Promise<AppendCommand> {
   const header = (name: string): string | null => request.headers.get(name);
   const close = isClosedHeader(header(HEADER.closed));
   const contentType = header("Content-Type");
   const producer = parseProducer(header);
   const streamSeq = header(HEADER.seq);
-  const body = await readPayload(request, contentType, close, bytesMax);
+  const body = await readPayload(request, contentType, close, limits);
   const fault = body.ok ? headerFault(producer, streamSeq) : body;
   return {
     bytes: body.ok ? body.bytes : new Uint8Array(),
@@ -76,9 +76,9 @@ async function readPayload(
   request: Request,
   contentType: string | null,
   close: boolean,
-  bytesMax: number,
+  limits: BodyLimits,
 ): Promise<Result<{ bytes: Bytes }>> {
-  const body = await readBody(request, bytesMax);
+  const body = await readBody(request, limits.appendBytesMax);
   if (!body.ok) return body;
   if (body.bytes.length === 0) {
     if (close) return body;
@@ -89,7 +89,7 @@ async function readPayload(
   if (contentType === null)
     return refuse("content-type-missing", "Say what the body is: send the stream's Content-Type.");
   if (!isContentType(contentType)) return refuse("content-type-invalid", "Content-Type must be type/subtype.");
-  return toStored(body.bytes, contentType);
+  return toStored(body.bytes, contentType, limits);
 }
 
 function headerFault(producer: ReturnType<typeof parseProducer>, streamSeq: string | null): Refusal | undefined {

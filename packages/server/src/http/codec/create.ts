@@ -17,7 +17,7 @@ import {
 
 import type { CreateCommand, CreateFacts } from "../../stream/commands.ts";
 import { readBody } from "../body.ts";
-import { toStored } from "./payload.ts";
+import { toStored, type BodyLimits } from "./payload.ts";
 
 /** The fork's source is still a path here: whether the client may read it is decided before it becomes a command. */
 interface ParsedCreate {
@@ -25,7 +25,7 @@ interface ParsedCreate {
   readonly fork: ForkRequest | undefined;
 }
 
-export async function parseCreate(request: Request, bytesMax: number): Promise<Result<ParsedCreate>> {
+export async function parseCreate(request: Request, limits: BodyLimits): Promise<Result<ParsedCreate>> {
   const header = (name: string): string | null => request.headers.get(name);
   const fork = parseFork(header);
   if (!fork.ok) return refuse("fork-header-invalid", fork.detail);
@@ -37,9 +37,9 @@ export async function parseCreate(request: Request, bytesMax: number): Promise<R
   if (fault !== undefined) return fault;
   if (!lifetime.ok) return refuse("lifetime-invalid", lifetime.detail);
   if (!retention.ok) return refuse("retention-invalid", retention.detail);
-  const body = await readBody(request, bytesMax);
+  const body = await readBody(request, limits.appendBytesMax);
   if (!body.ok) return body;
-  const stored = body.bytes.length === 0 ? body : toStored(body.bytes, contentType ?? DEFAULT_CONTENT_TYPE);
+  const stored = body.bytes.length === 0 ? body : toStored(body.bytes, contentType ?? DEFAULT_CONTENT_TYPE, limits);
   // An empty array is a fine way to create an empty stream [PROTOCOL §9.1.3].
   if (!stored.ok && stored.problem.code !== "json-empty-array") return stored;
   const bytes = stored.ok ? stored.bytes : new Uint8Array();

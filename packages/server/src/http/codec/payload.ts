@@ -9,15 +9,20 @@ import {
   type Result,
 } from "@durable-streams-cloudflare/protocol";
 
+import type { Config } from "../../config.ts";
+
 type Bytes = Uint8Array<ArrayBuffer>;
 
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 
+/** What the body of an append, or of a create, may be. */
+export type BodyLimits = Pick<Config, "appendBytesMax" | "jsonDepthMax">;
+
 /** Validates a non-empty body and brings it into the stored form of its content type [PROTOCOL §9]. */
-export function toStored(body: Bytes, contentType: string): Result<{ bytes: Bytes }> {
+export function toStored(body: Bytes, contentType: string, { jsonDepthMax }: BodyLimits): Result<{ bytes: Bytes }> {
   if (framingOf(contentType) === "bytes") return { ok: true, bytes: body };
-  const parsed = toStoredMessages(body);
+  const parsed = toStoredMessages(body, jsonDepthMax);
   if (parsed.ok) return { ok: true, bytes: parsed.stored };
   const code = parsed.reason === "empty-array" ? "json-empty-array" : "json-invalid";
   return refuse(code, parsed.detail);

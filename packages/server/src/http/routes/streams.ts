@@ -66,7 +66,7 @@ export function withoutBareForbidden(request: Request, refusal: Refusal): Refusa
 
 async function create(exchange: Exchange): Promise<Handled> {
   const { request, config, stream } = exchange;
-  const parsed = await parseCreate(request, config.appendBytesMax);
+  const parsed = await parseCreate(request, config);
   if (!parsed.ok) return parsed;
   const source = parsed.fork === undefined ? undefined : await forkSource(exchange, parsed.fork);
   if (source?.ok === false) return source;
@@ -100,7 +100,7 @@ async function forkSource(exchange: Exchange, asked: ForkRequest): Promise<Resul
 
 async function append(exchange: Exchange): Promise<Handled> {
   const { request, config, stream, appends, keepAlive } = exchange;
-  const parsed = await parseAppend(request, config.appendBytesMax);
+  const parsed = await parseAppend(request, config);
   const hasLimit = (exchange.granted.limits?.storedBytes ?? null) !== null;
   const command: AppendCommand = hasLimit ? { ...parsed, isLimited: true } : parsed;
   const limited = refuseAppend(exchange, command.bytes.length);
