@@ -57,7 +57,7 @@ export function resolveConnection(globals: Globals, env: Io["env"]): Connection 
 }
 
 /** The URL of a server without a slash at its end. @throws CliError */
-function parseServerUrl(text: string): string {
+export function parseServerUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== "" || url.search !== "") {
     throw usageError(`The URL of the server is not usable: ${text}`, "--url https://streams.example.com");

@@ -38,6 +38,13 @@ export class CliError extends Error {
   }
 }
 
+/** The same failure, with more to do about it. */
+export function withFix(error: CliError, more: string): CliError {
+  const { message, code, why, fix, exitCode, cause } = error;
+  const explanation = { code, ...(why === undefined ? {} : { why }), fix: `${fix}; ${more}`, exitCode, cause };
+  return new CliError(message, explanation);
+}
+
 export function usageError(what: string, fix: string): CliError {
   return new CliError(what, { code: "usage", fix, exitCode: EXIT.usage });
 }

@@ -1,8 +1,9 @@
-import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 
 import { CliError, reasonOf } from "./failure.ts";
+import { writeAtomically } from "./files.ts";
 import type { Io } from "./io.ts";
 
 /** A server that has a name. Secrets are never in a profile. */
@@ -46,10 +47,5 @@ export function removeProfile(env: Io["env"], name: string): void {
 }
 
 function writeProfiles(env: Io["env"], profiles: Profiles): void {
-  const path = profilesPath(env);
-  mkdirSync(dirname(path), { recursive: true });
-  const temporary = `${path}.${process.pid}`;
-  writeFileSync(temporary, `${JSON.stringify(profiles, undefined, 2)}\n`);
-  chmodSync(temporary, 0o600);
-  renameSync(temporary, path);
+  writeAtomically(profilesPath(env), `${JSON.stringify(profiles, undefined, 2)}\n`, 0o600);
 }

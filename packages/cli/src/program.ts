@@ -1,17 +1,18 @@
-import { readFileSync } from "node:fs";
-
 import { Command, CommanderError } from "commander";
 
 import { createProjectCommand, projectCommand } from "./commands/project.ts";
+import { setupCommand } from "./commands/setup.ts";
 import { streamCommand } from "./commands/stream.ts";
 import { subscribeCommand } from "./commands/subscribe.ts";
 import { tokenCommand } from "./commands/token.ts";
 import { cancelled, EXIT, usageError } from "./failure.ts";
 import type { Io } from "./io.ts";
 import { Output } from "./output.ts";
+import { version } from "./version.ts";
 
 /** One file each in `commands/`; the order of the help. */
 const COMMANDS: readonly ((program: Command, io: Io) => void)[] = [
+  setupCommand,
   createProjectCommand,
   projectCommand,
   streamCommand,
@@ -69,9 +70,4 @@ function buildProgram(io: Io, writeErr: (text: string) => void): Command {
 function isJson(argv: readonly string[]): boolean {
   const end = argv.indexOf("--");
   return (end === -1 ? argv : argv.slice(0, end)).includes("--json");
-}
-
-/** The one version of all packages that are published. */
-function version(): string {
-  return (JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string }).version;
 }

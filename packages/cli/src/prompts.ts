@@ -12,10 +12,10 @@ export interface Choice<Value> {
 }
 
 export class Prompts {
-  readonly #streams: { input: Io["stdin"]; output: Io["stderr"] };
+  readonly #streams: { input: Io["stdin"]; output: Io["stderr"]; signal: AbortSignal };
 
-  constructor({ stdin, stderr }: Io) {
-    this.#streams = { input: stdin, output: stderr };
+  constructor({ stdin, stderr, signal }: Io) {
+    this.#streams = { input: stdin, output: stderr, signal };
   }
 
   async confirm(message: string, initialValue: boolean): Promise<boolean> {

@@ -1,5 +1,5 @@
 /** The command line tool against a running server, one with projects and tokens, one that is open. */
-import { runCaptured, errorOf, type Ran, type RunOptions } from "@durable-streams-cloudflare/cli/testing";
+import { runCaptured, errorOf, type Ran, type RunOptions } from "@durable-streams-cloudflare/cli/testing/captured-io";
 import { describe, expect, it } from "vitest";
 
 import { startCli } from "../src/cli-process.ts";

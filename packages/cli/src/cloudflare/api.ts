@@ -1,0 +1,164 @@
+/** The few calls of Cloudflare's API that setting up takes. */
+
+import { CliError, EXIT, reasonOf } from "../failure.ts";
+
+const API_URL = "https://api.cloudflare.com/client/v4";
+const ANSWER_MS = 30_000;
+const PAGE = 100;
+/** So many pages of namespaces are searched. */
+const PAGES_MAX = 50;
+
+export interface Account {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** What `wrangler` knows of a login, as headers. */
+export type Credentials = Readonly<Record<string, string>>;
+
+export interface ApiOptions {
+  readonly credentials: Credentials;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly signal: AbortSignal;
+}
+
+interface Envelope<Result> {
+  readonly result: Result;
+  readonly errors?: readonly { readonly code: number; readonly message: string }[];
+}
+
+export class CloudflareApi {
+  readonly #baseUrl: string;
+  readonly #credentials: Credentials;
+  readonly #signal: AbortSignal;
+
+  /** As wrangler does, it calls `CLOUDFLARE_API_BASE_URL` instead where that is set. */
+  constructor({ credentials, env, signal }: ApiOptions) {
+    this.#baseUrl = (env["CLOUDFLARE_API_BASE_URL"] || API_URL).replace(/\/+$/, "");
+    this.#credentials = credentials;
+    this.#signal = signal;
+  }
+
+  accounts(): Promise<readonly Account[]> {
+    return this.#call("GET", `/accounts?per_page=50`);
+  }
+
+  hasBucket(account: string, name: string): Promise<boolean> {
+    return this.#exists(`/accounts/${account}/r2/buckets/${name}`);
+  }
+
+  /** @param region R2's location hint; `undefined`: near whoever asks. */
+  async createBucket(account: string, name: string, region: string | undefined): Promise<void> {
+    const hint = region === undefined ? {} : { locationHint: region };
+    await this.#call("POST", `/accounts/${account}/r2/buckets`, { name, ...hint });
+  }
+
+  async deleteBucket(account: string, name: string): Promise<void> {
+    await this.#call("DELETE", `/accounts/${account}/r2/buckets/${name}`);
+  }
+
+  /** The id of the namespace with this title. */
+  async findNamespace(account: string, title: string): Promise<string | undefined> {
+    for (let page = 1; page <= PAGES_MAX; page += 1) {
+      const path = `/accounts/${account}/storage/kv/namespaces?per_page=${PAGE}&page=${page}`;
+      const found = await this.#call<readonly { id: string; title: string }[]>("GET", path);
+      const namespace = found.find((candidate) => candidate.title === title);
+      if (namespace !== undefined) return namespace.id;
+      if (found.length < PAGE) break;
+    }
+    return undefined;
+  }
+
+  async createNamespace(account: string, title: string): Promise<string> {
+    const path = `/accounts/${account}/storage/kv/namespaces`;
+    return (await this.#call<{ id: string }>("POST", path, { title })).id;
+  }
+
+  async deleteNamespace(account: string, id: string): Promise<void> {
+    await this.#call("DELETE", `/accounts/${account}/storage/kv/namespaces/${id}`);
+  }
+
+  async hasWorker(account: string, name: string): Promise<boolean> {
+    const scripts = await this.#call<readonly { id: string }[]>("GET", `/accounts/${account}/workers/scripts`);
+    return scripts.some(({ id }) => id === name);
+  }
+
+  /** With everything that its objects hold. */
+  async deleteWorker(account: string, name: string): Promise<void> {
+    await this.#call("DELETE", `/accounts/${account}/workers/scripts/${name}?force=true`);
+  }
+
+  async secretNames(account: string, worker: string): Promise<readonly string[]> {
+    const path = `/accounts/${account}/workers/scripts/${worker}/secrets`;
+    return (await this.#call<readonly { name: string }[]>("GET", path)).map(({ name }) => name);
+  }
+
+  async putSecret(account: string, worker: string, name: string, text: string): Promise<void> {
+    const path = `/accounts/${account}/workers/scripts/${worker}/secrets`;
+    await this.#call("PUT", path, { name, text, type: "secret_text" });
+  }
+
+  /** Of `workers.dev`; `undefined`: the account has none yet. */
+  async subdomain(account: string): Promise<string | undefined> {
+    const path = `/accounts/${account}/workers/subdomain`;
+    const { status, envelope } = await this.#send<{ subdomain?: string } | null>("GET", path);
+    return status === 200 ? (envelope.result?.subdomain ?? undefined) : undefined;
+  }
+
+  async #exists(path: string): Promise<boolean> {
+    const { status, envelope } = await this.#send("GET", path);
+    if (status !== 200 && status !== 404) throw refusal(status, envelope, path);
+    return status === 200;
+  }
+
+  async #call<Result>(method: string, path: string, body?: object): Promise<Result> {
+    const { status, envelope } = await this.#send<Result>(method, path, body);
+    if (status < 200 || status > 299) throw refusal(status, envelope, path);
+    return envelope.result;
+  }
+
+  async #send<Result>(
+    method: string,
+    path: string,
+    body?: object,
+  ): Promise<{ status: number; envelope: Envelope<Result> }> {
+    const headers = { ...this.#credentials, ...(body === undefined ? {} : { "Content-Type": "application/json" }) };
+    const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(ANSWER_MS)]);
+    try {
+      const init = { method, headers, signal, body: body === undefined ? null : JSON.stringify(body) };
+      const response = await fetch(this.#baseUrl + path, init);
+      const text = await response.text();
+      return { status: response.status, envelope: parseEnvelope<Result>(text) };
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      throw new CliError(`Cloudflare's API at ${this.#baseUrl} did not answer.`, {
+        code: "cloudflare-unreachable",
+        why: reasonOf(error),
+        fix: "check the network",
+        exitCode: EXIT.unavailable,
+        cause: error,
+      });
+    }
+  }
+}
+
+function parseEnvelope<Result>(text: string): Envelope<Result> {
+  try {
+    return JSON.parse(text) as Envelope<Result>;
+  } catch {
+    return { result: undefined as Result };
+  }
+}
+
+function refusal(status: number, { errors = [] }: Envelope<unknown>, path: string): CliError {
+  const [error] = errors;
+  const isRefused = status === 401 || status === 403;
+  return new CliError(`Cloudflare's API answered ${status}.`, {
+    code: "cloudflare-refused",
+    why: `${error === undefined ? "It gave no reason" : `${error.message} (${error.code})`}, for ${path.split("?")[0]}`,
+    fix: isRefused
+      ? "use a token that may edit Workers Scripts, Workers R2 Storage and Workers KV Storage of the account, or npx wrangler login"
+      : "correct what it says",
+    exitCode: isRefused ? EXIT.refused : status >= 500 ? EXIT.unavailable : EXIT.failed,
+  });
+}

@@ -1,0 +1,66 @@
+/** wrangler: that of the scaffolded folder once it is installed, until then by npx. */
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
+import { CliError, EXIT } from "../failure.ts";
+import { isInteractive, type Io } from "../io.ts";
+import type { Credentials } from "./api.ts";
+import { runCommand, runOnTerminal, type CommandLine } from "./run-command.ts";
+
+/** The one that this version of the server was tested and bundled with. */
+export const WRANGLER_VERSION = "4.156.2";
+
+/** It must ask nothing, and tell nobody. */
+const ENVIRONMENT = { WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true", CI: "1" };
+
+const LOGIN_FIX = "npx wrangler login, or export CLOUDFLARE_API_TOKEN=…";
+
+/** @param folder of the Worker: where its package.json is. */
+export function wranglerLine(folder: string, args: readonly string[], cwd = folder): CommandLine {
+  const installed = wranglerPath(folder);
+  return existsSync(installed)
+    ? { command: process.execPath, args: [installed, ...args], cwd, env: ENVIRONMENT }
+    : { command: "npx", args: ["--yes", `wrangler@${WRANGLER_VERSION}`, ...args], cwd, env: ENVIRONMENT };
+}
+
+export function wranglerPath(folder: string): string {
+  return join(folder, "node_modules/wrangler/bin/wrangler.js");
+}
+
+/**
+ * Who we are to Cloudflare: `CLOUDFLARE_API_TOKEN`, or the login of wrangler.
+ * @throws CliError when there is neither, and nobody to log in.
+ */
+export async function findCredentials(io: Io, folder: string): Promise<Credentials> {
+  const token = io.env["CLOUDFLARE_API_TOKEN"];
+  if (token) return { Authorization: `Bearer ${token}` };
+  const known = await loginOf(io, folder);
+  if (known !== undefined) return known;
+  if (isInteractive(io)) {
+    const { env: _, ...line } = wranglerLine(folder, ["login"], io.cwd);
+    await runOnTerminal(io, line);
+    const fresh = await loginOf(io, folder);
+    if (fresh !== undefined) return fresh;
+  }
+  throw new CliError("Nobody is logged in to Cloudflare.", {
+    code: "not-logged-in",
+    fix: LOGIN_FIX,
+    exitCode: EXIT.refused,
+  });
+}
+
+/** The login that wrangler keeps, renewed if need be. */
+async function loginOf(io: Io, folder: string): Promise<Credentials | undefined> {
+  const line = wranglerLine(folder, ["auth", "token", "--json"], io.cwd);
+  const text = await runCommand(io, line, LOGIN_FIX).catch((error: unknown) => {
+    if (error instanceof CliError) return "{}";
+    throw error;
+  });
+  const found = JSON.parse(text.slice(text.indexOf("{"))) as { token?: string; key?: string; email?: string };
+  if (found.token !== undefined) return { Authorization: `Bearer ${found.token}` };
+  if (found.key !== undefined && found.email !== undefined) {
+    return { "X-Auth-Key": found.key, "X-Auth-Email": found.email };
+  }
+  return undefined;
+}

@@ -1,0 +1,122 @@
+import { resolve } from "node:path";
+
+import { Option, type Command } from "commander";
+
+import { CloudflareApi } from "../cloudflare/api.ts";
+import { findCredentials } from "../cloudflare/wrangler.ts";
+import { ENVIRONMENT, parseServerUrl } from "../connection.ts";
+import { contextOf, type Context } from "../context.ts";
+import { cancelled, usageError } from "../failure.ts";
+import { isInteractive, type Io } from "../io.ts";
+import { Prompts } from "../prompts.ts";
+import { NAME_INITIAL, REGIONS, TENANCIES, type Answers } from "../setup/answers.ts";
+import { act, plan, type PlannedStep } from "../setup/engine.ts";
+import { Progress } from "../setup/progress.ts";
+import { findAnswers } from "../setup/questions.ts";
+import { checkFolder, WORKER_FOLDER } from "../setup/scaffold.ts";
+import { StateStore } from "../setup/state.ts";
+import { checkNode } from "../setup/steps.ts";
+import { version } from "../version.ts";
+
+type Flags = { readonly [Name in keyof Answers]?: NonNullable<Answers[Name]> | false };
+
+interface Options extends Flags {
+  readonly serverPackage?: string;
+  readonly yes?: true;
+  readonly dryRun?: true;
+}
+
+/** A dry run calls nobody, so it does not know the account that nobody has named. */
+const UNKNOWN_ACCOUNTS = { accounts: async () => [{ id: "", name: "" }] };
+
+export function setupCommand(program: Command, io: Io): void {
+  program
+    .command("setup [folder]")
+    .description("deploy a server to your Cloudflare account; run it again to go on where it stopped")
+    .option("--name <name>", `of the Worker (default: ${NAME_INITIAL})`)
+    .addOption(new Option("--tenancy <tenancy>", "path: many projects; single: one").choices(TENANCIES))
+    .option("--account <id>", "the Cloudflare account (or CLOUDFLARE_ACCOUNT_ID)")
+    .option("--bucket <name>", "the R2 bucket for the older part of long streams")
+    .option("--no-bucket", "keeps everything in the objects")
+    .option("--namespace <title>", "the KV namespace for projects")
+    .addOption(new Option("--region <region>", "of the bucket").choices(REGIONS))
+    .option("--caching", "turns Workers Caching on")
+    .option("--no-caching", "leaves it off")
+    .option("--domain <domain>", "a domain of the account, instead of workers.dev")
+    .option("--no-domain", "takes workers.dev")
+    .option("--first-project <name>", "the project to begin with")
+    .option("--no-first-project", "makes none")
+    .option("--server-package <version>", "version or location of the server's package (default: that of this tool)")
+    .option("--yes", "asks nothing: takes the initial value of what is not given")
+    .option("--dry-run", "prints the plan and ends; calls nobody")
+    .action(async (folder: string | undefined, options: Options, command: Command) => {
+      await setup(contextOf(command, io), resolve(io.cwd, folder ?? NAME_INITIAL), options);
+    });
+}
+
+async function setup(context: Context, folder: string, options: Options): Promise<void> {
+  const { io, output, globals } = context;
+  checkFolder(folder);
+  const known = StateStore.read(folder);
+  const given = givenAnswers(options, io, known?.state.answers);
+  const isDry = options.dryRun === true;
+  if (!isDry) checkNode(process.versions.node);
+  let api: CloudflareApi | undefined;
+  const connect = async (): Promise<CloudflareApi> => {
+    const credentials = await findCredentials(io, resolve(folder, WORKER_FOLDER));
+    return (api ??= new CloudflareApi({ credentials, env: io.env, signal: io.signal }));
+  };
+  const prompts = !isDry && isInteractive(io) ? new Prompts(io) : undefined;
+  const answers = await findAnswers({
+    given,
+    prompts,
+    isAgreed: isDry || options.yes === true,
+    api: isDry ? async () => UNKNOWN_ACCOUNTS : connect,
+  });
+  const steps = plan(answers, known?.state);
+  if (isDry) return output.result({ folder, answers, plan: steps }, describe(folder, steps));
+  if (prompts !== undefined && options.yes !== true) await agree(prompts, output.note.bind(output), folder, steps);
+
+  const store = known ?? StateStore.begin(folder, answers);
+  store.update({ answers });
+  const world = {
+    io,
+    output,
+    store,
+    api: await connect(),
+    serverPackage: options.serverPackage ?? version(),
+    url: globals.url === undefined ? undefined : parseServerUrl(globals.url),
+    adminSecret: io.env[ENVIRONMENT.adminSecret] || undefined,
+  };
+  await act(world, new Progress(io, output, globals.quiet === true));
+  const { url = "" } = store.state;
+  await output.result({ url, folder, profile: answers.name }, `${ENVIRONMENT.url}=${url}`);
+  output.note(`The server is at ${url}. Look after it: durable-streams doctor --profile ${answers.name}`);
+}
+
+/** Flags before what was answered before. @throws CliError when they want another server than the one that is here. */
+function givenAnswers(options: Options, { env }: Io, before: Answers | undefined): Partial<Answers> {
+  const account = options.account ?? (env["CLOUDFLARE_ACCOUNT_ID"] || undefined);
+  const flags = { ...options, ...(account === undefined ? {} : { account }) };
+  const names = ["name", "account", "tenancy", "bucket", "namespace", "region", "caching", "domain", "firstProject"];
+  const given = Object.fromEntries(
+    Object.entries(flags)
+      .filter(([name, value]) => names.includes(name) && value !== undefined)
+      // `--no-bucket` is the flag's way to say null; `--no-caching` means what it says.
+      .map(([name, value]) => [name, value === false && name !== "caching" ? null : value]),
+  ) as Partial<Answers>;
+  for (const name of ["name", "account", "tenancy"] as const) {
+    if (before === undefined || given[name] === undefined || given[name] === before[name]) continue;
+    throw usageError(`This folder is of another server: its ${name} is ${before[name]}.`, "name another folder");
+  }
+  return { ...before, ...given };
+}
+
+function describe(folder: string, steps: readonly PlannedStep[]): string {
+  return [`In ${folder}:`, ...steps.map(({ title, status }) => `${status === "done" ? "✓" : "·"} ${title}`)].join("\n");
+}
+
+async function agree(prompts: Prompts, note: (text: string) => void, folder: string, steps: readonly PlannedStep[]) {
+  note(`\n${describe(folder, steps)}\n`);
+  if (!(await prompts.confirm("Go on?", true))) throw cancelled("Nothing was changed.");
+}

@@ -1,0 +1,48 @@
+/** Plan, then act. */
+
+import { CliError, withFix } from "../failure.ts";
+import type { Answers } from "./answers.ts";
+import type { Progress } from "./progress.ts";
+import type { State } from "./state.ts";
+import { stepsFor } from "./steps.ts";
+import type { World } from "./world.ts";
+
+export interface PlannedStep {
+  readonly step: string;
+  readonly title: string;
+  /** As far as this folder knows; acting looks again. */
+  readonly status: "done" | "to do";
+}
+
+const AGAIN = "then run the same command again: it goes on from here";
+
+/** What would be done. Asks nobody. */
+export function plan(answers: Answers, state: State | undefined): PlannedStep[] {
+  return stepsFor(answers).map(({ id, title }) => ({
+    step: id,
+    title: title(answers),
+    status: state?.done.includes(id) === true ? "done" : "to do",
+  }));
+}
+
+/** Carries out what is not done yet. Whatever breaks it off, another run goes on from there. */
+export async function act(world: World, progress: Progress): Promise<void> {
+  const { answers } = world.store.state;
+  for (const step of stepsFor(answers)) {
+    world.io.signal.throwIfAborted();
+    const title = step.title(answers);
+    let wasDone = false;
+    await progress
+      .during(title, step.isLong === true, async () => {
+        wasDone = await step.check(world);
+        if (!wasDone) await step.act(world);
+        return wasDone;
+      })
+      .catch((error: unknown) => {
+        throw error instanceof CliError ? withFix(error, AGAIN) : error;
+      });
+    world.store.markDone(step.id);
+    const line = { step: step.id, status: wasDone ? "was done" : "done" };
+    if (world.output.json) await world.output.write(`${JSON.stringify(line)}\n`);
+  }
+}

@@ -1,0 +1,262 @@
+/** Setting up, against an API on loopback that records the calls: to the end, cut off anywhere, and again. */
+
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
+
+import { EXIT } from "../failure.ts";
+import { errorOf, runCaptured, type Ran } from "../testing/captured-io.ts";
+import { ACCOUNT, API_TOKEN, FakeCloudflare, type Cut } from "../testing/fake-cloudflare.ts";
+import { installFakeTools } from "../testing/fake-tools.ts";
+
+/** Calls of a whole setup that change something: install, bucket, namespace, deploy, secret, project. */
+const CHANGES = 6;
+const STEPS = [
+  "claim",
+  "scaffold",
+  "install",
+  "bucket",
+  "namespace",
+  "configure",
+  "address",
+  "deploy",
+  "secret",
+  "smoke",
+  "project",
+  "profile",
+];
+
+let home: string;
+let folder: string;
+let cloudflare: FakeCloudflare;
+let env: Record<string, string>;
+
+beforeEach(async () => {
+  home = mkdtempSync(join(tmpdir(), "setup-"));
+  folder = join(home, "streams");
+  cloudflare = await new FakeCloudflare().start();
+  onTestFinished(() => {
+    cloudflare.stop();
+    rmSync(home, { recursive: true, force: true });
+  });
+  env = {
+    HOME: home,
+    PATH: installFakeTools(home),
+    CLOUDFLARE_API_BASE_URL: cloudflare.apiUrl,
+    CLOUDFLARE_API_TOKEN: API_TOKEN,
+  };
+});
+
+const setup = (...flags: string[]): Promise<Ran> =>
+  runCaptured(["setup", folder, "--yes", "--json", "--url", cloudflare.deployedUrl, ...flags], { env });
+
+/** What a run has shown, by variable. */
+function revealed({ stdout }: Ran): Record<string, string> {
+  const lines = stdout
+    .split("\n")
+    .filter((line) => line.includes('"reveal"'))
+    .map((line) => (JSON.parse(line) as { reveal: Record<string, string> }).reveal);
+  return Object.assign({}, ...lines) as Record<string, string>;
+}
+
+const statusesOf = ({ stdout }: Ran): Record<string, string> =>
+  Object.fromEntries(
+    stdout
+      .split("\n")
+      .filter((line) => line.includes('"step"'))
+      .map((line) => JSON.parse(line) as { step: string; status: string })
+      .map(({ step, status }) => [step, status]),
+  );
+
+const filesBelow = (parent: string): string[] =>
+  readdirSync(parent, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+
+/** One of everything, and the secrets that were shown last are those that work. */
+function expectComplete(runs: readonly Ran[]): void {
+  const shown = Object.assign({}, ...runs.map(revealed)) as Record<string, string>;
+  expect([...cloudflare.buckets.keys()]).toEqual(["durable-streams-segments"]);
+  expect([...cloudflare.namespaces.values()]).toEqual(["durable-streams-registry"]);
+  const worker = cloudflare.workers.get("durable-streams");
+  expect(worker?.secrets.get("ADMIN_SECRET")).toBe(shown["DURABLE_STREAMS_ADMIN_SECRET"]);
+  expect(worker?.upload).toContain(`id = "${[...cloudflare.namespaces.keys()].join()}"`);
+  expect(cloudflare.projects.get("demo")?.at(-1)).toBe(shown["DURABLE_STREAMS_SECRET"]);
+  expect(readFileSync(join(home, ".config/durable-streams/profiles.json"), "utf8")).toContain(cloudflare.deployedUrl);
+}
+
+describe("setup", () => {
+  it("makes everything, shows each secret once, and leaves none on disk", async () => {
+    const ran = await setup("--region", "weur", "--caching");
+    expect(ran.exitCode).toBe(EXIT.ok);
+    expect(Object.keys(statusesOf(ran))).toEqual(STEPS);
+    expect(JSON.parse(ran.stdout.trim().split("\n").at(-1) ?? "")).toEqual({
+      url: cloudflare.deployedUrl,
+      folder,
+      profile: "durable-streams",
+    });
+    expectComplete([ran]);
+    expect(cloudflare.buckets.get("durable-streams-segments")).toEqual({ locationHint: "weur" });
+    expect(cloudflare.workers.get("durable-streams")?.upload).toContain("[cache]\nenabled = true");
+    for (const secret of Object.values(revealed(ran)).filter((value) => value.length > 30)) {
+      expect(ran.stdout.split(secret)).toHaveLength(2);
+      expect(ran.stderr).not.toContain(secret);
+      for (const path of filesBelow(home)) expect(readFileSync(path, "utf8")).not.toContain(secret);
+    }
+  });
+
+  it("run again, does nothing twice and shows no secret again", async () => {
+    const first = await setup();
+    cloudflare.restartCount();
+    const again = await setup();
+    expect(again.exitCode).toBe(EXIT.ok);
+    expect(Object.entries(statusesOf(again)).filter(([, status]) => status !== "was done")).toEqual([
+      ["smoke", "done"],
+    ]);
+    expect(cloudflare.changes).toBe(0);
+    expect(revealed(again)).toEqual({});
+    expectComplete([first, again]);
+  });
+
+  it.each(
+    Array.from({ length: CHANGES }, (_, index) => index + 1).flatMap((at): Cut[] => [
+      { at, when: "before" },
+      { at, when: "after" },
+    ]),
+  )("cut off at change $at, $when its effect, goes on from there", async (cut) => {
+    cloudflare.cut = cut;
+    const first = await setup();
+    expect([EXIT.failed, EXIT.unavailable]).toContain(first.exitCode);
+    expect(errorOf(first).fix).toMatch(/again/);
+    cloudflare.restartCount();
+    const second = await setup();
+    expect(second.exitCode).toBe(EXIT.ok);
+    expectComplete([first, second]);
+  });
+
+  it.each(Array.from({ length: CHANGES }, (_, index) => index + 1))(
+    "interrupted by Ctrl-C at change %i, goes on from there",
+    async (at) => {
+      const interrupted = new AbortController();
+      cloudflare.onChange = (count) => {
+        if (count === at) interrupted.abort();
+      };
+      const argv = ["setup", folder, "--yes", "--json", "--url", cloudflare.deployedUrl];
+      const first = await runCaptured(argv, { env, signal: interrupted.signal });
+      expect(first.exitCode).toBe(EXIT.cancelled);
+      cloudflare.onChange = () => undefined;
+      const second = await setup();
+      expect(second.exitCode).toBe(EXIT.ok);
+      expectComplete([first, second]);
+    },
+  );
+
+  it("keeps a file that somebody has changed, and says so", async () => {
+    await setup();
+    const path = join(folder, "workers/streams/wrangler.toml");
+    writeFileSync(path, `${readFileSync(path, "utf8")}# mine\n`);
+    const again = await setup("--caching");
+    expect(again.stderr).toContain("wrangler.toml was changed by somebody");
+    expect(readFileSync(path, "utf8")).toContain("# mine");
+    expect(cloudflare.workers.get("durable-streams")?.upload).toContain("# mine");
+  });
+
+  it("takes an ADMIN_SECRET of one's own from the environment, and does not repeat it", async () => {
+    env["DURABLE_STREAMS_ADMIN_SECRET"] = "an-admin-secret-of-ones-own-0123456789";
+    const ran = await setup();
+    expect(cloudflare.workers.get("durable-streams")?.secrets.get("ADMIN_SECRET")).toBe(
+      env["DURABLE_STREAMS_ADMIN_SECRET"],
+    );
+    expect(ran.stdout).not.toContain("an-admin-secret");
+  });
+
+  it("uses the login of wrangler when there is no token", async () => {
+    const { CLOUDFLARE_API_TOKEN: _, ...others } = env;
+    const ran = await runCaptured(["setup", folder, "--yes", "--json"], { env: { ...others, FAKE_LOGIN: "wrong" } });
+    expect(ran.exitCode).toBe(EXIT.refused);
+    expect(errorOf(ran).code).toBe("cloudflare-refused");
+    const none = await runCaptured(["setup", folder, "--yes", "--json"], { env: others });
+    expect(errorOf(none).code).toBe("not-logged-in");
+    expect(existsSync(folder)).toBe(false);
+  });
+});
+
+describe("setup refuses", () => {
+  const refusal = async (...flags: string[]) => errorOf(await setup(...flags));
+
+  it("a Worker that it has not made", async () => {
+    cloudflare.workers.set("durable-streams", { upload: "", secrets: new Map() });
+    expect(await refusal()).toMatchObject({ code: "worker-exists", fix: expect.stringContaining("--name") });
+    expect(cloudflare.changes).toBe(0);
+  });
+
+  it("a folder with something else in it", async () => {
+    writeFileSync(join(home, "something"), "");
+    folder = home;
+    expect(await refusal()).toMatchObject({ code: "folder-not-empty" });
+  });
+
+  it("an account without an address, before it deploys", async () => {
+    cloudflare.subdomain = null;
+    const ran = await runCaptured(["setup", folder, "--yes", "--json"], { env });
+    expect(errorOf(ran)).toMatchObject({ code: "no-subdomain", fix: expect.stringContaining("--domain") });
+    expect(cloudflare.workers.size).toBe(0);
+  });
+
+  it("to guess between accounts", async () => {
+    cloudflare.accounts = [...cloudflare.accounts, { id: "f".repeat(32), name: "Another" }];
+    expect(await refusal()).toMatchObject({ code: "usage", fix: expect.stringContaining(ACCOUNT) });
+    expect((await setup("--account", ACCOUNT)).exitCode).toBe(EXIT.ok);
+  });
+
+  it("to make another server of a folder", async () => {
+    await setup();
+    expect(await refusal("--name", "another")).toMatchObject({ code: "usage" });
+  });
+
+  it.each([
+    ["--name", "Upper"],
+    ["--bucket", "a/b"],
+    ["--namespace", 'quoted"'],
+    ["--domain", "localhost"],
+    ["--first-project", "../x"],
+    ["--account", "x"],
+  ])("%s %s", async (flag, value) => {
+    expect(await refusal(flag, value)).toMatchObject({ exitCode: EXIT.usage, message: expect.stringContaining(flag) });
+    expect(cloudflare.calls).toEqual([]);
+  });
+
+  it("to ask without a terminal: it names the flags", async () => {
+    const ran = await runCaptured(["setup", folder, "--name", "x", "--json"], { env });
+    expect(ran.exitCode).toBe(EXIT.usage);
+    expect(errorOf(ran).message).not.toContain("--name,");
+    for (const flag of ["--tenancy", "--account", "--bucket", "--namespace", "--region", "--caching", "--domain"]) {
+      expect(errorOf(ran).message).toContain(flag);
+    }
+  });
+});
+
+describe("setup --dry-run", () => {
+  it("prints the plan, calls nobody and writes nothing", async () => {
+    const ran = await runCaptured(["setup", folder, "--dry-run", "--json"], { env: { HOME: home } });
+    expect(ran).toMatchObject({ exitCode: EXIT.ok, stderr: "" });
+    const { plan, answers } = JSON.parse(ran.stdout) as { plan: { step: string; status: string }[]; answers: object };
+    expect(plan.map(({ step }) => step)).toEqual(STEPS);
+    expect(plan.every(({ status }) => status === "to do")).toBe(true);
+    expect(answers).toMatchObject({ name: "durable-streams", bucket: "durable-streams-segments" });
+    expect(existsSync(folder)).toBe(false);
+    expect(cloudflare.calls).toEqual([]);
+  });
+
+  it("leaves out what the answers leave out, and tells what is done", async () => {
+    const flags = ["--no-bucket", "--no-first-project"];
+    await setup(...flags);
+    const ran = await runCaptured(["setup", folder, "--dry-run", "--json"], { env });
+    const { plan } = JSON.parse(ran.stdout) as { plan: { step: string; status: string }[] };
+    expect(plan.map(({ step }) => step)).toEqual(STEPS.filter((step) => step !== "bucket" && step !== "project"));
+    expect(plan.every(({ status }) => status === "done")).toBe(true);
+    expect(cloudflare.buckets.size + cloudflare.projects.size).toBe(0);
+  });
+});

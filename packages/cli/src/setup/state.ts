@@ -1,0 +1,82 @@
+/** What setup has done in a folder, so that it can be run again. Secrets are never in it. */
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { CliError, reasonOf } from "../failure.ts";
+import { writeAtomically } from "../files.ts";
+import type { Answers } from "./answers.ts";
+
+export const STATE_FILE = ".durable-streams.json";
+
+/** Of the file's form. */
+const VERSION: number = 1;
+
+export interface State {
+  readonly version: number;
+  readonly answers: Answers;
+  /** Steps that have been completed at least once. */
+  readonly done: readonly string[];
+  /** Of each file that setup wrote: the hash of what it wrote. */
+  readonly files: Readonly<Record<string, string>>;
+  readonly namespaceId?: string;
+  /** Hash of what was installed. */
+  readonly installed?: string;
+  /** Whether the Worker of this name is ours; written before it is deployed for the first time. */
+  readonly isOwner?: true;
+  /** Hash of what was deployed. */
+  readonly deployed?: string;
+  readonly url?: string;
+  /** Whether the current ADMIN_SECRET has been shown. */
+  readonly isAdminSecretShown?: true;
+  /** The project whose secret has been shown. */
+  readonly shownProject?: string;
+}
+
+/** The state of one folder, on disk after every change. */
+export class StateStore {
+  readonly folder: string;
+  #state: State;
+
+  private constructor(folder: string, state: State) {
+    this.folder = folder;
+    this.#state = state;
+  }
+
+  /** `undefined`: setup has not been in this folder. @throws CliError when the file is broken. */
+  static read(folder: string): StateStore | undefined {
+    const path = join(folder, STATE_FILE);
+    try {
+      const state = JSON.parse(readFileSync(path, "utf8")) as State;
+      if (state.version !== VERSION) throw new Error(`it is not of version ${VERSION}`);
+      return new StateStore(folder, state);
+    } catch (error) {
+      if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR")) {
+        return undefined;
+      }
+      throw new CliError(`${path} cannot be used.`, {
+        code: "state-unreadable",
+        why: reasonOf(error),
+        fix: "use the version of the tool that wrote it, or set up another folder",
+      });
+    }
+  }
+
+  /** Nothing is on disk before the first change. */
+  static begin(folder: string, answers: Answers): StateStore {
+    return new StateStore(folder, { version: VERSION, answers, done: [], files: {} });
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  update(change: Partial<State>): void {
+    this.#state = { ...this.#state, ...change };
+    writeAtomically(join(this.folder, STATE_FILE), `${JSON.stringify(this.#state, undefined, 2)}\n`);
+  }
+
+  markDone(step: string): void {
+    if (!this.#state.done.includes(step)) this.update({ done: [...this.#state.done, step] });
+  }
+}

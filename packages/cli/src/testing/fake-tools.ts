@@ -1,0 +1,49 @@
+/** An `npx` that installs nothing, and the wrangler that it "installs": it uploads what it is asked to deploy. */
+
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+const NPX = `
+import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
+const [, what, ...args] = process.argv.slice(2);
+const api = process.env.CLOUDFLARE_API_BASE_URL;
+const headers = { Authorization: "Bearer " + process.env.CLOUDFLARE_API_TOKEN };
+if (what.startsWith("pnpm@") && args[0] === "install") {
+  const response = await fetch(api + "/install", { method: "POST", headers });
+  if (!response.ok) throw new Error("install: " + response.status);
+  mkdirSync("workers/streams/node_modules/wrangler/bin", { recursive: true });
+  writeFileSync("workers/streams/node_modules/wrangler/bin/wrangler.js", WRANGLER);
+} else if (what.startsWith("wrangler@")) {
+  console.log(JSON.stringify({ type: "oauth", token: process.env.FAKE_LOGIN }));
+} else {
+  throw new Error("unexpected: " + process.argv.join(" "));
+}
+`;
+
+const WRANGLER = `
+const { readFileSync } = require("node:fs");
+async function main() {
+  const args = process.argv.slice(2);
+  if (args.join(" ") === "auth token --json") return console.log(JSON.stringify({ token: process.env.FAKE_LOGIN }));
+  if (args[0] !== "deploy") throw new Error("unexpected: " + args.join(" "));
+  const toml = readFileSync("wrangler.toml", "utf8");
+  const [, name] = /^name = "(.*)"/m.exec(toml);
+  const [, account] = /^account_id = "(.*)"/m.exec(toml);
+  const headers = { Authorization: "Bearer " + process.env.CLOUDFLARE_API_TOKEN };
+  const url = process.env.CLOUDFLARE_API_BASE_URL + "/accounts/" + account + "/workers/scripts/" + name;
+  const response = await fetch(url, { method: "PUT", headers, body: toml });
+  if (!response.ok) throw new Error("deploy: " + response.status);
+}
+main().catch((error) => { console.error(error.message); process.exitCode = 1; });
+`;
+
+/** Writes them below a folder; the PATH that finds them first. */
+export function installFakeTools(folder: string): string {
+  const bin = join(folder, "bin");
+  mkdirSync(bin, { recursive: true });
+  const script = NPX.replace("WRANGLER);", `${JSON.stringify(WRANGLER)});`);
+  writeFileSync(join(bin, "npx.mjs"), script);
+  writeFileSync(join(bin, "npx"), `#!/bin/sh\nexec '${process.execPath}' '${join(bin, "npx.mjs")}' "$@"\n`);
+  chmodSync(join(bin, "npx"), 0o755);
+  return `${bin}:${process.env["PATH"] ?? ""}`;
+}

@@ -1,0 +1,97 @@
+/** The wizard of `durable-streams setup` in a pseudo-terminal: to its end, and cancelled at each of its questions. */
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { API_TOKEN, FakeCloudflare } from "@durable-streams-cloudflare/cli/testing/fake-cloudflare";
+import { installFakeTools } from "@durable-streams-cloudflare/cli/testing/fake-tools";
+import { beforeEach, expect, it, onTestFinished } from "vitest";
+
+import { CTRL_C, DOWN, ENTER, openTerminal, type Terminal } from "../src/terminal.ts";
+
+const MAIN = fileURLToPath(new URL("../../cli/src/main.ts", import.meta.url));
+
+/** In their order. */
+const QUESTIONS = [
+  "Name of the Worker",
+  "What to deploy",
+  "Account",
+  "Move the older part",
+  "Name of the R2 bucket",
+  "Title of the KV namespace",
+  "Where the bucket is",
+  "Workers Caching?",
+  "Domain of the account's",
+  "Name of the first project",
+  "Go on?",
+];
+
+let home: string;
+let cloudflare: FakeCloudflare;
+
+beforeEach(async () => {
+  home = mkdtempSync(join(tmpdir(), "wizard-"));
+  cloudflare = await new FakeCloudflare().start();
+  onTestFinished(() => {
+    cloudflare.stop();
+    rmSync(home, { recursive: true, force: true });
+  });
+});
+
+function startWizard(): Terminal {
+  const terminal = openTerminal(`${process.execPath} ${MAIN} setup folder --url ${cloudflare.deployedUrl}`, home, {
+    HOME: home,
+    PATH: installFakeTools(home),
+    CLOUDFLARE_API_BASE_URL: cloudflare.apiUrl,
+    CLOUDFLARE_API_TOKEN: API_TOKEN,
+  });
+  onTestFinished(() => terminal.close());
+  return terminal;
+}
+
+it("asks, shows the plan, and carries it out", async () => {
+  const terminal = startWizard();
+  const keys: Readonly<Record<string, string>> = {
+    "Name of the Worker": "-two\r",
+    "Where the bucket is": DOWN + DOWN + ENTER,
+    "Workers Caching?": "y",
+    "Name of the first project": "-two\r",
+  };
+  for (const question of QUESTIONS) {
+    await terminal.see(question);
+    terminal.type(keys[question] ?? ENTER);
+  }
+  expect(await terminal.exitCode).toBe(0);
+  expect(cloudflare.buckets.get("durable-streams-two-segments")).toEqual({ locationHint: "enam" });
+  expect([...cloudflare.projects.keys()]).toEqual(["demo-two"]);
+  const worker = cloudflare.workers.get("durable-streams-two");
+  expect(worker?.upload).toContain("[cache]");
+  expect(terminal.screen()).toContain(`DURABLE_STREAMS_ADMIN_SECRET=${worker?.secrets.get("ADMIN_SECRET")}`);
+  expect(terminal.screen()).toContain("✓ deploy the Worker durable-streams-two");
+  expect(readFileSync(join(home, "folder/workers/streams/wrangler.toml"), "utf8")).toContain("durable-streams-two");
+});
+
+it("tells what is wrong with an answer, and asks again", async () => {
+  const terminal = startWizard();
+  await terminal.see("Name of the Worker");
+  terminal.type(" Upper\r");
+  await terminal.see("small letters, digits and dashes");
+  terminal.type(CTRL_C);
+  expect(await terminal.exitCode).toBe(130);
+});
+
+it.each(QUESTIONS)("cancelled at %j, has changed nothing", async (last) => {
+  const terminal = startWizard();
+  for (const question of QUESTIONS) {
+    await terminal.see(question);
+    if (question === last) break;
+    terminal.type(ENTER);
+  }
+  terminal.type(CTRL_C);
+  expect(await terminal.exitCode).toBe(130);
+  expect(terminal.screen()).toContain("[cancelled]");
+  expect(existsSync(join(home, "folder"))).toBe(false);
+  expect(existsSync(join(home, ".config"))).toBe(false);
+  expect(cloudflare.changes).toBe(0);
+});
