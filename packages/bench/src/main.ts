@@ -9,8 +9,10 @@ import { startLoadDriver } from "./load/driver.ts";
 import { describeMachine } from "./machine.ts";
 import { formatReport } from "./report.ts";
 import { APPEND } from "./scenarios/append.ts";
+import { AUTH } from "./scenarios/auth.ts";
 import { COLD } from "./scenarios/cold.ts";
 import { FAN_OUT } from "./scenarios/fan-out.ts";
+import { HOSTILE } from "./scenarios/hostile.ts";
 import { READ } from "./scenarios/read.ts";
 import { ROLL } from "./scenarios/roll.ts";
 import type { RunningTarget, Scenario, Section } from "./scenarios/scenario.ts";
@@ -22,6 +24,8 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   roll: ROLL,
   cold: COLD,
   "fan-out": FAN_OUT,
+  auth: AUTH,
+  hostile: HOSTILE,
 };
 const RESULTS = fileURLToPath(new URL("../../../docs/bench.md", import.meta.url));
 const WARM_UP_MS = 1_000;

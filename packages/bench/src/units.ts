@@ -16,3 +16,7 @@ export function formatMs(value: number): string {
 export function formatRatio(value: number): string {
   return `${value.toFixed(2)} ×`;
 }
+
+export function formatShare(value: number): string {
+  return `${(100 * value).toFixed(1)} %`;
+}

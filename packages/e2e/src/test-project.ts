@@ -1,5 +1,5 @@
 /** A project on a server with `AUTH_MODE=project`, and tokens for it. */
-import { createHmac } from "node:crypto";
+import { signToken } from "@durable-streams-cloudflare/testkit/token";
 
 import { send } from "./requests.ts";
 
@@ -27,14 +27,9 @@ export async function createProject(server: string, name: string): Promise<TestP
 /** @param seconds for how long the server will take it. */
 export function tokenOf(project: TestProject, scope: string, seconds = 600): string {
   const exp = Date.now() / 1000 + seconds - SKEW_SECONDS;
-  const signed = [{ alg: "HS256" }, { sub: project.name, scope, exp }].map(encode).join(".");
-  return `${signed}.${createHmac("sha256", project.secret).update(signed).digest("base64url")}`;
+  return signToken(project.secret, { sub: project.name, scope, exp });
 }
 
 export function bearer(project: TestProject, scope = "manage", seconds?: number): { Authorization: string } {
   return { Authorization: `Bearer ${tokenOf(project, scope, seconds)}` };
-}
-
-function encode(json: unknown): string {
-  return Buffer.from(JSON.stringify(json)).toString("base64url");
 }

@@ -2,8 +2,8 @@
 
 type Headers = Readonly<Record<string, string>>;
 
-export async function createStream(url: string, headers: Headers): Promise<void> {
-  await send(url, "PUT", headers);
+export async function createStream(url: string, headers: Headers, body: string | null = null): Promise<void> {
+  await send(url, "PUT", headers, body);
 }
 
 export async function appendTo(url: string, headers: Headers, body: string): Promise<void> {
@@ -16,9 +16,18 @@ export async function tailOf(url: string): Promise<number> {
   return Number(headers.get("Stream-Next-Offset")?.split("_")[1]);
 }
 
-async function send(url: string, method: string, headers: Headers, body: string | null = null): Promise<Response> {
+export async function postJson(url: string, headers: Headers, json: object): Promise<Readonly<Record<string, string>>> {
+  return JSON.parse((await send(url, "POST", headers, JSON.stringify(json))).text) as Record<string, string>;
+}
+
+interface Answer {
+  readonly headers: Response["headers"];
+  readonly text: string;
+}
+
+async function send(url: string, method: string, headers: Headers, body: string | null = null): Promise<Answer> {
   const response = await fetch(url, { method, headers, body });
-  await response.arrayBuffer();
+  const text = await response.text();
   if (!response.ok) throw new Error(`${method} ${url}: ${response.status}`);
-  return response;
+  return { headers: response.headers, text };
 }

@@ -1,4 +1,5 @@
 import { startServer } from "@durable-streams-cloudflare/testkit/server-process";
+import { signToken } from "@durable-streams-cloudflare/testkit/token";
 
 import { startBareWorkerd } from "./bare-workerd.ts";
 import { startForked } from "./forked.ts";
@@ -15,6 +16,17 @@ const MIB = 1024 * 1024;
 export const ROLLING_OFTEN = npmStart("npm start, segments of 1 MiB", { SEGMENT_BYTES: MIB });
 /** None in a measurement. */
 export const ROLLING_NEVER = npmStart("npm start, no segments", { SEGMENT_BYTES: 256 * MIB, SEGMENT_AGE_SECONDS: 0 });
+
+const PROJECT_SECRET = "project-secret-of-the-measurements-0123456789";
+
+/** The same with `AUTH_MODE=project`. */
+export const NPM_START_WITH_TOKENS = npmStart("npm start, with tokens", { AUTH_MODE: "project", PROJECT_SECRET });
+
+/** A token for it that lasts longer than any measurement. */
+export function newToken(scope: string): string {
+  const exp = Math.floor(Date.now() / 1000) + 24 * 3_600;
+  return signToken(PROJECT_SECRET, { sub: "default", scope, exp });
+}
 
 export const BARE_WORKERD: TargetKind = { name: "bare workerd", start: startBareWorkerd };
 

@@ -1,0 +1,27 @@
+/** Senders that mean ill, in a process of their own. */
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+export interface HostileJob {
+  /** What they all do, over and over. */
+  readonly kind: "slow bodies" | "100 MB bodies" | "16 KB of headers";
+  readonly senders: number;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Runs some work while they send. */
+export async function whileHostile<Result>(job: HostileJob | undefined, work: () => Promise<Result>): Promise<Result> {
+  if (job === undefined) return work();
+  const child = fork(fileURLToPath(new URL("hostile-process.ts", import.meta.url)));
+  const exited = once(child, "exit");
+  try {
+    child.send(job);
+    await once(child, "message");
+    return await work();
+  } finally {
+    child.kill("SIGKILL");
+    await exited;
+  }
+}

@@ -1,0 +1,77 @@
+/** What hostile senders do to the appends and reads of others on the same stream. */
+import { interleave } from "../interleave.ts";
+import { whileHostile, type HostileJob } from "../load/hostile.ts";
+import type { LoadResult } from "../load/job.ts";
+import { median } from "../statistics.ts";
+import { newToken, NPM_START_WITH_TOKENS } from "../targets/index.ts";
+import { formatMs, formatRatio } from "../units.ts";
+import type { Scenario, Section } from "./scenario.ts";
+import { createStream } from "./streams.ts";
+
+const CONNECTIONS = 4;
+const MESSAGE = "x".repeat(100);
+/** There is much to measure here, so each measurement is this part of the usual. */
+const PART = 1 / 3;
+
+type Senders = Pick<HostileJob, "kind" | "senders">;
+type Work = "Appends" | "Reads";
+
+/** Those with 100 MB are two: each of them takes a processor of this machine by itself. */
+const SENDERS: readonly (Senders | undefined)[] = [
+  undefined,
+  { kind: "slow bodies", senders: 200 },
+  { kind: "16 KB of headers", senders: 8 },
+  { kind: "100 MB bodies", senders: 2 },
+];
+
+export const HOSTILE: Scenario = {
+  targets: [NPM_START_WITH_TOKENS],
+  run: async ({ driver, targets: [target], rounds, ...times }) => {
+    if (target === undefined) throw new Error("There is no server.");
+    const headers = { "Content-Type": "text/plain", Authorization: `Bearer ${newToken("manage")}` };
+    const [warmUpMs, measureMs] = [times.warmUpMs * PART, times.measureMs * PART];
+    const variants = SENDERS.flatMap((senders) => (["Appends", "Reads"] as const).map((work) => ({ senders, work })));
+    const results = await interleave(variants, rounds, async ({ senders, work }, round) => {
+      const url = `${target.url}/v1/stream/hostile-${variants.findIndex((each) => each.senders === senders)}-${round}`;
+      await createStream(url, headers, MESSAGE);
+      const job = senders && { ...senders, url, headers };
+      const shared = { headers, connections: CONNECTIONS, warmUpMs, measureMs };
+      const read = { ...shared, url: `${url}?offset=-1`, method: "GET", body: "" } as const;
+      const append = { ...shared, url, method: "POST", body: MESSAGE } as const;
+      return whileHostile(job, () => driver.run(work === "Reads" ? read : append));
+    });
+    return [sectionOf(results)];
+  },
+};
+
+function sectionOf(
+  results: ReadonlyMap<{ readonly senders: Senders | undefined; readonly work: Work }, readonly LoadResult[]>,
+): Section {
+  const rows = [...results].map(([{ senders, work }, of]) => ({
+    senders,
+    work,
+    p50: median(of.map(({ latencyMs }) => latencyMs.p50)),
+    p99: median(of.map(({ latencyMs }) => latencyMs.p99)),
+  }));
+  return {
+    title: "Appends and reads beside hostile senders on the same stream",
+    about: [
+      `${CONNECTIONS} connections that append, or read, ${MESSAGE.length} bytes at a time; a new stream each round, each measured for a third of`,
+      "the time. The others, who have a good token, send on the same machine: 200 bodies of a byte each 100 ms that never",
+      "end; or requests with 16 KB of headers by 8, or bodies of 100 MB in chunks by 2, as fast as the server takes them.",
+    ].join("\n"),
+    columns: ["Beside", "Requests", "p50", "p99", "× p50 without", "× p99 without"],
+    rows: rows.map(({ senders, work, p50, p99 }) => {
+      const calm = rows.find((row) => row.senders === undefined && row.work === work);
+      return [
+        senders === undefined ? "nobody" : `${senders.senders} × ${senders.kind}`,
+        work,
+        formatMs(p50),
+        formatMs(p99),
+        formatRatio(p50 / (calm?.p50 ?? p50)),
+        formatRatio(p99 / (calm?.p99 ?? p99)),
+      ];
+    }),
+    bars: [],
+  };
+}
