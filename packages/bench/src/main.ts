@@ -1,5 +1,5 @@
 /** `npm run bench -- [scenario …] [--rounds N] [--seconds N] [--followers N] [--write]` */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -33,10 +33,10 @@ const FOLLOWERS_MAX = 10_000;
 
 const USAGE = `npm run bench -- [${Object.keys(SCENARIOS).join("|")} …] [--rounds N] [--seconds N] [--write]
 
-  --rounds N     how often each target is measured (5)
+  --rounds N     how often each target is measured (3)
   --seconds N    how long each measurement is (3)
   --followers N  sessions that follow one stream in fan-out (1000, at most ${FOLLOWERS_MAX})
-  --write        write docs/bench.md`;
+  --write        write docs/bench.md: these scenarios anew, the others as they are`;
 
 interface Arguments {
   readonly names: readonly string[];
@@ -50,7 +50,7 @@ function readArguments(): Arguments {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
     options: {
-      rounds: { type: "string", default: "5" },
+      rounds: { type: "string", default: "3" },
       seconds: { type: "string", default: "3" },
       followers: { type: "string", default: "1000" },
       write: { type: "boolean", default: false },
@@ -94,25 +94,23 @@ async function bench(args: Arguments): Promise<void> {
     const scenario = SCENARIOS[name];
     if (scenario !== undefined) sections.push(...(await runScenario(scenario, args)));
   }
-  const report = formatReport({
-    date: new Date().toISOString().slice(0, 10),
-    machine: describeMachine(),
-    command: `npm run bench -- ${process.argv.slice(2).join(" ")}`.replace(/ -- $/, ""),
-    method: methodOf(args),
-    sections,
-  });
-  if (args.write) writeFileSync(RESULTS, report);
-  process.stdout.write(report);
+  const report = { machine: describeMachine(), method: METHOD, run: runOf(args), sections };
+  if (args.write)
+    writeFileSync(RESULTS, formatReport(report, existsSync(RESULTS) ? readFileSync(RESULTS, "utf8") : ""));
+  process.stdout.write(formatReport(report));
 }
 
-function methodOf({ rounds, seconds }: Arguments): string {
-  return [
-    `All targets run at once on this machine and are measured in turns, ${rounds} rounds, by the same load tool in a`,
-    `process of its own over kept-alive HTTP connections: ${WARM_UP_MS / 1_000} s of warm-up, then ${seconds} s. Each`,
-    "connection waits for an answer before it sends again, so latencies are those of the server, not of a queue before",
-    "it. Figures are medians of the rounds; the spread is the lowest and the highest round. A request that fails ends",
-    "the run.",
-  ].join("\n");
+const METHOD = [
+  "All targets of a section run at once on this machine and are measured in turns, by the same load tool in a process of",
+  "its own over kept-alive HTTP connections: a warm-up first, then the measurement, and that several times. Each connection",
+  "waits for an answer before it sends again, so latencies are those of the server, not of a queue before it. Figures are",
+  "medians of the rounds; the spread is the lowest and the highest round. A request that fails ends the run.",
+].join("\n");
+
+function runOf({ rounds, seconds }: Arguments): string {
+  const command = `npm run bench -- ${process.argv.slice(2).join(" ")}`.replace(/ -- $/, "");
+  const times = `${rounds} rounds of ${seconds} s after ${WARM_UP_MS / 1_000} s`;
+  return `${new Date().toISOString().slice(0, 10)}, \`${command}\`: ${times}.`;
 }
 
 let args: Arguments;

@@ -2,12 +2,11 @@ import { expect, it } from "vitest";
 
 import { formatReport } from "./report.ts";
 
-it("a report names machine, command and date, and says of each bar whether it was met", () => {
+it("a report names machine, method and run, and says of each bar whether it was met", () => {
   const report = formatReport({
-    date: "2030-01-02",
     machine: ["2 × a processor"],
-    command: "npm run bench",
-    method: "Five rounds.",
+    method: "In turns.",
+    run: "Measured in 2030.",
     sections: [
       {
         title: "Appends",
@@ -26,15 +25,17 @@ it("a report names machine, command and date, and says of each bar whether it wa
   });
   expect(report).toBe(`# Measurements
 
-Measured on 2030-01-02 by \`npm run bench\`, which wrote this file.
+Written by \`npm run bench -- --write\`; each section says when, and by which command.
 
 - 2 × a processor
 
-Five rounds.
+In turns.
 
 ## Appends
 
 One message each.
+
+Measured in 2030.
 
 | Target    | Appends/s |
 | --------- | --------: |
@@ -44,4 +45,14 @@ One message each.
 - many writers: 11.11 ×, at least 4 × is asked for: met.
 - one writer: 0.99 ×, at least 1 × is asked for: **missed**.
 `);
+});
+
+it("a report keeps the sections that were not measured anew, in their places", () => {
+  const section = (title: string) => ({ title, about: "About.", columns: ["Target"], rows: [["ours"]], bars: [] });
+  const head = { machine: ["a processor"], method: "In turns." };
+  const first = formatReport({ ...head, run: "First.", sections: ["A", "B", "C"].map(section) });
+  const second = formatReport({ ...head, run: "Second.", sections: ["D", "B"].map(section) }, first);
+  const runs = [...second.matchAll(/^## (.)\n\nAbout\.\n\n(.*)$/gm)].map(([, title, run]) => `${title} ${run}`);
+  expect(runs).toEqual(["A First.", "B Second.", "C First.", "D Second."]);
+  expect(formatReport({ ...head, run: "", sections: [] }, second)).toBe(second);
 });

@@ -3,28 +3,38 @@ import type { Bar, Section } from "./scenarios/scenario.ts";
 import { formatRatio } from "./units.ts";
 
 export interface Report {
-  /** ISO date. */
-  readonly date: string;
   readonly machine: readonly string[];
-  /** Repeats the run. */
-  readonly command: string;
   readonly method: string;
+  /** When and how the sections were measured: a sentence. */
+  readonly run: string;
   readonly sections: readonly Section[];
 }
 
-export function formatReport({ date, machine, command, method, sections }: Report): string {
+const HEADING = "## ";
+
+/** @param earlier the report so far: its sections stay, but for those that were measured anew. */
+export function formatReport({ machine, method, run, sections }: Report, earlier = ""): string {
+  const kept = sectionsOf(earlier);
+  for (const section of sections) kept.set(section.title, formatSection(section, run));
   return [
     "# Measurements\n",
-    `Measured on ${date} by \`${command}\`, which wrote this file.\n`,
+    "Written by `npm run bench -- --write`; each section says when, and by which command.\n",
     ...machine.map((line) => `- ${line}`),
     `\n${method}\n`,
-    sections.map(formatSection).join("\n"),
+    [...kept.values()].join("\n"),
   ].join("\n");
 }
 
-function formatSection({ title, about, columns, rows, bars }: Section): string {
+/** By their titles, in their order. */
+function sectionsOf(report: string): Map<string, string> {
+  const [, ...texts] = report.split(new RegExp(`^${HEADING}`, "m"));
+  return new Map(texts.map((text) => [text.slice(0, text.indexOf("\n")), `${HEADING}${text.trimEnd()}\n`]));
+}
+
+function formatSection({ title, about, columns, rows, bars }: Section, run: string): string {
   const verdicts = bars.map((bar) => `- ${formatBar(bar)}\n`).join("");
-  return `## ${title}\n\n${about}\n\n${formatTable(columns, rows)}\n${verdicts === "" ? "" : `\n${verdicts}`}`;
+  const table = formatTable(columns, rows);
+  return `${HEADING}${title}\n\n${about}\n\n${run}\n\n${table}\n${verdicts === "" ? "" : `\n${verdicts}`}`;
 }
 
 function formatBar({ claim, atLeast, measured }: Bar): string {

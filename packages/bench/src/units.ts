@@ -17,6 +17,7 @@ export function formatRatio(value: number): string {
   return `${value.toFixed(2)} ×`;
 }
 
+/** Below a thousandth it is none. */
 export function formatShare(value: number): string {
-  return `${(100 * value).toFixed(1)} %`;
+  return `${(Math.abs(value) < 0.0005 ? 0 : 100 * value).toFixed(1)} %`;
 }
