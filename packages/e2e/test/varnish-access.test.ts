@@ -3,6 +3,8 @@ import { existsSync } from "node:fs";
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
+import { PATH_TRICKS } from "../src/path-tricks.ts";
+import { sendRaw } from "../src/raw-http.ts";
 import { append, create, get, nextOffset, send, TEXT } from "../src/requests.ts";
 import { bearer, createProject, PROJECT_VARS, type TestProject } from "../src/test-project.ts";
 import { useServer } from "../src/test-server.ts";
@@ -71,6 +73,28 @@ describe.skipIf(!isInstalled)("through Varnish", () => {
     }
     await manage("DELETE", "read-urls");
     for (const place of places) await expectNothing(`${url}?${place}&token=${token}`);
+  });
+
+  it("no other spelling of a path that was read gives it to those who may not read it", async () => {
+    const { name, url, places } = await newStream();
+    const { key } = await manage("POST", "reader-keys", { stream: name });
+    for (const place of places) {
+      for (const [query, headers] of [
+        [place, bearer(project)],
+        [`${place}&key=${key}`, {}],
+      ] as const) {
+        expect((await get(`${url}?${query}`, headers)).text).toContain(CONTENT);
+      }
+    }
+    for (const pattern of PATH_TRICKS) {
+      for (const headers of [{}, bearer(foreign)]) {
+        const separator = pattern.includes("?") ? "&" : "?";
+        const path = `${pattern.replace("NAME", name)}${separator}${places[1]}`;
+        const answer = await sendRaw({ method: "GET", server: cache.url, path, headers: { ...headers } });
+        expect([path, answer.status >= 400, answer.text.includes(CONTENT)]).toEqual([path, true, false]);
+      }
+    }
+    expect((await get(`${url}?${places[1]}`, bearer(project))).text).toContain(CONTENT);
   });
 
   it("all readers with a reader key are one request at the origin, and those without it get nothing", async () => {

@@ -211,6 +211,15 @@ describe("a token for some streams", () => {
     }
   });
 
+  it.each(estuaryProbes)("is refused for another session: $route", async ({ method, path }) => {
+    for (const pattern of ["other", "sessio", "SESSION*"]) {
+      const token = await newToken(project, { claims: { stream_id: pattern } });
+      const init = { method, headers: { Authorization: `Bearer ${token}` } };
+      const body = JSON.stringify({ estuaryId: "session" });
+      await expectNothing(await service.fetch(path(), method === "GET" ? init : { ...init, body }), 403);
+    }
+  });
+
   it.each(projectProbes.filter(({ needs }) => needs !== "admin"))("is refused by $route", async ({ method, path }) => {
     const token = await newToken(project, { claims: { stream_id: "*" } });
     await expectNothing(await service.fetch(path(), withToken(method, token)), 403);
@@ -240,6 +249,27 @@ describe("who may do what", () => {
       .setProtectedHeader({ alg: "RS256", kid: "rsa" })
       .sign(rsa.privateKey);
     expect((await service.fetch(stream, withToken("GET", token))).status).toBe(200);
+  });
+
+  it("a token must be for the project's audience, where it has one, also that of a signed read URL", async () => {
+    const owner = await newProject(service, { audience: "streams" });
+    const manager = { claims: { aud: "streams" } };
+    const path = `/v1/stream/${owner.name}/s`;
+    expect((await service.fetch(path, withToken("PUT", await newToken(owner, manager)))).status).toBe(201);
+    for (const [aud, status] of [
+      [undefined, 401],
+      ["other", 401],
+      [["other"], 401],
+      ["streams", 200],
+      [["other", "streams"], 200],
+    ] as const) {
+      const token = await newToken(owner, { claims: aud === undefined ? {} : { aud: aud as string | string[] } });
+      expect([aud, (await service.fetch(path, withToken("GET", token))).status]).toEqual([aud, status]);
+    }
+    const init = withToken("POST", await newToken(owner, manager), { stream: "s" });
+    const signed = await service.fetch(`/v1/projects/${owner.name}/read-urls`, init);
+    const { token } = await signed.json<{ token: string }>();
+    expect((await service.fetch(`${path}?token=${token}`)).status).toBe(200);
   });
 
   it("a token a few seconds off is within the clocks' tolerance", async () => {
