@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 
 import { createProjectCommand, projectCommand } from "./commands/project.ts";
+import { runServer, SERVE, serveCommand } from "./commands/serve.ts";
 import { setupCommand } from "./commands/setup.ts";
 import { streamCommand } from "./commands/stream.ts";
 import { subscribeCommand } from "./commands/subscribe.ts";
@@ -18,6 +19,7 @@ const COMMANDS: readonly ((program: Command, io: Io) => void)[] = [
   streamCommand,
   subscribeCommand,
   tokenCommand,
+  serveCommand,
 ];
 
 const AFTER_HELP = `
@@ -34,7 +36,8 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   let help = "";
   const program = buildProgram(io, (text) => (help += text));
   try {
-    await program.parseAsync([...argv], { from: "user" });
+    if (argv[0] === SERVE) await runServer(argv.slice(1));
+    else await program.parseAsync([...argv], { from: "user" });
     return EXIT.ok;
   } catch (error) {
     const output = new Output(io, { json: isJson(argv), quiet: false });

@@ -17,7 +17,7 @@ beforeEach(() => {
 afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
 
 function record(pid: number, command: string): void {
-  writeFileSync(processRecordPath(dataDir), `${pid}\n${command}\n`);
+  writeFileSync(processRecordPath(dataDir), `${pid}\n${command}\n43\n`);
 }
 
 async function startSleeper() {
@@ -29,9 +29,11 @@ async function startSleeper() {
 it("reads what the guard writes, and nothing where there is nothing or half a record", () => {
   expect(readProcessRecord(dataDir)).toBeUndefined();
   record(42, "/bin/workerd serve --binary");
-  expect(readProcessRecord(dataDir)).toEqual({ pid: 42, command: "/bin/workerd serve --binary" });
-  writeFileSync(processRecordPath(dataDir), "42\n");
-  expect(readProcessRecord(dataDir)).toBeUndefined();
+  expect(readProcessRecord(dataDir)).toEqual({ pid: 42, command: "/bin/workerd serve --binary", watcherPid: 43 });
+  for (const half of ["42\n", "42\n/bin/workerd\n", "42\n/bin/workerd\n0\n", "0\n/bin/workerd\n43\n"]) {
+    writeFileSync(processRecordPath(dataDir), half);
+    expect(readProcessRecord(dataDir)).toBeUndefined();
+  }
 });
 
 it("ends the recorded process", async () => {
@@ -39,6 +41,7 @@ it("ends the recorded process", async () => {
   record(pid, commandOf(pid));
   await endOrphan(dataDir);
   expect((await exited)[1]).toBe("SIGKILL");
+  expect(readProcessRecord(dataDir)).toBeUndefined();
 });
 
 it("leaves alone another process that was given the recorded number", async () => {

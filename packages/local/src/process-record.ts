@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -18,16 +18,23 @@ export function processRecordPath(dataDir: string): string {
   return join(dataDir, "workerd");
 }
 
+export interface WorkerdRecord extends ProcessRecord {
+  /** Of the process that ends workerd when the launcher is gone; it outlives workerd, but not the launcher. */
+  readonly watcherPid: number;
+}
+
 /** The workerd of a data directory, as `workerd-guard.sh` recorded it; its command line holds a random port. */
-export function readProcessRecord(dataDir: string): ProcessRecord | undefined {
+export function readProcessRecord(dataDir: string): WorkerdRecord | undefined {
   let text: string;
   try {
     text = readFileSync(processRecordPath(dataDir), "utf8");
   } catch {
     return undefined;
   }
-  const [pid, command] = text.split("\n");
-  return Number(pid) > 0 && command ? { pid: Number(pid), command } : undefined;
+  const [pid, command, watcherPid] = text.split("\n");
+  // To a process, the number 0 is its whole group.
+  if (!(Number(pid) > 0 && Number(watcherPid) > 0) || !command) return undefined;
+  return { pid: Number(pid), command, watcherPid: Number(watcherPid) };
 }
 
 /** Whether the recorded process still runs, and is not another one that was given the same number since. */
@@ -36,18 +43,21 @@ export function isRunning(record: ProcessRecord): boolean {
 }
 
 /**
- * Ends a workerd that has outlived its launcher, which the guard prevents unless it was killed too. The caller holds
- * the directory's lock, so nobody needs that workerd any more.
+ * Ends a workerd that has outlived its launcher, which the guard prevents unless it was killed too, and removes the
+ * record. The caller holds the directory's lock, so nobody needs that workerd any more.
  */
 export async function endOrphan(dataDir: string): Promise<void> {
   const record = readProcessRecord(dataDir);
-  if (record === undefined || !isRunning(record)) return;
-  process.kill(record.pid, "SIGKILL");
-  if (await endsWithin(record, ORPHAN_LIMIT_MS)) return;
-  throw new Failure(
-    `A workerd of an earlier start (process ${record.pid}) still uses the data directory and does not end.`,
-    `find out what holds it (ps -o pid,stat,wchan -p ${record.pid}), or use another directory: --data-dir DIR`,
-  );
+  if (record !== undefined && isRunning(record)) {
+    process.kill(record.pid, "SIGKILL");
+    if (!(await endsWithin(record, ORPHAN_LIMIT_MS))) {
+      throw new Failure(
+        `A workerd of an earlier start (process ${record.pid}) still uses the data directory and does not end.`,
+        `find out what holds it (ps -o pid,stat,wchan -p ${record.pid}), or use another directory: --data-dir DIR`,
+      );
+    }
+  }
+  rmSync(processRecordPath(dataDir), { force: true });
 }
 
 /** Whether the process ended within the given time. */

@@ -119,12 +119,17 @@ function miniflareOptions(options: RuntimeOptions, log: Log, crashes: CrashCount
 async function drain(dataDir: string, drainMs: number): Promise<void> {
   const record = readProcessRecord(dataDir);
   if (record === undefined) return;
+  signal(record.pid, "SIGTERM");
+  // Otherwise its watcher would keep a socket of this process open, and so this process.
+  if (await endsWithin(record, drainMs)) signal(record.watcherPid, "SIGKILL");
+}
+
+function signal(pid: number, name: "SIGTERM" | "SIGKILL"): void {
   try {
-    process.kill(record.pid, "SIGTERM");
+    process.kill(pid, name);
   } catch {
-    return; // It is gone already.
+    // It is gone already.
   }
-  await endsWithin(record, drainMs);
 }
 
 /** Miniflare restarts a crashed workerd at once; one that keeps crashing is given up. */

@@ -14,6 +14,8 @@ export interface ServerOptions {
   readonly port?: number;
   /** Settings by name, as `npm start -- --var`. */
   readonly vars?: Readonly<Record<string, string | number>>;
+  /** What Node.js runs, and its first arguments; initially what `npm start` runs. */
+  readonly program?: readonly string[];
   /** Flags of the launcher besides those. */
   readonly flags?: readonly string[];
 }
@@ -42,15 +44,11 @@ const POLL_MS = 5;
  * Starts the server that `npm start` starts, and returns once it is ready.
  * @throws Error with what the launcher said, when it ends instead.
  */
-export async function startServer({
-  dataDir,
-  port = 0,
-  vars = {},
-  flags: more = [],
-}: ServerOptions): Promise<ServerProcess> {
+export async function startServer(options: ServerOptions): Promise<ServerProcess> {
+  const { dataDir, port = 0, vars = {}, program = [LAUNCHER], flags: more = [] } = options;
   const variables = Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}:${value}`]);
   const flags = ["--port", String(port), "--data-dir", dataDir, "--quiet", "--ready-json", ...variables, ...more];
-  const child = spawn(process.execPath, [LAUNCHER, ...flags], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [...program, ...flags], { stdio: ["ignore", "pipe", "pipe"] });
   const killWithTests = (): void => void child.kill("SIGKILL");
   process.once("exit", killWithTests);
   const exited = once(child, "exit").finally(() => process.removeListener("exit", killWithTests));

@@ -1,0 +1,151 @@
+/** The published packages, tried as a new user would: from their archives, in an empty folder. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { checkPackage, createPackageFromTarballData, type Problem } from "@arethetypeswrong/core";
+import { startServer } from "@durable-streams-cloudflare/testkit/server-process";
+import { publint } from "publint";
+import { formatMessage } from "publint/utils";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+import {
+  catalogVersion,
+  packPackages,
+  readmeBlocks,
+  runProgram,
+  toolPath,
+  type PackedPackage,
+} from "../src/packed-packages.ts";
+
+const NAMES = ["cli", "local", "protocol", "server"];
+/** All packages are for import alone; what finds nothing in them by require, or by the rules before `exports`, may not. */
+const FOREIGN_RESOLUTIONS = new Set(["node10", "node16-cjs"]);
+
+const workDir = mkdtempSync(join(tmpdir(), "packages-"));
+/** Where a user has installed everything. */
+const folder = join(workDir, "user");
+let packed: PackedPackage[];
+
+beforeAll(() => {
+  packed = packPackages(workDir);
+  mkdirSync(folder);
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
+  const others = ["@cloudflare/workers-types"].map((name) => `${name}@${catalogVersion(name)}`);
+  const flags = ["--prefer-offline", "--no-audit", "--no-fund"];
+  runProgram(folder, "npm", ["install", ...flags, ...packed.map(({ tarball }) => tarball), ...others]);
+});
+
+afterAll(() => rmSync(workDir, { recursive: true, force: true }));
+
+function packedAs(name: string): PackedPackage {
+  const found = packed.find((one) => one.folder === name);
+  if (found === undefined) throw new Error(`packages/${name} was not packed`);
+  return found;
+}
+
+function concernsImports(problem: Problem): boolean {
+  return !("resolutionKind" in problem && FOREIGN_RESOLUTIONS.has(problem.resolutionKind));
+}
+
+it("these are the packages that are published", () => {
+  expect(packed.map((one) => one.folder).toSorted()).toEqual(NAMES);
+});
+
+describe.each(NAMES)("the archive of %s", (name) => {
+  it("has nothing that publint would change", async () => {
+    const tarball = readFileSync(packedAs(name).tarball);
+    const { messages, pkg } = await publint({ pack: { tarball: new Uint8Array(tarball).buffer }, strict: true });
+    expect(messages.map((message) => formatMessage(message, pkg ?? {}, { color: false }))).toEqual([]);
+  });
+
+  it("has types that belong to its code, for all who import it", async () => {
+    const archive = createPackageFromTarballData(readFileSync(packedAs(name).tarball));
+    const result = await checkPackage(archive);
+    const problems = result.types === false ? ["no types"] : result.problems.filter(concernsImports);
+    // The command has nothing to import.
+    expect(problems).toEqual(name === "cli" ? ["no types"] : []);
+  });
+
+  it("has what a reader needs, and nothing of this workspace", () => {
+    const files = runProgram(workDir, "tar", ["tzf", packedAs(name).tarball])
+      .trimEnd()
+      .split("\n");
+    expect(files).toEqual(expect.arrayContaining(["package/LICENSE", "package/README.md", "package/package.json"]));
+    const sources = files.filter((file) => /(?<!\.d)\.ts$|\.test\.|tsconfig|node_modules/.test(file));
+    expect(sources).toEqual([]);
+    const texts = runProgram(workDir, "tar", ["xzOf", packedAs(name).tarball]);
+    for (const foreign of ["workspace:", "catalog:", process.cwd()]) expect(texts).not.toContain(foreign);
+  });
+});
+
+describe("a Worker that mounts the server, as its README shows", () => {
+  const project = join(folder, "worker");
+
+  beforeAll(() => {
+    mkdirSync(project, { recursive: true });
+    const [code = ""] = readmeBlocks("server", "ts");
+    const [config = ""] = readmeBlocks("server", "toml");
+    writeFileSync(join(project, "worker.ts"), code);
+    writeFileSync(
+      join(project, "mine.d.ts"),
+      "declare function mayUse(...facts: (string | null)[]): Promise<boolean>;\n",
+    );
+    writeFileSync(join(project, "wrangler.toml"), `name = "mine"\nmain = "worker.ts"\n${config}`);
+    const compilerOptions = {
+      strict: true,
+      noEmit: true,
+      target: "es2024",
+      lib: ["es2024"],
+      module: "esnext",
+      moduleResolution: "bundler",
+      types: ["@cloudflare/workers-types"],
+      skipLibCheck: false,
+    };
+    writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.ts"] }));
+  });
+
+  it("has the types that it needs, and they are right", () => {
+    expect(runProgram(project, toolPath("tsc"), [])).toBe("");
+  });
+
+  it("bundles", () => {
+    runProgram(project, toolPath("wrangler"), ["deploy", "--dry-run", "--outdir", "dist"]);
+    expect(readFileSync(join(project, "dist/worker.js"), "utf8")).toMatch(/^export \{\n {2}StreamDO,$/m);
+  });
+});
+
+it("the protocol is usable as its README shows", () => {
+  const [code = ""] = readmeBlocks("protocol", "ts");
+  writeFileSync(join(folder, "offsets.ts"), code);
+  expect(runProgram(folder, process.execPath, ["offsets.ts"])).toBe("0000000000000007_0000000000000005\n");
+});
+
+describe("the server on one machine", () => {
+  it("is one command: it keeps what it acknowledged, and ends when it is told to", async () => {
+    const program = [join(folder, "node_modules/.bin/durable-streams"), "serve"];
+    const options = { dataDir: join(workDir, "data"), program };
+    const first = await startServer(options);
+    const stream = "/v1/stream/hello";
+    const headers = { "Content-Type": "application/json" };
+    expect((await fetch(first.url + stream, { method: "PUT", headers, body: '{"n":1}' })).status).toBe(201);
+    const reader = await fetch(`${first.url}${stream}?offset=-1&live=sse`);
+    expect(await first.stop()).toBe(0);
+    expect(await reader.text()).toMatch(/^event: data\ndata:\[{"n":1}\]\n\nevent: control\n.*\n\n$/);
+    const second = await startServer(options);
+    expect(await (await fetch(`${second.url}${stream}?offset=-1`)).json()).toEqual([{ n: 1 }]);
+    expect(await second.stop()).toBe(0);
+  });
+
+  it("is a function, as its README shows", () => {
+    const [code = ""] = readmeBlocks("local", "ts");
+    writeFileSync(join(folder, "server.ts"), code);
+    expect(runProgram(folder, process.execPath, ["server.ts"])).toBe("");
+  });
+});
+
+it("the command tells its version and its help", () => {
+  const command = join(folder, "node_modules/.bin/durable-streams");
+  expect(runProgram(folder, command, ["--version"])).toMatch(/^\d+\.\d+\.\d+\n$/);
+  expect(runProgram(folder, command, ["serve", "--help"])).toContain("durable-streams serve [flags]");
+});

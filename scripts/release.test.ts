@@ -1,0 +1,62 @@
+/** The release flow up to the registry, in a copy: what `npm run version-packages` would commit. */
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+
+import { afterAll, beforeAll, expect, it } from "vitest";
+
+const require = createRequire(import.meta.url);
+const root = join(import.meta.dirname, "..");
+const copy = mkdtempSync(join(tmpdir(), "release-"));
+const ABOUT = "A change that the test is about.";
+
+interface Manifest {
+  readonly version: string;
+  readonly private?: boolean;
+}
+
+/** The versions of all packages that are published, or of all others. */
+function versionsIn(tree: string, published: boolean): string[] {
+  const manifests = readdirSync(join(tree, "packages")).map(
+    (folder) => JSON.parse(readFileSync(join(tree, "packages", folder, "package.json"), "utf8")) as Manifest,
+  );
+  return manifests.filter((manifest) => (manifest.private !== true) === published).map(({ version }) => version);
+}
+
+beforeAll(() => {
+  for (const file of ["package.json", "pnpm-workspace.yaml", ".changeset/config.json"])
+    cpSync(join(root, file), join(copy, file));
+  for (const folder of readdirSync(join(root, "packages"))) {
+    const file = join("packages", folder, "package.json");
+    cpSync(join(root, file), join(copy, file));
+  }
+  const change = `---\n"@durable-streams-cloudflare/protocol": patch\n---\n\n${ABOUT}\n`;
+  writeFileSync(join(copy, ".changeset/change.md"), change);
+  const git = (...args: string[]) =>
+    execFileSync("git", ["-c", "user.name=x", "-c", "user.email=x@example.com", ...args], { cwd: copy });
+  git("init", "--quiet");
+  git("add", ".");
+  git("commit", "--quiet", "--message", "x");
+  const changesets = join(dirname(require.resolve("@changesets/cli/package.json")), "bin.js");
+  execFileSync(process.execPath, [changesets, "version"], { cwd: copy, stdio: "pipe" });
+});
+
+afterAll(() => rmSync(copy, { recursive: true, force: true }));
+
+it("a change in one package gives all that are published the next version", () => {
+  const [next, ...others] = versionsIn(copy, true);
+  expect(others.length).toBeGreaterThan(0);
+  expect(new Set(others)).toEqual(new Set([next]));
+  expect(versionsIn(root, true)).not.toContain(next);
+});
+
+it("what is not published keeps its own", () => {
+  expect(versionsIn(copy, false)).toEqual(versionsIn(root, false));
+});
+
+it("the change is in the changelog, and is not told twice", () => {
+  expect(readFileSync(join(copy, "packages/protocol/CHANGELOG.md"), "utf8")).toContain(ABOUT);
+  expect(readdirSync(join(copy, ".changeset"))).toEqual(["config.json"]);
+});
