@@ -1,5 +1,8 @@
 import { Command, CommanderError } from "commander";
 
+import { destroyCommand } from "./commands/destroy.ts";
+import { devCommand } from "./commands/dev.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { createProjectCommand, projectCommand } from "./commands/project.ts";
 import { runServer, SERVE, serveCommand } from "./commands/serve.ts";
 import { setupCommand } from "./commands/setup.ts";
@@ -14,6 +17,9 @@ import { version } from "./version.ts";
 /** One file each in `commands/`; the order of the help. */
 const COMMANDS: readonly ((program: Command, io: Io) => void)[] = [
   setupCommand,
+  doctorCommand,
+  devCommand,
+  destroyCommand,
   createProjectCommand,
   projectCommand,
   streamCommand,

@@ -6,13 +6,14 @@ import { signToken, type Scope } from "./token.ts";
 
 /** How long a token lasts that is made for one request. */
 const OWN_TOKEN_SECONDS = 300;
-/** How long the server may take to begin its answer. */
 const ANSWER_MS = 30_000;
 
 export interface Call {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array<ArrayBuffer>;
   readonly query?: Readonly<Record<string, string | undefined>>;
+  /** How long the server may take to begin its answer. */
+  readonly limitMs?: number;
 }
 
 export class Server {
@@ -56,10 +57,10 @@ export class Server {
   }
 
   /** @throws CliError unless the answer is 2xx. */
-  async send(method: string, path: string, { headers = {}, body, query = {} }: Call = {}): Promise<Response> {
+  async send(method: string, path: string, { headers = {}, body, query = {}, limitMs }: Call = {}): Promise<Response> {
     const url = new URL(this.connection.url + path);
     for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, value);
-    const response = await this.#fetch(url, { method, headers, body: body ?? null });
+    const response = await this.#fetch(url, { method, headers, body: body ?? null }, limitMs);
     if (!response.ok) throw refusal(response.status, parseProblem(await response.text()));
     return response;
   }
@@ -74,9 +75,9 @@ export class Server {
   }
 
   /** Only the beginning of the answer has a limit: a body may take as long as it likes. */
-  async #fetch(url: URL, init: RequestInit): Promise<Response> {
+  async #fetch(url: URL, init: RequestInit, limitMs = ANSWER_MS): Promise<Response> {
     const late = new AbortController();
-    const timer = setTimeout(() => late.abort(new Error(`no answer within ${ANSWER_MS / 1000} seconds`)), ANSWER_MS);
+    const timer = setTimeout(() => late.abort(new Error(`no answer within ${limitMs / 1000} seconds`)), limitMs);
     try {
       return await fetch(url, { ...init, redirect: "manual", signal: AbortSignal.any([this.#signal, late.signal]) });
     } catch (error) {

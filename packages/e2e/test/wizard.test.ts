@@ -1,11 +1,9 @@
 /** The wizard of `durable-streams setup` in a pseudo-terminal: to its end, and cancelled at each of its questions. */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { API_TOKEN, FakeCloudflare } from "@durable-streams-cloudflare/cli/testing/fake-cloudflare";
-import { installFakeTools } from "@durable-streams-cloudflare/cli/testing/fake-tools";
+import { makeFakeAccount, type FakeAccount } from "@durable-streams-cloudflare/cli/testing/fake-account";
 import { beforeEach, expect, it, onTestFinished } from "vitest";
 
 import { CTRL_C, DOWN, ENTER, openTerminal, type Terminal } from "../src/terminal.ts";
@@ -27,30 +25,23 @@ const QUESTIONS = [
   "Go on?",
 ];
 
-let home: string;
-let cloudflare: FakeCloudflare;
+let account: FakeAccount;
 
 beforeEach(async () => {
-  home = mkdtempSync(join(tmpdir(), "wizard-"));
-  cloudflare = await new FakeCloudflare().start();
-  onTestFinished(() => {
-    cloudflare.stop();
-    rmSync(home, { recursive: true, force: true });
-  });
+  account = await makeFakeAccount();
+  onTestFinished(() => account.remove());
 });
 
 function startWizard(): Terminal {
-  const terminal = openTerminal(`${process.execPath} ${MAIN} setup folder --url ${cloudflare.deployedUrl}`, home, {
-    HOME: home,
-    PATH: installFakeTools(home),
-    CLOUDFLARE_API_BASE_URL: cloudflare.apiUrl,
-    CLOUDFLARE_API_TOKEN: API_TOKEN,
-  });
+  const { home, env, cloudflare } = account;
+  const command = `${process.execPath} ${MAIN} setup streams --url ${cloudflare.deployedUrl}`;
+  const terminal = openTerminal(command, home, env);
   onTestFinished(() => terminal.close());
   return terminal;
 }
 
 it("asks, shows the plan, and carries it out", async () => {
+  const { cloudflare, folder } = account;
   const terminal = startWizard();
   const keys: Readonly<Record<string, string>> = {
     "Name of the Worker": "-two\r",
@@ -69,7 +60,7 @@ it("asks, shows the plan, and carries it out", async () => {
   expect(worker?.upload).toContain("[cache]");
   expect(terminal.screen()).toContain(`DURABLE_STREAMS_ADMIN_SECRET=${worker?.secrets.get("ADMIN_SECRET")}`);
   expect(terminal.screen()).toContain("✓ deploy the Worker durable-streams-two");
-  expect(readFileSync(join(home, "folder/workers/streams/wrangler.toml"), "utf8")).toContain("durable-streams-two");
+  expect(readFileSync(join(folder, "workers/streams/wrangler.toml"), "utf8")).toContain("durable-streams-two");
 });
 
 it("tells what is wrong with an answer, and asks again", async () => {
@@ -91,7 +82,7 @@ it.each(QUESTIONS)("cancelled at %j, has changed nothing", async (last) => {
   terminal.type(CTRL_C);
   expect(await terminal.exitCode).toBe(130);
   expect(terminal.screen()).toContain("[cancelled]");
-  expect(existsSync(join(home, "folder"))).toBe(false);
-  expect(existsSync(join(home, ".config"))).toBe(false);
-  expect(cloudflare.changes).toBe(0);
+  expect(existsSync(account.folder)).toBe(false);
+  expect(existsSync(join(account.home, ".config"))).toBe(false);
+  expect(account.cloudflare.changes).toBe(0);
 });

@@ -1,15 +1,14 @@
 /** Setting up, against an API on loopback that records the calls: to the end, cut off anywhere, and again. */
 
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 
 import { EXIT } from "../failure.ts";
 import { errorOf, runCaptured, type Ran } from "../testing/captured-io.ts";
-import { ACCOUNT, API_TOKEN, FakeCloudflare, type Cut } from "../testing/fake-cloudflare.ts";
-import { installFakeTools } from "../testing/fake-tools.ts";
+import { makeFakeAccount } from "../testing/fake-account.ts";
+import { ACCOUNT, type Cut, type FakeCloudflare } from "../testing/fake-cloudflare.ts";
 
 /** Calls of a whole setup that change something: install, bucket, namespace, deploy, secret, project. */
 const CHANGES = 6;
@@ -34,19 +33,9 @@ let cloudflare: FakeCloudflare;
 let env: Record<string, string>;
 
 beforeEach(async () => {
-  home = mkdtempSync(join(tmpdir(), "setup-"));
-  folder = join(home, "streams");
-  cloudflare = await new FakeCloudflare().start();
-  onTestFinished(() => {
-    cloudflare.stop();
-    rmSync(home, { recursive: true, force: true });
-  });
-  env = {
-    HOME: home,
-    PATH: installFakeTools(home),
-    CLOUDFLARE_API_BASE_URL: cloudflare.apiUrl,
-    CLOUDFLARE_API_TOKEN: API_TOKEN,
-  };
+  const account = await makeFakeAccount();
+  onTestFinished(() => account.remove());
+  ({ home, folder, cloudflare, env } = account);
 });
 
 const setup = (...flags: string[]): Promise<Ran> =>

@@ -19,6 +19,8 @@ export interface State {
   readonly done: readonly string[];
   /** Of each file that setup wrote: the hash of what it wrote. */
   readonly files: Readonly<Record<string, string>>;
+  /** What is ours to remove; written before it is made. What was there before is not in it. */
+  readonly made?: readonly string[];
   readonly namespaceId?: string;
   /** Hash of what was installed. */
   readonly installed?: string;
@@ -74,6 +76,11 @@ export class StateStore {
   update(change: Partial<State>): void {
     this.#state = { ...this.#state, ...change };
     writeAtomically(join(this.folder, STATE_FILE), `${JSON.stringify(this.#state, undefined, 2)}\n`);
+  }
+
+  markMade(what: "bucket" | "namespace"): void {
+    const made = this.#state.made ?? [];
+    if (!made.includes(what)) this.update({ made: [...made, what] });
   }
 
   markDone(step: string): void {

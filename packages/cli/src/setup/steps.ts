@@ -75,6 +75,7 @@ const STEPS: readonly Step[] = [
     check: ({ api, store }) => api.hasBucket(store.state.answers.account, store.state.answers.bucket ?? ""),
     act: ({ api, store }) => {
       const { account, bucket, region } = store.state.answers;
+      store.markMade("bucket");
       return api.createBucket(account, bucket ?? "", region === "auto" ? undefined : region);
     },
   },
@@ -84,6 +85,7 @@ const STEPS: readonly Step[] = [
     check: checkNamespace,
     act: async ({ api, store }) => {
       const { account, namespace } = store.state.answers;
+      store.markMade("namespace");
       store.update({ namespaceId: await api.createNamespace(account, namespace) });
     },
   },

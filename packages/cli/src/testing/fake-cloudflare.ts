@@ -39,6 +39,8 @@ export interface Cut {
 export class FakeCloudflare {
   readonly calls: Call[] = [];
   readonly buckets = new Map<string, { locationHint?: string }>();
+  /** Names of those that hold something. */
+  readonly fullBuckets = new Set<string>();
   /** Title by id. */
   readonly namespaces = new Map<string, string>();
   readonly workers = new Map<string, Worker>();
@@ -100,20 +102,27 @@ export class FakeCloudflare {
   }
 
   #answer(call: Call, authorization: string | undefined): Answer {
-    const [path = "", query] = call.path.split("?");
+    const [path = ""] = call.path.split("?");
     if (path.startsWith(DEPLOYED)) return this.#answerDeployed(call.method, path.slice(DEPLOYED.length), authorization);
     if (authorization !== `Bearer ${API_TOKEN}`) return failure(403, 10000, "Authentication error");
     if (path === "/install") return success(null);
     if (path === "/accounts") return success(this.accounts);
     const [, , account, ...rest] = path.split("/");
     if (!this.accounts.some(({ id }) => id === account)) return failure(403, 10000, "No such account");
-    return this.#answerAccount(call, rest.join("/"), query);
+    return this.#answerAccount(call, rest.join("/"));
   }
 
-  #answerAccount({ method, body }: Call, path: string, _query: string | undefined): Answer {
+  #answerAccount({ method, body }: Call, path: string): Answer {
     const name = path.split("/").at(-1) ?? "";
     if (path === "workers/subdomain") {
       return this.subdomain === null ? failure(404, 10007, "none") : success({ subdomain: this.subdomain });
+    }
+    // What wrangler asks besides, when it deploys.
+    if (path.startsWith("workers/workers/")) return success({ id: name, name, subdomain: { enabled: true } });
+    if (path.startsWith("workers/services/")) {
+      return this.workers.has(name)
+        ? success({ id: name, default_environment: { script: {} } })
+        : failure(404, 10090, "none");
     }
     if (path.startsWith("r2/buckets")) return this.#answerBuckets(method, name, body);
     if (path.startsWith("storage/kv/namespaces")) return this.#answerNamespaces(method, name, body);
@@ -129,8 +138,10 @@ export class FakeCloudflare {
       return success({ name: wanted });
     }
     if (!this.buckets.has(name)) return failure(404, 10006, "The specified bucket does not exist.");
-    if (method === "DELETE") this.buckets.delete(name);
-    return success({ name });
+    if (method !== "DELETE") return success({ name });
+    if (this.fullBuckets.has(name)) return failure(409, 10008, "The bucket you tried to delete is not empty");
+    this.buckets.delete(name);
+    return success(null);
   }
 
   #answerNamespaces(method: string, id: string, body: string): Answer {

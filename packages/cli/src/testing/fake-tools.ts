@@ -1,18 +1,25 @@
-/** An `npx` that installs nothing, and the wrangler that it "installs": it uploads what it is asked to deploy. */
+/**
+ * An `npx` that installs nothing, and the wrangler that it "installs": it uploads what it is asked to deploy. With
+ * `FAKE_NODE_MODULES` that folder is what gets installed.
+ */
 
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const NPX = `
-import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 const [, what, ...args] = process.argv.slice(2);
 const api = process.env.CLOUDFLARE_API_BASE_URL;
 const headers = { Authorization: "Bearer " + process.env.CLOUDFLARE_API_TOKEN };
 if (what.startsWith("pnpm@") && args[0] === "install") {
   const response = await fetch(api + "/install", { method: "POST", headers });
   if (!response.ok) throw new Error("install: " + response.status);
-  mkdirSync("workers/streams/node_modules/wrangler/bin", { recursive: true });
-  writeFileSync("workers/streams/node_modules/wrangler/bin/wrangler.js", WRANGLER);
+  if (process.env.FAKE_NODE_MODULES) {
+    symlinkSync(process.env.FAKE_NODE_MODULES, "workers/streams/node_modules");
+  } else {
+    mkdirSync("workers/streams/node_modules/wrangler/bin", { recursive: true });
+    writeFileSync("workers/streams/node_modules/wrangler/bin/wrangler.js", WRANGLER);
+  }
 } else if (what.startsWith("wrangler@")) {
   console.log(JSON.stringify({ type: "oauth", token: process.env.FAKE_LOGIN }));
 } else {
@@ -21,10 +28,11 @@ if (what.startsWith("pnpm@") && args[0] === "install") {
 `;
 
 const WRANGLER = `
-const { readFileSync } = require("node:fs");
+const { readFileSync, writeFileSync } = require("node:fs");
 async function main() {
   const args = process.argv.slice(2);
   if (args.join(" ") === "auth token --json") return console.log(JSON.stringify({ token: process.env.FAKE_LOGIN }));
+  if (args[0] === "dev") return writeFileSync("dev-arguments.json", JSON.stringify(args));
   if (args[0] !== "deploy") throw new Error("unexpected: " + args.join(" "));
   const toml = readFileSync("wrangler.toml", "utf8");
   const [, name] = /^name = "(.*)"/m.exec(toml);

@@ -1,0 +1,42 @@
+import { join, resolve } from "node:path";
+
+import type { Command } from "commander";
+
+import { runOnTerminal } from "../cloudflare/run-command.ts";
+import { wranglerLine } from "../cloudflare/wrangler.ts";
+import { contextOf } from "../context.ts";
+import { CliError, usageError } from "../failure.ts";
+import type { Io } from "../io.ts";
+import { WORKER_FOLDER } from "../setup/scaffold.ts";
+import { StateStore } from "../setup/state.ts";
+import { checkNode } from "../setup/steps.ts";
+
+const PORT = 4437;
+
+export function devCommand(program: Command, io: Io): void {
+  program
+    .command("dev [folder]")
+    .description("run the Worker of the folder that setup made on this machine, without tokens, reloading on changes")
+    .option("--port <n>", "where it listens", String(PORT))
+    .action(async (folder: string | undefined, { port }: { port: string }, command: Command) => {
+      const { output } = contextOf(command, io);
+      const store = StateStore.read(resolve(io.cwd, folder ?? "."));
+      if (store === undefined) {
+        throw usageError("Setup has not been in this folder.", "durable-streams setup; or, without Cloudflare: serve");
+      }
+      if (!/^\d{1,5}$/.test(port)) throw usageError(`--port ${port} is no port.`, `--port ${PORT}`);
+      checkNode(process.versions.node);
+      const vars = ["--var", "AUTH_MODE:none", "--var", `TENANCY:${store.state.answers.tenancy}`];
+      const args = ["dev", "--ip", "127.0.0.1", "--port", port, ...vars];
+      const project = store.state.answers.tenancy === "path" ? " --project demo" : "";
+      output.note(`Use it: durable-streams --url http://localhost:${port}${project} stream create hello`);
+      const code = await runOnTerminal(io, wranglerLine(join(store.folder, WORKER_FOLDER), args));
+      io.signal.throwIfAborted();
+      if (code !== 0) {
+        throw new CliError(`wrangler dev ended with exit code ${code}.`, {
+          code: "command-failed",
+          fix: "see what it says above; durable-streams doctor looks for the usual reasons",
+        });
+      }
+    });
+}
