@@ -144,6 +144,11 @@ describe("the server on one machine", () => {
   });
 });
 
+it("the unit for systemd is where docs/serve.md copies it from", () => {
+  const local = join(folder, "node_modules/@durable-streams-cloudflare/local");
+  expect(readFileSync(join(local, "durable-streams.service"), "utf8")).toContain("ExecStart=");
+});
+
 it("the command tells its version and its help", () => {
   const command = join(folder, "node_modules/.bin/durable-streams");
   expect(runProgram(folder, command, ["--version"])).toMatch(/^\d+\.\d+\.\d+\n$/);

@@ -1,0 +1,38 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { expect, it, onTestFinished } from "vitest";
+
+import { parseArguments } from "./arguments.ts";
+
+const UNIT = readFileSync(fileURLToPath(new URL("../durable-streams.service", import.meta.url)), "utf8");
+const PROGRAM = "/usr/local/bin/durable-streams";
+const SYSTEMD_ANALYZE = "/usr/bin/systemd-analyze";
+
+it("the unit calls the server with flags that it has, and gives it more time to end than it takes", () => {
+  const [, command = ""] = /^ExecStart=(.*)$/m.exec(UNIT) ?? [];
+  const [program, subcommand, ...flags] = command.split(" ");
+  expect([program, subcommand]).toEqual([PROGRAM, "serve"]);
+  const { drainSeconds, dataDir, variables } = parseArguments(flags);
+  const [, stopSeconds] = /^TimeoutStopSec=(\d+)$/m.exec(UNIT) ?? [];
+  expect(Number(stopSeconds)).toBeGreaterThan(drainSeconds);
+  const [, stateDirectory = ""] = /^StateDirectory=(.*)$/m.exec(UNIT) ?? [];
+  expect(dataDir).toBe(`%S/${stateDirectory}`);
+  expect(variables).toEqual({ AUTH_MODE: "project" });
+});
+
+const hasSystemd = existsSync(SYSTEMD_ANALYZE);
+if (!hasSystemd) process.stderr.write(`\n!! ${SYSTEMD_ANALYZE} is not there: the unit is NOT verified.\n\n`);
+
+it.skipIf(!hasSystemd)("systemd has nothing against the unit", () => {
+  const directory = mkdtempSync(join(tmpdir(), "unit-"));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  const path = join(directory, "durable-streams.service");
+  // The program must be there.
+  writeFileSync(path, UNIT.replace(PROGRAM, "/bin/true"));
+  const { status, stderr } = spawnSync(SYSTEMD_ANALYZE, ["verify", "--man=no", path], { encoding: "utf8" });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+});
