@@ -3,7 +3,7 @@
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
 import type { Config } from "../config.ts";
-import type { ProjectLimits } from "../project/record.ts";
+import type { ProjectLimits, StreamDefaults } from "../project/record.ts";
 import type { Scope } from "../project/token.ts";
 
 export type { Scope };
@@ -38,6 +38,8 @@ export interface Granted {
   readonly incarnation?: number;
   /** What the project may use. */
   readonly limits?: ProjectLimits;
+  /** What a stream is that is created without saying so. */
+  readonly defaults?: StreamDefaults;
   /** When the right to read ends, in ms: live reads end then. */
   readonly expiresAtMs?: number;
 }

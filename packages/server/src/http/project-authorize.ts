@@ -38,7 +38,8 @@ export function projectAuthorize(registry: Registry): Authorize {
     const { project } = found;
     if (project === undefined) return refuseNobody(input.request);
     const decision = await decide(input, project);
-    return decision.ok ? { ...decision, limits: project.record.limits } : decision;
+    const { limits, defaults } = project.record;
+    return decision.ok ? { ...decision, limits, defaults } : decision;
   };
 }
 

@@ -294,9 +294,15 @@ export class ProjectOwner {
   }
 }
 
-/** A limit that is not named stays as it is. */
+/** A limit, or a default, that is not named stays as it is. */
 function withSettings<Settings extends ProjectSettings>(known: Settings, settings: Partial<ProjectSettings>): Settings {
-  return { ...known, ...settings, limits: { ...known.limits, ...settings.limits } };
+  const { defaults, limits } = settings;
+  return {
+    ...known,
+    ...settings,
+    defaults: { ...known.defaults, ...defaults },
+    limits: { ...known.limits, ...limits },
+  };
 }
 
 function refuseBeingRemoved(): Refusal {

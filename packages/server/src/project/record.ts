@@ -39,6 +39,14 @@ export interface ProjectLimits {
   readonly liveReaders?: number | null;
 }
 
+/** What a stream is that is created without saying so; `null`, or nothing in older records: what the protocol says. */
+export interface StreamDefaults {
+  readonly contentType?: string | null;
+  readonly ttlSeconds?: number | null;
+  readonly retentionSeconds?: number | null;
+  readonly retentionBytes?: number | null;
+}
+
 /** What may be changed by `PATCH`. */
 export interface ProjectSettings {
   /** Origins that browsers may call from; `null`: those of the server. */
@@ -48,6 +56,8 @@ export interface ProjectSettings {
   readonly issuer: Issuer | null;
   /** The `aud` that tokens must have; `null`: none. */
   readonly audience: string | null;
+  /** Changed each by itself. */
+  readonly defaults: StreamDefaults;
   /** Only the holder of ADMIN_SECRET changes these, each by itself. */
   readonly limits: ProjectLimits;
 }
@@ -71,6 +81,7 @@ export const INITIAL_SETTINGS: ProjectSettings = {
   publicStreams: [],
   issuer: null,
   audience: null,
+  defaults: { contentType: null, ttlSeconds: null, retentionSeconds: null, retentionBytes: null },
   limits: {
     requestsPerMinute: null,
     appendBytesPerMinute: null,

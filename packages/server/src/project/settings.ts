@@ -1,9 +1,16 @@
 /** Validates what managers send: unknown fields are refused, so that a misspelled limit never goes unnoticed. */
 
-import { refuse, type Result } from "@durable-streams-cloudflare/protocol";
+import {
+  HEADER,
+  isContentType,
+  parseLifetime,
+  parseRetention,
+  refuse,
+  type Result,
+} from "@durable-streams-cloudflare/protocol";
 
 import { isPattern } from "./pattern.ts";
-import { INITIAL_SETTINGS, type Issuer, type ProjectSettings } from "./record.ts";
+import { INITIAL_SETTINGS, type Issuer, type ProjectSettings, type StreamDefaults } from "./record.ts";
 
 const ORIGINS_MAX = 64;
 const PATTERNS_MAX = 64;
@@ -21,6 +28,14 @@ const PRIVATE_SUFFIXES = ["localhost", "local", "internal", "lan", "home", "corp
 const LIMIT_MIN = 1;
 const LIMIT_MAX = 1_000_000_000_000;
 const LIMITS = Object.keys(INITIAL_SETTINGS.limits);
+
+/** The headers of a creation that the defaults stand in for. */
+export const DEFAULT_HEADERS: Readonly<Record<keyof StreamDefaults, string>> = {
+  contentType: "Content-Type",
+  ttlSeconds: HEADER.ttl,
+  retentionSeconds: HEADER.retentionSeconds,
+  retentionBytes: HEADER.retentionBytes,
+};
 
 type Checks = { readonly [Name in keyof ProjectSettings]: { holds(value: unknown): boolean; expects: string } };
 
@@ -40,6 +55,11 @@ const CHECKS: Checks = {
   audience: {
     holds: (value) => value === null || isText(value),
     expects: `null or a text of up to ${TEXT_MAX} characters`,
+  },
+  defaults: {
+    holds: (value) => areDefaults(value),
+    expects:
+      "some of {contentType, ttlSeconds, retentionSeconds, retentionBytes}, each null or as its header would say it",
   },
   limits: {
     holds: (value) => areLimits(value),
@@ -99,6 +119,21 @@ function isIssuer(value: unknown): value is Issuer {
 function areLimits(value: unknown): boolean {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
   return Object.entries(value).every(([name, limit]) => LIMITS.includes(name) && isLimit(limit));
+}
+
+/** Each is what the header of a creation could say. */
+function areDefaults(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  return Object.entries(value).every(([name, each]) => {
+    const header = DEFAULT_HEADERS[name as keyof StreamDefaults];
+    return Object.hasOwn(DEFAULT_HEADERS, name) && (each === null || isHeader(header, each));
+  });
+}
+
+function isHeader(name: string, value: unknown): boolean {
+  if (name === DEFAULT_HEADERS.contentType) return typeof value === "string" && isContentType(value);
+  const read = (asked: string): string | null => (asked === name ? String(value) : null);
+  return typeof value === "number" && parseLifetime(read).ok && parseRetention(read).ok;
 }
 
 function isLimit(value: unknown): boolean {

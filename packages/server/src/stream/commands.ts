@@ -25,6 +25,8 @@ export interface CreateCommand {
   readonly lifetime: Lifetime;
   readonly retention: Retention;
   readonly closed: boolean;
+  /** What the request does not say, and the project's defaults do: a stream that is there may be otherwise. */
+  readonly byDefault?: readonly ("contentType" | "lifetime" | "retention")[];
   /** Initial content in stored form; may be empty. */
   readonly bytes: Bytes;
   readonly fork?: ForkCommand;

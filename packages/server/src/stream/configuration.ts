@@ -8,15 +8,23 @@ import type { StreamState } from "./state.ts";
 
 /** What differs, in words; `undefined` when nothing does. */
 export function configurationDifference(state: StreamState, command: CreateCommand): string | undefined {
-  if (command.contentType !== null && mediaType(state.contentType) !== mediaType(command.contentType)) {
+  const isAsked = (what: "contentType" | "lifetime" | "retention"): boolean =>
+    command.byDefault?.includes(what) !== true;
+  if (
+    isAsked("contentType") &&
+    command.contentType !== null &&
+    mediaType(state.contentType) !== mediaType(command.contentType)
+  ) {
     return `The existing stream has content type ${state.contentType}.`;
   }
   if (state.kind === "session") return "The existing stream is a session.";
   if (!isSameOrigin(state, command)) return "The existing stream was not forked like that.";
   // A fork that named no lifetime got its source's, and naming none again is the same request.
   const inherits = state.origin?.inheritsLifetime === true && command.lifetime.kind === "forever";
-  if (!inherits && !sameLifetime(state.lifetime, command.lifetime)) return "The existing stream has another lifetime.";
-  if (!sameRetention(state.retention, command.retention)) return "The existing stream has another retention.";
+  if (isAsked("lifetime") && !inherits && !sameLifetime(state.lifetime, command.lifetime))
+    return "The existing stream has another lifetime.";
+  if (isAsked("retention") && !sameRetention(state.retention, command.retention))
+    return "The existing stream has another retention.";
   const closed = state.closure !== undefined;
   if (closed !== command.closed) return `The existing stream is ${closed ? "closed" : "open"}.`;
   return undefined;

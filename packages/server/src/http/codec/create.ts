@@ -15,9 +15,11 @@ import {
   type Result,
 } from "@durable-streams-cloudflare/protocol";
 
+import type { StreamDefaults } from "../../project/record.ts";
 import type { CreateCommand, CreateFacts } from "../../stream/commands.ts";
 import { readBody } from "../body.ts";
 import { toStored, type BodyLimits } from "./payload.ts";
+import { withDefaults } from "./stream-defaults.ts";
 
 /** The fork's source is still a path here: whether the client may read it is decided before it becomes a command. */
 interface ParsedCreate {
@@ -25,10 +27,16 @@ interface ParsedCreate {
   readonly fork: ForkRequest | undefined;
 }
 
-export async function parseCreate(request: Request, limits: BodyLimits): Promise<Result<ParsedCreate>> {
-  const header = (name: string): string | null => request.headers.get(name);
-  const fork = parseFork(header);
+/** @param defaults of the project, for what the request does not say. A fork is what its source is. */
+export async function parseCreate(
+  request: Request,
+  limits: BodyLimits,
+  defaults: StreamDefaults = {},
+): Promise<Result<ParsedCreate>> {
+  const named = (name: string): string | null => request.headers.get(name);
+  const fork = parseFork(named);
   if (!fork.ok) return refuse("fork-header-invalid", fork.detail);
+  const { header, byDefault } = withDefaults(named, fork.fork === undefined ? defaults : {});
   // A fork without a content type has its source's; its body is then taken as bytes.
   const contentType = header("Content-Type") ?? (fork.fork === undefined ? DEFAULT_CONTENT_TYPE : null);
   const lifetime = parseLifetime(header);
@@ -50,6 +58,7 @@ export async function parseCreate(request: Request, limits: BodyLimits): Promise
       lifetime: lifetime.lifetime,
       retention: retention.retention,
       closed: isClosedHeader(header(HEADER.closed)),
+      ...(byDefault.length === 0 ? {} : { byDefault }),
       bytes,
     },
     fork: fork.fork,

@@ -66,7 +66,7 @@ export function withoutBareForbidden(request: Request, refusal: Refusal): Refusa
 
 async function create(exchange: Exchange): Promise<Handled> {
   const { request, config, stream } = exchange;
-  const parsed = await parseCreate(request, config);
+  const parsed = await parseCreate(request, config, exchange.granted.defaults);
   if (!parsed.ok) return parsed;
   const source = parsed.fork === undefined ? undefined : await forkSource(exchange, parsed.fork);
   if (source?.ok === false) return source;
