@@ -17,6 +17,10 @@ type Bytes = Uint8Array<ArrayBuffer>;
 /** Rows looked at between two breaks: appends go on meanwhile. */
 const ROWS_PER_TURN = 512;
 
+/** Bytes handed over between two breaks, where one table waits to become a segment, and where more do. */
+const BYTES_PER_TURN = 64 * 1024;
+const BYTES_PER_TURN_IN_HASTE = 1024 * 1024;
+
 interface BlockPlan {
   readonly position: number;
   payloadBytes: number;
@@ -45,7 +49,7 @@ export async function planSegment(log: HotLog, table: FrozenTable, incarnation: 
     if (last === undefined || rows.length === 0)
       throw new Error("A frozen table of the log is shorter than its range.");
     position = last.position + last.size;
-    if (position < table.last) await new Promise((resolve) => void setTimeout(resolve, 0));
+    if (position < table.last) await nextTurn();
   }
   const range = { incarnation, first: blocks[0]?.position ?? table.first, last: table.last };
   const sized = blocks.map((block) => ({ ...block, storedBytes: storedBytesOf(block.payloadBytes, block.ends) }));
@@ -62,6 +66,33 @@ export async function* encodeSegment(
   yield encoder.header();
   for (const plan of blocks) yield encoder.block(readBlock(log, table, plan));
   yield encoder.finish();
+}
+
+/**
+ * The same bytes in small pieces, with breaks between them. Without a break, whatever takes the pieces keeps the runtime so
+ * busy that it looks at no request until all of them are gone.
+ * @param isInHaste asked again and again; breaks are rarer then.
+ */
+export async function* withBreaks(
+  pieces: AsyncIterable<Bytes>,
+  isInHaste: () => boolean,
+): AsyncGenerator<Bytes, void, undefined> {
+  let sinceBreak = 0;
+  for await (const piece of pieces) {
+    for (let at = 0; at < piece.length; at += BYTES_PER_TURN) {
+      const part = piece.subarray(at, at + BYTES_PER_TURN);
+      yield part;
+      sinceBreak += part.length;
+      if (sinceBreak < (isInHaste() ? BYTES_PER_TURN_IN_HASTE : BYTES_PER_TURN)) continue;
+      sinceBreak = 0;
+      await nextTurn();
+    }
+  }
+}
+
+/** Resolves when the runtime has looked at what else there is to do, which it does before it looks at timers. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, 0));
 }
 
 function addRow(blocks: BlockPlan[], row: LogRowNotes, continued: boolean): void {

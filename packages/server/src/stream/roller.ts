@@ -9,7 +9,7 @@ import type { FrozenTable } from "../storage/hot-log.ts";
 import { SegmentError, segmentSize } from "../storage/segment-format.ts";
 import { insertSegment, segmentKey } from "../storage/segment-rows.ts";
 import type { SegmentStore } from "../storage/segment-store.ts";
-import { encodeSegment, planSegment, type SegmentPlan } from "../storage/segment-writer.ts";
+import { encodeSegment, planSegment, withBreaks, type SegmentPlan } from "../storage/segment-writer.ts";
 import { StoreSilent } from "../storage/within.ts";
 import type { StreamHost } from "./host.ts";
 import { sealLog, type StreamState } from "./state.ts";
@@ -103,7 +103,9 @@ export class Roller {
     const timeout = new AbortController();
     // Not `AbortSignal.timeout`: a timer that nobody clears would keep the object in memory.
     const timer = setTimeout(() => timeout.abort(new StoreSilent(PUT_MS_MAX)), PUT_MS_MAX);
-    const pieces = encodeSegment(state.log, table, plan);
+    // Once the next table is full, too, appends are faster than this.
+    const isInHaste = (): boolean => this.#stageOf(state) === "due";
+    const pieces = withBreaks(encodeSegment(state.log, table, plan), isInHaste);
     const isNew = await segments.put(key, size, pieces, timeout.signal).finally(() => clearTimeout(timer));
     if (!isNew) await verify(segments, state, table, plan, key);
   }
