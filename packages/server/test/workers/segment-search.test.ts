@@ -1,0 +1,52 @@
+import { expect, it } from "vitest";
+
+import { objectDatabase, type Database, type Row } from "../../src/storage/database.ts";
+import { coldSlices, insertSegment, segmentAt } from "../../src/storage/segment-rows.ts";
+import { inObject, newStream } from "./edge.ts";
+
+const BYTES = 1_000;
+const STREAM = { name: "p/s", incarnation: 1_800_000_000_000 };
+
+/** The object's database, and the rows that the platform bills for what it is asked. */
+function countedDatabase(storage: DurableObjectStorage): Database & { rowsRead: number } {
+  const counted = {
+    ...objectDatabase(storage),
+    rowsRead: 0,
+    all: <T extends Row>(sql: string, ...params: Parameters<Database["all"]>[1][]): T[] => {
+      const cursor = storage.sql.exec<T & Record<string, SqlStorageValue>>(sql, ...params);
+      const rows = cursor.toArray();
+      counted.rowsRead += cursor.rowsRead;
+      return rows;
+    },
+  };
+  return counted;
+}
+
+/** Rows read to find one place in a stream of so many segments. */
+async function rowsToFind(segments: number): Promise<{ segmentAt: number; coldSlices: number }> {
+  const edge = await newStream();
+  return inObject(edge, (_, { storage }) => {
+    const database = countedDatabase(storage);
+    for (let first = 0; first < segments * BYTES; first += BYTES) {
+      const blocks = [{ payloadBytes: BYTES, storedBytes: BYTES + 100 }];
+      insertSegment(database, { first, last: first + BYTES, committedAtMs: 0 }, blocks);
+    }
+    const position = (segments / 2) * BYTES + 500;
+    const rowsOf = (work: () => void): number => {
+      database.rowsRead = 0;
+      work();
+      return database.rowsRead;
+    };
+    return {
+      segmentAt: rowsOf(() => segmentAt(database, position)),
+      coldSlices: rowsOf(() => coldSlices(database, STREAM, position, position + 10)),
+    };
+  });
+}
+
+it("one of 1,000 segments is found in as few rows as one of ten", async () => {
+  const ofMany = await rowsToFind(1_000);
+  expect(ofMany).toEqual(await rowsToFind(10));
+  expect(ofMany.segmentAt).toBe(1);
+  expect(ofMany.coldSlices).toBeLessThanOrEqual(3);
+});
