@@ -170,6 +170,14 @@ export function refuseColdUnavailable(): Refusal {
   });
 }
 
+/** A stream has cold segments, and the server, or this object, has lost its way to them. */
+export function refuseWithoutSegments(): Refusal {
+  return refuse("segment-unavailable", "The stream's older part is in R2, and the binding SEGMENTS is missing.", {
+    hint: "Bind SEGMENTS to the bucket that it was bound to.",
+    headers: { "Retry-After": "60" },
+  });
+}
+
 export function refuseNotFound(): Refusal {
   return refuse("stream-not-found", "There is no stream at this URL.", { hint: "Create it with PUT." });
 }

@@ -3,7 +3,12 @@
  * bytes of a fork lie in the streams that it comes from; each of them is asked directly.
  */
 
-import { refuseColdUnavailable, type Result, type Stretch } from "@durable-streams-cloudflare/protocol";
+import {
+  refuseColdUnavailable,
+  refuseWithoutSegments,
+  type Result,
+  type Stretch,
+} from "@durable-streams-cloudflare/protocol";
 
 import { ColdPages, type ColdPage } from "../storage/cold-pages.ts";
 import { SegmentUnavailable } from "../storage/segment-reader.ts";
@@ -37,7 +42,8 @@ export async function startReading(reader: Reader, command: ReadCommand): Promis
     const isEnd = first.end === facts.from + first.page.length;
     return { ok: true, facts: { ...facts, ...first }, isEnd, cold: undefined };
   }
-  const cold = new ColdPages(storeOf(reader), first.cold, command.paging);
+  if (reader.segments === undefined) return refuseWithoutSegments();
+  const cold = new ColdPages(reader.segments, first.cold, command.paging);
   const page = await firstColdPage(reader, cold, command);
   return page.ok ? { ok: true, facts: { ...facts, page: page.bytes }, isEnd: page.isEnd, cold } : page;
 }

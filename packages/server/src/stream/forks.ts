@@ -13,6 +13,7 @@ import {
   MessageCounter,
   refuse,
   refuseColdUnavailable,
+  refuseWithoutSegments,
   refuseNotFound,
   type Ancestor,
   type OffsetRef,
@@ -112,7 +113,7 @@ async function firstBytes(
   { checkFrom = false } = {},
 ): Promise<Uint8Array<ArrayBuffer> | Refusal> {
   if (cold.length === 0) return page;
-  if (segments === undefined) return refuseColdUnavailable();
+  if (segments === undefined) return refuseWithoutSegments();
   const pages = new ColdPages(segments, cold, "bytes");
   try {
     if (checkFrom && !(await pages.beginsAtBoundary())) return refuseUnaligned();

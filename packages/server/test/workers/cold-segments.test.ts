@@ -219,6 +219,18 @@ describe("R2 that does not answer", () => {
     expectSame(await response.text(), text.slice(-2 * APPEND_BYTES));
   });
 
+  it("that nobody is bound to is said so, in every mode", async () => {
+    const { edge, offsets } = await rolled(await newStream({ segments: null }));
+    for (const query of ["?offset=-1", `?offset=${offsets[0]}&live=long-poll`, "?offset=-1&live=sse"]) {
+      const response = await edge.fetch(query);
+      expect(response.status).toBe(503);
+      expect(await response.json()).toMatchObject({
+        code: "segment-unavailable",
+        hint: expect.stringContaining("SEGMENTS") as string,
+      });
+    }
+  });
+
   it("in the middle of a body breaks it off: a reader never takes a part for the whole", async () => {
     let gets = 0;
     const dying = bucketWith(async (key, options) => {

@@ -15,14 +15,16 @@ export interface Edge {
 interface EdgeOptions {
   readonly vars?: Readonly<Record<string, string>>;
   readonly authorize?: Authorize;
-  /** What the edge, but not the object, has for R2. */
-  readonly segments?: R2Bucket;
+  /** What the edge, but not the object, has for R2; `null`: nothing. */
+  readonly segments?: R2Bucket | null;
 }
 
 export function newEdge({ vars = {}, authorize, segments = env.SEGMENTS }: EdgeOptions = {}): Edge {
   const name = `test/${crypto.randomUUID()}`;
   const server = createDurableStreams(authorize === undefined ? {} : { authorize });
-  const bindings = { ...env, TENANCY: "path", AUTH_MODE: "none", LOG_LEVEL: "off", SEGMENTS: segments, ...vars };
+  const { SEGMENTS: _, ...others } = env;
+  const bound = segments === null ? {} : { SEGMENTS: segments };
+  const bindings = { ...others, ...bound, TENANCY: "path", AUTH_MODE: "none", LOG_LEVEL: "off", ...vars };
   return {
     fetch: (query = "", init = {}) =>
       server.fetch(
