@@ -16,9 +16,11 @@ export interface TestProject {
   readonly secret: string;
 }
 
-export async function createProject(server: string, name: string): Promise<TestProject> {
+/** @param settings of the project, as `POST /v1/projects` takes them. */
+export async function createProject(server: string, name: string, settings: object = {}): Promise<TestProject> {
   const headers = { Authorization: `Bearer ${ADMIN_SECRET}` };
-  const answer = await send("POST", `${server}/v1/projects`, { headers, body: JSON.stringify({ name }) });
+  const body = JSON.stringify({ name, ...settings });
+  const answer = await send("POST", `${server}/v1/projects`, { headers, body });
   if (answer.status !== 201) throw new Error(`the project was answered ${answer.status}: ${answer.text}`);
   const { secret } = JSON.parse(answer.text) as { secret: { secret: string } };
   return { name, secret: secret.secret };

@@ -285,6 +285,35 @@ describe("while somebody else", () => {
   });
 });
 
+describe("a limit of a project holds without any setup:", () => {
+  async function newLimited(name: string, limit: number): Promise<{ url: string; headers: { Authorization: string } }> {
+    const limited = await createProject(server.url, `limited-${name}`, { limits: { [name]: limit } });
+    const url = `${server.url}/v1/stream/limited-${name}/s`;
+    await create(url, { headers: { ...TEXT, ...bearer(limited) } });
+    return { url, headers: bearer(limited) };
+  }
+
+  it.each([
+    ["requestsPerMinute", 2, 1, "rate-limited"],
+    ["streamAppendBytesPerMinute", 10, 2, "rate-limited"],
+    ["storedBytes", 15, 3, "project-storage-full"],
+  ])("%s of %d takes %d appends of 5 bytes, and says %s to the next", async (name, limit, taken, code) => {
+    const { url, headers } = await newLimited(name, limit);
+    for (let count = 0; count < taken; count += 1) expect((await append(url, "12345", headers)).status).toBe(204);
+    const refused = await append(url, "12345", headers);
+    expect(codeOf(refused)).toBe(code);
+    expect(Number(refused.headers.get("Retry-After"))).toBeGreaterThan(0);
+  });
+
+  it("liveReaders of 1 lets one wait", async () => {
+    const { url, headers } = await newLimited("liveReaders", 1);
+    const aborts = new AbortController();
+    expect((await fetch(`${url}?offset=now&live=sse`, { headers, signal: aborts.signal })).status).toBe(200);
+    expect(codeOf(await get(`${url}?offset=now&live=long-poll`, headers))).toBe("project-readers-full");
+    aborts.abort();
+  });
+});
+
 it("a project, its keys and its streams are still there after a restart", async () => {
   const url = newUrl();
   await send("PUT", url, { headers: { ...TEXT, ...bearer(project) }, body: CONTENT });

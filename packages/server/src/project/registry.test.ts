@@ -1,7 +1,8 @@
+import { STREAM_NAME_BYTES_MAX } from "@durable-streams-cloudflare/protocol";
 import { beforeEach, expect, it } from "vitest";
 
 import { INITIAL_SETTINGS } from "./record.ts";
-import { Registry } from "./registry.ts";
+import { readerKeyKey, Registry } from "./registry.ts";
 
 const SECRET = "x".repeat(32);
 
@@ -84,4 +85,9 @@ it("a thousand projects are remembered, and the oldest is forgotten then", async
   expect(reads).toEqual([]);
   await registry.project("a");
   expect(reads).toEqual(["project:a"]);
+});
+
+it("keys fit into KV, whatever project and stream are called", () => {
+  const key = readerKeyKey("p".repeat(63), "ü".repeat(STREAM_NAME_BYTES_MAX / 2));
+  expect(Buffer.byteLength(key)).toBeLessThanOrEqual(512);
 });
