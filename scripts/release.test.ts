@@ -10,6 +10,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 const require = createRequire(import.meta.url);
 const root = join(import.meta.dirname, "..");
 const copy = mkdtempSync(join(tmpdir(), "release-"));
+const TEMPLATE = "templates/cloudflare/package.json";
 const ABOUT = "A change that the test is about.";
 
 interface Manifest {
@@ -39,8 +40,10 @@ beforeAll(() => {
   git("init", "--quiet");
   git("add", ".");
   git("commit", "--quiet", "--message", "x");
+  cpSync(join(root, TEMPLATE), join(copy, TEMPLATE));
   const changesets = join(dirname(require.resolve("@changesets/cli/package.json")), "bin.js");
   execFileSync(process.execPath, [changesets, "version"], { cwd: copy, stdio: "pipe" });
+  execFileSync(process.execPath, [join(root, "scripts/template-version.ts")], { cwd: copy });
 });
 
 afterAll(() => rmSync(copy, { recursive: true, force: true }));
@@ -59,4 +62,11 @@ it("what is not published keeps its own", () => {
 it("the change is in the changelog, and is not told twice", () => {
   expect(readFileSync(join(copy, "packages/protocol/CHANGELOG.md"), "utf8")).toContain(ABOUT);
   expect(readdirSync(join(copy, ".changeset"))).toEqual(["config.json"]);
+});
+
+it("the template of the Deploy button is to install what is about to be published", () => {
+  const { dependencies } = JSON.parse(readFileSync(join(copy, TEMPLATE), "utf8")) as {
+    dependencies: Record<string, string>;
+  };
+  expect(dependencies).toEqual({ "@durable-streams-cloudflare/server": `^${versionsIn(copy, true)[0]}` });
 });

@@ -1,8 +1,11 @@
 /** What the files of this repository promise each other. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { parseEnv } from "node:util";
 
 import { expect, test } from "vitest";
+
+import { parseConfig } from "../packages/server/src/config.ts";
 
 const root = join(import.meta.dirname, "..");
 const read = (path: string) => readFileSync(join(root, path), "utf8");
@@ -36,4 +39,26 @@ test("published packages have the same version, and only those are published", (
   const published = packages.filter((manifest) => manifest.private !== true);
   expect(new Set(published.map(({ version }) => version)).size).toBe(1);
   expect(published.every(({ publishConfig }) => publishConfig !== undefined)).toBe(true);
+});
+
+test("the template of the Deploy button is this repository's Worker, and depends on nothing of the workspace", () => {
+  const withoutOwn = (toml: string): string => toml.replace(/^#.*\n/, "").replace(/^main = .*\n/m, "");
+  expect(withoutOwn(read("templates/cloudflare/wrangler.toml"))).toBe(withoutOwn(read("wrangler.toml")));
+  const manifest = read("templates/cloudflare/package.json");
+  expect(manifest).not.toMatch(/workspace:|catalog:/);
+  const { version } = JSON.parse(read("packages/server/package.json")) as { version: string };
+  expect(manifest).toContain(`"@durable-streams-cloudflare/server": "^${version}"`);
+  const [, wrangler] = /^ {2}wrangler: (.*)$/m.exec(read("pnpm-workspace.yaml")) ?? [];
+  expect(manifest).toContain(`"wrangler": "${wrangler}"`);
+});
+
+test("the Deploy button asks for secrets with values that the server refuses", () => {
+  const example = parseEnv(read("templates/cloudflare/.dev.vars.example"));
+  expect(Object.keys(example)).toEqual(["ADMIN_SECRET"]);
+  expect(() => parseConfig(example)).toThrow("ADMIN_SECRET must be");
+  const { cloudflare } = JSON.parse(read("templates/cloudflare/package.json")) as {
+    cloudflare: { bindings: Record<string, unknown> };
+  };
+  const toml = read("wrangler.toml");
+  for (const name of Object.keys(cloudflare.bindings)) expect(toml + Object.keys(example).join()).toContain(name);
 });

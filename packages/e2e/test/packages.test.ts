@@ -1,7 +1,8 @@
 /** The published packages, tried as a new user would: from their archives, in an empty folder. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 import { checkPackage, createPackageFromTarballData, type Problem } from "@arethetypeswrong/core";
 import { startServer } from "@durable-streams-cloudflare/testkit/server-process";
@@ -21,6 +22,8 @@ import {
 const NAMES = ["cli", "local", "protocol", "server"];
 /** All packages are for import alone; what finds nothing in them by require, or by the rules before `exports`, may not. */
 const FOREIGN_RESOLUTIONS = new Set(["node10", "node16-cjs"]);
+
+const TEMPLATES = fileURLToPath(new URL("../../../templates", import.meta.url));
 
 const workDir = mkdtempSync(join(tmpdir(), "packages-"));
 /** Where a user has installed everything. */
@@ -113,6 +116,15 @@ describe("a Worker that mounts the server, as its README shows", () => {
     runProgram(project, toolPath("wrangler"), ["deploy", "--dry-run", "--outdir", "dist"]);
     expect(readFileSync(join(project, "dist/worker.js"), "utf8")).toMatch(/^export \{\n {2}StreamDO,$/m);
   });
+});
+
+it("the template of the Deploy button bundles as it is", () => {
+  const project = join(folder, "template");
+  cpSync(join(TEMPLATES, "cloudflare"), project, { recursive: true });
+  const said = runProgram(project, toolPath("wrangler"), ["deploy", "--dry-run", "--outdir", "dist"]);
+  for (const binding of ["STREAMS", "PROJECTS", "SUBSCRIPTIONS", "ESTUARIES", "REGISTRY", "SEGMENTS", "RATE_LIMITER"]) {
+    expect(said).toContain(`env.${binding}`);
+  }
 });
 
 it("the protocol is usable as its README shows", () => {
