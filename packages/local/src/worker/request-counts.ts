@@ -6,9 +6,15 @@ import { metric } from "../prometheus.ts";
 const BOUNDS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 /** All others are counted together, or clients could make series without end. */
-const METHODS = new Set(["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]);
+const METHODS: ReadonlySet<string> = new Set(["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]);
 
-interface Durations {
+const LIVE = /[?&]live=(sse|long-poll)(?:&|$)/;
+
+/** Requests that are counted together. */
+interface Series {
+  readonly labels: string;
+  /** How many were answered with each status. */
+  readonly statuses: Map<number, number>;
   /** How many took up to each bound, and longer than the one before; last, those above all bounds. */
   readonly counts: number[];
   sumSeconds: number;
@@ -22,8 +28,8 @@ interface CountedRequest {
 
 export class RequestCounts {
   readonly #now: () => number;
-  readonly #answered = new Map<string, number>();
-  readonly #durations = new Map<string, Durations>();
+  /** By method, and by `live` where there is one. No text is put together for a request: that could be felt. */
+  readonly #series = new Map<string, Series>();
   #failed = 0;
   #inFlight = 0;
 
@@ -37,14 +43,12 @@ export class RequestCounts {
     request: CountedRequest,
     answer: () => Promise<Answer>,
   ): Promise<Answer> {
-    const labels = labelsOf(request);
+    const series = this.#seriesOf(request);
     const startedAtMs = this.#now();
     this.#inFlight += 1;
     try {
       const response = await answer();
-      const outcome = `${labels},status="${response.status}"`;
-      this.#answered.set(outcome, (this.#answered.get(outcome) ?? 0) + 1);
-      this.#observe(labels, (this.#now() - startedAtMs) / 1000);
+      observe(series, response.status, (this.#now() - startedAtMs) / 1000);
       return response;
     } catch (error) {
       this.#failed += 1;
@@ -56,8 +60,11 @@ export class RequestCounts {
 
   /** @param liveReads how many there are now. */
   format(liveReads: number): string {
-    const answered = [...this.#answered].map(([labels, count]) => `{${labels}} ${count}`);
-    const durations = [...this.#durations].flatMap(([labels, each]) => histogram(labels, each));
+    const series = [...this.#series.values()].filter(({ statuses }) => statuses.size > 0);
+    const answered = series.flatMap(({ labels, statuses }) =>
+      [...statuses].map(([status, count]) => `{${labels},status="${status}"} ${count}`),
+    );
+    const durations = series.flatMap(histogram);
     return [
       metric("durable_streams_requests_total", "counter", "Requests that were answered.", answered),
       metric("durable_streams_requests_failed_total", "counter", "Requests that got no answer.", [` ${this.#failed}`]),
@@ -69,23 +76,28 @@ export class RequestCounts {
     ].join("");
   }
 
-  #observe(labels: string, seconds: number): void {
-    const known = this.#durations.get(labels);
-    const durations = known ?? { counts: Array.from({ length: BOUNDS_SECONDS.length + 1 }, () => 0), sumSeconds: 0 };
-    if (known === undefined) this.#durations.set(labels, durations);
-    const index = BOUNDS_SECONDS.findIndex((bound) => seconds <= bound);
-    const bucket = index === -1 ? BOUNDS_SECONDS.length : index;
-    durations.counts[bucket] = (durations.counts[bucket] ?? 0) + 1;
-    durations.sumSeconds += seconds;
+  #seriesOf({ method, url }: CountedRequest): Series {
+    const name = METHODS.has(method) ? method : "other";
+    const key = name === "GET" && url.includes("live=") ? (LIVE.exec(url)?.[1] ?? name) : name;
+    const known = this.#series.get(key);
+    if (known !== undefined) return known;
+    const counts = Array.from({ length: BOUNDS_SECONDS.length + 1 }, () => 0);
+    const labels = `method="${name}",live="${key === name ? "" : key}"`;
+    const series = { labels, statuses: new Map<number, number>(), counts, sumSeconds: 0 };
+    this.#series.set(key, series);
+    return series;
   }
 }
 
-function labelsOf({ method, url }: CountedRequest): string {
-  const live = method === "GET" ? (/[?&]live=(sse|long-poll)(?:&|$)/.exec(url)?.[1] ?? "") : "";
-  return `method="${METHODS.has(method) ? method : "other"}",live="${live}"`;
+function observe(series: Series, status: number, seconds: number): void {
+  series.statuses.set(status, (series.statuses.get(status) ?? 0) + 1);
+  const index = BOUNDS_SECONDS.findIndex((bound) => seconds <= bound);
+  const bucket = index === -1 ? BOUNDS_SECONDS.length : index;
+  series.counts[bucket] = (series.counts[bucket] ?? 0) + 1;
+  series.sumSeconds += seconds;
 }
 
-function histogram(labels: string, { counts, sumSeconds }: Durations): string[] {
+function histogram({ labels, counts, sumSeconds }: Series): string[] {
   let total = 0;
   const buckets = counts.map((count, index) => {
     total += count;
