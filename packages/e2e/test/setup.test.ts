@@ -70,7 +70,13 @@ it("destroy says what would go, asks, and removes what setup has made", async ()
   cloudflare.buckets.set("of-somebody-else", {});
   const plan = await cli("destroy", folder, "--dry-run");
   expect(JSON.parse(plan.stdout)).toMatchObject({
-    plan: [{ remove: "worker" }, { remove: "namespace" }, { remove: "bucket" }, { remove: "profile" }],
+    plan: [
+      { remove: "worker" },
+      { remove: "queue" },
+      { remove: "namespace" },
+      { remove: "bucket" },
+      { remove: "profile" },
+    ],
   });
   expect((await cli("destroy", folder)).exitCode).toBe(2);
   expect(cloudflare.workers.size).toBe(1);

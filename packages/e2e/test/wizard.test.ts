@@ -19,6 +19,8 @@ const QUESTIONS = [
   "Name of the R2 bucket",
   "Title of the KV namespace",
   "Where the bucket is",
+  "A queue for messages",
+  "Name of the queue",
   "Workers Caching?",
   "Domain of the account's",
   "Name of the first project",

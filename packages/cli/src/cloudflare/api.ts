@@ -5,7 +5,7 @@ import { CliError, EXIT, reasonOf } from "../failure.ts";
 const API_URL = "https://api.cloudflare.com/client/v4";
 const ANSWER_MS = 30_000;
 const PAGE = 100;
-/** So many pages of namespaces are searched. */
+/** So many pages of a list are searched. */
 const PAGES_MAX = 50;
 
 export interface Account {
@@ -59,14 +59,9 @@ export class CloudflareApi {
 
   /** The id of the namespace with this title. */
   async findNamespace(account: string, title: string): Promise<string | undefined> {
-    for (let page = 1; page <= PAGES_MAX; page += 1) {
-      const path = `/accounts/${account}/storage/kv/namespaces?per_page=${PAGE}&page=${page}`;
-      const found = await this.#call<readonly { id: string; title: string }[]>("GET", path);
-      const namespace = found.find((candidate) => candidate.title === title);
-      if (namespace !== undefined) return namespace.id;
-      if (found.length < PAGE) break;
-    }
-    return undefined;
+    const path = `/accounts/${account}/storage/kv/namespaces`;
+    const isWanted = (namespace: { title: string }): boolean => namespace.title === title;
+    return (await this.#findInPages<{ id: string; title: string }>(path, isWanted))?.id;
   }
 
   async createNamespace(account: string, title: string): Promise<string> {
@@ -76,6 +71,21 @@ export class CloudflareApi {
 
   async deleteNamespace(account: string, id: string): Promise<void> {
     await this.#call("DELETE", `/accounts/${account}/storage/kv/namespaces/${id}`);
+  }
+
+  /** The id of the queue with this name. */
+  async findQueue(account: string, name: string): Promise<string | undefined> {
+    const path = `/accounts/${account}/queues`;
+    const isWanted = (queue: { queue_name: string }): boolean => queue.queue_name === name;
+    return (await this.#findInPages<{ queue_id: string; queue_name: string }>(path, isWanted))?.queue_id;
+  }
+
+  async createQueue(account: string, name: string): Promise<void> {
+    await this.#call("POST", `/accounts/${account}/queues`, { queue_name: name });
+  }
+
+  async deleteQueue(account: string, id: string): Promise<void> {
+    await this.#call("DELETE", `/accounts/${account}/queues/${id}`);
   }
 
   async hasWorker(account: string, name: string): Promise<boolean> {
@@ -103,6 +113,15 @@ export class CloudflareApi {
     const path = `/accounts/${account}/workers/subdomain`;
     const { status, envelope } = await this.#send<{ subdomain?: string } | null>("GET", path);
     return status === 200 ? (envelope.result?.subdomain ?? undefined) : undefined;
+  }
+
+  async #findInPages<Item>(path: string, isWanted: (item: Item) => boolean): Promise<Item | undefined> {
+    for (let page = 1; page <= PAGES_MAX; page += 1) {
+      const found = await this.#call<readonly Item[]>("GET", `${path}?per_page=${PAGE}&page=${page}`);
+      const item = found.find(isWanted);
+      if (item !== undefined || found.length < PAGE) return item;
+    }
+    return undefined;
   }
 
   async #exists(path: string): Promise<boolean> {
@@ -157,7 +176,7 @@ function refusal(status: number, { errors = [] }: Envelope<unknown>, path: strin
     code: "cloudflare-refused",
     why: `${error === undefined ? "It gave no reason" : `${error.message} (${error.code})`}, for ${path.split("?")[0]}`,
     fix: isRefused
-      ? "use a token that may edit Workers Scripts, Workers R2 Storage and Workers KV Storage of the account, or npx wrangler login"
+      ? "use a token that may edit Workers Scripts, Workers R2 Storage, Workers KV Storage and Queues of the account, or npx wrangler login"
       : "correct what it says",
     exitCode: isRefused ? EXIT.refused : status >= 500 ? EXIT.unavailable : EXIT.failed,
   });

@@ -29,6 +29,7 @@ describe("destroy", () => {
     await setup();
     expect(removedOf(await cli("destroy", account.folder, "--yes"))).toEqual([
       "worker",
+      "queue",
       "namespace",
       "bucket",
       "profile",
@@ -41,19 +42,23 @@ describe("destroy", () => {
     const { buckets, namespaces } = account.cloudflare;
     namespaces.set("f".repeat(32), "durable-streams-registry");
     await setup();
-    expect(removedOf(await cli("destroy", account.folder, "--yes", "--keep-bucket"))).toEqual(["worker", "profile"]);
+    expect(removedOf(await cli("destroy", account.folder, "--yes", "--keep-bucket"))).toEqual([
+      "worker",
+      "queue",
+      "profile",
+    ]);
     expect([namespaces.size, buckets.size]).toEqual([1, 1]);
   });
 
-  it.each([1, 2, 3])("cut off at change %i, goes on from there", async (at) => {
+  it.each([1, 2, 3, 4])("cut off at change %i, goes on from there", async (at) => {
     await setup();
     account.cloudflare.restartCount();
     account.cloudflare.cut = { at, when: "after" };
     expect((await cli("destroy", account.folder, "--yes")).exitCode).toBe(EXIT.unavailable);
     account.cloudflare.restartCount();
     expect((await cli("destroy", account.folder, "--yes")).exitCode).toBe(EXIT.ok);
-    const { workers, namespaces, buckets } = account.cloudflare;
-    expect([workers.size, namespaces.size, buckets.size]).toEqual([0, 0, 0]);
+    const { workers, queues, namespaces, buckets } = account.cloudflare;
+    expect([workers.size, queues.size, namespaces.size, buckets.size]).toEqual([0, 0, 0, 0]);
   });
 
   it("says why a bucket stays that is not empty", async () => {

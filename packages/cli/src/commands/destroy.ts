@@ -21,7 +21,7 @@ interface Options {
 }
 
 interface Removal {
-  readonly what: "worker" | "namespace" | "bucket" | "profile";
+  readonly what: "worker" | "queue" | "namespace" | "bucket" | "profile";
   readonly name: string;
   /** Whether there was anything to remove. */
   readonly remove: (api: CloudflareApi) => Promise<boolean>;
@@ -30,7 +30,9 @@ interface Removal {
 export function destroyCommand(program: Command, io: Io): void {
   program
     .command("destroy [folder]")
-    .description("remove from Cloudflare what setup made: the Worker with all its streams, the namespace, the bucket")
+    .description(
+      "remove from Cloudflare what setup made: the Worker with all its streams, the queue, the namespace, the bucket",
+    )
     .option("--keep-bucket", "leaves the R2 bucket, and what is in it")
     .option("--yes", "does not ask")
     .option("--dry-run", "says what would go, and ends")
@@ -65,6 +67,7 @@ function removalsOf(io: Io, store: StateStore, keepBucket: boolean): readonly Re
   const { answers, isOwner, made = [] } = store.state;
   return [
     ...(isOwner === true ? [workerRemoval(answers)] : []),
+    ...(made.includes("queue") ? [queueRemoval(answers)] : []),
     ...(made.includes("namespace") ? [namespaceRemoval(answers)] : []),
     ...(made.includes("bucket") && !keepBucket ? [bucketRemoval(answers)] : []),
     profileRemoval(io, store),
@@ -78,6 +81,20 @@ function workerRemoval({ account, name }: Answers): Removal {
     remove: async (api) => {
       if (!(await api.hasWorker(account, name))) return false;
       await api.deleteWorker(account, name);
+      return true;
+    },
+  };
+}
+
+function queueRemoval({ account, queue }: Answers): Removal {
+  const name = queue ?? "";
+  return {
+    what: "queue",
+    name,
+    remove: async (api) => {
+      const id = await api.findQueue(account, name);
+      if (id === undefined) return false;
+      await api.deleteQueue(account, id);
       return true;
     },
   };

@@ -40,6 +40,8 @@ export function setupCommand(program: Command, io: Io): void {
     .option("--no-bucket", "keeps everything in the objects")
     .option("--namespace <title>", "the KV namespace for projects")
     .addOption(new Option("--region <region>", "of the bucket").choices(REGIONS))
+    .option("--queue <name>", "a queue for messages to very many sessions at once")
+    .option("--no-queue", "makes none: the objects deliver all by themselves")
     .option("--caching", "turns Workers Caching on")
     .option("--no-caching", "leaves it off")
     .option("--domain <domain>", "a domain of the account, instead of workers.dev")
@@ -98,7 +100,18 @@ async function setup(context: Context, folder: string, options: Options): Promis
 function givenAnswers(options: Options, { env }: Io, before: Answers | undefined): Partial<Answers> {
   const account = options.account ?? (env["CLOUDFLARE_ACCOUNT_ID"] || undefined);
   const flags = { ...options, ...(account === undefined ? {} : { account }) };
-  const names = ["name", "account", "tenancy", "bucket", "namespace", "region", "caching", "domain", "firstProject"];
+  const names = [
+    "name",
+    "account",
+    "tenancy",
+    "bucket",
+    "namespace",
+    "region",
+    "queue",
+    "caching",
+    "domain",
+    "firstProject",
+  ];
   const given = Object.fromEntries(
     Object.entries(flags)
       .filter(([name, value]) => names.includes(name) && value !== undefined)

@@ -21,6 +21,8 @@ export interface Answers {
   readonly namespace: string;
   /** Of the bucket. */
   readonly region: Region;
+  /** Name of the queue for large fan-outs; `null`: the objects deliver all by themselves. */
+  readonly queue: string | null;
   /** Workers Caching. */
   readonly caching: boolean;
   /** A domain of the account; `null`: workers.dev. */
@@ -37,6 +39,7 @@ const CHECKS = {
   account: { pattern: /^[0-9a-f]{32}$/, expects: "32 hexadecimal digits" },
   bucket: { pattern: /^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/, expects: "3 to 63 small letters, digits and dashes" },
   namespace: { pattern: /^[\w.-]{1,100}$/, expects: "up to 100 letters, digits, dots, dashes and underscores" },
+  queue: { pattern: /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, expects: "up to 63 small letters, digits and dashes" },
   domain: {
     pattern: /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,}$/,
     expects: "a name such as streams.example.com",
@@ -77,6 +80,7 @@ export function initialAnswers(name: string, tenancy: Tenancy): Omit<Answers, "a
     bucket: `${name}-segments`,
     namespace: `${name}-registry`,
     region: "auto",
+    queue: `${name}-fan-out`,
     caching: false,
     domain: null,
     firstProject: tenancy === "single" ? ONLY_PROJECT : "demo",

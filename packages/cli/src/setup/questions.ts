@@ -43,9 +43,10 @@ export async function findAnswers(sources: Sources): Promise<Answers> {
     given.namespace ??
     (await askText(asking, "namespace", "Title of the KV namespace for projects", initial.namespace));
   const region = given.region ?? (bucket === null ? initial.region : await askRegion(asking, initial.region));
+  const queue = given.queue === undefined ? await askQueue(asking, initial.queue) : given.queue;
   const caching = given.caching ?? (await askCaching(asking, initial.caching));
   const domain = given.domain === undefined ? await askDomain(asking) : given.domain;
-  const answers = { name, account, tenancy, bucket, namespace, region, caching, domain };
+  const answers = { name, account, tenancy, bucket, namespace, region, queue, caching, domain };
   const firstProject =
     given.firstProject === undefined
       ? await askFirstProject(asking, tenancy, initial.firstProject)
@@ -63,6 +64,7 @@ const ALL: readonly (keyof Answers)[] = [
   "bucket",
   "namespace",
   "region",
+  "queue",
   "caching",
   "domain",
   "firstProject",
@@ -125,6 +127,12 @@ async function askRegion(prompts: Prompts | undefined, initial: Region): Promise
   const all = [...labels, "Asia-Pacific", "Oceania"];
   const options = REGIONS.map((value, index) => ({ value, label: all[index] ?? value, hint: value }));
   return prompts.select<Region>("Where the bucket is", options, initial);
+}
+
+async function askQueue(prompts: Prompts | undefined, initial: string | null): Promise<string | null> {
+  if (prompts === undefined || initial === null) return initial;
+  const isWanted = await prompts.confirm("A queue for messages to more than 512 sessions at once?", true);
+  return isWanted ? askText(prompts, "queue", "Name of the queue", initial) : null;
 }
 
 async function askCaching(prompts: Prompts | undefined, initial: boolean): Promise<boolean> {

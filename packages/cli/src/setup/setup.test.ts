@@ -10,14 +10,15 @@ import { errorOf, runCaptured, type Ran } from "../testing/captured-io.ts";
 import { makeFakeAccount } from "../testing/fake-account.ts";
 import { ACCOUNT, type Cut, type FakeCloudflare } from "../testing/fake-cloudflare.ts";
 
-/** Calls of a whole setup that change something: install, bucket, namespace, deploy, secret, project. */
-const CHANGES = 6;
+/** Calls of a whole setup that change something: install, bucket, namespace, queue, deploy, secret, project. */
+const CHANGES = 7;
 const STEPS = [
   "claim",
   "scaffold",
   "install",
   "bucket",
   "namespace",
+  "queue",
   "configure",
   "address",
   "deploy",
@@ -69,6 +70,7 @@ function expectComplete(runs: readonly Ran[]): void {
   const shown = Object.assign({}, ...runs.map(revealed)) as Record<string, string>;
   expect([...cloudflare.buckets.keys()]).toEqual(["durable-streams-segments"]);
   expect([...cloudflare.namespaces.values()]).toEqual(["durable-streams-registry"]);
+  expect([...cloudflare.queues.values()]).toEqual(["durable-streams-fan-out"]);
   const worker = cloudflare.workers.get("durable-streams");
   expect(worker?.secrets.get("ADMIN_SECRET")).toBe(shown["DURABLE_STREAMS_ADMIN_SECRET"]);
   expect(worker?.upload).toContain(`id = "${[...cloudflare.namespaces.keys()].join()}"`);
@@ -209,6 +211,7 @@ describe("setup refuses", () => {
     ["--name", "Upper"],
     ["--bucket", "a/b"],
     ["--namespace", 'quoted"'],
+    ["--queue", "a_b"],
     ["--domain", "localhost"],
     ["--first-project", "../x"],
     ["--account", "x"],
@@ -221,7 +224,16 @@ describe("setup refuses", () => {
     const ran = await runCaptured(["setup", folder, "--name", "x", "--json"], { env });
     expect(ran.exitCode).toBe(EXIT.usage);
     expect(errorOf(ran).message).not.toContain("--name,");
-    for (const flag of ["--tenancy", "--account", "--bucket", "--namespace", "--region", "--caching", "--domain"]) {
+    for (const flag of [
+      "--tenancy",
+      "--account",
+      "--bucket",
+      "--namespace",
+      "--region",
+      "--queue",
+      "--caching",
+      "--domain",
+    ]) {
       expect(errorOf(ran).message).toContain(flag);
     }
   });
@@ -240,12 +252,14 @@ describe("setup --dry-run", () => {
   });
 
   it("leaves out what the answers leave out, and tells what is done", async () => {
-    const flags = ["--no-bucket", "--no-first-project"];
+    const flags = ["--no-bucket", "--no-queue", "--no-first-project"];
     await setup(...flags);
     const ran = await runCaptured(["setup", folder, "--dry-run", "--json"], { env });
     const { plan } = JSON.parse(ran.stdout) as { plan: { step: string; status: string }[] };
-    expect(plan.map(({ step }) => step)).toEqual(STEPS.filter((step) => step !== "bucket" && step !== "project"));
+    expect(plan.map(({ step }) => step)).toEqual(
+      STEPS.filter((step) => !["bucket", "queue", "project"].includes(step)),
+    );
     expect(plan.every(({ status }) => status === "done")).toBe(true);
-    expect(cloudflare.buckets.size + cloudflare.projects.size).toBe(0);
+    expect(cloudflare.buckets.size + cloudflare.queues.size + cloudflare.projects.size).toBe(0);
   });
 });

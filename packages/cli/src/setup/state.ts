@@ -78,7 +78,7 @@ export class StateStore {
     writeAtomically(join(this.folder, STATE_FILE), `${JSON.stringify(this.#state, undefined, 2)}\n`);
   }
 
-  markMade(what: "bucket" | "namespace"): void {
+  markMade(what: "bucket" | "namespace" | "queue"): void {
     const made = this.#state.made ?? [];
     if (!made.includes(what)) this.update({ made: [...made, what] });
   }

@@ -90,6 +90,20 @@ const STEPS: readonly Step[] = [
     },
   },
   {
+    id: "queue",
+    title: ({ queue }) => `create the queue ${queue}`,
+    applies: ({ queue }) => queue !== null,
+    check: async ({ api, store }) => {
+      const { account, queue } = store.state.answers;
+      return (await api.findQueue(account, queue ?? "")) !== undefined;
+    },
+    act: ({ api, store }) => {
+      const { account, queue } = store.state.answers;
+      store.markMade("queue");
+      return api.createQueue(account, queue ?? "");
+    },
+  },
+  {
     id: "configure",
     title: () => `write ${WORKER_FOLDER}/wrangler.toml`,
     check: async (world) => areWritten(world.store, configFiles(configOf(world))),

@@ -15,27 +15,34 @@ const ANSWERS: Answers = { ...initialAnswers("durable-streams", "path"), account
 
 const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
 
-/** Lines that decide how the Worker runs; names and ids are each user's own. */
-function factsOf(toml: string): string[] {
-  const isOwn = /^(#|account_id|id|main|bucket_name|name = "durable-streams"|$)/;
-  return toml
-    .split("\n")
-    .map((line) => line.replace(/\s+#.*$/, "").trim())
-    .filter((line) => !isOwn.test(line));
-}
+/** Lines that decide how the Worker runs. */
+const linesOf = (toml: string): string[] => toml.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
 
 it("is the repository's own wrangler.toml, but for names and ids", () => {
-  expect(factsOf(wranglerToml(ANSWERS, "1"))).toEqual(factsOf(read("wrangler.toml")));
+  const [own, ours] = [linesOf(read("wrangler.toml")), linesOf(wranglerToml(ANSWERS, "the-id"))];
+  expect(ours.filter((line) => !own.includes(line))).toEqual([
+    'main = "src/worker.ts"',
+    `account_id = "${ANSWERS.account}"`,
+    'id = "the-id"',
+  ]);
+  expect(own.filter((line) => !ours.includes(line))).toEqual(['main = "packages/server/src/worker.ts"']);
 });
 
 it("has what was answered", () => {
-  const answers: Answers = { ...ANSWERS, tenancy: "single", bucket: null, caching: true, domain: "s.example.com" };
+  const own = { name: "mine", bucket: "my-segments" };
+  const answers: Answers = { ...ANSWERS, ...own, tenancy: "single", caching: true, domain: "s.example.com" };
   const toml = wranglerToml(answers, "the-id");
+  expect(toml).toMatch(/^name = "mine"$/m);
   expect(toml).toContain('TENANCY = "single"');
-  expect(toml).not.toContain("r2_buckets");
-  expect(toml).toContain("[cache]\nenabled = true");
+  expect(toml).toContain('binding = "SEGMENTS"\nbucket_name = "my-segments"');
+  expect(toml).toContain("\n[cache]\nenabled = true");
   expect(toml).toContain('routes = [{ pattern = "s.example.com", custom_domain = true }]');
   expect(toml).toContain('binding = "REGISTRY"\nid = "the-id"');
+});
+
+it("leaves out what was not wanted", () => {
+  const toml = wranglerToml({ ...ANSWERS, bucket: null, queue: null, caching: false, domain: null }, "the-id");
+  expect(toml).not.toMatch(/r2_buckets|queues|^\[cache\]|^routes/m);
 });
 
 it("installs the versions that this repository was tested with", () => {

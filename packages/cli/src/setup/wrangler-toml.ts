@@ -1,37 +1,60 @@
+/** The Worker's configuration: that of the server itself, with the names and ids of this setup. */
+
+import { existsSync, readFileSync } from "node:fs";
+
 import type { Answers } from "./answers.ts";
 
-/** Append-only, as in the server's own wrangler.toml: a migration that has been deployed is never edited. */
-const MIGRATIONS: readonly (readonly string[])[] = [["StreamDO"], ["ProjectDO"], ["SubscriptionDO", "EstuaryDO"]];
+/** The build puts the repository's wrangler.toml beside the code; the sources read it where it is. */
+const CANDIDATES = ["../wrangler.toml", "../../../../wrangler.toml"].map((path) => new URL(path, import.meta.url));
 
-const OBJECTS = { STREAMS: "StreamDO", PROJECTS: "ProjectDO", SUBSCRIPTIONS: "SubscriptionDO", ESTUARIES: "EstuaryDO" };
+/** A section of the file, with the comments above it; between sections is an empty line. */
+type Section = string;
 
-/** The Worker's configuration. Names have been checked: none needs quoting. */
+/** Names have been checked: none needs quoting. */
 export function wranglerToml(answers: Answers, namespaceId: string): string {
-  const { name, account, tenancy, bucket, caching, domain } = answers;
-  const sections = [
-    `name = "${name}"
-account_id = "${account}"
-main = "src/worker.ts"
-compatibility_date = "2026-11-02"
-compatibility_flags = ["enable_request_signal"] # a request's signal aborts when its client goes away
-keep_names = false # or every function that is made at run time is given its name first
-send_metrics = false${domain === null ? "" : `\nroutes = [{ pattern = "${domain}", custom_domain = true }]`}`,
-    `# Settings: docs/configuration.md of the server. Secrets are not here: npx wrangler secret put ADMIN_SECRET
-[vars]
-TENANCY = "${tenancy}"
-AUTH_MODE = "project"`,
-    ...Object.entries(OBJECTS).map(
-      ([binding, className]) => `[[durable_objects.bindings]]\nname = "${binding}"\nclass_name = "${className}"`,
-    ),
-    `[[kv_namespaces]]\nbinding = "REGISTRY"\nid = "${namespaceId}"`,
-    ...(bucket === null ? [] : [`[[r2_buckets]]\nbinding = "SEGMENTS"\nbucket_name = "${bucket}"`]),
-    `[[ratelimits]]\nname = "RATE_LIMITER"\nnamespace_id = "4437"\nsimple = { limit = 1_000_000, period = 60 }`,
-    ...MIGRATIONS.map(
-      (classes, index) =>
-        `[[migrations]]\ntag = "v${index + 1}"\nnew_sqlite_classes = [${classes.map((each) => `"${each}"`).join(", ")}]`,
-    ),
-    ...(caching ? ["# Workers Caching\n[cache]\nenabled = true"] : []),
-    "[observability]\nenabled = true",
-  ];
-  return `${sections.join("\n\n")}\n`;
+  const sections = readTemplate().trimEnd().split(/\n\n+/);
+  return `${sections.flatMap((section) => adapt(section, answers, namespaceId)).join("\n\n")}\n`;
+}
+
+function readTemplate(): string {
+  const found = CANDIDATES.find((candidate) => existsSync(candidate));
+  if (found === undefined) throw new Error("the package lacks wrangler.toml");
+  return readFileSync(found, "utf8");
+}
+
+function adapt(section: Section, answers: Answers, namespaceId: string): Section[] {
+  const { name, account, tenancy, bucket, queue, caching, domain } = answers;
+  switch (headerOf(section)) {
+    case "": {
+      const route = domain === null ? "" : `\nroutes = [{ pattern = "${domain}", custom_domain = true }]`;
+      const settings = section.slice(section.indexOf("name = "));
+      const named = set(set(settings, "name", name), "main", "src/worker.ts");
+      return [`${named}\naccount_id = "${account}"${route}`];
+    }
+    case "[vars]":
+      return [`# Secrets are not here: npx wrangler secret put ADMIN_SECRET\n${set(section, "TENANCY", tenancy)}`];
+    case "[[kv_namespaces]]":
+      return [`${section}\nid = "${namespaceId}"`];
+    case "[[r2_buckets]]":
+      return bucket === null ? [] : [set(section, "bucket_name", bucket)];
+    case "[[queues.producers]]":
+    case "[[queues.consumers]]":
+      return queue === null ? [] : [set(section, "queue", queue)];
+    case "# [cache]":
+      return [caching ? section.replace(/^# (\[cache\]|enabled = true)$/gm, "$1") : section];
+    default:
+      return [section];
+  }
+}
+
+/** The line that names a section; that of Workers Caching is commented out. */
+function headerOf(section: Section): string {
+  return section.split("\n").find((line) => /^(# )?\[/.test(line)) ?? "";
+}
+
+/** @throws Error when there is no such setting: the template has changed. */
+function set(section: Section, key: string, value: string): Section {
+  const line = new RegExp(`^${key} = "[^"]*"`, "m");
+  if (!line.test(section)) throw new Error(`wrangler.toml has no ${key} where one is expected`);
+  return section.replace(line, `${key} = "${value}"`);
 }

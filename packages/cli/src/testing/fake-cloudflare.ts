@@ -43,6 +43,8 @@ export class FakeCloudflare {
   readonly fullBuckets = new Set<string>();
   /** Title by id. */
   readonly namespaces = new Map<string, string>();
+  /** Name by id. */
+  readonly queues = new Map<string, string>();
   readonly workers = new Map<string, Worker>();
   /** Secrets by project, newest last. */
   readonly projects = new Map<string, string[]>();
@@ -126,6 +128,7 @@ export class FakeCloudflare {
     }
     if (path.startsWith("r2/buckets")) return this.#answerBuckets(method, name, body);
     if (path.startsWith("storage/kv/namespaces")) return this.#answerNamespaces(method, name, body);
+    if (path.startsWith("queues")) return this.#answerQueues(method, path, body);
     if (path.startsWith("workers/scripts")) return this.#answerWorkers(method, path, body);
     return failure(404, 7003, `no route for ${method} ${path}`);
   }
@@ -154,6 +157,21 @@ export class FakeCloudflare {
     }
     if (method === "DELETE") return this.namespaces.delete(id) ? success(null) : failure(404, 10013, "not found");
     return success([...this.namespaces].map(([key, title]) => ({ id: key, title })));
+  }
+
+  #answerQueues(method: string, path: string, body: string): Answer {
+    const [, id = "", item] = path.split("/");
+    // What wrangler asks besides, when it deploys: who consumes the queue.
+    if (item === "consumers") return success(method === "GET" ? [] : { queue_name: this.queues.get(id) });
+    if (method === "POST") {
+      const { queue_name: name } = JSON.parse(body) as { queue_name: string };
+      if ([...this.queues.values()].includes(name)) return failure(409, 11009, "Queue name is already taken");
+      this.queues.set(`queue-${this.queues.size + 1}`, name);
+      return success({ queue_name: name });
+    }
+    if (method === "DELETE") return this.queues.delete(id) ? success(null) : failure(404, 11000, "not found");
+    const all = [...this.queues].map(([key, name]) => ({ queue_id: key, queue_name: name }));
+    return success(all.map((queue) => ({ ...queue, producers: [], consumers: [] })));
   }
 
   #answerWorkers(method: string, path: string, body: string): Answer {
