@@ -45,15 +45,16 @@ function configurationPage(): string {
 
 # Configuration
 
-Settings are the \`[vars]\` of \`wrangler.toml\`, or \`npm start -- --var NAME:VALUE\`. They are read once, at the start: a
-value out of its bounds stops the deploy (or \`npm start\`, with exit code 2) with a message that lists every fault.
+Settings are the \`[vars]\` of \`wrangler.toml\`, or \`--var NAME:VALUE\` of \`npm start\` and
+\`durable-streams serve\`, which take secrets from the environment. They are read once, at the start: a value out of its
+bounds stops the deploy (or those two, with exit code 2) with a message that lists every fault.
 
 | setting | initial | accepts | meaning |
 | ------- | ------- | ------- | ------- |
 ${rows.join("\n")}
 
-\`npm start\` begins with \`TENANCY=single\` and \`AUTH_MODE=none\`, so that curl lines work when pasted; it listens on
-loopback only.
+\`npm start\` and \`durable-streams serve\` begin with \`TENANCY=single\` and \`AUTH_MODE=none\`, so that curl lines work when
+pasted; they listen on loopback only.
 
 \`SSE_SESSION_SECONDS\` is a price: each reconnect is one request to the Worker and one to the stream's object. Ten
 thousand idle readers make 432 million of each in a month at 60 seconds, and 29 million at 900. Keep it short behind

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { request, type ClientRequest, type IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -179,6 +179,19 @@ describe("told to end, the server", () => {
     await expect.poll(async () => metricsOf(server)).toContain("durable_streams_requests_in_flight 1\n");
     await Promise.all([expect(answer).rejects.toThrow("socket hang up"), expect(server.stop()).resolves.toBe(0)]);
   });
+});
+
+it("no client and no other user reaches what the launcher asks of the Worker", async () => {
+  const server = await start();
+  await create(server.url);
+  for (const [method, path] of [
+    ["GET", "/metrics"],
+    ["POST", "/end-live-reads"],
+  ] as const) {
+    expect((await fetch(server.url + path, { method })).status).toBe(404);
+  }
+  expect(statSync(join(dataDir, "tmp/control")).isSocket()).toBe(true);
+  expect(statSync(join(dataDir, "tmp")).mode & 0o077).toBe(0);
 });
 
 it("Prometheus gets counts of requests, of processes and of the disk, on loopback", async () => {

@@ -149,10 +149,16 @@ describe("the server on one machine", () => {
     expect(await second.stop()).toBe(0);
   });
 
-  it("is a function, as its README shows", () => {
+  it("is a function, as its README shows, also a second time, but one at a time", () => {
     const [code = ""] = readmeBlocks("local", "ts");
-    writeFileSync(join(folder, "server.ts"), code);
-    expect(runProgram(folder, process.execPath, ["server.ts"])).toBe("");
+    const more = [
+      'const again = await startServer({ dataDir: "data", port: 0 });',
+      'await startServer({ dataDir: "data", port: 0 }).catch(({ name, fix }) => console.log(name, fix !== ""));',
+      'console.log((await fetch(`${again.url}/v1/stream/hello`, { method: "HEAD" })).status);',
+      "await again.stop();",
+    ];
+    writeFileSync(join(folder, "server.ts"), [code, ...more].join("\n"));
+    expect(runProgram(folder, process.execPath, ["server.ts"])).toBe("Failure true\n200\n");
   });
 });
 

@@ -12,6 +12,9 @@ import type { Runtime } from "./runtime.ts";
 /** Numbers of requests and bytes are nobody else's business. */
 export const METRICS_HOST = "127.0.0.1";
 
+/** More than scrapers need. */
+const CONNECTIONS_MAX = 16;
+
 export interface MetricsServer {
   readonly url: string;
   stop(): void;
@@ -28,6 +31,7 @@ export async function serveMetrics(port: number, runtime: Runtime, dataDir: stri
       (error: unknown) => response.writeHead(500).end(String(error)),
     );
   });
+  server.maxConnections = CONNECTIONS_MAX;
   await once(server.listen(port, METRICS_HOST), "listening");
   server.unref();
   return {
