@@ -1,4 +1,4 @@
-/** Counting like the Rate Limiting binding does, for this isolate alone: where there is no binding, or none that works. */
+/** Counting like the Rate Limiting binding does, for this isolate alone. */
 
 import { BINDING_UNITS, WINDOW_SECONDS, type RateLimiter } from "./rate-limit.ts";
 
@@ -39,17 +39,20 @@ export class IsolateLimiter implements RateLimiter {
 }
 
 /**
- * The binding, and this isolate's own counting whenever that is missing or fails. It fails for good where it knows no
- * weights, as the simulation of local development does.
+ * What both let through, this isolate's own counting and the binding. The isolate sees no more than a part of what the binding
+ * counts, and yet is all there is where the binding is missing, fails, or knows no weights, as the simulation of local
+ * development does.
  */
 export function rateLimiterOf(binding: RateLimiter | undefined, own: RateLimiter = new IsolateLimiter()): RateLimiter {
   if (binding === undefined) return own;
   return {
     limit: async (options) => {
+      const alone = await own.limit(options);
+      if (!alone.success) return alone;
       try {
         return await binding.limit(options);
       } catch {
-        return own.limit(options);
+        return alone;
       }
     },
   };

@@ -108,7 +108,8 @@ it("a project without limits asks nobody", async () => {
 it.each<[string, RateLimiter | undefined]>([
   ["is missing", undefined],
   ["fails", { limit: () => Promise.reject(new Error("The limiter is down.")) }],
-  ["knows no weights, as on this machine", env.RATE_LIMITER],
+  ["refuses weights, as on this machine", env.RATE_LIMITER],
+  ["passes weights over", { limit: async () => ({ success: true }) }],
 ])("where the binding %s, the isolate counts by itself", async (_what, binding) => {
   const alone = newService({ RATE_LIMITER: binding });
   const project = await newProject(alone, { limits: { requestsPerMinute: 3 } });
