@@ -7,5 +7,5 @@ if (CONFORMANCE_SERVER === undefined) throw new Error("Run `npm run conformance`
 runConformanceTests({
   baseUrl: CONFORMANCE_SERVER,
   longPollTimeoutMs: Number(CONFORMANCE_LONG_POLL_MS),
-  subscriptions: false,
+  subscriptions: true,
 });

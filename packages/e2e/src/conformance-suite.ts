@@ -26,7 +26,7 @@ export async function runConformanceSuite(): Promise<readonly SuiteTest[]> {
   try {
     const server = await startServer({
       dataDir: join(directory, "data"),
-      vars: { TENANCY: "single", AUTH_MODE: "none", LONG_POLL_TIMEOUT_MS },
+      vars: { TENANCY: "single", AUTH_MODE: "none", LONG_POLL_TIMEOUT_MS, WEBHOOK_LOOPBACK: "allow" },
     });
     try {
       return await runVitest(server.url, join(directory, "report.json"));

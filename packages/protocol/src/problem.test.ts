@@ -37,11 +37,13 @@ describe("the problem table", () => {
       "internal",
       "origin-unreachable",
       "overloaded",
+      "project-readers-full",
+      "project-storage-full",
       "readers-full",
       "segment-unavailable",
       "unavailable",
     ];
-    const patience = ["project-removing", "rate-limited"];
+    const patience = ["project-removing", "rate-limited", "subscription-claimed", "subscription-idle"];
     expect(repeatable.map(([code]) => code)).toEqual([...faults, ...patience].toSorted());
     for (const [code, { status, retry }] of repeatable)
       expect({ server: status >= 500, retry }).toEqual({ server: faults.includes(code), retry: "after" });

@@ -21,6 +21,7 @@ interface ProblemKind {
 
 /** Alphabetical. `docs/problems.md` is generated from this table. */
 export const PROBLEMS = {
+  "ack-invalid": kind(409, "The offset cannot be acknowledged"),
   "body-empty": kind(400, "The body is empty"),
   "body-incomplete": kind(400, "The body is incomplete"),
   "body-too-large": kind(413, "The body is too large"),
@@ -49,7 +50,7 @@ export const PROBLEMS = {
   overloaded: kind(503, "The stream has too much work", "after", "none"),
   "parameter-invalid": kind(400, "A query parameter is malformed"),
   "path-invalid": kind(400, "The path is malformed"),
-  "path-reserved": kind(501, "This path is reserved by the protocol"),
+  "path-reserved": kind(400, "This path is reserved by the protocol"),
   "path-retained": kind(409, "The path is in use by forks of a deleted stream"),
   "path-too-long": kind(414, "The path is too long"),
   "producer-epoch-stale": kind(403, "A newer producer epoch exists"),
@@ -83,11 +84,17 @@ export const PROBLEMS = {
   "stream-not-found": kind(404, "The stream does not exist"),
   "stream-seq-invalid": kind(400, "Stream-Seq is malformed"),
   "stream-seq-regression": kind(409, "Stream-Seq does not grow"),
-  "subscription-exists": kind(409, "The subscription exists in another format"),
+  "subscription-claimed": kind(409, "Another worker has the subscription", "after"),
+  "subscription-exists": kind(409, "The subscription exists with another configuration"),
+  "subscription-fenced": kind(409, "The wake is over"),
+  "subscription-idle": kind(409, "The subscription has nothing to do", "after"),
   "subscription-invalid": kind(400, "The subscription is malformed"),
+  "subscription-not-found": kind(404, "The subscription does not exist"),
+  "subscriptions-full": kind(409, "There are too many subscriptions or streams of one"),
   "token-expired": kind(401, "The token has expired"),
   unauthenticated: kind(401, "A valid token is required"),
   unavailable: kind(503, "The stream could not be reached", "after", "unknown"),
+  "webhook-url-rejected": kind(400, "Webhooks are not sent to this URL"),
 } as const satisfies Record<string, ProblemKind>;
 
 export type ProblemCode = keyof typeof PROBLEMS;
@@ -99,6 +106,8 @@ export interface Problem {
   readonly hint?: string;
   /** Of `offset-trimmed`: where the stream begins now. */
   readonly earliestOffset?: string;
+  /** Of `subscription-claimed`: who holds the lease, and of which wake. */
+  readonly lease?: { readonly holder: string; readonly generation: number };
   readonly headers?: Readonly<Record<string, string>>;
 }
 

@@ -83,6 +83,12 @@ export const SETTINGS = {
   PENDING_APPENDS_MAX: integer(8_192, 64, 65_536, "appends that may wait for one stream's disk; one more gets 503"),
   READERS_MAX: integer(10_000, 1, 32_000, "live readers that may wait on one stream; one more gets 503"),
   SESSION_TTL_SECONDS: integer(86_400, 1, 31_536_000, "how long an estuary's session lasts without being used"),
+  WEBHOOK_LOOPBACK: choice(
+    "refuse",
+    ["refuse", "allow"],
+    "allow: webhooks go to `localhost` and `127.0.0.x` too, also by HTTP; for development only",
+  ),
+  WEBHOOK_TIMEOUT_SECONDS: integer(30, 1, 120, "how long a webhook may take to answer"),
   LOG_LEVEL: choice(
     "error",
     ["info", "error", "off"],
@@ -123,6 +129,8 @@ export interface Config {
   readonly pendingAppendsMax: number;
   readonly readersMax: number;
   readonly sessionTtlSeconds: number;
+  readonly webhookLoopback: "refuse" | "allow";
+  readonly webhookTimeoutSeconds: number;
   readonly logLevel: "info" | "error" | "off";
   readonly sharedAppends: "on" | "off";
   readonly serverTiming: "on-request" | "always" | "off";
@@ -165,6 +173,8 @@ export function parseConfig(env: object): Config {
     pendingAppendsMax: integerOf("PENDING_APPENDS_MAX"),
     readersMax: integerOf("READERS_MAX"),
     sessionTtlSeconds: integerOf("SESSION_TTL_SECONDS"),
+    webhookLoopback: oneOf(SETTINGS.WEBHOOK_LOOPBACK.choices, textOf("WEBHOOK_LOOPBACK")),
+    webhookTimeoutSeconds: integerOf("WEBHOOK_TIMEOUT_SECONDS"),
     logLevel: oneOf(SETTINGS.LOG_LEVEL.choices, textOf("LOG_LEVEL")),
     sharedAppends: oneOf(SETTINGS.SHARED_APPENDS.choices, textOf("SHARED_APPENDS")),
     serverTiming: oneOf(SETTINGS.SERVER_TIMING.choices, textOf("SERVER_TIMING")),

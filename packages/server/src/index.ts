@@ -7,6 +7,7 @@ export {
   type DurableStreamsOptions,
 } from "./http/durable-streams.ts";
 export type { LiveReads } from "./http/live/live-reads.ts";
+export { ConsumerDO } from "./consumer/object.ts";
 export { EstuaryDO } from "./estuary/object.ts";
 export { ProjectDO } from "./project/object.ts";
 export { ProjectsRpc } from "./project/rpc.ts";

@@ -9,6 +9,7 @@ import { createDurableStreams } from "./http/durable-streams.ts";
 parseConfig(env);
 
 export { ProjectsRpc } from "./project/rpc.ts";
+export { ConsumerDO } from "./consumer/object.ts";
 export { EstuaryDO } from "./estuary/object.ts";
 export { ProjectDO } from "./project/object.ts";
 export { StreamDO } from "./stream/object.ts";

@@ -33,6 +33,13 @@ export class FakeSocket {
   }
 }
 
+/** What a stream tells of itself. */
+interface ToldNews {
+  readonly stream: string;
+  readonly incarnation: number;
+  readonly tail: string;
+}
+
 /**
  * What an object brings to its stream, on Node.js: the host survives while a test drops the stream and makes another
  * on it, which is what an eviction is.
@@ -55,6 +62,8 @@ export class FakeHost<Readers, Peer> {
   peers: (name: string) => Peer = (name) => {
     throw new Error(`There is no object ${name}.`);
   };
+  /** What subscriptions answer that are told of news: whether they want more. `undefined`: nothing, in time. */
+  consumers: (consumer: string, news: ToldNews) => boolean | undefined = () => false;
   #ids = 0;
   #draws = 0;
   #syncs: (() => Promise<void>)[] = [];
@@ -79,6 +88,12 @@ export class FakeHost<Readers, Peer> {
 
   peer(name: string): Peer {
     return this.peers(name);
+  }
+
+  async notifyConsumer(consumer: string, news: ToldNews): Promise<boolean> {
+    const isWanted = this.consumers(consumer, news);
+    if (isWanted === undefined) throw new Error(`${consumer} does not answer.`);
+    return isWanted;
   }
 
   newId(): string {

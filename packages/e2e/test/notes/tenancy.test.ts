@@ -32,9 +32,14 @@ it("a project alone is no stream, and the refusal says how a stream is named", a
   expect(answer.text).toContain("/v1/stream/<project>/<stream>");
 });
 
-it.each(["__ds/x", "project/__ds", "project/__ds/subscriptions/x", "project/%5F%5Fds/x"])(
-  "%s is reserved",
-  async (path) => {
-    expect(codeOf(await put(path))).toBe("path-reserved");
-  },
-);
+it.each([
+  ["__ds/x", "path-reserved"],
+  ["project%2F__ds/x", "path-reserved"],
+  ["project/__ds%2Fx", "path-reserved"],
+  ["__ds/__ds/x", "path-reserved"],
+  ["project/__ds", "route-not-found"],
+  ["project/__ds/x", "route-not-found"],
+  ["project/%5F%5Fds/x", "route-not-found"],
+])("[G64] no stream is made at %s: %s", async (path, code) => {
+  expect(codeOf(await put(path))).toBe(code);
+});

@@ -1,6 +1,7 @@
 /** The server as a library: mount it in a Worker of your own. */
 
 import { parseConfig, type Config } from "../config.ts";
+import type { ConsumerDO } from "../consumer/object.ts";
 import type { EstuaryDO } from "../estuary/object.ts";
 import type { ProjectDO } from "../project/object.ts";
 import { Projects } from "../project/projects.ts";
@@ -35,6 +36,8 @@ export interface DurableStreamsEnv {
   /** Both or neither; without them there are no estuaries. */
   readonly SUBSCRIPTIONS?: DurableObjectNamespace<SubscriptionDO>;
   readonly ESTUARIES?: DurableObjectNamespace<EstuaryDO>;
+  /** Together with `PROJECTS`; without them there are no subscriptions of the protocol. */
+  readonly CONSUMERS?: DurableObjectNamespace<ConsumerDO>;
 }
 
 export interface DurableStreamsOptions {
@@ -75,6 +78,7 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
       projects,
       limiter,
       counters: countersOf(env),
+      control: env.CONSUMERS && env.PROJECTS && { consumers: env.CONSUMERS, projects: env.PROJECTS },
       estuaries: env.SUBSCRIPTIONS && env.ESTUARIES,
       segments: env.SEGMENTS && r2SegmentStore(env.SEGMENTS),
     });

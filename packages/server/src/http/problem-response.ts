@@ -7,8 +7,11 @@ import { discardBody } from "./body.ts";
 /** Prefix of every problem's type; `docs/problems.md` explains each. */
 const PROBLEM_TYPE_PREFIX = "urn:durable-streams-cloudflare:problem:";
 
-/** @param requestId in the body of server faults, so that a report leads to the log line. */
-export function problemResponse(problem: Problem, requestId?: string): Response {
+/**
+ * @param requestId in the body of server faults, so that a report leads to the log line.
+ * @param more members of the body besides.
+ */
+export function problemResponse(problem: Problem, requestId?: string, more: object = {}): Response {
   const { status, title, retry, effects } = PROBLEMS[problem.code];
   const body = {
     type: PROBLEM_TYPE_PREFIX + problem.code,
@@ -21,6 +24,7 @@ export function problemResponse(problem: Problem, requestId?: string): Response 
     ...(problem.hint === undefined ? {} : { hint: problem.hint }),
     ...(problem.earliestOffset === undefined ? {} : { earliestOffset: problem.earliestOffset }),
     ...(requestId === undefined ? {} : { requestId }),
+    ...more,
   };
   return new Response(JSON.stringify(body), {
     status,

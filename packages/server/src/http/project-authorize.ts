@@ -1,6 +1,12 @@
 /** `AUTH_MODE=project`: who may do what, by the project's tokens, signed read URLs, reader keys and public streams. */
 
-import { refuse, REGISTRY_STREAM, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
+import {
+  refuse,
+  REGISTRY_STREAM,
+  RESERVED_SEGMENT,
+  type Refusal,
+  type Result,
+} from "@durable-streams-cloudflare/protocol";
 
 import { matchesPattern } from "../project/pattern.ts";
 import type { Project } from "../project/project.ts";
@@ -25,7 +31,7 @@ export function projectAuthorize(registry: Registry): Authorize {
   const urlTokens = new VerifiedTokens(verifyReadUrlToken);
   const ports = { registry, headerTokens, urlTokens };
   const decide = async (input: AuthorizeInput, project: Project): Promise<Granted | Refusal> => {
-    if (input.stream === REGISTRY_STREAM) return authorizeRegistry(input, project, ports);
+    if (isOfAllStreams(input.stream)) return authorizeProjectWide(input, project, ports);
     const isPublic = project.record.publicStreams.some((pattern) => matchesPattern(pattern, input.stream));
     if (isPublic && input.scope === "read") return { ok: true, isPublic };
     const bearer = bearerOf(input.request);
@@ -65,9 +71,14 @@ export function refuseNobody(request: Request): Refusal {
   return bearerOf(request) === null ? refuseWithoutToken() : refuseToken();
 }
 
-/** It names all streams, so it is only for those who may read all: no pattern, read URL or key opens it. */
-async function authorizeRegistry(
-  { request, scope }: AuthorizeInput,
+/** The registry and the subscriptions of a project name any of its streams. */
+function isOfAllStreams(stream: string): boolean {
+  return stream === REGISTRY_STREAM || stream.startsWith(`${RESERVED_SEGMENT}/`);
+}
+
+/** Only for those who may read all streams: no pattern, read URL or key opens it. */
+async function authorizeProjectWide(
+  { request, stream, scope }: AuthorizeInput,
   project: Project,
   { headerTokens }: Ports,
 ): Promise<Granted | Refusal> {
@@ -77,7 +88,7 @@ async function authorizeRegistry(
   if (!verified.ok) return verified;
   const { claims } = verified;
   if (!claims.isProjectWide) return refuse("forbidden", "The token is for some streams only.");
-  return grant({ request, project: project.record.name, stream: REGISTRY_STREAM, scope }, claims);
+  return grant({ request, project: project.record.name, stream, scope }, claims);
 }
 
 function authorizeToken(input: AuthorizeInput, verified: Result<{ claims: TokenClaims }>): Granted | Refusal {

@@ -2,6 +2,7 @@
 
 import type { Config } from "../config.ts";
 import type { Registry } from "../project/registry.ts";
+import { parseControlPath } from "./control-path.ts";
 import { ESTUARY_ROOT, parseEstuaryPath } from "./estuary-path.ts";
 import { findProject } from "./project-authorize.ts";
 import { PROJECTS_ROOT } from "./routes/projects.ts";
@@ -28,5 +29,5 @@ function projectNameOf(url: string, tenancy: Config["tenancy"]): string | undefi
     return estuary.ok ? estuary.project : undefined;
   }
   const target = parseTarget(url, tenancy);
-  return target.ok ? target.project : undefined;
+  return target.ok ? target.project : parseControlPath(path, tenancy)?.project;
 }

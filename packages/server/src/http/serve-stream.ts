@@ -5,15 +5,17 @@ import type { SegmentStore } from "../storage/segment-store.ts";
 import type { StreamDO } from "../stream/object.ts";
 import type { AppendBatcher } from "./append-batcher.ts";
 import { SCOPE_OF_METHOD, type Authorize } from "./authorize.ts";
+import { parseControlPath } from "./control-path.ts";
 import type { LiveReads } from "./live/live-reads.ts";
 import { refusedResponse } from "./problem-response.ts";
 import { refuseRequest, type RateLimiter } from "./rate-limit.ts";
 import { handleStream, refuseMethod, withoutBareForbidden } from "./routes/streams.ts";
+import { serveSubscriptions, type SubscriptionPorts } from "./routes/subscriptions.ts";
 import { StreamClient } from "./stream-client.ts";
 import type { CountersOf } from "./stream-quota.ts";
-import { parseTarget } from "./target.ts";
+import { parseTarget, rawPath } from "./target.ts";
 
-export interface StreamPorts {
+export interface StreamPorts extends SubscriptionPorts {
   readonly appends: AppendBatcher;
   readonly liveReads: LiveReads;
   readonly config: Config;
@@ -30,7 +32,10 @@ export async function serveStream(ports: StreamPorts, request: Request, context:
   const startedAt = performance.now();
   const { config, appends, liveReads, segments, limiter, counters, authorize } = ports;
   const target = parseTarget(request.url, config.tenancy);
-  if (!target.ok) return refusedResponse(request, target);
+  if (!target.ok) {
+    const control = parseControlPath(rawPath(request.url), config.tenancy);
+    return control === undefined ? refusedResponse(request, target) : serveSubscriptions(ports, request, control);
+  }
   const scope = SCOPE_OF_METHOD[request.method];
   if (scope === undefined) return refusedResponse(request, refuseMethod());
   const granted = await authorize({ request, project: target.project, stream: target.stream, scope });

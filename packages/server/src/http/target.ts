@@ -45,10 +45,7 @@ export function parseTargetPath(path: string, tenancy: Config["tenancy"]): Resul
     });
   }
   if (segments[0] === RESERVED_SEGMENT || project === RESERVED_SEGMENT) {
-    return refuse(
-      "path-reserved",
-      `${RESERVED_SEGMENT} is reserved for subscriptions, which this server does not have yet.`,
-    );
+    return refuse("path-reserved", `${RESERVED_SEGMENT} is reserved for subscriptions.`);
   }
   const stream = segments.join("/");
   return { ok: true, project, stream, objectName: `${project}/${stream}` };

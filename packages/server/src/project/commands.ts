@@ -2,11 +2,15 @@
 
 import type { Result } from "@durable-streams-cloudflare/protocol";
 
+import type { ConsumerDirectoryApi } from "../rpc/consumers.ts";
 import type { PlacesApi } from "../rpc/places.ts";
 import type { Counters } from "../storage/directory-rows.ts";
+import type { ConsumerRow } from "../storage/interest-rows.ts";
 import type { StreamReport } from "../storage/notice-rows.ts";
+import type { ConsumerStub } from "./consumers.ts";
 import type { ProjectSecret, ProjectSettings, ProjectView } from "./record.ts";
 import type { RegistryStream } from "./registry-stream.ts";
+import type { PublicKey } from "./signing-keys.ts";
 
 export interface CreateProjectCommand {
   readonly name: string;
@@ -35,10 +39,16 @@ export interface StreamPage {
   readonly counters: Counters;
 }
 
+export interface SubscriptionPage {
+  readonly subscriptions: readonly ConsumerRow[];
+  /** Where the next page begins; `null`: this was the last. */
+  readonly cursor: string | null;
+}
+
 export type NewSecret = Pick<ProjectSecret, "kid" | "secret">;
 
 /** The RPC interface of `ProjectDO`. */
-export interface ProjectApi extends PlacesApi {
+export interface ProjectApi extends PlacesApi, ConsumerDirectoryApi {
   /** The only answer that has the secret, besides `addSecret`'s. */
   create(command: CreateProjectCommand): Promise<Result<{ project: ProjectView; secret: NewSecret }>>;
   update(settings: Partial<ProjectSettings>): Promise<Result<{ project: ProjectView }>>;
@@ -50,6 +60,10 @@ export interface ProjectApi extends PlacesApi {
   list(command: ListCommand): Promise<Result<StreamPage>>;
   /** How many streams there are, as far as they have told. */
   counters(): Promise<Counters>;
+  listSubscriptions(after: string, limit: number): Promise<SubscriptionPage>;
+  /** The keys that verify the project's webhooks; none before the first webhook. */
+  publicKeys(): Promise<readonly PublicKey[]>;
+  rotateSigningKey(): Promise<Result<{ kid: string }>>;
   /**
    * A stream of the project was made, has ended, or wants to store more.
    * @returns how many bytes it may store; `null`: as many as it likes.
@@ -68,6 +82,8 @@ export interface ProjectHost {
   publish(name: string, record: string | null): Promise<void>;
   /** The object of the project's `__registry__`; a new stub each time. */
   registryStream(project: string): RegistryStream;
+  /** The object of a subscription of the project; a new stub each time. */
+  consumer(project: string, id: string): ConsumerStub;
   /** Deletes a stream. @throws when that could not be done now. */
   removeStream(project: string, stream: string): Promise<void>;
   setAlarm(atMs: number): void;

@@ -4,23 +4,43 @@ import { REGISTRY_STREAM, type Result } from "@durable-streams-cloudflare/protoc
 import { DurableObject } from "cloudflare:workers";
 import { base64url } from "jose";
 
+import type { Interest, MatchedStreams, SigningKey } from "../rpc/consumers.ts";
 import type { PlacesRequest } from "../rpc/places.ts";
-import { objectDatabase } from "../storage/database.ts";
+import { objectDatabase, type Database } from "../storage/database.ts";
 import type { Counters } from "../storage/directory-rows.ts";
 import type { StreamReport } from "../storage/notice-rows.ts";
-import type { CreateProjectCommand, ListCommand, NewSecret, ProjectApi, StreamPage } from "./commands.ts";
+import type {
+  CreateProjectCommand,
+  ListCommand,
+  NewSecret,
+  ProjectApi,
+  StreamPage,
+  SubscriptionPage,
+} from "./commands.ts";
+import {
+  forgetConsumer,
+  forgetStreams,
+  listSubscriptions,
+  matchStreams,
+  registerConsumer,
+  type ConsumerStub,
+} from "./consumers.ts";
 import { ProjectOwner } from "./owner.ts";
 import { RECORD_KEY_PREFIX, type ProjectSettings, type ProjectView } from "./record.ts";
 import type { RegistryStream } from "./registry-stream.ts";
+import { publicKeys, rotateSigningKey, signingKey, type PublicKey } from "./signing-keys.ts";
 
 export interface ProjectEnv {
   readonly REGISTRY: KVNamespace;
   /** The objects of streams, to delete those of a removed project, and to write `__registry__`. */
   readonly STREAMS: { getByName(name: string): RegistryStream & { remove(): Promise<Result<object>> } };
+  /** The subscriptions of the protocol. Without them there are none. */
+  readonly CONSUMERS?: { getByName(name: string): ConsumerStub };
 }
 
 export class ProjectDO extends DurableObject<ProjectEnv> implements ProjectApi {
   readonly #owner: ProjectOwner;
+  readonly #database: Database;
 
   constructor(context: DurableObjectState, env: ProjectEnv) {
     super(context, env);
@@ -38,11 +58,16 @@ export class ProjectDO extends DurableObject<ProjectEnv> implements ProjectApi {
         await env.STREAMS.getByName(`${project}/${stream}`).remove();
       },
       registryStream: (project: string) => env.STREAMS.getByName(`${project}/${REGISTRY_STREAM}`),
+      consumer: (project: string, id: string) => {
+        if (env.CONSUMERS === undefined) throw new Error("The binding CONSUMERS is missing.");
+        return env.CONSUMERS.getByName(`${project}/${id}`);
+      },
       setAlarm: (atMs: number) => void storage.setAlarm(atMs),
       clearAlarm: () => void storage.deleteAlarm(),
       sync: () => storage.sync(),
     };
-    this.#owner = new ProjectOwner(objectDatabase(storage), host, id.name);
+    this.#database = objectDatabase(storage);
+    this.#owner = new ProjectOwner(this.#database, host, id.name);
   }
 
   create(command: CreateProjectCommand): Promise<Result<{ project: ProjectView; secret: NewSecret }>> {
@@ -75,6 +100,38 @@ export class ProjectDO extends DurableObject<ProjectEnv> implements ProjectApi {
 
   async counters(): Promise<Counters> {
     return this.#owner.counters();
+  }
+
+  async registerConsumer(id: string, interest: Interest): Promise<Result<object>> {
+    return registerConsumer(this.#database, id, interest);
+  }
+
+  async forgetStreams(id: string, streams: readonly string[]): Promise<void> {
+    forgetStreams(this.#database, id, streams);
+  }
+
+  async forgetConsumer(id: string): Promise<void> {
+    forgetConsumer(this.#database, id);
+  }
+
+  async matchStreams(pattern: string, after: string): Promise<MatchedStreams> {
+    return matchStreams(this.#database, pattern, after);
+  }
+
+  async listSubscriptions(after: string, limit: number): Promise<SubscriptionPage> {
+    return listSubscriptions(this.#database, after, limit);
+  }
+
+  signingKey(): Promise<SigningKey> {
+    return signingKey(this.#database, () => Date.now());
+  }
+
+  async publicKeys(): Promise<readonly PublicKey[]> {
+    return publicKeys(this.#database, Date.now());
+  }
+
+  rotateSigningKey(): Promise<Result<{ kid: string }>> {
+    return rotateSigningKey(this.#database, () => Date.now());
   }
 
   note(report: StreamReport): Promise<number | null> {

@@ -2,7 +2,9 @@ import { refuse, type ProblemCode, type ProducerClaim, type Result } from "@dura
 import { NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
 import { beforeEach, describe, expect, it } from "vitest";
 
+import type { StreamChange } from "../rpc/consumers.ts";
 import { insertEvent } from "../storage/registry-rows.ts";
+import { registerConsumer } from "./consumers.ts";
 import { ProjectOwner } from "./owner.ts";
 import type { RegistryStream } from "./registry-stream.ts";
 
@@ -15,6 +17,9 @@ let alarmAtMs: number | undefined;
 let ids = 0;
 let nowMs = 0;
 let removed: string[] = [];
+/** What the subscriptions have been told, if they answer. */
+let told: StreamChange[] = [];
+let isSilent = false;
 let registry: FakeRegistry;
 
 /** A stream as far as its one producer knows it. */
@@ -74,6 +79,13 @@ function newOwner(): ProjectOwner {
       removed.push(`${project}/${stream}`);
       if (stream === "__registry__") registry = new FakeRegistry();
     },
+    consumer: (_project: string, id: string) => ({
+      discover: async (change: StreamChange) => {
+        if (isSilent) throw new Error("The subscription does not answer.");
+        told.push(change);
+      },
+      remove: async () => void removed.push(`p/${id}`),
+    }),
     registryStream: () => registry,
     clearAlarm: () => void (alarmAtMs = undefined),
     setAlarm: (atMs: number) => void (alarmAtMs = atMs),
@@ -96,6 +108,8 @@ beforeEach(() => {
   ids = 0;
   nowMs = 1_000_500;
   removed = [];
+  told = [];
+  isSilent = false;
   registry = new FakeRegistry();
 });
 
@@ -414,4 +428,18 @@ describe("the registry", () => {
     await ring();
     expect(registry.messages).toEqual([insert("b")]);
   });
+});
+
+it("a subscription that does not answer keeps a stream's news from being done with, and goes with its project", async () => {
+  await create();
+  registerConsumer(database, "x", { type: "webhook", createdAtMs: 1, pattern: "**", streams: [] });
+  isSilent = true;
+  await expect(newOwner().note(created("a"))).rejects.toThrow("does not answer");
+  isSilent = false;
+  await newOwner().note(created("a"));
+  await newOwner().note(created("a"));
+  expect(told.map(({ stream }) => stream)).toEqual(["a"]);
+  await newOwner().remove();
+  await newOwner().alarm();
+  expect(removed).toEqual(["p/x", "p/a"]);
 });

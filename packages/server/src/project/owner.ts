@@ -8,6 +8,7 @@ import { refuse, REGISTRY_STREAM, type Refusal, type Result } from "@durable-str
 import type { PlacesRequest } from "../rpc/places.ts";
 import type { Database } from "../storage/database.ts";
 import { applyNotice, knownIncarnation, listStreams, readCounters, type Counters } from "../storage/directory-rows.ts";
+import { hasConsumers } from "../storage/interest-rows.ts";
 import type { StreamReport } from "../storage/notice-rows.ts";
 import { countOtherPlaces, writePlaces } from "../storage/place-rows.ts";
 import { markPublished, readProjectRow, writeProjectRow } from "../storage/project-rows.ts";
@@ -23,6 +24,7 @@ import {
 import { readStored, readStoredTotal, writeStored } from "../storage/stored-rows.ts";
 import { allowBytes, allowReaders } from "./allowances.ts";
 import type { CreateProjectCommand, ListCommand, NewSecret, ProjectHost, StreamPage } from "./commands.ts";
+import { removeConsumers, tellConsumers, type ConsumerStub } from "./consumers.ts";
 import { INITIAL_SETTINGS, viewOf, type ProjectRecord, type ProjectSettings, type ProjectView } from "./record.ts";
 import { tellRegistry } from "./registry-stream.ts";
 
@@ -134,6 +136,9 @@ export class ProjectOwner {
       report.contentType === null || knownIncarnation(this.#database, report.stream) !== report.incarnation;
     if (isNews && countUntold(this.#database) >= UNTOLD_MAX) throw new Error("__registry__ has fallen behind.");
     if (isNews) applyNotice(this.#database, report);
+    const { stream, incarnation, contentType } = report;
+    const change = { stream, incarnation, hasEnded: contentType === null };
+    await tellConsumers(this.#database, change, isNews, (id) => this.#consumer(id));
     const allowance = this.#allow(report);
     // To tell the registry, or to delete what was made with a token that some edge had not forgotten yet.
     if (this.#hasWork()) this.#host.setAlarm(this.#host.now());
@@ -188,7 +193,11 @@ export class ProjectOwner {
 
   /** Whether there is something of the project besides its record. */
   #isLeft(): boolean {
-    return readCounters(this.#database).streams > 0 || hasRegistry(this.#database);
+    return readCounters(this.#database).streams > 0 || hasRegistry(this.#database) || hasConsumers(this.#database);
+  }
+
+  #consumer(id: string): ConsumerStub {
+    return this.#host.consumer(this.#name, id);
   }
 
   async #tell(): Promise<void> {
@@ -230,6 +239,7 @@ export class ProjectOwner {
   /** The registry goes last: until then the ends of streams are news for it. */
   async #sweep(): Promise<void> {
     this.#host.setAlarm(this.#host.now() + SWEEP_PAUSE_MS);
+    await removeConsumers(this.#database, SWEEP_STREAMS, (id) => this.#consumer(id));
     const streams = listStreams(this.#database, "", "", SWEEP_STREAMS);
     await Promise.allSettled(streams.map(({ name }) => this.#removeStream(name)));
     if (streams.length > 0 || !hasRegistry(this.#database)) return;

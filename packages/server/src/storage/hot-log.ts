@@ -13,6 +13,7 @@ import {
   firstRowBoundaryAfter,
   insertRows,
   lastRowBoundary,
+  lastRowEndAt,
   newestRowNotes,
   readRows,
   rowBoundaries,
@@ -81,6 +82,15 @@ export class HotLog {
   notesSince(position: number): LogRowNotes[] {
     const start = this.#indexOf(position);
     return this.#firsts.slice(start).flatMap((first) => rowNotesSince(this.#database, tableOf(first), position));
+  }
+
+  /** Where the log ended at an instant; `undefined` when all of it came later. */
+  endAt(atMs: number): number | undefined {
+    for (const first of this.#firsts.toReversed()) {
+      const end = lastRowEndAt(this.#database, tableOf(first), atMs);
+      if (end !== undefined) return end;
+    }
+    return undefined;
   }
 
   /** The notes of the newest rows, newest first. */

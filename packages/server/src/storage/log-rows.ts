@@ -106,6 +106,13 @@ export function lastRowBoundary(database: Database, table: string, position: num
   return start;
 }
 
+/** Where a table's last row ends that was committed by an instant, in ms. */
+export function lastRowEndAt(database: Database, table: string, atMs: number): number | undefined {
+  const sql = `SELECT position + length(bytes) AS end FROM ${table}
+               WHERE committed_at_ms <= ? ORDER BY position DESC LIMIT 1`;
+  return database.all<{ end: number }>(sql, atMs)[0]?.end;
+}
+
 /** The end of the first append of a table that ends after a position. */
 export function firstRowBoundaryAfter(database: Database, table: string, position: number): number | undefined {
   const sql = `SELECT ${NOTES_COLUMNS} FROM ${table}

@@ -26,6 +26,7 @@ const NEW = {
   kind: "plain",
   followed: null,
   allowance: null,
+  consumers: [],
 };
 
 function storedStream(): NodeDatabase {

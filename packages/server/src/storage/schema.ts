@@ -32,7 +32,8 @@ const CURRENT: readonly string[] = [
     earliest_position INTEGER NOT NULL DEFAULT 0,
     kind TEXT NOT NULL DEFAULT 'plain',
     followed INTEGER,
-    allowance_bytes INTEGER
+    allowance_bytes INTEGER,
+    consumers TEXT
   )`,
   createLogTable("log"),
   `CREATE TABLE producers (
@@ -56,6 +57,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
     "ALTER TABLE stream ADD COLUMN followed INTEGER",
   ],
   ["ALTER TABLE stream ADD COLUMN allowance_bytes INTEGER"],
+  ["ALTER TABLE stream ADD COLUMN consumers TEXT"],
 ];
 
 /** The first version is 1. */

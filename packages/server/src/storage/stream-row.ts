@@ -7,7 +7,8 @@
  * folded into the `producers` table, `stream_seq` and `closure` (JSON, of a closed stream) · `attempts`: JSON, the newest
  * ones when a table of the log was frozen, and where each append ended · `origin`: JSON, of a fork only · `deleted`: 1 once it was
  * deleted while forks need its bytes · retention · `earliest_position`: what lies before it has been let go of ·
- * `allowance_bytes`: what its project lets it store, null: as much as it likes.
+ * `allowance_bytes`: what its project lets it store, null: as much as it likes · `consumers`: JSON, the subscriptions that it
+ * wakes, if any.
  */
 
 import { FOREVER, type Ancestor, type Lifetime, type Retention } from "@durable-streams-cloudflare/protocol";
@@ -60,6 +61,7 @@ export interface StreamRow {
   readonly kind: StreamKind;
   readonly followed: number | null;
   readonly allowance: number | null;
+  readonly consumers: readonly string[];
 }
 
 type Columns = {
@@ -80,6 +82,7 @@ type Columns = {
   kind: StreamKind;
   followed: number | null;
   allowance_bytes: number | null;
+  consumers: string | null;
 };
 
 export function readStreamRow(database: Database): StreamRow | undefined {
@@ -87,7 +90,7 @@ export function readStreamRow(database: Database): StreamRow | undefined {
     database,
     `SELECT incarnation, content_type, ttl_seconds, expires_at_ms, touched_at_ms, checkpoint_position, stream_seq,
             closure, attempts, origin, deleted, retention_seconds, retention_bytes, earliest_position, kind, followed,
-            allowance_bytes
+            allowance_bytes, consumers
      FROM stream WHERE id = 1`,
   );
   if (row === undefined) return undefined;
@@ -107,6 +110,7 @@ export function readStreamRow(database: Database): StreamRow | undefined {
     kind: row.kind,
     followed: row.followed,
     allowance: row.allowance_bytes,
+    consumers: row.consumers === null ? [] : (JSON.parse(row.consumers) as string[]),
   };
 }
 
@@ -149,6 +153,11 @@ export function updateFollowed(database: Database, token: number | null): void {
 
 export function updateAllowance(database: Database, allowance: number | null): void {
   database.run("UPDATE stream SET allowance_bytes = ? WHERE id = 1", allowance);
+}
+
+export function updateConsumers(database: Database, consumers: readonly string[]): void {
+  const text = consumers.length === 0 ? null : JSON.stringify(consumers);
+  database.run("UPDATE stream SET consumers = ? WHERE id = 1", text);
 }
 
 export function updateTouchedAt(database: Database, touchedAtMs: number): void {

@@ -14,6 +14,7 @@ import type {
 } from "@durable-streams-cloudflare/protocol";
 
 import type { ColdSlice } from "../rpc/cold-slice.ts";
+import type { WantedApi } from "../rpc/consumers.ts";
 import type { SessionApi, SessionStreamApi, SourceApi } from "../rpc/fan-out.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -177,7 +178,7 @@ export interface PeerApi {
 }
 
 /** The methods of a stream's object that the edge calls, and those that other objects do. */
-export interface StreamApi extends PeerApi, SourceApi, SessionApi, SessionStreamApi {
+export interface StreamApi extends PeerApi, SourceApi, SessionApi, SessionStreamApi, WantedApi {
   create(command: CreateCommand): Promise<Result<CreateFacts>>;
   append(command: AppendCommand): Promise<Result<AppendFacts>>;
   /** Several at once, in this order; one answer each. */

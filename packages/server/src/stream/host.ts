@@ -1,5 +1,6 @@
 /** What a stream needs from the object that it lives in. Tests bring their own. */
 
+import type { StreamNews } from "../rpc/consumers.ts";
 import type { SourceNews } from "../rpc/fan-out.ts";
 import type { PlacesRequest } from "../rpc/places.ts";
 import type { Database } from "../storage/database.ts";
@@ -33,6 +34,8 @@ export interface StreamHost {
   askForPlaces?: ((request: Omit<PlacesRequest, "stream">) => Promise<number | null>) | undefined;
   /** Tells the stream's subscription that there is news; the token by which it wants to be told, `null` when not. */
   notifyFollowers?(news: SourceNews | null): Promise<number | null>;
+  /** Tells a subscription that the stream has grown; whether it wants to be told again. */
+  notifyConsumer(consumer: string, news: StreamNews): Promise<boolean>;
   /** The object of another stream, by its full name. */
   peer(name: string): PeerApi;
   /** A random id, never twice the same. */

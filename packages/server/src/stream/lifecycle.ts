@@ -38,6 +38,8 @@ export class Lifecycle {
   readonly #unripe = new Set<string>();
   /** The newest incarnation that this object remembers, also after a delete. */
   #lastIncarnation = 0;
+  /** When the alarm must ring because a subscription may not have heard of an append. */
+  newsDueAtMs: number | undefined;
 
   /** @param onLoaded told of a stream that was just read back from disk. */
   constructor(host: StreamHost, limits: RollLimits, onLoaded: (state: StreamState) => void) {
@@ -197,7 +199,7 @@ export class Lifecycle {
     const rollAtMs = state === undefined ? undefined : this.#roller.dueAtMs(state);
     const trimAtMs = state === undefined ? undefined : trimDueAtMs(state, this.#host);
     const others = [debt?.dueAtMs, this.#garbageDueAtMs(), announcementDueAtMs(this.#host)];
-    const times = [deadline, rollAtMs, trimAtMs, ...others].filter((time) => time !== undefined);
+    const times = [deadline, rollAtMs, trimAtMs, this.newsDueAtMs, ...others].filter((time) => time !== undefined);
     if (times.length === 0) return false;
     this.#host.setAlarm(Math.max(Math.min(...times), this.#host.now() + ALARM_DELAY_MS_MIN));
     return true;

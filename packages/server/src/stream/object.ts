@@ -5,6 +5,7 @@ import { DurableObject } from "cloudflare:workers";
 
 import { parseConfig } from "../config.ts";
 import { callAgain } from "../rpc/call-again.ts";
+import type { ConsumerNewsApi, WantCommand, WantFacts } from "../rpc/consumers.ts";
 import type {
   DeliverCommand,
   DeliverFacts,
@@ -35,6 +36,7 @@ import type {
   ReadFacts,
   StreamApi,
 } from "./commands.ts";
+import { notifierOf } from "./consumers.ts";
 import { LiveReaders } from "./live-readers.ts";
 import { peerOf } from "./peer.ts";
 import { placesOf, type PlaceKeepers } from "./places.ts";
@@ -49,6 +51,8 @@ export interface StreamEnv {
   readonly PROJECTS?: Directories & PlaceKeepers;
   /** The objects that know who follows a stream. Without them nobody does. */
   readonly SUBSCRIPTIONS?: { getByName(source: string): Pick<SubscriptionApi, "notify"> };
+  /** The subscriptions of the protocol. Without them no stream wakes any. */
+  readonly CONSUMERS?: { getByName(consumer: string): Pick<ConsumerNewsApi, "notify"> };
 }
 
 export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
@@ -70,6 +74,7 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
         name: nameOf(context.id),
         peer: (name) => peerOf(() => env.STREAMS.getByName(name)),
         notifyFollowers: async (news) => (await env.SUBSCRIPTIONS?.getByName(nameOf(context.id)).notify(news)) ?? null,
+        notifyConsumer: notifierOf(env.CONSUMERS),
         directory: directoryOf(env.PROJECTS, nameOf(context.id)),
         askForPlaces: placesOf(env.PROJECTS, nameOf(context.id)),
         newId: () => crypto.randomUUID(),
@@ -145,6 +150,10 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
 
   deliver(command: DeliverCommand): Promise<Result<DeliverFacts>> {
     return this.#stream.fanOut.deliver(command);
+  }
+
+  want(command: WantCommand): Promise<Result<WantFacts>> {
+    return this.#stream.consumers.want(command);
   }
 
   /** Attaches a live reader. */

@@ -58,6 +58,8 @@ export interface StreamState {
   followed: number | null;
   /** Bytes that it may store; `null`: as many as it likes. */
   allowance: number | null;
+  /** The subscriptions that want to be woken by appends, by their full names. */
+  consumers: readonly string[];
   /** Deleted by its owner, but forks read from it. */
   deleted: boolean;
   /** Last renewal of a sliding lifetime; `persistedTouchMs` is what the disk knows of it. */
@@ -103,6 +105,7 @@ export function newState(facts: NewStream, log: HotLog): StreamState {
     kind,
     followed: null,
     allowance: null,
+    consumers: [],
     deleted: false,
     touchedAtMs,
     persistedTouchMs: touchedAtMs,
@@ -129,6 +132,7 @@ export function loadState(database: Database, nowMs: number): StreamState | unde
   state.deleted = row.deleted;
   state.followed = row.followed;
   state.allowance = row.allowance;
+  state.consumers = row.consumers;
   for (const commit of log.notesSince(row.checkpointPosition)) applyCommit(state, commit);
   for (const [attempt, end] of row.attempts) state.attempts.set(attempt, end);
   const newest = log.newestNotes(ATTEMPT_ROWS);

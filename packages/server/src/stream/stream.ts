@@ -51,6 +51,7 @@ import type {
   ReadFacts,
 } from "./commands.ts";
 import { configurationDifference } from "./configuration.ts";
+import { Consumers } from "./consumers.ts";
 import { FanOut } from "./fan-out.ts";
 import { canonicalOffset, CLOCK_SKEW_MS_MAX, PIN_MS_MAX, planPin } from "./forks.ts";
 import { GroupCommit } from "./group-commit.ts";
@@ -98,13 +99,16 @@ export class Stream {
   readonly #allowance: Allowance;
   /** For live readers, where the project has a limit of them. */
   readonly places: Places;
+  /** The subscriptions of the protocol that it wakes. */
+  readonly consumers: Consumers;
 
   constructor(host: StreamHost, limits: StreamLimits) {
     this.#host = host;
     this.#limits = limits;
     this.#objectRoom = new ObjectRoom(() => host.databaseBytes());
     // What an earlier life of this object was about to tell may not have been told.
-    this.#lifecycle = new Lifecycle(host, limits, (state) => this.fanOut.tellFollowersOf(state));
+    this.#lifecycle = new Lifecycle(host, limits, (state) => this.#tell(state));
+    this.consumers = new Consumers(host, this.#lifecycle);
     const stayMs = Math.max(limits.sseSessionSeconds * 1000, limits.longPollTimeoutMs) + STAY_MARGIN_MS;
     this.places = new Places(host, stayMs);
     this.#allowance = new Allowance(host, (incarnation) => this.#lifecycle.tellEndAgain(incarnation));
@@ -245,6 +249,7 @@ export class Stream {
   async alarm(): Promise<void> {
     const before = this.#lifecycle.stored();
     const mayEnd = before !== undefined && !before.deleted;
+    this.consumers.ring();
     await this.#lifecycle.alarm();
     if (mayEnd && this.#lifecycle.standing().kind !== "live") this.fanOut.tellFollowersOf(before);
   }
@@ -367,6 +372,7 @@ export class Stream {
     );
     if (frame !== undefined) {
       this.#lifecycle.committed(state);
+      this.consumers.committed(state);
       this.#host.readers.broadcast(frame);
     } else if (isRenewedByAppends(state) && results.some((result) => result.ok)) this.#lifecycle.touch(state);
     this.#isNews = frame !== undefined;
@@ -384,7 +390,12 @@ export class Stream {
     const isNews = this.#isNews;
     await this.#host.sync();
     const state = this.#lifecycle.stored();
-    if (isNews && state !== undefined) this.fanOut.tellFollowersOf(state);
+    if (isNews && state !== undefined) this.#tell(state);
+  }
+
+  #tell(state: StreamState): void {
+    this.fanOut.tellFollowersOf(state);
+    this.consumers.tell(state);
   }
 
   /** The live stream, or why nothing can be forked from it [PROTOCOL §4.2, Fork creation errors]. */

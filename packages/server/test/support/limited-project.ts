@@ -41,6 +41,9 @@ export class LimitedProject {
       registryStream: () => {
         throw new Error("There is no registry here.");
       },
+      consumer: () => {
+        throw new Error("There is no subscription here.");
+      },
       setAlarm: () => undefined,
       clearAlarm: () => undefined,
       sync: async () => undefined,

@@ -219,6 +219,7 @@ export abstract class World<Core extends { alarm(): Promise<void> }, Key extends
       report: (message, error) => base.report(message, error),
       databaseBytes: () => 0,
       now: () => this.nowMs,
+      notifyConsumer: async () => false,
       newId: () => base.newId(),
       random: () => base.random(),
       sync: () => this.#hold(doer),

@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, it, vi } from "vitest";
 import { SCOPE_OF_METHOD } from "../../src/http/authorize.ts";
 import { ESTUARY_ROUTES, type EstuaryRoute } from "../../src/http/routes/estuaries.ts";
 import { PROJECT_ROUTES } from "../../src/http/routes/projects.ts";
+import { SUBSCRIPTION_ROUTES } from "../../src/http/routes/subscriptions.ts";
 import { problemCode } from "./edge.ts";
 import { ADMIN, newProject, newProjectStream, newService, newToken, withToken, type TestProject } from "./projects.ts";
 
@@ -75,7 +76,27 @@ const estuaryProbes: readonly Probe[] = ESTUARY_ROUTES.map(({ method, kind, need
   path: () => ESTUARY_PATHS[kind].replace(":project", project.name),
 }));
 
-const probes: readonly Probe[] = [...streamProbes, ...registryProbes, ...projectProbes, ...estuaryProbes];
+/** What needs the token of a wake, or none, is tested with the subscriptions. */
+const subscriptionProbes: readonly Probe[] = SUBSCRIPTION_ROUTES.flatMap(({ method, pattern, needs }) =>
+  needs === "wake" || needs === "nothing"
+    ? []
+    : [
+        {
+          route: `${method} /v1/stream/<project>/__ds/${pattern}`,
+          method,
+          needs,
+          path: () => `/v1/stream/${project.name}/__ds/${pattern.replace(":id", "sub").replace(":stream", "s")}`,
+        },
+      ],
+);
+
+const probes: readonly Probe[] = [
+  ...streamProbes,
+  ...registryProbes,
+  ...projectProbes,
+  ...estuaryProbes,
+  ...subscriptionProbes,
+];
 
 function encode(json: unknown): string {
   return base64url.encode(typeof json === "string" ? json : JSON.stringify(json));
@@ -220,7 +241,8 @@ describe("a token for some streams", () => {
     }
   });
 
-  it.each(projectProbes.filter(({ needs }) => needs !== "admin"))("is refused by $route", async ({ method, path }) => {
+  const ofAllStreams = [...projectProbes, ...subscriptionProbes].filter(({ needs }) => needs !== "admin");
+  it.each(ofAllStreams)("is refused by $route", async ({ method, path }) => {
     const token = await newToken(project, { claims: { stream_id: "*" } });
     await expectNothing(await service.fetch(path(), withToken(method, token)), 403);
   });

@@ -1,0 +1,254 @@
+import { SignJWT } from "jose";
+import { beforeEach, describe, expect, it } from "vitest";
+
+import {
+  callbackOf,
+  codeOf,
+  CONSUMER_START_MS,
+  ConsumerFixture,
+  ofClaim,
+  PULL,
+} from "../../test/support/consumer-fixture.ts";
+import type { AckCommand, WakeCommand } from "../rpc/consumers.ts";
+
+let world: ConsumerFixture;
+
+beforeEach(() => {
+  world = new ConsumerFixture();
+});
+
+const NOTHING = { acks: [], done: false };
+const ACTIVE = { ok: true, subscription: { status: "active" } };
+const FAILED = { ok: true, subscription: { status: "failed" } };
+
+describe("[G60] wakes", () => {
+  it("come together: appends while one is under way make one more", async () => {
+    await world.create({ leaseTtlMs: 600_000 });
+    await world.append("a");
+    await world.pass(0);
+    const first = world.last();
+    for (let count = 0; count < 20; count += 1) await world.append("a");
+    await world.pass(1_000);
+    expect(world.sent).toHaveLength(1);
+    const told = first.streams[0]?.tail_offset ?? "";
+    const acked = await world.consumer.ack(callbackOf(first, { acks: [{ stream: "a", offset: told }], done: true }));
+    expect(acked).toEqual({ ok: true, nextWake: true });
+    await world.pass(0);
+    expect([world.sent.length, world.last().generation]).toEqual([2, 2]);
+    expect(world.last().wake_id).not.toBe(first.wake_id);
+  });
+
+  it("are not made when all is done", async () => {
+    await world.create({ ...PULL });
+    world.makeStream("wake");
+    const offset = await world.append("a");
+    const claimed = await world.claim();
+    const done = await world.consumer.ack({ ...ofClaim(claimed), acks: [{ stream: "a", offset }], done: true });
+    expect(done).toEqual({ ok: true, nextWake: false });
+    await world.pass(600_000);
+    expect([world.streams.get("wake")?.events.length, world.alarmAtMs]).toEqual([0, undefined]);
+  });
+});
+
+describe("[G61] the fencing matrix", () => {
+  type Request = (good: WakeCommand) => Promise<Partial<WakeCommand>> | Partial<WakeCommand>;
+  const token = (key: string, claims: object, sub = "p/sub", atMs = CONSUMER_START_MS + 3_600_000) =>
+    new SignJWT({ sub, wake: "w_2", gen: 1, ...claims })
+      .setProtectedHeader({ alg: "HS256", typ: "wake+jwt" })
+      .setExpirationTime(atMs / 1000)
+      .sign(new TextEncoder().encode(key));
+  const SECRET = "secret-1".padEnd(43, "x");
+
+  const MATRIX: readonly (readonly [string, Request, string])[] = [
+    ["all as it must be", () => ({}), "ok"],
+    ["no token at all", () => ({ token: "" }), "unauthenticated"],
+    ["no JWT", () => ({ token: "x.y.z" }), "unauthenticated"],
+    ["another signature", async () => ({ token: await token("wrong".padEnd(43, "x"), {}) }), "unauthenticated"],
+    ["a token of another subscription", async () => ({ token: await token(SECRET, {}, "p/other") }), "unauthenticated"],
+    ["a token of another project", async () => ({ token: await token(SECRET, {}, "q/sub") }), "unauthenticated"],
+    [
+      "an expired token",
+      async () => ({ token: await token(SECRET, {}, "p/sub", CONSUMER_START_MS - 1_000) }),
+      "token-expired",
+    ],
+    [
+      "a token of an earlier generation",
+      async () => ({ token: await token(SECRET, { gen: 0 }) }),
+      "subscription-fenced",
+    ],
+    ["a token of another wake", async () => ({ token: await token(SECRET, { wake: "w_1" }) }), "subscription-fenced"],
+    ["an earlier generation", () => ({ generation: 0 }), "subscription-fenced"],
+    ["a later generation", () => ({ generation: 2 }), "subscription-fenced"],
+    ["another wake", () => ({ wakeId: "w_1" }), "subscription-fenced"],
+    ["the other way", ({ via }) => ({ via: via === "webhook" ? "pull-wake" : "webhook" }), "subscription-invalid"],
+  ];
+
+  const webhookWake = async (): Promise<WakeCommand> => {
+    await world.create();
+    await world.append("a");
+    await world.pass(0);
+    return callbackOf(world.last());
+  };
+  const pullWake = async (): Promise<WakeCommand> => {
+    await world.create(PULL);
+    await world.append("a");
+    return ofClaim(await world.claim());
+  };
+
+  describe.each([
+    ["callback", webhookWake, (command: WakeCommand) => world.consumer.ack({ ...command, ...NOTHING })],
+    ["ack", pullWake, (command: WakeCommand) => world.consumer.ack({ ...command, ...NOTHING })],
+    ["release", pullWake, (command: WakeCommand) => world.consumer.release(command)],
+  ] as const)("%s with", (_name, wake, ask) => {
+    it.each(MATRIX)("%s: %s", async (_what, request, code) => {
+      const good = await wake();
+      const before = await world.acked("a");
+      expect(codeOf(await ask({ ...good, ...(await request(good)) }))).toBe(code);
+      expect(await world.acked("a")).toBe(before);
+    });
+
+    it("a wake that is done: fenced", async () => {
+      const good = await wake();
+      await world.consumer.ack({ ...good, acks: [{ stream: "a", offset: world.tail("a") }], done: true });
+      expect(codeOf(await ask(good))).toBe("subscription-fenced");
+    });
+
+    it("a lease that is over, by a millisecond and before its alarm: fenced", async () => {
+      const good = await wake();
+      world.nowMs += 1_000;
+      expect(codeOf(await ask(good))).toBe("subscription-fenced");
+    });
+  });
+
+  type Acks = () => Promise<AckCommand["acks"]> | AckCommand["acks"];
+  it.each<readonly [string, Acks, string]>([
+    ["the tail", () => [{ stream: "a", offset: world.tail("a") }], "ok"],
+    ["what is acknowledged already", async () => [{ stream: "a", offset: (await world.acked("a")) ?? "" }], "ok"],
+    ["less than is acknowledged", () => [{ stream: "a", offset: "0000000000000001_0000000000000000" }], "ack-invalid"],
+    ["more than there is", () => [{ stream: "a", offset: "0000000000000001_0000000000000009" }], "ack-invalid"],
+    ["an unknown stream", () => [{ stream: "x", offset: world.tail("a") }], "ack-invalid"],
+    ["no offset", () => [{ stream: "a", offset: "now" }], "ack-invalid"],
+    ["the beginning", () => [{ stream: "a", offset: "-1" }], "ack-invalid"],
+    [
+      "a good one and a bad one",
+      () => [
+        { stream: "a", offset: world.tail("a") },
+        { stream: "x", offset: "1" },
+      ],
+      "ack-invalid",
+    ],
+  ])("an acknowledgement of %s", async (_what, acks, code) => {
+    await world.append("a");
+    await world.create(PULL);
+    await world.append("a");
+    const wake = ofClaim(await world.claim());
+    const before = await world.acked("a");
+    const asked = await acks();
+    expect(codeOf(await world.consumer.ack({ ...wake, acks: asked, done: true }))).toBe(code);
+    expect(await world.acked("a")).toBe(code === "ok" ? asked[0]?.offset : before);
+  });
+
+  it("an acknowledgement of what the stream has not told yet is heard", async () => {
+    await world.create(PULL);
+    await world.append("a");
+    const wake = ofClaim(await world.claim());
+    world.streams.get("a")?.appendedAtMs.push(world.nowMs);
+    const acks = [{ stream: "a", offset: world.tail("a") }];
+    expect(await world.consumer.ack({ ...wake, acks, done: true })).toEqual({ ok: true, nextWake: false });
+  });
+});
+
+describe("[G62] a lease", () => {
+  beforeEach(async () => {
+    world.makeStream("wake");
+    await world.create(PULL);
+  });
+
+  const events = () => world.streams.get("wake")?.events ?? [];
+
+  it("is one of fifty workers'", async () => {
+    await world.append("a");
+    const answers = await Promise.all(Array.from({ length: 50 }, (_, index) => world.consumer.claim(`w${index}`)));
+    expect(answers.filter(({ ok }) => ok)).toHaveLength(1);
+    const lost = answers.filter((answer) => !answer.ok);
+    expect(new Set(lost.map(codeOf))).toEqual(new Set(["subscription-claimed"]));
+    expect(lost[0]).toMatchObject({ problem: { lease: { holder: "w0", generation: 1 } } });
+  });
+
+  it("is not there without work", async () => {
+    expect(codeOf(await world.consumer.claim("w"))).toBe("subscription-idle");
+  });
+
+  it("is there for work that the stream has not told yet", async () => {
+    await world.append("a");
+    await world.pass(0);
+    const wake = ofClaim(await world.claim());
+    await world.consumer.ack({ ...wake, acks: [{ stream: "a", offset: world.tail("a") }], done: true });
+    world.streams.get("a")?.appendedAtMs.push(world.nowMs);
+    expect((await world.claim()).generation).toBe(2);
+  });
+
+  it("is extended by an ack without done, and by nothing else", async () => {
+    await world.append("a");
+    const wake = ofClaim(await world.claim());
+    for (let beats = 0; beats < 10; beats += 1) {
+      await world.pass(900);
+      expect(codeOf(await world.consumer.ack({ ...wake, ...NOTHING }))).toBe("ok");
+      expect(codeOf(await world.consumer.claim("other"))).toBe("subscription-claimed");
+    }
+    await world.pass(1_000);
+    expect(codeOf(await world.consumer.ack({ ...wake, ...NOTHING }))).toBe("subscription-fenced");
+  });
+
+  it("that is over clears its holder, and wakes again", async () => {
+    await world.append("a");
+    await world.pass(0);
+    expect(events()).toMatchObject([{ type: "wake", subscription_id: "sub", stream: "a", generation: 1 }]);
+    await world.claim();
+    await world.pass(1_000);
+    expect(events()).toHaveLength(2);
+    expect((await world.claim("other")).generation).toBe(2);
+  });
+
+  it("that is released wakes again at once", async () => {
+    await world.append("a");
+    await world.pass(0);
+    expect(codeOf(await world.consumer.release(ofClaim(await world.claim())))).toBe("ok");
+    await world.pass(0);
+    expect(events().map(({ generation }) => generation)).toEqual([1, 2]);
+  });
+
+  it("that nobody takes is not repeated: the event stays in the wake stream", async () => {
+    await world.append("a");
+    await world.pass(86_400_000 * 3);
+    expect(events()).toHaveLength(1);
+    expect((await world.claim()).generation).toBe(1);
+  });
+
+  it("lasts a day at the most, and its token as long", async () => {
+    await world.consumer.remove();
+    await world.create({ ...PULL, leaseTtlMs: 600_000 });
+    await world.append("a");
+    const wake = ofClaim(await world.claim());
+    const answers: string[] = [];
+    for (let beats = 0; beats < 150; beats += 1) {
+      answers.push(codeOf(await world.consumer.ack({ ...wake, ...NOTHING })));
+      world.nowMs += 590_000;
+    }
+    // 86,400 s and one lease, in steps of 590 s.
+    expect(answers.indexOf("ok")).toBe(0);
+    expect(answers.lastIndexOf("ok")).toBe(147);
+    expect(answers.slice(148)).toEqual(["token-expired", "token-expired"]);
+  });
+
+  it("[G56] whose wake stream is missing waits for it", async () => {
+    world.streams.delete("wake");
+    await world.append("a");
+    await world.pass(10_000);
+    expect(await world.consumer.describe()).toMatchObject(FAILED);
+    world.makeStream("wake");
+    await world.pass(60_000);
+    expect(events().map(({ generation }) => generation)).toEqual([1]);
+    expect(await world.consumer.describe()).toMatchObject(ACTIVE);
+  });
+});

@@ -1,0 +1,29 @@
+/** What a subscription is, as it is written down. */
+
+import { canonicalConfig, type SubscriptionConfig } from "@durable-streams-cloudflare/protocol";
+
+export interface ConsumerFacts {
+  /** The streams that it names are links. */
+  readonly config: Omit<SubscriptionConfig, "streams">;
+  /** SHA-256 of the configuration in its one form, as hex. */
+  readonly hash: string;
+  readonly controlUrl: string;
+  readonly createdAtMs: number;
+  /** Signs the tokens of its wakes. */
+  readonly secret: string;
+  /** Whether the directory knows it, and all streams are linked that there were. */
+  readonly isRegistered: boolean;
+}
+
+/** What is left of one that was deleted. */
+export interface Tombstone {
+  readonly deletedAtMs: number;
+  /** Whether the directory has let go of it. */
+  readonly isForgotten: boolean;
+}
+
+export async function hashConfig(config: SubscriptionConfig): Promise<string> {
+  const bytes = new TextEncoder().encode(canonicalConfig(config));
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

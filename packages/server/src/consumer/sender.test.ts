@@ -1,0 +1,224 @@
+import { beforeEach, describe, expect, it } from "vitest";
+
+import {
+  callbackOf,
+  CONSUMER_START_MS,
+  ConsumerFixture,
+  CONTROL_URL,
+  PUBLIC_JWK,
+  WEBHOOK,
+} from "../../test/support/consumer-fixture.ts";
+
+let world: ConsumerFixture;
+
+beforeEach(() => {
+  world = new ConsumerFixture();
+});
+
+const ACTIVE = { ok: true, subscription: { status: "active" } };
+const FAILED = { ok: true, subscription: { status: "failed" } };
+
+describe("[G57] a webhook", () => {
+  beforeEach(async () => {
+    world.makeStream("a");
+    await world.create();
+    await world.append("a");
+  });
+
+  it("is signed over the bytes that are sent, at each attempt anew", async () => {
+    world.webhook = () => ({ status: 500, text: "" });
+    await world.pass(2_000);
+    expect(world.sent.length).toBeGreaterThan(1);
+    for (const { atMs, request } of world.sent) {
+      const match = /^t=(\d+),kid=ds_test,ed25519=([\w-]{86})$/.exec(request.signature);
+      expect(match?.[1]).toBe(String(Math.floor(atMs / 1000)));
+      const key = await crypto.subtle.importKey("jwk", PUBLIC_JWK, "Ed25519", false, ["verify"]);
+      const signed = Buffer.concat([Buffer.from(`${match?.[1] ?? ""}.`), request.body]);
+      expect(await crypto.subtle.verify("Ed25519", key, Buffer.from(match?.[2] ?? "", "base64url"), signed)).toBe(true);
+    }
+  });
+
+  it("has what the specification says", async () => {
+    await world.pass(0);
+    expect(world.last()).toEqual({
+      subscription_id: "sub",
+      wake_id: expect.stringMatching(/^w_/),
+      generation: 1,
+      streams: [
+        {
+          path: "a",
+          link_type: "explicit",
+          acked_offset: expect.stringMatching(/^\d{16}_\d{16}$/),
+          tail_offset: world.tail("a"),
+          has_pending: true,
+        },
+      ],
+      callback_url: `${CONTROL_URL}/subscriptions/sub/callback`,
+      callback_token: expect.any(String),
+    });
+  });
+
+  it("that answers done acknowledges what it was told, and not what came after that", async () => {
+    const first = world.tail("a");
+    let late = "";
+    world.webhook = async () => {
+      if (late === "") late = await world.append("a");
+      return { status: 200, text: '{"done":true}' };
+    };
+    await world.pass(0);
+    expect(await world.acked("a")).toBe(first);
+    await world.pass(10);
+    expect(world.sent.map(({ body }) => body.generation)).toEqual([1, 2]);
+    expect(await world.acked("a")).toBe(late);
+    await world.pass(600_000);
+    expect(world.sent).toHaveLength(2);
+  });
+
+  it.each(["", "{}", '{"done":1}', '{"done":"true"}', "[true]", "nonsense", "null"])(
+    "that answers %j has not said done",
+    async (text) => {
+      const before = await world.acked("a");
+      world.webhook = () => ({ status: 200, text });
+      await world.pass(10);
+      expect(await world.acked("a")).toBe(before);
+    },
+  );
+
+  it("is judged again at each delivery", async () => {
+    const strict = new ConsumerFixture();
+    strict.allowsLoopback = true;
+    strict.restart();
+    await strict.create({ webhookUrl: "http://127.0.0.1:1/" });
+    strict.allowsLoopback = false;
+    strict.restart();
+    await strict.append("a");
+    await strict.pass(0);
+    expect(strict.sent).toEqual([]);
+    expect(await strict.consumer.deliveries()).toMatchObject({
+      attempts: [{ status: null, error: "It leads to this machine." }],
+    });
+  });
+});
+
+describe("[G58] a webhook that fails", () => {
+  beforeEach(async () => {
+    await world.create();
+    await world.append("a");
+    world.webhook = () => ({ status: 503, text: "" });
+  });
+
+  it("is tried again after 1 s, 2 s, 4 s … 60 s, by the same wake, however short the lease", async () => {
+    await world.pass(200_000);
+    const times = world.sent.map(({ atMs }) => Math.round((atMs - CONSUMER_START_MS) / 1_000));
+    expect(times).toEqual([0, 1, 3, 7, 15, 31, 63, 123, 183]);
+    expect(new Set(world.sent.map(({ body }) => `${body.wake_id} ${body.generation}`)).size).toBe(1);
+  });
+
+  it("keeps to its times when the object is evicted", async () => {
+    for (let step = 0; step < 200; step += 1) {
+      await world.pass(1_000);
+      world.restart();
+    }
+    expect(world.sent).toHaveLength(9);
+  });
+
+  it("keeps to its times when the object dies at each attempt", async () => {
+    world.webhook = () => new Promise(() => undefined);
+    for (let step = 0; step < 2_000; step += 1) {
+      const atMs = world.alarmAtMs;
+      if (atMs === undefined) throw new Error("Nothing is going to happen.");
+      if (atMs > CONSUMER_START_MS + 200_000) break;
+      world.nowMs = Math.max(world.nowMs, atMs);
+      world.alarmAtMs = undefined;
+      void world.consumer.alarm();
+      await new Promise((resolve) => void setImmediate(resolve));
+      world.restart();
+    }
+    expect(world.sent.length).toBeGreaterThan(5);
+    expect(world.sent.length).toBeLessThan(12);
+  });
+
+  it.each([301, 302, 307, 400, 410, 500])("with %i is tried again; a redirect is not followed", async (status) => {
+    world.webhook = () => ({ status, text: '{"done":true}' });
+    await world.pass(1_100);
+    expect(world.sent.map(({ request }) => request.url)).toEqual([WEBHOOK.webhookUrl, WEBHOOK.webhookUrl]);
+  });
+
+  it("because nobody answers is tried again", async () => {
+    world.webhook = () => Promise.reject(new Error("It took too long."));
+    await world.pass(1_100);
+    expect(world.sent).toHaveLength(2);
+    expect(await world.consumer.deliveries()).toMatchObject({ attempts: [{ error: "It took too long." }, {}] });
+  });
+
+  it("[G59] makes the subscription failed, until it has been delivered", async () => {
+    await world.pass(0);
+    expect(await world.consumer.describe()).toMatchObject(FAILED);
+    world.webhook = () => ({ status: 204, text: "" });
+    await world.pass(1_000);
+    expect(await world.consumer.describe()).toMatchObject(ACTIVE);
+  });
+
+  it("is heard all the same when it calls back", async () => {
+    world.webhook = async (body) => {
+      await world.consumer.ack(callbackOf(body, { acks: [{ stream: "a", offset: world.tail("a") }], done: true }));
+      return { status: 500, text: "" };
+    };
+    await world.pass(60_000);
+    expect([world.sent.length, await world.acked("a")]).toEqual([1, world.tail("a")]);
+  });
+
+  it("is tried for nothing once its stream is gone", async () => {
+    await world.pass(0);
+    await world.discover("a", true);
+    await world.pass(600_000);
+    expect([world.sent.length, world.alarmAtMs]).toEqual([1, undefined]);
+  });
+
+  it("says its last twenty attempts, and when the next one is", async () => {
+    await world.pass(2_000_000);
+    const report = await world.consumer.deliveries();
+    if (!report.ok) throw new Error("no report");
+    expect(report.attempts).toHaveLength(20);
+    expect(report.attempts[0]).toMatchObject({ status: 503, generation: 1, error: "The webhook answered 503." });
+    expect(report.nextAttemptAtMs).toBeGreaterThan(world.nowMs);
+  });
+});
+
+describe("a webhook with a dead-letter stream", () => {
+  beforeEach(async () => {
+    for (const name of ["a", "dead"]) world.makeStream(name);
+    await world.create({ deadLetter: { stream: "dead", maxAttempts: 3 } });
+    await world.append("a");
+    world.webhook = () => ({ status: 500, text: "" });
+  });
+
+  it("is given up after so many attempts: the stream says what was lost, once, and the subscription goes on", async () => {
+    const tail = world.tail("a");
+    await world.pass(600_000);
+    expect(world.sent).toHaveLength(3);
+    expect(world.streams.get("dead")?.events).toMatchObject([
+      {
+        type: "dead-letter",
+        subscription_id: "sub",
+        generation: 1,
+        attempts: 3,
+        streams: [{ path: "a", tail_offset: tail }],
+      },
+    ]);
+    expect(await world.acked("a")).toBe(tail);
+    await world.append("a");
+    await world.pass(0);
+    expect(world.last().generation).toBe(2);
+  });
+
+  it("whose stream is missing is tried on: nothing is given up that is written nowhere", async () => {
+    const before = await world.acked("a");
+    world.streams.delete("dead");
+    await world.pass(30_000);
+    expect([world.sent.length > 3, await world.acked("a")]).toEqual([true, before]);
+    world.makeStream("dead");
+    await world.pass(120_000);
+    expect(world.streams.get("dead")?.events).toHaveLength(1);
+  });
+});

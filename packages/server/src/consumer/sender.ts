@@ -1,0 +1,139 @@
+/** Brings a wake to where it belongs: a webhook, the wake stream, or the stream for what nobody took. */
+
+import { formatSignature, signaturePrefix } from "@durable-streams-cloudflare/protocol";
+import { base64url } from "jose";
+
+import type { LinkView, SigningKey } from "../rpc/consumers.ts";
+import type { WakeRow } from "../storage/consumer-rows.ts";
+import type { ConsumerFacts } from "./facts.ts";
+import type { ConsumerHost } from "./host.ts";
+import { signWakeToken } from "./tokens.ts";
+import { refuseWebhookUrl } from "./webhook-url.ts";
+
+/** A key is asked for again after this long: rotation takes effect by then. */
+const SIGNING_KEY_MS_MAX = 60_000;
+
+/** What came of a delivery. `done`: all that was told is acknowledged. */
+export interface Outcome {
+  readonly kind: "done" | "accepted" | "failed";
+  readonly status: number | null;
+  readonly error: string | null;
+}
+
+export class Sender {
+  readonly #host: ConsumerHost;
+  #key: { readonly key: SigningKey; readonly readAtMs: number } | undefined;
+
+  constructor(host: ConsumerHost) {
+    this.#host = host;
+  }
+
+  /** The key that signs now. */
+  async signingKey(): Promise<SigningKey> {
+    const nowMs = this.#host.now();
+    if (this.#key === undefined || nowMs - this.#key.readAtMs >= SIGNING_KEY_MS_MAX) {
+      this.#key = { key: await this.#host.directory.signingKey(), readAtMs: nowMs };
+    }
+    return this.#key.key;
+  }
+
+  /** Sends a webhook [PROTOCOL §7.1]. */
+  async sendWebhook(facts: ConsumerFacts, wake: WakeRow, streams: readonly LinkView[]): Promise<Outcome> {
+    const url = facts.config.webhookUrl ?? "";
+    // Again at each delivery: the rules, or what is development, may have changed since the subscription was made.
+    const refused = refuseWebhookUrl(url, this.#host.allowsLoopback, new URL(facts.controlUrl).host);
+    if (refused !== undefined) return failed(null, refused.problem.detail);
+    try {
+      const token = await signWakeToken(this.#host.name, facts.secret, wake);
+      const body = encode(JSON.stringify(this.#notification(facts, wake, streams, token)));
+      const { status, text } = await this.#host.send({ url, body, signature: await this.#sign(body) });
+      if (status < 200 || status > 299) return failed(status, `The webhook answered ${status}.`);
+      return { kind: isDone(text) ? "done" : "accepted", status, error: null };
+    } catch (error) {
+      return failed(null, error instanceof Error ? error.message : "The webhook could not be sent.");
+    }
+  }
+
+  /** Writes the event that workers wait for [PROTOCOL §7.2]. */
+  writeWake({ config }: ConsumerFacts, { id, generation }: WakeRow, stream: string): Promise<Outcome> {
+    const event = { type: "wake", subscription_id: this.#id, stream, generation, ts: this.#host.now() };
+    return this.#write(config.wakeStream ?? "", id, event);
+  }
+
+  /** Writes down a wake that its webhook has not taken. */
+  writeDeadLetter(
+    stream: string,
+    { id, generation, attempts }: WakeRow,
+    streams: readonly LinkView[],
+    error: string | null,
+  ): Promise<Outcome> {
+    const pending = streams.filter(({ acked, tail }) => tail > acked).map(formatLink);
+    const what = { subscription_id: this.#id, wake_id: id, generation, attempts, error, streams: pending };
+    return this.#write(stream, id, { type: "dead-letter", ...what, ts: this.#host.now() });
+  }
+
+  get #id(): string {
+    return this.#host.name.slice(this.#host.name.indexOf("/") + 1);
+  }
+
+  async #write(path: string, attempt: string, event: object): Promise<Outcome> {
+    const project = this.#host.name.slice(0, this.#host.name.indexOf("/"));
+    // In stored form a JSON message has a comma behind it.
+    const bytes = encode(`${JSON.stringify(event)},`);
+    try {
+      const written = await this.#host
+        .stream(`${project}/${path}`)
+        .append({ bytes, contentType: "application/json", close: false, attempt });
+      return written.ok
+        ? { kind: "accepted", status: null, error: null }
+        : failed(null, `${path}: ${written.problem.code}`);
+    } catch {
+      return failed(null, `${path} could not be reached.`);
+    }
+  }
+
+  #notification({ controlUrl }: ConsumerFacts, wake: WakeRow, streams: readonly LinkView[], token: string): object {
+    return {
+      subscription_id: this.#id,
+      wake_id: wake.id,
+      generation: wake.generation,
+      streams: streams.map(formatLink),
+      callback_url: `${controlUrl}/subscriptions/${encodeURIComponent(this.#id)}/callback`,
+      callback_token: token,
+    };
+  }
+
+  async #sign(body: Uint8Array<ArrayBuffer>): Promise<string> {
+    const { kid, jwk } = await this.signingKey();
+    const nowMs = this.#host.now();
+    const prefix = encode(signaturePrefix(nowMs));
+    const signed = new Uint8Array(prefix.length + body.length);
+    signed.set(prefix);
+    signed.set(body, prefix.length);
+    const key = await crypto.subtle.importKey("jwk", JSON.parse(jwk) as JsonWebKey, "Ed25519", false, ["sign"]);
+    const signature = new Uint8Array(await crypto.subtle.sign("Ed25519", key, signed));
+    return formatSignature(nowMs, kid, base64url.encode(signature));
+  }
+}
+
+/** A stream of a wake, as workers are told of it. */
+export function formatLink({ path, linkType, acked, tail }: LinkView): object {
+  return { path, link_type: linkType, acked_offset: acked, tail_offset: tail, has_pending: tail > acked };
+}
+
+function failed(status: number | null, error: string): Outcome {
+  return { kind: "failed", status, error };
+}
+
+function isDone(text: string): boolean {
+  try {
+    const json: unknown = JSON.parse(text);
+    return typeof json === "object" && json !== null && "done" in json && json.done === true;
+  } catch {
+    return false;
+  }
+}
+
+function encode(text: string): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new TextEncoder().encode(text));
+}

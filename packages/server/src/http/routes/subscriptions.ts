@@ -1,0 +1,251 @@
+/** The protocol's subscriptions [PROTOCOL §6, §7]: one table that says what each route needs. */
+
+import {
+  isSubscriptionId,
+  parseStreamNames,
+  parseSubscription,
+  refuse,
+  RESERVED_SEGMENT,
+  type Refusal,
+  type Result,
+} from "@durable-streams-cloudflare/protocol";
+
+import type { Config } from "../../config.ts";
+import type { ConsumerDO } from "../../consumer/object.ts";
+import type { ProjectDO } from "../../project/object.ts";
+import { callAgain } from "../../rpc/call-again.ts";
+import type { ConsumerApi } from "../../rpc/consumers.ts";
+import type { Authorize, Scope } from "../authorize.ts";
+import {
+  claimJson,
+  deliveriesJson,
+  parseAck,
+  parseWake,
+  parseWorker,
+  refusedControl,
+  subscriptionJson,
+} from "../codec/subscription.ts";
+import { controlUrlOf, type ControlPath } from "../control-path.ts";
+import { readJson, type Json } from "../json-body.ts";
+import { bearerOf } from "../project-authorize.ts";
+import { refuseRequest, type RateLimiter } from "../rate-limit.ts";
+
+const BODY_BYTES_MAX = 1024 * 1024;
+const PAGE = 100;
+
+export interface SubscriptionPorts {
+  readonly config: Config;
+  readonly authorize: Authorize;
+  readonly limiter: RateLimiter;
+  /** `undefined`: this server has no subscriptions. */
+  readonly control: ControlObjects | undefined;
+}
+
+export interface ControlObjects {
+  readonly consumers: DurableObjectNamespace<ConsumerDO>;
+  readonly projects: DurableObjectNamespace<ProjectDO>;
+}
+
+interface Call {
+  readonly request: Request;
+  readonly config: Config;
+  readonly project: string;
+  readonly objects: ControlObjects;
+  /** Of the path; `""` where it names none. */
+  readonly id: string;
+  /** What stands behind `streams/`. */
+  readonly stream: string;
+  readonly body: Json;
+}
+
+type Handled = Result<{ readonly response: Response }>;
+
+export interface SubscriptionRoute {
+  readonly method: "GET" | "PUT" | "POST" | "DELETE";
+  /** `:id` and `:stream` stand for any one segment. */
+  readonly pattern: string;
+  /** `wake`: the token of a wake, which its subscription judges. `nothing`: everybody may do it. */
+  readonly needs: Scope | "wake" | "nothing";
+  handle(call: Call): Promise<Handled>;
+}
+
+/** Every route below `__ds`. */
+export const SUBSCRIPTION_ROUTES: readonly SubscriptionRoute[] = [
+  { method: "GET", pattern: "jwks.json", needs: "nothing", handle: publishKeys },
+  { method: "POST", pattern: "jwks/rotate", needs: "manage", handle: rotateKey },
+  { method: "GET", pattern: "subscriptions", needs: "read", handle: list },
+  { method: "PUT", pattern: "subscriptions/:id", needs: "manage", handle: create },
+  { method: "GET", pattern: "subscriptions/:id", needs: "read", handle: describe },
+  { method: "DELETE", pattern: "subscriptions/:id", needs: "manage", handle: remove },
+  { method: "GET", pattern: "subscriptions/:id/deliveries", needs: "read", handle: deliveries },
+  { method: "POST", pattern: "subscriptions/:id/streams", needs: "manage", handle: addStreams },
+  { method: "DELETE", pattern: "subscriptions/:id/streams/:stream", needs: "manage", handle: removeStream },
+  { method: "POST", pattern: "subscriptions/:id/callback", needs: "wake", handle: (call) => ack(call, "webhook") },
+  { method: "POST", pattern: "subscriptions/:id/claim", needs: "write", handle: claim },
+  { method: "POST", pattern: "subscriptions/:id/ack", needs: "wake", handle: (call) => ack(call, "pull-wake") },
+  { method: "POST", pattern: "subscriptions/:id/release", needs: "wake", handle: release },
+];
+
+/** Serves a request to a project's `__ds`. */
+export async function serveSubscriptions(
+  ports: SubscriptionPorts,
+  request: Request,
+  path: ControlPath,
+): Promise<Response> {
+  const served = await serveRoute(ports, request, path);
+  const response = served.ok ? served.response : await refusedControl(request, served.problem);
+  return request.method === "HEAD" ? new Response(null, response) : response;
+}
+
+async function serveRoute(ports: SubscriptionPorts, request: Request, path: ControlPath): Promise<Handled> {
+  const { config, control, authorize, limiter } = ports;
+  const { project, segments } = path;
+  const matched = routeOf(request.method, segments);
+  if (!matched.ok) return matched;
+  const { route, id, stream } = matched;
+  if (route.needs !== "wake" && route.needs !== "nothing") {
+    const name = [RESERVED_SEGMENT, ...segments.slice(0, 2)].join("/");
+    const granted = await authorize({ request, project, stream: name, scope: route.needs });
+    if (!granted.ok) return granted;
+    const tooMany = await refuseRequest(limiter, granted.limits, project, 1);
+    if (tooMany !== undefined) return tooMany;
+  }
+  if (control === undefined) return refuse("route-not-found", "This server has no subscriptions.");
+  const isIdFit = id === "" ? !route.pattern.includes(":id") : isSubscriptionId(id);
+  if (!isIdFit) return refuse("subscription-invalid", "The subscription's id is empty, too long, or not plain text.");
+  const body = await readJson(request, BODY_BYTES_MAX);
+  if (!body.ok) return body;
+  return route.handle({ request, config, project, objects: control, id, stream, body: body.json });
+}
+
+function routeOf(
+  method: string,
+  segments: readonly string[],
+): Result<{ route: SubscriptionRoute; id: string; stream: string }> {
+  const matching = SUBSCRIPTION_ROUTES.filter(({ pattern }) => isOf(pattern.split("/"), segments));
+  const asked = method === "HEAD" ? "GET" : method;
+  const route = matching.find((candidate) => candidate.method === asked);
+  if (route !== undefined) return { ok: true, route, id: segments[1] ?? "", stream: segments[3] ?? "" };
+  if (matching.length === 0) return refuse("route-not-found", `There is no such route below ${RESERVED_SEGMENT}.`);
+  const methods = matching.flatMap((candidate) => (candidate.method === "GET" ? ["GET", "HEAD"] : [candidate.method]));
+  const allow = [...methods, "OPTIONS"].join(", ");
+  return refuse("method-not-allowed", `This route knows ${allow}.`, { headers: { Allow: allow } });
+}
+
+function isOf(pattern: readonly string[], segments: readonly string[]): boolean {
+  return (
+    pattern.length === segments.length &&
+    pattern.every((part, index) => part.startsWith(":") || part === segments[index])
+  );
+}
+
+function consumerOf({ objects, project, id }: Call): ConsumerApi {
+  return objects.consumers.getByName(`${project}/${id}`);
+}
+
+/** [PROTOCOL §6.5] */
+async function publishKeys({ objects, project }: Call): Promise<Handled> {
+  const keys = await objects.projects.getByName(project).publicKeys();
+  const headers = { "Content-Type": "application/jwk-set+json", "Cache-Control": "public, max-age=300" };
+  return { ok: true, response: new Response(JSON.stringify({ keys }), { headers }) };
+}
+
+async function rotateKey({ objects, project }: Call): Promise<Handled> {
+  const rotated = await objects.projects.getByName(project).rotateSigningKey();
+  return rotated.ok ? answer({ kid: rotated.kid }) : rotated;
+}
+
+async function list({ objects, project, request }: Call): Promise<Handled> {
+  const after = new URL(request.url).searchParams.get("cursor") ?? "";
+  const { subscriptions, cursor } = await objects.projects.getByName(project).listSubscriptions(after, PAGE);
+  const items = subscriptions.map(({ id, type, pattern, createdAtMs }) => ({
+    id,
+    type,
+    pattern,
+    created_at: new Date(createdAtMs).toISOString(),
+  }));
+  return answer({ subscriptions: items, cursor });
+}
+
+/** [PROTOCOL §6.2] */
+async function create(call: Call): Promise<Handled> {
+  const parsed = parseSubscription(call.body);
+  if (!parsed.ok) return parsed;
+  const controlUrl = controlUrlOf(call.request, call.project, call.config.tenancy);
+  const created = await callAgain(() => consumerOf(call).create({ config: parsed.config, controlUrl }));
+  return created.ok ? answer(subscriptionJson(created.subscription), created.created ? 201 : 200) : created;
+}
+
+async function describe(call: Call): Promise<Handled> {
+  const described = await callAgain(() => consumerOf(call).describe());
+  return described.ok ? answer(subscriptionJson(described.subscription)) : described;
+}
+
+async function deliveries(call: Call): Promise<Handled> {
+  const report = await callAgain(() => consumerOf(call).deliveries());
+  return report.ok ? answer(deliveriesJson(report)) : report;
+}
+
+async function remove(call: Call): Promise<Handled> {
+  await callAgain(async () => {
+    await consumerOf(call).remove();
+    return { ok: true };
+  });
+  return noContent();
+}
+
+/** [PROTOCOL §6.4] */
+async function addStreams(call: Call): Promise<Handled> {
+  const parsed = parseStreamNames(call.body["streams"]);
+  if (!parsed.ok) return parsed;
+  if (parsed.streams.length === 0) return refuse("subscription-invalid", "streams must name at least one stream.");
+  const added = await callAgain(() => consumerOf(call).addStreams(parsed.streams));
+  return added.ok ? noContent() : added;
+}
+
+async function removeStream(call: Call): Promise<Handled> {
+  const parsed = parseStreamNames([call.stream]);
+  if (!parsed.ok) return parsed;
+  const removed = await callAgain(() => consumerOf(call).removeStream(parsed.streams[0] ?? ""));
+  return removed.ok ? noContent() : removed;
+}
+
+/** [PROTOCOL §7.2] Not called again: that the first call had taken the lease would look like another worker's. */
+async function claim(call: Call): Promise<Handled> {
+  const parsed = parseWorker(call.body);
+  if (!parsed.ok) return parsed;
+  const claimed = await consumerOf(call).claim(parsed.worker);
+  return claimed.ok ? answer(claimJson(claimed)) : claimed;
+}
+
+async function ack(call: Call, via: "webhook" | "pull-wake"): Promise<Handled> {
+  const token = bearerOf(call.request);
+  if (token === null) return refuseNoToken();
+  const parsed = parseAck(call.body, via, token);
+  if (!parsed.ok) return parsed;
+  const acked = await consumerOf(call).ack(parsed.command);
+  return acked.ok ? answer({ ok: true, next_wake: acked.nextWake }) : acked;
+}
+
+async function release(call: Call): Promise<Handled> {
+  const token = bearerOf(call.request);
+  if (token === null) return refuseNoToken();
+  const parsed = parseWake(call.body, "pull-wake", token);
+  if (!parsed.ok) return parsed;
+  const released = await consumerOf(call).release(parsed.command);
+  return released.ok ? noContent() : released;
+}
+
+function answer(json: object, status = 200): Handled {
+  return { ok: true, response: Response.json(json, { status, headers: { "Cache-Control": "no-store" } }) };
+}
+
+function noContent(): Handled {
+  return { ok: true, response: new Response(null, { status: 204, headers: { "Cache-Control": "no-store" } }) };
+}
+
+function refuseNoToken(): Refusal {
+  return refuse("unauthenticated", "The wake's token belongs into the Authorization header.", {
+    headers: { "WWW-Authenticate": "Bearer" },
+  });
+}

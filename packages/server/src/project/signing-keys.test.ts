@@ -1,0 +1,56 @@
+import { NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
+import { expect, it } from "vitest";
+
+import { publicKeys, RETIRED_KEY_MS, rotateSigningKey, signingKey } from "./signing-keys.ts";
+
+const START_MS = 1_800_000_000_000;
+
+it("[G57] a project has no key before its first webhook, and to look for one makes none", async () => {
+  const database = new NodeDatabase();
+  expect(publicKeys(database, START_MS)).toEqual([]);
+  expect(database.all("SELECT name FROM sqlite_master")).toEqual([]);
+});
+
+it("[G57] the key stays the same, and two who need the first at once get the same one", async () => {
+  const database = new NodeDatabase();
+  const now = () => START_MS;
+  const [first, second] = await Promise.all([signingKey(database, now), signingKey(database, now)]);
+  expect(second).toEqual(first);
+  expect(first.kid).toMatch(/^ds_[\w-]{43}$/);
+  expect(await signingKey(database, now)).toEqual(first);
+  expect(publicKeys(database, START_MS).map(({ kid }) => kid)).toEqual([first.kid]);
+  expect(Object.keys(publicKeys(database, START_MS)[0] ?? {}).toSorted()).toEqual([
+    "alg",
+    "crv",
+    "kid",
+    "kty",
+    "use",
+    "x",
+  ]);
+});
+
+it("[G57] after a rotation the old key is published until nothing that it signed can be accepted any more", async () => {
+  const database = new NodeDatabase();
+  let nowMs = START_MS;
+  const now = () => nowMs;
+  const old = await signingKey(database, now);
+  nowMs += 1;
+  const rotated = await rotateSigningKey(database, now);
+  if (!rotated.ok) throw new Error("not rotated");
+  const kids = () => publicKeys(database, nowMs).map(({ kid }) => kid);
+  expect((await signingKey(database, now)).kid).toBe(rotated.kid);
+  expect(kids()).toEqual([rotated.kid, old.kid]);
+  nowMs += RETIRED_KEY_MS - 1;
+  expect(kids()).toEqual([rotated.kid, old.kid]);
+  nowMs += 1;
+  expect(kids()).toEqual([rotated.kid]);
+});
+
+it("[G57] sixteen keys are published at most: rotations crowd out none that is needed", async () => {
+  const database = new NodeDatabase();
+  let nowMs = START_MS;
+  const now = () => (nowMs += 1);
+  await signingKey(database, now);
+  for (let count = 1; count < 16; count += 1) expect((await rotateSigningKey(database, now)).ok).toBe(true);
+  expect(await rotateSigningKey(database, now)).toMatchObject({ problem: { code: "rate-limited" } });
+});

@@ -1,0 +1,162 @@
+/**
+ * What the objects behind the protocol's subscriptions ask each other: a consumer (one subscription), the streams that it
+ * wants to be told of, and its project's directory. Plain data, safe to send over RPC.
+ */
+
+import type { DeadLetter, Result, SubscriptionConfig } from "@durable-streams-cloudflare/protocol";
+
+/** A stream, as consumers see it. */
+export interface WantedApi {
+  /** From now on the stream tells the consumer of its appends. May be repeated. */
+  want(command: WantCommand): Promise<Result<WantFacts>>;
+}
+
+export interface WantCommand {
+  /** The consumer's full name. */
+  readonly consumer: string;
+  /** What was appended until this instant, in ms, is not news for it. */
+  readonly sinceMs: number;
+}
+
+export interface WantFacts {
+  readonly incarnation: number;
+  /** The offset at which news begins. */
+  readonly from: string;
+  readonly tail: string;
+}
+
+/** A stream has grown. */
+export interface StreamNews {
+  /** Its name within the project. */
+  readonly stream: string;
+  readonly incarnation: number;
+  readonly tail: string;
+}
+
+/** A stream of the project was made, or has ended. */
+export interface StreamChange {
+  readonly stream: string;
+  readonly incarnation: number;
+  readonly hasEnded: boolean;
+}
+
+/** A consumer, as streams and the directory see it. */
+export interface ConsumerNewsApi {
+  /** @returns whether the stream is to go on telling. */
+  notify(news: StreamNews): Promise<boolean>;
+  /** Resolves when the consumer has written down what it makes of that. */
+  discover(change: StreamChange): Promise<void>;
+}
+
+/** A consumer, as the edge sees it. */
+export interface ConsumerApi extends ConsumerNewsApi {
+  create(command: CreateConsumerCommand): Promise<Result<{ created: boolean; subscription: ConsumerView }>>;
+  describe(): Promise<Result<{ subscription: ConsumerView }>>;
+  /** The last attempts to deliver, newest first. */
+  deliveries(): Promise<Result<DeliveryReport>>;
+  addStreams(streams: readonly string[]): Promise<Result<object>>;
+  removeStream(stream: string): Promise<Result<object>>;
+  /** Done again, it does nothing. */
+  remove(): Promise<void>;
+  claim(worker: string): Promise<Result<ClaimFacts>>;
+  /** Also a webhook's callback. */
+  ack(command: AckCommand): Promise<Result<AckFacts>>;
+  release(command: WakeCommand): Promise<Result<object>>;
+}
+
+export interface CreateConsumerCommand {
+  readonly config: SubscriptionConfig;
+  /** The URL of the project's `__ds`, as the client knows it. */
+  readonly controlUrl: string;
+}
+
+export interface ConsumerView extends Omit<SubscriptionConfig, "streams"> {
+  readonly id: string;
+  readonly streams: readonly LinkView[];
+  readonly createdAtMs: number;
+  readonly status: "active" | "failed";
+  /** The key that signs webhooks now. */
+  readonly kid: string | null;
+  readonly controlUrl: string;
+}
+
+export interface LinkView {
+  readonly path: string;
+  readonly linkType: "explicit" | "glob";
+  readonly acked: string;
+  readonly tail: string;
+}
+
+export interface DeliveryReport {
+  readonly attempts: readonly DeliveryAttempt[];
+  /** In ms; `null`: nothing waits for another attempt. */
+  readonly nextAttemptAtMs: number | null;
+  readonly deadLetter: DeadLetter | null;
+}
+
+export interface DeliveryAttempt {
+  readonly wakeId: string;
+  readonly generation: number;
+  readonly atMs: number;
+  /** Of the webhook's answer; `null`: there was none. */
+  readonly status: number | null;
+  /** Why it failed; `null`: it did not. */
+  readonly error: string | null;
+}
+
+export interface ClaimFacts {
+  readonly wakeId: string;
+  readonly generation: number;
+  readonly token: string;
+  readonly streams: readonly LinkView[];
+  readonly leaseTtlMs: number;
+}
+
+export interface WakeCommand {
+  /** By which of a subscription's two ways this came. */
+  readonly via: SubscriptionConfig["type"];
+  readonly token: string;
+  readonly wakeId: string;
+  readonly generation: number;
+}
+
+export interface AckCommand extends WakeCommand {
+  readonly acks: readonly { readonly stream: string; readonly offset: string }[];
+  readonly done: boolean;
+}
+
+export interface AckFacts {
+  readonly nextWake: boolean;
+}
+
+/** A project's directory, as its consumers see it. */
+export interface ConsumerDirectoryApi {
+  /** From now on the consumer is told of streams that it may want. May be repeated; names add up. */
+  registerConsumer(id: string, interest: Interest): Promise<Result<object>>;
+  /** It does not want to be told of these names any more. */
+  forgetStreams(id: string, streams: readonly string[]): Promise<void>;
+  forgetConsumer(id: string): Promise<void>;
+  /** Names of streams that match a pattern, in order. */
+  matchStreams(pattern: string, after: string): Promise<MatchedStreams>;
+  /** The key that signs webhooks now. */
+  signingKey(): Promise<SigningKey>;
+}
+
+export interface MatchedStreams {
+  readonly streams: readonly string[];
+  /** Where the next page begins; `null`: this was the last. */
+  readonly cursor: string | null;
+}
+
+export interface Interest {
+  readonly type: SubscriptionConfig["type"];
+  readonly pattern: string | null;
+  readonly streams: readonly string[];
+  readonly createdAtMs: number;
+}
+
+export interface SigningKey {
+  readonly kid: string;
+  /** The private Ed25519 key, as JWK in JSON. */
+  readonly jwk: string;
+}
