@@ -43,7 +43,8 @@ export class IsolateLimiter implements RateLimiter {
  * counts, and yet is all there is where the binding is missing, fails, or knows no weights, as the simulation of local
  * development does.
  */
-export function rateLimiterOf(binding: RateLimiter | undefined, own: RateLimiter = new IsolateLimiter()): RateLimiter {
+export function rateLimiterOf(binding: RateLimiter | undefined): RateLimiter {
+  const own = new IsolateLimiter();
   if (binding === undefined) return own;
   return {
     limit: async (options) => {
