@@ -13,9 +13,15 @@ export interface CliProcess {
   readonly ended: Promise<{ readonly exitCode: number | null; readonly stdout: string; readonly stderr: string }>;
 }
 
-export function startCli(argv: readonly string[], env: Readonly<Record<string, string>>): CliProcess {
-  const child = spawn(process.execPath, [MAIN, ...argv], {
-    cwd: tmpdir(),
+/** @param main the tool's script; that of the sources, if it is left out. */
+export function startCli(
+  argv: readonly string[],
+  env: Readonly<Record<string, string>>,
+  main = MAIN,
+  cwd = tmpdir(),
+): CliProcess {
+  const child = spawn(process.execPath, [main, ...argv], {
+    cwd,
     env: { PATH: process.env["PATH"], HOME: "/nonexistent", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -1,15 +1,17 @@
 /** The published packages, tried as a new user would: from their archives, in an empty folder. */
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { checkPackage, createPackageFromTarballData, type Problem } from "@arethetypeswrong/core";
+import { makeFakeAccount, type FakeAccount } from "@durable-streams-cloudflare/cli/testing/fake-account";
 import { startServer } from "@durable-streams-cloudflare/testkit/server-process";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
+import { startCli, type CliProcess } from "../src/cli-process.ts";
 import {
   catalogVersion,
   packPackages,
@@ -165,6 +167,54 @@ describe("the server on one machine", () => {
 it("the unit for systemd is where docs/serve.md copies it from", () => {
   const local = join(folder, "node_modules/@durable-streams-cloudflare/local");
   expect(readFileSync(join(local, "durable-streams.service"), "utf8")).toContain("ExecStart=");
+});
+
+describe("setup, from the archive, in an empty folder", () => {
+  let account: FakeAccount;
+  let home: string;
+
+  beforeAll(async () => {
+    account = await makeFakeAccount();
+    home = join(workDir, "empty");
+    mkdirSync(home);
+    // What npm has installed from the archives is what the scaffold gets.
+    const scope = "@durable-streams-cloudflare";
+    mkdirSync(join(workDir, "scaffold"));
+    symlinkSync(join(folder, "node_modules", scope), join(workDir, "scaffold", scope));
+    symlinkSync(join(toolPath("wrangler"), "../../wrangler"), join(workDir, "scaffold/wrangler"));
+  });
+
+  afterAll(() => account.remove());
+
+  function start(...flags: string[]): CliProcess {
+    const env = { ...account.env, FAKE_NODE_MODULES: join(workDir, "scaffold") };
+    const main = join(folder, "node_modules/@durable-streams-cloudflare/cli/dist/main.js");
+    return startCli(["setup", "--json", ...flags], env, main, home);
+  }
+
+  it("shows its plan", async () => {
+    const { exitCode, stdout } = await start("--dry-run").ended;
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      folder: join(home, "durable-streams"),
+      answers: { name: "durable-streams" },
+    });
+    expect(readdirSync(home)).toEqual([]);
+  });
+
+  it("deploys the packed server, goes on after kill -9, and makes a project", async () => {
+    const flags = ["--yes", "--url", account.cloudflare.deployedUrl];
+    const killed = start(...flags);
+    account.cloudflare.onChange = () => {
+      if (account.cloudflare.namespaces.size > 0) killed.kill("SIGKILL");
+    };
+    expect((await killed.ended).exitCode).toBeNull();
+    account.cloudflare.onChange = () => undefined;
+    expect((await start(...flags).ended).exitCode).toBe(0);
+    const { workers, namespaces, projects } = account.cloudflare;
+    expect(workers.get("durable-streams")?.upload).toContain("class StreamDO");
+    expect([namespaces.size, projects.size]).toEqual([1, 1]);
+  });
 });
 
 it("the command tells its version and its help", () => {

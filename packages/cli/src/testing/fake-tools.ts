@@ -7,7 +7,7 @@ import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const NPX = `
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 const [, what, ...args] = process.argv.slice(2);
 const api = process.env.CLOUDFLARE_API_BASE_URL;
 const headers = { Authorization: "Bearer " + process.env.CLOUDFLARE_API_TOKEN };
@@ -15,6 +15,7 @@ if (what.startsWith("pnpm@") && args[0] === "install") {
   const response = await fetch(api + "/install", { method: "POST", headers });
   if (!response.ok) throw new Error("install: " + response.status);
   if (process.env.FAKE_NODE_MODULES) {
+    rmSync("workers/streams/node_modules", { force: true });
     symlinkSync(process.env.FAKE_NODE_MODULES, "workers/streams/node_modules");
   } else {
     mkdirSync("workers/streams/node_modules/wrangler/bin", { recursive: true });
