@@ -23,7 +23,12 @@ export default defineConfig({
       },
       {
         extends: true,
-        plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.toml" } })],
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: "./wrangler.toml" },
+            miniflare: { bindings: { FAN_OUT_QUEUE_ABOVE: "100" } },
+          }),
+        ],
         test: {
           name: "workers",
           include: ["packages/server/test/workers/**/*.test.ts", "packages/server/src/**/*.workers.test.ts"],

@@ -89,6 +89,12 @@ export const SETTINGS = {
     "allow: webhooks go to `localhost` and `127.0.0.x` too, also by HTTP; for development only",
   ),
   WEBHOOK_TIMEOUT_SECONDS: integer(30, 1, 120, "how long a webhook may take to answer"),
+  FAN_OUT_QUEUE_ABOVE: integer(
+    512,
+    1,
+    100_000,
+    "sessions of one source above which deliveries go through the queue, if the binding FANOUT is there",
+  ),
   LOG_LEVEL: choice(
     "error",
     ["info", "error", "off"],
@@ -131,6 +137,7 @@ export interface Config {
   readonly sessionTtlSeconds: number;
   readonly webhookLoopback: "refuse" | "allow";
   readonly webhookTimeoutSeconds: number;
+  readonly fanOutQueueAbove: number;
   readonly logLevel: "info" | "error" | "off";
   readonly sharedAppends: "on" | "off";
   readonly serverTiming: "on-request" | "always" | "off";
@@ -175,6 +182,7 @@ export function parseConfig(env: object): Config {
     sessionTtlSeconds: integerOf("SESSION_TTL_SECONDS"),
     webhookLoopback: oneOf(SETTINGS.WEBHOOK_LOOPBACK.choices, textOf("WEBHOOK_LOOPBACK")),
     webhookTimeoutSeconds: integerOf("WEBHOOK_TIMEOUT_SECONDS"),
+    fanOutQueueAbove: integerOf("FAN_OUT_QUEUE_ABOVE"),
     logLevel: oneOf(SETTINGS.LOG_LEVEL.choices, textOf("LOG_LEVEL")),
     sharedAppends: oneOf(SETTINGS.SHARED_APPENDS.choices, textOf("SHARED_APPENDS")),
     serverTiming: oneOf(SETTINGS.SERVER_TIMING.choices, textOf("SERVER_TIMING")),

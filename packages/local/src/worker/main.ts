@@ -27,4 +27,5 @@ export class Control extends WorkerEntrypoint {
 
 export default {
   fetch: (request, env, context) => counts.count(request, () => streams.fetch(request, env, context)),
-} satisfies Pick<typeof streams, "fetch">;
+  queue: (batch, env) => streams.queue(batch, env),
+} satisfies Pick<typeof streams, "fetch" | "queue">;

@@ -10,6 +10,7 @@ import { staticRegistryStore } from "../project/static-project.ts";
 import { r2SegmentStore } from "../storage/segment-store.ts";
 import type { StreamDO } from "../stream/object.ts";
 import type { SubscriptionDO } from "../subscription/object.ts";
+import { serveShards } from "../subscription/shard-queue.ts";
 import { AppendBatcher } from "./append-batcher.ts";
 import { defaultAuthorize, grantEverything, type Authorize } from "./authorize.ts";
 import { createEdge, type Edge } from "./edge.ts";
@@ -38,6 +39,8 @@ export interface DurableStreamsEnv {
   readonly ESTUARIES?: DurableObjectNamespace<EstuaryDO>;
   /** Together with `PROJECTS`; without them there are no subscriptions of the protocol. */
   readonly CONSUMERS?: DurableObjectNamespace<ConsumerDO>;
+  /** Takes the shards of rounds to many sessions; its consumer is `queue`. Without it subscriptions serve all themselves. */
+  readonly FANOUT?: Queue;
 }
 
 export interface DurableStreamsOptions {
@@ -47,12 +50,14 @@ export interface DurableStreamsOptions {
 
 export interface DurableStreams<Env extends DurableStreamsEnv> {
   fetch(request: Request, env: Env, context: ExecutionContext): Promise<Response>;
+  /** The consumer of the queue that is bound as `FANOUT`. */
+  queue(batch: MessageBatch, env: Env): Promise<void>;
   /** The long-polls and event streams that this isolate serves now. */
   readonly liveReads: LiveReads;
 }
 
 /**
- * Makes the fetch handler. Settings are read once per environment.
+ * Makes the Worker's handlers. Settings are read once per environment.
  * @throws ConfigError from `fetch` when a setting is out of its bounds; nothing is served then.
  * @example
  * export { StreamDO } from "@durable-streams-cloudflare/server";
@@ -85,7 +90,11 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
     edges.set(env, edge);
     return edge;
   };
-  return { fetch: async (request, env, context) => edgeOf(env).fetch(request, context), liveReads };
+  return {
+    fetch: async (request, env, context) => edgeOf(env).fetch(request, context),
+    queue: serveShards,
+    liveReads,
+  };
 }
 
 function countersOf({ PROJECTS }: DurableStreamsEnv): CountersOf | undefined {

@@ -138,6 +138,46 @@ export interface SubscriptionApi {
   notify(news: SourceNews | null): Promise<number | null>;
 }
 
+/** The part of the source's followers that is called a shard, as its subscription sees whoever serves it. */
+export interface ShardApi {
+  /** Whom to bring the page; `null`: it is not wanted any more. */
+  shard(ref: ShardRef): Promise<ShardFacts | null>;
+  /** All of them have it but these. May be repeated. */
+  shardServed(ref: ShardRef, failures: readonly ShardFailure[]): Promise<void>;
+}
+
+/** A page, `[from, to)` of the source, for the sessions whose names come after one, up to another. Holds no payload. */
+export interface ShardRef {
+  readonly source: string;
+  readonly incarnation: number;
+  readonly from: number;
+  readonly to: number;
+  readonly after: string;
+  readonly upTo: string;
+}
+
+export interface ShardFacts {
+  readonly contentType: string;
+  /** As far as the links reach: before the shard's own end when there are too many. */
+  readonly upTo: string;
+  readonly links: readonly ShardLink[];
+}
+
+export interface ShardLink {
+  readonly session: string;
+  readonly link: LinkId;
+  readonly sessionIncarnation: number;
+  readonly format: LinkFormat;
+  readonly start: number;
+}
+
+export interface ShardFailure {
+  readonly session: string;
+  readonly link: LinkId;
+  /** The session does not want any more; otherwise it has not got all. */
+  readonly isOver: boolean;
+}
+
 /** How far the source has got. */
 export interface SourceNews {
   readonly incarnation: number;

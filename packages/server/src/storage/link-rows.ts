@@ -62,6 +62,8 @@ export interface SourceRow {
 export interface Round {
   readonly to: number;
   readonly after: string;
+  /** Sessions up to this name are served from the queue, since an instant in ms. */
+  readonly sent?: { readonly upTo: string; readonly atMs: number };
 }
 
 export interface LinkKey {
@@ -147,6 +149,18 @@ export function linksOfSession(database: Database, session: string): LinkRow[] {
 export function sessionsAfter(database: Database, after: string, limit: number): string[] {
   const sql = "SELECT DISTINCT session FROM links WHERE session > ? ORDER BY session LIMIT ?";
   return database.all<{ session: string }>(sql, after, limit).map(({ session }) => session);
+}
+
+/** The session that is so many places after a name; `undefined`: there are fewer. */
+export function sessionAfter(database: Database, after: string, places: number): string | undefined {
+  const sql = "SELECT DISTINCT session FROM links WHERE session > ? ORDER BY session LIMIT 1 OFFSET ?";
+  return firstRow<{ session: string }>(database, sql, after, places - 1)?.session;
+}
+
+/** All links of sessions whose names come after one, up to another, in order. */
+export function linksBetween(database: Database, after: string, upTo: string, limit: number): LinkRow[] {
+  const sql = `SELECT ${COLUMNS} FROM links WHERE session > ? AND session <= ? ORDER BY session, link LIMIT ?`;
+  return database.all<Columns>(sql, after, upTo, limit).map(toLink);
 }
 
 /** Sessions with links to lives of the source that are over. */

@@ -12,8 +12,12 @@ import type { Pace } from "./pace.ts";
 import type { Pages, Piece } from "./pages.ts";
 
 /** A link that fails is tried again after this long, then after twice as long, and so on. */
-const RETRY_MS_MIN = 1_000;
+export const RETRY_MS_MIN = 1_000;
 const RETRY_MS_MAX = 600_000;
+
+/** Calls under way at once, and bytes that they hold together. */
+export const CALLS_MAX = 32;
+const CALL_BYTES_MAX = 8 * 1024 * 1024;
 
 /** What a session answers whose stream is gone, or was never one. */
 const GONE: ReadonlySet<string> = new Set(["stream-not-found", "stream-deleted", "session-expected"]);
@@ -37,7 +41,7 @@ export interface Route {
 }
 
 /** What came of a call: the session is there now, does not want any more, or did not answer as it should. */
-type Outcome =
+export type Outcome =
   | { readonly kind: "at"; readonly position: number }
   | { readonly kind: "over" }
   | { readonly kind: "failed" };
@@ -104,29 +108,11 @@ export class Courier {
     return this.#pause(row, from);
   }
 
-  async #deliver(row: LinkRow, { from, begin, to, bytes, ends, owner }: Piece, end?: SourceEnd): Promise<Outcome> {
+  async #deliver(row: LinkRow, piece: Piece, end?: SourceEnd): Promise<Outcome> {
     this.#route.left -= 1;
     await this.#route.pace.pass();
-    const command: DeliverCommand = {
-      source: this.#host.name,
-      link: row.link,
-      incarnation: row.sessionIncarnation,
-      format: row.format,
-      start: row.start,
-      from,
-      begin,
-      to,
-      bytes,
-      ends,
-      owner,
-      contentType: this.#route.contentType,
-      ...(end === undefined ? {} : { end }),
-    };
-    try {
-      return outcomeOf(await this.#host.session(row.session).deliver(command));
-    } catch {
-      return { kind: "failed" };
-    }
+    const { contentType } = this.#route;
+    return bring(this.#host, { ...row, source: this.#host.name, contentType }, piece, end);
   }
 
   /**
@@ -177,6 +163,44 @@ export class Courier {
       retryAtMs: now + RETRY_MS_MIN,
     });
   }
+}
+
+/** What a delivery says of its link. */
+export type Address = Pick<DeliverCommand, "source" | "contentType" | "link" | "format" | "start"> &
+  Pick<LinkRow, "session" | "sessionIncarnation">;
+
+/** Calls a session. Never throws. */
+export async function bring(
+  host: Pick<SubscriptionHost, "session">,
+  { session, sessionIncarnation, source, contentType, link, format, start }: Address,
+  { from, begin, to, bytes, ends, owner }: Piece,
+  end?: SourceEnd,
+): Promise<Outcome> {
+  const command: DeliverCommand = {
+    source,
+    link,
+    incarnation: sessionIncarnation,
+    format,
+    start,
+    from,
+    begin,
+    to,
+    bytes,
+    ends,
+    owner,
+    contentType,
+    ...(end === undefined ? {} : { end }),
+  };
+  try {
+    return outcomeOf(await host.session(session).deliver(command));
+  } catch {
+    return { kind: "failed" };
+  }
+}
+
+/** Calls that may be under way at once, by the bytes that each carries. */
+export function callsFor(bytes: number): number {
+  return Math.max(1, Math.min(CALLS_MAX, Math.floor(CALL_BYTES_MAX / Math.max(1, bytes))));
 }
 
 function outcomeOf(result: Result<DeliverFacts>): Outcome {

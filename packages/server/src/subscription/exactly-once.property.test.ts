@@ -13,6 +13,7 @@ const KINDS = [
   "crash",
   "ring",
   "retry",
+  "queue",
   ...Array.from({ length: 18 }, () => "release"),
 ] as const;
 
@@ -36,6 +37,7 @@ async function run(driver: FanOutDriver, seed: number, steps: number): Promise<v
     else if (kind === "toggle") driver.toggle(a, b);
     else if (kind === "retry") driver.retry(a);
     else if (kind === "crash") await driver.crash(a);
+    else if (kind === "queue") driver.queue(a, b);
     else if (kind === "ring") await driver.world.ringNext(driver.world.nowMs + 100_000);
     else await driver.release(a, b);
   }
@@ -54,6 +56,18 @@ it.each(["raw", "envelope"] as const)(
   },
   60_000,
 );
+
+it("so it does when rounds go in shards through a queue that loses, doubles and reorders them", async () => {
+  let shards = 0;
+  const property = fc.asyncProperty(fc.integer({ min: 1 }), async (seed) => {
+    const driver = new FanOutDriver({ sources: 2, sessions: 9 }, "raw", { shardedAbove: 2, shardSessions: 2 });
+    await run(driver, seed, 3_000);
+    expect(driver.faults()).toEqual([]);
+    shards += driver.world.calls.filter(({ method }) => method === "shardServed").length;
+  });
+  await assertProperty("exactly once, in shards", property, 12);
+  expect(shards).toBeGreaterThan(0);
+}, 60_000);
 
 it("so do 200 sessions of 50 sources", async () => {
   const property = fc.asyncProperty(fc.integer({ min: 1 }), async (seed) => {

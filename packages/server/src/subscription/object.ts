@@ -4,11 +4,13 @@ import type { Result } from "@durable-streams-cloudflare/protocol";
 import { DurableObject } from "cloudflare:workers";
 
 import { parseConfig } from "../config.ts";
-import { callAgain } from "../rpc/call-again.ts";
-import { detach } from "../rpc/detach.ts";
 import type {
   LinkCommand,
   LinkFacts,
+  ShardApi,
+  ShardFacts,
+  ShardFailure,
+  ShardRef,
   SessionApi,
   SourceApi,
   SourceNews,
@@ -17,44 +19,43 @@ import type {
 } from "../rpc/fan-out.ts";
 import { objectDatabase } from "../storage/database.ts";
 import { r2SegmentStore } from "../storage/segment-store.ts";
-import { within } from "../storage/within.ts";
 import { logFault } from "../telemetry/log.ts";
+import type { SubscriptionHost } from "./host.ts";
+import { SHARD_SESSIONS } from "./shards.ts";
+import { pause, sessionOf, sourceOf } from "./stubs.ts";
 import { Subscription } from "./subscription.ts";
-
-/** A session that has not answered by then is tried again later, so that it does not hold up the others. */
-const DELIVER_MS_MAX = 15_000;
-
-/** Any wait for the clock lets the event loop look at its sockets. */
-const PAUSE_MS = 1;
 
 export interface SubscriptionEnv {
   readonly SEGMENTS?: R2Bucket;
+  /** Takes the shards of large rounds; without it the object serves all followers itself. */
+  readonly FANOUT?: Queue<ShardRef>;
   readonly STREAMS: { getByName(name: string): SourceApi & SessionApi };
 }
 
-export class SubscriptionDO extends DurableObject<SubscriptionEnv> implements SubscriptionApi {
+export class SubscriptionDO extends DurableObject<SubscriptionEnv> implements SubscriptionApi, ShardApi {
   readonly #subscription: Subscription;
 
   constructor(context: DurableObjectState, env: SubscriptionEnv) {
     super(context, env);
     const { storage, id } = context;
     if (id.name === undefined) throw new Error("A subscription's object must be got by its source's name.");
-    const { logLevel } = parseConfig(env);
-    this.#subscription = new Subscription({
+    const { logLevel, fanOutQueueAbove } = parseConfig(env);
+    const host: SubscriptionHost = {
       database: objectDatabase(storage),
       name: id.name,
       segments: env.SEGMENTS && r2SegmentStore(env.SEGMENTS),
       stream: (name) => sourceOf(() => env.STREAMS.getByName(name)),
-      session: (name) => ({
-        deliver: async (command) => detach(await within(DELIVER_MS_MAX, env.STREAMS.getByName(name).deliver(command))),
-      }),
+      session: (name) => sessionOf(() => env.STREAMS.getByName(name)),
+      shards: env.FANOUT && queueOf(env.FANOUT),
       now: () => Date.now(),
-      pause: () => scheduler.wait(PAUSE_MS),
+      pause,
       sync: () => storage.sync(),
       purge: () => storage.deleteAll(),
       setAlarm: (atMs) => void storage.setAlarm(atMs),
       report: (message, error) => logFault(logLevel, message, error),
-    });
+    };
+    const limits = { shardedAbove: fanOutQueueAbove, shardSessions: SHARD_SESSIONS };
+    this.#subscription = new Subscription(host, limits);
   }
 
   link(command: LinkCommand): Promise<Result<LinkFacts>> {
@@ -69,16 +70,19 @@ export class SubscriptionDO extends DurableObject<SubscriptionEnv> implements Su
     return this.#subscription.notify(news);
   }
 
+  async shard(ref: ShardRef): Promise<ShardFacts | null> {
+    return this.#subscription.shard(ref);
+  }
+
+  async shardServed(ref: ShardRef, failures: readonly ShardFailure[]): Promise<void> {
+    this.#subscription.shardServed(ref, failures);
+  }
+
   override alarm(): Promise<void> {
     return this.#subscription.alarm();
   }
 }
 
-/** Each try gets a new stub: one that failed is of no more use. */
-function sourceOf(stubOf: () => SourceApi): SourceApi {
-  return {
-    follow: async (command) => detach(await callAgain(() => stubOf().follow(command))),
-    unfollow: (token) => stubOf().unfollow(token),
-    pull: async (command) => detach(await callAgain(() => stubOf().pull(command))),
-  };
+function queueOf(queue: Queue<ShardRef>): NonNullable<SubscriptionHost["shards"]> {
+  return { send: async (refs) => void (await queue.sendBatch(refs.map((body) => ({ body })))) };
 }

@@ -23,19 +23,22 @@ export interface Piece {
   readonly isLast: boolean;
 }
 
+/** Where the source is, and what it has in R2. */
+export type PagesHost = Pick<SubscriptionHost, "name" | "segments" | "stream">;
+
 /** Pages held at once. Links that keep up share one; each that has fallen behind may need another. */
 const PAGES_MAX = 4;
 /** Bytes of one page from R2, unless one append has more. */
 const COLD_PAGE_BYTES = 256 * 1024;
 
 export class Pages {
-  readonly #host: SubscriptionHost;
+  readonly #host: PagesHost;
   readonly #incarnation: number;
   /** By where they begin, oldest first. */
   readonly #pages = new Map<number, Promise<Result<Piece>>>();
 
   /** @param incarnation the source's. */
-  constructor(host: SubscriptionHost, incarnation: number) {
+  constructor(host: PagesHost, incarnation: number) {
     this.#host = host;
     this.#incarnation = incarnation;
   }

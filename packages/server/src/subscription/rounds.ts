@@ -8,10 +8,11 @@ import type { Result } from "@durable-streams-cloudflare/protocol";
 
 import { forEach } from "../rpc/for-each.ts";
 import { hasLinks, sessionsAfter, sessionsBehind, sessionsUpTo } from "../storage/link-rows.ts";
-import { Courier, type Route } from "./courier.ts";
+import { callsFor, Courier, CALLS_MAX, type Route } from "./courier.ts";
 import { SOURCE_GONE, type SubscriptionHost } from "./host.ts";
 import { Pace } from "./pace.ts";
 import { Pages, type Piece } from "./pages.ts";
+import type { Shards } from "./shards.ts";
 import { EVERYBODY, type SourceState } from "./source-state.ts";
 
 /** Deliveries of one turn, well below what one invocation may call. */
@@ -20,20 +21,19 @@ const TURN_DELIVERIES = 512;
 const TURN_DELIVERIES_BEHIND = 128;
 /** Sessions that are read at once, and delivered to before that is written down. */
 const BATCH_SESSIONS = 128;
-/** Calls under way at once, and bytes that they hold together. */
-const CALLS_MAX = 32;
-const CALL_BYTES_MAX = 8 * 1024 * 1024;
 /** Each of these may carry another page. */
 const CALLS_MAX_BEHIND = 4;
 
 export class Rounds {
   readonly #host: SubscriptionHost;
   readonly #source: SourceState;
+  readonly #shards: Shards;
   readonly #pace: Pace;
 
-  constructor(host: SubscriptionHost, source: SourceState) {
+  constructor(host: SubscriptionHost, source: SourceState, shards: Shards) {
     this.#host = host;
     this.#source = source;
+    this.#shards = shards;
     this.#pace = new Pace(host);
   }
 
@@ -43,9 +43,10 @@ export class Rounds {
     const { incarnation, endedIncarnation } = this.#source.row;
     if (endedIncarnation > 0) await this.#sayEnded(endedIncarnation);
     const pages = new Pages(this.#host, incarnation);
+    if (this.#shards.areOut) return this.#serveBehind(pages);
     const page = await this.#look(pages);
     if (page === undefined) return true;
-    const hasMore = await this.#goRound(pages, page);
+    const hasMore = (await this.#shards.send()) ?? (await this.#goRound(pages, page));
     return (await this.#serveBehind(pages)) || hasMore;
   }
 
@@ -83,8 +84,9 @@ export class Rounds {
       const sessions = sessionsAfter(this.#host.database, after, limit);
       after = sessions.length < limit ? EVERYBODY : (sessions.at(-1) ?? EVERYBODY);
       this.#source.claim(after);
-      await forEach(sessions, callsFor(page), (session) => courier.serve(session));
-      if (this.#source.beginnings !== beginnings) return true;
+      await forEach(sessions, callsFor(page.ok ? page.bytes.length : 0), (session) => courier.serve(session));
+      // The source has begun anew, or the queue has done the rest.
+      if (this.#source.beginnings !== beginnings || this.#source.row.round?.to !== round.to) return true;
       this.#source.reached(after, this.#host.now());
     }
     return true;
@@ -95,7 +97,8 @@ export class Rounds {
     const { database } = this.#host;
     const sessions = sessionsBehind(database, this.#host.now(), TURN_DELIVERIES_BEHIND);
     if (sessions.length === 0) return false;
-    const route = this.#routeOf(pages, TURN_DELIVERIES_BEHIND, (session) => this.#source.sharedPosition(session));
+    // A shard that is under way may be without them.
+    const route = this.#routeOf(pages, TURN_DELIVERIES_BEHIND, (session) => this.#source.claimedPosition(session));
     const courier = new Courier(this.#host, route);
     await forEach(sessions, CALLS_MAX_BEHIND, (session) => courier.serve(session));
     return route.left <= 0;
@@ -117,10 +120,4 @@ export class Rounds {
     const shared = (session: string): number => this.#source.sharedPosition(session);
     return { pages, pace: this.#pace, incarnation, contentType, shared, target, endedIncarnation, closedAt, left };
   }
-}
-
-/** Calls that may be under way at once, by the bytes that each carries. */
-function callsFor(piece: Result<Piece>): number {
-  const size = piece.ok ? piece.bytes.length : 0;
-  return Math.max(1, Math.min(CALLS_MAX, Math.floor(CALL_BYTES_MAX / Math.max(1, size))));
 }

@@ -4,14 +4,18 @@ import { expect, it } from "vitest";
 
 import { START_MS } from "../../test/support/stream-fixture.ts";
 import { settled } from "../../test/support/world.ts";
-import type { DeliverCommand, DeliverFacts, PullCommand, SourceApi } from "../rpc/fan-out.ts";
+import type { DeliverCommand, DeliverFacts, PullCommand, ShardRef, SourceApi } from "../rpc/fan-out.ts";
+import type { SubscriptionHost } from "./host.ts";
 import { BURST_MAX } from "./pace.ts";
+import { serveShard } from "./shard-courier.ts";
+import { SHARD_SESSIONS } from "./shards.ts";
 import { Subscription } from "./subscription.ts";
 
 const FOLLOWERS = 10_000;
 const APPEND_BYTES = 100;
 const TURN_DELIVERIES_MAX = 512 + 128;
 const CALLS_MAX = 32;
+const SHARDS_PER_SEND_MAX = 100;
 
 const NEVER = new Promise<never>(() => undefined);
 
@@ -71,6 +75,13 @@ function sourceOf(tail: () => number): SourceApi {
   };
 }
 
+async function followAll(subscription: Subscription): Promise<void> {
+  for (let index = 0; index < FOLLOWERS; index += 1) {
+    const link = { session: `p/s${index}`, sessionIncarnation: 1, sessionContentType: "text/plain", link: 2 } as const;
+    await subscription.link({ ...link, format: "raw", from: { kind: "now" }, untilMs: Infinity });
+  }
+}
+
 it(`one publish reaches ${FOLLOWERS} sessions in turns of bounded work, also when the object dies half-way`, async () => {
   const base = new FakeHost(() => undefined, START_MS, "p/source");
   const sessions = new Sessions();
@@ -79,7 +90,7 @@ it(`one publish reaches ${FOLLOWERS} sessions in turns of bounded work, also whe
   const boot = (): Subscription => {
     const own = (life = { isOver: false });
     sessions.sincePause = 0;
-    return new Subscription({
+    const host: SubscriptionHost = {
       name: base.name,
       database: base.database,
       segments: undefined,
@@ -102,13 +113,11 @@ it(`one publish reaches ${FOLLOWERS} sessions in turns of bounded work, also whe
       report: (_, error) => {
         throw error;
       },
-    });
+    };
+    return new Subscription(host, { shardedAbove: Infinity, shardSessions: SHARD_SESSIONS });
   };
   let subscription = boot();
-  for (let index = 0; index < FOLLOWERS; index += 1) {
-    const link = { session: `p/s${index}`, sessionIncarnation: 1, sessionContentType: "text/plain", link: 2 } as const;
-    await subscription.link({ ...link, format: "raw", from: { kind: "now" }, untilMs: Infinity });
-  }
+  await followAll(subscription);
   tail = APPEND_BYTES;
   const rowsBefore = base.database.rowsWritten;
   let hasDied = false;
@@ -137,4 +146,70 @@ it(`one publish reaches ${FOLLOWERS} sessions in turns of bounded work, also whe
   expect(sessions.calls).toBeGreaterThan(FOLLOWERS);
   expect(sessions.calls / FOLLOWERS).toBeLessThan(1.02);
   expect(rows / FOLLOWERS).toBeLessThan(0.02);
+});
+
+it(`through the queue it reaches ${FOLLOWERS} sessions in shards of bounded work, and the object calls none of them`, async () => {
+  const base = new FakeHost(() => undefined, START_MS, "p/source");
+  const sessions = new Sessions();
+  const queue: ShardRef[] = [];
+  const sends: number[] = [];
+  let tail = 0;
+  let pulls = 0;
+  const ports = {
+    segments: undefined,
+    stream: () => {
+      pulls += 1;
+      return sourceOf(() => tail);
+    },
+    now: () => base.nowMs,
+    pause: () => Promise.resolve(),
+  };
+  const subscription = new Subscription(
+    {
+      ...ports,
+      name: base.name,
+      database: base.database,
+      session: () => {
+        throw new Error("The object delivers by itself.");
+      },
+      shards: {
+        send: async (refs) => {
+          sends.push(refs.length);
+          queue.push(...refs);
+        },
+      },
+      sync: async () => undefined,
+      purge: () => base.purge(),
+      setAlarm: (atMs) => base.setAlarm(atMs),
+      report: (_, error) => {
+        throw error;
+      },
+    },
+    { shardedAbove: 512, shardSessions: SHARD_SESSIONS },
+  );
+  await followAll(subscription);
+  tail = APPEND_BYTES;
+  const rowsBefore = base.database.rowsWritten;
+  await subscription.alarm();
+  const shards = queue.length;
+  expect(shards).toBe(Math.ceil(FOLLOWERS / SHARD_SESSIONS));
+  expect(Math.max(...sends)).toBeLessThanOrEqual(SHARDS_PER_SEND_MAX);
+  const host = {
+    ...ports,
+    subscription: () => ({
+      shard: async (ref: ShardRef) => subscription.shard(ref),
+      shardServed: async (...served: Parameters<Subscription["shardServed"]>) => subscription.shardServed(...served),
+    }),
+    session: (name: string) => ({ deliver: (command: DeliverCommand) => sessions.deliver(name, command) }),
+  };
+  for (const ref of queue) {
+    const [calls, pullsBefore] = [sessions.calls, pulls];
+    await serveShard(host, ref);
+    expect(sessions.calls - calls).toBeLessThanOrEqual(SHARD_SESSIONS);
+    expect(pulls - pullsBefore).toBe(1);
+  }
+  expect(sessions.calls).toBe(FOLLOWERS);
+  expect([...sessions.taken.values()].every((bytes) => bytes === APPEND_BYTES)).toBe(true);
+  expect(sessions.underWayMost).toBeLessThanOrEqual(CALLS_MAX);
+  expect((base.database.rowsWritten - rowsBefore) / shards).toBeLessThan(1.1);
 });

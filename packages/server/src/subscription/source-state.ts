@@ -35,7 +35,7 @@ export class SourceState {
     if (this.#row !== undefined) return this.#row;
     const stored = hasLinkTables(this.#database) ? readSource(this.#database) : undefined;
     this.#row = stored ?? NEW_SOURCE;
-    this.#claimed = this.#row.round?.after ?? "";
+    this.#claimed = this.#row.round?.sent?.upTo ?? this.#row.round?.after ?? "";
     return this.#row;
   }
 
@@ -67,7 +67,15 @@ export class SourceState {
 
   /** Sessions up to this one are about to be served. */
   claim(session: string): void {
-    this.#claimed = session;
+    if (session > this.#claimed) this.#claimed = session;
+  }
+
+  /** Sessions up to this one are served from the queue. @param atMs since when. */
+  sendShards(upTo: string, atMs: number): void {
+    const { round } = this.row;
+    if (round === null) return;
+    this.claim(upTo);
+    this.write({ round: { ...round, sent: { upTo, atMs } } });
   }
 
   /** Sessions up to one have the round's page; everybody, and the round is over. */
@@ -75,10 +83,11 @@ export class SourceState {
     const { round } = this.row;
     if (round === null) return;
     const isEnd = session === EVERYBODY;
-    this.#claimed = isEnd ? "" : session;
+    const after = session > round.after ? session : round.after;
+    this.#claimed = isEnd ? "" : (round.sent?.upTo ?? after);
     this.write({
       activeAtMs,
-      ...(isEnd ? { position: round.to, round: null } : { round: { ...round, after: session } }),
+      ...(isEnd ? { position: round.to, round: null } : { round: { ...round, after } }),
     });
   }
 

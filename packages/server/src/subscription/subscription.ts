@@ -7,11 +7,20 @@
 
 import type { Result } from "@durable-streams-cloudflare/protocol";
 
-import type { LinkCommand, LinkFacts, SourceNews, UnlinkCommand } from "../rpc/fan-out.ts";
+import type {
+  LinkCommand,
+  LinkFacts,
+  ShardFacts,
+  ShardFailure,
+  ShardRef,
+  SourceNews,
+  UnlinkCommand,
+} from "../rpc/fan-out.ts";
 import { forgetUnwanted, hasLinks, hasLinkTables, nextRetryMs } from "../storage/link-rows.ts";
 import type { SubscriptionHost } from "./host.ts";
 import { Links } from "./links.ts";
 import { Rounds } from "./rounds.ts";
+import { Shards, type ShardLimits } from "./shards.ts";
 import { SourceState } from "./source-state.ts";
 
 /** A turn that came to nothing is repeated after this long. */
@@ -25,16 +34,18 @@ export class Subscription {
   readonly #host: SubscriptionHost;
   readonly #source: SourceState;
   readonly #links: Links;
+  readonly #shards: Shards;
   readonly #rounds: Rounds;
   #isRunning = false;
   /** There was news while a turn went on. */
   #hasNews = false;
 
-  constructor(host: SubscriptionHost) {
+  constructor(host: SubscriptionHost, limits: ShardLimits) {
     this.#host = host;
     this.#source = new SourceState(host.database);
     this.#links = new Links(host, this.#source, () => this.#wake());
-    this.#rounds = new Rounds(host, this.#source);
+    this.#shards = new Shards(host, this.#source, () => this.#wake(), limits);
+    this.#rounds = new Rounds(host, this.#source, this.#shards);
   }
 
   /** Begins a link. May be repeated: the first time counts. */
@@ -52,6 +63,16 @@ export class Subscription {
     if (!hasLinkTables(this.#host.database)) return null;
     if (!this.#isKnown(news) && hasLinks(this.#host.database)) this.#wake();
     return this.#source.row.token;
+  }
+
+  /** Whom a shard is to be brought to; `null`: it is not wanted any more. */
+  shard(ref: ShardRef): ShardFacts | null {
+    return hasLinkTables(this.#host.database) ? this.#shards.factsOf(ref) : null;
+  }
+
+  /** A shard has been served, but for some. */
+  shardServed(ref: ShardRef, failures: readonly ShardFailure[]): void {
+    if (hasLinkTables(this.#host.database)) this.#shards.served(ref, failures);
   }
 
   /** One turn of deliveries. Set again before it works, should this object die meanwhile. */
@@ -75,6 +96,8 @@ export class Subscription {
   /** Whether all links that keep up have this already. */
   #isKnown(news: SourceNews | null): boolean {
     const { incarnation, position, round, closedAt } = this.#source.row;
+    // When the shards have been served, it looks by itself.
+    if (news !== null && this.#shards.areOut) return true;
     if (news === null || round !== null || this.#isRunning) return false;
     return news.incarnation === incarnation && news.tail === position && news.closed === (closedAt !== null);
   }
@@ -87,7 +110,8 @@ export class Subscription {
     const silenceMs = Math.max(0, now - this.#source.row.activeAtMs);
     const watchMs = Math.min(Math.max(silenceMs * WATCH_GROWTH, WATCH_MS_MIN), WATCH_MS_MAX);
     const retryAtMs = nextRetryMs(this.#host.database) ?? Infinity;
-    this.#host.setAlarm(hasMore ? now : Math.min(Math.max(retryAtMs, now), now + watchMs));
+    const nextAtMs = Math.min(retryAtMs, this.#shards.dueAtMs ?? Infinity);
+    this.#host.setAlarm(hasMore ? now : Math.min(Math.max(nextAtMs, now), now + watchMs));
   }
 
   /** Nobody follows any more: the source need not tell of news, and nothing is kept. */

@@ -2,6 +2,7 @@ import type { Result } from "@durable-streams-cloudflare/protocol";
 import { FanOutLedger, utf8 } from "@durable-streams-cloudflare/testkit";
 
 import type { LinkFormat, SubscribeFacts } from "../../src/rpc/fan-out.ts";
+import type { ShardLimits } from "../../src/subscription/shards.ts";
 import { FanOutWorld } from "./fan-out-world.ts";
 import { createOf } from "./stream-fixture.ts";
 import { ignoreLost, Lost, settled, type Fate } from "./world.ts";
@@ -15,7 +16,7 @@ type Pending = () => Promise<void>;
 
 /** Clients that publish, subscribe and unsubscribe while anything may go wrong, and the ledger of what they were told. */
 export class FanOutDriver {
-  readonly world = new FanOutWorld();
+  readonly world: FanOutWorld;
   readonly ledger = new FanOutLedger();
   readonly sources: readonly string[];
   readonly sessions: readonly string[];
@@ -26,7 +27,12 @@ export class FanOutDriver {
   readonly #pending = new Map<string, Pending>();
   #messages = 0;
 
-  constructor(counts: { readonly sources: number; readonly sessions: number }, format: LinkFormat) {
+  constructor(
+    counts: { readonly sources: number; readonly sessions: number },
+    format: LinkFormat,
+    shards?: ShardLimits,
+  ) {
+    this.world = new FanOutWorld(shards === undefined ? {} : { shards });
     this.sources = Array.from({ length: counts.sources }, (_, index) => `p/source-${index}`);
     this.sessions = Array.from({ length: counts.sessions }, (_, index) => `p/session-${index}`);
     this.#format = format;
@@ -97,6 +103,17 @@ export class FanOutDriver {
     await this.world.release(at, pick(FATES, fate));
   }
 
+  /** The queue brings a message, in any order; or it loses one, or brings it and will bring it again. */
+  queue(at: number, fate: number): void {
+    const { queue } = this.world;
+    if (queue.length === 0) return;
+    if (fate % 8 === 0) queue.splice(at % queue.length, 1);
+    else {
+      if (fate % 8 === 1) queue.push(pick(queue, at));
+      this.#run(`queue ${at} ${fate}`, () => this.world.bring(at));
+    }
+  }
+
   async crash(at: number): Promise<void> {
     this.world.crash(pick(this.world.keys, at));
     await settled();
@@ -113,6 +130,7 @@ export class FanOutDriver {
   /** Nothing goes wrong any more, every question is answered, and time goes on until all has arrived. */
   async settle(): Promise<void> {
     await this.world.releaseAll();
+    while (this.world.queue.length > 0) await this.world.bring(0);
     for (let rounds = 0; this.#pending.size > 0 || this.#busy.size > 0; rounds += 1) {
       if (rounds > 1_000) throw new Error(`Never answered: ${[...this.#pending.keys(), ...this.#busy].join("; ")}`);
       this.retry(0);

@@ -3,24 +3,36 @@ import { concatBytes, textOf } from "@durable-streams-cloudflare/testkit";
 import type { FakeSegmentStore } from "@durable-streams-cloudflare/testkit/node-host";
 
 import { Estuary } from "../../src/estuary/estuary.ts";
-import type { SubscriptionApi } from "../../src/rpc/fan-out.ts";
+import type { ShardRef, SubscriptionApi } from "../../src/rpc/fan-out.ts";
 import type { StreamHost } from "../../src/stream/host.ts";
 import { Stream, type StreamLimits } from "../../src/stream/stream.ts";
+import type { SubscriptionHost } from "../../src/subscription/host.ts";
+import { serveShard, type ShardHost } from "../../src/subscription/shard-courier.ts";
+import type { ShardLimits } from "../../src/subscription/shards.ts";
 import { Subscription } from "../../src/subscription/subscription.ts";
 import { LIMITS } from "./stream-fixture.ts";
-import { World, type Doer, type OwnPorts } from "./world.ts";
+import { ignoreLost, World, type Doer, type OwnPorts } from "./world.ts";
 
 /** One object: what it is, and of what name. */
 type Key = `${"stream" | "subscription" | "estuary"}:${string}`;
 
 type Core = Stream | Subscription | Estuary;
 
+const NO_SHARDS: ShardLimits = { shardedAbove: Infinity, shardSessions: 1 };
+
+type FanOutOptions = Partial<StreamLimits> & { readonly segments?: FakeSegmentStore; readonly shards?: ShardLimits };
+
 /** Streams, subscriptions and estuaries in one process. */
 export class FanOutWorld extends World<Core, Key> {
   readonly #limits: StreamLimits;
+  readonly #shards: ShardLimits | undefined;
+  /** Messages that the queue has taken and not yet brought. */
+  readonly queue: ShardRef[] = [];
 
-  constructor({ segments, ...limits }: Partial<StreamLimits> & { readonly segments?: FakeSegmentStore } = {}) {
+  /** @param options `shards`: there is a queue, and it takes rounds above these limits. */
+  constructor({ segments, shards, ...limits }: FanOutOptions = {}) {
     super(segments);
+    this.#shards = shards;
     this.#limits = { ...LIMITS, ...limits };
   }
 
@@ -51,16 +63,38 @@ export class FanOutWorld extends World<Core, Key> {
     return textOf(concatBytes(pieces));
   }
 
+  /** The queue brings one of its messages to a Worker; as often as it takes. */
+  async bring(index: number): Promise<void> {
+    const [ref] = this.queue.splice(index % Math.max(1, this.queue.length), 1);
+    if (ref === undefined) return;
+    const worker = { isOver: false };
+    const stream = <Api extends object>(name: string): Api => this.#wire<Api>(worker, `stream:${name}`);
+    const host: ShardHost = {
+      segments: this.segments,
+      subscription: (source) => this.#wire(worker, `subscription:${source}`),
+      stream,
+      session: stream,
+      now: () => this.nowMs,
+      pause: () => Promise.resolve(),
+    };
+    await serveShard(host, ref).catch((error: unknown) => {
+      ignoreLost(error);
+      this.queue.push(ref);
+    });
+  }
+
   protected override boot(key: Key, own: OwnPorts, doer: Doer): Core {
     const wire = <Api extends object>(to: Key): Api => this.#wire<Api>(doer, to);
     const { name } = own;
     if (key.startsWith("subscription:")) {
-      return new Subscription({
+      const host: SubscriptionHost = {
         ...own,
         stream: (to) => wire(`stream:${to}`),
         session: (to) => wire(`stream:${to}`),
+        shards: this.#shards && { send: (refs) => this.#enqueue(refs) },
         pause: () => Promise.resolve(),
-      });
+      };
+      return new Subscription(host, this.#shards ?? NO_SHARDS);
     }
     if (key.startsWith("estuary:")) {
       return new Estuary({
@@ -75,20 +109,28 @@ export class FanOutWorld extends World<Core, Key> {
     return new Stream({ ...own, peer: (to) => wire(`stream:${to}`), notifyFollowers }, this.#limits);
   }
 
+  async #enqueue(refs: readonly ShardRef[]): Promise<void> {
+    await this.passed("send");
+    this.queue.push(...refs);
+  }
+
   /** Another object, as one object sees it. */
   #wire<Api extends object>(from: Doer, to: Key): Api {
     return new Proxy({} as Api, {
-      get: (_, method) => (command: unknown) => this.call(from, to, String(method), methodOf(String(method), command)),
+      get:
+        (_, method) =>
+        (...command: unknown[]) =>
+          this.call(from, to, String(method), methodOf(String(method), command)),
     });
   }
 }
 
 /** Invokes a method of an object, or of a stream's part for the fan-out, with a copy of the command. */
-function methodOf(method: string, command: unknown): (core: Core) => unknown {
+function methodOf(method: string, command: readonly unknown[]): (core: Core) => unknown {
   const message = structuredClone(command);
   return (core) => {
     const owner = core instanceof Stream && method in core.fanOut ? core.fanOut : core;
-    return (owner as unknown as Record<string, (command: unknown) => unknown>)[method]?.(message);
+    return (owner as unknown as Record<string, (...command: unknown[]) => unknown>)[method]?.(...message);
   };
 }
 

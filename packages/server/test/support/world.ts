@@ -49,7 +49,7 @@ export abstract class World<Core extends { alarm(): Promise<void> }, Key extends
   /** Where the streams' cold segments go, if they have any. */
   readonly segments: FakeSegmentStore | undefined;
   /** Messages between objects so far, by method. */
-  readonly calls: { readonly to: Key | "R2"; readonly method: string }[] = [];
+  readonly calls: { readonly to: Key | "R2" | "queue"; readonly method: string }[] = [];
   readonly #hosts = new Map<Key, Host>();
   readonly #lives = new Map<Key, Life<Core>>();
   readonly #held: ((fate: Fate) => void)[] = [];
@@ -172,6 +172,12 @@ export abstract class World<Core extends { alarm(): Promise<void> }, Key extends
 
   protected core(key: Key): Core {
     return this.#life(key).core;
+  }
+
+  /** Something that may get lost on its way out, but is not a call. */
+  protected async passed(method: string): Promise<void> {
+    this.calls.push({ to: "queue", method });
+    if ((await this.#fate()) === "lost") throw new Lost("It was lost.");
   }
 
   /** One object calls another: a message there, and one back. */

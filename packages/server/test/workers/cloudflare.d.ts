@@ -2,12 +2,13 @@
 declare namespace Cloudflare {
   interface GlobalProps {
     mainModule: typeof import("../../src/worker.ts");
-    durableNamespaces: "StreamDO" | "ProjectDO";
+    durableNamespaces: "StreamDO" | "ProjectDO" | "SubscriptionDO";
   }
   interface Env {
     SEGMENTS: R2Bucket;
     STREAMS: DurableObjectNamespace<import("../../src/worker.ts").StreamDO>;
     PROJECTS: DurableObjectNamespace<import("../../src/worker.ts").ProjectDO>;
+    SUBSCRIPTIONS: DurableObjectNamespace<import("../../src/worker.ts").SubscriptionDO>;
     REGISTRY: KVNamespace;
     RATE_LIMITER: RateLimit;
   }

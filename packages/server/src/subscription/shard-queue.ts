@@ -1,0 +1,37 @@
+/** The Worker's end of the queue of shards. */
+
+import type { SessionApi, ShardApi, ShardRef, SourceApi } from "../rpc/fan-out.ts";
+import { r2SegmentStore } from "../storage/segment-store.ts";
+import { serveShard, type ShardHost } from "./shard-courier.ts";
+import { pause, sessionOf, sourceOf, subscriptionOf } from "./stubs.ts";
+
+/** A shard that could not be served comes again after this long. */
+const RETRY_SECONDS = 2;
+
+export interface ShardEnv {
+  readonly SEGMENTS?: R2Bucket;
+  readonly STREAMS: { getByName(name: string): SourceApi & SessionApi };
+  readonly SUBSCRIPTIONS?: { getByName(source: string): ShardApi };
+}
+
+/** Serves one shard after the other. Never throws: each is acknowledged or brought again by itself. */
+export async function serveShards(batch: MessageBatch, env: ShardEnv): Promise<void> {
+  const { SUBSCRIPTIONS } = env;
+  if (SUBSCRIPTIONS === undefined) return;
+  const host: ShardHost = {
+    segments: env.SEGMENTS && r2SegmentStore(env.SEGMENTS),
+    subscription: (source) => subscriptionOf(() => SUBSCRIPTIONS.getByName(source)),
+    stream: (name) => sourceOf(() => env.STREAMS.getByName(name)),
+    session: (name) => sessionOf(() => env.STREAMS.getByName(name)),
+    now: () => Date.now(),
+    pause,
+  };
+  for (const message of batch.messages) {
+    try {
+      await serveShard(host, message.body as ShardRef);
+      message.ack();
+    } catch {
+      message.retry({ delaySeconds: RETRY_SECONDS });
+    }
+  }
+}

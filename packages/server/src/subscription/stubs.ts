@@ -1,0 +1,39 @@
+/** Other objects, as those who deliver call them. */
+
+import { callAgain } from "../rpc/call-again.ts";
+import { detach } from "../rpc/detach.ts";
+import type { SessionApi, ShardApi, SourceApi } from "../rpc/fan-out.ts";
+import { within } from "../storage/within.ts";
+
+/** A session that has not answered by then is tried again later, so that it does not hold up the others. */
+const DELIVER_MS_MAX = 15_000;
+/** Any wait for the clock lets the event loop look at its sockets. */
+const PAUSE_MS = 1;
+
+/** Each try gets a new stub: one that failed is of no more use. */
+export function sourceOf(stubOf: () => SourceApi): SourceApi {
+  return {
+    follow: async (command) => detach(await callAgain(() => stubOf().follow(command))),
+    unfollow: (token) => stubOf().unfollow(token),
+    pull: async (command) => detach(await callAgain(() => stubOf().pull(command))),
+  };
+}
+
+export function sessionOf(stubOf: () => SessionApi): SessionApi {
+  return { deliver: async (command) => detach(await within(DELIVER_MS_MAX, stubOf().deliver(command))) };
+}
+
+export function subscriptionOf(stubOf: () => ShardApi): ShardApi {
+  return {
+    shard: async (ref) => {
+      const facts = await stubOf().shard(ref);
+      return facts === null ? null : detach(facts);
+    },
+    shardServed: (ref, failures) => stubOf().shardServed(ref, failures),
+  };
+}
+
+/** Resolves a moment later, when others have had their turn. */
+export function pause(): Promise<void> {
+  return scheduler.wait(PAUSE_MS);
+}
