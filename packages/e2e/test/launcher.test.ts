@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { request, type ClientRequest, type IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 import { startServer, type ServerProcess } from "@durable-streams-cloudflare/testkit/server-process";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 
 const LAUNCHER = fileURLToPath(new URL("../../local/src/main.ts", import.meta.url));
 
@@ -94,8 +94,23 @@ describe("what was acknowledged is there after", () => {
     await create(first.url);
     await append(first.url, { n: 1 });
     expect(await first.stop()).toBe(0);
+    expect(readdirSync(join(dataDir, "tmp"))).not.toContain("control");
     const second = await start();
     expect(await read(second.url)).toEqual([{ n: 1 }]);
+  });
+
+  it("a power cut, in a copy of the data directory", async () => {
+    const server = await start();
+    await create(server.url);
+    await append(server.url, "copied");
+    await server.kill9();
+    const copy = `${dataDir}-copy`;
+    onTestFinished(() => rmSync(copy, { recursive: true, force: true }));
+    // A Unix socket is nothing to copy.
+    cpSync(dataDir, copy, { recursive: true, filter: (path) => !statSync(path).isSocket() });
+    const restored = await startServer({ dataDir: copy });
+    servers.push(restored);
+    expect(await read(restored.url)).toEqual(["copied"]);
   });
 
   it("a crash of workerd, on the same port", async () => {

@@ -66,6 +66,7 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
       await endLiveReads(control).catch(() => undefined); // It is gone already, or was not there yet.
       await drain(options.dataDir, drainMs);
       await miniflare.dispose();
+      rmSync(control, { force: true }); // What is in the directory then can be copied by every tool.
     },
   };
 }
