@@ -16,14 +16,19 @@ const ABOUT = "A change that the test is about.";
 interface Manifest {
   readonly version: string;
   readonly private?: boolean;
+  readonly repository?: { readonly url: string; readonly directory: string };
 }
 
-/** The versions of all packages that are published, or of all others. */
-function versionsIn(tree: string, published: boolean): string[] {
+/** All packages that are published, or all others. */
+function manifestsIn(tree: string, published: boolean): Manifest[] {
   const manifests = readdirSync(join(tree, "packages")).map(
     (folder) => JSON.parse(readFileSync(join(tree, "packages", folder, "package.json"), "utf8")) as Manifest,
   );
-  return manifests.filter((manifest) => (manifest.private !== true) === published).map(({ version }) => version);
+  return manifests.filter((manifest) => (manifest.private !== true) === published);
+}
+
+function versionsIn(tree: string, published: boolean): string[] {
+  return manifestsIn(tree, published).map(({ version }) => version);
 }
 
 beforeAll(() => {
@@ -69,4 +74,14 @@ it("the template of the Deploy button is to install what is about to be publishe
     dependencies: Record<string, string>;
   };
   expect(dependencies).toEqual({ "@durable-streams-cloudflare/server": `^${versionsIn(copy, true)[0]}` });
+});
+
+it("what is published names the repository that the workflow runs in, and nothing else does", () => {
+  const env = { ...process.env, GITHUB_SERVER_URL: "https://github.com", GITHUB_REPOSITORY: "somebody/streams" };
+  execFileSync(process.execPath, [join(root, "scripts/name-repository.ts")], { cwd: copy, env });
+  for (const { repository } of manifestsIn(copy, true)) {
+    expect(repository?.url).toBe("git+https://github.com/somebody/streams.git");
+    expect(repository?.directory).toMatch(/^packages\/\w+$/);
+  }
+  expect(manifestsIn(copy, false).map(({ repository }) => repository)).not.toContainEqual(expect.anything());
 });
