@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 
 import { EXIT } from "../failure.ts";
 import { runCaptured } from "../testing/captured-io.ts";
@@ -12,4 +12,17 @@ it("is in the help, and takes its flags after its name", async () => {
 
 it.each(["20.19.0", "22.12.9"])("needs a newer Node.js than %s", async (version) => {
   await expect(runServer([], version)).rejects.toThrow("Node.js 22.13");
+});
+
+describe("where the runtime could not be installed", () => {
+  const failing = (code: string) => () => Promise.reject(Object.assign(new Error("broken"), { code }));
+
+  it("says so, and how to get it", async () => {
+    const running = runServer([], "24.0.0", failing("ERR_MODULE_NOT_FOUND"));
+    await expect(running).rejects.toMatchObject({ code: "serve-not-installed", fix: expect.stringContaining("npm ") });
+  });
+
+  it("takes no other failure for that", async () => {
+    await expect(runServer([], "24.0.0", failing("ERR_OTHER"))).rejects.toThrow("broken");
+  });
 });

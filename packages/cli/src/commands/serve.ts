@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 
-import { usageError } from "../failure.ts";
+import { CliError, usageError } from "../failure.ts";
 
 export const SERVE = "serve";
 
@@ -20,8 +20,15 @@ export function serveCommand(program: Command): void {
     });
 }
 
-/** Starts the server, which then ends this process itself. */
-export async function runServer(argv: readonly string[], version = process.versions.node): Promise<void> {
+/**
+ * Starts the server, which then ends this process itself.
+ * @throws CliError where it cannot run.
+ */
+export async function runServer(
+  argv: readonly string[],
+  version = process.versions.node,
+  load = () => import("@durable-streams-cloudflare/local"),
+): Promise<void> {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   const [majorMin, minorMin] = NODE_VERSION_MIN;
   if (major < majorMin || (major === majorMin && minor < minorMin)) {
@@ -30,6 +37,19 @@ export async function runServer(argv: readonly string[], version = process.versi
       "install a newer Node.js: https://nodejs.org",
     );
   }
-  const { serve } = await import("@durable-streams-cloudflare/local");
+  const { serve } = await load().catch((cause: unknown) => {
+    throw notInstalled(cause);
+  });
   await serve(argv, `durable-streams ${SERVE}`);
+}
+
+/** The runtime is an optional dependency: the other commands work where it does not. */
+function notInstalled(cause: unknown): unknown {
+  if (!(cause instanceof Error && "code" in cause && cause.code === "ERR_MODULE_NOT_FOUND")) return cause;
+  return new CliError("The server is not installed.", {
+    code: "serve-not-installed",
+    why: "It was left out, or has no build for this system: it runs on Linux with glibc, and on macOS.",
+    fix: "npm install --global --include=optional @durable-streams-cloudflare/cli",
+    cause,
+  });
 }
