@@ -9,6 +9,23 @@ export const ENTER = "\r";
 export const CTRL_C = "\u0003";
 export const DOWN = "\u001b[B";
 
+/** Of `durable-streams setup`, in their order. */
+export const WIZARD_QUESTIONS = [
+  "Name of the Worker",
+  "What to deploy",
+  "Account",
+  "Move the older part",
+  "Name of the R2 bucket",
+  "Title of the KV namespace",
+  "Where the bucket is",
+  "A queue for messages",
+  "Name of the queue",
+  "Workers Caching?",
+  "Domain of the account's",
+  "Name of the first project",
+  "Go on?",
+];
+
 export interface Terminal {
   /** Waits until the screen has shown this since the last key. @throws Error with what it has shown, when it does not. */
   see(text: string): Promise<void>;

@@ -6,26 +6,9 @@ import { fileURLToPath } from "node:url";
 import { makeFakeAccount, type FakeAccount } from "@durable-streams-cloudflare/cli/testing/fake-account";
 import { beforeEach, expect, it, onTestFinished } from "vitest";
 
-import { CTRL_C, DOWN, ENTER, openTerminal, type Terminal } from "../src/terminal.ts";
+import { CTRL_C, DOWN, ENTER, openTerminal, WIZARD_QUESTIONS, type Terminal } from "../src/terminal.ts";
 
 const MAIN = fileURLToPath(new URL("../../cli/src/main.ts", import.meta.url));
-
-/** In their order. */
-const QUESTIONS = [
-  "Name of the Worker",
-  "What to deploy",
-  "Account",
-  "Move the older part",
-  "Name of the R2 bucket",
-  "Title of the KV namespace",
-  "Where the bucket is",
-  "A queue for messages",
-  "Name of the queue",
-  "Workers Caching?",
-  "Domain of the account's",
-  "Name of the first project",
-  "Go on?",
-];
 
 let account: FakeAccount;
 
@@ -51,7 +34,7 @@ it("asks, shows the plan, and carries it out", async () => {
     "Workers Caching?": "y",
     "Name of the first project": "-two\r",
   };
-  for (const question of QUESTIONS) {
+  for (const question of WIZARD_QUESTIONS) {
     await terminal.see(question);
     terminal.type(keys[question] ?? ENTER);
   }
@@ -74,9 +57,9 @@ it("tells what is wrong with an answer, and asks again", async () => {
   expect(await terminal.exitCode).toBe(130);
 });
 
-it.each(QUESTIONS)("cancelled at %j, has changed nothing", async (last) => {
+it.each(WIZARD_QUESTIONS)("cancelled at %j, has changed nothing", async (last) => {
   const terminal = startWizard();
-  for (const question of QUESTIONS) {
+  for (const question of WIZARD_QUESTIONS) {
     await terminal.see(question);
     if (question === last) break;
     terminal.type(ENTER);
