@@ -2,6 +2,8 @@
 
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
+import { concatBytes } from "../storage/bytes.ts";
+
 type Bytes = Uint8Array<ArrayBuffer>;
 type Read = Result<{ bytes: Bytes }>;
 
@@ -67,7 +69,7 @@ async function readAll(
   let size = 0;
   for (;;) {
     const { done, value } = await reader.read();
-    if (done) return { ok: true, bytes: join(pieces, size) };
+    if (done) return { ok: true, bytes: concatBytes(pieces) };
     size += value.length;
     if (size > bytesMax) {
       pieces.length = 0;
@@ -91,16 +93,6 @@ async function discard(reader: ReadableStreamDefaultReader<Uint8Array>, bytesMax
   }
   // Not awaited: a sender that never stops must not hold up the answer.
   void reader.cancel().catch(() => undefined);
-}
-
-function join(pieces: readonly Uint8Array[], size: number): Bytes {
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }
 
 function refuseTooLarge(bytesMax: number): Refusal {

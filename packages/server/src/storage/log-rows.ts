@@ -8,6 +8,7 @@
  * table, so a table begins and ends where an append does.
  */
 
+import { concatBytes } from "./bytes.ts";
 import { decodeNotes, encodeNotes, type CommitNotes } from "./commit-notes.ts";
 import type { Database } from "./database.ts";
 
@@ -150,15 +151,13 @@ export function readRows(
                WHERE position >= (SELECT max(position) FROM ${table} WHERE position <= ?) AND position < ?
                ORDER BY position`;
   const pieces: Uint8Array<ArrayBuffer>[] = [];
-  let size = 0;
   for (const row of database.all<ByteColumns>(sql, from, Math.min(to, from + bytesMax))) {
     const start = Math.max(0, from - row.position);
     const end = Math.min(row.bytes.byteLength, to - row.position);
     if (end <= start) continue;
     pieces.push(new Uint8Array(row.bytes, start, end - start));
-    size += end - start;
   }
-  return concat(pieces, size);
+  return concat(pieces);
 }
 
 /** Where each append of a row ends that does not go on in the next one. */
@@ -166,17 +165,11 @@ export function endsOf(row: LogRowNotes): readonly number[] {
   return row.notes.ends?.map((end) => row.position + end) ?? [row.position + row.size];
 }
 
-function concat(pieces: readonly Uint8Array<ArrayBuffer>[], size: number): Uint8Array<ArrayBuffer> {
+function concat(pieces: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
   const [only] = pieces;
   // A view of a part would drag its whole buffer along over RPC.
   if (pieces.length === 1 && only !== undefined && only.length === only.buffer.byteLength) return only;
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
+  return concatBytes(pieces);
 }
 
 function toNotes(row: NotesColumns): LogRowNotes {

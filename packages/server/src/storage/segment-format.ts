@@ -11,6 +11,8 @@
  * rows always give the same bytes. Nothing here is ever given a new meaning: another layout is another version.
  */
 
+import { concatBytes } from "./bytes.ts";
+
 type Bytes = Uint8Array<ArrayBuffer>;
 
 const VERSION = 1;
@@ -129,7 +131,7 @@ export class SegmentEncoder {
     view.setBigUint64(indexBytes + 8, BigInt(segmentSize(this.#entries)));
     view.setBigUint64(indexBytes + 16, BigInt(this.#entries.length));
     const signed = bytes.subarray(0, indexBytes + FOOTER_BYTES - DIGEST_BYTES);
-    bytes.set(await sha256(concat(this.header(), signed)), signed.length);
+    bytes.set(await sha256(concatBytes([this.header(), signed])), signed.length);
     return bytes;
   }
 }
@@ -180,11 +182,4 @@ function viewOf(bytes: Bytes): DataView {
 
 async function sha256(bytes: Bytes): Promise<Bytes> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-}
-
-function concat(a: Bytes, b: Bytes): Bytes {
-  const whole = new Uint8Array(a.length + b.length);
-  whole.set(a);
-  whole.set(b, a.length);
-  return whole;
 }

@@ -2,6 +2,7 @@
 
 import type { ProducerClaim, Result } from "@durable-streams-cloudflare/protocol";
 
+import { concatBytes } from "../storage/bytes.ts";
 import type { CommitNotes } from "../storage/commit-notes.ts";
 import type { Database } from "../storage/database.ts";
 import { admit, draftOf, type Draft, type Room } from "./admission.ts";
@@ -35,7 +36,7 @@ export function appendBatch(
   });
   if (admitted.length === 0) return { results };
   const position = state.tail;
-  const bytes = joinBytes(admitted, draft.tail - position);
+  const bytes = joinBytes(admitted);
   const notes = notesOf(draft, admitted);
   database.transaction(() => state.log.insertCommit(position, bytes, notes, nowMs));
   const commit = { position, size: bytes.length, committedAtMs: nowMs, notes };
@@ -66,14 +67,7 @@ function endsOf(admitted: readonly AppendCommand[]): number[] {
   return admitted.map(({ bytes }) => (end += bytes.length));
 }
 
-function joinBytes(admitted: readonly AppendCommand[], size: number): Uint8Array<ArrayBuffer> {
+function joinBytes(admitted: readonly AppendCommand[]): Uint8Array<ArrayBuffer> {
   const [only] = admitted;
-  if (admitted.length === 1 && only !== undefined) return only.bytes;
-  const joined = new Uint8Array(size);
-  let at = 0;
-  for (const { bytes } of admitted) {
-    joined.set(bytes, at);
-    at += bytes.length;
-  }
-  return joined;
+  return admitted.length === 1 && only !== undefined ? only.bytes : concatBytes(admitted.map(({ bytes }) => bytes));
 }

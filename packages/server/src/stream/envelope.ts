@@ -12,6 +12,7 @@
 import { formatOffset, framingOf, isTextual } from "@durable-streams-cloudflare/protocol";
 
 import type { SourceEnd } from "../rpc/fan-out.ts";
+import { concatBytes } from "../storage/bytes.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -43,12 +44,12 @@ export function toEnvelopes({ source, contentType, owner, begin, bytes, ends }: 
     } else pieces.push(encoder.encode(`${head},${dataOf(append, contentType)}},`));
     start = end;
   }
-  return joined(pieces);
+  return concatBytes(pieces);
 }
 
 /** A message that says what has become of the source. */
 export function toControlEnvelope(source: string, offset: string, control: SourceEnd | "trimmed"): Bytes {
-  return joined([new TextEncoder().encode(`${JSON.stringify({ source, offset, control })},`)]);
+  return concatBytes([new TextEncoder().encode(`${JSON.stringify({ source, offset, control })},`)]);
 }
 
 /** Text that is none (appends may be cut inside a character) goes as bytes do. */
@@ -76,13 +77,3 @@ function toBase64(bytes: Bytes): string {
 
 /** A multiple of three, so that portions join without padding between them. */
 const BASE64_PORTION_BYTES = 3 * 8_192;
-
-export function joined(pieces: readonly Uint8Array[]): Bytes {
-  const whole = new Uint8Array(pieces.reduce((size, { length }) => size + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
-}

@@ -3,8 +3,9 @@
 import { formatOffset, mediaType, refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
 import type { DeliverCommand, DeliverFacts, OpenSessionCommand, SessionFacts } from "../rpc/fan-out.ts";
+import { concatBytes } from "../storage/bytes.ts";
 import type { AppendCommand, AppendFacts } from "./commands.ts";
-import { joined, toControlEnvelope, toEnvelopes } from "./envelope.ts";
+import { toControlEnvelope, toEnvelopes } from "./envelope.ts";
 import { stateDeadlineMs, type StreamState } from "./state.ts";
 
 /** The append that a delivery makes. How far the source got goes into its row, as the state of a producer does. */
@@ -53,5 +54,5 @@ function bytesOf(command: DeliverCommand): DeliverCommand["bytes"] {
   const pieces = [toEnvelopes({ ...command, source })];
   if (begin > from) pieces.unshift(toControlEnvelope(source, formatOffset(owner, begin), "trimmed"));
   if (end !== undefined) pieces.push(toControlEnvelope(source, formatOffset(owner, to), end));
-  return joined(pieces);
+  return concatBytes(pieces);
 }

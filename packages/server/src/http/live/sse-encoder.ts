@@ -12,6 +12,7 @@ import {
   type Lineage,
 } from "@durable-streams-cloudflare/protocol";
 
+import { concatBytes } from "../../storage/bytes.ts";
 import { toBody } from "../codec/payload.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -140,9 +141,5 @@ function characterLength(firstByte: number): number {
 }
 
 function joined(a: Bytes, b: Bytes): Bytes {
-  if (a.length === 0) return b;
-  const whole = new Uint8Array(a.length + b.length);
-  whole.set(a);
-  whole.set(b, a.length);
-  return whole;
+  return a.length === 0 ? b : concatBytes([a, b]);
 }
