@@ -1,16 +1,12 @@
-import { KEEP_ALL, type OffsetRef } from "@durable-streams-cloudflare/protocol";
+import { KEEP_ALL } from "@durable-streams-cloudflare/protocol";
 import { textOf, utf8 } from "@durable-streams-cloudflare/testkit";
 import { beforeEach, describe, expect, it } from "vitest";
 
+import { clientsOf, SESSION, START, TTL_SECONDS } from "../../test/support/fan-out-clients.ts";
 import { factsOf, FanOutWorld } from "../../test/support/fan-out-world.ts";
 import { appendOf, createOf } from "../../test/support/stream-fixture.ts";
 import { codeOf } from "../../test/support/stream-world.ts";
-import type { LinkFormat, SourceResult } from "../rpc/fan-out.ts";
-
-const SESSION = "p/alice";
-const TTL_SECONDS = 100;
-const NOW: OffsetRef = { kind: "now" };
-const START: OffsetRef = { kind: "start" };
+import type { SourceResult } from "../rpc/fan-out.ts";
 
 let world: FanOutWorld;
 
@@ -18,37 +14,12 @@ beforeEach(() => {
   world = new FanOutWorld();
 });
 
-async function source(name: string, contentType = "text/plain"): Promise<string> {
-  factsOf(await world.stream(`p/${name}`).create(createOf({ contentType })));
-  return `p/${name}`;
-}
-
-async function publish(name: string, text: string, contentType = "text/plain"): Promise<void> {
-  factsOf(await world.stream(name).append(appendOf(text, { contentType })));
-}
-
-async function subscribe(
-  sources: readonly string[],
-  { format = "raw", from = NOW, session = SESSION }: { format?: LinkFormat; from?: OffsetRef; session?: string } = {},
-) {
-  const command = { sources, format, from, ttlSeconds: TTL_SECONDS };
-  return world.askEstuary(session, (estuary) => estuary.subscribe(command));
-}
+const { source, publish, subscribe, aSecond, envelopes } = clientsOf(() => world);
 
 /** The code of each source's result. */
 async function codes(subscribing: ReturnType<typeof subscribe>): Promise<string[]> {
   const results: readonly SourceResult[] = factsOf(await subscribing).results;
   return results.map((result) => codeOf(result));
-}
-
-/** Lets a second pass, so that what is due has happened. */
-function aSecond(): Promise<void> {
-  return world.ringUntil(world.nowMs + 1_000);
-}
-
-async function envelopes(): Promise<unknown> {
-  await aSecond();
-  return JSON.parse(`[${(world.content(SESSION) ?? "").slice(0, -1)}]`);
 }
 
 function callsOf(method: string): number {
@@ -169,7 +140,7 @@ describe("a session", () => {
   });
 
   it("stays as it is when it subscribes again, and in another format it does not", async () => {
-    const chat = await source("chat", "application/json");
+    const chat = await source("chat", { contentType: "application/json" });
     const [first] = factsOf(await subscribe([chat])).results;
     await publish(chat, "1,", "application/json");
     const [second] = factsOf(await subscribe([chat], { from: START })).results;
@@ -224,7 +195,7 @@ describe("a session", () => {
   });
 
   it("tells what is wrong with each source, and follows the others", async () => {
-    const [text, json] = [await source("text"), await source("json", "application/json")];
+    const [text, json] = [await source("text"), await source("json", { contentType: "application/json" })];
     expect(await codes(subscribe([text, "p/nothing", json]))).toEqual([
       "ok",
       "stream-not-found",
@@ -251,9 +222,9 @@ describe("a session", () => {
 describe("envelopes", () => {
   it("carry sources of any type, each message with its source and offset", async () => {
     const sources = [
-      await source("json", "application/json"),
+      await source("json", { contentType: "application/json" }),
       await source("text"),
-      await source("image", "image/png"),
+      await source("image", { contentType: "image/png" }),
     ];
     factsOf(await subscribe(sources, { format: "envelope" }));
     await publish("p/json", '{"n":12345678901234567890},"two",', "application/json");
@@ -261,7 +232,7 @@ describe("envelopes", () => {
     await publish("p/image", "\u0001\u0002", "image/png");
     await aSecond();
     expect(world.content(SESSION)).toContain('"data":[{"n":12345678901234567890},"two"]}');
-    const found = (await envelopes()) as { source: string; offset: string }[];
+    const found = envelopes() as { source: string; offset: string }[];
     const of = (name: string) => found.find((envelope) => envelope.source === name);
     expect(found).toHaveLength(3);
     expect(of("text")).toMatchObject({ data: 'say "hello"\n' });
@@ -274,7 +245,8 @@ describe("envelopes", () => {
     const text = await source("text");
     factsOf(await subscribe([text], { format: "envelope" }));
     factsOf(await world.stream(text).append({ ...appendOf(""), bytes: utf8("é").slice(0, 1) }));
-    expect(await envelopes()).toMatchObject([{ data: "ww==", encoding: "base64" }]);
+    await aSecond();
+    expect(envelopes()).toMatchObject([{ data: "ww==", encoding: "base64" }]);
   });
 
   it("say when a source is closed, after its last message", async () => {
@@ -282,7 +254,8 @@ describe("envelopes", () => {
     factsOf(await subscribe([chat], { format: "envelope" }));
     await publish(chat, "a");
     factsOf(await world.stream(chat).append(appendOf("b", { close: true })));
-    expect(await envelopes()).toMatchObject([{ data: "a" }, { data: "b" }, { source: "chat", control: "closed" }]);
+    await aSecond();
+    expect(envelopes()).toMatchObject([{ data: "a" }, { data: "b" }, { source: "chat", control: "closed" }]);
     expect(world.leftovers(`subscription:${chat}`)).toEqual([]);
   });
 
@@ -290,7 +263,8 @@ describe("envelopes", () => {
     const chat = await source("chat");
     factsOf(await world.stream(chat).append(appendOf("a", { close: true })));
     factsOf(await subscribe([chat], { format: "envelope", from: START }));
-    expect(await envelopes()).toMatchObject([{ data: "a" }, { control: "closed" }]);
+    await aSecond();
+    expect(envelopes()).toMatchObject([{ data: "a" }, { control: "closed" }]);
   });
 
   it("say when a source is deleted; one that is made in its place is another", async () => {
@@ -301,17 +275,20 @@ describe("envelopes", () => {
     factsOf(await world.stream(chat).remove());
     await source("chat");
     await publish(chat, "b");
-    expect(await envelopes()).toMatchObject([{ data: "a" }, { source: "chat", control: "deleted" }]);
+    await aSecond();
+    expect(envelopes()).toMatchObject([{ data: "a" }, { source: "chat", control: "deleted" }]);
     factsOf(await world.askEstuary(SESSION, (estuary) => estuary.unsubscribe([chat])));
     factsOf(await subscribe([chat], { format: "envelope", from: START }));
-    expect(await envelopes()).toMatchObject([{ data: "a" }, { control: "deleted" }, { data: "b" }]);
+    await aSecond();
+    expect(envelopes()).toMatchObject([{ data: "a" }, { control: "deleted" }, { data: "b" }]);
   });
 
   it("say when a source has expired", async () => {
     factsOf(await world.stream("p/chat").create(createOf({ lifetime: { kind: "ttl", ttlSeconds: 10 } })));
     factsOf(await subscribe(["p/chat"], { format: "envelope" }));
     await world.ringUntil(world.nowMs + 20_000);
-    expect(await envelopes()).toMatchObject([{ source: "chat", control: "deleted" }]);
+    await aSecond();
+    expect(envelopes()).toMatchObject([{ source: "chat", control: "deleted" }]);
   });
 });
 

@@ -57,8 +57,9 @@ export class FanOutWorld extends World<Core, Key> {
     const pieces: Uint8Array<ArrayBuffer>[] = [];
     for (let from = 0; from < tail; from += pieces.at(-1)?.length ?? 0) {
       const page = this.stream(name).page({ incarnation: lineage.incarnation, from, to: tail, paging: "bytes" });
-      if (!page.ok || page.page.length === 0) throw new Error(`${name} has a hole at ${from}.`);
-      pieces.push(page.page);
+      const bytes = page.ok ? this.bytesOf(page) : new Uint8Array();
+      if (bytes.length === 0) throw new Error(`${name} has a hole at ${from}.`);
+      pieces.push(bytes);
     }
     return textOf(concatBytes(pieces));
   }

@@ -79,35 +79,11 @@ export class StreamWorld extends World<Stream> {
     }));
   }
 
-  /** The bytes of a page: cold ones by the documented format alone. */
-  bytesOf({ page, cold }: PageFacts): Bytes {
-    if (cold.length === 0) return page;
-    return concatBytes(
-      cold.flatMap((slice) => {
-        const { from, to } = slice;
-        return this.#blocksOf(slice).map(({ at, payload }) =>
-          payload.subarray(Math.max(0, from - at), Math.max(0, to - at)),
-        );
-      }),
-    );
-  }
-
   /** Whether a page begins where an append ended; the object has looked at that already unless it is cold. */
   beginsAtBoundary({ cold: [slice] }: PageFacts): boolean {
-    const block = slice && this.#blocksOf(slice)[0];
+    const block = slice && this.blocksOf(slice)[0];
     if (slice === undefined || block === undefined) return true;
     return slice.from === block.at ? !block.continued : block.ends.includes(slice.from - block.at);
-  }
-
-  #blocksOf({ key, offset, end, position }: PageFacts["cold"][number]): (StoredBlock & { readonly at: number })[] {
-    const object = this.segments?.objects.get(key);
-    if (object === undefined) throw new Error(`The object ${key} is missing.`);
-    let at = position;
-    return blocksIn(object.slice(offset, end)).map((block) => {
-      const found = { ...block, at };
-      at += block.payload.length;
-      return found;
-    });
   }
 
   /** Takes down what is written, beside writing it. */
@@ -143,26 +119,6 @@ export async function befall(
   if (mishap !== "it crashes" && names.source !== undefined) world.crash(names.source);
   world.nowMs += RESTART_MS;
   await settled();
-}
-
-interface StoredBlock {
-  readonly continued: boolean;
-  readonly ends: readonly number[];
-  readonly payload: Bytes;
-}
-
-/** Blocks that lie one behind the other. */
-function blocksIn(bytes: Bytes): StoredBlock[] {
-  const blocks: StoredBlock[] = [];
-  for (let at = 0; at < bytes.length;) {
-    const view = new DataView(bytes.buffer, at);
-    const count = view.getUint32(60);
-    const start = at + 64 + 4 * count;
-    const ends = Array.from({ length: count }, (_, index) => view.getUint32(64 + 4 * index));
-    at = start + view.getUint32(56);
-    blocks.push({ continued: (view.getUint32(36) & 1) !== 0, ends, payload: bytes.subarray(start, at) });
-  }
-  return blocks;
 }
 
 export function codeOf(result: { readonly ok: true } | { readonly ok: false; readonly problem: Problem }): string {

@@ -1,6 +1,8 @@
+import { concatBytes } from "@durable-streams-cloudflare/testkit";
 import { FakeHost, type FakeSegmentStore } from "@durable-streams-cloudflare/testkit/node-host";
 
 import type { SegmentStore } from "../../src/storage/segment-store.ts";
+import type { PageFacts } from "../../src/stream/commands.ts";
 import type { StreamHost } from "../../src/stream/host.ts";
 import { LiveReaders } from "../../src/stream/live-readers.ts";
 import { START_MS, type Host } from "./stream-fixture.ts";
@@ -170,6 +172,36 @@ export abstract class World<Core extends { alarm(): Promise<void> }, Key extends
     return alarmAtMs === undefined ? tables : [...tables, "alarm"];
   }
 
+  /** The bytes of a page: cold ones by the documented format alone. */
+  bytesOf({ page, cold }: PageFacts): Bytes {
+    if (cold.length === 0) return page;
+    return concatBytes(
+      cold.flatMap((slice) => {
+        const { from, to } = slice;
+        return this.blocksOf(slice).map(({ at, payload }) =>
+          payload.subarray(Math.max(0, from - at), Math.max(0, to - at)),
+        );
+      }),
+    );
+  }
+
+  /** The blocks of a segment that a slice lies in. */
+  protected blocksOf({
+    key,
+    offset,
+    end,
+    position,
+  }: PageFacts["cold"][number]): (StoredBlock & { readonly at: number })[] {
+    const object = this.segments?.objects.get(key);
+    if (object === undefined) throw new Error(`The object ${key} is missing.`);
+    let at = position;
+    return blocksIn(object.slice(offset, end)).map((block) => {
+      const found = { ...block, at };
+      at += block.payload.length;
+      return found;
+    });
+  }
+
   protected core(key: Key): Core {
     return this.#life(key).core;
   }
@@ -281,6 +313,26 @@ export abstract class World<Core extends { alarm(): Promise<void> }, Key extends
     if (!this.isHeld) return Promise.resolve("arrives");
     return new Promise((release) => this.#held.push(release));
   }
+}
+
+interface StoredBlock {
+  readonly continued: boolean;
+  readonly ends: readonly number[];
+  readonly payload: Bytes;
+}
+
+/** Blocks that lie one behind the other. */
+function blocksIn(bytes: Bytes): StoredBlock[] {
+  const blocks: StoredBlock[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const view = new DataView(bytes.buffer, at);
+    const count = view.getUint32(60);
+    const start = at + 64 + 4 * count;
+    const ends = Array.from({ length: count }, (_, index) => view.getUint32(64 + 4 * index));
+    at = start + view.getUint32(56);
+    blocks.push({ continued: (view.getUint32(36) & 1) !== 0, ends, payload: bytes.subarray(start, at) });
+  }
+  return blocks;
 }
 
 /** An object's name, from its key: what it is may stand before it. */
