@@ -1,5 +1,7 @@
 /** Requests to the server: a refusal, or none that answers, becomes a `CliError`. */
 
+import { PROBLEMS, type ProblemCode } from "@durable-streams-cloudflare/protocol";
+
 import { ENVIRONMENT, SINGLE_PROJECT, type Connection } from "./connection.ts";
 import { CliError, EXIT, reasonOf, type ExitCode } from "./failure.ts";
 import { signToken, type Scope } from "./token.ts";
@@ -61,8 +63,9 @@ export class Server {
     const url = new URL(this.connection.url + path);
     for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, value);
     const response = await this.#fetch(url, { method, headers, body: body ?? null }, limitMs);
-    if (!response.ok) throw refusal(response.status, parseProblem(await response.text()));
-    return response;
+    if (response.ok) return response;
+    const problem = method === "HEAD" ? problemOfHead(response.status) : parseProblem(await response.text());
+    throw refusal(response.status, problem);
   }
 
   /** The JSON object of the answer; empty when there is no body. @throws CliError */
@@ -115,6 +118,19 @@ export function refusal(status: number, problem: ProblemBody): CliError {
     exitCode: exitCodeOf(status),
   });
 }
+
+/** An answer to HEAD has no body: its status has to say which problem of a stream it is. */
+function problemOfHead(status: number): ProblemBody {
+  const code = HEAD_PROBLEMS[status];
+  return code === undefined ? {} : { code, title: PROBLEMS[code].title };
+}
+
+const HEAD_PROBLEMS: Readonly<Record<number, ProblemCode>> = {
+  401: "unauthenticated",
+  403: "forbidden",
+  404: "stream-not-found",
+  410: "stream-deleted",
+};
 
 export function parseProblem(text: string): ProblemBody {
   try {

@@ -49,9 +49,11 @@ describe("on an open server", () => {
 
     expect((await cli(["stream", "delete", "fork"])).exitCode).toBe(2);
     expect((await cli(["stream", "delete", "fork", "--yes"])).exitCode).toBe(0);
-    const gone = await cli(["stream", "read", "fork", "--json"]);
-    expect(gone.exitCode).toBe(3);
-    expect(errorOf(gone)).toMatchObject({ code: "stream-not-found", fix: expect.stringContaining("stream create") });
+    for (const command of ["read", "head", "tail"]) {
+      const gone = await cli(["stream", command, "fork", "--json"]);
+      expect(gone.exitCode).toBe(3);
+      expect(errorOf(gone)).toMatchObject({ code: "stream-not-found", fix: expect.stringContaining("stream create") });
+    }
   });
 
   it("a text is printed as it is, and binary data as base64 with --json", async () => {

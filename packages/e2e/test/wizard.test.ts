@@ -17,10 +17,10 @@ beforeEach(async () => {
   onTestFinished(() => account.remove());
 });
 
-function startWizard(): Terminal {
-  const { home, env, cloudflare } = account;
-  const command = `${process.execPath} ${MAIN} setup streams --url ${cloudflare.deployedUrl}`;
-  const terminal = openTerminal(command, home, env);
+const startWizard = (): Terminal => start(`setup streams --url ${account.cloudflare.deployedUrl}`);
+
+function start(command: string, env: Readonly<Record<string, string>> = account.env): Terminal {
+  const terminal = openTerminal(`${process.execPath} ${MAIN} ${command}`, account.home, env);
   onTestFinished(() => terminal.close());
   return terminal;
 }
@@ -46,6 +46,34 @@ it("asks, shows the plan, and carries it out", async () => {
   expect(terminal.screen()).toContain(`DURABLE_STREAMS_ADMIN_SECRET=${worker?.secrets.get("ADMIN_SECRET")}`);
   expect(terminal.screen()).toContain("✓ deploy the Worker durable-streams-two");
   expect(readFileSync(join(folder, "workers/streams/wrangler.toml"), "utf8")).toContain("durable-streams-two");
+});
+
+it("logs in first, where nobody is", async () => {
+  const { CLOUDFLARE_API_TOKEN: token = "", ...env } = account.env;
+  const flags =
+    "--name x --tenancy path --no-bucket --no-queue --namespace x --no-caching --no-domain --no-first-project";
+  const terminal = start(`setup streams --url ${account.cloudflare.deployedUrl} ${flags}`, {
+    ...env,
+    FAKE_LOGIN: token,
+  });
+  await terminal.see("The account of the tests");
+  terminal.type(ENTER);
+  await terminal.see("Go on?");
+  terminal.type(ENTER);
+  expect(await terminal.exitCode).toBe(0);
+  expect([...account.cloudflare.workers.keys()]).toEqual(["x"]);
+});
+
+it("asks before it destroys", async () => {
+  const { workers } = account.cloudflare;
+  const terminal = start(`setup streams --yes --url ${account.cloudflare.deployedUrl}`);
+  expect(await terminal.exitCode).toBe(0);
+  for (const [answer, exitCode, left] of [[ENTER, 130, 1] as const, ["y", 0, 0] as const]) {
+    const destroying = start("destroy streams");
+    await destroying.see("Destroy it?");
+    destroying.type(answer);
+    expect([await destroying.exitCode, workers.size]).toEqual([exitCode, left]);
+  }
 });
 
 it("tells what is wrong with an answer, and asks again", async () => {

@@ -8,7 +8,7 @@ import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { EXIT } from "../failure.ts";
 import { errorOf, runCaptured, type Ran } from "../testing/captured-io.ts";
 import { makeFakeAccount } from "../testing/fake-account.ts";
-import { ACCOUNT, type Cut, type FakeCloudflare } from "../testing/fake-cloudflare.ts";
+import { ACCOUNT, API_TOKEN, type Cut, type FakeCloudflare } from "../testing/fake-cloudflare.ts";
 
 /** Calls of a whole setup that change something: install, bucket, namespace, queue, deploy, secret, project. */
 const CHANGES = 7;
@@ -165,12 +165,15 @@ describe("setup", () => {
 
   it("uses the login of wrangler when there is no token", async () => {
     const { CLOUDFLARE_API_TOKEN: _, ...others } = env;
-    const ran = await runCaptured(["setup", folder, "--yes", "--json"], { env: { ...others, FAKE_LOGIN: "wrong" } });
-    expect(ran.exitCode).toBe(EXIT.refused);
-    expect(errorOf(ran).code).toBe("cloudflare-refused");
-    const none = await runCaptured(["setup", folder, "--yes", "--json"], { env: others });
-    expect(errorOf(none).code).toBe("not-logged-in");
+    env = others;
+    expect(errorOf(await setup())).toMatchObject({ code: "not-logged-in", exitCode: EXIT.refused });
+    writeFileSync(join(home, "fake-login"), "expired");
+    expect(errorOf(await setup())).toMatchObject({ code: "cloudflare-refused", exitCode: EXIT.refused });
     expect(existsSync(folder)).toBe(false);
+    writeFileSync(join(home, "fake-login"), API_TOKEN);
+    const ran = await setup();
+    expect(ran.exitCode).toBe(EXIT.ok);
+    expectComplete([ran]);
   });
 });
 

@@ -1,16 +1,18 @@
 /**
  * An `npx` that installs nothing, and the wrangler that it "installs": it uploads what it is asked to deploy. With
- * `FAKE_NODE_MODULES` that folder is what gets installed.
+ * `FAKE_NODE_MODULES` that folder is what gets installed; `FAKE_LOGIN` is the token that a login brings.
  */
 
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const NPX = `
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 const [, what, ...args] = process.argv.slice(2);
 const api = process.env.CLOUDFLARE_API_BASE_URL;
-const headers = { Authorization: "Bearer " + process.env.CLOUDFLARE_API_TOKEN };
+const loginFile = process.env.HOME + "/fake-login";
+const login = existsSync(loginFile) ? readFileSync(loginFile, "utf8") : undefined;
+const headers = { Authorization: "Bearer " + (process.env.CLOUDFLARE_API_TOKEN ?? login) };
 if (what.startsWith("pnpm@") && args[0] === "install") {
   const response = await fetch(api + "/install", { method: "POST", headers });
   if (!response.ok) throw new Error("install: " + response.status);
@@ -22,7 +24,8 @@ if (what.startsWith("pnpm@") && args[0] === "install") {
     writeFileSync("workers/streams/node_modules/wrangler/bin/wrangler.js", WRANGLER);
   }
 } else if (what.startsWith("wrangler@")) {
-  console.log(JSON.stringify({ type: "oauth", token: process.env.FAKE_LOGIN }));
+  if (args[0] === "login") writeFileSync(loginFile, process.env.FAKE_LOGIN);
+  else console.log(JSON.stringify({ type: "oauth", token: login }));
 } else {
   throw new Error("unexpected: " + process.argv.join(" "));
 }
@@ -32,13 +35,14 @@ const WRANGLER = `
 const { readFileSync, writeFileSync } = require("node:fs");
 async function main() {
   const args = process.argv.slice(2);
-  if (args.join(" ") === "auth token --json") return console.log(JSON.stringify({ token: process.env.FAKE_LOGIN }));
+  const login = () => readFileSync(process.env.HOME + "/fake-login", "utf8");
+  if (args.join(" ") === "auth token --json") return console.log(JSON.stringify({ token: login() }));
   if (args[0] === "dev") return writeFileSync("dev-arguments.json", JSON.stringify(args));
   if (args[0] !== "deploy") throw new Error("unexpected: " + args.join(" "));
   const toml = readFileSync("wrangler.toml", "utf8");
   const [, name] = /^name = "(.*)"/m.exec(toml);
   const [, account] = /^account_id = "(.*)"/m.exec(toml);
-  const headers = { Authorization: "Bearer " + process.env.CLOUDFLARE_API_TOKEN };
+  const headers = { Authorization: "Bearer " + (process.env.CLOUDFLARE_API_TOKEN ?? login()) };
   const url = process.env.CLOUDFLARE_API_BASE_URL + "/accounts/" + account + "/workers/scripts/" + name;
   const response = await fetch(url, { method: "PUT", headers, body: toml });
   if (!response.ok) throw new Error("deploy: " + response.status);
