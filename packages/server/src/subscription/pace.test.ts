@@ -1,19 +1,20 @@
 import { expect, it } from "vitest";
 
-import { BURST_MAX, Pace } from "./pace.ts";
+import { BURST_MAX, Bursts, Pace } from "./pace.ts";
 
 /** How many pass between two pauses, each of which ends so much late. */
 async function bursts(latenessMs: readonly number[]): Promise<number[]> {
   let nowMs = 0;
   const passed = [0];
   const pauses = latenessMs.values();
-  const pace = new Pace({
+  const ports = {
     now: () => nowMs,
     pause: async () => {
       nowMs += pauses.next().value ?? 0;
       passed.push(0);
     },
-  });
+  };
+  const pace = new Pace(ports, new Bursts());
   while (passed.length <= latenessMs.length) {
     await pace.pass();
     passed.push((passed.pop() ?? 0) + 1);
@@ -35,7 +36,25 @@ it("lets half as many begin after each pause that ends late, down to one", async
 
 it("makes all who come at once wait for the same pauses", async () => {
   let pauses = 0;
-  const pace = new Pace({ now: () => 0, pause: async () => void (pauses += 1) });
+  const pace = new Pace({ now: () => 0, pause: async () => void (pauses += 1) }, new Bursts());
   await Promise.all(Array.from({ length: 10 }, () => pace.pass()));
   expect(pauses).toBe(3);
+});
+
+it("is shared by all rounds of a thread: two that pause at the same time refill once", async () => {
+  const bursts = new Bursts();
+  expect([bursts.take(), bursts.take()]).toEqual([true, false]);
+  bursts.refill(10, 11);
+  bursts.refill(10, 11);
+  expect([bursts.take(), bursts.take(), bursts.take()]).toEqual([true, true, false]);
+  bursts.refill(11, 12);
+  expect(bursts.take()).toBe(true);
+});
+
+it("goes on when the clock is put back", () => {
+  const bursts = new Bursts();
+  bursts.refill(100, 101);
+  while (bursts.take());
+  bursts.refill(5, 6);
+  expect(bursts.take()).toBe(true);
 });

@@ -1,8 +1,33 @@
-/** Deliveries that may begin without a pause: at first, and at the most. */
+/** Deliveries that may begin between two pauses: at first, and at the most. */
 const BURST_MIN = 1;
 export const BURST_MAX = 16;
-/** A pause that ends so much late shows that this machine had its hands full with what had begun. */
-const LATE_MS = 4;
+/** A pause that takes so long shows that this machine had its hands full with what had begun. */
+const LATE_MS = 5;
+
+/** How many deliveries may begin now, of all rounds that share a thread. Holds no promises: those belong to one object. */
+export class Bursts {
+  #size = BURST_MIN;
+  #left = BURST_MIN;
+  #refilledAtMs = 0;
+
+  take(): boolean {
+    if (this.#left <= 0) return false;
+    this.#left -= 1;
+    return true;
+  }
+
+  /** Somebody has paused. The first of those who paused at the same time refills. */
+  refill(pausedFromMs: number, nowMs: number): void {
+    const isRefilled = pausedFromMs < this.#refilledAtMs && this.#refilledAtMs <= nowMs;
+    if (isRefilled) return;
+    const isLate = nowMs - pausedFromMs > LATE_MS;
+    this.#size = isLate ? Math.max(BURST_MIN, Math.floor(this.#size / 2)) : Math.min(BURST_MAX, this.#size + 1);
+    this.#left = this.#size;
+    this.#refilledAtMs = nowMs;
+  }
+}
+
+const SHARED = new Bursts();
 
 interface PacePorts {
   /** Milliseconds since 1970. */
@@ -19,26 +44,23 @@ interface PacePorts {
  */
 export class Pace {
   readonly #ports: PacePorts;
-  #burst = BURST_MIN;
-  #left = BURST_MIN;
+  readonly #bursts: Bursts;
   #pausing: Promise<void> | undefined;
 
-  constructor(ports: PacePorts) {
+  constructor(ports: PacePorts, bursts: Bursts = SHARED) {
     this.#ports = ports;
+    this.#bursts = bursts;
   }
 
   /** Resolves when one more may begin. */
   async pass(): Promise<void> {
-    while (this.#left === 0) await (this.#pausing ??= this.#refill());
-    this.#left -= 1;
+    while (!this.#bursts.take()) await (this.#pausing ??= this.#pause());
   }
 
-  async #refill(): Promise<void> {
-    const startMs = this.#ports.now();
+  async #pause(): Promise<void> {
+    const fromMs = this.#ports.now();
     await this.#ports.pause();
-    const isLate = this.#ports.now() - startMs > LATE_MS;
-    this.#burst = isLate ? Math.max(BURST_MIN, Math.floor(this.#burst / 2)) : Math.min(BURST_MAX, this.#burst + 1);
-    this.#left = this.#burst;
     this.#pausing = undefined;
+    this.#bursts.refill(fromMs, this.#ports.now());
   }
 }
