@@ -1,123 +1,79 @@
-/** `npm run bench -- [scenario …] [--rounds N] [--seconds N] [--followers N] [--write]` */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+/** `npm run bench`: `--help` says what it takes. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 
-import { startLoadDriver } from "./load/driver.ts";
+import { formatUsage, readArguments, type Arguments } from "./arguments.ts";
 import { describeMachine } from "./machine.ts";
-import { formatReport } from "./report.ts";
-import { APPEND } from "./scenarios/append.ts";
-import { AUTH } from "./scenarios/auth.ts";
-import { COLD } from "./scenarios/cold.ts";
-import { FAN_OUT } from "./scenarios/fan-out.ts";
-import { HOSTILE } from "./scenarios/hostile.ts";
-import { READ } from "./scenarios/read.ts";
-import { ROLL } from "./scenarios/roll.ts";
-import type { RunningTarget, Scenario, Section } from "./scenarios/scenario.ts";
-import type { Target } from "./targets/target.ts";
+import { plotSections } from "./plot.ts";
+import { formatReport, reportData, type Report, type ReportSection } from "./report.ts";
+import { runScenario } from "./run-scenario.ts";
+import { SCENARIOS } from "./scenarios/index.ts";
+import type { Scenario } from "./scenarios/scenario.ts";
 
-const SCENARIOS: Readonly<Record<string, Scenario>> = {
-  append: APPEND,
-  read: READ,
-  roll: ROLL,
-  cold: COLD,
-  "fan-out": FAN_OUT,
-  auth: AUTH,
-  hostile: HOSTILE,
-};
-const RESULTS = fileURLToPath(new URL("../../../docs/bench.md", import.meta.url));
-const WARM_UP_MS = 1_000;
-const FOLLOWERS_MAX = 10_000;
-
-const USAGE = `npm run bench -- [${Object.keys(SCENARIOS).join("|")} …] [--rounds N] [--seconds N] [--write]
-
-  --rounds N     how often each target is measured (3)
-  --seconds N    how long each measurement is (3)
-  --followers N  sessions that follow one stream in fan-out (1000, at most ${FOLLOWERS_MAX})
-  --write        write docs/bench.md: these scenarios anew, the others as they are`;
-
-interface Arguments {
-  readonly names: readonly string[];
-  readonly rounds: number;
-  readonly seconds: number;
-  readonly followers: number;
-  readonly write: boolean;
-}
-
-function readArguments(): Arguments {
-  const { positionals, values } = parseArgs({
-    allowPositionals: true,
-    options: {
-      rounds: { type: "string", default: "3" },
-      seconds: { type: "string", default: "3" },
-      followers: { type: "string", default: "1000" },
-      write: { type: "boolean", default: false },
-    },
-  });
-  const names = positionals.length === 0 ? Object.keys(SCENARIOS) : positionals;
-  const [rounds, seconds, followers] = [Number(values.rounds), Number(values.seconds), Number(values.followers)];
-  if (!names.every((name) => name in SCENARIOS)) throw new Error(`There is no such scenario: ${names.join(" ")}.`);
-  if (!Number.isInteger(rounds) || rounds < 1) throw new Error("--rounds takes a whole number from 1.");
-  if (!(seconds > 0)) throw new Error("--seconds takes a number above 0.");
-  if (!Number.isInteger(followers) || followers < 1 || followers > FOLLOWERS_MAX) {
-    throw new Error(`--followers takes a whole number from 1 to ${FOLLOWERS_MAX}.`);
-  }
-  return { names, rounds, seconds, followers, write: values.write };
-}
-
-async function runScenario(scenario: Scenario, { rounds, seconds, followers }: Arguments): Promise<readonly Section[]> {
-  const directory = mkdtempSync(join(tmpdir(), "bench-"));
-  const driver = startLoadDriver();
-  const started: Target[] = [];
-  const targets: RunningTarget[] = [];
-  try {
-    for (const kind of scenario.targets) {
-      const dataDir = mkdtempSync(join(directory, "target-"));
-      const target = await kind.start(dataDir);
-      started.push(target);
-      targets.push({ kind, url: target.url, dataDir });
-    }
-    const times = { warmUpMs: WARM_UP_MS, measureMs: seconds * 1_000 };
-    return await scenario.run({ driver, targets, rounds, followers, ...times });
-  } finally {
-    driver.stop();
-    await Promise.all(started.map((target) => target.stop()));
-    rmSync(directory, { recursive: true, force: true });
-  }
-}
+const DOCS = fileURLToPath(new URL("../../../docs", import.meta.url));
+const RESULTS = join(DOCS, "bench.md");
+const PLOTS = "bench";
 
 async function bench(args: Arguments): Promise<void> {
-  const sections: Section[] = [];
+  const startMs = performance.now();
+  const sections: ReportSection[] = [];
   for (const name of args.names) {
     const scenario = SCENARIOS[name];
-    if (scenario !== undefined) sections.push(...(await runScenario(scenario, args)));
+    if (scenario !== undefined) sections.push(...(await measure(name, scenario, args)));
   }
-  const report = { machine: describeMachine(), method: METHOD, run: runOf(args), sections };
-  if (args.write)
-    writeFileSync(RESULTS, formatReport(report, existsSync(RESULTS) ? readFileSync(RESULTS, "utf8") : ""));
+  const { against } = args;
+  const report = { machine: describeMachine(), method: METHOD, run: runOf(args), against, sections };
+  write(report, args);
   process.stdout.write(formatReport(report));
+  console.error(`${Math.round((performance.now() - startMs) / 1_000)} s.`);
+}
+
+/** One that fails does not take the others with it. */
+async function measure(name: string, scenario: Scenario, args: Arguments): Promise<readonly ReportSection[]> {
+  const startMs = performance.now();
+  try {
+    const sections = await runScenario(scenario, args);
+    console.error(`${name}: ${Math.round((performance.now() - startMs) / 1_000)} s`);
+    const plot = plotSections(name, sections);
+    if (plot === undefined || !args.write) return sections;
+    mkdirSync(join(DOCS, PLOTS), { recursive: true });
+    writeFileSync(join(DOCS, PLOTS, `${name}.svg`), plot);
+    return sections.map((section, index) => (index === 0 ? { ...section, plot: `${PLOTS}/${name}.svg` } : section));
+  } catch (error) {
+    console.error(`${name} failed:`, error);
+    process.exitCode = 1;
+    return [];
+  }
+}
+
+function write(report: Report, { json, write: isWritten }: Arguments): void {
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify(reportData(report), undefined, 2)}\n`);
+  const earlier = existsSync(RESULTS) ? readFileSync(RESULTS, "utf8") : "";
+  if (isWritten) writeFileSync(RESULTS, formatReport(report, earlier));
 }
 
 const METHOD = [
   "All targets of a section run at once on this machine and are measured in turns, by the same load tool in a process of",
   "its own over kept-alive HTTP connections: a warm-up first, then the measurement, and that several times. Each connection",
-  "waits for an answer before it sends again, so latencies are those of the server, not of a queue before it. Figures are",
-  "medians of the rounds; the spread is the lowest and the highest round. A request that fails ends the run.",
+  "waits for an answer before it sends again, so latencies are those of the server, not of a queue before it; only live",
+  "delivery is measured with a writer that keeps to its pace. Figures are medians of the rounds; the spread is the lowest",
+  "and the highest round. A request that fails ends the scenario.",
 ].join("\n");
 
 function runOf({ rounds, seconds }: Arguments): string {
-  const command = `npm run bench -- ${process.argv.slice(2).join(" ")}`.replace(/ -- $/, "");
-  const times = `${rounds} rounds of ${seconds} s after ${WARM_UP_MS / 1_000} s`;
-  return `${new Date().toISOString().slice(0, 10)}, \`${command}\`: ${times}.`;
+  const flags = process.argv.slice(2).map((flag) => (flag.includes(" ") ? JSON.stringify(flag) : flag));
+  const command = ["npm run bench", ...(flags.length === 0 ? [] : ["--", ...flags])].join(" ");
+  const times = seconds === undefined ? "within their budgets" : `of ${seconds} s after 1 s`;
+  return `${new Date().toISOString().slice(0, 10)}, \`${command}\`: ${rounds} ${rounds === 1 ? "round" : "rounds"} ${times}.`;
 }
 
-let args: Arguments;
+let args: Arguments | "help";
 try {
-  args = readArguments();
+  args = readArguments(SCENARIOS);
 } catch (error) {
-  console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+  console.error(`${error instanceof Error ? error.message : String(error)}\n\n${formatUsage(SCENARIOS)}`);
   process.exit(2);
 }
-await bench(args);
+if (args === "help") console.log(formatUsage(SCENARIOS));
+else await bench(args);

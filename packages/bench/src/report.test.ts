@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import { formatReport } from "./report.ts";
+import { formatReport, reportData } from "./report.ts";
 
 it("a report names machine, method and run, and says of each bar whether it was met", () => {
   const report = formatReport({
@@ -55,4 +55,27 @@ it("a report keeps the sections that were not measured anew, in their places", (
   const runs = [...second.matchAll(/^## (.)\n\nAbout\.\n\n(.*)$/gm)].map(([, title, run]) => `${title} ${run}`);
   expect(runs).toEqual(["A First.", "B Second.", "C First.", "D Second."]);
   expect(formatReport({ ...head, run: "", sections: [] }, second)).toBe(second);
+});
+
+it("rows are compared with the one that was asked for, or with the section's own choice", () => {
+  const values = new Map([
+    ["ours", [8, 10, 12]],
+    ["one", [5]],
+    ["other", [20]],
+  ]);
+  const figures = { unit: "appends/s", better: "more", values, against: "one" } as const;
+  const section = { title: "A", about: "", columns: ["Target"], rows: [["ours"], ["no-op"]], bars: [], figures };
+  const report = (against?: string) => ({ machine: [], method: "", run: "", against, sections: [section] });
+  expect(formatReport(report())).toMatch(/× one \|\n.*\n\| ours +\| +2\.00 × \|\n\| no-op +\| +\|/);
+  expect(formatReport(report("other"))).toMatch(/× other \|\n.*\n\| ours +\| +0\.50 × \|/);
+  expect(formatReport(report("nobody"))).toContain("× one");
+  expect(reportData(report("other"))).toMatchObject({
+    sections: [{ against: "other", figures: [{ name: "ours", rounds: [8, 10, 12], median: 10, ratio: 0.5 }, {}, {}] }],
+  });
+});
+
+it("a bar one of whose targets was not measured is left out", () => {
+  const bars = [{ claim: "claim", atLeast: 1, measured: Number.NaN }];
+  const section = { title: "A", about: "", columns: ["Target"], rows: [["ours"]], bars };
+  expect(formatReport({ machine: [], method: "", run: "", sections: [section] })).not.toContain("claim");
 });

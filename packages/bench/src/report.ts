@@ -1,5 +1,7 @@
-/** The figures as Markdown, which is also readable in a terminal. */
+/** The figures as Markdown, which is also readable in a terminal, and as JSON. */
+import { ratiosOf } from "./ratios.ts";
 import type { Bar, Section } from "./scenarios/scenario.ts";
+import { spreadOf } from "./statistics.ts";
 import { formatRatio } from "./units.ts";
 
 export interface Report {
@@ -7,22 +9,57 @@ export interface Report {
   readonly method: string;
   /** When and how the sections were measured: a sentence. */
   readonly run: string;
-  readonly sections: readonly Section[];
+  /** The name of the target that the others are compared with. */
+  readonly against?: string | undefined;
+  readonly sections: readonly ReportSection[];
+}
+
+export interface ReportSection extends Section {
+  /** Where its plot lies, seen from the report. */
+  readonly plot?: string;
 }
 
 const HEADING = "## ";
 
 /** @param earlier the report so far: its sections stay, but for those that were measured anew. */
-export function formatReport({ machine, method, run, sections }: Report, earlier = ""): string {
+export function formatReport(report: Report, earlier = ""): string {
   const kept = sectionsOf(earlier);
-  for (const section of sections) kept.set(section.title, formatSection(section, run));
+  for (const section of report.sections) kept.set(section.title, formatSection(section, report));
   return [
     "# Measurements\n",
     "Written by `npm run bench -- --write`; each section says when, and by which command.\n",
-    ...machine.map((line) => `- ${line}`),
-    `\n${method}\n`,
+    ...report.machine.map((line) => `- ${line}`),
+    `\n${report.method}\n`,
     [...kept.values()].join("\n"),
   ].join("\n");
+}
+
+/** The same for programs: every round's value besides the table's text. */
+export function reportData({ machine, run, against, sections }: Report): object {
+  return {
+    machine,
+    run,
+    sections: sections.map(({ title, columns, rows, bars, figures }) => {
+      const ratios = figures && ratiosOf(figures, against);
+      return {
+        title,
+        columns,
+        rows,
+        bars,
+        ...(figures && {
+          unit: figures.unit,
+          better: figures.better,
+          against: ratios?.against,
+          figures: [...figures.values].map(([name, rounds]) => ({
+            name,
+            rounds,
+            ...spreadOf(rounds),
+            ratio: ratios?.of.get(name),
+          })),
+        }),
+      };
+    }),
+  };
 }
 
 /** By their titles, in their order. */
@@ -31,10 +68,27 @@ function sectionsOf(report: string): Map<string, string> {
   return new Map(texts.map((text) => [text.slice(0, text.indexOf("\n")), `${HEADING}${text.trimEnd()}\n`]));
 }
 
-function formatSection({ title, about, columns, rows, bars }: Section, run: string): string {
-  const verdicts = bars.map((bar) => `- ${formatBar(bar)}\n`).join("");
-  const table = formatTable(columns, rows);
-  return `${HEADING}${title}\n\n${about}\n\n${run}\n\n${table}\n${verdicts === "" ? "" : `\n${verdicts}`}`;
+function formatSection(section: ReportSection, { run, against }: Report): string {
+  const { title, about, plot, bars } = section;
+  const { columns, rows } = withRatios(section, against);
+  const image = plot === undefined ? [] : [`![Plot of the figures below](${plot})`];
+  // A bar has no figure when one of its targets was left out.
+  const verdicts = bars.filter(({ measured }) => !Number.isNaN(measured)).map((bar) => `- ${formatBar(bar)}`);
+  const parts = [`${HEADING}${title}`, about, run, ...image, formatTable(columns, rows)];
+  return `${[...parts, ...(verdicts.length === 0 ? [] : [verdicts.join("\n")])].join("\n\n")}\n`;
+}
+
+function withRatios(
+  { columns, rows, figures }: Section,
+  wanted: string | undefined,
+): Pick<Section, "columns" | "rows"> {
+  const ratios = figures && ratiosOf(figures, wanted);
+  if (ratios === undefined) return { columns, rows };
+  const ratioOf = (name = ""): string => {
+    const ratio = ratios.of.get(name);
+    return ratio === undefined ? "" : formatRatio(ratio);
+  };
+  return { columns: [...columns, `× ${ratios.against}`], rows: rows.map((row) => [...row, ratioOf(row[0])]) };
 }
 
 function formatBar({ claim, atLeast, measured }: Bar): string {

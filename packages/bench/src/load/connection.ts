@@ -1,6 +1,7 @@
 /** One kept-alive HTTP/1.1 connection with one request under way at a time: little work per request. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 
 import { ResponseParser, type HttpAnswer } from "./response-parser.ts";
 
@@ -15,10 +16,7 @@ export class Connection {
   #waiting: Waiting | undefined;
 
   static async open(url: string): Promise<Connection> {
-    const { hostname, port } = new URL(url);
-    const socket = connect({ host: hostname, port: Number(port), noDelay: true });
-    await once(socket, "connect");
-    return new Connection(socket);
+    return new Connection(await openSocket(url));
   }
 
   private constructor(socket: Socket) {
@@ -48,6 +46,17 @@ export class Connection {
     this.#waiting = undefined;
     return waiting;
   }
+}
+
+/** A connected socket; TLS for https. */
+export async function openSocket(url: string): Promise<Socket> {
+  const { protocol, hostname, port } = new URL(url);
+  const isSecure = protocol === "https:";
+  const host = hostname.replaceAll(/[[\]]/g, "");
+  const options = { host, port: Number(port) || (isSecure ? 443 : 80), noDelay: true };
+  const socket = isSecure ? connectTls({ ...options, servername: host }) : connect(options);
+  await once(socket, isSecure ? "secureConnect" : "connect");
+  return socket.setNoDelay(true);
 }
 
 export interface RequestParts {

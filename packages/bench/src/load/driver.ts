@@ -1,27 +1,40 @@
-/** The one way to put load on a target: a process of its own that sends plain HTTP. */
+/** The ways to put load on a target: processes of their own that send plain HTTP. */
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 
-import type { LoadJob, LoadResult } from "./job.ts";
+import type { LiveJob, LiveResult, LoadJob, LoadResult } from "./job.ts";
 
-export interface LoadDriver {
+interface Driver<Job, Result> {
   /** @throws Error when any request is refused or fails: a load that does not arrive measures nothing. */
-  run(job: LoadJob): Promise<LoadResult>;
+  run(job: Job): Promise<Result>;
+  /** Ends it, whatever it does. */
   stop(): void;
 }
 
-type Message = { readonly result: LoadResult } | { readonly error: string };
+export type LoadDriver = Driver<LoadJob, LoadResult>;
 
-export function startLoadDriver(): LoadDriver {
-  const child = fork(fileURLToPath(new URL("process.ts", import.meta.url)));
+/** Requests in closed loops. */
+export const startLoadDriver = (): LoadDriver => startDriver(new URL("process.ts", import.meta.url));
+
+/** A writer that keeps to its pace, and live readers. */
+export const startLiveDriver = (): Driver<LiveJob, LiveResult> =>
+  startDriver(new URL("live-process.ts", import.meta.url));
+
+type Message<Result> = { readonly result: Result } | { readonly error: string };
+
+function startDriver<Job extends object, Result>(program: URL): Driver<Job, Result> {
+  const child = fork(program);
+  const exited = once(child, "exit").then(([code]) =>
+    Promise.reject(new Error(`${program.pathname} ended: ${String(code)}`)),
+  );
+  exited.catch(() => undefined);
   return {
     run: async (job) => {
       child.send(job);
-      const [message] = (await once(child, "message")) as [Message];
+      const [message] = (await Promise.race([once(child, "message"), exited])) as [Message<Result>];
       if ("error" in message) throw new Error(message.error);
       return message.result;
     },
-    stop: () => child.disconnect(),
+    stop: () => void child.kill("SIGKILL"),
   };
 }

@@ -2,27 +2,25 @@
 import { median, percentile } from "../statistics.ts";
 import { Connection, formatRequest } from "./connection.ts";
 import type { LoadJob, LoadResult } from "./job.ts";
+import { serveJobs } from "./serve-jobs.ts";
 
-process.on("message", (job: LoadJob) => {
-  void run(job).then(
-    (result) => process.send?.({ result }),
-    (error: unknown) => process.send?.({ error: String(error) }),
-  );
-});
+serveJobs(run);
 
 async function run(job: LoadJob): Promise<LoadResult> {
-  const request = formatRequest(job);
-  const connections = await Promise.all(Array.from({ length: job.connections }, () => Connection.open(job.url)));
+  const requests = job.urls.map((url) => formatRequest({ ...job, url }));
+  const [first = ""] = job.urls;
+  const connections = await Promise.all(Array.from({ length: job.connections }, () => Connection.open(first)));
   const from = performance.now() + job.warmUpMs;
   const to = from + job.measureMs;
   const latencies: number[] = [];
   let bodyBytes = 0;
   let lastAt = from;
-  const drive = async (connection: Connection): Promise<void> => {
+  const drive = async (connection: Connection, index: number): Promise<void> => {
+    const request = requests[index % requests.length] ?? Buffer.alloc(0);
     let measured = 0;
     for (let startedAt = performance.now(); startedAt < to || measured === 0;) {
       const answer = await connection.send(request);
-      if (answer.status < 200 || answer.status > 299) throw new Error(`${job.method} ${job.url}: ${answer.status}`);
+      if (answer.status < 200 || answer.status > 299) throw new Error(`${job.method} ${first}: ${answer.status}`);
       const endedAt = performance.now();
       if (startedAt >= from) {
         latencies.push(endedAt - startedAt);

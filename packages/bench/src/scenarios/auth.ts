@@ -21,6 +21,8 @@ interface Reader {
 }
 
 export const AUTH: Scenario = {
+  summary: "what a token costs a read",
+  budget: { full: 30, preparation: 5, measurements: 4 * PART },
   targets: [NPM_START, NPM_START_WITH_TOKENS],
   run: async (context) => {
     const readers = await prepare(context);
@@ -53,7 +55,7 @@ async function measure(context: ScenarioContext, readers: readonly Reader[], con
   const warmUpMs = context.warmUpMs * PART;
   const measureMs = context.measureMs * PART;
   const results = await interleave(readers, rounds, ({ url, headers }) =>
-    driver.run({ url, method: "GET", headers, body: "", connections, warmUpMs, measureMs }),
+    driver.run({ urls: [url], method: "GET", headers, body: "", connections, warmUpMs, measureMs }),
   );
   const [free] = [...results.values()].map(timeOf);
   return {

@@ -17,6 +17,8 @@ const APPEND_BYTES = 8 * MEGABYTE;
 const SETTLE_MS = 5_000;
 
 export const COLD: Scenario = {
+  summary: "eight catch-up reads of 1 GB at once; takes a minute or two",
+  budget: { preparation: 60, measurements: 1 },
   targets: [NPM_START, REFERENCE_IN_MEMORY],
   run: async ({ driver, targets, rounds }) => {
     const body = "x".repeat(APPEND_BYTES);
@@ -27,7 +29,7 @@ export const COLD: Scenario = {
     await delay(SETTLE_MS);
     const results = await interleave(targets, rounds, async ({ kind, url }) => {
       const result = await driver.run({
-        url: `${url}/v1/stream/cold?offset=-1`,
+        urls: [`${url}/v1/stream/cold?offset=-1`],
         method: "GET",
         headers: {},
         body: "",

@@ -28,6 +28,8 @@ interface Sources {
 }
 
 export const FAN_OUT: Scenario = {
+  summary: "publishing to a stream that sessions follow",
+  budget: { full: 60, preparation: 40, measurements: 2 },
   targets: [NPM_START],
   run: async (context) => {
     const sections: Section[] = [];
@@ -98,7 +100,7 @@ async function publishOnAndOn(
   const [rowsBefore, tailBefore] = [sessionRows(dataDir), await tailOf(`${url}/v1/stream/${many}`)];
   const results = await interleave([single, many], rounds, async (source) => {
     const result = await driver.run({
-      url: `${url}/v1/stream/${source}`,
+      urls: [`${url}/v1/stream/${source}`],
       method: "POST",
       headers: HEADERS,
       body: MESSAGE,

@@ -25,6 +25,8 @@ const SENDERS: readonly (Senders | undefined)[] = [
 ];
 
 export const HOSTILE: Scenario = {
+  summary: "appends and reads beside hostile senders",
+  budget: { full: 30, preparation: 5, measurements: 8 * PART },
   targets: [NPM_START_WITH_TOKENS],
   run: async ({ driver, targets: [target], rounds, ...times }) => {
     if (target === undefined) throw new Error("There is no server.");
@@ -36,8 +38,8 @@ export const HOSTILE: Scenario = {
       await createStream(url, headers, MESSAGE);
       const job = senders && { ...senders, url, headers };
       const shared = { headers, connections: CONNECTIONS, warmUpMs, measureMs };
-      const read = { ...shared, url: `${url}?offset=-1`, method: "GET", body: "" } as const;
-      const append = { ...shared, url, method: "POST", body: MESSAGE } as const;
+      const read = { ...shared, urls: [`${url}?offset=-1`], method: "GET", body: "" } as const;
+      const append = { ...shared, urls: [url], method: "POST", body: MESSAGE } as const;
       return whileHostile(job, () => driver.run(work === "Reads" ? read : append));
     });
     return [sectionOf(results)];

@@ -13,13 +13,15 @@ const APPEND_BYTES = 1_000;
 const P99_RATIO_MIN = 0.5;
 
 export const ROLL: Scenario = {
+  summary: "appends while segments move to R2",
+  budget: { full: 25, preparation: 4, measurements: 1 },
   targets: [ROLLING_OFTEN, ROLLING_NEVER],
   run: async ({ driver, targets, rounds, warmUpMs, measureMs }) => {
     const results = await interleave(targets, rounds, async ({ url }, round) => {
       const stream = `${url}/v1/stream/roll-${round}`;
       await createStream(stream, HEADERS);
       return driver.run({
-        url: stream,
+        urls: [stream],
         method: "POST",
         headers: HEADERS,
         body: "x".repeat(APPEND_BYTES),

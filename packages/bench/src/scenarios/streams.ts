@@ -2,8 +2,9 @@
 
 type Headers = Readonly<Record<string, string>>;
 
-export async function createStream(url: string, headers: Headers, body: string | null = null): Promise<void> {
-  await send(url, "PUT", headers, body);
+/** The offset at its end. */
+export async function createStream(url: string, headers: Headers, body: string | null = null): Promise<string> {
+  return (await send(url, "PUT", headers, body)).headers.get("Stream-Next-Offset") ?? "";
 }
 
 export async function appendTo(url: string, headers: Headers, body: string): Promise<void> {

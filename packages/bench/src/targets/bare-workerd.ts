@@ -32,6 +32,7 @@ export async function startBareWorkerd(dataDir: string): Promise<Target> {
   await untilReady(url, child);
   return {
     url,
+    pids: () => (child.pid === undefined ? [] : [child.pid]),
     stop: async () => {
       child.kill("SIGKILL");
       await exited;

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import type { Target } from "./target.ts";
 
 export async function startForked(program: URL, args: readonly string[]): Promise<Target> {
-  const child = fork(program, args);
+  const child = fork(program, args, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
   const exited = once(child, "exit");
   const [url] = (await Promise.race([
     once(child, "message"),
@@ -13,6 +13,7 @@ export async function startForked(program: URL, args: readonly string[]): Promis
   ])) as [string];
   return {
     url,
+    pids: () => (child.pid === undefined ? [] : [child.pid]),
     stop: async () => {
       child.kill("SIGKILL");
       await exited;

@@ -14,6 +14,8 @@ const MIB = 1024 * 1024;
 
 /** A segment a second or so, many more than in any real stream. */
 export const ROLLING_OFTEN = npmStart("npm start, segments of 1 MiB", { SEGMENT_BYTES: MIB });
+/** As much of a stream as can be is in R2. */
+export const ROLLING_FULL = npmStart("npm start, cold", { SEGMENT_BYTES: 4 * MIB });
 /** None in a measurement. */
 export const ROLLING_NEVER = npmStart("npm start, no segments", { SEGMENT_BYTES: 256 * MIB, SEGMENT_AGE_SECONDS: 0 });
 
@@ -28,7 +30,7 @@ export function newToken(scope: string): string {
   return signToken(PROJECT_SECRET, { sub: "default", scope, exp });
 }
 
-export const BARE_WORKERD: TargetKind = { name: "bare workerd", start: startBareWorkerd };
+export const BARE_WORKERD: TargetKind = { name: "bare workerd", isExtra: true, start: startBareWorkerd };
 
 export const REFERENCE_ON_DISK: TargetKind = {
   name: "reference, data directory",
@@ -45,10 +47,14 @@ function npmStart(name: string, vars: Readonly<Record<string, string | number>>)
     name,
     start: async (dataDir) => {
       const server = await startServer({ dataDir, vars: { TENANCY: "single", AUTH_MODE: "none", ...vars } });
-      return { url: server.url, stop: () => server.kill9() };
+      return { url: server.url, pids: () => [server.pid, server.workerdPid()], stop: () => server.kill9() };
     },
   };
 }
 
 /** No server of streams: the ceiling of the load tool itself. */
-export const NO_OP_SERVER: TargetKind = { name: "no-op server", start: () => startForked(NO_OP, []) };
+export const NO_OP_SERVER: TargetKind = {
+  name: "no-op server",
+  isExtra: true,
+  start: () => startForked(NO_OP, []),
+};

@@ -1,0 +1,107 @@
+/** The command line of `npm run bench`. */
+import { parseArgs } from "node:util";
+
+import type { Scenario } from "./scenarios/scenario.ts";
+
+const FOLLOWERS_MAX = 10_000;
+const [ROUNDS, QUICK_ROUNDS] = [3, 1];
+
+export interface Arguments {
+  readonly names: readonly string[];
+  readonly isQuick: boolean;
+  readonly rounds: number;
+  /** How long each measurement is; otherwise what the scenario's budget leaves. */
+  readonly seconds: number | undefined;
+  readonly followers: number;
+  readonly against: string | undefined;
+  /** Another server: what a stream's name is put behind, and what is sent with every request. */
+  readonly url: string | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly json: string | undefined;
+  readonly write: boolean;
+}
+
+type Scenarios = Readonly<Record<string, Scenario>>;
+
+export function formatUsage(scenarios: Scenarios): string {
+  const width = Math.max(...Object.keys(scenarios).map((name) => name.length));
+  const seconds = (budget: number | undefined): string => (budget === undefined ? "-" : `${budget} s`).padStart(6);
+  const lines = Object.entries(scenarios).map(
+    ([name, { summary, budget }]) =>
+      `  ${name.padEnd(width)} ${seconds(budget.full)} ${seconds(budget.quick)}  ${summary}`,
+  );
+  const sum = (kind: "full" | "quick"): number =>
+    Object.values(scenarios).reduce((total, { budget }) => total + (budget[kind] ?? 0), 0);
+  return `npm run bench -- [SCENARIO …] [--quick] [--against NAME] [--url URL] [--json FILE] [--write]
+
+Without a name it runs all scenarios that have a time here, the first, or with --quick the second. That is what each may
+take on two idle processors; together ${sum("full")} s and ${sum("quick")} s. "-": only when it is named.
+
+${lines.join("\n")}
+
+  --quick          one round, shorter, without the largest numbers and without bare workerd
+  --rounds N       how often each target is measured (${ROUNDS}, or ${QUICK_ROUNDS} with --quick)
+  --seconds N      how long each measurement is, whatever the budgets say
+  --followers N    sessions that follow one stream in fan-out (1000, at most ${FOLLOWERS_MAX})
+  --against NAME   the target that the others are compared with, as it is called in the tables
+  --url URL        measures the server there too: a URL that ends where a stream's name begins,
+                   as https://example.com/v1/stream/my-project/; its streams stay there
+  --header "N: V"  sent with every request to it; may be repeated
+  --json FILE      writes every round's figures
+  --write          writes docs/bench.md and docs/bench/*.svg: these scenarios anew, the others as they are
+  --help           says this`;
+}
+
+/** @throws Error that says what is wrong with them. */
+export function readArguments(scenarios: Scenarios): Arguments | "help" {
+  const { positionals, values } = parseArgs({
+    allowPositionals: true,
+    options: {
+      quick: { type: "boolean", default: false },
+      rounds: { type: "string" },
+      seconds: { type: "string" },
+      followers: { type: "string", default: "1000" },
+      against: { type: "string" },
+      url: { type: "string" },
+      header: { type: "string", multiple: true, default: [] },
+      json: { type: "string" },
+      write: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return "help";
+  const unknown = positionals.filter((name) => !(name in scenarios));
+  if (unknown.length > 0) throw new Error(`There is no such scenario: ${unknown.join(" ")}.`);
+  const kind = values.quick ? "quick" : "full";
+  const initial = Object.keys(scenarios).filter((name) => scenarios[name]?.budget[kind] !== undefined);
+  return {
+    names: positionals.length === 0 ? initial : positionals,
+    isQuick: values.quick,
+    rounds: wholeNumber("--rounds", values.rounds ?? String(values.quick ? QUICK_ROUNDS : ROUNDS), 1_000),
+    seconds: values.seconds === undefined ? undefined : positive("--seconds", values.seconds),
+    followers: wholeNumber("--followers", values.followers, FOLLOWERS_MAX),
+    against: values.against,
+    url: values.url === undefined ? undefined : new URL(values.url).href,
+    headers: Object.fromEntries(values.header.map(readHeader)),
+    json: values.json,
+    write: values.write,
+  };
+}
+
+function wholeNumber(flag: string, text: string, max: number): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= max) return value;
+  throw new Error(`${flag} takes a whole number from 1 to ${max}.`);
+}
+
+function positive(flag: string, text: string): number {
+  const value = Number(text);
+  if (value > 0 && Number.isFinite(value)) return value;
+  throw new Error(`${flag} takes a number above 0.`);
+}
+
+function readHeader(text: string): [string, string] {
+  const match = /^([^:\s]+):\s*(.*)$/.exec(text);
+  if (match === null) throw new Error('--header takes "Name: value".');
+  return [match[1] ?? "", match[2] ?? ""];
+}

@@ -1,0 +1,116 @@
+/**
+ * The process of live readers and their writer. The writer sends when a message is due, not when the one before is
+ * acknowledged, and latencies count from then: a server that falls behind cannot hide it (coordinated omission).
+ */
+import { setTimeout as delay } from "node:timers/promises";
+
+import { forEach } from "../for-each.ts";
+import { median, percentile } from "../statistics.ts";
+import { Connection, formatRequest } from "./connection.ts";
+import type { LiveJob, LiveResult } from "./job.ts";
+import { LiveReader } from "./live-reader.ts";
+import { serveJobs } from "./serve-jobs.ts";
+
+const OPENING_AT_ONCE = 50;
+/** For long-polls that have been sent to begin to wait. */
+const SETTLE_MS = 300;
+/** How long readers may take for the last messages. */
+const LAST_MS_MAX = 20_000;
+
+serveJobs(async (job: LiveJob): Promise<LiveResult> => {
+  const failure = Promise.withResolvers<never>();
+  failure.promise.catch(() => undefined);
+  const deliveries = new Deliveries(job);
+  const readers: LiveReader[] = [];
+  try {
+    await Promise.race([openAll(job, deliveries, readers, failure.reject), failure.promise]);
+    await delay(SETTLE_MS);
+    await Promise.race([writeAll(job, failure.reject), failure.promise]);
+    await Promise.race([deliveries.complete.promise, failure.promise, tooLate(deliveries)]);
+  } finally {
+    for (const reader of readers) reader.close();
+  }
+  return deliveries.result();
+});
+
+/** How many messages the writer sends. */
+function messagesOf({ messagesPerSecond, warmUpMs, measureMs }: LiveJob): number {
+  return Math.max(2, Math.round((messagesPerSecond * (warmUpMs + measureMs)) / 1_000));
+}
+
+class Deliveries {
+  readonly complete = Promise.withResolvers<void>();
+  readonly #latenciesMs: number[] = [];
+  readonly #job: LiveJob;
+  #left: number;
+  #fromUs = 0;
+
+  constructor(job: LiveJob) {
+    this.#job = job;
+    this.#left = job.readers * messagesOf(job);
+  }
+
+  get left(): number {
+    return this.#left;
+  }
+
+  add(dueUs: number): void {
+    if (this.#fromUs === 0) this.#fromUs = dueUs + this.#job.warmUpMs * 1_000;
+    if (dueUs >= this.#fromUs) this.#latenciesMs.push(performance.now() - dueUs / 1_000);
+    this.#left -= 1;
+    if (this.#left === 0) this.complete.resolve();
+  }
+
+  result(): LiveResult {
+    const latenciesMs = this.#latenciesMs;
+    return {
+      deliveries: latenciesMs.length,
+      latencyMs: { p50: median(latenciesMs), p99: percentile(latenciesMs, 0.99) },
+    };
+  }
+}
+
+async function openAll(
+  job: LiveJob,
+  deliveries: Deliveries,
+  readers: LiveReader[],
+  failed: (error: Error) => void,
+): Promise<void> {
+  const indices = Array.from({ length: job.readers }, (_, index) => index);
+  await forEach(indices, OPENING_AT_ONCE, async () => {
+    const begun = Promise.withResolvers<void>();
+    const events = { message: (dueUs: number) => deliveries.add(dueUs), ready: begun.resolve, failed };
+    readers.push(await LiveReader.open(job, events));
+    await begun.promise;
+  });
+}
+
+/** Never waits for an answer: a connection that has none yet is left alone, and another one taken. */
+async function writeAll(job: LiveJob, failed: (error: Error) => void): Promise<void> {
+  const free: Connection[] = [];
+  const all: Connection[] = [];
+  const startMs = performance.now();
+  const sent: Promise<void>[] = [];
+  for (let index = 0; index < messagesOf(job); index += 1) {
+    const dueMs = startMs + (index * 1_000) / job.messagesPerSecond;
+    await delay(Math.max(0, dueMs - performance.now()));
+    sent.push(write(job, dueMs, free, all).catch(failed));
+  }
+  await Promise.all(sent);
+  for (const connection of all) connection.close();
+}
+
+async function write(job: LiveJob, dueMs: number, free: Connection[], all: Connection[]): Promise<void> {
+  const connection = free.pop() ?? (await Connection.open(job.url));
+  if (!all.includes(connection)) all.push(connection);
+  const body = JSON.stringify({ dueUs: Math.round(dueMs * 1_000), note: "x".repeat(60) });
+  const headers = { "Content-Type": "application/json", ...job.headers };
+  const { status } = await connection.send(formatRequest({ url: job.url, method: "POST", headers, body }));
+  if (status > 299) throw new Error(`POST ${job.url}: ${status}`);
+  free.push(connection);
+}
+
+async function tooLate(deliveries: Deliveries): Promise<never> {
+  await delay(LAST_MS_MAX, undefined, { ref: false });
+  throw new Error(`${deliveries.left} deliveries are still missing.`);
+}

@@ -1,0 +1,91 @@
+/** One live reader, over SSE or long-poll, that tells of each message when it comes. */
+import type { Socket } from "node:net";
+
+import { formatRequest, openSocket } from "./connection.ts";
+import type { LiveJob } from "./job.ts";
+import { ResponseParser } from "./response-parser.ts";
+
+/** What a message, or the header that matters, may take; so much of what came is looked at again with what comes next. */
+const OVERLAP = 256;
+const MESSAGE = /"dueUs":(\d+)[,}]/g;
+const STATUS = /^HTTP\/1\.1 (\d+)/;
+const NEXT_OFFSET = /^stream-next-offset: *(\S+)\r$/gim;
+const CURSOR = /^stream-cursor: *(\S+)\r$/gim;
+
+interface Events {
+  /** @param dueUs what the message says. */
+  readonly message: (dueUs: number) => void;
+  /** It will miss nothing from now on. */
+  readonly ready: () => void;
+  readonly failed: (error: Error) => void;
+}
+
+export class LiveReader {
+  readonly #socket: Socket;
+  readonly #job: LiveJob;
+  readonly #events: Events;
+  readonly #parser = new ResponseParser();
+  #offset: string;
+  #cursor: string | undefined;
+  #text = "";
+  #isBegun = false;
+
+  static async open(job: LiveJob, events: Events): Promise<LiveReader> {
+    return new LiveReader(await openSocket(job.url), job, events);
+  }
+
+  private constructor(socket: Socket, job: LiveJob, events: Events) {
+    [this.#socket, this.#job, this.#events, this.#offset] = [socket, job, events, job.offset];
+    socket.on("data", (bytes: Buffer) => this.#take(bytes));
+    socket.on("error", (error) => events.failed(error));
+    socket.on("close", () => events.failed(new Error("The server closed a live reader's connection.")));
+    this.#ask();
+  }
+
+  close(): void {
+    this.#socket.removeAllListeners("close").destroy();
+  }
+
+  #ask(): void {
+    const query = new URLSearchParams({ offset: this.#offset, live: this.#job.mode });
+    if (this.#cursor !== undefined) query.set("cursor", this.#cursor);
+    const url = `${this.#job.url}?${query.toString()}`;
+    this.#socket.write(formatRequest({ url, method: "GET", headers: this.#job.headers, body: "" }));
+    // A long-poll is answered when there is something to say; nothing tells that it waits.
+    if (this.#job.mode === "long-poll") this.#events.ready();
+  }
+
+  #take(bytes: Buffer): void {
+    const text = this.#text + bytes.toString("latin1");
+    let taken = Math.max(0, text.length - OVERLAP);
+    for (const match of text.matchAll(MESSAGE)) {
+      this.#events.message(Number(match[1]));
+      taken = Math.max(taken, match.index + match[0].length);
+    }
+    if (this.#job.mode === "sse") this.#begin(text);
+    else this.#readHeaders(text);
+    this.#text = text.slice(taken);
+    if (this.#job.mode === "long-poll" && this.#isAnswered(bytes)) this.#ask();
+  }
+
+  #begin(text: string): void {
+    if (this.#isBegun) return;
+    const status = STATUS.exec(text)?.[1] ?? "200";
+    if (status !== "200") this.#events.failed(new Error(`SSE was answered ${status}.`));
+    this.#isBegun = text.includes("event: control");
+    if (this.#isBegun) this.#events.ready();
+  }
+
+  #readHeaders(text: string): void {
+    for (const [, offset] of text.matchAll(NEXT_OFFSET)) this.#offset = offset ?? this.#offset;
+    for (const [, cursor] of text.matchAll(CURSOR)) this.#cursor = cursor ?? this.#cursor;
+  }
+
+  #isAnswered(bytes: Buffer): boolean {
+    const answer = this.#parser.take(bytes);
+    if (answer !== undefined && answer.status > 299) {
+      this.#events.failed(new Error(`A long-poll was answered ${answer.status}.`));
+    }
+    return answer !== undefined;
+  }
+}

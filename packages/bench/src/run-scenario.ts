@@ -1,0 +1,82 @@
+/** One scenario: starts its targets, measures within its budget, and stops them. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+
+import type { Arguments } from "./arguments.ts";
+import { startLoadDriver } from "./load/driver.ts";
+import type { RunningTarget, Scenario, Section } from "./scenarios/scenario.ts";
+import type { Target, TargetKind } from "./targets/target.ts";
+
+/** Before measurements of a given length; otherwise a warm-up is this part of the time that there is. */
+const WARM_UP_MS = 1_000;
+const WARM_UP_PART = 1 / 4;
+const WINDOW_MS_MIN = 300;
+/** A scenario that takes so many times as long as it may, and this on top, hangs. */
+const HANGING_FACTOR = 4;
+const HANGING_MS = 60_000;
+
+/** @throws Error when it takes much longer than it may. */
+export async function runScenario(scenario: Scenario, args: Arguments): Promise<readonly Section[]> {
+  const directory = mkdtempSync(join(tmpdir(), "bench-"));
+  const driver = startLoadDriver();
+  const started: Target[] = [];
+  try {
+    const kinds = scenario.targets.filter(({ isExtra }) => !args.isQuick || isExtra !== true);
+    const starts = await Promise.allSettled(
+      kinds.map(async (kind) => {
+        const dataDir = mkdtempSync(join(directory, "target-"));
+        const target = await kind.start(dataDir);
+        started.push(target);
+        return running(kind, target, dataDir);
+      }),
+    );
+    const targets = starts.map((start) => {
+      if (start.status === "rejected") throw start.reason;
+      return start.value;
+    });
+    if (args.url !== undefined && scenario.isForAnyServer === true) targets.push(elsewhere(args.url, args.headers));
+    const { rounds, followers, isQuick } = args;
+    const times = timesOf(scenario, args, targets.length);
+    const context = { driver, targets, rounds, followers, isQuick, ...times };
+    return await Promise.race([scenario.run(context), hanging(scenario, args)]);
+  } finally {
+    driver.stop();
+    await Promise.all(started.map((target) => target.stop()));
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function running(kind: TargetKind, target: Target, dataDir: string): RunningTarget {
+  const { url } = target;
+  return { kind, url, streams: `${url}/v1/stream/`, headers: {}, dataDir, pids: () => target.pids() };
+}
+
+/** The streams of this run have names that none before had. */
+function elsewhere(url: string, headers: Arguments["headers"]): RunningTarget {
+  const run = crypto.randomUUID().slice(0, 8);
+  const kind: TargetKind = { name: new URL(url).host, start: () => Promise.reject(new Error("It runs already.")) };
+  return { kind, url: new URL(url).origin, streams: `${url}bench-${run}-`, headers, dataDir: "", pids: () => [] };
+}
+
+type Times = { readonly warmUpMs: number; readonly measureMs: number };
+
+function timesOf({ budget }: Scenario, args: Arguments, targets: number): Times {
+  if (args.seconds !== undefined) return { warmUpMs: WARM_UP_MS, measureMs: args.seconds * 1_000 };
+  const windows = args.rounds * budget.measurements * Math.max(1, targets);
+  const windowMs = Math.max(WINDOW_MS_MIN, (1_000 * (secondsOf(budget, args) - budget.preparation)) / windows);
+  return { warmUpMs: windowMs * WARM_UP_PART, measureMs: windowMs * (1 - WARM_UP_PART) };
+}
+
+/** One that must be named has the time that it takes. */
+function secondsOf({ full, quick, preparation }: Scenario["budget"], { isQuick }: Arguments): number {
+  return (isQuick ? quick : full) ?? full ?? preparation;
+}
+
+async function hanging({ budget }: Scenario, args: Arguments): Promise<never> {
+  const measuredMs = (args.seconds ?? 0) * args.rounds * 1_000 * 20;
+  const limitMs = HANGING_FACTOR * (1_000 * secondsOf(budget, args) + measuredMs) + HANGING_MS;
+  await delay(limitMs, undefined, { ref: false });
+  throw new Error(`It took more than ${Math.round(limitMs / 1_000)} s.`);
+}

@@ -1,0 +1,42 @@
+/** Appends that bring several messages each. */
+import { interleave } from "../interleave.ts";
+import { NPM_START, REFERENCE_IN_MEMORY, REFERENCE_ON_DISK } from "../targets/index.ts";
+import { loadSection } from "./load-section.ts";
+import type { Scenario, ScenarioContext, Section } from "./scenario.ts";
+import { createStream } from "./streams.ts";
+
+const MESSAGE = { id: 123_456, kind: "order", note: "x".repeat(60) };
+const HEADERS = { "Content-Type": "application/json" };
+const BATCHES = [1, 10, 100];
+const WRITERS = 8;
+
+export const BATCH: Scenario = {
+  summary: `appends of ${BATCHES.join(", ")} messages by ${WRITERS} writers`,
+  targets: [NPM_START, REFERENCE_ON_DISK, REFERENCE_IN_MEMORY],
+  isForAnyServer: true,
+  budget: { full: 35, quick: 6, preparation: 3, measurements: BATCHES.length },
+  run: async (context) => {
+    const sections: Section[] = [];
+    for (const messages of BATCHES) sections.push(await measureBatches(context, messages));
+    return sections;
+  },
+};
+
+async function measureBatches(context: ScenarioContext, messages: number): Promise<Section> {
+  const { driver, targets, rounds, warmUpMs, measureMs } = context;
+  const body = JSON.stringify(Array.from({ length: messages }, () => MESSAGE));
+  const results = await interleave(targets, rounds, async (target, round) => {
+    const url = `${target.streams}batch-${messages}-${round}`;
+    const headers = { ...HEADERS, ...target.headers };
+    await createStream(url, headers);
+    return driver.run({ urls: [url], method: "POST", headers, body, connections: WRITERS, warmUpMs, measureMs });
+  });
+  return loadSection({
+    title: `Appends of ${messages === 1 ? "1 message" : `${messages} messages`} each`,
+    about: `${WRITERS} writers on one stream, with JSON arrays of ${JSON.stringify(MESSAGE).length} bytes a message; a new stream each round.`,
+    unit: "messages",
+    results,
+    amount: ({ requests }) => requests * messages,
+    against: REFERENCE_ON_DISK,
+  });
+}

@@ -1,0 +1,83 @@
+/** A stream of some size read from its beginning, out of the object and out of R2, by one reader and by several. */
+import { setTimeout as delay } from "node:timers/promises";
+
+import { interleave } from "../interleave.ts";
+import { median, spreadOf } from "../statistics.ts";
+import { REFERENCE_IN_MEMORY, REFERENCE_ON_DISK, ROLLING_FULL, ROLLING_NEVER } from "../targets/index.ts";
+import { formatCount, formatMs, formatSpread } from "../units.ts";
+import type { Bar, RunningTarget, Scenario, ScenarioContext, Section } from "./scenario.ts";
+import { appendTo, createStream } from "./streams.ts";
+
+const HEADERS = { "Content-Type": "application/octet-stream" };
+const MEGABYTE = 1_000_000;
+const READERS = [1, 8];
+const STREAM_MEGABYTES = 96;
+const QUICK_MEGABYTES = 24;
+/** More than the last segment takes to R2. */
+const SETTLE_MS = 3_000;
+const RATIO_MIN = 1.5;
+
+export const CATCH_UP: Scenario = {
+  summary: "a stream of 96 MB read hot and cold, by 1 and by 8",
+  targets: [ROLLING_NEVER, ROLLING_FULL, REFERENCE_ON_DISK, REFERENCE_IN_MEMORY],
+  isForAnyServer: true,
+  budget: { full: 45, quick: 10, preparation: 8, measurements: READERS.length },
+  run: async (context) => {
+    const megabytes = context.isQuick ? QUICK_MEGABYTES : STREAM_MEGABYTES;
+    const body = "x".repeat(MEGABYTE);
+    for (const { streams, headers } of context.targets) {
+      await createStream(`${streams}catch-up`, { ...HEADERS, ...headers });
+      for (let count = 0; count < megabytes; count += 1) {
+        await appendTo(`${streams}catch-up`, { ...HEADERS, ...headers }, body);
+      }
+    }
+    await delay(SETTLE_MS);
+    const sections: Section[] = [];
+    for (const readers of READERS) sections.push(await measureReaders(context, readers, megabytes));
+    return sections;
+  },
+};
+
+async function measureReaders(context: ScenarioContext, readers: number, megabytes: number): Promise<Section> {
+  const { driver, targets, rounds, warmUpMs, measureMs } = context;
+  const results = await interleave(targets, rounds, async (target) => {
+    const { kind, streams, headers } = target;
+    const urls = [`${streams}catch-up?offset=-1`];
+    const times = { warmUpMs, measureMs };
+    const result = await driver.run({ urls, method: "GET", headers, body: "", connections: readers, ...times });
+    if (result.bodyBytes !== result.requests * megabytes * MEGABYTE) {
+      throw new Error(`${kind.name} sent ${result.bodyBytes} bytes in ${result.requests} reads`);
+    }
+    return { rate: result.bodyBytes / MEGABYTE / result.seconds, p50: result.latencyMs.p50 };
+  });
+  const values = new Map([...results].map(([{ kind }, of]) => [kind.name, of.map(({ rate }) => rate)]));
+  return {
+    title: `Catch-up of ${megabytes} MB by ${readers === 1 ? "1 reader" : `${readers} readers`}`,
+    about: [
+      `A stream of ${megabytes} appends of 1 MB, read from its beginning again and again. ${ROLLING_FULL.name} has it in (simulated) R2,`,
+      `but for its end; ${ROLLING_NEVER.name} has all of it in the object.`,
+    ].join("\n"),
+    columns: ["Target", "MB/s together", "Spread", "p50 of a read"],
+    rows: [...results].map(([{ kind }, of]) => rowOf(kind, of)),
+    bars: barsOf(values),
+    figures: { unit: "MB/s", better: "more", values, against: REFERENCE_IN_MEMORY.name },
+  };
+}
+
+function rowOf(
+  { name }: RunningTarget["kind"],
+  of: readonly { readonly rate: number; readonly p50: number }[],
+): string[] {
+  const rates = of.map(({ rate }) => rate);
+  const p50 = median(of.map((each) => each.p50));
+  return [name, formatCount(median(rates)), formatSpread(spreadOf(rates)), formatMs(p50)];
+}
+
+function barsOf(values: ReadonlyMap<string, readonly number[]>): Bar[] {
+  const rateOf = (name: string): number => median(values.get(name) ?? []);
+  return [ROLLING_NEVER, ROLLING_FULL].map(({ name }) => ({
+    claim: `${name} against the reference in memory`,
+    atLeast: RATIO_MIN,
+    measured: rateOf(name) / rateOf(REFERENCE_IN_MEMORY.name),
+  }));
+}

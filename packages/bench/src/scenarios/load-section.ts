@@ -1,0 +1,45 @@
+/** The table that most scenarios make of their loads: how much each target did in a second, and how soon it answered. */
+import type { LoadResult } from "../load/job.ts";
+import { median, spreadOf } from "../statistics.ts";
+import type { TargetKind } from "../targets/target.ts";
+import { formatCount, formatMs, formatSpread } from "../units.ts";
+import type { Bar, RunningTarget, Section } from "./scenario.ts";
+
+export interface LoadSection {
+  readonly title: string;
+  readonly about: string;
+  /** What is counted, as "appends". */
+  readonly unit: string;
+  readonly results: ReadonlyMap<RunningTarget, readonly LoadResult[]>;
+  /** How much of it a result is; initially its requests. */
+  readonly amount?: (result: LoadResult) => number;
+  readonly against: TargetKind;
+  /** Rows that are no contestants. */
+  readonly unplotted?: TargetKind;
+  readonly bars?: (rateOf: (kind: TargetKind) => number) => readonly Bar[];
+}
+
+export function loadSection(section: LoadSection): Section {
+  const { title, about, unit, results, amount = ({ requests }) => requests, against, unplotted, bars } = section;
+  const rates = new Map([...results].map(([{ kind }, of]) => [kind, of.map((each) => amount(each) / each.seconds)]));
+  const rateOf = (kind: TargetKind): number => median(rates.get(kind) ?? []);
+  return {
+    title,
+    about,
+    columns: ["Target", `${unit.slice(0, 1).toUpperCase()}${unit.slice(1)}/s`, "Spread", "p50", "p99"],
+    rows: [...results].map(([{ kind }, of]) => [
+      kind.name,
+      formatCount(rateOf(kind)),
+      formatSpread(spreadOf(rates.get(kind) ?? [])),
+      formatMs(median(of.map(({ latencyMs }) => latencyMs.p50))),
+      formatMs(median(of.map(({ latencyMs }) => latencyMs.p99))),
+    ]),
+    bars: bars?.(rateOf) ?? [],
+    figures: {
+      unit: `${unit}/s`,
+      better: "more",
+      values: new Map([...rates].flatMap(([kind, of]) => (kind === unplotted ? [] : [[kind.name, of]]))),
+      against: against.name,
+    },
+  };
+}
