@@ -33,8 +33,9 @@ export type LinkKind = "explicit" | "glob";
 export class Links {
   readonly #host: ConsumerHost;
   readonly #project: string;
-  /** Links that began anew while streams are being asked: that one was not there then says nothing now. */
-  readonly #renewed = new Set<string>();
+  /** How often a link has begun anew, or its stream told of news that only asking makes use of, while any is asked. */
+  readonly #renewals = new Map<string, number>();
+  #asking = 0;
 
   constructor(host: ConsumerHost) {
     this.#host = host;
@@ -49,7 +50,7 @@ export class Links {
     if (isThere && (kind === "explicit" ? known.isExplicit : known.isGlob)) return true;
     if (known === undefined && countLinks(database) >= LINKS_MAX) return false;
     const row = isThere ? known : newLink(path, sinceMs, this.#host.now());
-    this.#renewed.add(path);
+    this.#renew(path);
     writeLink(database, { ...row, ...(kind === "explicit" ? { isExplicit: true } : { isGlob: true }) }, sinceMs);
     return true;
   }
@@ -89,38 +90,42 @@ export class Links {
 
   /** Asks the streams that are due to be asked. */
   async askDue(limit: number, keep: () => boolean): Promise<void> {
-    this.#renewed.clear();
     const due = linksToAsk(this.#host.database, this.#host.now(), limit);
     await forEach(due, CALLS_MAX, (row) => this.#ask(row, keep));
   }
 
   /** Asks some streams how far they have got. */
   async refresh(rows: readonly LinkRow[], keep: () => boolean): Promise<void> {
-    this.#renewed.clear();
     await forEach(rows, CALLS_MAX, (row) => this.#ask(row, keep));
   }
 
   async #ask({ path, sinceMs }: LinkRow, keep: () => boolean): Promise<void> {
     const { database, name: consumer } = this.#host;
     const stream = this.#host.stream(`${this.#project}/${path}`);
+    const renewals = this.#renewals.get(path);
+    this.#asking += 1;
     const answer = await stream.want({ consumer, sinceMs }).catch(() => undefined);
+    // What the stream has answered may be older than what made somebody ask again.
+    const isOld = this.#renewals.get(path) !== renewals;
+    this.#asking -= 1;
+    if (this.#asking === 0) this.#renewals.clear();
     const row = readLink(database, path);
     if (row === undefined || !isLinked(row)) return;
-    if (answer?.ok === true) return this.#meet(row, answer);
-    if (this.#renewed.has(path)) return;
+    if (answer?.ok === true) return this.#meet(row, answer, isOld ? row.askAtMs : null);
+    if (isOld) return;
     if (answer !== undefined && GONE.has(answer.problem.code)) return this.#end(row, keep());
     const askAtMs = this.#host.now() + backoffMs(row.failures + 1, this.#host.random());
     updateAsk(database, path, { askAtMs, failures: row.failures + 1 });
   }
 
-  #meet(row: LinkRow, { incarnation, from, tail }: WantFacts): void {
+  #meet(row: LinkRow, { incarnation, from, tail }: WantFacts, askAtMs: number | null): void {
     const known = row.incarnation ?? 0;
     if (incarnation < known) return;
     const isNew = incarnation > known;
     const cursor = isNew ? { incarnation, acked: from, tail } : { tail: tail > row.tail ? tail : row.tail };
     const hasGrown = isNew || tail > row.tail;
-    if (!hasGrown && row.askAtMs === null) return;
-    writeLink(this.#host.database, { ...row, ...cursor, askAtMs: null, failures: 0 }, this.#host.now());
+    if (!hasGrown && row.askAtMs === askAtMs) return;
+    writeLink(this.#host.database, { ...row, ...cursor, askAtMs, failures: 0 }, this.#host.now());
   }
 
   /** The stream is gone. One that was named may come again. */
@@ -138,8 +143,12 @@ export class Links {
   }
 
   #askSoon({ path, failures }: LinkRow): void {
-    this.#renewed.add(path);
+    this.#renew(path);
     updateAsk(this.#host.database, path, { askAtMs: this.#host.now(), failures });
+  }
+
+  #renew(path: string): void {
+    if (this.#asking > 0) this.#renewals.set(path, (this.#renewals.get(path) ?? 0) + 1);
   }
 }
 

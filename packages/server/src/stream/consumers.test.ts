@@ -115,6 +115,22 @@ it("who did not answer is told again by the alarm, until he has; then the alarm 
   expect(positions(news)).toEqual([1, 1, 1]);
 });
 
+it("a stream that was just loaded sets its alarm for an append all the same", async () => {
+  const host = newHost();
+  await want(await newStream(host), START_MS);
+  const news = told(host, [undefined, undefined]);
+  const stream = streamOn(host);
+  stream.head();
+  await settled();
+  await stream.append(appendOf("x"));
+  await settled();
+  host.nowMs = host.alarmAtMs ?? 0;
+  await streamOn(host).alarm();
+  await settled();
+  expect(positions(news).at(-1)).toBe(1);
+  expect(news).toHaveLength(3);
+});
+
 it("appends that follow each other set one alarm in five seconds, not one each", async () => {
   const host = newHost();
   told(host);

@@ -39,6 +39,8 @@ export class Consumers implements WantedApi {
   readonly #lifecycle: Lifecycle;
   #isTelling = false;
   #hasNews = false;
+  /** An alarm is set for what may not have been told. */
+  #isPromised = false;
   /** Those who asked since the calls under way were made: that they did not want it then says nothing now. */
   readonly #asked = new Set<string>();
 
@@ -67,31 +69,32 @@ export class Consumers implements WantedApi {
   committed(state: StreamState): void {
     if (state.consumers.length === 0) return;
     this.#hasNews = true;
-    if (this.#expect()) this.#lifecycle.arm();
+    this.#promise();
   }
 
   /** Something durable may have happened of which somebody has not heard. Nobody waits for this. */
   tell(state: StreamState): void {
     if (state.consumers.length === 0) return;
     this.#hasNews = true;
-    this.#expect();
+    // After a restart an alarm may be set for this: whatever sets it anew must not forget it.
+    this.#lifecycle.newsDueAtMs ??= this.#host.now() + RETRY_MS;
     if (!this.#isTelling) void this.#run();
   }
 
-  /** The alarm rings: what has not been told is told again. */
+  /** The alarm rings, and is set again when this is done: what has not been told is told again. */
   ring(): void {
     this.#lifecycle.stored();
-    this.#lifecycle.newsDueAtMs = undefined;
-    if (!this.#hasNews && !this.#isTelling) return;
-    this.#expect();
-    if (!this.#isTelling) void this.#run();
+    this.#isPromised = this.#hasNews || this.#isTelling;
+    this.#lifecycle.newsDueAtMs = this.#isPromised ? this.#host.now() + RETRY_MS : undefined;
+    if (this.#isPromised && !this.#isTelling) void this.#run();
   }
 
-  /** Until then everybody should have heard. @returns whether the alarm must be set for it. */
-  #expect(): boolean {
-    if (this.#lifecycle.newsDueAtMs !== undefined) return false;
+  /** Sees to it that the alarm is set. */
+  #promise(): void {
+    if (this.#isPromised) return;
+    this.#isPromised = true;
     this.#lifecycle.newsDueAtMs = this.#host.now() + RETRY_MS;
-    return true;
+    this.#lifecycle.arm();
   }
 
   async #run(): Promise<void> {
@@ -101,7 +104,7 @@ export class Consumers implements WantedApi {
       this.#asked.clear();
       if (!(await this.#tellAll())) {
         this.#hasNews = true;
-        if (this.#expect()) this.#lifecycle.arm();
+        this.#promise();
         break;
       }
     }

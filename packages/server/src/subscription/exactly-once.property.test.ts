@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 
 import { FanOutDriver } from "../../test/support/fan-out-driver.ts";
+import { numbersFrom } from "../../test/support/numbers.ts";
 
 /** What happens next; several of a kind make it likelier. */
 const KINDS = [
@@ -16,17 +17,6 @@ const KINDS = [
   "queue",
   ...Array.from({ length: 18 }, () => "release"),
 ] as const;
-
-/** A small generator of numbers: shrinking thousands of steps would take hours, and a seed repeats them as well. */
-function numbersFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return (mixed ^ (mixed >>> 14)) >>> 0;
-  };
-}
 
 async function run(driver: FanOutDriver, seed: number, steps: number): Promise<void> {
   const next = numbersFrom(seed);

@@ -165,6 +165,11 @@ export abstract class World<Core extends { alarm(): Promise<void> }, Key extends
     this.nowMs = Math.max(this.nowMs, untilMs);
   }
 
+  /** Until no alarm is under way: cryptography takes its own time. */
+  async alarmsRest(): Promise<void> {
+    while ([...this.#lives.values()].some(({ isRinging }) => isRinging)) await settled();
+  }
+
   /** Tables of an object, the alarm included: none is what one that is not needed any more must leave. */
   leftovers(key: Key): string[] {
     const { database, alarmAtMs } = this.host(key);
