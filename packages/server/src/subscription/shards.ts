@@ -78,10 +78,16 @@ export class Shards {
       await shards.send(refs);
     } catch (error) {
       this.#host.report("The queue did not take shards; their sessions are served without it.", error);
-      this.#source.sendShards(upTo, 0);
+      this.recall();
       return true;
     }
     return upTo !== EVERYBODY;
+  }
+
+  /** The object serves the rest of the round itself, from now on. */
+  recall(): void {
+    const sent = this.#source.row.round?.sent;
+    if (sent !== undefined) this.#source.sendShards(sent.upTo, 0);
   }
 
   /** Whom to bring a shard's page; `null`: it is not wanted any more. */

@@ -61,6 +61,8 @@ export class Subscription {
   /** The source says that there is news. */
   notify(news: SourceNews | null): number | null {
     if (!hasLinkTables(this.#host.database)) return null;
+    // The source has ended: who waits for the queue must learn of it.
+    if (news === null) this.#shards.recall();
     if (!this.#isKnown(news) && hasLinks(this.#host.database)) this.#wake();
     return this.#source.row.token;
   }

@@ -26,6 +26,8 @@ type FanOutOptions = Partial<StreamLimits> & { readonly segments?: FakeSegmentSt
 export class FanOutWorld extends World<Core, Key> {
   readonly #limits: StreamLimits;
   readonly #shards: ShardLimits | undefined;
+  /** Set it, and the queue takes nothing. */
+  isQueueDown = false;
   /** Messages that the queue has taken and not yet brought. */
   readonly queue: ShardRef[] = [];
 
@@ -112,6 +114,7 @@ export class FanOutWorld extends World<Core, Key> {
 
   async #enqueue(refs: readonly ShardRef[]): Promise<void> {
     await this.passed("send");
+    if (this.isQueueDown) throw new Error("The queue is down.");
     this.queue.push(...refs);
   }
 
