@@ -9,6 +9,9 @@ import { signToken, type Scope } from "./token.ts";
 /** How long a token lasts that is made for one request. */
 const OWN_TOKEN_SECONDS = 300;
 const ANSWER_MS = 30_000;
+/** Entries of a page; the server gives no more at once. */
+const PAGE = "1000";
+const PAGES_MAX = 1_000;
 
 export interface Call {
   readonly headers?: Readonly<Record<string, string>>;
@@ -75,6 +78,20 @@ export class Server {
     const parts = json === undefined ? { ...rest, headers } : { ...rest, headers, body: JSON.stringify(json) };
     const text = await (await this.send(method, path, parts)).text();
     return (text === "" ? {} : JSON.parse(text)) as Json;
+  }
+
+  /** All pages of a list, up to a million entries. @throws CliError */
+  async sendPages<Page extends { readonly cursor: string | null }>(path: string, call: Call): Promise<Page[]> {
+    const pages: Page[] = [];
+    let cursor: string | undefined;
+    while (pages.length < PAGES_MAX) {
+      const query = { ...call.query, limit: PAGE, cursor };
+      const page = await this.sendJson<Page>("GET", path, { ...call, query });
+      pages.push(page);
+      if (page.cursor === null) break;
+      cursor = page.cursor;
+    }
+    return pages;
   }
 
   /** Only the beginning of the answer has a limit: a body may take as long as it likes. */

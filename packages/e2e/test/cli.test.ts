@@ -14,7 +14,8 @@ const linesOf = ({ stdout }: Ran): unknown[] =>
     .map((line) => JSON.parse(line) as unknown);
 
 describe("on an open server", () => {
-  const server = useServer();
+  // So small that what is read here takes several answers.
+  const server = useServer({ READ_BYTES_MAX: 65_536 });
   const cli = (argv: readonly string[], options: RunOptions = {}) =>
     runCaptured(argv, { ...options, env: { DURABLE_STREAMS_URL: server.url, ...options.env } });
 

@@ -10,7 +10,6 @@ import { usageError } from "../failure.ts";
 import type { Io } from "../io.ts";
 import { readProfiles, removeProfile } from "../profiles.ts";
 import { confirmLoss } from "../prompts.ts";
-import type { Answers } from "../setup/answers.ts";
 import { WORKER_FOLDER } from "../setup/scaffold.ts";
 import { STATE_FILE, StateStore } from "../setup/state.ts";
 
@@ -65,63 +64,46 @@ export function destroyCommand(program: Command, io: Io): void {
 /** In the order in which each is no longer used by what comes before. What setup has found, and not made, stays. */
 function removalsOf(io: Io, store: StateStore, keepBucket: boolean): readonly Removal[] {
   const { answers, isOwner, made = [] } = store.state;
+  const { account, name, namespace, bucket, queue } = answers;
+  const worker = removal("worker", name, {
+    find: async (api) => ((await api.hasWorker(account, name)) ? name : undefined),
+    remove: (api, found) => api.deleteWorker(account, found),
+  });
+  const sharder = removal("queue", queue ?? "", {
+    find: (api) => api.findQueue(account, queue ?? ""),
+    remove: (api, id) => api.deleteQueue(account, id),
+  });
+  const registry = removal("namespace", namespace, {
+    find: (api) => api.findNamespace(account, namespace),
+    remove: (api, id) => api.deleteNamespace(account, id),
+  });
+  const segments = removal("bucket", bucket ?? "", {
+    find: async (api) => ((await api.hasBucket(account, bucket ?? "")) ? (bucket ?? "") : undefined),
+    remove: (api, found) => api.deleteBucket(account, found),
+  });
   return [
-    ...(isOwner === true ? [workerRemoval(answers)] : []),
-    ...(made.includes("queue") ? [queueRemoval(answers)] : []),
-    ...(made.includes("namespace") ? [namespaceRemoval(answers)] : []),
-    ...(made.includes("bucket") && !keepBucket ? [bucketRemoval(answers)] : []),
+    ...(isOwner === true ? [worker] : []),
+    ...(made.includes("queue") ? [sharder] : []),
+    ...(made.includes("namespace") ? [registry] : []),
+    ...(made.includes("bucket") && !keepBucket ? [segments] : []),
     profileRemoval(io, store),
   ];
 }
 
-function workerRemoval({ account, name }: Answers): Removal {
-  return {
-    what: "worker",
-    name,
-    remove: async (api) => {
-      if (!(await api.hasWorker(account, name))) return false;
-      await api.deleteWorker(account, name);
-      return true;
-    },
-  };
+interface Calls {
+  /** What the API calls it; `undefined`: it is not there. */
+  readonly find: (api: CloudflareApi) => Promise<string | undefined>;
+  readonly remove: (api: CloudflareApi, found: string) => Promise<void>;
 }
 
-function queueRemoval({ account, queue }: Answers): Removal {
-  const name = queue ?? "";
+function removal(what: Removal["what"], name: string, { find, remove }: Calls): Removal {
   return {
-    what: "queue",
+    what,
     name,
     remove: async (api) => {
-      const id = await api.findQueue(account, name);
-      if (id === undefined) return false;
-      await api.deleteQueue(account, id);
-      return true;
-    },
-  };
-}
-
-function namespaceRemoval({ account, namespace }: Answers): Removal {
-  return {
-    what: "namespace",
-    name: namespace,
-    remove: async (api) => {
-      const id = await api.findNamespace(account, namespace);
-      if (id === undefined) return false;
-      await api.deleteNamespace(account, id);
-      return true;
-    },
-  };
-}
-
-function bucketRemoval({ account, bucket }: Answers): Removal {
-  const name = bucket ?? "";
-  return {
-    what: "bucket",
-    name,
-    remove: async (api) => {
-      if (!(await api.hasBucket(account, name))) return false;
-      await api.deleteBucket(account, name);
-      return true;
+      const found = await find(api);
+      if (found !== undefined) await remove(api, found);
+      return found !== undefined;
     },
   };
 }

@@ -10,9 +10,6 @@ import { confirmLoss } from "../prompts.ts";
 import type { Server } from "../server.ts";
 
 const ROOT = "/v1/projects";
-/** So many pages of 1,000 names are listed. */
-const PAGES_MAX = 1_000;
-
 interface Secret {
   readonly kid: string;
   readonly secret: string;
@@ -21,6 +18,11 @@ interface Secret {
 interface Project {
   readonly name: string;
   readonly secrets: readonly { readonly kid: string; readonly createdAtMs: number }[];
+}
+
+interface ProjectPage {
+  readonly projects: readonly string[];
+  readonly cursor: string | null;
 }
 
 interface CreateOptions {
@@ -75,17 +77,8 @@ function addList(project: Command, io: Io): void {
 }
 
 async function listProjects(server: Server): Promise<string[]> {
-  const projects: string[] = [];
-  let cursor: string | undefined;
-  for (let page = 0; page < PAGES_MAX; page += 1) {
-    const query = { limit: "1000", cursor };
-    const headers = server.adminAuthorization();
-    const found = await server.sendJson<{ projects: string[]; cursor: string | null }>("GET", ROOT, { query, headers });
-    projects.push(...found.projects);
-    if (found.cursor === null) break;
-    cursor = found.cursor;
-  }
-  return projects;
+  const pages = await server.sendPages<ProjectPage>(ROOT, { headers: server.adminAuthorization() });
+  return pages.flatMap(({ projects }) => projects);
 }
 
 function addKeys(project: Command, io: Io): void {

@@ -9,7 +9,7 @@ import { contextOf, type Context } from "../context.ts";
 import { cancelled, usageError } from "../failure.ts";
 import { isInteractive, type Io } from "../io.ts";
 import { Prompts } from "../prompts.ts";
-import { NAME_INITIAL, REGIONS, TENANCIES, type Answers } from "../setup/answers.ts";
+import { ANSWER_NAMES, NAME_INITIAL, REGIONS, TENANCIES, type Answers } from "../setup/answers.ts";
 import { act, plan, type PlannedStep } from "../setup/engine.ts";
 import { Progress } from "../setup/progress.ts";
 import { findAnswers } from "../setup/questions.ts";
@@ -100,18 +100,7 @@ async function setup(context: Context, folder: string, options: Options): Promis
 function givenAnswers(options: Options, { env }: Io, before: Answers | undefined): Partial<Answers> {
   const account = options.account ?? (env["CLOUDFLARE_ACCOUNT_ID"] || undefined);
   const flags = { ...options, ...(account === undefined ? {} : { account }) };
-  const names = [
-    "name",
-    "account",
-    "tenancy",
-    "bucket",
-    "namespace",
-    "region",
-    "queue",
-    "caching",
-    "domain",
-    "firstProject",
-  ];
+  const names: readonly string[] = ANSWER_NAMES;
   const given = Object.fromEntries(
     Object.entries(flags)
       .filter(([name, value]) => names.includes(name) && value !== undefined)

@@ -13,9 +13,6 @@ import { addAppend } from "./stream-append.ts";
 import { addRead } from "./stream-read.ts";
 import { addTail } from "./stream-tail.ts";
 
-/** So many pages of 1,000 streams are listed. */
-const PAGES_MAX = 1_000;
-
 interface CreateOptions {
   readonly contentType: string;
   readonly ttl?: string;
@@ -166,19 +163,11 @@ function addList(stream: Command, io: Io): void {
 }
 
 async function listStreams(server: Server, prefix: string): Promise<Listed[]> {
-  const streams: Listed[] = [];
   const path = `/v1/projects/${encodeURIComponent(server.project)}/streams`;
   const { adminSecret } = server.connection;
-  let cursor: string | undefined;
-  for (let page = 0; page < PAGES_MAX; page += 1) {
-    const query = { prefix, limit: "1000", cursor };
-    const headers = adminSecret === undefined ? server.authorization("read") : server.adminAuthorization();
-    const found = await server.sendJson<StreamPage>("GET", path, { query, headers });
-    streams.push(...found.streams);
-    if (found.cursor === null) break;
-    cursor = found.cursor;
-  }
-  return streams;
+  const headers = adminSecret === undefined ? server.authorization("read") : server.adminAuthorization();
+  const pages = await server.sendPages<StreamPage>(path, { headers, query: { prefix } });
+  return pages.flatMap(({ streams }) => streams);
 }
 
 interface ForkOptions {

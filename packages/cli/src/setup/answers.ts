@@ -34,6 +34,20 @@ export interface Answers {
 /** The one project of a server with `TENANCY=single`. */
 export const ONLY_PROJECT = "default";
 
+/** In the order of the questions. */
+export const ANSWER_NAMES = [
+  "name",
+  "tenancy",
+  "account",
+  "bucket",
+  "namespace",
+  "region",
+  "queue",
+  "caching",
+  "domain",
+  "firstProject",
+] as const satisfies readonly (keyof Answers)[];
+
 const CHECKS = {
   name: { pattern: /^[a-z0-9]([a-z0-9-]{0,52}[a-z0-9])?$/, expects: "up to 54 small letters, digits and dashes" },
   account: { pattern: /^[0-9a-f]{32}$/, expects: "32 hexadecimal digits" },

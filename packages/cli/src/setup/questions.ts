@@ -4,6 +4,7 @@ import type { Account, CloudflareApi } from "../cloudflare/api.ts";
 import { CliError, EXIT, usageError } from "../failure.ts";
 import type { Prompts } from "../prompts.ts";
 import {
+  ANSWER_NAMES,
   checkAnswers,
   faultOf,
   flagOf,
@@ -57,21 +58,8 @@ export async function findAnswers(sources: Sources): Promise<Answers> {
   return { ...answers, firstProject };
 }
 
-const ALL: readonly (keyof Answers)[] = [
-  "name",
-  "tenancy",
-  "account",
-  "bucket",
-  "namespace",
-  "region",
-  "queue",
-  "caching",
-  "domain",
-  "firstProject",
-];
-
 function refuseMissing(given: Partial<Answers>): void {
-  const missing = ALL.filter((name) => given[name] === undefined).map(flagOf);
+  const missing = ANSWER_NAMES.filter((name) => given[name] === undefined).map(flagOf);
   if (missing.length === 0) return;
   throw usageError(
     `There is no terminal to ask on, and these are not given: ${missing.join(", ")}.`,
