@@ -317,6 +317,19 @@ describe("the registry", () => {
     expect([registry.calls, alarmAtMs]).toEqual([calls, undefined]);
   });
 
+  it("is told at once, and no later because more news comes meanwhile", async () => {
+    const owner = newOwner();
+    const firstAtMs = nowMs;
+    for (const name of ["a", "b", "c"]) {
+      await owner.note(created(name));
+      nowMs += 100;
+    }
+    expect(alarmAtMs).toBe(firstAtMs);
+    nowMs += 5_000;
+    await owner.note(created("d"));
+    expect(alarmAtMs).toBe(nowMs);
+  });
+
   it("is told nothing of news that is repeated, or older than what is known", async () => {
     const notice = { stream: "a", incarnation: 5, contentType: "text/plain", atMs: 7 };
     for (const news of [

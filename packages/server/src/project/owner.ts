@@ -50,6 +50,8 @@ export class ProjectOwner {
   readonly #database: Database;
   readonly #host: ProjectHost;
   readonly #name: string;
+  /** When the alarm rings, as far as this life of the object knows. */
+  #alarmAtMs = Infinity;
 
   constructor(database: Database, host: ProjectHost, name: string) {
     this.#database = database;
@@ -141,7 +143,7 @@ export class ProjectOwner {
     await tellConsumers(this.#database, change, isNews, (id) => this.#consumer(id));
     const allowance = this.#allow(report);
     // To tell the registry, or to delete what was made with a token that some edge had not forgotten yet.
-    if (this.#hasWork()) this.#host.setAlarm(this.#host.now());
+    if (this.#hasWork()) this.#ringSoon();
     await this.#host.sync();
     return allowance;
   }
@@ -173,7 +175,7 @@ export class ProjectOwner {
    * project.
    */
   async alarm(): Promise<void> {
-    this.#host.setAlarm(this.#host.now() + RETRY_MS);
+    this.#ringIn(RETRY_MS);
     const row = readProjectRow(this.#database);
     if (row?.published === false) await this.#publish(row.record);
     if (this.#isRemoved()) await this.#sweep();
@@ -181,9 +183,22 @@ export class ProjectOwner {
     this.#rest();
   }
 
+  #ringIn(ms: number): void {
+    this.#alarmAtMs = this.#host.now() + ms;
+    this.#host.setAlarm(this.#alarmAtMs);
+  }
+
+  /** An alarm that has just fallen due is left alone: news that comes in a rush would put it off, and write a row each. */
+  #ringSoon(): void {
+    const dueForMs = this.#host.now() - this.#alarmAtMs;
+    if (dueForMs < 0 || dueForMs > RETRY_MS) this.#ringIn(0);
+  }
+
   /** Nothing may happen between the look and the clearing: both are synchronous. */
   #rest(): void {
-    if (!this.#hasWork()) this.#host.clearAlarm();
+    if (this.#hasWork()) return;
+    this.#alarmAtMs = Infinity;
+    this.#host.clearAlarm();
   }
 
   #hasWork(): boolean {
@@ -208,7 +223,7 @@ export class ProjectOwner {
     } catch {
       return;
     }
-    if (this.#hasUntold()) this.#host.setAlarm(this.#host.now());
+    if (this.#hasUntold()) this.#ringSoon();
   }
 
   /** The stream that did not know its own producer any more goes, and another tells of everything that there is now. */
@@ -238,7 +253,7 @@ export class ProjectOwner {
 
   /** The registry goes last: until then the ends of streams are news for it. */
   async #sweep(): Promise<void> {
-    this.#host.setAlarm(this.#host.now() + SWEEP_PAUSE_MS);
+    this.#ringIn(SWEEP_PAUSE_MS);
     await removeConsumers(this.#database, SWEEP_STREAMS, (id) => this.#consumer(id));
     const streams = listStreams(this.#database, "", "", SWEEP_STREAMS);
     await Promise.allSettled(streams.map(({ name }) => this.#removeStream(name)));
@@ -283,10 +298,10 @@ export class ProjectOwner {
     const removedAtMs = record === null ? this.#host.now() : null;
     this.#database.transaction(() => writeProjectRow(this.#database, text, removedAtMs));
     // Should this object die before it has published, or KV refuse.
-    this.#host.setAlarm(this.#host.now() + RETRY_MS);
+    this.#ringIn(RETRY_MS);
     await this.#host.sync();
     await this.#publish(text);
-    if (record === null) this.#host.setAlarm(this.#host.now());
+    if (record === null) this.#ringSoon();
     else this.#rest();
   }
 
@@ -295,7 +310,7 @@ export class ProjectOwner {
       await this.#host.publish(this.#name, text);
       markPublished(this.#database, text);
     } catch {
-      this.#host.setAlarm(this.#host.now() + RETRY_MS);
+      this.#ringIn(RETRY_MS);
     }
   }
 
