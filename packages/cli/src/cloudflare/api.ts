@@ -3,6 +3,8 @@
 import { CliError, EXIT, reasonOf } from "../failure.ts";
 
 const API_URL = "https://api.cloudflare.com/client/v4";
+/** The API's code for an account that has never used R2. */
+const R2_DISABLED = 10042;
 const ANSWER_MS = 30_000;
 const PAGE = 100;
 /** So many pages of a list are searched. */
@@ -171,13 +173,20 @@ function parseEnvelope<Result>(text: string): Envelope<Result> {
 
 function refusal(status: number, { errors = [] }: Envelope<unknown>, path: string): CliError {
   const [error] = errors;
-  const isRefused = status === 401 || status === 403;
   return new CliError(`Cloudflare's API answered ${status}.`, {
     code: "cloudflare-refused",
     why: `${error === undefined ? "It gave no reason" : `${error.message} (${error.code})`}, for ${path.split("?")[0]}`,
-    fix: isRefused
-      ? "use a token that may edit Workers Scripts, Workers R2 Storage, Workers KV Storage and Queues of the account, or npx wrangler login"
-      : "correct what it says",
-    exitCode: isRefused ? EXIT.refused : status >= 500 ? EXIT.unavailable : EXIT.failed,
+    fix: fixOf(status, error?.code, path),
+    exitCode: status === 401 || status === 403 ? EXIT.refused : status >= 500 ? EXIT.unavailable : EXIT.failed,
   });
+}
+
+function fixOf(status: number, code: number | undefined, path: string): string {
+  const without = path.includes("/r2/") ? "; or --no-bucket" : path.includes("/queues") ? "; or --no-queue" : "";
+  if (code === R2_DISABLED) return `enable R2 in Cloudflare's dashboard${without}`;
+  if (status !== 401 && status !== 403) return `correct what it says${without}`;
+  return (
+    "use a token that may edit Workers Scripts, Workers R2 Storage, Workers KV Storage and Queues of the account, or " +
+    `npx wrangler login${without}`
+  );
 }

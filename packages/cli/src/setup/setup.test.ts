@@ -127,22 +127,38 @@ describe("setup", () => {
     expectComplete([first, second]);
   });
 
-  it.each(Array.from({ length: CHANGES }, (_, index) => index + 1))(
-    "interrupted by Ctrl-C at change %i, goes on from there",
-    async (at) => {
-      const interrupted = new AbortController();
-      cloudflare.onChange = (count) => {
-        if (count === at) interrupted.abort();
-      };
-      const argv = ["setup", folder, "--yes", "--json", "--url", cloudflare.deployedUrl];
-      const first = await runCaptured(argv, { env, signal: interrupted.signal });
-      expect(first.exitCode).toBe(EXIT.cancelled);
-      cloudflare.onChange = () => undefined;
-      const second = await setup();
-      expect(second.exitCode).toBe(EXIT.ok);
-      expectComplete([first, second]);
-    },
-  );
+  it.each([
+    [1, "install"],
+    [5, "wrangler"],
+  ])("interrupted by Ctrl-C at change %i, while %s runs, goes on from there", async (at) => {
+    const interrupted = new AbortController();
+    cloudflare.onChange = (count) => {
+      if (count === at) interrupted.abort();
+    };
+    const argv = ["setup", folder, "--yes", "--json", "--url", cloudflare.deployedUrl];
+    const first = await runCaptured(argv, { env, signal: interrupted.signal });
+    expect(first.exitCode).toBe(EXIT.cancelled);
+    cloudflare.onChange = () => undefined;
+    const second = await setup();
+    expect(second.exitCode).toBe(EXIT.ok);
+    expectComplete([first, second]);
+  });
+
+  it.each(STEPS.slice(0, -1))("interrupted between the step %s and the next, goes on from there", async (step) => {
+    const interrupted = new AbortController();
+    const argv = ["setup", folder, "--yes", "--json", "--url", cloudflare.deployedUrl];
+    const first = await runCaptured(argv, {
+      env,
+      signal: interrupted.signal,
+      onStdout: (text) => {
+        if (text.includes(`"step":"${step}"`)) interrupted.abort();
+      },
+    });
+    expect(first.exitCode).toBe(EXIT.cancelled);
+    const second = await setup();
+    expect(second.exitCode).toBe(EXIT.ok);
+    expectComplete([first, second]);
+  });
 
   it("keeps a file that somebody has changed, and says so", async () => {
     await setup();
@@ -197,6 +213,12 @@ describe("setup refuses", () => {
     const ran = await runCaptured(["setup", folder, "--yes", "--json"], { env });
     expect(errorOf(ran)).toMatchObject({ code: "no-subdomain", fix: expect.stringContaining("--domain") });
     expect(cloudflare.workers.size).toBe(0);
+  });
+
+  it("an account without R2, saying how to do without", async () => {
+    cloudflare.hasR2 = false;
+    expect(await refusal()).toMatchObject({ code: "cloudflare-refused", fix: expect.stringContaining("--no-bucket") });
+    expect((await setup("--no-bucket")).exitCode).toBe(EXIT.ok);
   });
 
   it("to guess between accounts", async () => {

@@ -13,11 +13,13 @@ export interface RunOptions {
   readonly stdin?: string | Uint8Array;
   readonly cwd?: string;
   readonly signal?: AbortSignal;
+  /** Called with each piece of stdout. */
+  readonly onStdout?: (text: string) => void;
 }
 
 /** Runs a command line in this process, without a terminal, with no environment but the one given. */
 export async function runCaptured(argv: readonly string[], options: RunOptions = {}): Promise<Ran> {
-  const [stdout, stderr] = [capture(), capture()];
+  const [stdout, stderr] = [capture(options.onStdout), capture()];
   const exitCode = await run(argv, {
     env: { HOME: "/nonexistent", ...options.env },
     cwd: options.cwd ?? "/",
@@ -35,11 +37,12 @@ export function errorOf({ stderr }: Ran): { code: string; message: string; fix: 
   return (JSON.parse(lines.at(-1) ?? "") as { error: ReturnType<typeof errorOf> }).error;
 }
 
-function capture() {
+function capture(listen: (piece: string) => void = () => undefined) {
   let text = "";
   const stream = new Writable({
     write(chunk: Buffer, _encoding, done) {
       text += chunk.toString();
+      listen(chunk.toString());
       done();
     },
   });

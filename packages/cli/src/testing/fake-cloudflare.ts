@@ -49,6 +49,7 @@ export class FakeCloudflare {
   /** Secrets by project, newest last. */
   readonly projects = new Map<string, string[]>();
   accounts = [{ id: ACCOUNT, name: "The account of the tests" }];
+  hasR2 = true;
   subdomain: string | null = "tests";
   cut: Cut | undefined;
   /** Called at each call that changes something, with its number. */
@@ -134,6 +135,7 @@ export class FakeCloudflare {
   }
 
   #answerBuckets(method: string, name: string, body: string): Answer {
+    if (!this.hasR2) return failure(403, 10042, "Please enable R2 through the Cloudflare Dashboard.");
     if (method === "POST") {
       const { name: wanted, ...options } = JSON.parse(body) as { name: string; locationHint?: string };
       if (this.buckets.has(wanted)) return failure(409, 10004, "The bucket you tried to create already exists");
