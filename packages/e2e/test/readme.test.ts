@@ -2,7 +2,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { makeFakeAccount } from "@durable-streams-cloudflare/cli/testing/fake-account";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 
+import { freePort } from "../src/free-port.ts";
 import { ENTER, openTerminal, WIZARD_QUESTIONS } from "../src/terminal.ts";
 import { createProject, PROJECT_VARS, tokenOf } from "../src/test-project.ts";
 import { useServer } from "../src/test-server.ts";
@@ -175,12 +175,3 @@ it("the commands to work on it are scripts of the repository", () => {
     .map((line) => line.replace(/^npm (run )?/, "").split(" ", 1)[0]);
   expect(Object.keys(scripts)).toEqual(expect.arrayContaining(commands));
 });
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, "close");
-  return port;
-}

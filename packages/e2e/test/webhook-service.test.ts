@@ -2,13 +2,13 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { startServer, type ServerProcess } from "@durable-streams-cloudflare/testkit/server-process";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 
+import { freePort } from "../src/free-port.ts";
 import { create, get, JSON_TYPE, send } from "../src/requests.ts";
 
 const SERVICE = join(import.meta.dirname, "../src/webhook-service.ts");
@@ -58,15 +58,6 @@ class Service {
     this.#isStopped = true;
     this.#child?.kill("SIGKILL");
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, "close");
-  return port;
 }
 
 interface JournalEntry {

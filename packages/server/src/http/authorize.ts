@@ -19,7 +19,8 @@ export const SCOPE_OF_METHOD: Readonly<Record<string, Scope>> = {
 
 /**
  * Decide by `project`, `stream` and `scope`, never by the URL or method of `request`: a fork asks a second time, with its
- * own PUT request, whether its source may be read.
+ * own PUT request, whether its source may be read. A subscription of the protocol is asked about as the stream
+ * `__ds/subscriptions/<id>`: whoever may create it is told where all streams of the project end.
  */
 export interface AuthorizeInput {
   readonly request: Request;
