@@ -228,6 +228,29 @@ describe("[G63] a stream that ends", () => {
   });
 });
 
+it("what a stream tells while its answer is on its way is not forgotten", async () => {
+  await world.create();
+  await world.append("a");
+  world.onWant.push(() => world.append("a"));
+  world.webhook = () => ({ status: 200, text: '{"done":true}' });
+  await world.pass(1_000);
+  expect(await world.acked("a")).toBe(world.tail("a"));
+});
+
+it("that a stream was not there says nothing when it was made since", async () => {
+  await world.create();
+  world.makeStream("a");
+  await world.discover("a");
+  world.streams.delete("a");
+  const makeAgain = async (): Promise<void> => {
+    await world.append("a");
+    await world.discover("a");
+  };
+  world.onWant.push(makeAgain);
+  await world.pass(1_000);
+  expect(world.sent.at(-1)?.body.streams).toMatchObject([{ path: "a", has_pending: true }]);
+});
+
 it("a stream that does not answer is asked again, and holds up no other", async () => {
   world.makeStream("b");
   world.silent.add("a");

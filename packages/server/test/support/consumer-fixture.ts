@@ -39,6 +39,8 @@ export class ConsumerFixture {
   nowMs = CONSUMER_START_MS;
   alarmAtMs: number | undefined;
   readonly streams = new Map<string, FakeStream>();
+  /** What happens while the next answers of streams are on their way. */
+  readonly onWant: (() => Promise<unknown>)[] = [];
   /** Streams that do not answer. */
   readonly silent = new Set<string>();
   /** When webhooks were sent, and what. */
@@ -156,10 +158,15 @@ export class ConsumerFixture {
       want: async ({ sinceMs }) => {
         if (this.silent.has(name)) throw new Error("The stream does not answer.");
         const stream = this.#stream(name);
-        if (stream === undefined) return refuse("stream-not-found", "There is none.");
+        if (stream === undefined) {
+          await this.onWant.shift()?.();
+          return refuse("stream-not-found", "There is none.");
+        }
         const { incarnation, appendedAtMs } = stream;
         const from = formatOffset(incarnation, appendedAtMs.filter((atMs) => atMs <= sinceMs).length);
-        return { ok: true, incarnation, from, tail: this.tail(name) };
+        const answer = { ok: true, incarnation, from, tail: this.tail(name) } as const;
+        await this.onWant.shift()?.();
+        return answer;
       },
       append: async ({ bytes, attempt }) => {
         const stream = this.#stream(name);
