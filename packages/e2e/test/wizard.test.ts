@@ -4,30 +4,34 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { makeFakeAccount, type FakeAccount } from "@durable-streams-cloudflare/cli/testing/fake-account";
-import { beforeEach, expect, it, onTestFinished } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 
 import { CTRL_C, DOWN, ENTER, openTerminal, WIZARD_QUESTIONS, type Terminal } from "../src/terminal.ts";
 
 const MAIN = fileURLToPath(new URL("../../cli/src/main.ts", import.meta.url));
 
-let account: FakeAccount;
+type OnTestFinished = (cleanUp: () => void) => void;
 
-beforeEach(async () => {
-  account = await makeFakeAccount();
+async function makeAccount(onTestFinished: OnTestFinished): Promise<FakeAccount> {
+  const account = await makeFakeAccount();
   onTestFinished(() => account.remove());
-});
+  return account;
+}
 
-const startWizard = (): Terminal => start(`setup streams --url ${account.cloudflare.deployedUrl}`);
-
-function start(command: string, env: Readonly<Record<string, string>> = account.env): Terminal {
-  const terminal = openTerminal(`${process.execPath} ${MAIN} ${command}`, account.home, env);
+function start(command: string, { home, env }: Pick<FakeAccount, "home" | "env">, onTestFinished: OnTestFinished) {
+  const terminal = openTerminal(`${process.execPath} ${MAIN} ${command}`, home, env);
   onTestFinished(() => terminal.close());
   return terminal;
 }
 
+function startWizard(account: FakeAccount, onTestFinished: OnTestFinished): Terminal {
+  return start(`setup streams --url ${account.cloudflare.deployedUrl}`, account, onTestFinished);
+}
+
 it("asks, shows the plan, and carries it out", async () => {
+  const account = await makeAccount(onTestFinished);
   const { cloudflare, folder } = account;
-  const terminal = startWizard();
+  const terminal = startWizard(account, onTestFinished);
   const keys: Readonly<Record<string, string>> = {
     "Name of the Worker": "-two\r",
     "Where the bucket is": DOWN + DOWN + ENTER,
@@ -49,13 +53,12 @@ it("asks, shows the plan, and carries it out", async () => {
 });
 
 it("logs in first, where nobody is", async () => {
+  const account = await makeAccount(onTestFinished);
   const { CLOUDFLARE_API_TOKEN: token = "", ...env } = account.env;
   const flags =
     "--name x --tenancy path --no-bucket --no-queue --namespace x --no-caching --no-domain --no-first-project";
-  const terminal = start(`setup streams --url ${account.cloudflare.deployedUrl} ${flags}`, {
-    ...env,
-    FAKE_LOGIN: token,
-  });
+  const command = `setup streams --url ${account.cloudflare.deployedUrl} ${flags}`;
+  const terminal = start(command, { ...account, env: { ...env, FAKE_LOGIN: token } }, onTestFinished);
   await terminal.see("The account of the tests");
   terminal.type(ENTER);
   await terminal.see("Go on?");
@@ -65,11 +68,12 @@ it("logs in first, where nobody is", async () => {
 });
 
 it("asks before it destroys", async () => {
+  const account = await makeAccount(onTestFinished);
   const { workers } = account.cloudflare;
-  const terminal = start(`setup streams --yes --url ${account.cloudflare.deployedUrl}`);
+  const terminal = start(`setup streams --yes --url ${account.cloudflare.deployedUrl}`, account, onTestFinished);
   expect(await terminal.exitCode).toBe(0);
   for (const [answer, exitCode, left] of [[ENTER, 130, 1] as const, ["y", 0, 0] as const]) {
-    const destroying = start("destroy streams");
+    const destroying = start("destroy streams", account, onTestFinished);
     await destroying.see("Destroy it?");
     destroying.type(answer);
     expect([await destroying.exitCode, workers.size]).toEqual([exitCode, left]);
@@ -77,7 +81,7 @@ it("asks before it destroys", async () => {
 });
 
 it("tells what is wrong with an answer, and asks again", async () => {
-  const terminal = startWizard();
+  const terminal = startWizard(await makeAccount(onTestFinished), onTestFinished);
   await terminal.see("Name of the Worker");
   terminal.type(" Upper\r");
   await terminal.see("small letters, digits and dashes");
@@ -85,17 +89,19 @@ it("tells what is wrong with an answer, and asks again", async () => {
   expect(await terminal.exitCode).toBe(130);
 });
 
-it.each(WIZARD_QUESTIONS)("cancelled at %j, has changed nothing", async (last) => {
-  const terminal = startWizard();
+it.concurrent.for(WIZARD_QUESTIONS)("cancelled at %j, has changed nothing", async (last, context) => {
+  const { expect: expectHere, onTestFinished: whenFinished } = context;
+  const account = await makeAccount(whenFinished);
+  const terminal = startWizard(account, whenFinished);
   for (const question of WIZARD_QUESTIONS) {
     await terminal.see(question);
     if (question === last) break;
     terminal.type(ENTER);
   }
   terminal.type(CTRL_C);
-  expect(await terminal.exitCode).toBe(130);
-  expect(terminal.screen()).toContain("[cancelled]");
-  expect(existsSync(account.folder)).toBe(false);
-  expect(existsSync(join(account.home, ".config"))).toBe(false);
-  expect(account.cloudflare.changes).toBe(0);
+  expectHere(await terminal.exitCode).toBe(130);
+  expectHere(terminal.screen()).toContain("[cancelled]");
+  expectHere(existsSync(account.folder)).toBe(false);
+  expectHere(existsSync(join(account.home, ".config"))).toBe(false);
+  expectHere(account.cloudflare.changes).toBe(0);
 });
