@@ -99,6 +99,8 @@ export class SseSession {
     socket: WebSocket | undefined,
   ): void {
     this.#controller = controller;
+    // First of all: workerd may pull as soon as something is sent, and must not find a reader that has to catch up.
+    if (facts.standing !== "behind") this.#mode = "live";
     const { config, granted, liveReads, request } = this.#exchange;
     const grantedMs = granted.expiresAtMs === undefined ? Infinity : granted.expiresAtMs - this.#openedAtMs;
     const sessionMs = Math.max(SESSION_MS_MIN, Math.min(config.sseSessionSeconds * 1000, grantedMs));

@@ -1,0 +1,221 @@
+/** The page of costs: the counts of the test, times the prices. */
+import { existsSync, readFileSync } from "node:fs";
+
+import { OBJECT_GIGABYTES, PRICES, PRICES_AS_OF } from "./prices.ts";
+
+/** What one operation is billed for, as `packages/server/test/workers/meter.ts` counts it. */
+export interface Usage {
+  readonly objectRequests: number;
+  readonly wakeUps: number;
+  readonly rowsRead: number;
+  readonly rowsWritten: number;
+  readonly r2Writes: number;
+  readonly r2Reads: number;
+  readonly kvReads: number;
+  readonly kvWrites: number;
+}
+
+/** Milliseconds of workerd's processor time, as `npm run bench -- cpu --write` measured them. */
+interface CpuTimes {
+  readonly measured: string;
+  readonly append: number;
+  readonly read: number;
+  readonly delivery: number;
+}
+
+const COUNTS = readJson<Readonly<Record<string, Usage>>>("counts.json") ?? {};
+const CPU = readJson<CpuTimes>("cpu.json");
+
+const MONTH_SECONDS = 30 * 24 * 3_600;
+const MILLION = 1_000_000;
+const READERS = 10_000;
+const SESSION_SECONDS = [60, 900, 3_600];
+const HEARTBEAT_SECONDS = 15;
+/** Of the segment that the test makes: 13 appends of 700,000 bytes. */
+const SEGMENT_BYTES = 9_100_000;
+/** How long an object is awake for one event; not counted, because this machine's disk says nothing of the platform's. */
+const AWAKE_SECONDS = 0.01;
+
+/** How the operations are called on the page. */
+const OPERATIONS: Readonly<Record<string, string>> = {
+  "append-1": "append of 1 message",
+  "append-10": "append of 10 messages",
+  "append-100": "append of 100 messages",
+  "read-hot": "read of 10 appends in the object",
+  "read-cold": "read of 9 MB, all in one segment in R2",
+  head: "HEAD",
+  "sse-session": "SSE session: opening and closing",
+  "sse-idle": "SSE reader, 10 idle minutes",
+  "sse-deliveries": "append that 10 SSE readers get",
+  "long-poll-idle": "long-poll that ends empty",
+  "long-poll-delivery": "append, and the long-poll that gets it",
+  "publish-1": "append that 1 session gets",
+  "publish-11": "append that 11 sessions get",
+  create: "creation of a stream, and telling its project",
+  delete: "deletion of a stream, and telling its project",
+  roll: "roll of 9 MB into a segment",
+};
+
+function readJson<Content>(name: string): Content | undefined {
+  const url = new URL(name, import.meta.url);
+  return existsSync(url) ? (JSON.parse(readFileSync(url, "utf8")) as Content) : undefined;
+}
+
+function usageOf(operation: string): Usage {
+  const usage = COUNTS[operation];
+  if (usage === undefined) throw new Error(`${operation} has not been counted; run: npm run cost`);
+  return usage;
+}
+
+/** Dollars of one operation, without the request of the Worker and processor time. */
+function priceOf(usage: Usage): number {
+  return (
+    usage.objectRequests * PRICES.objectRequest +
+    usage.wakeUps * AWAKE_SECONDS * OBJECT_GIGABYTES * PRICES.objectGigabyteSecond +
+    usage.rowsRead * PRICES.rowRead +
+    usage.rowsWritten * PRICES.rowWritten +
+    usage.r2Writes * PRICES.r2Write +
+    usage.r2Reads * PRICES.r2Read +
+    usage.kvReads * PRICES.kvRead +
+    usage.kvWrites * PRICES.kvWrite
+  );
+}
+
+/** The same of one HTTP request. */
+function requestPrice(operation: string, cpuMs = 0): number {
+  return PRICES.workerRequest + cpuMs * PRICES.cpuMs + priceOf(usageOf(operation));
+}
+
+function deliveryPrice(): number {
+  return (priceOf(usageOf("publish-11")) - priceOf(usageOf("publish-1"))) / 10;
+}
+
+function dollars(value: number): string {
+  const digits = value < 100 ? { minimumFractionDigits: 2, maximumFractionDigits: 3 } : { maximumFractionDigits: 0 };
+  return `$${value.toLocaleString("en-US", digits)}`;
+}
+
+function countsTable(): string {
+  const rows = Object.entries(OPERATIONS).map(([operation, name]) => {
+    const { objectRequests, wakeUps, rowsRead, rowsWritten, r2Writes, r2Reads, kvReads, kvWrites } = usageOf(operation);
+    const cells = [objectRequests, wakeUps, rowsWritten, rowsRead, r2Writes, r2Reads, kvReads + kvWrites];
+    return `| ${name} | ${cells.join(" | ")} |`;
+  });
+  return `| operation | object requests | wake-ups | rows written | rows read | R2 class A | R2 class B | KV |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+${rows.join("\n")}`;
+}
+
+function appendsTable(): string {
+  const rows = [1, 10, 100].map((messages) => {
+    const million = MILLION * requestPrice(`append-${messages}`, CPU?.append);
+    return `| ${messages} | ${dollars(million)} | ${dollars(million / messages)} |`;
+  });
+  return `| messages in each append | a million appends | a million messages |
+| ---: | ---: | ---: |
+${rows.join("\n")}`;
+}
+
+function readersTable(): string {
+  const seconds = READERS * MONTH_SECONDS;
+  const heartbeats = (seconds / HEARTBEAT_SECONDS) * (CPU?.delivery ?? 0) * PRICES.cpuMs;
+  const deliveries = seconds * (CPU?.delivery ?? 0) * PRICES.cpuMs;
+  const appends = MONTH_SECONDS * requestPrice("append-1", CPU?.append);
+  const rows = SESSION_SECONDS.map((session) => {
+    const sessions = (seconds / session) * requestPrice("sse-session");
+    return `| ${session} s | ${dollars(sessions + heartbeats)} | ${dollars(sessions + deliveries + appends)} |`;
+  });
+  return `| \`SSE_SESSION_SECONDS\` | idle | 1 message a second |
+| ---: | ---: | ---: |
+${rows.join("\n")}`;
+}
+
+function pricesTable(): string {
+  const units: Readonly<Record<keyof typeof PRICES, string>> = {
+    workerRequest: "million requests of the Worker (W)",
+    cpuMs: "million ms of its processor time (C)",
+    objectRequest: "million requests of objects (D)",
+    objectGigabyteSecond: `million GB-s of objects that are awake, each ${OBJECT_GIGABYTES} GB (G)`,
+    rowRead: "million rows read",
+    rowWritten: "million rows written (R)",
+    objectGigabyteMonth: "GB-month in objects",
+    r2Write: "million operations of class A in R2",
+    r2Read: "million operations of class B in R2",
+    r2GigabyteMonth: "GB-month in R2",
+    kvRead: "million reads of KV",
+    kvWrite: "million writes of KV",
+  };
+  const rows = Object.entries(PRICES).map(([name, price]) => {
+    const isStored = name.endsWith("Month");
+    return `| ${units[name as keyof typeof PRICES]} | ${dollars(isStored ? price : price * MILLION)} |`;
+  });
+  return `| a | costs |\n| --- | ---: |\n${rows.join("\n")}`;
+}
+
+function cpuText(): string {
+  if (CPU === undefined)
+    return "Processor time has not been measured (`npm run bench -- cpu --write`), and is in no figure.";
+  const { measured, append, read, delivery } = CPU;
+  return `Processor time of workerd as a whole, which the platform bills only in part (${measured}): ${append} ms for an
+append, ${read} ms for a small read, ${delivery} ms for a delivery to an SSE reader. It depends on the machine, so no test compares it.`;
+}
+
+export function costPage(notice: string): string {
+  const segmentsPerGigabyte = 1_000_000_000 / SEGMENT_BYTES;
+  return `${notice}
+
+# What it costs
+
+\`npm run cost\` has workerd do each operation once, counts what the platform bills, at the bindings and in SQLite, and writes
+this page. A test compares the counts. Prices are those of ${PRICES_AS_OF} (\`packages/bench/src/cost/prices.ts\`), beyond what the
+plan includes, and without its $5 a month.
+
+## What is counted
+
+${countsTable()}
+
+Each HTTP request is also one of the Worker. A wake-up is an event that the object has to be in memory for: a request, an alarm, or
+a socket that was closed. A wake-up of an object that is awake already costs no more than its time.
+Bytes that live readers get, and heartbeats, are no requests.
+
+With \`AUTH_MODE=project\` an isolate that has not heard of the project yet reads KV once, and again when its copy is half a minute old.
+
+## Processor time
+
+${cpuText()}
+
+## Appends
+
+${appendsTable()}
+
+One append: W + ${usageOf("append-1").objectRequests} × D + ${usageOf("append-1").rowsWritten} × R, its rows read, processor time, and ${AWAKE_SECONDS * 1_000} ms of an object that is awake. Appends to one
+stream that come together share a request and a row, so a busy stream pays less.
+
+## ${READERS.toLocaleString("en-US")} SSE readers of one stream, a month
+
+${readersTable()}
+
+Idle: ${READERS.toLocaleString("en-US")} × 2,592,000 s / session × (W + D), and a heartbeat each ${HEARTBEAT_SECONDS} s. With messages: the same, each delivery's processor
+time, and the appends. While nobody writes the object sleeps.
+
+## Fan-out to sessions
+
+A million deliveries: ${dollars(deliveryPrice() * MILLION)}, the difference of what 11 sessions cost and 1, divided by ten. The publish itself is an
+append, and what its source's fan-out keeps of it: ${dollars(MILLION * (requestPrice("publish-1") - deliveryPrice()))} for a million.
+
+## Storage
+
+A GB-month costs ${dollars(PRICES.objectGigabyteMonth)} in the object and ${dollars(PRICES.r2GigabyteMonth)} in R2. Rolling a GB into segments of ${SEGMENT_BYTES / MILLION} MB costs ${dollars(segmentsPerGigabyte * priceOf(usageOf("roll")))}, once.
+
+## Prices
+
+${pricesTable()}
+
+## To be confirmed on the real network
+
+- That the platform bills the rows that SQLite's cursors count here, and nothing for \`DROP TABLE\`.
+- How long an object is awake for an event; the figures have ${AWAKE_SECONDS * 1_000} ms, and nothing while it waits to hibernate.
+- How much of the processor time is the Worker's, and how much the object's, which is not billed by the millisecond.
+- How often one append meets another: every figure here is for one that comes alone.
+`;
+}

@@ -1,0 +1,28 @@
+/**
+ * What Cloudflare asks, in US dollars, as of November 2026: the pages "Pricing" of Workers, Durable Objects, R2 and KV at
+ * developers.cloudflare.com. Beyond what the paid plan ($5 a month) includes.
+ */
+export const PRICES_AS_OF = "2026-11-01";
+
+const MILLION = 1_000_000;
+
+export const PRICES = {
+  workerRequest: 0.3 / MILLION,
+  cpuMs: 0.02 / MILLION,
+  objectRequest: 0.15 / MILLION,
+  /** Of memory times time; an object counts as 128 MB, and while it hibernates as nothing. */
+  objectGigabyteSecond: 12.5 / MILLION,
+  rowRead: 0.001 / MILLION,
+  rowWritten: 1 / MILLION,
+  objectGigabyteMonth: 0.2,
+  /** Class A: put, list. */
+  r2Write: 4.5 / MILLION,
+  /** Class B: get, head. */
+  r2Read: 0.36 / MILLION,
+  r2GigabyteMonth: 0.015,
+  kvRead: 0.5 / MILLION,
+  kvWrite: 5 / MILLION,
+} as const;
+
+/** What an object counts as. */
+export const OBJECT_GIGABYTES = 0.128;
