@@ -50,6 +50,15 @@ describe("[G60] wakes", () => {
   });
 });
 
+it("news while a lease is held sets no alarm anew: each would be a row written", async () => {
+  await world.create({ leaseTtlMs: 600_000 });
+  await world.append("a");
+  await world.pass(1_000);
+  const before = world.alarmsSet;
+  for (let count = 0; count < 10; count += 1) await world.append("a");
+  expect(world.alarmsSet).toBe(before);
+});
+
 describe("[G61] the fencing matrix", () => {
   type Request = (good: WakeCommand) => Promise<Partial<WakeCommand>> | Partial<WakeCommand>;
   const token = (key: string, claims: object, sub = "p/sub", atMs = CONSUMER_START_MS + 3_600_000) =>

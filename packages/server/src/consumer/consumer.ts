@@ -55,6 +55,8 @@ export class Consumer implements ConsumerApi {
   readonly #links: Links;
   readonly #membership: Membership;
   readonly #sender: Sender;
+  /** When the alarm is set to ring, in ms; `null`: it is not; `undefined`: not known since a restart. */
+  #alarmAtMs: number | null | undefined;
 
   constructor(host: ConsumerHost) {
     this.#host = host;
@@ -146,9 +148,9 @@ export class Consumer implements ConsumerApi {
       if (refusal !== undefined) return refusal;
       return this.#apply(verified.facts, progress, command);
     });
+    const nextWake = command.done && this.#isAwake();
     await this.#host.sync();
-    if (!acked.ok) return acked;
-    return { ok: true, nextWake: command.done && this.#record.progress().wake !== null };
+    return acked.ok ? { ok: true, nextWake } : acked;
   }
 
   async release(command: WakeCommand): Promise<Result<object>> {
@@ -166,7 +168,7 @@ export class Consumer implements ConsumerApi {
 
   /** Does what is due. Set again before it works, should this object die meanwhile. */
   async alarm(): Promise<void> {
-    this.#host.setAlarm(this.#host.now() + RETRY_MS);
+    this.#guard();
     try {
       await this.#membership.goOn();
       await this.#links.askDue(TURN_STREAMS, () => this.#isAwake());
@@ -174,10 +176,14 @@ export class Consumer implements ConsumerApi {
       if (due !== undefined) await this.#deliver(due.facts, due.wake);
     } catch (error) {
       this.#host.report("A turn of a subscription broke off; it is repeated.", error);
-      this.#host.setAlarm(this.#host.now() + RETRY_MS);
-      return;
+      return this.#guard();
     }
     this.#step(() => undefined);
+  }
+
+  #guard(): void {
+    this.#alarmAtMs = this.#host.now() + RETRY_MS;
+    this.#host.setAlarm(this.#alarmAtMs);
   }
 
   /** One step: a transaction that leaves everything as it must be. */
@@ -224,8 +230,12 @@ export class Consumer implements ConsumerApi {
     if (wake?.phase === "sending") times.push(wake.nextAttemptAtMs);
     if (wake?.phase === "leased") times.push(wake.leaseUntilMs);
     const known = times.filter((time) => time !== undefined);
-    if (known.length === 0) this.#host.clearAlarm();
-    else this.#host.setAlarm(Math.max(now, Math.min(...known)));
+    const atMs = known.length === 0 ? null : Math.max(now, Math.min(...known));
+    // To set an alarm is to write a row.
+    if (atMs === this.#alarmAtMs) return;
+    this.#alarmAtMs = atMs;
+    if (atMs === null) this.#host.clearAlarm();
+    else this.#host.setAlarm(atMs);
   }
 
   /** The wake that is to be delivered now, as it is written down for it. */

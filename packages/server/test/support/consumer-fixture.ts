@@ -38,6 +38,7 @@ export class ConsumerFixture {
   readonly database = new NodeDatabase();
   nowMs = CONSUMER_START_MS;
   alarmAtMs: number | undefined;
+  alarmsSet = 0;
   readonly streams = new Map<string, FakeStream>();
   /** What happens while the next answers of streams are on their way. */
   readonly onWant: (() => Promise<unknown>)[] = [];
@@ -146,7 +147,10 @@ export class ConsumerFixture {
       random: () => 0.5,
       now: () => this.nowMs,
       sync: async () => undefined,
-      setAlarm: (atMs) => void (this.alarmAtMs = atMs),
+      setAlarm: (atMs) => {
+        this.alarmAtMs = atMs;
+        this.alarmsSet += 1;
+      },
       clearAlarm: () => void (this.alarmAtMs = undefined),
       report: (message, error) => void this.reports.push(`${message} ${String(error)}`),
     };

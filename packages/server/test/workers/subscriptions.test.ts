@@ -56,6 +56,14 @@ async function newPullWake(streams: readonly string[]): Promise<string> {
   return id;
 }
 
+/** A subscription by webhook, and its stream, which has just grown. */
+async function newWebhook(): Promise<string> {
+  const [id, stream] = [newName("hook"), await newStream()];
+  await control("PUT", `subscriptions/${id}`, { type: "webhook", streams: [stream], webhook: { url: HOOK } });
+  await append(stream);
+  return id;
+}
+
 async function claimOf(id: string): Promise<Claim> {
   const claimed = await control("POST", `subscriptions/${id}/claim`, { worker: "w" });
   expect(claimed.status).toBe(200);
@@ -167,10 +175,7 @@ describe("[G58] a webhook", () => {
       calls.push(init ?? {});
       return new Response(null, { status: 302, headers: { Location: "http://169.254.169.254/" } });
     });
-    const stream = await newStream();
-    const id = newName("hook");
-    await control("PUT", `subscriptions/${id}`, { type: "webhook", streams: [stream], webhook: { url: HOOK } });
-    await append(stream);
+    const id = await newWebhook();
     await vi.waitFor(async () => {
       const described = await (await control("GET", `subscriptions/${id}`)).json<{ status: string }>();
       expect(described.status).toBe("failed");
@@ -191,10 +196,7 @@ describe("[G58] a webhook", () => {
       };
       return new Response(new ReadableStream({ pull }));
     });
-    const stream = await newStream();
-    const id = newName("hook");
-    await control("PUT", `subscriptions/${id}`, { type: "webhook", streams: [stream], webhook: { url: HOOK } });
-    await append(stream);
+    const id = await newWebhook();
     await vi.waitFor(async () => {
       const report = await (await control("GET", `subscriptions/${id}/deliveries`)).json<{ attempts: unknown[] }>();
       expect(report.attempts).toMatchObject([{ status: 200, error: null }]);
