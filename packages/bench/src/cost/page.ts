@@ -101,7 +101,7 @@ function countsTable(): string {
     const cells = [objectRequests, wakeUps, rowsWritten, rowsRead, r2Writes, r2Reads, kvReads + kvWrites];
     return `| ${name} | ${cells.join(" | ")} |`;
   });
-  return `| operation | object requests | wake-ups | rows written | rows read | R2 class A | R2 class B | KV |
+  return `| operation | object requests | wake-ups | rows written | rows read | R2 class A | R2 class B | KV calls |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 ${rows.join("\n")}`;
 }
