@@ -26,6 +26,10 @@ const ATTACKS: Readonly<Record<HostileJob["kind"], Attack>> = {
   "100 MB bodies": async (socket, head) => {
     await pipeline(largeRequest(head), socket);
   },
+  // Not hostile: what as many others do to a server just by being there.
+  "ordinary appends": async (socket, head) => {
+    socket.end(`${head}Content-Length: 1\r\nConnection: close\r\n\r\nx`);
+  },
   "16 KB of headers": async (socket, head) => {
     socket.end(`${head}X-Padding: ${"p".repeat(HEADER_BYTES)}\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx`);
   },

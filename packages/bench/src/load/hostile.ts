@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 
 export interface HostileJob {
   /** What they all do, over and over. */
-  readonly kind: "slow bodies" | "100 MB bodies" | "16 KB of headers";
+  readonly kind: "slow bodies" | "100 MB bodies" | "16 KB of headers" | "ordinary appends";
   readonly senders: number;
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
