@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { formatUsage, readArguments, type Arguments } from "./arguments.ts";
+import { writeCpuTimes } from "./cost/cpu-times.ts";
 import { describeMachine } from "./machine.ts";
 import { plotSections } from "./plot.ts";
 import { formatReport, reportData, type Report, type ReportSection } from "./report.ts";
@@ -35,6 +36,7 @@ async function measure(name: string, scenario: Scenario, args: Arguments): Promi
   try {
     const sections = await runScenario(scenario, args);
     console.error(`${name}: ${Math.round((performance.now() - startMs) / 1_000)} s`);
+    if (name === "cpu" && args.write) writeCpuTimes(sections, `${today()}, ${describeMachine()[0] ?? ""}`);
     const plot = plotSections(name, sections);
     if (plot === undefined || !args.write) return sections;
     mkdirSync(join(DOCS, PLOTS), { recursive: true });
@@ -65,7 +67,11 @@ function runOf({ rounds, seconds }: Arguments): string {
   const flags = process.argv.slice(2).map((flag) => (flag.includes(" ") ? JSON.stringify(flag) : flag));
   const command = ["npm run bench", ...(flags.length === 0 ? [] : ["--", ...flags])].join(" ");
   const times = seconds === undefined ? "within their budgets" : `of ${seconds} s after 1 s`;
-  return `${new Date().toISOString().slice(0, 10)}, \`${command}\`: ${rounds} ${rounds === 1 ? "round" : "rounds"} ${times}.`;
+  return `${today()}, \`${command}\`: ${rounds} ${rounds === 1 ? "round" : "rounds"} ${times}.`;
+}
+
+function today(): string {
+  return new Date().toISOString().slice(0, 10);
 }
 
 let args: Arguments | "help";

@@ -4,6 +4,7 @@ import { AUTH } from "./auth.ts";
 import { BATCH } from "./batch.ts";
 import { CATCH_UP } from "./catch-up.ts";
 import { COLD } from "./cold.ts";
+import { CPU } from "./cpu.ts";
 import { FAN_OUT } from "./fan-out.ts";
 import { HOSTILE } from "./hostile.ts";
 import { LIVE } from "./live.ts";
@@ -28,4 +29,5 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   auth: AUTH,
   hostile: HOSTILE,
   cold: COLD,
+  cpu: CPU,
 };
