@@ -192,3 +192,25 @@ describe("text that is not UTF-8", () => {
     expect(eventsOf(encoder.batch(latin, LIVE)).map(({ type }) => type)).toEqual(["data", "control"]);
   });
 });
+
+describe("a commit that many readers get", () => {
+  const commit = (encoder: SseEncoder, name: string, text: string, from = 3): Uint8Array | undefined =>
+    encoder.commit(name, from, utf8(text), LIVE);
+
+  it("is encoded once for those of one stream, and never taken for another stream's", () => {
+    const first = commit(encoderOf("text/plain"), "p/a", "ab");
+    expect(commit(encoderOf("text/plain"), "p/a", "ab")).toBe(first);
+    expect(eventsOf(commit(encoderOf("text/plain"), "q/a", "xy"))[0]?.data).toBe("xy");
+    expect(eventsOf(commit(encoderOf("text/plain"), "q/a", "wxy", 2))[0]?.data).toBe("wxy");
+  });
+
+  it("is encoded anew for a reader who still has the first half of a character", () => {
+    const [euro0 = 0, ...rest] = utf8("€");
+    const waiting = encoderOf("text/plain");
+    expect(waiting.commit("p/b", 2, new Uint8Array([euro0]), { ...LIVE, position: 3 })).toBeUndefined();
+    const others = encoderOf("text/plain").commit("p/b", 3, new Uint8Array(rest), LIVE);
+    const whole = waiting.commit("p/b", 3, new Uint8Array(rest), LIVE);
+    expect(eventsOf(whole)[0]?.data).toBe("€");
+    expect(eventsOf(others)[0]?.data).not.toBe("€");
+  });
+});

@@ -29,6 +29,9 @@ export interface Standing {
   readonly closed: boolean;
 }
 
+/** The events of the newest commit that any reader of this isolate was sent, for the others who get the same. */
+let newest: { readonly key: string; readonly events: Uint8Array } | undefined;
+
 export class SseEncoder {
   readonly #contentType: string;
   readonly #lineage: Lineage;
@@ -63,6 +66,26 @@ export class SseEncoder {
       return undefined;
     }
     return this.part(bytes, standing);
+  }
+
+  /**
+   * The events of one commit. All readers of a stream get it at the same time, so the first one encodes it for all.
+   * @param streamName the stream's, unlike any other's.
+   * @param from where the commit begins: together with where it ends it says which bytes it has.
+   */
+  commit(streamName: string, from: number, bytes: Bytes, standing: Standing): Uint8Array | undefined {
+    if (this.#isInside()) return this.batch(bytes, standing);
+    const end = offsetAt(this.#lineage, standing.position);
+    const key = `${streamName} ${from} ${end} ${standing.closed} ${nextCursor(Date.now(), this.#clientCursor)}`;
+    if (newest?.key === key) return newest.events;
+    const events = this.batch(bytes, standing);
+    if (events !== undefined) newest = { key, events };
+    return events;
+  }
+
+  /** Something of what was sent before is still to come: what is sent next depends on it. */
+  #isInside(): boolean {
+    return this.#held.length > 0 || this.#ungrouped.length > 0 || this.#event !== undefined;
   }
 
   /**

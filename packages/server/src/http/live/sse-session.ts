@@ -180,7 +180,8 @@ export class SseSession {
     if (frame.from !== this.#position || frame.bytes.length > FRAME_BYTES_MAX) return this.#fallBehind();
     this.#losses = 0;
     this.#position = frame.to;
-    this.#send(this.#encoder.batch(frame.bytes, { position: frame.to, upToDate: true, closed: frame.closed }));
+    const standing = { position: frame.to, upToDate: true, closed: frame.closed };
+    this.#send(this.#encoder.commit(this.#exchange.stream.objectName, frame.from, frame.bytes, standing));
     if (frame.closed) this.#finish();
     else if (!this.#hasRoom()) this.#fallBehind();
   }
