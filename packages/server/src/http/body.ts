@@ -12,6 +12,9 @@ const SHORT_BYTES_MAX = 64 * 1024;
 /** What a sender whose request is refused may still send, and how long it may take. */
 const DISCARD_BYTES_MAX = 64 * 1024 * 1024;
 const DISCARD_MS_MAX = 5_000;
+/** A pause after so many of these bytes: whoever sends what nobody wants waits, and not the others. */
+const DISCARD_BYTES_PER_PAUSE = 1024 * 1024;
+const DISCARD_PAUSE_MS = 20;
 
 /**
  * Reads a whole body.
@@ -86,10 +89,15 @@ async function readAll(
  */
 async function discard(reader: ReadableStreamDefaultReader<Uint8Array>, bytesMax: number): Promise<void> {
   const patience = scheduler.wait(DISCARD_MS_MAX).then(() => undefined);
+  let sincePause = 0;
   for (let size = 0; size < bytesMax;) {
     const read = await Promise.race([reader.read().catch(() => undefined), patience]);
     if (read === undefined || read.done) break;
     size += read.value.length;
+    sincePause += read.value.length;
+    if (sincePause < DISCARD_BYTES_PER_PAUSE) continue;
+    sincePause = 0;
+    await scheduler.wait(DISCARD_PAUSE_MS);
   }
   // Not awaited: a sender that never stops must not hold up the answer.
   void reader.cancel().catch(() => undefined);
