@@ -1,0 +1,49 @@
+import { once } from "node:events";
+import { createServer, type RequestListener, type Server } from "node:http";
+
+import { afterEach, expect, it } from "vitest";
+
+import { sendWebhook } from "./webhook.ts";
+
+const servers: Server[] = [];
+
+afterEach(() => {
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
+/** Sends a webhook to a receiver that answers so. */
+async function sendTo(answer: RequestListener, timeoutMs = 10_000): Promise<{ status: number; text: string }> {
+  const server = createServer(answer).listen(0, "127.0.0.1");
+  servers.push(server);
+  await once(server, "listening");
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("The receiver has no port.");
+  const url = `http://127.0.0.1:${address.port}/hook`;
+  return sendWebhook({ url, body: new Uint8Array([0x7b, 0x7d]), signature: "signed" }, timeoutMs);
+}
+
+it("a receiver that never answers is given up", async () => {
+  await expect(sendTo(() => undefined, 50)).rejects.toMatchObject({ name: "TimeoutError" });
+});
+
+it("a receiver that never ends its answer is given up", async () => {
+  await expect(sendTo((_, response) => response.write("{"), 50)).rejects.toMatchObject({ name: "TimeoutError" });
+});
+
+it("of an answer that is too large nothing counts but the status", async () => {
+  const answered = sendTo((_, response) => response.end(`{"done":true}${" ".repeat(16 * 1024)}`));
+  expect(await answered).toEqual({ status: 200, text: "" });
+});
+
+it("a redirect is an answer like any other: nobody goes there", async () => {
+  const paths: (string | undefined)[] = [];
+  const answered = await sendTo((request, response) => {
+    paths.push(request.url);
+    response.writeHead(307, { Location: "/elsewhere" }).end();
+  });
+  expect(answered.status).toBe(307);
+  expect(paths).toEqual(["/hook"]);
+});
