@@ -12,33 +12,27 @@ import type { ConsumerHost } from "./host.ts";
 import { LINKS_MAX, type Links } from "./links.ts";
 import type { ConsumerRecord } from "./record.ts";
 import { refuseNoSubscription } from "./refusals.ts";
+import type { Steps } from "./steps.ts";
 import { refuseWebhookUrl } from "./webhook-url.ts";
 
 /** Streams that are asked before the answer; the others soon after it. */
 const STREAMS_AT_ONCE = 256;
 const RETRY_MS = 5_000;
 
-interface Ports {
-  readonly step: <Answer>(
-    work: (facts: ConsumerFacts | undefined) => Answer extends Promise<unknown> ? never : Answer,
-  ) => Answer;
-  readonly isAwake: () => boolean;
-}
-
 export class Membership {
   readonly #host: ConsumerHost;
   readonly #record: ConsumerRecord;
   readonly #links: Links;
-  readonly #ports: Ports;
+  readonly #steps: Steps;
   #last: Promise<unknown> = Promise.resolve();
   /** When to try again; after a restart at once. */
   #retryAtMs = 0;
 
-  constructor(host: ConsumerHost, record: ConsumerRecord, links: Links, ports: Ports) {
+  constructor(host: ConsumerHost, record: ConsumerRecord, links: Links, steps: Steps) {
     this.#host = host;
     this.#record = record;
     this.#links = links;
-    this.#ports = ports;
+    this.#steps = steps;
   }
 
   /** Creates the subscription, or confirms that it is what is asked for [PROTOCOL §6.2]. */
@@ -57,7 +51,7 @@ export class Membership {
       if (refused !== undefined) return refused;
       const { streams, ...rest } = config;
       const secret = this.#host.newSecret();
-      this.#ports.step(() => {
+      this.#steps.run(() => {
         this.#record.begin({ config: rest, hash, controlUrl, createdAtMs: sinceMs, secret, isRegistered: false });
         for (const stream of streams) this.#links.add(stream, "explicit", sinceMs);
       });
@@ -77,7 +71,7 @@ export class Membership {
       if (own !== undefined) return refuse("subscription-invalid", `The subscription writes ${own} itself.`);
       const told = await this.#tellDirectory(facts, streams);
       if (!told.ok) return told;
-      const hasRoom = this.#ports.step(() =>
+      const hasRoom = this.#steps.run(() =>
         streams.map((stream) => this.#links.add(stream, "explicit", sinceMs)).every(Boolean),
       );
       await this.#askSome();
@@ -89,7 +83,7 @@ export class Membership {
   removeStream(stream: string): Promise<Result<object>> {
     return this.#inTurn(async () => {
       if (this.#record.facts() === undefined) return refuseNoSubscription();
-      this.#ports.step(() => this.#links.removeExplicit(stream, this.#ports.isAwake()));
+      this.#steps.run(() => this.#links.removeExplicit(stream, this.#steps.isAwake()));
       await this.#host.sync();
       // Should that get lost, the subscription is told of a stream that it does not want.
       await this.#host.directory.forgetStreams(this.#id, [stream]).catch(() => undefined);
@@ -100,7 +94,7 @@ export class Membership {
   remove(): Promise<void> {
     return this.#inTurn(async () => {
       if (this.#record.facts() === undefined) return;
-      this.#ports.step(() => this.#record.bury({ deletedAtMs: this.#host.now(), isForgotten: false }));
+      this.#steps.run(() => this.#record.bury({ deletedAtMs: this.#host.now(), isForgotten: false }));
       await this.#host.sync();
       await this.#forget().catch(() => undefined);
     });
@@ -131,7 +125,7 @@ export class Membership {
         hint: "Delete it first, or use its configuration.",
       });
     }
-    if (known.controlUrl !== controlUrl) this.#ports.step(() => this.#record.update({ ...known, controlUrl }));
+    if (known.controlUrl !== controlUrl) this.#steps.run(() => this.#record.update({ ...known, controlUrl }));
     if (known.isRegistered) return { ok: true, created: false };
     const registered = await this.#register();
     return registered.ok ? { ok: true, created: true } : registered;
@@ -148,7 +142,7 @@ export class Membership {
       if (linked.problem.code !== "unavailable") await this.#giveUp();
       return linked;
     }
-    this.#ports.step((current) => current !== undefined && this.#record.update({ ...current, isRegistered: true }));
+    this.#steps.run((current) => current !== undefined && this.#record.update({ ...current, isRegistered: true }));
     await this.#askSome();
     return { ok: true };
   }
@@ -169,7 +163,7 @@ export class Membership {
         .catch(() => undefined);
       if (page === undefined) return refuseUnavailable();
       const streams = page.streams.filter((stream) => stream !== wakeStream && stream !== deadLetter?.stream);
-      const hasRoom = this.#ports.step(() =>
+      const hasRoom = this.#steps.run(() =>
         streams.map((stream) => this.#links.add(stream, "glob", createdAtMs)).every(Boolean),
       );
       if (!hasRoom) return refuseFull();
@@ -180,20 +174,20 @@ export class Membership {
 
   /** There is no room for the subscription. */
   async #giveUp(): Promise<void> {
-    this.#ports.step(() => this.#record.bury({ deletedAtMs: this.#host.now(), isForgotten: false }));
+    this.#steps.run(() => this.#record.bury({ deletedAtMs: this.#host.now(), isForgotten: false }));
     await this.#forget().catch(() => undefined);
   }
 
   async #forget(): Promise<void> {
     await this.#host.directory.forgetConsumer(this.#id);
     const tombstone = this.#record.tombstone();
-    if (tombstone !== undefined) this.#ports.step(() => this.#record.bury({ ...tombstone, isForgotten: true }));
+    if (tombstone !== undefined) this.#steps.run(() => this.#record.bury({ ...tombstone, isForgotten: true }));
     await this.#host.sync();
   }
 
   async #askSome(): Promise<void> {
-    await this.#links.askDue(STREAMS_AT_ONCE, () => this.#ports.isAwake());
-    this.#ports.step(() => undefined);
+    await this.#links.askDue(STREAMS_AT_ONCE, () => this.#steps.isAwake());
+    this.#steps.run(() => undefined);
     await this.#host.sync();
   }
 

@@ -9,6 +9,8 @@ import type { DeliveryAttempt, WakeCommand } from "../rpc/consumers.ts";
 import type { ConsumerProgress, WakeRow } from "../storage/consumer-rows.ts";
 import type { WakeClaims } from "./tokens.ts";
 
+/** Streams that one wake speaks of; the others have their turn after it. */
+export const WAKE_STREAMS_MAX = 1_000;
 /** However often its lease is extended, a wake ends after this long: its token does not last for ever. */
 const WAKE_MS_MAX = 86_400_000;
 /** Attempts that are remembered. */
