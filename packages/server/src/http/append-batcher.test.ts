@@ -93,8 +93,9 @@ it("when a call breaks, those that shared it call alone", async () => {
   await turns();
   stream.calls[1]?.fail();
   await turns();
-  expect(stream.calls[2]?.sizes).toEqual([3]);
-  stream.calls[2]?.answer();
+  expect(stream.calls.slice(2).map(({ sizes }) => sizes)).toEqual([[2], [3]]);
+  stream.calls[2]?.fail();
+  stream.calls[3]?.answer();
   expect([await first, await second, await third]).toEqual([1, "Error: the call broke", 3]);
 });
 
@@ -119,11 +120,47 @@ it("an append that the object had no room for calls alone", async () => {
   expect(await answer).toBe(1);
 });
 
-it("every append asks to be seen through, because others may wait for it", async () => {
-  const { append, kept } = newLane();
-  void append(1);
-  void append(2);
+it("the request that makes the calls asks to be seen through, because others wait for it", async () => {
+  const { stream, append, kept } = newLane();
+  for (const size of [1, 2, 3]) void append(size);
+  expect(kept).toHaveLength(1);
+  stream.calls[0]?.answer();
+  await turns();
+  stream.calls[1]?.answer();
+  expect(await kept[0]).toBeUndefined();
+  void append(4);
   expect(kept).toHaveLength(2);
+});
+
+it("the calls are made by another request after a while, and what waits for the one before is not left behind", async () => {
+  const { stream, append, kept } = newLane();
+  const answers = [append(0)];
+  for (let call = 0; kept.length === 1; call += 1) {
+    answers.push(append(call + 1));
+    stream.calls[call]?.answer();
+    await turns();
+  }
+  for (const call of stream.calls) call.answer();
+  await turns();
+  for (const call of stream.calls) call.answer();
+  expect(await Promise.all(answers)).toEqual(Array.from(answers, (_, index) => index));
+  expect(await Promise.all(kept)).toEqual([undefined, undefined]);
+  const calls = stream.calls.length;
+  void append(1);
+  expect(stream.calls).toHaveLength(calls + 1);
+});
+
+it("more than may wait for one call do not wait: the next one begins calls of its own", async () => {
+  const { stream, append } = newLane();
+  const count = 500;
+  const answers = Array.from({ length: count }, () => append(1));
+  const underWay = stream.calls.length;
+  expect(underWay).toBeGreaterThan(1);
+  for (const call of stream.calls.slice(0, underWay)) call.answer();
+  await turns();
+  for (const call of stream.calls.slice(underWay)) call.answer();
+  expect(await Promise.all(answers)).toHaveLength(count);
+  expect(stream.calls.flatMap(({ sizes }) => sizes)).toHaveLength(count);
 });
 
 it("with sharing switched off each append calls at once", () => {

@@ -1,11 +1,12 @@
 /**
  * Appends to one stream that arrive together travel together: while one call to the stream's object is under way, later
- * ones wait, and the first of them then takes all of them along. Alone, an append waits for nobody. Under load this
- * saves most of the calls to the object, which are what an append costs most time, and money.
+ * ones wait, and the next call then takes all of them along. Alone, an append waits for nobody. Under load this saves
+ * most of the calls to the object, which are what an append costs most time, and money.
  *
- * A call belongs to the request that makes it, and may end with it. So nobody waits for another for long: whoever runs
- * out of patience calls alone. The object recognises what it has stored already, by the producer
- * or by the attempt, so an append that travels twice is stored once.
+ * The request that finds no call under way leads: it makes the calls, also after its own answer has gone out, until
+ * nobody waits any more or it has led long enough. A call may end with the request that makes it, so nobody waits for
+ * another for long: whoever runs out of patience calls alone. The object recognises what it has stored already, by the
+ * producer or by the attempt, so an append that travels twice is stored once.
  */
 
 import type { Result } from "@durable-streams-cloudflare/protocol";
@@ -16,25 +17,26 @@ import type { StreamClient } from "./stream-client.ts";
 const PATIENCE_MS = 1_000;
 /** What one call carries, well below the 32 MiB of a message between a Worker and an object. */
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
-const LANE_COUNT_MAX = 128;
+const WAITING_MAX = 128;
+/** Calls that one request makes before another one leads: requests must end some time. */
+const CALLS_MAX = 32;
 
 type Answer = Result<AppendFacts>;
-/** `lead`: the call under way has ended, make the next one. `alone`: nobody answers for this append any more. */
-type Turn =
-  | { readonly kind: "answer"; readonly answer: Answer }
-  | { readonly kind: "lead" }
-  | { readonly kind: "alone" };
 
 interface Waiting {
   readonly command: AppendCommand;
-  readonly take: (turn: Turn) => void;
+  /** `undefined`: the call broke, or nobody makes it any more. */
+  readonly take: (answer: Answer | undefined) => void;
 }
 
 /** Asks the runtime to see a promise through also when the request's client goes away. */
 export type KeepAlive = (promise: Promise<unknown>) => void;
 
 /** The appends of one stream that wait for the call under way. */
-type Lane = Waiting[];
+interface Lane {
+  readonly waiting: Waiting[];
+  callsLeft: number;
+}
 
 export class AppendBatcher {
   readonly #lanes = new Map<string, Lane>();
@@ -46,65 +48,55 @@ export class AppendBatcher {
   }
 
   /** Resolves when the append is durable or refused. */
-  append(stream: StreamClient, command: AppendCommand, keepAlive: KeepAlive): Promise<Answer> {
-    if (!this.#isSharing) return appendAlone(stream, command);
-    const answer = this.#append(stream, command);
-    // Others may be waiting for this request, also when its client does not any more.
-    keepAlive(answer.catch(() => undefined));
+  async append(stream: StreamClient, command: AppendCommand, keepAlive: KeepAlive): Promise<Answer> {
+    if (!this.#isSharing || command.bytes.length > BATCH_BYTES_MAX) return appendAlone(stream, command);
+    const answer = await this.#share(stream, command, keepAlive);
+    return answer === undefined || isOverloaded(answer) ? appendAlone(stream, command) : answer;
+  }
+
+  #share(stream: StreamClient, command: AppendCommand, keepAlive: KeepAlive): Promise<Answer | undefined> {
+    const known = this.#lanes.get(stream.objectName);
+    if (known !== undefined && known.callsLeft > 0 && known.waiting.length < WAITING_MAX) {
+      return this.#follow(stream.objectName, known, command);
+    }
+    // A lane that is full, or whose leader has done its part, is emptied by that leader; none joins it any more.
+    const lane: Lane = { waiting: [], callsLeft: CALLS_MAX };
+    this.#lanes.set(stream.objectName, lane);
+    const { promise, resolve: take } = Promise.withResolvers<Answer | undefined>();
+    lane.waiting.push({ command, take });
+    keepAlive(this.#lead(stream, lane));
+    return promise;
+  }
+
+  /** Waits in the lane; the timer is this request's own, so it rings whatever becomes of the leader. */
+  async #follow(objectName: string, lane: Lane, command: AppendCommand): Promise<Answer | undefined> {
+    // Not `new Promise`: once that is compiled inline, the promise loses track of the request that it belongs to. What
+    // follows it then runs on behalf of another request, and ends with that one (docs/adr/0008).
+    const { promise, resolve: take } = Promise.withResolvers<Answer | undefined>();
+    const waiting = { command, take };
+    const timer = setTimeout(() => {
+      const place = lane.waiting.indexOf(waiting);
+      if (place >= 0) lane.waiting.splice(place, 1);
+      this.#close(objectName, lane);
+      take(undefined);
+    }, PATIENCE_MS);
+    lane.waiting.push(waiting);
+    const answer = await promise;
+    clearTimeout(timer);
     return answer;
   }
 
-  async #append(stream: StreamClient, command: AppendCommand): Promise<Answer> {
-    const lane = this.#lanes.get(stream.objectName);
-    if (lane === undefined) {
-      const newLane: Lane = [];
-      this.#lanes.set(stream.objectName, newLane);
-      return this.#lead(stream, newLane, command);
+  /** Makes the calls of a lane until it is empty. */
+  async #lead(stream: StreamClient, lane: Lane): Promise<void> {
+    for (let batch = takeBatch(lane); batch.length > 0; batch = takeBatch(lane)) {
+      lane.callsLeft -= 1;
+      const answers = await callForAll(stream, batch);
+      for (const [index, { take }] of batch.entries()) take(answers[index]);
     }
-    if (lane.length >= LANE_COUNT_MAX) this.#close(stream.objectName, lane);
-    if (lane.length >= LANE_COUNT_MAX || command.bytes.length > BATCH_BYTES_MAX) return appendAlone(stream, command);
-    const turn = await waitForTurn(lane, command);
-    switch (turn.kind) {
-      case "answer":
-        return isOverloaded(turn.answer) ? appendAlone(stream, command) : turn.answer;
-      case "lead":
-        return this.#lead(stream, lane, command);
-      case "alone":
-        this.#close(stream.objectName, lane);
-        return appendAlone(stream, command);
-    }
+    this.#close(stream.objectName, lane);
   }
 
-  /** Makes one call for this append and for all that wait, then passes the lane on. */
-  async #lead(stream: StreamClient, lane: Lane, own: AppendCommand): Promise<Answer> {
-    const others = takeBatch(lane, own.bytes.length);
-    const commands = [own, ...others.map(({ command }) => command)];
-    const answers = await this.#call(stream, lane, commands).catch((error: unknown) => {
-      for (const { take } of others) take({ kind: "alone" });
-      throw error;
-    });
-    for (const [index, { take }] of others.entries()) take({ kind: "answer", answer: present(answers[index + 1]) });
-    const answer = present(answers[0]);
-    return isOverloaded(answer) ? appendAlone(stream, own) : answer;
-  }
-
-  async #call(stream: StreamClient, lane: Lane, commands: readonly AppendCommand[]): Promise<readonly Answer[]> {
-    try {
-      const called = await stream.call(async (stub) => ({ ok: true, answers: await stub.appendAll(commands) }));
-      return called.ok ? called.answers : commands.map(() => called);
-    } finally {
-      // First of all: the next call is under way while the answers of this one go out.
-      this.#passOn(stream.objectName, lane);
-    }
-  }
-
-  #passOn(objectName: string, lane: Lane): void {
-    const next = lane.shift();
-    if (next === undefined) this.#close(objectName, lane);
-    else next.take({ kind: "lead" });
-  }
-
-  /** The next append opens a new lane: this one is empty, or whoever led it is gone. */
+  /** The next append opens a new lane: this one is empty, or its leader is gone. */
   #close(objectName: string, lane: Lane): void {
     if (this.#lanes.get(objectName) === lane) this.#lanes.delete(objectName);
   }
@@ -114,41 +106,30 @@ function appendAlone(stream: StreamClient, command: AppendCommand): Promise<Answ
   return stream.call((stub) => stub.append(command));
 }
 
-/** Waits in the lane; the timer is this request's own, so it rings whatever becomes of the others. */
-async function waitForTurn(lane: Lane, command: AppendCommand): Promise<Turn> {
-  // Not `new Promise`: once that is compiled inline, the promise loses track of the request that it belongs to. What
-  // follows it then runs on behalf of another request, and ends with that one (docs/adr/0008).
-  const { promise, resolve: take } = Promise.withResolvers<Turn>();
-  const waiting = { command, take };
-  const timer = setTimeout(() => {
-    const place = lane.indexOf(waiting);
-    if (place >= 0) lane.splice(place, 1);
-    take({ kind: "alone" });
-  }, PATIENCE_MS);
-  lane.push(waiting);
-  const turn = await promise;
-  clearTimeout(timer);
-  return turn;
+/** @returns no answers when the call broke: each of them then calls alone, and reports what goes wrong for it. */
+async function callForAll(stream: StreamClient, batch: readonly Waiting[]): Promise<readonly Answer[]> {
+  const commands = batch.map(({ command }) => command);
+  try {
+    const called = await stream.call(async (stub) => ({ ok: true, answers: await stub.appendAll(commands) }));
+    return called.ok ? called.answers : commands.map(() => called);
+  } catch {
+    return [];
+  }
 }
 
-/** Takes out of the lane what fits into one call besides the bytes of its leader. */
-function takeBatch(lane: Lane, ownBytes: number): Lane {
-  let bytes = ownBytes;
+/** Takes out of the lane what fits into one call. */
+function takeBatch({ waiting }: Lane): Waiting[] {
+  let bytes = 0;
   let count = 0;
-  for (const { command } of lane) {
+  for (const { command } of waiting) {
     bytes += command.bytes.length;
     if (bytes > BATCH_BYTES_MAX) break;
     count += 1;
   }
-  return lane.splice(0, count);
+  return waiting.splice(0, count);
 }
 
 /** The object had too much waiting and did nothing: calling alone tries again for a while. */
 function isOverloaded(answer: Answer): boolean {
   return !answer.ok && answer.problem.code === "overloaded";
-}
-
-function present(answer: Answer | undefined): Answer {
-  if (answer === undefined) throw new Error("The object gave fewer answers than there were appends.");
-  return answer;
 }

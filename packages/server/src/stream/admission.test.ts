@@ -162,7 +162,8 @@ describe("closing", () => {
 
 describe("attempts", () => {
   it("an attempt that is known ends where it ended, and is not admitted again", () => {
-    const target = draft({ attempts: new Map([["earlier", 4]]) });
+    const target = draft();
+    target.state.attempts.set("earlier", 4);
     expect(admit(target, appendOf("abcd", { attempt: "earlier" }))).toMatchObject({
       admitted: false,
       facts: { tail: 4 },
@@ -174,7 +175,8 @@ describe("attempts", () => {
   });
 
   it("a known attempt is answered as before although the stream has closed since", () => {
-    const target = draft({ attempts: new Map([["closer", 10]]), closure: {} });
+    const target = draft({ closure: {} });
+    target.state.attempts.set("closer", 10);
     expect(outcomeOf(target, appendOf("abcd", { attempt: "closer", close: true }))).toBe("known: appended");
   });
 });

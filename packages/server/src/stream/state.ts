@@ -23,6 +23,7 @@ import {
   type Origin,
   type StreamKind,
 } from "../storage/stream-row.ts";
+import { RecentMap } from "./recent-map.ts";
 
 /** A checkpoint is written when so many commits, or so many producers, are known only from the log's notes. */
 const CHECKPOINT_COMMITS = 1_000;
@@ -72,9 +73,9 @@ export interface StreamState {
   /** Producers whose newest state is only in the log's notes. */
   readonly uncheckpointed: Map<string, ProducerState>;
   /** Producers that were looked up or checkpointed lately. */
-  readonly producerCache: Map<string, ProducerState>;
+  readonly producerCache: RecentMap<ProducerState>;
   /** Attempts of recent appends, and where each append ended. */
-  readonly attempts: Map<string, number>;
+  readonly attempts: RecentMap<number>;
 }
 
 export interface NewStream {
@@ -114,8 +115,8 @@ export function newState(facts: NewStream, log: HotLog): StreamState {
     closure: undefined,
     commitsSinceCheckpoint: 0,
     uncheckpointed: new Map(),
-    producerCache: new Map(),
-    attempts: new Map(),
+    producerCache: new RecentMap(PRODUCER_CACHE_MAX),
+    attempts: new RecentMap(ATTEMPTS_MAX),
   };
 }
 
@@ -163,7 +164,7 @@ export function applyCommit(state: StreamState, commit: LogRowNotes): void {
 export function rememberAttempts(state: StreamState, commit: Pick<LogRowNotes, "position" | "size" | "notes">): void {
   for (const [index, attempt] of (commit.notes.attempts ?? []).entries()) {
     const end = commit.notes.ends?.[index] ?? commit.size;
-    if (attempt !== null) setBounded(state.attempts, attempt, commit.position + end, ATTEMPTS_MAX);
+    if (attempt !== null) state.attempts.set(attempt, commit.position + end);
   }
 }
 
@@ -171,7 +172,7 @@ export function findProducer(state: StreamState, database: Database, id: string)
   const known = state.uncheckpointed.get(id) ?? state.producerCache.get(id);
   if (known !== undefined) return known;
   const stored = readProducer(database, id);
-  if (stored !== undefined) setBounded(state.producerCache, id, stored, PRODUCER_CACHE_MAX);
+  if (stored !== undefined) state.producerCache.set(id, stored);
   return stored;
 }
 
@@ -195,7 +196,7 @@ export function writeCheckpoint(state: StreamState, database: Database): void {
 export function sealLog(state: StreamState, database: Database): void {
   state.log.seal(state.tail, () => {
     insertCheckpoint(state, database);
-    updateAttempts(database, [...state.attempts].slice(-ATTEMPTS_SEALED));
+    updateAttempts(database, state.attempts.newest(ATTEMPTS_SEALED));
   });
   forgetCheckpointed(state);
 }
@@ -207,9 +208,7 @@ function insertCheckpoint(state: StreamState, database: Database): void {
 }
 
 function forgetCheckpointed(state: StreamState): void {
-  for (const [id, producer] of state.uncheckpointed) {
-    setBounded(state.producerCache, id, producer, PRODUCER_CACHE_MAX);
-  }
+  for (const [id, producer] of state.uncheckpointed) state.producerCache.set(id, producer);
   state.uncheckpointed.clear();
   state.commitsSinceCheckpoint = 0;
 }
@@ -239,12 +238,4 @@ export function touchGranularityMs(state: Pick<StreamState, "lifetime">): number
 /** When the stream ends unless it is renewed, in ms. */
 export function stateDeadlineMs(state: StreamState): number | undefined {
   return deadlineMs(state.lifetime, state.touchedAtMs);
-}
-
-function setBounded<Value>(map: Map<string, Value>, key: string, value: Value, sizeMax: number): void {
-  map.delete(key);
-  map.set(key, value);
-  if (map.size <= sizeMax) return;
-  const oldest = map.keys().next();
-  if (oldest.done !== true) map.delete(oldest.value);
 }

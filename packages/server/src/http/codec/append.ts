@@ -101,7 +101,13 @@ function headerFault(producer: ReturnType<typeof parseProducer>, streamSeq: stri
   return refuse("stream-seq-invalid", `Stream-Seq must have 1 to ${STREAM_SEQ_LENGTH_MAX} characters.`);
 }
 
-/** Sixty random bits: enough to tell apart the appends of a few seconds. */
+/** Random, of this isolate; made late, because nothing random can be had while a Worker starts. */
+let isolateId: string | undefined;
+let attemptCount = 0;
+
+/** Tells apart the appends of a few seconds, from all isolates. A random one each would take longer. */
 function newAttempt(): string {
-  return crypto.randomUUID().slice(0, 18);
+  isolateId ??= crypto.randomUUID().slice(0, 13);
+  attemptCount += 1;
+  return `${isolateId}-${attemptCount.toString(36)}`;
 }
