@@ -49,19 +49,22 @@ it("wrangler uploads the Worker with all its bindings and migrations", async () 
 
 it("doctor finds the folder and the account healthy", async () => {
   const found = await doctor();
-  for (const check of ["node", "wrangler", "login", "bindings", "migrations", "deployed", "secrets", "server"]) {
+  const all = ["node", "wrangler", "login", "bindings", "migrations", "deployed", "applied", "secrets", "server"];
+  for (const check of all) {
     expect([check, found[check]]).toEqual([check, { status: "ok", detail: expect.any(String) }]);
   }
 });
 
-it("doctor finds a class that is not exported, one that no migration makes, and a secret that is gone", async () => {
+it("doctor finds a class that is not exported, one that no migration makes, a Worker that lags behind, and a secret that is gone", async () => {
   const text = readFileSync(config, "utf8");
   const binding = '\n[[durable_objects.bindings]]\nname = "MINE"\nclass_name = "MineDO"\n';
   writeFileSync(config, text + binding);
-  cloudflare.workers.get("durable-streams")?.secrets.clear();
+  const { upload = "" } = cloudflare.workers.get("durable-streams") ?? {};
+  cloudflare.workers.set("durable-streams", { upload, migrationTag: "v1", secrets: new Map() });
   const found = await doctor();
   expect(found["bindings"]).toEqual({ status: "fail", detail: expect.stringContaining("MineDO") });
   expect(found["migrations"]).toEqual({ status: "fail", detail: expect.stringContaining("MineDO") });
+  expect(found["applied"]).toEqual({ status: "fail", detail: expect.stringContaining("v1") });
   expect(found["secrets"]).toMatchObject({ status: "fail" });
   writeFileSync(config, text);
 });

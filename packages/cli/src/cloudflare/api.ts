@@ -15,6 +15,11 @@ export interface Account {
   readonly name: string;
 }
 
+export interface DeployedWorker {
+  /** Of the migration of Durable Objects that was applied last; `undefined`: none was. */
+  readonly migrationTag: string | undefined;
+}
+
 /** What `wrangler` knows of a login, as headers. */
 export type Credentials = Readonly<Record<string, string>>;
 
@@ -91,8 +96,15 @@ export class CloudflareApi {
   }
 
   async hasWorker(account: string, name: string): Promise<boolean> {
-    const scripts = await this.#call<readonly { id: string }[]>("GET", `/accounts/${account}/workers/scripts`);
-    return scripts.some(({ id }) => id === name);
+    return (await this.findWorker(account, name)) !== undefined;
+  }
+
+  /** `undefined`: there is none of that name. */
+  async findWorker(account: string, name: string): Promise<DeployedWorker | undefined> {
+    const path = `/accounts/${account}/workers/scripts`;
+    const scripts = await this.#call<readonly { id: string; migration_tag?: string }[]>("GET", path);
+    const found = scripts.find(({ id }) => id === name);
+    return found === undefined ? undefined : { migrationTag: found.migration_tag };
   }
 
   /** With everything that its objects hold. */

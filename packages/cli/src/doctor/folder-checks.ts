@@ -6,11 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
-import { CloudflareApi } from "../cloudflare/api.ts";
+import { CloudflareApi, type DeployedWorker } from "../cloudflare/api.ts";
 import { runCommand } from "../cloudflare/run-command.ts";
 import { findCredentials, WRANGLER_VERSION, wranglerLine } from "../cloudflare/wrangler.ts";
 import type { Io } from "../io.ts";
-import { WORKER_FOLDER } from "../setup/scaffold.ts";
+import { PNPM_VERSION, WORKER_FOLDER } from "../setup/scaffold.ts";
 import type { StateStore } from "../setup/state.ts";
 import { ok, type Check, type Finding } from "./check.ts";
 
@@ -41,6 +41,10 @@ export function folderChecks(io: Io, store: StateStore): readonly Check[] {
     { id: "bindings", run: () => checkBindings(io, worker) },
     { id: "migrations", run: async () => checkMigrations(await readConfig(worker)) },
     { id: "deployed", run: async () => checkDeployed(await connect(), account, name) },
+    {
+      id: "applied",
+      run: async () => checkApplied(await (await connect()).findWorker(account, name), await readConfig(worker)),
+    },
     { id: "secrets", run: async () => checkSecrets(await connect(), account, name) },
   ];
 }
@@ -102,6 +106,25 @@ function checkMigrations({ durable_objects: objects, migrations }: WorkerConfig)
 async function checkDeployed(api: CloudflareApi, account: string, name: string): Promise<Finding> {
   if (await api.hasWorker(account, name)) return ok(name);
   return fail(`The account has no Worker ${name}.`, "durable-streams setup, in the folder");
+}
+
+/** The classes that the configuration counts on are there only once its last migration has been applied. */
+export function checkApplied(deployed: DeployedWorker | undefined, { migrations }: WorkerConfig): Finding {
+  if (deployed === undefined) return { status: "skip", detail: "The Worker has to be deployed for that." };
+  const tags = migrations.map(({ tag }) => tag);
+  const { migrationTag: applied } = deployed;
+  const last = tags.at(-1);
+  if (applied === last) return ok(last === undefined ? "There are none." : `${last} is applied.`);
+  if (applied !== undefined && !tags.includes(applied)) {
+    const detail = `The deployed Worker has the migration ${applied}, which wrangler.toml lacks: another version was deployed.`;
+    return fail(
+      detail,
+      "npx @durable-streams-cloudflare/cli@latest setup ., in the folder; or add that [[migrations]]",
+    );
+  }
+  const has = applied === undefined ? "has no migration" : `stands at the migration ${applied}`;
+  const detail = `The deployed Worker ${has}, wrangler.toml at ${last}: newer classes are not there.`;
+  return fail(detail, `npx pnpm@${PNPM_VERSION} run deploy, in the folder`);
 }
 
 async function checkSecrets(api: CloudflareApi, account: string, name: string): Promise<Finding> {

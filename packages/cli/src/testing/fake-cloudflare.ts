@@ -22,6 +22,8 @@ export interface Call {
 interface Worker {
   /** Multipart, as wrangler sends it. */
   readonly upload: string;
+  /** Of the last migration that was applied. */
+  readonly migrationTag?: string | undefined;
   readonly secrets: Map<string, string>;
 }
 
@@ -52,8 +54,8 @@ export class FakeCloudflare {
   hasR2 = true;
   subdomain: string | null = "tests";
   cut: Cut | undefined;
-  /** Called at each call that changes something, with its number. */
-  onChange: (count: number) => void = () => undefined;
+  /** Called at each call that changes something, with its number, before it has its effect. */
+  onChange: (call: Call, count: number) => void = () => undefined;
   #changes = 0;
   readonly #server = createServer((request, response) => void this.#serve(request, response));
 
@@ -96,7 +98,7 @@ export class FakeCloudflare {
     const call = { method, path: url.replace(API, ""), body: Buffer.concat(chunks).toString() };
     this.calls.push(call);
     const isChange = method !== "GET";
-    if (isChange) this.onChange((this.#changes += 1));
+    if (isChange) this.onChange(call, (this.#changes += 1));
     const isCut = isChange && this.cut?.at === this.#changes;
     if (isCut && this.cut?.when === "before") return void response.destroy();
     const answer = this.#answer(call, request.headers.authorization);
@@ -123,9 +125,10 @@ export class FakeCloudflare {
     // What wrangler asks besides, when it deploys.
     if (path.startsWith("workers/workers/")) return success({ id: name, name, subdomain: { enabled: true } });
     if (path.startsWith("workers/services/")) {
-      return this.workers.has(name)
-        ? success({ id: name, default_environment: { script: {} } })
-        : failure(404, 10090, "none");
+      const worker = this.workers.get(name);
+      return worker === undefined
+        ? failure(404, 10090, "none")
+        : success({ id: name, default_environment: { script: { migration_tag: worker.migrationTag } } });
     }
     if (path.startsWith("r2/buckets")) return this.#answerBuckets(method, name, body);
     if (path.startsWith("storage/kv/namespaces")) return this.#answerNamespaces(method, name, body);
@@ -179,12 +182,18 @@ export class FakeCloudflare {
   #answerWorkers(method: string, path: string, body: string): Answer {
     const [, , name = "", item] = path.split("/");
     const worker = this.workers.get(name);
-    if (name === "") return success([...this.workers.keys()].map((id) => ({ id })));
-    if (method === "PUT" && item === undefined) {
-      this.workers.set(name, { upload: body, secrets: worker?.secrets ?? new Map() });
-      return success({ id: name });
+    if (name === "") {
+      return success([...this.workers].map(([id, { migrationTag }]) => ({ id, migration_tag: migrationTag })));
+    }
+    const isUpload = (method === "PUT" && item === undefined) || (method === "POST" && item === "versions");
+    if (isUpload) {
+      const migrationTag = migrationTagOf(body) ?? worker?.migrationTag;
+      this.workers.set(name, { upload: body, migrationTag, secrets: worker?.secrets ?? new Map() });
+      return success({ id: name, resources: { script: { etag: "etag" } } });
     }
     if (worker === undefined) return failure(404, 10007, "This Worker does not exist on your account.");
+    // What wrangler asks besides, when it deploys again.
+    if (item === "deployments" || item === "settings") return success({ deployments: [], bindings: [] });
     if (item === "secrets" && method === "PUT") {
       const secret = JSON.parse(body) as { name: string; text: string };
       worker.secrets.set(secret.name, secret.text);
@@ -213,6 +222,11 @@ export class FakeCloudflare {
     this.projects.set(wanted, [secret]);
     return { status: 201, json: { project: { name: wanted }, secret: { kid: "k", secret } } };
   }
+}
+
+/** Of an upload by wrangler, or of wrangler.toml. */
+function migrationTagOf(upload: string): string | undefined {
+  return /"new_tag":"([^"]*)"/.exec(upload)?.[1] ?? [...upload.matchAll(/^tag = "(.*)"$/gm)].at(-1)?.[1];
 }
 
 function success(result: unknown): Answer {

@@ -1,0 +1,21 @@
+import { expect, it } from "vitest";
+
+import { checkApplied } from "./folder-checks.ts";
+
+const config = { durable_objects: { bindings: [] }, migrations: [{ tag: "v1" }, { tag: "v2" }] };
+
+it.each([
+  ["v2", "ok", "v2 is applied"],
+  ["v1", "fail", "stands at the migration v1, wrangler.toml at v2"],
+  [undefined, "fail", "has no migration, wrangler.toml at v2"],
+  ["v3", "fail", "v3, which wrangler.toml lacks"],
+])("a Worker whose last migration is %s: %s", (migrationTag, status, detail) => {
+  const finding = checkApplied({ migrationTag }, config);
+  expect(finding).toMatchObject({ status, detail: expect.stringContaining(detail) });
+  expect(finding.fix === undefined).toBe(status === "ok");
+});
+
+it("a Worker without objects has no migrations, and one that is not deployed is not looked at", () => {
+  expect(checkApplied({ migrationTag: undefined }, { ...config, migrations: [] })).toMatchObject({ status: "ok" });
+  expect(checkApplied(undefined, config)).toMatchObject({ status: "skip" });
+});
