@@ -9,21 +9,23 @@ const MAIN = fileURLToPath(new URL("../../cli/src/main.ts", import.meta.url));
 export interface CliProcess {
   /** Resolves when stdout contains this. */
   printed(text: string): Promise<void>;
+  /** It and all that it has started, as a terminal does. */
   kill(signal: NodeJS.Signals): void;
   readonly ended: Promise<{ readonly exitCode: number | null; readonly stdout: string; readonly stderr: string }>;
 }
 
-/** @param main the tool's script; that of the sources, if it is left out. */
+/** @param program what Node.js runs, and its first arguments; the tool's sources, if it is left out. */
 export function startCli(
   argv: readonly string[],
-  env: Readonly<Record<string, string>>,
-  main = MAIN,
+  env: NodeJS.ProcessEnv,
+  program: readonly string[] = [MAIN],
   cwd = tmpdir(),
 ): CliProcess {
-  const child = spawn(process.execPath, [main, ...argv], {
+  const child = spawn(process.execPath, [...program, ...argv], {
     cwd,
     env: { PATH: process.env["PATH"], HOME: "/nonexistent", ...env },
     stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
   });
   let [stdout, stderr] = ["", ""];
   let wake = (): void => undefined;
@@ -42,7 +44,10 @@ export function startCli(
         await Promise.race([promise, closed]);
       }
     },
-    kill: (signal) => void child.kill(signal),
+    kill: (signal) => {
+      // The number of a group is that of the process it began with.
+      if (child.pid !== undefined) process.kill(-child.pid, signal);
+    },
     ended: closed.then(() => ({ exitCode: child.exitCode, stdout, stderr })),
   };
 }

@@ -1,5 +1,5 @@
 /** The published packages, tried as a new user would: from their archives, in an empty folder. */
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,6 +12,7 @@ import { formatMessage } from "publint/utils";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { startCli, type CliProcess } from "../src/cli-process.ts";
+import { startRegistry, type PackageRegistry } from "../src/package-registry.ts";
 import {
   catalogVersion,
   packPackages,
@@ -24,6 +25,24 @@ import {
 const NAMES = ["cli", "local", "protocol", "server"];
 /** All packages are for import alone; what finds nothing in them by require, or by the rules before `exports`, may not. */
 const FOREIGN_RESOLUTIONS = new Set(["node10", "node16-cjs"]);
+
+const KILL_BEFORE_DONE = fileURLToPath(import.meta.resolve("@durable-streams-cloudflare/cli/testing/kill-before-done"));
+/** The plan of a setup that leaves nothing out. */
+const SETUP_STEPS = [
+  "claim",
+  "scaffold",
+  "install",
+  "bucket",
+  "namespace",
+  "queue",
+  "configure",
+  "address",
+  "deploy",
+  "secret",
+  "smoke",
+  "project",
+  "profile",
+];
 
 const TEMPLATES = fileURLToPath(new URL("../../../templates", import.meta.url));
 
@@ -170,51 +189,88 @@ it("the unit for systemd is where docs/serve.md copies it from", () => {
 });
 
 describe("setup, from the archive, in an empty folder", () => {
+  /** Of its steps, those that ask Cloudflare, the new server or npm's registry to do something: for what. */
+  const asks: Readonly<Record<string, string>> = {
+    install: "@durable-streams-cloudflare/server",
+    bucket: "/r2/buckets",
+    namespace: "/storage/kv/namespaces",
+    queue: "/queues",
+    deploy: "/workers/scripts/durable-streams?",
+    secret: "/workers/scripts/durable-streams/secrets",
+    project: "/v1/projects",
+  };
   let account: FakeAccount;
+  let registry: PackageRegistry;
   let home: string;
+  let printed = "";
 
   beforeAll(async () => {
     account = await makeFakeAccount();
+    registry = await startRegistry(packed);
     home = join(workDir, "empty");
     mkdirSync(home);
-    // What npm has installed from the archives is what the scaffold gets.
-    const scope = "@durable-streams-cloudflare";
-    mkdirSync(join(workDir, "scaffold"));
-    symlinkSync(join(folder, "node_modules", scope), join(workDir, "scaffold", scope));
-    symlinkSync(join(toolPath("wrangler"), "../../wrangler"), join(workDir, "scaffold/wrangler"));
   });
 
-  afterAll(() => account.remove());
+  afterAll(() => {
+    account.remove();
+    registry.stop();
+  });
 
-  function start(...flags: string[]): CliProcess {
-    const env = { ...account.env, FAKE_NODE_MODULES: join(workDir, "scaffold") };
+  /** @param killBeforeDone the step after which it is killed, before it has written down that this is done. */
+  function start(flags: readonly string[], killBeforeDone?: string): CliProcess {
+    const { CLOUDFLARE_API_TOKEN, CLOUDFLARE_API_BASE_URL } = account.env;
+    const ours = { CLOUDFLARE_API_TOKEN, CLOUDFLARE_API_BASE_URL, XDG_CONFIG_HOME: registry.configHome };
+    const env = { ...process.env, ...ours, npm_config_prefer_offline: "true", KILL_BEFORE_DONE: killBeforeDone };
+    const preload = killBeforeDone === undefined ? [] : ["--import", KILL_BEFORE_DONE];
     const main = join(folder, "node_modules/@durable-streams-cloudflare/cli/dist/main.js");
-    return startCli(["setup", "--json", ...flags], env, main, home);
+    return startCli(["setup", "--json", ...flags], env, [...preload, main], home);
   }
 
+  const startSetup = (killBeforeDone?: string): CliProcess =>
+    start(["--yes", "--url", account.cloudflare.deployedUrl], killBeforeDone);
+
   it("shows its plan", async () => {
-    const { exitCode, stdout } = await start("--dry-run").ended;
+    const { exitCode, stdout } = await start(["--dry-run"]).ended;
     expect(exitCode).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({
+    const { plan, ...others } = JSON.parse(stdout) as { plan: { step: string }[]; folder: string; answers: object };
+    expect(others).toEqual({
       folder: join(home, "durable-streams"),
-      answers: { name: "durable-streams" },
+      answers: expect.objectContaining({ name: "durable-streams" }),
     });
+    expect(plan.map(({ step }) => step)).toEqual(SETUP_STEPS);
     expect(readdirSync(home)).toEqual([]);
   });
 
-  it("deploys the packed server, goes on after kill -9, and makes a project", async () => {
-    const flags = ["--yes", "--url", account.cloudflare.deployedUrl];
-    const killed = start(...flags);
-    account.cloudflare.onChange = () => {
-      if (account.cloudflare.namespaces.size > 0) killed.kill("SIGKILL");
-    };
-    expect((await killed.ended).exitCode).toBeNull();
-    account.cloudflare.onChange = () => undefined;
-    expect((await start(...flags).ended).exitCode).toBe(0);
-    const { workers, namespaces, projects } = account.cloudflare;
-    expect(workers.get("durable-streams")?.upload).toContain("class StreamDO");
-    expect([namespaces.size, projects.size]).toEqual([1, 1]);
+  // Each goes on where the one before it was killed.
+  it.each(SETUP_STEPS)("killed in the step %s, and after it, goes on from there", async (step) => {
+    for (const what of asks[step] === undefined ? [undefined] : [asks[step], undefined]) {
+      const running = startSetup(step);
+      const killIfAsked = (asked: string): void => {
+        if (what !== undefined && asked.includes(what)) running.kill("SIGKILL");
+      };
+      registry.onLookup = killIfAsked;
+      account.cloudflare.onChange = ({ path }) => killIfAsked(path);
+      const { exitCode, stdout, stderr } = await running.ended;
+      expect([exitCode, stderr]).toEqual([null, expect.not.stringContaining("error")]);
+      printed += stdout;
+    }
   });
+
+  it("has then deployed the packed server, once, and shown the secrets that open it", async () => {
+    const { exitCode, stdout } = await startSetup().ended;
+    expect(exitCode).toBe(0);
+    printed += stdout;
+    const { workers, buckets, namespaces, queues, projects } = account.cloudflare;
+    expect([workers.size, buckets.size, namespaces.size, queues.size, projects.size]).toEqual([1, 1, 1, 1, 1]);
+    const worker = workers.get("durable-streams");
+    expect(worker?.upload).toContain("class StreamDO");
+    expect(lastShown("ADMIN_SECRET")).toBe(worker?.secrets.get("ADMIN_SECRET"));
+    expect(lastShown("SECRET")).toBe(projects.get("demo")?.at(-1));
+  });
+
+  function lastShown(name: string): string | undefined {
+    return [...printed.matchAll(new RegExp(`"DURABLE_STREAMS_${name}":"(.*?)"`, "g"))].at(-1)?.[1];
+  }
 });
 
 it("the command tells its version and its help", () => {

@@ -29,7 +29,7 @@ export function scaffoldFiles({ answers, serverPackage }: Omit<ScaffoldInput, "n
     "package.json": json({
       name: answers.name,
       private: true,
-      scripts: { deploy: "pnpm --filter streams deploy", dev: "pnpm --filter streams dev" },
+      scripts: { deploy: "pnpm --filter streams run deploy", dev: "pnpm --filter streams run dev" },
     }),
     "pnpm-workspace.yaml": [
       "packages:",
@@ -39,6 +39,10 @@ export function scaffoldFiles({ answers, serverPackage }: Omit<ScaffoldInput, "n
       "allowBuilds:",
       "  esbuild: true",
       "  workerd: true",
+      "",
+      "# pnpm waits a day before it takes a new version; this one belongs to the tool that wrote this.",
+      "minimumReleaseAgeExclude:",
+      '  - "@durable-streams-cloudflare/*"',
       "",
     ].join("\n"),
     ".gitignore": "node_modules/\n.wrangler/\n.dev.vars*\n.env*\n",
@@ -101,7 +105,8 @@ export function hashOfFiles(folder: string, paths: readonly string[]): string {
 /** @throws CliError when there is something in the folder that is not ours. */
 export function checkFolder(folder: string): void {
   const names = existsSync(folder) ? readdirSync(folder).filter((name) => !name.startsWith(".git")) : [];
-  if (names.length === 0 || names.includes(STATE_FILE)) return;
+  // A setup that was killed while it wrote its very first state has left that unfinished.
+  if (names.every((name) => name.startsWith(STATE_FILE)) || names.includes(STATE_FILE)) return;
   throw new CliError(`The folder ${folder} is not empty.`, {
     code: "folder-not-empty",
     why: "Setup writes into a folder of its own.",
@@ -130,8 +135,8 @@ function readme({ name }: Answers): string {
 
 A Durable Streams server on Cloudflare, made by \`durable-streams setup\`.
 
-    npx pnpm@${PNPM_VERSION} deploy        # deploys ${WORKER_FOLDER}
-    npx pnpm@${PNPM_VERSION} dev           # runs it on this machine
+    npx pnpm@${PNPM_VERSION} run deploy    # deploys ${WORKER_FOLDER}
+    npx pnpm@${PNPM_VERSION} run dev       # runs it on this machine
     npx @durable-streams-cloudflare/cli doctor
     npx @durable-streams-cloudflare/cli setup .    # goes on where a setup has stopped
 

@@ -1,6 +1,6 @@
 /** Setting up, against an API on loopback that records the calls: to the end, cut off anywhere, and again. */
 
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
@@ -132,7 +132,7 @@ describe("setup", () => {
     [5, "wrangler"],
   ])("interrupted by Ctrl-C at change %i, while %s runs, goes on from there", async (at) => {
     const interrupted = new AbortController();
-    cloudflare.onChange = (count) => {
+    cloudflare.onChange = (_call, count) => {
       if (count === at) interrupted.abort();
     };
     const argv = ["setup", folder, "--yes", "--json", "--url", cloudflare.deployedUrl];
@@ -191,6 +191,12 @@ describe("setup", () => {
     expect(ran.exitCode).toBe(EXIT.ok);
     expectComplete([ran]);
   });
+});
+
+it("takes a folder in which a setup was killed while it wrote down the first thing", async () => {
+  mkdirSync(folder);
+  writeFileSync(join(folder, ".durable-streams.json.7.new"), '{"vers');
+  expect((await setup()).exitCode).toBe(EXIT.ok);
 });
 
 describe("setup refuses", () => {

@@ -1,0 +1,20 @@
+/**
+ * Preloaded into the tool: kills it, as a power cut would, at the worst moment of a step of setup. Its work is done, and that it
+ * is done has not been written down. `KILL_BEFORE_DONE` is the step.
+ */
+import fs from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
+
+import { STATE_FILE, type State } from "../setup/state.ts";
+
+const { readFileSync, renameSync } = fs;
+const step = process.env["KILL_BEFORE_DONE"] ?? "";
+
+fs.renameSync = (from, to) => {
+  if (String(to).endsWith(STATE_FILE)) {
+    const { done } = JSON.parse(readFileSync(from, "utf8")) as State;
+    if (done.includes(step)) process.kill(process.pid, "SIGKILL");
+  }
+  renameSync(from, to);
+};
+syncBuiltinESMExports();
