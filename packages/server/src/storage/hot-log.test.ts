@@ -90,6 +90,35 @@ describe("rows", () => {
   });
 });
 
+describe("a small range that was read last", () => {
+  it("is read again, or a part of it, without a statement, and nobody can change it", () => {
+    const { database, log, bytes } = logOf([[3], [4, 5], [6]]);
+    log.readRange(0, 12, 100).fill(0);
+    const statements = database.plansOf(() => {
+      log.readRange(0, 12, 100).fill(0);
+      expect(Buffer.compare(log.readRange(0, 12, 100), bytes.subarray(0, 12))).toBe(0);
+      expect(Buffer.compare(log.readRange(4, 9, 100), bytes.subarray(4, 9))).toBe(0);
+      expect(log.readRange(18, 18, 100)).toHaveLength(0);
+    });
+    expect(statements).toEqual([]);
+  });
+
+  it("ends where it ended: what was appended since is read", () => {
+    const { log, bytes } = logOf([[3], [4, 5]]);
+    log.readRange(0, 12, 100);
+    const more = patternBytes(6, 7);
+    log.insertCommit(12, more, {}, 1);
+    expect(Buffer.compare(log.readRange(0, 18, 100), concatBytes([bytes, more]))).toBe(0);
+    expect(Buffer.compare(log.readRange(12, 18, 100), more)).toBe(0);
+  });
+
+  it("is not kept when it is large", () => {
+    const { database, log } = logOf([[100_000]]);
+    log.readRange(0, 100_000, 100_000);
+    expect(database.plansOf(() => log.readRange(0, 100_000, 100_000))).not.toEqual([]);
+  });
+});
+
 describe("tables", () => {
   const sizes = [[3], [4, 5], [6]];
 

@@ -27,6 +27,9 @@ import {
 /** Bytes of one page between object and edge: large enough to be quick, small enough for hundreds at once. */
 export const PAGE_BYTES = 512 * 1024;
 
+/** A range that is kept in memory when it has been read: little enough for thousands of objects in one isolate. */
+const KEPT_BYTES_MAX = 16 * 1024;
+
 /** Appends that are handed on together: what is made of each for a follower takes more bytes than it has. */
 export const APPENDS_PER_PULL = 2_048;
 
@@ -48,6 +51,11 @@ export class HotLog {
   readonly #database: Database;
   /** Where each table begins, in order; never empty. */
   readonly #firsts: number[];
+  /**
+   * What was read last, if it is small: between two appends all who read what is new read the same. The bytes of a position
+   * never change, so it is right for ever.
+   */
+  #kept: { readonly from: number; readonly bytes: Uint8Array<ArrayBuffer> } = { from: 0, bytes: new Uint8Array() };
 
   /** Of a stream that is being made, by default. */
   constructor(database: Database, firsts: readonly number[] = [0]) {
@@ -127,7 +135,13 @@ export class HotLog {
    * result ends at a row's end. Returns at least one byte when there are any.
    */
   readRange(from: number, to: number, bytesMax: number): Uint8Array<ArrayBuffer> {
-    return readRows(this.#database, tableOf(this.#firstOf(from)), { from, to, bytesMax });
+    if (from === to) return new Uint8Array();
+    const { from: keptFrom, bytes: kept } = this.#kept;
+    const isKept = from >= keptFrom && to <= keptFrom + kept.length && to - from <= bytesMax;
+    if (isKept) return kept.slice(from - keptFrom, to - keptFrom);
+    const bytes = readRows(this.#database, tableOf(this.#firstOf(from)), { from, to, bytesMax });
+    if (bytes.length <= KEPT_BYTES_MAX) this.#kept = { from, bytes: bytes.slice() };
+    return bytes;
   }
 
   /**

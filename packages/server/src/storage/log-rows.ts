@@ -93,8 +93,7 @@ export function newestRowNotes(database: Database, table: string, count: number)
 
 /** The last append boundary of a table at or before a position; `undefined` when no row begins before it. */
 export function lastRowBoundary(database: Database, table: string, position: number): number | undefined {
-  const sql = `SELECT ${NOTES_COLUMNS} FROM ${table} WHERE position <= ? ORDER BY position DESC LIMIT ?`;
-  const [row, ...earlier] = database.all<NotesColumns>(sql, position, ROWS_PER_APPEND_MAX + 1).map(toNotes);
+  const [row, ...earlier] = rowsUpTo(database, table, position);
   if (row === undefined) return undefined;
   const inside = row.notes.open === true ? undefined : endsOf(row).findLast((end) => end <= position);
   if (inside !== undefined) return inside;
@@ -105,6 +104,15 @@ export function lastRowBoundary(database: Database, table: string, position: num
     start = before.position;
   }
   return start;
+}
+
+/** Rows that begin at or before a position, newest first: as far back as an append may reach that they are part of. */
+function rowsUpTo(database: Database, table: string, position: number): LogRowNotes[] {
+  const sql = `SELECT ${NOTES_COLUMNS} FROM ${table} WHERE position <= ? ORDER BY position DESC LIMIT ?`;
+  const newest = (count: number): LogRowNotes[] => database.all<NotesColumns>(sql, position, count).map(toNotes);
+  // Hardly any append spans rows.
+  const two = newest(2);
+  return two[1]?.notes.open === true ? newest(ROWS_PER_APPEND_MAX + 1) : two;
 }
 
 /** Where a table's last row ends that was committed by an instant, in ms. */

@@ -96,8 +96,8 @@ function frameResponse(
   const standing = { ...facts, tail: frame.to, closed: frame.closed };
   if (frame.bytes.length === 0) return emptyResponse({ ...standing, position: frame.to }, cursor);
   const etag = rangeEtag(facts.lineage.incarnation, frame.from, frame.to, frame.closed);
-  const headers = readHeaders({ ...standing, from: frame.from, to: frame.to, etag }, exchange.granted, query);
-  headers.set(HEADER.cursor, cursor);
+  const read = { ...standing, from: frame.from, to: frame.to, etag };
+  const headers = readHeaders(read, exchange.granted, query, cursor);
   return new Response(toBody(frame.bytes.slice(), framingOf(facts.contentType), true, true), { headers });
 }
 
