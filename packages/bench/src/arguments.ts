@@ -5,6 +5,7 @@ import type { Scenario } from "./scenarios/scenario.ts";
 
 const FOLLOWERS_MAX = 10_000;
 const [ROUNDS, QUICK_ROUNDS] = [3, 1];
+const [FOLLOWERS, QUICK_FOLLOWERS] = [1_000, 50];
 
 export interface Arguments {
   readonly names: readonly string[];
@@ -42,7 +43,7 @@ ${lines.join("\n")}
   --quick          one round, shorter, without the largest numbers and without bare workerd
   --rounds N       how often each target is measured (${ROUNDS}, or ${QUICK_ROUNDS} with --quick)
   --seconds N      how long each measurement is, whatever the budgets say
-  --followers N    sessions that follow one stream in fan-out (1000, at most ${FOLLOWERS_MAX})
+  --followers N    sessions that follow one stream in fan-out (${FOLLOWERS}, or ${QUICK_FOLLOWERS} with --quick, at most ${FOLLOWERS_MAX})
   --against NAME   the target that the others are compared with, as it is called in the tables
   --url URL        measures the server there too: a URL that ends where a stream's name begins,
                    as https://example.com/v1/stream/my-project/; its streams stay there
@@ -60,7 +61,7 @@ export function readArguments(scenarios: Scenarios): Arguments | "help" {
       quick: { type: "boolean", default: false },
       rounds: { type: "string" },
       seconds: { type: "string" },
-      followers: { type: "string", default: "1000" },
+      followers: { type: "string" },
       against: { type: "string" },
       url: { type: "string" },
       header: { type: "string", multiple: true, default: [] },
@@ -79,7 +80,11 @@ export function readArguments(scenarios: Scenarios): Arguments | "help" {
     isQuick: values.quick,
     rounds: wholeNumber("--rounds", values.rounds ?? String(values.quick ? QUICK_ROUNDS : ROUNDS), 1_000),
     seconds: values.seconds === undefined ? undefined : positive("--seconds", values.seconds),
-    followers: wholeNumber("--followers", values.followers, FOLLOWERS_MAX),
+    followers: wholeNumber(
+      "--followers",
+      values.followers ?? String(values.quick ? QUICK_FOLLOWERS : FOLLOWERS),
+      FOLLOWERS_MAX,
+    ),
     against: values.against,
     url: values.url === undefined ? undefined : new URL(values.url).href,
     headers: Object.fromEntries(values.header.map(readHeader)),

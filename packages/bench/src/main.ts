@@ -8,7 +8,7 @@ import { writeCpuTimes } from "./cost/cpu-times.ts";
 import { describeMachine } from "./machine.ts";
 import { plotSections } from "./plot.ts";
 import { formatReport, reportData, type Report, type ReportSection } from "./report.ts";
-import { runScenario } from "./run-scenario.ts";
+import { runScenario, secondsOf } from "./run-scenario.ts";
 import { SCENARIOS } from "./scenarios/index.ts";
 import type { Scenario } from "./scenarios/scenario.ts";
 
@@ -35,7 +35,7 @@ async function measure(name: string, scenario: Scenario, args: Arguments): Promi
   const startMs = performance.now();
   try {
     const sections = await runScenario(scenario, args);
-    console.error(`${name}: ${Math.round((performance.now() - startMs) / 1_000)} s`);
+    console.error(`${name}: ${formatTime((performance.now() - startMs) / 1_000, secondsOf(scenario.budget, args))}`);
     if (name === "cpu" && args.write) writeCpuTimes(sections, `${today()}, ${describeMachine()[0] ?? ""}`);
     const plot = plotSections(name, sections);
     if (plot === undefined || !args.write) return sections;
@@ -47,6 +47,12 @@ async function measure(name: string, scenario: Scenario, args: Arguments): Promi
     process.exitCode = 1;
     return [];
   }
+}
+
+/** A budget is what it takes on two idle processors. */
+function formatTime(seconds: number, budget: number): string {
+  const isOver = seconds > budget;
+  return `${Math.round(seconds)} s${isOver ? `, more than its ${budget} s` : ""}`;
 }
 
 function write(report: Report, { json, write: isWritten }: Arguments): void {

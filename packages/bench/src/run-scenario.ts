@@ -65,12 +65,16 @@ type Times = { readonly warmUpMs: number; readonly measureMs: number };
 function timesOf({ budget }: Scenario, args: Arguments, targets: number): Times {
   if (args.seconds !== undefined) return { warmUpMs: WARM_UP_MS, measureMs: args.seconds * 1_000 };
   const windows = args.rounds * budget.measurements * Math.max(1, targets);
-  const windowMs = Math.max(WINDOW_MS_MIN, (1_000 * (secondsOf(budget, args) - budget.preparation)) / windows);
+  const windowMs = Math.max(WINDOW_MS_MIN, (1_000 * (secondsOf(budget, args) - preparationOf(budget, args))) / windows);
   return { warmUpMs: windowMs * WARM_UP_PART, measureMs: windowMs * (1 - WARM_UP_PART) };
 }
 
-/** One that must be named has the time that it takes. */
-function secondsOf({ full, quick, preparation }: Scenario["budget"], { isQuick }: Arguments): number {
+function preparationOf({ preparation, quickPreparation }: Scenario["budget"], { isQuick }: Arguments): number {
+  return isQuick ? (quickPreparation ?? preparation) : preparation;
+}
+
+/** How long a scenario may take; one that must be named has the time that it takes. */
+export function secondsOf({ full, quick, preparation }: Scenario["budget"], { isQuick }: Arguments): number {
   return (isQuick ? quick : full) ?? full ?? preparation;
 }
 

@@ -29,7 +29,7 @@ interface Sources {
 
 export const FAN_OUT: Scenario = {
   summary: "publishing to a stream that sessions follow",
-  budget: { full: 60, preparation: 40, measurements: 2 },
+  budget: { full: 60, quick: 6, preparation: 40, quickPreparation: 4, measurements: 2 },
   targets: [NPM_START],
   run: async (context) => {
     const sections: Section[] = [];

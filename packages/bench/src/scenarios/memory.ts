@@ -12,14 +12,14 @@ import { createStream } from "./streams.ts";
 const HEADERS = { "Content-Type": "application/json" };
 const STREAMS = 1_000;
 const READERS = 1_000;
-const QUICK_PART = 1 / 5;
+const QUICK_PART = 1 / 10;
 const CALLS = 16;
 const KIB = 1024;
 
 export const MEMORY: Scenario = {
   summary: "memory per stream and per idle SSE reader",
   targets: [NPM_START, REFERENCE_IN_MEMORY],
-  budget: { full: 17, quick: 4, preparation: 17, measurements: 0 },
+  budget: { full: 17, quick: 5, preparation: 17, measurements: 0 },
   run: async ({ targets, isQuick }) => {
     const part = isQuick ? QUICK_PART : 1;
     const [streams, readers] = [STREAMS * part, READERS * part];

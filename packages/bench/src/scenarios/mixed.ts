@@ -31,7 +31,7 @@ export const MIXED: Scenario = {
   summary: "writers, readers and live readers together, a minute for each server",
   targets: [NPM_START, REFERENCE_ON_DISK],
   isForAnyServer: true,
-  budget: { full: 128, quick: 6, preparation: 3, measurements: 1 },
+  budget: { full: 128, quick: 5, preparation: 3, measurements: 1 },
   run: async (context) => {
     const drivers: Drivers = { reads: startLoadDriver(), live: startLiveDriver() };
     try {

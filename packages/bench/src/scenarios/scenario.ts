@@ -64,6 +64,8 @@ export interface Budget {
   readonly quick?: number;
   /** What starting the targets and filling streams takes of it. */
   readonly preparation: number;
+  /** The same with `--quick`, if it is less. */
+  readonly quickPreparation?: number;
   /** How many measurements of the usual length each target takes in a round. */
   readonly measurements: number;
 }
