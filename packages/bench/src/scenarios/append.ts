@@ -1,7 +1,14 @@
 /** Writers, each waiting for its append's acknowledgement before it sends the next: on one stream, and on one each. */
 import { interleave } from "../interleave.ts";
 import type { LoadResult } from "../load/job.ts";
-import { BARE_WORKERD, NO_OP_SERVER, NPM_START, REFERENCE_IN_MEMORY, REFERENCE_ON_DISK } from "../targets/index.ts";
+import {
+  BARE_WORKERD,
+  LEAST_PROGRAM,
+  NO_OP_SERVER,
+  NPM_START,
+  REFERENCE_IN_MEMORY,
+  REFERENCE_ON_DISK,
+} from "../targets/index.ts";
 import type { TargetKind } from "../targets/target.ts";
 import { loadSection } from "./load-section.ts";
 import type { Bar, RunningTarget, Scenario, ScenarioContext, Section } from "./scenario.ts";
@@ -27,7 +34,7 @@ const LAUNCHER_SHARE_MIN = 0.5;
 
 export const APPEND: Scenario = {
   summary: "appends of one message by 64 writers on one stream and on 64, and by one",
-  targets: [NPM_START, BARE_WORKERD, REFERENCE_ON_DISK, REFERENCE_IN_MEMORY, NO_OP_SERVER],
+  targets: [NPM_START, BARE_WORKERD, REFERENCE_ON_DISK, REFERENCE_IN_MEMORY, LEAST_PROGRAM, NO_OP_SERVER],
   isForAnyServer: true,
   budget: { full: 90, quick: 11, preparation: 6, measurements: VARIANTS.length },
   run: async (context) => {

@@ -1,6 +1,6 @@
 /** Many small catch-up reads. */
 import { interleave } from "../interleave.ts";
-import { BARE_WORKERD, NPM_START, REFERENCE_IN_MEMORY, REFERENCE_ON_DISK } from "../targets/index.ts";
+import { BARE_WORKERD, LEAST_PROGRAM, NPM_START, REFERENCE_IN_MEMORY, REFERENCE_ON_DISK } from "../targets/index.ts";
 import { loadSection } from "./load-section.ts";
 import type { RunningTarget, Scenario, ScenarioContext, Section } from "./scenario.ts";
 import { appendTo, createStream } from "./streams.ts";
@@ -19,7 +19,7 @@ export const READ: Scenario = {
   summary: "many small catch-up reads",
   isForAnyServer: true,
   budget: { full: 20, quick: 4, preparation: 2, measurements: 1 },
-  targets: [NPM_START, BARE_WORKERD, REFERENCE_ON_DISK, REFERENCE_IN_MEMORY],
+  targets: [NPM_START, BARE_WORKERD, REFERENCE_ON_DISK, REFERENCE_IN_MEMORY, LEAST_PROGRAM],
   run: async (context) => [await measureReads(context)],
 };
 

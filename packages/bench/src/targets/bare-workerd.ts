@@ -1,30 +1,60 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 import { loadBundle } from "@durable-streams-cloudflare/local/bundle";
-import type { WorkerBundle } from "@durable-streams-cloudflare/local/worker-bundle";
 import { WORKERD_PATH } from "@durable-streams-cloudflare/local/workerd-path";
 
 import type { Target } from "./target.ts";
 
 const ROOT = fileURLToPath(new URL("../../../..", import.meta.url));
+const LEAST_WORKER = new URL("least-worker.js", import.meta.url);
 const READY_LIMIT_MS = 10_000;
+
+/** What workerd is to run. */
+interface Program {
+  readonly script: string;
+  readonly options: BareOptions;
+  readonly vars: Readonly<Record<string, unknown>>;
+}
+
+/** The part of the options that workerd can do without Miniflare. */
+interface BareOptions {
+  readonly compatibilityDate: string;
+  readonly compatibilityFlags: readonly string[];
+  readonly durableObjects: Readonly<Record<string, { readonly className: string }>>;
+}
 
 /**
  * The Worker on `workerd serve` and nothing else: the mark that `npm start` is measured against. Only vars and Durable
  * Objects are bound; workerd has no R2, KV or Queues of its own.
  */
 export async function startBareWorkerd(dataDir: string): Promise<Target> {
-  const [bundle, port] = await Promise.all([loadBundle(ROOT), freePort()]);
+  const { script, config } = await loadBundle(ROOT);
+  // Their own type says `unknown` of each.
+  const options = config.options as unknown as BareOptions;
+  return startWorkerd(dataDir, { script, options, vars: { ...config.vars, TENANCY: "single", AUTH_MODE: "none" } });
+}
+
+/** The least program (`least-worker.js`): what it reaches is the most that one call to an object for each request can. */
+export async function startLeastProgram(dataDir: string): Promise<Target> {
+  const { config } = await loadBundle(ROOT);
+  const options = config.options as unknown as BareOptions;
+  const durableObjects = { LEAST: { className: "LeastDO" } };
+  const script = readFileSync(LEAST_WORKER, "utf8");
+  return startWorkerd(dataDir, { script, options: { ...options, durableObjects }, vars: {} });
+}
+
+async function startWorkerd(dataDir: string, program: Program): Promise<Target> {
+  const port = await freePort();
   mkdirSync(join(dataDir, "objects"), { recursive: true });
-  writeFileSync(join(dataDir, "worker.js"), bundle.script);
+  writeFileSync(join(dataDir, "worker.js"), program.script);
   const configPath = join(dataDir, "config.capnp");
-  writeFileSync(configPath, formatConfig(bundle, port, { TENANCY: "single", AUTH_MODE: "none" }));
+  writeFileSync(configPath, formatConfig(program, port));
   const flags = ["serve", "--experimental", `--directory-path=objects=${join(dataDir, "objects")}`, configPath];
   const child = spawn(WORKERD_PATH, flags, { stdio: ["ignore", "ignore", "inherit"] });
   const exited = once(child, "exit");
@@ -66,23 +96,13 @@ async function untilReady(url: string, child: ChildProcess): Promise<void> {
   }
 }
 
-/** The part of the options that workerd can do without Miniflare; their own type says `unknown` of each. */
-interface BareOptions {
-  readonly compatibilityDate: string;
-  readonly compatibilityFlags: readonly string[];
-  readonly durableObjects: Readonly<Record<string, { readonly className: string }>>;
-}
-
-function formatConfig({ config }: WorkerBundle, port: number, overrides: Record<string, string>): string {
-  const options = config.options as unknown as BareOptions;
+function formatConfig({ options, vars }: Program, port: number): string {
   const objects = Object.entries(options.durableObjects);
   const bindings = [
     ...objects.map(
       ([binding, { className }]) => `(name = ${quote(binding)}, durableObjectNamespace = ${quote(className)})`,
     ),
-    ...Object.entries({ ...config.vars, ...overrides }).map(
-      ([name, value]) => `(name = ${quote(name)}, ${formatVar(value)})`,
-    ),
+    ...Object.entries(vars).map(([name, value]) => `(name = ${quote(name)}, ${formatVar(value)})`),
   ];
   const classes = new Set(objects.map(([, { className }]) => className));
   const namespaces = [...classes].map(

@@ -1,7 +1,7 @@
 import { startServer } from "@durable-streams-cloudflare/testkit/server-process";
 import { signToken } from "@durable-streams-cloudflare/testkit/token";
 
-import { startBareWorkerd } from "./bare-workerd.ts";
+import { startBareWorkerd, startLeastProgram } from "./bare-workerd.ts";
 import { startForked } from "./forked.ts";
 import type { TargetKind } from "./target.ts";
 
@@ -31,6 +31,9 @@ export function newToken(scope: string): string {
 }
 
 export const BARE_WORKERD: TargetKind = { name: "bare workerd", isExtra: true, start: startBareWorkerd };
+
+/** No server of streams: what one call to an object, with one statement in it, costs on this runtime. */
+export const LEAST_PROGRAM: TargetKind = { name: "least program on workerd", isExtra: true, start: startLeastProgram };
 
 export const REFERENCE_ON_DISK: TargetKind = {
   name: "reference, data directory",
