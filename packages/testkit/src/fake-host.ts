@@ -82,6 +82,10 @@ export class FakeHost<Readers, Peer> {
     return this.nowMs;
   }
 
+  nextTurn(): Promise<void> {
+    return Promise.resolve();
+  }
+
   sync(): Promise<void> {
     return this.#syncs.shift()?.() ?? Promise.resolve();
   }

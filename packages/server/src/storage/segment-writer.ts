@@ -15,11 +15,11 @@ import {
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Rows looked at between two breaks: appends go on meanwhile. */
-const ROWS_PER_TURN = 512;
+const ROWS_PER_TURN = 256;
 
-/** Bytes handed over between two breaks, where one table waits to become a segment, and where more do. */
-const BYTES_PER_TURN = 64 * 1024;
-const BYTES_PER_TURN_IN_HASTE = 1024 * 1024;
+/** Bytes handed over between two breaks, as long as no more than one table waits to become a segment. */
+const BYTES_PER_TURN = 32 * 1024;
+const BYTES_PER_TURN_MAX = 1024 * 1024;
 
 interface BlockPlan {
   readonly position: number;
@@ -36,8 +36,16 @@ export interface SegmentPlan {
   readonly committedAtMs: number;
 }
 
+/** Resolves when the requests that have come meanwhile were seen to. */
+type NextTurn = () => Promise<void>;
+
 /** Looks at the notes only. The same table always gives the same plan. */
-export async function planSegment(log: HotLog, table: FrozenTable, incarnation: number): Promise<SegmentPlan> {
+export async function planSegment(
+  log: HotLog,
+  table: FrozenTable,
+  incarnation: number,
+  nextTurn: NextTurn,
+): Promise<SegmentPlan> {
   const blocks: BlockPlan[] = [];
   let last: LogRowNotes | undefined;
   for (let position = table.first; position < table.last;) {
@@ -71,11 +79,13 @@ export async function* encodeSegment(
 /**
  * The same bytes in small pieces, with breaks between them. Without a break, whatever takes the pieces keeps the runtime so
  * busy that it looks at no request until all of them are gone.
- * @param isInHaste asked again and again; breaks are rarer then.
+ * @param tablesWaiting how many tables have become full meanwhile, asked again and again. With each, twice as much is handed
+ * over between two breaks, so that appends never stay faster than this.
  */
 export async function* withBreaks(
   pieces: AsyncIterable<Bytes>,
-  isInHaste: () => boolean,
+  tablesWaiting: () => number,
+  nextTurn: NextTurn,
 ): AsyncGenerator<Bytes, void, undefined> {
   let sinceBreak = 0;
   for await (const piece of pieces) {
@@ -83,16 +93,11 @@ export async function* withBreaks(
       const part = piece.subarray(at, at + BYTES_PER_TURN);
       yield part;
       sinceBreak += part.length;
-      if (sinceBreak < (isInHaste() ? BYTES_PER_TURN_IN_HASTE : BYTES_PER_TURN)) continue;
+      if (sinceBreak < Math.min(BYTES_PER_TURN_MAX, BYTES_PER_TURN * 2 ** tablesWaiting())) continue;
       sinceBreak = 0;
       await nextTurn();
     }
   }
-}
-
-/** Resolves when the runtime has looked at what else there is to do, which it does before it looks at timers. */
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => void setTimeout(resolve, 0));
 }
 
 function addRow(blocks: BlockPlan[], row: LogRowNotes, continued: boolean): void {

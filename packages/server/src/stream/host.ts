@@ -48,6 +48,8 @@ export interface StreamHost {
   databaseBytes(): number;
   /** Milliseconds since 1970. */
   now(): number;
+  /** Resolves when the requests that have come meanwhile were seen to: for work that no client waits for. */
+  nextTurn(): Promise<void>;
   /** Resolves when everything written so far is durable. */
   sync(): Promise<void>;
   /** Deletes all that is stored, alarm included, to the last byte. */

@@ -17,6 +17,7 @@ import type {
   SessionFacts,
   SubscriptionApi,
 } from "../rpc/fan-out.ts";
+import { nextTurn } from "../rpc/next-turn.ts";
 import { objectDatabase } from "../storage/database.ts";
 import { r2SegmentStore } from "../storage/segment-store.ts";
 import { logFault } from "../telemetry/log.ts";
@@ -70,6 +71,7 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
         report: (message, error) => logFault(config.logLevel, message, error),
         databaseBytes: () => storage.sql.databaseSize,
         now: () => Date.now(),
+        nextTurn,
         sync: () => storage.sync(),
         name: nameOf(context.id),
         peer: (name) => peerOf(() => env.STREAMS.getByName(name)),

@@ -1,6 +1,6 @@
 import { utf8 } from "@durable-streams-cloudflare/testkit";
 import { FakeSegmentStore, type StoreFault } from "@durable-streams-cloudflare/testkit/node-host";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 
 import { readerOf, readText } from "../../test/support/cold-reader.ts";
 import { appendOf, createOf, newHost, START_MS, streamOn, type Host } from "../../test/support/stream-fixture.ts";
@@ -175,6 +175,26 @@ describe("appends go on while a segment is written", () => {
     await ringing;
     expect(await contentOf(stream)).toBe(`${"x".repeat(20)}more`);
     expect(tables()).toContain("log_20");
+  });
+
+  it("and are seen to between any two of its steps", async () => {
+    const stream = await created();
+    await stream.append(appendOf("x".repeat(20)));
+    const steps: string[] = [];
+    vi.spyOn(host, "nextTurn").mockImplementation(async () => void steps.push("turn"));
+    const put = store.put.bind(store);
+    vi.spyOn(store, "put").mockImplementation((...upload) => {
+      steps.push("upload");
+      return put(...upload);
+    });
+    const run = host.database.run.bind(host.database);
+    vi.spyOn(host.database, "run").mockImplementation((sql, ...params) => {
+      const step = /^(CREATE TABLE|DROP TABLE)/.exec(sql)?.[1];
+      if (step !== undefined) steps.push(step);
+      run(sql, ...params);
+    });
+    await ring(stream);
+    expect(steps).toEqual(["CREATE TABLE", "turn", "upload", "turn", "DROP TABLE", "turn"]);
   });
 
   it("and so do reads that a roll overtakes", async () => {

@@ -67,19 +67,24 @@ export class Roller {
    */
   async roll(state: StreamState, isCurrent: () => boolean): Promise<void> {
     const { segments, database } = this.#host;
+    const nextTurn = (): Promise<void> => this.#host.nextTurn();
     const dueAtMs = this.dueAtMs(state);
     if (segments === undefined || dueAtMs === undefined || dueAtMs > this.#host.now()) return;
     this.#retryAtMs = this.#host.now() + RETRY_MS;
     if (this.#sealDueAtMs(state) <= this.#host.now()) sealLog(state, database);
     for (const table of state.log.frozen.slice(0, ROLLS_PER_ALARM)) {
-      const plan = await planSegment(state.log, table, state.lineage.incarnation);
+      await nextTurn();
+      if (!isCurrent()) return;
+      const plan = await planSegment(state.log, table, state.lineage.incarnation, nextTurn);
       if (!isCurrent()) return;
       await this.#upload(segments, state, table, plan);
+      await nextTurn();
       if (!isCurrent()) return;
       const { range, blocks, committedAtMs } = plan;
       state.log.dropOldest(() => insertSegment(database, { ...range, committedAtMs }, blocks));
     }
     this.#retryAtMs = 0;
+    await nextTurn();
   }
 
   #sealDueAtMs(state: StreamState): number {
@@ -103,9 +108,8 @@ export class Roller {
     const timeout = new AbortController();
     // Not `AbortSignal.timeout`: a timer that nobody clears would keep the object in memory.
     const timer = setTimeout(() => timeout.abort(new StoreSilent(PUT_MS_MAX)), PUT_MS_MAX);
-    // Once the next table is full, too, appends are faster than this.
-    const isInHaste = (): boolean => this.#stageOf(state) === "due";
-    const pieces = withBreaks(encodeSegment(state.log, table, plan), isInHaste);
+    const tablesWaiting = (): number => Math.floor((state.tail - table.last) / this.#limits.segmentBytes);
+    const pieces = withBreaks(encodeSegment(state.log, table, plan), tablesWaiting, () => this.#host.nextTurn());
     const isNew = await segments.put(key, size, pieces, timeout.signal).finally(() => clearTimeout(timer));
     if (!isNew) await verify(segments, state, table, plan, key);
   }

@@ -41,7 +41,7 @@ export async function coldLogOf(segments: readonly (readonly (readonly number[])
     }
     log.seal(position, () => undefined);
     for (const table of log.frozen) {
-      const plan = await planSegment(log, table, INCARNATION);
+      const plan = await planSegment(log, table, INCARNATION, () => Promise.resolve());
       const { range, blocks, committedAtMs } = plan;
       const signal = AbortSignal.timeout(60_000);
       await store.put(segmentKey(NAME, range), segmentSize(blocks), encodeSegment(log, table, plan), signal);

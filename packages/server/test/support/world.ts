@@ -265,6 +265,7 @@ export abstract class World<Core extends { alarm(): Promise<void> }, Key extends
       notifyConsumer: async () => false,
       newId: () => base.newId(),
       random: () => base.random(),
+      nextTurn: () => this.#hold(doer),
       sync: () => this.#hold(doer),
       purge: async () => {
         await base.purge();
