@@ -17,6 +17,7 @@ import {
   refuseNotFound,
   refuseStaleEpoch,
   sameClaim,
+  type Lineage,
   type ProducerClaim,
   type ProducerState,
   type Refusal,
@@ -32,6 +33,8 @@ import { findProducer, type Closure, type StreamState } from "./state.ts";
 export interface Draft {
   readonly state: StreamState;
   readonly database: Database;
+  /** One object for all results of the batch: it travels once. */
+  readonly lineage: Lineage;
   tail: number;
   streamSeq: string | undefined;
   closure: Closure | undefined;
@@ -50,6 +53,7 @@ export function draftOf(state: StreamState, database: Database, room: Room): Dra
     ...room,
     state,
     database,
+    lineage: lineageAtBase(state.lineage),
     tail: state.tail,
     streamSeq: state.streamSeq,
     closure: state.closure,
@@ -175,13 +179,11 @@ function factsOf(
   outcome: AppendFacts["outcome"],
   producer: ProducerState | ProducerClaim | undefined,
 ): AppendFacts {
-  const lineage = lineageAtBase(draft.state.lineage);
-  const closed = draft.closure !== undefined;
   return {
     outcome,
-    lineage,
+    lineage: draft.lineage,
     tail,
-    closed,
+    closed: draft.closure !== undefined,
     ...(producer === undefined ? {} : { producer: producerState(producer) }),
   };
 }
