@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -15,15 +15,14 @@ import { runProgram, type PackedPackage } from "./packed-packages.ts";
 const SCOPE = "@durable-streams-cloudflare";
 
 export interface PackageRegistry {
-  /** `XDG_CONFIG_HOME` of those who shall ask this registry. */
-  readonly configHome: string;
+  /** Makes those ask this registry whose `XDG_CONFIG_HOME` this is. */
+  addTo(configHome: string): void;
   /** Called when somebody asks for a package, with its name. */
   onLookup: (name: string) => void;
   stop(): void;
 }
 
 export async function startRegistry(packages: readonly PackedPackage[]): Promise<PackageRegistry> {
-  const configHome = mkdtempSync(join(tmpdir(), "registry-"));
   const answers = new Map<string, string | Buffer>();
   const server = createServer((request, response) => {
     const path = decodeURIComponent(request.url ?? "");
@@ -39,15 +38,15 @@ export async function startRegistry(packages: readonly PackedPackage[]): Promise
     const path = `/-/${basename(tarball)}`;
     answers.set(path, archive).set(`/${name}`, describePackage(tarball, archive, url + path));
   }
-  mkdirSync(join(configHome, "pnpm"));
-  writeFileSync(join(configHome, "pnpm/config.yaml"), `registries:\n  "${SCOPE}": ${url}/\n`);
   const registry: PackageRegistry = {
-    configHome,
     onLookup: () => undefined,
+    addTo: (configHome) => {
+      mkdirSync(join(configHome, "pnpm"), { recursive: true });
+      writeFileSync(join(configHome, "pnpm/config.yaml"), `registries:\n  "${SCOPE}": ${url}/\n`);
+    },
     stop: () => {
       server.close();
       server.closeAllConnections();
-      rmSync(configHome, { recursive: true, force: true });
     },
   };
   return registry;

@@ -51,12 +51,6 @@ export function toolPath(name: string): string {
   return join(ROOT, "node_modules/.bin", name);
 }
 
-/** The code blocks of a package's README, of one language. */
-export function readmeBlocks(folder: string, language: string): string[] {
-  const readme = readFileSync(join(PACKAGES, folder, "README.md"), "utf8");
-  return [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\``, "gm"))].map(([, code]) => code ?? "");
-}
-
 interface Manifest {
   readonly name: string;
   readonly version: string;

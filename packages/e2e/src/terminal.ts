@@ -38,7 +38,7 @@ export interface Terminal {
 }
 
 /** @param command for sh; nothing in it may need quoting. */
-export function openTerminal(command: string, cwd: string, env: Readonly<Record<string, string>>): Terminal {
+export function openTerminal(command: string, cwd: string, env: NodeJS.ProcessEnv): Terminal {
   // Made by a program without a terminal, a pseudo-terminal has no size.
   const line = `stty rows 50 cols 150; exec ${command}`;
   const child = spawn("script", ["--quiet", "--flush", "--return", "--command", line, "/dev/null"], {

@@ -1,10 +1,8 @@
-/** Estuaries from outside: the README's example, and exactly once under `kill -9` of the server. */
-import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+/** Estuaries from outside: exactly once under `kill -9` of the server. */
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { promisify } from "node:util";
 
 import { FanOutLedger } from "@durable-streams-cloudflare/testkit";
 import { startServer, type ServerProcess } from "@durable-streams-cloudflare/testkit/server-process";
@@ -12,7 +10,6 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 
 import { create, get, JSON_TYPE, producer, send, type RequestParts } from "../src/requests.ts";
 
-const README = new URL("../../../README.md", import.meta.url);
 /** `npm run test:estuaries-50-200` sets these. */
 const SOURCES = Array.from({ length: Number(process.env["ESTUARY_SOURCES"] ?? 4) }, (_, index) => `chat/${index}`);
 const SESSIONS = Array.from({ length: Number(process.env["ESTUARY_SESSIONS"] ?? 6) }, (_, index) => `user-${index}`);
@@ -34,23 +31,6 @@ beforeEach(() => {
 afterEach(async () => {
   await server?.kill9();
   rmSync(dataDir, { recursive: true, force: true });
-});
-
-/** The commands of the README's section on estuaries, for another server. */
-function readmeCommands(url: string): string {
-  const [, section = ""] = readFileSync(README, "utf8").split("## Publish once, arrive everywhere");
-  const [, block = ""] = section.split("```bash\n");
-  const [commands = ""] = block.split("```");
-  expect(commands).toContain("URL=http://localhost:4437");
-  // A live read goes on for ever.
-  return commands.replace("http://localhost:4437", url).replace("curl -N", "curl -N --max-time 2");
-}
-
-it("the README's example runs as it is written there", async () => {
-  server = await startServer({ dataDir, vars: { TENANCY: "path" } });
-  const script = `JWT=none\n${readmeCommands(server.url)}\ntrue`;
-  const { stdout } = await promisify(execFile)("bash", ["-c", script]);
-  expect(stdout).toContain('event: data\ndata:[{"text":"hello world"}]');
 });
 
 /** Clients of one server that is killed and started again, at the same address. */

@@ -1,26 +1,21 @@
 /** The published packages, tried as a new user would: from their archives, in an empty folder. */
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { checkPackage, createPackageFromTarballData, type Problem } from "@arethetypeswrong/core";
-import { makeFakeAccount, type FakeAccount } from "@durable-streams-cloudflare/cli/testing/fake-account";
-import { startServer } from "@durable-streams-cloudflare/testkit/server-process";
+import { startServer, type ServerProcess } from "@durable-streams-cloudflare/testkit/server-process";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 
 import { startCli, type CliProcess } from "../src/cli-process.ts";
-import { startRegistry, type PackageRegistry } from "../src/package-registry.ts";
-import {
-  catalogVersion,
-  packPackages,
-  readmeBlocks,
-  runProgram,
-  toolPath,
-  type PackedPackage,
-} from "../src/packed-packages.ts";
+import { freePort } from "../src/free-port.ts";
+import { makeNewcomer, type Newcomer } from "../src/newcomer.ts";
+import { catalogVersion, packPackages, runProgram, toolPath, type PackedPackage } from "../src/packed-packages.ts";
+import { paste, readmeBlock, readmeBlocks } from "../src/readme-blocks.ts";
+import { ENTER, openTerminal, WIZARD_QUESTIONS } from "../src/terminal.ts";
 
 const NAMES = ["cli", "local", "protocol", "server"];
 /** All packages are for import alone; what finds nothing in them by require, or by the rules before `exports`, may not. */
@@ -68,6 +63,11 @@ function packedAs(name: string): PackedPackage {
   return found;
 }
 
+/** The first block of a package's README that is in this language. */
+function blockOf(name: string, language: string): string {
+  return readmeBlocks(`packages/${name}`).find((block) => block.language === language)?.code ?? "";
+}
+
 function concernsImports(problem: Problem): boolean {
   return !("resolutionKind" in problem && FOREIGN_RESOLUTIONS.has(problem.resolutionKind));
 }
@@ -108,8 +108,8 @@ describe("a Worker that mounts the server, as its README shows", () => {
 
   beforeAll(() => {
     mkdirSync(project, { recursive: true });
-    const [code = ""] = readmeBlocks("server", "ts");
-    const [config = ""] = readmeBlocks("server", "toml");
+    const code = blockOf("server", "ts");
+    const config = blockOf("server", "toml");
     writeFileSync(join(project, "worker.ts"), code);
     writeFileSync(
       join(project, "mine.d.ts"),
@@ -149,7 +149,7 @@ it("the template of the Deploy button bundles as it is", () => {
 });
 
 it("the protocol is usable as its README shows", () => {
-  const [code = ""] = readmeBlocks("protocol", "ts");
+  const code = blockOf("protocol", "ts");
   writeFileSync(join(folder, "offsets.ts"), code);
   expect(runProgram(folder, process.execPath, ["offsets.ts"])).toBe("0000000000000007_0000000000000005\n");
 });
@@ -171,7 +171,7 @@ describe("the server on one machine", () => {
   });
 
   it("is a function, as its README shows, also a second time, but one at a time", () => {
-    const [code = ""] = readmeBlocks("local", "ts");
+    const code = blockOf("local", "ts");
     const more = [
       'const again = await startServer({ dataDir: "data", port: 0 });',
       'await startServer({ dataDir: "data", port: 0 }).catch(({ name, fix }) => console.log(name, fix !== ""));',
@@ -199,35 +199,28 @@ describe("setup, from the archive, in an empty folder", () => {
     secret: "/workers/scripts/durable-streams/secrets",
     project: "/v1/projects",
   };
-  let account: FakeAccount;
-  let registry: PackageRegistry;
-  let home: string;
+  const home = join(workDir, "empty");
+  let newcomer: Newcomer;
   let printed = "";
 
   beforeAll(async () => {
-    account = await makeFakeAccount();
-    registry = await startRegistry(packed);
-    home = join(workDir, "empty");
+    newcomer = await makeNewcomer(packed);
     mkdirSync(home);
   });
 
-  afterAll(() => {
-    account.remove();
-    registry.stop();
-  });
+  afterAll(() => newcomer.leave());
 
   /** @param killBeforeDone the step after which it is killed, before it has written down that this is done. */
   function start(flags: readonly string[], killBeforeDone?: string): CliProcess {
-    const { CLOUDFLARE_API_TOKEN, CLOUDFLARE_API_BASE_URL } = account.env;
-    const ours = { CLOUDFLARE_API_TOKEN, CLOUDFLARE_API_BASE_URL, XDG_CONFIG_HOME: registry.configHome };
-    const env = { ...process.env, ...ours, npm_config_prefer_offline: "true", KILL_BEFORE_DONE: killBeforeDone };
+    const { CLOUDFLARE_API_TOKEN } = newcomer.account.env;
     const preload = killBeforeDone === undefined ? [] : ["--import", KILL_BEFORE_DONE];
     const main = join(folder, "node_modules/@durable-streams-cloudflare/cli/dist/main.js");
-    return startCli(["setup", "--json", ...flags], env, [...preload, main], home);
+    const around = { ...newcomer.env, CLOUDFLARE_API_TOKEN, KILL_BEFORE_DONE: killBeforeDone };
+    return startCli(["setup", "--json", ...flags], around, [...preload, main], home);
   }
 
   const startSetup = (killBeforeDone?: string): CliProcess =>
-    start(["--yes", "--url", account.cloudflare.deployedUrl], killBeforeDone);
+    start(["--yes", "--url", newcomer.account.cloudflare.deployedUrl], killBeforeDone);
 
   it("shows its plan", async () => {
     const { exitCode, stdout } = await start(["--dry-run"]).ended;
@@ -248,8 +241,8 @@ describe("setup, from the archive, in an empty folder", () => {
       const killIfAsked = (asked: string): void => {
         if (what !== undefined && asked.includes(what)) running.kill("SIGKILL");
       };
-      registry.onLookup = killIfAsked;
-      account.cloudflare.onChange = ({ path }) => killIfAsked(path);
+      newcomer.registry.onLookup = killIfAsked;
+      newcomer.account.cloudflare.onChange = ({ path }) => killIfAsked(path);
       const { exitCode, stdout, stderr } = await running.ended;
       expect([exitCode, stderr]).toEqual([null, expect.not.stringContaining("error")]);
       printed += stdout;
@@ -260,7 +253,7 @@ describe("setup, from the archive, in an empty folder", () => {
     const { exitCode, stdout } = await startSetup().ended;
     expect(exitCode).toBe(0);
     printed += stdout;
-    const { workers, buckets, namespaces, queues, projects } = account.cloudflare;
+    const { workers, buckets, namespaces, queues, projects } = newcomer.account.cloudflare;
     expect([workers.size, buckets.size, namespaces.size, queues.size, projects.size]).toEqual([1, 1, 1, 1, 1]);
     const worker = workers.get("durable-streams");
     expect(worker?.upload).toContain("class StreamDO");
@@ -271,6 +264,65 @@ describe("setup, from the archive, in an empty folder", () => {
   function lastShown(name: string): string | undefined {
     return [...printed.matchAll(new RegExp(`"DURABLE_STREAMS_${name}":"(.*?)"`, "g"))].at(-1)?.[1];
   }
+});
+
+/**
+ * As they are printed, but for what cannot be the same here: the port that a login comes back to, the address of the "deployed"
+ * server, which is one on this machine, and the secret, which is the one that setup has shown.
+ */
+describe("the README's commands to deploy, from the archives", () => {
+  let newcomer: Newcomer;
+  let server: ServerProcess | undefined;
+  let secret = "";
+
+  beforeAll(async () => {
+    newcomer = await makeNewcomer(packed);
+    // What npx would fetch first, as it would any other package.
+    symlinkSync(join(toolPath("wrangler"), "../../wrangler"), join(folder, "node_modules/wrangler"));
+    symlinkSync("../wrangler/bin/wrangler.js", join(folder, "node_modules/.bin/wrangler"));
+  });
+
+  afterAll(async () => {
+    await server?.kill9();
+    newcomer.leave();
+  });
+
+  it("log in, and set the server up", async () => {
+    const { account, env, loginPort } = newcomer;
+    const { cloudflare } = account;
+    const port = await freePort();
+    cloudflare.onChange = ({ path, body }) => void startDeployed(path, body, port);
+    const code = readmeBlock("npx wrangler login")
+      .replace("wrangler login", `wrangler login --callback-port ${loginPort}`)
+      .replace("cli setup", `cli setup --url http://localhost:${port}`);
+    writeFileSync(join(folder, "block.sh"), code);
+    const terminal = openTerminal("bash -e block.sh", folder, env);
+    onTestFinished(() => terminal.close());
+    // Whoever answers nothing gets what is suggested.
+    for (const question of WIZARD_QUESTIONS) {
+      await terminal.see(question);
+      terminal.type(ENTER);
+    }
+    expect(await terminal.exitCode).toBe(0);
+    expect(terminal.screen()).toContain("Successfully logged in.");
+    expect([...cloudflare.workers.keys()]).toEqual(["durable-streams"]);
+    [, secret = ""] = /DURABLE_STREAMS_SECRET=(\S+)/.exec(terminal.screen()) ?? [];
+  });
+
+  /** What is "deployed" answers once its secret is set. */
+  async function startDeployed(path: string, body: string, port: number): Promise<void> {
+    if (!path.endsWith("/durable-streams/secrets")) return;
+    const { text } = JSON.parse(body) as { text: string };
+    const vars = { TENANCY: "path", AUTH_MODE: "project", ADMIN_SECRET: text };
+    server = await startServer({ dataDir: join(workDir, "deployed"), port, vars });
+  }
+
+  it("and use it, with the secret of the first project", async () => {
+    const code = readmeBlock("export DURABLE_STREAMS_SECRET").replace("...", secret);
+    const { exitCode, stdout, stderr } = await paste(code, { cwd: folder, env: newcomer.env });
+    expect([exitCode, stderr]).toEqual([0, expect.stringContaining("✓ round-trip")]);
+    expect(stdout).toContain('{"text":"hello"}\n');
+  });
 });
 
 it("the command tells its version and its help", () => {

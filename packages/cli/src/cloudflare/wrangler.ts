@@ -57,7 +57,9 @@ async function loginOf(io: Io, folder: string): Promise<Credentials | undefined>
     if (error instanceof CliError) return "{}";
     throw error;
   });
-  const found = JSON.parse(text.slice(text.indexOf("{"))) as { token?: string; key?: string; email?: string };
+  // It may say something before.
+  const json = /\{[^]*\}/.exec(text)?.[0] ?? "{}";
+  const found = JSON.parse(json) as { token?: string; key?: string; email?: string };
   if (found.token !== undefined) return { Authorization: `Bearer ${found.token}` };
   if (found.key !== undefined && found.email !== undefined) {
     return { "X-Auth-Key": found.key, "X-Auth-Email": found.email };

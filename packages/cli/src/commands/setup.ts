@@ -63,11 +63,8 @@ async function setup(context: Context, folder: string, options: Options): Promis
   const given = givenAnswers(options, io, known?.state.answers);
   const isDry = options.dryRun === true;
   if (!isDry) checkNode(process.versions.node);
-  let api: CloudflareApi | undefined;
-  const connect = async (): Promise<CloudflareApi> => {
-    const credentials = await findCredentials(io, resolve(folder, WORKER_FOLDER));
-    return (api ??= new CloudflareApi({ credentials, env: io.env, signal: io.signal }));
-  };
+  let api: Promise<CloudflareApi> | undefined;
+  const connect = (): Promise<CloudflareApi> => (api ??= connectTo(io, folder));
   const prompts = !isDry && isInteractive(io) ? new Prompts(io) : undefined;
   const answers = await findAnswers({
     given,
@@ -94,6 +91,11 @@ async function setup(context: Context, folder: string, options: Options): Promis
   const { url = "" } = store.state;
   await output.result({ url, folder, profile: answers.name }, `${ENVIRONMENT.url}=${url}`);
   output.note(`The server is at ${url}. Look after it: durable-streams doctor --profile ${answers.name}`);
+}
+
+async function connectTo(io: Io, folder: string): Promise<CloudflareApi> {
+  const credentials = await findCredentials(io, resolve(folder, WORKER_FOLDER));
+  return new CloudflareApi({ credentials, env: io.env, signal: io.signal });
 }
 
 /** Flags before what was answered before. @throws CliError when they want another server than the one that is here. */

@@ -12,6 +12,8 @@ export const API_TOKEN = "the-api-token-of-the-tests";
 const API = "/client/v4";
 /** Where the deployed server answers. */
 const DEPLOYED = "/deployed";
+/** Where wrangler sends somebody's browser to log in, and asks for the token. */
+const LOGIN = "/oauth2";
 
 export interface Call {
   readonly method: string;
@@ -77,6 +79,16 @@ export class FakeCloudflare {
     return this.#origin() + DEPLOYED;
   }
 
+  /** What makes `wrangler login` come here. */
+  get loginEnv(): Record<string, string> {
+    const url = this.#origin() + LOGIN;
+    return {
+      WRANGLER_AUTH_DOMAIN: new URL(url).host,
+      WRANGLER_AUTH_URL: `${url}/auth`,
+      WRANGLER_TOKEN_URL: `${url}/token`,
+    };
+  }
+
   /** How many calls so far have changed something, or would have. */
   get changes(): number {
     return this.#changes;
@@ -95,6 +107,7 @@ export class FakeCloudflare {
     const chunks: Buffer[] = [];
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
     const { method = "", url = "" } = request;
+    if (url.startsWith(LOGIN)) return this.#serveLogin(url, response);
     const call = { method, path: url.replace(API, ""), body: Buffer.concat(chunks).toString() };
     this.calls.push(call);
     const isChange = method !== "GET";
@@ -104,6 +117,18 @@ export class FakeCloudflare {
     const answer = this.#answer(call, request.headers.authorization);
     if (isCut) return void response.destroy();
     response.writeHead(answer.status, { "Content-Type": "application/json" }).end(JSON.stringify(answer.json));
+  }
+
+  /** Whoever comes is let in at once. */
+  #serveLogin(url: string, response: ServerResponse): void {
+    const { pathname, searchParams } = new URL(url, this.#origin());
+    if (pathname === `${LOGIN}/token`) {
+      response.end(JSON.stringify({ access_token: API_TOKEN, expires_in: 3600, refresh_token: "r", scope: "" }));
+      return;
+    }
+    const back = new URL(searchParams.get("redirect_uri") ?? "");
+    back.search = new URLSearchParams({ code: "code", state: searchParams.get("state") ?? "" }).toString();
+    response.writeHead(302, { Location: back.href }).end();
   }
 
   #answer(call: Call, authorization: string | undefined): Answer {
