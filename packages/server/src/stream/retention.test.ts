@@ -213,4 +213,4 @@ it("whatever is appended, rolled, let go of and restarted, what is left reads as
     expect(segments.objects.size).toBe(0);
   });
   await assertProperty("retention on node:sqlite", property, 150);
-}, 60_000);
+});

@@ -28,7 +28,7 @@ describe(`a chain of ${DEPTH} forks, each with bytes of its own`, () => {
       chain.push(stream);
       tails.push(await tailOf(stream));
     }
-  }, 60_000);
+  });
 
   const last = (): Relative => chain[DEPTH] as Relative;
 
@@ -112,5 +112,5 @@ describe(`a chain of ${DEPTH} forks, each with bytes of its own`, () => {
     expect(await Promise.all(chain.map(isBlank))).toEqual(chain.map(() => true));
     expect((await put(root, { "Content-Type": "text/plain" })).status).toBe(201);
     await statusOf(root, "DELETE");
-  }, 60_000);
+  });
 });

@@ -69,7 +69,7 @@ function factsOf<Answer extends { readonly ok: boolean }>(answer: Answer): Extra
 }
 
 function allHave(source: FollowedSource, text: string): Promise<void> {
-  const waiting = { timeout: 25_000, interval: 1_000 };
+  const waiting = { timeout: 50_000, interval: 1_000 };
   return vi.waitFor(async () => expect(await source.strangers(text)).toHaveLength(0), waiting);
 }
 
