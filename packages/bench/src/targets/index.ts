@@ -12,8 +12,9 @@ export const NPM_START = npmStart("npm start", {});
 
 const MIB = 1024 * 1024;
 
+export const SEGMENT_BYTES_OFTEN = MIB;
 /** A segment a second or so, many more than in any real stream. */
-export const ROLLING_OFTEN = npmStart("npm start, segments of 1 MiB", { SEGMENT_BYTES: MIB });
+export const ROLLING_OFTEN = npmStart("npm start, segments of 1 MiB", { SEGMENT_BYTES: SEGMENT_BYTES_OFTEN });
 /** As much of a stream as can be is in R2. */
 export const ROLLING_FULL = npmStart("npm start, cold", { SEGMENT_BYTES: 4 * MIB });
 /** None in a measurement. */
