@@ -50,6 +50,12 @@ it("takes secrets from the environment, and nothing else", () => {
   expect(SECRETS).toEqual(["ADMIN_SECRET", "PROJECT_SECRET", "ORIGIN_SECRET"]);
 });
 
+it("takes no secret from the command line, and says where from", () => {
+  expect(() => localSettings({}, { ADMIN_SECRET: "x".repeat(32) })).toThrow(
+    expect.objectContaining({ exitCode: 2, fix: expect.stringContaining("export ADMIN_SECRET=") }),
+  );
+});
+
 it("is open to other machines without tokens only when that is said", () => {
   expect(() => refuseUnmeantExposure("0.0.0.0", {})).toThrow(expect.objectContaining({ exitCode: 2 }));
   for (const AUTH_MODE of ["none", "project"]) refuseUnmeantExposure("0.0.0.0", { AUTH_MODE });

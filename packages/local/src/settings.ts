@@ -25,7 +25,7 @@ export const SECRETS: readonly string[] = Object.entries(SETTINGS).flatMap(([nam
 /**
  * The settings that the server runs with: those of wrangler.toml, then the local defaults, then secrets of the
  * environment, then `--var`.
- * @throws Failure when `--var` names no setting, or any value is refused by the server's own parser.
+ * @throws Failure when `--var` names no setting, or a secret, or any value is refused by the server's own parser.
  */
 export function localSettings({ configured, given, environment }: SettingSources): Settings {
   for (const name of Object.keys(given)) {
@@ -33,6 +33,13 @@ export function localSettings({ configured, given, environment }: SettingSources
       throw new Failure(
         `--var ${name}: there is no such setting.`,
         `settings are ${Object.keys(SETTINGS).join(" ")}`,
+        EXIT.usage,
+      );
+    }
+    if (SECRETS.includes(name)) {
+      throw new Failure(
+        `--var ${name}: a command line is seen by everybody on the machine.`,
+        `set it in the environment: export ${name}=…`,
         EXIT.usage,
       );
     }

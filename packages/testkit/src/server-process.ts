@@ -12,7 +12,7 @@ export interface ServerOptions {
   readonly dataDir: string;
   /** 0, the default, takes any free port. */
   readonly port?: number;
-  /** Settings by name, as `npm start -- --var`. */
+  /** Settings by name, as `npm start -- --var`; those that are secrets go into the environment. */
   readonly vars?: Readonly<Record<string, string | number>>;
   /** What Node.js runs, and its first arguments; initially what `npm start` runs. */
   readonly program?: readonly string[];
@@ -46,9 +46,13 @@ const POLL_MS = 5;
  */
 export async function startServer(options: ServerOptions): Promise<ServerProcess> {
   const { dataDir, port = 0, vars = {}, program = [LAUNCHER], flags: more = [] } = options;
-  const variables = Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}:${value}`]);
+  const secrets = Object.entries(vars).filter(([name]) => name.endsWith("_SECRET"));
+  const variables = Object.entries(vars)
+    .filter(([name]) => !name.endsWith("_SECRET"))
+    .flatMap(([name, value]) => ["--var", `${name}:${value}`]);
+  const env = { ...process.env, ...Object.fromEntries(secrets.map(([name, value]) => [name, String(value)])) };
   const flags = ["--port", String(port), "--data-dir", dataDir, "--quiet", "--ready-json", ...variables, ...more];
-  const child = spawn(process.execPath, [...program, ...flags], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [...program, ...flags], { env, stdio: ["ignore", "pipe", "pipe"] });
   const killWithTests = (): void => void child.kill("SIGKILL");
   process.once("exit", killWithTests);
   const exited = once(child, "exit").finally(() => process.removeListener("exit", killWithTests));
