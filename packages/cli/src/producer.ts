@@ -2,6 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 
+import { HEADER } from "@durable-streams-cloudflare/protocol";
 import { createFetchWithBackoff, DurableStream, FetchError, IdempotentProducer } from "@durable-streams/client";
 import type { BackoffOptions } from "@durable-streams/client";
 
@@ -24,7 +25,7 @@ interface Target {
 export interface Producer {
   /** Waits while too much is unsent. @throws CliError when something before it could not be appended. */
   append(message: string): Promise<void>;
-  /** Waits for everything; the stream's tail then. @throws CliError */
+  /** Waits for everything; the stream's tail then, `null` for those who may not read it. @throws CliError */
   end(close: boolean): Promise<string | null>;
 }
 
@@ -59,10 +60,20 @@ export function openProducer(server: Server, { name, contentType, signal }: Targ
     end: async (close) => {
       await settle();
       if (close) return (await handle.close()).finalOffset;
-      const head = await handle.head();
-      return head.exists ? (head.offset ?? null) : null;
+      return tailOf(server, name);
     },
   };
+}
+
+/** `null`: whoever may only append is not told. */
+async function tailOf(server: Server, name: string): Promise<string | null> {
+  try {
+    const head = await server.send("HEAD", server.streamPath(name), { headers: server.authorization("read") });
+    return head.headers.get(HEADER.nextOffset);
+  } catch (error) {
+    if (error instanceof CliError && error.exitCode === EXIT.refused) return null;
+    throw error;
+  }
 }
 
 /** What an error of the official client means. */

@@ -29,10 +29,11 @@ const COMMANDS: readonly ((program: Command, io: Io) => void)[] = [
 ];
 
 const AFTER_HELP = `
-stdout is data, stderr is everything else. Secrets come from the environment only:
+stdout is data, stderr is everything else. Secrets come from the environment, never from a flag:
   DURABLE_STREAMS_SECRET        a project's secret: commands sign their own tokens with it
   DURABLE_STREAMS_TOKEN         a token, instead of the secret
   DURABLE_STREAMS_ADMIN_SECRET  the server's secret: creates and lists projects
+or, where there is --secret-stdin, from stdin.
 --url, --project and --profile may be set as DURABLE_STREAMS_URL, _PROJECT and _PROFILE.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 not allowed, 5 server unavailable, 130 cancelled.
 `;
@@ -58,7 +59,8 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   }
 }
 
-function buildProgram(io: Io, writeErr: (text: string) => void): Command {
+/** All commands, with their flags. @param writeErr gets help that nobody has asked for. */
+export function buildProgram(io: Io, writeErr: (text: string) => void): Command {
   const program = new Command("durable-streams")
     .description("Sets up, checks and uses a Durable Streams server.")
     .version(version())
@@ -68,6 +70,7 @@ function buildProgram(io: Io, writeErr: (text: string) => void): Command {
     .option("--json", "answers, and errors, as JSON: docs/cli.md")
     .option("--quiet", "nothing on stderr but warnings and errors")
     .addHelpText("after", AFTER_HELP)
+    .configureHelp({ showGlobalOptions: true })
     .showSuggestionAfterError()
     .exitOverride()
     .configureOutput({ writeOut: (text) => void io.stdout.write(text), writeErr });

@@ -179,8 +179,23 @@ describe("on a server with projects", () => {
     const bearer = { DURABLE_STREAMS_PROJECT: "tokens", DURABLE_STREAMS_TOKEN: token };
     expect((await cli(["stream", "append", "mine/1", "--data", "1"], bearer)).exitCode).toBe(0);
     expect((await cli(["stream", "append", "other", "--data", "1"], bearer)).exitCode).toBe(4);
+    expect(json(await cli(["stream", "append", "mine/1", "--lines"], bearer, "2\n3\n"))).toMatchObject({
+      messages: 2,
+      nextOffset: expect.any(String),
+    });
     expect((await cli(["stream", "delete", "mine/1", "--yes"], bearer)).exitCode).toBe(4);
     const tail = await cli(["stream", "tail", "mine/1", "--offset", "-1", "--count", "1"], bearer);
     expect(linesOf(tail)[0]).toEqual({ data: 1 });
+  });
+
+  it("a token that may only write is enough to append lines, and is not told where they are", async () => {
+    const { secret } = json<{ secret: { secret: string } }>(await cli(["create-project", "writers"], admin));
+    const env = { DURABLE_STREAMS_PROJECT: "writers", DURABLE_STREAMS_SECRET: secret.secret };
+    await cli(["stream", "create", "log"], env);
+    const { token } = json<{ token: string }>(await cli(["token", "--scope", "write"], env));
+    const bearer = { DURABLE_STREAMS_PROJECT: "writers", DURABLE_STREAMS_TOKEN: token };
+    const append = ["stream", "append", "log", "--lines", "--content-type", "application/json"];
+    expect(json(await cli(append, bearer, "1\n2\n"))).toEqual({ stream: "log", messages: 2, nextOffset: null });
+    expect(linesOf(await cli(["stream", "read", "log"], env)).slice(0, 2)).toEqual([{ data: 1 }, { data: 2 }]);
   });
 });

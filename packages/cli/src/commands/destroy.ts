@@ -41,10 +41,10 @@ export function destroyCommand(program: Command, io: Io): void {
       if (store === undefined) throw usageError("Setup has not been in this folder.", "name the folder that it made");
       const removals = removalsOf(io, store, options.keepBucket === true);
       const plan = removals.map(({ what, name }) => ({ remove: what, name }));
-      if (options.dryRun) {
-        return output.result({ plan }, plan.map(({ remove, name }) => `- ${remove} ${name}`).join("\n"));
-      }
+      const lines = plan.map(({ remove, name }) => `- ${remove} ${name}`).join("\n");
+      if (options.dryRun) return output.result({ plan }, lines);
       const { name } = store.state.answers;
+      if (options.yes !== true) output.note(`This is removed from Cloudflare:\n${lines}`);
       await confirmLoss(io, `All streams of ${name} will be gone for good. Destroy it?`, options.yes === true);
       const credentials = await findCredentials(io, join(store.folder, WORKER_FOLDER));
       const api = new CloudflareApi({ credentials, env: io.env, signal: io.signal });

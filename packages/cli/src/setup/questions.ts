@@ -18,11 +18,14 @@ import {
   type Tenancy,
 } from "./answers.ts";
 
+/** Whoever can be asked. */
+export type Asking = Pick<Prompts, "confirm" | "select" | "text">;
+
 export interface Sources {
   /** Of flags, and of the setup that was here before. */
   readonly given: Partial<Answers>;
   /** `undefined`: nobody is there to be asked. */
-  readonly prompts: Prompts | undefined;
+  readonly prompts: Asking | undefined;
   /** Whether the initial values will do for what nobody has said. */
   readonly isAgreed: boolean;
   /** Calls Cloudflare only when the account is not given. */
@@ -67,11 +70,11 @@ function refuseMissing(given: Partial<Answers>): void {
   );
 }
 
-async function askText(prompts: Prompts | undefined, name: Checked, message: string, initial: string): Promise<string> {
+async function askText(prompts: Asking | undefined, name: Checked, message: string, initial: string): Promise<string> {
   return prompts === undefined ? initial : prompts.text(message, initial, (value) => faultOf(name, value));
 }
 
-async function askTenancy(prompts: Prompts | undefined): Promise<Tenancy> {
+async function askTenancy(prompts: Asking | undefined): Promise<Tenancy> {
   if (prompts === undefined) return "path";
   const options = [
     { value: "path", label: "A server of many projects", hint: "/v1/stream/<project>/<stream>" },
@@ -80,7 +83,7 @@ async function askTenancy(prompts: Prompts | undefined): Promise<Tenancy> {
   return prompts.select<Tenancy>("What to deploy", options, "path");
 }
 
-async function findAccount({ api }: Sources, prompts: Prompts | undefined): Promise<string> {
+async function findAccount({ api }: Sources, prompts: Asking | undefined): Promise<string> {
   const accounts = await (await api()).accounts();
   const [only] = accounts;
   if (only === undefined) {
@@ -100,7 +103,7 @@ function choiceOf({ id, name }: Account) {
   return { value: id, label: name, hint: id };
 }
 
-async function askBucket(prompts: Prompts | undefined, initial: string | null): Promise<string | null> {
+async function askBucket(prompts: Asking | undefined, initial: string | null): Promise<string | null> {
   if (prompts === undefined || initial === null) return initial;
   const isWanted = await prompts.confirm(
     "Move the older part of long streams to R2? (Cheaper, and without a limit)",
@@ -109,7 +112,7 @@ async function askBucket(prompts: Prompts | undefined, initial: string | null): 
   return isWanted ? askText(prompts, "bucket", "Name of the R2 bucket", initial) : null;
 }
 
-async function askRegion(prompts: Prompts | undefined, initial: Region): Promise<Region> {
+async function askRegion(prompts: Asking | undefined, initial: Region): Promise<Region> {
   if (prompts === undefined) return initial;
   const labels = ["near me", "western North America", "eastern North America", "western Europe", "eastern Europe"];
   const all = [...labels, "Asia-Pacific", "Oceania"];
@@ -117,18 +120,18 @@ async function askRegion(prompts: Prompts | undefined, initial: Region): Promise
   return prompts.select<Region>("Where the bucket is", options, initial);
 }
 
-async function askQueue(prompts: Prompts | undefined, initial: string | null): Promise<string | null> {
+async function askQueue(prompts: Asking | undefined, initial: string | null): Promise<string | null> {
   if (prompts === undefined || initial === null) return initial;
   const isWanted = await prompts.confirm("A queue for messages to more than 512 sessions at once?", true);
   return isWanted ? askText(prompts, "queue", "Name of the queue", initial) : null;
 }
 
-async function askCaching(prompts: Prompts | undefined, initial: boolean): Promise<boolean> {
+async function askCaching(prompts: Asking | undefined, initial: boolean): Promise<boolean> {
   if (prompts === undefined) return initial;
   return prompts.confirm("Workers Caching? (Answers repeated reads without running the Worker)", initial);
 }
 
-async function askDomain(prompts: Prompts | undefined): Promise<string | null> {
+async function askDomain(prompts: Asking | undefined): Promise<string | null> {
   if (prompts === undefined) return null;
   const check = (value: string) => (value === "" ? undefined : faultOf("domain", value));
   const domain = await prompts.text("Domain of the account's, or nothing for workers.dev", "", check);
@@ -136,7 +139,7 @@ async function askDomain(prompts: Prompts | undefined): Promise<string | null> {
 }
 
 async function askFirstProject(
-  prompts: Prompts | undefined,
+  prompts: Asking | undefined,
   tenancy: Tenancy,
   initial: string | null,
 ): Promise<string | null> {

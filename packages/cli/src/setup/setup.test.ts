@@ -9,6 +9,7 @@ import { EXIT } from "../failure.ts";
 import { errorOf, runCaptured, type Ran } from "../testing/captured-io.ts";
 import { makeFakeAccount } from "../testing/fake-account.ts";
 import { ACCOUNT, API_TOKEN, type Cut, type FakeCloudflare } from "../testing/fake-cloudflare.ts";
+import { checkNode } from "./steps.ts";
 
 /** Calls of a whole setup that change something: install, bucket, namespace, queue, deploy, secret, project. */
 const CHANGES = 7;
@@ -200,6 +201,14 @@ it("takes a folder in which a setup was killed while it wrote down the first thi
 });
 
 describe("setup refuses", () => {
+  it.each([
+    ["21.9.0", "linux", "node-too-old"],
+    ["24.0.0", "win32", "system-unsupported"],
+  ])("Node.js %s on %s", (node, platform, code) => {
+    expect(() => checkNode(node, platform)).toThrow(expect.objectContaining({ code, exitCode: EXIT.usage }));
+    expect(() => checkNode("22.0.0", "linux")).not.toThrow();
+  });
+
   const refusal = async (...flags: string[]) => errorOf(await setup(...flags));
 
   it("a Worker that it has not made", async () => {

@@ -278,7 +278,14 @@ async function setProfile({ io, store }: World): Promise<void> {
 }
 
 /** What must be true before anything is done. @throws CliError */
-export function checkNode(version: string): void {
+export function checkNode(version: string, platform: string = process.platform): void {
+  if (platform === "win32") {
+    throw new CliError("On Windows this runs in WSL only.", {
+      code: "system-unsupported",
+      fix: "install WSL, and run the same command there: https://learn.microsoft.com/windows/wsl/install",
+      exitCode: EXIT.usage,
+    });
+  }
   if (Number(version.split(".")[0]) >= 22) return;
   throw new CliError(`wrangler needs Node.js 22 or newer; this is ${version}.`, {
     code: "node-too-old",

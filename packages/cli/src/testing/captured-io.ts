@@ -1,6 +1,8 @@
 import { Readable, Writable } from "node:stream";
 
-import { run } from "../program.ts";
+import type { Command } from "commander";
+
+import { buildProgram, run } from "../program.ts";
 
 export interface Ran {
   readonly exitCode: number;
@@ -15,6 +17,13 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** Called with each piece of stdout. */
   readonly onStdout?: (text: string) => void;
+}
+
+/** All commands with their flags, for looking at. */
+export function programOf(): Command {
+  const [stdin, sink] = [Readable.from([]), new Writable()];
+  const io = { env: {}, cwd: "/", stdin, stdout: sink, stderr: sink, signal: new AbortController().signal };
+  return buildProgram(io, () => undefined);
 }
 
 /** Runs a command line in this process, without a terminal, with no environment but the one given. */
