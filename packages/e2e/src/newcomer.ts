@@ -7,8 +7,8 @@ import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 
 import { makeFakeAccount, type FakeAccount } from "@durable-streams-cloudflare/cli/testing/fake-account";
+import { reservePort } from "@durable-streams-cloudflare/local/port";
 
-import { freePort } from "./free-port.ts";
 import { startRegistry, type PackageRegistry } from "./package-registry.ts";
 import type { PackedPackage } from "./packed-packages.ts";
 
@@ -36,7 +36,7 @@ export interface Newcomer {
 export async function makeNewcomer(packages: readonly PackedPackage[]): Promise<Newcomer> {
   const account = await makeFakeAccount();
   const registry = await startRegistry(packages);
-  const loginPort = await freePort();
+  const loginPort = await reservePort("127.0.0.1", 0);
   const { home, cloudflare } = account;
   const config = join(home, ".config");
   registry.addTo(config);

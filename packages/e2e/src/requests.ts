@@ -62,6 +62,11 @@ export function nextOffset(answer: Pick<Answer, "headers">): string {
   return header(answer, "Stream-Next-Offset");
 }
 
+/** Where a stream ends. */
+export async function tailOf(url: string): Promise<string> {
+  return nextOffset(await send("HEAD", url));
+}
+
 /** The code of a problem. */
 export function codeOf({ text }: Pick<Answer, "text">): unknown {
   return (JSON.parse(text) as { code?: unknown }).code;

@@ -6,11 +6,15 @@ import { join } from "node:path";
 import { startServer, type ServerProcess } from "@durable-streams-cloudflare/testkit/server-process";
 import { afterAll, beforeAll } from "vitest";
 
+import { create, TEXT } from "./requests.ts";
+
 export interface TestServer {
   /** Without a slash at its end. */
   readonly url: string;
   /** The URL of a stream that does not exist yet. */
   newUrl(): string;
+  /** The URL of a new stream. @param headers initially those of text. */
+  newStream(body?: string, headers?: Readonly<Record<string, string>>): Promise<string>;
   /** What the server has logged. */
   log(): string;
   /** Ends the server and starts it again, with the same data. */
@@ -34,11 +38,18 @@ export function useServer(vars: Readonly<Record<string, string | number>> = {}):
     await server?.kill9();
     rmSync(dataDir, { recursive: true, force: true });
   });
+  const newUrl = (): string =>
+    `${running().url}/v1/stream/${vars["TENANCY"] === "path" ? "project/" : ""}s${(streams += 1)}`;
   return {
     get url() {
       return running().url;
     },
-    newUrl: () => `${running().url}/v1/stream/${vars["TENANCY"] === "path" ? "project/" : ""}s${(streams += 1)}`,
+    newUrl,
+    newStream: async (body = "", headers = TEXT) => {
+      const url = newUrl();
+      await create(url, { headers, body });
+      return url;
+    },
     log: () => running().log(),
     restart: async () => {
       const port = Number(new URL(running().url).port);

@@ -5,13 +5,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { checkPackage, createPackageFromTarballData, type Problem } from "@arethetypeswrong/core";
+import { reservePort } from "@durable-streams-cloudflare/local/port";
 import { startServer, type ServerProcess } from "@durable-streams-cloudflare/testkit/server-process";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 
 import { startCli, type CliProcess } from "../src/cli-process.ts";
-import { freePort } from "../src/free-port.ts";
 import { makeNewcomer, type Newcomer } from "../src/newcomer.ts";
 import { catalogVersion, packPackages, runProgram, toolPath, type PackedPackage } from "../src/packed-packages.ts";
 import { paste, readmeBlock, readmeBlocks } from "../src/readme-blocks.ts";
@@ -290,7 +290,7 @@ describe("the README's commands to deploy, from the archives", () => {
   it("log in, and set the server up", async () => {
     const { account, env, loginPort } = newcomer;
     const { cloudflare } = account;
-    const port = await freePort();
+    const port = await reservePort("127.0.0.1", 0);
     cloudflare.onChange = ({ path, body }) => void startDeployed(path, body, port);
     const code = readmeBlock("npx wrangler login")
       .replace("wrangler login", `wrangler login --callback-port ${loginPort}`)

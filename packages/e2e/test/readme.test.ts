@@ -12,9 +12,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { reservePort } from "@durable-streams-cloudflare/local/port";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 
-import { freePort } from "../src/free-port.ts";
 import { paste, readmeBlock, readmeBlocks } from "../src/readme-blocks.ts";
 import { untilAnswers } from "../src/until-answers.ts";
 
@@ -29,7 +29,7 @@ function useServerOf(block: string): () => string {
   let child: ChildProcess;
   let url = "";
   beforeAll(async () => {
-    const port = await freePort();
+    const port = await reservePort("127.0.0.1", 0);
     const command = readmeBlock(block).trim();
     const flags = `--port ${port} --data-dir ${mkdtempSync(join(workDir, "data-"))}`;
     child = spawn("bash", ["-c", `exec ${command}${command.includes(" -- ") ? "" : " --"} ${flags}`], {

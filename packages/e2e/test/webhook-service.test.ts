@@ -5,10 +5,10 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { reservePort } from "@durable-streams-cloudflare/local/port";
 import { startServer, type ServerProcess } from "@durable-streams-cloudflare/testkit/server-process";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 
-import { freePort } from "../src/free-port.ts";
 import { create, get, JSON_TYPE, send } from "../src/requests.ts";
 
 const SERVICE = join(import.meta.dirname, "../src/webhook-service.ts");
@@ -79,7 +79,7 @@ function journalOf(path: string): JournalEntry[] {
 it("every event is handled at least once, and each wake acknowledged once", { timeout: 120_000 }, async () => {
   const root = `${server.url}/v1/stream`;
   const journal = join(directory, "journal");
-  const port = await freePort();
+  const port = await reservePort("127.0.0.1", 0);
   const started = new Service(port, `${root}/__ds/jwks.json`, journal);
   service = started;
   await started.start();

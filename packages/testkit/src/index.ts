@@ -5,3 +5,4 @@ export { INTERRUPTION_MS, MISHAPS, RESTART_MS } from "./model/commands.ts";
 export { runSteps } from "./model/run-steps.ts";
 export { chainSteps, steps, type Step } from "./model/steps.ts";
 export { assertProperty } from "./property.ts";
+export type { Usage } from "./usage.ts";

@@ -1,19 +1,9 @@
 /** The page of costs: the counts of the test, times the prices. */
 import { existsSync, readFileSync } from "node:fs";
 
-import { OBJECT_GIGABYTES, PRICES, PRICES_AS_OF } from "./prices.ts";
+import type { Usage } from "@durable-streams-cloudflare/testkit";
 
-/** What one operation is billed for, as `packages/server/test/workers/meter.ts` counts it. */
-export interface Usage {
-  readonly objectRequests: number;
-  readonly wakeUps: number;
-  readonly rowsRead: number;
-  readonly rowsWritten: number;
-  readonly r2Writes: number;
-  readonly r2Reads: number;
-  readonly kvReads: number;
-  readonly kvWrites: number;
-}
+import { OBJECT_GIGABYTES, PRICES, PRICES_AS_OF } from "./prices.ts";
 
 /** Milliseconds of workerd's processor time, as `npm run bench -- cpu --write` measured them. */
 interface CpuTimes {
@@ -23,6 +13,7 @@ interface CpuTimes {
   readonly delivery: number;
 }
 
+/** Of one operation each, as `packages/server/test/workers/meter.ts` counts them. */
 const COUNTS = readJson<Readonly<Record<string, Usage>>>("counts.json") ?? {};
 const CPU = readJson<CpuTimes>("cpu.json");
 

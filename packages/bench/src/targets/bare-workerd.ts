@@ -1,15 +1,14 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 import { loadBundle } from "@durable-streams-cloudflare/local/bundle";
+import { reservePort } from "@durable-streams-cloudflare/local/port";
 import { WORKERD_PATH } from "@durable-streams-cloudflare/local/workerd-path";
 
-import type { Target } from "./target.ts";
+import { processTarget, type Target } from "./target.ts";
 
 const ROOT = fileURLToPath(new URL("../../../..", import.meta.url));
 const LEAST_WORKER = new URL("least-worker.js", import.meta.url);
@@ -50,33 +49,16 @@ export async function startLeastProgram(dataDir: string): Promise<Target> {
 }
 
 async function startWorkerd(dataDir: string, program: Program): Promise<Target> {
-  const port = await freePort();
+  const port = await reservePort("127.0.0.1", 0);
   mkdirSync(join(dataDir, "objects"), { recursive: true });
   writeFileSync(join(dataDir, "worker.js"), program.script);
   const configPath = join(dataDir, "config.capnp");
   writeFileSync(configPath, formatConfig(program, port));
   const flags = ["serve", "--experimental", `--directory-path=objects=${join(dataDir, "objects")}`, configPath];
   const child = spawn(WORKERD_PATH, flags, { stdio: ["ignore", "ignore", "inherit"] });
-  const exited = once(child, "exit");
   const url = `http://127.0.0.1:${port}`;
   await untilReady(url, child);
-  return {
-    url,
-    pids: () => (child.pid === undefined ? [] : [child.pid]),
-    stop: async () => {
-      child.kill("SIGKILL");
-      await exited;
-    },
-  };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
+  return processTarget(url, child);
 }
 
 async function untilReady(url: string, child: ChildProcess): Promise<void> {

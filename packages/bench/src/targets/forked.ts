@@ -2,7 +2,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 
-import type { Target } from "./target.ts";
+import { processTarget, type Target } from "./target.ts";
 
 export async function startForked(program: URL, args: readonly string[]): Promise<Target> {
   const child = fork(program, args, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
@@ -11,12 +11,5 @@ export async function startForked(program: URL, args: readonly string[]): Promis
     once(child, "message"),
     exited.then(([code]) => Promise.reject(new Error(`${program.pathname} ended with exit code ${String(code)}`))),
   ])) as [string];
-  return {
-    url,
-    pids: () => (child.pid === undefined ? [] : [child.pid]),
-    stop: async () => {
-      child.kill("SIGKILL");
-      await exited;
-    },
-  };
+  return processTarget(url, child);
 }

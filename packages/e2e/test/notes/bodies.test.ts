@@ -4,18 +4,12 @@ import { deflateSync, gzipSync, brotliCompressSync, deflateRawSync } from "node:
 import { describe, expect, it } from "vitest";
 
 import { sendRaw } from "../../src/raw-http.ts";
-import { append, codeOf, create, get, JSON_TYPE, send, TEXT } from "../../src/requests.ts";
+import { append, codeOf, get, JSON_TYPE, send, TEXT } from "../../src/requests.ts";
 import { useServer } from "../../src/test-server.ts";
 
 const LIMIT = 65_536;
 const MIB = 1024 * 1024;
 const server = useServer({ APPEND_BYTES_MAX: LIMIT });
-
-async function newStream(headers: Record<string, string> = TEXT): Promise<string> {
-  const url = server.newUrl();
-  await create(url, { headers });
-  return url;
-}
 
 function bytes(buffer: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(buffer);
@@ -23,7 +17,7 @@ function bytes(buffer: Uint8Array): Uint8Array<ArrayBuffer> {
 
 describe("[A11] a body over the limit is 413, which its sender can read", () => {
   it("[A11] exactly the limit is taken, one byte more is not", async () => {
-    const url = await newStream();
+    const url = await server.newStream();
     expect((await append(url, "x".repeat(LIMIT))).status).toBe(204);
     const refused = await append(url, "x".repeat(LIMIT + 1));
     expect([refused.status, codeOf(refused)]).toEqual([413, "body-too-large"]);
@@ -33,14 +27,14 @@ describe("[A11] a body over the limit is 413, which its sender can read", () => 
 
   // Whether a sender is cut off before it reads is a matter of luck, hence the rounds.
   it("[A11] 30 MB with a Content-Length, each of five times", async () => {
-    const url = await newStream();
+    const url = await server.newStream();
     const body = new Uint8Array(30 * MIB);
     for (let round = 0; round < 5; round += 1) expect(codeOf(await append(url, body))).toBe("body-too-large");
     expect((await get(url)).text).toBe("");
   });
 
   it("[A11] 30 MB in chunks, each of five times", async () => {
-    const url = await newStream();
+    const url = await server.newStream();
     const raw = { method: "POST", server: url, path: new URL(url).pathname, headers: TEXT };
     const chunks = Array.from({ length: 30 }, () => Buffer.alloc(MIB, "x"));
     for (let round = 0; round < 5; round += 1) expect(codeOf(await sendRaw({ ...raw, chunks }))).toBe("body-too-large");
@@ -62,7 +56,7 @@ describe("[A11] a body over the limit is 413, which its sender can read", () => 
   });
 
   it("[A11] a sender that stops in the middle gets its answer, too", async () => {
-    const url = await newStream();
+    const url = await server.newStream();
     const answered = Promise.withResolvers<void>();
     const chunks = (async function* () {
       yield Buffer.alloc(LIMIT + 1);
@@ -82,7 +76,7 @@ describe("[A12] Content-Encoding", () => {
     ["deflate", deflateSync("hello")],
     ["identity", Buffer.from("hello")],
   ])("[A12] %s is decoded, in POST and PUT", async (encoding, body) => {
-    const [url, other] = [await newStream(), server.newUrl()];
+    const [url, other] = [await server.newStream(), server.newUrl()];
     const headers = { ...TEXT, "Content-Encoding": encoding };
     expect((await append(url, bytes(body), headers)).status).toBe(204);
     expect((await send("PUT", other, { headers, body: bytes(body) })).status).toBe(201);
@@ -92,7 +86,7 @@ describe("[A12] Content-Encoding", () => {
   });
 
   it("[A12] JSON is validated after decoding", async () => {
-    const url = await newStream(JSON_TYPE);
+    const url = await server.newStream("", JSON_TYPE);
     const headers = { ...JSON_TYPE, "Content-Encoding": "gzip" };
     expect((await append(url, bytes(gzipSync('[{"a":1}]')), headers)).status).toBe(204);
     expect(codeOf(await append(url, bytes(gzipSync("{")), headers))).toBe("json-invalid");
@@ -105,7 +99,7 @@ describe("[A12] Content-Encoding", () => {
     ["gzip, gzip", gzipSync(gzipSync("hello"))],
     ["nonsense", Buffer.from("hello")],
   ])("[A12] %s is 415 and says what is taken", async (encoding, body) => {
-    const url = await newStream();
+    const url = await server.newStream();
     const refused = await append(url, bytes(body), { "Content-Encoding": encoding });
     expect([refused.status, codeOf(refused)]).toEqual([415, "content-encoding-unsupported"]);
     expect(refused.headers.get("Accept-Encoding")).toBe("gzip, deflate, identity");
@@ -117,13 +111,13 @@ describe("[A12] Content-Encoding", () => {
     ["gzip cut short", "gzip", gzipSync("hello".repeat(100)).subarray(0, -12)],
     ["deflate without its header", "deflate", deflateRawSync("hello")],
   ])("[A12] %s is 400 and stores nothing", async (_what, encoding, body) => {
-    const url = await newStream();
+    const url = await server.newStream();
     expect(codeOf(await append(url, bytes(body), { "Content-Encoding": encoding }))).toBe("content-encoding-broken");
     expect((await get(url)).text).toBe("");
   });
 
   it("[A12] a bomb is refused at the limit, counted after decoding", async () => {
-    const url = await newStream();
+    const url = await server.newStream();
     const bomb = bytes(gzipSync(Buffer.alloc(60 * MIB)));
     expect(bomb.length).toBeLessThan(LIMIT);
     expect((await append(url, bomb, { "Content-Encoding": "gzip" })).status).toBe(413);

@@ -4,21 +4,15 @@ import { describe, expect, it } from "vitest";
 
 import { countingFetch } from "../../src/counting-fetch.ts";
 import { EventStream } from "../../src/event-stream.ts";
-import { append, CLOSE, create, get, header, JSON_TYPE, nextOffset, producer, send, TEXT } from "../../src/requests.ts";
+import { append, CLOSE, create, get, header, JSON_TYPE, nextOffset, producer, send } from "../../src/requests.ts";
 import { useServer } from "../../src/test-server.ts";
 
 const LONG_POLL_TIMEOUT_MS = 1_000;
 const server = useServer({ LONG_POLL_TIMEOUT_MS, SSE_SESSION_SECONDS: 2 });
 const locked = useServer({ AUTH_MODE: "project" });
 
-async function newStream(body = "", headers: Record<string, string> = TEXT): Promise<string> {
-  const url = server.newUrl();
-  await create(url, { headers, body });
-  return url;
-}
-
 it("[T1] a read that is not live streams everything to the tail, because clients stop after the first response", async () => {
-  const url = await newStream();
+  const url = await server.newStream();
   const piece = "x".repeat(1_000_000);
   for (let n = 0; n < 12; n += 1) await append(url, piece);
   const counting = countingFetch();
@@ -30,7 +24,7 @@ it("[T1] a read that is not live streams everything to the tail, because clients
 });
 
 it("[T2] every read says where it ended, and whether that is the tail", async () => {
-  const url = await newStream("abc");
+  const url = await server.newStream("abc");
   const tail = nextOffset(await send("HEAD", url));
   for (const query of ["", "?offset=-1", "?offset=now", `?offset=${tail}`, "?offset=-1&live=long-poll"]) {
     const answer = await get(url + query);
@@ -47,7 +41,7 @@ describe("[T3] every 409 to a producer carries both numbers, so that its client 
     ["of another content type", JSON_TYPE, "open"],
     ["of Stream-Seq", { "Stream-Seq": "a" }, "open"],
   ])("[T3] %s", async (_what, headers, state) => {
-    const url = await newStream();
+    const url = await server.newStream();
     await append(url, "x", { ...producer(0), "Stream-Seq": "b", ...(state === "closed" ? CLOSE : {}) });
     const refused = await append(url, "1", { ...headers, ...producer(1) });
     expect(refused.status).toBe(409);
@@ -64,13 +58,13 @@ it("[T4] a producer that may not write is told 401, never 403 without an epoch",
 });
 
 it("[T6] nobody gets a 304 who did not ask", async () => {
-  const url = await newStream("abc");
+  const url = await server.newStream("abc");
   await get(url);
   expect((await get(url)).status).toBe(200);
 });
 
 it("[T7] a client ends a read at 404 and 410, after one request", async () => {
-  const url = await newStream("abc");
+  const url = await server.newStream("abc");
   const old = nextOffset(await send("HEAD", url));
   await send("DELETE", url);
   for (const recreate of [false, true]) {
@@ -83,13 +77,13 @@ it("[T7] a client ends a read at 404 and 410, after one request", async () => {
 });
 
 it("[T8] an accepted producer append is exactly 200, any other append exactly 204", async () => {
-  const url = await newStream();
+  const url = await server.newStream();
   const statuses = [await append(url, "x", producer(0)), await append(url, "x", producer(0)), await append(url, "y")];
   expect(statuses.map(({ status }) => status)).toEqual([200, 204, 204]);
 });
 
 it("[T9] an SSE response lasts a second at least, also when its stream is deleted at once", async () => {
-  const url = await newStream("abc");
+  const url = await server.newStream("abc");
   const startedAt = Date.now();
   const events = await EventStream.open(`${url}?offset=-1&live=sse`);
   await send("DELETE", url);
@@ -100,7 +94,7 @@ it("[T9] an SSE response lasts a second at least, also when its stream is delete
 
 describe("[T10] a long-poll", () => {
   it("[T10] without data is held for its time, whatever cursor comes", async () => {
-    const url = await newStream("abc");
+    const url = await server.newStream("abc");
     for (const cursor of ["", "&cursor=1", "&cursor=99999999999"]) {
       const startedAt = Date.now();
       const answer = await get(`${url}?offset=now&live=long-poll${cursor}`);
@@ -110,7 +104,7 @@ describe("[T10] a long-poll", () => {
   });
 
   it("[T10] gives readers with one cursor the same next one, so that a cache can collapse them", async () => {
-    const url = await newStream("abc");
+    const url = await server.newStream("abc");
     const ahead = "9".repeat(12);
     const answers = await Promise.all([1, 2, 3].map(() => get(`${url}?offset=-1&live=long-poll&cursor=${ahead}`)));
     expect(new Set(answers.map((answer) => header(answer, "Stream-Cursor"))).size).toBe(1);
@@ -118,7 +112,7 @@ describe("[T10] a long-poll", () => {
 });
 
 it("[T11] a browser may read how binary events are encoded", async () => {
-  const url = await newStream("", { "Content-Type": "application/octet-stream" });
+  const url = await server.newStream("", { "Content-Type": "application/octet-stream" });
   const events = await EventStream.open(`${url}?offset=now&live=sse`);
   expect(header(events.response, "Stream-SSE-Data-Encoding")).toBe("base64");
   expect(header(events.response, "Access-Control-Expose-Headers")).toContain("Stream-SSE-Data-Encoding");
@@ -126,7 +120,7 @@ it("[T11] a browser may read how binary events are encoded", async () => {
 });
 
 it("[T14] the client's streamed body, of unknown length, is appended whole", async () => {
-  const url = await newStream();
+  const url = await server.newStream();
   const stream = new DurableStream({ url, contentType: "text/plain" });
   const body = new ReadableStream<Uint8Array>({
     start(controller) {
@@ -141,7 +135,7 @@ it("[T14] the client's streamed body, of unknown length, is appended whole", asy
 it("[T14] the client's create fails at a conflict, after one request", async () => {
   const counting = countingFetch();
   const creating = DurableStream.create({
-    url: await newStream(),
+    url: await server.newStream(),
     contentType: "application/json",
     fetch: counting.fetch,
   });
@@ -150,7 +144,7 @@ it("[T14] the client's create fails at a conflict, after one request", async () 
 });
 
 it("[T15] parameters of others on the stream's URL survive in every mode", async () => {
-  const url = `${await newStream("abc")}?token=t&x=%20`;
+  const url = `${await server.newStream("abc")}?token=t&x=%20`;
   const statuses = [
     await get(url),
     await get(`${url}&offset=-1&live=long-poll`),
@@ -164,7 +158,7 @@ it("[T15] parameters of others on the stream's URL survive in every mode", async
 });
 
 it("[T16] sixteen zeros twice is the beginning, in every mode", async () => {
-  const url = await newStream("abc");
+  const url = await server.newStream("abc");
   const zero = "0000000000000000_0000000000000000";
   expect((await get(`${url}?offset=${zero}`)).text).toBe("abc");
   expect((await get(`${url}?offset=${zero}&live=long-poll`)).text).toBe("abc");
@@ -174,7 +168,7 @@ it("[T16] sixteen zeros twice is the beginning, in every mode", async () => {
 });
 
 it("[T17] clients that go away are no errors, and do no harm", async () => {
-  const url = await newStream("abc");
+  const url = await server.newStream("abc");
   await Promise.all(
     Array.from({ length: 30 }, async (_, n) => {
       const leaving = new AbortController();

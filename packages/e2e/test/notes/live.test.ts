@@ -2,20 +2,22 @@
 import { describe, expect, it } from "vitest";
 
 import { EventStream, type ControlFacts } from "../../src/event-stream.ts";
-import { append, CLOSE, codeOf, create, get, header, JSON_TYPE, nextOffset, send, TEXT } from "../../src/requests.ts";
+import {
+  append,
+  CLOSE,
+  codeOf,
+  create,
+  get,
+  header,
+  JSON_TYPE,
+  nextOffset,
+  send,
+  TEXT,
+  tailOf,
+} from "../../src/requests.ts";
 import { useServer } from "../../src/test-server.ts";
 
 const server = useServer({ LONG_POLL_TIMEOUT_MS: 200, SSE_SESSION_SECONDS: 2 });
-
-async function newStream(body = "", headers: Record<string, string> = TEXT): Promise<string> {
-  const url = server.newUrl();
-  await create(url, { headers, body });
-  return url;
-}
-
-async function tailOf(url: string): Promise<string> {
-  return nextOffset(await send("HEAD", url));
-}
 
 /** The interval that the clock is in, as the specification counts. */
 function currentInterval(): bigint {
@@ -24,7 +26,7 @@ function currentInterval(): bigint {
 
 describe("[D33] the cursor", () => {
   it("[D33] counts intervals of 20 seconds since 9 October 2024, with data and without", async () => {
-    const url = await newStream("abc");
+    const url = await server.newStream("abc");
     for (const offset of ["-1", "now"]) {
       const before = currentInterval();
       const cursor = BigInt(header(await get(`${url}?offset=${offset}&live=long-poll`), "Stream-Cursor"));
@@ -34,7 +36,7 @@ describe("[D33] the cursor", () => {
   });
 
   it.each([0n, 5n, 1_000_000n, 10n ** 40n])("[D33] is greater than a client's that is %d ahead", async (ahead) => {
-    const url = await newStream("abc");
+    const url = await server.newStream("abc");
     let cursor = currentInterval() + ahead;
     for (const offset of ["-1", "now", "-1", "now"]) {
       const answer = await get(`${url}?offset=${offset}&live=long-poll&cursor=${cursor}`);
@@ -49,13 +51,13 @@ describe("[D33] the cursor", () => {
   });
 
   it.each(["abc", "-5", "1.5", "", "%00", "9".repeat(2_000)])("[D33] of a client may be %.20s", async (cursor) => {
-    const answer = await get(`${await newStream("abc")}?offset=-1&live=long-poll&cursor=${cursor}`);
+    const answer = await get(`${await server.newStream("abc")}?offset=-1&live=long-poll&cursor=${cursor}`);
     expect([answer.status, answer.text]).toEqual([200, "abc"]);
     expect(header(answer, "Stream-Cursor")).toMatch(/^\d{7,9}$/);
   });
 
   it("[D33] comes with a 204, next to the tail and Stream-Up-To-Date", async () => {
-    const url = await newStream("abc");
+    const url = await server.newStream("abc");
     const answer = await get(`${url}?offset=now&live=long-poll`);
     expect([answer.status, nextOffset(answer), header(answer, "Stream-Up-To-Date")]).toEqual([
       204,
@@ -68,7 +70,7 @@ describe("[D33] the cursor", () => {
 });
 
 it("[D35] an SSE session ends by itself behind a control, and resuming there loses nothing", async () => {
-  const url = await newStream("", JSON_TYPE);
+  const url = await server.newStream("", JSON_TYPE);
   const written: number[] = [];
   let done = false;
   const writing = (async () => {
@@ -95,7 +97,7 @@ it("[D35] an SSE session ends by itself behind a control, and resuming there los
 
 describe("[D36] control events", () => {
   it("[D36] the first comes at once where there is nothing to send", async () => {
-    const url = await newStream("abc");
+    const url = await server.newStream("abc");
     for (const offset of ["now", await tailOf(url)]) {
       const events = await EventStream.open(`${url}?offset=${offset}&live=sse`);
       const control = await events.control();
@@ -109,7 +111,7 @@ describe("[D36] control events", () => {
   });
 
   it("[D36] one follows every data; upToDate is true only at the tail", async () => {
-    const url = await newStream();
+    const url = await server.newStream();
     // More than one page, so that the first event cannot reach the tail.
     const pieces = Array.from({ length: 6 }, (_, n) => String(n).repeat(200_000));
     for (const piece of pieces) await append(url, piece);
@@ -130,7 +132,7 @@ describe("[D36] control events", () => {
     ["without data", ""],
     ["with data", "last"],
   ])("[D36] streamClosed is in the last one when the stream closes %s, and ends the response", async (_how, body) => {
-    const url = await newStream();
+    const url = await server.newStream();
     const events = await EventStream.open(`${url}?offset=-1&live=sse`);
     await events.control();
     await send("POST", url, { headers: { ...TEXT, ...CLOSE }, body });
@@ -147,7 +149,7 @@ describe("[D36] control events", () => {
 describe("[D37] what SSE carries", () => {
   /** Reads a whole closed stream by SSE. */
   async function carried(contentType: string, ...bodies: (string | Uint8Array<ArrayBuffer>)[]) {
-    const url = await newStream("", { "Content-Type": contentType });
+    const url = await server.newStream("", { "Content-Type": contentType });
     const live = await EventStream.open(`${url}?offset=-1&live=sse`);
     for (const body of bodies) await append(url, body, { "Content-Type": contentType });
     await send("POST", url, { headers: CLOSE });
@@ -201,7 +203,7 @@ describe("[D37] what SSE carries", () => {
 
 describe("[D38] SSE", () => {
   it("[D38] says 404, 410 and 400 before it begins", async () => {
-    const url = await newStream("abc");
+    const url = await server.newStream("abc");
     const tail = await tailOf(url);
     await send("DELETE", url);
     const missing = await get(`${url}?offset=-1&live=sse`);
@@ -216,7 +218,7 @@ describe("[D38] SSE", () => {
   });
 
   it("[D38] has exactly text/event-stream, and forbids storing and transforming", async () => {
-    const events = await EventStream.open(`${await newStream()}?offset=-1&live=sse`);
+    const events = await EventStream.open(`${await server.newStream()}?offset=-1&live=sse`);
     expect(events.response.headers.get("Content-Type")).toBe("text/event-stream");
     expect(events.response.headers.get("Cache-Control")).toBe("no-cache, no-store, no-transform");
     events.close();

@@ -13,6 +13,7 @@ import {
   producer,
   send,
   TEXT,
+  tailOf,
   type Answer,
 } from "../../src/requests.ts";
 import { useServer } from "../../src/test-server.ts";
@@ -20,23 +21,13 @@ import { useServer } from "../../src/test-server.ts";
 const READ_BYTES_MAX = 65_536;
 const server = useServer({ READ_BYTES_MAX, LONG_POLL_TIMEOUT_MS: 300, SSE_SESSION_SECONDS: 2 });
 
-async function newStream(body = "", headers: Record<string, string> = TEXT): Promise<string> {
-  const url = server.newUrl();
-  await create(url, { headers, body });
-  return url;
-}
-
-async function tailOf(url: string): Promise<string> {
-  return nextOffset(await send("HEAD", url));
-}
-
 function ifNoneMatch(url: string, tag: string): Promise<Answer> {
   return get(url, { "If-None-Match": tag });
 }
 
 describe("[C21] [C22] Cache-Control", () => {
   it("[C21] a read that reaches the tail is fresh for a minute, if its URL names the stream's incarnation", async () => {
-    const url = await newStream("abc");
+    const url = await server.newStream("abc");
     const middle = await tailOf(url);
     await append(url, "def");
     const cacheControl = async (query: string): Promise<string> => header(await get(url + query), "Cache-Control");
@@ -57,7 +48,7 @@ describe("[C21] [C22] Cache-Control", () => {
     ["PATCH", "", 405],
     ["OPTIONS", "", 204],
   ])("[C22] %s %s is never stored", async (method, suffix, status) => {
-    const answer = await send(method, (await newStream("abc")) + suffix);
+    const answer = await send(method, (await server.newStream("abc")) + suffix);
     expect(answer.status).toBe(status);
     expect(header(answer, "Cache-Control")).toContain("no-store");
   });
@@ -65,7 +56,7 @@ describe("[C21] [C22] Cache-Control", () => {
 
 describe("[C23] [C24] [C25] ETag", () => {
   it("[C23] is on every read but offset=now", async () => {
-    const url = await newStream("abc");
+    const url = await server.newStream("abc");
     for (const query of ["", "?offset=-1", `?offset=${await tailOf(url)}`, "?offset=-1&live=long-poll"]) {
       expect(header(await get(url + query), "ETag")).toMatch(/^"[^"]+"$/);
     }
@@ -73,7 +64,7 @@ describe("[C23] [C24] [C25] ETag", () => {
   });
 
   it("[C23] does not outlive its stream: another one of the same length at the URL is sent anew", async () => {
-    const url = await newStream("old");
+    const url = await server.newStream("old");
     const tag = header(await get(url), "ETag");
     await send("DELETE", url);
     await create(url, { headers: TEXT, body: "new" });
@@ -83,7 +74,7 @@ describe("[C23] [C24] [C25] ETag", () => {
   });
 
   it("[C24] matches alone, in a list, weak, and by *", async () => {
-    const url = await newStream("abc");
+    const url = await server.newStream("abc");
     const full = await get(url);
     const tag = header(full, "ETag");
     for (const sent of [tag, `W/${tag}`, `"other", ${tag}`, `${tag},"other"`, "*"]) {
@@ -104,14 +95,14 @@ describe("[C23] [C24] [C25] ETag", () => {
   });
 
   it("[C24] an append makes a new one", async () => {
-    const url = await newStream("abc");
+    const url = await server.newStream("abc");
     const tag = header(await get(url), "ETag");
     await append(url, "def");
     expect((await ifNoneMatch(url, tag)).text).toBe("abcdef");
   });
 
   it("[C25] changes when the stream closes, at the tail and for the full range", async () => {
-    const url = await newStream("abc");
+    const url = await server.newStream("abc");
     const places = ["", `?offset=${await tailOf(url)}`];
     const tags = await Promise.all(places.map(async (place) => header(await get(url + place), "ETag")));
     await send("POST", url, { headers: CLOSE });
@@ -138,7 +129,7 @@ describe("[C26] a read that is cut", () => {
     ["open", {}],
     ["closed", CLOSE],
   ])("[C26] of a stream that is %s: only the last part says so, no message is split", async (_state, closing) => {
-    const url = await newStream("", JSON_TYPE);
+    const url = await server.newStream("", JSON_TYPE);
     const messages = Array.from({ length: 30 }, (_, n) => ({ n, text: "é".repeat(5_000) }));
     for (const message of messages) await append(url, JSON.stringify(message), { ...JSON_TYPE });
     const last = await append(url, '"end"', { ...JSON_TYPE, ...closing });
@@ -154,7 +145,7 @@ describe("[C26] a read that is cut", () => {
   });
 
   it("[C26] in bytes: the parts joined are the stream, and one append is never cut", async () => {
-    const url = await newStream();
+    const url = await server.newStream();
     const pieces = Array.from({ length: 12 }, (_, n) => String.fromCharCode(97 + n).repeat(20_000));
     const large = "L".repeat(3 * READ_BYTES_MAX);
     for (const piece of [...pieces, large, "end"]) await append(url, piece);
@@ -164,7 +155,7 @@ describe("[C26] a read that is cut", () => {
   });
 
   it("[C26] that is asked for by its offset never changes, and may be kept for ever", async () => {
-    const url = await newStream();
+    const url = await server.newStream();
     await append(url, "a".repeat(40_000));
     const first = await get(url);
     for (let n = 0; n < 3; n += 1) await append(url, "b".repeat(40_000));
@@ -178,7 +169,7 @@ describe("[C26] a read that is cut", () => {
 
 describe("[C27] a closed stream", () => {
   it("[C27] says so with its last data, at its tail, to HEAD, and to offset=now", async () => {
-    const url = await newStream("abc", { ...TEXT, ...CLOSE });
+    const url = await server.newStream("abc", { ...TEXT, ...CLOSE });
     const tail = await tailOf(url);
     for (const [query, text] of [
       ["", "abc"],
@@ -199,7 +190,7 @@ describe("[C27] a closed stream", () => {
   });
 
   it("[C27] that is JSON reads as [] where there is nothing", async () => {
-    const url = await newStream("1", { ...JSON_TYPE, ...CLOSE });
+    const url = await server.newStream("1", { ...JSON_TYPE, ...CLOSE });
     for (const query of [`?offset=${await tailOf(url)}`, "?offset=now"])
       expect((await get(url + query)).text).toBe("[]");
   });
@@ -209,7 +200,7 @@ describe("[C28] [C30] offsets", () => {
   it.each(["", "&live=long-poll", "&live=sse"])(
     "[C28] beyond the tail is 400, of a deleted stream 410 (%s)",
     async (live) => {
-      const url = await newStream("abc");
+      const url = await server.newStream("abc");
       const [incarnation] = (await tailOf(url)).split("_");
       const beyond = await get(`${url}?offset=${incarnation}_0000000000000004${live}`);
       expect([beyond.status, codeOf(beyond)]).toEqual([400, "offset-beyond-tail"]);
@@ -222,7 +213,7 @@ describe("[C28] [C30] offsets", () => {
   );
 
   it("[C30] grow with every append, over a restart and a new stream at the URL, and are URL-safe", async () => {
-    const url = await newStream();
+    const url = await server.newStream();
     const offsets = [await tailOf(url)];
     for (const seq of [0, 1, 2]) offsets.push(nextOffset(await append(url, "x".repeat(seq + 1), producer(seq))));
     await server.restart();
@@ -237,7 +228,7 @@ describe("[C28] [C30] offsets", () => {
   });
 
   it("[C30] do not move when nothing is added", async () => {
-    const url = await newStream();
+    const url = await server.newStream();
     const tail = nextOffset(await append(url, "x", producer(0)));
     await append(url, "x", producer(0));
     await append(url, "x", producer(5));
@@ -246,14 +237,14 @@ describe("[C28] [C30] offsets", () => {
   });
 
   it("[C30] that a client made up are 400", async () => {
-    const url = await newStream();
+    const url = await server.newStream();
     await append(url, "abc");
     const [incarnation] = (await tailOf(url)).split("_");
     expect(codeOf(await get(`${url}?offset=${incarnation}_0000000000000001`))).toBe("offset-invalid");
   });
 
   it("[C30] each append's answer is where its reader goes on", async () => {
-    const url = await newStream();
+    const url = await server.newStream();
     const first = nextOffset(await append(url, "one"));
     await append(url, "two");
     expect((await get(`${url}?offset=${first}`)).text).toBe("two");
@@ -279,12 +270,12 @@ describe("[C31] the query", () => {
     ["offset=%0A", "offset-invalid"],
     ["offset=%20-1", "offset-invalid"],
   ])("[C31] %s is 400", async (query, code) => {
-    const answer = await get(`${await newStream("abc")}?${query}`);
+    const answer = await get(`${await server.newStream("abc")}?${query}`);
     expect([answer.status, codeOf(answer)]).toEqual([400, code]);
   });
 
   it("[C31] may come in any order, with parameters of others, and an empty cursor", async () => {
-    const url = await newStream("abc");
+    const url = await server.newStream("abc");
     for (const query of ["live=long-poll&cursor=&offset=-1", "token=t&offset=-1", "offset=%2D1&x=1&x=2", "OFFSET=z"]) {
       const answer = await get(`${url}?${query}`);
       expect([query, answer.status, answer.text]).toEqual([query, 200, "abc"]);

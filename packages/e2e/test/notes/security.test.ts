@@ -2,18 +2,7 @@
 import { describe, expect, it } from "vitest";
 
 import { sendRaw, type RawRequest } from "../../src/raw-http.ts";
-import {
-  append,
-  codeOf,
-  create,
-  get,
-  header,
-  JSON_TYPE,
-  nextOffset,
-  producer,
-  send,
-  TEXT,
-} from "../../src/requests.ts";
+import { append, codeOf, get, header, JSON_TYPE, nextOffset, producer, send, TEXT } from "../../src/requests.ts";
 import { useServer } from "../../src/test-server.ts";
 
 const server = useServer({
@@ -22,12 +11,6 @@ const server = useServer({
   LONG_POLL_TIMEOUT_MS: 100,
   SSE_SESSION_SECONDS: 2,
 });
-
-async function newStream(headers: Record<string, string> = TEXT): Promise<string> {
-  const url = server.newUrl();
-  await create(url, { headers });
-  return url;
-}
 
 function raw(method: string, path: string, more: Partial<RawRequest> = {}) {
   return sendRaw({ method, server: server.url, path, ...more });
@@ -64,7 +47,7 @@ describe("[H66] every response", () => {
   ])(
     "[H66] is nosniff, has a policy, CORS and a Cache-Control: %s",
     async (_what, status, method, suffix, headers, body) => {
-      const url = await newStream();
+      const url = await server.newStream();
       if (status === 403) await append(url, "x", producer(0, 2));
       const answer = await send(method, url + suffix, {
         headers: headers ?? {},
@@ -84,7 +67,7 @@ describe("[H66] every response", () => {
   );
 
   it("[H66] HEAD is never stored", async () => {
-    expect(header(await send("HEAD", await newStream()), "Cache-Control")).toBe("no-store");
+    expect(header(await send("HEAD", await server.newStream()), "Cache-Control")).toBe("no-store");
   });
 });
 
@@ -172,7 +155,7 @@ describe("[H69] JSON keeps its source text", () => {
     ['\r\n[ {"a" : 1} ,\t2 ]\n', '[ {"a" : 1} ,\t2 ]'],
     ['["é😀\u2028"]', '["é😀\u2028"]'],
   ])("[H69] %s", async (body, text) => {
-    const url = await newStream(JSON_TYPE);
+    const url = await server.newStream("", JSON_TYPE);
     expect((await append(url, body, JSON_TYPE)).status).toBe(204);
     expect((await get(url)).text).toBe(text);
   });
@@ -180,7 +163,7 @@ describe("[H69] JSON keeps its source text", () => {
   it.each([[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0x22, 0xc3, 0x22], [0xef, 0xbb, 0xbf, 0x31]])(
     "[H69] bytes that are no UTF-8 without a mark are 400: %j",
     async (...bytes) => {
-      const url = await newStream(JSON_TYPE);
+      const url = await server.newStream("", JSON_TYPE);
       const body = bytes[0] === 0x22 || bytes[0] === 0xef ? bytes : [0x22, ...bytes, 0x22];
       expect(codeOf(await append(url, Uint8Array.from(body), JSON_TYPE))).toBe("json-invalid");
       expect((await get(url)).text).toBe("[]");
@@ -189,7 +172,7 @@ describe("[H69] JSON keeps its source text", () => {
 
   it("[H69] application/foo+json is bytes", async () => {
     const type = { "Content-Type": "application/foo+json" };
-    const url = await newStream(type);
+    const url = await server.newStream("", type);
     await append(url, "{not", type);
     await append(url, " json", type);
     expect((await get(url)).text).toBe("{not json");

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 
 import { EventStream } from "../../src/event-stream.ts";
-import { append, CLOSE, create, get, header, nextOffset, send, TEXT } from "../../src/requests.ts";
+import { append, CLOSE, get, header, nextOffset, send, TEXT, tailOf } from "../../src/requests.ts";
 import { useServer } from "../../src/test-server.ts";
 
 const server = useServer({ LONG_POLL_TIMEOUT_MS: 25_000, SSE_HEARTBEAT_SECONDS: 1 });
@@ -10,19 +10,9 @@ const ROUNDS = 20;
 /** Far less than a poll would wait by itself: a poll that is not woken fails the test. */
 const SOON = { timeout: 15_000 };
 
-async function newStream(body = "", headers: Record<string, string> = TEXT): Promise<string> {
-  const url = server.newUrl();
-  await create(url, { headers, body });
-  return url;
-}
-
-async function tailOf(url: string): Promise<string> {
-  return nextOffset(await send("HEAD", url));
-}
-
 describe("[C32] nothing is missed between the look at the tail and the wait", SOON, () => {
   it("[C32] by a long-poll that starts while an append is made", async () => {
-    const url = await newStream();
+    const url = await server.newStream();
     for (let round = 0; round < ROUNDS; round += 1) {
       const tail = await tailOf(url);
       const [polled, appended] = await Promise.all([
@@ -35,7 +25,7 @@ describe("[C32] nothing is missed between the look at the tail and the wait", SO
   });
 
   it("[C32] by offset=now: what comes after the place that a reader was given is delivered", async () => {
-    const url = await newStream();
+    const url = await server.newStream();
     for (let round = 0; round < ROUNDS; round += 1) {
       const opening = EventStream.open(`${url}?offset=now&live=sse`);
       const first = nextOffset(await append(url, `a${round}`));
@@ -54,7 +44,7 @@ describe("[C32] nothing is missed between the look at the tail and the wait", SO
   });
 
   it("[C32] by a long-poll at offset=now, which gets the next append", async () => {
-    const url = await newStream("before");
+    const url = await server.newStream("before");
     let isAnswered = false;
     const polling = get(`${url}?offset=now&live=long-poll`).finally(() => (isAnswered = true));
     // The poll may begin anywhere among these appends, but then it must get one of them.
@@ -68,7 +58,7 @@ describe("[C32] nothing is missed between the look at the tail and the wait", SO
 
 describe("[D34] a long-poll ends at once", SOON, () => {
   it("[D34] at the tail of a closed stream", async () => {
-    const url = await newStream("abc", { ...TEXT, ...CLOSE });
+    const url = await server.newStream("abc", { ...TEXT, ...CLOSE });
     const polled = await get(`${url}?offset=${await tailOf(url)}&live=long-poll`);
     expect([polled.status, header(polled, "Stream-Closed"), header(polled, "Stream-Up-To-Date")]).toEqual([
       204,
@@ -81,7 +71,7 @@ describe("[D34] a long-poll ends at once", SOON, () => {
     ["without data", "", 204],
     ["with data", "last", 200],
   ])("[D34] when the stream closes %s", async (_how, body, status) => {
-    const url = await newStream("abc");
+    const url = await server.newStream("abc");
     const polling = get(`${url}?offset=${await tailOf(url)}&live=long-poll`);
     await send("POST", url, { headers: { ...TEXT, ...CLOSE }, body });
     const polled = await polling;
@@ -90,19 +80,22 @@ describe("[D34] a long-poll ends at once", SOON, () => {
   });
 
   it("[D34] when the stream is deleted", async () => {
-    const url = await newStream("abc");
+    const url = await server.newStream("abc");
     const polling = get(`${url}?offset=now&live=long-poll`);
     await send("DELETE", url);
     expect((await polling).status).toBe(404);
   });
 
   it("[D34] when the stream expires", async () => {
-    const url = await newStream("abc", { ...TEXT, "Stream-Expires-At": new Date(Date.now() + 1_500).toISOString() });
+    const url = await server.newStream("abc", {
+      ...TEXT,
+      "Stream-Expires-At": new Date(Date.now() + 1_500).toISOString(),
+    });
     expect((await get(`${url}?offset=now&live=long-poll`)).status).toBe(404);
   });
 
   it("[D34] for every one of many who wait", async () => {
-    const url = await newStream();
+    const url = await server.newStream();
     const tail = await tailOf(url);
     const polling = Array.from({ length: 50 }, () => get(`${url}?offset=${tail}&live=long-poll`));
     await append(url, "one");
@@ -112,7 +105,7 @@ describe("[D34] a long-poll ends at once", SOON, () => {
 
 describe("[D38] SSE ends", SOON, () => {
   it("[D38] when the stream is deleted, in good order, and says 404 the next time", async () => {
-    const url = await newStream("abc");
+    const url = await server.newStream("abc");
     const events = await EventStream.open(`${url}?offset=now&live=sse`);
     await events.control();
     await send("DELETE", url);
@@ -124,7 +117,7 @@ describe("[D38] SSE ends", SOON, () => {
 });
 
 it("[D38] an SSE response that is silent sends comments, which are no events", SOON, async () => {
-  const url = await newStream();
+  const url = await server.newStream();
   const response = await fetch(`${url}?offset=now&live=sse`);
   let text = "";
   for await (const piece of response.body ?? []) {

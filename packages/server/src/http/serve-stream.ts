@@ -9,7 +9,7 @@ import { parseControlPath } from "./control-path.ts";
 import type { LiveReads } from "./live/live-reads.ts";
 import { refusedResponse } from "./problem-response.ts";
 import { refuseRequest, type RateLimiter } from "./rate-limit.ts";
-import { handleStream, refuseMethod, withoutBareForbidden } from "./routes/streams.ts";
+import { handleStream, refuseStreamMethod, withoutBareForbidden } from "./routes/streams.ts";
 import { serveSubscriptions, type SubscriptionPorts } from "./routes/subscriptions.ts";
 import { StreamClient } from "./stream-client.ts";
 import type { CountersOf } from "./stream-quota.ts";
@@ -37,7 +37,7 @@ export async function serveStream(ports: StreamPorts, request: Request, context:
     return control === undefined ? refusedResponse(request, target) : serveSubscriptions(ports, request, control);
   }
   const scope = SCOPE_OF_METHOD[request.method];
-  if (scope === undefined) return refusedResponse(request, refuseMethod());
+  if (scope === undefined) return refusedResponse(request, refuseStreamMethod());
   const granted = await authorize({ request, project: target.project, stream: target.stream, scope });
   if (!granted.ok) return refusedResponse(request, withoutBareForbidden(request, granted));
   const limited = refuseRequest(limiter, granted.limits, target.project);

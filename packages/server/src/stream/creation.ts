@@ -11,10 +11,8 @@ import {
   lineageAtBase,
   refuse,
   refuseNotFound,
-  type Lifetime,
   type Refusal,
   type Result,
-  type Retention,
 } from "@durable-streams-cloudflare/protocol";
 
 import type { OpenSessionCommand } from "../rpc/fan-out.ts";
@@ -22,25 +20,17 @@ import type { CommitNotes } from "../storage/commit-notes.ts";
 import { deleteDebt } from "../storage/fork-rows.ts";
 import { HotLog } from "../storage/hot-log.ts";
 import { createSchema } from "../storage/schema.ts";
-import { insertStreamRow, type Origin, type StreamKind } from "../storage/stream-row.ts";
+import { insertStreamRow } from "../storage/stream-row.ts";
 import { announce } from "./announcer.ts";
 import type { CreateCommand, CreateFacts, ForkCommand, PinFacts } from "./commands.ts";
 import { configurationDifference } from "./configuration.ts";
 import { canonicalOffset, CLOCK_SKEW_MS_MAX, PIN_MS_MAX } from "./forks.ts";
 import type { StreamHost } from "./host.ts";
 import type { Lifecycle } from "./lifecycle.ts";
-import { applyCommit, newState, type StreamState } from "./state.ts";
+import { applyCommit, newState, type NewStream, type StreamState } from "./state.ts";
 
-/** What a new stream will be. */
-interface Beginning {
-  readonly contentType: string;
-  readonly lifetime: Lifetime;
-  readonly retention: Retention;
-  readonly earliest: number;
-  readonly incarnation: number;
-  readonly origin?: Origin;
-  readonly kind?: StreamKind;
-}
+/** What a new stream will be: its lifetime begins with it. */
+type Beginning = Omit<NewStream, "touchedAtMs" | "origin"> & Partial<Pick<NewStream, "origin">>;
 
 export class Creation {
   readonly #host: StreamHost;

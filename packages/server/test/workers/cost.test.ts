@@ -1,11 +1,12 @@
 /** What each operation is billed for. The page of costs is made from these counts: `npm run cost` writes them anew. */
+import type { Usage } from "@durable-streams-cloudflare/testkit";
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, expect, it, vi } from "vitest";
 
 import { append, inObject, newEdge, newStream, readersOf, type Edge } from "./edge.ts";
 import { EventReader } from "./events.ts";
-import { Meter, NOTHING, ringUntilQuiet, ringWhenDue, type Usage } from "./meter.ts";
+import { Meter, NOTHING, ringUntilQuiet, ringWhenDue } from "./meter.ts";
 import { newProject, newService, newToken } from "./projects.ts";
 
 const JSON_TYPE = { "Content-Type": "application/json" };

@@ -1,25 +1,10 @@
 /** Counts what the platform bills, of all objects and bindings of the isolate that the tests share with the Worker. */
+import type { Usage } from "@durable-streams-cloudflare/testkit";
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, vi } from "vitest";
 
 import * as worker from "../../src/worker.ts";
-
-/** What some work was billed for, but for the requests of the Worker itself, and for time. */
-export interface Usage {
-  /** Calls of objects, over RPC or fetch, and their alarms. */
-  readonly objectRequests: number;
-  /** Events that an object had to be in memory for: requests, alarms, and sockets that were closed. */
-  readonly wakeUps: number;
-  readonly rowsRead: number;
-  readonly rowsWritten: number;
-  /** Class A: put, list. */
-  readonly r2Writes: number;
-  /** Class B: get, head. */
-  readonly r2Reads: number;
-  readonly kvReads: number;
-  readonly kvWrites: number;
-}
 
 type Counters = { -readonly [Name in keyof Usage]: Usage[Name] };
 type Method = (this: object, ...parameters: unknown[]) => unknown;

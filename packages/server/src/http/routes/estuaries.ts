@@ -20,6 +20,7 @@ import { parseEstuaryPath, ESTUARY_ROOT, type EstuaryPath } from "../estuary-pat
 import { readJson, type Json } from "../json-body.ts";
 import { refusedResponse } from "../problem-response.ts";
 import { refuseRequest, type RateLimiter } from "../rate-limit.ts";
+import { refuseMethod } from "../refuse-method.ts";
 import { StreamClient } from "../stream-client.ts";
 import { refuseCreation, type CountersOf } from "../stream-quota.ts";
 import { STREAM_ROOT } from "../target.ts";
@@ -116,8 +117,10 @@ function routeOf(method: string, kind: EstuaryPath["kind"]): Result<{ route: Est
   const matching = ESTUARY_ROUTES.filter((route) => route.kind === kind);
   const route = matching.find((candidate) => candidate.method === method);
   if (route !== undefined) return { ok: true, route };
-  const allow = [...matching.map((candidate) => candidate.method), "OPTIONS"].join(", ");
-  return refuse("method-not-allowed", `This route knows ${allow}.`, { headers: { Allow: allow } });
+  return refuseMethod(
+    "This route",
+    matching.map((candidate) => candidate.method),
+  );
 }
 
 async function subscribeOne(call: Call): Promise<Handled> {

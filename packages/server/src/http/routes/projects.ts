@@ -13,6 +13,7 @@ import { readJson, type Json } from "../json-body.ts";
 import { refusedResponse } from "../problem-response.ts";
 import { bearerOf, findProject, hasScope, refuseNobody } from "../project-authorize.ts";
 import { refuseRequest, type RateLimiter } from "../rate-limit.ts";
+import { refuseMethod } from "../refuse-method.ts";
 import { rawPath } from "../target.ts";
 
 export const PROJECTS_ROOT = "/v1/projects";
@@ -175,8 +176,10 @@ function findRoute(method: string, path: string): Result<{ route: Route; project
   const route = matching.find((candidate) => candidate.method === method);
   if (route !== undefined) return { ok: true, route, project: segments[0] ?? "", item: segments[2] ?? "" };
   if (matching.length === 0) return refuseNoRoute();
-  const allow = [...matching.map((candidate) => candidate.method), "OPTIONS"].join(", ");
-  return refuse("method-not-allowed", `This route knows ${allow}.`, { headers: { Allow: allow } });
+  return refuseMethod(
+    "This route",
+    matching.map((candidate) => candidate.method),
+  );
 }
 
 function refuseNoRoute(): Refusal {

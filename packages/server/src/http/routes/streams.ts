@@ -22,6 +22,7 @@ import { longPoll } from "../live/long-poll.ts";
 import { serverSentEvents } from "../live/sse.ts";
 import { startReading } from "../paging.ts";
 import { refuseAboveLimits } from "../rate-limit.ts";
+import { refuseMethod } from "../refuse-method.ts";
 import { refuseCreation } from "../stream-quota.ts";
 import { parseTargetPath, STREAM_ROOT } from "../target.ts";
 
@@ -42,12 +43,11 @@ export function handleStream(exchange: Exchange): Promise<Handled> {
   if (target.stream === REGISTRY_STREAM && handler !== read && handler !== head) {
     return Promise.resolve(refuseRegistryWrite());
   }
-  return handler === undefined ? Promise.resolve(refuseMethod()) : handler(exchange);
+  return handler === undefined ? Promise.resolve(refuseStreamMethod()) : handler(exchange);
 }
 
-export function refuseMethod(): Refusal {
-  const allowed = [...Object.keys(METHODS), "OPTIONS"].join(", ");
-  return refuse("method-not-allowed", `A stream knows ${allowed}.`, { headers: { Allow: allowed } });
+export function refuseStreamMethod(): Refusal {
+  return refuseMethod("A stream", Object.keys(METHODS));
 }
 
 function refuseRegistryWrite(): Refusal {

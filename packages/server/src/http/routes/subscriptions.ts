@@ -29,6 +29,7 @@ import { controlUrlOf, type ControlPath } from "../control-path.ts";
 import { readJson, type Json } from "../json-body.ts";
 import { bearerOf } from "../project-authorize.ts";
 import { refuseRequest, type RateLimiter } from "../rate-limit.ts";
+import { refuseMethod } from "../refuse-method.ts";
 
 const BODY_BYTES_MAX = 1024 * 1024;
 const PAGE = 100;
@@ -128,8 +129,7 @@ function routeOf(
   if (route !== undefined) return { ok: true, route, id: segments[1] ?? "", stream: segments[3] ?? "" };
   if (matching.length === 0) return refuse("route-not-found", `There is no such route below ${RESERVED_SEGMENT}.`);
   const methods = matching.flatMap((candidate) => (candidate.method === "GET" ? ["GET", "HEAD"] : [candidate.method]));
-  const allow = [...methods, "OPTIONS"].join(", ");
-  return refuse("method-not-allowed", `This route knows ${allow}.`, { headers: { Allow: allow } });
+  return refuseMethod("This route", methods);
 }
 
 function isOf(pattern: readonly string[], segments: readonly string[]): boolean {
