@@ -9,6 +9,7 @@ import { waitUntilReady } from "./ready.ts";
 import type { Runtime } from "./runtime.ts";
 import { localSettings, refuseUnmeantExposure } from "./settings.ts";
 import { keepSignals } from "./signals.ts";
+import { checkSystem } from "./system.ts";
 import type { WorkerBundle } from "./worker-bundle.ts";
 
 export interface ServerOptions {
@@ -53,6 +54,7 @@ export async function startServer(
   { host = "127.0.0.1", port = PORT_DEFAULT, settings: given = {}, ...options }: ServerOptions,
   loadWorker: () => Promise<WorkerBundle>,
 ): Promise<LocalServer> {
+  checkSystem();
   refuseUnmeantExposure(host, given);
   const dataDir = resolve(options.dataDir);
   const lock = lockDataDir(dataDir);
