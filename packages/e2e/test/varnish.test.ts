@@ -13,6 +13,8 @@ import { startVarnish, VARNISHD, type VarnishCache } from "../src/varnish.ts";
 const READERS = 200;
 const MESSAGES = Array.from({ length: 25 }, (_, n) => `message ${n} ${"x".repeat(n * 50)}\n`);
 
+const HALF = Math.floor(MESSAGES.length / 2);
+
 const isInstalled = existsSync(VARNISHD);
 if (!isInstalled) process.stderr.write(`\n!! ${VARNISHD} is not there: the cache tests are SKIPPED.\n\n`);
 
@@ -34,11 +36,11 @@ describe.skipIf(!isInstalled)("through Varnish", () => {
     return { direct, cached: direct.replace(server.url, cache.url), offset };
   }
 
-  /** Reads with the official client until the stream is closed. */
+  /** Reads with the official client: until the stream is closed, or what is there. */
   async function follow(
     url: string,
     offset: string,
-    live: "long-poll" | "sse",
+    live: "long-poll" | "sse" | false,
     send: typeof fetch = fetch,
   ): Promise<string> {
     const response = await stream({ url, offset, live, fetch: send });
@@ -47,21 +49,30 @@ describe.skipIf(!isInstalled)("through Varnish", () => {
     return text;
   }
 
-  it(`${READERS} long-poll readers get every byte, and the origin a fraction of their requests`, async () => {
+  it(`${READERS} long-poll and ${READERS} catch-up readers of one stream get its bytes, and the origin a fraction of their requests`, async () => {
     const { direct, cached, offset } = await newStream();
     cache.takeRequests();
     const counting = countingFetch();
     const readers = Array.from({ length: READERS }, () => follow(cached, offset, "long-poll", counting.fetch));
-    for (const message of MESSAGES) {
+    let catchUps: Promise<string>[] = [];
+    for (const [index, message] of MESSAGES.entries()) {
       const before = counting.requests();
-      await append(direct, message);
+      await append(cached, message);
+      if (index === HALF) catchUps = Array.from({ length: READERS }, () => follow(cached, "-1", false));
       // The next one comes when this one has reached most readers: they then ask again.
       await until(() => counting.requests() >= before + READERS / 2);
     }
-    await send("POST", direct, { headers: CLOSE });
-    const texts = await Promise.all(readers);
-    expect(new Set(texts)).toEqual(new Set([MESSAGES.join("")]));
-    const atOrigin = cache.takeRequests().length;
+    await send("POST", cached, { headers: CLOSE });
+    const bypassing = (await get(`${direct}?offset=${offset}`)).text;
+    expect(bypassing).toBe(MESSAGES.join(""));
+    expect(new Set(await Promise.all(readers))).toEqual(new Set([bypassing]));
+    // Those who begin at the beginning are told what is there by now, which is asked for each time.
+    const whole = (await get(direct)).text;
+    const half = whole.slice(0, whole.indexOf(MESSAGES[HALF] ?? ""));
+    for (const text of await Promise.all(catchUps)) {
+      expect(text.startsWith(half) && whole.startsWith(text)).toBe(true);
+    }
+    const atOrigin = cache.takeRequests().filter(({ method }) => method === "GET").length;
     expect(atOrigin).toBeLessThan(counting.requests() / 10);
   });
 
