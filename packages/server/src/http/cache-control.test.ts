@@ -17,20 +17,32 @@ const READ: CachedRead = {
 describe("Cache-Control of a read", () => {
   it.each<[string, Partial<CachedRead>, string]>([
     ["ends before the tail: it never changes", { to: 90 }, "public, max-age=31536000, immutable"],
-    ["reaches the tail: right for a while", {}, "public, max-age=60, stale-while-revalidate=300"],
-    ["has nothing: what came since must not be hidden", { from: 100 }, "public, no-cache"],
+    ["reaches the tail: right for a while", {}, "public, max-age=60, stale-while-revalidate=300, stale-if-error=0"],
+    ["has nothing: what came since must not be hidden", { from: 100 }, "public, no-cache, stale-if-error=0"],
     [
       "comes from -1: the URL may come to mean another stream",
       { offset: { kind: "start" }, from: 0 },
-      "public, no-cache",
+      "public, no-cache, stale-if-error=0",
     ],
-    ["comes from -1 and is cut: the same", { offset: { kind: "start" }, from: 0, to: 90 }, "public, no-cache"],
-    ["comes from a source's offset: it may come to mean another fork", at(5, { from: 5, to: 90 }), "public, no-cache"],
+    [
+      "comes from -1 and is cut: the same",
+      { offset: { kind: "start" }, from: 0, to: 90 },
+      "public, no-cache, stale-if-error=0",
+    ],
+    [
+      "comes from a source's offset: it may come to mean another fork",
+      at(5, { from: 5, to: 90 }),
+      "public, no-cache, stale-if-error=0",
+    ],
     ["names no offset: the URL is that of HEAD", { offset: undefined, from: 0 }, "no-store"],
     ["comes from now: a different place each time", { offset: { kind: "now" }, from: 100 }, "no-store"],
-    ["is not for everybody", { isPublic: false }, "private, max-age=60, stale-while-revalidate=300"],
+    ["is not for everybody", { isPublic: false }, "private, max-age=60, stale-while-revalidate=300, stale-if-error=0"],
     ["is not for everybody and fixed", { isPublic: false, to: 90 }, "private, max-age=31536000, immutable"],
-    ["may soon not be for everybody", { isRevocable: true, to: 90 }, "public, max-age=60, stale-while-revalidate=300"],
+    [
+      "may soon not be for everybody",
+      { isRevocable: true, to: 90 },
+      "public, max-age=60, stale-while-revalidate=300, stale-if-error=0",
+    ],
   ])("that %s", (_, change, expected) => {
     expect(readCacheControl({ ...READ, ...change })).toBe(expected);
   });

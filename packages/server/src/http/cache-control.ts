@@ -7,10 +7,12 @@ export const NO_STORE = "no-store";
 /** Server-sent events: never stored, and never transformed, because a compressor would hold events back. */
 export const EVENT_STREAM = "no-cache, no-store, no-transform";
 
+/** Cloudflare's caches would give what they have for as long as the server is out of order. */
+const NOT_ON_ERROR = "stale-if-error=0";
 /** Kept, but asked for each time; the entity tag makes that cheap. */
-const REVALIDATE = "no-cache";
+const REVALIDATE = `no-cache, ${NOT_ON_ERROR}`;
 const FIXED = "max-age=31536000, immutable";
-const TAIL = "max-age=60, stale-while-revalidate=300";
+const TAIL = `max-age=60, stale-while-revalidate=300, ${NOT_ON_ERROR}`;
 
 /** A read, as far as caches must know it. */
 export interface CachedRead {

@@ -144,7 +144,9 @@ describe("a shared cache", () => {
     const query = queryOf(`offset=${middles.get(path)}`, reader);
     for (let count = 0; count < 3; count += 1) {
       const response = await cache.get(query);
-      expect(response.headers.get("Cache-Control")).toBe("public, max-age=60, stale-while-revalidate=300");
+      expect(response.headers.get("Cache-Control")).toBe(
+        "public, max-age=60, stale-while-revalidate=300, stale-if-error=0",
+      );
     }
     expect(cache.hits).toBe(2);
   });

@@ -23,7 +23,9 @@ describe("a reader key", () => {
     await service.fetch(path, { method: "POST", headers, body: "x" });
     const response = await service.fetch(`${path}?offset=${created.get("Stream-Next-Offset")}&key=${key}`);
     expect(response.status).toBe(200);
-    expect(response.headers.get("Cache-Control")).toBe("public, max-age=60, stale-while-revalidate=300");
+    expect(response.headers.get("Cache-Control")).toBe(
+      "public, max-age=60, stale-while-revalidate=300, stale-if-error=0",
+    );
     expect(response.headers.get("Vary") ?? "").not.toContain("Authorization");
     for (const wrong of [key.slice(0, -1), `${key}x`, key.toUpperCase(), "", "rk_"]) {
       expect((await service.fetch(`${path}?key=${wrong}`)).status).toBe(401);
