@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 50_000;
 
 interface Block {
   /** The heading that it is below. */
@@ -40,7 +40,7 @@ export interface Pasting {
   readonly enough?: string;
 }
 
-/** Runs the lines of a block until one fails; all of them together have thirty seconds. */
+/** Runs the lines of a block until one fails; all of them together have fifty seconds. */
 export async function paste(code: string, { cwd, env, enough }: Pasting) {
   const child = spawn("bash", ["-e", "-c", code], { cwd, env, stdio: ["ignore", "pipe", "pipe"], detached: true });
   // The number of a group is that of the process it began with.

@@ -67,6 +67,16 @@ it("logs in first, where nobody is", async () => {
   expect([...account.cloudflare.workers.keys()]).toEqual(["x"]);
 });
 
+it("cancelled while it waits for a login, has changed nothing", async () => {
+  const account = await makeAccount(onTestFinished);
+  const { CLOUDFLARE_API_TOKEN: _, ...env } = account.env;
+  const terminal = start("setup streams --name x --tenancy path", { ...account, env }, onTestFinished);
+  await terminal.see("Waiting for a browser");
+  terminal.type(CTRL_C);
+  expect(await terminal.exitCode).toBe(130);
+  expect([existsSync(account.folder), account.cloudflare.changes]).toEqual([false, 0]);
+});
+
 it("asks before it destroys", async () => {
   const account = await makeAccount(onTestFinished);
   const { workers } = account.cloudflare;
@@ -74,6 +84,7 @@ it("asks before it destroys", async () => {
   expect(await terminal.exitCode).toBe(0);
   for (const [answer, exitCode, left] of [[ENTER, 130, 1] as const, ["y", 0, 0] as const]) {
     const destroying = start("destroy streams", account, onTestFinished);
+    await destroying.see("- worker durable-streams");
     await destroying.see("Destroy it?");
     destroying.type(answer);
     expect([await destroying.exitCode, workers.size]).toEqual([exitCode, left]);

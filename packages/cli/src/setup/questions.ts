@@ -43,10 +43,10 @@ export async function findAnswers(sources: Sources): Promise<Answers> {
   const account = given.account ?? (await findAccount(sources, asking));
   const initial = initialAnswers(name, tenancy);
   const bucket = given.bucket === undefined ? await askBucket(asking, initial.bucket) : given.bucket;
+  const region = given.region ?? (bucket === null ? initial.region : await askRegion(asking, initial.region));
   const namespace =
     given.namespace ??
     (await askText(asking, "namespace", "Title of the KV namespace for projects", initial.namespace));
-  const region = given.region ?? (bucket === null ? initial.region : await askRegion(asking, initial.region));
   const queue = given.queue === undefined ? await askQueue(asking, initial.queue) : given.queue;
   const caching = given.caching ?? (await askCaching(asking, initial.caching));
   const domain = given.domain === undefined ? await askDomain(asking) : given.domain;

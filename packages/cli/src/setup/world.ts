@@ -24,6 +24,7 @@ export interface World {
 export async function reveal({ output }: World, variables: Readonly<Record<string, string>>): Promise<void> {
   const lines = Object.entries(variables).map(([name, value]) => `${name}=${value}\n`);
   await output.write(output.json ? `${JSON.stringify({ reveal: variables })}\n` : lines.join(""));
+  output.note("Keep this: it is not shown again.");
 }
 
 export function workerFolder({ store }: Pick<World, "store">): string {

@@ -1,6 +1,6 @@
 /**
  * An `npx` that installs nothing, and the wrangler that it "installs": it uploads what it is asked to deploy. With
- * `FAKE_NODE_MODULES` that folder is what gets installed; `FAKE_LOGIN` is the token that a login brings.
+ * `FAKE_NODE_MODULES` that folder is what gets installed; `FAKE_LOGIN` is the token that a login brings; without it, nobody ever comes to log in.
  */
 
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
@@ -24,7 +24,8 @@ if (what.startsWith("pnpm@") && args[0] === "install") {
     writeFileSync("workers/streams/node_modules/wrangler/bin/wrangler.js", WRANGLER);
   }
 } else if (what.startsWith("wrangler@")) {
-  if (args[0] === "login") writeFileSync(loginFile, process.env.FAKE_LOGIN);
+  if (args[0] === "login" && process.env.FAKE_LOGIN === undefined) setInterval(() => console.log("Waiting for a browser"), 50);
+  else if (args[0] === "login") writeFileSync(loginFile, process.env.FAKE_LOGIN);
   else console.log(JSON.stringify({ type: "oauth", token: login }));
 } else {
   throw new Error("unexpected: " + process.argv.join(" "));
