@@ -3,12 +3,14 @@ import { defineConfig } from "vitest/config";
 
 import { SkippedTestsReporter } from "./scripts/skipped-tests-reporter.ts";
 
-/** A test that takes so long hangs; a busy machine must not fail one that does not. */
+/** What takes so long hangs; a busy machine must not fail a test that does not. */
 const HANGING_MS = 120_000;
 
 export default defineConfig({
   test: {
     retry: 0,
+    testTimeout: HANGING_MS,
+    hookTimeout: HANGING_MS,
     // Otherwise one core is left free, which of two is half.
     maxWorkers: "100%",
     reporters: process.env.CI ? ["default", new SkippedTestsReporter()] : ["default"],
@@ -20,7 +22,6 @@ export default defineConfig({
           environment: "node",
           include: ["packages/*/src/**/*.test.ts", "scripts/**/*.test.ts"],
           exclude: ["**/node_modules/**", "**/*.workers.test.ts"],
-          testTimeout: HANGING_MS,
           // No module here has state that another file's tests would see, and those that fake a global give it back.
           isolate: false,
         },
@@ -36,7 +37,6 @@ export default defineConfig({
         test: {
           name: "workers",
           include: ["packages/server/test/workers/**/*.test.ts", "packages/server/src/**/*.workers.test.ts"],
-          testTimeout: HANGING_MS,
           // workerd does not see the environment: the seed and number of runs of the property tests go in here.
           env: { FC_SEED: process.env.FC_SEED ?? "", FC_RUNS: process.env.FC_RUNS ?? "" },
         },
@@ -50,8 +50,6 @@ export default defineConfig({
           // After the other projects. A file has processes of its own, which are busy at one time and wait at another.
           sequence: { groupOrder: 1 },
           maxWorkers: 2,
-          testTimeout: HANGING_MS,
-          hookTimeout: 120_000,
         },
       },
     ],
