@@ -78,9 +78,7 @@ describe("the program", () => {
 
 describe("docs/cli.md, the contract for scripts,", () => {
   it.each(COMMANDS)("speaks of $name", ({ name }) => {
-    const [object = "", verb] = name.split(" ");
-    const row = DOCS.split("\n").filter((line) => line.includes(`\`${object}`) || line.includes(`\`${verb}\``));
-    expect(row.join("\n")).toMatch(new RegExp(`\\b${verb ?? object}\\b`));
+    expect(DOCS).toContain(`\`${name}`);
   });
 
   it("has every flag of setup", () => {

@@ -1,10 +1,14 @@
 /** The command line tool against a running server, one with projects and tokens, one that is open. */
+import { readFileSync } from "node:fs";
+
 import { runCaptured, errorOf, type Ran, type RunOptions } from "@durable-streams-cloudflare/cli/testing/captured-io";
 import { describe, expect, it } from "vitest";
 
 import { startCli } from "../src/cli-process.ts";
 import { ADMIN_SECRET, PROJECT_VARS } from "../src/test-project.ts";
 import { useServer } from "../src/test-server.ts";
+
+const DOCS = readFileSync(new URL("../../../docs/cli.md", import.meta.url), "utf8");
 
 const json = <Json = Record<string, unknown>>({ stdout }: Ran): Json => JSON.parse(stdout) as Json;
 const linesOf = ({ stdout }: Ran): unknown[] =>
@@ -131,6 +135,12 @@ describe("on an open server", () => {
   });
 });
 
+/** What docs/cli.md says of the answer of a command. */
+function answerOf(command: string): string {
+  const row = DOCS.split("\n").find((line) => line.startsWith(`| \`${command}\``)) ?? "";
+  return row.includes("what `stream head` has") ? row + answerOf("stream head") : row;
+}
+
 describe("on a server with projects", () => {
   const server = useServer(PROJECT_VARS);
   const cli = (argv: readonly string[], env: Readonly<Record<string, string>> = {}, stdin?: string) =>
@@ -186,6 +196,35 @@ describe("on a server with projects", () => {
     expect((await cli(["stream", "delete", "mine/1", "--yes"], bearer)).exitCode).toBe(4);
     const tail = await cli(["stream", "tail", "mine/1", "--offset", "-1", "--count", "1"], bearer);
     expect(linesOf(tail)[0]).toEqual({ data: 1 });
+  });
+
+  it("each command answers with --json what docs/cli.md lists", async () => {
+    const name = "contract";
+    const { secret } = json<{ secret: { kid: string; secret: string } }>(await cli(["create-project", name], admin));
+    const env = { ...admin, DURABLE_STREAMS_PROJECT: name, DURABLE_STREAMS_SECRET: secret.secret };
+    const commands = [
+      ["project keys", name],
+      ["project rotate", name],
+      ["stream create", "a"],
+      ["stream append", "a", "--data", "1"],
+      ["stream head", "a"],
+      ["stream fork", "a", "b"],
+      ["stream close", "b"],
+      ["stream delete", "b", "--yes"],
+      ["stream list"],
+      ["subscribe", "session", "a"],
+      ["unsubscribe", "session", "a"],
+      ["token"],
+      ["project list"],
+      ["project revoke", name, secret.kid, "--yes"],
+      ["project remove", name, "--yes"],
+    ] as const;
+    for (const [command, ...args] of commands) {
+      const ran = await cli([...command.split(" "), ...args], env);
+      expect([command, ran.exitCode]).toEqual([command, 0]);
+      const undocumented = Object.keys(json(ran)).filter((key) => !answerOf(command).includes(`\`${key}\``));
+      expect([command, undocumented]).toEqual([command, []]);
+    }
   });
 
   it("a token that may only write is enough to append lines, and is not told where they are", async () => {
