@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { checkPackage, createPackageFromTarballData, type Problem } from "@arethetypeswrong/core";
+import { SETUP_STEPS } from "@durable-streams-cloudflare/cli/testing/setup-steps";
 import { reservePort } from "@durable-streams-cloudflare/local/port";
 import { startServer, type ServerProcess } from "@durable-streams-cloudflare/testkit/server-process";
 import { publint } from "publint";
@@ -22,22 +23,6 @@ const NAMES = ["cli", "local", "protocol", "server"];
 const FOREIGN_RESOLUTIONS = new Set(["node10", "node16-cjs"]);
 
 const KILL_BEFORE_DONE = fileURLToPath(import.meta.resolve("@durable-streams-cloudflare/cli/testing/kill-before-done"));
-/** The plan of a setup that leaves nothing out. */
-const SETUP_STEPS = [
-  "claim",
-  "scaffold",
-  "install",
-  "bucket",
-  "namespace",
-  "queue",
-  "configure",
-  "address",
-  "deploy",
-  "secret",
-  "smoke",
-  "project",
-  "profile",
-];
 
 const TEMPLATES = fileURLToPath(new URL("../../../templates", import.meta.url));
 

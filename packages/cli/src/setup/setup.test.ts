@@ -9,25 +9,11 @@ import { EXIT } from "../failure.ts";
 import { errorOf, runCaptured, type Ran } from "../testing/captured-io.ts";
 import { makeFakeAccount } from "../testing/fake-account.ts";
 import { ACCOUNT, API_TOKEN, type Cut, type FakeCloudflare } from "../testing/fake-cloudflare.ts";
+import { SETUP_STEPS } from "../testing/setup-steps.ts";
 import { checkNode } from "./steps.ts";
 
 /** Calls of a whole setup that change something: install, bucket, namespace, queue, deploy, secret, project. */
 const CHANGES = 7;
-const STEPS = [
-  "claim",
-  "scaffold",
-  "install",
-  "bucket",
-  "namespace",
-  "queue",
-  "configure",
-  "address",
-  "deploy",
-  "secret",
-  "smoke",
-  "project",
-  "profile",
-];
 
 let home: string;
 let folder: string;
@@ -83,7 +69,7 @@ describe("setup", () => {
   it("makes everything, shows each secret once, and leaves none on disk", async () => {
     const ran = await setup("--region", "weur", "--caching");
     expect(ran.exitCode).toBe(EXIT.ok);
-    expect(Object.keys(statusesOf(ran))).toEqual(STEPS);
+    expect(Object.keys(statusesOf(ran))).toEqual(SETUP_STEPS);
     expect(JSON.parse(ran.stdout.trim().split("\n").at(-1) ?? "")).toEqual({
       url: cloudflare.deployedUrl,
       folder,
@@ -145,21 +131,24 @@ describe("setup", () => {
     expectComplete([first, second]);
   });
 
-  it.each(STEPS.slice(0, -1))("interrupted between the step %s and the next, goes on from there", async (step) => {
-    const interrupted = new AbortController();
-    const argv = ["setup", folder, "--yes", "--json", "--url", cloudflare.deployedUrl];
-    const first = await runCaptured(argv, {
-      env,
-      signal: interrupted.signal,
-      onStdout: (text) => {
-        if (text.includes(`"step":"${step}"`)) interrupted.abort();
-      },
-    });
-    expect(first.exitCode).toBe(EXIT.cancelled);
-    const second = await setup();
-    expect(second.exitCode).toBe(EXIT.ok);
-    expectComplete([first, second]);
-  });
+  it.each(SETUP_STEPS.slice(0, -1))(
+    "interrupted between the step %s and the next, goes on from there",
+    async (step) => {
+      const interrupted = new AbortController();
+      const argv = ["setup", folder, "--yes", "--json", "--url", cloudflare.deployedUrl];
+      const first = await runCaptured(argv, {
+        env,
+        signal: interrupted.signal,
+        onStdout: (text) => {
+          if (text.includes(`"step":"${step}"`)) interrupted.abort();
+        },
+      });
+      expect(first.exitCode).toBe(EXIT.cancelled);
+      const second = await setup();
+      expect(second.exitCode).toBe(EXIT.ok);
+      expectComplete([first, second]);
+    },
+  );
 
   it("keeps a file that somebody has changed, and says so", async () => {
     await setup();
@@ -284,7 +273,7 @@ describe("setup --dry-run", () => {
     const ran = await runCaptured(["setup", folder, "--dry-run", "--json"], { env: { HOME: home } });
     expect(ran).toMatchObject({ exitCode: EXIT.ok, stderr: "" });
     const { plan, answers } = JSON.parse(ran.stdout) as { plan: { step: string; status: string }[]; answers: object };
-    expect(plan.map(({ step }) => step)).toEqual(STEPS);
+    expect(plan.map(({ step }) => step)).toEqual(SETUP_STEPS);
     expect(plan.every(({ status }) => status === "to do")).toBe(true);
     expect(answers).toMatchObject({ name: "durable-streams", bucket: "durable-streams-segments" });
     expect(existsSync(folder)).toBe(false);
@@ -297,7 +286,7 @@ describe("setup --dry-run", () => {
     const ran = await runCaptured(["setup", folder, "--dry-run", "--json"], { env });
     const { plan } = JSON.parse(ran.stdout) as { plan: { step: string; status: string }[] };
     expect(plan.map(({ step }) => step)).toEqual(
-      STEPS.filter((step) => !["bucket", "queue", "project"].includes(step)),
+      SETUP_STEPS.filter((step) => !["bucket", "queue", "project"].includes(step)),
     );
     expect(plan.every(({ status }) => status === "done")).toBe(true);
     expect(cloudflare.buckets.size + cloudflare.queues.size + cloudflare.projects.size).toBe(0);
