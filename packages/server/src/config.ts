@@ -105,6 +105,11 @@ export const SETTINGS = {
     ["on", "off"],
     "on: appends to a stream that arrive together share a call to its object; off: each makes its own",
   ),
+  SHARED_READS: choice(
+    "on",
+    ["on", "off"],
+    "on: reads of the same place that come together share a call to its object; off: each makes its own",
+  ),
   SERVER_TIMING: choice("on-request", ["on-request", "always", "off"], "when responses carry Server-Timing"),
 } as const satisfies Record<string, Setting>;
 
@@ -140,6 +145,8 @@ export interface Config {
   readonly fanOutQueueAbove: number;
   readonly logLevel: "info" | "error" | "off";
   readonly sharedAppends: "on" | "off";
+  /** Whether reads of the same place share calls to its object. */
+  readonly sharedReads: "on" | "off";
   readonly serverTiming: "on-request" | "always" | "off";
 }
 
@@ -185,6 +192,7 @@ export function parseConfig(env: object): Config {
     fanOutQueueAbove: integerOf("FAN_OUT_QUEUE_ABOVE"),
     logLevel: oneOf(SETTINGS.LOG_LEVEL.choices, textOf("LOG_LEVEL")),
     sharedAppends: oneOf(SETTINGS.SHARED_APPENDS.choices, textOf("SHARED_APPENDS")),
+    sharedReads: oneOf(SETTINGS.SHARED_READS.choices, textOf("SHARED_READS")),
     serverTiming: oneOf(SETTINGS.SERVER_TIMING.choices, textOf("SERVER_TIMING")),
   };
   if (config.projectSecret !== "" && config.tenancy === "path") {

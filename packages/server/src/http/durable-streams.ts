@@ -19,6 +19,7 @@ import { LiveReads } from "./live/live-reads.ts";
 import { projectAuthorize } from "./project-authorize.ts";
 import type { RateLimiter } from "./rate-limit.ts";
 import type { ProjectRoutePorts } from "./routes/projects.ts";
+import { SharedReads } from "./shared-reads.ts";
 import type { CountersOf } from "./stream-quota.ts";
 
 /** What the server needs of a Worker's environment: these bindings, and any of the settings as vars. */
@@ -79,6 +80,7 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
       authorize: options.authorize ?? authorizeOf(config, projects),
       streams: env.STREAMS,
       appends: new AppendBatcher(config.sharedAppends === "on"),
+      reads: new SharedReads(config.sharedReads === "on"),
       liveReads,
       projects,
       limiter,

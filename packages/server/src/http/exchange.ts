@@ -6,6 +6,7 @@ import type { AppendBatcher, KeepAlive } from "./append-batcher.ts";
 import type { Authorize, Granted } from "./authorize.ts";
 import type { LiveReads } from "./live/live-reads.ts";
 import type { RateLimiter } from "./rate-limit.ts";
+import type { SharedReads } from "./shared-reads.ts";
 import type { StreamClient } from "./stream-client.ts";
 import type { CountersOf } from "./stream-quota.ts";
 import type { Target } from "./target.ts";
@@ -16,6 +17,7 @@ export interface Exchange {
   readonly target: Target;
   readonly stream: StreamClient;
   readonly appends: AppendBatcher;
+  readonly reads: SharedReads;
   readonly liveReads: LiveReads;
   readonly keepAlive: KeepAlive;
   /** Where cold bytes are; without it there are none. */

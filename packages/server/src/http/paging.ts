@@ -18,10 +18,9 @@ import { refuseUnaligned } from "../stream/resolve-offset.ts";
 import { logFault } from "../telemetry/log.ts";
 import type { Exchange } from "./exchange.ts";
 import { Renewal } from "./renewal.ts";
-import type { StreamClient } from "./stream-client.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
-type Reader = Pick<Exchange, "stream" | "segments" | "config">;
+type Reader = Pick<Exchange, "stream" | "segments" | "config" | "reads" | "keepAlive">;
 
 export interface Reading {
   /** `page`: the first bytes, wherever they came from; empty only when the range is, or nothing was modified. */
@@ -34,7 +33,7 @@ export interface Reading {
 
 /** A read with its first page. Whatever is wrong with the offset, or with R2 at that place, is found here. */
 export async function startReading(reader: Reader, command: ReadCommand): Promise<Result<Reading>> {
-  const facts = await reader.stream.call((stub) => stub.read(command));
+  const facts = await reader.reads.read(reader.stream, command, reader.keepAlive);
   if (!facts.ok) return facts;
   const first = await firstPage(reader, facts, command);
   if (!first.ok) return first;
@@ -84,7 +83,7 @@ export class RestOfRange {
   async #fetch(position: number): Promise<Bytes> {
     const stretch = this.#stretches.find(({ to }) => position < to);
     if (stretch === undefined) throw new Error("The read went beyond its range.");
-    const result = await fetchPage(this.#reader.stream, { ...stretch, from: position, paging: "bytes" });
+    const result = await fetchPage(this.#reader, { ...stretch, from: position, paging: "bytes" });
     if (!result.ok) throw new Error(`The read ended early: ${result.problem.code}.`);
     if (result.cold.length > 0) this.#cold = new ColdPages(storeOf(this.#reader), result.cold, "bytes");
     const page = result.cold.length > 0 ? await this.#nextCold() : result.page;
@@ -95,14 +94,14 @@ export class RestOfRange {
 
 /** What a read begins with, from whoever has it. */
 async function firstPage(
-  { stream }: Reader,
+  reader: Reader,
   { page, end, cold, notModified, stretches }: ReadFacts,
   command: ReadCommand,
 ): Promise<Result<PageFacts>> {
   const [first] = stretches;
   if (notModified || page.length > 0 || cold.length > 0 || first === undefined) return { ok: true, page, end, cold };
   const checkFrom = command.from.kind === "at" ? ({ checkFrom: true } as const) : {};
-  return fetchPage(stream, { ...first, paging: command.paging, ...checkFrom });
+  return fetchPage(reader, { ...first, paging: command.paging, ...checkFrom });
 }
 
 /** The place that a client named must be one where an append ended; R2 knows. */
@@ -129,6 +128,6 @@ function storeOf({ segments }: Reader): SegmentStore {
 
 type StretchPage = Stretch & { readonly paging: ReadCommand["paging"]; readonly checkFrom?: true };
 
-function fetchPage(stream: StreamClient, { name, ...command }: StretchPage): Promise<Result<PageFacts>> {
-  return stream.of(name).call((stub) => stub.page(command));
+function fetchPage(reader: Reader, { name, ...command }: StretchPage): Promise<Result<PageFacts>> {
+  return reader.reads.page(reader.stream.of(name), command, reader.keepAlive);
 }

@@ -11,12 +11,14 @@ import { refusedResponse } from "./problem-response.ts";
 import { refuseRequest, type RateLimiter } from "./rate-limit.ts";
 import { handleStream, refuseStreamMethod, withoutBareForbidden } from "./routes/streams.ts";
 import { serveSubscriptions, type SubscriptionPorts } from "./routes/subscriptions.ts";
+import type { SharedReads } from "./shared-reads.ts";
 import { StreamClient } from "./stream-client.ts";
 import type { CountersOf } from "./stream-quota.ts";
 import { parseTarget, rawPath } from "./target.ts";
 
 export interface StreamPorts extends SubscriptionPorts {
   readonly appends: AppendBatcher;
+  readonly reads: SharedReads;
   readonly liveReads: LiveReads;
   readonly config: Config;
   readonly authorize: Authorize;
@@ -30,7 +32,7 @@ export interface StreamPorts extends SubscriptionPorts {
 /** Serves a request whose path is that of a stream (`isStreamPath`). */
 export async function serveStream(ports: StreamPorts, request: Request, context: ExecutionContext): Promise<Response> {
   const startedAt = performance.now();
-  const { config, appends, liveReads, segments, limiter, counters, authorize } = ports;
+  const { config, appends, reads, liveReads, segments, limiter, counters, authorize } = ports;
   const target = parseTarget(request.url, config.tenancy);
   if (!target.ok) {
     const control = parseControlPath(rawPath(request.url), config.tenancy);
@@ -45,7 +47,7 @@ export async function serveStream(ports: StreamPorts, request: Request, context:
   if (tooMany !== undefined) return refusedResponse(request, tooMany);
   const stream = new StreamClient(ports.streams, target.objectName, granted.incarnation);
   const keepAlive = (promise: Promise<unknown>): void => context.waitUntil(promise);
-  const shared = { config, appends, liveReads, segments, limiter, counters, authorize };
+  const shared = { config, appends, reads, liveReads, segments, limiter, counters, authorize };
   const handled = await handleStream({ ...shared, request, target, stream, keepAlive, granted });
   const response = handled.ok ? handled.response : await refusedResponse(request, handled);
   // A browser's own cache must not answer one user with what another has read.

@@ -15,7 +15,7 @@ export type Attachment = Result<{ readonly facts: AttachFacts; readonly socket: 
 
 export class StreamClient {
   readonly #namespace: DurableObjectNamespace<StreamDO>;
-  readonly #incarnation: number | undefined;
+  readonly incarnation: number | undefined;
   readonly objectName: string;
   /** Milliseconds spent waiting for the object. */
   objectMs = 0;
@@ -24,7 +24,7 @@ export class StreamClient {
 
   /** @param incarnation the one life of the stream that the client may read; otherwise any. */
   constructor(namespace: DurableObjectNamespace<StreamDO>, objectName: string, incarnation?: number) {
-    this.#incarnation = incarnation;
+    this.incarnation = incarnation;
     this.#namespace = namespace;
     this.objectName = objectName;
   }
@@ -71,7 +71,7 @@ export class StreamClient {
 
   /** Every answer about a stream that a reader gets to see says whose life it is about. */
   #isOfAnotherLife(facts: object): boolean {
-    if (this.#incarnation === undefined || !("lineage" in facts)) return false;
-    return (facts.lineage as Lineage).incarnation !== this.#incarnation;
+    if (this.incarnation === undefined || !("lineage" in facts)) return false;
+    return (facts.lineage as Lineage).incarnation !== this.incarnation;
   }
 }

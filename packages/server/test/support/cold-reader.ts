@@ -2,6 +2,7 @@ import { textOf } from "@durable-streams-cloudflare/testkit";
 
 import { parseConfig } from "../../src/config.ts";
 import { RestOfRange, startReading } from "../../src/http/paging.ts";
+import { SharedReads } from "../../src/http/shared-reads.ts";
 import { StreamClient } from "../../src/http/stream-client.ts";
 import type { SegmentStore } from "../../src/storage/segment-store.ts";
 import type { ReadCommand } from "../../src/stream/commands.ts";
@@ -12,6 +13,8 @@ import type { Stream } from "../../src/stream/stream.ts";
 export interface NodeReader {
   readonly stream: StreamClient;
   readonly segments: SegmentStore | undefined;
+  readonly reads: SharedReads;
+  readonly keepAlive: () => void;
   readonly config: ReturnType<typeof parseConfig>;
 }
 
@@ -24,7 +27,9 @@ export function readerOf(name: string, streamOf: (name: string) => Stream, segme
     };
   };
   const namespace = { getByName: stubOf } as unknown as DurableObjectNamespace<StreamDO>;
-  return { stream: new StreamClient(namespace, name), segments, config: parseConfig({ LOG_LEVEL: "off" }) };
+  const stream = new StreamClient(namespace, name);
+  const reads = new SharedReads(false);
+  return { stream, segments, reads, keepAlive: () => undefined, config: parseConfig({ LOG_LEVEL: "off" }) };
 }
 
 export interface Content {

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 
 import { parseConfig } from "../../src/config.ts";
 import { RestOfRange, startReading } from "../../src/http/paging.ts";
+import { SharedReads } from "../../src/http/shared-reads.ts";
 import { StreamClient } from "../../src/http/stream-client.ts";
 import { append, content } from "./edge.ts";
 import { EventReader } from "./events.ts";
@@ -60,7 +61,13 @@ describe(`a chain of ${DEPTH} forks, each with bytes of its own`, () => {
         };
       },
     });
-    const reader = { stream: new StreamClient(streams, last().name), segments: undefined, config: parseConfig({}) };
+    const reader = {
+      stream: new StreamClient(streams, last().name),
+      segments: undefined,
+      reads: new SharedReads(false),
+      keepAlive: () => undefined,
+      config: parseConfig({}),
+    };
     const reading = await startReading(reader, { from: { kind: "start" }, ifNoneMatch: null, paging: "bytes" });
     if (!reading.ok) throw new Error(reading.problem.code);
     const rest = new RestOfRange(reader, reading);

@@ -36,11 +36,11 @@ export function emptyBody(framing: Framing): string | null {
 /** One stretch of a response: JSON messages become an array, opened by the first stretch and ended by the last. */
 export function toBody(stored: Bytes, framing: Framing, isFirst: boolean, isLast: boolean): Bytes {
   if (framing === "bytes") return stored;
-  const body = isFirst ? new Uint8Array(stored.length + 1) : stored;
-  if (isFirst) {
-    body[0] = OPEN_BRACKET;
-    body.set(stored, 1);
-  }
+  if (!isFirst && !isLast) return stored;
+  // The stored bytes are not ours alone.
+  const body = new Uint8Array(stored.length + (isFirst ? 1 : 0));
+  if (isFirst) body[0] = OPEN_BRACKET;
+  body.set(stored, isFirst ? 1 : 0);
   if (isLast) body[body.length - 1] = CLOSE_BRACKET;
   return body;
 }
