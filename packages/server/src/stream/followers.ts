@@ -41,6 +41,9 @@ export class Followers {
   async #run(current: () => StreamState | undefined): Promise<void> {
     this.#isTelling = true;
     while (this.#hasNews) {
+      // The append's own answer leaves first, and what else is appended meanwhile is told with it.
+      const paused = this.#host.pause?.();
+      if (paused !== undefined) await paused;
       this.#hasNews = false;
       const before = current();
       const token = before?.followed;

@@ -32,6 +32,8 @@ export interface StreamHost {
    * @throws when the project does not answer.
    */
   askForPlaces?: ((request: Omit<PlacesRequest, "stream">) => Promise<number | null>) | undefined;
+  /** Resolves a moment later, when others have had their turn. Tests may go on at once. */
+  pause?(): Promise<unknown>;
   /** Tells the stream's subscription that there is news; the token by which it wants to be told, `null` when not. */
   notifyFollowers?(news: SourceNews | null): Promise<number | null>;
   /** Tells a subscription that the stream has grown; whether it wants to be told again. */

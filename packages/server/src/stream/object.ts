@@ -17,6 +17,7 @@ import type {
   SessionFacts,
   SubscriptionApi,
 } from "../rpc/fan-out.ts";
+import { FOREGROUND } from "../rpc/foreground.ts";
 import { nextTurn } from "../rpc/next-turn.ts";
 import { objectDatabase } from "../storage/database.ts";
 import { r2SegmentStore } from "../storage/segment-store.ts";
@@ -75,6 +76,7 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
         sync: () => storage.sync(),
         name: nameOf(context.id),
         peer: (name) => peerOf(() => env.STREAMS.getByName(name)),
+        pause: () => FOREGROUND.calm(),
         notifyFollowers: async (news) => (await env.SUBSCRIPTIONS?.getByName(nameOf(context.id)).notify(news)) ?? null,
         notifyConsumer: notifierOf(env.CONSUMERS),
         directory: directoryOf(env.PROJECTS, nameOf(context.id)),

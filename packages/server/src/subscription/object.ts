@@ -17,12 +17,13 @@ import type {
   SubscriptionApi,
   UnlinkCommand,
 } from "../rpc/fan-out.ts";
+import { FOREGROUND } from "../rpc/foreground.ts";
 import { objectDatabase } from "../storage/database.ts";
 import { r2SegmentStore } from "../storage/segment-store.ts";
 import { logFault } from "../telemetry/log.ts";
 import type { SubscriptionHost } from "./host.ts";
 import { SHARD_SESSIONS } from "./shards.ts";
-import { pause, sessionOf, sourceOf } from "./stubs.ts";
+import { sessionOf, sourceOf } from "./stubs.ts";
 import { Subscription } from "./subscription.ts";
 
 export interface SubscriptionEnv {
@@ -48,7 +49,7 @@ export class SubscriptionDO extends DurableObject<SubscriptionEnv> implements Su
       session: (name) => sessionOf(() => env.STREAMS.getByName(name)),
       shards: env.FANOUT && queueOf(env.FANOUT),
       now: () => Date.now(),
-      pause,
+      pause: () => FOREGROUND.calm(),
       sync: () => storage.sync(),
       purge: () => storage.deleteAll(),
       setAlarm: (atMs) => void storage.setAlarm(atMs),

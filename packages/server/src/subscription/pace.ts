@@ -2,7 +2,7 @@
 const BURST_MIN = 1;
 export const BURST_MAX = 16;
 /** A pause that takes so long shows that this machine had its hands full with what had begun. */
-const LATE_MS = 5;
+const LATE_MS = 2;
 
 /** How many deliveries may begin now, of all rounds that share a thread. Holds no promises: those belong to one object. */
 export class Bursts {
@@ -16,12 +16,16 @@ export class Bursts {
     return true;
   }
 
-  /** Somebody has paused. The first of those who paused at the same time refills. */
-  refill(pausedFromMs: number, nowMs: number): void {
+  /**
+   * Somebody has paused. The first of those who paused at the same time refills.
+   * @param isSpare as little as possible is to begin.
+   */
+  refill(pausedFromMs: number, nowMs: number, isSpare = false): void {
     const isRefilled = pausedFromMs < this.#refilledAtMs && this.#refilledAtMs <= nowMs;
     if (isRefilled) return;
     const isLate = nowMs - pausedFromMs > LATE_MS;
-    this.#size = isLate ? Math.max(BURST_MIN, Math.floor(this.#size / 2)) : Math.min(BURST_MAX, this.#size + 1);
+    if (isSpare) this.#size = BURST_MIN;
+    else this.#size = isLate ? Math.max(BURST_MIN, Math.floor(this.#size / 2)) : Math.min(BURST_MAX, this.#size + 1);
     this.#left = this.#size;
     this.#refilledAtMs = nowMs;
   }
@@ -32,8 +36,8 @@ const SHARED = new Bursts();
 interface PacePorts {
   /** Milliseconds since 1970. */
   now(): number;
-  /** Resolves a moment later, when others have had their turn. */
-  pause(): Promise<void>;
+  /** Resolves a moment later, when others have had their turn; whether as little as possible is to begin then. */
+  pause(): Promise<boolean>;
 }
 
 /**
@@ -59,8 +63,8 @@ export class Pace {
 
   async #pause(): Promise<void> {
     const fromMs = this.#ports.now();
-    await this.#ports.pause();
+    const isSpare = await this.#ports.pause();
     this.#pausing = undefined;
-    this.#bursts.refill(fromMs, this.#ports.now());
+    this.#bursts.refill(fromMs, this.#ports.now(), isSpare);
   }
 }

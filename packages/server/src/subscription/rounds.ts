@@ -40,6 +40,7 @@ export class Rounds {
   /** @returns whether there is more to do at once. */
   async turn(): Promise<boolean> {
     if (!hasLinks(this.#host.database)) return false;
+    await this.#host.pause();
     const { incarnation, endedIncarnation } = this.#source.row;
     if (endedIncarnation > 0) await this.#sayEnded(endedIncarnation);
     const pages = new Pages(this.#host, incarnation);

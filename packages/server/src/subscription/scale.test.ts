@@ -5,6 +5,7 @@ import { expect, it } from "vitest";
 import { START_MS } from "../../test/support/stream-fixture.ts";
 import { settled } from "../../test/support/world.ts";
 import type { DeliverCommand, DeliverFacts, PullCommand, ShardRef, SourceApi } from "../rpc/fan-out.ts";
+import { Foreground, HELD_MS_MAX } from "../rpc/foreground.ts";
 import type { SubscriptionHost } from "./host.ts";
 import { BURST_MAX } from "./pace.ts";
 import { serveShard } from "./shard-courier.ts";
@@ -16,6 +17,14 @@ const APPEND_BYTES = 100;
 const TURN_DELIVERIES_MAX = 512 + 128;
 const CALLS_MAX = 32;
 const SHARDS_PER_SEND_MAX = 100;
+
+const APPEND_MS = 1;
+const DELIVERY_MS = 1;
+/** What it takes the event loop to look at everything. */
+const LOOP_TURN_MS = 0.05;
+const PUBLISHING_MS = 1_000;
+/** Appends until it is known that they come again and again. */
+const WARM_UP_APPENDS = 3;
 
 const NEVER = new Promise<never>(() => undefined);
 
@@ -75,8 +84,8 @@ function sourceOf(tail: () => number): SourceApi {
   };
 }
 
-async function followAll(subscription: Subscription): Promise<void> {
-  for (let index = 0; index < FOLLOWERS; index += 1) {
+async function followAll(subscription: Subscription, followers = FOLLOWERS): Promise<void> {
+  for (let index = 0; index < followers; index += 1) {
     const link = { session: `p/s${index}`, sessionIncarnation: 1, sessionContentType: "text/plain", link: 2 } as const;
     await subscription.link({ ...link, format: "raw", from: { kind: "now" }, untilMs: Infinity });
   }
@@ -106,6 +115,7 @@ it(`one publish reaches ${FOLLOWERS} sessions in turns of bounded work, also whe
       pause: async () => {
         await settled();
         sessions.sincePause = 0;
+        return false;
       },
       sync: async () => undefined,
       purge: () => base.purge(),
@@ -162,7 +172,7 @@ it(`through the queue it reaches ${FOLLOWERS} sessions in shards of bounded work
       return sourceOf(() => tail);
     },
     now: () => base.nowMs,
-    pause: () => Promise.resolve(),
+    pause: () => Promise.resolve(false),
   };
   const subscription = new Subscription(
     {
@@ -212,4 +222,101 @@ it(`through the queue it reaches ${FOLLOWERS} sessions in shards of bounded work
   expect([...sessions.taken.values()].every((bytes) => bytes === APPEND_BYTES)).toBe(true);
   expect(sessions.underWayMost).toBeLessThanOrEqual(CALLS_MAX);
   expect((base.database.rowsWritten - rowsBefore) / shards).toBeLessThan(1.1);
+});
+
+/** One thread does everything, as on one machine: it looks at its socket only when nothing else is left to do. */
+class OneThread {
+  nowMs = START_MS;
+  /** What has begun, and is done before the thread looks at its socket again. */
+  workMs = 0;
+  readonly foreground = new Foreground({ now: () => Math.floor(this.nowMs), wait: (ms) => this.#wait(ms) });
+  /** Of each append, from when it came until it was answered. */
+  readonly latencies: number[] = [];
+  readonly #next: (cameAtMs: number, answeredAtMs: number) => number;
+  #comesAtMs: number;
+
+  /** @param next when the publisher sends its next append. */
+  constructor(next: (cameAtMs: number, answeredAtMs: number) => number) {
+    this.#next = next;
+    this.#comesAtMs = next(START_MS, START_MS);
+  }
+
+  async #wait(ms: number): Promise<void> {
+    await settled();
+    const untilMs = this.nowMs + Math.max(ms, LOOP_TURN_MS);
+    this.nowMs += this.workMs;
+    this.workMs = 0;
+    while (this.#comesAtMs <= Math.max(untilMs, this.nowMs)) this.#append();
+    this.nowMs = Math.max(untilMs, this.nowMs);
+  }
+
+  #append(): void {
+    const cameAtMs = this.#comesAtMs;
+    this.nowMs = Math.max(this.nowMs, cameAtMs);
+    this.foreground.came();
+    this.nowMs += APPEND_MS;
+    this.foreground.answered();
+    this.latencies.push(this.nowMs - cameAtMs);
+    this.#comesAtMs = this.#next(cameAtMs, this.nowMs);
+  }
+}
+
+/** What a publisher and its followers get of one thread, in so many ms of it. */
+async function publishTo(followers: number, next: ConstructorParameters<typeof OneThread>[0]) {
+  const thread = new OneThread(next);
+  const base = new FakeHost(() => undefined, START_MS, "p/source");
+  const sessions = new Sessions();
+  const host: SubscriptionHost = {
+    name: base.name,
+    database: base.database,
+    segments: undefined,
+    stream: () => sourceOf(() => thread.latencies.length * APPEND_BYTES),
+    session: (name) => ({
+      deliver: (command) => {
+        thread.workMs += DELIVERY_MS;
+        return sessions.deliver(name, command);
+      },
+    }),
+    now: () => Math.floor(thread.nowMs),
+    pause: () => thread.foreground.calm(),
+    sync: async () => undefined,
+    purge: () => base.purge(),
+    setAlarm: (atMs) => base.setAlarm(atMs),
+    report: (_, error) => {
+      throw error;
+    },
+  };
+  const subscription = new Subscription(host, { shardedAbove: Infinity, shardSessions: SHARD_SESSIONS });
+  await followAll(subscription, followers);
+  while (thread.nowMs < START_MS + PUBLISHING_MS) await subscription.alarm();
+  const sorted = thread.latencies.slice(WARM_UP_APPENDS).toSorted((a, b) => a - b);
+  const quantile = (part: number): number => sorted[Math.floor(sorted.length * part)] ?? Infinity;
+  return {
+    p50: quantile(0.5),
+    p99: quantile(0.99),
+    max: sorted.at(-1) ?? Infinity,
+    perSecond: (1_000 * sessions.calls) / (thread.nowMs - START_MS),
+  };
+}
+
+/** Sends about so often, and not in step with anything. */
+function every(ms: number): ConstructorParameters<typeof OneThread>[0] {
+  let count = 0;
+  return (cameAtMs) => cameAtMs + ms * (0.5 + ((count++ * GOLDEN_RATIO) % 1));
+}
+
+const GOLDEN_RATIO = 0.618_033_988_75;
+
+it.each([
+  { publisher: "sends the next append when it has its answer", nextOf: () => (_: number, at: number) => at + 0.3 },
+  { publisher: "sends fifty appends a second", nextOf: () => every(20) },
+  { publisher: "sends two hundred appends a second", nextOf: () => every(5) },
+])("a publisher that $publisher feels no more of 1,000 followers than of one", async ({ nextOf }) => {
+  const one = await publishTo(1, nextOf());
+  const many = await publishTo(1_000, nextOf());
+  expect(many.p50 / one.p50).toBeLessThanOrEqual(1.15);
+  expect(many.p99 / one.p99).toBeLessThanOrEqual(2);
+  // It never waits for more than one of them.
+  expect(many.max).toBeLessThanOrEqual(APPEND_MS + DELIVERY_MS + LOOP_TURN_MS + 0.001);
+  expect(many.perSecond).toBeGreaterThan(1_000 / (HELD_MS_MAX + 2 * (APPEND_MS + DELIVERY_MS)));
 });

@@ -1,9 +1,10 @@
 /** The Worker's end of the queue of shards. */
 
 import type { SessionApi, ShardApi, ShardRef, SourceApi } from "../rpc/fan-out.ts";
+import { FOREGROUND } from "../rpc/foreground.ts";
 import { r2SegmentStore } from "../storage/segment-store.ts";
 import { serveShard, type ShardHost } from "./shard-courier.ts";
-import { pause, sessionOf, sourceOf, subscriptionOf } from "./stubs.ts";
+import { sessionOf, sourceOf, subscriptionOf } from "./stubs.ts";
 
 /** A shard that could not be served comes again after this long. */
 const RETRY_SECONDS = 2;
@@ -24,7 +25,7 @@ export async function serveShards(batch: MessageBatch, env: ShardEnv): Promise<v
     stream: (name) => sourceOf(() => env.STREAMS.getByName(name)),
     session: (name) => sessionOf(() => env.STREAMS.getByName(name)),
     now: () => Date.now(),
-    pause,
+    pause: () => FOREGROUND.calm(),
   };
   for (const message of batch.messages) {
     try {

@@ -7,8 +7,6 @@ import { within } from "../storage/within.ts";
 
 /** A session that has not answered by then is tried again later, so that it does not hold up the others. */
 const DELIVER_MS_MAX = 15_000;
-/** Any wait for the clock lets the event loop look at its sockets. */
-const PAUSE_MS = 1;
 
 /** Each try gets a new stub: one that failed is of no more use. */
 export function sourceOf(stubOf: () => SourceApi): SourceApi {
@@ -31,9 +29,4 @@ export function subscriptionOf(stubOf: () => ShardApi): ShardApi {
     },
     shardServed: (ref, failures) => stubOf().shardServed(ref, failures),
   };
-}
-
-/** Resolves a moment later, when others have had their turn. */
-export function pause(): Promise<void> {
-  return scheduler.wait(PAUSE_MS);
 }

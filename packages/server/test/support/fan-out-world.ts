@@ -78,7 +78,7 @@ export class FanOutWorld extends World<Core, Key> {
       stream,
       session: stream,
       now: () => this.nowMs,
-      pause: () => Promise.resolve(),
+      pause: () => Promise.resolve(false),
     };
     await serveShard(host, ref).catch((error: unknown) => {
       ignoreLost(error);
@@ -95,7 +95,7 @@ export class FanOutWorld extends World<Core, Key> {
         stream: (to) => wire(`stream:${to}`),
         session: (to) => wire(`stream:${to}`),
         shards: this.#shards && { send: (refs) => this.#enqueue(refs) },
-        pause: () => Promise.resolve(),
+        pause: () => Promise.resolve(false),
       };
       return new Subscription(host, this.#shards ?? NO_SHARDS);
     }

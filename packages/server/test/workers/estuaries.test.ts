@@ -2,6 +2,8 @@
 import { abortAllDurableObjects } from "cloudflare:test";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 
+import { FOREGROUND } from "../../src/rpc/foreground.ts";
+import { SubscriptionDO } from "../../src/worker.ts";
 import { problemCode } from "./edge.ts";
 import { newProject, newService, newToken, withToken, type TestProject } from "./projects.ts";
 
@@ -56,6 +58,23 @@ function expectMessages(session: string, messages: readonly unknown[]): Promise<
 }
 
 describe("a session", () => {
+  it("is not thought of before the publishers have had their turn", async () => {
+    const [source, session] = [await newSource(), newName("session")];
+    expect((await subscribe(source, { estuaryId: session })).status).toBe(200);
+    const turn = Promise.withResolvers<boolean>();
+    const [came, answered] = [vi.spyOn(FOREGROUND, "came"), vi.spyOn(FOREGROUND, "answered")];
+    const calm = vi.spyOn(FOREGROUND, "calm").mockImplementation(() => turn.promise);
+    const notify = vi.spyOn(SubscriptionDO.prototype, "notify");
+    await publish(source, "one");
+    await publish(source, "two");
+    expect([came, answered].map(({ mock }) => mock.calls.length)).toEqual([2, 2]);
+    expect(notify).not.toHaveBeenCalled();
+    turn.resolve(false);
+    await expectMessages(session, ["one", "two"]);
+    expect(notify).toHaveBeenCalledTimes(1);
+    for (const spy of [came, answered, calm, notify]) spy.mockRestore();
+  });
+
   it("gets what is published, also when every object dies in between", async () => {
     const [source, session] = [await newSource(), newName("session")];
     expect((await subscribe(source, { estuaryId: session })).status).toBe(200);

@@ -10,6 +10,7 @@ import {
   type Result,
 } from "@durable-streams-cloudflare/protocol";
 
+import { FOREGROUND } from "../../rpc/foreground.ts";
 import type { AppendCommand, ForkCommand } from "../../stream/commands.ts";
 import { refuseUnauthenticated } from "../authorize.ts";
 import { appendResponse, parseAppend, withProducerHeaders } from "../codec/append.ts";
@@ -99,6 +100,7 @@ async function forkSource(exchange: Exchange, asked: ForkRequest): Promise<Resul
 }
 
 async function append(exchange: Exchange): Promise<Handled> {
+  FOREGROUND.came();
   const { request, config, stream, appends, keepAlive } = exchange;
   const parsed = await parseAppend(request, config);
   const hasLimit = (exchange.granted.limits?.storedBytes ?? null) !== null;
@@ -107,6 +109,7 @@ async function append(exchange: Exchange): Promise<Handled> {
   const tooMuch = limited === undefined ? undefined : await limited;
   if (tooMuch !== undefined) return tooMuch;
   const facts = await appendWhenDue(command, () => appends.append(stream, command, keepAlive));
+  FOREGROUND.answered();
   if (facts.ok) return { ok: true, response: appendResponse(facts) };
   return { ok: false, problem: withProducerHeaders(facts.problem, command.producer) };
 }

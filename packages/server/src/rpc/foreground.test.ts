@@ -1,0 +1,88 @@
+import { expect, it } from "vitest";
+
+import { Foreground, HELD_MS_MAX } from "./foreground.ts";
+
+const START_MS = 1_800_000_000_000;
+
+/** A thread whose clock moves only while somebody waits; appends may come and be answered meanwhile. */
+class FakeThread {
+  nowMs = START_MS;
+  /** Before a wait ends. */
+  onWait: () => void = () => undefined;
+  readonly foreground = new Foreground({
+    now: () => this.nowMs,
+    wait: async (ms) => {
+      this.nowMs += ms;
+      this.onWait();
+    },
+  });
+
+  /** Appends that come so long after each other, and are answered at once. */
+  append(...pausesMs: readonly number[]): void {
+    for (const pauseMs of pausesMs) {
+      this.nowMs += pauseMs;
+      this.foreground.came();
+      this.foreground.answered();
+    }
+  }
+
+  async calm() {
+    const fromMs = this.nowMs;
+    const isSpare = await this.foreground.calm();
+    return { afterMs: this.nowMs - fromMs, isSpare };
+  }
+}
+
+it("nothing waits for appends where there are none", async () => {
+  expect(await new FakeThread().calm()).toEqual({ afterMs: 0, isSpare: false });
+});
+
+it("what is answered has a moment in which its client can send the next append", async () => {
+  const thread = new FakeThread();
+  thread.append(5_000);
+  expect(await thread.calm()).toEqual({ afterMs: 3, isSpare: false });
+});
+
+it("appends that come without end hold other work up for a bounded time, and then little of it may begin", async () => {
+  const thread = new FakeThread();
+  thread.onWait = () => thread.append(0);
+  expect(await thread.calm()).toEqual({ afterMs: HELD_MS_MAX, isSpare: true });
+});
+
+it("an append that never ends, because its client is gone, holds nothing up", async () => {
+  const thread = new FakeThread();
+  thread.nowMs += 5_000;
+  thread.foreground.came();
+  thread.nowMs += 1_000;
+  expect(await thread.calm()).toEqual({ afterMs: 0, isSpare: false });
+});
+
+it("while appends come again and again the thread rests longer than the work took", async () => {
+  const thread = new FakeThread();
+  thread.append(100, 20);
+  thread.nowMs += 10;
+  thread.onWait = () => {
+    thread.onWait = () => undefined;
+    thread.nowMs += 4;
+  };
+  expect(await thread.calm()).toEqual({ afterMs: 9, isSpare: true });
+});
+
+it("rests until the appends stay away for eight times as long as usual, and not for those that are rare", async () => {
+  const thread = new FakeThread();
+  thread.append(100, 20);
+  thread.nowMs += 150;
+  expect((await thread.calm()).isSpare).toBe(true);
+  thread.nowMs += 10;
+  expect((await thread.calm()).isSpare).toBe(false);
+  thread.append(1_000, 300);
+  thread.nowMs += 10;
+  expect((await thread.calm()).isSpare).toBe(false);
+});
+
+it("goes on when the clock is put back", async () => {
+  const thread = new FakeThread();
+  thread.append(5_000);
+  thread.nowMs -= 1_000;
+  expect((await thread.calm()).afterMs).toBe(0);
+});

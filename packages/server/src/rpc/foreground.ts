@@ -1,0 +1,90 @@
+/**
+ * Appends first. On one machine the edge and all objects share a thread, so what an object does for nobody in particular
+ * (bringing followers what was published) makes the next append wait. So such work begins only when no append has just come
+ * or been answered, and while appends come again and again the thread rests between two pieces of it.
+ *
+ * A hint, no lock: where objects are elsewhere than the edge there is nothing to see here, and nothing waits. It keeps
+ * instants and counts nothing, because what a request has begun may never end when its client goes away.
+ */
+
+/** After an append has come, or was answered: long enough for its client to send the next one. */
+const QUIET_MS = 3;
+/** Nothing waits longer for its turn, however many appends come. */
+export const HELD_MS_MAX = 10;
+/** Appends come again and again as long as the next one comes after so many times what lay between the last two … */
+const STEADY_FACTOR = 8;
+/** … and that was no more than this. */
+const STEADY_MS_MAX = 250;
+
+interface ForegroundPorts {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Resolves so much later, and not before the event loop has looked at its sockets. */
+  wait(ms: number): Promise<void>;
+}
+
+export class Foreground {
+  readonly #ports: ForegroundPorts;
+  #seenAtMs = 0;
+  #cameAtMs = 0;
+  /** Between the last two that came. */
+  #intervalMs = Infinity;
+
+  constructor(ports: ForegroundPorts) {
+    this.#ports = ports;
+  }
+
+  /** An append has come. */
+  came(): void {
+    const now = this.#ports.now();
+    this.#intervalMs = now - this.#cameAtMs;
+    this.#cameAtMs = now;
+    this.#seenAtMs = now;
+  }
+
+  /** One was answered. */
+  answered(): void {
+    this.#seenAtMs = this.#ports.now();
+  }
+
+  /**
+   * Resolves when work that nobody waits for may begin: a moment later at the earliest.
+   * @returns whether it is to be as little as possible, because the next append is near.
+   */
+  async calm(): Promise<boolean> {
+    const fromMs = this.#ports.now();
+    await this.#ports.wait(0);
+    const tookMs = this.#ports.now() - fromMs;
+    // Longer than the work took: most appends find the thread idle.
+    if (this.#isNear()) await this.#ports.wait(Math.min(tookMs + 1, HELD_MS_MAX));
+    while (this.#isBusy() && isWithin(HELD_MS_MAX, fromMs, this.#ports.now())) await this.#ports.wait(1);
+    return this.#isNear();
+  }
+
+  /** The next append is here already, or likely to come soon. */
+  #isNear(): boolean {
+    return this.#isBusy() || this.#isSteady();
+  }
+
+  #isBusy(): boolean {
+    return isWithin(QUIET_MS, this.#seenAtMs, this.#ports.now());
+  }
+
+  /** Appends come again and again. */
+  #isSteady(): boolean {
+    return (
+      this.#intervalMs < STEADY_MS_MAX && isWithin(STEADY_FACTOR * this.#intervalMs, this.#cameAtMs, this.#ports.now())
+    );
+  }
+}
+
+/** Also false when the clock was put back. */
+function isWithin(ms: number, fromMs: number, nowMs: number): boolean {
+  return fromMs <= nowMs && nowMs < fromMs + ms;
+}
+
+/** Of this thread. */
+export const FOREGROUND = new Foreground({
+  now: () => Date.now(),
+  wait: (ms) => new Promise((resolve) => void setTimeout(resolve, ms)),
+});
