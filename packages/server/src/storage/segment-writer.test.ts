@@ -9,12 +9,19 @@ async function* piecesOf(sizes: readonly number[]): AsyncGenerator<Uint8Array<Ar
   for (const size of sizes) yield Uint8Array.from({ length: size }, () => (next += 1));
 }
 
-/** All that comes out, and how many bytes between one break and the next. */
-async function take(sizes: readonly number[], tablesWaiting: number): Promise<{ bytes: Buffer; turns: number[] }> {
+/** All that comes out, and how many bytes between one break and the next. In each break so many bytes are appended. */
+async function take(
+  sizes: readonly number[],
+  { waiting = 0, appended = 1 } = {},
+): Promise<{ bytes: Buffer; turns: number[] }> {
   const turns = [0];
-  const nextTurn = async (): Promise<void> => void turns.push(0);
+  let bytesWaiting = waiting;
+  const nextTurn = async (): Promise<void> => {
+    turns.push(0);
+    bytesWaiting += appended;
+  };
   const parts: Uint8Array[] = [];
-  for await (const part of withBreaks(piecesOf(sizes), () => tablesWaiting, nextTurn)) {
+  for await (const part of withBreaks(piecesOf(sizes), () => bytesWaiting, nextTurn)) {
     parts.push(part);
     turns.push((turns.pop() ?? 0) + part.length);
   }
@@ -22,25 +29,27 @@ async function take(sizes: readonly number[], tablesWaiting: number): Promise<{ 
 }
 
 it("gives the same bytes, with breaks less than 64 KiB apart", async () => {
-  const { bytes, turns } = await take([40, 150 * KIB, 70 * KIB, 56], 0);
+  const { bytes, turns } = await take([40, 150 * KIB, 70 * KIB, 56]);
   const whole = Buffer.from(Uint8Array.from({ length: 220 * KIB + 96 }, (_, index) => index + 1));
   expect(bytes.equals(whole)).toBe(true);
   expect(Math.max(...turns)).toBeLessThan(64 * KIB);
 });
 
 it.each([
-  { tablesWaiting: 0, largest: 32 * KIB },
-  { tablesWaiting: 1, largest: 64 * KIB },
-  { tablesWaiting: 3, largest: 256 * KIB },
-  { tablesWaiting: 5, largest: KIB * KIB },
-  { tablesWaiting: 100, largest: KIB * KIB },
-])(
-  "hands over $largest bytes between two breaks while $tablesWaiting tables wait",
-  async ({ tablesWaiting, largest }) => {
-    const { turns } = await take(
-      Array.from({ length: 9 }, () => 256 * KIB),
-      tablesWaiting,
-    );
-    expect(Math.max(...turns)).toBe(largest);
-  },
-);
+  { waiting: 0, largest: 32 },
+  { waiting: 4, largest: 64 },
+  { waiting: 12, largest: 256 },
+  { waiting: 20, largest: 1_024 },
+  { waiting: 10_000, largest: 1_024 },
+])("hands over $largest KiB between two breaks while $waiting MiB wait", async ({ waiting, largest }) => {
+  const blocks = Array.from({ length: 9 }, () => 256 * KIB);
+  const { turns } = await take(blocks, { waiting: waiting * KIB * KIB });
+  expect(Math.max(...turns)).toBe(largest * KIB);
+});
+
+it("hands over more, up to a limit, as long as nobody appends", async () => {
+  const blocks = Array.from({ length: 12 }, () => 256 * KIB);
+  const { turns } = await take(blocks, { appended: 0 });
+  const times = (count: number, kib: number): number[] => Array.from({ length: count }, () => kib * KIB);
+  expect(turns.slice(0, 28)).toEqual([...times(8, 32), ...times(8, 64), ...times(8, 128), ...times(4, 256)]);
+});

@@ -17,9 +17,14 @@ type Bytes = Uint8Array<ArrayBuffer>;
 /** Rows looked at between two breaks: appends go on meanwhile. */
 const ROWS_PER_TURN = 256;
 
-/** Bytes handed over between two breaks, as long as no more than one table waits to become a segment. */
+/** Bytes handed over between two breaks: at first, and at the most. */
 const BYTES_PER_TURN = 32 * 1024;
 const BYTES_PER_TURN_MAX = 1024 * 1024;
+/** With each so many bytes more that wait, twice as much is handed over, so that appends never stay faster than this. */
+const BYTES_WAITING_PER_DOUBLING = 4 * 1024 * 1024;
+/** Twice as much as well after so many breaks in a row in which nobody appended, and again, so many times at the most. */
+const QUIET_BREAKS_PER_DOUBLING = 8;
+const QUIET_DOUBLINGS_MAX = 3;
 
 interface BlockPlan {
   readonly position: number;
@@ -79,25 +84,35 @@ export async function* encodeSegment(
 /**
  * The same bytes in small pieces, with breaks between them. Without a break, whatever takes the pieces keeps the runtime so
  * busy that it looks at no request until all of them are gone.
- * @param tablesWaiting how many tables have become full meanwhile, asked again and again. With each, twice as much is handed
- * over between two breaks, so that appends never stay faster than this.
+ * @param bytesWaiting how many bytes have been appended behind these, asked again and again.
  */
 export async function* withBreaks(
   pieces: AsyncIterable<Bytes>,
-  tablesWaiting: () => number,
+  bytesWaiting: () => number,
   nextTurn: NextTurn,
 ): AsyncGenerator<Bytes, void, undefined> {
   let sinceBreak = 0;
+  let waiting = bytesWaiting();
+  let quietBreaks = 0;
   for await (const piece of pieces) {
     for (let at = 0; at < piece.length; at += BYTES_PER_TURN) {
       const part = piece.subarray(at, at + BYTES_PER_TURN);
       yield part;
       sinceBreak += part.length;
-      if (sinceBreak < Math.min(BYTES_PER_TURN_MAX, BYTES_PER_TURN * 2 ** tablesWaiting())) continue;
+      if (sinceBreak < bytesPerTurn(waiting, quietBreaks)) continue;
       sinceBreak = 0;
       await nextTurn();
+      const before = waiting;
+      waiting = bytesWaiting();
+      quietBreaks = waiting === before ? quietBreaks + 1 : 0;
     }
   }
+}
+
+function bytesPerTurn(bytesWaiting: number, quietBreaks: number): number {
+  const forQuiet = Math.min(QUIET_DOUBLINGS_MAX, Math.floor(quietBreaks / QUIET_BREAKS_PER_DOUBLING));
+  const forHaste = Math.floor(bytesWaiting / BYTES_WAITING_PER_DOUBLING);
+  return Math.min(BYTES_PER_TURN_MAX, BYTES_PER_TURN * 2 ** (forQuiet + forHaste));
 }
 
 function addRow(blocks: BlockPlan[], row: LogRowNotes, continued: boolean): void {

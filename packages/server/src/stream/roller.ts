@@ -108,8 +108,8 @@ export class Roller {
     const timeout = new AbortController();
     // Not `AbortSignal.timeout`: a timer that nobody clears would keep the object in memory.
     const timer = setTimeout(() => timeout.abort(new StoreSilent(PUT_MS_MAX)), PUT_MS_MAX);
-    const tablesWaiting = (): number => Math.floor((state.tail - table.last) / this.#limits.segmentBytes);
-    const pieces = withBreaks(encodeSegment(state.log, table, plan), tablesWaiting, () => this.#host.nextTurn());
+    const bytesWaiting = (): number => state.tail - table.last;
+    const pieces = withBreaks(encodeSegment(state.log, table, plan), bytesWaiting, () => this.#host.nextTurn());
     const isNew = await segments.put(key, size, pieces, timeout.signal).finally(() => clearTimeout(timer));
     if (!isNew) await verify(segments, state, table, plan, key);
   }
