@@ -65,7 +65,7 @@ const METHOD = [
   "All targets of a section run at once on this machine and are measured in turns, by the same load tool in a process of",
   "its own over kept-alive HTTP connections: a warm-up first, then the measurement, and that several times. Each connection",
   "waits for an answer before it sends again, so latencies are those of the server, not of a queue before it; only live",
-  "delivery is measured with a writer that keeps to its pace. Figures are medians of the rounds; the spread is the lowest",
+  "delivery, and publishing where it says so, is measured with a writer that keeps to its pace. Figures are medians of the rounds; the spread is the lowest",
   "and the highest round. A request that fails ends the scenario.",
 ].join("\n");
 

@@ -7,8 +7,10 @@ export interface LoadJob {
   readonly headers: Readonly<Record<string, string>>;
   /** Sent with every request. */
   readonly body: string;
-  /** Each has one request under way at any time (a closed loop). */
+  /** Each has one request under way at most. */
   readonly connections: number;
+  /** The pace of each connection (an open loop); otherwise it sends again as soon as it has its answer (a closed loop). */
+  readonly perSecond?: number;
   /** Answers in this time are not counted. */
   readonly warmUpMs: number;
   /** How long is measured; every connection measures at least one request. */

@@ -1,4 +1,6 @@
 /** The load process: carries out one job after the other, apart from everything that could slow it down. */
+import { setTimeout as delay } from "node:timers/promises";
+
 import { median, percentile } from "../statistics.ts";
 import { Connection, formatRequest } from "./connection.ts";
 import type { LoadJob, LoadResult } from "./job.ts";
@@ -28,7 +30,7 @@ async function run(job: LoadJob): Promise<LoadResult> {
         measured += 1;
         lastAt = endedAt;
       }
-      startedAt = endedAt;
+      startedAt = await nextStart(job, startedAt, endedAt);
     }
   };
   try {
@@ -39,4 +41,14 @@ async function run(job: LoadJob): Promise<LoadResult> {
   const seconds = (lastAt - from) / 1000;
   const latencyMs = { p50: median(latencies), p99: percentile(latencies, 0.99) };
   return { requests: latencies.length, bodyBytes, seconds, latencyMs };
+}
+
+/** When the next request begins: the moment when it was due, if the answer of the one before it came too late for that. */
+async function nextStart({ perSecond }: LoadJob, startedAt: number, endedAt: number): Promise<number> {
+  if (perSecond === undefined) return endedAt;
+  const dueAt = startedAt + 1_000 / perSecond;
+  if (endedAt >= dueAt) return dueAt;
+  await delay(dueAt - endedAt);
+  // The timer's lateness is not the server's.
+  return performance.now();
 }
