@@ -1,5 +1,15 @@
 /** The published packages, tried as a new user would: from their archives, in an empty folder. */
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -21,6 +31,8 @@ import { ENTER, openTerminal, WIZARD_QUESTIONS } from "../src/terminal.ts";
 const NAMES = ["cli", "local", "protocol", "server"];
 /** All packages are for import alone; what finds nothing in them by require, or by the rules before `exports`, may not. */
 const FOREIGN_RESOLUTIONS = new Set(["node10", "node16-cjs"]);
+
+const BINDINGS = ["STREAMS", "PROJECTS", "SUBSCRIPTIONS", "ESTUARIES", "REGISTRY", "SEGMENTS"];
 
 const KILL_BEFORE_DONE = fileURLToPath(import.meta.resolve("@durable-streams-cloudflare/cli/testing/kill-before-done"));
 
@@ -128,7 +140,7 @@ it("the template of the Deploy button bundles as it is", () => {
   const project = join(folder, "template");
   cpSync(join(TEMPLATES, "cloudflare"), project, { recursive: true });
   const said = runProgram(project, toolPath("wrangler"), ["deploy", "--dry-run", "--outdir", "dist"]);
-  for (const binding of ["STREAMS", "PROJECTS", "SUBSCRIPTIONS", "ESTUARIES", "REGISTRY", "SEGMENTS", "RATE_LIMITER"]) {
+  for (const binding of [...BINDINGS, "RATE_LIMITER"]) {
     expect(said).toContain(`env.${binding}`);
   }
 });
@@ -173,7 +185,7 @@ it("the unit for systemd is where docs/serve.md copies it from", () => {
   expect(readFileSync(join(local, "durable-streams.service"), "utf8")).toContain("ExecStart=");
 });
 
-describe("setup, from the archive, in an empty folder", () => {
+describe("setup, doctor and destroy, from the archive, in an empty folder", () => {
   /** Of its steps, those that ask Cloudflare, the new server or npm's registry to do something: for what. */
   const asks: Readonly<Record<string, string>> = {
     install: "@durable-streams-cloudflare/server",
@@ -185,6 +197,7 @@ describe("setup, from the archive, in an empty folder", () => {
     project: "/v1/projects",
   };
   const home = join(workDir, "empty");
+  const made = join(home, "durable-streams");
   let newcomer: Newcomer;
   let printed = "";
 
@@ -196,23 +209,23 @@ describe("setup, from the archive, in an empty folder", () => {
   afterAll(() => newcomer.leave());
 
   /** @param killBeforeDone the step after which it is killed, before it has written down that this is done. */
-  function start(flags: readonly string[], killBeforeDone?: string): CliProcess {
+  function start(argv: readonly string[], killBeforeDone?: string): CliProcess {
     const { CLOUDFLARE_API_TOKEN } = newcomer.account.env;
     const preload = killBeforeDone === undefined ? [] : ["--import", KILL_BEFORE_DONE];
     const main = join(folder, "node_modules/@durable-streams-cloudflare/cli/dist/main.js");
     const around = { ...newcomer.env, CLOUDFLARE_API_TOKEN, KILL_BEFORE_DONE: killBeforeDone };
-    return startCli(["setup", "--json", ...flags], around, [...preload, main], home);
+    return startCli([...argv, "--json"], around, [...preload, main], home);
   }
 
   const startSetup = (killBeforeDone?: string): CliProcess =>
-    start(["--yes", "--url", newcomer.account.cloudflare.deployedUrl], killBeforeDone);
+    start(["setup", "--yes", "--url", newcomer.account.cloudflare.deployedUrl], killBeforeDone);
 
   it("shows its plan", async () => {
-    const { exitCode, stdout } = await start(["--dry-run"]).ended;
+    const { exitCode, stdout } = await start(["setup", "--dry-run"]).ended;
     expect(exitCode).toBe(0);
     const { plan, ...others } = JSON.parse(stdout) as { plan: { step: string }[]; folder: string; answers: object };
     expect(others).toEqual({
-      folder: join(home, "durable-streams"),
+      folder: made,
       answers: expect.objectContaining({ name: "durable-streams" }),
     });
     expect(plan.map(({ step }) => step)).toEqual(SETUP_STEPS);
@@ -241,9 +254,57 @@ describe("setup, from the archive, in an empty folder", () => {
     const { workers, buckets, namespaces, queues, projects } = newcomer.account.cloudflare;
     expect([workers.size, buckets.size, namespaces.size, queues.size, projects.size]).toEqual([1, 1, 1, 1, 1]);
     const worker = workers.get("durable-streams");
+    const [, metadata = "{}"] = /name="metadata"\r\n\r\n(.*)\r\n/.exec(worker?.upload ?? "") ?? [];
+    const { bindings } = JSON.parse(metadata) as { bindings: { name: string }[] };
+    expect(bindings.map(({ name }) => name)).toEqual(expect.arrayContaining(BINDINGS));
     expect(worker?.upload).toContain("class StreamDO");
     expect(lastShown("ADMIN_SECRET")).toBe(worker?.secrets.get("ADMIN_SECRET"));
     expect(lastShown("SECRET")).toBe(projects.get("demo")?.at(-1));
+  });
+
+  async function doctor(): Promise<Record<string, { status: string; detail: string }>> {
+    const { stdout } = await start(["doctor", made]).ended;
+    const { checks } = JSON.parse(stdout) as { checks: { check: string; status: string; detail: string }[] };
+    return Object.fromEntries(checks.map(({ check, status, detail }) => [check, { status, detail }]));
+  }
+
+  it("doctor finds the folder and the account healthy", async () => {
+    const found = await doctor();
+    const all = ["node", "wrangler", "login", "bindings", "migrations", "deployed", "applied", "secrets", "server"];
+    for (const check of all) {
+      expect([check, found[check]]).toEqual([check, { status: "ok", detail: expect.any(String) }]);
+    }
+  });
+
+  it("doctor finds a class that is not exported and that no migration makes, an old deployment, a lost secret", async () => {
+    const { workers } = newcomer.account.cloudflare;
+    const config = join(made, "workers/streams/wrangler.toml");
+    const text = readFileSync(config, "utf8");
+    writeFileSync(config, `${text}\n[[durable_objects.bindings]]\nname = "MINE"\nclass_name = "MineDO"\n`);
+    const { upload = "" } = workers.get("durable-streams") ?? {};
+    workers.set("durable-streams", { upload, migrationTag: "v1", secrets: new Map() });
+    const found = await doctor();
+    expect(found["bindings"]).toEqual({ status: "fail", detail: expect.stringContaining("MineDO") });
+    expect(found["migrations"]).toEqual({ status: "fail", detail: expect.stringContaining("MineDO") });
+    expect(found["applied"]).toEqual({ status: "fail", detail: expect.stringContaining("v1") });
+    expect(found["secrets"]).toMatchObject({ status: "fail" });
+    writeFileSync(config, text);
+  });
+
+  it("destroy says what would go, asks, and removes what setup has made, and nothing else", async () => {
+    const { workers, buckets, namespaces, queues } = newcomer.account.cloudflare;
+    buckets.set("of-somebody-else", {});
+    const { plan } = JSON.parse((await start(["destroy", made, "--dry-run"]).ended).stdout) as {
+      plan: { remove: string }[];
+    };
+    expect(plan.map(({ remove }) => remove)).toEqual(["worker", "queue", "namespace", "bucket", "profile"]);
+    expect((await start(["destroy", made]).ended).exitCode).toBe(2);
+    expect(workers.size).toBe(1);
+    expect((await start(["destroy", made, "--yes"]).ended).exitCode).toBe(0);
+    expect([workers.size, queues.size, namespaces.size, [...buckets.keys()]]).toEqual([0, 0, 0, ["of-somebody-else"]]);
+    expect(existsSync(join(made, ".durable-streams.json"))).toBe(false);
+    const profiles = join(newcomer.account.home, ".config/durable-streams/profiles.json");
+    expect(readFileSync(profiles, "utf8").trim()).toBe("{}");
   });
 
   function lastShown(name: string): string | undefined {

@@ -1,13 +1,13 @@
 /**
- * An `npx` that installs nothing, and the wrangler that it "installs": it uploads what it is asked to deploy. With
- * `FAKE_NODE_MODULES` that folder is what gets installed; `FAKE_LOGIN` is the token that a login brings; without it, nobody ever comes to log in.
+ * An `npx` that installs nothing, and the wrangler that it "installs": it uploads what it is asked to deploy. `FAKE_LOGIN` is
+ * the token that a login brings; without it, nobody ever comes to log in.
  */
 
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const NPX = `
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 const [, what, ...args] = process.argv.slice(2);
 const api = process.env.CLOUDFLARE_API_BASE_URL;
 const loginFile = process.env.HOME + "/fake-login";
@@ -16,13 +16,8 @@ const headers = { Authorization: "Bearer " + (process.env.CLOUDFLARE_API_TOKEN ?
 if (what.startsWith("pnpm@") && args[0] === "install") {
   const response = await fetch(api + "/install", { method: "POST", headers });
   if (!response.ok) throw new Error("install: " + response.status);
-  if (process.env.FAKE_NODE_MODULES) {
-    rmSync("workers/streams/node_modules", { force: true });
-    symlinkSync(process.env.FAKE_NODE_MODULES, "workers/streams/node_modules");
-  } else {
-    mkdirSync("workers/streams/node_modules/wrangler/bin", { recursive: true });
-    writeFileSync("workers/streams/node_modules/wrangler/bin/wrangler.js", WRANGLER);
-  }
+  mkdirSync("workers/streams/node_modules/wrangler/bin", { recursive: true });
+  writeFileSync("workers/streams/node_modules/wrangler/bin/wrangler.js", WRANGLER);
 } else if (what.startsWith("wrangler@")) {
   if (args[0] === "login" && process.env.FAKE_LOGIN === undefined) setInterval(() => console.log("Waiting for a browser"), 50);
   else if (args[0] === "login") writeFileSync(loginFile, process.env.FAKE_LOGIN);
