@@ -161,4 +161,4 @@ it("kill -9 loses, doubles and reorders nothing that was acknowledged, and tears
   const repeated = Object.keys(WRITERS).flatMap((stream) => promises.producersOf(stream).flatMap((it) => it.repeated));
   expect(new Set(repeated)).toEqual(new Set([204]));
   expect(promises.closing.some(({ wasClosed }) => wasClosed)).toBe(true);
-});
+}, 300_000);

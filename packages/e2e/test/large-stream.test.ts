@@ -21,7 +21,7 @@ const DISK_BYTES = 3 * STREAM_BYTES;
  * much. This is for the garbage collector's moods: two fifths of what is appended in between, a fifth of what is read.
  */
 const GROWTH_MB_MAX = 100;
-const LIMIT_MS = 120_000;
+const LIMIT_MS = 300_000;
 
 let dataDir: string;
 let server: ServerProcess;
