@@ -32,6 +32,9 @@ const NAMES = ["cli", "local", "protocol", "server"];
 /** All packages are for import alone; what finds nothing in them by require, or by the rules before `exports`, may not. */
 const FOREIGN_RESOLUTIONS = new Set(["node10", "node16-cjs"]);
 
+/** For what takes half a minute where a machine is busy. */
+const LONG_MS = 180_000;
+
 const BINDINGS = ["STREAMS", "PROJECTS", "SUBSCRIPTIONS", "ESTUARIES", "REGISTRY", "SEGMENTS"];
 
 const KILL_BEFORE_DONE = fileURLToPath(import.meta.resolve("@durable-streams-cloudflare/cli/testing/kill-before-done"));
@@ -333,27 +336,31 @@ describe("the README's commands to deploy, from the archives", () => {
     newcomer.leave();
   });
 
-  it("log in, and set the server up", async () => {
-    const { account, env, loginPort } = newcomer;
-    const { cloudflare } = account;
-    const port = await reservePort("127.0.0.1", 0);
-    cloudflare.onChange = ({ path, body }) => void startDeployed(path, body, port);
-    const code = readmeBlock("npx wrangler login")
-      .replace("wrangler login", `wrangler login --callback-port ${loginPort}`)
-      .replace("cli setup", `cli setup --url http://localhost:${port}`);
-    writeFileSync(join(folder, "block.sh"), code);
-    const terminal = openTerminal("bash -e block.sh", folder, env);
-    onTestFinished(() => terminal.close());
-    // Whoever answers nothing gets what is suggested.
-    for (const question of WIZARD_QUESTIONS) {
-      await terminal.see(question);
-      terminal.type(ENTER);
-    }
-    expect(await terminal.exitCode).toBe(0);
-    expect(terminal.screen()).toContain("Successfully logged in.");
-    expect([...cloudflare.workers.keys()]).toEqual(["durable-streams"]);
-    [, secret = ""] = /DURABLE_STREAMS_SECRET=(\S+)/.exec(terminal.screen()) ?? [];
-  });
+  it(
+    "log in, and set the server up",
+    async () => {
+      const { account, env, loginPort } = newcomer;
+      const { cloudflare } = account;
+      const port = await reservePort("127.0.0.1", 0);
+      cloudflare.onChange = ({ path, body }) => void startDeployed(path, body, port);
+      const code = readmeBlock("npx wrangler login")
+        .replace("wrangler login", `wrangler login --callback-port ${loginPort}`)
+        .replace("cli setup", `cli setup --url http://localhost:${port}`);
+      writeFileSync(join(folder, "block.sh"), code);
+      const terminal = openTerminal("bash -e block.sh", folder, env);
+      onTestFinished(() => terminal.close());
+      // Whoever answers nothing gets what is suggested.
+      for (const question of WIZARD_QUESTIONS) {
+        await terminal.see(question);
+        terminal.type(ENTER);
+      }
+      expect(await terminal.exitCode).toBe(0);
+      expect(terminal.screen()).toContain("Successfully logged in.");
+      expect([...cloudflare.workers.keys()]).toEqual(["durable-streams"]);
+      [, secret = ""] = /DURABLE_STREAMS_SECRET=(\S+)/.exec(terminal.screen()) ?? [];
+    },
+    LONG_MS,
+  );
 
   /** What is "deployed" answers once its secret is set. */
   async function startDeployed(path: string, body: string, port: number): Promise<void> {
