@@ -73,6 +73,19 @@ describe.each(Object.entries(DISRUPTIONS))("while readers wait, the object is %s
   });
 });
 
+it("a thousand SSE readers wait while the object is not in memory, and each gets all that is written between", async () => {
+  const edge = await newStream();
+  const readers = await Promise.all(Array.from({ length: 1_000 }, () => sse(edge)));
+  for (const [round, text] of ["one", "two"].entries()) {
+    await evict(edge);
+    await append(edge, text);
+    const taken = await Promise.all(readers.map((reader) => reader.take(round === 0 ? 3 : 2)));
+    expect(new Set(taken.map((events) => events.slice(-2).join()))).toEqual(
+      new Set([`data:${text},control@${3 + 3 * round} up-to-date`]),
+    );
+  }
+});
+
 describe("the position of a socket", () => {
   it("a reader that stands elsewhere is told that it is behind, and gets no frame", async () => {
     const edge = await newStream({ body: "0123456789" });
