@@ -17,8 +17,11 @@ const WINDOW_MS_MIN = 300;
 const HANGING_FACTOR = 4;
 const HANGING_MS = 60_000;
 
-/** @throws Error when it takes much longer than it may. */
-export async function runScenario(scenario: Scenario, args: Arguments): Promise<readonly Section[]> {
+/**
+ * @param share of its budget that there is time for, at most 1.
+ * @throws Error when it takes much longer than it may.
+ */
+export async function runScenario(scenario: Scenario, args: Arguments, share: number): Promise<readonly Section[]> {
   const directory = mkdtempSync(join(tmpdir(), "bench-"));
   const driver = startLoadDriver();
   const started: Target[] = [];
@@ -38,7 +41,7 @@ export async function runScenario(scenario: Scenario, args: Arguments): Promise<
     });
     if (args.url !== undefined && scenario.isForAnyServer === true) targets.push(elsewhere(args.url, args.headers));
     const { rounds, followers, isQuick } = args;
-    const times = timesOf(scenario, args, targets.length);
+    const times = timesOf(scenario, args, share, targets.length);
     const context = { driver, targets, rounds, followers, isQuick, ...times };
     return await Promise.race([scenario.run(context), hanging(scenario, args)]);
   } finally {
@@ -62,10 +65,13 @@ function elsewhere(url: string, headers: Arguments["headers"]): RunningTarget {
 
 type Times = { readonly warmUpMs: number; readonly measureMs: number };
 
-function timesOf({ budget }: Scenario, args: Arguments, targets: number): Times {
+function timesOf({ budget }: Scenario, args: Arguments, share: number, targets: number): Times {
   if (args.seconds !== undefined) return { warmUpMs: WARM_UP_MS, measureMs: args.seconds * 1_000 };
   const windows = args.rounds * budget.measurements * Math.max(1, targets);
-  const windowMs = Math.max(WINDOW_MS_MIN, (1_000 * (secondsOf(budget, args) - preparationOf(budget, args))) / windows);
+  const windowMs = Math.max(
+    WINDOW_MS_MIN,
+    (1_000 * (share * secondsOf(budget, args) - preparationOf(budget, args))) / windows,
+  );
   return { warmUpMs: windowMs * WARM_UP_PART, measureMs: windowMs * (1 - WARM_UP_PART) };
 }
 

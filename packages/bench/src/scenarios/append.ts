@@ -36,7 +36,7 @@ export const APPEND: Scenario = {
   summary: "appends of one message by 64 writers on one stream and on 64, and by one",
   targets: [NPM_START, BARE_WORKERD, REFERENCE_ON_DISK, REFERENCE_IN_MEMORY, LEAST_PROGRAM, NO_OP_SERVER],
   isForAnyServer: true,
-  budget: { full: 90, quick: 11, preparation: 6, measurements: VARIANTS.length },
+  budget: { full: 88, quick: 11, preparation: 12, quickPreparation: 6, measurements: VARIANTS.length },
   run: async (context) => {
     const sections: Section[] = [];
     for (const variant of VARIANTS) sections.push(await measureWriters(context, variant));

@@ -22,7 +22,7 @@ interface Reader {
 
 export const AUTH: Scenario = {
   summary: "what a token costs a read",
-  budget: { full: 30, preparation: 5, measurements: 4 * PART },
+  budget: { full: 25, preparation: 5, measurements: 4 * PART },
   targets: [NPM_START, NPM_START_WITH_TOKENS],
   run: async (context) => {
     const readers = await prepare(context);

@@ -14,7 +14,7 @@ export const BATCH: Scenario = {
   summary: `appends of ${BATCHES.join(", ")} messages by ${WRITERS} writers`,
   targets: [NPM_START, REFERENCE_ON_DISK, REFERENCE_IN_MEMORY],
   isForAnyServer: true,
-  budget: { full: 35, quick: 6, preparation: 3, measurements: BATCHES.length },
+  budget: { full: 30, quick: 6, preparation: 3, measurements: BATCHES.length },
   run: async (context) => {
     const sections: Section[] = [];
     for (const messages of BATCHES) sections.push(await measureBatches(context, messages));

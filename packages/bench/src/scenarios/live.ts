@@ -25,7 +25,7 @@ export const LIVE: Scenario = {
   summary: "delivery to 1, 100 and 1,000 readers over SSE and long-poll",
   targets: [NPM_START, REFERENCE_IN_MEMORY],
   isForAnyServer: true,
-  budget: { full: 100, quick: 10, preparation: 5, measurements: 2 * LEVELS.length },
+  budget: { full: 100, quick: 10, preparation: 32, quickPreparation: 5, measurements: 2 * LEVELS.length },
   run: async (context) => {
     const live = startLiveDriver();
     const levels = LEVELS.filter(({ readers }) => !context.isQuick || readers <= QUICK_READERS_MAX);
