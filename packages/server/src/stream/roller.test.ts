@@ -1,12 +1,13 @@
 import { utf8 } from "@durable-streams-cloudflare/testkit";
 import { FakeSegmentStore, type StoreFault } from "@durable-streams-cloudflare/testkit/node-host";
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { readerOf, readText } from "../../test/support/cold-reader.ts";
 import { appendOf, createOf, newHost, START_MS, streamOn, type Host } from "../../test/support/stream-fixture.ts";
-import { StreamWorld } from "../../test/support/stream-world.ts";
-import { ignoreLost, settled } from "../../test/support/world.ts";
+import { settled } from "../../test/support/world.ts";
 import { segmentKey } from "../storage/segment-rows.ts";
+import { StoreSilent } from "../storage/within.ts";
+import { PUT_MS_MAX } from "./roller.ts";
 import type { Stream } from "./stream.ts";
 
 const LIMITS = { segmentBytes: 20, segmentBytesMin: 5, segmentAgeSeconds: 100 };
@@ -228,6 +229,57 @@ describe.each<StoreFault>(["refused", "lost"])("when an upload is %s", (fault) =
   });
 });
 
+describe("a store that is silent", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  });
+
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  async function ringInVain(stream: Stream): Promise<void> {
+    const ringing = ring(stream);
+    while (store.heldCount === 0) await settled();
+    await vi.advanceTimersByTimeAsync(PUT_MS_MAX);
+    await ringing;
+    expect(host.reports.at(-1)?.error).toBeInstanceOf(StoreSilent);
+  }
+
+  it.each<{ operation: "put" | "get"; earlier: StoreFault[] }>([
+    { operation: "put", earlier: [] },
+    // What an earlier try has written is looked at.
+    { operation: "get", earlier: ["lost"] },
+  ])("when asked to $operation is asked again later, and the bytes stay where they are", async (silence) => {
+    const stream = await created();
+    await stream.append(appendOf("x".repeat(20)));
+    for (const fault of silence.earlier) {
+      store.failNext("put", fault);
+      await ring(stream);
+    }
+    store.failNext(silence.operation, "held");
+    await ringInVain(stream);
+    expect(tables()).toContain("log");
+    expect(await contentOf(stream)).toBe("x".repeat(20));
+    await ring(stream);
+    expect(tables()).not.toContain("log");
+    expect(await contentOf(stream)).toBe("x".repeat(20));
+  });
+
+  it.each(["list", "delete"] as const)("when asked to %s after a removal is asked again later", async (operation) => {
+    const stream = await created();
+    await stream.append(appendOf("x".repeat(20)));
+    await ring(stream);
+    await stream.remove();
+    store.failNext(operation, "held");
+    await ringInVain(stream);
+    expect(store.objects.size).toBe(1);
+    while (host.alarmAtMs !== undefined) await ring(stream);
+    expect(store.objects.size).toBe(0);
+    expect(tables()).toEqual([]);
+  });
+});
+
 it("an object that is not the segment is never taken for it: the bytes stay in the log", async () => {
   const stream = await created();
   await stream.append(appendOf("x".repeat(20)));
@@ -317,83 +369,4 @@ it("an expired stream gives up its objects, also when a new one is made in its p
   await ring(stream);
   expect(store.objects.size).toBe(0);
   expect(await contentOf(stream)).toBe("new");
-});
-
-describe("a crash, a lost message or a second alarm at any step", () => {
-  /** Runs one roll; after so many steps something happens. Returns whether there were that many steps. */
-  async function rollUntil(
-    world: StreamWorld,
-    steps: number,
-    disaster: (world: StreamWorld) => Promise<void>,
-  ): Promise<boolean> {
-    let isOver = false;
-    // Hashing takes its own time.
-    const nextStep = async (): Promise<void> => {
-      while (world.heldCount === 0 && !isOver) await settled();
-    };
-    world.isHeld = true;
-    void world
-      .ring("p/s")
-      .catch(ignoreLost)
-      .finally(() => (isOver = true));
-    await nextStep();
-    for (let step = 0; step < steps && !isOver; step += 1) {
-      await world.release(0, "arrives");
-      await nextStep();
-    }
-    const isReached = !isOver;
-    if (isReached) await disaster(world);
-    await world.releaseAll();
-    await world.alarmsRest();
-    return isReached;
-  }
-
-  const DISASTERS: Record<string, (world: StreamWorld) => Promise<void>> = {
-    crash: async (world) => world.crash("p/s"),
-    loss: async (world) => world.release(0, "lost"),
-    // The runtime rings only one at a time, but gives up one that takes too long.
-    "a second alarm": async (world) => {
-      world.nowMs += 60_000;
-      const { heldCount } = world;
-      let isOver = false;
-      const second = world
-        .stream("p/s")
-        .alarm()
-        .finally(() => (isOver = true));
-      while (!isOver) {
-        await settled();
-        if (world.heldCount > heldCount) await world.release(heldCount, "arrives");
-      }
-      await second;
-    },
-    "removal and a new stream": async (world) => {
-      const removing = world.stream("p/s").remove();
-      await world.releaseAll();
-      expect(await removing).toMatchObject({ ok: true });
-      await world.stream("p/s").create(createOf({ bytes: utf8("new") }));
-    },
-  };
-
-  it.each(Object.keys(DISASTERS))("(%s) loses no byte, and leaves no object", async (name) => {
-    const disaster = DISASTERS[name] as (world: StreamWorld) => Promise<void>;
-    let reached = 0;
-    for (let steps = 0; ; steps += 1) {
-      const segments = new FakeSegmentStore();
-      const world = new StreamWorld({ segments, ...LIMITS });
-      await world.stream("p/s").create(createOf());
-      await world.stream("p/s").append(appendOf("x".repeat(20)));
-      const isReached = await rollUntil(world, steps, disaster);
-      await world.ringAll(world.nowMs + 1_000_000);
-      const { text } = await readText(readerOf("p/s", (of) => world.stream(of), segments));
-      expect(["x".repeat(20), "new", "stream-not-found"]).toContain(text);
-      expect(segments.objects.size).toBe(text.startsWith("x") ? 1 : 0);
-      await world.stream("p/s").remove();
-      await world.ringAll();
-      expect([...segments.objects.keys()]).toEqual([]);
-      expect(world.leftovers("p/s")).toEqual([]);
-      if (!isReached) break;
-      reached += 1;
-    }
-    expect(reached).toBeGreaterThanOrEqual(2);
-  });
 });

@@ -10,7 +10,7 @@ import { SegmentError, segmentSize } from "../storage/segment-format.ts";
 import { insertSegment, segmentKey } from "../storage/segment-rows.ts";
 import type { SegmentStore } from "../storage/segment-store.ts";
 import { encodeSegment, planSegment, withBreaks, type SegmentPlan } from "../storage/segment-writer.ts";
-import { StoreSilent } from "../storage/within.ts";
+import { within } from "../storage/within.ts";
 import type { StreamHost } from "./host.ts";
 import { sealLog, type StreamState } from "./state.ts";
 
@@ -105,13 +105,16 @@ export class Roller {
   async #upload(segments: SegmentStore, state: StreamState, table: FrozenTable, plan: SegmentPlan): Promise<void> {
     const key = segmentKey(this.#host.name, plan.range);
     const size = segmentSize(plan.blocks);
-    const timeout = new AbortController();
-    // Not `AbortSignal.timeout`: a timer that nobody clears would keep the object in memory.
-    const timer = setTimeout(() => timeout.abort(new StoreSilent(PUT_MS_MAX)), PUT_MS_MAX);
     const bytesWaiting = (): number => state.tail - table.last;
     const pieces = withBreaks(encodeSegment(state.log, table, plan), bytesWaiting, () => this.#host.nextTurn());
-    const isNew = await segments.put(key, size, pieces, timeout.signal).finally(() => clearTimeout(timer));
-    if (!isNew) await verify(segments, state, table, plan, key);
+    const givenUp = new AbortController();
+    try {
+      const isNew = await within(PUT_MS_MAX, segments.put(key, size, pieces, givenUp.signal));
+      if (!isNew) await within(PUT_MS_MAX, verify(segments, state, table, plan, key));
+    } catch (error) {
+      givenUp.abort(error);
+      throw error;
+    }
   }
 }
 
