@@ -1,4 +1,7 @@
-/** One live reader, over SSE or long-poll, that tells of each message when it comes. */
+/**
+ * One live reader, over SSE or long-poll, that tells of each message when it comes. Servers end event streams after a while,
+ * and some close the connection then: it goes on from where it was, as clients do.
+ */
 import type { Socket } from "node:net";
 
 import { formatRequest, openSocket } from "./connection.ts";
@@ -10,6 +13,7 @@ const OVERLAP = 256;
 const MESSAGE = /"dueUs":(\d+)[,}]/g;
 const STATUS = /^HTTP\/1\.1 (\d+)/;
 const NEXT_OFFSET = /^stream-next-offset: *(\S+)\r$/gim;
+const NEXT_EVENT_OFFSET = /"streamNextOffset":"([^"]+)"/g;
 const CURSOR = /^stream-cursor: *(\S+)\r$/gim;
 
 interface Events {
@@ -21,14 +25,15 @@ interface Events {
 }
 
 export class LiveReader {
-  readonly #socket: Socket;
+  #socket: Socket;
   readonly #job: LiveJob;
   readonly #events: Events;
-  readonly #parser = new ResponseParser();
+  #parser = new ResponseParser();
   #offset: string;
   #cursor: string | undefined;
   #text = "";
   #isBegun = false;
+  #isClosed = false;
 
   static async open(job: LiveJob, events: Events): Promise<LiveReader> {
     return new LiveReader(await openSocket(job.url), job, events);
@@ -36,14 +41,29 @@ export class LiveReader {
 
   private constructor(socket: Socket, job: LiveJob, events: Events) {
     [this.#socket, this.#job, this.#events, this.#offset] = [socket, job, events, job.offset];
-    socket.on("data", (bytes: Buffer) => this.#take(bytes));
-    socket.on("error", (error) => events.failed(error));
-    socket.on("close", () => events.failed(new Error("The server closed a live reader's connection.")));
-    this.#ask();
+    this.#use(socket);
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#socket.removeAllListeners("close").destroy();
+  }
+
+  #use(socket: Socket): void {
+    this.#socket = socket;
+    this.#parser = new ResponseParser();
+    this.#text = "";
+    socket.on("data", (bytes: Buffer) => this.#take(bytes));
+    socket.on("error", (error) => this.#events.failed(error));
+    socket.on("close", () => void this.#reopen().catch(this.#events.failed));
+    this.#ask();
+  }
+
+  async #reopen(): Promise<void> {
+    if (!this.#isBegun) throw new Error("The server closed a live reader's connection.");
+    const socket = await openSocket(this.#job.url);
+    if (this.#isClosed) socket.destroy();
+    else this.#use(socket);
   }
 
   #ask(): void {
@@ -62,13 +82,14 @@ export class LiveReader {
       this.#events.message(Number(match[1]));
       taken = Math.max(taken, match.index + match[0].length);
     }
-    if (this.#job.mode === "sse") this.#begin(text);
+    if (this.#job.mode === "sse") this.#readEvents(text);
     else this.#readHeaders(text);
     this.#text = text.slice(taken);
-    if (this.#job.mode === "long-poll" && this.#isAnswered(bytes)) this.#ask();
+    if (this.#isAnswered(bytes)) this.#ask();
   }
 
-  #begin(text: string): void {
+  #readEvents(text: string): void {
+    for (const [, offset] of text.matchAll(NEXT_EVENT_OFFSET)) this.#offset = offset ?? this.#offset;
     if (this.#isBegun) return;
     const status = STATUS.exec(text)?.[1] ?? "200";
     if (status !== "200") this.#events.failed(new Error(`SSE was answered ${status}.`));
@@ -84,7 +105,7 @@ export class LiveReader {
   #isAnswered(bytes: Buffer): boolean {
     const answer = this.#parser.take(bytes);
     if (answer !== undefined && answer.status > 299) {
-      this.#events.failed(new Error(`A long-poll was answered ${answer.status}.`));
+      this.#events.failed(new Error(`A live reader was answered ${answer.status}.`));
     }
     return answer !== undefined;
   }
