@@ -167,6 +167,7 @@ it(`through the queue it reaches ${FOLLOWERS} sessions in shards of bounded work
   const sends: number[] = [];
   let tail = 0;
   let pulls = 0;
+  let asked = 0;
   const ports = {
     segments: undefined,
     stream: () => {
@@ -213,14 +214,21 @@ it(`through the queue it reaches ${FOLLOWERS} sessions in shards of bounded work
   const host = {
     ...ports,
     subscription: () => ({
-      shard: async (ref: ShardRef) => subscription.shard(ref),
-      shardServed: async (...served: Parameters<Subscription["shardServed"]>) => subscription.shardServed(...served),
+      shard: async (ref: ShardRef) => {
+        asked += 1;
+        return subscription.shard(ref);
+      },
+      shardServed: async (...served: Parameters<Subscription["shardServed"]>) => {
+        asked += 1;
+        subscription.shardServed(...served);
+      },
     }),
     session: (name: string) => ({ deliver: (command: DeliverCommand) => sessions.deliver(name, command) }),
   };
   for (const ref of queue) {
-    const [calls, pullsBefore] = [sessions.calls, pulls];
+    const [calls, pullsBefore, askedBefore] = [sessions.calls, pulls, asked];
     await serveShard(host, ref);
+    expect(asked - askedBefore).toBe(2);
     expect(sessions.calls - calls).toBeLessThanOrEqual(SESSIONS_PER_SHARD);
     expect(pulls - pullsBefore).toBe(1);
   }
