@@ -25,37 +25,52 @@ async function bursts(latenessMs: readonly number[]): Promise<number[]> {
 
 it("lets more and more begin while pauses end in time, up to a bound", async () => {
   const found = await bursts(Array.from({ length: 100 }, () => 1));
-  expect(found.slice(0, 5)).toEqual([1, 2, 3, 4, 5]);
+  expect(found.slice(0, 6)).toEqual([0, 1, 2, 3, 4, 5]);
   expect(Math.max(...found)).toBe(BURST_MAX);
 });
 
 it("lets half as many begin after each pause that ends late, down to one", async () => {
-  const inTime = Array.from({ length: BURST_MAX - 1 }, () => 1);
+  const inTime = Array.from({ length: BURST_MAX }, () => 1);
   const late = Array.from({ length: 6 }, () => 20);
   expect((await bursts([...inTime, ...late])).slice(-6)).toEqual([16, 8, 4, 2, 1, 1]);
+});
+
+it("lets one begin where as little as possible is to", () => {
+  const [bursts, round] = [new Bursts(), {}];
+  expect([10, 11, 12].map((fromMs) => bursts.grant(round, fromMs, fromMs + 1))).toEqual([1, 2, 3]);
+  expect(bursts.grant(round, 13, 14, true)).toBe(1);
 });
 
 it("makes all who come at once wait for the same pauses", async () => {
   let pauses = 0;
   const pace = new Pace({ now: () => 0, pause: async () => (pauses += 1) < 0 }, new Bursts());
   await Promise.all(Array.from({ length: 10 }, () => pace.pass()));
-  expect(pauses).toBe(3);
+  expect(pauses).toBe(4);
 });
 
-it("is shared by all rounds of a thread: two that pause at the same time refill once", async () => {
+it("is shared by all rounds of a thread: two that pause at the same time get one burst, and then take turns", () => {
+  const [bursts, one, other] = [new Bursts(), {}, {}];
+  const granted: string[] = [];
+  bursts.enter(one, 10);
+  bursts.enter(other, 11);
+  for (let fromMs = 10; fromMs < 26; fromMs += 2) {
+    if (bursts.grant(one, fromMs, fromMs + 2) > 0) granted.push("one");
+    if (bursts.grant(other, fromMs + 1, fromMs + 3) > 0) granted.push("other");
+  }
+  expect(granted.slice(0, 4)).toEqual(["one", "other", "one", "other"]);
+});
+
+it("waits for nobody whose object is gone", () => {
   const bursts = new Bursts();
-  expect([bursts.take(), bursts.take()]).toEqual([true, false]);
-  bursts.refill(10, 11);
-  bursts.refill(10, 11);
-  expect([bursts.take(), bursts.take(), bursts.take()]).toEqual([true, true, false]);
-  bursts.refill(11, 12);
-  expect(bursts.take()).toBe(true);
+  const round = {};
+  bursts.enter({}, 0);
+  bursts.enter(round, 1);
+  expect(bursts.grant(round, 1, 2)).toBe(0);
+  expect(bursts.grant(round, 299, 300)).toBe(1);
 });
 
 it("goes on when the clock is put back", () => {
-  const bursts = new Bursts();
-  bursts.refill(100, 101);
-  while (bursts.take());
-  bursts.refill(5, 6);
-  expect(bursts.take()).toBe(true);
+  const [bursts, round] = [new Bursts(), {}];
+  expect(bursts.grant(round, 100, 101)).toBe(1);
+  expect(bursts.grant(round, 5, 6)).toBe(2);
 });

@@ -1,33 +1,51 @@
-/** Deliveries that may begin between two pauses: at first, and at the most. */
+/** Deliveries that may begin together: at least, and at the most. */
 const BURST_MIN = 1;
 export const BURST_MAX = 16;
 /** A pause that takes so long shows that this machine had its hands full with what had begun. */
 const LATE_MS = 2;
 
-/** How many deliveries may begin now, of all rounds that share a thread. Holds no promises: those belong to one object. */
-export class Bursts {
-  #size = BURST_MIN;
-  #left = BURST_MIN;
-  #refilledAtMs = 0;
+/** Who waits for a burst and has not been seen for so long is gone, with its object. */
+const GONE_MS = 200;
 
-  take(): boolean {
-    if (this.#left <= 0) return false;
-    this.#left -= 1;
-    return true;
+/**
+ * Gives out bursts of deliveries, one after the other, to all rounds that share a thread: who waits longest is the next. Holds
+ * no promises: those belong to one object.
+ */
+export class Bursts {
+  #size = 0;
+  #grantedAtMs = 0;
+  /** When each of them was last seen; who waits longest comes first. */
+  readonly #waiting = new Map<object, number>();
+
+  /** Somebody pauses, to get a burst behind that. */
+  enter(who: object, nowMs: number): void {
+    this.#waiting.set(who, nowMs);
   }
 
   /**
-   * Somebody has paused. The first of those who paused at the same time refills.
+   * Somebody has paused.
    * @param isSpare as little as possible is to begin.
+   * @returns how many deliveries it may begin; 0: another pause first.
    */
-  refill(pausedFromMs: number, nowMs: number, isSpare = false): void {
-    const isRefilled = pausedFromMs < this.#refilledAtMs && this.#refilledAtMs <= nowMs;
-    if (isRefilled) return;
+  grant(who: object, pausedFromMs: number, nowMs: number, isSpare = false): number {
+    this.#waiting.set(who, nowMs);
+    if (this.#next(nowMs) !== who) return 0;
+    // Others have begun something meanwhile.
+    if (pausedFromMs < this.#grantedAtMs && this.#grantedAtMs <= nowMs) return 0;
     const isLate = nowMs - pausedFromMs > LATE_MS;
     if (isSpare) this.#size = BURST_MIN;
     else this.#size = isLate ? Math.max(BURST_MIN, Math.floor(this.#size / 2)) : Math.min(BURST_MAX, this.#size + 1);
-    this.#left = this.#size;
-    this.#refilledAtMs = nowMs;
+    this.#grantedAtMs = nowMs;
+    this.#waiting.delete(who);
+    return this.#size;
+  }
+
+  #next(nowMs: number): object | undefined {
+    for (const [who, seenAtMs] of this.#waiting) {
+      if (Math.abs(nowMs - seenAtMs) <= GONE_MS) return who;
+      this.#waiting.delete(who);
+    }
+    return undefined;
   }
 }
 
@@ -50,6 +68,7 @@ export class Pace {
   readonly #ports: PacePorts;
   readonly #bursts: Bursts;
   #pausing: Promise<void> | undefined;
+  #left = 0;
 
   constructor(ports: PacePorts, bursts: Bursts = SHARED) {
     this.#ports = ports;
@@ -58,13 +77,15 @@ export class Pace {
 
   /** Resolves when one more may begin. */
   async pass(): Promise<void> {
-    while (!this.#bursts.take()) await (this.#pausing ??= this.#pause());
+    while (this.#left <= 0) await (this.#pausing ??= this.#pause());
+    this.#left -= 1;
   }
 
   async #pause(): Promise<void> {
     const fromMs = this.#ports.now();
+    this.#bursts.enter(this, fromMs);
     const isSpare = await this.#ports.pause();
     this.#pausing = undefined;
-    this.#bursts.refill(fromMs, this.#ports.now(), isSpare);
+    this.#left = this.#bursts.grant(this, fromMs, this.#ports.now(), isSpare);
   }
 }

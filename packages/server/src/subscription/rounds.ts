@@ -28,13 +28,11 @@ export class Rounds {
   readonly #host: SubscriptionHost;
   readonly #source: SourceState;
   readonly #shards: Shards;
-  readonly #pace: Pace;
 
   constructor(host: SubscriptionHost, source: SourceState, shards: Shards) {
     this.#host = host;
     this.#source = source;
     this.#shards = shards;
-    this.#pace = new Pace(host);
   }
 
   /** @returns whether there is more to do at once. */
@@ -119,6 +117,7 @@ export class Rounds {
   #routeOf(pages: Pages, left: number, target: Route["target"]): Route {
     const { incarnation, contentType, closedAt, endedIncarnation } = this.#source.row;
     const shared = (session: string): number => this.#source.sharedPosition(session);
-    return { pages, pace: this.#pace, incarnation, contentType, shared, target, endedIncarnation, closedAt, left };
+    const pace = new Pace(this.#host);
+    return { pages, pace, incarnation, contentType, shared, target, endedIncarnation, closedAt, left };
   }
 }
