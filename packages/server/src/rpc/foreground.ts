@@ -19,7 +19,7 @@ const STEADY_MS_MAX = 250;
 interface ForegroundPorts {
   /** Milliseconds since 1970. */
   now(): number;
-  /** Resolves so much later, and not before the event loop has looked at its sockets. */
+  /** Resolves so much later. */
   wait(ms: number): Promise<void>;
 }
 
@@ -48,14 +48,15 @@ export class Foreground {
   }
 
   /**
-   * Resolves when work that nobody waits for may begin: a moment later at the earliest.
+   * Resolves when work that nobody waits for may begin.
+   * @param leastMs so much later at the earliest: not at once, so that the event loop looks at its sockets before.
    * @returns whether it is to be as little as possible, because the next append is near.
    */
-  async calm(): Promise<boolean> {
+  async calm(leastMs = 1): Promise<boolean> {
     const fromMs = this.#ports.now();
-    await this.#ports.wait(0);
-    const tookMs = this.#ports.now() - fromMs;
-    // Longer than the work took: most appends find the thread idle.
+    await this.#ports.wait(leastMs);
+    const tookMs = this.#ports.now() - fromMs - leastMs + 1;
+    // Longer than the work before it took: most appends find the thread idle.
     if (this.#isNear()) await this.#ports.wait(Math.min(tookMs + 1, HELD_MS_MAX));
     while (this.#isBusy() && isWithin(HELD_MS_MAX, fromMs, this.#ports.now())) await this.#ports.wait(1);
     return this.#isNear();

@@ -21,8 +21,8 @@ export interface SubscriptionHost {
   readonly shards?: { send(refs: readonly ShardRef[]): Promise<void> } | undefined;
   /** Milliseconds since 1970. */
   now(): number;
-  /** Resolves a moment later, when others have had their turn; whether as little as possible is to begin then. */
-  pause(): Promise<boolean>;
+  /** Resolves so much later, when others have had their turn; whether as little as possible is to begin then. */
+  pause(ms?: number): Promise<boolean>;
   /** Resolves when everything written so far is durable. */
   sync(): Promise<void>;
   /** Deletes all that is stored, alarm included. */

@@ -49,7 +49,7 @@ export class SubscriptionDO extends DurableObject<SubscriptionEnv> implements Su
       session: (name) => sessionOf(() => env.STREAMS.getByName(name)),
       shards: env.FANOUT && queueOf(env.FANOUT),
       now: () => Date.now(),
-      pause: () => FOREGROUND.calm(),
+      pause: (ms) => FOREGROUND.calm(ms),
       sync: () => storage.sync(),
       purge: () => storage.deleteAll(),
       setAlarm: (atMs) => void storage.setAlarm(atMs),

@@ -1,9 +1,11 @@
 /** Deliveries that may begin together: at least, and at the most. */
 const BURST_MIN = 1;
 export const BURST_MAX = 16;
-/** A pause that takes so long shows that this machine had its hands full with what had begun. */
-const LATE_MS = 2;
+/** A pause that ends later than this after its time shows that this machine had its hands full with what had begun. */
+const LATE_MS = 4;
 
+/** A pause; one that is not the next takes longer. */
+const PAUSE_MS_MAX = 20;
 /** Who waits for a burst and has not been seen for so long is gone, with its object. */
 const GONE_MS = 200;
 
@@ -17,22 +19,27 @@ export class Bursts {
   /** When each of them was last seen; who waits longest comes first. */
   readonly #waiting = new Map<object, number>();
 
-  /** Somebody pauses, to get a burst behind that. */
-  enter(who: object, nowMs: number): void {
+  /**
+   * Somebody pauses, to get a burst behind that.
+   * @returns how long, in ms: the longer the more of them come before it, which else would keep the thread from resting.
+   */
+  enter(who: object, nowMs: number): number {
     this.#waiting.set(who, nowMs);
+    return Math.min([...this.#waiting.keys()].indexOf(who) + 1, PAUSE_MS_MAX);
   }
 
   /**
    * Somebody has paused.
+   * @param dueAtMs when the pause was to end.
    * @param isSpare as little as possible is to begin.
    * @returns how many deliveries it may begin; 0: another pause first.
    */
-  grant(who: object, pausedFromMs: number, nowMs: number, isSpare = false): number {
+  grant(who: object, dueAtMs: number, nowMs: number, isSpare = false): number {
     this.#waiting.set(who, nowMs);
     if (this.#next(nowMs) !== who) return 0;
     // Others have begun something meanwhile.
-    if (pausedFromMs < this.#grantedAtMs && this.#grantedAtMs <= nowMs) return 0;
-    const isLate = nowMs - pausedFromMs > LATE_MS;
+    if (dueAtMs <= this.#grantedAtMs && this.#grantedAtMs <= nowMs) return 0;
+    const isLate = nowMs - dueAtMs > LATE_MS;
     if (isSpare) this.#size = BURST_MIN;
     else this.#size = isLate ? Math.max(BURST_MIN, Math.floor(this.#size / 2)) : Math.min(BURST_MAX, this.#size + 1);
     this.#grantedAtMs = nowMs;
@@ -54,8 +61,8 @@ const SHARED = new Bursts();
 interface PacePorts {
   /** Milliseconds since 1970. */
   now(): number;
-  /** Resolves a moment later, when others have had their turn; whether as little as possible is to begin then. */
-  pause(): Promise<boolean>;
+  /** Resolves so much later, when others have had their turn; whether as little as possible is to begin then. */
+  pause(ms?: number): Promise<boolean>;
 }
 
 /**
@@ -83,9 +90,9 @@ export class Pace {
 
   async #pause(): Promise<void> {
     const fromMs = this.#ports.now();
-    this.#bursts.enter(this, fromMs);
-    const isSpare = await this.#ports.pause();
+    const pauseMs = this.#bursts.enter(this, fromMs);
+    const isSpare = await this.#ports.pause(pauseMs);
     this.#pausing = undefined;
-    this.#left = this.#bursts.grant(this, fromMs, this.#ports.now(), isSpare);
+    this.#left = this.#bursts.grant(this, fromMs + pauseMs, this.#ports.now(), isSpare);
   }
 }

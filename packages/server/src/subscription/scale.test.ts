@@ -292,7 +292,7 @@ async function publishTo(followers: number, next: ConstructorParameters<typeof O
       },
     }),
     now: () => Math.floor(thread.nowMs),
-    pause: () => thread.foreground.calm(),
+    pause: (ms) => thread.foreground.calm(ms),
     sync: async () => undefined,
     purge: () => base.purge(),
     setAlarm: (atMs) => base.setAlarm(atMs),

@@ -19,8 +19,8 @@ export interface ShardHost {
   session(name: string): SessionApi;
   /** Milliseconds since 1970. */
   now(): number;
-  /** Resolves a moment later, when others have had their turn; whether as little as possible is to begin then. */
-  pause(): Promise<boolean>;
+  /** Resolves so much later, when others have had their turn; whether as little as possible is to begin then. */
+  pause(ms?: number): Promise<boolean>;
 }
 
 /** @throws when the page or the links cannot be had now: the queue brings the shard again. */

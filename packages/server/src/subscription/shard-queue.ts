@@ -25,7 +25,7 @@ export async function serveShards(batch: MessageBatch, env: ShardEnv): Promise<v
     stream: (name) => sourceOf(() => env.STREAMS.getByName(name)),
     session: (name) => sessionOf(() => env.STREAMS.getByName(name)),
     now: () => Date.now(),
-    pause: () => FOREGROUND.calm(),
+    pause: (ms) => FOREGROUND.calm(ms),
   };
   for (const message of batch.messages) {
     try {
