@@ -7,7 +7,7 @@ import { segmentPrefix } from "../../src/storage/segment-rows.ts";
 import { append, close, evict, inObject, newEdge, newStream, problemCode, readersOf, type Edge } from "./edge.ts";
 import { EventReader } from "./events.ts";
 import { Family, isBlank } from "./family.ts";
-import { failSqlOnce } from "./rows.ts";
+import { failSql } from "./rows.ts";
 
 const APPEND_BYTES = 700_001;
 /** A little more than `SEGMENT_BYTES`. */
@@ -250,7 +250,7 @@ describe("R2 that does not answer", () => {
 describe("the object in R2", () => {
   it("that an earlier try has written is taken for what it is", async () => {
     const { edge, text } = await fill(await newStream());
-    await failSqlOnce(edge, /^INSERT INTO segments/, new Error("injected"));
+    await failSql(edge, /^INSERT INTO segments/, new Error("injected"));
     await runDurableObjectAlarm(edge.stub());
     expect(await objectsOf(edge)).toHaveLength(1);
     expect(await logTables(edge)).toHaveLength(2);

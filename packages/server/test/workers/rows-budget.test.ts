@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 
 import { append, close, content, evict, inObject, newEdge, newStream, type Edge } from "./edge.ts";
 import { Family, ringAll, statusOf } from "./family.ts";
-import { countRows, failSqlOnce } from "./rows.ts";
+import { countRows, failSql } from "./rows.ts";
 
 /** Once in a stream's life. */
 const ROWS_OF_CREATION_MAX = 20;
@@ -158,10 +158,13 @@ it("an append of 5 MB spans rows of at most 1 MiB, and is one append", async () 
   expect(read.every((byte, index) => byte === bytes[index])).toBe(true);
 });
 
+/** An append whose call broke calls once more, alone. */
+const TRIES = 2;
+
 describe("a batch that SQLite refuses", () => {
   it("leaves no trace, and the next append works", async () => {
     const edge = await newStream({ body: "before;" });
-    await failSqlOnce(edge, /^INSERT INTO log/, new Error("injected"));
+    await failSql(edge, /^INSERT INTO log/, new Error("injected"), TRIES);
     expect((await append(edge, "lost;")).status).toBe(500);
     expect((await append(edge, "after;")).status).toBe(204);
     await evict(edge);
@@ -183,7 +186,7 @@ describe("a batch that SQLite refuses", () => {
   it("does not advance its producer", async () => {
     const edge = await newStream();
     expect((await append(edge, "a", producer(0))).status).toBe(200);
-    await failSqlOnce(edge, /^INSERT INTO log/, new Error("injected"));
+    await failSql(edge, /^INSERT INTO log/, new Error("injected"), TRIES);
     expect((await append(edge, "b", producer(1))).status).toBe(500);
     expect((await append(edge, "c", producer(2))).status).toBe(409);
     expect((await append(edge, "b", producer(1))).status).toBe(200);

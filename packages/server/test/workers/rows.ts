@@ -37,14 +37,14 @@ export async function countRows(edge: Edge): Promise<RowCount> {
   };
 }
 
-/** The next statement that matches throws instead of running. */
-export async function failSqlOnce(edge: Edge, statement: RegExp, error: Error): Promise<void> {
+/** The next statements that match throw instead of running. */
+export async function failSql(edge: Edge, statement: RegExp, error: Error, times = 1): Promise<void> {
   await inObject(edge, (_, { storage }) => {
     const exec = storage.sql.exec.bind(storage.sql);
-    let isPending = true;
+    let left = times;
     interceptSql(storage, (query, ...params) => {
-      if (!isPending || !statement.test(query)) return exec(query, ...params);
-      isPending = false;
+      if (left === 0 || !statement.test(query)) return exec(query, ...params);
+      left -= 1;
       throw error;
     });
   });
