@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
 /**
- * Not minified. Projects and tokens are a quarter of it, half of that jose: see docs/adr/0007-tokens.md. Estuaries, which
- * are two more kinds of object and a queue, are a tenth; subscriptions of the protocol, with their routes and their part of the directory, a
- * seventh.
+ * Minified, as it is deployed. Far below the platform's limit (3 MB compressed on the free plan): a warning that something heavy has
+ * come in, not a wall. Of 90 KB, projects and tokens are a quarter (half of that is jose: docs/adr/0007-tokens.md),
+ * subscriptions with their routes a seventh, and fan-out a tenth.
  */
-const BUDGET_KB = 140;
+const BUDGET_KB = 250;
 const FOLDER = "dist/worker";
 
 const files = readdirSync(FOLDER).filter((name) => /\.(js|mjs|wasm)$/.test(name));
