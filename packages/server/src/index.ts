@@ -1,5 +1,5 @@
 export { ConfigError, parseConfig, SETTINGS, type Config, type SettingName } from "./config.ts";
-export type { Authorize, AuthorizeInput, Granted, Scope } from "./http/authorize.ts";
+export type { Authorize, AuthorizeInput, Granted, Scope, Signer } from "./http/authorize.ts";
 export {
   createDurableStreams,
   type DurableStreams,

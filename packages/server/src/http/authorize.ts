@@ -4,9 +4,9 @@ import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
 import type { Config } from "../config.ts";
 import type { ProjectLimits, StreamDefaults } from "../project/record.ts";
-import type { Scope } from "../project/token.ts";
+import type { Scope, Signer } from "../project/token.ts";
 
-export type { Scope };
+export type { Scope, Signer };
 
 /** What each method needs. A method that is not here is not served. */
 export const SCOPE_OF_METHOD: Readonly<Record<string, Scope>> = {
@@ -43,6 +43,8 @@ export interface Granted {
   readonly defaults?: StreamDefaults;
   /** When the right to read ends, in ms: live reads end then. */
   readonly expiresAtMs?: number;
+  /** Who was let in: by which key, and for which user. Without it nobody knows. */
+  readonly by?: Signer;
 }
 
 /** Decides one request. Return a refusal (`unauthenticated`, `forbidden`, …); throw only on a fault of your own. */

@@ -12,7 +12,7 @@ import { matchesPattern } from "../project/pattern.ts";
 import type { Project } from "../project/project.ts";
 import { isReaderKey } from "../project/reader-key.ts";
 import type { Registry } from "../project/registry.ts";
-import { refuseToken, verifyReadUrlToken, verifyToken, type TokenClaims } from "../project/token.ts";
+import { NOBODY, refuseToken, verifyReadUrlToken, verifyToken, type TokenClaims } from "../project/token.ts";
 import { VerifiedTokens } from "../project/verified-tokens.ts";
 import type { Authorize, AuthorizeInput, Granted } from "./authorize.ts";
 
@@ -33,7 +33,7 @@ export function projectAuthorize(registry: Registry): Authorize {
   const decide = async (input: AuthorizeInput, project: Project): Promise<Granted | Refusal> => {
     if (isOfAllStreams(input.stream)) return authorizeProjectWide(input, project, ports);
     const isPublic = project.record.publicStreams.some((pattern) => matchesPattern(pattern, input.stream));
-    if (isPublic && input.scope === "read") return { ok: true, isPublic };
+    if (isPublic && input.scope === "read") return { ok: true, isPublic, by: NOBODY };
     const bearer = bearerOf(input.request);
     if (bearer !== null) return authorizeToken(input, await headerTokens.verify(bearer, project));
     return isRead(input.request) ? authorizeUrl(input, project, ports) : refuseNobody(input.request);
@@ -102,7 +102,7 @@ function grant({ stream, scope }: AuthorizeInput, claims: TokenClaims): Granted 
       headers: { "WWW-Authenticate": `Bearer error="insufficient_scope", scope="${scope}"` },
     });
   }
-  return { ok: true, isPublic: false, expiresAtMs: claims.expiresAtMs };
+  return { ok: true, isPublic: false, expiresAtMs: claims.expiresAtMs, by: claims.by };
 }
 
 /** Whoever manages may also read and write. */
@@ -125,7 +125,7 @@ async function authorizeKey(input: AuthorizeInput, registry: Registry, key: stri
   try {
     const stored = await registry.readerKey(input.project, input.stream);
     if (stored === undefined || !(await isReaderKey(key, stored.hash))) return refuseToken();
-    return { ok: true, isPublic: true, isRevocable: true, incarnation: stored.incarnation };
+    return { ok: true, isPublic: true, isRevocable: true, incarnation: stored.incarnation, by: NOBODY };
   } catch {
     return refuseRegistry();
   }

@@ -3,7 +3,7 @@
  * verify a token follows from its algorithm, and the two sets never meet: a public key is never an HMAC key.
  */
 
-import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
+import { refuse, utf8Length, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 import { decodeProtectedHeader, errors, jwtVerify, SignJWT, type JWTVerifyOptions, type JWTPayload } from "jose";
 
 import { hasDuplicateKeys } from "./json-keys.ts";
@@ -21,6 +21,22 @@ export interface TokenClaims {
   isFor(stream: string): boolean;
   /** When it is no longer accepted, in ms. */
   readonly expiresAtMs: number;
+  readonly by: Signer;
+}
+
+/** Whom a verified token speaks for. */
+export interface Signer {
+  /** The key that signed: a secret's `kid`, or `issuer:` and the `kid` of the issuer's key. */
+  readonly kid: string | null;
+  /** The claim `user`: who the token was made for. */
+  readonly user: string | null;
+}
+
+export const NOBODY: Signer = { kid: null, user: null };
+
+interface Verified {
+  readonly payload: JWTPayload;
+  readonly kid: string;
 }
 
 const SCOPES: readonly Scope[] = ["read", "write", "manage"];
@@ -31,11 +47,14 @@ const READ_URL_TYPE = "read-url+jwt";
 const TOKEN_BYTES_MAX = 8 * 1024;
 /** How far the clocks of issuer and server may differ, for `exp` and `nbf` alike. */
 const SKEW_SECONDS = 30;
+const USER_BYTES_MAX = 256;
+/** An issuer may name its keys at any length, and what they made is stored with their name. */
+const ISSUER_KID_MAX = 128;
 
 /** Verifies the token of an `Authorization` header. */
 export async function verifyToken(token: string, project: Project): Promise<Result<{ claims: TokenClaims }>> {
   const verified = await verify(token, project, (type) => HEADER_TYPES.has(type));
-  return verified.ok ? claimsOf(verified.payload, project) : verified;
+  return verified.ok ? claimsOf(verified, project) : verified;
 }
 
 /** Verifies the token of a signed read URL: it reads one stream, and nothing else. */
@@ -44,7 +63,7 @@ export async function verifyReadUrlToken(token: string, project: Project): Promi
   if (!verified.ok) return verified;
   const { iat, stream_id: name } = verified.payload;
   if (iat === undefined || iat * 1000 < project.record.readUrlsFromMs) return refuseToken("The URL was revoked.");
-  const checked = claimsOf(verified.payload, project);
+  const checked = claimsOf(verified, project);
   if (!checked.ok) return checked;
   const { scopes, isProjectWide } = checked.claims;
   if (isProjectWide || scopes.size !== 1 || !scopes.has("read")) return refuseToken();
@@ -81,12 +100,12 @@ async function verify(
   token: string,
   project: Project,
   isType: (type: string | undefined) => boolean,
-): Promise<Result<{ payload: JWTPayload }>> {
+): Promise<Result<Verified>> {
   const header = token.length <= TOKEN_BYTES_MAX ? headerOf(token) : undefined;
   if (header === undefined || !isType(header.typ)) return refuseToken();
   try {
     if (header.alg === "HS256") return await verifyBySecret(token, project, header.kid);
-    return await verifyByIssuer(token, project, header.alg);
+    return await verifyByIssuer(token, project, header);
   } catch (error) {
     if (error instanceof errors.JWTExpired) return refuseExpired();
     if (error instanceof errors.JWTClaimValidationFailed)
@@ -112,16 +131,12 @@ function decodeText(base64url: string): string {
 }
 
 /** A token names its secret; one that does not is tried with each. */
-async function verifyBySecret(
-  token: string,
-  project: Project,
-  kid: string | undefined,
-): Promise<Result<{ payload: JWTPayload }>> {
+async function verifyBySecret(token: string, project: Project, kid: string | undefined): Promise<Result<Verified>> {
   const options = { ...optionsOf(project), algorithms: ["HS256"] };
   for (const [name, key] of project.keys) {
     if (kid !== undefined && kid !== name) continue;
     try {
-      return { ok: true, payload: (await jwtVerify(token, key, options)).payload };
+      return { ok: true, payload: (await jwtVerify(token, key, options)).payload, kid: name };
     } catch (error) {
       if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
     }
@@ -132,13 +147,14 @@ async function verifyBySecret(
 async function verifyByIssuer(
   token: string,
   project: Project,
-  algorithm: string | undefined,
-): Promise<Result<{ payload: JWTPayload }>> {
+  { alg: algorithm, kid = "" }: { alg?: string; kid?: string },
+): Promise<Result<Verified>> {
   const { issuer } = project.record;
   if (issuer === null || algorithm === undefined || !ISSUER_ALGORITHMS.includes(algorithm)) return refuseToken();
   const options = { ...optionsOf(project), algorithms: [algorithm], issuer: issuer.issuer };
   try {
-    return { ok: true, payload: (await jwtVerify(token, jwksOf(issuer.jwksUrl), options)).payload };
+    const { payload } = await jwtVerify(token, jwksOf(issuer.jwksUrl), options);
+    return { ok: true, payload, kid: `issuer:${kid.slice(0, ISSUER_KID_MAX)}` };
   } catch (error) {
     // Whatever else fails is the issuer's: it does not answer, or has keys that are none.
     if (error instanceof errors.JOSEError) throw error;
@@ -159,12 +175,13 @@ function audienceOf({ record }: Project): JWTPayload {
 }
 
 /** Words that are no scope of ours are an issuer's own, and give nothing. */
-function claimsOf(payload: JWTPayload, project: Project): Result<{ claims: TokenClaims }> {
-  const { exp, sub, scope, stream_id: pattern } = payload;
+function claimsOf({ payload, kid }: Verified, project: Project): Result<{ claims: TokenClaims }> {
+  const { exp, sub, scope, stream_id: pattern, user = null } = payload;
   if (sub !== project.record.name) return refuseToken();
   // JSON has numbers that are infinite, such as 1e999.
   if (typeof scope !== "string" || !Number.isFinite(exp) || exp === undefined) return refuseToken();
   if (pattern !== undefined && !isPattern(pattern)) return refuseToken();
+  if (user !== null && !isUser(user)) return refuseToken("The token's user is not right.");
   const words = new Set(scope.split(" "));
   return {
     ok: true,
@@ -173,6 +190,13 @@ function claimsOf(payload: JWTPayload, project: Project): Result<{ claims: Token
       isProjectWide: pattern === undefined,
       isFor: (stream) => pattern === undefined || matchesPattern(pattern, stream),
       expiresAtMs: (exp + SKEW_SECONDS) * 1000,
+      by: { kid, user },
     },
   };
+}
+
+/** One line of text that can be shown, and stored with each append. */
+function isUser(user: unknown): user is string {
+  if (typeof user !== "string" || user === "" || !user.isWellFormed()) return false;
+  return utf8Length(user) <= USER_BYTES_MAX && !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(user);
 }

@@ -3,6 +3,7 @@ import { beforeEach, expect, it } from "vitest";
 
 import type { Project } from "./project.ts";
 import { INITIAL_SETTINGS } from "./record.ts";
+import { NOBODY } from "./token.ts";
 import { VerifiedTokens } from "./verified-tokens.ts";
 
 let verified: string[] = [];
@@ -24,7 +25,7 @@ beforeEach(() => {
     async (token) => {
       verified.push(token);
       if (token === "bad") return refuse("unauthenticated", "No.");
-      return { ok: true, claims: { scopes: new Set(), isProjectWide: true, isFor, expiresAtMs: 1_000 } };
+      return { ok: true, claims: { scopes: new Set(), isProjectWide: true, isFor, expiresAtMs: 1_000, by: NOBODY } };
     },
     () => nowMs,
   );
