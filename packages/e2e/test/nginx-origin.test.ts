@@ -92,6 +92,19 @@ describe.skipIf(!hasNginx())("nginx", () => {
     for (const name of ["keep-alive", "te", "upgrade"]) expect(headers).not.toHaveProperty(name);
   });
 
+  it.each([
+    { sent: {}, proto: "http" },
+    { sent: { "X-Forwarded-Proto": "https" }, proto: "https" },
+    { sent: { "X-Forwarded-Proto": "https, http" }, proto: "https" },
+    { sent: { "X-Forwarded-Proto": "gopher" }, proto: "http" },
+  ])("says by which URL the client came: $sent", async ({ sent, proto }) => {
+    const headers = { ...sent, Forwarded: "host=evil.example;proto=https", "X-Forwarded-Host": "evil.example" };
+    const record = await recordOf(`${proxy.url}/`, headers);
+    expect(record.headers["x-forwarded-proto"]).toBe(proto);
+    expect(record.headers["x-forwarded-host"]).toBe(new URL(proxy.url).host);
+    expect(record.headers).not.toHaveProperty("forwarded");
+  });
+
   it("passes a body on while it comes", async () => {
     const begun = Promise.withResolvers<void>();
     const reader = await proxies.origin((request, response) => {

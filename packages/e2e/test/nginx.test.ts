@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { openChunked } from "../src/chunked-response.ts";
 import { startCountingTunnel } from "../src/counting-tunnel.ts";
 import { EventStream } from "../src/event-stream.ts";
+import { startHook } from "../src/hook.ts";
 import type { NginxProxy } from "../src/nginx.ts";
 import { bytesOf, digest, MIB } from "../src/payloads.ts";
 import { sendRaw } from "../src/raw-http.ts";
@@ -48,6 +49,7 @@ describe.skipIf(!hasNginx())("the server through nginx", () => {
     LONG_POLL_TIMEOUT_MS: 1_500,
     SSE_HEARTBEAT_SECONDS: 1,
     SSE_SESSION_SECONDS: 60,
+    WEBHOOK_LOOPBACK: "allow",
   });
   let proxy: NginxProxy;
 
@@ -178,6 +180,29 @@ describe.skipIf(!hasNginx())("the server through nginx", () => {
       await get(`${proxy.url}/v1/stream/x`);
       expect(server.log() + proxy.log()).not.toContain(SECRET);
     });
+  });
+
+  it("a webhook's callback and keys come through the proxy", async () => {
+    const hook = await startHook();
+    const url = newUrl();
+    await create(url, { headers: JSON_TYPE });
+    const control = `${proxy.url}/v1/stream/__ds`;
+    const subscription = { type: "webhook", streams: [url.split("/v1/stream/")[1]], webhook: { url: hook.url } };
+    const body = JSON.stringify(subscription);
+    const made = await send("PUT", `${control}/subscriptions/hook`, { headers: JSON_TYPE, body });
+    const { webhook } = JSON.parse(made.text) as { webhook: { signing: { jwks_url: string } } };
+    expect(webhook.signing.jwks_url).toBe(`${control}/jwks.json`);
+    await append(url, "1", JSON_TYPE);
+    const { callback_url: callbackUrl, callback_token: token, ...wake } = await hook.wake;
+    expect(callbackUrl).toBe(`${control}/subscriptions/hook/callback`);
+    expect((await get(webhook.signing.jwks_url)).text).toContain('"kty":"OKP"');
+    const answer = await send("POST", callbackUrl, {
+      headers: { ...JSON_TYPE, Authorization: `Bearer ${token}` },
+      body: JSON.stringify({ wake_id: wake.wake_id, generation: wake.generation, done: true }),
+    });
+    expect([answer.status, answer.text]).toEqual([200, '{"ok":true,"next_wake":true}']);
+    await send("DELETE", `${control}/subscriptions/hook`);
+    hook.stop();
   });
 
   it("a created stream's URL is not that of the server behind", async () => {

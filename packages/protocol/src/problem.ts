@@ -65,6 +65,7 @@ export const PROBLEMS = {
   "project-removing": kind(409, "The project is being removed", "after"),
   "project-storage-full": kind(507, "The project stores as many bytes as it may", "after"),
   "proxy-required": kind(401, "Requests must come through the proxy"),
+  "public-url-required": kind(400, "The server has no public URL for callbacks"),
   "rate-limited": kind(429, "A limit of the project is reached", "after"),
   "readers-full": kind(503, "The stream has too many live readers", "after"),
   "retention-invalid": kind(400, "A retention header is malformed"),

@@ -57,6 +57,27 @@ describe.each(choices)("$name", ({ name, all }) => {
   });
 });
 
+describe("PUBLIC_URL", () => {
+  it.each([
+    ["", ""],
+    ["https://streams.example.com", "https://streams.example.com"],
+    ["https://streams.example.com/", "https://streams.example.com"],
+    ["https://example.com:8443/streams/", "https://example.com:8443/streams"],
+    ["http://127.0.0.1:4437", "http://127.0.0.1:4437"],
+  ])("%j is taken", (value, url) => {
+    expect(parseConfig({ PUBLIC_URL: value }).publicUrl).toBe(url);
+  });
+
+  it.each(["streams.example.com", "ftp://a.example", "https://", "https://u:p@a.example", "https://a.example?x=1"])(
+    "%j is refused",
+    (value) => expect(faultOf("PUBLIC_URL", value)).toContain("PUBLIC_URL must be an http or https URL"),
+  );
+
+  it("with a port that is none is refused", () => {
+    expect(faultOf("PUBLIC_URL", "https://a.example:99999")).toContain("PUBLIC_URL must be an http or https URL");
+  });
+});
+
 describe("CORS_ORIGINS", () => {
   it.each([
     { value: "*", origins: ["*"] },

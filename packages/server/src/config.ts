@@ -42,6 +42,14 @@ export const SETTINGS = {
   ADMIN_SECRET: secret("bearer of `/v1/projects`: creates and lists projects; empty: nobody does"),
   PROJECT_SECRET: secret("TENANCY=single: signs the tokens of the one project; empty: that project is in REGISTRY"),
   ORIGIN_SECRET: secret("what a proxy sends in `Stream-Origin-Secret`; requests without are refused; empty: none are"),
+  PUBLIC_URL: {
+    kind: "text",
+    initial: "",
+    pattern: /^(?:https?:\/\/[^\s/?#@\\]+(?:\/[^\s?#\\]*)?)?$/,
+    expects: "an http or https URL without a query, such as https://streams.example.com",
+    about:
+      "how clients reach the server, in `Location`, `callback_url` and all other absolute URLs; a path stands for one that a proxy takes away; empty: as requests say",
+  },
   CORS_ORIGINS: {
     kind: "text",
     initial: "*",
@@ -124,6 +132,8 @@ export interface Config {
   readonly projectSecret: string;
   /** Empty: there is none. */
   readonly originSecret: string;
+  /** Without a slash at its end. Empty: there is none. */
+  readonly publicUrl: string;
   /** Allowed origins; `*` alone stands for all. */
   readonly corsOrigins: readonly string[];
   readonly longPollTimeoutMs: number;
@@ -170,6 +180,7 @@ export function parseConfig(env: object): Config {
     adminSecret: textOf("ADMIN_SECRET"),
     projectSecret: textOf("PROJECT_SECRET"),
     originSecret: textOf("ORIGIN_SECRET"),
+    publicUrl: textOf("PUBLIC_URL").replace(/\/+$/, ""),
     corsOrigins: textOf("CORS_ORIGINS")
       .split(",")
       .map((origin) => origin.trim()),
@@ -197,6 +208,11 @@ export function parseConfig(env: object): Config {
   };
   if (config.projectSecret !== "" && config.tenancy === "path") {
     faults.push("- PROJECT_SECRET must be empty with TENANCY=path, whose projects are in REGISTRY.");
+  }
+  if (config.publicUrl !== "" && !URL.canParse(config.publicUrl)) {
+    faults.push(
+      `- PUBLIC_URL must be ${expectation(SETTINGS.PUBLIC_URL)}, but is ${JSON.stringify(config.publicUrl)}.`,
+    );
   }
   if (faults.length > 0) throw new ConfigError(`The configuration is not usable:\n${faults.join("\n")}`);
   return config;

@@ -65,7 +65,8 @@ export class Consumer implements ConsumerApi {
     if (facts === undefined) return refuseNoSubscription();
     const kid = facts.config.type === "webhook" ? (await this.#sender.signingKey()).kid : null;
     const { wake, hasFailed } = this.#record.progress();
-    const { config, controlUrl, createdAtMs } = facts;
+    const { config, createdAtMs } = facts;
+    const controlUrl = this.#host.publicControlUrl ?? facts.controlUrl;
     const streams = linksByNeed(this.#host.database, LINKS_MAX).map(viewOfLink);
     const status = hasFailed && wake?.phase === "sending" ? "failed" : "active";
     const id = this.#host.name.slice(this.#host.name.indexOf("/") + 1);

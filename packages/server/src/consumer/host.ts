@@ -26,6 +26,8 @@ export interface ConsumerHost {
   readonly directory: ConsumerDirectoryApi;
   /** Sends a webhook. @throws when there is no answer in time. */
   send(request: WebhookRequest): Promise<WebhookAnswer>;
+  /** The URL of the project's `__ds` by `PUBLIC_URL`; `null`: as the client knew it that made the subscription. */
+  readonly publicControlUrl: string | null;
   /** Whether webhooks may be sent to this machine, by plain HTTP. */
   readonly allowsLoopback: boolean;
   /** A random id, never twice the same. */

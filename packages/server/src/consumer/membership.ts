@@ -47,7 +47,11 @@ export class Membership {
       const refused =
         config.webhookUrl === null
           ? undefined
-          : refuseWebhookUrl(config.webhookUrl, this.#host.allowsLoopback, new URL(controlUrl).host);
+          : refuseWebhookUrl(
+              config.webhookUrl,
+              this.#host.allowsLoopback,
+              new URL(this.#host.publicControlUrl ?? controlUrl).host,
+            );
       if (refused !== undefined) return refused;
       const { streams, ...rest } = config;
       const secret = this.#host.newSecret();

@@ -19,6 +19,7 @@ import type {
   WakeCommand,
   WantedApi,
 } from "../rpc/consumers.ts";
+import { controlPathOf } from "../rpc/control-path.ts";
 import { detach } from "../rpc/detach.ts";
 import { objectDatabase } from "../storage/database.ts";
 import { within } from "../storage/within.ts";
@@ -43,9 +44,10 @@ export class ConsumerDO extends DurableObject<ConsumerEnv> implements ConsumerAp
     const { storage, id } = context;
     if (id.name === undefined) throw new Error("A subscription's object must be got by its name.");
     const { name } = id;
+    const project = name.slice(0, name.indexOf("/"));
     const config = parseConfig(env);
     // A stub that failed is of no more use, so each call gets a new one.
-    const directory = (): ConsumerDirectoryApi => env.PROJECTS.getByName(name.slice(0, name.indexOf("/")));
+    const directory = (): ConsumerDirectoryApi => env.PROJECTS.getByName(project);
     const call = async <Answer extends object>(answer: Promise<Answer>): Promise<Answer> =>
       detach(await within(CALL_MS_MAX, answer));
     this.#consumer = new Consumer({
@@ -63,6 +65,7 @@ export class ConsumerDO extends DurableObject<ConsumerEnv> implements ConsumerAp
         signingKey: () => call(directory().signingKey()),
       },
       send: (request) => sendWebhook(request, config.webhookTimeoutSeconds * 1000),
+      publicControlUrl: config.publicUrl === "" ? null : config.publicUrl + controlPathOf(project, config.tenancy),
       allowsLoopback: config.webhookLoopback === "allow",
       newId: () => crypto.randomUUID(),
       newSecret: () => base64url.encode(crypto.getRandomValues(new Uint8Array(32))),

@@ -1,8 +1,9 @@
 /** Brings a wake to where it belongs: a webhook, the wake stream, or the stream for what nobody took. */
 
-import { formatSignature, signaturePrefix } from "@durable-streams-cloudflare/protocol";
+import { formatSignature, signaturePrefix, type Refusal } from "@durable-streams-cloudflare/protocol";
 import { base64url } from "jose";
 
+import { refuseCallback } from "../outbound/callback-url.ts";
 import type { LinkView, SigningKey } from "../rpc/consumers.ts";
 import type { WakeRow } from "../storage/consumer-rows.ts";
 import type { ConsumerFacts } from "./facts.ts";
@@ -41,11 +42,13 @@ export class Sender {
   async sendWebhook(facts: ConsumerFacts, wake: WakeRow, streams: readonly LinkView[]): Promise<Outcome> {
     const url = facts.config.webhookUrl ?? "";
     // Again at each delivery: the rules, or what is development, may have changed since the subscription was made.
-    const refused = refuseWebhookUrl(url, this.#host.allowsLoopback, new URL(facts.controlUrl).host);
-    if (refused !== undefined) return failed(null, refused.problem.detail);
+    const controlUrl = this.#host.publicControlUrl ?? facts.controlUrl;
+    const refused =
+      refuseWebhookUrl(url, this.#host.allowsLoopback, new URL(controlUrl).host) ?? refuseCallback(controlUrl, true);
+    if (refused !== undefined) return failed(null, explain(refused));
     try {
       const token = await signWakeToken(this.#host.name, facts.secret, wake);
-      const body = encode(JSON.stringify(this.#notification(facts, wake, streams, token)));
+      const body = encode(JSON.stringify(this.#notification(controlUrl, wake, streams, token)));
       const { status, text } = await this.#host.send({ url, body, signature: await this.#sign(body) });
       if (status < 200 || status > 299) return failed(status, `The webhook answered ${status}.`);
       return { kind: isDone(text) ? "done" : "accepted", status, error: null };
@@ -92,7 +95,7 @@ export class Sender {
     }
   }
 
-  #notification({ controlUrl }: ConsumerFacts, wake: WakeRow, streams: readonly LinkView[], token: string): object {
+  #notification(controlUrl: string, wake: WakeRow, streams: readonly LinkView[], token: string): object {
     return {
       subscription_id: this.#id,
       wake_id: wake.id,
@@ -123,6 +126,10 @@ export function formatLink({ path, linkType, acked, tail }: LinkView): object {
 
 function failed(status: number | null, error: string): Outcome {
   return { kind: "failed", status, error };
+}
+
+function explain({ problem: { detail, hint } }: Refusal): string {
+  return hint === undefined ? detail : `${detail} ${hint}`;
 }
 
 function isDone(text: string): boolean {

@@ -26,12 +26,6 @@ export function parseControlPath(path: string, tenancy: Config["tenancy"]): Cont
   return segments.every((segment) => segment !== undefined) ? { project, segments } : undefined;
 }
 
-/** The URL of a project's `__ds`, as the client of a request knows it. */
-export function controlUrlOf(request: Request, project: string, tenancy: Config["tenancy"]): string {
-  const prefix = tenancy === "single" ? "" : `${encodeURIComponent(project)}/`;
-  return new URL(request.url).origin + STREAM_ROOT + prefix + RESERVED_SEGMENT;
-}
-
 function projectOf(raw: string): string | undefined {
   const parsed = parseStreamName(raw);
   return parsed.ok && parsed.segments.length === 1 && parsed.name !== RESERVED_SEGMENT ? parsed.name : undefined;

@@ -4,9 +4,9 @@ import { parseStreamName, refuse, RESERVED_SEGMENT, type Result } from "@durable
 
 import type { Config } from "../config.ts";
 import { SINGLE_PROJECT } from "../project/static-project.ts";
+import { STREAM_ROOT } from "../rpc/control-path.ts";
 
-/** The protocol's root, in every tenancy. */
-export const STREAM_ROOT = "/v1/stream/";
+export { STREAM_ROOT };
 
 export interface Target {
   readonly project: string;

@@ -53,6 +53,7 @@ export class ConsumerFixture {
   readonly listed: string[] = [];
   readonly directoryCalls: string[] = [];
   isDirectorySilent = false;
+  publicControlUrl: string | null = null;
   allowsLoopback = false;
   #ids = 0;
   #incarnations = 0;
@@ -122,8 +123,8 @@ export class ConsumerFixture {
     return described.subscription.streams.find(({ path }) => path === name)?.acked;
   }
 
-  create(config: Partial<SubscriptionConfig> = {}) {
-    return this.consumer.create({ config: { ...WEBHOOK, ...config }, controlUrl: CONTROL_URL });
+  create(config: Partial<SubscriptionConfig> = {}, controlUrl = CONTROL_URL) {
+    return this.consumer.create({ config: { ...WEBHOOK, ...config }, controlUrl });
   }
 
   #stream(name: string): FakeStream | undefined {
@@ -141,6 +142,7 @@ export class ConsumerFixture {
         this.sent.push({ atMs: this.nowMs, request, body });
         return this.webhook(body);
       },
+      publicControlUrl: this.publicControlUrl,
       allowsLoopback: this.allowsLoopback,
       newId: () => `${(this.#ids += 1)}`,
       newSecret: () => `secret-${(this.#ids += 1)}`.padEnd(43, "x"),

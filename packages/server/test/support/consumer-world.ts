@@ -114,6 +114,7 @@ export class ConsumerWorld extends World<Core, Key> {
         const notification = JSON.parse(new TextDecoder().decode(body)) as Notification;
         return wire<{ take(body: Notification): Promise<WebhookAnswer> }>(RECEIVER).take(notification);
       },
+      publicControlUrl: null,
       allowsLoopback: false,
       newSecret: () => `${own.newId()}-${(secrets += 1)}`.padEnd(43, "x"),
     };

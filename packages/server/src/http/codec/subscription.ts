@@ -28,13 +28,15 @@ const ERROR_CODES: Partial<Record<ProblemCode, string>> = {
   unauthenticated: "TOKEN_INVALID",
 };
 
+/** Those with status 400 that go by their own names. */
+const OWN_NAMES: ReadonlySet<ProblemCode> = new Set(["public-url-required", "webhook-url-rejected"]);
+
 /** A refusal has the specification's `error` besides the members of every problem. */
 export async function refusedControl(request: Request, problem: Problem): Promise<Response> {
   await discardBody(request);
   const { code, detail, lease } = problem;
-  const name =
-    ERROR_CODES[code] ??
-    (PROBLEMS[code].status === 400 && code !== "webhook-url-rejected" ? "INVALID_REQUEST" : snake(code));
+  const isMalformed = PROBLEMS[code].status === 400 && !OWN_NAMES.has(code);
+  const name = ERROR_CODES[code] ?? (isMalformed ? "INVALID_REQUEST" : snake(code));
   const holder = lease === undefined ? {} : { current_holder: lease.holder, generation: lease.generation };
   const response = problemResponse(problem, undefined, { error: { code: name, message: detail, ...holder } });
   response.headers.set("Content-Type", "application/json");

@@ -22,10 +22,11 @@ import type { Exchange } from "../exchange.ts";
 import { longPoll } from "../live/long-poll.ts";
 import { serverSentEvents } from "../live/sse.ts";
 import { startReading } from "../paging.ts";
+import { publicUrlOf } from "../public-url.ts";
 import { refuseAboveLimits } from "../rate-limit.ts";
 import { refuseMethod } from "../refuse-method.ts";
 import { refuseCreation } from "../stream-quota.ts";
-import { parseTargetPath, STREAM_ROOT } from "../target.ts";
+import { parseTargetPath, rawPath, STREAM_ROOT } from "../target.ts";
 
 type Handled = Result<{ response: Response }>;
 
@@ -78,7 +79,9 @@ async function create(exchange: Exchange): Promise<Handled> {
   const tooMany = await refuseCreation({ ...exchange, project: exchange.target.project, bytes: command.bytes.length });
   if (tooMany !== undefined) return tooMany;
   const facts = await stream.call((stub) => stub.create(command));
-  return facts.ok ? { ok: true, response: createResponse(facts, locationOf(request.url)) } : facts;
+  return facts.ok
+    ? { ok: true, response: createResponse(facts, publicUrlOf(request, config, rawPath(request.url))) }
+    : facts;
 }
 
 /** The source of a fork, which lies in the same project, and which the client must be allowed to read. */
@@ -149,9 +152,3 @@ async function remove({ stream }: Exchange): Promise<Handled> {
 
 /** What a delete is answered when it has been done before. */
 const GONE: ReadonlySet<string> = new Set(["stream-not-found", "stream-deleted"]);
-
-/** The stream's absolute URL, as the client knows it. */
-function locationOf(url: string): string {
-  const query = url.search(/[?#]/);
-  return query < 0 ? url : url.slice(0, query);
-}

@@ -12,9 +12,11 @@ import {
 
 import type { Config } from "../../config.ts";
 import type { ConsumerDO } from "../../consumer/object.ts";
+import { refuseCallback } from "../../outbound/callback-url.ts";
 import type { ProjectDO } from "../../project/object.ts";
 import { callAgain } from "../../rpc/call-again.ts";
 import type { ConsumerApi } from "../../rpc/consumers.ts";
+import { controlPathOf } from "../../rpc/control-path.ts";
 import type { Authorize, Scope } from "../authorize.ts";
 import {
   claimJson,
@@ -25,9 +27,10 @@ import {
   refusedControl,
   subscriptionJson,
 } from "../codec/subscription.ts";
-import { controlUrlOf, type ControlPath } from "../control-path.ts";
+import type { ControlPath } from "../control-path.ts";
 import { readJson, type Json } from "../json-body.ts";
 import { bearerOf } from "../project-authorize.ts";
+import { publicBaseOf } from "../public-url.ts";
 import { refuseRequest, type RateLimiter } from "../rate-limit.ts";
 import { refuseMethod } from "../refuse-method.ts";
 
@@ -171,7 +174,10 @@ async function list({ objects, project, request }: Call): Promise<Handled> {
 async function create(call: Call): Promise<Handled> {
   const parsed = parseSubscription(call.body);
   if (!parsed.ok) return parsed;
-  const controlUrl = controlUrlOf(call.request, call.project, call.config.tenancy);
+  const base = publicBaseOf(call.request, call.config);
+  const controlUrl = base.url + controlPathOf(call.project, call.config.tenancy);
+  const refused = parsed.config.type === "webhook" ? refuseCallback(controlUrl, base.isKnown) : undefined;
+  if (refused !== undefined) return refused;
   const created = await callAgain(() => consumerOf(call).create({ config: parsed.config, controlUrl }));
   return created.ok ? answer(subscriptionJson(created.subscription), created.created ? 201 : 200) : created;
 }

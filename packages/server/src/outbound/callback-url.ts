@@ -1,0 +1,20 @@
+/** A webhook is given a bearer token for its callback: the URL must be one that works, and that nobody on the way can read. */
+
+import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
+
+import { isConfidential } from "./loopback.ts";
+
+/**
+ * Why a webhook must not be given a callback at a URL; `undefined` when it may.
+ * @param isKnown whether the server's configuration, its proxy or its platform vouches for the URL's host.
+ */
+export function refuseCallback(url: string, isKnown: boolean): Refusal | undefined {
+  if (isKnown && isConfidential(url)) return undefined;
+  return refuse(
+    "public-url-required",
+    `Webhooks would be told to call back at ${new URL(url).origin}, in clear text.`,
+    {
+      hint: "Set PUBLIC_URL to the https URL by which clients reach this server, such as https://streams.example.com.",
+    },
+  );
+}
