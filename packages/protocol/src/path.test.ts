@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import { parseStreamName, STREAM_NAME_BYTES_MAX, utf8Length } from "./path.ts";
+import { isPlainLine, isSessionId, parseStreamName, STREAM_NAME_BYTES_MAX, utf8Length } from "./path.ts";
 
 function nameOf(rawPath: string): string | undefined {
   const parsed = parseStreamName(rawPath);
@@ -109,4 +109,16 @@ it("utf8Length counts the bytes that an encoder writes", () => {
       expect(utf8Length(text)).toBe(Buffer.byteLength(text));
     }),
   );
+});
+
+it("a plain line has no control characters, line separators or marks of direction", () => {
+  for (const text of ["", "a b", "🚀", "שלום", "👩‍💻"]) expect(isPlainLine(text)).toBe(true);
+  for (const code of [0, 0x1b, 0x7f, 0x80, 0x9f, 0x61c, 0x200e, 0x200f, 0x2028, 0x2029, 0x202a, 0x202e, 0x2066, 0x2069])
+    expect([code, isPlainLine(`a${String.fromCodePoint(code)}b`)]).toEqual([code, false]);
+});
+
+it("a session's id has 1 to 128 characters that need no encoding, and is no reserved name", () => {
+  for (const id of ["a", "alice@example.com", "A.b_c~d:e-f", "x".repeat(128)]) expect(isSessionId(id)).toBe(true);
+  for (const id of ["", ".", "..", "a/b", "a*", "a b", "é", "x".repeat(129), "__ds", "__registry__", null, 7])
+    expect([id, isSessionId(id)]).toEqual([id, false]);
 });

@@ -12,6 +12,15 @@ export const STREAM_NAME_BYTES_MAX = 400;
 // oxlint-disable-next-line no-control-regex -- control characters are what we refuse
 const FORBIDDEN_PATTERN = /[\u0000-\u001f\u007f]/;
 
+/**
+ * What hides or reorders text where a name is shown, such as in a terminal: C1 controls, line and paragraph separators, marks of
+ * direction.
+ */
+const HIDDEN_PATTERN = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u;
+
+/** A session is a stream whose name has one segment, of characters that need no encoding. */
+const SESSION_ID = /^(?!\.{1,2}$)[A-Za-z0-9._~:@-]{1,128}$/;
+
 export type ParsedName =
   | { readonly ok: true; readonly name: string; readonly segments: readonly string[] }
   | { readonly ok: false; readonly reason: "invalid" | "too-long"; readonly detail: string };
@@ -35,6 +44,19 @@ export function parseStreamName(rawPath: string): ParsedName {
     return { ok: false, reason: "too-long", detail };
   }
   return { ok: true, name, segments };
+}
+
+/**
+ * Whether a text is one line that shows what it is. New streams have such names; older ones may have others, and are
+ * still read, written and deleted.
+ */
+export function isPlainLine(text: string): boolean {
+  return !HIDDEN_PATTERN.test(text);
+}
+
+/** Whether this may name a session: reserved names may not, because no stream can be reached by them. */
+export function isSessionId(named: unknown): named is string {
+  return typeof named === "string" && SESSION_ID.test(named) && named !== RESERVED_SEGMENT && named !== REGISTRY_STREAM;
 }
 
 /** Bytes of the text in UTF-8. */

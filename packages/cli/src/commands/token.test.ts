@@ -35,6 +35,30 @@ describe("token", () => {
     expect(JSON.parse(Buffer.from(token.split(".")[0] ?? "", "base64url").toString())).toMatchObject({ kid: "k" });
   });
 
+  it("has several rights instead of a scope, and names the user whom it is for", async () => {
+    const rights = [
+      { streams: "room-*", scope: "read" },
+      { session: "alice", scope: "write" },
+    ];
+    const argv = ["token", "--rights", JSON.stringify(rights), "--user", "alice", "--json"];
+    const { stdout } = await runCaptured(argv, { env });
+    const result = JSON.parse(stdout) as { token: string };
+    expect(result).toMatchObject({ rights, user: "alice", scopes: [], stream: null });
+    expect(claimsOf(result.token)).toEqual({ sub: "default", rights, user: "alice", exp: expect.any(Number) });
+  });
+
+  it.each([
+    ["rights that are no list", ["--rights", "{}"]],
+    ["rights that are no JSON", ["--rights", "room-*"]],
+    ["rights of texts", ["--rights", '["read"]']],
+    ["rights beside a scope", ["--rights", "[]", "--scope", "read"]],
+    ["rights beside a stream", ["--rights", "[]", "--stream", "a"]],
+    ["more than ten years", ["--expires", "3651d"]],
+  ])("refuses %s", async (_what, argv) => {
+    const ran = await runCaptured(["token", ...argv], { env });
+    expect(ran).toMatchObject({ exitCode: EXIT.usage, stdout: "" });
+  });
+
   it("takes the secret from stdin before the environment", async () => {
     const ran = await runCaptured(["token", "--secret-stdin"], {
       env: { DURABLE_STREAMS_SECRET: "another" },

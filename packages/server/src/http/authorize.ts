@@ -4,7 +4,8 @@ import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
 import type { Config } from "../config.ts";
 import type { ProjectLimits, StreamDefaults } from "../project/record.ts";
-import type { Scope, Signer } from "../project/token.ts";
+import type { Scope } from "../project/rights.ts";
+import type { Signer } from "../project/token.ts";
 
 export type { Scope, Signer };
 

@@ -12,6 +12,7 @@ import { matchesPattern } from "../project/pattern.ts";
 import type { Project } from "../project/project.ts";
 import { isReaderKey } from "../project/reader-key.ts";
 import type { Registry } from "../project/registry.ts";
+import { includesScope } from "../project/rights.ts";
 import { NOBODY, refuseToken, verifyReadUrlToken, verifyToken, type TokenClaims } from "../project/token.ts";
 import { VerifiedTokens } from "../project/verified-tokens.ts";
 import type { Authorize, AuthorizeInput, Granted } from "./authorize.ts";
@@ -96,18 +97,14 @@ function authorizeToken(input: AuthorizeInput, verified: Result<{ claims: TokenC
 }
 
 function grant({ stream, scope }: AuthorizeInput, claims: TokenClaims): Granted | Refusal {
-  if (!claims.isFor(stream)) return refuse("forbidden", "The token is for other streams.");
-  if (!hasScope(claims, scope)) {
+  const rights = claims.rights.filter((right) => right.isFor(stream));
+  if (rights.length === 0) return refuse("forbidden", "The token is for other streams.");
+  if (!includesScope(rights, scope)) {
     return refuse("forbidden", `The token's scope does not include ${scope}.`, {
       headers: { "WWW-Authenticate": `Bearer error="insufficient_scope", scope="${scope}"` },
     });
   }
   return { ok: true, isPublic: false, expiresAtMs: claims.expiresAtMs, by: claims.by };
-}
-
-/** Whoever manages may also read and write. */
-export function hasScope({ scopes }: TokenClaims, scope: AuthorizeInput["scope"]): boolean {
-  return scopes.has(scope) || scopes.has("manage");
 }
 
 async function authorizeUrl(input: AuthorizeInput, project: Project, ports: Ports): Promise<Granted | Refusal> {

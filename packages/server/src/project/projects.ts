@@ -15,10 +15,9 @@ import { formatReaderKey, hashReaderKey, newReaderKey } from "./reader-key.ts";
 import { isProjectName, RECORD_KEY_PREFIX, viewOf, type ProjectView } from "./record.ts";
 import { readerKeyKey, type Registry } from "./registry.ts";
 import { parseSecret, parseSettings } from "./settings.ts";
-import { signReadUrlToken } from "./token.ts";
+import { READ_URL_SECONDS_MAX, signReadUrlToken } from "./token.ts";
 
 const PAGE_MAX = 1_000;
-const READ_URL_SECONDS_MAX = 7 * 24 * 3_600;
 const READ_URL_SECONDS = 3_600;
 
 export interface ProjectsEnv {

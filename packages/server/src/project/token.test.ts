@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 
 import { projectOf, type Project } from "./project.ts";
 import { INITIAL_SETTINGS } from "./record.ts";
-import { verifyToken, type TokenClaims } from "./token.ts";
+import { verifyReadUrlToken, verifyToken, type TokenClaims } from "./token.ts";
 
 const SECRET = "s".repeat(32);
 const record = {
@@ -17,17 +17,26 @@ const record = {
   readUrlsFromMs: 0,
 };
 
-async function verified(claims: JWTPayload, kid?: string): Promise<TokenClaims | string> {
+const DAY = 24 * 3_600;
+const nowSeconds = (): number => Math.floor(Date.now() / 1000);
+
+async function verified(
+  claims: JWTPayload,
+  { kid, typ }: { kid?: string; typ?: string } = {},
+): Promise<TokenClaims | string> {
   const project: Project = await projectOf(record);
-  const payload = { sub: "p", scope: "read", exp: Math.floor(Date.now() / 1000) + 60, ...claims };
-  const header = { alg: "HS256", ...(kid === undefined ? {} : { kid }) };
+  const payload = { sub: "p", scope: "read", exp: nowSeconds() + 60, ...claims };
+  const header = { alg: "HS256", ...(kid === undefined ? {} : { kid }), ...(typ === undefined ? {} : { typ }) };
   const token = await new SignJWT(payload).setProtectedHeader(header).sign(new TextEncoder().encode(SECRET));
-  const result = await verifyToken(token, project);
+  const result = await (typ === undefined ? verifyToken : verifyReadUrlToken)(token, project);
   return result.ok ? result.claims : result.problem.detail;
 }
 
+const readUrl = (claims: JWTPayload): Promise<TokenClaims | string> =>
+  verified({ iat: nowSeconds(), stream_id: "s", ...claims }, { typ: "read-url+jwt" });
+
 it("a verified token says which secret signed it, whether or not it names that itself", async () => {
-  expect(await verified({}, "older")).toMatchObject({ by: { kid: "older", user: null } });
+  expect(await verified({}, { kid: "older" })).toMatchObject({ by: { kid: "older", user: null } });
   expect(await verified({})).toMatchObject({ by: { kid: "older", user: null } });
 });
 
@@ -51,4 +60,28 @@ it("a token is refused whose user is not one line of text of at most 256 bytes",
     true,
   ])
     expect(await verified({ user })).toBe("The token's user is not right.");
+});
+
+it("a token lasts ten years at the most: one whose exp is in milliseconds is refused", async () => {
+  expect(await verified({ exp: nowSeconds() + 3_650 * DAY })).toMatchObject({ by: { kid: "older" } });
+  for (const exp of [nowSeconds() + 3_661 * DAY, Date.now(), 1e300])
+    expect(await verified({ exp })).toBe("The token's exp is more than ten years ahead.");
+});
+
+it("a read URL lasts a week at the most, whoever signed it, and whatever date it says", async () => {
+  expect(await readUrl({ exp: nowSeconds() + 7 * DAY })).toMatchObject({ isProjectWide: false });
+  for (const claims of [
+    { exp: nowSeconds() + 7 * DAY + 60 },
+    { exp: nowSeconds() + 9 * 365 * DAY },
+    { iat: nowSeconds() + 30 * DAY, exp: nowSeconds() + 31 * DAY },
+  ])
+    expect(await readUrl(claims)).toBe("The URL is good for more than a week.");
+});
+
+it("a read URL reads the one stream of its name, and takes no rights", async () => {
+  for (const claims of [{ scope: "write" }, { scope: "read write" }, { scope: "manage" }, { stream_id: undefined }])
+    expect(await readUrl(claims)).toBe("The token is not valid here.");
+  const rights = [{ streams: "s", scope: "read" }];
+  expect(await readUrl({ rights, scope: undefined, stream_id: undefined })).toBe("The token is not valid here.");
+  expect(await readUrl({ rights })).toContain("rights must be");
 });

@@ -3,22 +3,16 @@
  * verify a token follows from its algorithm, and the two sets never meet: a public key is never an HMAC key.
  */
 
-import { refuse, utf8Length, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
+import { isPlainLine, refuse, utf8Length, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 import { decodeProtectedHeader, errors, jwtVerify, SignJWT, type JWTVerifyOptions, type JWTPayload } from "jose";
 
 import { hasDuplicateKeys } from "./json-keys.ts";
 import { jwksOf } from "./jwks.ts";
-import { isPattern, matchesPattern } from "./pattern.ts";
 import type { Project } from "./project.ts";
-
-export type Scope = "read" | "write" | "manage";
+import { parseRights, RIGHTS_MAX, type Rights, type RightsClaims, type Scope } from "./rights.ts";
 
 /** What a verified token allows. */
-export interface TokenClaims {
-  readonly scopes: ReadonlySet<Scope>;
-  /** Whether it speaks of the whole project rather than of some of its streams. */
-  readonly isProjectWide: boolean;
-  isFor(stream: string): boolean;
+export interface TokenClaims extends Rights {
   /** When it is no longer accepted, in ms. */
   readonly expiresAtMs: number;
   readonly by: Signer;
@@ -39,7 +33,6 @@ interface Verified {
   readonly kid: string;
 }
 
-const SCOPES: readonly Scope[] = ["read", "write", "manage"];
 const ISSUER_ALGORITHMS = ["RS256", "ES256", "EdDSA"];
 const HEADER_TYPES: ReadonlySet<unknown> = new Set([undefined, "JWT", "jwt", "at+jwt"]);
 /** The `typ` of a token that stands in a URL. No other is taken from there, and this one from nowhere else. */
@@ -47,6 +40,15 @@ const READ_URL_TYPE = "read-url+jwt";
 const TOKEN_BYTES_MAX = 8 * 1024;
 /** How far the clocks of issuer and server may differ, for `exp` and `nbf` alike. */
 const SKEW_SECONDS = 30;
+/** So an `exp` in milliseconds is found out rather than good for ever. */
+const TOKEN_SECONDS_MAX = 10 * 366 * 24 * 3_600;
+/** Of signed read URLs, whoever signs them. */
+export const READ_URL_SECONDS_MAX = 7 * 24 * 3_600;
+const EXPECTED: Readonly<Record<keyof RightsClaims, string>> = {
+  scope: "The token's scope is not right.",
+  stream_id: "The token's stream_id is not right.",
+  rights: `rights must be 1 to ${RIGHTS_MAX} of {streams or session, scope}, without scope or stream_id beside them.`,
+};
 const USER_BYTES_MAX = 256;
 /** An issuer may name its keys at any length, and what they made is stored with their name. */
 const ISSUER_KID_MAX = 128;
@@ -65,10 +67,17 @@ export async function verifyReadUrlToken(token: string, project: Project): Promi
   if (iat === undefined || iat * 1000 < project.record.readUrlsFromMs) return refuseToken("The URL was revoked.");
   const checked = claimsOf(verified, project);
   if (!checked.ok) return checked;
-  const { scopes, isProjectWide } = checked.claims;
-  if (isProjectWide || scopes.size !== 1 || !scopes.has("read")) return refuseToken();
+  const [{ scopes } = { scopes: new Set<Scope>() }] = checked.claims.rights;
+  if (typeof name !== "string" || scopes.size !== 1 || !scopes.has("read")) return refuseToken();
+  if (!isWithinAWeek(verified.payload)) return refuseToken("The URL is good for more than a week.");
   // Exactly: a name may itself end in `*`.
-  return { ok: true, claims: { ...checked.claims, isFor: (stream) => stream === name } };
+  const rights = [{ scopes, isFor: (stream: string) => stream === name }];
+  return { ok: true, claims: { ...checked.claims, rights } };
+}
+
+/** Whoever holds the secret may sign URLs by himself, and could date them from the future. */
+function isWithinAWeek({ iat = Infinity, exp = Infinity }: JWTPayload): boolean {
+  return iat <= Date.now() / 1000 + SKEW_SECONDS && exp - iat <= READ_URL_SECONDS_MAX;
 }
 
 /** The token of a signed read URL, by the newest secret. */
@@ -163,7 +172,7 @@ async function verifyByIssuer(
 }
 
 function optionsOf(project: Project): JWTVerifyOptions {
-  return { clockTolerance: SKEW_SECONDS, requiredClaims: ["sub", "exp", "scope"], ...audienceOption(project) };
+  return { clockTolerance: SKEW_SECONDS, requiredClaims: ["sub", "exp"], ...audienceOption(project) };
 }
 
 function audienceOption({ record }: Project): JWTVerifyOptions {
@@ -174,29 +183,23 @@ function audienceOf({ record }: Project): JWTPayload {
   return record.audience === null ? {} : { aud: record.audience };
 }
 
-/** Words that are no scope of ours are an issuer's own, and give nothing. */
 function claimsOf({ payload, kid }: Verified, project: Project): Result<{ claims: TokenClaims }> {
-  const { exp, sub, scope, stream_id: pattern, user = null } = payload;
+  const { exp, sub, user = null } = payload;
   if (sub !== project.record.name) return refuseToken();
-  // JSON has numbers that are infinite, such as 1e999.
-  if (typeof scope !== "string" || !Number.isFinite(exp) || exp === undefined) return refuseToken();
-  if (pattern !== undefined && !isPattern(pattern)) return refuseToken();
+  if (!isInTime(exp)) return refuseToken("The token's exp is more than ten years ahead.");
   if (user !== null && !isUser(user)) return refuseToken("The token's user is not right.");
-  const words = new Set(scope.split(" "));
-  return {
-    ok: true,
-    claims: {
-      scopes: new Set(SCOPES.filter((candidate) => words.has(candidate))),
-      isProjectWide: pattern === undefined,
-      isFor: (stream) => pattern === undefined || matchesPattern(pattern, stream),
-      expiresAtMs: (exp + SKEW_SECONDS) * 1000,
-      by: { kid, user },
-    },
-  };
+  const rights = parseRights(payload as RightsClaims);
+  if (typeof rights === "string") return refuseToken(EXPECTED[rights]);
+  return { ok: true, claims: { ...rights, expiresAtMs: (exp + SKEW_SECONDS) * 1000, by: { kid, user } } };
+}
+
+/** JSON has numbers that are infinite, such as 1e999. */
+function isInTime(exp: number | undefined): exp is number {
+  return exp !== undefined && exp <= Date.now() / 1000 + TOKEN_SECONDS_MAX;
 }
 
 /** One line of text that can be shown, and stored with each append. */
 function isUser(user: unknown): user is string {
   if (typeof user !== "string" || user === "" || !user.isWellFormed()) return false;
-  return utf8Length(user) <= USER_BYTES_MAX && !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(user);
+  return utf8Length(user) <= USER_BYTES_MAX && isPlainLine(user);
 }

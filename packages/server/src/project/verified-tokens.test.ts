@@ -20,12 +20,11 @@ function newProject(): Project {
 beforeEach(() => {
   verified = [];
   nowMs = 0;
-  const isFor = (): boolean => true;
   tokens = new VerifiedTokens(
     async (token) => {
       verified.push(token);
       if (token === "bad") return refuse("unauthenticated", "No.");
-      return { ok: true, claims: { scopes: new Set(), isProjectWide: true, isFor, expiresAtMs: 1_000, by: NOBODY } };
+      return { ok: true, claims: { isProjectWide: true, rights: [], expiresAtMs: 1_000, by: NOBODY } };
     },
     () => nowMs,
   );

@@ -135,6 +135,11 @@ const BAD_TOKENS: Readonly<Record<string, () => string | Promise<string>>> = {
   "of the future": () => newToken(project, { claims: { nbf: inAMinute() }, expiresIn: 120 }),
   "whose stream_id is a list": () => newToken(project, { claims: { stream_id: ["*"] } }),
   "whose stream_id is empty": () => newToken(project, { claims: { stream_id: "" } }),
+  "whose exp is in milliseconds": () => hmac(project.secret, { alg: "HS256" }, { ...good(), exp: Date.now() }),
+  "whose user is no text": () => newToken(project, { claims: { user: { id: 7 } } }),
+  "with rights beside its scope": () => newToken(project, { claims: { rights: [{ streams: "*", scope: "manage" }] } }),
+  "whose rights have an unknown member": () =>
+    newToken(project, { claims: { scope: undefined, rights: [{ streams: "*", scope: "manage", until: 1 }] } }),
   "with a claim twice": () =>
     hmac(project.secret, { alg: "HS256" }, JSON.stringify(good()).replace("{", '{"su\\u0062":"x",')),
   "with another's payload": async () =>
@@ -243,8 +248,11 @@ describe("a token for some streams", () => {
 
   const ofAllStreams = [...projectProbes, ...subscriptionProbes].filter(({ needs }) => needs !== "admin");
   it.each(ofAllStreams)("is refused by $route", async ({ method, path }) => {
-    const token = await newToken(project, { claims: { stream_id: "*" } });
-    await expectNothing(await service.fetch(path(), withToken(method, token)), 403);
+    const rights = [{ streams: "*", scope: "manage" }];
+    for (const claims of [{ stream_id: "*" }, { scope: undefined, rights }]) {
+      const token = await newToken(project, { claims });
+      await expectNothing(await service.fetch(path(), withToken(method, token)), 403);
+    }
   });
 
   it("is enough for its own, exact or by prefix", async () => {

@@ -1,10 +1,10 @@
 /** The HTTP API of estuaries: one table that says what each route needs. What is not in it is not served. */
 
 import {
+  isSessionId,
   parseOffset,
   parseStreamName,
   refuse,
-  REGISTRY_STREAM,
   type OffsetRef,
   type Refusal,
   type Result,
@@ -28,8 +28,6 @@ import { STREAM_ROOT } from "../target.ts";
 const BODY_BYTES_MAX = 1024 * 1024;
 /** Sources of one call. */
 const SOURCES_MAX = 1_000;
-/** A session is a stream whose name has one segment, of characters that need no encoding. */
-const ESTUARY_ID = /^(?!\.{1,2}$)[A-Za-z0-9._~:@-]{1,128}$/;
 
 export interface EstuaryPorts {
   readonly config: Config;
@@ -89,7 +87,7 @@ async function serveRoute(ports: EstuaryPorts, request: Request): Promise<Handle
   const body = await readJson(request, BODY_BYTES_MAX);
   const named = path.kind === "subscribe" ? (body.ok ? body.json["estuaryId"] : "") : path.estuary;
   // Who may not do this is told so, whatever is wrong with the request.
-  const estuaryId = isEstuaryId(named) ? named : undefined;
+  const estuaryId = isSessionId(named) ? named : undefined;
   const { project } = path;
   const granted = await authorize({ request, project, stream: estuaryId ?? "", scope: route.route.needs });
   if (!granted.ok) return granted;
@@ -106,11 +104,6 @@ async function serveRoute(ports: EstuaryPorts, request: Request): Promise<Handle
 /** Each source that a call names is as much work as a request. */
 function countSources({ sources }: Json): number {
   return Array.isArray(sources) ? Math.min(Math.max(sources.length, 1), SOURCES_MAX) : 1;
-}
-
-/** The registry's name is taken: a session there would keep the directory from writing it. */
-function isEstuaryId(named: unknown): named is string {
-  return typeof named === "string" && ESTUARY_ID.test(named) && named !== REGISTRY_STREAM;
 }
 
 function routeOf(method: string, kind: EstuaryPath["kind"]): Result<{ route: EstuaryRoute }> {

@@ -7,11 +7,12 @@ import type { Projects } from "../../project/projects.ts";
 import { isSameText } from "../../project/reader-key.ts";
 import type { ProjectLimits } from "../../project/record.ts";
 import type { Registry } from "../../project/registry.ts";
+import { includesScope } from "../../project/rights.ts";
 import { isForAdmin } from "../../project/settings.ts";
 import { verifyToken } from "../../project/token.ts";
 import { readJson, type Json } from "../json-body.ts";
 import { refusedResponse } from "../problem-response.ts";
-import { bearerOf, findProject, hasScope, refuseNobody } from "../project-authorize.ts";
+import { bearerOf, findProject, refuseNobody } from "../project-authorize.ts";
 import { refuseRequest, type RateLimiter } from "../rate-limit.ts";
 import { refuseMethod } from "../refuse-method.ts";
 import { rawPath } from "../target.ts";
@@ -219,7 +220,7 @@ async function authorizeRoute(
   if (found.project === undefined) return refuseNobody(request);
   const verified = await verifyToken(bearer, found.project);
   if (!verified.ok) return verified;
-  return verified.claims.isProjectWide && hasScope(verified.claims, needs)
+  return verified.claims.isProjectWide && includesScope(verified.claims.rights, needs)
     ? { ok: true, isAdmin: false, limits: found.project.record.limits }
     : refuseRoute(needs);
 }

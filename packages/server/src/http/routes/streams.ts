@@ -2,6 +2,7 @@
 
 import {
   HEADER,
+  isPlainLine,
   PROBLEMS,
   refuse,
   REGISTRY_STREAM,
@@ -68,6 +69,7 @@ export function withoutBareForbidden(request: Request, refusal: Refusal): Refusa
 
 async function create(exchange: Exchange): Promise<Handled> {
   const { request, config, stream } = exchange;
+  if (!isPlainLine(exchange.target.objectName)) return refuseName();
   const parsed = await parseCreate(request, config, exchange.granted.defaults);
   if (!parsed.ok) return parsed;
   const source = parsed.fork === undefined ? undefined : await forkSource(exchange, parsed.fork);
@@ -82,6 +84,17 @@ async function create(exchange: Exchange): Promise<Handled> {
   return facts.ok
     ? { ok: true, response: createResponse(facts, publicUrlOf(request, config, rawPath(request.url))) }
     : facts;
+}
+
+/** Only here: a stream that has such a name already is read, appended to and deleted. */
+function refuseName(): Refusal {
+  return refuse(
+    "path-invalid",
+    "A new stream's name has no control characters, line separators or marks of direction.",
+    {
+      hint: "Leave U+0080 to U+009F, U+2028 to U+202E, U+2066 to U+2069, U+200E, U+200F and U+061C out.",
+    },
+  );
 }
 
 /** The source of a fork, which lies in the same project, and which the client must be allowed to read. */
