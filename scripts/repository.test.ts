@@ -1,10 +1,13 @@
 /** What the files of this repository promise each other. */
+import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
 
 import { expect, test } from "vitest";
 
+import { initialAnswers } from "../packages/cli/src/setup/answers.ts";
+import { wranglerToml } from "../packages/cli/src/setup/wrangler-toml.ts";
 import { parseConfig } from "../packages/server/src/config.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -50,6 +53,25 @@ test("the template of the Deploy button is this repository's Worker, and depends
   expect(manifest).toContain(`"@durable-streams-cloudflare/server": "^${version}"`);
   const [, wrangler] = /^ {2}wrangler: (.*)$/m.exec(read("pnpm-workspace.yaml")) ?? [];
   expect(manifest).toContain(`"wrangler": "${wrangler}"`);
+});
+
+test("no query string, which may hold the right to read, gets into the logs of a Worker that we deploy or write", () => {
+  const shipped = execFileSync("git", ["ls-files", "*wrangler*.toml", "*wrangler*.json*"], {
+    cwd: root,
+    encoding: "utf8",
+  });
+  const paths = shipped.trim().split("\n");
+  expect(paths).toContain("wrangler.toml");
+  const written = wranglerToml({ ...initialAnswers("durable-streams", "path"), account: "0".repeat(32) }, "the-id");
+  for (const toml of [...paths.map(read), written]) {
+    const sections = toml.split(/^(?=\[)/m);
+    expect(sections.find((section) => section.startsWith("[observability]\n"))).toMatch(
+      /^redact_query_string = true$/m,
+    );
+    expect(sections.find((section) => section.startsWith("[observability.logs]\n"))).toMatch(
+      /^invocation_logs = false$/m,
+    );
+  }
 });
 
 test("the Deploy button asks for secrets with values that the server refuses", () => {

@@ -24,6 +24,7 @@ export const PROBLEMS = {
   "ack-invalid": kind(409, "The offset cannot be acknowledged"),
   "body-empty": kind(400, "The body is empty"),
   "body-incomplete": kind(400, "The body is incomplete"),
+  "body-timeout": kind(408, "The body took too long to arrive", "after"),
   "body-too-large": kind(413, "The body is too large"),
   "content-encoding-broken": kind(400, "The body does not decode"),
   "content-encoding-unsupported": kind(415, "The content encoding is not supported"),

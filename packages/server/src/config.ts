@@ -67,6 +67,7 @@ export const SETTINGS = {
     "bytes held for one slow SSE reader before it must catch up",
   ),
   APPEND_BYTES_MAX: integer(10 * MIB, KIB, RPC_BYTES_MAX, "bytes of one append, after decoding"),
+  BODY_TIMEOUT_SECONDS: integer(120, 1, 3_600, "how long the body of a request may take to arrive in full"),
   JSON_DEPTH_MAX: integer(
     1_000,
     1,
@@ -141,6 +142,7 @@ export interface Config {
   readonly sseHeartbeatSeconds: number;
   readonly sseBufferBytesMax: number;
   readonly appendBytesMax: number;
+  readonly bodyTimeoutSeconds: number;
   readonly jsonDepthMax: number;
   readonly readBytesMax: number;
   readonly segmentBytes: number;
@@ -189,6 +191,7 @@ export function parseConfig(env: object): Config {
     sseHeartbeatSeconds: integerOf("SSE_HEARTBEAT_SECONDS"),
     sseBufferBytesMax: integerOf("SSE_BUFFER_BYTES_MAX"),
     appendBytesMax: integerOf("APPEND_BYTES_MAX"),
+    bodyTimeoutSeconds: integerOf("BODY_TIMEOUT_SECONDS"),
     jsonDepthMax: integerOf("JSON_DEPTH_MAX"),
     readBytesMax: integerOf("READ_BYTES_MAX"),
     segmentBytes: integerOf("SEGMENT_BYTES"),

@@ -9,7 +9,7 @@ import { useServer } from "../../src/test-server.ts";
 
 const LIMIT = 65_536;
 const MIB = 1024 * 1024;
-const server = useServer({ APPEND_BYTES_MAX: LIMIT });
+const server = useServer({ APPEND_BYTES_MAX: LIMIT, BODY_TIMEOUT_SECONDS: 3 });
 
 function bytes(buffer: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(buffer);
@@ -116,11 +116,58 @@ describe("[A12] Content-Encoding", () => {
     expect((await get(url)).text).toBe("");
   });
 
+  it("[A12] gzip of several members is decoded whole, as log shippers send it", async () => {
+    const url = await server.newStream();
+    const body = Buffer.concat([gzipSync("one "), gzipSync(""), gzipSync("two "), gzipSync("x".repeat(50_000))]);
+    expect((await append(url, bytes(body), { "Content-Encoding": "gzip" })).status).toBe(204);
+    expect((await get(url)).text).toBe(`one two ${"x".repeat(50_000)}`);
+  });
+
+  it("[A12] gzip of several members is refused whole when one of them does not decode, or is too much", async () => {
+    const url = await server.newStream();
+    const gzip = { "Content-Encoding": "gzip" };
+    const broken = Buffer.concat([gzipSync("one"), gzipSync("two").subarray(0, -1)]);
+    expect(codeOf(await append(url, bytes(broken), gzip))).toBe("content-encoding-broken");
+    const tooMuch = Buffer.concat([gzipSync("one"), gzipSync(Buffer.alloc(60 * MIB))]);
+    expect(codeOf(await append(url, bytes(tooMuch), gzip))).toBe("body-too-large");
+    expect((await get(url)).text).toBe("");
+  });
+
   it("[A12] a bomb is refused at the limit, counted after decoding", async () => {
     const url = await server.newStream();
     const bomb = bytes(gzipSync(Buffer.alloc(60 * MIB)));
     expect(bomb.length).toBeLessThan(LIMIT);
     expect((await append(url, bomb, { "Content-Encoding": "gzip" })).status).toBe(413);
     expect((await append(url, "still here")).status).toBe(204);
+  });
+});
+
+describe("a body has to arrive in full within BODY_TIMEOUT_SECONDS, however steadily it trickles in", () => {
+  /** Sends a byte whenever the last one has gone, until there is an answer. */
+  async function trickle(method: string, path: string, headers: Record<string, string>): Promise<number> {
+    const answered = Promise.withResolvers<void>();
+    const chunks = (async function* () {
+      for (let isOpen = true; isOpen;) {
+        yield Buffer.from(" ");
+        const pause = new Promise<true>((resolve) => setTimeout(resolve, 200, true));
+        isOpen = (await Promise.race([answered.promise, pause])) === true;
+      }
+    })();
+    const { status } = await sendRaw({ method, server: server.url, path, headers, chunks });
+    answered.resolve();
+    return status;
+  }
+
+  it("an append, a creation, and a call of another route are answered 408", async () => {
+    const url = await server.newStream();
+    const json = { "Content-Type": "application/json" };
+    const statuses = await Promise.all([
+      trickle("POST", new URL(url).pathname, TEXT),
+      trickle("POST", new URL(url).pathname, { ...TEXT, "Content-Length": "60000" }),
+      trickle("PUT", new URL(server.newUrl()).pathname, TEXT),
+      trickle("PUT", "/v1/stream/__ds/subscriptions/slow", json),
+    ]);
+    expect(statuses).toEqual([408, 408, 408, 408]);
+    expect((await get(url)).text).toBe("");
   });
 });

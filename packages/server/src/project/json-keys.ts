@@ -1,19 +1,55 @@
 /** Whether an object's JSON names a key twice: `JSON.parse` takes the last, another reader the first. */
 
-/** @param json the text of an object, which `JSON.parse` accepts. */
-export function hasDuplicateKeys(json: string): boolean {
+/** What is read of a text; of a string, and of what counts in tests how often it is read. */
+export type Characters = Pick<string, "length" | "charCodeAt" | "slice">;
+
+const QUOTE = 0x22;
+const COLON = 0x3a;
+const BACKSLASH = 0x5c;
+const OPENING: ReadonlySet<number> = new Set([0x5b, 0x7b]);
+const CLOSING: ReadonlySet<number> = new Set([0x5d, 0x7d]);
+const SPACES: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d]);
+
+/**
+ * Anybody may send such a text, so whatever it is, each character is read a fixed number of times.
+ * @param json the text of an object, which `JSON.parse` accepts.
+ */
+export function hasDuplicateKeys(json: Characters): boolean {
   const seen = new Set<string>();
   let depth = 0;
-  const token = /"(?:[^"\\]|\\.)*"(\s*:)?|[{}[\]]/gs;
-  for (const [text, colon] of json.matchAll(token)) {
-    if (text === "{" || text === "[") depth += 1;
-    else if (text === "}" || text === "]") depth -= 1;
-    else if (colon !== undefined && depth === 1) {
+  for (let at = 0; at < json.length;) {
+    const code = json.charCodeAt(at);
+    if (code !== QUOTE) {
+      if (OPENING.has(code)) depth += 1;
+      else if (CLOSING.has(code)) depth -= 1;
+      at += 1;
+      continue;
+    }
+    const end = endOfText(json, at);
+    const next = endOfSpaces(json, end);
+    if (depth === 1 && json.charCodeAt(next) === COLON) {
       // Escapes are resolved: "s\u0075b" is "sub".
-      const key = String(JSON.parse(text.slice(0, text.lastIndexOf('"') + 1)));
+      const key = String(JSON.parse(json.slice(at, end)));
       if (seen.has(key)) return true;
       seen.add(key);
     }
+    at = next;
   }
   return false;
+}
+
+/** Behind the quote that ends a text, or the end of everything when none does. */
+function endOfText(json: Characters, start: number): number {
+  for (let at = start + 1; at < json.length; at += 1) {
+    const code = json.charCodeAt(at);
+    if (code === QUOTE) return at + 1;
+    if (code === BACKSLASH) at += 1;
+  }
+  return json.length;
+}
+
+function endOfSpaces(json: Characters, start: number): number {
+  let at = start;
+  while (at < json.length && SPACES.has(json.charCodeAt(at))) at += 1;
+  return at;
 }

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 
 import { projectOf, type Project } from "./project.ts";
 import { INITIAL_SETTINGS } from "./record.ts";
-import { verifyReadUrlToken, verifyToken, type TokenClaims } from "./token.ts";
+import { signReadUrlToken, verifyReadUrlToken, verifyToken, type TokenClaims } from "./token.ts";
 
 const SECRET = "s".repeat(32);
 const record = {
@@ -84,4 +84,16 @@ it("a read URL reads the one stream of its name, and takes no rights", async () 
   const rights = [{ streams: "s", scope: "read" }];
   expect(await readUrl({ rights, scope: undefined, stream_id: undefined })).toBe("The token is not valid here.");
   expect(await readUrl({ rights })).toContain("rights must be");
+});
+
+it("a token is accepted in one spelling only: nothing may be added to its signature", async () => {
+  const project = await projectOf(record);
+  const token = await signReadUrlToken(project, "s", 60, Date.now());
+  expect((await verifyReadUrlToken(token, project)).ok).toBe(true);
+  const last = token.slice(-1);
+  // A signature of 32 bytes leaves two bits of its last character without a meaning.
+  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  const twin = alphabet[alphabet.indexOf(last) ^ 1] ?? "";
+  for (const other of [`${token}=`, `${token}%3D`, `${token} `, `${token}.`, token.slice(0, -1) + twin])
+    expect((await verifyReadUrlToken(other, project)).ok).toBe(false);
 });

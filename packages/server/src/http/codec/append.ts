@@ -20,7 +20,7 @@ import {
 import type { AppendCommand, AppendFacts } from "../../stream/commands.ts";
 import { readBody } from "../body.ts";
 import { headersWithCommon } from "../cors.ts";
-import { toStored, type BodyLimits } from "./payload.ts";
+import { bodyLimit, toStored, type BodyLimits } from "./payload.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -78,7 +78,7 @@ async function readPayload(
   close: boolean,
   limits: BodyLimits,
 ): Promise<Result<{ bytes: Bytes }>> {
-  const body = await readBody(request, limits.appendBytesMax);
+  const body = await readBody(request, bodyLimit(limits));
   if (!body.ok) return body;
   if (body.bytes.length === 0) {
     if (close) return body;

@@ -18,7 +18,7 @@ import {
 import type { StreamDefaults } from "../../project/record.ts";
 import type { CreateCommand, CreateFacts } from "../../stream/commands.ts";
 import { readBody } from "../body.ts";
-import { toStored, type BodyLimits } from "./payload.ts";
+import { bodyLimit, toStored, type BodyLimits } from "./payload.ts";
 import { withDefaults } from "./stream-defaults.ts";
 
 /** The fork's source is still a path here: whether the client may read it is decided before it becomes a command. */
@@ -45,7 +45,7 @@ export async function parseCreate(
   if (fault !== undefined) return fault;
   if (!lifetime.ok) return refuse("lifetime-invalid", lifetime.detail);
   if (!retention.ok) return refuse("retention-invalid", retention.detail);
-  const body = await readBody(request, limits.appendBytesMax);
+  const body = await readBody(request, bodyLimit(limits));
   if (!body.ok) return body;
   const stored = body.bytes.length === 0 ? body : toStored(body.bytes, contentType ?? DEFAULT_CONTENT_TYPE, limits);
   // An empty array is a fine way to create an empty stream [PROTOCOL §9.1.3].

@@ -10,6 +10,7 @@ import {
 } from "@durable-streams-cloudflare/protocol";
 
 import type { Config } from "../../config.ts";
+import type { BodyLimit } from "../body.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -17,7 +18,11 @@ const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 
 /** What the body of an append, or of a create, may be. */
-export type BodyLimits = Pick<Config, "appendBytesMax" | "jsonDepthMax">;
+export type BodyLimits = Pick<Config, "appendBytesMax" | "jsonDepthMax" | "bodyTimeoutSeconds">;
+
+export function bodyLimit({ appendBytesMax, bodyTimeoutSeconds }: BodyLimits): BodyLimit {
+  return { bytesMax: appendBytesMax, secondsMax: bodyTimeoutSeconds };
+}
 
 /** Validates a non-empty body and brings it into the stored form of its content type [PROTOCOL §9]. */
 export function toStored(body: Bytes, contentType: string, { jsonDepthMax }: BodyLimits): Result<{ bytes: Bytes }> {

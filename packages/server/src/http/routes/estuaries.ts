@@ -84,7 +84,7 @@ async function serveRoute(ports: EstuaryPorts, request: Request): Promise<Handle
   if (!path.ok) return path;
   const route = routeOf(request.method, path.kind);
   if (!route.ok) return route;
-  const body = await readJson(request, BODY_BYTES_MAX);
+  const body = await readJson(request, { bytesMax: BODY_BYTES_MAX, secondsMax: config.bodyTimeoutSeconds });
   const named = path.kind === "subscribe" ? (body.ok ? body.json["estuaryId"] : "") : path.estuary;
   // Who may not do this is told so, whatever is wrong with the request.
   const estuaryId = isSessionId(named) ? named : undefined;

@@ -155,7 +155,7 @@ async function serveRoute(ports: ProjectRoutePorts, request: Request): Promise<R
   if (!allowed.ok) return allowed;
   const tooMany = await refuseRequest(ports.limiter, allowed.limits, project);
   if (tooMany !== undefined) return tooMany;
-  const body = await readJson(request, BODY_BYTES_MAX);
+  const body = await readJson(request, { bytesMax: BODY_BYTES_MAX, secondsMax: ports.config.bodyTimeoutSeconds });
   if (!body.ok) return body;
   if (isForAdmin(body.json) && !allowed.isAdmin) {
     return refuse("forbidden", "Only ADMIN_SECRET changes limits, or sets an issuer on the server's machine.");

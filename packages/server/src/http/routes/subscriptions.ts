@@ -117,7 +117,7 @@ async function serveRoute(ports: SubscriptionPorts, request: Request, path: Cont
   if (control === undefined) return refuse("route-not-found", "This server has no subscriptions.");
   const isIdFit = id === "" ? !route.pattern.includes(":id") : isSubscriptionId(id);
   if (!isIdFit) return refuse("subscription-invalid", "The subscription's id is empty, too long, or not plain text.");
-  const body = await readJson(request, BODY_BYTES_MAX);
+  const body = await readJson(request, { bytesMax: BODY_BYTES_MAX, secondsMax: config.bodyTimeoutSeconds });
   if (!body.ok) return body;
   return route.handle({ request, config, project, objects: control, id, stream, body: body.json });
 }

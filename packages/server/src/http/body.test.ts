@@ -1,0 +1,53 @@
+import { gzipSync } from "node:zlib";
+
+import { expect, it } from "vitest";
+
+import { readBody } from "./body.ts";
+import { readJson } from "./json-body.ts";
+
+const LIMIT = { bytesMax: 1_000, secondsMax: 0.02 };
+
+/** A request whose body begins, and never ends. */
+function trickle(headers: Record<string, string> = {}): { request: Request; cancelled: Promise<void> } {
+  const cancelled = Promise.withResolvers<void>();
+  const body = new ReadableStream({
+    start: (controller) => controller.enqueue(new TextEncoder().encode("{")),
+    cancel: () => cancelled.resolve(),
+  });
+  const init = { method: "POST", body, headers, duplex: "half" };
+  return { request: new Request("https://streams.example", init), cancelled: cancelled.promise };
+}
+
+it.each([
+  ["of unknown length", {}],
+  ["that says that it is short", { "Content-Length": "10" }],
+  ["that says that it is long", { "Content-Length": "100000" }],
+  ["that is compressed", { "Content-Encoding": "gzip" }],
+])("a body %s and never ends is given up after a time", async (_what, headers) => {
+  const { request } = trickle(headers);
+  expect(await readBody(request, LIMIT)).toMatchObject({ ok: false, problem: { code: "body-timeout" } });
+});
+
+it("a body that took too long is read no further", async () => {
+  const { request, cancelled } = trickle();
+  await readBody(request, LIMIT);
+  await cancelled;
+  expect(request.bodyUsed).toBe(true);
+});
+
+it("a JSON body has the same limit of time", async () => {
+  const { request } = trickle();
+  expect(await readJson(request, LIMIT)).toMatchObject({ ok: false, problem: { code: "body-timeout" } });
+});
+
+it("a compressed body may be larger than the limit only by what compressing adds to it", async () => {
+  const noise = crypto.getRandomValues(new Uint8Array(LIMIT.bytesMax));
+  const read = (body: Uint8Array<ArrayBuffer>) =>
+    readBody(
+      new Request("https://streams.example", { method: "POST", body, headers: { "Content-Encoding": "gzip" } }),
+      LIMIT,
+    );
+  expect(await read(new Uint8Array(gzipSync(noise)))).toMatchObject({ ok: true, bytes: noise });
+  const many = new Uint8Array(Buffer.concat(Array.from({ length: 200 }, () => gzipSync(""))));
+  expect(await read(many)).toMatchObject({ ok: false, problem: { code: "body-too-large" } });
+});
