@@ -177,7 +177,6 @@ function appendCommand(append: Append): AppendCommand {
 
 function storedOf(content: Pick<Append, "mode" | "records">): Bytes {
   const stored = toStored(bodyOf(content), CONTENT_TYPES[content.mode], {
-    appendBytesMax: Infinity,
     jsonDepthMax: 1_000,
   });
   if (!stored.ok) throw new Error(stored.problem.detail);

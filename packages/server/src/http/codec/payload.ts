@@ -25,7 +25,11 @@ export function bodyLimit({ appendBytesMax, bodyTimeoutSeconds }: BodyLimits): B
 }
 
 /** Validates a non-empty body and brings it into the stored form of its content type [PROTOCOL §9]. */
-export function toStored(body: Bytes, contentType: string, { jsonDepthMax }: BodyLimits): Result<{ bytes: Bytes }> {
+export function toStored(
+  body: Bytes,
+  contentType: string,
+  { jsonDepthMax }: Pick<BodyLimits, "jsonDepthMax">,
+): Result<{ bytes: Bytes }> {
   if (framingOf(contentType) === "bytes") return { ok: true, bytes: body };
   const parsed = toStoredMessages(body, jsonDepthMax);
   if (parsed.ok) return { ok: true, bytes: parsed.stored };
