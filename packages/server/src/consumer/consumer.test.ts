@@ -9,7 +9,7 @@ import {
   ofClaim,
   PULL,
 } from "../../test/support/consumer-fixture.ts";
-import type { AckCommand, WakeCommand } from "../rpc/consumers.ts";
+import type { AckCommand, ClaimFacts, WakeCommand } from "../rpc/consumers.ts";
 
 let world: ConsumerFixture;
 
@@ -133,7 +133,6 @@ describe("[G61] the fencing matrix", () => {
   it.each<readonly [string, Acks, string]>([
     ["the tail", () => [{ stream: "a", offset: world.tail("a") }], "ok"],
     ["what is acknowledged already", async () => [{ stream: "a", offset: (await world.acked("a")) ?? "" }], "ok"],
-    ["less than is acknowledged", () => [{ stream: "a", offset: "0000000000000001_0000000000000000" }], "ack-invalid"],
     ["more than there is", () => [{ stream: "a", offset: "0000000000000001_0000000000000009" }], "ack-invalid"],
     ["an unknown stream", () => [{ stream: "x", offset: world.tail("a") }], "ack-invalid"],
     ["no offset", () => [{ stream: "a", offset: "now" }], "ack-invalid"],
@@ -155,6 +154,89 @@ describe("[G61] the fencing matrix", () => {
     const asked = await acks();
     expect(codeOf(await world.consumer.ack({ ...wake, acks: asked, done: true }))).toBe(code);
     expect(await world.acked("a")).toBe(code === "ok" ? asked[0]?.offset : before);
+  });
+
+  describe("what a claim has listed can be acknowledged as long as its lease lasts", () => {
+    type Event = () => unknown;
+    const ZERO = "0000000000000000_0000000000000000";
+    /** Each stream of the claim, by its tail and by its cursor, in one request. */
+    const ackOf = (claimed: ClaimFacts, by: "acked" | "tail"): AckCommand => ({
+      ...ofClaim(claimed),
+      acks: claimed.streams.map(({ path, acked, tail }) => ({ stream: path, offset: by === "tail" ? tail : acked })),
+      done: by === "tail",
+    });
+
+    it.each<readonly [string, Event]>([
+      ["nothing happens", () => undefined],
+      [
+        "a stream that had not told yet where it begins has done so",
+        async () => {
+          world.silent.delete("b");
+          await world.pass(500);
+        },
+      ],
+      ["a stream has grown", () => world.append("a")],
+      [
+        "a stream has ended",
+        async () => {
+          await world.discover("a", true);
+          await world.pass(0);
+        },
+      ],
+      [
+        "a stream has begun anew",
+        async () => {
+          await world.discover("a", true);
+          await world.append("a");
+          await world.discover("a");
+          await world.pass(0);
+        },
+      ],
+      [
+        "a stream has been taken out, and named again",
+        async () => {
+          await world.consumer.removeStream("a");
+          await world.consumer.addStreams(["a"]);
+        },
+      ],
+      ["the object has died", () => world.restart()],
+    ])("although %s", async (_what, happens) => {
+      world.makeStream("b");
+      world.silent.add("b");
+      world.makeStream("a");
+      await world.create({ ...PULL, streams: ["a", "b", "c"] });
+      await world.append("a");
+      const claimed = await world.claim();
+      expect(claimed.streams.find(({ path }) => path === "b")?.tail).toBe(ZERO);
+      await happens();
+      for (const by of ["acked", "tail", "acked"] as const)
+        expect(await world.consumer.ack({ ...ackOf(claimed, by), done: false })).toMatchObject({ ok: true });
+      expect(await world.consumer.ack(ackOf(claimed, "tail"))).toMatchObject({ ok: true });
+    });
+
+    it("and never moves a cursor back", async () => {
+      await world.create(PULL);
+      await world.append("a");
+      const claimed = await world.claim();
+      await world.consumer.ack({ ...ackOf(claimed, "tail"), done: false });
+      const reached = await world.acked("a");
+      expect(await world.consumer.ack({ ...ackOf(claimed, "acked"), done: false })).toMatchObject({ ok: true });
+      expect([reached, await world.acked("a")]).toEqual([world.tail("a"), world.tail("a")]);
+    });
+
+    it("the same of a webhook's wake", async () => {
+      world.makeStream("b");
+      world.silent.add("b");
+      await world.create({ streams: ["a", "b"], leaseTtlMs: 600_000 });
+      await world.append("a");
+      await world.pass(0);
+      const wake = world.last();
+      world.silent.delete("b");
+      await world.pass(60_000);
+      const acks = wake.streams.map(({ path, tail_offset: offset }) => ({ stream: path, offset }));
+      expect(acks.map(({ offset }) => offset)).toContain(ZERO);
+      expect(await world.consumer.ack(callbackOf(wake, { acks, done: true }))).toMatchObject({ ok: true });
+    });
   });
 
   it("an acknowledgement of what the stream has not told yet is heard", async () => {

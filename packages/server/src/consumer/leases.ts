@@ -1,6 +1,6 @@
 /** What workers do with a wake: claim it, acknowledge what they have read, give it back [PROTOCOL §7.2, §7.3]. */
 
-import { parseOffset, refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
+import { parseOffset, refuse, ZERO_OFFSET, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
 import type { AckCommand, AckFacts, ClaimFacts, WakeCommand } from "../rpc/consumers.ts";
 import {
@@ -11,6 +11,7 @@ import {
   updateAcked,
   viewOfLink,
   type ConsumerProgress,
+  type LinkRow,
   type WakeRow,
 } from "../storage/consumer-rows.ts";
 import type { ConsumerFacts } from "./facts.ts";
@@ -135,18 +136,15 @@ export class Leases {
   /** All acknowledgements, or none. */
   #apply({ config }: ConsumerFacts, progress: ConsumerProgress, { acks, done }: AckCommand): Result<object> {
     const { database } = this.#host;
+    const cursors = new Map<string, string>();
     for (const { stream, offset } of acks) {
       const row = readLink(database, stream);
       if (row === undefined) return refuseAck(`${stream} is no stream of this subscription.`);
-      // The stream has gone: there is nothing to acknowledge, and no harm in it.
-      if (row.incarnation === null) continue;
-      if (parseOffset(offset)?.kind !== "at" && offset !== row.acked) return refuseAck(`${offset} is no offset.`);
-      if (offset < row.acked) return refuseAck(`${stream} is acknowledged up to ${row.acked} already.`);
-      if (offset > row.tail) return refuseAck(`${stream} ends at ${row.tail}.`);
+      const judged = judgeAck(row, offset);
+      if (!judged.ok) return judged;
+      if (judged.moves) cursors.set(stream, max(offset, cursors.get(stream)));
     }
-    for (const { stream, offset } of acks) {
-      if (readLink(database, stream)?.incarnation !== null) updateAcked(database, stream, offset);
-    }
+    for (const [stream, offset] of cursors) updateAcked(database, stream, offset);
     if (done) this.#steps.end(progress);
     else if (progress.wake !== null) {
       const wake = lease(progress.wake, config.leaseTtlMs, this.#host.now());
@@ -154,6 +152,23 @@ export class Leases {
     }
     return { ok: true };
   }
+}
+
+/**
+ * Whether an acknowledgement moves the cursor. What a claim has listed is always taken: meanwhile the stream may have told for
+ * the first time where it begins, have been acknowledged further, or have ended and begun anew. A cursor never goes back.
+ */
+function judgeAck(row: LinkRow, offset: string): Result<{ moves: boolean }> {
+  const parsed = parseOffset(offset);
+  const incarnation = parsed?.kind === "at" ? parsed.incarnation : offset === ZERO_OFFSET ? 0 : undefined;
+  if (incarnation === undefined) return refuseAck(`${offset} is no offset.`);
+  if (row.incarnation === null || offset <= row.acked) return { ok: true, moves: false };
+  if (offset <= row.tail) return { ok: true, moves: true };
+  return incarnation < row.incarnation ? { ok: true, moves: false } : refuseAck(`${row.path} ends at ${row.tail}.`);
+}
+
+function max(offset: string, other: string | undefined): string {
+  return other === undefined || offset > other ? offset : other;
 }
 
 function refuseWay(): Refusal {

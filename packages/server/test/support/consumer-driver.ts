@@ -151,9 +151,8 @@ export class ConsumerDriver {
 
   #take(worker: number, wake: Work["wake"], streams: ClaimFacts["streams"]): void {
     for (const { path, acked } of streams) this.#expectProcessed(path, acked);
-    const acks = streams
-      .filter(({ acked, tail }) => tail > acked)
-      .map(({ path, tail }) => ({ stream: path, offset: tail }));
+    // Whatever was listed, also of streams that have nothing new.
+    const acks = streams.map(({ path, tail }) => ({ stream: path, offset: tail }));
     this.#hands.set(worker, { wake, acks });
   }
 
@@ -161,6 +160,7 @@ export class ConsumerDriver {
     for (const { stream, offset } of acks) this.#process(stream, offset);
     const newest = this.#newest;
     const acked = await this.world.askConsumer((consumer) => consumer.ack({ ...wake, acks, done }));
+    if (!acked.ok && acked.problem.code === "ack-invalid") this.faults.push(`Listed, but: ${acked.problem.detail}`);
     if (!acked.ok) return;
     if (newest > wake.generation) this.faults.push(`Wake ${wake.generation} was acknowledged after ${newest} began.`);
     if (!done) this.#hands.set(worker, { wake, acks });
