@@ -31,7 +31,7 @@ export default defineConfig({
         plugins: [
           cloudflareTest({
             wrangler: { configPath: "./wrangler.toml" },
-            miniflare: { bindings: { FAN_OUT_QUEUE_ABOVE: "100" } },
+            miniflare: { bindings: { FAN_OUT_QUEUE_ABOVE: "100", OPEN_TO: "everybody" } },
           }),
         ],
         test: {

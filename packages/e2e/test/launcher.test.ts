@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { chmodSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { request, type ClientRequest, type IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +9,8 @@ import { fileURLToPath } from "node:url";
 
 import { startServer, type ServerProcess } from "@durable-streams-cloudflare/testkit/server-process";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+
+import { sendRaw } from "../src/raw-http.ts";
 
 const LAUNCHER = fileURLToPath(new URL("../../local/src/main.ts", import.meta.url));
 
@@ -233,6 +235,66 @@ it("Prometheus gets counts of requests, of processes and of the disk, on loopbac
   expect((await fetch(new URL("/other", server.metricsUrl))).status).toBe(404);
 });
 
+describe("without tokens it serves this machine, and not", () => {
+  it("a page of another site, nor one whose name points here, nor what a proxy passes on", async () => {
+    const server = await start();
+    const ask = (headers: Record<string, string>, method = "PUT") =>
+      sendRaw({
+        method,
+        server: server.url,
+        path: "/v1/stream/kept",
+        headers: { "Content-Type": "text/plain", ...headers },
+      });
+    const port = new URL(server.url).port;
+    for (const [headers, status] of [
+      [{ Origin: "https://evil.example" }, 403],
+      [{ "Sec-Fetch-Site": "cross-site" }, 403],
+      [{ Host: `rebind.evil.example:${port}` }, 421],
+      [{ "X-Forwarded-For": "8.8.8.8" }, 401],
+      [{ Origin: "http://localhost:3000", Host: `localhost:${port}` }, 201],
+    ] as const) {
+      const answer = await ask(headers);
+      expect([headers, answer.status]).toEqual([headers, status]);
+      const shown = "Origin" in headers && status === 201 ? headers.Origin : null;
+      expect(answer.headers["access-control-allow-origin"] ?? null).toBe(shown);
+    }
+    const read = await ask({ Origin: "https://evil.example" }, "GET");
+    expect([read.status, read.headers["access-control-allow-origin"]]).toEqual([200, undefined]);
+  });
+
+  it("its counts to a page whose name points here", async () => {
+    const { metricsUrl = "" } = await start();
+    const { origin, port } = new URL(metricsUrl);
+    const ask = (Host: string) => sendRaw({ method: "GET", server: origin, path: "/metrics", headers: { Host } });
+    expect((await ask(`rebind.evil.example:${port}`)).status).toBe(421);
+    expect((await ask(`localhost:${port}`)).status).toBe(200);
+  });
+});
+
+it("a secret in the environment closes the server to whoever has no token, and the user is told", async () => {
+  const server = await start({ vars: { PROJECT_SECRET: "a-secret-of-the-project-0123456789" } });
+  expect((await fetch(`${server.url}/v1/stream/kept`, { method: "PUT" })).status).toBe(401);
+  expect(server.log()).toContain("PROJECT_SECRET is set, so requests need tokens");
+});
+
+it("no other user of the machine reads what lies on disk", async () => {
+  const parent = dataDir;
+  onTestFinished(() => rmSync(parent, { recursive: true, force: true }));
+  dataDir = join(parent, "new");
+  const server = await start();
+  await create(server.url);
+  const paths = [
+    dataDir,
+    ...readdirSync(dataDir, { recursive: true, encoding: "utf8" }).map((name) => join(dataDir, name)),
+  ];
+  expect(paths.some((path) => path.endsWith(".sqlite"))).toBe(true);
+  expect(paths.filter((path) => (statSync(path).mode & 0o077) !== 0)).toEqual([]);
+  expect(server.log()).toBe("");
+  await server.stop();
+  chmodSync(dataDir, 0o755);
+  expect((await start()).log()).toContain(`chmod 700 '${dataDir}'`);
+});
+
 describe("the launcher refuses", () => {
   it("a data directory that another server uses", async () => {
     const server = await start();
@@ -240,6 +302,26 @@ describe("the launcher refuses", () => {
     expect(status).toBe(1);
     expect(stderr).toContain(`process ${server.pid}, ${server.url}`);
     expect((await fetch(`${server.url}/readyz`)).ok).toBe(true);
+  });
+
+  it("the data of a newer server", () => {
+    writeFileSync(join(dataDir, "version.json"), '{"stream":1000}');
+    const { status, stderr } = launch("--port", "0");
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/written by a newer server.*1000[^]*Fix: .*backup/);
+  });
+
+  it("a damaged file of workerd's own, which it names with the fix", async () => {
+    const server = await start();
+    await create(server.url);
+    await server.stop();
+    const path = join(dataDir, "do/durable-streams-StreamDO/metadata.sqlite");
+    writeFileSync(path, "x".repeat(8192));
+    const { status, stderr } = launch("--port", "0");
+    expect(status).toBe(1);
+    expect(stderr).toContain(`${path} is damaged`);
+    for (const name of [path, `${path}-wal`, `${path}-shm`]) rmSync(name, { force: true });
+    expect(await read((await start()).url)).toEqual([]);
   });
 
   it("a port that is taken", async () => {
@@ -255,6 +337,7 @@ describe("the launcher refuses", () => {
     [["--var", "NO_SUCH_SETTING:1"], "NO_SUCH_SETTING"],
     [["--var", "LOG_LEVEL:loud"], "LOG_LEVEL"],
     [["--host", "0.0.0.0"], "AUTH_MODE"],
+    [["--port", "24437", "--metrics-port", "24437"], "--metrics-port 24438"],
   ])("%j, with exit code 2", (flags, culprit) => {
     const { status, stderr } = launch(...flags);
     expect(status).toBe(2);

@@ -19,7 +19,7 @@ const isInstalled = existsSync(VARNISHD);
 if (!isInstalled) process.stderr.write(`\n!! ${VARNISHD} is not there: the cache tests are SKIPPED.\n\n`);
 
 describe.skipIf(!isInstalled)("through Varnish", () => {
-  const server = useServer({ LONG_POLL_TIMEOUT_MS: 2_000 });
+  const server = useServer({ OPEN_TO: "everybody", LONG_POLL_TIMEOUT_MS: 2_000 });
   let cache: VarnishCache;
 
   beforeAll(async () => {

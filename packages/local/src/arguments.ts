@@ -54,7 +54,7 @@ export function formatHelp(command: string): string {
   --help             prints this
 
 Secrets are read from the environment: ${SECRETS.join(", ")}.
-Settings: docs/configuration.md. Everything else: docs/serve.md
+It speaks http; for https put a proxy in front of it. Settings: docs/configuration.md. Everything else: docs/serve.md
 `;
 }
 

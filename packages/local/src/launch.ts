@@ -24,6 +24,7 @@ const SAME_REQUEST_MS = 250;
  * @param argv the flags.
  */
 export async function launch(argv: readonly string[], command: Command): Promise<void> {
+  process.umask(0o077); // What is written here is for this user alone; workerd inherits it.
   const running = new RunningServer();
   takeSignals(() => running.end());
   whenAnyEnds(npmAncestors(), () => running.endWithParent());
@@ -39,10 +40,12 @@ export async function launch(argv: readonly string[], command: Command): Promise
 class RunningServer {
   #server: LocalServer | undefined;
   #drainMs = 0;
+  #isQuiet = false;
   #endingSinceMs: number | undefined;
 
   async start(args: Arguments, command: Command): Promise<void> {
     this.#drainMs = args.drainSeconds * 1000;
+    this.#isQuiet = args.quiet;
     const { host, port, metricsPort, variables: settings, dataDir = command.dataDir } = args;
     const onFailure = (failure: Error): void => this.fail(failure);
     const options = { host, port, metricsPort, settings, dataDir, onFailure };
@@ -62,8 +65,18 @@ class RunningServer {
     }
     this.#endingSinceMs = performance.now();
     // What is only starting is not waited for: it has answered nobody, and ends with this process.
-    const stopped = this.#server?.stop(this.#drainMs) ?? Promise.resolve();
+    const stopped = this.#server === undefined ? Promise.resolve() : this.#stop(this.#server);
     stopped.then(() => process.exit(EXIT.stopped), exitWith);
+  }
+
+  async #stop(server: LocalServer): Promise<void> {
+    this.#say(`Stopping: requests in flight have ${this.#drainMs / 1000} s. Ctrl-C again cuts them off.`);
+    await server.stop(this.#drainMs);
+    this.#say("Stopped.");
+  }
+
+  #say(line: string): void {
+    if (!this.#isQuiet) process.stderr.write(`${line}\n`);
   }
 
   endWithParent(): void {

@@ -51,3 +51,12 @@ it("explains a data directory that is a file", () => {
   writeFileSync(join(parent, "file"), "");
   expect(() => lockDataDir(join(parent, "file"))).toThrow(/cannot be used/);
 });
+
+it("says of a damaged lock that it may be removed", () => {
+  lockDataDir(dataDir).release();
+  const path = join(dataDir, "lock");
+  writeFileSync(path, "x".repeat(8192));
+  expect(() => lockDataDir(dataDir)).toThrow(expect.objectContaining({ fix: expect.stringContaining(`rm '${path}'`) }));
+  rmSync(path);
+  lockDataDir(dataDir).release();
+});

@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
+import { makePrivateDirectory } from "./directory.ts";
 import { Failure } from "./failure.ts";
 
 /** Who holds a data directory; for the error message of the second server. */
@@ -17,6 +18,8 @@ export interface DataDirLock {
 }
 
 const SQLITE_BUSY = 5;
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
 
 /**
  * Takes a data directory for this process: two servers on one directory would each overwrite what the other
@@ -40,14 +43,17 @@ export function lockDataDir(dataDir: string): DataDirLock {
 }
 
 function openExclusively(dataDir: string, holderPath: string): DatabaseSync {
+  const path = join(dataDir, "lock");
   try {
-    mkdirSync(dataDir, { recursive: true });
-    const database = new DatabaseSync(join(dataDir, "lock"), { timeout: 0 });
+    makePrivateDirectory(dataDir);
+    const database = new DatabaseSync(path, { timeout: 0 });
     database.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
     return database;
   } catch (error) {
-    if (error instanceof Error && "errcode" in error && error.errcode === SQLITE_BUSY) {
-      throw heldBy(dataDir, readHolder(holderPath));
+    const code = error instanceof Error && "errcode" in error ? error.errcode : undefined;
+    if (code === SQLITE_BUSY) throw heldBy(dataDir, readHolder(holderPath));
+    if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) {
+      throw new Failure(`${path} is damaged. It holds no data.`, `remove it, and start again: rm '${path}'`);
     }
     const reason = error instanceof Error ? error.message : String(error);
     throw new Failure(`The data directory ${dataDir} cannot be used: ${reason}`, "choose another: --data-dir DIR");

@@ -3,6 +3,7 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 
+import { isLoopback } from "./banner.ts";
 import { DataUsage, dataMetrics } from "./data-usage.ts";
 import { processMetrics } from "./process-metrics.ts";
 import { readProcessRecord } from "./process-record.ts";
@@ -15,6 +16,8 @@ export const METRICS_HOST = "127.0.0.1";
 /** More than scrapers need. */
 const CONNECTIONS_MAX = 16;
 
+const MISDIRECTED = "Metrics are for this machine only: ask for localhost or 127.0.0.1.\n";
+
 export interface MetricsServer {
   readonly url: string;
   stop(): void;
@@ -25,6 +28,8 @@ export async function serveMetrics(port: number, runtime: Runtime, dataDir: stri
   const usage = new DataUsage(dataDir);
   usage.latest();
   const server = createServer((request, response) => {
+    // A web page whose name was made to point here sends that name (DNS rebinding).
+    if (!isLoopbackHost(request.headers.host ?? "")) return void response.writeHead(421).end(MISDIRECTED);
     if (request.method !== "GET" || request.url !== "/metrics") return void response.writeHead(404).end();
     collect(runtime, dataDir, usage).then(
       (text) => response.writeHead(200, { "Content-Type": PROMETHEUS_TYPE }).end(text),
@@ -41,6 +46,11 @@ export async function serveMetrics(port: number, runtime: Runtime, dataDir: stri
       server.closeAllConnections();
     },
   };
+}
+
+/** @param host of a request, with or without a port. */
+function isLoopbackHost(host: string): boolean {
+  return isLoopback(host.replace(/:\d+$/, ""));
 }
 
 async function collect(runtime: Runtime, dataDir: string, usage: DataUsage): Promise<string> {

@@ -23,6 +23,21 @@ it("names a taken port and offers another", async () => {
   server.close();
 });
 
+it("speaks of the flag that it is about, and knows the port of the other one", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const port = portOf(server);
+  await expect(reservePort("127.0.0.1", port, "--metrics-port")).rejects.toMatchObject({
+    fix: expect.stringContaining(`--metrics-port ${port + 1}`),
+  });
+  server.close();
+  await expect(reservePort("127.0.0.1", 4437, "--metrics-port", 4437)).rejects.toMatchObject({
+    exitCode: 2,
+    message: "--metrics-port 4437 is the port of --port.",
+    fix: "take another: --metrics-port 4438",
+  });
+});
+
 it("names an address that this machine does not have", async () => {
   await expect(reservePort("203.0.113.1", 0)).rejects.toMatchObject({ exitCode: 2 });
 });

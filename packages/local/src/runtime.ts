@@ -101,7 +101,7 @@ function miniflareOptions(options: RuntimeOptions, log: Log, crashes: CrashCount
     cf: false, // Otherwise Request.cf would be fetched from the internet.
     logRequests: false,
     log,
-    handleStructuredLogs: ({ message }) => void process.stderr.write(`${message}\n`),
+    handleStructuredLogs: ({ message }) => writeLog(message),
     resourcePersistencePath: options.dataDir,
     unsafeHandleRuntimeRestart: () => crashes.count(),
     workers: [
@@ -114,6 +114,13 @@ function miniflareOptions(options: RuntimeOptions, log: Log, crashes: CrashCount
       },
     ],
   });
+}
+
+/** What workerd notes for Cloudflare's own operators is no news to users of this server. */
+const FOR_CLOUDFLARE = /^(?:\S+ )?NOSENTRY /;
+
+function writeLog(message: string): void {
+  if (!FOR_CLOUDFLARE.test(message)) process.stderr.write(`${message}\n`);
 }
 
 /** workerd ends by itself on SIGTERM once no request is in flight; Miniflare would only ever kill it. */

@@ -1,15 +1,19 @@
 import { resolve } from "node:path";
 
+import { checkAlarmFiles } from "./alarm-files.ts";
 import { formatExposureWarning, formatUrl } from "./banner.ts";
+import { claimDataVersion } from "./data-version.ts";
+import { formatOpenDirectoryWarning } from "./directory.ts";
+import { formatIgnoredEnvironment } from "./ignored-environment.ts";
 import { lockDataDir } from "./lock.ts";
 import { METRICS_HOST, serveMetrics, type MetricsServer } from "./metrics.ts";
 import { reservePort } from "./port.ts";
 import { endOrphan } from "./process-record.ts";
 import { waitUntilReady } from "./ready.ts";
 import type { Runtime } from "./runtime.ts";
-import { localSettings, refuseUnmeantExposure } from "./settings.ts";
+import { formatImpliedAuthMode, localSettings, refuseUnmeantExposure } from "./settings.ts";
 import { keepSignals } from "./signals.ts";
-import { checkSystem } from "./system.ts";
+import { checkSystem, formatFewFilesWarning } from "./system.ts";
 import type { WorkerBundle } from "./worker-bundle.ts";
 
 export interface ServerOptions {
@@ -55,7 +59,8 @@ export async function startServer(
   loadWorker: () => Promise<WorkerBundle>,
 ): Promise<LocalServer> {
   checkSystem();
-  refuseUnmeantExposure(host, given);
+  const { env: environment } = process;
+  refuseUnmeantExposure(host, { given, environment });
   const dataDir = resolve(options.dataDir);
   const lock = lockDataDir(dataDir);
   let runtime: Runtime | undefined;
@@ -67,14 +72,24 @@ export async function startServer(
   };
   try {
     await endOrphan(dataDir);
+    claimDataVersion(dataDir);
+    checkAlarmFiles(dataDir);
     const publicPort = await reservePort(host, port);
     const metricsPort =
-      options.metricsPort === undefined ? undefined : await reservePort(METRICS_HOST, options.metricsPort);
+      options.metricsPort === undefined
+        ? undefined
+        : await reservePort(METRICS_HOST, options.metricsPort, "--metrics-port", publicPort);
     const restoreSignals = keepSignals();
     // Miniflare takes half a second to load: after the checks, and while the Worker is loaded.
     const [bundle, { startRuntime }] = await Promise.all([loadWorker(), import("./runtime.ts")]);
-    const settings = localSettings({ configured: bundle.config.vars, given, environment: process.env });
-    process.stderr.write(formatExposureWarning(host, settings));
+    const settings = localSettings({ configured: bundle.config.vars, given, environment, host });
+    process.stderr.write(
+      formatImpliedAuthMode({ given }, settings) +
+        formatExposureWarning(host, settings) +
+        formatOpenDirectoryWarning(dataDir) +
+        formatIgnoredEnvironment(environment, given) +
+        formatFewFilesWarning(),
+    );
     const onFailure = (failure: Error): void => options.onFailure?.(failure);
     const starting = startRuntime({ bundle, settings, host, port: publicPort, dataDir, onFailure });
     restoreSignals();

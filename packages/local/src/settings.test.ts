@@ -1,9 +1,9 @@
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 
-import { localSettings as merge, refuseUnmeantExposure, SECRETS } from "./settings.ts";
+import { formatImpliedAuthMode, localSettings as merge, refuseUnmeantExposure, SECRETS } from "./settings.ts";
 
 function localSettings(configured: Record<string, string>, given: Record<string, string>, environment = {}) {
-  return merge({ configured, given, environment });
+  return merge({ configured, given, environment, host: "127.0.0.1" });
 }
 
 it("is open to one tenant on this machine, whatever wrangler.toml says of the deployment", () => {
@@ -41,11 +41,11 @@ it("refuses values that the server refuses, all of them in one message", () => {
 
 it("takes secrets from the environment, and nothing else", () => {
   const secret = "x".repeat(32);
-  const environment = { ADMIN_SECRET: secret, LOG_LEVEL: "info", PATH: "/bin" };
+  const environment = { ORIGIN_SECRET: secret, LOG_LEVEL: "info", PATH: "/bin" };
   expect(localSettings({}, {}, environment)).toEqual({
     TENANCY: "single",
     AUTH_MODE: "none",
-    ADMIN_SECRET: secret,
+    ORIGIN_SECRET: secret,
   });
   expect(SECRETS).toEqual(["ADMIN_SECRET", "PROJECT_SECRET", "ORIGIN_SECRET"]);
 });
@@ -56,8 +56,38 @@ it("takes no secret from the command line, and says where from", () => {
   );
 });
 
+describe.each(["PROJECT_SECRET", "ADMIN_SECRET"])("%s", (name) => {
+  const secret = { [name]: "x".repeat(32) };
+
+  it("means that tokens are asked for, wherever it comes from, and the user is told", () => {
+    for (const settings of [localSettings({}, {}, secret), localSettings(secret, {})]) {
+      expect(settings).toMatchObject({ AUTH_MODE: "project", ...secret });
+      expect(formatImpliedAuthMode({ given: {} }, settings)).toMatch(new RegExp(`${name}.*--var AUTH_MODE:none`));
+    }
+    refuseUnmeantExposure("0.0.0.0", { given: {}, environment: secret });
+  });
+
+  it("does not, when --var says so", () => {
+    const given = { AUTH_MODE: "none" };
+    expect(localSettings({}, given, secret)).toMatchObject(given);
+    expect(formatImpliedAuthMode({ given }, secret)).toBe("");
+  });
+
+  it("is none when it is empty", () => {
+    expect(localSettings({}, {}, { [name]: "" })).toMatchObject({ AUTH_MODE: "none" });
+  });
+});
+
 it("is open to other machines without tokens only when that is said", () => {
-  expect(() => refuseUnmeantExposure("0.0.0.0", {})).toThrow(expect.objectContaining({ exitCode: 2 }));
-  for (const AUTH_MODE of ["none", "project"]) refuseUnmeantExposure("0.0.0.0", { AUTH_MODE });
-  refuseUnmeantExposure("127.0.0.1", {});
+  const environment = {};
+  expect(() => refuseUnmeantExposure("0.0.0.0", { given: {}, environment })).toThrow(
+    expect.objectContaining({ exitCode: 2 }),
+  );
+  for (const AUTH_MODE of ["none", "project"]) {
+    refuseUnmeantExposure("0.0.0.0", { given: { AUTH_MODE }, environment });
+  }
+  refuseUnmeantExposure("127.0.0.1", { given: {}, environment });
+  const given = { AUTH_MODE: "none" };
+  const settings = merge({ configured: {}, given, environment, host: "0.0.0.0" });
+  expect(settings).toMatchObject({ AUTH_MODE: "none", OPEN_TO: "everybody" });
 });

@@ -12,10 +12,15 @@ export interface SettingSources {
   readonly given: Readonly<Record<string, string>>;
   /** Only secrets are taken from it: a command line is seen by everybody on the machine. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The address that the server listens on. */
+  readonly host: string;
 }
 
-/** What a pasted curl line needs. Only `--var` changes these: wrangler.toml and .dev.vars speak of the deployment. */
+/** What a pasted curl line needs. wrangler.toml and .dev.vars do not change these: they speak of the deployment. */
 const LOCAL_DEFAULTS = { TENANCY: "single", AUTH_MODE: "none" } as const;
+
+/** Secrets by which a server knows whom it may let in. Whoever sets one wants tokens to be asked for. */
+const SECRETS_OF_TOKENS = ["PROJECT_SECRET", "ADMIN_SECRET"] as const;
 
 /** The names of the settings that are secrets. */
 export const SECRETS: readonly string[] = Object.entries(SETTINGS).flatMap(([name, setting]) =>
@@ -27,7 +32,7 @@ export const SECRETS: readonly string[] = Object.entries(SETTINGS).flatMap(([nam
  * environment, then `--var`.
  * @throws Failure when `--var` names no setting, or a secret, or any value is refused by the server's own parser.
  */
-export function localSettings({ configured, given, environment }: SettingSources): Settings {
+export function localSettings({ configured, given, environment, host }: SettingSources): Settings {
   for (const name of Object.keys(given)) {
     if (!Object.hasOwn(SETTINGS, name)) {
       throw new Failure(
@@ -45,7 +50,10 @@ export function localSettings({ configured, given, environment }: SettingSources
     }
   }
   const secrets = Object.fromEntries(SECRETS.flatMap((name) => (environment[name] ? [[name, environment[name]]] : [])));
-  const settings = { ...configured, ...LOCAL_DEFAULTS, ...secrets, ...given };
+  const implied = impliedAuthMode({ ...configured, ...secrets }) === undefined ? {} : { AUTH_MODE: "project" };
+  // Who listens for other machines without tokens has said that it is meant: see `refuseUnmeantExposure`.
+  const openTo = isLoopback(host) ? {} : { OPEN_TO: "everybody" };
+  const settings = { ...configured, ...LOCAL_DEFAULTS, ...implied, ...openTo, ...secrets, ...given };
   try {
     parseConfig(settings);
   } catch (error) {
@@ -55,15 +63,30 @@ export function localSettings({ configured, given, environment }: SettingSources
   return settings;
 }
 
+/** The secret because of which tokens are asked for although no setting says so; `undefined`: there is none. */
+function impliedAuthMode(settings: Settings): string | undefined {
+  return SECRETS_OF_TOKENS.find((name) => settings[name] !== undefined && settings[name] !== "");
+}
+
 /**
  * A server that other machines reach and that lets everybody do everything must be meant.
+ * @param given as `--var` and the environment say it.
  * @throws Failure when only the defaults say so.
  */
-export function refuseUnmeantExposure(host: string, { AUTH_MODE }: Readonly<Record<string, string>>): void {
-  if (AUTH_MODE !== undefined || isLoopback(host)) return;
+export function refuseUnmeantExposure(host: string, { given, environment }: ExposureSources): void {
+  if (given["AUTH_MODE"] !== undefined || isLoopback(host) || impliedAuthMode(environment) !== undefined) return;
   throw new Failure(
     `On ${host} everybody who reaches this machine could read and change everything.`,
     "ask for tokens: --var AUTH_MODE:project; or say that it is meant: --var AUTH_MODE:none",
     EXIT.usage,
   );
+}
+
+type ExposureSources = Pick<SettingSources, "given" | "environment">;
+
+/** Empty unless a secret has decided that tokens are asked for. */
+export function formatImpliedAuthMode({ given }: Pick<SettingSources, "given">, settings: Settings): string {
+  const secret = impliedAuthMode(settings);
+  if (secret === undefined || given["AUTH_MODE"] !== undefined) return "";
+  return `! ${secret} is set, so requests need tokens: AUTH_MODE is project. To let everybody in: --var AUTH_MODE:none\n`;
 }

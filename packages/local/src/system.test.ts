@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import { checkSystem } from "./system.ts";
+import { checkSystem, formatFewFilesWarning, openFilesMax } from "./system.ts";
 
 it.each(["linux", "darwin"] as const)("the server runs on %s", (platform) => {
   expect(() => checkSystem(platform)).not.toThrow();
@@ -10,4 +10,18 @@ it("on Windows it says at once that it does not run there, and what to do", () =
   expect(() => checkSystem("win32")).toThrow(
     expect.objectContaining({ exitCode: 2, fix: expect.stringContaining("WSL") as string }) as Error,
   );
+});
+
+it("the hard limit of open files is read, and warned of when it is low", () => {
+  const limits = (soft: string, hard: string): string =>
+    `Limit                     Soft Limit           Hard Limit           Units     \nMax open files            ${soft}                 ${hard}               files     \n`;
+  expect(openFilesMax(() => limits("1024", "4096"))).toBe(4096);
+  expect(openFilesMax(() => limits("1024", "unlimited"))).toBeUndefined();
+  expect(
+    openFilesMax(() => {
+      throw new Error("no /proc");
+    }),
+  ).toBeUndefined();
+  expect(formatFewFilesWarning(1024)).toContain("may open 1024 files only");
+  expect(formatFewFilesWarning(65_536) + formatFewFilesWarning(undefined)).toBe("");
 });

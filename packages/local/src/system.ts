@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+
 import { EXIT, Failure } from "./failure.ts";
 
 /**
@@ -10,5 +12,34 @@ export function checkSystem(platform: NodeJS.Platform = process.platform): void 
     "On Windows the server runs in WSL only.",
     "install WSL, and run the same command there: https://learn.microsoft.com/windows/wsl/install",
     EXIT.usage,
+  );
+}
+
+/** Below this a burst of streams, or a thousand readers, uses up what a process may open. */
+const FILES_FEW = 8_192;
+/** A stream in use: its file and two of its journal. */
+const FILES_PER_STREAM = 3;
+
+/** How many files and connections workerd may have open, at the most; `undefined`: the system does not say. */
+export function openFilesMax(read: () => string = readLimits): number | undefined {
+  try {
+    // "Max open files   SOFT   HARD   files": Node.js raises its own soft limit, and its children inherit that.
+    const [, hard] = /^Max open files\s+\d+\s+(\d+)\s/m.exec(read()) ?? [];
+    return hard === undefined ? undefined : Number(hard);
+  } catch {
+    return undefined; // Not on Linux.
+  }
+}
+
+function readLimits(): string {
+  return readFileSync("/proc/self/limits", "utf8");
+}
+
+/** Empty unless the machine lets this process open only few files. */
+export function formatFewFilesWarning(max: number | undefined = openFilesMax()): string {
+  if (max === undefined || max >= FILES_FEW) return "";
+  return (
+    `! This process may open ${max} files only: a stream in use takes ${FILES_PER_STREAM}, a connection one. ` +
+    "What is too much gets 503.\n  Fix: raise the hard limit: ulimit -Hn, LimitNOFILE= (systemd), --ulimit nofile= (docker)\n"
   );
 }

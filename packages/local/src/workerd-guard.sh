@@ -1,6 +1,9 @@
 #!/bin/sh
 # Miniflare starts this in place of workerd, so that workerd never outlives the launcher and never dies before its turn.
 
+# The data holds all projects' secrets, whoever started this.
+umask 077
+
 # Miniflare would restart a workerd that ends because the launcher is stopping.
 [ -z "$DS_STOPPING" ] || exit 0
 

@@ -90,7 +90,7 @@ describe("CORS_ORIGINS", () => {
   it.each(["", "a.example", "https://a.example/", "https://a.example,", "*,https://a.example", "ftp://a", 7])(
     "refuses %j",
     (value) => {
-      expect(faultOf("CORS_ORIGINS", value)).toContain("CORS_ORIGINS must be * or");
+      expect(faultOf("CORS_ORIGINS", value)).toContain("CORS_ORIGINS must be *, loopback, or");
     },
   );
 });

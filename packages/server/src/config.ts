@@ -50,12 +50,19 @@ export const SETTINGS = {
     about:
       "how clients reach the server, in `Location`, `callback_url` and all other absolute URLs; a path stands for one that a proxy takes away; empty: as requests say",
   },
+  OPEN_TO: choice(
+    "loopback",
+    ["loopback", "everybody"],
+    "AUTH_MODE=none: loopback: serves only requests to localhost that came through no proxy, and no page of another site",
+  ),
   CORS_ORIGINS: {
     kind: "text",
     initial: "*",
-    pattern: /^(?:\*|https?:\/\/[^\s,/]+(?:\s*,\s*https?:\/\/[^\s,/]+)*)$/,
-    expects: "* or a comma-separated list of origins such as https://app.example.com",
-    about: "origins that browsers may call from; a project may have its own",
+    pattern: /^(?:\*|loopback|https?:\/\/[^\s,/]+(?:\s*,\s*https?:\/\/[^\s,/]+)*)$/,
+    expects: "*, loopback, or a comma-separated list of origins such as https://app.example.com",
+    about:
+      "origins that browsers may call from; a project may have its own; loopback, the default where OPEN_TO=loopback " +
+      "counts: pages of this machine",
   },
   LONG_POLL_TIMEOUT_MS: integer(3_000, 100, 25_000, "how long a long-poll waits for data"),
   SSE_SESSION_SECONDS: integer(60, 2, 3_600, "how long one SSE response lasts before the client reconnects"),
@@ -135,7 +142,9 @@ export interface Config {
   readonly originSecret: string;
   /** Without a slash at its end. Empty: there is none. */
   readonly publicUrl: string;
-  /** Allowed origins; `*` alone stands for all. */
+  /** Whom `authMode` `none` serves. */
+  readonly openTo: "loopback" | "everybody";
+  /** Allowed origins; `*` alone stands for all, and `loopback` for those of this machine. */
   readonly corsOrigins: readonly string[];
   readonly longPollTimeoutMs: number;
   readonly sseSessionSeconds: number;
@@ -183,6 +192,7 @@ export function parseConfig(env: object): Config {
     projectSecret: textOf("PROJECT_SECRET"),
     originSecret: textOf("ORIGIN_SECRET"),
     publicUrl: textOf("PUBLIC_URL").replace(/\/+$/, ""),
+    openTo: oneOf(SETTINGS.OPEN_TO.choices, textOf("OPEN_TO")),
     corsOrigins: textOf("CORS_ORIGINS")
       .split(",")
       .map((origin) => origin.trim()),
@@ -218,7 +228,16 @@ export function parseConfig(env: object): Config {
     );
   }
   if (faults.length > 0) throw new ConfigError(`The configuration is not usable:\n${faults.join("\n")}`);
-  return config;
+  const isOwnDefault = values["CORS_ORIGINS"] === undefined && isOnlyForLoopback(config);
+  return isOwnDefault ? { ...config, corsOrigins: ["loopback"] } : config;
+}
+
+/**
+ * Whether a server with these settings serves its own machine only. With a secret between it and its proxy it does not:
+ * nobody else gets in then, and the proxy is meant.
+ */
+export function isOnlyForLoopback(config: Pick<Config, "authMode" | "openTo" | "originSecret">): boolean {
+  return config.authMode === "none" && config.openTo === "loopback" && config.originSecret === "";
 }
 
 /** The setting's text if it is fit for use; otherwise notes the fault and returns the initial value. */

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { create, get, header, send, TEXT } from "../../src/requests.ts";
 import { useServer } from "../../src/test-server.ts";
 
-const open = useServer();
+const open = useServer({ CORS_ORIGINS: "*" });
 const listed = useServer({ CORS_ORIGINS: "https://app.example.com, http://localhost:3000" });
 
 const ALLOWED = `content-type authorization stream-seq stream-ttl stream-expires-at stream-closed producer-id producer-epoch

@@ -19,7 +19,7 @@ import {
 import { useServer } from "../../src/test-server.ts";
 
 const READ_BYTES_MAX = 65_536;
-const server = useServer({ READ_BYTES_MAX, LONG_POLL_TIMEOUT_MS: 300, SSE_SESSION_SECONDS: 2 });
+const server = useServer({ CORS_ORIGINS: "*", READ_BYTES_MAX, LONG_POLL_TIMEOUT_MS: 300, SSE_SESSION_SECONDS: 2 });
 
 function ifNoneMatch(url: string, tag: string): Promise<Answer> {
   return get(url, { "If-None-Match": tag });

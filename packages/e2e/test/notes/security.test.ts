@@ -6,6 +6,7 @@ import { append, codeOf, get, header, JSON_TYPE, nextOffset, producer, send, TEX
 import { useServer } from "../../src/test-server.ts";
 
 const server = useServer({
+  CORS_ORIGINS: "*",
   LOG_LEVEL: "info",
   APPEND_BYTES_MAX: 1_024,
   LONG_POLL_TIMEOUT_MS: 100,

@@ -2,6 +2,8 @@
 
 import { HEADER } from "@durable-streams-cloudflare/protocol";
 
+import { isLoopbackOrigin } from "./loopback.ts";
+
 const METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 const ALLOWED_HEADERS = [
@@ -91,9 +93,15 @@ export function addCommonHeaders(headers: Headers, request: Request, origins: re
   }
   headers.append("Vary", "Origin");
   const origin = request.headers.get("Origin");
-  if (origin === null || !origins.includes(origin)) return;
+  if (origin === null || !allowsOrigin(origins, origin)) return;
   headers.set("Access-Control-Allow-Origin", origin);
   headers.set("Access-Control-Allow-Credentials", "true");
+}
+
+/** @param origins as in `Config.corsOrigins`. */
+export function allowsOrigin(origins: readonly string[], origin: string): boolean {
+  if (origins.includes("*") || origins.includes(origin)) return true;
+  return origins.includes("loopback") && isLoopbackOrigin(origin);
 }
 
 export function preflightResponse(): Response {

@@ -77,6 +77,7 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
     const projects = projectPorts(env, config, limiter, options);
     const edge = createEdge({
       config,
+      isOpen: isOpen(config, options),
       authorize: options.authorize ?? authorizeOf(config, projects),
       streams: env.STREAMS,
       appends: new AppendBatcher(config.sharedAppends === "on"),
@@ -99,6 +100,10 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
   };
 }
 
+function isOpen({ authMode }: Config, { authorize }: DurableStreamsOptions): boolean {
+  return authMode === "none" && authorize === undefined;
+}
+
 function countersOf({ PROJECTS }: DurableStreamsEnv): CountersOf | undefined {
   return PROJECTS && ((project) => PROJECTS.getByName(project).counters());
 }
@@ -113,16 +118,15 @@ function projectPorts(
   { REGISTRY, PROJECTS, STREAMS }: DurableStreamsEnv,
   config: Config,
   limiter: RateLimiter,
-  { authorize }: DurableStreamsOptions,
+  options: DurableStreamsOptions,
 ): ProjectRoutePorts | undefined {
   if (REGISTRY === undefined || PROJECTS === undefined) return undefined;
   const registry = new Registry(staticRegistryStore(REGISTRY, config.projectSecret));
-  const isOpen = config.authMode === "none" && authorize === undefined;
   return {
     config,
     registry,
     limiter,
     projects: new Projects({ REGISTRY, PROJECTS, STREAMS }, registry),
-    authorizeAll: isOpen ? (request) => grantEverything({ request }) : undefined,
+    authorizeAll: isOpen(config, options) ? (request) => grantEverything({ request }) : undefined,
   };
 }

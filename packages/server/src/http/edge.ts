@@ -2,10 +2,12 @@
 
 import { refuse } from "@durable-streams-cloudflare/protocol";
 
+import { isOnlyForLoopback, type Config } from "../config.ts";
 import { isLogged, logRequest } from "../telemetry/log.ts";
 import { createApp } from "./app.ts";
 import { behindProxy, type Serve } from "./behind-proxy.ts";
 import { addCommonHeaders } from "./cors.ts";
+import { onlyLoopback } from "./only-loopback.ts";
 import { problemResponse } from "./problem-response.ts";
 import { corsOrigins } from "./project-cors.ts";
 import type { EstuaryPorts } from "./routes/estuaries.ts";
@@ -27,6 +29,8 @@ interface Outcome {
 export interface EdgePorts extends StreamPorts, EstuaryPorts {
   /** `undefined`: this server has no registry of projects. */
   readonly projects: ProjectRoutePorts | undefined;
+  /** Whether everybody may do everything: `AUTH_MODE=none`, and no hook that decides. */
+  readonly isOpen: boolean;
 }
 
 /** Requests to streams are served directly: a router takes a twentieth of an append's time. All else goes to the app. */
@@ -37,7 +41,7 @@ export function createEdge(ports: EdgePorts): Edge {
     request.method !== "OPTIONS" && isStreamPath(rawPath(request.url))
       ? serveStream(ports, request, context)
       : app.fetch(request);
-  const answer = config.originSecret === "" ? serve : behindProxy(config.originSecret, serve);
+  const answer = guarded(config, ports.isOpen, serve);
   return {
     async fetch(request, context) {
       const startedAt = performance.now();
@@ -57,6 +61,13 @@ export function createEdge(ports: EdgePorts): Edge {
       return response;
     },
   };
+}
+
+/** Who is let in at all, before anybody asks for what. */
+function guarded(config: Config, isOpen: boolean, serve: Serve): Serve {
+  if (config.originSecret !== "") return behindProxy(config.originSecret, serve);
+  // A Worker that is mounted with a hook decides by itself whom it serves.
+  return isOpen && isOnlyForLoopback(config) ? onlyLoopback(config, serve) : serve;
 }
 
 async function outcomeOf(request: Request, answer: () => Response | Promise<Response>): Promise<Outcome> {

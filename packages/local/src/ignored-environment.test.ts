@@ -1,0 +1,22 @@
+import { expect, it } from "vitest";
+
+import { formatIgnoredEnvironment as format } from "./ignored-environment.ts";
+
+it.each([
+  ["PORT", "8080", "--port 8080"],
+  ["DS_SERVER__PORT", "8080", "--port 8080"],
+  ["DS_STORAGE__DATA_DIR", "/data", "--data-dir /data"],
+  ["DS_STORAGE__MODE", "acid", "--var NAME:VALUE"],
+  ["AUTH_MODE", "project", "--var AUTH_MODE:project"],
+  ["LOG_LEVEL", "info", "--var LOG_LEVEL:info"],
+])("%s is not read, and the right spelling is told", (name, value, instead) => {
+  const line = format({ [name]: value }, {});
+  expect(line).toMatch(new RegExp(`^! ${name} in the environment is not read\\.`));
+  expect(line).toContain(instead);
+});
+
+it("says nothing of secrets, which are read, of what is empty or said by --var, of others' names and of its own", () => {
+  const secret = "x".repeat(32);
+  const environment = { PROJECT_SECRET: secret, PORT: "", LOG_LEVEL: "info", PATH: "/bin", DS_WORKERD: "/x" };
+  expect(format(environment, { LOG_LEVEL: "off" })).toBe("");
+});

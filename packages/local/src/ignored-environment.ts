@@ -1,0 +1,36 @@
+import { SETTINGS } from "@durable-streams-cloudflare/server/config";
+
+import { SECRETS } from "./settings.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Names by which other servers are configured, and what says the same here. */
+const FLAG_OF: Readonly<Record<string, string>> = {
+  PORT: "--port",
+  DS_SERVER__PORT: "--port",
+  DS_SERVER__HOST: "--host",
+  DS_STORAGE__DATA_DIR: "--data-dir",
+};
+
+/** What the launcher hands to its own children, and finds again when it is started by one of them. */
+const OWN: ReadonlySet<string> = new Set(["DS_STOPPING", "DS_WORKERD", "DS_CONTROL", "DS_PROCESS_RECORD"]);
+
+/**
+ * Empty unless the environment has what looks like a setting of this server: only secrets are read from there.
+ * @param given what `--var` says.
+ */
+export function formatIgnoredEnvironment(environment: Environment, given: Environment): string {
+  const lines = Object.entries(environment).flatMap(([name, value]) => {
+    const instead = value === undefined || value === "" ? undefined : insteadOf(name, value, given);
+    return instead === undefined ? [] : [`! ${name} in the environment is not read. ${instead}\n`];
+  });
+  return lines.join("");
+}
+
+function insteadOf(name: string, value: string, given: Environment): string | undefined {
+  if (OWN.has(name) || SECRETS.includes(name)) return undefined;
+  const flag = FLAG_OF[name];
+  if (flag !== undefined) return `Fix: ${flag} ${value}`;
+  if (Object.hasOwn(SETTINGS, name)) return given[name] === undefined ? `Fix: --var ${name}:${value}` : undefined;
+  return name.startsWith("DS_") ? "Fix: flags (--help), and --var NAME:VALUE (docs/configuration.md)" : undefined;
+}
