@@ -44,6 +44,11 @@ export interface Granted {
   readonly defaults?: StreamDefaults;
   /** When the right to read ends, in ms: live reads end then. */
   readonly expiresAtMs?: number;
+  /**
+   * Decides the same once more, from what is known by now. A live read asks this every `SSE_HEARTBEAT_SECONDS`, and ends when it is
+   * refused; without it, a live read lasts as long as it may, whatever is revoked meanwhile.
+   */
+  readonly again?: () => Promise<Granted | Refusal>;
   /** Who was let in: by which key, and for which user. Without it nobody knows. */
   readonly by?: Signer;
 }

@@ -39,15 +39,16 @@ export function projectAuthorize(registry: Registry): Authorize {
     if (bearer !== null) return authorizeToken(input, await headerTokens.verify(bearer, project));
     return isRead(input.request) ? authorizeUrl(input, project, ports) : refuseNobody(input.request);
   };
-  return async (input) => {
+  const authorize = async (input: AuthorizeInput): Promise<Granted | Refusal> => {
     const found = await findProject(registry, input.project);
     if (!found.ok) return found;
     const { project } = found;
     if (project === undefined) return refuseNobody(input.request);
     const decision = await decide(input, project);
     const { limits, defaults } = project.record;
-    return decision.ok ? { ...decision, limits, defaults } : decision;
+    return decision.ok ? { ...decision, limits, defaults, again: () => authorize(input) } : decision;
   };
+  return authorize;
 }
 
 /** The token in the `Authorization` header; `null` when there is no such header. */

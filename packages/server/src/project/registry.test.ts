@@ -19,6 +19,7 @@ function recordOf(name: string): string {
 let reads: string[] = [];
 let records = new Map<string, string>();
 let isDown = false;
+let unanswered = false;
 let nowMs = 0;
 let registry: Registry;
 
@@ -30,6 +31,7 @@ beforeEach(() => {
   const get = async (key: string): Promise<string | null> => {
     reads.push(key);
     if (isDown) throw new Error("KV is down.");
+    if (unanswered) return Promise.withResolvers<string>().promise;
     return records.get(key) ?? null;
   };
   registry = new Registry({ get }, () => nowMs);
@@ -58,6 +60,36 @@ it("a change is seen after half a minute, and at once where it was made", async 
   records.set("project:a", recordOf("a"));
   registry.forget("a");
   expect(await registry.project("a")).toBeDefined();
+});
+
+it("while one request reads what is no longer fresh, all others go on with what was known", async () => {
+  await registry.project("a");
+  reads = [];
+  nowMs += 30_000;
+  const all = await Promise.all(Array.from({ length: 1_000 }, () => registry.project("a")));
+  expect(all.every((project) => project?.record.name === "a")).toBe(true);
+  expect(reads).toEqual(["project:a"]);
+});
+
+it("a read that never ends is taken over five seconds later", async () => {
+  await registry.project("a");
+  nowMs += 30_000;
+  unanswered = true;
+  void registry.project("a");
+  unanswered = false;
+  records.delete("project:a");
+  nowMs += 4_999;
+  expect(await registry.project("a")).toBeDefined();
+  nowMs += 1;
+  expect(await registry.project("a")).toBeUndefined();
+});
+
+it("what was read before a change was made here does not come back after it", async () => {
+  const before = registry.project("a");
+  registry.forget("a");
+  records.delete("project:a");
+  expect(await before).toBeDefined();
+  expect(await registry.project("a")).toBeUndefined();
 });
 
 it("what is no project's name is never looked up", async () => {

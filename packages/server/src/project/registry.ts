@@ -12,6 +12,8 @@ const READER_KEY_PREFIX = "reader-key:";
 /** A change needs as long to be seen everywhere, beyond KV's own delay of up to a minute. */
 const FRESH_MS = 30_000;
 const STALE_MS_MAX = 300_000;
+/** While one request reads what is no longer fresh, the others go on with what was known, and wait for nothing of each other. */
+const READING_MS_MAX = 5_000;
 const ENTRIES_MAX = 1_000;
 
 /** The part of a KV namespace that is read here. */
@@ -22,6 +24,8 @@ export interface RegistryStore {
 interface Entry<Value> {
   readonly value: Value | undefined;
   readonly readAtMs: number;
+  /** Since when somebody has been reading it anew. */
+  readingSinceMs?: number;
 }
 
 export class Registry {
@@ -60,6 +64,8 @@ class KvCache<Value> {
   readonly #parse: (text: string) => Promise<Value | undefined>;
   /** In the order of their reading, oldest first. */
   readonly #entries = new Map<string, Entry<Value>>();
+  /** What was being read when something was forgotten may be what it was before. */
+  #forgotten = 0;
 
   constructor(store: RegistryStore, now: () => number, parse: (text: string) => Promise<Value | undefined>) {
     this.#store = store;
@@ -69,7 +75,13 @@ class KvCache<Value> {
 
   async get(key: string): Promise<Value | undefined> {
     const known = this.#entries.get(key);
-    if (known !== undefined && this.#now() - known.readAtMs < FRESH_MS) return known.value;
+    const nowMs = this.#now();
+    if (known !== undefined) {
+      if (nowMs - known.readAtMs < FRESH_MS) return known.value;
+      const isBeingRead = nowMs - (known.readingSinceMs ?? -Infinity) < READING_MS_MAX;
+      if (isBeingRead && nowMs - known.readAtMs < STALE_MS_MAX) return known.value;
+      known.readingSinceMs = nowMs;
+    }
     try {
       return await this.#read(key);
     } catch (error) {
@@ -80,12 +92,15 @@ class KvCache<Value> {
 
   forget(key: string): void {
     this.#entries.delete(key);
+    this.#forgotten += 1;
   }
 
   async #read(key: string): Promise<Value | undefined> {
     const readAtMs = this.#now();
+    const forgotten = this.#forgotten;
     const text = await this.#store.get(key);
     const value = text === null ? undefined : await this.#parse(text);
+    if (forgotten !== this.#forgotten) return value;
     this.#entries.delete(key);
     const [oldest] = this.#entries.keys();
     if (this.#entries.size >= ENTRIES_MAX && oldest !== undefined) this.#entries.delete(oldest);

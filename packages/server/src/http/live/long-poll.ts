@@ -9,6 +9,7 @@ import {
   refAt,
   refuse,
   type OffsetRef,
+  type Refusal,
   type Result,
 } from "@durable-streams-cloudflare/protocol";
 
@@ -20,11 +21,15 @@ import { readHeaders, readResponse, type ReadQuery } from "../codec/read.ts";
 import type { Exchange } from "../exchange.ts";
 import { startReading } from "../paging.ts";
 import { listen } from "./reader-socket.ts";
+import { watchRight } from "./right-watch.ts";
 
 /** Pause before attaching again after the object went away. */
 const REATTACH_DELAY_MS = 50;
 
-type Waited = { readonly kind: "frame"; readonly frame: LiveFrame } | { readonly kind: "gone" | "lost" | "timeout" };
+type Waited =
+  | { readonly kind: "frame"; readonly frame: LiveFrame }
+  | { readonly kind: "revoked"; readonly refusal: Refusal }
+  | { readonly kind: "gone" | "lost" | "timeout" };
 
 export async function longPoll(exchange: Exchange, query: ReadQuery): Promise<Result<{ response: Response }>> {
   const expiresAtMs = exchange.granted.expiresAtMs ?? Infinity;
@@ -41,6 +46,7 @@ export async function longPoll(exchange: Exchange, query: ReadQuery): Promise<Re
     const waited = await waitForFrame(exchange, socket, deadlineMs - Date.now());
     if (waited.kind === "frame")
       return { ok: true, response: frameResponse(exchange, facts, waited.frame, query, cursor) };
+    if (waited.kind === "revoked") return waited.refusal;
     if (waited.kind === "timeout") return { ok: true, response: emptyResponse(facts, cursor) };
     // A stream that is gone is asked once more: it knows whether forks still need it.
     if (waited.kind === "lost") await scheduler.wait(REATTACH_DELAY_MS);
@@ -65,18 +71,21 @@ function at({ lineage, position }: AttachFacts): OffsetRef {
   return refAt(lineage, position);
 }
 
-function waitForFrame({ request, liveReads }: Exchange, socket: WebSocket, timeoutMs: number): Promise<Waited> {
+function waitForFrame(exchange: Exchange, socket: WebSocket, timeoutMs: number): Promise<Waited> {
+  const { request, liveReads } = exchange;
   return new Promise((resolve) => {
     const finish = (waited: Waited): void => {
       clearTimeout(timer);
       request.signal.removeEventListener("abort", onTimeout);
       forget();
+      unwatch();
       reader.close();
       resolve(waited);
     };
     const onTimeout = (): void => finish({ kind: "timeout" });
     const timer = setTimeout(onTimeout, Math.max(0, timeoutMs));
     const forget = liveReads.begin(onTimeout);
+    const unwatch = watchRight(exchange, (refusal) => finish({ kind: "revoked", refusal }));
     request.signal.addEventListener("abort", onTimeout);
     const reader = listen(socket, {
       onFrame: (frame) => finish({ kind: "frame", frame }),

@@ -25,6 +25,7 @@ import type { Exchange } from "../exchange.ts";
 import type { Reading } from "../paging.ts";
 import { CatchUp } from "./catch-up.ts";
 import { listen, type ReaderSocket } from "./reader-socket.ts";
+import { watchRight } from "./right-watch.ts";
 import { SseEncoder, type Standing } from "./sse-encoder.ts";
 
 /** Clients give up on SSE after three responses shorter than a second, so none is, unless the stream is closed. */
@@ -64,6 +65,7 @@ export class SseSession {
   #endTimer: ReturnType<typeof setTimeout> | null = null;
   readonly #onAbort = (): void => this.#release();
   #forget: (() => void) | undefined;
+  #unwatch: (() => void) | undefined;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   #socket: ReaderSocket | undefined;
   #mode: "catching-up" | "live" | "ending" | "over" = "catching-up";
@@ -108,6 +110,7 @@ export class SseSession {
     const problem = grantedMs <= sessionMs ? TOKEN_EXPIRED : undefined;
     this.#endTimer = setTimeout(() => this.#fallDue(problem), sessionMs);
     this.#forget = liveReads.begin(() => this.#endSoon());
+    this.#unwatch = watchRight(this.#exchange, ({ problem }) => this.#onRevoked(problem));
     request.signal.addEventListener("abort", this.#onAbort);
     if (facts.standing === "ended") this.#sendEnd(facts.position);
     if (facts.standing === "live" && socket !== undefined) {
@@ -243,6 +246,13 @@ export class SseSession {
     setTimeout(() => this.#finish(problem), this.#untilLongEnoughMs());
   }
 
+  /** Before anything else is sent, except the rest of an event that has begun. */
+  #onRevoked({ code, detail }: Told): void {
+    const problem = { code, detail: `The right to read has ended. ${detail}` };
+    if (this.#isInEvent) this.#due = { problem };
+    else this.#finishLate(problem);
+  }
+
   /** The server is about to stop. */
   #endSoon(): void {
     if (this.#mode === "over") return;
@@ -268,6 +278,7 @@ export class SseSession {
     if (this.#heartbeatTimer !== null) clearInterval(this.#heartbeatTimer);
     if (this.#endTimer !== null) clearTimeout(this.#endTimer);
     this.#forget?.();
+    this.#unwatch?.();
     this.#exchange.request.signal.removeEventListener("abort", this.#onAbort);
   }
 }

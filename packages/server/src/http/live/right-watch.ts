@@ -1,0 +1,40 @@
+/**
+ * A right may be taken back while a live read waits: the secret removed, the URL revoked, the stream made private. So the edge asks
+ * again as often as it sends heartbeats. That takes what this isolate knows of the project and nothing else: no call of the stream's
+ * object, and no read of the registry that the other readers do not share.
+ */
+
+import type { ProblemCode, Refusal } from "@durable-streams-cloudflare/protocol";
+
+import type { Exchange } from "../exchange.ts";
+
+/** Not knowing is no answer: the read goes on, and its session ends soon enough. */
+const NO_ANSWERS: ReadonlySet<ProblemCode> = new Set<ProblemCode>(["unavailable", "internal"]);
+
+/**
+ * @param onRevoked called once, if the read may not go on.
+ * @returns ends the watch.
+ */
+export function watchRight(
+  { config, granted: { again } }: Pick<Exchange, "config" | "granted">,
+  onRevoked: (refusal: Refusal) => void,
+): () => void {
+  if (again === undefined) return () => undefined;
+  let isAsking = false;
+  let isOver = false;
+  const ask = async (): Promise<void> => {
+    if (isAsking) return;
+    isAsking = true;
+    const decision = await again().catch(() => undefined);
+    isAsking = false;
+    if (decision === undefined || decision.ok || NO_ANSWERS.has(decision.problem.code) || isOver) return;
+    end();
+    onRevoked(decision);
+  };
+  const timer = setInterval(() => void ask(), config.sseHeartbeatSeconds * 1000);
+  const end = (): void => {
+    isOver = true;
+    clearInterval(timer);
+  };
+  return end;
+}
