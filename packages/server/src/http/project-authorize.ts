@@ -18,8 +18,8 @@ import { VerifiedTokens } from "../project/verified-tokens.ts";
 import type { Authorize, AuthorizeInput, Granted } from "./authorize.ts";
 
 /** Query parameters of reads, for clients that send no headers. */
-const TOKEN_PARAMETER = "token";
-const READER_KEY_PARAMETER = "key";
+export const TOKEN_PARAMETER = "token";
+export const READER_KEY_PARAMETER = "key";
 
 interface Ports {
   readonly registry: Registry;

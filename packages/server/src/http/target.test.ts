@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { parseTarget, parseTargetPath, rawPath } from "./target.ts";
+import { parseTarget, parseTargetPath, rawPath, streamPathOf } from "./target.ts";
 
 const ROOT = "https://host.example/v1/stream/";
 
@@ -78,4 +78,16 @@ it("another spelling of the root is not the root", () => {
     ok: false,
     problem: { code: "route-not-found" },
   });
+});
+
+it.each(["a", "a/b", "ü/?#&% x", "%2e%2e/+"])("the path of the stream %j leads back to it", (stream) => {
+  for (const [tenancy, project] of [
+    ["path", "p"],
+    ["single", "default"],
+  ] as const)
+    expect(parseTargetPath(streamPathOf(project, stream, tenancy), tenancy)).toMatchObject({
+      ok: true,
+      project,
+      stream,
+    });
 });

@@ -51,6 +51,12 @@ export function parseTargetPath(path: string, tenancy: Config["tenancy"]): Resul
   return { ok: true, project, stream, objectName: `${project}/${stream}` };
 }
 
+/** The path of a stream, percent-encoded. */
+export function streamPathOf(project: string, stream: string, tenancy: Config["tenancy"]): string {
+  const segments = [...(tenancy === "single" ? [] : [project]), ...stream.split("/")];
+  return STREAM_ROOT + segments.map(encodeURIComponent).join("/");
+}
+
 /** The path of a URL, percent-encoding and dots untouched. */
 export function rawPath(url: string): string {
   const afterScheme = url.indexOf("://") + 3;

@@ -9,6 +9,8 @@ describe("a key that is there twice", () => {
     '{ "sub" : "x" , "b":{}, "sub"\n:"y"}',
     '{"a":{"b":"}"},"a":1}',
     '{"a\\"":1,"a\\"":1}',
+    '{"rights":[{"streams":"a","scope":"read","streams":"*"}]}',
+    '{"a":{"b":{"c":1},"d":[{}],"b":2}}',
   ])("is found: %s", (json) => {
     expect(hasDuplicateKeys(json)).toBe(true);
   });
@@ -20,6 +22,8 @@ describe("a key that is there twice", () => {
     '{"a":"\\"a\\":1,\\"a\\":","b":1}',
     '{"a":{"b":1},"c":{"b":1}}',
     '{"a":"}{","b":"\\\\","c":1}',
+    '{"a":[{"b":1},{"b":1}],"b":1}',
+    '{"a":{"a":{"a":[{"a":1}]}}}',
   ])("is not: %s", (json) => {
     expect(hasDuplicateKeys(json)).toBe(false);
   });

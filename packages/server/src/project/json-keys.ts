@@ -1,4 +1,4 @@
-/** Whether an object's JSON names a key twice: `JSON.parse` takes the last, another reader the first. */
+/** Whether some object in a JSON text names a key twice: `JSON.parse` takes the last, another reader the first. */
 
 /** What is read of a text; of a string, and of what counts in tests how often it is read. */
 export type Characters = Pick<string, "length" | "charCodeAt" | "slice">;
@@ -15,19 +15,20 @@ const SPACES: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d]);
  * @param json the text of an object, which `JSON.parse` accepts.
  */
 export function hasDuplicateKeys(json: Characters): boolean {
-  const seen = new Set<string>();
-  let depth = 0;
+  // The keys of each object, or none of each list, that has begun and not ended.
+  const open: Set<string>[] = [];
   for (let at = 0; at < json.length;) {
     const code = json.charCodeAt(at);
     if (code !== QUOTE) {
-      if (OPENING.has(code)) depth += 1;
-      else if (CLOSING.has(code)) depth -= 1;
+      if (OPENING.has(code)) open.push(new Set());
+      else if (CLOSING.has(code)) open.pop();
       at += 1;
       continue;
     }
     const end = endOfText(json, at);
     const next = endOfSpaces(json, end);
-    if (depth === 1 && json.charCodeAt(next) === COLON) {
+    const seen = open.at(-1);
+    if (seen !== undefined && json.charCodeAt(next) === COLON) {
       // Escapes are resolved: "s\u0075b" is "sub".
       const key = String(JSON.parse(json.slice(at, end)));
       if (seen.has(key)) return true;

@@ -192,6 +192,22 @@ describe("a signed read URL", () => {
     },
   );
 
+  it("is answered as a whole URL as well, whatever the stream is called", async () => {
+    const { service, project, manager, sign } = await setUp();
+    const stream = "dir/ü?#&% x";
+    const path = `/v1/stream/${project.name}/${stream.split("/").map(encodeURIComponent).join("/")}`;
+    const headers = { Authorization: `Bearer ${manager}`, "Content-Type": "text/plain" };
+    await service.fetch(path, { method: "PUT", headers, body: "content" });
+    const made = withToken("POST", manager, { stream });
+    const key = await service.fetch(`/v1/projects/${project.name}/reader-keys`, made);
+    for (const response of [await sign({ stream }), key]) {
+      const { url } = await json<{ url: string }>(response);
+      const { origin, pathname, search } = new URL(url);
+      expect([origin, pathname]).toEqual(["https://streams.example", path]);
+      expect(await (await service.fetch(pathname + search)).text()).toBe("content");
+    }
+  });
+
   it("writes nothing, reads no other stream, and works in no header", async () => {
     const { service, project, path, stream, sign } = await setUp();
     const { token } = await json<{ token: string }>(await sign({ stream }));

@@ -12,10 +12,11 @@ import { isForAdmin } from "../../project/settings.ts";
 import { verifyToken } from "../../project/token.ts";
 import { readJson, type Json } from "../json-body.ts";
 import { refusedResponse } from "../problem-response.ts";
-import { bearerOf, findProject, refuseNobody } from "../project-authorize.ts";
+import { bearerOf, findProject, READER_KEY_PARAMETER, refuseNobody, TOKEN_PARAMETER } from "../project-authorize.ts";
+import { publicUrlOf } from "../public-url.ts";
 import { refuseRequest, type RateLimiter } from "../rate-limit.ts";
 import { refuseMethod } from "../refuse-method.ts";
-import { rawPath } from "../target.ts";
+import { rawPath, streamPathOf } from "../target.ts";
 
 export const PROJECTS_ROOT = "/v1/projects";
 
@@ -29,6 +30,8 @@ interface Call {
   readonly item: string;
   readonly query: URLSearchParams;
   readonly body: Json;
+  /** The URL of one of the project's streams, as a client outside can use it. */
+  readonly urlOf: (stream: string, query: string) => string;
 }
 
 export interface Route {
@@ -106,7 +109,10 @@ export const PROJECT_ROUTES: readonly Route[] = [
     pattern: "/:project/read-urls",
     needs: "manage",
     status: 201,
-    handle: ({ projects, project, body }) => projects.signReadUrl(project, body),
+    handle: async ({ projects, project, body, urlOf }) => {
+      const signed = await projects.signReadUrl(project, body);
+      return signed.ok ? { ...signed, url: urlOf(signed.stream, `${TOKEN_PARAMETER}=${signed.token}`) } : signed;
+    },
   },
   {
     method: "DELETE",
@@ -120,7 +126,10 @@ export const PROJECT_ROUTES: readonly Route[] = [
     pattern: "/:project/reader-keys",
     needs: "manage",
     status: 201,
-    handle: ({ projects, project, body }) => projects.setReaderKey(project, body),
+    handle: async ({ projects, project, body, urlOf }) => {
+      const made = await projects.setReaderKey(project, body);
+      return made.ok ? { ...made, url: urlOf(made.stream, `${READER_KEY_PARAMETER}=${made.key}`) } : made;
+    },
   },
   {
     method: "DELETE",
@@ -161,7 +170,9 @@ async function serveRoute(ports: ProjectRoutePorts, request: Request): Promise<R
     return refuse("forbidden", "Only ADMIN_SECRET changes limits, or sets an issuer on the server's machine.");
   }
   const query = new URL(request.url).searchParams;
-  const result = await route.handle({ projects: ports.projects, project, item, query, body: body.json });
+  const urlOf = (stream: string, search: string): string =>
+    publicUrlOf(request, ports.config, `${streamPathOf(project, stream, ports.config.tenancy)}?${search}`);
+  const result = await route.handle({ projects: ports.projects, project, item, query, body: body.json, urlOf });
   if (!result.ok) return result;
   const headers = { "Cache-Control": "no-store" };
   if (route.status === 204) return { ok: true, response: new Response(null, { status: 204, headers }) };
