@@ -14,6 +14,7 @@ import type {
   SubscribeFacts,
   SubscriptionApi,
 } from "../rpc/fan-out.ts";
+import { objectName } from "../rpc/object-name.ts";
 import { objectDatabase } from "../storage/database.ts";
 import { Estuary } from "./estuary.ts";
 
@@ -29,9 +30,8 @@ export class EstuaryDO extends DurableObject<EstuaryEnv> implements EstuaryApi {
 
   constructor(context: DurableObjectState, env: EstuaryEnv) {
     super(context, env);
-    const { storage, id } = context;
-    const { name } = id;
-    if (name === undefined) throw new Error("An estuary's object must be got by its session's name.");
+    const { storage } = context;
+    const name = objectName(context.id);
     const streamOf = (stream: string): StreamStub => env.STREAMS.getByName(stream);
     this.#estuary = new Estuary({
       database: objectDatabase(storage),

@@ -55,7 +55,7 @@ export interface SourceRow {
   readonly closedAt: number | null;
   /** Lives of the source up to this one are over: it was deleted. */
   readonly endedIncarnation: number;
-  /** When something last happened, in ms. */
+  /** When something last happened, in ms. Kept for the release before, which looks by itself after a silence. */
   readonly activeAtMs: number;
 }
 

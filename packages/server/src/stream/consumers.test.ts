@@ -91,7 +91,7 @@ it("a stream that dies between the commit and the telling tells by its alarm", a
   void stream.append(appendOf("x"));
   await settled();
   const news = told(host);
-  expect(host.alarmAtMs).toBeLessThanOrEqual(host.nowMs + 5_000);
+  expect(host.alarmAtMs).toBeLessThanOrEqual(host.nowMs + 2_000);
   host.nowMs = host.alarmAtMs ?? 0;
   await streamOn(host).alarm();
   await settled();
@@ -131,7 +131,7 @@ it("a stream that was just loaded sets its alarm for an append all the same", as
   expect(news).toHaveLength(3);
 });
 
-it("appends that follow each other set one alarm in five seconds, not one each", async () => {
+it("appends that follow each other set one alarm in two seconds, not one each", async () => {
   const host = newHost();
   told(host);
   const stream = await newStream(host);

@@ -1,7 +1,6 @@
 /**
  * A stream that subscriptions of the protocol want to be woken by. It knows their names only, and tells each of them how
- * far it has got. With the first append that they have not heard of, an alarm is set, in the same write: whatever dies
- * after that, they are told. A stream that nobody wants does nothing here.
+ * far it has got, until they have heard (`outbox.ts`). A stream that nobody wants does nothing here.
  */
 
 import { offsetAt, refuse, type Result } from "@durable-streams-cloudflare/protocol";
@@ -12,12 +11,11 @@ import { updateConsumers } from "../storage/stream-row.ts";
 import { within } from "../storage/within.ts";
 import type { StreamHost } from "./host.ts";
 import type { Lifecycle } from "./lifecycle.ts";
+import { Outbox } from "./outbox.ts";
 import type { StreamState } from "./state.ts";
 
 /** Subscriptions that want the same stream: each is told with a call of its own. */
 const CONSUMERS_MAX = 64;
-/** Who may not have been told is told again after this long. */
-const RETRY_MS = 5_000;
 /** Who has not answered by then is told again later. */
 const NOTIFY_MS_MAX = 15_000;
 /** Segments that are looked at for what came before an instant. */
@@ -37,16 +35,19 @@ export function notifierOf(consumers: ConsumerObjects | undefined): StreamHost["
 export class Consumers implements WantedApi {
   readonly #host: StreamHost;
   readonly #lifecycle: Lifecycle;
-  #isTelling = false;
-  #hasNews = false;
-  /** An alarm is set for what may not have been told. */
-  #isPromised = false;
+  readonly #outbox: Outbox;
   /** Those who asked since the calls under way were made: that they did not want it then says nothing now. */
   readonly #asked = new Set<string>();
 
   constructor(host: StreamHost, lifecycle: Lifecycle) {
     this.#host = host;
     this.#lifecycle = lifecycle;
+    this.#outbox = new Outbox({
+      now: () => host.now(),
+      arm: () => void lifecycle.arm(),
+      send: () => this.#tellAll(),
+    });
+    lifecycle.onArm(() => this.#outbox.dueAtMs);
   }
 
   async want({ consumer, sinceMs }: WantCommand): Promise<Result<WantFacts>> {
@@ -67,54 +68,25 @@ export class Consumers implements WantedApi {
 
   /** A commit is being written; in its turn. */
   committed(state: StreamState): void {
-    if (state.consumers.length === 0) return;
-    this.#hasNews = true;
-    this.#promise();
+    if (state.consumers.length > 0) this.#outbox.record();
   }
 
   /** Something durable may have happened of which somebody has not heard. Nobody waits for this. */
   tell(state: StreamState): void {
-    if (state.consumers.length === 0) return;
-    this.#hasNews = true;
-    // After a restart an alarm may be set for this: whatever sets it anew must not forget it.
-    this.#lifecycle.newsDueAtMs ??= this.#host.now() + RETRY_MS;
-    if (!this.#isTelling) void this.#run();
+    if (state.consumers.length > 0) this.#outbox.flush();
   }
 
   /** The alarm rings, and is set again when this is done: what has not been told is told again. */
   ring(): void {
     this.#lifecycle.stored();
-    this.#isPromised = this.#hasNews || this.#isTelling;
-    this.#lifecycle.newsDueAtMs = this.#isPromised ? this.#host.now() + RETRY_MS : undefined;
-    if (this.#isPromised && !this.#isTelling) void this.#run();
-  }
-
-  /** Sees to it that the alarm is set. */
-  #promise(): void {
-    if (this.#isPromised) return;
-    this.#isPromised = true;
-    this.#lifecycle.newsDueAtMs = this.#host.now() + RETRY_MS;
-    this.#lifecycle.arm();
-  }
-
-  async #run(): Promise<void> {
-    this.#isTelling = true;
-    while (this.#hasNews) {
-      this.#hasNews = false;
-      this.#asked.clear();
-      if (!(await this.#tellAll())) {
-        this.#hasNews = true;
-        this.#promise();
-        break;
-      }
-    }
-    this.#isTelling = false;
+    this.#outbox.fire();
   }
 
   /** @returns whether everybody has heard. */
   async #tellAll(): Promise<boolean> {
     const state = this.#lifecycle.stored();
     if (state === undefined || state.deleted) return true;
+    this.#asked.clear();
     const news = newsOf(state, this.#host);
     const told = state.consumers;
     const answers = await Promise.all(

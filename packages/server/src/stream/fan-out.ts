@@ -24,7 +24,6 @@ import type { StreamHost } from "./host.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { refuseGone } from "./resolve-offset.ts";
 import { deliveryAppend, deliveryFacts, openFault, refuseNoSession, sessionFacts } from "./sessions.ts";
-import type { StreamState } from "./state.ts";
 
 /** The stream itself, as its fan-out needs it. */
 export interface FanOutPorts {
@@ -39,21 +38,16 @@ export class FanOut implements SourceApi, SessionApi, SessionStreamApi {
   readonly #host: StreamHost;
   readonly #lifecycle: Lifecycle;
   readonly #ports: FanOutPorts;
-  readonly #followers: Followers;
+  readonly followers: Followers;
 
   constructor(host: StreamHost, lifecycle: Lifecycle, ports: FanOutPorts) {
     this.#host = host;
     this.#lifecycle = lifecycle;
     this.#ports = ports;
-    this.#followers = new Followers(host);
+    this.followers = new Followers(host, lifecycle);
   }
 
-  /** Something durable has happened to a stream, which may be gone by now. */
-  tellFollowersOf({ followed }: StreamState): void {
-    if (followed !== null) this.#followers.tell(() => this.#lifecycle.stored());
-  }
-
-  /** A link of a session to this stream begins. From now on the subscription is told of news. */
+  /** A link of a session to this stream begins. From now on the subscription is notified. */
   async follow(command: FollowCommand): Promise<Result<FollowFacts>> {
     const state = this.#lifecycle.require();
     if ("ok" in state) return state;

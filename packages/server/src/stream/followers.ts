@@ -1,60 +1,109 @@
 /**
  * A stream that is followed. It knows only *that* it is: who follows, and how far each got, is the business of its
- * subscription, which is told that there is something new and comes to fetch it. A stream that nobody follows does
- * nothing here.
+ * subscription, which is notified that there is something new and comes to fetch it. The notification is repeated until it
+ * has arrived (`outbox.ts`). A stream that nobody follows does nothing here.
  */
 
 import { inheritedStretches, offsetAt, refuse, type Result } from "@durable-streams-cloudflare/protocol";
 
-import type { FollowCommand, FollowFacts, PullCommand, PullFacts, SourceNews } from "../rpc/fan-out.ts";
+import type {
+  FollowCommand,
+  FollowFacts,
+  PullCommand,
+  PullFacts,
+  SourceNews,
+  SubscriptionApi,
+} from "../rpc/fan-out.ts";
+import { deleteEndNotice, readEndNotice } from "../storage/end-notice-rows.ts";
 import type { Appends } from "../storage/hot-log.ts";
 import { coldSlices } from "../storage/segment-rows.ts";
 import { updateFollowed } from "../storage/stream-row.ts";
+import { within } from "../storage/within.ts";
 import { resolveAnchor } from "./forks.ts";
 import type { StreamHost } from "./host.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+import { NOTIFY_MS_MAX, Outbox } from "./outbox.ts";
 import { resolveOffset } from "./resolve-offset.ts";
 import type { StreamState } from "./state.ts";
 
+/** Subscriptions that have not answered by then are notified again. */
+const ANSWER_MS_MAX = 15_000;
 /** Bytes that are handed on together, unless one append has more. */
 const PULL_BYTES = 256 * 1024;
 
-/** Tells the subscription of news: one call at a time, however many commits there are. */
+/** The objects of followers. */
+interface FollowerObjects {
+  getByName(source: string): Pick<SubscriptionApi, "notify">;
+}
+
+/** How a stream notifies its followers' object; `undefined`: there is none, and nobody follows. */
+export function followerNotifierOf(
+  followers: FollowerObjects | undefined,
+  name: string,
+): StreamHost["notifyFollowers"] {
+  if (followers === undefined) return undefined;
+  return (news) => within(ANSWER_MS_MAX, followers.getByName(name).notify(news));
+}
+
+/** Notifies the subscription: one call at a time, however many commits there are. */
 export class Followers {
   readonly #host: StreamHost;
-  #isTelling = false;
-  #hasNews = false;
+  readonly #lifecycle: Lifecycle;
+  readonly #outbox: Outbox;
 
-  constructor(host: StreamHost) {
+  constructor(host: StreamHost, lifecycle: Lifecycle) {
     this.#host = host;
+    this.#lifecycle = lifecycle;
+    this.#outbox = new Outbox({
+      now: () => host.now(),
+      arm: () => void lifecycle.arm(),
+      // The append's own answer leaves first.
+      pause: async () => host.pause?.(),
+      send: () => this.#notify(),
+    });
+    lifecycle.onArm(() => this.#dueAtMs());
   }
 
-  /**
-   * Something durable has happened to the stream. Nobody waits for this: should the call get lost, the subscription
-   * looks by itself.
-   * @param current the stream that is here now, if any.
-   */
-  tell(current: () => StreamState | undefined): void {
-    this.#hasNews = true;
-    if (!this.#isTelling) void this.#run(current);
+  /** A commit is being written; in its turn. */
+  committed({ followed }: StreamState): void {
+    if (followed !== null) this.#outbox.record();
   }
 
-  async #run(current: () => StreamState | undefined): Promise<void> {
-    this.#isTelling = true;
-    while (this.#hasNews) {
-      // The append's own answer leaves first, and what else is appended meanwhile is told with it.
-      const paused = this.#host.pause?.();
-      if (paused !== undefined) await paused;
-      this.#hasNews = false;
-      const before = current();
-      const token = before?.followed;
-      const wanted = await this.#host.notifyFollowers?.(newsOf(before)).catch(() => undefined);
-      const state = current();
-      // Not followed any more; its word did not arrive, or came before another.
-      if (wanted !== undefined && state !== undefined && state.followed === token && wanted !== token) {
-        setFollowed(state, this.#host, null);
-      }
+  /** Something durable has happened to a stream, which may be gone by now. */
+  notify({ followed }: StreamState): void {
+    if (followed !== null) this.#outbox.flush();
+  }
+
+  /** The alarm fires, and is set again when its work is done. */
+  fire(): void {
+    this.#outbox.fire();
+    if (readEndNotice(this.#host.database) !== undefined) this.#outbox.flush();
+  }
+
+  /** An end that was not notified before a restart is notified by the alarm that was set with it. */
+  #dueAtMs(): number | undefined {
+    const { dueAtMs } = this.#outbox;
+    if (dueAtMs !== undefined || readEndNotice(this.#host.database) === undefined) return dueAtMs;
+    return this.#host.now() + NOTIFY_MS_MAX;
+  }
+
+  async #notify(): Promise<boolean> {
+    const { database } = this.#host;
+    const ended = readEndNotice(database);
+    const before = this.#lifecycle.stored();
+    const token = before?.followed ?? null;
+    if (ended === undefined && token === null) return true;
+    const wanted = await this.#host.notifyFollowers?.(ended === undefined ? newsOf(before) : null);
+    if (ended !== undefined) {
+      deleteEndNotice(database, ended);
+      // The notice may have been all that was kept.
+      if (this.#lifecycle.stored() === undefined) this.#lifecycle.fireSoon();
     }
-    this.#isTelling = false;
+    const state = this.#lifecycle.stored();
+    // Not followed any more; its word did not arrive, or came before another.
+    const isOver = wanted !== undefined && token !== null && wanted !== token;
+    if (isOver && state?.followed === token) setFollowed(state, this.#host, null);
+    return true;
   }
 }
 

@@ -34,8 +34,8 @@ export interface StreamHost {
   askForPlaces?: ((request: Omit<PlacesRequest, "stream">) => Promise<number | null>) | undefined;
   /** Resolves a moment later, when others have had their turn. Tests may go on at once. */
   pause?(): Promise<unknown>;
-  /** Tells the stream's subscription that there is news; the token by which it wants to be told, `null` when not. */
-  notifyFollowers?(news: SourceNews | null): Promise<number | null>;
+  /** Notifies the stream's subscription; the token by which it wants to be notified, `null` when not. */
+  notifyFollowers?: ((news: SourceNews | null) => Promise<number | null>) | undefined;
   /** Tells a subscription that the stream has grown; whether it wants to be told again. */
   notifyConsumer(consumer: string, news: StreamNews): Promise<boolean>;
   /** The object of another stream, by its full name. */

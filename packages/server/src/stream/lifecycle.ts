@@ -6,6 +6,7 @@
 
 import { refuseDeleted, refuseNotFound, type Refusal } from "@durable-streams-cloudflare/protocol";
 
+import { readEndNotice, writeEndNotice } from "../storage/end-notice-rows.ts";
 import { deleteDebt, hasForks, insertDebt, readDebts, updateDebt, type Debt } from "../storage/fork-rows.ts";
 import { insertGarbage, readGarbage } from "../storage/garbage-rows.ts";
 import { dropSchema } from "../storage/schema.ts";
@@ -38,14 +39,18 @@ export class Lifecycle {
   readonly #unripe = new Set<string>();
   /** The newest incarnation that this object remembers, also after a delete. */
   #lastIncarnation = 0;
-  /** When the alarm must ring because a subscription may not have heard of an append. */
-  newsDueAtMs: number | undefined;
+  readonly #notifications: (() => number | undefined)[] = [];
 
   /** @param onLoaded told of a stream that was just read back from disk. */
   constructor(host: StreamHost, limits: RollLimits, onLoaded: (state: StreamState) => void) {
     this.#host = host;
     this.#onLoaded = onLoaded;
     this.#roller = new Roller(host, limits);
+  }
+
+  /** @param dueAtMs when the alarm must fire because somebody may not have been notified, as far as that is known. */
+  onArm(dueAtMs: () => number | undefined): void {
+    this.#notifications.push(dueAtMs);
   }
 
   standing(): Standing {
@@ -113,8 +118,8 @@ export class Lifecycle {
       insertDebt(database, { id: origin.forkId, source: origin.source, dueAtMs: this.#host.now() });
     }
     if (garbage !== undefined) insertGarbage(database, garbage);
-    announce(this.#host, state.lineage.incarnation, null);
-    return origin !== undefined || garbage !== undefined || announcementDueAtMs(this.#host) !== undefined;
+    this.#noteEnd(state);
+    return origin !== undefined || garbage !== undefined || this.#owesNews();
   }
 
   /** A commit has been written. Its own row renews a sliding lifetime. */
@@ -142,7 +147,7 @@ export class Lifecycle {
       state.deleted = true;
       this.#host.database.transaction(() => {
         markDeleted(this.#host.database);
-        announce(this.#host, state.lineage.incarnation, null);
+        this.#noteEnd(state);
       });
       this.arm();
       await this.#host.sync();
@@ -180,29 +185,47 @@ export class Lifecycle {
 
   /** Rings for whatever is due. Each part may be repeated; it is set again before it works. */
   async alarm(): Promise<void> {
-    this.#host.setAlarm(this.#host.now() + ALARM_RETRY_MS);
     const state = this.stored();
-    if (state !== undefined) await this.#expire(state);
-    await this.#payDebts();
-    await this.#rollAndTrim();
-    await tellNews(this.#host, () => this.living());
-    await collectGarbage(this.#host);
-    await this.#cleanUp();
+    const now = this.#host.now();
+    // Set for a notification alone, which others see to.
+    const isIdle = state !== undefined && !state.deleted && (this.#workDueAtMs() ?? Infinity) > now;
+    if (!isIdle) {
+      this.#host.setAlarm(Math.min(now + ALARM_RETRY_MS, this.#notifyAtMs() ?? Infinity));
+      if (state !== undefined) await this.#expire(state);
+      await this.#payDebts();
+      await this.#rollAndTrim();
+      await tellNews(this.#host, () => this.living());
+      await collectGarbage(this.#host);
+      await this.#cleanUp();
+    }
     if (!this.arm()) this.#host.clearAlarm();
+  }
+
+  /** The alarm fires as soon as it can. */
+  fireSoon(): void {
+    this.#host.setAlarm(this.#host.now());
   }
 
   /** Sets the alarm to whatever comes first; `false` when nothing will. */
   arm(): boolean {
+    const times = [this.#workDueAtMs(), this.#notifyAtMs()].filter((time) => time !== undefined);
+    if (times.length === 0) return false;
+    this.#host.setAlarm(Math.max(Math.min(...times), this.#host.now() + ALARM_DELAY_MS_MIN));
+    return true;
+  }
+
+  #workDueAtMs(): number | undefined {
     const debt = readDebts(this.#host.database, 1)[0];
     const state = this.#state;
     const deadline = state === undefined || state.deleted ? undefined : stateDeadlineMs(state);
     const rollAtMs = state === undefined ? undefined : this.#roller.dueAtMs(state);
     const trimAtMs = state === undefined ? undefined : trimDueAtMs(state, this.#host);
     const others = [debt?.dueAtMs, this.#garbageDueAtMs(), announcementDueAtMs(this.#host)];
-    const times = [deadline, rollAtMs, trimAtMs, this.newsDueAtMs, ...others].filter((time) => time !== undefined);
-    if (times.length === 0) return false;
-    this.#host.setAlarm(Math.max(Math.min(...times), this.#host.now() + ALARM_DELAY_MS_MIN));
-    return true;
+    return earliest([deadline, rollAtMs, trimAtMs, ...others]);
+  }
+
+  #notifyAtMs(): number | undefined {
+    return earliest(this.#notifications.map((dueAtMs) => dueAtMs()));
   }
 
   /** The directory may have heard something else of the stream after its end: it is told of that once more. */
@@ -218,6 +241,17 @@ export class Lifecycle {
     if (state.deleted || this.#isOver(state)) await this.#destroy();
     // What retention has let go of was kept for the forks only.
     else if (state.earliest > 0) this.arm();
+  }
+
+  /** In the transaction of the end: whoever must hear of it will, whatever dies after that. */
+  #noteEnd({ lineage, followed }: StreamState): void {
+    announce(this.#host, lineage.incarnation, null);
+    if (followed !== null) writeEndNotice(this.#host.database, lineage.incarnation);
+  }
+
+  /** Whether there is news that outlives the stream. */
+  #owesNews(): boolean {
+    return announcementDueAtMs(this.#host) !== undefined || readEndNotice(this.#host.database) !== undefined;
   }
 
   async #expire(state: StreamState): Promise<void> {
@@ -300,8 +334,15 @@ export class Lifecycle {
   async #cleanUp(): Promise<void> {
     if (this.stored() !== undefined || readDebts(this.#host.database, 1).length > 0) return;
     if (readGarbage(this.#host.database, 1).length > 0) return;
-    if (announcementDueAtMs(this.#host) !== undefined) return;
+    if (this.#owesNews()) return;
     await this.#host.purge();
     await this.#host.sync();
+    // Whoever counts on an alarm must get it.
+    this.arm();
   }
+}
+
+function earliest(times: readonly (number | undefined)[]): number | undefined {
+  const known = times.filter((time) => time !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
 }

@@ -19,6 +19,7 @@ import type {
 } from "../rpc/fan-out.ts";
 import { FOREGROUND } from "../rpc/foreground.ts";
 import { nextTurn } from "../rpc/next-turn.ts";
+import { objectName } from "../rpc/object-name.ts";
 import { objectDatabase } from "../storage/database.ts";
 import { r2SegmentStore } from "../storage/segment-store.ts";
 import { logFault } from "../telemetry/log.ts";
@@ -39,6 +40,7 @@ import type {
   StreamApi,
 } from "./commands.ts";
 import { notifierOf } from "./consumers.ts";
+import { followerNotifierOf } from "./followers.ts";
 import { LiveReaders } from "./live-readers.ts";
 import { peerOf } from "./peer.ts";
 import { placesOf, type PlaceKeepers } from "./places.ts";
@@ -74,13 +76,13 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
         now: () => Date.now(),
         nextTurn,
         sync: () => storage.sync(),
-        name: nameOf(context.id),
+        name: objectName(context.id),
         peer: (name) => peerOf(() => env.STREAMS.getByName(name)),
         pause: () => FOREGROUND.calm(),
-        notifyFollowers: async (news) => (await env.SUBSCRIPTIONS?.getByName(nameOf(context.id)).notify(news)) ?? null,
+        notifyFollowers: followerNotifierOf(env.SUBSCRIPTIONS, objectName(context.id)),
         notifyConsumer: notifierOf(env.CONSUMERS),
-        directory: directoryOf(env.PROJECTS, nameOf(context.id)),
-        askForPlaces: placesOf(env.PROJECTS, nameOf(context.id)),
+        directory: directoryOf(env.PROJECTS, objectName(context.id)),
+        askForPlaces: placesOf(env.PROJECTS, objectName(context.id)),
         newId: () => crypto.randomUUID(),
         random: () => Math.random(),
         purge: () => storage.deleteAll(),
@@ -179,10 +181,4 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
   override webSocketError(): void {
     this.#stream.readerLeft();
   }
-}
-
-/** Forks record names for good, so a made-up one would be worse than none. */
-function nameOf(id: DurableObjectId): string {
-  if (id.name === undefined) throw new Error("A stream's object must be got by its name.");
-  return id.name;
 }

@@ -73,7 +73,7 @@ export class Stream {
     this.consumers = new Consumers(host, this.#lifecycle);
     const stayMs = Math.max(limits.sseSessionSeconds * 1000, limits.longPollTimeoutMs) + STAY_MARGIN_MS;
     this.places = new Places(host, stayMs);
-    this.#creation = new Creation(host, this.#lifecycle, (expired) => this.fanOut.tellFollowersOf(expired));
+    this.#creation = new Creation(host, this.#lifecycle, (expired) => this.fanOut.followers.notify(expired));
     this.#pins = new Pins(host, this.#lifecycle);
     this.#reading = new Reading(host, this.#lifecycle, this.places, limits);
     this.#allowance = new Allowance(host, (incarnation) => this.#lifecycle.tellEndAgain(incarnation));
@@ -131,7 +131,7 @@ export class Stream {
     const state = this.#lifecycle.require();
     if ("ok" in state) return state;
     await this.#lifecycle.end(state);
-    this.fanOut.tellFollowersOf(state);
+    this.fanOut.followers.notify(state);
     return { ok: true };
   }
 
@@ -153,8 +153,9 @@ export class Stream {
     const before = this.#lifecycle.stored();
     const mayEnd = before !== undefined && !before.deleted;
     this.consumers.ring();
+    this.fanOut.followers.fire();
     await this.#lifecycle.alarm();
-    if (mayEnd && this.#lifecycle.standing().kind !== "live") this.fanOut.tellFollowersOf(before);
+    if (mayEnd && this.#lifecycle.standing().kind !== "live") this.fanOut.followers.notify(before);
   }
 
   #commit(batch: readonly AppendCommand[]): readonly Result<AppendFacts>[] {
@@ -169,6 +170,7 @@ export class Stream {
     );
     if (frame !== undefined) {
       this.#lifecycle.committed(state);
+      this.fanOut.followers.committed(state);
       this.consumers.committed(state);
       this.#host.readers.broadcast(frame);
     } else if (isRenewedByAppends(state) && results.some((result) => result.ok)) this.#lifecycle.touch(state);
@@ -191,7 +193,7 @@ export class Stream {
   }
 
   #tell(state: StreamState): void {
-    this.fanOut.tellFollowersOf(state);
+    this.fanOut.followers.notify(state);
     this.consumers.tell(state);
   }
 }

@@ -99,6 +99,7 @@ export class Courier {
         ends: [],
         owner: row.incarnation,
         isLast: true,
+        isTail: true,
       };
       const outcome = await this.#deliver(row, nothing, end);
       if (outcome.kind === "over") return this.#remove(row);

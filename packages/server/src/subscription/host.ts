@@ -29,6 +29,7 @@ export interface SubscriptionHost {
   purge(): Promise<void>;
   /** Asks for `Subscription.alarm` at an instant, in ms; replaces an earlier wish. */
   setAlarm(atMs: number): void;
+  clearAlarm(): void;
   /** Tells of a failure that no caller learns of. */
   report(message: string, error: unknown): void;
 }

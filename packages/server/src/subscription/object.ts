@@ -18,6 +18,7 @@ import type {
   UnlinkCommand,
 } from "../rpc/fan-out.ts";
 import { FOREGROUND } from "../rpc/foreground.ts";
+import { objectName } from "../rpc/object-name.ts";
 import { objectDatabase } from "../storage/database.ts";
 import { r2SegmentStore } from "../storage/segment-store.ts";
 import { logFault } from "../telemetry/log.ts";
@@ -38,12 +39,11 @@ export class SubscriptionDO extends DurableObject<SubscriptionEnv> implements Su
 
   constructor(context: DurableObjectState, env: SubscriptionEnv) {
     super(context, env);
-    const { storage, id } = context;
-    if (id.name === undefined) throw new Error("A subscription's object must be got by its source's name.");
+    const { storage } = context;
     const { logLevel, fanOutQueueAbove } = parseConfig(env);
     const host: SubscriptionHost = {
       database: objectDatabase(storage),
-      name: id.name,
+      name: objectName(context.id),
       segments: env.SEGMENTS && r2SegmentStore(env.SEGMENTS),
       stream: (name) => sourceOf(() => env.STREAMS.getByName(name)),
       session: (name) => sessionOf(() => env.STREAMS.getByName(name)),
@@ -53,6 +53,7 @@ export class SubscriptionDO extends DurableObject<SubscriptionEnv> implements Su
       sync: () => storage.sync(),
       purge: () => storage.deleteAll(),
       setAlarm: (atMs) => void storage.setAlarm(atMs),
+      clearAlarm: () => void storage.deleteAlarm(),
       report: (message, error) => logFault(logLevel, message, error),
     };
     const limits = { shardedAbove: fanOutQueueAbove, shardSessions: SHARD_SESSIONS };

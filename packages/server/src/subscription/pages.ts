@@ -21,6 +21,8 @@ export interface Piece {
   readonly owner: number;
   /** `to` is the source's end, for ever. */
   readonly isLast: boolean;
+  /** The source had nothing behind `to` when this was fetched. */
+  readonly isTail: boolean;
 }
 
 /** Where the source is, and what it has in R2. */
@@ -76,7 +78,8 @@ export class Pages {
       const { bytes, ends } = cold.length === 0 ? facts : await readColdAppends(this.#store(), cold, COLD_PAGE_BYTES);
       const { begin } = source;
       const to = bytes.length === 0 ? from : begin + bytes.length;
-      return { ok: true, from, begin, to, bytes, ends, owner, isLast: source.closed && to === source.tail };
+      const isTail = to === source.tail;
+      return { ok: true, from, begin, to, bytes, ends, owner, isLast: source.closed && isTail, isTail };
     } catch (error) {
       if (error instanceof SegmentUnavailable) return refuseColdUnavailable();
       throw error;
@@ -94,5 +97,5 @@ function cut(page: Result<Piece>, to: number | null): Result<Piece> {
   if (!page.ok || to === null || page.to <= to) return page;
   const size = to - page.begin;
   const ends = page.ends.filter((end) => end <= size);
-  return { ...page, to, ends, bytes: page.bytes.slice(0, size), isLast: false };
+  return { ...page, to, ends, bytes: page.bytes.slice(0, size), isLast: false, isTail: false };
 }

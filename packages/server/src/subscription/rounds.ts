@@ -88,7 +88,8 @@ export class Rounds {
       if (this.#source.beginnings !== beginnings || this.#source.row.round?.to !== round.to) return true;
       this.#source.reached(after, this.#host.now());
     }
-    return true;
+    // What was committed since the page was fetched is notified.
+    return this.#source.row.round !== null || !page.ok || !page.isTail;
   }
 
   /** @returns whether there may be more to do. */

@@ -122,6 +122,7 @@ it(`one publish reaches ${FOLLOWERS} sessions in turns of bounded work, also whe
       sync: async () => undefined,
       purge: () => base.purge(),
       setAlarm: (atMs) => base.setAlarm(atMs),
+      clearAlarm: () => base.clearAlarm(),
       report: (_, error) => {
         throw error;
       },
@@ -194,6 +195,7 @@ it(`through the queue it reaches ${FOLLOWERS} sessions in shards of bounded work
       sync: async () => undefined,
       purge: () => base.purge(),
       setAlarm: (atMs) => base.setAlarm(atMs),
+      clearAlarm: () => base.clearAlarm(),
       report: (_, error) => {
         throw error;
       },
@@ -296,6 +298,7 @@ async function publishTo(followers: number, next: ConstructorParameters<typeof O
     sync: async () => undefined,
     purge: () => base.purge(),
     setAlarm: (atMs) => base.setAlarm(atMs),
+    clearAlarm: () => base.clearAlarm(),
     report: (_, error) => {
       throw error;
     },

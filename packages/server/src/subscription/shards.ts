@@ -43,6 +43,8 @@ export class Shards {
   /** Served shards of a round that others before them are missing from: where each ends, by where it begins. */
   readonly #served = new Map<string, string>();
   #servedRound = "";
+  /** What was with the queue before this may have been lost with it, as on one machine. */
+  readonly #beganAtMs: number;
 
   /** @param wake asks for a turn. */
   constructor(host: SubscriptionHost, source: SourceState, wake: () => void, limits: ShardLimits) {
@@ -50,6 +52,7 @@ export class Shards {
     this.#source = source;
     this.#wake = wake;
     this.#limits = limits;
+    this.#beganAtMs = host.now();
   }
 
   /** Whether the whole round is with the queue, and may still come back. */
@@ -61,7 +64,7 @@ export class Shards {
   /** When the object goes on by itself, in ms; `undefined`: nothing is with the queue. */
   get dueAtMs(): number | undefined {
     const sent = this.#source.row.round?.sent;
-    return sent && sent.atMs + SHARDS_MS_MAX;
+    return sent && (sent.atMs < this.#beganAtMs ? sent.atMs : sent.atMs + SHARDS_MS_MAX);
   }
 
   /** Gives the round to the queue. @returns whether there are more shards to send; `undefined`: it is not for the queue. */
@@ -117,7 +120,7 @@ export class Shards {
   #isForQueue({ after, sent }: Round): boolean {
     const { shardedAbove } = this.#limits;
     if (sent === undefined) return sessionAfter(this.#host.database, after, shardedAbove + 1) !== undefined;
-    return sent.upTo !== EVERYBODY && this.#host.now() < sent.atMs + SHARDS_MS_MAX;
+    return sent.upTo !== EVERYBODY && this.#host.now() < (this.dueAtMs ?? 0);
   }
 
   #refsOf({ to, after, sent }: Round): ShardRef[] {

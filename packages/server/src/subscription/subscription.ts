@@ -23,12 +23,11 @@ import { Rounds } from "./rounds.ts";
 import { Shards, type ShardLimits } from "./shards.ts";
 import { SourceState } from "./source-state.ts";
 
-/** A turn that came to nothing is repeated after this long. */
-const RETRY_MS = 5_000;
-/** When the subscription looks by itself, because word of news may get lost: after a time that grows with the silence. */
-const WATCH_MS_MIN = 2_000;
-const WATCH_MS_MAX = 6 * 3_600_000;
-const WATCH_GROWTH = 7;
+/** A turn that broke off, or whose object died, is repeated after this long, then after twice as long, and so on. */
+const RETRY_MS_MIN = 2_000;
+const RETRY_MS_MAX = 60_000;
+/** As long as shards are with the queue, the alarm fires this often: an object that comes back serves them itself. */
+const SHARDS_WATCH_MS = 2_000;
 
 export class Subscription {
   readonly #host: SubscriptionHost;
@@ -39,6 +38,8 @@ export class Subscription {
   #isRunning = false;
   /** There was news while a turn went on. */
   #hasNews = false;
+  /** Turns that broke off, one after the other. */
+  #failures = 0;
 
   constructor(host: SubscriptionHost, limits: ShardLimits) {
     this.#host = host;
@@ -80,13 +81,15 @@ export class Subscription {
   /** One turn of deliveries. Set again before it works, should this object die meanwhile. */
   async alarm(): Promise<void> {
     if (!hasLinkTables(this.#host.database)) return;
-    this.#host.setAlarm(this.#host.now() + RETRY_MS);
+    this.#host.setAlarm(this.#host.now() + Math.min(RETRY_MS_MIN * 2 ** this.#failures, RETRY_MS_MAX));
     this.#isRunning = true;
     this.#hasNews = false;
     let hasMore: boolean;
     try {
       hasMore = await this.#rounds.turn();
+      this.#failures = 0;
     } catch (error) {
+      this.#failures += 1;
       this.#host.report("A turn of deliveries broke off; it is repeated.", error);
       return;
     } finally {
@@ -104,16 +107,16 @@ export class Subscription {
     return news.incarnation === incarnation && news.tail === position && news.closed === (closedAt !== null);
   }
 
-  /** Sets the alarm for what comes next; without links nothing does. */
+  /** Sets the alarm for what comes next, if anything: what is published after this is notified. */
   async #rest(hasMore: boolean): Promise<void> {
     const forgetAtMs = forgetUnwanted(this.#host.database, this.#host.now());
     if (!hasLinks(this.#host.database) && this.#links.making === 0) return this.#retire(forgetAtMs);
     const now = this.#host.now();
-    const silenceMs = Math.max(0, now - this.#source.row.activeAtMs);
-    const watchMs = Math.min(Math.max(silenceMs * WATCH_GROWTH, WATCH_MS_MIN), WATCH_MS_MAX);
-    const retryAtMs = nextRetryMs(this.#host.database) ?? Infinity;
-    const nextAtMs = Math.min(retryAtMs, this.#shards.dueAtMs ?? Infinity);
-    this.#host.setAlarm(hasMore ? now : Math.min(Math.max(nextAtMs, now), now + watchMs));
+    const watchAtMs = this.#shards.dueAtMs === undefined ? undefined : now + SHARDS_WATCH_MS;
+    const times = [nextRetryMs(this.#host.database), this.#shards.dueAtMs, watchAtMs, forgetAtMs];
+    const next = hasMore ? now : Math.max(now, Math.min(...times.map((time) => time ?? Infinity)));
+    if (next < Infinity) this.#host.setAlarm(next);
+    else this.#host.clearAlarm();
   }
 
   /** Nobody follows any more: the source need not tell of news, and nothing is kept. */

@@ -9,7 +9,8 @@ import { ignoreLost, Lost, settled, type Fate } from "./world.ts";
 
 const FATES: readonly Fate[] = ["arrives", "arrives", "arrives", "arrives", "arrives", "lost", "late"];
 const TTL_SECONDS = 1_000_000;
-const DAY_MS = 86_400_000;
+/** Longer than a link that has failed again and again waits for its next try. */
+const SETTLE_MS = 660_000;
 
 /** What a client has asked for and was not answered: it asks again until it is. */
 type Pending = () => Promise<void>;
@@ -137,7 +138,7 @@ export class FanOutDriver {
       await settled();
       if (rounds % 10 === 9) await this.world.ringUntil(this.world.nowMs + 60_000);
     }
-    await this.world.ringUntil(this.world.nowMs + DAY_MS);
+    await this.world.ringUntil(this.world.nowMs + SETTLE_MS);
   }
 
   /** Everything that is wrong with what the sessions hold. */

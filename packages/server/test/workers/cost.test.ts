@@ -1,6 +1,6 @@
 /** What each operation is billed for. The page of costs is made from these counts: `npm run cost` writes them anew. */
 import type { Usage } from "@durable-streams-cloudflare/testkit";
-import { runInDurableObject } from "cloudflare:test";
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, expect, it, vi } from "vitest";
 
@@ -183,6 +183,8 @@ it.each(FOLLOWERS)("a publish to %i sessions is a row of each of them", async (f
     const before = await Promise.all(sessions.map(logRows));
     await send("POST", source, { n: 1 });
     await ringWhenDue(fanOut);
+    // It would have notified them, had the source died.
+    await runDurableObjectAlarm(env.STREAMS.getByName(`${project.name}/source`));
     expect(await Promise.all(sessions.map(logRows))).toEqual(before.map((rows) => rows + 1));
   };
   await publish();

@@ -1,0 +1,97 @@
+/**
+ * A notification that must arrive, however often whoever sends or receives it dies. Nothing is written for it but one alarm:
+ * with the first commit that has not been notified, an alarm is set in the same write. It covers every commit until it fires;
+ * what was notified by then needs no other one. A notification that fails keeps the alarm going, ever less often.
+ */
+
+/** A commit that was not notified is notified by the alarm after this long: soon enough after the restart of whatever died. */
+export const NOTIFY_MS_MAX = 2_000;
+/** Failed tries follow each other up to this far apart. */
+const RETRY_MS_MAX = 60_000;
+
+interface OutboxPorts {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Sets the object's alarm to whatever comes first, this outbox's `dueAtMs` among it. */
+  arm(): void;
+  /** Resolves when the requests that have come meanwhile were seen to; what is committed until then is notified together. */
+  pause?(): Promise<unknown>;
+  /** Notifies of all that there is now. @returns whether it has arrived. */
+  send(): Promise<boolean>;
+}
+
+export class Outbox {
+  readonly #ports: OutboxPorts;
+  #isPending = false;
+  #isSending = false;
+  #isAlarmSet = false;
+  #dueAtMs: number | undefined;
+  /** Tries that have failed in a row. */
+  #failures = 0;
+
+  constructor(ports: OutboxPorts) {
+    this.#ports = ports;
+  }
+
+  /** When the alarm must fire at the latest; whatever sets it anew must not forget this. */
+  get dueAtMs(): number | undefined {
+    return this.#dueAtMs;
+  }
+
+  /** Something is being written that others must hear of. Called in the turn of the write. */
+  record(): void {
+    this.#isPending = true;
+    this.#promise();
+  }
+
+  /** Something durable may have happened that others have not heard of. Nobody waits for this. */
+  flush(): void {
+    this.#isPending = true;
+    // After a restart an alarm may be stored for this.
+    this.#dueAtMs ??= this.#ports.now() + this.#delayMs;
+    if (!this.#isSending) void this.#run();
+  }
+
+  /** The alarm fires, and is set again when its work is done. */
+  fire(): void {
+    this.#isAlarmSet = this.#isPending || this.#isSending;
+    this.#dueAtMs = this.#isAlarmSet ? this.#ports.now() + this.#delayMs : undefined;
+    if (this.#isPending && !this.#isSending) void this.#run();
+  }
+
+  get #delayMs(): number {
+    return Math.min(NOTIFY_MS_MAX * 2 ** this.#failures, RETRY_MS_MAX);
+  }
+
+  /** Sees to it that the alarm is set. */
+  #promise(): void {
+    if (this.#isAlarmSet) return;
+    this.#isAlarmSet = true;
+    this.#dueAtMs = this.#ports.now() + this.#delayMs;
+    this.#ports.arm();
+  }
+
+  async #run(): Promise<void> {
+    this.#isSending = true;
+    try {
+      while (this.#isPending) {
+        await this.#ports.pause?.();
+        this.#isPending = false;
+        if (!(await this.#send())) break;
+      }
+    } finally {
+      this.#isSending = false;
+    }
+  }
+
+  async #send(): Promise<boolean> {
+    if (await this.#ports.send().catch(() => false)) {
+      this.#failures = 0;
+      return true;
+    }
+    this.#isPending = true;
+    this.#failures += 1;
+    this.#promise();
+    return false;
+  }
+}
