@@ -98,6 +98,28 @@ export async function request(
   };
 }
 
+/** Joins a session to a room from its beginning, and reads from the session until so many messages have come. */
+export async function joinAndFollow(
+  { root, project, room, session, token }: Record<"root" | "project" | "room" | "session" | "token", string>,
+  count: number,
+): Promise<unknown> {
+  const headers = { Authorization: `Bearer ${token}` };
+  const body = JSON.stringify({ estuaryId: session, from: "-1" });
+  const joined = await fetch(`${root}/v1/estuary/subscribe/${project}/${room}`, { method: "POST", headers, body });
+  if (!joined.ok) return joined.status;
+  const { stream: path } = (await joined.json()) as { stream: string };
+  const response = await stream<unknown>({ url: root + path, headers, live: "sse", offset: "-1", warnOnHttp: false });
+  const items: unknown[] = [];
+  return new Promise((resolve) => {
+    response.subscribeJson((batch) => {
+      items.push(...batch.items);
+      if (items.length < count) return;
+      response.cancel();
+      resolve(items);
+    });
+  });
+}
+
 /** The browser's own reader of server-sent events, which can send no headers; ends at the close. */
 export function eventSource(url: string): Promise<unknown> {
   return new Promise((resolve) => {
