@@ -56,7 +56,7 @@ bounds stops the deploy (or those two, with exit code 2) with a message that lis
 ${rows.join("\n")}
 
 \`npm start\` and \`durable-streams serve\` begin with \`TENANCY=single\` and \`AUTH_MODE=none\`, so that curl lines work when
-pasted; they listen on loopback only.
+pasted; they listen on loopback only. While they are open to this machine alone, \`WEBHOOK_LOOPBACK\` is \`allow\`.
 
 \`SSE_SESSION_SECONDS\` is a price: each reconnect is one request to the Worker and one to the stream's object. Ten
 thousand idle readers make 432 million of each in a month at 60 seconds, and 29 million at 900. Keep it short behind

@@ -2,10 +2,12 @@ import { chmodSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { parseConfig } from "@durable-streams-cloudflare/server/config";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 
 import { askForMetrics, controlPath, endLiveReads } from "./control.ts";
 import { Failure } from "./failure.ts";
+import { OUTBOUND_NAME, outboundWorker } from "./outbound.ts";
 import { endsWithin, processRecordPath, readProcessRecord } from "./process-record.ts";
 import { sockets } from "./sockets.ts";
 import type { WorkerBundle } from "./worker-bundle.ts";
@@ -111,7 +113,9 @@ function miniflareOptions(options: RuntimeOptions, log: Log, crashes: CrashCount
         modules: [{ type: "ESModule", path: "worker.js", contents: options.bundle.script }],
         bindings: options.settings as Record<string, string>,
         unsafeBindings: [sockets(options.host, options.port, control)],
+        outboundService: OUTBOUND_NAME,
       },
+      outboundWorker(parseConfig(options.settings).outboundAddresses),
     ],
   });
 }

@@ -8,7 +8,12 @@ function localSettings(configured: Record<string, string>, given: Record<string,
 
 it("is open to one tenant on this machine, whatever wrangler.toml says of the deployment", () => {
   const settings = localSettings({ TENANCY: "path", AUTH_MODE: "project", LOG_LEVEL: "error" }, {});
-  expect(settings).toEqual({ TENANCY: "single", AUTH_MODE: "none", LOG_LEVEL: "error" });
+  expect(settings).toEqual({
+    TENANCY: "single",
+    AUTH_MODE: "none",
+    LOG_LEVEL: "error",
+    WEBHOOK_LOOPBACK: "allow",
+  });
 });
 
 it("lets --var override everything", () => {
@@ -16,6 +21,23 @@ it("lets --var override everything", () => {
     TENANCY: "single",
     AUTH_MODE: "project",
     LOG_LEVEL: "info",
+  });
+});
+
+describe("webhooks to this machine", () => {
+  const webhooks = (given: Record<string, string>, host = "127.0.0.1", environment = {}): unknown =>
+    merge({ configured: {}, given, environment, host })["WEBHOOK_LOOPBACK"];
+
+  it("are allowed where the server is open to this machine and to nobody else, and may be refused there", () => {
+    expect(webhooks({})).toBe("allow");
+    expect(webhooks({ WEBHOOK_LOOPBACK: "refuse" })).toBe("refuse");
+  });
+
+  it("need a setting everywhere else", () => {
+    expect(webhooks({ AUTH_MODE: "project" })).toBeUndefined();
+    expect(webhooks({ OPEN_TO: "everybody" })).toBeUndefined();
+    expect(webhooks({ AUTH_MODE: "none" }, "0.0.0.0")).toBeUndefined();
+    expect(webhooks({}, "127.0.0.1", { PROJECT_SECRET: "x".repeat(32) })).toBeUndefined();
   });
 });
 
@@ -46,6 +68,7 @@ it("takes secrets from the environment, and nothing else", () => {
     TENANCY: "single",
     AUTH_MODE: "none",
     ORIGIN_SECRET: secret,
+    WEBHOOK_LOOPBACK: "allow",
   });
   expect(SECRETS).toEqual(["ADMIN_SECRET", "PROJECT_SECRET", "ORIGIN_SECRET"]);
 });

@@ -53,7 +53,8 @@ export function localSettings({ configured, given, environment, host }: SettingS
   const implied = impliedAuthMode({ ...configured, ...secrets }) === undefined ? {} : { AUTH_MODE: "project" };
   // Who listens for other machines without tokens has said that it is meant: see `refuseUnmeantExposure`.
   const openTo = isLoopback(host) ? {} : { OPEN_TO: "everybody" };
-  const settings = { ...configured, ...LOCAL_DEFAULTS, ...implied, ...openTo, ...secrets, ...given };
+  const merged = { ...configured, ...LOCAL_DEFAULTS, ...implied, ...openTo, ...secrets, ...given };
+  const settings = { ...webhookDefault(merged), ...merged };
   try {
     parseConfig(settings);
   } catch (error) {
@@ -61,6 +62,11 @@ export function localSettings({ configured, given, environment, host }: SettingS
     throw new Failure(message, "change these in --var NAME:VALUE, or in the environment for secrets", EXIT.usage);
   }
   return settings;
+}
+
+/** Whoever uses a server that is open to this machine only may call all of the machine without it, so webhooks may, too. */
+function webhookDefault({ AUTH_MODE, OPEN_TO }: Readonly<Record<string, unknown>>): Settings {
+  return AUTH_MODE === "none" && OPEN_TO !== "everybody" ? { WEBHOOK_LOOPBACK: "allow" } : {};
 }
 
 /** The secret because of which tokens are asked for although no setting says so; `undefined`: there is none. */

@@ -38,7 +38,9 @@ export const plugins: Readonly<Record<string, Plugin>> = {
     getBindings: () => [],
     getNodeBindings: () => ({}),
     getServices: ({ options: { config } }) => {
-      const binding = config.env?.[SOCKETS] as unknown as SocketsBinding;
+      const binding = config.env?.[SOCKETS] as unknown as SocketsBinding | undefined;
+      // Of the Worker that what we send out goes through.
+      if (binding === undefined) return { services: [], extensions: [], sockets: [] };
       const { public: publicAddress, control } = binding.dev.options;
       const name = `core:user:${config.name}`; // Miniflare's name for the service that is our Worker.
       return {

@@ -104,6 +104,11 @@ export const SETTINGS = {
     ["refuse", "allow"],
     "allow: webhooks go to `localhost` and `127.0.0.x` too, also by HTTP; for development only",
   ),
+  OUTBOUND_ADDRESSES: choice(
+    "public",
+    ["public", "any"],
+    "on one machine: public: webhooks and issuers' key sets are refused when their name leads to a private address; any: they are not",
+  ),
   WEBHOOK_TIMEOUT_SECONDS: integer(30, 1, 120, "how long a webhook may take to answer"),
   FAN_OUT_QUEUE_ABOVE: integer(
     512,
@@ -162,6 +167,7 @@ export interface Config {
   readonly readersMax: number;
   readonly sessionTtlSeconds: number;
   readonly webhookLoopback: "refuse" | "allow";
+  readonly outboundAddresses: "public" | "any";
   readonly webhookTimeoutSeconds: number;
   readonly fanOutQueueAbove: number;
   readonly logLevel: "info" | "error" | "off";
@@ -212,6 +218,7 @@ export function parseConfig(env: object): Config {
     readersMax: integerOf("READERS_MAX"),
     sessionTtlSeconds: integerOf("SESSION_TTL_SECONDS"),
     webhookLoopback: oneOf(SETTINGS.WEBHOOK_LOOPBACK.choices, textOf("WEBHOOK_LOOPBACK")),
+    outboundAddresses: oneOf(SETTINGS.OUTBOUND_ADDRESSES.choices, textOf("OUTBOUND_ADDRESSES")),
     webhookTimeoutSeconds: integerOf("WEBHOOK_TIMEOUT_SECONDS"),
     fanOutQueueAbove: integerOf("FAN_OUT_QUEUE_ABOVE"),
     logLevel: oneOf(SETTINGS.LOG_LEVEL.choices, textOf("LOG_LEVEL")),

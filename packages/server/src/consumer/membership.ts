@@ -44,14 +44,9 @@ export class Membership {
       const hash = await hashConfig(config);
       const known = this.#record.facts();
       if (known !== undefined) return this.#confirm(known, command, hash);
-      const refused =
-        config.webhookUrl === null
-          ? undefined
-          : refuseWebhookUrl(
-              config.webhookUrl,
-              this.#host.allowsLoopback,
-              new URL(this.#host.publicControlUrl ?? controlUrl).host,
-            );
+      const ownHosts = [new URL(this.#host.publicControlUrl ?? controlUrl).host];
+      const rules = { allowsLoopback: this.#host.allowsLoopback, ownHosts };
+      const refused = config.webhookUrl === null ? undefined : refuseWebhookUrl(config.webhookUrl, rules);
       if (refused !== undefined) return refused;
       const { streams, ...rest } = config;
       const secret = this.#host.newSecret();

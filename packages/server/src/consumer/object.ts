@@ -64,7 +64,11 @@ export class ConsumerDO extends DurableObject<ConsumerEnv> implements ConsumerAp
         matchStreams: (pattern, after) => call(directory().matchStreams(pattern, after)),
         signingKey: () => call(directory().signingKey()),
       },
-      send: (request) => sendWebhook(request, config.webhookTimeoutSeconds * 1000),
+      send: (request) =>
+        sendWebhook(request, {
+          timeoutMs: config.webhookTimeoutSeconds * 1000,
+          allowsLoopback: config.webhookLoopback === "allow",
+        }),
       publicControlUrl: config.publicUrl === "" ? null : config.publicUrl + controlPathOf(project, config.tenancy),
       allowsLoopback: config.webhookLoopback === "allow",
       newId: () => crypto.randomUUID(),

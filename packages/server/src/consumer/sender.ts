@@ -14,6 +14,8 @@ import { refuseWebhookUrl } from "./webhook-url.ts";
 /** A key is asked for again after this long: rotation takes effect by then. */
 const SIGNING_KEY_MS_MAX = 60_000;
 
+const NO_ANSWER = "The webhook could not be reached by HTTPS, or did not answer in time.";
+
 /** What came of a delivery. `done`: all that was told is acknowledged. */
 export interface Outcome {
   readonly kind: "done" | "accepted" | "failed";
@@ -43,8 +45,8 @@ export class Sender {
     const url = facts.config.webhookUrl ?? "";
     // Again at each delivery: the rules, or what is development, may have changed since the subscription was made.
     const controlUrl = this.#host.publicControlUrl ?? facts.controlUrl;
-    const refused =
-      refuseWebhookUrl(url, this.#host.allowsLoopback, new URL(controlUrl).host) ?? refuseCallback(controlUrl, true);
+    const rules = { allowsLoopback: this.#host.allowsLoopback, ownHosts: [new URL(controlUrl).host] };
+    const refused = refuseWebhookUrl(url, rules) ?? refuseCallback(controlUrl, true);
     if (refused !== undefined) return failed(null, explain(refused));
     try {
       const token = await signWakeToken(this.#host.name, facts.secret, wake);
@@ -52,8 +54,9 @@ export class Sender {
       const { status, text } = await this.#host.send({ url, body, signature: await this.#sign(body) });
       if (status < 200 || status > 299) return failed(status, `The webhook answered ${status}.`);
       return { kind: isDone(text) ? "done" : "accepted", status, error: null };
-    } catch (error) {
-      return failed(null, error instanceof Error ? error.message : "The webhook could not be sent.");
+    } catch {
+      // Told alike whatever it was: otherwise managers could find out what listens where.
+      return failed(null, NO_ANSWER);
     }
   }
 

@@ -2,10 +2,13 @@
 
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from "jose";
 
+import { boundedFetch } from "../outbound/bounded-fetch.ts";
+
 const CACHE_MS = 600_000;
 const COOL_DOWN_MS = 30_000;
 const FETCH_MS_MAX = 3_000;
-const BYTES_MAX = 64 * 1024;
+/** Only the administrator can have set an issuer on this machine. */
+const BOUNDS = { timeoutMs: FETCH_MS_MAX, bytesMax: 64 * 1024, allowsLoopback: true };
 const KEY_SETS_MAX = 256;
 const POLL_MS = 20;
 
@@ -13,7 +16,7 @@ const POLL_MS = 20;
 export class IssuerUnavailable extends Error {}
 
 export interface IssuerPorts {
-  readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
+  readonly fetch?: (url: string, init: RequestInit) => Promise<Response>;
   readonly now: () => number;
   readonly sleep: (ms: number) => Promise<void>;
 }
@@ -26,7 +29,6 @@ interface Known {
 const keySets = new Map<string, IssuerKeys>();
 
 const PORTS: IssuerPorts = {
-  fetch: (url, init) => fetch(url, init),
   now: () => Date.now(),
   sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
 };
@@ -100,27 +102,10 @@ export class IssuerKeys {
 }
 
 async function fetchKeySet(url: string, fetch: IssuerPorts["fetch"]): Promise<JSONWebKeySet> {
-  const response = await fetch(url, {
-    headers: { Accept: "application/json, application/jwk-set+json" },
-    redirect: "manual",
-    signal: AbortSignal.timeout(FETCH_MS_MAX),
-  });
-  if (response.status !== 200) {
-    await response.body?.cancel();
-    throw new Error(`The issuer answered ${response.status}.`);
-  }
+  const headers = { Accept: "application/json, application/jwk-set+json" };
+  const { status, text } = await boundedFetch(url, { headers }, BOUNDS, fetch);
+  if (status !== 200) throw new Error(`The issuer answered ${status}.`);
+  if (text === null) throw new Error("The issuer's key set is too large.");
   // createLocalJWKSet checks what it is given.
-  return JSON.parse(await readText(response)) as JSONWebKeySet;
-}
-
-async function readText(response: Response): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  let bytes = 0;
-  for await (const piece of response.body ?? []) {
-    bytes += piece.byteLength;
-    if (bytes > BYTES_MAX) throw new Error("The issuer's key set is too large.");
-    text += decoder.decode(piece, { stream: true });
-  }
-  return text + decoder.decode();
+  return JSON.parse(text) as JSONWebKeySet;
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 
+import { DEVELOPMENT_URLS, PUBLIC_URLS, REFUSED_URLS } from "../../test/support/outbound-urls.ts";
 import { matchesPattern } from "./pattern.ts";
 import { isForAdmin, parseSecret, parseSettings } from "./settings.ts";
 
@@ -16,7 +17,7 @@ describe("settings", () => {
     { defaults: {} },
     { defaults: { contentType: "application/json", ttlSeconds: 0, retentionSeconds: 1, retentionBytes: null } },
     { ...issuer("https://issuer.example/jwks"), audience: "streams" },
-    issuer("http://localhost:9000/jwks"),
+    ...[...PUBLIC_URLS, ...DEVELOPMENT_URLS].map((url) => issuer(url)),
     { limits: { requestsPerMinute: null, appendBytesPerMinute: 1_000_000 } },
     { limits: { streams: 1, streamAppendsPerMinute: 1, streamAppendBytesPerMinute: null } },
     { limits: {} },
@@ -43,22 +44,7 @@ describe("settings", () => {
     issuer("http://user@localhost:9000/jwks"),
     issuer("http://localhost.issuer.example/jwks"),
     issuer("http://10.0.0.1/jwks"),
-    ...[
-      "localhost",
-      "intranet",
-      "keys.local",
-      "metadata.google.internal",
-      "metadata.google.internal.",
-      "10.0.0.1",
-      "169.254.169.254",
-      "8.8.8.8",
-      "127.0.0.1.",
-      "2130706433",
-      "0x7f.1",
-      "[::1]",
-      "[::ffff:10.0.0.1]",
-      "[fd00::1]",
-    ].map((host) => issuer(`https://${host}/jwks`)),
+    ...REFUSED_URLS.map(([, url]) => issuer(url)),
     issuer("file:///etc/passwd"),
     issuer("issuer.example"),
     issuer(7),
@@ -86,8 +72,12 @@ describe("settings", () => {
 
 it("limits, and an issuer on the server's machine, are for ADMIN_SECRET alone", () => {
   expect(isForAdmin({ limits: null })).toBe(true);
-  for (const host of ["localhost:9000", "127.0.0.1", "[::1]:9000"]) {
-    expect(isForAdmin(issuer(`http://${host}/jwks`))).toBe(true);
+  for (const host of ["localhost:9000", "127.0.0.1", "0x7f.1:9000"]) {
+    for (const scheme of ["http", "https"]) expect(isForAdmin(issuer(`${scheme}://${host}/jwks`))).toBe(true);
+  }
+  for (const url of DEVELOPMENT_URLS) expect(isForAdmin(issuer(url))).toBe(true);
+  for (const url of PUBLIC_URLS) {
+    expect(isForAdmin(issuer(url))).toBe(false);
   }
   expect(isForAdmin({ audience: "a", ...issuer("https://issuer.example/jwks") })).toBe(false);
   expect(isForAdmin({ issuer: null })).toBe(false);

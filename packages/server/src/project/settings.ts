@@ -9,6 +9,7 @@ import {
   type Result,
 } from "@durable-streams-cloudflare/protocol";
 
+import { faultOfUrl, isDevelopmentUrl } from "../outbound/url-guard.ts";
 import { isPattern } from "./pattern.ts";
 import { INITIAL_SETTINGS, type Issuer, type ProjectSettings, type StreamDefaults } from "./record.ts";
 
@@ -19,10 +20,6 @@ const TEXT_MAX = 512;
 const ORIGIN = /^https?:\/\/[^\s,/?#]{1,255}$/;
 /** The HMAC key of HS256 has at least 256 bits. */
 const SECRET = /^[!-~]{32,512}$/;
-
-const LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"];
-/** Top-level names that lead to somewhere inside. */
-const PRIVATE_SUFFIXES = ["localhost", "local", "internal", "lan", "home", "corp", "arpa", "intranet", "private"];
 
 /** The binding counts a share of a million: less than one request a minute cannot be told from none. */
 const LIMIT_MIN = 1;
@@ -86,7 +83,7 @@ export function parseSettings(json: object): Result<{ settings: Partial<ProjectS
  * else's server has nothing to fetch.
  */
 export function isForAdmin({ limits, issuer }: Readonly<Record<string, unknown>>): boolean {
-  return limits !== undefined || (isIssuer(issuer) && isLoopbackUrl(issuer.jwksUrl));
+  return limits !== undefined || (isIssuer(issuer) && isDevelopmentUrl(issuer.jwksUrl));
 }
 
 /** A secret that the manager chose; `undefined` lets the server make one. */
@@ -140,22 +137,7 @@ function isLimit(value: unknown): boolean {
   return value === null || (Number.isInteger(value) && Number(value) >= LIMIT_MIN && Number(value) <= LIMIT_MAX);
 }
 
+/** By the rules of all that the server sends out. That an issuer on this machine is the administrator's is asked elsewhere. */
 function isJwksUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, hostname, username, password } = new URL(text);
-  if (username !== "" || password !== "") return false;
-  return protocol === "https:" ? isPublicName(hostname) : isLoopbackUrl(text);
-}
-
-/** Only on this machine, for development. */
-function isLoopbackUrl(text: string): boolean {
-  const { protocol, hostname } = new URL(text);
-  return protocol === "http:" && LOOPBACK_HOSTS.includes(hostname);
-}
-
-/** A name in the public DNS, as far as it can be told: no address in any notation (URL has made them all alike). */
-function isPublicName(hostname: string): boolean {
-  const labels = hostname.replace(/\.$/, "").split(".");
-  const last = labels.at(-1) ?? "";
-  return labels.length > 1 && !/^\d+$/.test(last) && !hostname.startsWith("[") && !PRIVATE_SUFFIXES.includes(last);
+  return faultOfUrl(text, { allowsLoopback: true }) === undefined;
 }

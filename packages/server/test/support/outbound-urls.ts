@@ -1,0 +1,65 @@
+/** URLs that a tenant may ask the server to send requests to, and others: the same for webhooks and for issuers' key sets. */
+
+export const PUBLIC_URLS: readonly string[] = [
+  "https://worker.shop.com/hooks",
+  "https://worker.shop.com:443/hooks?key=1",
+  "https://WORKER.shop.com./",
+  "https://93.184.215.14/",
+  "https://b\u00fccher.de/",
+];
+
+/** In development only. */
+export const DEVELOPMENT_URLS: readonly string[] = [
+  "http://localhost:8787/x",
+  "http://127.0.0.1:1/",
+  "http://127.0.0.9/",
+  "https://localhost/",
+  "http://0x7f.1/",
+];
+
+export const REFUSED_URLS: readonly (readonly [what: string, url: string])[] = [
+  ["by plain HTTP", "http://worker.shop.com/"],
+  ["by another protocol", "ftp://worker.shop.com/"],
+  ["to a file", "file:///etc/passwd"],
+  ["to what is no URL", "worker.shop.com"],
+  ["to what only a lenient parser takes for a URL", "https://worker.shop.com\\@10.0.0.1/"],
+  ["to what has a line break in it", "https://worker.shop\n.com/"],
+  ["with a password", "https://user:secret@worker.shop.com/"],
+  ["with a user name", "https://user@worker.shop.com/"],
+  ["to another port", "https://worker.shop.com:22/"],
+  ["to RFC 1918, 10/8", "https://10.0.0.1/"],
+  ["to RFC 1918, 172.16/12", "https://172.31.255.255/"],
+  ["to RFC 1918, 192.168/16", "https://192.168.1.1/"],
+  ["to link-local, where clouds keep their metadata", "https://169.254.169.254/latest/meta-data"],
+  ["to carrier-grade NAT", "https://100.64.0.1/"],
+  ["to nowhere", "https://0.0.0.0/"],
+  ["to many", "https://224.0.0.1/"],
+  ["to everybody", "https://255.255.255.255/"],
+  ["to a private address as one number", "https://167772161/"],
+  ["to a private address in hexadecimal", "https://0xa000001/"],
+  ["to a private address in octal", "https://012.0.0.1/"],
+  ["to a private address that is short", "https://10.1/"],
+  ["to a private address in full-width digits", "https://\uff11\uff10.0.0.1/"],
+  ["to IPv6 loopback", "https://[::1]/"],
+  ["to IPv6 of its own site", "https://[fd00::1]/"],
+  ["to IPv6 link-local", "https://[fe80::1]/"],
+  ["to IPv4 in IPv6", "https://[::ffff:10.0.0.1]/"],
+  ["to any other loopback address", "http://127.1.2.3/"],
+  ["to a name below localhost", "https://foo.localhost/"],
+  ["to localhost with a dot behind it", "https://localhost./"],
+  ["to a name without a domain", "https://intranet/"],
+  ["to a cloud's metadata by name", "https://metadata.google.internal/"],
+  ["to a name of this network", "https://printer.local/"],
+  ["to a home network", "https://nas.home.arpa/"],
+  ["to Azure's metadata, a public address", "https://168.63.129.16/"],
+  ["to IPv6 unspecified", "https://[::]/"],
+  ["to IPv6 that is public", "https://[2606:4700::1111]/"],
+  ["to NAT64", "https://[64:ff9b::a00:1]/"],
+  ["to an address with a dot behind it", "https://10.0.0.1./"],
+  ["to a name with an empty label", "https://worker..shop.com/"],
+  ...[
+    ..."kubernetes.default.svc api.svc.cluster.local x.cluster vault.service.consul x.nomad x.docker".split(" "),
+    ..."foo.private foo.onion foo.test foo.internal foo.local foo.localhost foo.intranet".split(" "),
+    ..."foo.lan foo.home foo.corp foo.localdomain foo.i2p foo.invalid foo.alt FOO.Private.".split(" "),
+  ].map((host): readonly [string, string] => [`to ${host}`, `https://${host}/`]),
+];
