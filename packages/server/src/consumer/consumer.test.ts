@@ -59,6 +59,60 @@ it("news while a lease is held sets no alarm anew: each would be a row written",
   expect(world.alarmsSet).toBe(before);
 });
 
+describe("a worker that takes wakes and acknowledges nothing", () => {
+  const gaps = (): number[] =>
+    world.sent.slice(1).map(({ atMs }, index) => Math.round((atMs - (world.sent[index]?.atMs ?? 0)) / 1_000));
+
+  beforeEach(async () => {
+    await world.create({ leaseTtlMs: 1_000 });
+    await world.append("a");
+  });
+
+  it("is sent them less and less often, once a minute in the end", async () => {
+    await world.pass(400_000);
+    // A lease of a second, and then what it waits.
+    expect(gaps()).toEqual([1, 2, 3, 5, 9, 17, 33, 61, 61, 61, 61, 61]);
+  });
+
+  it("is sent them no more often when the object dies in between, or more is appended", async () => {
+    for (let step = 0; step < 400; step += 1) {
+      await world.pass(1_000);
+      world.restart();
+      await world.append("a");
+    }
+    expect(world.sent.length).toBeLessThanOrEqual(13);
+  });
+
+  it("is sent them at once again when it has acknowledged something", async () => {
+    await world.pass(200_000);
+    world.webhook = () => ({ status: 200, text: '{"done":true}' });
+    await world.pass(70_000);
+    expect(await world.acked("a")).toBe(world.tail("a"));
+    world.webhook = () => ({ status: 200, text: "{}" });
+    const before = world.sent.length;
+    await world.append("a");
+    await world.pass(1_000);
+    expect(world.sent.length).toBe(before + 2);
+  });
+
+  it("that is done, or gives back, without acknowledging anything is no better", async () => {
+    world.webhook = (body) =>
+      world.consumer.ack(callbackOf(body, { done: true })).then(() => ({ status: 200, text: "" }));
+    await world.pass(400_000);
+    expect(world.sent.length).toBeLessThanOrEqual(15);
+  });
+
+  it("keeps nobody from claiming at once", async () => {
+    world = new ConsumerFixture();
+    world.makeStream("wake");
+    await world.create({ ...PULL, leaseTtlMs: 1_000 });
+    await world.append("a");
+    for (let count = 0; count < 20; count += 1) await world.consumer.release(ofClaim(await world.claim()));
+    expect((await world.claim()).generation).toBe(21);
+    expect(world.streams.get("wake")?.events.length).toBeLessThan(3);
+  });
+});
+
 describe("[G61] the fencing matrix", () => {
   type Request = (good: WakeCommand) => Promise<Partial<WakeCommand>> | Partial<WakeCommand>;
   const token = (key: string, claims: object, sub = "p/sub", atMs = CONSUMER_START_MS + 3_600_000) =>

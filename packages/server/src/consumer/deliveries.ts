@@ -13,7 +13,7 @@ import type { ConsumerHost } from "./host.ts";
 import type { ConsumerRecord } from "./record.ts";
 import type { Outcome, Sender } from "./sender.ts";
 import type { Steps } from "./steps.ts";
-import { backoffMs, beginAttempt, lease, WAKE_STREAMS_MAX, withAttempt } from "./wakes.ts";
+import { backoffMs, beginAttempt, lease, WAKE_STREAMS_MAX, withAttempt, withMoved } from "./wakes.ts";
 
 export class Deliveries {
   readonly #host: ConsumerHost;
@@ -99,12 +99,14 @@ export class Deliveries {
 
   /** All that the wake told is dealt with. */
   #finish({ snapshot }: WakeRow): void {
+    let hasMoved = false;
     for (const [path, tail] of snapshot) {
       const row = readLink(this.#host.database, path);
       // Of a stream that has begun anew nothing has been told.
-      if (row !== undefined && row.incarnation !== null && tail <= row.tail)
-        updateAcked(this.#host.database, path, tail);
+      if (row === undefined || row.incarnation === null || tail > row.tail) continue;
+      hasMoved ||= tail > row.acked;
+      updateAcked(this.#host.database, path, tail);
     }
-    this.#steps.end(this.#record.progress());
+    this.#steps.end(withMoved(this.#record.progress(), hasMoved));
   }
 }

@@ -21,7 +21,7 @@ import type { ConsumerRecord } from "./record.ts";
 import { refuseNoSubscription } from "./refusals.ts";
 import type { Steps } from "./steps.ts";
 import { signWakeToken, verifyWakeToken } from "./tokens.ts";
-import { claimWake, lease, refuseFenced, WAKE_STREAMS_MAX } from "./wakes.ts";
+import { claimWake, lease, refuseFenced, WAKE_STREAMS_MAX, withMoved } from "./wakes.ts";
 
 /** Streams that a worker's claim asks whether there is anything, when none has told. */
 const CLAIM_STREAMS_MAX = 32;
@@ -145,10 +145,11 @@ export class Leases {
       if (judged.moves) cursors.set(stream, max(offset, cursors.get(stream)));
     }
     for (const [stream, offset] of cursors) updateAcked(database, stream, offset);
-    if (done) this.#steps.end(progress);
-    else if (progress.wake !== null) {
-      const wake = lease(progress.wake, config.leaseTtlMs, this.#host.now());
-      this.#record.writeProgress({ ...progress, hasFailed: false, wake });
+    const reached = withMoved(progress, cursors.size > 0);
+    if (done) this.#steps.end(reached);
+    else if (reached.wake !== null) {
+      const wake = lease(reached.wake, config.leaseTtlMs, this.#host.now());
+      this.#record.writeProgress({ ...reached, hasFailed: false, wake });
     }
     return { ok: true };
   }

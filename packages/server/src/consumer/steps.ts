@@ -8,7 +8,7 @@ import { deleteOrphans, firstPending, nextAskMs, type ConsumerProgress } from ".
 import type { ConsumerFacts } from "./facts.ts";
 import type { ConsumerHost } from "./host.ts";
 import type { ConsumerRecord } from "./record.ts";
-import { isExpired, issueWake } from "./wakes.ts";
+import { endWake, isExpired, issueWake } from "./wakes.ts";
 
 /** A turn that broke off is repeated after this long. */
 const RETRY_MS = 5_000;
@@ -47,14 +47,16 @@ export class Steps {
   /** The wake is over. What was kept for its acknowledgements goes. */
   end(progress: ConsumerProgress): void {
     deleteOrphans(this.#host.database);
-    this.#record.writeProgress({ ...progress, wake: null, hasFailed: false });
+    this.#record.writeProgress(endWake(progress, firstPending(this.#host.database) !== undefined));
   }
 
   /** Issues a wake, if there is something new and none. */
   advance(): void {
     const progress = this.#record.progress();
     if (progress.wake !== null || firstPending(this.#host.database) === undefined) return;
-    this.#record.writeProgress(issueWake(progress, `w_${this.#host.newId()}`, this.#host.now()));
+    this.#record.writeProgress(
+      issueWake(progress, `w_${this.#host.newId()}`, { nowMs: this.#host.now(), random: this.#host.random() }),
+    );
   }
 
   /** The alarm rings again, should what is done now break off. */

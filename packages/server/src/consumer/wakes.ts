@@ -27,15 +27,27 @@ export function backoffMs(tries: number, random: number): number {
   return Math.round(delay * (1 - JITTER + 2 * JITTER * random));
 }
 
-/** A wake for what is pending, to be delivered at once. */
-export function issueWake(progress: ConsumerProgress, id: string, nowMs: number): ConsumerProgress {
+/**
+ * How long a wake waits after so many in a row with which nothing was done: whoever takes wakes, and acknowledges nothing,
+ * must not be sent them without an end. One worker may die without any delay.
+ */
+function paceMs(fruitless: number, random: number): number {
+  return fruitless <= 1 ? 0 : backoffMs(fruitless - 1, random);
+}
+
+/** A wake for what is pending. A worker that claims it need not wait until it is delivered. */
+export function issueWake(
+  progress: ConsumerProgress,
+  id: string,
+  { nowMs, random }: { readonly nowMs: number; readonly random: number },
+): ConsumerProgress {
   const generation = progress.generation + 1;
   const wake: WakeRow = {
     id,
     generation,
     phase: "sending",
     attempts: 0,
-    nextAttemptAtMs: nowMs,
+    nextAttemptAtMs: nowMs + paceMs(progress.fruitless ?? 0, random),
     leaseUntilMs: 0,
     endsAtMs: 0,
     holder: null,
@@ -64,6 +76,18 @@ export function claimWake(wake: WakeRow, holder: string, leaseTtlMs: number, now
 /** The lease of a wake begins, or is extended. */
 export function lease(wake: WakeRow, leaseTtlMs: number, nowMs: number): WakeRow {
   return { ...wake, phase: "leased", leaseUntilMs: Math.min(nowMs + leaseTtlMs, wake.endsAtMs) };
+}
+
+/** An acknowledgement may have moved a cursor. */
+export function withMoved(progress: ConsumerProgress, hasMoved: boolean): ConsumerProgress {
+  const { wake } = progress;
+  return wake === null || !hasMoved ? progress : { ...progress, wake: { ...wake, hasMoved } };
+}
+
+/** The wake is over. @param isPending whether there is still something to do. */
+export function endWake(progress: ConsumerProgress, isPending: boolean): ConsumerProgress {
+  const isFruitless = isPending && progress.wake?.hasMoved !== true;
+  return { ...progress, wake: null, hasFailed: false, fruitless: isFruitless ? (progress.fruitless ?? 0) + 1 : 0 };
 }
 
 export function isExpired({ phase, leaseUntilMs }: WakeRow, nowMs: number): boolean {

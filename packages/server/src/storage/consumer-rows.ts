@@ -52,6 +52,8 @@ export interface WakeRow {
   readonly endsAtMs: number;
   /** The worker that holds the lease of a pull-wake. */
   readonly holder: string | null;
+  /** Whether an acknowledgement has moved a cursor. */
+  readonly hasMoved?: true;
   /** What a webhook was told: streams and their tails. */
   readonly snapshot: readonly (readonly [path: string, tail: string])[];
 }
@@ -62,6 +64,8 @@ export interface ConsumerProgress {
   readonly wake: WakeRow | null;
   /** The last attempt to deliver failed. */
   readonly hasFailed: boolean;
+  /** Wakes in a row that ended with nothing acknowledged although something was pending; missing: 0. */
+  readonly fruitless?: number;
   /** Newest first. */
   readonly attempts: readonly DeliveryAttempt[];
 }
