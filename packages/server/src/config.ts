@@ -55,6 +55,12 @@ export const SETTINGS = {
     ["loopback", "everybody"],
     "AUTH_MODE=none: loopback: serves only requests to localhost that came through no proxy, and no page of another site",
   ),
+  STRANGERS_PER_MINUTE: integer(
+    600,
+    10,
+    1_000_000,
+    "requests a minute that one address may send without showing a right; all together ten times as many; each isolate counts for itself",
+  ),
   CORS_ORIGINS: {
     kind: "text",
     initial: "*",
@@ -149,6 +155,7 @@ export interface Config {
   readonly publicUrl: string;
   /** Whom `authMode` `none` serves. */
   readonly openTo: "loopback" | "everybody";
+  readonly strangersPerMinute: number;
   /** Allowed origins; `*` alone stands for all, and `loopback` for those of this machine. */
   readonly corsOrigins: readonly string[];
   readonly longPollTimeoutMs: number;
@@ -199,6 +206,7 @@ export function parseConfig(env: object): Config {
     originSecret: textOf("ORIGIN_SECRET"),
     publicUrl: textOf("PUBLIC_URL").replace(/\/+$/, ""),
     openTo: oneOf(SETTINGS.OPEN_TO.choices, textOf("OPEN_TO")),
+    strangersPerMinute: integerOf("STRANGERS_PER_MINUTE"),
     corsOrigins: textOf("CORS_ORIGINS")
       .split(",")
       .map((origin) => origin.trim()),

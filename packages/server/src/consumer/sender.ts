@@ -5,6 +5,7 @@ import { base64url } from "jose";
 
 import { refuseCallback } from "../outbound/callback-url.ts";
 import type { LinkView, SigningKey } from "../rpc/consumers.ts";
+import { tagWakeToken } from "../rpc/wake-tag.ts";
 import type { WakeRow } from "../storage/consumer-rows.ts";
 import type { ConsumerFacts } from "./facts.ts";
 import type { ConsumerHost } from "./host.ts";
@@ -49,7 +50,7 @@ export class Sender {
     const refused = refuseWebhookUrl(url, rules) ?? refuseCallback(controlUrl, true);
     if (refused !== undefined) return failed(null, explain(refused));
     try {
-      const token = await signWakeToken(this.#host.name, facts.secret, wake);
+      const token = await this.#tagged(await signWakeToken(this.#host.name, facts.secret, wake));
       const body = encode(JSON.stringify(this.#notification(controlUrl, wake, streams, token)));
       const { status, text } = await this.#host.send({ url, body, signature: await this.#sign(body) });
       if (status < 200 || status > 299) return failed(status, `The webhook answered ${status}.`);
@@ -76,6 +77,12 @@ export class Sender {
     const pending = streams.filter(({ acked, tail }) => tail > acked).map(formatLink);
     const what = { subscription_id: this.#id, wake_id: id, generation, attempts, error, streams: pending };
     return this.#write(stream, id, { type: "dead-letter", ...what, ts: this.#host.now() });
+  }
+
+  /** As the edge knows it: a webhook's callback reaches this object only with a tag. Without a record of the project there is none. */
+  async #tagged(token: string): Promise<string> {
+    const { wakeKey } = await this.signingKey();
+    return wakeKey === undefined ? token : tagWakeToken(token, wakeKey);
   }
 
   get #id(): string {

@@ -6,9 +6,9 @@
 import { refuse, type Result } from "@durable-streams-cloudflare/protocol";
 import { errors, jwtVerify, SignJWT } from "jose";
 
+import { splitWakeToken, WAKE_TYPE } from "../rpc/wake-tag.ts";
 import type { WakeRow } from "../storage/consumer-rows.ts";
 
-const TYPE = "wake+jwt";
 const TOKEN_LENGTH_MAX = 2_048;
 
 export interface WakeClaims {
@@ -18,7 +18,7 @@ export interface WakeClaims {
 
 export function signWakeToken(name: string, secret: string, { id, generation, endsAtMs }: WakeRow): Promise<string> {
   return new SignJWT({ sub: name, wake: id, gen: generation })
-    .setProtectedHeader({ alg: "HS256", typ: TYPE })
+    .setProtectedHeader({ alg: "HS256", typ: WAKE_TYPE })
     .setExpirationTime(Math.ceil(endsAtMs / 1000))
     .sign(keyOf(secret));
 }
@@ -31,9 +31,9 @@ export async function verifyWakeToken(
 ): Promise<Result<{ claims: WakeClaims }>> {
   if (token.length > TOKEN_LENGTH_MAX) return refuseToken();
   try {
-    const { payload } = await jwtVerify(token, keyOf(secret), {
+    const { payload } = await jwtVerify(splitWakeToken(token).inner, keyOf(secret), {
       algorithms: ["HS256"],
-      typ: TYPE,
+      typ: WAKE_TYPE,
       subject: name,
       requiredClaims: ["exp"],
       currentDate: new Date(nowMs),

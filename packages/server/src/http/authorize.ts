@@ -38,6 +38,8 @@ export interface Granted {
   readonly isRevocable?: boolean;
   /** The life of the stream that may be read; without it, whichever is there. */
   readonly incarnation?: number;
+  /** Which of the project's requests a minute this is one of: by default those of its tokens. */
+  readonly budget?: "public";
   /** What the project may use. */
   readonly limits?: ProjectLimits;
   /** What a stream is that is created without saying so. */

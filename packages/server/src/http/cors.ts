@@ -81,12 +81,16 @@ export function headersWithCommon(own: Readonly<Record<string, string>>): Header
 /** A right in the URL must not travel on to wherever the content leads. */
 const RIGHT_IN_QUERY = /[?&](?:token|key)=/;
 
+function hasRightInQuery({ url }: Request): boolean {
+  return RIGHT_IN_QUERY.test(url);
+}
+
 /** Adds what every response has, as far as it is missing, and whether the request's origin may read it. */
 export function addCommonHeaders(headers: Headers, request: Request, origins: readonly string[]): void {
   if (!headers.has("X-Content-Type-Options")) {
     for (const [name, value] of Object.entries(COMMON_HEADERS)) headers.set(name, value);
   }
-  if (RIGHT_IN_QUERY.test(request.url)) headers.set("Referrer-Policy", "no-referrer");
+  if (hasRightInQuery(request)) headers.set("Referrer-Policy", "no-referrer");
   if (origins.includes("*")) {
     headers.set("Access-Control-Allow-Origin", "*");
     return;

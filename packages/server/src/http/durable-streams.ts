@@ -17,10 +17,13 @@ import { createEdge, type Edge } from "./edge.ts";
 import { rateLimiterOf } from "./isolate-limiter.ts";
 import { LiveReads } from "./live/live-reads.ts";
 import { projectAuthorize } from "./project-authorize.ts";
+import { PublicKeys } from "./public-keys.ts";
 import type { RateLimiter } from "./rate-limit.ts";
 import type { ProjectRoutePorts } from "./routes/projects.ts";
 import { SharedReads } from "./shared-reads.ts";
+import { Strangers } from "./strangers.ts";
 import type { CountersOf } from "./stream-quota.ts";
+import { WakeGuard, type WakeProof } from "./wake-guard.ts";
 
 /** What the server needs of a Worker's environment: these bindings, and any of the settings as vars. */
 export interface DurableStreamsEnv {
@@ -84,6 +87,8 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
       reads: new SharedReads(config.sharedReads === "on"),
       liveReads,
       projects,
+      wakes: new WakeGuard(projects, wakeProofOf(config, options)),
+      keys: new PublicKeys(),
       limiter,
       counters: countersOf(env),
       control: env.CONSUMERS && env.PROJECTS && { consumers: env.CONSUMERS, projects: env.PROJECTS },
@@ -108,10 +113,13 @@ function countersOf({ PROJECTS }: DurableStreamsEnv): CountersOf | undefined {
   return PROJECTS && ((project) => PROJECTS.getByName(project).counters());
 }
 
+function wakeProofOf({ authMode }: Config, { authorize }: DurableStreamsOptions): WakeProof {
+  if (authorize !== undefined) return "form";
+  return authMode === "none" ? "nothing" : "tag";
+}
+
 function authorizeOf({ authMode }: Config, projects: ProjectRoutePorts | undefined): Authorize {
-  return authMode === "project" && projects !== undefined
-    ? projectAuthorize(projects.registry)
-    : defaultAuthorize(authMode);
+  return authMode === "project" && projects !== undefined ? projectAuthorize(projects) : defaultAuthorize(authMode);
 }
 
 function projectPorts(
@@ -121,10 +129,12 @@ function projectPorts(
   options: DurableStreamsOptions,
 ): ProjectRoutePorts | undefined {
   if (REGISTRY === undefined || PROJECTS === undefined) return undefined;
+  const strangers = new Strangers(config.strangersPerMinute, config.originSecret !== "");
   const registry = new Registry(staticRegistryStore(REGISTRY, config.projectSecret));
   return {
     config,
     registry,
+    strangers,
     limiter,
     projects: new Projects({ REGISTRY, PROJECTS, STREAMS }, registry),
     authorizeAll: isOpen(config, options) ? (request) => grantEverything({ request }) : undefined,

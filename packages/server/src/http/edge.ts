@@ -46,7 +46,7 @@ export function createEdge(ports: EdgePorts): Edge {
     async fetch(request, context) {
       const startedAt = performance.now();
       const { response, error, requestId } = await outcomeOf(request, () => answer(request, context));
-      addCommonHeaders(response.headers, request, await corsOrigins(ports, request.url));
+      addCommonHeaders(response.headers, request, await corsOrigins(ports, request));
       const { status } = response;
       if (isLogged(config.logLevel, status)) {
         logRequest({

@@ -10,43 +10,51 @@ import {
 
 import { matchesPattern } from "../project/pattern.ts";
 import type { Project } from "../project/project.ts";
-import { isReaderKey } from "../project/reader-key.ts";
+import { isReaderKey, isReaderKeyForm } from "../project/reader-key.ts";
 import type { Registry } from "../project/registry.ts";
 import { includesScope } from "../project/rights.ts";
 import { NOBODY, refuseToken, verifyReadUrlToken, verifyToken, type TokenClaims } from "../project/token.ts";
 import { VerifiedTokens } from "../project/verified-tokens.ts";
 import type { Authorize, AuthorizeInput, Granted } from "./authorize.ts";
+import { refuseStrangers, type Strangers } from "./strangers.ts";
 
 /** Query parameters of reads, for clients that send no headers. */
 export const TOKEN_PARAMETER = "token";
 export const READER_KEY_PARAMETER = "key";
 
-interface Ports {
+/** How projects are found by their names. */
+export interface ProjectFinder {
   readonly registry: Registry;
+  readonly strangers: Strangers;
+}
+
+interface Ports extends ProjectFinder {
   readonly headerTokens: VerifiedTokens;
   readonly urlTokens: VerifiedTokens;
 }
 
-export function projectAuthorize(registry: Registry): Authorize {
+export function projectAuthorize(finder: ProjectFinder): Authorize {
   const headerTokens = new VerifiedTokens(verifyToken);
   const urlTokens = new VerifiedTokens(verifyReadUrlToken);
-  const ports = { registry, headerTokens, urlTokens };
+  const ports = { ...finder, headerTokens, urlTokens };
   const decide = async (input: AuthorizeInput, project: Project): Promise<Granted | Refusal> => {
     if (isOfAllStreams(input.stream)) return authorizeProjectWide(input, project, ports);
     const isPublic = project.record.publicStreams.some((pattern) => matchesPattern(pattern, input.stream));
-    if (isPublic && input.scope === "read") return { ok: true, isPublic, by: NOBODY };
+    if (isPublic && input.scope === "read") return { ok: true, isPublic, by: NOBODY, budget: "public" };
     const bearer = bearerOf(input.request);
     if (bearer !== null) return authorizeToken(input, await headerTokens.verify(bearer, project));
     return isRead(input.request) ? authorizeUrl(input, project, ports) : refuseNobody(input.request);
   };
   const authorize = async (input: AuthorizeInput): Promise<Granted | Refusal> => {
-    const found = await findProject(registry, input.project);
+    const { request } = input;
+    const found = await findProject(finder, input.project, request);
     if (!found.ok) return found;
     const { project } = found;
-    if (project === undefined) return refuseNobody(input.request);
+    if (project === undefined) return finder.strangers.refuse(request, refuseNobody(request));
     const decision = await decide(input, project);
+    if (!decision.ok) return finder.strangers.refuse(request, decision);
     const { limits, defaults } = project.record;
-    return decision.ok ? { ...decision, limits, defaults, again: () => authorize(input) } : decision;
+    return { ...decision, limits, defaults, again: () => authorize(input) };
   };
   return authorize;
 }
@@ -59,8 +67,13 @@ export function bearerOf(request: Request): string | null {
   return scheme.toLowerCase() === "bearer" && more.length === 0 ? token : "";
 }
 
-/** The project, or a refusal while the registry cannot be read. */
-export async function findProject(registry: Registry, name: string): Promise<Result<{ project: Project | undefined }>> {
+/** The project, or a refusal while the registry cannot be read, or must not be: strangers may not have it read without end. */
+export async function findProject(
+  { registry, strangers }: ProjectFinder,
+  name: string,
+  request: Request,
+): Promise<Result<{ project: Project | undefined }>> {
+  if (!registry.knows(name) && strangers.isOver(request)) return refuseStrangers();
   try {
     return { ok: true, project: await registry.project(name) };
   } catch {
@@ -70,7 +83,11 @@ export async function findProject(registry: Registry, name: string): Promise<Res
 
 /** The same for a project that is not there as for one that is: names must not be found out by trying. */
 export function refuseNobody(request: Request): Refusal {
-  return bearerOf(request) === null ? refuseWithoutToken() : refuseToken();
+  if (bearerOf(request) !== null) return refuseToken();
+  if (!isRead(request)) return refuseWithoutToken();
+  const credential = parseCredential(request.url);
+  if (!credential.ok) return credential;
+  return credential.kind === "none" ? refuseWithoutToken() : refuseToken();
 }
 
 /** The registry and the subscriptions of a project name any of its streams. */
@@ -109,21 +126,54 @@ function grant({ stream, scope }: AuthorizeInput, claims: TokenClaims): Granted 
 }
 
 async function authorizeUrl(input: AuthorizeInput, project: Project, ports: Ports): Promise<Granted | Refusal> {
-  const { searchParams } = new URL(input.request.url);
-  const tokens = searchParams.getAll(TOKEN_PARAMETER);
-  const keys = searchParams.getAll(READER_KEY_PARAMETER);
-  const [credential, ...more] = [...tokens, ...keys];
-  if (credential === undefined) return refuseWithoutToken();
-  if (more.length > 0) return refuseToken("A URL has one token or one key.");
-  if (tokens.length === 0) return authorizeKey(input, ports.registry, credential);
-  return authorizeToken(input, await ports.urlTokens.verify(credential, project));
+  const credential = parseCredential(input.request.url);
+  if (!credential.ok) return credential;
+  switch (credential.kind) {
+    case "none":
+      return refuseWithoutToken();
+    case "key":
+      return authorizeKey(input, ports, credential.text);
+    case "token":
+      return asPublic(authorizeToken(input, await ports.urlTokens.verify(credential.text, project)));
+  }
 }
 
-async function authorizeKey(input: AuthorizeInput, registry: Registry, key: string): Promise<Granted | Refusal> {
+/** What stands in the query of a URL for clients that send no headers. */
+function parseCredential(url: string): Result<{ kind: "none" | "token" | "key"; text: string }> {
+  const { searchParams } = new URL(url);
+  const tokens = searchParams.getAll(TOKEN_PARAMETER);
+  const keys = searchParams.getAll(READER_KEY_PARAMETER);
+  const [text, ...more] = [...tokens, ...keys];
+  if (text === undefined) return { ok: true, kind: "none", text: "" };
+  if (more.length > 0) return refuseToken("A URL has one token or one key.");
+  return { ok: true, kind: tokens.length === 0 ? "key" : "token", text };
+}
+
+/** Whoever has the URL reads: such reads have a limit of their own. */
+function asPublic(decision: Granted | Refusal): Granted | Refusal {
+  return decision.ok ? { ...decision, budget: "public" } : decision;
+}
+
+async function authorizeKey(
+  input: AuthorizeInput,
+  { registry, strangers }: ProjectFinder,
+  key: string,
+): Promise<Granted | Refusal> {
+  // What has not the form of a key is none, and a stranger may not have the registry read without end.
+  if (!isReaderKeyForm(key)) return refuseToken();
+  if (!registry.knowsReaderKey(input.project, input.stream) && strangers.isOver(input.request))
+    return refuseStrangers();
   try {
     const stored = await registry.readerKey(input.project, input.stream);
     if (stored === undefined || !(await isReaderKey(key, stored.hash))) return refuseToken();
-    return { ok: true, isPublic: true, isRevocable: true, incarnation: stored.incarnation, by: NOBODY };
+    return {
+      ok: true,
+      isPublic: true,
+      isRevocable: true,
+      incarnation: stored.incarnation,
+      by: NOBODY,
+      budget: "public",
+    };
   } catch {
     return refuseRegistry();
   }

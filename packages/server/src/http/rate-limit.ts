@@ -24,14 +24,42 @@ interface Counted {
   readonly weight: number;
 }
 
+/**
+ * Which of a project's requests one is: of its tokens; of everybody, by a public stream, a read URL or a reader key; or of its
+ * managers, to `/v1/projects`. Each is counted by itself, so that readers never keep the owner from acting.
+ */
+export type Budget = "tokens" | "public" | "management";
+
+/** What managers have at the least, so that a low limit of requests never locks them out. */
+const MANAGEMENT_PER_MINUTE_MIN = 60;
+
 /** Counts one request to a project, or as many as one call makes for its client. */
 export function refuseRequest(
   limiter: RateLimiter,
   limits: ProjectLimits | undefined,
   project: string,
   weight = 1,
+  budget: Budget = "tokens",
 ): Promise<Refusal | undefined> | undefined {
-  return refuseAboveLimits(limiter, limits, [{ name: "requestsPerMinute", whose: project, weight }]);
+  const requestsPerMinute = limits?.requestsPerMinute ?? null;
+  switch (budget) {
+    case "tokens":
+      return refuseAboveLimits(limiter, limits, [{ name: "requestsPerMinute", whose: project, weight }]);
+    case "public": {
+      // Without a number of its own it has the same one, counted apart.
+      const publicRequestsPerMinute = limits?.publicRequestsPerMinute ?? requestsPerMinute;
+      return refuseAboveLimits(limiter, { publicRequestsPerMinute }, [
+        { name: "publicRequestsPerMinute", whose: project, weight },
+      ]);
+    }
+    case "management": {
+      if (requestsPerMinute === null) return undefined;
+      const reserve = { requestsPerMinute: Math.max(requestsPerMinute, MANAGEMENT_PER_MINUTE_MIN) };
+      return refuseAboveLimits(limiter, reserve, [
+        { name: "requestsPerMinute", whose: `${project}/management`, weight },
+      ]);
+    }
+  }
 }
 
 /**
@@ -81,6 +109,7 @@ async function ask(
 
 const UNITS: Readonly<Record<LimitName, string>> = {
   requestsPerMinute: "requests to the project",
+  publicRequestsPerMinute: "requests to the project by public streams, read URLs and reader keys",
   appendBytesPerMinute: "bytes of appends to the project",
   streamAppendsPerMinute: "appends to the stream",
   streamAppendBytesPerMinute: "bytes of appends to the stream",

@@ -42,7 +42,7 @@ export async function serveStream(ports: StreamPorts, request: Request, context:
   if (scope === undefined) return refusedResponse(request, refuseStreamMethod());
   const granted = await authorize({ request, project: target.project, stream: target.stream, scope });
   if (!granted.ok) return refusedResponse(request, withoutBareForbidden(request, granted));
-  const limited = refuseRequest(limiter, granted.limits, target.project);
+  const limited = refuseRequest(limiter, granted.limits, target.project, 1, granted.budget);
   const tooMany = limited === undefined ? undefined : await limited;
   if (tooMany !== undefined) return refusedResponse(request, tooMany);
   const stream = new StreamClient(ports.streams, target.objectName, granted.incarnation);

@@ -4,6 +4,7 @@ import { REGISTRY_STREAM, type Result } from "@durable-streams-cloudflare/protoc
 import { DurableObject } from "cloudflare:workers";
 import { base64url } from "jose";
 
+import { parseConfig } from "../config.ts";
 import type { Interest, MatchedStreams, SigningKey } from "../rpc/consumers.ts";
 import type { PlacesRequest } from "../rpc/places.ts";
 import { objectDatabase, type Database } from "../storage/database.ts";
@@ -26,9 +27,11 @@ import {
   type ConsumerStub,
 } from "./consumers.ts";
 import { ProjectOwner } from "./owner.ts";
-import { RECORD_KEY_PREFIX, type ProjectSettings, type ProjectView } from "./record.ts";
+import { RECORD_KEY_PREFIX, type ProjectSecret, type ProjectSettings, type ProjectView } from "./record.ts";
 import type { RegistryStream } from "./registry-stream.ts";
 import { publicKeys, rotateSigningKey, signingKey, type PublicKey } from "./signing-keys.ts";
+import { SINGLE_PROJECT, staticSecrets } from "./static-project.ts";
+import { wakeKey } from "./wake-keys.ts";
 
 export interface ProjectEnv {
   readonly REGISTRY: KVNamespace;
@@ -41,6 +44,7 @@ export interface ProjectEnv {
 export class ProjectDO extends DurableObject<ProjectEnv> implements ProjectApi {
   readonly #owner: ProjectOwner;
   readonly #database: Database;
+  readonly #projectSecret: string;
 
   constructor(context: DurableObjectState, env: ProjectEnv) {
     super(context, env);
@@ -66,6 +70,7 @@ export class ProjectDO extends DurableObject<ProjectEnv> implements ProjectApi {
       clearAlarm: () => void storage.deleteAlarm(),
       sync: () => storage.sync(),
     };
+    this.#projectSecret = parseConfig(env).projectSecret;
     this.#database = objectDatabase(storage);
     this.#owner = new ProjectOwner(this.#database, host, id.name);
   }
@@ -122,8 +127,17 @@ export class ProjectDO extends DurableObject<ProjectEnv> implements ProjectApi {
     return listSubscriptions(this.#database, after, limit);
   }
 
-  signingKey(): Promise<SigningKey> {
-    return signingKey(this.#database, () => Date.now());
+  async signingKey(): Promise<SigningKey> {
+    const key = await signingKey(this.#database, () => Date.now());
+    const tagging = await wakeKey(this.#secrets(), Date.now());
+    return tagging === undefined ? key : { ...key, wakeKey: tagging };
+  }
+
+  /** With PROJECT_SECRET the one project has no record. */
+  #secrets(): readonly ProjectSecret[] {
+    return this.ctx.id.name === SINGLE_PROJECT && this.#projectSecret !== ""
+      ? staticSecrets(this.#projectSecret)
+      : this.#owner.secrets();
   }
 
   async publicKeys(): Promise<readonly PublicKey[]> {

@@ -25,7 +25,14 @@ import { readStored, readStoredTotal, writeStored } from "../storage/stored-rows
 import { allowBytes, allowReaders } from "./allowances.ts";
 import type { CreateProjectCommand, ListCommand, NewSecret, ProjectHost, StreamPage } from "./commands.ts";
 import { removeConsumers, tellConsumers, type ConsumerStub } from "./consumers.ts";
-import { INITIAL_SETTINGS, viewOf, type ProjectRecord, type ProjectSettings, type ProjectView } from "./record.ts";
+import {
+  INITIAL_SETTINGS,
+  viewOf,
+  type ProjectRecord,
+  type ProjectSecret,
+  type ProjectSettings,
+  type ProjectView,
+} from "./record.ts";
 import { tellRegistry } from "./registry-stream.ts";
 
 /** Each is tried on a token that names none. */
@@ -126,6 +133,11 @@ export class ProjectOwner {
     }));
     const cursor = rows.length > limit ? (streams.at(-1)?.name ?? null) : null;
     return { ok: true, streams, cursor, counters: readCounters(this.#database) };
+  }
+
+  /** Newest first; none where there is no such project. */
+  secrets(): readonly ProjectSecret[] {
+    return this.#record()?.secrets ?? [];
   }
 
   counters(): Counters {

@@ -13,7 +13,8 @@ export async function projectOf(record: ProjectRecord): Promise<Project> {
   return { record, keys: new Map(await Promise.all(entries)) };
 }
 
-function importSecret(secret: string): Promise<CryptoKey> {
+/** A secret as the HMAC key that its tokens are signed with. */
+export function importSecret(secret: string): Promise<CryptoKey> {
   const bytes = new TextEncoder().encode(secret);
   return crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);
 }

@@ -36,8 +36,13 @@ export async function hashReaderKey(key: string): Promise<string> {
   return base64url.encode(new Uint8Array(await digest(key)));
 }
 
+/** Whether a text looks like a key. */
+export function isReaderKeyForm(text: string): boolean {
+  return text.length === KEY_LENGTH && text.startsWith(PREFIX);
+}
+
 export async function isReaderKey(key: string, hash: string): Promise<boolean> {
-  return key.length === KEY_LENGTH && key.startsWith(PREFIX) && isSameText(await hashReaderKey(key), hash);
+  return isReaderKeyForm(key) && isSameText(await hashReaderKey(key), hash);
 }
 
 /** Compares secrets in a time that says nothing about them, their length included. */

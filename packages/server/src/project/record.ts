@@ -27,6 +27,8 @@ export interface Issuer {
 /** What a project may use; `null`, or nothing in records that are older than the limit: as much as it likes. */
 export interface ProjectLimits {
   readonly requestsPerMinute?: number | null;
+  /** By public streams, read URLs and reader keys; without it as many as the above, counted apart. */
+  readonly publicRequestsPerMinute?: number | null;
   readonly appendBytesPerMinute?: number | null;
   /** Of each stream. */
   readonly streamAppendsPerMinute?: number | null;
@@ -84,6 +86,7 @@ export const INITIAL_SETTINGS: ProjectSettings = {
   defaults: { contentType: null, ttlSeconds: null, retentionSeconds: null, retentionBytes: null },
   limits: {
     requestsPerMinute: null,
+    publicRequestsPerMinute: null,
     appendBytesPerMinute: null,
     streamAppendsPerMinute: null,
     streamAppendBytesPerMinute: null,

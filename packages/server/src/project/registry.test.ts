@@ -110,13 +110,33 @@ it("what was known stays true for five minutes while KV is down, and no longer",
 });
 
 it("a thousand projects are remembered, and the oldest is forgotten then", async () => {
-  await registry.project("a");
-  for (let count = 0; count < 1_000; count += 1) await registry.project(`p${count}`);
+  for (let count = 0; count <= 1_000; count += 1) records.set(`project:p${count}`, recordOf(`p${count}`));
+  for (let count = 0; count <= 1_000; count += 1) await registry.project(`p${count}`);
   reads = [];
-  await registry.project("p999");
+  await registry.project("p1000");
   expect(reads).toEqual([]);
+  await registry.project("p0");
+  expect(reads).toContain("project:p0");
+});
+
+it("that a project is not there is remembered as well, a thousand times, and drives out none that is there", async () => {
   await registry.project("a");
-  expect(reads).toEqual(["project:a"]);
+  for (let count = 0; count <= 1_000; count += 1) await registry.project(`p${count}`);
+  reads = [];
+  await registry.project("a");
+  await registry.project("p1000");
+  expect(reads).toEqual([]);
+  await registry.project("p0");
+  expect(reads).toEqual(["project:p0"]);
+});
+
+it("what need not be looked up is told without reading anything", async () => {
+  expect([registry.knows("a"), registry.knows("missing"), registry.knows("no/name")]).toEqual([false, false, true]);
+  await registry.project("a");
+  await registry.project("missing");
+  expect([registry.knows("a"), registry.knows("missing")]).toEqual([true, true]);
+  nowMs += 30_000;
+  expect([registry.knows("a"), registry.knows("missing")]).toEqual([true, false]);
 });
 
 it("keys fit into KV, whatever project and stream are called", () => {

@@ -37,9 +37,19 @@ export class Registry {
     this.#readerKeys = new KvCache(store, now, async (text) => parseReaderKey(text));
   }
 
+  /** Whether a project is there, or is known not to be: what strangers ask for beyond that has to be looked up. */
+  knows(name: string): boolean {
+    return !isProjectName(name) || this.#projects.knows(RECORD_KEY_PREFIX + name);
+  }
+
   /** @throws Error when KV cannot be read. */
   project(name: string): Promise<Project | undefined> {
     return isProjectName(name) ? this.#projects.get(RECORD_KEY_PREFIX + name) : Promise.resolve(undefined);
+  }
+
+  /** The same of a stream's reader key. */
+  knowsReaderKey(project: string, stream: string): boolean {
+    return this.#readerKeys.knows(readerKeyKey(project, stream));
   }
 
   /** What is known of a stream's reader key. @throws Error when KV cannot be read. */
@@ -62,8 +72,9 @@ class KvCache<Value> {
   readonly #store: RegistryStore;
   readonly #now: () => number;
   readonly #parse: (text: string) => Promise<Value | undefined>;
-  /** In the order of their reading, oldest first. */
-  readonly #entries = new Map<string, Entry<Value>>();
+  /** In the order of their reading, oldest first. What is not there is kept apart: made-up names must not drive out real ones. */
+  readonly #found = new Map<string, Entry<Value>>();
+  readonly #missing = new Map<string, Entry<Value>>();
   /** What was being read when something was forgotten may be what it was before. */
   #forgotten = 0;
 
@@ -74,7 +85,7 @@ class KvCache<Value> {
   }
 
   async get(key: string): Promise<Value | undefined> {
-    const known = this.#entries.get(key);
+    const known = this.#found.get(key) ?? this.#missing.get(key);
     const nowMs = this.#now();
     if (known !== undefined) {
       if (nowMs - known.readAtMs < FRESH_MS) return known.value;
@@ -90,8 +101,14 @@ class KvCache<Value> {
     }
   }
 
+  /** Whether this is there, or is known not to be. */
+  knows(key: string): boolean {
+    const missing = this.#missing.get(key);
+    return this.#found.has(key) || (missing !== undefined && this.#now() - missing.readAtMs < FRESH_MS);
+  }
+
   forget(key: string): void {
-    this.#entries.delete(key);
+    this.#delete(key);
     this.#forgotten += 1;
   }
 
@@ -101,10 +118,16 @@ class KvCache<Value> {
     const text = await this.#store.get(key);
     const value = text === null ? undefined : await this.#parse(text);
     if (forgotten !== this.#forgotten) return value;
-    this.#entries.delete(key);
-    const [oldest] = this.#entries.keys();
-    if (this.#entries.size >= ENTRIES_MAX && oldest !== undefined) this.#entries.delete(oldest);
-    this.#entries.set(key, { value, readAtMs });
+    this.#delete(key);
+    const entries = value === undefined ? this.#missing : this.#found;
+    const [oldest] = entries.keys();
+    if (entries.size >= ENTRIES_MAX && oldest !== undefined) entries.delete(oldest);
+    entries.set(key, { value, readAtMs });
     return value;
+  }
+
+  #delete(key: string): void {
+    this.#found.delete(key);
+    this.#missing.delete(key);
   }
 }

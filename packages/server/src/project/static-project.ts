@@ -1,10 +1,15 @@
 /** `TENANCY=single` with `PROJECT_SECRET`: one project that needs no registry. */
 
-import { INITIAL_SETTINGS, RECORD_KEY_PREFIX, type ProjectRecord } from "./record.ts";
+import { INITIAL_SETTINGS, RECORD_KEY_PREFIX, type ProjectRecord, type ProjectSecret } from "./record.ts";
 import type { RegistryStore } from "./registry.ts";
 
 /** The one project of `TENANCY=single`. */
 export const SINGLE_PROJECT = "default";
+
+/** The secrets of that project: none where the setting is empty. */
+export function staticSecrets(secret: string): readonly ProjectSecret[] {
+  return secret === "" ? [] : [{ kid: "static", secret, createdAtMs: 0 }];
+}
 
 /** The registry with that project in it. An empty secret leaves the registry as it is. */
 export function staticRegistryStore(store: RegistryStore, secret: string): RegistryStore {
@@ -13,7 +18,7 @@ export function staticRegistryStore(store: RegistryStore, secret: string): Regis
     ...INITIAL_SETTINGS,
     name: SINGLE_PROJECT,
     createdAtMs: 0,
-    secrets: [{ kid: "static", secret, createdAtMs: 0 }],
+    secrets: staticSecrets(secret),
     readUrlsFromMs: 0,
   };
   const text = JSON.stringify(record);

@@ -159,4 +159,6 @@ export interface SigningKey {
   readonly kid: string;
   /** The private Ed25519 key, as JWK in JSON. */
   readonly jwk: string;
+  /** What the tokens of wakes are tagged with, so that the edge knows them (`wake-tag.ts`). */
+  readonly wakeKey?: string;
 }

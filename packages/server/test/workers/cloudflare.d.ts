@@ -8,6 +8,7 @@ declare namespace Cloudflare {
     SEGMENTS: R2Bucket;
     STREAMS: DurableObjectNamespace<import("../../src/worker.ts").StreamDO>;
     PROJECTS: DurableObjectNamespace<import("../../src/worker.ts").ProjectDO>;
+    CONSUMERS: DurableObjectNamespace<import("../../src/worker.ts").ConsumerDO>;
     SUBSCRIPTIONS: DurableObjectNamespace<import("../../src/worker.ts").SubscriptionDO>;
     REGISTRY: KVNamespace;
     RATE_LIMITER: RateLimit;

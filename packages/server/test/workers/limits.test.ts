@@ -124,10 +124,11 @@ it.each<[string, RateLimiter | undefined]>([
   expect(statuses).toEqual([200, 200, 429]);
 });
 
-it("calls to estuaries count, each source of one, and so does managing with a token", async () => {
+it("calls to estuaries count, each source of one, and so does reading from /v1/projects", async () => {
   const project = await newProject(service, { limits: { requestsPerMinute: 5 } });
   const token = await newToken(project);
-  const describe = (): Promise<Response> => service.fetch(`/v1/projects/${project.name}`, withToken("GET", token));
+  const describe = (): Promise<Response> =>
+    service.fetch(`/v1/projects/${project.name}/streams`, withToken("GET", token));
   const session = `/v1/estuary/${project.name}/session/subscriptions`;
   const sources = ["a", "b", "c", "d"];
   expect((await service.fetch(session, withToken("POST", token, { sources, format: "envelope" }))).status).toBe(200);
@@ -139,6 +140,55 @@ it("calls to estuaries count, each source of one, and so does managing with a to
   ];
   for (const response of refused) expect([response.status, await problemCode(response)]).toEqual([429, "rate-limited"]);
   expect((await service.fetch(`/v1/projects/${project.name}`, asAdmin("GET"))).status).toBe(200);
+});
+
+describe("what readers use up is not the owner's", () => {
+  it.each<[string, ProjectLimits, number]>([
+    ["as many as the project's own", { requestsPerMinute: 4 }, 4],
+    ["a number of their own", { requestsPerMinute: 4, publicRequestsPerMinute: 2 }, 2],
+    ["a number, though the project has none", { publicRequestsPerMinute: 3 }, 3],
+  ])("public streams, read URLs and reader keys have %s", async (_what, limits, times) => {
+    const project = await newProject(service, { limits, publicStreams: ["s-*"] });
+    const [open, token] = [await newProjectStream(service, project), await newToken(project)];
+    const hidden = `/v1/stream/${project.name}/hidden`;
+    const init = { method: "PUT", headers: { Authorization: `Bearer ${token}`, "Content-Type": "text/plain" } };
+    expect((await service.fetch(hidden, init)).status).toBe(201);
+    const make = async (what: string) => {
+      const body = { stream: "hidden" };
+      const made = await service.fetch(`/v1/projects/${project.name}/${what}`, withToken("POST", token, body));
+      return made.json<{ token: string; key: string }>();
+    };
+    const urls = [
+      open,
+      `${hidden}?token=${(await make("read-urls")).token}`,
+      `${hidden}?key=${(await make("reader-keys")).key}`,
+    ];
+    const statuses: number[] = [];
+    for (let index = 0; index <= times; index += 1)
+      statuses.push((await service.fetch(urls[index % 3] ?? open)).status);
+    expect(statuses).toEqual([...Array<number>(times).fill(200), 429]);
+    expect((await append(open, token, "x")).status).toBe(204);
+    const policy = (await service.fetch(open)).headers.get("RateLimit-Policy");
+    expect(policy).toBe(`"publicRequestsPerMinute";q=${times};w=60`);
+  });
+
+  it("a manager can act when all requests of the project are used up, also by its own tokens", async () => {
+    const project = await newProject(service, { limits: { requestsPerMinute: 1 } });
+    const [path, token] = [await newProjectStream(service, project), await newToken(project)];
+    expect((await append(path, token, "x")).status).toBe(429);
+    const url = `/v1/projects/${project.name}`;
+    const added = await service.fetch(`${url}/secrets`, withToken("POST", token, {}));
+    expect(added.status).toBe(201);
+    expect((await service.fetch(`${url}/secrets/${project.kid}`, withToken("DELETE", token))).status).toBe(200);
+  });
+
+  it("a manager has a reserve, and not everything", async () => {
+    const project = await newProject(service, { limits: { requestsPerMinute: 1 } });
+    const token = await newToken(project);
+    const describe = () => service.fetch(`/v1/projects/${project.name}`, withToken("GET", token));
+    for (let index = 0; index < 60; index += 1) expect((await describe()).status).toBe(200);
+    expect((await describe()).status).toBe(429);
+  });
 });
 
 it("a project's own manager does not raise its limits", async () => {

@@ -1,5 +1,6 @@
 /** The protocol's subscriptions over HTTP, in workerd: who may do what, real keys, and objects that die. */
 import { abortAllDurableObjects } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 
 import { SUBSCRIPTION_ROUTES } from "../../src/http/routes/subscriptions.ts";
@@ -116,10 +117,7 @@ describe("who may do what", () => {
     const { token, ...wake } = await claimOf(id);
     const other = await newProject(service);
     const path = `/v1/stream/${other.name}/__ds/subscriptions/${id}/ack`;
-    expect(await errorOf(await service.fetch(path, withToken("POST", token, wake)))).toEqual([
-      404,
-      "SUBSCRIPTION_NOT_FOUND",
-    ]);
+    expect(await errorOf(await service.fetch(path, withToken("POST", token, wake)))).toEqual([401, "TOKEN_INVALID"]);
   });
 });
 
@@ -266,16 +264,27 @@ describe("requests", () => {
     ["POST", "subscriptions/x/streams", '{"streams":[]}', 400, "INVALID_REQUEST"],
     ["DELETE", "subscriptions/x/streams/__ds%2Fy", "", 400, "INVALID_REQUEST"],
     ["POST", "subscriptions/x/claim", "{}", 400, "INVALID_REQUEST"],
-    ["POST", "subscriptions/x/ack", '{"wake_id":"w"}', 400, "INVALID_REQUEST"],
-    ["POST", "subscriptions/x/ack", '{"wake_id":"w","generation":1,"acks":{}}', 400, "INVALID_REQUEST"],
-    ["POST", "subscriptions/x/ack", '{"wake_id":"w","generation":1,"acks":[{"stream":"a"}]}', 400, "INVALID_REQUEST"],
-    ["POST", "subscriptions/x/callback", '{"wake_id":"w","generation":1,"done":1}', 400, "INVALID_REQUEST"],
-    ["POST", "subscriptions/x/release", '{"wake_id":"w","generation":0.5}', 400, "INVALID_REQUEST"],
   ])("%s %s %s: %i %s", async (method, path, body, status, code) => {
     const init = { method, headers: { Authorization: `Bearer ${manager}` }, ...(body === "" ? {} : { body }) };
     const response = await service.fetch(`/v1/stream/${project.name}/__ds/${path}`, init);
     expect(await errorOf(response)).toEqual([status, code]);
     expect(response.headers.get("Cache-Control")).toBe("no-store");
+  });
+
+  it.each([
+    ["ack", '{"wake_id":"w"}'],
+    ["ack", '{"wake_id":"w","generation":1,"acks":{}}'],
+    ["ack", '{"wake_id":"w","generation":1,"acks":[{"stream":"a"}]}'],
+    ["callback", '{"wake_id":"w","generation":1,"done":1}'],
+    ["release", '{"wake_id":"w","generation":0.5}'],
+  ])("with a wake's token: %s %s: 400 INVALID_REQUEST", async (action, body) => {
+    const stream = await newStream();
+    const id = await newPullWake([stream]);
+    await append(stream);
+    const { token } = await claimOf(id);
+    const init = { method: "POST", headers: { Authorization: `Bearer ${token}` }, body };
+    const response = await service.fetch(`/v1/stream/${project.name}/__ds/subscriptions/${id}/${action}`, init);
+    expect(await errorOf(response)).toEqual([400, "INVALID_REQUEST"]);
   });
 
   it("[G62] say who holds the lease", async () => {
@@ -314,7 +323,7 @@ it("[G53] a pattern links what there is, and soon what comes; the list and the e
   ]);
   await service.fetch(`/v1/projects/${mine.name}`, asAdmin("DELETE"));
   await vi.waitFor(async () => {
-    const again = await call("POST", "__ds/subscriptions/s/ack", { wake_id: "w", generation: 1 });
-    expect(again.status).toBe(404);
+    const again = await env.CONSUMERS.getByName(`${mine.name}/s`).describe();
+    expect(again).toMatchObject({ ok: false, problem: { code: "subscription-not-found" } });
   }, 20_000);
 });

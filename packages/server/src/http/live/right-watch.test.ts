@@ -7,6 +7,7 @@ import { INITIAL_SETTINGS } from "../../project/record.ts";
 import { Registry } from "../../project/registry.ts";
 import type { Granted } from "../authorize.ts";
 import { projectAuthorize } from "../project-authorize.ts";
+import { Strangers } from "../strangers.ts";
 import { watchRight } from "./right-watch.ts";
 
 const HEARTBEAT_MS = 15_000;
@@ -79,7 +80,7 @@ it("a thousand readers who ask again read the registry once in half a minute, al
     reads += 1;
     return text;
   };
-  const authorize = projectAuthorize(new Registry({ get }));
+  const authorize = projectAuthorize({ registry: new Registry({ get }), strangers: new Strangers(1_000, false) });
   const token = await new SignJWT({ sub: "p", scope: "read" })
     .setProtectedHeader({ alg: "HS256" })
     .setExpirationTime("1h")

@@ -6,13 +6,19 @@ import type { Config } from "../../config.ts";
 import type { Projects } from "../../project/projects.ts";
 import { isSameText } from "../../project/reader-key.ts";
 import type { ProjectLimits } from "../../project/record.ts";
-import type { Registry } from "../../project/registry.ts";
 import { includesScope } from "../../project/rights.ts";
 import { isForAdmin } from "../../project/settings.ts";
 import { verifyToken } from "../../project/token.ts";
 import { readJson, type Json } from "../json-body.ts";
 import { refusedResponse } from "../problem-response.ts";
-import { bearerOf, findProject, READER_KEY_PARAMETER, refuseNobody, TOKEN_PARAMETER } from "../project-authorize.ts";
+import {
+  bearerOf,
+  findProject,
+  READER_KEY_PARAMETER,
+  refuseNobody,
+  TOKEN_PARAMETER,
+  type ProjectFinder,
+} from "../project-authorize.ts";
 import { publicUrlOf } from "../public-url.ts";
 import { refuseRequest, type RateLimiter } from "../rate-limit.ts";
 import { refuseMethod } from "../refuse-method.ts";
@@ -140,9 +146,8 @@ export const PROJECT_ROUTES: readonly Route[] = [
   },
 ];
 
-export interface ProjectRoutePorts {
+export interface ProjectRoutePorts extends ProjectFinder {
   readonly config: Config;
-  readonly registry: Registry;
   readonly projects: Projects;
   readonly limiter: RateLimiter;
   /** Decides first where there are no tokens at all (`AUTH_MODE=none`). */
@@ -161,8 +166,9 @@ async function serveRoute(ports: ProjectRoutePorts, request: Request): Promise<R
   if (!found.ok) return found;
   const { route, project, item } = found;
   const allowed = await authorizeRoute(ports, request, route, project);
-  if (!allowed.ok) return allowed;
-  const tooMany = await refuseRequest(ports.limiter, allowed.limits, project);
+  if (!allowed.ok) return ports.strangers.refuse(request, allowed);
+  const budget = route.needs === "manage" ? "management" : "tokens";
+  const tooMany = await refuseRequest(ports.limiter, allowed.limits, project, 1, budget);
   if (tooMany !== undefined) return tooMany;
   const body = await readJson(request, { bytesMax: BODY_BYTES_MAX, secondsMax: ports.config.bodyTimeoutSeconds });
   if (!body.ok) return body;
@@ -194,6 +200,12 @@ function findRoute(method: string, path: string): Result<{ route: Route; project
   );
 }
 
+/** The methods of a path below `/v1/projects`; none where there is no route. */
+export function projectMethods(path: string): readonly string[] {
+  const segments = path.slice(PROJECTS_ROOT.length).split("/").slice(1);
+  return PROJECT_ROUTES.filter(({ pattern }) => matches(pattern, segments)).map(({ method }) => method);
+}
+
 function refuseNoRoute(): Refusal {
   return refuse("route-not-found", `There is no such route below ${PROJECTS_ROOT}.`);
 }
@@ -213,7 +225,7 @@ interface Allowed {
 }
 
 async function authorizeRoute(
-  { config, registry, authorizeAll }: ProjectRoutePorts,
+  { authorizeAll, ...ports }: ProjectRoutePorts,
   request: Request,
   { needs }: Route,
   name: string,
@@ -223,10 +235,11 @@ async function authorizeRoute(
     return all.ok ? { ok: true, isAdmin: true } : all;
   }
   const bearer = bearerOf(request);
-  if (config.adminSecret !== "" && bearer !== null && (await isSameText(bearer, config.adminSecret)))
+  const { adminSecret } = ports.config;
+  if (adminSecret !== "" && bearer !== null && (await isSameText(bearer, adminSecret)))
     return { ok: true, isAdmin: true };
   if (needs === "admin" || bearer === null) return refuseNobody(request);
-  const found = await findProject(registry, name);
+  const found = await findProject(ports, name, request);
   if (!found.ok) return found;
   if (found.project === undefined) return refuseNobody(request);
   const verified = await verifyToken(bearer, found.project);

@@ -6,7 +6,6 @@ import {
   parseSubscription,
   refuse,
   RESERVED_SEGMENT,
-  type Refusal,
   type Result,
 } from "@durable-streams-cloudflare/protocol";
 
@@ -29,10 +28,11 @@ import {
 } from "../codec/subscription.ts";
 import type { ControlPath } from "../control-path.ts";
 import { readJson, type Json } from "../json-body.ts";
-import { bearerOf } from "../project-authorize.ts";
+import type { PublicKeys } from "../public-keys.ts";
 import { publicBaseOf } from "../public-url.ts";
 import { refuseRequest, type RateLimiter } from "../rate-limit.ts";
 import { refuseMethod } from "../refuse-method.ts";
+import type { WakeGuard } from "../wake-guard.ts";
 
 const BODY_BYTES_MAX = 1024 * 1024;
 const PAGE = 100;
@@ -41,6 +41,8 @@ export interface SubscriptionPorts {
   readonly config: Config;
   readonly authorize: Authorize;
   readonly limiter: RateLimiter;
+  readonly wakes: WakeGuard;
+  readonly keys: PublicKeys;
   /** `undefined`: this server has no subscriptions. */
   readonly control: ControlObjects | undefined;
 }
@@ -55,6 +57,10 @@ interface Call {
   readonly config: Config;
   readonly project: string;
   readonly objects: ControlObjects;
+  readonly wakes: WakeGuard;
+  /** What a wake's own subscription verifies; `""` where no wake's token is needed. */
+  readonly wakeToken: string;
+  readonly keys: PublicKeys;
   /** Of the path; `""` where it names none. */
   readonly id: string;
   /** What stands behind `streams/`. */
@@ -68,7 +74,7 @@ export interface SubscriptionRoute {
   readonly method: "GET" | "PUT" | "POST" | "DELETE";
   /** `:id` and `:stream` stand for any one segment. */
   readonly pattern: string;
-  /** `wake`: the token of a wake, which its subscription judges. `nothing`: everybody may do it. */
+  /** `wake`: the token of a wake, which the edge judges first, and then its subscription. `nothing`: everybody may do it. */
   readonly needs: Scope | "wake" | "nothing";
   handle(call: Call): Promise<Handled>;
 }
@@ -102,12 +108,17 @@ export async function serveSubscriptions(
 }
 
 async function serveRoute(ports: SubscriptionPorts, request: Request, path: ControlPath): Promise<Handled> {
-  const { config, control, authorize, limiter } = ports;
+  const { config, control, authorize, limiter, wakes } = ports;
   const { project, segments } = path;
   const matched = routeOf(request.method, segments);
   if (!matched.ok) return matched;
   const { route, id, stream } = matched;
-  if (route.needs !== "wake" && route.needs !== "nothing") {
+  let wakeToken = "";
+  if (route.needs === "wake") {
+    const opened = await wakes.open(request, project, id);
+    if (!opened.ok) return opened;
+    wakeToken = opened.token;
+  } else if (route.needs !== "nothing") {
     const name = [RESERVED_SEGMENT, ...segments.slice(0, 2)].join("/");
     const granted = await authorize({ request, project, stream: name, scope: route.needs });
     if (!granted.ok) return granted;
@@ -119,7 +130,19 @@ async function serveRoute(ports: SubscriptionPorts, request: Request, path: Cont
   if (!isIdFit) return refuse("subscription-invalid", "The subscription's id is empty, too long, or not plain text.");
   const body = await readJson(request, { bytesMax: BODY_BYTES_MAX, secondsMax: config.bodyTimeoutSeconds });
   if (!body.ok) return body;
-  return route.handle({ request, config, project, objects: control, id, stream, body: body.json });
+  const { json } = body;
+  return route.handle({
+    request,
+    config,
+    project,
+    objects: control,
+    wakes,
+    wakeToken,
+    keys: ports.keys,
+    id,
+    stream,
+    body: json,
+  });
 }
 
 function routeOf(
@@ -131,8 +154,13 @@ function routeOf(
   const route = matching.find((candidate) => candidate.method === asked);
   if (route !== undefined) return { ok: true, route, id: segments[1] ?? "", stream: segments[3] ?? "" };
   if (matching.length === 0) return refuse("route-not-found", `There is no such route below ${RESERVED_SEGMENT}.`);
-  const methods = matching.flatMap((candidate) => (candidate.method === "GET" ? ["GET", "HEAD"] : [candidate.method]));
-  return refuseMethod("This route", methods);
+  return refuseMethod("This route", subscriptionMethods(segments));
+}
+
+/** The methods of a path below `__ds`; none where there is no route. */
+export function subscriptionMethods(segments: readonly string[]): readonly string[] {
+  const matching = SUBSCRIPTION_ROUTES.filter(({ pattern }) => isOf(pattern.split("/"), segments));
+  return matching.flatMap(({ method }) => (method === "GET" ? ["GET", "HEAD"] : [method]));
 }
 
 function isOf(pattern: readonly string[], segments: readonly string[]): boolean {
@@ -147,14 +175,18 @@ function consumerOf({ objects, project, id }: Call): ConsumerApi {
 }
 
 /** [PROTOCOL §6.5] */
-async function publishKeys({ objects, project }: Call): Promise<Handled> {
-  const keys = await objects.projects.getByName(project).publicKeys();
+async function publishKeys({ objects, project, wakes, keys: known, request }: Call): Promise<Handled> {
+  const found = await wakes.isKnown(project, request);
+  if (!found.ok) return found;
+  // A project that is not there looks like one without webhooks.
+  const keys = found.isKnown ? await known.of(project, () => objects.projects.getByName(project).publicKeys()) : [];
   const headers = { "Content-Type": "application/jwk-set+json", "Cache-Control": "public, max-age=300" };
   return { ok: true, response: new Response(JSON.stringify({ keys }), { headers }) };
 }
 
-async function rotateKey({ objects, project }: Call): Promise<Handled> {
+async function rotateKey({ objects, project, keys }: Call): Promise<Handled> {
   const rotated = await objects.projects.getByName(project).rotateSigningKey();
+  keys.forget(project);
   return rotated.ok ? answer({ kid: rotated.kid }) : rotated;
 }
 
@@ -221,22 +253,20 @@ async function claim(call: Call): Promise<Handled> {
   const parsed = parseWorker(call.body);
   if (!parsed.ok) return parsed;
   const claimed = await consumerOf(call).claim(parsed.worker);
-  return claimed.ok ? answer(claimJson(claimed)) : claimed;
+  if (!claimed.ok) return claimed;
+  const tagged = await call.wakes.tag(claimed.token, call.project, call.request);
+  return tagged.ok ? answer(claimJson({ ...claimed, token: tagged.token })) : tagged;
 }
 
 async function ack(call: Call, via: "webhook" | "pull-wake"): Promise<Handled> {
-  const token = bearerOf(call.request);
-  if (token === null) return refuseNoToken();
-  const parsed = parseAck(call.body, via, token);
+  const parsed = parseAck(call.body, via, call.wakeToken);
   if (!parsed.ok) return parsed;
   const acked = await consumerOf(call).ack(parsed.command);
   return acked.ok ? answer({ ok: true, next_wake: acked.nextWake }) : acked;
 }
 
 async function release(call: Call): Promise<Handled> {
-  const token = bearerOf(call.request);
-  if (token === null) return refuseNoToken();
-  const parsed = parseWake(call.body, "pull-wake", token);
+  const parsed = parseWake(call.body, "pull-wake", call.wakeToken);
   if (!parsed.ok) return parsed;
   const released = await consumerOf(call).release(parsed.command);
   return released.ok ? noContent() : released;
@@ -248,10 +278,4 @@ function answer(json: object, status = 200): Handled {
 
 function noContent(): Handled {
   return { ok: true, response: new Response(null, { status: 204, headers: { "Cache-Control": "no-store" } }) };
-}
-
-function refuseNoToken(): Refusal {
-  return refuse("unauthenticated", "The wake's token belongs into the Authorization header.", {
-    headers: { "WWW-Authenticate": "Bearer" },
-  });
 }

@@ -1,0 +1,98 @@
+/**
+ * Requests that show no right, counted per minute and address: what they ask for may have to be looked up in the registry,
+ * and nobody shall be able to have that done without end.
+ */
+
+import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
+
+import { WINDOW_SECONDS } from "./rate-limit.ts";
+
+/** Addresses that are counted at the same time; the oldest is forgotten for a new one. */
+const ADDRESSES_MAX = 10_000;
+/** All addresses together have so many times what one has; so have those whose address nobody knows. */
+const EVERYBODY_FACTOR = 10;
+const EVERYBODY = "";
+const ADDRESS_LENGTH_MAX = 64;
+
+interface Window {
+  count: number;
+  readonly endsAtMs: number;
+}
+
+export class Strangers {
+  readonly #perMinute: number;
+  readonly #addressHeader: string;
+  readonly #now: () => number;
+  /** In the order of their beginning, oldest first. */
+  readonly #windows = new Map<string, Window>();
+
+  /** @param isBehindProxy whether every request has proven to come through the own proxy, which says who its client is. */
+  constructor(perMinute: number, isBehindProxy: boolean, now: () => number = Date.now) {
+    this.#perMinute = perMinute;
+    this.#addressHeader = isBehindProxy ? "X-Forwarded-For" : "CF-Connecting-IP";
+    this.#now = now;
+  }
+
+  /** Whether the limit is reached. */
+  isOver(request: Request): boolean {
+    const address = this.#addressOf(request);
+    return this.#isOver(EVERYBODY, EVERYBODY_FACTOR) || (address !== EVERYBODY && this.#isOver(address, 1));
+  }
+
+  count(request: Request): void {
+    this.#count(EVERYBODY);
+    const address = this.#addressOf(request);
+    if (address !== EVERYBODY) this.#count(address);
+  }
+
+  /**
+   * Counts a request that is refused because it shows no right.
+   * @returns what to answer: above the limit that is the same for everything, whether or not it was looked up.
+   */
+  refuse(request: Request, refusal: Refusal): Refusal {
+    if (refusal.problem.code !== "unauthenticated") return refusal;
+    if (this.isOver(request)) return refuseStrangers();
+    this.count(request);
+    return refusal;
+  }
+
+  /**
+   * The address that a request came from: of IPv6 the network, which is what one client has. Where neither Cloudflare nor the
+   * own proxy has written the header, anybody may have, who then evades no more than the limit of one address.
+   */
+  #addressOf({ headers }: Request): string {
+    const address = headers.get(this.#addressHeader)?.split(",").at(-1)?.trim() ?? EVERYBODY;
+    return address.includes(":") ? address.split(":").slice(0, 4).join(":") : address.slice(0, ADDRESS_LENGTH_MAX);
+  }
+
+  #isOver(key: string, factor: number): boolean {
+    const window = this.#windows.get(key);
+    return window !== undefined && this.#now() < window.endsAtMs && window.count >= this.#perMinute * factor;
+  }
+
+  #count(key: string): void {
+    const known = this.#windows.get(key);
+    if (known !== undefined && this.#now() < known.endsAtMs) {
+      known.count += 1;
+      return;
+    }
+    this.#windows.delete(key);
+    if (this.#windows.size >= ADDRESSES_MAX) this.#forgetOldest();
+    this.#windows.set(key, { count: 1, endsAtMs: this.#now() + WINDOW_SECONDS * 1000 });
+  }
+
+  #forgetOldest(): void {
+    for (const key of this.#windows.keys()) {
+      if (key === EVERYBODY) continue;
+      this.#windows.delete(key);
+      return;
+    }
+  }
+}
+
+export function refuseStrangers(): Refusal {
+  return refuse("rate-limited", "There have been too many requests without a valid token.", {
+    hint: "Requests with a valid token are not limited by this. STRANGERS_PER_MINUTE is the limit.",
+    headers: { "Retry-After": String(WINDOW_SECONDS) },
+  });
+}
