@@ -63,8 +63,15 @@ let names = 0;
 
 /** What every route that takes a body accepts. */
 const BODY = JSON.stringify({
-  ...{ estuaryId: "made-up", sources: ["a"], streams: ["a"], stream: "a" },
-  ...{ type: "pull-wake", wake_stream: "a", worker: "w", wake_id: "w", generation: 1 },
+  estuaryId: "made-up",
+  sources: ["a"],
+  streams: ["a"],
+  stream: "a",
+  type: "pull-wake",
+  wake_stream: "a",
+  worker: "w",
+  wake_id: "w",
+  generation: 1,
 });
 
 /** A path of the route, of names that nobody has ever used. */
@@ -120,7 +127,8 @@ const isOpen = ({ needs }: DeclaredRoute): boolean => needs === "nothing";
 describe.each(ROUTES)("$method $path", (route) => {
   const call = async (target: CountingServer, path: string, init: RequestInit): Promise<Response> => {
     if (["GET", "HEAD"].includes(route.method)) return target.fetch(path, { method: route.method, ...init });
-    const headers = { "Content-Type": "application/json", ...init.headers };
+    const headers = new Headers(init.headers);
+    headers.set("Content-Type", "application/json");
     return target.fetch(path, { method: route.method, ...init, body: BODY, headers });
   };
 
@@ -137,7 +145,7 @@ describe.each(ROUTES)("$method $path", (route) => {
           const expected =
             isOpen(route) && name === project.name && path.endsWith("jwks.json") ? `PROJECTS ${name}` : "none";
           expect(server.touched.filter((object) => object !== expected)).toEqual([]);
-          if (!isOpen(route)) expect(response.status).toBeGreaterThanOrEqual(400);
+          expect(response.ok && !isOpen(route)).toBe(false);
         }
       }
     },
