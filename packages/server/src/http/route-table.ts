@@ -27,7 +27,7 @@ export interface DeclaredRoute {
   readonly touches: readonly Touched[];
 }
 
-export const PROBES = ["/healthz", "/readyz"] as const;
+const PROBES = ["/healthz", "/readyz"] as const;
 
 const ESTUARY_PATHS: Readonly<Record<EstuaryPath["kind"], string>> = {
   subscribe: `${ESTUARY_ROOT}/subscribe/:project/:stream`,
