@@ -184,7 +184,7 @@ describe("on a server with projects", () => {
     const { secret } = json<{ secret: { secret: string } }>(await cli(["create-project", "tokens"], admin));
     const env = { DURABLE_STREAMS_PROJECT: "tokens", DURABLE_STREAMS_SECRET: secret.secret };
     for (const name of ["mine/1", "other"]) await cli(["stream", "create", name], env);
-    const argv = ["token", "--scope", "write", "read", "--stream", "mine/*", "--expires", "5m"];
+    const argv = ["token", "--scope", "write", "read", "--stream-prefix", "mine/", "--expires", "5m"];
     const { token } = json<{ token: string }>(await cli(argv, env));
     const bearer = { DURABLE_STREAMS_PROJECT: "tokens", DURABLE_STREAMS_TOKEN: token };
     expect((await cli(["stream", "append", "mine/1", "--data", "1"], bearer)).exitCode).toBe(0);
