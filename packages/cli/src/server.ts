@@ -7,6 +7,7 @@ import { CliError, EXIT, reasonOf, type ExitCode } from "./failure.ts";
 import { PROGRAM } from "./help.ts";
 import { shellWord } from "./shell-word.ts";
 import { signToken, type Scope } from "./token.ts";
+import { isFromSource } from "./version.ts";
 
 /** How long a token lasts that is made for one request. */
 const OWN_TOKEN_SECONDS = 300;
@@ -23,8 +24,6 @@ export interface Call {
   readonly limitMs?: number;
   /** Where the path does not say it. */
   readonly subject?: Subject;
-  /** One that sends again what has failed. */
-  readonly fetch?: typeof fetch;
 }
 
 export class Server {
@@ -71,11 +70,11 @@ export class Server {
   async send(
     method: string,
     path: string,
-    { headers = {}, body, query = {}, subject, ...how }: Call = {},
+    { headers = {}, body, query = {}, limitMs, subject }: Call = {},
   ): Promise<Response> {
     const url = new URL(this.connection.url + path);
     for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, value);
-    const response = await this.#fetch(url, { method, headers, body: body ?? null }, how);
+    const response = await this.#fetch(url, { method, headers, body: body ?? null }, limitMs);
     if (response.ok) return response;
     const problem = method === "HEAD" ? problemOfHead(response.status) : parseProblem(await response.text());
     throw refusal(response.status, problem, subject ?? subjectOf(path, this.connection.project));
@@ -110,15 +109,11 @@ export class Server {
   }
 
   /** Only the beginning of the answer has a limit: a body may take as long as it likes. */
-  async #fetch(
-    url: URL,
-    init: RequestInit,
-    { limitMs = ANSWER_MS, fetch: send = fetch }: Pick<Call, "limitMs" | "fetch">,
-  ): Promise<Response> {
+  async #fetch(url: URL, init: RequestInit, limitMs = ANSWER_MS): Promise<Response> {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(new Error(`no answer within ${limitMs / 1000} seconds`)), limitMs);
     try {
-      return await send(url, { ...init, redirect: "manual", signal: AbortSignal.any([this.#signal, late.signal]) });
+      return await fetch(url, { ...init, redirect: "manual", signal: AbortSignal.any([this.#signal, late.signal]) });
     } catch (error) {
       this.#signal.throwIfAborted();
       throw unreachable(url.origin, error);
@@ -132,7 +127,7 @@ export function unreachable(origin: string, error: unknown): CliError {
   return new CliError(`The server at ${origin} cannot be reached.`, {
     code: "unreachable",
     why: reasonOf(error),
-    fix: `start it (npm start), or name another: --url URL or ${ENVIRONMENT.url}`,
+    fix: `start it (${isFromSource() ? "npm start" : `${PROGRAM} serve`}), or name another: --url URL or ${ENVIRONMENT.url}`,
     exitCode: EXIT.unavailable,
     cause: error,
   });

@@ -11,7 +11,7 @@ export function version(): string {
 }
 
 /** Whether this runs from a clone of the repository, rather than from a package. */
-function isFromSource(): boolean {
+export function isFromSource(): boolean {
   return import.meta.url.endsWith(".ts");
 }
 

@@ -1,5 +1,4 @@
 import { framingOf, isTextual } from "@durable-streams-cloudflare/protocol";
-import { stream as openStream, type ByteChunk, type StreamResponse } from "@durable-streams/client";
 import { Option, type Command } from "commander";
 
 import { contextOf } from "../../context.ts";
@@ -7,9 +6,9 @@ import { EndedAsAsked, usageError } from "../../failure.ts";
 import { examples } from "../../help.ts";
 import type { Io } from "../../io.ts";
 import { LAST_MAX, LastRecords } from "../../last-records.ts";
+import { followStream, type LiveMode } from "../../live-reader.ts";
 import { parseCount } from "../../numbers.ts";
 import type { Output } from "../../output.ts";
-import { BACKOFF, explain } from "../../producer.ts";
 import type { Server } from "../../server.ts";
 import { readPages } from "../../stream-pages.ts";
 import { StreamPrinter } from "../../stream-printer.ts";
@@ -17,7 +16,7 @@ import { StreamPrinter } from "../../stream-printer.ts";
 interface Options {
   readonly offset?: string;
   readonly lines?: string;
-  readonly live: "sse" | "long-poll";
+  readonly live: LiveMode;
   readonly count?: string;
 }
 
@@ -33,9 +32,9 @@ export function addTail(stream: Command, io: Io): void {
       const { output, server } = contextOf(called, io);
       const limit = parseCount("--count", options.count);
       const from = server();
-      const offset = await begin(from, name, options, { output, signal: io.signal });
-      if (offset.isClosed) return output.note(`Read up to ${offset.offset}`);
-      const reached = await tail(from, name, { ...options, offset: offset.offset, limit }, { output, io });
+      const around = { output, signal: io.signal };
+      const { offset, isClosed } = await begin(from, name, options, around);
+      const reached = isClosed ? offset : await tail({ server: from, name, offset, live: options.live, limit }, around);
       if (!output.json) output.note(`Read up to ${reached}`);
       if (io.signal.aborted) throw new EndedAsAsked();
     });
@@ -76,60 +75,26 @@ async function begin(server: Server, name: string, { offset, lines }: Options, {
   return { offset: reached.offset, isClosed: reached.closed };
 }
 
-interface Following {
+interface Tailing {
+  readonly server: Server;
+  readonly name: string;
   readonly offset: string;
-  readonly live: Options["live"];
+  readonly live: LiveMode;
   readonly limit: number;
 }
 
 /** @returns the offset up to which everything has been printed. */
-async function tail(server: Server, name: string, following: Following, { output, io }: { output: Output; io: Io }) {
+async function tail({ limit, ...from }: Tailing, { output, signal }: Around): Promise<string> {
   const ended = new AbortController();
-  const signal = AbortSignal.any([io.signal, ended.signal]);
-  const response = await open(server, name, following, signal);
-  const printer = new StreamPrinter(output, response.contentType ?? "", following.limit);
-  let offset = response.startOffset;
-  await follow(response, async (chunk) => {
-    await printer.print(chunk.data);
-    offset = chunk.offset;
-    await printer.printProgress({ offset, upToDate: chunk.upToDate, closed: chunk.streamClosed });
-    if (printer.isFull) ended.abort();
-  }).catch((error: unknown) => {
-    if (!signal.aborted) throw explain(error, server, name);
+  let printer: StreamPrinter | undefined;
+  return followStream({
+    ...from,
+    signal: AbortSignal.any([signal, ended.signal]),
+    begin: (contentType) => (printer ??= new StreamPrinter(output, contentType, limit)),
+    print: async ({ data, offset, upToDate, streamClosed: closed }) => {
+      await printer?.print(data);
+      await printer?.printProgress({ offset, upToDate, closed });
+      if (printer?.isFull === true) ended.abort();
+    },
   });
-  return offset;
-}
-
-async function open(server: Server, name: string, { offset, live }: Following, signal: AbortSignal) {
-  const isOpen = server.authorization("read").Authorization === undefined;
-  try {
-    return await openStream({
-      url: server.streamUrl(name),
-      offset,
-      live,
-      signal,
-      warnOnHttp: false,
-      backoffOptions: BACKOFF,
-      // A function: a long read outlives the tokens that it begins with.
-      ...(isOpen ? {} : { headers: { Authorization: () => server.authorization("read").Authorization ?? "" } }),
-    });
-  } catch (error) {
-    throw explain(error, server, name);
-  }
-}
-
-/** Until the stream is closed, or there is an error; everything that came has been printed then. */
-async function follow(response: StreamResponse, print: (chunk: ByteChunk) => Promise<void>): Promise<void> {
-  let failed: unknown;
-  let printed = Promise.resolve();
-  response.subscribeBytes((chunk) => {
-    printed = print(chunk).catch((error: unknown) => {
-      failed ??= error;
-      response.cancel(error);
-    });
-    return printed;
-  });
-  await response.closed;
-  await printed;
-  if (failed instanceof Error) throw failed;
 }
