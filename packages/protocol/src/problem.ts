@@ -22,6 +22,7 @@ interface ProblemKind {
 /** Alphabetical. `docs/problems.md` is generated from this table. */
 export const PROBLEMS = {
   "ack-invalid": kind(409, "The offset cannot be acknowledged"),
+  "author-invalid": kind(400, "The author header is malformed"),
   "body-empty": kind(400, "The body is empty"),
   "body-incomplete": kind(400, "The body is incomplete"),
   "body-timeout": kind(408, "The body took too long to arrive", "after"),

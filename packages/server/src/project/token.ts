@@ -209,7 +209,7 @@ function isInTime(exp: number | undefined): exp is number {
 }
 
 /** One line of text that can be shown, and stored with each append. */
-function isUser(user: unknown): user is string {
+export function isUser(user: unknown): user is string {
   if (typeof user !== "string" || user === "" || !user.isWellFormed()) return false;
   return utf8Length(user) <= USER_BYTES_MAX && isPlainLine(user);
 }

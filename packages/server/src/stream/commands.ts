@@ -30,6 +30,10 @@ export interface CreateCommand {
   readonly byDefault?: readonly ("contentType" | "lifetime" | "retention")[];
   /** Initial content in stored form; may be empty. */
   readonly bytes: Bytes;
+  /** Whether to note who wrote each append. */
+  readonly recordsAuthors?: boolean;
+  /** The verified user who creates it, and so has written its initial content. */
+  readonly author?: string | null;
   readonly fork?: ForkCommand;
 }
 
@@ -58,6 +62,8 @@ export interface AppendCommand {
   readonly close: boolean;
   readonly producer?: ProducerClaim;
   readonly streamSeq?: string;
+  /** The verified user who writes this, for streams that record it. */
+  readonly author?: string | null;
   /** Names this append to the object, so that the edge may repeat a call whose answer was lost. */
   readonly attempt?: string;
   /** Of what a source brings into a session: `producer` then is the source, its epoch the link, its seq the position. */
@@ -97,6 +103,8 @@ export interface HeadFacts {
   readonly lineage: Lineage;
   readonly tail: number;
   readonly closed: boolean;
+  /** Whether it is noted who wrote each append. */
+  readonly recordsAuthors?: true;
 }
 
 /** Asks for everything from an offset to the tail [PROTOCOL §5.6]. */

@@ -110,6 +110,7 @@ function refuseReader(isOfProject: boolean): Refusal {
 }
 
 function headFacts(state: StreamState): HeadFacts {
-  const { contentType, lifetime, retention, earliest, lineage, tail } = state;
-  return { contentType, lifetime, retention, earliest, lineage, tail, closed: state.closure !== undefined };
+  const { contentType, lifetime, retention, earliest, lineage, tail, recordsAuthors } = state;
+  const facts = { contentType, lifetime, retention, earliest, lineage, tail, closed: state.closure !== undefined };
+  return recordsAuthors ? { ...facts, recordsAuthors } : facts;
 }
