@@ -1,7 +1,7 @@
 /** Reads a stretch of cold bytes piece by piece, across segments. It holds one block. */
 
 import type { ColdSlice } from "../rpc/cold-slice.ts";
-import { isBlockBoundary } from "./segment-format.ts";
+import { boundaryInBlock } from "./segment-format.ts";
 import { readSlice, type ColdPiece } from "./segment-reader.ts";
 import type { SegmentStore } from "./segment-store.ts";
 
@@ -27,10 +27,17 @@ export class ColdPages {
     this.#to = slices.at(-1)?.to ?? 0;
   }
 
-  /** Whether an append ended where the stretch begins: asked before the first page, of a place that a client named. */
-  async beginsAtBoundary(): Promise<boolean> {
+  /**
+   * Where an append ended at or before the place that the stretch begins at: asked before the first page, of a place that
+   * a client named.
+   * @returns that place itself, or an earlier one, which is a boundary only if it is asked for and returned.
+   */
+  async boundary(): Promise<number> {
     this.#peeked = await this.#take();
-    return this.#peeked !== undefined && isBlockBoundary(this.#peeked.block, this.#peeked.position);
+    if (this.#peeked === undefined) throw new Error("A plan of cold bytes is empty.");
+    const { block, position } = this.#peeked;
+    // The append that the block begins inside of began in an earlier one.
+    return boundaryInBlock(block, position) ?? block.position - 1;
   }
 
   /**

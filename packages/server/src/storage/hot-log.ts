@@ -120,12 +120,7 @@ export class HotLog {
     return newest;
   }
 
-  /** Whether a position between the beginning and the tail is one that an append ended at, hence a real offset. */
-  isAppendBoundary(position: number): boolean {
-    return this.lastBoundaryAtOrBefore(position) === position;
-  }
-
-  /** The last append boundary at or before a position: where a read may be cut. */
+  /** The last append boundary at or before a position: where a read may be cut, and what an offset stands for. */
   lastBoundaryAtOrBefore(position: number): number {
     const first = this.#firstOf(position);
     return lastRowBoundary(this.#database, tableOf(first), position) ?? first;

@@ -6,11 +6,11 @@ import { AuthorRunsSize, decodeAuthors, encodeAuthors } from "./author-runs.ts";
 import {
   BLOCK_HEADER_BYTES,
   blockRestBytes,
+  boundaryInBlock,
   decodeBlock,
   FOOTER_BYTES,
   HEADER_BYTES,
   INDEX_ENTRY_BYTES,
-  isBlockBoundary,
   SegmentEncoder,
   SegmentError,
   segmentSize,
@@ -93,10 +93,11 @@ describe("a block", () => {
     }
   });
 
-  it("knows where appends end, and whether one ended where it begins", () => {
+  it("knows the last end of an append up to each place, and whether one ended where it begins", () => {
     const block = blockOf([3, 4]);
-    expect([7, 8, 10, 14].map((place) => isBlockBoundary(block, place))).toEqual([true, false, true, true]);
-    expect(isBlockBoundary({ ...block, continued: true }, 7)).toBe(false);
+    expect([7, 8, 10, 13, 14].map((place) => boundaryInBlock(block, place))).toEqual([7, 7, 10, 10, 14]);
+    const continued = { ...block, continued: true };
+    expect([7, 9, 10, 14].map((place) => boundaryInBlock(continued, place))).toEqual([undefined, undefined, 10, 14]);
   });
 });
 

@@ -193,9 +193,11 @@ export async function decodeBlock(bytes: Bytes): Promise<Block> {
   };
 }
 
-/** Whether an append ended, or the segment begins, at a position of the block. */
-export function isBlockBoundary({ position, continued, ends }: Block, at: number): boolean {
-  return at === position ? !continued : ends.includes(at - position);
+/** The largest place of a block at or before a position at which an append ended, or the segment begins. */
+export function boundaryInBlock({ position, continued, ends }: Block, at: number): number | undefined {
+  const end = ends.findLast((candidate) => position + candidate <= at);
+  if (end !== undefined) return position + end;
+  return continued ? undefined : position;
 }
 
 function viewOf(bytes: Bytes): DataView {

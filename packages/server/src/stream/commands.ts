@@ -136,8 +136,10 @@ export interface PageCommand {
   readonly from: number;
   readonly to: number;
   readonly paging: "bytes" | "appends";
-  /** `from` came from a client: refuse it unless an append ended there. Of cold bytes the caller looks himself. */
+  /** `from` came from a client: look whether an append ended there. Of cold bytes the caller looks himself. */
   readonly checkFrom?: true;
+  /** With `checkFrom`: the caller understands `PageFacts.boundary`. Otherwise a place inside an append is refused. */
+  readonly align?: true;
 }
 
 /** Either bytes, or where they are; neither when the range is empty. */
@@ -147,6 +149,8 @@ export interface PageFacts {
   readonly end: number;
   /** Where the next bytes lie in R2; in order, without a gap. */
   readonly cold: readonly ColdSlice[];
+  /** The range begins inside an append, which begins here: there are no bytes, the caller asks again from this place. */
+  readonly boundary?: number;
 }
 
 /**

@@ -28,6 +28,8 @@ export async function serverSentEvents(exchange: Exchange, query: ReadQuery): Pr
     "X-Accel-Buffering": "no",
   });
   if (!isTextual(facts.contentType)) headers.set(HEADER.sseDataEncoding, "base64");
-  const session = new SseSession(exchange, facts, { socket, reading }, query.cursor);
+  // An offset inside an append stands for where that begins, of which the object alone may not know.
+  const position = reading?.facts.from ?? facts.position;
+  const session = new SseSession(exchange, { ...facts, position }, { socket, reading }, query.cursor);
   return { ok: true, response: new Response(session.body, { headers }) };
 }
