@@ -8,14 +8,15 @@ import { offsetAt, type Lineage } from "./lineage.ts";
 
 /**
  * - retry `never`: the same request will fail again; `after`: it may succeed later (see `Retry-After`);
- *   `same`: send it again at once, with the same producer headers if it had any.
+ *   `same`: send it again at once, with the same producer headers if it had any; `with-new-token`: with a token that is
+ *   newer it may succeed at once.
  * - effects `none`: nothing was stored; `unknown`: it may have been stored, so only a request with producer headers
  *   is safe to repeat.
  */
 interface ProblemKind {
   readonly status: number;
   readonly title: string;
-  readonly retry: "never" | "same" | "after";
+  readonly retry: "never" | "same" | "after" | "with-new-token";
   readonly effects: "none" | "unknown";
 }
 
@@ -96,7 +97,7 @@ export const PROBLEMS = {
   "subscription-invalid": kind(400, "The subscription is malformed"),
   "subscription-not-found": kind(404, "The subscription does not exist"),
   "subscriptions-full": kind(409, "There are too many subscriptions or streams of one"),
-  "token-expired": kind(401, "The token has expired"),
+  "token-expired": kind(401, "The token has expired", "with-new-token"),
   unauthenticated: kind(401, "A valid token is required"),
   unavailable: kind(503, "The stream could not be reached", "after", "unknown"),
   "webhook-url-rejected": kind(400, "Webhooks are not sent to this URL"),
@@ -194,6 +195,25 @@ export function refuseWithoutSegments(): Refusal {
 
 export function refuseNotFound(): Refusal {
   return refuse("stream-not-found", "There is no stream at this URL.", { hint: "Create it with PUT." });
+}
+
+/** Prefix of every problem's type; `docs/problems.md` explains each. */
+const TYPE_PREFIX = "urn:durable-streams-cloudflare:problem:";
+
+/** What a problem's JSON says, in a response's body and in an SSE event. */
+export function problemBody({ code, detail, hint, earliestOffset }: Problem): Record<string, unknown> {
+  const { status, title, retry, effects } = PROBLEMS[code];
+  return {
+    type: TYPE_PREFIX + code,
+    title,
+    status,
+    detail,
+    code,
+    retry,
+    effects,
+    ...(hint === undefined ? {} : { hint }),
+    ...(earliestOffset === undefined ? {} : { earliestOffset }),
+  };
 }
 
 function kind(

@@ -110,7 +110,10 @@ export function refuseToken(detail = "The token is not valid here."): Refusal {
 /** The signature holds, so its owner may know. */
 function refuseExpired(): Refusal {
   const headers = { "WWW-Authenticate": 'Bearer error="invalid_token", error_description="expired"' };
-  return refuse("token-expired", "The token has expired.", { headers });
+  return refuse("token-expired", "The token has expired.", {
+    hint: "Get a new token, and repeat the request with it.",
+    headers,
+  });
 }
 
 async function verify(

@@ -149,6 +149,8 @@ export interface PageFacts {
   readonly end: number;
   /** Where the next bytes lie in R2; in order, without a gap. */
   readonly cold: readonly ColdSlice[];
+  /** Appends in between after which the page is best cut into events; none, unless `paging` is `appends`. */
+  readonly cuts?: readonly number[];
   /** The range begins inside an append, which begins here: there are no bytes, the caller asks again from this place. */
   readonly boundary?: number;
 }

@@ -158,7 +158,7 @@ async function head(exchange: Exchange): Promise<Handled> {
 }
 
 async function read(exchange: Exchange): Promise<Handled> {
-  const parsed = parseReadQuery(exchange.request.url);
+  const parsed = parseReadQuery(exchange.request.url, exchange.request.headers.get("Last-Event-ID"));
   if (!parsed.ok) return parsed;
   const { query } = parsed;
   if (query.live === "long-poll") return longPoll(exchange, query);
