@@ -16,7 +16,7 @@ import { includesScope } from "../project/rights.ts";
 import { NOBODY, refuseToken, verifyReadUrlToken, verifyToken, type TokenClaims } from "../project/token.ts";
 import { VerifiedTokens } from "../project/verified-tokens.ts";
 import type { Authorize, AuthorizeInput, Granted } from "./authorize.ts";
-import { refuseStrangers, type Strangers } from "./strangers.ts";
+import { refuseStrangers, Strangers } from "./strangers.ts";
 
 /** Query parameters of reads, for clients that send no headers. */
 export const TOKEN_PARAMETER = "token";
@@ -37,26 +37,34 @@ export function projectAuthorize(finder: ProjectFinder): Authorize {
   const headerTokens = new VerifiedTokens(verifyToken);
   const urlTokens = new VerifiedTokens(verifyReadUrlToken);
   const ports = { ...finder, headerTokens, urlTokens };
-  const decide = async (input: AuthorizeInput, project: Project): Promise<Granted | Refusal> => {
-    if (isOfAllStreams(input.stream)) return authorizeProjectWide(input, project, ports);
-    const isPublic = project.record.publicStreams.some((pattern) => matchesPattern(pattern, input.stream));
-    if (isPublic && input.scope === "read") return { ok: true, isPublic, by: NOBODY, budget: "public" };
-    const bearer = bearerOf(input.request);
-    if (bearer !== null) return authorizeToken(input, await headerTokens.verify(bearer, project));
-    return isRead(input.request) ? authorizeUrl(input, project, ports) : refuseNobody(input.request);
-  };
-  const authorize = async (input: AuthorizeInput): Promise<Granted | Refusal> => {
-    const { request } = input;
-    const found = await findProject(finder, input.project, request);
-    if (!found.ok) return found;
-    const { project } = found;
-    if (project === undefined) return finder.strangers.refuse(request, refuseNobody(request));
-    const decision = await decide(input, project);
-    if (!decision.ok) return finder.strangers.refuse(request, decision);
-    const { limits, defaults } = project.record;
-    return { ...decision, limits, defaults, again: () => authorize(input) };
-  };
-  return authorize;
+  // Whoever was let in and is asked about again is no stranger: neither limited as one, nor counted.
+  const unlimited = { ...ports, strangers: new Strangers(Infinity, false) };
+  return (input) => authorizeBy(ports, input, () => authorizeBy(unlimited, input));
+}
+
+async function authorizeBy(
+  ports: Ports,
+  input: AuthorizeInput,
+  again?: () => Promise<Granted | Refusal>,
+): Promise<Granted | Refusal> {
+  const { strangers } = ports;
+  const found = await findProject(ports, input.project, input.request);
+  if (!found.ok) return found;
+  const { project } = found;
+  if (project === undefined) return strangers.refuse(input.request, refuseNobody(input.request));
+  const decision = await decide(input, project, ports);
+  if (!decision.ok) return strangers.refuse(input.request, decision);
+  const { limits, defaults } = project.record;
+  return { ...decision, limits, defaults, ...(again === undefined ? {} : { again }) };
+}
+
+async function decide(input: AuthorizeInput, project: Project, ports: Ports): Promise<Granted | Refusal> {
+  if (isOfAllStreams(input.stream)) return authorizeProjectWide(input, project, ports);
+  const isPublic = project.record.publicStreams.some((pattern) => matchesPattern(pattern, input.stream));
+  if (isPublic && input.scope === "read") return { ok: true, isPublic, by: NOBODY, budget: "public" };
+  const bearer = bearerOf(input.request);
+  if (bearer !== null) return authorizeToken(input, await ports.headerTokens.verify(bearer, project));
+  return isRead(input.request) ? authorizeUrl(input, project, ports) : refuseNobody(input.request);
 }
 
 /** The token in the `Authorization` header; `null` when there is no such header. */
