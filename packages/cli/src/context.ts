@@ -19,11 +19,7 @@ export function contextOf(command: Command, io: Io): Context {
   return {
     io,
     globals,
-    output: new Output(io, {
-      json: globals.json === true,
-      quiet: globals.quiet === true,
-      isColorless: globals.color === false,
-    }),
+    output: new Output(io, { json: globals.json === true, quiet: globals.quiet === true }),
     server: () => new Server(resolveConnection(globals, io.env), io.signal),
   };
 }

@@ -169,9 +169,7 @@ describe("told to end, the server", () => {
     await expect.poll(async () => metricsOf(server)).toContain("durable_streams_live_reads 9\n");
     expect(await server.stop()).toBe(0);
     for (const follower of followers) {
-      expect(await follower.text()).toMatch(
-        /^event: data\ndata:\[{"n":1}\]\nid: .*\n\nevent: control\ndata:.*\nid: .*\n\n$/,
-      );
+      expect(await follower.text()).toMatch(/^event: data\ndata:\[{"n":1}\]\n\nevent: control\ndata:.*\n\n$/);
     }
     expect((await poll).status).toBe(204);
   });
@@ -277,6 +275,48 @@ it("a secret in the environment closes the server to whoever has no token, and t
   const server = await start({ vars: { PROJECT_SECRET: "a-secret-of-the-project-0123456789" } });
   expect((await fetch(`${server.url}/v1/stream/kept`, { method: "PUT" })).status).toBe(401);
   expect(server.log()).toContain("PROJECT_SECRET is set, so requests need tokens");
+});
+
+it("its answers have a date, and its address shows what it is", async () => {
+  const server = await start();
+  for (const path of ["/v1/stream/kept", "/readyz", "/"]) {
+    const response = await fetch(server.url + path, { headers: { Accept: "text/html" } });
+    expect(response.headers.get("Date")).toBe(new Date(response.headers.get("Date") ?? "").toUTCString());
+  }
+  const page = await fetch(server.url, { headers: { Accept: "text/html" } });
+  expect(await page.text()).toContain(`${server.url}/v1/stream/hello`);
+});
+
+it("a stream whose file is damaged fails alone, and the log names the file, which may be moved away", async () => {
+  const first = await start();
+  await create(first.url);
+  await append(first.url, "lost");
+  await first.stop();
+  const directory = join(dataDir, "do/durable-streams-StreamDO");
+  const [file = ""] = readdirSync(directory).filter((name) => /^[0-9a-f]{64}\.sqlite$/.test(name));
+  writeFileSync(join(directory, file), "x".repeat(8192));
+  const second = await start();
+  expect((await fetch(`${second.url}/v1/stream/kept`)).status).toBe(500);
+  expect((await fetch(`${second.url}/v1/stream/other`, { method: "PUT" })).status).toBe(201);
+  await expect.poll(() => second.log()).toContain(`"durable_object.id":"${file.replace(".sqlite", "")}"`);
+  await second.stop();
+  for (const name of readdirSync(directory)) if (name.startsWith(file)) rmSync(join(directory, name));
+  const third = await start();
+  await create(third.url);
+  expect(await read(third.url)).toEqual([]);
+});
+
+it("what an upload that was cut off has left is removed at the start, and nothing else", async () => {
+  const server = await start({ vars: { SEGMENT_BYTES: "65536" } });
+  await create(server.url);
+  await append(server.url, "x".repeat(100_000));
+  const blobs = join(dataDir, "r2/durable-streams-segments/blobs");
+  await eventually(async () => readdirSync(blobs).length === 1, 20_000);
+  await server.stop();
+  writeFileSync(join(blobs, "cut-off"), "x");
+  const again = await start();
+  expect(readdirSync(blobs)).toHaveLength(1);
+  expect(await read(again.url)).toEqual(["x".repeat(100_000)]);
 });
 
 it("no other user of the machine reads what lies on disk", async () => {

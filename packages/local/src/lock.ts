@@ -19,6 +19,7 @@ export interface DataDirLock {
 
 const SQLITE_BUSY = 5;
 const SQLITE_CORRUPT = 11;
+const SQLITE_FULL = 13;
 const SQLITE_NOTADB = 26;
 
 /**
@@ -55,9 +56,16 @@ function openExclusively(dataDir: string, holderPath: string): DatabaseSync {
     if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) {
       throw new Failure(`${path} is damaged. It holds no data.`, `remove it, and start again: rm '${path}'`);
     }
+    if (code === SQLITE_FULL || isOutOfSpace(error)) {
+      throw new Failure(`The disk of ${dataDir} is full.`, "make room on it, or use another: --data-dir DIR");
+    }
     const reason = error instanceof Error ? error.message : String(error);
     throw new Failure(`The data directory ${dataDir} cannot be used: ${reason}`, "choose another: --data-dir DIR");
   }
+}
+
+function isOutOfSpace(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT");
 }
 
 function heldBy(dataDir: string, holder: Holder | undefined): Failure {

@@ -7,6 +7,7 @@ import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 
 import { askForMetrics, controlPath, endLiveReads } from "./control.ts";
 import { Failure } from "./failure.ts";
+import { launcherService } from "./launcher-service.ts";
 import { OUTBOUND_NAME, outboundWorker } from "./outbound.ts";
 import { endsWithin, processRecordPath, readProcessRecord } from "./process-record.ts";
 import { sockets } from "./sockets.ts";
@@ -112,6 +113,7 @@ function miniflareOptions(options: RuntimeOptions, log: Log, crashes: CrashCount
         name: WORKER_NAME,
         modules: [{ type: "ESModule", path: "worker.js", contents: options.bundle.script }],
         bindings: options.settings as Record<string, string>,
+        serviceBindings: { LAUNCHER: launcherService(options.dataDir) },
         unsafeBindings: [sockets(options.host, options.port, control)],
         outboundService: OUTBOUND_NAME,
       },

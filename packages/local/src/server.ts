@@ -1,15 +1,18 @@
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 
 import { checkAlarmFiles } from "./alarm-files.ts";
 import { formatExposureWarning, formatUrl } from "./banner.ts";
+import { sweepBlobs } from "./blob-sweep.ts";
 import { claimDataVersion } from "./data-version.ts";
 import { formatOpenDirectoryWarning } from "./directory.ts";
+import { DiskSpace } from "./disk-space.ts";
 import { formatIgnoredEnvironment } from "./ignored-environment.ts";
 import { lockDataDir } from "./lock.ts";
 import { METRICS_HOST, serveMetrics, type MetricsServer } from "./metrics.ts";
 import { reservePort } from "./port.ts";
 import { endOrphan } from "./process-record.ts";
-import { waitUntilReady } from "./ready.ts";
+import { formatUnreadyWarning, waitUntilReady } from "./ready.ts";
 import type { Runtime } from "./runtime.ts";
 import { formatImpliedAuthMode, localSettings, refuseUnmeantExposure } from "./settings.ts";
 import { keepSignals } from "./signals.ts";
@@ -62,6 +65,8 @@ export async function startServer(
   const { env: environment } = process;
   refuseUnmeantExposure(host, { given, environment });
   const dataDir = resolve(options.dataDir);
+  // On a full disk the lock itself could not be written.
+  if (existsSync(dataDir)) new DiskSpace(dataDir).keepReserve();
   const lock = lockDataDir(dataDir);
   let runtime: Runtime | undefined;
   let metrics: MetricsServer | undefined;
@@ -74,6 +79,7 @@ export async function startServer(
     await endOrphan(dataDir);
     claimDataVersion(dataDir);
     checkAlarmFiles(dataDir);
+    sweepBlobs(dataDir);
     const publicPort = await reservePort(host, port);
     const metricsPort =
       options.metricsPort === undefined
@@ -96,6 +102,7 @@ export async function startServer(
     runtime = await starting;
     const url = formatUrl(host, publicPort);
     await waitUntilReady(url, READY_LIMIT_MS);
+    process.stderr.write(await formatUnreadyWarning(url));
     if (metricsPort !== undefined) metrics = await serveMetrics(metricsPort, runtime, dataDir);
     lock.announce(url);
     return { url, metricsUrl: metrics?.url, dataDir, settings, stop };

@@ -6,6 +6,7 @@ export {
   type DurableStreamsEnv,
   type DurableStreamsOptions,
 } from "./http/durable-streams.ts";
+export type { StorageFault, StorageStatus } from "./http/storage-status.ts";
 export type { LiveReads } from "./http/live/live-reads.ts";
 export { ConsumerDO } from "./consumer/object.ts";
 export { EstuaryDO } from "./estuary/object.ts";

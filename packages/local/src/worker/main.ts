@@ -1,14 +1,38 @@
 /** The server's Worker, and beside it what its launcher asks of it: an entry point that no client can reach. */
 
-import { createDurableStreams } from "@durable-streams-cloudflare/server";
-import { WorkerEntrypoint } from "cloudflare:workers";
+import { createDurableStreams, type DurableStreamsEnv } from "@durable-streams-cloudflare/server";
+import * as server from "@durable-streams-cloudflare/server/worker";
+import { env as bindings, WorkerEntrypoint } from "cloudflare:workers";
 
+import { dateOf } from "./date.ts";
+import { DiskStatus, durably, type Launcher } from "./launcher.ts";
 import { RequestCounts } from "./request-counts.ts";
 
 export * from "@durable-streams-cloudflare/server/worker";
 
-const streams = createDurableStreams();
+type LocalEnv = DurableStreamsEnv & { readonly LAUNCHER: Launcher };
+
+// One environment for all requests: the server keeps what it knows by it.
+const env = durably(bindings as unknown as LocalEnv);
+const disk = new DiskStatus(
+  () => env.LAUNCHER,
+  () => performance.now(),
+);
+const streams = createDurableStreams<LocalEnv>({ storage: disk });
 const counts = new RequestCounts(() => performance.now());
+
+/** What these put into R2 and KV must survive a power cut. */
+export class StreamDO extends server.StreamDO {
+  constructor(context: DurableObjectState, own: ConstructorParameters<typeof server.StreamDO>[1] & LocalEnv) {
+    super(context, durably(own));
+  }
+}
+
+export class ProjectDO extends server.ProjectDO {
+  constructor(context: DurableObjectState, own: ConstructorParameters<typeof server.ProjectDO>[1] & LocalEnv) {
+    super(context, durably(own));
+  }
+}
 
 /** `control.ts` is the other side. */
 export class Control extends WorkerEntrypoint {
@@ -26,6 +50,11 @@ export class Control extends WorkerEntrypoint {
 }
 
 export default {
-  fetch: (request, env, context) => counts.count(request, () => streams.fetch(request, env, context)),
-  queue: (batch, env) => streams.queue(batch, env),
-} satisfies Pick<typeof streams, "fetch" | "queue">;
+  async fetch(request, _, context) {
+    const response = await counts.count(request, () => streams.fetch(request, env, context));
+    // Cloudflare does this by itself. An origin with a clock must [RFC 9110 §6.6.1].
+    response.headers.set("Date", dateOf(Date.now()));
+    return response;
+  },
+  queue: (batch) => streams.queue(batch, env),
+} satisfies Pick<ExportedHandler<LocalEnv>, "fetch" | "queue">;

@@ -3,8 +3,8 @@
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
 import { isSameText } from "../project/reader-key.ts";
-import { isProbe } from "./app.ts";
 import { refusedResponse } from "./problem-response.ts";
+import { isProbe } from "./routes/probes.ts";
 import { rawPath } from "./target.ts";
 
 const SECRET_HEADER = "Stream-Origin-Secret";

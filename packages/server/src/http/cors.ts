@@ -2,7 +2,7 @@
 
 import { HEADER } from "@durable-streams-cloudflare/protocol";
 
-import { isLoopbackOrigin } from "./loopback.ts";
+import { isLoopbackOrigin } from "../outbound/loopback.ts";
 
 const METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
@@ -29,7 +29,6 @@ const ALLOWED_HEADERS = [
   HEADER.producerSeq,
   HEADER.retentionSeconds,
   HEADER.retentionBytes,
-  HEADER.recordAuthor,
 ].join(", ");
 
 /** A client in a browser loops or misreads data without these; see `docs/protocol-notes.md`. */
@@ -60,7 +59,6 @@ const EXPOSED_HEADERS = [
   HEADER.retentionSeconds,
   HEADER.retentionBytes,
   HEADER.earliestOffset,
-  HEADER.recordAuthor,
 ].join(", ");
 
 const PREFLIGHT_SECONDS = "86400";

@@ -19,8 +19,10 @@ import { LiveReads } from "./live/live-reads.ts";
 import { projectAuthorize } from "./project-authorize.ts";
 import { PublicKeys } from "./public-keys.ts";
 import type { RateLimiter } from "./rate-limit.ts";
+import type { Access } from "./routes/home.ts";
 import type { ProjectRoutePorts } from "./routes/projects.ts";
 import { SharedReads } from "./shared-reads.ts";
+import type { StorageStatus } from "./storage-status.ts";
 import { Strangers } from "./strangers.ts";
 import type { CountersOf } from "./stream-quota.ts";
 import { WakeGuard, type WakeProof } from "./wake-guard.ts";
@@ -50,6 +52,8 @@ export interface DurableStreamsEnv {
 export interface DurableStreamsOptions {
   /** Decides who may do what; without it, `AUTH_MODE` does. */
   readonly authorize?: Authorize;
+  /** Where the objects do not lie on Cloudflare: whether they can store anything. */
+  readonly storage?: StorageStatus;
 }
 
 export interface DurableStreams<Env extends DurableStreamsEnv> {
@@ -80,7 +84,8 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
     const projects = projectPorts(env, config, limiter, options);
     const edge = createEdge({
       config,
-      isOpen: isOpen(config, options),
+      access: accessOf(config, options),
+      storage: options.storage,
       authorize: options.authorize ?? authorizeOf(config, projects),
       streams: env.STREAMS,
       appends: new AppendBatcher(config.sharedAppends === "on"),
@@ -105,8 +110,9 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
   };
 }
 
-function isOpen({ authMode }: Config, { authorize }: DurableStreamsOptions): boolean {
-  return authMode === "none" && authorize === undefined;
+function accessOf({ authMode }: Config, { authorize }: DurableStreamsOptions): Access {
+  if (authorize !== undefined) return "hook";
+  return authMode === "none" ? "everybody" : "tokens";
 }
 
 function countersOf({ PROJECTS }: DurableStreamsEnv): CountersOf | undefined {
@@ -137,6 +143,6 @@ function projectPorts(
     strangers,
     limiter,
     projects: new Projects({ REGISTRY, PROJECTS, STREAMS }, registry),
-    authorizeAll: isOpen(config, options) ? (request) => grantEverything({ request }) : undefined,
+    authorizeAll: accessOf(config, options) === "everybody" ? (request) => grantEverything({ request }) : undefined,
   };
 }

@@ -4,16 +4,17 @@ import { refuse } from "@durable-streams-cloudflare/protocol";
 
 import { isOnlyForLoopback, type Config } from "../config.ts";
 import { isLogged, logRequest } from "../telemetry/log.ts";
-import { createApp } from "./app.ts";
+import { createApp, type AppPorts } from "./app.ts";
 import { behindProxy, type Serve } from "./behind-proxy.ts";
 import { addCommonHeaders } from "./cors.ts";
 import { onlyLoopback } from "./only-loopback.ts";
-import { problemResponse } from "./problem-response.ts";
+import { problemResponse, refusedResponse } from "./problem-response.ts";
 import { corsOrigins } from "./project-cors.ts";
-import type { EstuaryPorts } from "./routes/estuaries.ts";
+import type { Access } from "./routes/home.ts";
 import type { ProjectRoutePorts } from "./routes/projects.ts";
 import { serveStream, type StreamPorts } from "./serve-stream.ts";
-import { isStreamPath, rawPath } from "./target.ts";
+import { refuseFailedWrite, refuseStoring, type StorageStatus } from "./storage-status.ts";
+import { isStreamPath, parseTargetPath, rawPath } from "./target.ts";
 
 export interface Edge {
   fetch(request: Request, context: ExecutionContext): Promise<Response>;
@@ -26,22 +27,23 @@ interface Outcome {
   readonly requestId?: string;
 }
 
-export interface EdgePorts extends StreamPorts, EstuaryPorts {
-  /** `undefined`: this server has no registry of projects. */
+export interface EdgePorts extends StreamPorts, AppPorts {
   readonly projects: ProjectRoutePorts | undefined;
-  /** Whether everybody may do everything: `AUTH_MODE=none`, and no hook that decides. */
-  readonly isOpen: boolean;
 }
 
 /** Requests to streams are served directly: a router takes a twentieth of an append's time. All else goes to the app. */
 export function createEdge(ports: EdgePorts): Edge {
-  const app = createApp(ports.projects, ports);
-  const { config } = ports;
+  const app = createApp(ports);
+  const { config, storage, access } = ports;
   const serve: Serve = (request, context) =>
     request.method !== "OPTIONS" && isStreamPath(rawPath(request.url))
       ? serveStream(ports, request, context)
       : app.fetch(request);
-  const answer = guarded(config, ports.isOpen, serve);
+  const answer = guarded(
+    config,
+    access,
+    storage === undefined ? serve : whileStorable(storage, config.appendBytesMax, serve),
+  );
   return {
     async fetch(request, context) {
       const startedAt = performance.now();
@@ -55,6 +57,7 @@ export function createEdge(ports: EdgePorts): Edge {
           status,
           durationMs: performance.now() - startedAt,
           requestId: requestId ?? requestIdOf(request),
+          objectId: status >= 500 ? objectIdOf(ports, request) : undefined,
           error,
         });
       }
@@ -63,11 +66,28 @@ export function createEdge(ports: EdgePorts): Edge {
   };
 }
 
+/** Refuses what would store more while the disk takes no more, and says so of a write that failed because of that. */
+function whileStorable(storage: StorageStatus, bytesMax: number, serve: Serve): Serve {
+  return async (request, context) => {
+    if (request.method === "GET" || request.method === "HEAD") return serve(request, context);
+    const refusal = await refuseStoring(storage, request, rawPath(request.url), bytesMax);
+    if (refusal !== undefined) return refusedResponse(request, refusal);
+    try {
+      const response = await serve(request, context);
+      // An object that could not write is gone, and does not answer: the next request may need what the host can free.
+      if (response.status === 503) await storage.faultNow();
+      return response;
+    } catch (error) {
+      return refusedResponse(request, await refuseFailedWrite(storage, error));
+    }
+  };
+}
+
 /** Who is let in at all, before anybody asks for what. */
-function guarded(config: Config, isOpen: boolean, serve: Serve): Serve {
+function guarded(config: Config, access: Access, serve: Serve): Serve {
   if (config.originSecret !== "") return behindProxy(config.originSecret, serve);
   // A Worker that is mounted with a hook decides by itself whom it serves.
-  return isOpen && isOnlyForLoopback(config) ? onlyLoopback(config, serve) : serve;
+  return access === "everybody" && isOnlyForLoopback(config) ? onlyLoopback(config, serve) : serve;
 }
 
 async function outcomeOf(request: Request, answer: () => Response | Promise<Response>): Promise<Outcome> {
@@ -78,6 +98,12 @@ async function outcomeOf(request: Request, answer: () => Response | Promise<Resp
     const { problem } = refuse("internal", "The request could not be completed.", { headers: { "Retry-After": "1" } });
     return { response: problemResponse(problem, requestId), error, requestId };
   }
+}
+
+/** Of the stream that was asked for. On one machine it is the name of its file. */
+function objectIdOf({ streams, config }: EdgePorts, request: Request): string | undefined {
+  const target = parseTargetPath(rawPath(request.url), config.tenancy);
+  return target.ok ? streams.idFromName(target.objectName).toString() : undefined;
 }
 
 function requestIdOf(request: Request): string {

@@ -6,9 +6,9 @@
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
 import type { Config } from "../config.ts";
+import { isLoopbackHost, isLoopbackOrigin } from "../outbound/loopback.ts";
 import type { Serve } from "./behind-proxy.ts";
 import { allowsOrigin } from "./cors.ts";
-import { isLoopbackHostname, isLoopbackOrigin } from "./loopback.ts";
 import { refusedResponse } from "./problem-response.ts";
 
 /** What proxies add to the requests that they pass on. */
@@ -43,7 +43,7 @@ export function refuseStranger(
   if (proxyHeader !== undefined) return refuseProxied(proxyHeader);
   // A page whose name was made to point at this machine sends its own name (DNS rebinding).
   const { hostname } = new URL(url);
-  if (!isLoopbackHostname(hostname)) return refuseHost(hostname);
+  if (!isLoopbackHost(hostname)) return refuseHost(hostname);
   return READING.has(method) ? undefined : refuseOrigin(headers, corsOrigins);
 }
 

@@ -14,3 +14,8 @@ export function isConfidential(url: string): boolean {
   const { protocol, hostname } = new URL(url);
   return protocol === "https:" || (protocol === "http:" && isLoopbackHost(hostname));
 }
+
+/** @param origin as browsers send it; `null`, and what is no URL of the web, are nobody's. */
+export function isLoopbackOrigin(origin: string): boolean {
+  return /^https?:\/\//i.test(origin) && URL.canParse(origin) && isLoopbackHost(new URL(origin).hostname);
+}

@@ -27,7 +27,6 @@ const NEW = {
   followed: null,
   allowance: null,
   consumers: [],
-  recordsAuthors: false,
 };
 
 function storedStream(): NodeDatabase {

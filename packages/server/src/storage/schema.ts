@@ -33,8 +33,7 @@ const CURRENT: readonly string[] = [
     kind TEXT NOT NULL DEFAULT 'plain',
     followed INTEGER,
     allowance_bytes INTEGER,
-    consumers TEXT,
-    records_authors INTEGER NOT NULL DEFAULT 0
+    consumers TEXT
   )`,
   createLogTable("log"),
   `CREATE TABLE producers (
@@ -59,7 +58,6 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   ],
   ["ALTER TABLE stream ADD COLUMN allowance_bytes INTEGER"],
   ["ALTER TABLE stream ADD COLUMN consumers TEXT"],
-  ["ALTER TABLE stream ADD COLUMN records_authors INTEGER NOT NULL DEFAULT 0"],
 ];
 
 /** The first version is 1. */

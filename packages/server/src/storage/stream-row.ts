@@ -8,7 +8,7 @@
  * ones when a table of the log was frozen, and where each append ended · `origin`: JSON, of a fork only · `deleted`: 1 once it was
  * deleted while forks need its bytes · retention · `earliest_position`: what lies before it has been let go of ·
  * `allowance_bytes`: what its project lets it store, null: as much as it likes · `consumers`: JSON, the subscriptions that it
- * wakes, if any · `records_authors`: 1 if the notes of its appends say who wrote them.
+ * wakes, if any.
  */
 
 import { FOREVER, type Ancestor, type Lifetime, type Retention } from "@durable-streams-cloudflare/protocol";
@@ -62,7 +62,6 @@ export interface StreamRow {
   readonly followed: number | null;
   readonly allowance: number | null;
   readonly consumers: readonly string[];
-  readonly recordsAuthors: boolean;
 }
 
 type Columns = {
@@ -84,7 +83,6 @@ type Columns = {
   followed: number | null;
   allowance_bytes: number | null;
   consumers: string | null;
-  records_authors: number;
 };
 
 export function readStreamRow(database: Database): StreamRow | undefined {
@@ -92,7 +90,7 @@ export function readStreamRow(database: Database): StreamRow | undefined {
     database,
     `SELECT incarnation, content_type, ttl_seconds, expires_at_ms, touched_at_ms, checkpoint_position, stream_seq,
             closure, attempts, origin, deleted, retention_seconds, retention_bytes, earliest_position, kind, followed,
-            allowance_bytes, consumers, records_authors
+            allowance_bytes, consumers
      FROM stream WHERE id = 1`,
   );
   if (row === undefined) return undefined;
@@ -113,7 +111,6 @@ export function readStreamRow(database: Database): StreamRow | undefined {
     followed: row.followed,
     allowance: row.allowance_bytes,
     consumers: row.consumers === null ? [] : (JSON.parse(row.consumers) as string[]),
-    recordsAuthors: row.records_authors === 1,
   };
 }
 
@@ -122,13 +119,12 @@ export function insertStreamRow(
   row: Pick<
     StreamRow,
     "incarnation" | "contentType" | "lifetime" | "retention" | "earliest" | "touchedAtMs" | "origin"
-  > & { readonly kind?: StreamKind; readonly recordsAuthors?: boolean },
+  > & { readonly kind?: StreamKind },
 ): void {
   database.run(
     `INSERT INTO stream (id, schema_version, incarnation, content_type, ttl_seconds, expires_at_ms, touched_at_ms,
-                         checkpoint_position, origin, retention_seconds, retention_bytes, earliest_position, kind,
-                         records_authors)
-     VALUES (1, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?)`,
+                         checkpoint_position, origin, retention_seconds, retention_bytes, earliest_position, kind)
+     VALUES (1, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?)`,
     SCHEMA_VERSION,
     row.incarnation,
     row.contentType,
@@ -140,7 +136,6 @@ export function insertStreamRow(
     row.retention.bytes ?? null,
     row.earliest,
     row.kind ?? "plain",
-    row.recordsAuthors === true ? 1 : 0,
   );
 }
 

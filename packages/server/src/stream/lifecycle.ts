@@ -298,7 +298,9 @@ export class Lifecycle {
     try {
       if (state !== undefined) await this.#roller.roll(state, () => this.stored() === state);
     } catch (error) {
-      this.#host.report("A segment could not be written; the stream keeps its bytes.", error);
+      // A stream that ended meanwhile has taken the tables that were being read with it: nothing is wrong then.
+      if (this.stored() === state)
+        this.#host.report("A segment could not be written; the stream keeps its bytes.", error);
     }
   }
 

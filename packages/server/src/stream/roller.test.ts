@@ -51,6 +51,11 @@ function keyOf(first: number, last: number): string {
   return segmentKey("project/stream", { incarnation, first, last });
 }
 
+/** Of the object that was to be written last. */
+function keyOfRemoved({ calls }: FakeSegmentStore): string {
+  return calls.findLast(({ operation }) => operation === "put")?.key ?? "";
+}
+
 describe("the log goes to R2", () => {
   it("when it has grown large enough, not before", async () => {
     const stream = await created();
@@ -312,6 +317,21 @@ describe.each([
     expect(await contentOf(streamHere())).toMatch(/^x{20}y$/);
     expect(store.objects.size).toBe(1);
   });
+});
+
+it("a stream that is deleted while it is uploaded is no fault", async () => {
+  const stream = await created();
+  await stream.append(appendOf("x".repeat(20)));
+  store.failNext("put", "held");
+  const rolling = ring(stream);
+  while (store.heldCount === 0) await settled();
+  await stream.remove();
+  // What is read of a table that is gone.
+  store.failNext("get", "missing");
+  store.objects.set(keyOfRemoved(store), new Uint8Array(1));
+  store.release();
+  await rolling;
+  expect(host.reports).toEqual([]);
 });
 
 it("an upload that arrives after its object died and the stream was deleted is found and deleted", async () => {

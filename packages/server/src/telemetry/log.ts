@@ -9,6 +9,8 @@ export interface RequestLog {
   readonly status: number;
   readonly durationMs: number;
   readonly requestId: string;
+  /** Of the stream's object. */
+  readonly objectId?: string | undefined;
   readonly error?: unknown;
 }
 
@@ -29,6 +31,7 @@ export function logRequest(entry: RequestLog): void {
     "url.path": entry.path,
     "http.response.status_code": entry.status,
     "http.request.id": entry.requestId,
+    ...(entry.objectId === undefined ? {} : { "durable_object.id": entry.objectId }),
     "event.duration": Math.round(entry.durationMs * 1_000_000),
     ...errorFields(entry.error),
   });

@@ -109,11 +109,7 @@ export class ConsumerWorld extends World<Core, Key> {
       // Cryptography goes on after a crash, here but not there: what follows it must not reach the disk.
       database: mortal(own.database, doer),
       stream: (to) => wire(`stream:${to}`),
-      directory: {
-        ...directoryOf(wire("project:p")),
-        signingKey: async () => KEY,
-        grantDeliveries: async () => UNLIMITED,
-      },
+      directory: { ...directoryOf(wire("project:p")), signingKey: async () => KEY },
       send: ({ body }) => {
         const notification = JSON.parse(new TextDecoder().decode(body)) as Notification;
         return wire<{ take(body: Notification): Promise<WebhookAnswer> }>(RECEIVER).take(notification);
@@ -155,7 +151,6 @@ export class ConsumerWorld extends World<Core, Key> {
   }
 }
 
-const UNLIMITED = { granted: 8, waitMs: 0, mustProve: false };
 const LIMITS_OF_STREAMS = { ...LIMITS, sseSessionSeconds: 60, longPollTimeoutMs: 3_000 };
 
 function methodOf(method: string, args: unknown[]): (core: Core) => unknown {
@@ -165,7 +160,7 @@ function methodOf(method: string, args: unknown[]): (core: Core) => unknown {
   };
 }
 
-function directoryOf(project: Project): Omit<ConsumerDirectoryApi, "signingKey" | "grantDeliveries"> {
+function directoryOf(project: Project): Omit<ConsumerDirectoryApi, "signingKey"> {
   return {
     registerConsumer: (id, interest) => project.registerConsumer(id, interest),
     forgetStreams: (id, streams) => project.forgetStreams(id, streams),

@@ -1,5 +1,4 @@
 import type { Append, Command, Create, Driver, Interruption, Observed } from "./commands.ts";
-import { offsetBefore } from "./past-offset.ts";
 import { ReferenceServer, type Meaning } from "./reference-server.ts";
 import type { Expected, Place } from "./reference-stream.ts";
 import { commandsOf, interruptionOf, type Step } from "./steps.ts";
@@ -138,9 +137,7 @@ class OffsetBook {
   }
 
   placeOf(offset: string): Place | "tail" | undefined {
-    if (offset === "now") return "tail";
-    const before = this.#places.get(offsetBefore(offset));
-    return this.#places.get(offset) ?? (before === undefined ? undefined : { ...before, past: true });
+    return offset === "now" ? "tail" : this.#places.get(offset);
   }
 
   /** One offset for one place; in one life of a stream offsets sort as the places do. */

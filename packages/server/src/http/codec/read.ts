@@ -29,15 +29,10 @@ export interface ReadQuery {
   readonly live: LiveMode | undefined;
   /** What the client echoes; anything goes. */
   readonly cursor: string | null;
-  /** The place is the one that an `EventSource` has come to, which asks for the same URL again. */
-  readonly isResumed: boolean;
 }
 
-/**
- * Reads `offset`, `live` and `cursor`. Other parameters belong to others (tokens, cache busters) and are left alone.
- * @param lastEventId the header, which goes with server-sent events only, and then is newer than the URL's offset.
- */
-export function parseReadQuery(url: string, lastEventId: string | null = null): Result<{ query: ReadQuery }> {
+/** Reads `offset`, `live` and `cursor`. Other parameters belong to others (tokens, cache busters) and are left alone. */
+export function parseReadQuery(url: string): Result<{ query: ReadQuery }> {
   // To parse the whole URL takes three times as long.
   const start = url.indexOf("?");
   const parameters = new URLSearchParams(start < 0 ? "" : url.slice(start + 1));
@@ -47,8 +42,7 @@ export function parseReadQuery(url: string, lastEventId: string | null = null): 
   if (live !== null && live !== "long-poll" && live !== "sse") {
     return refuse("parameter-invalid", "live must be long-poll or sse.");
   }
-  const isResumed = live === "sse" && lastEventId !== null && lastEventId !== "";
-  const offsetText = isResumed ? lastEventId : parameters.get("offset");
+  const offsetText = parameters.get("offset");
   if (live !== null && offsetText === null) {
     return refuse("parameter-invalid", "A live read needs an offset.", {
       hint: "Use offset=-1 for all, offset=now for what comes.",
@@ -61,7 +55,7 @@ export function parseReadQuery(url: string, lastEventId: string | null = null): 
     });
   }
   const cursor = parameters.get("cursor");
-  return { ok: true, query: { offset, namesOffset: offsetText !== null, live: live ?? undefined, cursor, isResumed } };
+  return { ok: true, query: { offset, namesOffset: offsetText !== null, live: live ?? undefined, cursor } };
 }
 
 /** @param cursor the `Stream-Cursor` of a live read; catch-up reads have none. */

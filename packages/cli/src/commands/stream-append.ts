@@ -1,0 +1,109 @@
+import { createReadStream } from "node:fs";
+import { resolve } from "node:path";
+import type { Readable } from "node:stream";
+
+import { framingOf, HEADER } from "@durable-streams-cloudflare/protocol";
+import type { Command } from "commander";
+
+import { contextOf } from "../context.ts";
+import { usageError } from "../failure.ts";
+import { isInteractive, readStdin, type Io } from "../io.ts";
+import { readLines } from "../lines.ts";
+import { openProducer } from "../producer.ts";
+import type { Server } from "../server.ts";
+
+interface Options {
+  readonly data?: string;
+  readonly file?: string;
+  readonly lines?: true;
+  readonly contentType?: string;
+  readonly close?: true;
+}
+
+export function addAppend(stream: Command, io: Io): void {
+  stream
+    .command("append <stream>")
+    .description("append stdin, a file or a text; to a JSON stream one message, or an array of messages")
+    .option("--data <text>", "appends this text")
+    .option("--file <path>", "appends this file")
+    .option("--lines", "each line is a message of its own, sent as it comes, each exactly once")
+    .option("--content-type <type>", "of the data; without: the stream's")
+    .option("--close", "closes the stream together with this append")
+    .action(async (name: string, options: Options, command: Command) => {
+      const { output, server } = contextOf(command, io);
+      const to = server();
+      const input = inputOf(options, io);
+      const contentType = options.contentType ?? (await contentTypeOf(to, name));
+      if (options.lines) {
+        const { messages, nextOffset } = await appendLines(to, { name, contentType, input, close: options.close, io });
+        await output.result({ stream: name, messages, nextOffset }, nextOffset ?? "");
+        output.note(`Appended ${messages} messages to ${name}.`);
+        return;
+      }
+      const headers = {
+        "Content-Type": contentType,
+        ...(options.close ? { [HEADER.closed]: "true" } : {}),
+        ...to.authorization("write"),
+      };
+      const body = typeof input === "string" ? input : new Uint8Array(await readStdin(input));
+      const response = await to.send("POST", to.streamPath(name), { headers, body });
+      const nextOffset = response.headers.get(HEADER.nextOffset);
+      await output.result({ stream: name, nextOffset }, nextOffset ?? "");
+      output.note(`Appended to ${name}.`);
+    });
+}
+
+function inputOf({ data, file, lines }: Options, io: Io): string | Readable {
+  if (data !== undefined && file !== undefined) throw usageError("--data and --file exclude each other.", "give one");
+  if (data !== undefined) {
+    if (lines) throw usageError("--lines reads stdin or a file.", "leave --data out");
+    return data;
+  }
+  if (file !== undefined) return createReadStream(resolve(io.cwd, file));
+  if (isInteractive(io)) throw usageError("There is nothing to append.", "--data TEXT, --file PATH, or pipe it in");
+  return io.stdin;
+}
+
+async function contentTypeOf(server: Server, name: string): Promise<string> {
+  const found = await server.send("HEAD", server.streamPath(name), { headers: server.authorization("read") });
+  return found.headers.get("Content-Type") ?? "application/octet-stream";
+}
+
+interface Lines {
+  readonly name: string;
+  readonly contentType: string;
+  readonly input: string | Readable;
+  readonly close: true | undefined;
+  readonly io: Io;
+}
+
+async function appendLines(
+  server: Server,
+  { name, contentType, input, close, io }: Lines,
+): Promise<{ messages: number; nextOffset: string | null }> {
+  const isJson = framingOf(contentType) === "json";
+  const producer = openProducer(server, { name, contentType, signal: io.signal });
+  let messages = 0;
+  for await (const line of readLines(typeof input === "string" ? [input] : input)) {
+    if (isJson && line.trim() === "") continue;
+    if (isJson && !isJsonText(line)) {
+      await producer.end(false);
+      throw usageError(
+        `Line ${messages + 1} is not JSON; those before it are appended.`,
+        "correct it and send the rest",
+      );
+    }
+    messages += 1;
+    await producer.append(isJson ? line : `${line}\n`);
+  }
+  return { messages, nextOffset: await producer.end(close === true) };
+}
+
+function isJsonText(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,21 @@
+/** What the Worker asks of its launcher, which sees the disk: the binding `LAUNCHER`, which no client can reach. */
+
+import { BlobSync } from "./blob-sync.ts";
+import { DiskSpace } from "./disk-space.ts";
+
+/** `worker/launcher.ts` is the other side. */
+export function launcherService(dataDir: string): (request: { method: string; url: string }) => Promise<Response> {
+  const blobs = new BlobSync(dataDir);
+  const disk = new DiskSpace(dataDir);
+  return async ({ method, url }) => {
+    switch (`${method} ${new URL(url).pathname}`) {
+      case "GET /storage":
+        return Response.json(await disk.check());
+      case "POST /sync-blobs":
+        await blobs.sync();
+        return new Response(null, { status: 204 });
+      default:
+        return new Response(null, { status: 404 });
+    }
+  };
+}

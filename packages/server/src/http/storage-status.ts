@@ -1,0 +1,64 @@
+/** What a host knows of the disk under the objects. On Cloudflare there is nothing to know. */
+
+import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
+
+export interface StorageFault {
+  readonly isFull: boolean;
+  /** For clients and operators: no paths in it. */
+  readonly detail: string;
+}
+
+export interface StorageStatus {
+  /**
+   * Why nothing can be stored now; `undefined`: it can. Asked before each write and by each probe, so it must be cheap.
+   * @param bytes that are about to be stored; without it, nothing is.
+   */
+  fault(bytes?: number): Promise<StorageFault | undefined>;
+  /** The same, looked at anew: something has just failed. */
+  faultNow(): Promise<StorageFault | undefined>;
+}
+
+/** What frees space, or ends something that was begun, is let through: a little is kept for it. */
+const STORING: ReadonlySet<string> = new Set(["PATCH", "POST", "PUT"]);
+const ENDING = /\/(?:ack|callback|release)$/;
+
+/** Refuses what would store more while nothing can be stored. */
+export async function refuseStoring(
+  storage: StorageStatus,
+  { method, headers }: Pick<Request, "method" | "headers">,
+  path: string,
+  bytesMax: number,
+): Promise<Refusal | undefined> {
+  const isStoring = STORING.has(method) && !ENDING.test(path);
+  // A host may have to make room for a deletion, so it is asked all the same.
+  const fault = await storage.fault(isStoring ? bytesOf(headers, bytesMax) : 0);
+  if (fault === undefined || !isStoring) return undefined;
+  const { isFull, detail } = fault;
+  return isFull
+    ? refuse("storage-full", detail, { hint: "Delete streams, or give the server more space.", headers: RETRY_LATER })
+    : refuse("storage-unavailable", detail, { headers: RETRY_LATER });
+}
+
+/**
+ * What a write that failed is answered where the disk is at fault.
+ * @param error what it failed with.
+ * @throws that, where the disk is not.
+ */
+export async function refuseFailedWrite(storage: StorageStatus, error: unknown): Promise<Refusal> {
+  const fault = await storage.faultNow();
+  if (fault === undefined) throw error;
+  return refuse("unavailable", fault.detail, { headers: RETRY_LATER });
+}
+
+/** A body that does not say its size, or that is compressed, may be as large as one can be. */
+function bytesOf(headers: Headers, bytesMax: number): number {
+  const length = headers.get("Content-Length");
+  if (length === null && !headers.has("Transfer-Encoding")) return OVERHEAD_BYTES;
+  const isPlain = length !== null && !headers.has("Content-Encoding");
+  return OVERHEAD_BYTES + (isPlain ? Math.min(Number(length), bytesMax) : bytesMax);
+}
+
+/** Pages of a database that a write touches, whatever its size. */
+const OVERHEAD_BYTES = 4_096;
+
+const RETRY_LATER = { "Retry-After": "5" };
