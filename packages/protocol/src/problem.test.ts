@@ -43,7 +43,7 @@ describe("the problem table", () => {
       "segment-unavailable",
       "unavailable",
     ];
-    const patience = ["project-removing", "rate-limited", "subscription-claimed", "subscription-idle"];
+    const patience = ["body-timeout", "project-removing", "rate-limited", "subscription-claimed", "subscription-idle"];
     expect(repeatable.map(([code]) => code)).toEqual([...faults, ...patience].toSorted());
     for (const [code, { status, retry }] of repeatable)
       expect({ server: status >= 500, retry }).toEqual({ server: faults.includes(code), retry: "after" });
