@@ -2,7 +2,7 @@
 
 import { usageError } from "./failure.ts";
 import type { Io } from "./io.ts";
-import { readProfiles, type Profile } from "./profiles.ts";
+import { knownProfile, readProfiles, usedProfile, type Profile } from "./profiles.ts";
 
 /** Flags of the whole program. */
 export interface Globals {
@@ -11,6 +11,8 @@ export interface Globals {
   readonly profile?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
+  /** `false`: as with `--no-color`. */
+  readonly color?: boolean;
 }
 
 export interface Connection {
@@ -38,22 +40,57 @@ export const ENVIRONMENT = {
 export const SINGLE_PROJECT = "default";
 
 const LOCAL_URL = "http://localhost:4437";
-const PROFILE_DEFAULT = "default";
+
+export type Source = "flag" | "environment" | "profile" | "default";
+
+interface Setting {
+  readonly value: string | undefined;
+  readonly source: Source;
+}
 
 /** @throws CliError when a profile that was asked for is not there, or a URL is none. */
 export function resolveConnection(globals: Globals, env: Io["env"]): Connection {
   const given = (name: keyof typeof ENVIRONMENT): string | undefined => env[ENVIRONMENT[name]] || undefined;
-  const profile = findProfile(globals.profile ?? given("profile"), env);
-  const url = globals.url ?? given("url") ?? profile?.url ?? LOCAL_URL;
-  const isProfiles = url === profile?.url;
+  const { url, project } = resolveSettings(globals, env);
   return {
-    url: parseServerUrl(url),
-    // A project belongs to the server that it is on.
-    project: globals.project ?? given("project") ?? (isProfiles ? profile.project : undefined),
+    url: parseServerUrl(url.value ?? LOCAL_URL),
+    project: project.value,
     token: given("token"),
     secret: given("secret"),
     adminSecret: given("adminSecret"),
   };
+}
+
+/** Each setting, and where its value comes from. @throws CliError as `resolveConnection` does. */
+export function explainConnection(
+  globals: Globals,
+  env: Io["env"],
+): readonly { readonly name: string; readonly value: string | null; readonly source: Source }[] {
+  const { url, project, profile } = resolveSettings(globals, env);
+  return Object.entries({ url, project, profile }).map(([name, { value, source }]) => ({
+    name,
+    value: value ?? null,
+    source,
+  }));
+}
+
+function resolveSettings(globals: Globals, env: Io["env"]) {
+  const given = (name: "url" | "project" | "profile"): Setting | undefined => {
+    const [flag, variable] = [globals[name], env[ENVIRONMENT[name]] || undefined];
+    if (flag !== undefined) return { value: flag, source: "flag" };
+    return variable === undefined ? undefined : { value: variable, source: "environment" };
+  };
+  const named = given("profile");
+  const profile = findProfile(named?.value, env);
+  const url = given("url") ?? from(profile?.url) ?? { value: LOCAL_URL, source: "default" as const };
+  // A project belongs to the server that it is on.
+  const ofProfile = url.value === profile?.url ? from(profile?.project) : undefined;
+  const project = given("project") ?? ofProfile ?? { value: undefined, source: "default" as const };
+  return { url, project, profile: named ?? { value: usedProfile(env), source: "default" as const } };
+}
+
+function from(value: string | undefined): Setting | undefined {
+  return value === undefined ? undefined : { value, source: "profile" };
 }
 
 /** The URL of a server without a slash at its end. @throws CliError */
@@ -65,15 +102,7 @@ export function parseServerUrl(text: string): string {
   return `${url.origin}${url.pathname.replace(/\/+$/, "")}`;
 }
 
+/** @param name that was asked for; otherwise that in use, which need not be there. */
 function findProfile(name: string | undefined, env: Io["env"]): Profile | undefined {
-  const profiles = readProfiles(env);
-  const profile = profiles[name ?? PROFILE_DEFAULT];
-  if (name !== undefined && profile === undefined) {
-    const known = Object.keys(profiles).join(", ") || "there are none yet; durable-streams setup makes one";
-    throw usageError(
-      `There is no profile ${JSON.stringify(name)}.`,
-      `--profile NAME, or --url URL. Profiles: ${known}`,
-    );
-  }
-  return profile;
+  return name === undefined ? readProfiles(env)[usedProfile(env)] : knownProfile(env, name);
 }

@@ -19,7 +19,11 @@ export function contextOf(command: Command, io: Io): Context {
   return {
     io,
     globals,
-    output: new Output(io, { json: globals.json === true, quiet: globals.quiet === true }),
+    output: new Output(io, {
+      json: globals.json === true,
+      quiet: globals.quiet === true,
+      isColorless: globals.color === false,
+    }),
     server: () => new Server(resolveConnection(globals, io.env), io.signal),
   };
 }

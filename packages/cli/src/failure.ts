@@ -7,6 +7,7 @@ export const EXIT = {
   refused: 4,
   unavailable: 5,
   cancelled: 130,
+  terminated: 143,
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
@@ -49,7 +50,29 @@ export function usageError(what: string, fix: string): CliError {
   return new CliError(what, { code: "usage", fix, exitCode: EXIT.usage });
 }
 
-/** Ctrl-C, or Escape in a prompt. */
+/** Why a run was aborted: the signal that asked for it. */
+export class Interruption extends Error {
+  override readonly name = "Interruption";
+  readonly exitCode: ExitCode;
+
+  constructor(signal: "SIGINT" | "SIGTERM" | "SIGHUP") {
+    super(signal === "SIGINT" ? "Cancelled." : `Ended by ${signal}.`);
+    this.exitCode = signal === "SIGINT" ? EXIT.cancelled : EXIT.terminated;
+  }
+}
+
+/** The end of a command that goes on until a signal ends it: nothing has failed, and nothing is left to say. */
+export class EndedAsAsked extends Error {
+  override readonly name = "EndedAsAsked";
+}
+
+/** What a command that was interrupted ends with. */
+export function interrupted({ reason }: AbortSignal): CliError {
+  const { message, exitCode } = reason instanceof Interruption ? reason : new Interruption("SIGINT");
+  return new CliError(message, { code: "cancelled", fix: "run the command again", exitCode });
+}
+
+/** Escape in a prompt, or the answer no. */
 export function cancelled(what = "Cancelled."): CliError {
   return new CliError(what, { code: "cancelled", fix: "run the command again", exitCode: EXIT.cancelled });
 }

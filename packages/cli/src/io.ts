@@ -1,11 +1,14 @@
+import { existsSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
+
+import { usageError } from "./failure.ts";
 
 /** What a run of the program touches outside itself; tests bring their own. */
 export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly stdin: Readable & { readonly isTTY?: boolean };
-  readonly stdout: Writable;
+  readonly stdout: Writable & { readonly isTTY?: boolean };
   readonly stderr: Writable & { readonly isTTY?: boolean };
   /** Aborted by Ctrl-C and SIGTERM. */
   readonly signal: AbortSignal;
@@ -34,4 +37,10 @@ export async function readStdin(stdin: Readable): Promise<Buffer> {
 /** A secret from stdin, without the line's end. */
 export async function readSecret(stdin: Readable): Promise<string> {
   return (await readStdin(stdin)).toString("utf8").trim();
+}
+
+/** @returns the path. @throws CliError when there is no such file. */
+export function checkFile(path: string): string {
+  if (existsSync(path)) return path;
+  throw usageError(`There is no file ${path}.`, "name one that exists: --file PATH");
 }

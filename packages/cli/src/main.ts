@@ -1,12 +1,14 @@
 #!/usr/bin/env node
+import { Interruption } from "./failure.ts";
 import { run } from "./program.ts";
 
 const interrupted = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(signal, () => {
+    const interruption = new Interruption(signal);
     // The second one does not wait for anything.
-    if (interrupted.signal.aborted) process.exit(130);
-    interrupted.abort();
+    if (interrupted.signal.aborted) process.exit(interruption.exitCode);
+    interrupted.abort(interruption);
   });
 }
 // Whoever reads stdout may go away: `| head`.

@@ -1,23 +1,38 @@
 import { once } from "node:events";
 
+import { colors, wantsColors, type Colors } from "./colors.ts";
 import { CliError, EXIT, type ExitCode } from "./failure.ts";
 import type { Io } from "./io.ts";
+import { escapeUnsafe, SafeDecoder } from "./terminal-text.ts";
 
 export interface OutputOptions {
   readonly json: boolean;
   readonly quiet: boolean;
+  /** As with `--no-color`. */
+  readonly isColorless?: boolean;
 }
 
-/** stdout is for data alone; whatever else there is to say goes to stderr. */
+type Streams = Pick<Io, "stdout" | "stderr" | "env">;
+
+/**
+ * stdout is for data alone; whatever else there is to say goes to stderr. Data stays as it is where a program reads it; what a
+ * terminal gets, and all that goes to stderr, has its control characters escaped, whoever the text is from.
+ */
 export class Output {
   readonly json: boolean;
+  /** Of stderr. */
+  readonly colors: Colors;
   readonly #quiet: boolean;
-  readonly #io: Pick<Io, "stdout" | "stderr">;
+  readonly #io: Streams;
+  /** `undefined`: stdout is no terminal. */
+  readonly #safe: SafeDecoder | undefined;
 
-  constructor(io: Pick<Io, "stdout" | "stderr">, { json, quiet }: OutputOptions) {
+  constructor(io: Streams, { json, quiet, isColorless = false }: OutputOptions) {
     this.#io = io;
     this.json = json;
     this.#quiet = quiet;
+    this.#safe = io.stdout.isTTY === true ? new SafeDecoder() : undefined;
+    this.colors = colors(!json && wantsColors(io.env, io.stderr.isTTY === true, isColorless));
   }
 
   /** A command's result: one line of JSON with `--json`, otherwise a text for people. */
@@ -25,19 +40,25 @@ export class Output {
     await this.write(this.json ? `${JSON.stringify(facts)}\n` : ensureLine(text));
   }
 
-  /** Data as it is. Waits while the reader of stdout is slow. */
+  /** Data, as it is unless a terminal gets it. Waits while the reader of stdout is slow. */
   async write(data: string | Uint8Array): Promise<void> {
-    if (data.length > 0 && !this.#io.stdout.write(data)) await once(this.#io.stdout, "drain");
+    const shown = this.#safe === undefined ? data : this.#safe.push(data);
+    if (shown.length > 0 && !this.#io.stdout.write(shown)) await once(this.#io.stdout, "drain");
   }
 
   /** Something to know that is no data; not with `--quiet`. */
   note(text: string): void {
+    this.painted(escapeUnsafe(text));
+  }
+
+  /** A note that has colours; the text of others in it must be escaped already. */
+  painted(text: string): void {
     if (!this.#quiet) this.#io.stderr.write(ensureLine(text));
   }
 
   /** Something that must be seen. */
   warn(text: string): void {
-    this.#io.stderr.write(ensureLine(`! ${text}`));
+    this.#io.stderr.write(ensureLine(`${this.colors.yellow("!")} ${escapeUnsafe(text)}`));
   }
 
   /** Tells of a failure; the exit code that goes with it. */
@@ -45,7 +66,7 @@ export class Output {
     const failure = error instanceof CliError ? error : mistake(error);
     const { code, message, why, fix, exitCode } = failure;
     const facts = { error: { code, message, ...(why === undefined ? {} : { why }), fix, exitCode } };
-    this.#io.stderr.write(this.json ? `${JSON.stringify(facts)}\n` : format(failure));
+    this.#io.stderr.write(this.json ? `${escapeUnsafe(JSON.stringify(facts))}\n` : format(failure, this.colors));
     return exitCode;
   }
 }
@@ -66,9 +87,10 @@ export function table(rows: readonly (readonly string[])[]): string {
     .join("\n");
 }
 
-function format({ message, code, why, fix }: CliError): string {
-  const reason = why === undefined ? "" : `  Why: ${why}\n`;
-  return `✗ ${message}  [${code}]\n${reason}  Fix: ${fix}\n`;
+function format({ message, code, why, fix }: CliError, { red, dim, cyan }: Colors): string {
+  const reason = why === undefined ? "" : `  Why: ${escapeUnsafe(why)}\n`;
+  const what = `${red("✗")} ${escapeUnsafe(message)}  ${dim(`[${escapeUnsafe(code)}]`)}`;
+  return `${what}\n${reason}  ${cyan("Fix:")} ${escapeUnsafe(fix)}\n`;
 }
 
 function mistake(error: unknown): CliError {

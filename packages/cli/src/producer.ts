@@ -7,7 +7,9 @@ import { createFetchWithBackoff, DurableStream, FetchError, IdempotentProducer }
 import type { BackoffOptions } from "@durable-streams/client";
 
 import { CliError, EXIT, reasonOf } from "./failure.ts";
+import { PROGRAM } from "./help.ts";
 import { parseProblem, refusal, unreachable, type Server } from "./server.ts";
+import { shellWord } from "./shell-word.ts";
 
 /** Some twenty seconds; whoever runs the command then hears of it. */
 export const BACKOFF: BackoffOptions = { initialDelay: 200, maxDelay: 5_000, multiplier: 2, maxRetries: 8 };
@@ -49,7 +51,7 @@ export function openProducer(server: Server, { name, contentType, signal }: Targ
   const settle = async (): Promise<void> => {
     await producer.flush().catch((error: unknown) => (failed ??= error));
     unsent = { messages: 0, length: 0 };
-    if (failed !== undefined) throw explain(failed, server.connection.url);
+    if (failed !== undefined) throw explain(failed, server, name);
   };
   return {
     append: async (message) => {
@@ -77,16 +79,18 @@ async function tailOf(server: Server, name: string): Promise<string | null> {
 }
 
 /** What an error of the official client means. */
-export function explain(error: unknown, origin: string): unknown {
+export function explain(error: unknown, { connection }: Server, stream: string): unknown {
   if (error instanceof CliError) return error;
-  if (error instanceof FetchError) return refusal(error.status, error.json ?? parseProblem(error.text ?? ""));
-  if (error instanceof TypeError) return unreachable(origin, error);
+  if (error instanceof FetchError) {
+    return refusal(error.status, error.json ?? parseProblem(error.text ?? ""), { stream });
+  }
+  if (error instanceof TypeError) return unreachable(connection.url, error);
   if (typeof error !== "object" || error === null || !("status" in error) || typeof error.status !== "number") {
     return error;
   }
   return new CliError(reasonOf(error), {
     code: "code" in error && typeof error.code === "string" ? error.code.toLowerCase().replaceAll("_", "-") : "failed",
-    fix: "durable-streams stream head STREAM tells how the stream is",
+    fix: `look at the stream: ${PROGRAM} stream head ${shellWord(stream)}`,
     exitCode: EXIT.failed,
   });
 }

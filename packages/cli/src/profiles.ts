@@ -1,8 +1,8 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
-import { CliError, reasonOf } from "./failure.ts";
+import { CliError, reasonOf, usageError } from "./failure.ts";
 import { writeAtomically } from "./files.ts";
 import type { Io } from "./io.ts";
 
@@ -14,6 +14,9 @@ export interface Profile {
 }
 
 type Profiles = Readonly<Record<string, Profile>>;
+
+/** The one that is used unless another was chosen. */
+const PROFILE_DEFAULT = "default";
 
 /** `$XDG_CONFIG_HOME/durable-streams/profiles.json`. */
 export function profilesPath(env: Io["env"]): string {
@@ -44,6 +47,37 @@ export function writeProfile(env: Io["env"], name: string, profile: Profile): vo
 export function removeProfile(env: Io["env"], name: string): void {
   const { [name]: removed, ...others } = readProfiles(env);
   if (removed !== undefined) writeProfiles(env, others);
+  if (usedProfile(env) === name) rmSync(usedPath(env), { force: true });
+}
+
+export function isProfileName(name: string): boolean {
+  return /^[\w][\w.-]{0,62}$/.test(name) && name !== "__proto__";
+}
+
+/** @throws CliError when there is no such profile. */
+export function knownProfile(env: Io["env"], name: string): Profile {
+  const profiles = readProfiles(env);
+  const profile = Object.hasOwn(profiles, name) ? profiles[name] : undefined;
+  if (profile !== undefined) return profile;
+  const known = Object.keys(profiles).join(", ") || "there are none yet; durable-streams profile add makes one";
+  throw usageError(`There is no profile ${JSON.stringify(name)}.`, `--profile NAME, or --url URL. Profiles: ${known}`);
+}
+
+/** The name of the profile that commands use where none is named. */
+export function usedProfile(env: Io["env"]): string {
+  try {
+    return readFileSync(usedPath(env), "utf8").trim() || PROFILE_DEFAULT;
+  } catch {
+    return PROFILE_DEFAULT; // None has been chosen.
+  }
+}
+
+export function useProfile(env: Io["env"], name: string): void {
+  writeAtomically(usedPath(env), `${name}\n`, 0o600);
+}
+
+function usedPath(env: Io["env"]): string {
+  return join(dirname(profilesPath(env)), "profile-in-use");
 }
 
 function writeProfiles(env: Io["env"], profiles: Profiles): void {

@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 
 import { SERVE } from "./commands/serve.ts";
 import { EXIT } from "./failure.ts";
+import { examplesOf } from "./help.ts";
 import { errorOf, programOf, runCaptured } from "./testing/captured-io.ts";
 
 const DOCS = readFileSync(join(import.meta.dirname, "../../../docs/cli.md"), "utf8");
@@ -20,6 +21,22 @@ function nameOf(command: Command): string {
   const parent = command.parent?.parent === null ? "" : `${command.parent?.name() ?? ""} `;
   return parent + command.name();
 }
+
+/** What a command line calls; flags of the program may stand before. */
+function commandOf(program: Command, args: readonly string[]): { command: Command; rest: readonly string[] } {
+  const globals = args.findIndex((word, index) => !word.startsWith("--") && !args[index - 1]?.startsWith("--"));
+  let [command, rest] = [program, args.slice(Math.max(globals, 0))];
+  for (;;) {
+    const next = command.commands.find((each) => [each.name(), ...each.aliases()].includes(rest[0] ?? ""));
+    if (next === undefined) return { command, rest };
+    [command, rest] = [next, rest.slice(1)];
+  }
+}
+
+/** Also those that have others below them. */
+const ALL = programOf()
+  .commands.flatMap((command) => [command, ...command.commands])
+  .map((command) => ({ name: nameOf(command), command }));
 
 const COMMANDS = commandsOf(programOf()).map((command) => ({ name: nameOf(command), command }));
 
@@ -43,14 +60,32 @@ describe("the program", () => {
     expect(ran.stderr).toContain("Fix: ");
   });
 
-  it.each(COMMANDS.filter(({ name }) => name !== SERVE))(
-    "tells with the help of $name also of the flags of all commands",
+  it.each(ALL.filter(({ name }) => name !== SERVE))(
+    "shows examples with the help of $name, and the flags of all commands on one line",
     async ({ name }) => {
       const { stdout, exitCode } = await runCaptured([...name.split(" "), "--help"]);
       expect(exitCode).toBe(EXIT.ok);
-      expect(stdout).toContain("--json");
+      expect(stdout).toMatch(/^Examples?:\n {2}/m);
+      expect(stdout).not.toContain("print nothing on stderr");
+      expect(stdout).toMatch(/^Options of all commands .*--json/m);
     },
   );
+
+  it.each(
+    ALL.filter(({ name }) => name !== SERVE).flatMap(({ command }) =>
+      examplesOf(command).map((example) => ({ example })),
+    ),
+  )("can parse the example $example", ({ example }) => {
+    const [, line = ""] = /durable-streams (.*)$/.exec(example) ?? [];
+    const [words = ""] = line.split(/ [|<>#]|\)/, 1);
+    const args = (words.match(/'[^']*'|\S+/g) ?? []).map((word) => word.replaceAll("'", ""));
+    const { command, rest } = commandOf(programOf(), args);
+    const flags = [...command.options, ...programOf().options].map(({ long, short }) => [long, short]);
+    for (const flag of rest.filter((word) => word.startsWith("-") && !/^-\d/.test(word))) {
+      expect([example, flags.flat()]).toEqual([example, expect.arrayContaining([flag])]);
+    }
+    expect([example, command.commands]).toEqual([example, []]);
+  });
 
   it("has no flag that takes a secret: those are seen by everybody on the machine", () => {
     const flags = COMMANDS.flatMap(({ command }) => command.options).filter(
@@ -64,6 +99,11 @@ describe("the program", () => {
     ["stream", "delete", "x"],
     ["project", "remove", "x"],
     ["project", "revoke", "x", "kid"],
+    ["session", "end", "x"],
+    ["subscription", "delete", "x"],
+    ["read-url", "revoke"],
+    ["reader-key", "create", "x"],
+    ["reader-key", "revoke", "x"],
   ])("loses nothing that nobody has agreed to: %s %s", async (...argv) => {
     const ran = await runCaptured([...argv, "--json"]);
     expect(errorOf(ran)).toMatchObject({ exitCode: EXIT.usage, fix: expect.stringContaining("--yes") });
@@ -73,6 +113,34 @@ describe("the program", () => {
     const ran = await runCaptured(["tokn", "--json"]);
     expect(errorOf(ran)).toMatchObject({ code: "usage", exitCode: EXIT.usage });
     expect((await runCaptured(["tokn", "--", "--json"])).stderr).toMatch(/^✗/);
+  });
+});
+
+describe("colours", () => {
+  it("are on terminals only, unless they are forced or refused", async () => {
+    const painted = expect.stringContaining("\u001b[");
+    expect(await runCaptured(["tokn"], { isTerminal: true })).toMatchObject({ stderr: painted });
+    expect((await runCaptured(["--help"], { isTerminal: true })).stdout).toEqual(painted);
+    expect((await runCaptured(["tokn"], { env: { FORCE_COLOR: "1" } })).stderr).toEqual(painted);
+    for (const argv of [["tokn"], ["--help"]]) {
+      expect(Object.values(await runCaptured(argv)).join("")).not.toContain("\u001b[");
+      const refused = await runCaptured([...argv, "--no-color"], { isTerminal: true });
+      expect(Object.values(refused).join("")).not.toContain("\u001b[");
+      const without = await runCaptured(argv, { isTerminal: true, env: { NO_COLOR: "1" } });
+      expect(Object.values(without).join("")).not.toContain("\u001b[");
+    }
+  });
+});
+
+describe("the version", () => {
+  it("is that of the package, and of sources their commit besides", async () => {
+    const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "../package.json"), "utf8")) as {
+      version: string;
+    };
+    const ran = await runCaptured(["-V"]);
+    expect(ran).toMatchObject({ exitCode: EXIT.ok, stderr: "" });
+    expect(ran.stdout).toMatch(new RegExp(`^${version.replaceAll(".", "[.]")}(\\+[0-9a-f]{7,})?\n$`));
+    expect((await runCaptured(["--version"])).stdout).toBe(ran.stdout);
   });
 });
 

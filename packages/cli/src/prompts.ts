@@ -4,6 +4,10 @@ import { confirm, isCancel, select, text } from "@clack/prompts";
 
 import { cancelled, usageError } from "./failure.ts";
 import { isInteractive, type Io } from "./io.ts";
+import { escapeUnsafe } from "./terminal-text.ts";
+
+/** The flag of every command that asks before something is lost. */
+export const YES = ["--yes", "skip the confirmation prompt"] as const;
 
 export interface Choice<Value> {
   readonly value: Value;
@@ -19,7 +23,7 @@ export class Prompts {
   }
 
   async confirm(message: string, initialValue: boolean): Promise<boolean> {
-    return answered(await confirm({ ...this.#streams, message, initialValue }));
+    return answered(await confirm({ ...this.#streams, message: escapeUnsafe(message), initialValue }));
   }
 
   /** @param check says what is wrong with an answer; `undefined`: nothing. */
@@ -33,7 +37,9 @@ export class Prompts {
     options: readonly Choice<Value>[],
     initialValue: Value,
   ): Promise<Value> {
-    const found = await select<string>({ ...this.#streams, message, options: [...options], initialValue });
+    // Labels are names of accounts and the like: somebody else's text.
+    const shown = options.map((option) => ({ ...option, label: escapeUnsafe(option.label) }));
+    const found = await select<string>({ ...this.#streams, message, options: shown, initialValue });
     return answered(found) as Value;
   }
 }
@@ -44,7 +50,8 @@ export class Prompts {
  */
 export async function confirmLoss(io: Io, question: string, isAgreed: boolean): Promise<void> {
   if (isAgreed) return;
-  if (!isInteractive(io)) throw usageError(`${question} There is no terminal to ask on.`, "add --yes if you mean it");
+  if (!isInteractive(io))
+    throw usageError(`${question} There is no terminal to ask on.`, "add --yes to skip the confirmation");
   if (!(await new Prompts(io).confirm(question, false))) throw cancelled("Nothing was changed.");
 }
 

@@ -4,13 +4,16 @@ import { PROBLEMS, type ProblemCode } from "@durable-streams-cloudflare/protocol
 
 import { ENVIRONMENT, SINGLE_PROJECT, type Connection } from "./connection.ts";
 import { CliError, EXIT, reasonOf, type ExitCode } from "./failure.ts";
+import { PROGRAM } from "./help.ts";
+import { shellWord } from "./shell-word.ts";
 import { signToken, type Scope } from "./token.ts";
+import { isFromSource } from "./version.ts";
 
 /** How long a token lasts that is made for one request. */
 const OWN_TOKEN_SECONDS = 300;
 const ANSWER_MS = 30_000;
 /** Entries of a page; the server gives no more at once. */
-const PAGE = "1000";
+const PAGE = 1_000;
 const PAGES_MAX = 1_000;
 
 export interface Call {
@@ -19,6 +22,8 @@ export interface Call {
   readonly query?: Readonly<Record<string, string | undefined>>;
   /** How long the server may take to begin its answer. */
   readonly limitMs?: number;
+  /** Where the path does not say it. */
+  readonly subject?: Subject;
 }
 
 export class Server {
@@ -56,19 +61,23 @@ export class Server {
   }
 
   /** What opens `/v1/projects`: the server's secret, or else a token of the project. */
-  adminAuthorization(): { Authorization?: string } {
+  projectAuthorization(scope: Scope = "manage"): { Authorization?: string } {
     const { adminSecret } = this.connection;
-    return adminSecret === undefined ? this.authorization("manage") : { Authorization: `Bearer ${adminSecret}` };
+    return adminSecret === undefined ? this.authorization(scope) : { Authorization: `Bearer ${adminSecret}` };
   }
 
   /** @throws CliError unless the answer is 2xx. */
-  async send(method: string, path: string, { headers = {}, body, query = {}, limitMs }: Call = {}): Promise<Response> {
+  async send(
+    method: string,
+    path: string,
+    { headers = {}, body, query = {}, limitMs, subject }: Call = {},
+  ): Promise<Response> {
     const url = new URL(this.connection.url + path);
     for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, value);
     const response = await this.#fetch(url, { method, headers, body: body ?? null }, limitMs);
     if (response.ok) return response;
     const problem = method === "HEAD" ? problemOfHead(response.status) : parseProblem(await response.text());
-    throw refusal(response.status, problem);
+    throw refusal(response.status, problem, subject ?? subjectOf(path, this.connection.project));
   }
 
   /** The JSON object of the answer; empty when there is no body. @throws CliError */
@@ -80,15 +89,20 @@ export class Server {
     return (text === "" ? {} : JSON.parse(text)) as Json;
   }
 
-  /** All pages of a list, up to a million entries. @throws CliError */
-  async sendPages<Page extends { readonly cursor: string | null }>(path: string, call: Call): Promise<Page[]> {
+  /** The pages of a list, until they have so many entries; at most a million. @throws CliError */
+  async sendPages<Page extends { readonly cursor: string | null }>(
+    path: string,
+    call: Call,
+    { limit, count }: { readonly limit: number; readonly count: (page: Page) => number },
+  ): Promise<Page[]> {
     const pages: Page[] = [];
     let cursor: string | undefined;
-    while (pages.length < PAGES_MAX) {
-      const query = { ...call.query, limit: PAGE, cursor };
+    for (let entries = 0; pages.length < PAGES_MAX;) {
+      const query = { ...call.query, limit: String(Math.min(PAGE, limit - entries)), cursor };
       const page = await this.sendJson<Page>("GET", path, { ...call, query });
       pages.push(page);
-      if (page.cursor === null) break;
+      entries += count(page);
+      if (page.cursor === null || entries >= limit) break;
       cursor = page.cursor;
     }
     return pages;
@@ -113,13 +127,26 @@ export function unreachable(origin: string, error: unknown): CliError {
   return new CliError(`The server at ${origin} cannot be reached.`, {
     code: "unreachable",
     why: reasonOf(error),
-    fix: `start it (npm start), or name another: --url URL or ${ENVIRONMENT.url}`,
+    fix: `start it (${isFromSource() ? "npm start" : `${PROGRAM} serve`}), or name another: --url URL or ${ENVIRONMENT.url}`,
     exitCode: EXIT.unavailable,
     cause: error,
   });
 }
 
-interface ProblemBody {
+/** What a request was about, by the name that commands use for it. */
+export interface Subject {
+  readonly stream?: string;
+  readonly project?: string;
+}
+
+function subjectOf(path: string, project: string | undefined): Subject {
+  const below = project === undefined ? "/v1/stream/" : `/v1/stream/${project}/`;
+  if (path.startsWith(below)) return { stream: path.slice(below.length).split("/").map(decodeURIComponent).join("/") };
+  const [, named] = /^\/v1\/projects\/([^/]+)/.exec(path) ?? [];
+  return named === undefined ? {} : { project: decodeURIComponent(named) };
+}
+
+export interface ProblemBody {
   readonly code?: string;
   readonly title?: string;
   readonly detail?: string;
@@ -127,11 +154,11 @@ interface ProblemBody {
 }
 
 /** What a status and a problem's JSON [RFC 9457] mean to whoever ran the command. */
-export function refusal(status: number, problem: ProblemBody): CliError {
+export function refusal(status: number, problem: ProblemBody, subject: Subject = {}): CliError {
   return new CliError(problem.title ?? `The server answered ${status}.`, {
     code: problem.code ?? `status-${status}`,
     ...(problem.detail === undefined ? {} : { why: problem.detail }),
-    fix: fixOf(status, problem),
+    fix: fixOf(status, problem, subject),
     exitCode: exitCodeOf(status),
   });
 }
@@ -158,11 +185,16 @@ export function parseProblem(text: string): ProblemBody {
   }
 }
 
-function fixOf(status: number, { hint, code }: ProblemBody): string {
+function fixOf(status: number, { hint, code }: ProblemBody, { stream, project }: Subject): string {
   if (status === 401 || status === 403) {
     return `set ${ENVIRONMENT.secret} (the project's secret) or ${ENVIRONMENT.token}, and --project; for projects ${ENVIRONMENT.adminSecret}`;
   }
-  if (code === "stream-not-found") return "create it: durable-streams stream create STREAM";
+  if (code === "stream-not-found" && stream !== undefined) {
+    return `create it: ${PROGRAM} stream create ${shellWord(stream)}`;
+  }
+  if (code === "project-exists" && project !== undefined) {
+    return `change its settings: ${PROGRAM} project set ${shellWord(project)} SETTING=VALUE; or add a secret: ${PROGRAM} project rotate ${shellWord(project)}`;
+  }
   if (hint !== undefined) return hint;
   if (status === 404 || status === 405) return "check --url and --project: durable-streams doctor";
   if (status >= 500 || status === 429) return "try again later; durable-streams doctor tells what the server says";

@@ -18,7 +18,7 @@ export interface Progress {
  */
 export class StreamPrinter {
   readonly #output: Output;
-  readonly #isJson: boolean;
+  readonly isJson: boolean;
   readonly #isText: boolean;
   readonly #limit: number;
   readonly #messages = new JsonMessages();
@@ -28,7 +28,7 @@ export class StreamPrinter {
   /** @param limit so many messages are printed, no more. */
   constructor(output: Output, contentType: string, limit = Number.POSITIVE_INFINITY) {
     this.#output = output;
-    this.#isJson = framingOf(contentType) === "json";
+    this.isJson = framingOf(contentType) === "json";
     this.#isText = isTextual(contentType);
     this.#limit = limit;
   }
@@ -38,8 +38,13 @@ export class StreamPrinter {
     return this.#printed >= this.#limit;
   }
 
+  /** How many messages, or pieces. */
+  get printed(): number {
+    return this.#printed;
+  }
+
   async print(bytes: Uint8Array): Promise<void> {
-    if (this.#isJson) await this.#printMessages(this.#decoder.decode(bytes, { stream: true }));
+    if (this.isJson) await this.#printMessages(this.#decoder.decode(bytes, { stream: true }));
     else if (bytes.length > 0) await this.#printPiece(bytes);
   }
 
@@ -47,11 +52,19 @@ export class StreamPrinter {
     if (this.#output.json) await this.#output.write(`${JSON.stringify({ offset, upToDate, closed })}\n`);
   }
 
+  /** Messages, or lines of a text, that were read before: they do not count. */
+  async printRecords(records: readonly string[]): Promise<void> {
+    const text = (record: string): string => {
+      if (!this.#output.json) return this.isJson ? `${record}\n` : record;
+      return `{"data":${this.isJson ? record : JSON.stringify(record)}}\n`;
+    };
+    await this.#output.write(records.map(text).join(""));
+  }
+
   async #printMessages(text: string): Promise<void> {
     const messages = this.#messages.push(text).slice(0, this.#limit - this.#printed);
     this.#printed += messages.length;
-    const lines = messages.map((message) => (this.#output.json ? `{"data":${message}}\n` : `${message}\n`));
-    await this.#output.write(lines.join(""));
+    await this.printRecords(messages);
   }
 
   async #printPiece(bytes: Uint8Array): Promise<void> {

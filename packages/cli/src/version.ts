@@ -1,6 +1,24 @@
-import { readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const PACKAGE = new URL("../package.json", import.meta.url);
+const REPOSITORY = fileURLToPath(new URL("../../..", import.meta.url));
 
 /** The one version of all packages that are published. */
 export function version(): string {
-  return (JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string }).version;
+  return (JSON.parse(readFileSync(PACKAGE, "utf8")) as { version: string }).version;
+}
+
+/** Whether this runs from a clone of the repository, rather than from a package. */
+export function isFromSource(): boolean {
+  return import.meta.url.endsWith(".ts");
+}
+
+/** What `--version` prints: sources have the version of the last release, so they name their commit besides. */
+export function describeVersion(): string {
+  if (!isFromSource() || !existsSync(`${REPOSITORY}/.git`)) return version();
+  const args = ["-C", REPOSITORY, "rev-parse", "--short", "HEAD"];
+  const { status, stdout } = spawnSync("git", args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+  return status === 0 ? `${version()}+${stdout.trim()}` : version();
 }

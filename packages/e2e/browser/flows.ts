@@ -28,6 +28,26 @@ export async function produce(url: string, count: number): Promise<unknown> {
   return { errors, items: await response.json(), streamClosed: response.streamClosed };
 }
 
+/** The browser's own reader, until the server says that there will never be more; it comes back by itself. */
+export function followByEventSource(url: string): Promise<unknown> {
+  const items: unknown[] = [];
+  let sessions = 0;
+  const write = (): Promise<unknown> =>
+    fetch(url, { method: "POST", headers: { "Content-Type": JSON_TYPE }, body: String(sessions) });
+  return new Promise((resolve) => {
+    const source = new EventSource(`${url}?offset=-1&live=sse`);
+    source.addEventListener("data", ({ data }) => items.push(...(JSON.parse(data as string) as unknown[])));
+    source.addEventListener("open", () => {
+      sessions += 1;
+      if (sessions < 3) void write();
+      else void fetch(url, { method: "POST", headers: { "Stream-Closed": "true" } });
+    });
+    source.addEventListener("error", () => {
+      if (source.readyState === EventSource.CLOSED) resolve({ items, sessions });
+    });
+  });
+}
+
 /** How a producer ends whose stream was closed behind its back: one error, or requests without end. */
 export async function produceAfterClose(url: string): Promise<unknown> {
   const handle = await DurableStream.create({ url, contentType: JSON_TYPE });

@@ -5,6 +5,7 @@ const LIMIT_MS = 30_000;
 export interface Event {
   readonly type: string;
   readonly data: string;
+  readonly id?: string;
 }
 
 export interface ControlFacts {
@@ -87,5 +88,6 @@ function parseBlock(block: string): Event | undefined {
   });
   const data = fields.filter(([name]) => name === "data").map(([, value]) => value);
   const type = fields.findLast(([name]) => name === "event")?.[1] ?? "message";
-  return data.length === 0 ? undefined : { type, data: data.join("\n") };
+  const id = fields.findLast(([name]) => name === "id")?.[1];
+  return data.length === 0 ? undefined : { type, data: data.join("\n"), ...(id === undefined ? {} : { id }) };
 }

@@ -127,3 +127,17 @@ describe.skipIf(!isInstalled)("in Chromium, from another origin", () => {
     rmSync(dataDir, { recursive: true });
   });
 });
+
+describe.skipIf(!isInstalled)("EventSource in Chromium, from another origin", () => {
+  const server = useServer({ SSE_SESSION_SECONDS: 2 });
+
+  it("gets each message once over several sessions, and stops at the end", async () => {
+    const url = await server.newStream('["before"]', JSON_TYPE);
+    const page = await openPage();
+    try {
+      expect(await page.run("followByEventSource", url)).toEqual({ items: ["before", 1, 2], sessions: 3 });
+    } finally {
+      await page.close();
+    }
+  });
+});

@@ -1,8 +1,10 @@
 /** The command line tool against a running server, one with projects and tokens, one that is open. */
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 import { runCaptured, errorOf, type Ran, type RunOptions } from "@durable-streams-cloudflare/cli/testing/captured-io";
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 
 import { startCli } from "../src/cli-process.ts";
 import { ADMIN_SECRET, PROJECT_VARS } from "../src/test-project.ts";
@@ -135,10 +137,14 @@ describe("on an open server", () => {
   });
 });
 
+const workDir = mkdtempSync(join(tmpdir(), "cli-"));
+afterAll(() => rmSync(workDir, { recursive: true, force: true }));
+
 /** What docs/cli.md says of the answer of a command. */
 function answerOf(command: string): string {
   const row = DOCS.split("\n").find((line) => line.startsWith(`| \`${command}\``)) ?? "";
-  return row.includes("what `stream head` has") ? row + answerOf("stream head") : row;
+  const [, other] = /(?:what|the same as) `([a-z ]+)`/.exec(row) ?? [];
+  return other === undefined || other === command ? row : row + answerOf(other);
 }
 
 describe("on a server with projects", () => {
@@ -184,7 +190,7 @@ describe("on a server with projects", () => {
     const { secret } = json<{ secret: { secret: string } }>(await cli(["create-project", "tokens"], admin));
     const env = { DURABLE_STREAMS_PROJECT: "tokens", DURABLE_STREAMS_SECRET: secret.secret };
     for (const name of ["mine/1", "other"]) await cli(["stream", "create", name], env);
-    const argv = ["token", "--scope", "write", "read", "--stream", "mine/*", "--expires", "5m"];
+    const argv = ["token", "--scope", "write", "read", "--stream-prefix", "mine/", "--expires", "5m"];
     const { token } = json<{ token: string }>(await cli(argv, env));
     const bearer = { DURABLE_STREAMS_PROJECT: "tokens", DURABLE_STREAMS_TOKEN: token };
     expect((await cli(["stream", "append", "mine/1", "--data", "1"], bearer)).exitCode).toBe(0);
@@ -201,7 +207,12 @@ describe("on a server with projects", () => {
   it("each command answers with --json what docs/cli.md lists", async () => {
     const name = "contract";
     const { secret } = json<{ secret: { kid: string; secret: string } }>(await cli(["create-project", name], admin));
-    const env = { ...admin, DURABLE_STREAMS_PROJECT: name, DURABLE_STREAMS_SECRET: secret.secret };
+    const env = {
+      ...admin,
+      DURABLE_STREAMS_PROJECT: name,
+      DURABLE_STREAMS_SECRET: secret.secret,
+      XDG_CONFIG_HOME: workDir,
+    };
     const commands = [
       ["project keys", name],
       ["project rotate", name],
@@ -212,10 +223,34 @@ describe("on a server with projects", () => {
       ["stream close", "b"],
       ["stream delete", "b", "--yes"],
       ["stream list"],
+      ["stream export", "a", "--output", join(workDir, "a.ndjson")],
+      ["stream import", "c", "--file", join(workDir, "a.ndjson")],
       ["subscribe", "session", "a"],
+      ["session show", "session"],
+      ["session touch", "session"],
       ["unsubscribe", "session", "a"],
+      ["session end", "session", "--yes"],
+      ["subscription create", "s", "--wake-stream", "a", "--stream", "c"],
+      ["subscription get", "s"],
+      ["subscription list"],
+      ["subscription deliveries", "s"],
+      ["subscription delete", "s", "--yes"],
       ["token"],
+      ["read-url create", "a"],
+      ["read-url revoke", "--yes"],
+      ["reader-key create", "a", "--yes"],
+      ["reader-key revoke", "a", "--yes"],
+      ["stats"],
+      ["open"],
+      ["config show"],
+      ["profile add", "here", server.url],
+      ["profile use", "here"],
+      ["profile list"],
+      ["profile remove", "here"],
+      ["completion", "bash"],
       ["project list"],
+      ["project show", name],
+      ["project set", name, "limits.streams=9"],
       ["project revoke", name, secret.kid, "--yes"],
       ["project remove", name, "--yes"],
     ] as const;

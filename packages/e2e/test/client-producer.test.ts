@@ -130,7 +130,7 @@ describe("a producer that is refused ends after one request for each batch", () 
     expect(await readAll(handle)).toEqual([1]);
   });
 
-  it("when its Stream-Seq does not grow", async () => {
+  it("when its Stream-Seq is not strictly increasing", async () => {
     const handle = await create();
     const counting = countingFetch();
     const ordered = new DurableStream({

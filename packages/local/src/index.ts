@@ -4,6 +4,7 @@ import { launch } from "./launch.ts";
 import { loadPrebuilt } from "./prebuilt.ts";
 import { startServer as startWith, type LocalServer, type ServerOptions } from "./server.ts";
 
+export { claimDataDir } from "./claim.ts";
 export { Failure } from "./failure.ts";
 export type { LocalServer, ServerOptions } from "./server.ts";
 

@@ -27,6 +27,12 @@ export function framingOf(contentType: string): Framing {
   return mediaType(contentType) === "application/json" ? "json" : "bytes";
 }
 
+/** Text is UTF-8 unless its type says otherwise; ASCII is a part of it. */
+export function isUtf8(contentType: string): boolean {
+  const charset = /;\s*charset\s*=\s*"?([^";\s]+)/i.exec(contentType)?.[1];
+  return charset === undefined || /^(?:utf-?8|us-ascii)$/i.test(charset);
+}
+
 /** Whether SSE carries the data as UTF-8 text; everything else goes as base64 [PROTOCOL §5.8]. */
 export function isTextual(contentType: string): boolean {
   const type = mediaType(contentType);

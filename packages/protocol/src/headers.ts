@@ -20,6 +20,7 @@ export const HEADER = {
   retentionSeconds: "Stream-Retention-Seconds",
   retentionBytes: "Stream-Retention-Bytes",
   earliestOffset: "Stream-Earliest-Offset",
+  recordAuthor: "Stream-Record-Author",
 } as const;
 
 /** A header value, `null` when absent: the shape of `Headers.get`, without needing the type. */

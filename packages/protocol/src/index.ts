@@ -15,6 +15,7 @@ export * from "./problem.ts";
 export * from "./retention.ts";
 export * from "./producer.ts";
 export * from "./sse.ts";
+export * from "./sse-lines.ts";
 export * from "./stream-seq.ts";
 export * from "./subscription-config.ts";
 export * from "./webhook-signature.ts";

@@ -7,11 +7,30 @@ const COMMA = 0x2c;
 const isOpening = (byte: number): boolean => byte === 0x5b || byte === 0x7b;
 const isClosing = (byte: number): boolean => byte === 0x5d || byte === 0x7d;
 
-/** Counts messages across pieces of the log, which may end anywhere. */
-export class MessageCounter {
+/** Knows at each byte of the log, whose pieces may end anywhere, whether a message ends with it. */
+export class MessageScanner {
   #depth = 0;
   #inString = false;
   #escaped = false;
+
+  /** Whether this byte ends a message: a comma outside of everything. */
+  step(byte: number): boolean {
+    if (this.#inString) {
+      if (this.#escaped) this.#escaped = false;
+      else if (byte === BACKSLASH) this.#escaped = true;
+      else if (byte === QUOTE) this.#inString = false;
+      return false;
+    }
+    if (byte === QUOTE) this.#inString = true;
+    else if (isOpening(byte)) this.#depth += 1;
+    else if (isClosing(byte)) this.#depth -= 1;
+    return byte === COMMA && this.#depth === 0;
+  }
+}
+
+/** Counts messages across pieces of the log. */
+export class MessageCounter {
+  readonly #scanner = new MessageScanner();
   #left: number;
 
   /** @param count how many messages to look for; at least 1. */
@@ -27,24 +46,10 @@ export class MessageCounter {
   /** Bytes of this piece up to the end of the last message looked for; `undefined` if that is not in it. */
   take(piece: Uint8Array): number | undefined {
     for (let index = 0; index < piece.length; index += 1) {
-      if (!this.#step(piece[index] ?? 0)) continue;
+      if (!this.#scanner.step(piece[index] ?? 0)) continue;
       this.#left -= 1;
       if (this.#left === 0) return index + 1;
     }
     return undefined;
-  }
-
-  /** Whether this byte ends a message: a comma outside of everything. */
-  #step(byte: number): boolean {
-    if (this.#inString) {
-      if (this.#escaped) this.#escaped = false;
-      else if (byte === BACKSLASH) this.#escaped = true;
-      else if (byte === QUOTE) this.#inString = false;
-      return false;
-    }
-    if (byte === QUOTE) this.#inString = true;
-    else if (isOpening(byte)) this.#depth += 1;
-    else if (isClosing(byte)) this.#depth -= 1;
-    return byte === COMMA && this.#depth === 0;
   }
 }

@@ -32,7 +32,9 @@ describe("the problem table", () => {
   });
 
   it("lets a request be repeated only where the server was at fault, or asks for patience", () => {
-    const repeatable = kinds.filter(([, { retry, effects }]) => retry !== "never" || effects !== "none");
+    const isFinal = ({ retry, effects }: (typeof kinds)[number][1]): boolean =>
+      (retry === "never" || retry === "with-new-token") && effects === "none";
+    const repeatable = kinds.filter(([, kind]) => !isFinal(kind));
     const faults = [
       "internal",
       "origin-unreachable",
@@ -48,6 +50,10 @@ describe("the problem table", () => {
     for (const [code, { status, retry }] of repeatable)
       expect({ server: status >= 500, retry }).toEqual({ server: faults.includes(code), retry: "after" });
   });
+});
+
+it("only a token that has expired asks for another one", () => {
+  expect(kinds.filter(([, { retry }]) => retry === "with-new-token").map(([code]) => code)).toEqual(["token-expired"]);
 });
 
 describe("a refusal carries the headers that clients decide by", () => {

@@ -8,20 +8,22 @@ import { offsetAt, type Lineage } from "./lineage.ts";
 
 /**
  * - retry `never`: the same request will fail again; `after`: it may succeed later (see `Retry-After`);
- *   `same`: send it again at once, with the same producer headers if it had any.
+ *   `same`: send it again at once, with the same producer headers if it had any; `with-new-token`: with a token that is
+ *   newer it may succeed at once.
  * - effects `none`: nothing was stored; `unknown`: it may have been stored, so only a request with producer headers
  *   is safe to repeat.
  */
 interface ProblemKind {
   readonly status: number;
   readonly title: string;
-  readonly retry: "never" | "same" | "after";
+  readonly retry: "never" | "same" | "after" | "with-new-token";
   readonly effects: "none" | "unknown";
 }
 
 /** Alphabetical. `docs/problems.md` is generated from this table. */
 export const PROBLEMS = {
   "ack-invalid": kind(409, "The offset cannot be acknowledged"),
+  "author-invalid": kind(400, "The author header is malformed"),
   "body-empty": kind(400, "The body is empty"),
   "body-incomplete": kind(400, "The body is incomplete"),
   "body-timeout": kind(408, "The body took too long to arrive", "after"),
@@ -39,7 +41,7 @@ export const PROBLEMS = {
   "fork-sub-offset-invalid": kind(400, "The sub-offset is beyond the source's data"),
   "fork-too-deep": kind(400, "The chain of forks is too long"),
   "host-refused": kind(421, "The server does not answer for this host"),
-  internal: kind(500, "The server made a mistake", "after", "unknown"),
+  internal: kind(500, "Internal server error", "after", "unknown"),
   "json-empty-array": kind(400, "The array has no messages"),
   "json-invalid": kind(400, "The body is not valid JSON"),
   "lifetime-invalid": kind(400, "The lifetime is malformed"),
@@ -62,11 +64,11 @@ export const PROBLEMS = {
   "producer-headers-incomplete": kind(400, "The producer headers are incomplete"),
   "producer-headers-invalid": kind(400, "A producer header is malformed"),
   "project-exists": kind(409, "The project exists"),
-  "project-full": kind(403, "The project has as many streams as it may have"),
+  "project-full": kind(403, "Stream quota exceeded"),
   "project-not-found": kind(404, "The project does not exist"),
-  "project-readers-full": kind(503, "The project has as many live readers as it may", "after"),
+  "project-readers-full": kind(503, "Live reader quota exceeded", "after"),
   "project-removing": kind(409, "The project is being removed", "after"),
-  "project-storage-full": kind(507, "The project stores as many bytes as it may", "after"),
+  "project-storage-full": kind(507, "Storage quota exceeded", "after"),
   "proxy-required": kind(401, "Requests must come through the proxy"),
   "public-url-required": kind(400, "The server has no public URL for callbacks"),
   "rate-limited": kind(429, "A limit of the project is reached", "after"),
@@ -74,11 +76,11 @@ export const PROBLEMS = {
   "retention-invalid": kind(400, "A retention header is malformed"),
   "retention-unavailable": kind(501, "This server keeps everything"),
   "route-not-found": kind(404, "There is nothing at this path"),
-  "secret-last": kind(409, "The last secret of a project stays"),
+  "secret-last": kind(409, "The last secret of a project cannot be removed"),
   "secret-not-found": kind(404, "The project has no such secret"),
   "segment-unavailable": kind(503, "A part of the stream cannot be read now", "after"),
   "session-as-source": kind(409, "A session cannot be a source"),
-  "session-expected": kind(409, "The stream is no session"),
+  "session-expected": kind(409, "The stream is not a session"),
   "session-read-only": kind(409, "A session is written by its sources alone"),
   "settings-invalid": kind(400, "A setting is malformed"),
   "storage-full": kind(507, "The storage is full", "after"),
@@ -88,7 +90,7 @@ export const PROBLEMS = {
   "stream-exists": kind(409, "The stream exists with another configuration"),
   "stream-not-found": kind(404, "The stream does not exist"),
   "stream-seq-invalid": kind(400, "Stream-Seq is malformed"),
-  "stream-seq-regression": kind(409, "Stream-Seq does not grow"),
+  "stream-seq-regression": kind(409, "The Stream-Seq sequence is not strictly increasing"),
   "subscription-claimed": kind(409, "Another worker has the subscription", "after"),
   "subscription-exists": kind(409, "The subscription exists with another configuration"),
   "subscription-fenced": kind(409, "The wake is over"),
@@ -96,7 +98,7 @@ export const PROBLEMS = {
   "subscription-invalid": kind(400, "The subscription is malformed"),
   "subscription-not-found": kind(404, "The subscription does not exist"),
   "subscriptions-full": kind(409, "There are too many subscriptions or streams of one"),
-  "token-expired": kind(401, "The token has expired"),
+  "token-expired": kind(401, "The token has expired", "with-new-token"),
   unauthenticated: kind(401, "A valid token is required"),
   unavailable: kind(503, "The stream could not be reached", "after", "unknown"),
   "webhook-url-rejected": kind(400, "Webhooks are not sent to this URL"),
@@ -194,6 +196,25 @@ export function refuseWithoutSegments(): Refusal {
 
 export function refuseNotFound(): Refusal {
   return refuse("stream-not-found", "There is no stream at this URL.", { hint: "Create it with PUT." });
+}
+
+/** Prefix of every problem's type; `docs/problems.md` explains each. */
+const TYPE_PREFIX = "urn:durable-streams-cloudflare:problem:";
+
+/** What a problem's JSON says, in a response's body and in an SSE event. */
+export function problemBody({ code, detail, hint, earliestOffset }: Problem): Record<string, unknown> {
+  const { status, title, retry, effects } = PROBLEMS[code];
+  return {
+    type: TYPE_PREFIX + code,
+    title,
+    status,
+    detail,
+    code,
+    retry,
+    effects,
+    ...(hint === undefined ? {} : { hint }),
+    ...(earliestOffset === undefined ? {} : { earliestOffset }),
+  };
 }
 
 function kind(

@@ -1,27 +1,29 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import { controlEvent, DataEvent, dataEvent, HEARTBEAT, type Control } from "./sse.ts";
+import { controlEvent, DataEvent, dataEvent, HEARTBEAT, problemEvent, type Control } from "./sse.ts";
 
 interface Event {
   readonly type: string;
   readonly data: string;
+  readonly id: string;
 }
 
 /** The parser of the HTML standard, §9.2.6 "Interpreting an event stream". */
 function parseEventStream(stream: string): Event[] {
   const events: Event[] = [];
-  let [type, data] = ["", ""];
+  let [type, data, id] = ["", "", ""];
   const lines = stream.replace(/^\ufeff/, "").split(/\r\n|\n|\r/);
   for (const line of lines.slice(0, -1)) {
     if (line === "") {
-      if (data !== "") events.push({ type: type || "message", data: data.slice(0, -1) });
+      if (data !== "") events.push({ type: type || "message", data: data.slice(0, -1), id });
       [type, data] = ["", ""];
       continue;
     }
     const [, field = "", value = ""] = /^([^:]*)(?:: ?)?(.*)$/su.exec(line) ?? [];
     if (field === "event") type = value;
     if (field === "data") data += `${value}\n`;
+    if (field === "id" && !value.includes("\0")) id = value;
   }
   return events;
 }
@@ -45,11 +47,12 @@ describe("a data event", () => {
   it("brings any payload to a conformant parser, and nothing else", () => {
     fc.assert(
       fc.property(payload, (text) => {
-        const stream = dataEvent(text) + controlEvent(CONTROL) + HEARTBEAT + dataEvent(text);
+        const id = CONTROL.streamNextOffset;
+        const stream = dataEvent(text, id) + controlEvent(CONTROL) + HEARTBEAT + dataEvent(text, "later");
         expect(parseEventStream(stream)).toEqual([
-          { type: "data", data: carried(text) },
-          { type: "control", data: JSON.stringify(CONTROL) },
-          { type: "data", data: carried(text) },
+          { type: "data", data: carried(text), id },
+          { type: "control", data: JSON.stringify(CONTROL), id },
+          { type: "data", data: carried(text), id: "later" },
         ]);
       }),
     );
@@ -59,8 +62,8 @@ describe("a data event", () => {
     fc.assert(
       fc.property(fc.array(payload), (parts) => {
         const event = new DataEvent();
-        const sent = parts.map((part) => event.add(part)).join("") + event.end();
-        expect(sent).toBe(dataEvent(parts.join("")));
+        const sent = parts.map((part) => event.add(part)).join("") + event.end("o");
+        expect(sent).toBe(dataEvent(parts.join(""), "o"));
       }),
       { numRuns: 1_000 },
     );
@@ -80,19 +83,46 @@ describe("a data event", () => {
     ["a forged control event", "x\n\nevent: control\ndata:{}\n\n", "x\n\nevent: control\ndata:{}\n\n"],
     ["a forged id", "id: 1\nretry: 1", "id: 1\nretry: 1"],
   ])("carries %s", (_what, text, expected) => {
-    expect(parseEventStream(dataEvent(text))).toEqual([{ type: "data", data: expected }]);
+    expect(parseEventStream(dataEvent(text, "o"))).toEqual([{ type: "data", data: expected, id: "o" }]);
+  });
+
+  it("that follows a CR does not begin with the LF that belongs to it", () => {
+    const event = new DataEvent(true);
+    expect(parseEventStream(event.add("\nb") + event.end("o"))[0]?.data).toBe("b");
+  });
+
+  it("says where it ends only after all of its data", () => {
+    expect(dataEvent("a\nb", "o")).toBe("event: data\ndata:a\ndata:b\nid: o\n\n");
   });
 });
 
 describe("a control event", () => {
   it("is JSON right after data:, without a space", () => {
     expect(controlEvent(CONTROL)).toMatch(/^event: control\ndata:\{/);
-    expect(parseEventStream(controlEvent(CONTROL))).toEqual([{ type: "control", data: JSON.stringify(CONTROL) }]);
+    const id = CONTROL.streamNextOffset;
+    expect(parseEventStream(controlEvent(CONTROL))).toEqual([{ type: "control", data: JSON.stringify(CONTROL), id }]);
   });
 
   it("leaves out what is not so", () => {
     const [event] = parseEventStream(controlEvent({ streamNextOffset: "o" }));
     expect(JSON.parse(event?.data ?? "")).toEqual({ streamNextOffset: "o" });
+  });
+});
+
+it("a problem says what the body of a refused request says, and leaves the reader's place alone", () => {
+  const [event] = parseEventStream(
+    problemEvent({ code: "token-expired", detail: "d", hint: "h", headers: { A: "b" } }),
+  );
+  expect(event).toMatchObject({ type: "problem", id: "" });
+  expect(JSON.parse(event?.data ?? "")).toEqual({
+    type: "urn:durable-streams-cloudflare:problem:token-expired",
+    title: "The token has expired",
+    status: 401,
+    detail: "d",
+    code: "token-expired",
+    retry: "with-new-token",
+    effects: "none",
+    hint: "h",
   });
 });
 

@@ -1,5 +1,7 @@
 /** Server-sent events [PROTOCOL §5.8], as text: the caller encodes and sends. */
 
+import { problemBody, type Problem } from "./problem.ts";
+
 const LINE_BREAK = /\r\n|\r|\n/;
 
 /** What a `control` event says. Absent fields are left out of its JSON. */
@@ -8,6 +10,8 @@ export interface Control {
   readonly streamCursor?: string;
   readonly upToDate?: true;
   readonly streamClosed?: true;
+  /** An extension, for `EventSource`, which cannot see the header: text whose data events are base64. */
+  readonly streamSseDataEncoding?: "base64";
 }
 
 /**
@@ -18,7 +22,12 @@ export interface Control {
 export class DataEvent {
   #text = "event: data\ndata:";
   #isLineStart = true;
-  #endsInReturn = false;
+  #endsInReturn: boolean;
+
+  /** @param afterReturn the data before this event ended in a CR: an LF at the beginning of this one belongs to it. */
+  constructor(afterReturn = false) {
+    this.#endsInReturn = afterReturn;
+  }
 
   /** @returns what to send now. */
   add(part: string): string {
@@ -38,9 +47,13 @@ export class DataEvent {
     return lines;
   }
 
-  /** @returns the last of the event. */
-  end(): string {
-    return `${this.#text}\n\n`;
+  /**
+   * @param offset where the data ends: a reconnecting `EventSource` says it in `Last-Event-ID`. It stands at the end, so
+   * that no parser takes it for seen before it has the data.
+   * @returns the last of the event.
+   */
+  end(offset: string): string {
+    return `${this.#text}\nid: ${offset}\n\n`;
   }
 
   #inLine(text: string): string {
@@ -52,19 +65,19 @@ export class DataEvent {
 }
 
 /** A `data` event with its whole payload. */
-export function dataEvent(payload: string): string {
+export function dataEvent(payload: string, offset: string): string {
   const event = new DataEvent();
-  return event.add(payload) + event.end();
+  return event.add(payload) + event.end(offset);
 }
 
 /** A `control` event. No space after `data:`, which is how existing readers match it. */
 export function controlEvent(control: Control): string {
-  return `event: control\ndata:${JSON.stringify(control)}\n\n`;
+  return `event: control\ndata:${JSON.stringify(control)}\nid: ${control.streamNextOffset}\n\n`;
 }
 
-/** Why the response ends here. Official clients skip events that they do not know. */
-export function problemEvent(problem: { readonly code: string; readonly detail: string }): string {
-  return `event: problem\ndata:${JSON.stringify(problem)}\n\n`;
+/** Why the response ends here: what the body of a refused request would say. Official clients skip unknown events. */
+export function problemEvent(problem: Problem): string {
+  return `event: problem\ndata:${JSON.stringify(problemBody(problem))}\n\n`;
 }
 
 /** A comment that keeps intermediaries from closing an idle connection; clients ignore it. */

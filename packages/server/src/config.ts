@@ -116,6 +116,13 @@ export const SETTINGS = {
     "on one machine: public: webhooks and issuers' key sets are refused when their name leads to a private address; any: they are not",
   ),
   WEBHOOK_TIMEOUT_SECONDS: integer(30, 1, 120, "how long a webhook may take to answer"),
+  WEBHOOKS_PER_MINUTE: integer(6_000, 1, 1_000_000, "webhooks that all subscriptions of a project may send together"),
+  WEBHOOKS_PER_HOST_PER_MINUTE: integer(3_000, 1, 1_000_000, "webhooks that a project may send to one host"),
+  WEBHOOK_CHALLENGE: choice(
+    "off",
+    ["off", "required"],
+    "required: webhooks are sent only to URLs that have answered a challenge; off: only where a project demands it",
+  ),
   FAN_OUT_QUEUE_ABOVE: integer(
     512,
     1,
@@ -176,6 +183,9 @@ export interface Config {
   readonly webhookLoopback: "refuse" | "allow";
   readonly outboundAddresses: "public" | "any";
   readonly webhookTimeoutSeconds: number;
+  readonly webhooksPerMinute: number;
+  readonly webhooksPerHostPerMinute: number;
+  readonly webhookChallenge: "off" | "required";
   readonly fanOutQueueAbove: number;
   readonly logLevel: "info" | "error" | "off";
   readonly sharedAppends: "on" | "off";
@@ -228,6 +238,9 @@ export function parseConfig(env: object): Config {
     webhookLoopback: oneOf(SETTINGS.WEBHOOK_LOOPBACK.choices, textOf("WEBHOOK_LOOPBACK")),
     outboundAddresses: oneOf(SETTINGS.OUTBOUND_ADDRESSES.choices, textOf("OUTBOUND_ADDRESSES")),
     webhookTimeoutSeconds: integerOf("WEBHOOK_TIMEOUT_SECONDS"),
+    webhooksPerMinute: integerOf("WEBHOOKS_PER_MINUTE"),
+    webhooksPerHostPerMinute: integerOf("WEBHOOKS_PER_HOST_PER_MINUTE"),
+    webhookChallenge: oneOf(SETTINGS.WEBHOOK_CHALLENGE.choices, textOf("WEBHOOK_CHALLENGE")),
     fanOutQueueAbove: integerOf("FAN_OUT_QUEUE_ABOVE"),
     logLevel: oneOf(SETTINGS.LOG_LEVEL.choices, textOf("LOG_LEVEL")),
     sharedAppends: oneOf(SETTINGS.SHARED_APPENDS.choices, textOf("SHARED_APPENDS")),

@@ -3,6 +3,7 @@ import { stripVTControlCharacters } from "node:util";
 
 import { CliError, reasonOf } from "../failure.ts";
 import type { Io } from "../io.ts";
+import { withResolvers } from "../with-resolvers.ts";
 
 const OUTPUT_LENGTH_MAX = 256 * 1024;
 const LINES_SHOWN = 15;
@@ -61,15 +62,4 @@ function failed({ command, args }: CommandLine, why: string, fix: string): CliEr
 function lastLines(text: string): string {
   const lines = stripVTControlCharacters(text).trim().split("\n");
   return lines.slice(-LINES_SHOWN).join("\n       ");
-}
-
-/** `Promise.withResolvers`, which Node.js 20 lacks. */
-function withResolvers<Value>() {
-  let resolve: (value: Value) => void = () => undefined;
-  let reject: (error: unknown) => void = () => undefined;
-  const promise = new Promise<Value>((settle, fail) => {
-    resolve = settle;
-    reject = fail;
-  });
-  return { promise, resolve, reject };
 }

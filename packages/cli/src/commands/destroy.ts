@@ -7,9 +7,10 @@ import { CloudflareApi } from "../cloudflare/api.ts";
 import { findCredentials } from "../cloudflare/wrangler.ts";
 import { contextOf } from "../context.ts";
 import { usageError } from "../failure.ts";
+import { examples } from "../help.ts";
 import type { Io } from "../io.ts";
 import { readProfiles, removeProfile } from "../profiles.ts";
-import { confirmLoss } from "../prompts.ts";
+import { confirmLoss, YES } from "../prompts.ts";
 import { WORKER_FOLDER } from "../setup/scaffold.ts";
 import { STATE_FILE, StateStore } from "../setup/state.ts";
 
@@ -27,25 +28,26 @@ interface Removal {
 }
 
 export function destroyCommand(program: Command, io: Io): void {
-  program
+  const command = program
     .command("destroy [folder]")
     .description(
       "remove from Cloudflare what setup made: the Worker with all its streams, the queue, the namespace, the bucket",
     )
-    .option("--keep-bucket", "leaves the R2 bucket, and what is in it")
-    .option("--yes", "does not ask")
-    .option("--dry-run", "says what would go, and ends")
-    .action(async (folder: string | undefined, options: Options, command: Command) => {
-      const { output } = contextOf(command, io);
+    .option("--keep-bucket", "keep the R2 bucket and what is in it")
+    .option(...YES)
+    .option("--dry-run", "only show what would be removed")
+    .action(async (folder: string | undefined, options: Options, called: Command) => {
+      const { output } = contextOf(called, io);
       const store = StateStore.read(resolve(io.cwd, folder ?? "."));
-      if (store === undefined) throw usageError("Setup has not been in this folder.", "name the folder that it made");
+      if (store === undefined)
+        throw usageError("This is not a folder that setup made.", "name the folder that it made");
       const removals = removalsOf(io, store, options.keepBucket === true);
       const plan = removals.map(({ what, name }) => ({ remove: what, name }));
       const lines = plan.map(({ remove, name }) => `- ${remove} ${name}`).join("\n");
       if (options.dryRun) return output.result({ plan }, lines);
       const { name } = store.state.answers;
-      if (options.yes !== true) output.note(`This is removed from Cloudflare:\n${lines}`);
-      await confirmLoss(io, `All streams of ${name} will be gone for good. Destroy it?`, options.yes === true);
+      if (options.yes !== true) output.note(`This will be removed from Cloudflare:\n${lines}`);
+      await confirmLoss(io, `All streams of ${name} will be lost for good. Destroy it?`, options.yes === true);
       const credentials = await findCredentials(io, join(store.folder, WORKER_FOLDER));
       const api = new CloudflareApi({ credentials, env: io.env, signal: io.signal });
       const removed: { remove: string; name: string; wasThere: boolean }[] = [];
@@ -59,6 +61,7 @@ export function destroyCommand(program: Command, io: Io): void {
       await output.result({ removed }, "");
       output.note(`The files in ${store.folder} are still there.`);
     });
+  examples(command, "durable-streams destroy durable-streams --dry-run", "durable-streams destroy durable-streams");
 }
 
 /** In the order in which each is no longer used by what comes before. What setup has found, and not made, stays. */

@@ -6,6 +6,7 @@ import { runOnTerminal } from "../cloudflare/run-command.ts";
 import { wranglerLine } from "../cloudflare/wrangler.ts";
 import { contextOf } from "../context.ts";
 import { CliError, usageError } from "../failure.ts";
+import { examples } from "../help.ts";
 import type { Io } from "../io.ts";
 import { WORKER_FOLDER } from "../setup/scaffold.ts";
 import { StateStore } from "../setup/state.ts";
@@ -14,17 +15,20 @@ import { checkNode } from "../setup/steps.ts";
 const PORT = 4437;
 
 export function devCommand(program: Command, io: Io): void {
-  program
+  const command = program
     .command("dev [folder]")
     .description("run the Worker of the folder that setup made on this machine, without tokens, reloading on changes")
-    .option("--port <n>", "where it listens", String(PORT))
-    .action(async (folder: string | undefined, { port }: { port: string }, command: Command) => {
-      const { output } = contextOf(command, io);
+    .option("--port <n>", "the port to listen on", String(PORT))
+    .action(async (folder: string | undefined, { port }: { port: string }, called: Command) => {
+      const { output } = contextOf(called, io);
       const store = StateStore.read(resolve(io.cwd, folder ?? "."));
       if (store === undefined) {
-        throw usageError("Setup has not been in this folder.", "durable-streams setup; or, without Cloudflare: serve");
+        throw usageError(
+          "This is not a folder that setup made.",
+          "durable-streams setup; or, without Cloudflare: serve",
+        );
       }
-      if (!/^\d{1,5}$/.test(port)) throw usageError(`--port ${port} is no port.`, `--port ${PORT}`);
+      if (!/^\d{1,5}$/.test(port)) throw usageError(`--port ${port} is not a port.`, `--port ${PORT}`);
       checkNode(process.versions.node);
       const vars = ["--var", "AUTH_MODE:none", "--var", `TENANCY:${store.state.answers.tenancy}`];
       const args = ["dev", "--ip", "127.0.0.1", "--port", port, ...vars];
@@ -35,8 +39,9 @@ export function devCommand(program: Command, io: Io): void {
       if (code !== 0) {
         throw new CliError(`wrangler dev ended with exit code ${code}.`, {
           code: "command-failed",
-          fix: "see what it says above; durable-streams doctor looks for the usual reasons",
+          fix: "read its messages above; durable-streams doctor looks for the usual reasons",
         });
       }
     });
+  examples(command, "durable-streams dev", "durable-streams dev durable-streams --port 5000");
 }

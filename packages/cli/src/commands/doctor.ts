@@ -2,29 +2,34 @@ import { resolve } from "node:path";
 
 import type { Command } from "commander";
 
+import type { Colors } from "../colors.ts";
 import { contextOf } from "../context.ts";
 import { examine, type Check, type Report, type Status } from "../doctor/check.ts";
 import { folderChecks } from "../doctor/folder-checks.ts";
 import { serverChecks } from "../doctor/server-checks.ts";
 import { CliError } from "../failure.ts";
+import { examples } from "../help.ts";
 import type { Io } from "../io.ts";
 import { Server } from "../server.ts";
 import { StateStore } from "../setup/state.ts";
 import { checkNode } from "../setup/steps.ts";
+import { escapeUnsafe } from "../terminal-text.ts";
 
 const MARKS: Readonly<Record<Status, string>> = { ok: "✓", warn: "!", fail: "✗", skip: "-" };
 
 export function doctorCommand(program: Command, io: Io): void {
-  program
+  const command = program
     .command("doctor [folder]")
-    .description("what is wrong, and how to mend it: this machine, the folder that setup made, the server")
-    .action(async (folder: string | undefined, _options: object, command: Command) => {
-      const { output, server, globals } = contextOf(command, io);
+    .description(
+      "find out what is wrong with this machine, the folder that setup made, and the server, and how to fix it",
+    )
+    .action(async (folder: string | undefined, _options: object, called: Command) => {
+      const { output, server, globals } = contextOf(called, io);
       const store = StateStore.read(resolve(io.cwd, folder ?? "."));
       if (store === undefined && folder !== undefined) {
-        throw new CliError(`Setup has not been in ${folder}.`, {
+        throw new CliError(`${folder} is not a folder that setup made.`, {
           code: "folder-unknown",
-          fix: "name the folder that it made, or none to look at the server only",
+          fix: "name that folder, or none to check the server only",
         });
       }
       const known = server();
@@ -36,7 +41,7 @@ export function doctorCommand(program: Command, io: Io): void {
         ...(store === undefined ? [] : folderChecks(io, store)),
         ...serverChecks(new Server({ ...known.connection, url }, io.signal)),
       ];
-      const tell = output.json ? () => undefined : (report: Report) => output.note(describe(report));
+      const tell = output.json ? () => undefined : (report: Report) => output.painted(describe(report, output.colors));
       const reports = await examine(checks, io.signal, tell);
       const bad = reports.filter(({ status }) => status === "fail");
       await output.result({ ok: bad.length === 0, checks: reports }, "");
@@ -48,6 +53,12 @@ export function doctorCommand(program: Command, io: Io): void {
         });
       }
     });
+  examples(
+    command,
+    "durable-streams doctor",
+    "durable-streams --profile staging doctor",
+    "durable-streams doctor --json",
+  );
 }
 
 /** Older ones use servers as well, but cannot set them up. */
@@ -62,6 +73,8 @@ function checkNodeVersion() {
   }
 }
 
-function describe({ check, status, detail, fix }: Report): string {
-  return `${MARKS[status]} ${check.padEnd(10)}  ${detail}${fix === undefined ? "" : `\n              Fix: ${fix}`}`;
+function describe({ check, status, detail, fix }: Report, { green, yellow, red, dim, cyan }: Colors): string {
+  const paint = { ok: green, warn: yellow, fail: red, skip: dim }[status];
+  const line = `${paint(MARKS[status])} ${check.padEnd(10)}  ${escapeUnsafe(detail)}`;
+  return fix === undefined ? line : `${line}\n              ${cyan("Fix:")} ${escapeUnsafe(fix)}`;
 }

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 
 import { CliError, usageError } from "../failure.ts";
+import { examples } from "../help.ts";
 
 export const SERVE = "serve";
 
@@ -9,7 +10,7 @@ const NODE_VERSION_MIN = [22, 13] as const;
 
 /** Only for the list of commands: the server has flags of its own, and its own ways with signals. See `runServer`. */
 export function serveCommand(program: Command): void {
-  program
+  const command = program
     .command(SERVE)
     .description("run the server on this machine, with its data on disk; serve --help lists its flags")
     .helpOption(false)
@@ -18,6 +19,7 @@ export function serveCommand(program: Command): void {
     .action(() => {
       throw usageError(`Flags of ${SERVE} come after it.`, `durable-streams ${SERVE} --help`);
     });
+  examples(command, "durable-streams serve", "durable-streams serve --port 5000 --data-dir /var/lib/durable-streams");
 }
 
 /**
@@ -27,20 +29,33 @@ export function serveCommand(program: Command): void {
 export async function runServer(
   argv: readonly string[],
   version = process.versions.node,
-  load = () => import("@durable-streams-cloudflare/local"),
+  load: ServerLoader = importServer,
 ): Promise<void> {
-  const [major = 0, minor = 0] = version.split(".").map(Number);
-  const [majorMin, minorMin] = NODE_VERSION_MIN;
-  if (major < majorMin || (major === majorMin && minor < minorMin)) {
-    throw usageError(
-      `The server needs Node.js ${majorMin}.${minorMin} or newer, but this is ${version}.`,
-      "install a newer Node.js: https://nodejs.org",
-    );
-  }
-  const { serve } = await load().catch((cause: unknown) => {
+  const { serve } = await loadServer(version, load);
+  await serve(argv, `durable-streams ${SERVE}`);
+}
+
+type ServerLoader = () => Promise<typeof import("@durable-streams-cloudflare/local")>;
+
+const importServer: ServerLoader = () => import("@durable-streams-cloudflare/local");
+
+/** The package that runs the server on this machine. @throws CliError where it cannot run, or is not installed. */
+export async function loadServer(version = process.versions.node, load: ServerLoader = importServer) {
+  requireServerNode(version);
+  return load().catch((cause: unknown) => {
     throw notInstalled(cause);
   });
-  await serve(argv, `durable-streams ${SERVE}`);
+}
+
+/** @throws CliError where Node.js has no SQLite. */
+export function requireServerNode(version = process.versions.node): void {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const [majorMin, minorMin] = NODE_VERSION_MIN;
+  if (major > majorMin || (major === majorMin && minor >= minorMin)) return;
+  throw usageError(
+    `The server and its data need Node.js ${majorMin}.${minorMin} or newer, but this is ${version}.`,
+    "install a newer Node.js: https://nodejs.org",
+  );
 }
 
 /** The runtime is an optional dependency: the other commands work where it does not. */

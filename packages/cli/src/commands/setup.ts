@@ -7,6 +7,7 @@ import { findCredentials } from "../cloudflare/wrangler.ts";
 import { ENVIRONMENT, parseServerUrl } from "../connection.ts";
 import { contextOf, type Context } from "../context.ts";
 import { cancelled, usageError } from "../failure.ts";
+import { examples } from "../help.ts";
 import { isInteractive, type Io } from "../io.ts";
 import { Prompts } from "../prompts.ts";
 import { ANSWER_NAMES, NAME_INITIAL, REGIONS, TENANCIES, type Answers } from "../setup/answers.ts";
@@ -30,30 +31,36 @@ interface Options extends Flags {
 const UNKNOWN_ACCOUNTS = { accounts: async () => [{ id: "", name: "" }] };
 
 export function setupCommand(program: Command, io: Io): void {
-  program
+  const command = program
     .command("setup [folder]")
-    .description("deploy a server to your Cloudflare account; run it again to go on where it stopped")
-    .option("--name <name>", `of the Worker (default: ${NAME_INITIAL})`)
+    .description("deploy a server to your Cloudflare account; if interrupted, run it again: it resumes")
+    .option("--name <name>", `the name of the Worker (default: ${NAME_INITIAL})`)
     .addOption(new Option("--tenancy <tenancy>", "path: many projects; single: one").choices(TENANCIES))
     .option("--account <id>", "the Cloudflare account (or CLOUDFLARE_ACCOUNT_ID)")
     .option("--bucket <name>", "the R2 bucket for the older part of long streams")
-    .option("--no-bucket", "keeps everything in the objects")
+    .option("--no-bucket", "keep everything in the objects")
     .option("--namespace <title>", "the KV namespace for projects")
-    .addOption(new Option("--region <region>", "of the bucket").choices(REGIONS))
+    .addOption(new Option("--region <region>", "where the bucket is").choices(REGIONS))
     .option("--queue <name>", "a queue for messages to very many sessions at once")
-    .option("--no-queue", "makes none: the objects deliver all by themselves")
-    .option("--caching", "turns Workers Caching on")
-    .option("--no-caching", "leaves it off")
+    .option("--no-queue", "create no queue: the objects deliver everything themselves")
+    .option("--caching", "turn Workers Caching on")
+    .option("--no-caching", "leave Workers Caching off")
     .option("--domain <domain>", "a domain of the account, instead of workers.dev")
-    .option("--no-domain", "takes workers.dev")
-    .option("--first-project <name>", "the project to begin with")
-    .option("--no-first-project", "makes none")
-    .option("--server-package <version>", "version or location of the server's package (default: that of this tool)")
-    .option("--yes", "asks nothing: takes the initial value of what is not given")
-    .option("--dry-run", "prints the plan and ends; calls nobody")
-    .action(async (folder: string | undefined, options: Options, command: Command) => {
-      await setup(contextOf(command, io), resolve(io.cwd, folder ?? NAME_INITIAL), options);
+    .option("--no-domain", "use workers.dev")
+    .option("--first-project <name>", "the first project")
+    .option("--no-first-project", "create no project")
+    .option("--server-package <version>", "version or tarball of the server's package (default: this tool's version)")
+    .option("--yes", "skip the prompts: use the default of every answer that is not given")
+    .option("--dry-run", "only print the plan; nothing is called")
+    .action(async (folder: string | undefined, options: Options, called: Command) => {
+      await setup(contextOf(called, io), resolve(io.cwd, folder ?? NAME_INITIAL), options);
     });
+  examples(
+    command,
+    "durable-streams setup",
+    "durable-streams setup --dry-run --yes",
+    "durable-streams setup streams --yes --name streams --domain streams.example.com --first-project demo",
+  );
 }
 
 async function setup(context: Context, folder: string, options: Options): Promise<void> {
@@ -90,7 +97,7 @@ async function setup(context: Context, folder: string, options: Options): Promis
   await act(world, new Progress(io, output, globals.quiet === true));
   const { url = "" } = store.state;
   await output.result({ url, folder, profile: answers.name }, `${ENVIRONMENT.url}=${url}`);
-  output.note(`The server is at ${url}. Look after it: durable-streams doctor --profile ${answers.name}`);
+  output.note(`The server is at ${url}. Check it: durable-streams doctor --profile ${answers.name}`);
 }
 
 async function connectTo(io: Io, folder: string): Promise<CloudflareApi> {
@@ -111,7 +118,7 @@ function givenAnswers(options: Options, { env }: Io, before: Answers | undefined
   ) as Partial<Answers>;
   for (const name of ["name", "account", "tenancy"] as const) {
     if (before === undefined || given[name] === undefined || given[name] === before[name]) continue;
-    throw usageError(`This folder is of another server: its ${name} is ${before[name]}.`, "name another folder");
+    throw usageError(`This folder belongs to another server: its ${name} is ${before[name]}.`, "name another folder");
   }
   return { ...before, ...given };
 }
@@ -122,5 +129,5 @@ function describe(folder: string, steps: readonly PlannedStep[]): string {
 
 async function agree(prompts: Prompts, note: (text: string) => void, folder: string, steps: readonly PlannedStep[]) {
   note(`\n${describe(folder, steps)}\n`);
-  if (!(await prompts.confirm("Go on?", true))) throw cancelled("Nothing was changed.");
+  if (!(await prompts.confirm("Go ahead?", true))) throw cancelled("Nothing was changed.");
 }

@@ -23,7 +23,19 @@ describe("token", () => {
   });
 
   it("has the scopes, the streams and the expiry that were asked for", async () => {
-    const argv = ["token", "--scope", "read", "write", "--stream", "chat/*", "--expires", "2d", "--kid", "k", "--json"];
+    const argv = [
+      "token",
+      "--scope",
+      "read",
+      "write",
+      "--stream-prefix",
+      "chat/",
+      "--expires",
+      "2d",
+      "--kid",
+      "k",
+      "--json",
+    ];
     const { stdout } = await runCaptured(argv, { env });
     const { token, expiresAt } = JSON.parse(stdout) as { token: string; expiresAt: string };
     expect(claimsOf(token)).toEqual({
@@ -57,6 +69,19 @@ describe("token", () => {
   ])("refuses %s", async (_what, argv) => {
     const ran = await runCaptured(["token", ...argv], { env });
     expect(ran).toMatchObject({ exitCode: EXIT.usage, stdout: "" });
+  });
+
+  it.each([
+    ["*", "--stream-prefix ''"],
+    ["room*", "--stream-prefix room"],
+    ["a*b", "--stream-prefix a"],
+  ])("is for one stream: a name with a star, %s, is refused unless a prefix is meant", async (name, fix) => {
+    const ran = await runCaptured(["token", "--stream", name, "--json"], { env });
+    expect(ran).toMatchObject({ exitCode: EXIT.usage, stdout: "" });
+    expect(errorOf(ran).fix).toContain(fix);
+    const both = await runCaptured(["token", "--stream", "a", "--stream-prefix", "b", "--json"], { env });
+    expect(both.exitCode).toBe(EXIT.usage);
+    expect((await runCaptured(["token", "--stream-prefix", name, "--json"], { env })).exitCode).toBe(EXIT.usage);
   });
 
   it("takes the secret from stdin before the environment", async () => {

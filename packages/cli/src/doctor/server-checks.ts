@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 
 import { HEADER } from "@durable-streams-cloudflare/protocol";
 
-import { ENVIRONMENT } from "../connection.ts";
+import { ENVIRONMENT, type Connection } from "../connection.ts";
 import { CliError, EXIT } from "../failure.ts";
 import type { Server } from "../server.ts";
 import { ok, type Check, type Finding } from "./check.ts";
@@ -69,20 +69,46 @@ async function checkRoundTrip(server: Server, stream: string): Promise<Finding> 
     const found = await server.send("GET", path, { query: { offset: "-1" }, headers: server.authorization("manage") });
     const text = await found.text();
     if (text !== `[${MESSAGE}]`) {
-      return { status: "fail", detail: `What was appended came back as ${text.slice(0, 80)}`, fix: "report this" };
+      return { status: "fail", detail: `What was appended was read back as ${text.slice(0, 80)}`, fix: "report this" };
     }
   } catch (error) {
-    // Where streams belong to projects, a name without one is no stream's.
-    const isBare =
-      error instanceof CliError && error.code === "path-invalid" && server.connection.project === undefined;
-    if (!(error instanceof CliError) || (error.exitCode !== EXIT.refused && !isBare)) throw error;
-    return {
-      status: "warn",
-      detail: "No stream may be used without a token, or a project, and here is none.",
-      fix: `export ${ENVIRONMENT.secret}=… and --project NAME, to have this tried too`,
-    };
+    const refused = explainRefusal(error, server.connection);
+    if (refused === undefined) throw error;
+    return refused;
   }
   return ok(`create, append, read: ${Math.round(performance.now() - startMs)} ms`);
+}
+
+const SCOPE_FIX = "sign a token that may try this: durable-streams token --scope manage";
+
+/** Why whoever asks may not make a stream to try things with; `undefined`: it is something else. */
+function explainRefusal(error: unknown, { project, token, secret }: Connection): Finding | undefined {
+  if (!(error instanceof CliError)) return undefined;
+  // Where streams belong to projects, a name without one is no stream's.
+  if (error.code === "path-invalid" && project === undefined) {
+    const detail = "Streams of this server belong to projects, and none was named.";
+    return {
+      status: "warn",
+      detail,
+      fix: `--project NAME, and export ${ENVIRONMENT.secret}=…, to have this tried too`,
+    };
+  }
+  if (error.exitCode !== EXIT.refused) return undefined;
+  const [credential, name] = token === undefined ? ["secret", ENVIRONMENT.secret] : ["token", ENVIRONMENT.token];
+  if (token === undefined && secret === undefined) {
+    const detail = "The server lets nobody in without a token, and neither a token nor a secret is set.";
+    return { status: "warn", detail, fix: `export ${ENVIRONMENT.secret}=… and --project NAME, to have this tried too` };
+  }
+  const why = error.why === undefined ? "" : ` (${error.why})`;
+  if (token !== undefined && error.code === "forbidden") {
+    const detail = `The server accepts the token of ${name}, which may not create and delete streams${why}.`;
+    return { status: "warn", detail, fix: SCOPE_FIX };
+  }
+  return {
+    status: "fail",
+    detail: `The server does not accept the ${credential} of ${name}${project === undefined ? "" : ` for ${project}`}${why}.`,
+    fix: `set the ${credential} of the project that --project names, on the server that --url names`,
+  };
 }
 
 /** A reader key makes an answer one that shared caches may keep; where nobody signs tokens, every answer is. */

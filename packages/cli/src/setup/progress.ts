@@ -2,7 +2,7 @@ import type { Io } from "../io.ts";
 import type { Output } from "../output.ts";
 
 const TICK_MS = 1_000;
-const CLEAR_LINE = "\r\u001b[K";
+export const CLEAR_LINE = "\r\u001b[K";
 
 /** Tells on stderr what is going on: on a terminal with a clock for what takes long, otherwise a line when it is done. */
 export class Progress {

@@ -230,7 +230,7 @@ async function smoke(world: World): Promise<void> {
     try {
       await server.send("GET", "/readyz");
       if (world.adminSecret === undefined) return;
-      await server.send("GET", "/v1/projects", { headers: server.adminAuthorization(), query: { limit: "1" } });
+      await server.send("GET", "/v1/projects", { headers: server.projectAuthorization(), query: { limit: "1" } });
       return;
     } catch (error) {
       if (!(error instanceof CliError) || Date.now() > end) throw error;
@@ -242,7 +242,7 @@ async function smoke(world: World): Promise<void> {
 /** A project whose secret nobody has seen gets another one. */
 async function makeProject(world: World): Promise<void> {
   const server = adminServer(world);
-  const headers = server.adminAuthorization();
+  const headers = server.projectAuthorization();
   const name = world.store.state.answers.firstProject ?? "";
   const made = await server
     .sendJson<{ secret: { secret: string } }>("POST", "/v1/projects", { headers, json: { name } })

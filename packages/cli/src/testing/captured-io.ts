@@ -15,6 +15,8 @@ export interface RunOptions {
   readonly stdin?: string | Uint8Array;
   readonly cwd?: string;
   readonly signal?: AbortSignal;
+  /** stdout and stderr are terminals. Nobody sits at them: stdin is not. */
+  readonly isTerminal?: boolean;
   /** Called with each piece of stdout. */
   readonly onStdout?: (text: string) => void;
 }
@@ -33,8 +35,8 @@ export async function runCaptured(argv: readonly string[], options: RunOptions =
     env: { HOME: "/nonexistent", ...options.env },
     cwd: options.cwd ?? "/",
     stdin: Readable.from(options.stdin === undefined ? [] : [Buffer.from(options.stdin)]),
-    stdout: stdout.stream,
-    stderr: stderr.stream,
+    stdout: Object.assign(stdout.stream, { isTTY: options.isTerminal === true }),
+    stderr: Object.assign(stderr.stream, { isTTY: options.isTerminal === true }),
     signal: options.signal ?? new AbortController().signal,
   });
   return { exitCode, stdout: stdout.text(), stderr: stderr.text() };

@@ -1,6 +1,7 @@
-/** Section C of the protocol notes: reads, offsets, caching. */
 import { describe, expect, it } from "vitest";
 
+/** Section C of the protocol notes: reads, offsets, caching. */
+import { EventStream } from "../../src/event-stream.ts";
 import {
   append,
   CLOSE,
@@ -162,7 +163,7 @@ describe("[C26] a read that is cut", () => {
     const first = await get(url);
     for (let n = 0; n < 3; n += 1) await append(url, "b".repeat(40_000));
     const middle = await get(`${url}?offset=${nextOffset(first)}`);
-    expect(header(middle, "Cache-Control")).toBe("public, max-age=31536000, immutable");
+    expect(header(middle, "Cache-Control")).toBe("public, max-age=3600, immutable");
     await append(url, "more");
     expect((await get(`${url}?offset=${nextOffset(first)}`)).text).toBe(middle.text);
     expect(header(await get(url), "Cache-Control")).not.toContain("immutable");
@@ -204,7 +205,7 @@ describe("[C28] [C30] offsets", () => {
     async (live) => {
       const url = await server.newStream("abc");
       const [incarnation] = (await tailOf(url)).split("_");
-      const beyond = await get(`${url}?offset=${incarnation}_0000000000000004${live}`);
+      const beyond = await get(`${url}?offset=${incarnation}_0000000000000005${live}`);
       expect([beyond.status, codeOf(beyond)]).toEqual([400, "offset-beyond-tail"]);
       const tail = await tailOf(url);
       await send("DELETE", url);
@@ -238,11 +239,71 @@ describe("[C28] [C30] offsets", () => {
     expect([await tailOf(url), nextOffset(await get(`${url}?offset=${tail}`))]).toEqual([tail, tail]);
   });
 
-  it("[C30] that a client made up are 400", async () => {
-    const url = await server.newStream();
-    await append(url, "abc");
+  it("[C30] that no append ends at mean the largest boundary below, up to one past the tail, in every mode", async () => {
+    const url = await server.newStream("abc");
+    await append(url, "defg");
     const [incarnation] = (await tailOf(url)).split("_");
-    expect(codeOf(await get(`${url}?offset=${incarnation}_0000000000000001`))).toBe("offset-invalid");
+    const at = (position: number): string => `${incarnation}_${String(position).padStart(16, "0")}`;
+    for (const live of ["", "&live=long-poll"]) {
+      const texts = [0, 1, 2, 3, 4, 6].map(
+        async (position) => (await get(`${url}?offset=${at(position)}${live}`)).text,
+      );
+      expect(await Promise.all(texts)).toEqual(["abcdefg", "abcdefg", "abcdefg", "defg", "defg", "defg"]);
+    }
+    const events = await EventStream.open(`${url}?offset=${at(5)}&live=sse`);
+    expect([await events.data(), (await events.control()).streamNextOffset]).toEqual(["defg", at(7)]);
+    events.close();
+    const past = await get(`${url}?offset=${at(8)}`);
+    expect([past.text, nextOffset(past), past.headers.get("Stream-Up-To-Date")]).toEqual(["", at(7), "true"]);
+  });
+
+  it("[C30] one past the tail wait for what comes, and no cache keeps what they are answered", async () => {
+    const url = await server.newStream("abc");
+    const [incarnation] = (await tailOf(url)).split("_");
+    const past = `${incarnation}_0000000000000004`;
+    const events = await EventStream.open(`${url}?offset=${past}&live=sse`);
+    await events.control();
+    const waiting = get(`${url}?offset=${past}&live=long-poll`);
+    await append(url, "d");
+    // By now an append ends at this offset, and whoever has it as such must not get that append again.
+    const answer = await waiting;
+    expect([answer.status, answer.text].join()).toMatch(/^(200,d|204,)$/);
+    expect(answer.headers.get("Cache-Control")).toMatch(/no-(cache|store)/);
+    expect(await events.data()).toBe("d");
+    events.close();
+    expect((await get(`${url}?offset=${past}`)).text).toBe("");
+  });
+
+  it("[C30] inside an append have the entity tag of what they bring, and are not kept without asking", async () => {
+    const url = await server.newStream("abc");
+    const first = await tailOf(url);
+    await append(url, "defg");
+    const inside = first.replace(/3$/, "5");
+    const [exact, made] = [await get(`${url}?offset=${first}`), await get(`${url}?offset=${inside}`)];
+    expect(header(made, "ETag")).toBe(header(exact, "ETag"));
+    expect(header(made, "Cache-Control")).toContain("no-cache");
+    expect((await get(`${url}?offset=${inside}`, { "If-None-Match": header(made, "ETag") })).status).toBe(304);
+  });
+
+  it("[C30] inside an append fork the stream, and follow it, from where that append begins", async () => {
+    const url = await server.newStream("abc");
+    const first = await tailOf(url);
+    await append(url, "defg");
+    const inside = first.replace(/3$/, "5");
+    const fork = server.newUrl();
+    const headers = { "Stream-Forked-From": new URL(url).pathname, "Stream-Fork-Offset": inside };
+    expect(nextOffset(await create(fork, { headers }))).toBe(first);
+    expect((await send("PUT", fork, { headers })).status).toBe(200);
+    await append(fork, "xyz");
+    // One past the fork point, in the source's words: the fork's own bytes follow.
+    expect((await get(`${fork}?offset=${first.replace(/3$/, "4")}`)).text).toBe("xyz");
+  });
+
+  it("[C30] of another stream are 410, and the answer does not claim that this one was deleted", async () => {
+    const other = await tailOf(await server.newStream("other"));
+    const gone = await get(`${await server.newStream("abc")}?offset=${other}`);
+    expect([gone.status, codeOf(gone)]).toEqual([410, "offset-gone"]);
+    expect(gone.text).toContain("another stream");
   });
 
   it("[C30] each append's answer is where its reader goes on", async () => {

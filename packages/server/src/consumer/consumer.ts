@@ -24,6 +24,8 @@ import type { ConsumerHost } from "./host.ts";
 import { Leases } from "./leases.ts";
 import { Links, LINKS_MAX } from "./links.ts";
 import { Membership } from "./membership.ts";
+import { Permits } from "./permits.ts";
+import { Proofs, viewOfProof } from "./proofs.ts";
 import { ConsumerRecord } from "./record.ts";
 import { refuseNoSubscription } from "./refusals.ts";
 import { Sender } from "./sender.ts";
@@ -39,6 +41,7 @@ export class Consumer implements ConsumerApi {
   readonly #steps: Steps;
   readonly #membership: Membership;
   readonly #sender: Sender;
+  readonly #proofs: Proofs;
   readonly #deliveries: Deliveries;
   readonly #leases: Leases;
 
@@ -46,10 +49,12 @@ export class Consumer implements ConsumerApi {
     this.#host = host;
     this.#record = new ConsumerRecord(host);
     this.#links = new Links(host);
-    this.#steps = new Steps(host, this.#record, () => this.#membership.dueAtMs());
+    this.#steps = new Steps(host, this.#record, () => [this.#membership.dueAtMs(), this.#proofs.dueAtMs()]);
     this.#membership = new Membership(host, this.#record, this.#links, this.#steps);
     this.#sender = new Sender(host);
-    this.#deliveries = new Deliveries(host, this.#record, this.#steps, this.#sender);
+    const permits = new Permits(host);
+    this.#proofs = new Proofs(host, this.#record, this.#steps, this.#sender, permits);
+    this.#deliveries = new Deliveries(host, this.#record, this.#steps, this.#sender, permits);
     this.#leases = new Leases(host, this.#record, this.#links, this.#steps);
   }
 
@@ -70,7 +75,8 @@ export class Consumer implements ConsumerApi {
     const streams = linksByNeed(this.#host.database, LINKS_MAX).map(viewOfLink);
     const status = hasFailed && wake?.phase === "sending" ? "failed" : "active";
     const id = this.#host.name.slice(this.#host.name.indexOf("/") + 1);
-    return { ok: true, subscription: { id, ...config, streams, createdAtMs, status, kid, controlUrl } };
+    const proof = facts.proof === undefined ? {} : { proof: viewOfProof(facts.proof) };
+    return { ok: true, subscription: { id, ...config, streams, createdAtMs, status, kid, controlUrl, ...proof } };
   }
 
   async deliveries(): Promise<Result<DeliveryReport>> {
@@ -78,7 +84,8 @@ export class Consumer implements ConsumerApi {
     if (facts === undefined) return refuseNoSubscription();
     const { attempts, wake } = this.#record.progress();
     const nextAttemptAtMs = wake?.phase === "sending" ? wake.nextAttemptAtMs : null;
-    return { ok: true, attempts, nextAttemptAtMs, deadLetter: facts.config.deadLetter };
+    const isLimited = (wake?.putOff ?? 0) > 0 && facts.proof?.provenAtMs !== null;
+    return { ok: true, attempts, nextAttemptAtMs, isLimited, deadLetter: facts.config.deadLetter };
   }
 
   addStreams(streams: readonly string[]): Promise<Result<object>> {
@@ -130,6 +137,7 @@ export class Consumer implements ConsumerApi {
     try {
       await this.#membership.goOn();
       await this.#links.askDue(TURN_STREAMS, () => this.#steps.isAwake());
+      await this.#proofs.proveDue();
       await this.#deliveries.attemptDue();
     } catch (error) {
       this.#host.report("A turn of a subscription broke off; it is repeated.", error);

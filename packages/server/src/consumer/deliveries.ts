@@ -10,10 +10,12 @@ import {
 } from "../storage/consumer-rows.ts";
 import type { ConsumerFacts } from "./facts.ts";
 import type { ConsumerHost } from "./host.ts";
+import type { Permits } from "./permits.ts";
+import { demandProof } from "./proofs.ts";
 import type { ConsumerRecord } from "./record.ts";
 import type { Outcome, Sender } from "./sender.ts";
 import type { Steps } from "./steps.ts";
-import { backoffMs, beginAttempt, lease, WAKE_STREAMS_MAX, withAttempt, withMoved } from "./wakes.ts";
+import { backoffMs, beginAttempt, lease, putOff, WAKE_STREAMS_MAX, withAttempt, withMoved } from "./wakes.ts";
 
 export class Deliveries {
   readonly #host: ConsumerHost;
@@ -21,27 +23,59 @@ export class Deliveries {
   readonly #steps: Steps;
   readonly #sender: Sender;
 
-  constructor(host: ConsumerHost, record: ConsumerRecord, steps: Steps, sender: Sender) {
+  readonly #permits: Permits;
+
+  constructor(host: ConsumerHost, record: ConsumerRecord, steps: Steps, sender: Sender, permits: Permits) {
     this.#host = host;
     this.#record = record;
     this.#steps = steps;
     this.#sender = sender;
+    this.#permits = permits;
   }
 
   /** Makes the attempt that is due now, if one is. */
   async attemptDue(): Promise<void> {
-    const due = this.#steps.run((facts) => this.#begin(facts));
+    const facts = this.#steps.run((known) => {
+      if (known === undefined) return undefined;
+      this.#steps.advance();
+      return this.#isDue() ? known : undefined;
+    });
+    if (facts === undefined || !(await this.#isPermitted(facts))) return;
+    // Meanwhile much may have happened.
+    const due = this.#steps.run((known) => (known?.secret === facts.secret ? this.#begin(known) : undefined));
     if (due !== undefined) await this.#deliver(due.facts, due.wake);
   }
 
+  #isDue(): boolean {
+    const { wake } = this.#record.progress();
+    return wake?.phase === "sending" && wake.nextAttemptAtMs <= this.#host.now();
+  }
+
+  /** Whether the wake may be sent now; otherwise it is put off. A wake that is written into a stream may. */
+  async #isPermitted({ config, secret }: ConsumerFacts): Promise<boolean> {
+    if (config.webhookUrl === null) return true;
+    const permit = await this.#permits.take(config.webhookUrl);
+    return this.#steps.run((facts) => {
+      if (facts?.secret !== secret) return false;
+      const isDemanded = permit.isGranted && (permit.mustProve ?? facts.proof !== undefined);
+      const needsProof = isDemanded && (facts.proof?.provenAtMs ?? null) === null;
+      if (permit.isGranted && !needsProof) return true;
+      const nowMs = this.#host.now();
+      if (needsProof && facts.proof === undefined) this.#record.update({ ...facts, proof: demandProof(nowMs) });
+      const progress = this.#record.progress();
+      if (progress.wake?.phase !== "sending") return false;
+      const waitMs = permit.isGranted ? (facts.proof?.nextAtMs ?? nowMs) - nowMs : permit.waitMs;
+      this.#record.writeProgress({ ...progress, wake: putOff(progress.wake, waitMs, nowMs, this.#host.random()) });
+      return false;
+    });
+  }
+
   /** The wake that is to be delivered now, as it is written down for it. */
-  #begin(facts: ConsumerFacts | undefined): { facts: ConsumerFacts; wake: WakeRow } | undefined {
-    if (facts === undefined) return undefined;
-    this.#steps.advance();
+  #begin(facts: ConsumerFacts): { facts: ConsumerFacts; wake: WakeRow } | undefined {
     const progress = this.#record.progress();
     const { wake } = progress;
     const nowMs = this.#host.now();
-    if (wake?.phase !== "sending" || wake.nextAttemptAtMs > nowMs) return undefined;
+    if (wake === null || !this.#isDue()) return undefined;
     // Its streams may have gone meanwhile.
     if (firstPending(this.#host.database) === undefined) {
       this.#steps.end(progress);

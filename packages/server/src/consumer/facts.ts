@@ -13,6 +13,18 @@ export interface ConsumerFacts {
   readonly secret: string;
   /** Whether the directory knows it, and all streams are linked that there were. */
   readonly isRegistered: boolean;
+  /** Of a webhook whose project has demanded a proof of its URL. */
+  readonly proof?: Proof;
+}
+
+/** Whether a webhook's URL has answered a challenge. */
+export interface Proof {
+  readonly provenAtMs: number | null;
+  /** Challenges in a row that it did not answer. */
+  readonly failures: number;
+  /** Of the next challenge, while it is not proven. */
+  readonly nextAtMs: number;
+  readonly error: string | null;
 }
 
 /** What is left of one that was deleted. */

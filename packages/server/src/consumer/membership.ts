@@ -5,11 +5,12 @@
 
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
-import type { CreateConsumerCommand, MatchedStreams } from "../rpc/consumers.ts";
+import type { CreateConsumerCommand, MatchedStreams, Registered } from "../rpc/consumers.ts";
 import { explicitPaths } from "../storage/consumer-rows.ts";
 import { hashConfig, type ConsumerFacts } from "./facts.ts";
 import type { ConsumerHost } from "./host.ts";
 import { LINKS_MAX, type Links } from "./links.ts";
+import { demandProof } from "./proofs.ts";
 import type { ConsumerRecord } from "./record.ts";
 import { refuseNoSubscription } from "./refusals.ts";
 import type { Steps } from "./steps.ts";
@@ -141,12 +142,19 @@ export class Membership {
       if (linked.problem.code !== "unavailable") await this.#giveUp();
       return linked;
     }
-    this.#steps.run((current) => current !== undefined && this.#record.update({ ...current, isRegistered: true }));
+    const mustProve = facts.config.type === "webhook" && told.ok && told.mustProve === true;
+    const demanded = mustProve && facts.proof === undefined ? { proof: demandProof(this.#host.now()) } : {};
+    this.#steps.run(
+      (current) => current !== undefined && this.#record.update({ ...current, ...demanded, isRegistered: true }),
+    );
     await this.#askSome();
     return { ok: true };
   }
 
-  async #tellDirectory({ config, createdAtMs }: ConsumerFacts, streams: readonly string[]): Promise<Result<object>> {
+  async #tellDirectory(
+    { config, createdAtMs }: ConsumerFacts,
+    streams: readonly string[],
+  ): Promise<Result<Registered>> {
     const { type, pattern } = config;
     const interest = { type, pattern, streams, createdAtMs };
     return this.#host.directory.registerConsumer(this.#id, interest).catch(() => refuseUnavailable());

@@ -63,6 +63,7 @@ export class ConsumerDO extends DurableObject<ConsumerEnv> implements ConsumerAp
         forgetConsumer: (consumer) => within(CALL_MS_MAX, directory().forgetConsumer(consumer)),
         matchStreams: (pattern, after) => call(directory().matchStreams(pattern, after)),
         signingKey: () => call(directory().signingKey()),
+        grantDeliveries: (host, wanted) => call(directory().grantDeliveries(host, wanted)),
       },
       send: (request) =>
         sendWebhook(request, {

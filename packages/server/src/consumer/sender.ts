@@ -17,6 +17,8 @@ const SIGNING_KEY_MS_MAX = 60_000;
 
 const NO_ANSWER = "The webhook could not be reached by HTTPS, or did not answer in time.";
 
+const NO_PROOF = "The webhook did not answer with the challenge.";
+
 /** What came of a delivery. `done`: all that was told is acknowledged. */
 export interface Outcome {
   readonly kind: "done" | "accepted" | "failed";
@@ -43,18 +45,53 @@ export class Sender {
 
   /** Sends a webhook [PROTOCOL §7.1]. */
   async sendWebhook(facts: ConsumerFacts, wake: WakeRow, streams: readonly LinkView[]): Promise<Outcome> {
-    const url = facts.config.webhookUrl ?? "";
-    // Again at each delivery: the rules, or what is development, may have changed since the subscription was made.
-    const controlUrl = this.#host.publicControlUrl ?? facts.controlUrl;
-    const rules = { allowsLoopback: this.#host.allowsLoopback, ownHosts: [new URL(controlUrl).host] };
-    const refused = refuseWebhookUrl(url, rules) ?? refuseCallback(controlUrl, true);
+    const controlUrl = this.#controlUrl(facts);
+    const refused = this.#refuse(facts) ?? refuseCallback(controlUrl, true);
     if (refused !== undefined) return failed(null, explain(refused));
+    return this.#post(
+      facts,
+      async () => {
+        const token = await this.#tagged(await signWakeToken(this.#host.name, facts.secret, wake));
+        return this.#notification(controlUrl, wake, streams, token);
+      },
+      (answer) => (answer?.["done"] === true ? "done" : "accepted"),
+    );
+  }
+
+  /** Asks a webhook's URL to prove that it wants to be sent wakes. `done`: it has. */
+  async sendChallenge(facts: ConsumerFacts): Promise<Outcome> {
+    const refused = this.#refuse(facts);
+    if (refused !== undefined) return failed(null, explain(refused));
+    const challenge = this.#host.newSecret();
+    const outcome = await this.#post(
+      facts,
+      async () => ({ type: "webhook.challenge", subscription_id: this.#id, challenge }),
+      (answer) => (answer?.["challenge"] === challenge ? "done" : "accepted"),
+    );
+    return outcome.kind === "accepted" ? failed(outcome.status, NO_PROOF) : outcome;
+  }
+
+  #controlUrl({ controlUrl }: ConsumerFacts): string {
+    return this.#host.publicControlUrl ?? controlUrl;
+  }
+
+  /** Again each time: the rules, or what is development, may have changed since the subscription was made. */
+  #refuse(facts: ConsumerFacts): Refusal | undefined {
+    const rules = { allowsLoopback: this.#host.allowsLoopback, ownHosts: [new URL(this.#controlUrl(facts)).host] };
+    return refuseWebhookUrl(facts.config.webhookUrl ?? "", rules);
+  }
+
+  async #post(
+    { config }: ConsumerFacts,
+    message: () => Promise<object>,
+    judge: (answer: Readonly<Record<string, unknown>> | undefined) => Outcome["kind"],
+  ): Promise<Outcome> {
     try {
-      const token = await this.#tagged(await signWakeToken(this.#host.name, facts.secret, wake));
-      const body = encode(JSON.stringify(this.#notification(controlUrl, wake, streams, token)));
-      const { status, text } = await this.#host.send({ url, body, signature: await this.#sign(body) });
+      const body = encode(JSON.stringify(await message()));
+      const signature = await this.#sign(body);
+      const { status, text } = await this.#host.send({ url: config.webhookUrl ?? "", body, signature });
       if (status < 200 || status > 299) return failed(status, `The webhook answered ${status}.`);
-      return { kind: isDone(text) ? "done" : "accepted", status, error: null };
+      return { kind: judge(parseObject(text)), status, error: null };
     } catch {
       // Told alike whatever it was: otherwise managers could find out what listens where.
       return failed(null, NO_ANSWER);
@@ -142,12 +179,12 @@ function explain({ problem: { detail, hint } }: Refusal): string {
   return hint === undefined ? detail : `${detail} ${hint}`;
 }
 
-function isDone(text: string): boolean {
+function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
     const json: unknown = JSON.parse(text);
-    return typeof json === "object" && json !== null && "done" in json && json.done === true;
+    return typeof json === "object" && json !== null ? (json as Record<string, unknown>) : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }
 

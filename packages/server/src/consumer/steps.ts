@@ -16,12 +16,12 @@ const RETRY_MS = 5_000;
 export class Steps {
   readonly #host: ConsumerHost;
   readonly #record: ConsumerRecord;
-  readonly #otherDueAtMs: () => number | undefined;
+  readonly #otherDueAtMs: () => readonly (number | undefined)[];
   /** When the alarm is set to ring, in ms; `null`: it is not; `undefined`: not known since a restart. */
   #alarmAtMs: number | null | undefined;
 
   /** @param otherDueAtMs when the alarm is wanted for what is neither a wake nor a link, in ms. */
-  constructor(host: ConsumerHost, record: ConsumerRecord, otherDueAtMs: () => number | undefined) {
+  constructor(host: ConsumerHost, record: ConsumerRecord, otherDueAtMs: () => readonly (number | undefined)[]) {
     this.#host = host;
     this.#record = record;
     this.#otherDueAtMs = otherDueAtMs;
@@ -76,7 +76,7 @@ export class Steps {
     if (!this.#record.exists()) return;
     const now = this.#host.now();
     const { wake } = this.#record.progress();
-    const times = [this.#otherDueAtMs(), nextAskMs(this.#host.database)];
+    const times = [...this.#otherDueAtMs(), nextAskMs(this.#host.database)];
     if (wake?.phase === "sending") times.push(wake.nextAttemptAtMs);
     if (wake?.phase === "leased") times.push(wake.leaseUntilMs);
     const known = times.filter((time) => time !== undefined);

@@ -21,9 +21,13 @@ const JITTER = 0.2;
 
 export const NO_PROGRESS: ConsumerProgress = { generation: 0, wake: null, hasFailed: false, attempts: [] };
 
-/** [PROTOCOL §7.1] @param tries how many have failed, from 1. @param random at least 0, less than 1. */
-export function backoffMs(tries: number, random: number): number {
-  const delay = Math.min(BACKOFF_MS_MIN * 2 ** Math.min(tries - 1, 16), BACKOFF_MS_MAX);
+/**
+ * [PROTOCOL §7.1]
+ * @param tries how many have failed, from 1.
+ * @param random at least 0, less than 1.
+ */
+export function backoffMs(tries: number, random: number, maxMs = BACKOFF_MS_MAX): number {
+  const delay = Math.min(BACKOFF_MS_MIN * 2 ** Math.min(tries - 1, 16), maxMs);
   return Math.round(delay * (1 - JITTER + 2 * JITTER * random));
 }
 
@@ -65,7 +69,13 @@ export function beginAttempt(
 ): WakeRow {
   const attempts = wake.attempts + 1;
   const nextAttemptAtMs = nowMs + backoffMs(attempts, random);
-  return { ...wake, attempts, nextAttemptAtMs, snapshot, endsAtMs: nowMs + WAKE_MS_MAX + leaseTtlMs };
+  return { ...wake, putOff: 0, attempts, nextAttemptAtMs, snapshot, endsAtMs: nowMs + WAKE_MS_MAX + leaseTtlMs };
+}
+
+/** There is no permit for the next delivery now. The more often in a row, the rarer it is asked for. */
+export function putOff(wake: WakeRow, waitMs: number, nowMs: number, random: number): WakeRow {
+  const times = (wake.putOff ?? 0) + 1;
+  return { ...wake, putOff: times, nextAttemptAtMs: nowMs + Math.max(waitMs, 0) + backoffMs(times + 1, random) };
 }
 
 /** A worker takes the wake. */

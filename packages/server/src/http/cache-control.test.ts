@@ -16,7 +16,11 @@ const READ: CachedRead = {
 
 describe("Cache-Control of a read", () => {
   it.each<[string, Partial<CachedRead>, string]>([
-    ["ends before the tail: it never changes", { to: 90 }, "public, max-age=31536000, immutable"],
+    [
+      "ends before the tail: it never changes, but the stream may be deleted",
+      { to: 90 },
+      "public, max-age=3600, immutable",
+    ],
     ["reaches the tail: right for a while", {}, "public, max-age=60, stale-while-revalidate=300, stale-if-error=0"],
     ["has nothing: what came since must not be hidden", { from: 100 }, "public, no-cache, stale-if-error=0"],
     [
@@ -37,7 +41,7 @@ describe("Cache-Control of a read", () => {
     ["names no offset: the URL is that of HEAD", { offset: undefined, from: 0 }, "no-store"],
     ["comes from now: a different place each time", { offset: { kind: "now" }, from: 100 }, "no-store"],
     ["is not for everybody", { isPublic: false }, "private, max-age=60, stale-while-revalidate=300, stale-if-error=0"],
-    ["is not for everybody and fixed", { isPublic: false, to: 90 }, "private, max-age=31536000, immutable"],
+    ["is not for everybody and fixed", { isPublic: false, to: 90 }, "private, max-age=3600, immutable"],
     [
       "may soon not be for everybody",
       { isRevocable: true, to: 90 },

@@ -11,7 +11,8 @@ export const EVENT_STREAM = "no-cache, no-store, no-transform";
 const NOT_ON_ERROR = "stale-if-error=0";
 /** Kept, but asked for each time; the entity tag makes that cheap. */
 const REVALIDATE = `no-cache, ${NOT_ON_ERROR}`;
-const FIXED = "max-age=31536000, immutable";
+/** The bytes never change, but the stream may be deleted, and what was deleted is not to live on in caches for long. */
+const FIXED = "max-age=3600, immutable";
 const TAIL = `max-age=60, stale-while-revalidate=300, ${NOT_ON_ERROR}`;
 
 /** A read, as far as caches must know it. */
@@ -40,6 +41,8 @@ export function readCacheControl(read: CachedRead): string {
   if (offset === undefined || offset.kind === "now") return NO_STORE;
   const scope = isPublic ? "public" : "private";
   const namesIncarnation = offset.kind === "at" && offset.incarnation === lineage.incarnation;
-  if (!namesIncarnation || from === to) return `${scope}, ${REVALIDATE}`;
+  // An offset that no append ends at stands for the boundary below it, and by and by an append may end at it.
+  const namesPlace = namesIncarnation && offset.position === from;
+  if (!namesPlace || from === to) return `${scope}, ${REVALIDATE}`;
   return `${scope}, ${to < tail && !isRevocable ? FIXED : TAIL}`;
 }

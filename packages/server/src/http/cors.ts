@@ -29,6 +29,7 @@ const ALLOWED_HEADERS = [
   HEADER.producerSeq,
   HEADER.retentionSeconds,
   HEADER.retentionBytes,
+  HEADER.recordAuthor,
 ].join(", ");
 
 /** A client in a browser loops or misreads data without these; see `docs/protocol-notes.md`. */
@@ -59,6 +60,7 @@ const EXPOSED_HEADERS = [
   HEADER.retentionSeconds,
   HEADER.retentionBytes,
   HEADER.earliestOffset,
+  HEADER.recordAuthor,
 ].join(", ");
 
 const PREFLIGHT_SECONDS = "86400";

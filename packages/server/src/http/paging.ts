@@ -4,8 +4,10 @@
  */
 
 import {
+  refAt,
   refuseColdUnavailable,
   refuseWithoutSegments,
+  type OffsetRef,
   type Result,
   type Stretch,
 } from "@durable-streams-cloudflare/protocol";
@@ -13,8 +15,7 @@ import {
 import { ColdPages, type ColdPage } from "../storage/cold-pages.ts";
 import { SegmentUnavailable } from "../storage/segment-reader.ts";
 import type { SegmentStore } from "../storage/segment-store.ts";
-import type { PageFacts, ReadCommand, ReadFacts } from "../stream/commands.ts";
-import { refuseUnaligned } from "../stream/resolve-offset.ts";
+import type { PageCommand, PageFacts, ReadCommand, ReadFacts } from "../stream/commands.ts";
 import { logFault } from "../telemetry/log.ts";
 import type { Exchange } from "./exchange.ts";
 import { Renewal } from "./renewal.ts";
@@ -31,19 +32,37 @@ export interface Reading {
   readonly cold: ColdPages | undefined;
 }
 
-/** A read with its first page. Whatever is wrong with the offset, or with R2 at that place, is found here. */
+/**
+ * A read with its first page. Whatever is wrong with the offset, or with R2 at that place, is found here. A place inside
+ * an append of which the object cannot know the beginning is read again from where it begins, which `facts.from` tells.
+ */
 export async function startReading(reader: Reader, command: ReadCommand): Promise<Result<Reading>> {
+  let from = command.from;
+  for (;;) {
+    const started = await startAt(reader, { ...command, from });
+    if (!("boundary" in started)) return started;
+    // Each is smaller than the one before, and an append has a bounded number of blocks.
+    from = started.boundary;
+  }
+}
+
+async function startAt(
+  reader: Reader,
+  command: ReadCommand,
+): Promise<Result<Reading> | { readonly boundary: OffsetRef }> {
   const facts = await reader.reads.read(reader.stream, command, reader.keepAlive);
   if (!facts.ok) return facts;
   const first = await firstPage(reader, facts, command);
   if (!first.ok) return first;
+  if (first.boundary !== undefined) return { boundary: refAt(facts.lineage, first.boundary) };
   if (first.cold.length === 0) {
     const isEnd = first.end === facts.from + first.page.length;
     return { ok: true, facts: { ...facts, ...first }, isEnd, cold: undefined };
   }
   if (reader.segments === undefined) return refuseWithoutSegments();
   const cold = new ColdPages(reader.segments, first.cold, command.paging);
-  const page = await firstColdPage(reader, cold, command);
+  const page = await firstColdPage(reader, cold, facts.from, command);
+  if ("boundary" in page) return { boundary: refAt(facts.lineage, page.boundary) };
   return page.ok ? { ok: true, facts: { ...facts, page: page.bytes }, isEnd: page.isEnd, cold } : page;
 }
 
@@ -100,16 +119,22 @@ async function firstPage(
 ): Promise<Result<PageFacts>> {
   const [first] = stretches;
   if (notModified || page.length > 0 || cold.length > 0 || first === undefined) return { ok: true, page, end, cold };
-  const checkFrom = command.from.kind === "at" ? ({ checkFrom: true } as const) : {};
-  return fetchPage(reader, { ...first, paging: command.paging, ...checkFrom });
+  const check = command.from.kind === "at" ? ({ checkFrom: true, align: true } as const) : {};
+  return fetchPage(reader, { ...first, paging: command.paging, ...check });
 }
 
-/** The place that a client named must be one where an append ended; R2 knows. */
-async function firstColdPage({ config }: Reader, cold: ColdPages, { from }: ReadCommand): Promise<Result<ColdPage>> {
+/** Of the place that a client named R2 alone knows whether an append ended there. */
+async function firstColdPage(
+  { config }: Reader,
+  cold: ColdPages,
+  position: number,
+  { from }: ReadCommand,
+): Promise<Result<ColdPage> | { readonly boundary: number }> {
   try {
-    if (from.kind === "at" && !(await cold.beginsAtBoundary())) {
+    const boundary = from.kind === "at" ? await cold.boundary() : position;
+    if (boundary !== position) {
       cold.cancel();
-      return refuseUnaligned();
+      return { boundary };
     }
     const page = await cold.next();
     if (page === undefined) throw new Error("A plan of cold bytes is empty.");
@@ -126,7 +151,7 @@ function storeOf({ segments }: Reader): SegmentStore {
   return segments;
 }
 
-type StretchPage = Stretch & { readonly paging: ReadCommand["paging"]; readonly checkFrom?: true };
+type StretchPage = Stretch & Pick<PageCommand, "paging" | "checkFrom" | "align">;
 
 function fetchPage(reader: Reader, { name, ...command }: StretchPage): Promise<Result<PageFacts>> {
   return reader.reads.page(reader.stream.of(name), command, reader.keepAlive);

@@ -1,33 +1,17 @@
 /** A problem as `application/problem+json` [RFC 9457]. */
 
-import { PROBLEMS, type Problem, type Refusal } from "@durable-streams-cloudflare/protocol";
+import { problemBody, PROBLEMS, type Problem, type Refusal } from "@durable-streams-cloudflare/protocol";
 
 import { discardBody } from "./body.ts";
-
-/** Prefix of every problem's type; `docs/problems.md` explains each. */
-const PROBLEM_TYPE_PREFIX = "urn:durable-streams-cloudflare:problem:";
 
 /**
  * @param requestId in the body of server faults, so that a report leads to the log line.
  * @param more members of the body besides.
  */
 export function problemResponse(problem: Problem, requestId?: string, more: object = {}): Response {
-  const { status, title, retry, effects } = PROBLEMS[problem.code];
-  const body = {
-    type: PROBLEM_TYPE_PREFIX + problem.code,
-    title,
-    status,
-    detail: problem.detail,
-    code: problem.code,
-    retry,
-    effects,
-    ...(problem.hint === undefined ? {} : { hint: problem.hint }),
-    ...(problem.earliestOffset === undefined ? {} : { earliestOffset: problem.earliestOffset }),
-    ...(requestId === undefined ? {} : { requestId }),
-    ...more,
-  };
+  const body = { ...problemBody(problem), ...(requestId === undefined ? {} : { requestId }), ...more };
   return new Response(JSON.stringify(body), {
-    status,
+    status: PROBLEMS[problem.code].status,
     headers: { ...problem.headers, "Content-Type": "application/problem+json", "Cache-Control": "no-store" },
   });
 }

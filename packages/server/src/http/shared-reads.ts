@@ -53,8 +53,8 @@ export class SharedReads {
   async page(stream: StreamClient, command: PageCommand, keepAlive: KeepAlive): Promise<Result<PageFacts>> {
     const call = (): Promise<Result<PageFacts>> => stream.call((stub) => stub.page(command));
     if (!this.#isSharing) return call();
-    const { incarnation, from, to, paging, checkFrom } = command;
-    const key = JSON.stringify([stream.objectName, incarnation, from, to, paging, checkFrom]);
+    const { incarnation, from, to, paging, checkFrom, align } = command;
+    const key = JSON.stringify([stream.objectName, incarnation, from, to, paging, checkFrom, align]);
     return (await this.#pages.share(key, 1, (lane) => keepAlive(this.#bring(key, lane, call)))) ?? call();
   }
 

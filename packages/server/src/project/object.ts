@@ -4,8 +4,8 @@ import { REGISTRY_STREAM, type Result } from "@durable-streams-cloudflare/protoc
 import { DurableObject } from "cloudflare:workers";
 import { base64url } from "jose";
 
-import { parseConfig } from "../config.ts";
-import type { Interest, MatchedStreams, SigningKey } from "../rpc/consumers.ts";
+import { parseConfig, type Config } from "../config.ts";
+import type { DeliveryGrant, Interest, MatchedStreams, Registered, SigningKey } from "../rpc/consumers.ts";
 import type { PlacesRequest } from "../rpc/places.ts";
 import { objectDatabase, type Database } from "../storage/database.ts";
 import type { Counters } from "../storage/directory-rows.ts";
@@ -26,6 +26,7 @@ import {
   registerConsumer,
   type ConsumerStub,
 } from "./consumers.ts";
+import { DeliveryBudget } from "./delivery-budget.ts";
 import { ProjectOwner } from "./owner.ts";
 import { RECORD_KEY_PREFIX, type ProjectSecret, type ProjectSettings, type ProjectView } from "./record.ts";
 import type { RegistryStream } from "./registry-stream.ts";
@@ -44,10 +45,14 @@ export interface ProjectEnv {
 export class ProjectDO extends DurableObject<ProjectEnv> implements ProjectApi {
   readonly #owner: ProjectOwner;
   readonly #database: Database;
-  readonly #projectSecret: string;
+  readonly #config: Config;
+  readonly #deliveries: DeliveryBudget;
 
   constructor(context: DurableObjectState, env: ProjectEnv) {
     super(context, env);
+    this.#config = parseConfig(env);
+    const { webhooksPerMinute: perMinute, webhooksPerHostPerMinute: perHostPerMinute } = this.#config;
+    this.#deliveries = new DeliveryBudget({ perMinute, perHostPerMinute });
     const { storage, id } = context;
     if (id.name === undefined) throw new Error("A project's object must be got by its name.");
     const host = {
@@ -70,7 +75,6 @@ export class ProjectDO extends DurableObject<ProjectEnv> implements ProjectApi {
       clearAlarm: () => void storage.deleteAlarm(),
       sync: () => storage.sync(),
     };
-    this.#projectSecret = parseConfig(env).projectSecret;
     this.#database = objectDatabase(storage);
     this.#owner = new ProjectOwner(this.#database, host, id.name);
   }
@@ -107,8 +111,17 @@ export class ProjectDO extends DurableObject<ProjectEnv> implements ProjectApi {
     return this.#owner.counters();
   }
 
-  async registerConsumer(id: string, interest: Interest): Promise<Result<object>> {
-    return registerConsumer(this.#database, id, interest);
+  async registerConsumer(id: string, interest: Interest): Promise<Result<Registered>> {
+    const registered = registerConsumer(this.#database, id, interest);
+    return registered.ok ? { ...registered, mustProve: this.#mustProve() } : registered;
+  }
+
+  async grantDeliveries(host: string, wanted: number): Promise<DeliveryGrant> {
+    return { ...this.#deliveries.grant(host, wanted, Date.now()), mustProve: this.#mustProve() };
+  }
+
+  #mustProve(): boolean {
+    return this.#config.webhookChallenge === "required" || this.#owner.demandsProof();
   }
 
   async forgetStreams(id: string, streams: readonly string[]): Promise<void> {
@@ -135,8 +148,8 @@ export class ProjectDO extends DurableObject<ProjectEnv> implements ProjectApi {
 
   /** With PROJECT_SECRET the one project has no record. */
   #secrets(): readonly ProjectSecret[] {
-    return this.ctx.id.name === SINGLE_PROJECT && this.#projectSecret !== ""
-      ? staticSecrets(this.#projectSecret)
+    return this.ctx.id.name === SINGLE_PROJECT && this.#config.projectSecret !== ""
+      ? staticSecrets(this.#config.projectSecret)
       : this.#owner.secrets();
   }
 

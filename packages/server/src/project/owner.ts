@@ -112,6 +112,11 @@ export class ProjectOwner {
     });
   }
 
+  /** Whether webhooks are sent only to URLs that have proven themselves. */
+  demandsProof(): boolean {
+    return this.#record()?.webhookChallenge === true;
+  }
+
   /** Signed read URLs count whole seconds: what is signed from the next one on is valid. */
   revokeReadUrls(): Promise<Changed> {
     const readUrlsFromMs = (Math.floor(this.#host.now() / 1000) + 1) * 1000;

@@ -58,6 +58,8 @@ export interface ProjectSettings {
   readonly issuer: Issuer | null;
   /** The `aud` that tokens must have; `null`: none. */
   readonly audience: string | null;
+  /** Whether webhooks are sent only to URLs that have answered a challenge; missing in older records: they are not. */
+  readonly webhookChallenge?: boolean;
   /** Changed each by itself. */
   readonly defaults: StreamDefaults;
   /** Only the holder of ADMIN_SECRET changes these, each by itself. */
@@ -83,6 +85,7 @@ export const INITIAL_SETTINGS: ProjectSettings = {
   publicStreams: [],
   issuer: null,
   audience: null,
+  webhookChallenge: false,
   defaults: { contentType: null, ttlSeconds: null, retentionSeconds: null, retentionBytes: null },
   limits: {
     requestsPerMinute: null,

@@ -34,7 +34,7 @@ export const DEFAULT_HEADERS: Readonly<Record<keyof StreamDefaults, string>> = {
   retentionBytes: HEADER.retentionBytes,
 };
 
-type Checks = { readonly [Name in keyof ProjectSettings]: { holds(value: unknown): boolean; expects: string } };
+type Checks = { readonly [Name in keyof ProjectSettings]-?: { holds(value: unknown): boolean; expects: string } };
 
 const CHECKS: Checks = {
   corsOrigins: {
@@ -53,6 +53,7 @@ const CHECKS: Checks = {
     holds: (value) => value === null || isText(value),
     expects: `null or a text of up to ${TEXT_MAX} characters`,
   },
+  webhookChallenge: { holds: (value) => typeof value === "boolean", expects: "true or false" },
   defaults: {
     holds: (value) => areDefaults(value),
     expects:

@@ -110,7 +110,10 @@ export function refuseToken(detail = "The token is not valid here."): Refusal {
 /** The signature holds, so its owner may know. */
 function refuseExpired(): Refusal {
   const headers = { "WWW-Authenticate": 'Bearer error="invalid_token", error_description="expired"' };
-  return refuse("token-expired", "The token has expired.", { headers });
+  return refuse("token-expired", "The token has expired.", {
+    hint: "Get a new token, and repeat the request with it.",
+    headers,
+  });
 }
 
 async function verify(
@@ -209,7 +212,7 @@ function isInTime(exp: number | undefined): exp is number {
 }
 
 /** One line of text that can be shown, and stored with each append. */
-function isUser(user: unknown): user is string {
+export function isUser(user: unknown): user is string {
   if (typeof user !== "string" || user === "" || !user.isWellFormed()) return false;
   return utf8Length(user) <= USER_BYTES_MAX && isPlainLine(user);
 }

@@ -77,7 +77,17 @@ export interface ConsumerView extends Omit<SubscriptionConfig, "streams"> {
   readonly status: "active" | "failed";
   /** The key that signs webhooks now. */
   readonly kid: string | null;
+  /** Of a webhook whose project demands a proof of its URL. */
+  readonly proof?: ProofView;
   readonly controlUrl: string;
+}
+
+export interface ProofView {
+  readonly isProven: boolean;
+  /** When the next challenge is sent, in ms; `null`: none is. */
+  readonly nextAttemptAtMs: number | null;
+  /** Why the last challenge failed; `null`: it did not. */
+  readonly error: string | null;
 }
 
 export interface LinkView {
@@ -91,6 +101,8 @@ export interface DeliveryReport {
   readonly attempts: readonly DeliveryAttempt[];
   /** In ms; `null`: nothing waits for another attempt. */
   readonly nextAttemptAtMs: number | null;
+  /** Whether that attempt has been put off because the project's limit of deliveries is reached; missing: it has not. */
+  readonly isLimited?: boolean;
   readonly deadLetter: DeadLetter | null;
 }
 
@@ -132,7 +144,7 @@ export interface AckFacts {
 /** A project's directory, as its consumers see it. */
 export interface ConsumerDirectoryApi {
   /** From now on the consumer is told of streams that it may want. May be repeated; names add up. */
-  registerConsumer(id: string, interest: Interest): Promise<Result<object>>;
+  registerConsumer(id: string, interest: Interest): Promise<Result<Registered>>;
   /** It does not want to be told of these names any more. */
   forgetStreams(id: string, streams: readonly string[]): Promise<void>;
   forgetConsumer(id: string): Promise<void>;
@@ -140,6 +152,21 @@ export interface ConsumerDirectoryApi {
   matchStreams(pattern: string, after: string): Promise<MatchedStreams>;
   /** The key that signs webhooks now. */
   signingKey(): Promise<SigningKey>;
+  /** Permits to send webhooks to a host, as many as are wanted at the most. */
+  grantDeliveries(host: string, wanted: number): Promise<DeliveryGrant>;
+}
+
+export interface Registered {
+  /** Whether the project demands that a webhook's URL proves itself; missing: it does not. */
+  readonly mustProve?: boolean;
+}
+
+export interface DeliveryGrant {
+  readonly granted: number;
+  /** When there is one again, in ms from now; 0 where some were granted. */
+  readonly waitMs: number;
+  /** Whether only a URL that has proven itself may be sent wakes. */
+  readonly mustProve: boolean;
 }
 
 export interface MatchedStreams {

@@ -7,6 +7,7 @@
 
 import type { OffsetRef, Result, Stretch } from "@durable-streams-cloudflare/protocol";
 
+import type { Authors } from "./authors.ts";
 import type { ColdSlice } from "./cold-slice.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -63,6 +64,8 @@ export interface PullFacts {
   readonly bytes: Bytes;
   /** Where appends end, relative to `begin`, in order. The bytes end with the last of them. */
   readonly ends: readonly number[];
+  /** Who wrote each append, where the stream records it. */
+  readonly authors?: Authors | undefined;
   /** Where the bytes lie in R2. */
   readonly cold: readonly ColdSlice[];
   /** Which other stream has the bytes, because the source is a fork. */
@@ -91,6 +94,8 @@ export interface DeliverCommand {
   readonly bytes: Bytes;
   /** Relative to `begin`. */
   readonly ends: readonly number[];
+  /** Who wrote each append, where the source records it. */
+  readonly authors?: Authors | undefined;
   /** The incarnation that the source's offsets in this range have. */
   readonly owner: number;
   readonly contentType: string;

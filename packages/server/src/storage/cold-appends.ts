@@ -1,7 +1,8 @@
 /** Reads whole appends out of cold segments, with the places where they end. */
 
 import type { ColdSlice } from "../rpc/cold-slice.ts";
-import { APPENDS_PER_PULL, type Appends } from "./hot-log.ts";
+import { APPENDS_PER_PULL, authorsOf, type Appends } from "./hot-log.ts";
+import type { RowAppend } from "./log-rows.ts";
 import { readSlice, type ColdPiece } from "./segment-reader.ts";
 import type { SegmentStore } from "./segment-store.ts";
 
@@ -17,16 +18,17 @@ export async function readColdAppends(
 ): Promise<Appends> {
   const [{ from } = { from: 0 }] = slices;
   const pieces: Uint8Array[] = [];
-  const ends: number[] = [];
+  const appends: RowAppend[] = [];
   let size = 0;
   for await (const piece of piecesOf(store, slices)) {
     pieces.push(piece.bytes);
     size += piece.bytes.length;
-    for (const end of endsIn(piece)) ends.push(end - from);
-    if (ends.length > 0 && (size >= bytesMax || ends.length >= APPENDS_PER_PULL)) break;
+    appends.push(...appendsIn(piece));
+    if (appends.length > 0 && (size >= bytesMax || appends.length >= APPENDS_PER_PULL)) break;
   }
-  const kept = ends.slice(0, APPENDS_PER_PULL);
-  return { bytes: joined(pieces, kept.at(-1) ?? 0), ends: kept };
+  const kept = appends.slice(0, APPENDS_PER_PULL);
+  const ends = kept.map(({ end }) => end - from);
+  return { bytes: joined(pieces, ends.at(-1) ?? 0), ends, authors: authorsOf(kept) };
 }
 
 async function* piecesOf(
@@ -36,11 +38,11 @@ async function* piecesOf(
   for (const slice of slices) yield* readSlice(store, slice);
 }
 
-/** Positions at which appends end behind the piece's first byte. */
-function endsIn({ position, bytes, block }: ColdPiece): number[] {
+/** The appends that end behind the piece's first byte. */
+function appendsIn({ position, bytes, block }: ColdPiece): RowAppend[] {
   return block.ends
-    .map((end) => block.position + end)
-    .filter((end) => end > position && end <= position + bytes.length);
+    .map((end, index) => ({ end: block.position + end, author: block.authors?.[index] }))
+    .filter(({ end }) => end > position && end <= position + bytes.length);
 }
 
 function joined(pieces: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {

@@ -28,6 +28,13 @@ function endsOf(from: number, pages: readonly ColdPage[]): number[] {
   return pages.flatMap(({ bytes, isEnd }) => ((at += bytes.length), isEnd ? [at] : []));
 }
 
+/** The largest boundary at or below a position, found as readers do: by asking until a place is one. */
+async function boundaryBelow(log: ColdLog, position: number): Promise<number> {
+  const cold = new ColdPages(log.store, log.slices(position, position + 1), "bytes");
+  const boundary = await cold.boundary();
+  return boundary === position ? position : boundaryBelow(log, boundary);
+}
+
 const isSame = (pages: readonly Uint8Array[], bytes: Uint8Array): boolean =>
   Buffer.compare(concatBytes(pages), bytes) === 0;
 
@@ -61,12 +68,15 @@ describe("against a plain array of bytes", () => {
     await assertProperty("ranges of cold bytes", property, 60);
   });
 
-  it("every position is known to be the end of an append, or not", async () => {
+  it("every position leads to the largest boundary at or below it", async () => {
     const property = fc.asyncProperty(segments, async (sizes) => {
       const log = await coldLogOf(sizes);
       for (let position = 0; position < log.bytes.length; position += 1) {
         const cold = new ColdPages(log.store, log.slices(position, position + 1), "bytes");
-        expect(await cold.beginsAtBoundary()).toBe(log.boundaries.includes(position));
+        const boundary = await cold.boundary();
+        expect(boundary).toBeLessThanOrEqual(position);
+        expect(boundary === position).toBe(log.boundaries.includes(position));
+        expect(await boundaryBelow(log, position)).toBe(log.boundaries.findLast((end) => end <= position));
         expect((await cold.next())?.bytes).toEqual(log.bytes.subarray(position, position + 1));
       }
     });
@@ -92,8 +102,7 @@ describe("against a plain array of bytes", () => {
       expect(Math.max(...pages.map(({ bytes }) => bytes.length))).toBeLessThanOrEqual(ROW_BYTES_MAX);
     }
     for (const inside of [12, 11 + ROW_BYTES_MAX, 11 + 2 * ROW_BYTES_MAX]) {
-      const cold = new ColdPages(log.store, log.slices(inside, inside + 1), "bytes");
-      expect(await cold.beginsAtBoundary()).toBe(false);
+      expect(await boundaryBelow(log, inside)).toBe(11);
     }
   });
 

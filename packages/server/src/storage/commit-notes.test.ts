@@ -28,6 +28,19 @@ it("what is written is read back", async () => {
   await assertProperty("commit notes", property, 500);
 });
 
+it("authors are read back, one for each append; one text stands for all where all are the same", () => {
+  for (const [notes, text] of [
+    [{ authors: ["alice"] }, '{"w":"alice"}'],
+    [{ authors: [null] }, '{"w":null}'],
+    [{ ends: [1, 2, 3], authors: ["a", "a", "a"] }, '{"e":[1,2,3],"w":"a"}'],
+    [{ ends: [1, 2, 3], authors: [null, null, null] }, '{"e":[1,2,3],"w":null}'],
+    [{ ends: [1, 2, 3], authors: ["a", null, "b"] }, '{"e":[1,2,3],"w":["a",null,"b"]}'],
+  ] as const) {
+    expect(encodeNotes(notes)).toBe(text);
+    expect(decodeNotes(text)).toEqual(notes);
+  }
+});
+
 it("a commit with nothing to say has no notes", () => {
   expect(encodeNotes({})).toBeNull();
   expect(decodeNotes(null)).toEqual({});

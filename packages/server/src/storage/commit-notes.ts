@@ -6,6 +6,8 @@
 
 import type { ProducerClaim } from "@durable-streams-cloudflare/protocol";
 
+import type { Authors } from "../rpc/authors.ts";
+
 export interface CommitNotes {
   /** Ends of the row's appends, relative to the row's position. Absent: the row is one append. */
   readonly ends?: readonly number[];
@@ -19,6 +21,8 @@ export interface CommitNotes {
   readonly closed?: { readonly by?: ProducerClaim };
   /** The attempt that made each append, in order; null for those that producers already identify. */
   readonly attempts?: readonly (string | null)[];
+  /** Who wrote each append. Absent in streams that do not record that. */
+  readonly authors?: Authors;
 }
 
 type StoredClaim = [id: string, epoch: number, seq: number];
@@ -30,6 +34,7 @@ interface StoredNotes {
   s?: string;
   c?: 1 | StoredClaim;
   a?: readonly (string | null)[];
+  w?: string | null | Authors;
 }
 
 export function encodeNotes(notes: CommitNotes): string | null {
@@ -40,6 +45,7 @@ export function encodeNotes(notes: CommitNotes): string | null {
   if (notes.streamSeq !== undefined) stored.s = notes.streamSeq;
   if (notes.closed !== undefined) stored.c = notes.closed.by === undefined ? 1 : storeClaim(notes.closed.by);
   if (notes.attempts !== undefined) stored.a = notes.attempts;
+  if (notes.authors !== undefined) stored.w = storeAuthors(notes.authors);
   const text = JSON.stringify(stored);
   return text === "{}" ? null : text;
 }
@@ -54,7 +60,18 @@ export function decodeNotes(text: string | null): CommitNotes {
     ...(stored.s === undefined ? {} : { streamSeq: stored.s }),
     ...(stored.c === undefined ? {} : { closed: stored.c === 1 ? {} : { by: loadClaim(stored.c) } }),
     ...(stored.a === undefined ? {} : { attempts: stored.a }),
+    ...(stored.w === undefined ? {} : { authors: loadAuthors(stored.w, stored.e?.length ?? 1) }),
   };
+}
+
+/** Mostly the same user has written all of them. */
+function storeAuthors(authors: Authors): string | null | Authors {
+  const [first = null] = authors;
+  return authors.every((author) => author === first) ? first : authors;
+}
+
+function loadAuthors(stored: string | null | Authors, count: number): Authors {
+  return Array.isArray(stored) ? (stored as Authors) : Array.from({ length: count }, () => stored as string | null);
 }
 
 function storeClaim(claim: ProducerClaim): StoredClaim {

@@ -52,6 +52,8 @@ export interface WakeRow {
   readonly endsAtMs: number;
   /** The worker that holds the lease of a pull-wake. */
   readonly holder: string | null;
+  /** How often in a row the next attempt was put off because of a limit; missing: 0. */
+  readonly putOff?: number;
   /** Whether an acknowledgement has moved a cursor. */
   readonly hasMoved?: true;
   /** What a webhook was told: streams and their tails. */

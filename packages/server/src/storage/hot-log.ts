@@ -6,9 +6,11 @@
  * The first of a stream is called `log`. Which tables there are is read once, from SQLite's own list.
  */
 
+import type { Authors } from "../rpc/authors.ts";
 import type { CommitNotes } from "./commit-notes.ts";
 import type { Database } from "./database.ts";
 import {
+  appendsBetween,
   createLogTable,
   firstRowBoundaryAfter,
   insertRows,
@@ -16,12 +18,12 @@ import {
   lastRowEndAt,
   newestRowNotes,
   readRows,
-  rowBoundaries,
   rowNotesBetween,
   rowNotesSince,
   rowsBetween,
   type LogRow,
   type LogRowNotes,
+  type RowAppend,
 } from "./log-rows.ts";
 
 /** Bytes of one page between object and edge: large enough to be quick, small enough for hundreds at once. */
@@ -45,6 +47,13 @@ export interface FrozenTable {
 export interface Appends {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly ends: readonly number[];
+  /** Who wrote each of them; absent in streams that do not record that. */
+  readonly authors?: Authors | undefined;
+}
+
+/** The authors of appends, if they are recorded: that is so for all of a stream's, or for none. */
+export function authorsOf(appends: readonly { readonly author: string | null | undefined }[]): Authors | undefined {
+  return appends.some(({ author }) => author !== undefined) ? appends.map(({ author = null }) => author) : undefined;
 }
 
 export class HotLog {
@@ -111,12 +120,7 @@ export class HotLog {
     return newest;
   }
 
-  /** Whether a position between the beginning and the tail is one that an append ended at, hence a real offset. */
-  isAppendBoundary(position: number): boolean {
-    return this.lastBoundaryAtOrBefore(position) === position;
-  }
-
-  /** The last append boundary at or before a position: where a read may be cut. */
+  /** The last append boundary at or before a position: where a read may be cut, and what an offset stands for. */
   lastBoundaryAtOrBefore(position: number): number {
     const first = this.#firstOf(position);
     return lastRowBoundary(this.#database, tableOf(first), position) ?? first;
@@ -152,11 +156,11 @@ export class HotLog {
     const first = this.#firstOf(from);
     const next = this.#firsts.find((other) => other > first) ?? Infinity;
     const limit = Math.min(to, next, from + bytesMax);
-    const within = rowBoundaries(this.#database, tableOf(first), from, limit).slice(0, APPENDS_PER_PULL);
-    const ends = within.length > 0 ? within : [Math.min(to, this.firstBoundaryAfter(from) ?? from)];
-    const end = ends.at(-1) ?? from;
+    const within = appendsBetween(this.#database, tableOf(first), from, limit).slice(0, APPENDS_PER_PULL);
+    const appends = within.length > 0 ? within : this.#largeAppend(first, from, to);
+    const end = appends.at(-1)?.end ?? from;
     const bytes = readRows(this.#database, tableOf(first), { from, to: end, bytesMax: end - from });
-    return { bytes, ends: end === from ? [] : ends.map((each) => each - from) };
+    return { bytes, ends: appends.map((append) => append.end - from), authors: authorsOf(appends) };
   }
 
   /**
@@ -197,6 +201,12 @@ export class HotLog {
   /** Where the newest table begins: with no row in it, the tail. */
   get newestFirst(): number {
     return this.#firsts.at(-1) ?? 0;
+  }
+
+  /** The one that begins here and is larger than was asked for, if there is any. */
+  #largeAppend(first: number, from: number, to: number): RowAppend[] {
+    const end = Math.min(to, this.firstBoundaryAfter(from) ?? from);
+    return end === from ? [] : appendsBetween(this.#database, tableOf(first), from, end);
   }
 
   #firstOf(position: number): number {

@@ -134,16 +134,30 @@ export function firstRowBoundaryAfter(database: Database, table: string, positio
   return undefined;
 }
 
-/** Where appends of a table end in `(from, to]`, in order. */
-export function rowBoundaries(database: Database, table: string, from: number, to: number): number[] {
+/** Where an append ends, and who wrote it; `undefined` in streams that do not record that. */
+export interface RowAppend {
+  readonly end: number;
+  readonly author: string | null | undefined;
+}
+
+/** The appends of a table that end in `(from, to]`, in order. */
+export function appendsBetween(database: Database, table: string, from: number, to: number): RowAppend[] {
   const sql = `SELECT ${NOTES_COLUMNS} FROM ${table}
                WHERE position >= (SELECT max(position) FROM ${table} WHERE position <= ?) AND position < ?
                ORDER BY position`;
   return database
     .all<NotesColumns>(sql, from, to)
     .map(toNotes)
-    .flatMap((row) => (row.notes.open === true ? [] : endsOf(row)))
-    .filter((end) => end > from && end <= to);
+    .flatMap(appendsOf)
+    .filter(({ end }) => end > from && end <= to);
+}
+
+/** The appends that end in a row, except those that only close the stream, which have no bytes. */
+export function appendsOf(row: LogRowNotes): RowAppend[] {
+  if (row.notes.open === true) return [];
+  return endsOf(row)
+    .map((end, index) => ({ end, author: row.notes.authors?.[index] }))
+    .filter(({ end }, index, all) => end > (all[index - 1]?.end ?? row.position));
 }
 
 /**
@@ -169,7 +183,7 @@ export function readRows(
 }
 
 /** Where each append of a row ends that does not go on in the next one. */
-export function endsOf(row: LogRowNotes): readonly number[] {
+function endsOf(row: LogRowNotes): readonly number[] {
   return row.notes.ends?.map((end) => row.position + end) ?? [row.position + row.size];
 }
 

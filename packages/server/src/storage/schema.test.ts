@@ -27,6 +27,7 @@ const NEW = {
   followed: null,
   allowance: null,
   consumers: [],
+  recordsAuthors: false,
 };
 
 function storedStream(): NodeDatabase {

@@ -33,7 +33,8 @@ const CURRENT: readonly string[] = [
     kind TEXT NOT NULL DEFAULT 'plain',
     followed INTEGER,
     allowance_bytes INTEGER,
-    consumers TEXT
+    consumers TEXT,
+    records_authors INTEGER NOT NULL DEFAULT 0
   )`,
   createLogTable("log"),
   `CREATE TABLE producers (
@@ -58,6 +59,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   ],
   ["ALTER TABLE stream ADD COLUMN allowance_bytes INTEGER"],
   ["ALTER TABLE stream ADD COLUMN consumers TEXT"],
+  ["ALTER TABLE stream ADD COLUMN records_authors INTEGER NOT NULL DEFAULT 0"],
 ];
 
 /** The first version is 1. */

@@ -2,14 +2,15 @@ import { assertProperty, concatBytes, patternBytes } from "@durable-streams-clou
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
+import { AuthorRunsSize, decodeAuthors, encodeAuthors } from "./author-runs.ts";
 import {
   BLOCK_HEADER_BYTES,
   blockRestBytes,
+  boundaryInBlock,
   decodeBlock,
   FOOTER_BYTES,
   HEADER_BYTES,
   INDEX_ENTRY_BYTES,
-  isBlockBoundary,
   SegmentEncoder,
   SegmentError,
   segmentSize,
@@ -26,6 +27,9 @@ function blockOf(sizes: readonly number[], more: Partial<Block> = {}): Block {
   return { position: 7, continued: false, open: false, ends, payload: patternBytes(end), ...more };
 }
 
+/** As many in a row are one run, there are few of them. */
+const author = fc.constantFrom("alice", "bob", "ß@example.com", "x".repeat(256), null);
+
 function encode(block: Block) {
   return new SegmentEncoder(RANGE).block(block);
 }
@@ -37,11 +41,15 @@ describe("a block", () => {
       sizes: fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1, maxLength: 20 }),
       continued: fc.boolean(),
       open: fc.boolean(),
+      authors: fc.option(fc.array(author, { minLength: 20, maxLength: 20 }), { nil: undefined }),
     });
-    const property = fc.asyncProperty(arbitrary, async ({ position, sizes, continued, open }) => {
-      const block = blockOf(sizes, { position, continued, open });
+    const property = fc.asyncProperty(arbitrary, async ({ position, sizes, continued, open, ...more }) => {
+      const authors = more.authors?.slice(0, sizes.length);
+      const block = blockOf(sizes, { position, continued, open, authors });
       const bytes = await encode(block);
-      expect(bytes.length).toBe(storedBytesOf(block.payload.length, block.ends.length));
+      const size = new AuthorRunsSize();
+      for (const each of authors ?? []) size.add(each);
+      expect(bytes.length).toBe(storedBytesOf(block.payload.length, block.ends.length, size.bytes));
       const rest = blockRestBytes(bytes.subarray(0, BLOCK_HEADER_BYTES), INCARNATION, position);
       expect(rest).toBe(bytes.length - BLOCK_HEADER_BYTES);
       expect(await decodeBlock(bytes)).toEqual(block);
@@ -50,7 +58,7 @@ describe("a block", () => {
   });
 
   it("with any bit changed is refused", async () => {
-    const bytes = await encode(blockOf([3, 4]));
+    const bytes = await encode(blockOf([3, 4], { authors: ["alice", null] }));
     for (let index = 0; index < bytes.length; index += 1) {
       const damaged = bytes.slice();
       damaged[index] = (damaged[index] ?? 0) ^ (1 << (index % 8));
@@ -85,10 +93,11 @@ describe("a block", () => {
     }
   });
 
-  it("knows where appends end, and whether one ended where it begins", () => {
+  it("knows the last end of an append up to each place, and whether one ended where it begins", () => {
     const block = blockOf([3, 4]);
-    expect([7, 8, 10, 14].map((place) => isBlockBoundary(block, place))).toEqual([true, false, true, true]);
-    expect(isBlockBoundary({ ...block, continued: true }, 7)).toBe(false);
+    expect([7, 8, 10, 13, 14].map((place) => boundaryInBlock(block, place))).toEqual([7, 7, 10, 10, 14]);
+    const continued = { ...block, continued: true };
+    expect([7, 9, 10, 14].map((place) => boundaryInBlock(continued, place))).toEqual([undefined, undefined, 10, 14]);
   });
 });
 
@@ -129,4 +138,22 @@ describe("a segment", () => {
     expect(Buffer.from(end.subarray(INDEX_ENTRY_BYTES, INDEX_ENTRY_BYTES + 8)).toString()).toBe("DSSEGEND");
     expect(end.length).toBe(INDEX_ENTRY_BYTES + FOOTER_BYTES);
   });
+});
+
+it("a run of one author that is longer than its counter goes on in another run", () => {
+  const authors = [...Array.from({ length: 70_000 }, () => "alice"), null, "bob"];
+  const size = new AuthorRunsSize();
+  for (const each of authors) size.add(each);
+  const bytes = encodeAuthors(authors);
+  expect(bytes.length).toBe(size.bytes);
+  expect(bytes.length).toBe(2 * (4 + 5) + 4 + (4 + 3));
+  expect(decodeAuthors(bytes)).toEqual(authors);
+});
+
+it("only a segment that has authors is of version 2: what was written before stays as it is", async () => {
+  expect(new DataView(new SegmentEncoder(RANGE).header().buffer).getUint32(8)).toBe(1);
+  expect(new DataView(new SegmentEncoder({ ...RANGE, hasAuthors: true }).header().buffer).getUint32(8)).toBe(2);
+  const [without, empty] = [await encode(blockOf([3, 4])), await encode(blockOf([3, 4], { authors: undefined }))];
+  expect(without).toEqual(empty);
+  expect(without.length).toBe(storedBytesOf(7, 2));
 });

@@ -3,7 +3,7 @@
  *
  *     segment  header, blocks, index, footer
  *     header   magic, version, incarnation, first and last position
- *     block    SHA-256 of the rest, then magic, flags, incarnation, position, sizes, the ends of its appends, payload
+ *     block    SHA-256 of the rest, then magic, flags, incarnation, position, sizes, the ends of its appends, payload, authors
  *     index    one entry per block: its payload's size, its own size, its SHA-256
  *     footer   magic, size of the whole, number of blocks, SHA-256 of header, index and footer
  *
@@ -11,14 +11,20 @@
  * rows always give the same bytes. Nothing here is ever given a new meaning: another layout is another version.
  */
 
+import type { Authors } from "../rpc/authors.ts";
+import { decodeAuthors, encodeAuthors } from "./author-runs.ts";
 import { concatBytes } from "./bytes.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
 const VERSION = 1;
+/** Some block says who wrote its appends. */
+const VERSION_WITH_AUTHORS = 2;
 const SEGMENT_MAGIC = 0x4453_5345_474d_454en; // DSSEGMEN
 const BLOCK_MAGIC = 0x4453_4231; // DSB1
 const FOOTER_MAGIC = 0x4453_5345_4745_4e44n; // DSSEGEND
+
+const NONE: Bytes = new Uint8Array();
 
 export const HEADER_BYTES = 40;
 export const BLOCK_HEADER_BYTES = 64;
@@ -35,12 +41,18 @@ export const BLOCK_ENDS_MAX = 16_384;
 
 const FLAG_CONTINUED = 1;
 const FLAG_OPEN = 2;
+/** The rest of the flags' 32 bits: bytes of authors, none in version 1. */
+const AUTHORS_SHIFT = 8;
+/** Bytes of a block's authors: a row's stay far below it. */
+const BLOCK_AUTHORS_BYTES_MAX = 512 * 1024;
 
 /** What a segment holds: bytes `[first, last)` of one life of a stream. */
 export interface SegmentRange {
   readonly incarnation: number;
   readonly first: number;
   readonly last: number;
+  /** Whether it is known who wrote the appends. */
+  readonly hasAuthors?: boolean;
 }
 
 export interface Block {
@@ -53,6 +65,8 @@ export interface Block {
   /** Where appends end, relative to `position`: growing, from 1 to the payload's length. */
   readonly ends: readonly number[];
   readonly payload: Bytes;
+  /** Who wrote each append, if that was recorded. */
+  readonly authors?: Authors | undefined;
 }
 
 /** How many bytes of payload a block has, and how many it takes in the object. */
@@ -70,8 +84,8 @@ export class SegmentError extends Error {
   override readonly name = "SegmentError";
 }
 
-export function storedBytesOf(payloadBytes: number, ends: number): number {
-  return BLOCK_HEADER_BYTES + 4 * ends + payloadBytes;
+export function storedBytesOf(payloadBytes: number, ends: number, authorsBytes = 0): number {
+  return BLOCK_HEADER_BYTES + 4 * ends + payloadBytes + authorsBytes;
 }
 
 /** Bytes of a segment with such blocks. */
@@ -93,24 +107,27 @@ export class SegmentEncoder {
     const header = new Uint8Array(HEADER_BYTES);
     const view = new DataView(header.buffer);
     view.setBigUint64(0, SEGMENT_MAGIC);
-    view.setUint32(8, VERSION);
+    view.setUint32(8, this.#range.hasAuthors === true ? VERSION_WITH_AUTHORS : VERSION);
     view.setBigUint64(16, BigInt(this.#range.incarnation));
     view.setBigUint64(24, BigInt(this.#range.first));
     view.setBigUint64(32, BigInt(this.#range.last));
     return header;
   }
 
-  async block({ position, continued, open, ends, payload }: Block): Promise<Bytes> {
-    const bytes = new Uint8Array(storedBytesOf(payload.length, ends.length));
+  async block({ position, continued, open, ends, payload, authors }: Block): Promise<Bytes> {
+    const writers = authors === undefined ? NONE : encodeAuthors(authors);
+    const bytes = new Uint8Array(storedBytesOf(payload.length, ends.length, writers.length));
     const view = new DataView(bytes.buffer);
     view.setUint32(32, BLOCK_MAGIC);
-    view.setUint32(36, (continued ? FLAG_CONTINUED : 0) | (open ? FLAG_OPEN : 0));
+    const flags = (continued ? FLAG_CONTINUED : 0) | (open ? FLAG_OPEN : 0);
+    view.setUint32(36, writers.length * 2 ** AUTHORS_SHIFT + flags);
     view.setBigUint64(40, BigInt(this.#range.incarnation));
     view.setBigUint64(48, BigInt(position));
     view.setUint32(56, payload.length);
     view.setUint32(60, ends.length);
     for (const [index, end] of ends.entries()) view.setUint32(BLOCK_HEADER_BYTES + 4 * index, end);
     bytes.set(payload, BLOCK_HEADER_BYTES + 4 * ends.length);
+    bytes.set(writers, BLOCK_HEADER_BYTES + 4 * ends.length + payload.length);
     const digest = await sha256(bytes.subarray(DIGEST_BYTES));
     bytes.set(digest);
     this.#entries.push({ payloadBytes: payload.length, storedBytes: bytes.length, digest });
@@ -144,11 +161,13 @@ export function blockRestBytes(header: Bytes, incarnation: number, position: num
   const view = viewOf(header);
   const payloadBytes = view.getUint32(56);
   const ends = view.getUint32(60);
+  const authorsBytes = view.getUint32(36) >>> AUTHORS_SHIFT;
   if (view.getUint32(32) !== BLOCK_MAGIC) throw new SegmentError("There is no block here.");
   if (view.getBigUint64(40) !== BigInt(incarnation)) throw new SegmentError("The block is of another stream.");
   if (view.getBigUint64(48) !== BigInt(position)) throw new SegmentError("The block is of another position.");
-  if (payloadBytes > PAYLOAD_BYTES_MAX || ends > BLOCK_ENDS_MAX) throw new SegmentError("The block is too large.");
-  return 4 * ends + payloadBytes;
+  if (payloadBytes > PAYLOAD_BYTES_MAX || ends > BLOCK_ENDS_MAX || authorsBytes > BLOCK_AUTHORS_BYTES_MAX)
+    throw new SegmentError("The block is too large.");
+  return 4 * ends + payloadBytes + authorsBytes;
 }
 
 /**
@@ -161,19 +180,24 @@ export async function decodeBlock(bytes: Bytes): Promise<Block> {
   if (digest.some((byte, index) => byte !== bytes[index])) throw new SegmentError("The block's checksum is wrong.");
   const flags = view.getUint32(36);
   const count = view.getUint32(60);
-  const payload = bytes.subarray(BLOCK_HEADER_BYTES + 4 * count);
+  const payloadEnd = BLOCK_HEADER_BYTES + 4 * count + view.getUint32(56);
+  const payload = bytes.subarray(BLOCK_HEADER_BYTES + 4 * count, payloadEnd);
+  const authors = payloadEnd === bytes.length ? undefined : decodeAuthors(bytes.subarray(payloadEnd));
   return {
     position: Number(view.getBigUint64(48)),
     continued: (flags & FLAG_CONTINUED) !== 0,
     open: (flags & FLAG_OPEN) !== 0,
     ends: Array.from({ length: count }, (_, index) => view.getUint32(BLOCK_HEADER_BYTES + 4 * index)),
     payload,
+    authors,
   };
 }
 
-/** Whether an append ended, or the segment begins, at a position of the block. */
-export function isBlockBoundary({ position, continued, ends }: Block, at: number): boolean {
-  return at === position ? !continued : ends.includes(at - position);
+/** The largest place of a block at or before a position at which an append ended, or the segment begins. */
+export function boundaryInBlock({ position, continued, ends }: Block, at: number): number | undefined {
+  const end = ends.findLast((candidate) => position + candidate <= at);
+  if (end !== undefined) return position + end;
+  return continued ? undefined : position;
 }
 
 function viewOf(bytes: Bytes): DataView {

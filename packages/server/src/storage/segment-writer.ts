@@ -1,7 +1,8 @@
 /** From a frozen table of the hot log to a segment, in two passes, so that neither holds more than a block. */
 
-import type { FrozenTable, HotLog } from "./hot-log.ts";
-import { endsOf, type LogRowNotes } from "./log-rows.ts";
+import { AuthorRunsSize } from "./author-runs.ts";
+import { authorsOf, type FrozenTable, type HotLog } from "./hot-log.ts";
+import { appendsOf, type LogRowNotes, type RowAppend } from "./log-rows.ts";
 import {
   BLOCK_BYTES,
   BLOCK_ENDS_MAX,
@@ -13,6 +14,9 @@ import {
 } from "./segment-format.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
+
+/** A block takes whole rows until its authors have this many bytes. */
+const AUTHORS_BYTES = 256 * 1024;
 
 /** Rows looked at between two breaks: appends go on meanwhile. */
 const ROWS_PER_TURN = 256;
@@ -31,12 +35,13 @@ interface BlockPlan {
   payloadBytes: number;
   ends: number;
   readonly continued: boolean;
+  readonly authors: AuthorRunsSize;
 }
 
 /** What a table's segment will be. */
 export interface SegmentPlan {
   readonly range: SegmentRange;
-  readonly blocks: readonly (BlockPlan & BlockSizes)[];
+  readonly blocks: readonly (Omit<BlockPlan, "authors"> & BlockSizes)[];
   /** When the last of it was committed, in ms. */
   readonly committedAtMs: number;
 }
@@ -64,8 +69,12 @@ export async function planSegment(
     position = last.position + last.size;
     if (position < table.last) await nextTurn();
   }
-  const range = { incarnation, first: blocks[0]?.position ?? table.first, last: table.last };
-  const sized = blocks.map((block) => ({ ...block, storedBytes: storedBytesOf(block.payloadBytes, block.ends) }));
+  const hasAuthors = blocks.some(({ authors }) => authors.bytes > 0);
+  const range = { incarnation, first: blocks[0]?.position ?? table.first, last: table.last, hasAuthors };
+  const sized = blocks.map(({ authors, ...block }) => ({
+    ...block,
+    storedBytes: storedBytesOf(block.payloadBytes, block.ends, authors.bytes),
+  }));
   return { range, blocks: sized, committedAtMs: last?.committedAtMs ?? 0 };
 }
 
@@ -116,36 +125,35 @@ function bytesPerTurn(bytesWaiting: number, quietBreaks: number): number {
 }
 
 function addRow(blocks: BlockPlan[], row: LogRowNotes, continued: boolean): void {
-  const ends = rowEnds(row).length;
-  const block = blocks.at(-1);
+  const appends = appendsOf(row);
+  const last = blocks.at(-1);
   const fits =
-    block !== undefined && block.payloadBytes + row.size <= BLOCK_BYTES && block.ends + ends <= BLOCK_ENDS_MAX;
-  if (!fits) {
-    blocks.push({ position: row.position, payloadBytes: row.size, ends, continued });
-    return;
-  }
+    last !== undefined &&
+    last.payloadBytes + row.size <= BLOCK_BYTES &&
+    last.ends + appends.length <= BLOCK_ENDS_MAX &&
+    last.authors.bytes <= AUTHORS_BYTES;
+  const block = fits
+    ? last
+    : { position: row.position, payloadBytes: 0, ends: 0, continued, authors: new AuthorRunsSize() };
+  if (!fits) blocks.push(block);
   block.payloadBytes += row.size;
-  block.ends += ends;
+  block.ends += appends.length;
+  for (const { author } of appends) if (author !== undefined) block.authors.add(author);
 }
 
-function readBlock(log: HotLog, table: FrozenTable, plan: BlockPlan): Block {
+function readBlock(log: HotLog, table: FrozenTable, plan: SegmentPlan["blocks"][number]): Block {
   const { position, payloadBytes, continued } = plan;
   const rows = log.tableRows(table.first, position, position + payloadBytes);
   const [only] = rows;
   const isOne = only !== undefined && only.size === payloadBytes;
   const payload = isOne ? only.bytes : new Uint8Array(payloadBytes);
-  const ends: number[] = [];
+  const appends: RowAppend[] = [];
   let open = false;
   for (const row of rows) {
     if (!isOne) payload.set(row.bytes, row.position - position);
-    for (const end of rowEnds(row)) ends.push(end - position);
+    appends.push(...appendsOf(row));
     open = row.notes.open === true;
   }
-  return { position, continued, open, ends, payload };
-}
-
-/** Where appends of a row end, each place once: an append that only closes the stream has no bytes. */
-function rowEnds(row: LogRowNotes): number[] {
-  if (row.notes.open === true) return [];
-  return endsOf(row).filter((end, index, all) => end > (all[index - 1] ?? row.position));
+  const ends = appends.map(({ end }) => end - position);
+  return { position, continued, open, ends, payload, authors: authorsOf(appends) };
 }

@@ -8,7 +8,7 @@
  * ones when a table of the log was frozen, and where each append ended · `origin`: JSON, of a fork only · `deleted`: 1 once it was
  * deleted while forks need its bytes · retention · `earliest_position`: what lies before it has been let go of ·
  * `allowance_bytes`: what its project lets it store, null: as much as it likes · `consumers`: JSON, the subscriptions that it
- * wakes, if any.
+ * wakes, if any · `records_authors`: 1 if the notes of its appends say who wrote them.
  */
 
 import { FOREVER, type Ancestor, type Lifetime, type Retention } from "@durable-streams-cloudflare/protocol";
@@ -62,6 +62,7 @@ export interface StreamRow {
   readonly followed: number | null;
   readonly allowance: number | null;
   readonly consumers: readonly string[];
+  readonly recordsAuthors: boolean;
 }
 
 type Columns = {
@@ -83,6 +84,7 @@ type Columns = {
   followed: number | null;
   allowance_bytes: number | null;
   consumers: string | null;
+  records_authors: number;
 };
 
 export function readStreamRow(database: Database): StreamRow | undefined {
@@ -90,7 +92,7 @@ export function readStreamRow(database: Database): StreamRow | undefined {
     database,
     `SELECT incarnation, content_type, ttl_seconds, expires_at_ms, touched_at_ms, checkpoint_position, stream_seq,
             closure, attempts, origin, deleted, retention_seconds, retention_bytes, earliest_position, kind, followed,
-            allowance_bytes, consumers
+            allowance_bytes, consumers, records_authors
      FROM stream WHERE id = 1`,
   );
   if (row === undefined) return undefined;
@@ -111,6 +113,7 @@ export function readStreamRow(database: Database): StreamRow | undefined {
     followed: row.followed,
     allowance: row.allowance_bytes,
     consumers: row.consumers === null ? [] : (JSON.parse(row.consumers) as string[]),
+    recordsAuthors: row.records_authors === 1,
   };
 }
 
@@ -119,12 +122,13 @@ export function insertStreamRow(
   row: Pick<
     StreamRow,
     "incarnation" | "contentType" | "lifetime" | "retention" | "earliest" | "touchedAtMs" | "origin"
-  > & { readonly kind?: StreamKind },
+  > & { readonly kind?: StreamKind; readonly recordsAuthors?: boolean },
 ): void {
   database.run(
     `INSERT INTO stream (id, schema_version, incarnation, content_type, ttl_seconds, expires_at_ms, touched_at_ms,
-                         checkpoint_position, origin, retention_seconds, retention_bytes, earliest_position, kind)
-     VALUES (1, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?)`,
+                         checkpoint_position, origin, retention_seconds, retention_bytes, earliest_position, kind,
+                         records_authors)
+     VALUES (1, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?)`,
     SCHEMA_VERSION,
     row.incarnation,
     row.contentType,
@@ -136,6 +140,7 @@ export function insertStreamRow(
     row.retention.bytes ?? null,
     row.earliest,
     row.kind ?? "plain",
+    row.recordsAuthors === true ? 1 : 0,
   );
 }
 

@@ -47,12 +47,14 @@ export function appendBatch(
 
 function notesOf(draft: Draft, admitted: readonly AppendCommand[]): CommitNotes {
   const claims = admitted.flatMap(({ producer }) => (producer === undefined ? [] : [producer]));
+  const { recordsAuthors } = draft.state;
   const streamSeqGrew = draft.streamSeq !== draft.state.streamSeq;
   return {
     ...(admitted.length > 1 ? { ends: endsOf(admitted) } : {}),
     ...(claims.length > 0 ? { producers: lastClaims(claims) } : {}),
     ...(streamSeqGrew && draft.streamSeq !== undefined ? { streamSeq: draft.streamSeq } : {}),
     ...(draft.closure === undefined ? {} : { closed: draft.closure }),
+    ...(recordsAuthors ? { authors: admitted.map(({ author }) => author ?? null) } : {}),
     ...(draft.attempts.size > 0 ? { attempts: admitted.map(({ attempt }) => attempt ?? null) } : {}),
   };
 }

@@ -30,6 +30,10 @@ export interface CreateCommand {
   readonly byDefault?: readonly ("contentType" | "lifetime" | "retention")[];
   /** Initial content in stored form; may be empty. */
   readonly bytes: Bytes;
+  /** Whether to note who wrote each append. */
+  readonly recordsAuthors?: boolean;
+  /** The verified user who creates it, and so has written its initial content. */
+  readonly author?: string | null;
   readonly fork?: ForkCommand;
 }
 
@@ -58,6 +62,8 @@ export interface AppendCommand {
   readonly close: boolean;
   readonly producer?: ProducerClaim;
   readonly streamSeq?: string;
+  /** The verified user who writes this, for streams that record it. */
+  readonly author?: string | null;
   /** Names this append to the object, so that the edge may repeat a call whose answer was lost. */
   readonly attempt?: string;
   /** Of what a source brings into a session: `producer` then is the source, its epoch the link, its seq the position. */
@@ -97,6 +103,8 @@ export interface HeadFacts {
   readonly lineage: Lineage;
   readonly tail: number;
   readonly closed: boolean;
+  /** Whether it is noted who wrote each append. */
+  readonly recordsAuthors?: true;
 }
 
 /** Asks for everything from an offset to the tail [PROTOCOL §5.6]. */
@@ -128,8 +136,10 @@ export interface PageCommand {
   readonly from: number;
   readonly to: number;
   readonly paging: "bytes" | "appends";
-  /** `from` came from a client: refuse it unless an append ended there. Of cold bytes the caller looks himself. */
+  /** `from` came from a client: look whether an append ended there. Of cold bytes the caller looks himself. */
   readonly checkFrom?: true;
+  /** With `checkFrom`: the caller understands `PageFacts.boundary`. Otherwise a place inside an append is refused. */
+  readonly align?: true;
 }
 
 /** Either bytes, or where they are; neither when the range is empty. */
@@ -139,6 +149,10 @@ export interface PageFacts {
   readonly end: number;
   /** Where the next bytes lie in R2; in order, without a gap. */
   readonly cold: readonly ColdSlice[];
+  /** Appends in between after which the page is best cut into events; none, unless `paging` is `appends`. */
+  readonly cuts?: readonly number[];
+  /** The range begins inside an append, which begins here: there are no bytes, the caller asks again from this place. */
+  readonly boundary?: number;
 }
 
 /**

@@ -25,6 +25,8 @@ export function configurationDifference(state: StreamState, command: CreateComma
     return "The existing stream has another lifetime.";
   if (isAsked("retention") && !sameRetention(state.retention, command.retention))
     return "The existing stream has another retention.";
+  if (state.recordsAuthors !== (command.recordsAuthors ?? false))
+    return `The existing stream records ${state.recordsAuthors ? "authors" : "no authors"}.`;
   const closed = state.closure !== undefined;
   if (closed !== command.closed) return `The existing stream is ${closed ? "closed" : "open"}.`;
   return undefined;

@@ -58,7 +58,8 @@ export class Creation {
     if (command.fork !== undefined) return this.#createFork(command, command.fork);
     const contentType = command.contentType ?? DEFAULT_CONTENT_TYPE;
     const incarnation = this.#lifecycle.nextIncarnation(0);
-    return this.#begin(command, { contentType, lifetime: command.lifetime, retention, earliest: 0, incarnation });
+    const { lifetime, recordsAuthors = false } = command;
+    return this.#begin(command, { contentType, lifetime, retention, earliest: 0, incarnation, recordsAuthors });
   }
 
   /** What a create is answered when there is something at this URL already. */
@@ -118,6 +119,7 @@ export class Creation {
       lifetime: inheritsLifetime ? pinned.lifetime : command.lifetime,
       retention: command.retention,
       earliest: pinned.earliest,
+      recordsAuthors: command.recordsAuthors ?? false,
       incarnation: this.#lifecycle.nextIncarnation(pinned.incarnation),
       origin: {
         forkId,
@@ -132,11 +134,14 @@ export class Creation {
 
   async #begin(command: CreateCommand, beginning: Beginning): Promise<Result<CreateFacts>> {
     const now = this.#host.now();
-    const { bytes, closed } = command;
+    const { bytes, closed, author = null } = command;
     const log = new HotLog(this.#host.database);
     const facts = { ...beginning, origin: beginning.origin, touchedAtMs: now };
     const state = newState(facts, log);
-    const notes: CommitNotes = closed ? { closed: {} } : {};
+    const notes: CommitNotes = {
+      ...(closed ? { closed: {} } : {}),
+      ...(state.recordsAuthors ? { authors: [author] } : {}),
+    };
     const hasCommit = bytes.length > 0 || closed;
     const position = state.base;
     const { database } = this.#host;

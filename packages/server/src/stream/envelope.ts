@@ -3,6 +3,7 @@
  * any content type. `docs/estuaries.md` has it for readers.
  *
  *     {"source":"chat","offset":"…","data":[{"text":"hello"}]}             the messages of a JSON source, as they were sent
+ *     {"source":"chat","offset":"…","author":"alice","data":[…]}           the same, where the source records authors
  *     {"source":"log","offset":"…","data":"line\n"}                        an append of a text source
  *     {"source":"image","offset":"…","data":"/9j/4A==","encoding":"base64"} an append of any other
  *     {"source":"chat","offset":"…","control":"closed"}                    nothing more will come
@@ -11,6 +12,7 @@
 
 import { formatOffset, framingOf, isTextual } from "@durable-streams-cloudflare/protocol";
 
+import type { Authors } from "../rpc/authors.ts";
 import type { SourceEnd } from "../rpc/fan-out.ts";
 import { concatBytes } from "../storage/bytes.ts";
 
@@ -28,16 +30,19 @@ export interface SourceRange {
   readonly bytes: Bytes;
   /** Where appends end, relative to `begin`. */
   readonly ends: readonly number[];
+  /** Who wrote each append, where the source records it. */
+  readonly authors?: Authors | undefined;
 }
 
 /** The range as stored messages of a JSON stream, each with the offset that its append ends at. */
-export function toEnvelopes({ source, contentType, owner, begin, bytes, ends }: SourceRange): Bytes {
+export function toEnvelopes({ source, contentType, owner, begin, bytes, ends, authors }: SourceRange): Bytes {
   const encoder = new TextEncoder();
   const pieces: Uint8Array[] = [];
   let start = 0;
-  for (const end of ends) {
+  for (const [index, end] of ends.entries()) {
     const append = bytes.subarray(start, end);
-    const head = `{"source":${JSON.stringify(source)},"offset":"${formatOffset(owner, begin + end)}"`;
+    const author = authors === undefined ? "" : `,"author":${JSON.stringify(authors[index] ?? null)}`;
+    const head = `{"source":${JSON.stringify(source)},"offset":"${formatOffset(owner, begin + end)}"${author}`;
     if (framingOf(contentType) === "json") {
       // Each message is stored with a comma behind it.
       pieces.push(encoder.encode(`${head},"data":[`), append.subarray(0, -1), encoder.encode("]},"));

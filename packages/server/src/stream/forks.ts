@@ -27,7 +27,7 @@ import { SegmentUnavailable } from "../storage/segment-reader.ts";
 import type { ForkCommand, PageFacts, PinCommand, PinFacts } from "./commands.ts";
 import type { StreamHost } from "./host.ts";
 import { ownPage } from "./read-plan.ts";
-import { refuseUnaligned, resolveOffset } from "./resolve-offset.ts";
+import { refuseForeign, resolveOffset } from "./resolve-offset.ts";
 import type { StreamState } from "./state.ts";
 
 /** How long a pin may take; a source refuses one that comes later. */
@@ -75,7 +75,7 @@ export async function planPin(
   return { ok: true, contentType, lifetime, earliest: state.earliest, incarnation: lineage.incarnation, ancestors };
 }
 
-/** A place where an append ended, wherever its bytes lie. */
+/** A place where an append ended, wherever its bytes lie: the largest at or below the offset. */
 export async function resolveAnchor(
   state: StreamState,
   host: StreamHost,
@@ -84,12 +84,18 @@ export async function resolveAnchor(
   if (offset === null) return state.tail;
   const position = resolveOffset(state, offset);
   // For a read an offset of a past stream is 410; for a fork it is a bad request [PROTOCOL §4.2, Fork creation errors].
-  if (typeof position !== "number") return position.problem.code === "offset-gone" ? refuseUnaligned() : position;
+  if (typeof position !== "number") return position.problem.code === "offset-gone" ? refuseForeign() : position;
   if (offset.kind !== "at") return position;
+  return aligned(state, host, position);
+}
+
+/** Goes back from a place inside an append, block by block, to where that append begins. */
+async function aligned(state: StreamState, host: StreamHost, position: number): Promise<number | Refusal> {
   const [owner] = inheritedStretches(state.lineage, position, state.base);
   const page = await checkedPage(state, host, owner, position);
-  const first = page.ok ? await firstBytes(host, page, { checkFrom: true }) : page;
-  return first instanceof Uint8Array ? position : first;
+  if (!page.ok) return page;
+  const boundary = page.boundary ?? (await coldBoundary(host, page)) ?? position;
+  return boundary === position || typeof boundary !== "number" ? boundary : aligned(state, host, boundary);
 }
 
 /** The place may lie in inherited bytes: only their owner knows whether an append ended there. */
@@ -100,24 +106,34 @@ async function checkedPage(
   position: number,
 ): Promise<Result<PageFacts>> {
   if (owner !== undefined) {
-    return host.peer(owner.name).page({ ...owner, to: owner.from, paging: "bytes", checkFrom: true });
+    const range = { ...owner, to: owner.from, paging: "bytes" } as const;
+    return host.peer(owner.name).page({ ...range, checkFrom: true, align: true });
   }
   if (position >= state.log.first) return { ok: true, page: new Uint8Array(), end: position, cold: [] };
   return { ok: true, ...ownPage(state, host, { from: position, to: position + 1, paging: "bytes" }) };
 }
 
 /** The bytes that a page begins with, from R2 if need be. */
-async function firstBytes(
+async function firstBytes(host: StreamHost, facts: PageFacts): Promise<Uint8Array<ArrayBuffer> | Refusal> {
+  const bytes = await askCold(host, facts, async (pages) => (await pages.next())?.bytes);
+  return bytes ?? facts.page;
+}
+
+/** See `ColdPages.boundary`; `undefined` when the page is not cold. */
+function coldBoundary(host: StreamHost, facts: PageFacts): Promise<number | Refusal | undefined> {
+  return askCold(host, facts, (pages) => pages.boundary());
+}
+
+async function askCold<Answer>(
   { segments }: StreamHost,
-  { page, cold }: PageFacts,
-  { checkFrom = false } = {},
-): Promise<Uint8Array<ArrayBuffer> | Refusal> {
-  if (cold.length === 0) return page;
+  { cold }: PageFacts,
+  ask: (pages: ColdPages) => Promise<Answer>,
+): Promise<Answer | Refusal | undefined> {
+  if (cold.length === 0) return undefined;
   if (segments === undefined) return refuseWithoutSegments();
   const pages = new ColdPages(segments, cold, "bytes");
   try {
-    if (checkFrom && !(await pages.beginsAtBoundary())) return refuseUnaligned();
-    return (await pages.next())?.bytes ?? page;
+    return await ask(pages);
   } catch (error) {
     if (error instanceof SegmentUnavailable) return refuseColdUnavailable();
     throw error;

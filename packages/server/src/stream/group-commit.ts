@@ -117,7 +117,7 @@ export class GroupCommit<Item, Facts> {
 }
 
 function refuseOverloaded(): Refusal {
-  return refuse("overloaded", "More is being appended to this stream than its disk takes.", {
+  return refuse("overloaded", "The append queue is full.", {
     hint: "Append in larger batches, or spread over several streams.",
     headers: { "Retry-After": "1" },
   });

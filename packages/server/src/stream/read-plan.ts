@@ -3,7 +3,7 @@
  * hot log or where the bytes lie in R2. Cold bytes never pass through the object.
  */
 
-import { inheritedStretches, type Stretch } from "@durable-streams-cloudflare/protocol";
+import { inheritedStretches, LINE_BYTES_MAX, type Stretch } from "@durable-streams-cloudflare/protocol";
 
 import { PAGE_BYTES } from "../storage/hot-log.ts";
 import { ROW_BYTES_MAX } from "../storage/log-rows.ts";
@@ -48,7 +48,22 @@ export function ownPage(
   }
   const end = appendsEnd(state, from, to, PAGE_BYTES);
   const isLarge = end - from > ROW_BYTES_MAX;
-  return { page: log.readRange(from, end, isLarge ? PAGE_BYTES : ROW_BYTES_MAX), end, cold: [] };
+  const page = log.readRange(from, end, isLarge ? PAGE_BYTES : ROW_BYTES_MAX);
+  const cuts = isLarge ? [] : eventCuts(state, from, end);
+  return { page, end, cold: [], ...(cuts.length === 0 ? {} : { cuts }) };
+}
+
+/** Where a page is cut so that each piece fits into one line of an event stream, unless one append does not. */
+function eventCuts(state: StreamState, from: number, end: number): number[] {
+  const cuts: number[] = [];
+  for (
+    let at = appendsEnd(state, from, end, LINE_BYTES_MAX);
+    at < end;
+    at = appendsEnd(state, at, end, LINE_BYTES_MAX)
+  ) {
+    cuts.push(at);
+  }
+  return cuts;
 }
 
 /** In the cold part a range is cut where a segment ends, or the log begins: only R2 knows the appends between. */

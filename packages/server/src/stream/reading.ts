@@ -15,7 +15,7 @@ import type { StreamHost } from "./host.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { Places } from "./places.ts";
 import { ownPage, readEnd, stretchesOf } from "./read-plan.ts";
-import { mayBeOffset, refuseGone, refuseUnaligned, resolveOffset } from "./resolve-offset.ts";
+import { boundaryAt, refuseGone, refuseUnaligned, resolveOffset } from "./resolve-offset.ts";
 import type { StreamState } from "./state.ts";
 
 export interface ReadLimits {
@@ -64,8 +64,9 @@ export class Reading {
   page(command: PageCommand): Result<PageFacts> {
     const state = this.#lifecycle.stored();
     if (state === undefined || state.lineage.incarnation !== command.incarnation) return refuseGone();
-    const { from, to, paging, checkFrom = false } = command;
-    if (checkFrom && !mayBeOffset(state, from)) return refuseUnaligned();
+    const { from, to, paging, checkFrom = false, align = false } = command;
+    const boundary = checkFrom ? (boundaryAt(state, from) ?? from) : from;
+    if (boundary !== from) return align ? { ok: true, ...noPage(from), boundary } : refuseUnaligned();
     // To look at a cold place takes the bytes behind it.
     const facts = ownPage(state, this.#host, { from, to: checkFrom ? Math.max(to, from + 1) : to, paging });
     const isTrimmed = from < state.log.first && facts.cold.length === 0;
@@ -110,6 +111,7 @@ function refuseReader(isOfProject: boolean): Refusal {
 }
 
 function headFacts(state: StreamState): HeadFacts {
-  const { contentType, lifetime, retention, earliest, lineage, tail } = state;
-  return { contentType, lifetime, retention, earliest, lineage, tail, closed: state.closure !== undefined };
+  const { contentType, lifetime, retention, earliest, lineage, tail, recordsAuthors } = state;
+  const facts = { contentType, lifetime, retention, earliest, lineage, tail, closed: state.closure !== undefined };
+  return recordsAuthors ? { ...facts, recordsAuthors } : facts;
 }

@@ -55,6 +55,8 @@ export interface StreamState {
   /** Of a fork. */
   readonly origin: Origin | undefined;
   readonly kind: StreamKind;
+  /** Whether the notes of its appends say who wrote them. */
+  readonly recordsAuthors: boolean;
   /** The token by which followers want to be told of appends, if there are any. */
   followed: number | null;
   /** Bytes that it may store; `null`: as many as it likes. */
@@ -88,10 +90,13 @@ export interface NewStream {
   readonly origin: Origin | undefined;
   /** `plain` by default. */
   readonly kind?: StreamKind;
+  /** No by default. */
+  readonly recordsAuthors?: boolean;
 }
 
 export function newState(facts: NewStream, log: HotLog): StreamState {
-  const { incarnation, contentType, lifetime, retention, earliest, touchedAtMs, origin, kind = "plain" } = facts;
+  const { incarnation, contentType, lifetime, retention, earliest, touchedAtMs, origin } = facts;
+  const { kind = "plain", recordsAuthors = false } = facts;
   const lineage = { incarnation, ancestors: origin?.ancestors ?? [] };
   const base = basePosition(lineage);
   return {
@@ -104,6 +109,7 @@ export function newState(facts: NewStream, log: HotLog): StreamState {
     earliest,
     origin,
     kind,
+    recordsAuthors,
     followed: null,
     allowance: null,
     consumers: [],

@@ -174,7 +174,7 @@ export type Address = Pick<DeliverCommand, "source" | "contentType" | "link" | "
 export async function bring(
   host: Pick<SubscriptionHost, "session">,
   { session, sessionIncarnation, source, contentType, link, format, start }: Address,
-  { from, begin, to, bytes, ends, owner }: Piece,
+  { from, begin, to, bytes, ends, authors, owner }: Piece,
   end?: SourceEnd,
 ): Promise<Outcome> {
   const command: DeliverCommand = {
@@ -190,6 +190,7 @@ export async function bring(
     ends,
     owner,
     contentType,
+    ...(authors === undefined ? {} : { authors }),
     ...(end === undefined ? {} : { end }),
   };
   try {

@@ -2,6 +2,7 @@
 
 import { refuseColdUnavailable, type Result } from "@durable-streams-cloudflare/protocol";
 
+import type { Authors } from "../rpc/authors.ts";
 import type { PullFacts } from "../rpc/fan-out.ts";
 import { readColdAppends } from "../storage/cold-appends.ts";
 import { SegmentUnavailable } from "../storage/segment-reader.ts";
@@ -17,6 +18,8 @@ export interface Piece {
   readonly bytes: Bytes;
   /** Where appends end, relative to `begin`. */
   readonly ends: readonly number[];
+  /** Who wrote each append, where the source records it. */
+  readonly authors?: Authors | undefined;
   /** The incarnation that offsets in here have. */
   readonly owner: number;
   /** `to` is the source's end, for ever. */
@@ -75,11 +78,12 @@ export class Pages {
   async #pieceOf(from: number, owner: number, facts: PullFacts, source: PullFacts): Promise<Result<Piece>> {
     const { cold } = facts;
     try {
-      const { bytes, ends } = cold.length === 0 ? facts : await readColdAppends(this.#store(), cold, COLD_PAGE_BYTES);
+      const { bytes, ends, authors } =
+        cold.length === 0 ? facts : await readColdAppends(this.#store(), cold, COLD_PAGE_BYTES);
       const { begin } = source;
       const to = bytes.length === 0 ? from : begin + bytes.length;
       const isTail = to === source.tail;
-      return { ok: true, from, begin, to, bytes, ends, owner, isLast: source.closed && isTail, isTail };
+      return { ok: true, from, begin, to, bytes, ends, authors, owner, isLast: source.closed && isTail, isTail };
     } catch (error) {
       if (error instanceof SegmentUnavailable) return refuseColdUnavailable();
       throw error;
@@ -97,5 +101,13 @@ function cut(page: Result<Piece>, to: number | null): Result<Piece> {
   if (!page.ok || to === null || page.to <= to) return page;
   const size = to - page.begin;
   const ends = page.ends.filter((end) => end <= size);
-  return { ...page, to, ends, bytes: page.bytes.slice(0, size), isLast: false, isTail: false };
+  return {
+    ...page,
+    to,
+    ends,
+    authors: page.authors?.slice(0, ends.length),
+    bytes: page.bytes.slice(0, size),
+    isLast: false,
+    isTail: false,
+  };
 }

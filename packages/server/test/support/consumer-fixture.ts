@@ -6,7 +6,7 @@ import { generateKeyPair, exportJWK } from "jose";
 
 import { Consumer } from "../../src/consumer/consumer.ts";
 import type { ConsumerHost, WebhookAnswer, WebhookRequest } from "../../src/consumer/host.ts";
-import type { AckCommand, ClaimFacts, SigningKey, WakeCommand } from "../../src/rpc/consumers.ts";
+import type { AckCommand, ClaimFacts, DeliveryGrant, SigningKey, WakeCommand } from "../../src/rpc/consumers.ts";
 
 export const CONSUMER_START_MS = 1_800_000_000_000;
 export const CONTROL_URL = "https://streams.shop.com/v1/stream/p/__ds";
@@ -53,6 +53,9 @@ export class ConsumerFixture {
   readonly listed: string[] = [];
   readonly directoryCalls: string[] = [];
   isDirectorySilent = false;
+  /** What the project answers to those who ask for permits, and for which hosts it was asked. */
+  grant: () => DeliveryGrant = () => ({ granted: 8, waitMs: 0, mustProve: false });
+  readonly asked: string[] = [];
   publicControlUrl: string | null = null;
   allowsLoopback = false;
   #ids = 0;
@@ -193,7 +196,7 @@ export class ConsumerFixture {
     return {
       registerConsumer: async (id, { pattern, streams }) => {
         call(`register ${id} ${pattern ?? ""} ${streams.join()}`.trimEnd());
-        return { ok: true };
+        return { ok: true, mustProve: this.grant().mustProve };
       },
       forgetStreams: async (id, streams) => call(`forget ${id} ${streams.join()}`),
       forgetConsumer: async (id) => call(`forget ${id}`),
@@ -202,6 +205,10 @@ export class ConsumerFixture {
         return { streams: this.listed, cursor: null };
       },
       signingKey: async () => KEY,
+      grantDeliveries: async (host) => {
+        this.asked.push(host);
+        return this.grant();
+      },
     };
   }
 }

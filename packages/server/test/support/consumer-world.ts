@@ -109,7 +109,11 @@ export class ConsumerWorld extends World<Core, Key> {
       // Cryptography goes on after a crash, here but not there: what follows it must not reach the disk.
       database: mortal(own.database, doer),
       stream: (to) => wire(`stream:${to}`),
-      directory: { ...directoryOf(wire("project:p")), signingKey: async () => KEY },
+      directory: {
+        ...directoryOf(wire("project:p")),
+        signingKey: async () => KEY,
+        grantDeliveries: async () => UNLIMITED,
+      },
       send: ({ body }) => {
         const notification = JSON.parse(new TextDecoder().decode(body)) as Notification;
         return wire<{ take(body: Notification): Promise<WebhookAnswer> }>(RECEIVER).take(notification);
@@ -151,6 +155,7 @@ export class ConsumerWorld extends World<Core, Key> {
   }
 }
 
+const UNLIMITED = { granted: 8, waitMs: 0, mustProve: false };
 const LIMITS_OF_STREAMS = { ...LIMITS, sseSessionSeconds: 60, longPollTimeoutMs: 3_000 };
 
 function methodOf(method: string, args: unknown[]): (core: Core) => unknown {
@@ -160,7 +165,7 @@ function methodOf(method: string, args: unknown[]): (core: Core) => unknown {
   };
 }
 
-function directoryOf(project: Project): Omit<ConsumerDirectoryApi, "signingKey"> {
+function directoryOf(project: Project): Omit<ConsumerDirectoryApi, "signingKey" | "grantDeliveries"> {
   return {
     registerConsumer: (id, interest) => project.registerConsumer(id, interest),
     forgetStreams: (id, streams) => project.forgetStreams(id, streams),

@@ -4,7 +4,9 @@ import {
   KEEP_ALL,
   offsetAt,
   parseOffset,
+  refAt,
   type Lineage,
+  type OffsetRef,
   type Problem,
   type Result,
   type Stretch,
@@ -23,7 +25,6 @@ import {
 
 import { emptyBody, toBody, toStored } from "../../src/http/codec/payload.ts";
 import type { AppendCommand, AppendFacts, CreateCommand, ReadFacts } from "../../src/stream/commands.ts";
-import { refuseUnaligned } from "../../src/stream/resolve-offset.ts";
 import { bodyOf, CONTENT_TYPES, contentText } from "./content.ts";
 import { START_MS } from "./stream-fixture.ts";
 import { befall, StreamWorld } from "./stream-world.ts";
@@ -112,6 +113,10 @@ export class StreamDriver implements Driver {
   #read(name: string, offset: string, etag: string | undefined): Observed {
     const from = parseOffset(offset);
     if (from === undefined) throw new Error(`${offset} is no offset.`);
+    return this.#readFrom(name, from, etag);
+  }
+
+  #readFrom(name: string, from: OffsetRef, etag: string | undefined): Observed {
     const facts = this.world.stream(name).read({ from, ifNoneMatch: etag ?? null, paging: "bytes" });
     if (!facts.ok) return refused(facts.problem);
     const standing = { closed: facts.closed, offset: offsetAt(facts.lineage, facts.to) };
@@ -119,23 +124,29 @@ export class StreamDriver implements Driver {
     if (facts.notModified) return { outcome: "not-modified", ...standing, ...tag };
     const stored = this.#wholeRange(facts, from.kind === "at");
     if (!stored.ok) return refused(stored.problem);
+    if ("boundary" in stored) return this.#readFrom(name, refAt(facts.lineage, stored.boundary), etag);
     const framing = framingOf(facts.contentType);
     const body = stored.page.length === 0 ? (emptyBody(framing) ?? "") : toBody(stored.page, framing, true, true);
     const text = typeof body === "string" ? body : contentText(framing, body);
     return { outcome: "read", text, ...standing, ...tag };
   }
 
-  /** As the edge does it: from whoever has it, and an exact place in inherited bytes is checked by its owner. */
-  #wholeRange({ stretches, from, to, ...first }: ReadFacts, isExact: boolean): Result<{ page: Bytes }> {
-    if (isExact && !this.world.beginsAtBoundary(first)) return refuseUnaligned();
+  /** As the edge does it: from whoever has it, and the owner of an exact place knows where its append begins. */
+  #wholeRange(
+    { stretches, from, to, ...first }: ReadFacts,
+    isExact: boolean,
+  ): Result<{ page: Bytes } | { boundary: number }> {
+    const cold = isExact ? (this.world.coldBoundary(first) ?? from) : from;
+    if (cold !== from) return { ok: true, boundary: cold };
     const page = this.world.bytesOf(first);
     const pieces: Bytes[] = [page];
-    const check = isExact && page.length === 0 ? ({ checkFrom: true } as const) : {};
+    const check = isExact && page.length === 0 ? ({ checkFrom: true, align: true } as const) : {};
     for (let at = from + page.length; at < to; at += pieces.at(-1)?.length ?? 0) {
       const { name, ...range } = stretches.find((stretch) => at < stretch.to) as Stretch;
       const more = this.world.stream(name).page({ ...range, from: at, paging: "bytes", ...(at === from ? check : {}) });
       if (!more.ok) return more;
-      if (isExact && at === from && !this.world.beginsAtBoundary(more)) return refuseUnaligned();
+      const boundary = isExact && at === from ? (more.boundary ?? this.world.coldBoundary(more) ?? at) : at;
+      if (boundary !== at) return { ok: true, boundary };
       const bytes = this.world.bytesOf(more);
       if (bytes.length === 0) throw new Error(`${name} has a hole at ${at}.`);
       pieces.push(bytes);

@@ -79,11 +79,13 @@ export class StreamWorld extends World<Stream> {
     }));
   }
 
-  /** Whether a page begins where an append ended; the object has looked at that already unless it is cold. */
-  beginsAtBoundary({ cold: [slice] }: PageFacts): boolean {
+  /** Where the append begins that a page begins inside of, as `ColdPages.boundary`; `undefined` of a page that is not cold. */
+  coldBoundary({ cold: [slice] }: PageFacts): number | undefined {
     const block = slice && this.blocksOf(slice)[0];
-    if (slice === undefined || block === undefined) return true;
-    return slice.from === block.at ? !block.continued : block.ends.includes(slice.from - block.at);
+    if (slice === undefined || block === undefined) return undefined;
+    const end = block.ends.findLast((candidate) => block.at + candidate <= slice.from);
+    if (end !== undefined) return block.at + end;
+    return block.continued ? block.at - 1 : block.at;
   }
 
   /** Takes down what is written, beside writing it. */

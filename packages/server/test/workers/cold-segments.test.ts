@@ -89,6 +89,12 @@ async function ringUntilQuiet(edge: Edge): Promise<void> {
   vi.useRealTimers();
 }
 
+/** An offset that a client makes from one. */
+function later(offset: string | undefined, by: number): string {
+  const [incarnation = "", position = ""] = (offset ?? "").split("_");
+  return `${incarnation}_${String(Number(position) + by).padStart(16, "0")}`;
+}
+
 /** Lengths are compared first: a difference of megabytes helps nobody. */
 function expectSame(found: string, expected: string): void {
   expect(found.length).toBe(expected.length);
@@ -112,13 +118,19 @@ describe("a stream that is partly in R2", () => {
     }
   });
 
-  it.each(["", "&live=long-poll", "&live=sse"])("refuses an offset inside an append (%s)", async (live) => {
-    const { edge, offsets } = await rolled();
-    const [incarnation = "", position = ""] = (offsets[3] ?? "").split("_");
-    const inside = `${incarnation}_${String(Number(position) + 1).padStart(16, "0")}`;
-    const response = await edge.fetch(`?offset=${inside}${live}`);
-    expect(response.status).toBe(400);
-    expect(await problemCode(response)).toBe("offset-invalid");
+  it.each(["", "&live=long-poll"])("begins at the append that an offset is inside of (%s)", async (live) => {
+    const { edge, text, offsets } = await rolled();
+    for (const past of [1, APPEND_BYTES - 1]) {
+      const response = await edge.fetch(`?offset=${later(offsets[3], past)}${live}`);
+      expectSame(await response.text(), text.slice(4 * APPEND_BYTES));
+    }
+  });
+
+  it("begins at the append that an offset is inside of, live", async () => {
+    const { edge, text, offsets } = await rolled();
+    await close(edge);
+    const reader = new EventReader(await edge.fetch(`?live=sse&offset=${later(offsets[3], 1)}`));
+    expectSame(await reader.untilClosed(), text.slice(4 * APPEND_BYTES));
   });
 
   it("is read live from a cold offset, in order, while R2 is slow and appends go on", async () => {
@@ -186,17 +198,14 @@ describe("a fork of a stream in R2", () => {
     expect(await isBlank(source)).toBe(true);
   });
 
-  it("is refused inside an append, and counts its sub-offset, although both need R2", async () => {
+  it("begins where the append does that its offset is inside of, and counts its sub-offset, although both need R2", async () => {
     const family = new Family();
     const source = await family.create("source");
     const { text, offsets } = await rolled(source);
-    const [incarnation = "", position = ""] = (offsets[3] ?? "").split("_");
-    const inside = `${incarnation}_${String(Number(position) + 1).padStart(16, "0")}`;
-    const refused = await family.stream("bad").fetch("", {
-      method: "PUT",
-      headers: { "Stream-Forked-From": source.path, "Stream-Fork-Offset": inside },
-    });
-    expect(refused.status).toBe(400);
+    const inside = await family.fork("inside", source, { "Stream-Fork-Offset": later(offsets[3], 1) });
+    expectSame(await (await inside.fetch("?offset=-1")).text(), text.slice(0, 4 * APPEND_BYTES));
+    const inherited = await inside.fetch(`?offset=${later(offsets[1], 1)}`);
+    expectSame(await inherited.text(), text.slice(2 * APPEND_BYTES, 4 * APPEND_BYTES));
     const headers = { "Stream-Fork-Offset": offsets[0] ?? "", "Stream-Fork-Sub-Offset": "5" };
     const fork = await family.fork("good", source, headers);
     expectSame(await (await fork.fetch("?offset=-1")).text(), text.slice(0, APPEND_BYTES + 5));

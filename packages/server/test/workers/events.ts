@@ -8,11 +8,13 @@ export interface StreamEvent {
 export class EventReader {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #decoder = new TextDecoder();
+  readonly #isBase64: boolean;
   #text = "";
 
   constructor(response: Response) {
     if (response.status !== 200 || response.body === null) throw new Error(`SSE was answered ${response.status}`);
     this.#reader = response.body.getReader();
+    this.#isBase64 = response.headers.get("Stream-SSE-Data-Encoding") === "base64";
   }
 
   /** The next event; `undefined` when the response has ended. Comments are passed over. */
@@ -23,12 +25,19 @@ export class EventReader {
         const block = this.#text.slice(0, end);
         this.#text = this.#text.slice(end + 2);
         if (block.startsWith(":")) continue;
-        return parse(block);
+        return this.#decoded(parse(block));
       }
       const { done, value } = await this.#reader.read();
       if (done) return undefined;
       this.#text += this.#decoder.decode(value, { stream: true });
     }
+  }
+
+  /** Of text, which comes in base64 where SSE could not bring it as it is. */
+  #decoded(event: StreamEvent): StreamEvent {
+    if (!this.#isBase64 || event.type !== "data") return event;
+    const bytes = Uint8Array.from(atob(event.data.replaceAll("\n", "")), (character) => character.charCodeAt(0));
+    return { ...event, data: new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(bytes) };
   }
 
   /** The next events, as `data:<payload>` and `control` with what it says of the stream's end. */

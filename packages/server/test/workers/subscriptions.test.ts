@@ -204,6 +204,38 @@ describe("[G58] a webhook", () => {
   });
 });
 
+it("where a project demands it, a webhook's URL proves itself by a challenge before it is sent any wake", async () => {
+  const strict = await newProject(service, { webhookChallenge: true });
+  const token = await newToken(strict);
+  const call = (method: string, path: string, body?: unknown) =>
+    service.fetch(`/v1/stream/${strict.name}/${path}`, withToken(method, token, body));
+  let isWilling = false;
+  const wakes: unknown[] = [];
+  vi.spyOn(globalThis, "fetch").mockImplementation(async (_url, init) => {
+    const body = await new Response(init?.body).json<{ type?: string; challenge?: string }>();
+    if (body.type === "webhook.challenge") return Response.json(isWilling ? { challenge: body.challenge } : {});
+    wakes.push(body);
+    return Response.json({ done: true });
+  });
+  await call("PUT", "a", []);
+  const made = await call("PUT", "__ds/subscriptions/s", { type: "webhook", streams: ["a"], webhook: { url: HOOK } });
+  expect(await made.json()).toMatchObject({ webhook: { verification: { status: "pending" } } });
+  await call("POST", "a", [1]);
+  const verification = async (): Promise<unknown> => {
+    const described = await call("GET", "__ds/subscriptions/s");
+    return (await described.json<{ webhook: { verification: unknown } }>()).webhook.verification;
+  };
+  await vi.waitFor(async () => {
+    expect(await verification()).toMatchObject({ status: "pending", error: expect.any(String) as string });
+  }, 10_000);
+  expect(wakes).toEqual([]);
+  isWilling = true;
+  await vi.waitFor(async () => {
+    expect(await verification()).toEqual({ status: "verified", next_attempt_at: null, error: null });
+    expect(wakes).toHaveLength(1);
+  }, 20_000);
+});
+
 it("an append is followed by a wake, though every object dies right after it", async () => {
   const stream = await newStream();
   const id = await newPullWake([stream]);

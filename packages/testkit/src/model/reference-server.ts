@@ -166,7 +166,8 @@ export class ReferenceServer {
     if (kind !== "live") return { outcome: "fork-source-deleted" };
     if (command.mode !== undefined && command.mode !== source.mode) return { outcome: "content-type-mismatch" };
     const anchor = fork.offset === undefined ? source.units.length : this.#resolve(source, place);
-    if (anchor === "gone" || anchor === "unaligned") return { outcome: "offset-invalid" };
+    if (anchor === "beyond") return { outcome: "offset-beyond-tail" };
+    if (typeof anchor !== "number") return { outcome: "offset-invalid" };
     const at = anchor + fork.subOffset;
     if (at > source.units.length) return { outcome: "fork-sub-offset-invalid" };
     touch(source, this.nowMs);
@@ -217,7 +218,8 @@ export class ReferenceServer {
   #read(stream: ReferenceStream, offset: string, place: Meaning["place"], tagged: string | undefined): Expected {
     const from = this.#resolve(stream, place);
     if (from === "gone") return { outcome: "offset-gone" };
-    if (from === "unaligned") return { outcome: "offset-invalid" };
+    if (from === "foreign") return { outcome: "offset-invalid" };
+    if (from === "beyond") return { outcome: "offset-beyond-tail" };
     touch(stream, this.nowMs);
     const { mode, units, closed, generation } = stream;
     // What an entity tag stands for: a range of one life of a stream, and whether the end is the end for ever.
@@ -227,20 +229,29 @@ export class ReferenceServer {
     return { ...answer, ...standing(stream), ...(offset === "now" ? {} : { tagged: found }) };
   }
 
-  /** Where a place is in a stream: it must be one of its own, or one that it inherited, and an append ended there. */
-  #resolve(stream: ReferenceStream, place: Meaning["place"]): number | "gone" | "unaligned" {
+  /**
+   * Where a place is in a stream: it must be one of its own, or one that it inherited. It stands for the last end of an
+   * append at or before it, and may be one beyond the end of what the stream has.
+   */
+  #resolve(stream: ReferenceStream, place: Meaning["place"]): number | "gone" | "foreign" | "beyond" {
     if (place === undefined) return 0;
     if (place === "tail") return stream.units.length;
-    const { generation, count } = place;
+    const { generation } = place;
+    // A message of JSON is at least two bytes, so one byte past an offset is before the next message's end.
+    const slack = stream.mode === "bytes" ? 1 : 0;
+    const count = place.count + (place.past === true ? slack : 0);
     if (generation === stream.generation) {
-      return count >= baseOf(stream) && isEnd(stream, count) ? count : "unaligned";
+      if (count > stream.units.length + slack) return "beyond";
+      return count < baseOf(stream) ? "foreign" : lastEnd(stream, Math.min(count, stream.units.length));
     }
     const index = stream.inherited.findIndex((stretch) => stretch.generation === generation);
     if (index < 0) return "gone";
     const begin = stream.inherited[index - 1]?.to ?? 0;
-    if (count < begin || count > (stream.inherited[index]?.to ?? 0)) return "unaligned";
-    const owner = this.#ever.get(stream.inherited.find(({ to }) => count < to)?.generation ?? -1);
-    return owner === undefined || isEnd(owner, count) ? count : "unaligned";
+    const end = stream.inherited[index]?.to ?? 0;
+    if (count < begin || count > end + slack) return "foreign";
+    const at = Math.min(count, end);
+    const owner = this.#ever.get(stream.inherited.find(({ to }) => at < to)?.generation ?? -1);
+    return owner === undefined ? at : lastEnd(owner, at);
   }
 }
 
@@ -251,15 +262,17 @@ function windowMs({ ttlSeconds }: ReferenceStream): number {
   return ttlSeconds === undefined ? Infinity : ttlSeconds * 1000;
 }
 
-function isEnd(stream: ReferenceStream, count: number): boolean {
-  return count === baseOf(stream) || count === stream.units.length || stream.ends.has(count);
+/** Where a stream's own content begins, or the last of its appends ended. */
+function lastEnd(stream: ReferenceStream, count: number): number {
+  const ends = [baseOf(stream), stream.units.length, ...stream.ends];
+  return Math.max(...ends.filter((end) => end <= count));
 }
 
 /** The beginning has several names. */
 function placeName({ offset }: ForkFrom, place: Meaning["place"], oldest: number | undefined): string {
   if (offset === undefined) return "the tail";
   if (place === undefined || place === "tail") return "the beginning";
-  return place.count === 0 && place.generation === oldest ? "the beginning" : offset;
+  return place.count === 0 && place.past !== true && place.generation === oldest ? "the beginning" : offset;
 }
 
 function isAsAsked(existing: ReferenceStream, command: Create, place: Meaning["place"]): boolean {

@@ -47,6 +47,8 @@ export interface ReferenceStream {
 export interface Place {
   readonly generation: number;
   readonly count: number;
+  /** Of an offset that the client has made by adding one to the offset of this place. */
+  readonly past?: true;
 }
 
 /** What is expected; `place` says what the offset must mean, `tagged` what the entity tag must stand for. */

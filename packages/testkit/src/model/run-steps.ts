@@ -1,4 +1,5 @@
 import type { Append, Command, Create, Driver, Interruption, Observed } from "./commands.ts";
+import { offsetBefore } from "./past-offset.ts";
 import { ReferenceServer, type Meaning } from "./reference-server.ts";
 import type { Expected, Place } from "./reference-stream.ts";
 import { commandsOf, interruptionOf, type Step } from "./steps.ts";
@@ -137,7 +138,9 @@ class OffsetBook {
   }
 
   placeOf(offset: string): Place | "tail" | undefined {
-    return offset === "now" ? "tail" : this.#places.get(offset);
+    if (offset === "now") return "tail";
+    const before = this.#places.get(offsetBefore(offset));
+    return this.#places.get(offset) ?? (before === undefined ? undefined : { ...before, past: true });
   }
 
   /** One offset for one place; in one life of a stream offsets sort as the places do. */

@@ -9,6 +9,7 @@ import {
   type Interruption,
   type Mode,
 } from "./commands.ts";
+import { pastOffset } from "./past-offset.ts";
 import type { ReferenceServer } from "./reference-server.ts";
 import type { ReferenceStream } from "./reference-stream.ts";
 
@@ -189,7 +190,8 @@ export function commandsOf(
     case "together":
       return current.intents.map((each) => appendOf(model, name, each));
     case "read": {
-      const offset = ["-1", "now", ...known.offsets][current.which % (known.offsets.length + 2)] ?? "-1";
+      const offsets = ["-1", "now", ...known.offsets, ...known.offsets.map(pastOffset)];
+      const offset = offsets[current.which % offsets.length] ?? "-1";
       return [{ kind: "read", name, offset, etag: known.etags[current.etag % (2 * known.etags.length + 1)] }];
     }
     case "advance":
@@ -231,10 +233,11 @@ function forkOf(model: ReferenceServer, name: string, step: ForkStep, offsets: r
   };
 }
 
-/** One time in four the tail; otherwise any offset, of whatever stream. */
+/** One time in four the tail; otherwise any offset, of whatever stream, or one past it. */
 function placeOf(which: number, offsets: readonly string[]): string | undefined {
   if (which < 0) return offsets.at(which);
-  return which % 4 === 0 ? undefined : ["-1", ...offsets][which % (offsets.length + 1)];
+  const all = ["-1", ...offsets, ...offsets.map(pastOffset)];
+  return which % 4 === 0 ? undefined : all[which % all.length];
 }
 
 function sourceOf(model: ReferenceServer, which: number): string {

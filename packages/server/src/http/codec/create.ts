@@ -45,6 +45,8 @@ export async function parseCreate(
   if (fault !== undefined) return fault;
   if (!lifetime.ok) return refuse("lifetime-invalid", lifetime.detail);
   if (!retention.ok) return refuse("retention-invalid", retention.detail);
+  const recordsAuthors = parseRecordAuthor(header(HEADER.recordAuthor));
+  if (recordsAuthors === undefined) return refuseRecordAuthor();
   const body = await readBody(request, bodyLimit(limits));
   if (!body.ok) return body;
   const stored = body.bytes.length === 0 ? body : toStored(body.bytes, contentType ?? DEFAULT_CONTENT_TYPE, limits);
@@ -58,6 +60,7 @@ export async function parseCreate(
       lifetime: lifetime.lifetime,
       retention: retention.retention,
       closed: isClosedHeader(header(HEADER.closed)),
+      ...(recordsAuthors ? { recordsAuthors } : {}),
       ...(byDefault.length === 0 ? {} : { byDefault }),
       bytes,
     },
@@ -75,6 +78,16 @@ export function createResponse(facts: CreateFacts, url: string): Response {
   if (facts.closed) headers.set(HEADER.closed, "true");
   if (facts.created) headers.set("Location", url);
   return new Response(null, { status: facts.created ? 201 : 200, headers });
+}
+
+/** @returns `undefined` for what is neither yes nor no: nobody is to believe in vain that authors are recorded. */
+function parseRecordAuthor(value: string | null): boolean | undefined {
+  const text = value?.toLowerCase() ?? "false";
+  return text === "true" ? true : text === "false" ? false : undefined;
+}
+
+function refuseRecordAuthor(): Refusal {
+  return refuse("author-invalid", `${HEADER.recordAuthor} must be true or false.`);
 }
 
 function contentTypeFault(contentType: string | null): Refusal | undefined {

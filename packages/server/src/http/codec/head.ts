@@ -16,6 +16,7 @@ export function headResponse(facts: HeadFacts): Response {
   const { seconds, bytes } = facts.retention;
   if (seconds !== undefined) headers.set(HEADER.retentionSeconds, String(seconds));
   if (bytes !== undefined) headers.set(HEADER.retentionBytes, String(bytes));
+  if (facts.recordsAuthors === true) headers.set(HEADER.recordAuthor, "true");
   if (facts.earliest > 0) headers.set(HEADER.earliestOffset, offsetAt(facts.lineage, facts.earliest));
   if (facts.closed) headers.set(HEADER.closed, "true");
   return new Response(null, { headers });

@@ -29,10 +29,15 @@ export interface ReadQuery {
   readonly live: LiveMode | undefined;
   /** What the client echoes; anything goes. */
   readonly cursor: string | null;
+  /** The place is the one that an `EventSource` has come to, which asks for the same URL again. */
+  readonly isResumed: boolean;
 }
 
-/** Reads `offset`, `live` and `cursor`. Other parameters belong to others (tokens, cache busters) and are left alone. */
-export function parseReadQuery(url: string): Result<{ query: ReadQuery }> {
+/**
+ * Reads `offset`, `live` and `cursor`. Other parameters belong to others (tokens, cache busters) and are left alone.
+ * @param lastEventId the header, which goes with server-sent events only, and then is newer than the URL's offset.
+ */
+export function parseReadQuery(url: string, lastEventId: string | null = null): Result<{ query: ReadQuery }> {
   // To parse the whole URL takes three times as long.
   const start = url.indexOf("?");
   const parameters = new URLSearchParams(start < 0 ? "" : url.slice(start + 1));
@@ -42,7 +47,8 @@ export function parseReadQuery(url: string): Result<{ query: ReadQuery }> {
   if (live !== null && live !== "long-poll" && live !== "sse") {
     return refuse("parameter-invalid", "live must be long-poll or sse.");
   }
-  const offsetText = parameters.get("offset");
+  const isResumed = live === "sse" && lastEventId !== null && lastEventId !== "";
+  const offsetText = isResumed ? lastEventId : parameters.get("offset");
   if (live !== null && offsetText === null) {
     return refuse("parameter-invalid", "A live read needs an offset.", {
       hint: "Use offset=-1 for all, offset=now for what comes.",
@@ -55,7 +61,7 @@ export function parseReadQuery(url: string): Result<{ query: ReadQuery }> {
     });
   }
   const cursor = parameters.get("cursor");
-  return { ok: true, query: { offset, namesOffset: offsetText !== null, live: live ?? undefined, cursor } };
+  return { ok: true, query: { offset, namesOffset: offsetText !== null, live: live ?? undefined, cursor, isResumed } };
 }
 
 /** @param cursor the `Stream-Cursor` of a live read; catch-up reads have none. */

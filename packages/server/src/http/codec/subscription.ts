@@ -51,7 +51,7 @@ export function subscriptionJson(view: ConsumerView): object {
     type,
     pattern,
     streams: streams.map(({ path, linkType, acked }) => ({ path, link_type: linkType, acked_offset: acked })),
-    webhook: webhookUrl === null ? null : { url: webhookUrl, ...signingJson(view) },
+    webhook: webhookUrl === null ? null : { url: webhookUrl, ...signingJson(view), ...proofJson(view) },
     wake_stream: wakeStream,
     lease_ttl_ms: leaseTtlMs,
     created_at: new Date(createdAtMs).toISOString(),
@@ -61,7 +61,7 @@ export function subscriptionJson(view: ConsumerView): object {
   };
 }
 
-export function deliveriesJson({ attempts, nextAttemptAtMs, deadLetter }: DeliveryReport): object {
+export function deliveriesJson({ attempts, nextAttemptAtMs, isLimited = false, deadLetter }: DeliveryReport): object {
   return {
     attempts: attempts.map(({ wakeId, generation, atMs, status, error }) => ({
       wake_id: wakeId,
@@ -70,7 +70,8 @@ export function deliveriesJson({ attempts, nextAttemptAtMs, deadLetter }: Delive
       status,
       error,
     })),
-    next_attempt_at: nextAttemptAtMs === null ? null : new Date(nextAttemptAtMs).toISOString(),
+    next_attempt_at: timeOf(nextAttemptAtMs),
+    ...(isLimited ? { limited: true } : {}),
     ...deadLetterJson({ deadLetter }),
   };
 }
@@ -115,6 +116,17 @@ function ackOf(value: unknown): AckCommand["acks"][number] | undefined {
 
 function signingJson({ kid, controlUrl }: ConsumerView): object {
   return kid === null ? {} : { signing: { alg: "ed25519", kid, jwks_url: `${controlUrl}/jwks.json` } };
+}
+
+function proofJson({ proof }: ConsumerView): object {
+  if (proof === undefined) return {};
+  const { isProven, nextAttemptAtMs, error } = proof;
+  const status = isProven ? "verified" : "pending";
+  return { verification: { status, next_attempt_at: timeOf(nextAttemptAtMs), error } };
+}
+
+function timeOf(atMs: number | null): string | null {
+  return atMs === null ? null : new Date(atMs).toISOString();
 }
 
 function deadLetterJson({ deadLetter }: Pick<ConsumerView, "deadLetter">): object {

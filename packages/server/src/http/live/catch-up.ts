@@ -27,6 +27,8 @@ export class CatchUp {
   #reading: Reading | undefined;
   /** What is left of a large append that is hot. */
   #rest: RestOfRange | undefined;
+  /** What is left of a page of many appends: each is an event of its own. */
+  #cut: EventPage[] = [];
 
   constructor(exchange: Exchange, stream: { lineage: Lineage; lifetime: Lifetime }, begun: Reading | undefined) {
     this.#exchange = exchange;
@@ -50,6 +52,8 @@ export class CatchUp {
   async #goOn(position: number): Promise<Result<EventPage> | undefined> {
     const reading = this.#reading;
     if (reading === undefined) return undefined;
+    const cut = this.#cut.shift();
+    if (cut !== undefined) return { ok: true, ...cut };
     const cold = await reading.cold?.next();
     if (cold !== undefined) return pageOf(reading, cold.bytes, cold.isEnd);
     if (this.#rest === undefined) return undefined;
@@ -69,7 +73,14 @@ export class CatchUp {
     const { facts, cold, isEnd } = reading;
     this.#reading = reading;
     this.#rest = isEnd || cold !== undefined ? undefined : restOfAppend(this.#exchange, reading);
-    return pageOf(reading, facts.page, isEnd);
+    const [first, ...others] = cutPage(reading).map((bytes) => ({
+      bytes,
+      isEnd,
+      tail: facts.tail,
+      closed: facts.closed,
+    }));
+    this.#cut = others;
+    return first === undefined ? pageOf(reading, facts.page, isEnd) : { ok: true, ...first };
   }
 }
 
@@ -81,6 +92,12 @@ export function eventsFrom(from: OffsetRef): ReadCommand {
 function restOfAppend(exchange: Exchange, { facts }: Reading): RestOfRange {
   const stretches = facts.stretches.slice(0, 1).map((stretch) => ({ ...stretch, to: facts.end }));
   return new RestOfRange(exchange, { facts: { ...facts, stretches }, isEnd: false, cold: undefined });
+}
+
+/** The pieces of a page of which each makes one event. */
+function cutPage({ facts: { page, from, cuts = [] } }: Reading): Bytes[] {
+  const places = [...cuts.map((cut) => cut - from), page.length];
+  return places.map((place, index) => page.subarray(places[index - 1] ?? 0, place));
 }
 
 function pageOf({ facts: { tail, closed } }: Reading, bytes: Bytes, isEnd: boolean): Result<EventPage> {

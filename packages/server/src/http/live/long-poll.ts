@@ -110,7 +110,8 @@ function frameResponse(
   return new Response(toBody(frame.bytes.slice(), framingOf(facts.contentType), true, true), { headers });
 }
 
-function emptyResponse(facts: Pick<AttachFacts, "lineage" | "position" | "closed">, cursor: string): Response {
+/** Nothing has come, or the stream has ended. */
+export function emptyResponse(facts: Pick<AttachFacts, "lineage" | "position" | "closed">, cursor: string): Response {
   const headers = new Headers({
     "Cache-Control": NO_STORE,
     [HEADER.nextOffset]: offsetAt(facts.lineage, facts.position),

@@ -26,7 +26,8 @@ import type { Reading } from "../paging.ts";
 import { CatchUp } from "./catch-up.ts";
 import { listen, type ReaderSocket } from "./reader-socket.ts";
 import { watchRight } from "./right-watch.ts";
-import { SseEncoder, type Standing } from "./sse-encoder.ts";
+import { CANNOT_BRING, SseEncoder, type Encoded, type Standing } from "./sse-encoder.ts";
+import type { SseForm } from "./sse-form.ts";
 
 /** Clients give up on SSE after three responses shorter than a second, so none is, unless the stream is closed. */
 const SESSION_MS_MIN = 1_000;
@@ -40,19 +41,18 @@ const FRAME_BYTES_MAX = 1024 * 1024;
 const encoder = new TextEncoder();
 const heartbeat = encoder.encode(HEARTBEAT);
 
-type Told = Pick<Problem, "code" | "detail">;
-
-const TOKEN_EXPIRED: Told = { code: "token-expired", detail: "The token has expired; come back with a new one." };
-const STREAM_GONE: Told = { code: "stream-not-found", detail: "The stream has been deleted, or has expired." };
-
-function encodeProblem({ code, detail }: Told): Uint8Array {
-  return encoder.encode(problemEvent({ code, detail }));
-}
+const TOKEN_EXPIRED: Problem = {
+  code: "token-expired",
+  detail: "The token has expired.",
+  hint: "Get a new token, and read on from the last offset with it.",
+};
+const STREAM_GONE: Problem = { code: "stream-not-found", detail: "The stream has been deleted, or has expired." };
 
 /** How a session begins: at the tail with a socket, or behind it with a first read. */
 export interface SessionStart {
   readonly socket: WebSocket | undefined;
   readonly reading: Reading | undefined;
+  readonly form: SseForm;
 }
 
 export class SseSession {
@@ -77,14 +77,15 @@ export class SseSession {
   /** An append has begun and not ended yet. */
   #isInEvent = false;
   /** The session's time is over, and only the event that has begun keeps it. */
-  #due: { readonly problem: Told | undefined } | undefined;
+  #due: { readonly problem: Problem | undefined } | undefined;
 
-  constructor(exchange: Exchange, facts: AttachFacts, { socket, reading }: SessionStart, clientCursor: string | null) {
+  constructor(exchange: Exchange, facts: AttachFacts, start: SessionStart, clientCursor: string | null) {
+    const { socket, reading, form } = start;
     this.#pages = new CatchUp(exchange, facts, reading);
     this.#exchange = exchange;
     this.#lineage = facts.lineage;
     this.#position = facts.position;
-    this.#encoder = new SseEncoder(facts, clientCursor);
+    this.#encoder = new SseEncoder(facts, form, clientCursor);
     this.body = new ReadableStream<Uint8Array>(
       {
         start: (controller) => this.#start(controller, facts, socket),
@@ -143,12 +144,16 @@ export class SseSession {
     this.#position += page.bytes.length;
     const wasInEvent = this.#isInEvent;
     this.#isInEvent = !page.isEnd;
-    if (!page.isEnd) return this.#send(this.#encoder.part(page.bytes));
+    if (!page.isEnd) return void this.#bring(this.#encoder.part(page.bytes), wasInEvent);
     const upToDate = this.#position === page.tail;
     const standing = { position: this.#position, upToDate, closed: upToDate && page.closed };
-    if (wasInEvent) this.#send(this.#encoder.part(page.bytes, standing));
-    else if (page.bytes.length > 0 || standing.closed) this.#send(this.#encoder.batch(page.bytes, standing));
-    await this.#endBatch(standing);
+    const hasNews = wasInEvent || page.bytes.length > 0 || standing.closed;
+    const encoded = wasInEvent
+      ? this.#encoder.part(page.bytes, standing)
+      : hasNews
+        ? this.#encoder.batch(page.bytes, standing)
+        : undefined;
+    if (this.#bring(encoded, wasInEvent)) await this.#endBatch(standing);
   }
 
   async #endBatch({ upToDate, closed }: Standing): Promise<void> {
@@ -180,11 +185,13 @@ export class SseSession {
 
   #onFrame(frame: LiveFrame): void {
     if (this.#mode !== "live") return;
-    if (frame.from !== this.#position || frame.bytes.length > FRAME_BYTES_MAX) return this.#fallBehind();
+    const isBetterRead = frame.bytes.length > FRAME_BYTES_MAX || this.#encoder.isBetterRead(frame.bytes);
+    if (frame.from !== this.#position || isBetterRead) return this.#fallBehind();
     this.#losses = 0;
     this.#position = frame.to;
     const standing = { position: frame.to, upToDate: true, closed: frame.closed };
-    this.#send(this.#encoder.commit(this.#exchange.stream.objectName, frame.from, frame.bytes, standing));
+    const events = this.#encoder.commit(this.#exchange.stream.objectName, frame.from, frame.bytes, standing);
+    if (!this.#bring(events, false)) return;
     if (frame.closed) this.#finish();
     else if (!this.#hasRoom()) this.#fallBehind();
   }
@@ -207,9 +214,16 @@ export class SseSession {
     return (this.#controller?.desiredSize ?? 0) > 0;
   }
 
-  #send(events: Uint8Array | undefined): void {
-    if (events === undefined || this.#mode === "over") return;
-    this.#controller?.enqueue(events);
+  #send(events: Uint8Array): void {
+    if (this.#mode !== "over") this.#controller?.enqueue(events);
+  }
+
+  /** @returns whether the session goes on: what it cannot bring is the next session's, which begins with it. */
+  #bring(encoded: Encoded, isInEvent: boolean): boolean {
+    if (encoded === CANNOT_BRING && isInEvent) this.#fail(new Error("An append of text turned out to be none."));
+    else if (encoded === CANNOT_BRING) this.#finishLate();
+    else if (encoded !== undefined) this.#send(encoded);
+    return encoded !== CANNOT_BRING;
   }
 
   #sendEnd(position: number): void {
@@ -223,7 +237,7 @@ export class SseSession {
   }
 
   /** An event that has begun is brought to its end, or a client slower than a session would never get past it. */
-  #fallDue(problem: Told | undefined): void {
+  #fallDue(problem: Problem | undefined): void {
     if (!this.#isInEvent) this.#finish(problem);
     else this.#due = { problem };
   }
@@ -232,14 +246,14 @@ export class SseSession {
    * Ends the response between two events; the client resumes, or learns by an error what became of the stream.
    * @param problem told in a last event, where there is one.
    */
-  #finish(problem?: Told): void {
+  #finish(problem?: Problem): void {
     if (this.#mode === "over") return;
-    if (problem !== undefined) this.#send(encodeProblem(problem));
+    if (problem !== undefined) this.#send(encoder.encode(problemEvent(problem)));
     this.#release();
     this.#controller?.close();
   }
 
-  #finishLate(problem?: Told): void {
+  #finishLate(problem?: Problem): void {
     if (this.#mode === "over") return;
     this.#mode = "ending"; // Nothing more is read; the session only waits to be long enough.
     this.#socket?.close();
@@ -247,8 +261,9 @@ export class SseSession {
   }
 
   /** Before anything else is sent, except the rest of an event that has begun. */
-  #onRevoked({ code, detail }: Told): void {
-    const problem = { code, detail: `The right to read has ended. ${detail}` };
+  #onRevoked({ code, detail, hint }: Problem): void {
+    const why = `The right to read has ended. ${detail}`;
+    const problem = { code, detail: why, ...(hint === undefined ? {} : { hint }) };
     if (this.#isInEvent) this.#due = { problem };
     else this.#finishLate(problem);
   }

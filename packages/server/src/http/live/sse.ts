@@ -1,12 +1,14 @@
 /** SSE [PROTOCOL §5.8]: the response, and what makes it begin. */
 
-import { HEADER, isTextual, refAt, refuse, type Result } from "@durable-streams-cloudflare/protocol";
+import { HEADER, nextCursor, refAt, refuse, type Result } from "@durable-streams-cloudflare/protocol";
 
 import { EVENT_STREAM } from "../cache-control.ts";
 import type { ReadQuery } from "../codec/read.ts";
 import type { Exchange } from "../exchange.ts";
 import { startReading } from "../paging.ts";
 import { eventsFrom } from "./catch-up.ts";
+import { emptyResponse } from "./long-poll.ts";
+import { sseFormOf } from "./sse-form.ts";
 import { SseSession } from "./sse-session.ts";
 
 /** Errors are plain HTTP, before any header of the event stream is sent. */
@@ -14,6 +16,10 @@ export async function serverSentEvents(exchange: Exchange, query: ReadQuery): Pr
   const attached = await exchange.stream.attach(query.offset, exchange.granted.limits);
   if (!attached.ok) return attached;
   const { facts, socket } = attached;
+  // An `EventSource` comes back after the end, again and again, unless it is told so by this status.
+  if (facts.standing === "ended" && query.isResumed) {
+    return { ok: true, response: emptyResponse(facts, nextCursor(Date.now(), query.cursor)) };
+  }
   // What is wrong with a cold or inherited place is only found by reading there.
   const from = refAt(facts.lineage, facts.position);
   const reading = facts.standing === "behind" ? await startReading(exchange, eventsFrom(from)) : undefined;
@@ -27,7 +33,10 @@ export async function serverSentEvents(exchange: Exchange, query: ReadQuery): Pr
     // nginx and others that know this header then pass every event on at once.
     "X-Accel-Buffering": "no",
   });
-  if (!isTextual(facts.contentType)) headers.set(HEADER.sseDataEncoding, "base64");
-  const session = new SseSession(exchange, facts, { socket, reading }, query.cursor);
+  const form = sseFormOf(facts.contentType, reading);
+  if (form === "base64") headers.set(HEADER.sseDataEncoding, "base64");
+  // An offset inside an append stands for where that begins, of which the object alone may not know.
+  const position = reading?.facts.from ?? facts.position;
+  const session = new SseSession(exchange, { ...facts, position }, { socket, reading, form }, query.cursor);
   return { ok: true, response: new Response(session.body, { headers }) };
 }

@@ -11,6 +11,7 @@ import {
   type Result,
 } from "@durable-streams-cloudflare/protocol";
 
+import { isUser } from "../../project/token.ts";
 import { FOREGROUND } from "../../rpc/foreground.ts";
 import type { AppendCommand, ForkCommand } from "../../stream/commands.ts";
 import { refuseUnauthenticated } from "../authorize.ts";
@@ -74,7 +75,11 @@ async function create(exchange: Exchange): Promise<Handled> {
   if (!parsed.ok) return parsed;
   const source = parsed.fork === undefined ? undefined : await forkSource(exchange, parsed.fork);
   if (source?.ok === false) return source;
-  const command = source === undefined ? parsed.command : { ...parsed.command, fork: source.fork };
+  const command = {
+    ...parsed.command,
+    author: authorOf(exchange),
+    ...(source === undefined ? {} : { fork: source.fork }),
+  };
   const limited = refuseAppend(exchange, command.bytes.length);
   const tooMuch = limited === undefined ? undefined : await limited;
   if (tooMuch !== undefined) return tooMuch;
@@ -120,7 +125,9 @@ async function append(exchange: Exchange): Promise<Handled> {
   const { request, config, stream, appends, keepAlive } = exchange;
   const parsed = await parseAppend(request, config);
   const hasLimit = (exchange.granted.limits?.storedBytes ?? null) !== null;
-  const command: AppendCommand = hasLimit ? { ...parsed, isLimited: true } : parsed;
+  const author = authorOf(exchange);
+  const own: AppendCommand = hasLimit ? { ...parsed, isLimited: true } : parsed;
+  const command: AppendCommand = author === null ? own : { ...own, author };
   const limited = refuseAppend(exchange, command.bytes.length);
   const tooMuch = limited === undefined ? undefined : await limited;
   if (tooMuch !== undefined) return tooMuch;
@@ -128,6 +135,12 @@ async function append(exchange: Exchange): Promise<Handled> {
   FOREGROUND.answered();
   if (facts.ok) return { ok: true, response: appendResponse(facts) };
   return { ok: false, problem: withProducerHeaders(facts.problem, command.producer) };
+}
+
+/** The verified user, if there is one: whether that is noted is the stream's to know. */
+function authorOf({ granted }: Exchange): string | null {
+  const user = granted.by?.user ?? null;
+  return isUser(user) ? user : null;
 }
 
 /** Counts what has been read, before it is stored. What has no bytes only closes, and is let through. */
@@ -145,7 +158,7 @@ async function head(exchange: Exchange): Promise<Handled> {
 }
 
 async function read(exchange: Exchange): Promise<Handled> {
-  const parsed = parseReadQuery(exchange.request.url);
+  const parsed = parseReadQuery(exchange.request.url, exchange.request.headers.get("Last-Event-ID"));
   if (!parsed.ok) return parsed;
   const { query } = parsed;
   if (query.live === "long-poll") return longPoll(exchange, query);

@@ -5,12 +5,14 @@ import type { Readable } from "node:stream";
 import { framingOf, HEADER } from "@durable-streams-cloudflare/protocol";
 import type { Command } from "commander";
 
-import { contextOf } from "../context.ts";
-import { usageError } from "../failure.ts";
-import { isInteractive, readStdin, type Io } from "../io.ts";
-import { readLines } from "../lines.ts";
-import { openProducer } from "../producer.ts";
-import type { Server } from "../server.ts";
+import { contextOf } from "../../context.ts";
+import { usageError } from "../../failure.ts";
+import { examples } from "../../help.ts";
+import { checkFile, isInteractive, readStdin, type Io } from "../../io.ts";
+import { readLines } from "../../lines.ts";
+import { openProducer } from "../../producer.ts";
+import type { Server } from "../../server.ts";
+import { TransferMeter } from "../../transfer-meter.ts";
 
 interface Options {
   readonly data?: string;
@@ -21,21 +23,23 @@ interface Options {
 }
 
 export function addAppend(stream: Command, io: Io): void {
-  stream
+  const command = stream
     .command("append <stream>")
-    .description("append stdin, a file or a text; to a JSON stream one message, or an array of messages")
-    .option("--data <text>", "appends this text")
-    .option("--file <path>", "appends this file")
-    .option("--lines", "each line is a message of its own, sent as it comes, each exactly once")
-    .option("--content-type <type>", "of the data; without: the stream's")
-    .option("--close", "closes the stream together with this append")
-    .action(async (name: string, options: Options, command: Command) => {
-      const { output, server } = contextOf(command, io);
+    .description("append stdin, a file or a text; a JSON stream takes one message or an array of messages")
+    .option("--data <text>", "append this text")
+    .option("--file <path>", "append this file")
+    .option("--lines", "append each line as a message of its own, as it comes, exactly once")
+    .option("--content-type <type>", "of the data (default: the stream's)")
+    .option("--close", "close the stream together with this append")
+    .action(async (name: string, options: Options, called: Command) => {
+      const { output, server, globals } = contextOf(called, io);
       const to = server();
       const input = inputOf(options, io);
       const contentType = options.contentType ?? (await contentTypeOf(to, name));
       if (options.lines) {
-        const { messages, nextOffset } = await appendLines(to, { name, contentType, input, close: options.close, io });
+        const meter = new TransferMeter(io, "Appended", { isQuiet: globals.quiet === true });
+        const lines = { name, contentType, input, close: options.close, signal: io.signal, meter };
+        const { messages, nextOffset } = await appendLines(to, lines).finally(() => meter.end());
         await output.result({ stream: name, messages, nextOffset }, nextOffset ?? "");
         output.note(`Appended ${messages} messages to ${name}.`);
         return;
@@ -51,15 +55,22 @@ export function addAppend(stream: Command, io: Io): void {
       await output.result({ stream: name, nextOffset }, nextOffset ?? "");
       output.note(`Appended to ${name}.`);
     });
+  examples(
+    command,
+    `durable-streams stream append chat --data '{"text":"hello"}'`,
+    "durable-streams stream append photo --file photo.png",
+    "tail -F events.ndjson | durable-streams stream append events --lines",
+  );
 }
 
 function inputOf({ data, file, lines }: Options, io: Io): string | Readable {
-  if (data !== undefined && file !== undefined) throw usageError("--data and --file exclude each other.", "give one");
+  if (data !== undefined && file !== undefined)
+    throw usageError("--data and --file exclude each other.", "give one of them");
   if (data !== undefined) {
     if (lines) throw usageError("--lines reads stdin or a file.", "leave --data out");
     return data;
   }
-  if (file !== undefined) return createReadStream(resolve(io.cwd, file));
+  if (file !== undefined) return createReadStream(checkFile(resolve(io.cwd, file)));
   if (isInteractive(io)) throw usageError("There is nothing to append.", "--data TEXT, --file PATH, or pipe it in");
   return io.stdin;
 }
@@ -74,15 +85,16 @@ interface Lines {
   readonly contentType: string;
   readonly input: string | Readable;
   readonly close: true | undefined;
-  readonly io: Io;
+  readonly signal: AbortSignal;
+  readonly meter: TransferMeter;
 }
 
 async function appendLines(
   server: Server,
-  { name, contentType, input, close, io }: Lines,
+  { name, contentType, input, close, signal, meter }: Lines,
 ): Promise<{ messages: number; nextOffset: string | null }> {
   const isJson = framingOf(contentType) === "json";
-  const producer = openProducer(server, { name, contentType, signal: io.signal });
+  const producer = openProducer(server, { name, contentType, signal });
   let messages = 0;
   for await (const line of readLines(typeof input === "string" ? [input] : input)) {
     if (isJson && line.trim() === "") continue;
@@ -95,6 +107,7 @@ async function appendLines(
     }
     messages += 1;
     await producer.append(isJson ? line : `${line}\n`);
+    meter.add(Buffer.byteLength(line), 1);
   }
   return { messages, nextOffset: await producer.end(close === true) };
 }

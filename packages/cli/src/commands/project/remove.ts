@@ -1,0 +1,23 @@
+import type { Command } from "commander";
+
+import { contextOf } from "../../context.ts";
+import { examples } from "../../help.ts";
+import type { Io } from "../../io.ts";
+import { confirmLoss, YES } from "../../prompts.ts";
+import { projectPath } from "./paths.ts";
+
+export function addRemove(project: Command, io: Io): void {
+  const command = project
+    .command("remove <name>")
+    .description("remove a project and, in the background, all of its streams")
+    .option(...YES)
+    .action(async (name: string, options: { yes?: true }, called: Command) => {
+      const { output, server } = contextOf(called, io);
+      await confirmLoss(io, `All streams of ${name} will be deleted. Remove it?`, options.yes === true);
+      const to = server();
+      await to.sendJson("DELETE", projectPath(name), { headers: to.projectAuthorization() });
+      await output.result({ removed: name }, "");
+      output.note(`Removed ${name}; its streams are being deleted.`);
+    });
+  examples(command, "durable-streams project remove demo");
+}

@@ -1,0 +1,7 @@
+import type { Server } from "../../server.ts";
+
+/** The path of a session: below the project, where there is one. */
+export function sessionPath({ connection: { project } }: Server, session: string): string {
+  const path = [...(project === undefined ? [] : [project]), session].map(encodeURIComponent).join("/");
+  return `/v1/estuary/${path}`;
+}

@@ -1,0 +1,33 @@
+import { Option, type Command } from "commander";
+
+import { contextOf } from "../../context.ts";
+import { examples } from "../../help.ts";
+import type { Io } from "../../io.ts";
+import { shellWord } from "../../shell-word.ts";
+import { changeSources, reportSources } from "./change-sources.ts";
+
+interface Options {
+  readonly from: string;
+  readonly format: string;
+}
+
+export function subscribeCommand(program: Command, io: Io): void {
+  const command = program
+    .command("subscribe <session> <source...>")
+    .description("have a session receive every message of these streams; creates the session if it does not exist")
+    .option("--from <offset>", "where in the sources to begin: now, -1, or an offset", "now")
+    .addOption(
+      new Option("--format <format>", "how messages look in the session").choices(["raw", "envelope"]).default("raw"),
+    )
+    .action(async (session: string, sources: string[], { from, format }: Options, called: Command) => {
+      const { output, server } = contextOf(called, io);
+      const answer = await changeSources(server(), "POST", session, { sources, from, format });
+      await reportSources(output, answer);
+      output.note(`Read it: durable-streams stream tail ${shellWord(session)} --offset -1`);
+    });
+  examples(
+    command,
+    "durable-streams subscribe alice chat-room-1 chat-room-2",
+    "durable-streams subscribe alice chat-room-1 --from -1 --format envelope",
+  );
+}

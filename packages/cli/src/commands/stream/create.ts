@@ -1,0 +1,59 @@
+import { HEADER } from "@durable-streams-cloudflare/protocol";
+import type { Command } from "commander";
+
+import { contextOf } from "../../context.ts";
+import { parseDuration } from "../../duration.ts";
+import { examples } from "../../help.ts";
+import { readStdin, type Io } from "../../io.ts";
+import { factsOf } from "./facts.ts";
+
+interface Options {
+  readonly contentType: string;
+  readonly ttl?: string;
+  readonly expiresAt?: string;
+  readonly retentionSeconds?: string;
+  readonly retentionBytes?: string;
+  readonly closed?: true;
+  readonly stdin?: true;
+}
+
+export function addCreate(stream: Command, io: Io): void {
+  const command = stream
+    .command("create <stream>")
+    .description("create a stream; succeeds too when it exists with the same configuration")
+    .option("--content-type <type>", "what the stream holds", "application/json")
+    .option("--ttl <duration>", "delete the stream after this long without use: 90s, 12h, 30d")
+    .option("--expires-at <time>", "delete the stream at this time: 2030-01-01T00:00:00Z")
+    .option("--retention-seconds <n>", "data older than this may be removed")
+    .option("--retention-bytes <n>", "data further back than this may be removed")
+    .option("--stdin", "take the first data from stdin")
+    .option("--closed", "close the stream at once")
+    .action(async (name: string, options: Options, called: Command) => {
+      const { output, server } = contextOf(called, io);
+      const to = server();
+      const headers = { ...headersOf(options), ...to.authorization("write") };
+      const body = options.stdin ? { body: new Uint8Array(await readStdin(io.stdin)) } : {};
+      const response = await to.send("PUT", to.streamPath(name), { headers, ...body });
+      const created = response.status === 201;
+      await output.result({ stream: name, url: to.streamUrl(name), created, ...factsOf(response) }, to.streamUrl(name));
+      output.note(created ? `Created ${name}.` : `${name} exists already.`);
+    });
+  examples(
+    command,
+    "durable-streams stream create chat",
+    "durable-streams stream create logs/today --content-type text/plain --ttl 30d",
+    "durable-streams stream create report --content-type application/pdf --closed --stdin < report.pdf",
+  );
+}
+
+function headersOf(options: Options): Record<string, string> {
+  const given: readonly (readonly [string, string | undefined])[] = [
+    ["Content-Type", options.contentType],
+    [HEADER.ttl, options.ttl === undefined ? undefined : String(parseDuration(options.ttl))],
+    [HEADER.expiresAt, options.expiresAt],
+    [HEADER.retentionSeconds, options.retentionSeconds],
+    [HEADER.retentionBytes, options.retentionBytes],
+    [HEADER.closed, options.closed ? "true" : undefined],
+  ];
+  return Object.fromEntries(given.filter((header): header is readonly [string, string] => header[1] !== undefined));
+}

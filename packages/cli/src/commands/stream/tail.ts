@@ -1,0 +1,100 @@
+import { framingOf, isTextual } from "@durable-streams-cloudflare/protocol";
+import { Option, type Command } from "commander";
+
+import { contextOf } from "../../context.ts";
+import { EndedAsAsked, usageError } from "../../failure.ts";
+import { examples } from "../../help.ts";
+import type { Io } from "../../io.ts";
+import { LAST_MAX, LastRecords } from "../../last-records.ts";
+import { followStream, type LiveMode } from "../../live-reader.ts";
+import { parseCount } from "../../numbers.ts";
+import type { Output } from "../../output.ts";
+import type { Server } from "../../server.ts";
+import { readPages } from "../../stream-pages.ts";
+import { StreamPrinter } from "../../stream-printer.ts";
+
+interface Options {
+  readonly offset?: string;
+  readonly lines?: string;
+  readonly live: LiveMode;
+  readonly count?: string;
+}
+
+export function addTail(stream: Command, io: Io): void {
+  const command = stream
+    .command("tail <stream>")
+    .description("print what is appended, as it comes, until the stream is closed or you press Ctrl-C")
+    .option("--offset <offset>", "where to begin: now (the default), -1 for the beginning, or an offset")
+    .option("-n, --lines <n>", `print the last n messages (lines, if the stream is text) first; at most ${LAST_MAX}`)
+    .addOption(new Option("--live <mode>", "how to wait for data").choices(["sse", "long-poll"]).default("sse"))
+    .option("--count <n>", "end after this many new messages (pieces, unless the stream is JSON)")
+    .action(async (name: string, options: Options, called: Command) => {
+      const { output, server } = contextOf(called, io);
+      const limit = parseCount("--count", options.count);
+      const from = server();
+      const around = { output, signal: io.signal };
+      const { offset, isClosed } = await begin(from, name, options, around);
+      const reached = isClosed ? offset : await tail({ server: from, name, offset, live: options.live, limit }, around);
+      if (!output.json) output.note(`Read up to ${reached}`);
+      if (io.signal.aborted) throw new EndedAsAsked();
+    });
+  examples(
+    command,
+    "durable-streams stream tail chat",
+    "durable-streams stream tail chat -n 10",
+    "durable-streams stream tail chat --offset -1 --count 100 --json",
+  );
+}
+
+interface Around {
+  readonly output: Output;
+  readonly signal: AbortSignal;
+}
+
+/** Where to begin to wait, when the last messages have been printed. */
+async function begin(server: Server, name: string, { offset, lines }: Options, { output, signal }: Around) {
+  const last = parseCount("--lines", lines);
+  if (lines === undefined) return { offset: offset ?? "now", isClosed: false };
+  if (offset !== undefined) throw usageError("--offset and --lines exclude each other.", "give one of them");
+  if (last > LAST_MAX)
+    throw usageError(`--lines is at most ${LAST_MAX}.`, "durable-streams stream read, for all of it");
+  let records: LastRecords | undefined;
+  let printer: StreamPrinter | undefined;
+  let reached = { offset: "-1", closed: false, upToDate: false };
+  for await (const { contentType, chunks, progress } of readPages(server, name, "-1", signal)) {
+    if (framingOf(contentType) !== "json" && !isTextual(contentType)) {
+      throw usageError(`A stream of ${contentType} has no messages and no lines to count.`, "leave --lines out");
+    }
+    printer ??= new StreamPrinter(output, contentType);
+    records ??= new LastRecords(printer.isJson, last);
+    for await (const chunk of chunks) records.push(chunk);
+    reached = progress;
+  }
+  await printer?.printRecords(records?.take() ?? []);
+  await printer?.printProgress(reached);
+  return { offset: reached.offset, isClosed: reached.closed };
+}
+
+interface Tailing {
+  readonly server: Server;
+  readonly name: string;
+  readonly offset: string;
+  readonly live: LiveMode;
+  readonly limit: number;
+}
+
+/** @returns the offset up to which everything has been printed. */
+async function tail({ limit, ...from }: Tailing, { output, signal }: Around): Promise<string> {
+  const ended = new AbortController();
+  let printer: StreamPrinter | undefined;
+  return followStream({
+    ...from,
+    signal: AbortSignal.any([signal, ended.signal]),
+    begin: (contentType) => (printer ??= new StreamPrinter(output, contentType, limit)),
+    print: async ({ data, offset, upToDate, streamClosed: closed }) => {
+      await printer?.print(data);
+      await printer?.printProgress({ offset, upToDate, closed });
+      if (printer?.isFull === true) ended.abort();
+    },
+  });
+}

@@ -1,0 +1,72 @@
+/** Which object a file belongs to: workerd names a file after its object's id, which is made of the object's name. */
+
+import { createHash, createHmac } from "node:crypto";
+import { readdirSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+
+import { withDatabase } from "./sqlite.ts";
+
+const HALF = 16;
+const PROJECT_KEY = "project:";
+/** The project of a server that has a single one. */
+const SINGLE_PROJECT = "default";
+const REGISTRY_STREAM = "__registry__";
+
+/** How workerd makes an object's id of its name. @param namespace the folder that its objects' files are in. */
+export function objectId(namespace: string, name: string): string {
+  const key = createHash("sha256").update(namespace).digest();
+  const half = createHmac("sha256", key).update(name).digest().subarray(0, HALF);
+  const check = createHmac("sha256", key).update(half).digest().subarray(0, HALF);
+  return Buffer.concat([half, check]).toString("hex");
+}
+
+/** Names of objects by the path of their database, as far as the directories of the projects know them. */
+export async function nameObjects(dataDir: string, databases: readonly string[]): Promise<Map<string, string>> {
+  const folders = new Set(
+    databases.map((path) => dirname(path)).filter((folder) => folder.startsWith(join(dataDir, "do"))),
+  );
+  const [projects, known] = [[SINGLE_PROJECT, ...(await projectNames(databases))], new Set(databases)];
+  const names = new Map<string, string>();
+  const name = (object: string): void => {
+    for (const folder of folders) {
+      const path = join(folder, `${objectId(basename(folder), object)}.sqlite`);
+      if (known.has(path)) names.set(path, object);
+    }
+  };
+  for (const project of projects) {
+    name(project);
+    for (const stream of [REGISTRY_STREAM, ...(await streamsOf(names, project))]) name(`${project}/${stream}`);
+  }
+  return names;
+}
+
+/** Projects that were made by the API: their records are in KV. */
+async function projectNames(databases: readonly string[]): Promise<string[]> {
+  const namespaces = databases.filter(
+    (path) => path.includes("KVNamespaceObject") && basename(path) !== "metadata.sqlite",
+  );
+  const keys = await Promise.all(namespaces.map((path) => columnOf(path, "SELECT key AS value FROM _mf_entries")));
+  return keys.flat().flatMap((key) => (key.startsWith(PROJECT_KEY) ? [key.slice(PROJECT_KEY.length)] : []));
+}
+
+async function streamsOf(names: ReadonlyMap<string, string>, project: string): Promise<string[]> {
+  const [path] = [...names].find(([file, name]) => name === project && file.includes("ProjectDO")) ?? [];
+  return path === undefined ? [] : columnOf(path, "SELECT name AS value FROM streams");
+}
+
+/** Nothing where the database cannot be read, or has no such table: names are a help, not what is verified. */
+async function columnOf(path: string, query: string): Promise<string[]> {
+  const read = (database: DatabaseSync) => database.prepare(query).all() as { value: string }[];
+  const rows = await withDatabase(path, read).catch(() => []);
+  return rows.map(({ value }) => value);
+}
+
+/** All databases below a folder, as paths. */
+export function findDatabases(dataDir: string): string[] {
+  const files = readdirSync(dataDir, { recursive: true, encoding: "utf8" });
+  return files
+    .filter((path) => path.endsWith(".sqlite") && !path.startsWith("tmp/"))
+    .map((path) => join(dataDir, path))
+    .toSorted();
+}

@@ -1,0 +1,53 @@
+/** Reading a stream to its tail, one answer after the other. */
+
+import { HEADER, isClosedHeader } from "@durable-streams-cloudflare/protocol";
+
+import { CliError, EXIT, reasonOf } from "./failure.ts";
+import type { Server } from "./server.ts";
+import type { Progress } from "./stream-printer.ts";
+
+export interface StreamPage {
+  readonly contentType: string;
+  /** Its bytes, as they come. @throws CliError when the connection breaks. */
+  readonly chunks: AsyncIterable<Uint8Array>;
+  /** Where the reader stands behind these bytes. */
+  readonly progress: Progress;
+}
+
+/** @param begin `-1`, or an offset. */
+export async function* readPages(
+  server: Server,
+  name: string,
+  begin: string,
+  signal: AbortSignal,
+): AsyncGenerator<StreamPage> {
+  let offset = begin;
+  for (let isAtTail = false; !isAtTail;) {
+    const call = { query: { offset }, headers: server.authorization("read") };
+    const { headers, body } = await server.send("GET", server.streamPath(name), call);
+    const closed = isClosedHeader(headers.get(HEADER.closed));
+    isAtTail = closed || headers.get(HEADER.upToDate) === "true";
+    const chunks = chunksOf(body, offset, signal);
+    offset = headers.get(HEADER.nextOffset) ?? offset;
+    yield {
+      contentType: headers.get("Content-Type") ?? "",
+      chunks,
+      progress: { offset, upToDate: isAtTail, closed },
+    };
+  }
+}
+
+async function* chunksOf(body: Response["body"], offset: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const chunk of body ?? []) yield chunk;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw new CliError("The response was cut off.", {
+      code: "answer-incomplete",
+      why: reasonOf(error),
+      fix: `read again with --offset ${offset}: what came after it is not complete`,
+      exitCode: EXIT.unavailable,
+      cause: error,
+    });
+  }
+}

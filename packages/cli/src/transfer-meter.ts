@@ -1,0 +1,49 @@
+import type { Io } from "./io.ts";
+import { CLEAR_LINE } from "./setup/progress.ts";
+
+/** How often a terminal is told. */
+const TICK_MS = 200;
+const UNITS = ["B", "kB", "MB", "GB", "TB"];
+
+/** How much has been transferred so far, on one line of a terminal; elsewhere it says nothing. */
+export class TransferMeter {
+  readonly #stderr: Io["stderr"];
+  readonly #isShown: boolean;
+  readonly #verb: string;
+  #bytes = 0;
+  #messages = 0;
+  #toldMs = 0;
+
+  /** @param verb such as `Read`. */
+  constructor(io: Pick<Io, "stdout" | "stderr">, verb: string, { isQuiet }: { readonly isQuiet: boolean }) {
+    this.#stderr = io.stderr;
+    this.#verb = verb;
+    // Where stdout is the same terminal, the data itself shows how far it is.
+    this.#isShown = !isQuiet && io.stderr.isTTY === true && !(verb === "Read" && io.stdout.isTTY === true);
+  }
+
+  add(bytes: number, messages = 0): void {
+    this.#bytes += bytes;
+    this.#messages += messages;
+    const nowMs = performance.now();
+    if (!this.#isShown || nowMs - this.#toldMs < TICK_MS) return;
+    this.#toldMs = nowMs;
+    this.#stderr.write(`${CLEAR_LINE}${this.#verb} ${this.describe()}`);
+  }
+
+  /** Takes the line away again. */
+  end(): void {
+    if (this.#isShown && this.#toldMs > 0) this.#stderr.write(CLEAR_LINE);
+  }
+
+  describe(): string {
+    const messages = this.#messages === 0 ? "" : `${this.#messages} messages, `;
+    return `${messages}${formatBytes(this.#bytes)}`;
+  }
+}
+
+export function formatBytes(bytes: number): string {
+  const power = bytes < 1 ? 0 : Math.min(Math.floor(Math.log10(bytes) / 3), UNITS.length - 1);
+  const value = bytes / 1_000 ** power;
+  return `${power === 0 ? value : value.toFixed(1)} ${UNITS[power]}`;
+}

@@ -1,0 +1,60 @@
+import { createReadStream, existsSync } from "node:fs";
+import { open, type FileHandle } from "node:fs/promises";
+
+import { CliError } from "../failure.ts";
+import { readLines } from "../lines.ts";
+import { parseExportLine, type ExportHeader, type Mark } from "./export-format.ts";
+
+export interface Begun {
+  readonly header: ExportHeader;
+  /** The last that is there as a whole; `undefined`: nothing behind the header counts. */
+  readonly mark: Mark | undefined;
+  /** The length of all that counts. */
+  readonly length: number;
+}
+
+/** What a file has of an export that was interrupted, or that is to be brought up to date. */
+export async function readBegun(path: string): Promise<Begun | undefined> {
+  if (!existsSync(path)) return undefined;
+  let [header, mark, length, position, number]: [ExportHeader | undefined, Mark | undefined, number, number, number] = [
+    undefined,
+    undefined,
+    0,
+    0,
+    0,
+  ];
+  for await (const line of readLines(createReadStream(path))) {
+    number += 1;
+    position += Buffer.byteLength(line) + 1;
+    const found = parseUnlessTorn(line, number);
+    if (found === undefined) break;
+    if ("data" in found) continue;
+    if ("header" in found) ({ header } = found);
+    else ({ mark } = found);
+    length = position;
+  }
+  return header === undefined ? undefined : { header, mark, length };
+}
+
+/** The last line may have been cut by whatever interrupted the export. */
+function parseUnlessTorn(line: string, number: number): ReturnType<typeof parseExportLine> | undefined {
+  try {
+    return parseExportLine(line, number);
+  } catch (error) {
+    if (number > 1) return undefined;
+    throw error;
+  }
+}
+
+/** Opens the file for what comes behind that length; what stood there is gone. */
+export async function openBehind(path: string, length: number): Promise<FileHandle> {
+  const file = await open(path, length === 0 ? "wx" : "r+", 0o600).catch((error: unknown) => {
+    throw new CliError(`The file ${path} cannot be written.`, {
+      code: "export-unwritable",
+      why: error instanceof Error ? error.message : String(error),
+      fix: "name another file: --output FILE",
+    });
+  });
+  await file.truncate(length);
+  return file;
+}

@@ -1,0 +1,21 @@
+import { resolve } from "node:path";
+
+import { lockDataDir } from "./lock.ts";
+import { endOrphan } from "./process-record.ts";
+
+/**
+ * Takes a data directory whose server is stopped: until it is released no server starts on it, and nothing in it changes.
+ * @returns what releases it.
+ * @throws Failure when a server uses it.
+ */
+export async function claimDataDir(dataDir: string): Promise<() => void> {
+  const path = resolve(dataDir);
+  const lock = lockDataDir(path);
+  try {
+    await endOrphan(path);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+  return () => lock.release();
+}

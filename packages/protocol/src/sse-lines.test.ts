@@ -1,0 +1,66 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+
+import { base64Lines, hasLongLine, LINE_BYTES_MAX, MessageLines, withBreaks } from "./sse-lines.ts";
+
+const encoder = new TextEncoder();
+const SHORT = 24;
+
+/** Stored JSON with line breaks where they may be, cut into pieces first. */
+function broken(stored: string, cuts: readonly number[] = []): string {
+  const bytes = encoder.encode(stored);
+  const ends = [...cuts.map((cut) => cut % (bytes.length + 1)), bytes.length].toSorted((a, b) => a - b);
+  const lines = new MessageLines(SHORT);
+  const pieces = ends.map((end, index) => {
+    const piece = bytes.slice(ends[index - 1] ?? 0, end);
+    return withBreaks(piece, lines.breaksIn(piece, index === ends.length - 1));
+  });
+  return Buffer.concat(pieces).toString();
+}
+
+const message = fc.oneof(
+  fc.json(),
+  fc.constantFrom('"a,b"', '"\\"],["', '[1,[2,{"k":"}"}]]', "0"),
+  fc.nat(SHORT).map((size) => JSON.stringify("x,".repeat(size))),
+);
+
+describe("lines of JSON messages", () => {
+  it("end between messages only, and have more bytes than they may only when one message has", () => {
+    fc.assert(
+      fc.property(fc.array(message, { minLength: 1 }), fc.array(fc.nat(), { maxLength: 4 }), (messages, cuts) => {
+        const stored = messages.map((each) => `${each},`).join("");
+        const lines = broken(stored, cuts).split("\n");
+        expect(lines.join("")).toBe(stored);
+        for (const line of lines.filter((each) => each !== "")) {
+          const inside = JSON.parse(`[${line.slice(0, -1)}]`) as unknown[];
+          expect(Buffer.byteLength(line) <= SHORT || inside.length === 1).toBe(true);
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it("are as few as may be", () => {
+    const half = `"${"x".repeat(SHORT / 2 - 3)}",`;
+    expect(broken(half.repeat(4)).split("\n")).toEqual([half.repeat(2), half.repeat(2)]);
+  });
+});
+
+it.each([0, 1, LINE_BYTES_MAX, LINE_BYTES_MAX + 1, 3 * LINE_BYTES_MAX])(
+  "%d characters of base64 are in lines",
+  (size) => {
+    const lines = base64Lines("A".repeat(size)).split("\n");
+    expect(lines.join("")).toBe("A".repeat(size));
+    expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(LINE_BYTES_MAX);
+  },
+);
+
+it.each([
+  { text: "", is: false },
+  { text: "x".repeat(LINE_BYTES_MAX), is: false },
+  { text: "x".repeat(LINE_BYTES_MAX + 1), is: true },
+  { text: `${"x".repeat(LINE_BYTES_MAX)}\n`.repeat(3), is: false },
+  { text: `${"x".repeat(LINE_BYTES_MAX)}\n${"x".repeat(LINE_BYTES_MAX + 1)}`, is: true },
+])("a long line is found", ({ text, is }) => {
+  expect(hasLongLine(encoder.encode(text))).toBe(is);
+});
