@@ -111,6 +111,33 @@ it("nobody waits for ever for a call that does not end, and the next append star
   expect(stream.calls[2]?.sizes).toEqual([3]);
 });
 
+it("an append that is in a call under way is never sent a second time; without an answer, its fate is unknown", async () => {
+  const { stream, append } = newLane();
+  const first = append(1);
+  const second = append(2);
+  stream.calls[0]?.answer();
+  await turns();
+  expect(stream.calls.map(({ sizes }) => sizes)).toEqual([[1], [2]]);
+  await vi.advanceTimersByTimeAsync(LONG_MS);
+  expect(stream.calls).toHaveLength(2);
+  expect([await first, await second]).toEqual([1, "unavailable"]);
+  // The leader is taken for dead: the next append leads.
+  void append(3);
+  expect(stream.calls[2]?.sizes).toEqual([3]);
+});
+
+it("a request leads for a few seconds at the most: it may be ended soon after its own answer", async () => {
+  const { stream, append, kept } = newLane();
+  void append(1);
+  for (let call = 0; kept.length === 1; call += 1) {
+    void append(call + 2);
+    await vi.advanceTimersByTimeAsync(900);
+    stream.calls[call]?.answer();
+    await turns();
+  }
+  expect(stream.calls.length).toBeLessThan(10);
+});
+
 it("an append that the object had no room for calls alone", async () => {
   const { stream, append } = newLane();
   const answer = append(1);

@@ -4,7 +4,7 @@ import type { Lineage, OffsetRef, Result } from "@durable-streams-cloudflare/pro
 
 import type { ProjectLimits } from "../project/record.ts";
 import { refuseToken } from "../project/token.ts";
-import { callAgain } from "../rpc/call-again.ts";
+import { callAgain, type CallOptions } from "../rpc/call-again.ts";
 import { ATTACH_HEADER, attachRequest, decodeAttachHeader, type AttachAnswer } from "../stream/attach-request.ts";
 import type { AttachFacts, StreamApi } from "../stream/commands.ts";
 import type { StreamDO } from "../stream/object.ts";
@@ -19,8 +19,6 @@ export class StreamClient {
   readonly objectName: string;
   /** Milliseconds spent waiting for the object. */
   objectMs = 0;
-  /** Calls whose answer was lost, and that were made again. */
-  lostAnswers = 0;
 
   /** @param incarnation the one life of the stream that the client may read; otherwise any. */
   constructor(namespace: DurableObjectNamespace<StreamDO>, objectName: string, incarnation?: number) {
@@ -35,12 +33,15 @@ export class StreamClient {
   }
 
   /** Calls the object; a stub that failed is of no more use, so each try gets a new one. */
-  async call<Facts>(invoke: (stub: Stub) => Promise<Result<Facts>>): Promise<Result<Facts>> {
+  async call<Facts>(
+    invoke: (stub: Stub, repeatedAfterMs?: number) => Promise<Result<Facts>>,
+    options?: CallOptions,
+  ): Promise<Result<Facts>> {
     const startedAt = performance.now();
     try {
       const result = await callAgain(
-        () => invoke(this.#namespace.getByName(this.objectName)),
-        () => (this.lostAnswers += 1),
+        (repeatedAfterMs) => invoke(this.#namespace.getByName(this.objectName), repeatedAfterMs),
+        options,
       );
       return this.#isOfAnotherLife(result) ? refuseToken() : result;
     } finally {

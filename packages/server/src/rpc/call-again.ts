@@ -1,6 +1,7 @@
 /**
- * Calls to a stream's object. One whose answer is lost (a deploy, a restart) is made again here, because its caller
- * cannot do that safely: every command may be repeated, by its producer, its attempt, or its nature.
+ * Calls to an object. One whose answer is lost (a deploy, a restart) is made again here, because its caller cannot do that
+ * safely: every call that goes through here is idempotent, by a request id, an incarnation, or its nature
+ * (`test/workers/idempotency.test.ts` has the table).
  */
 
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
@@ -8,31 +9,46 @@ import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/p
 const TRIES = 5;
 const FIRST_DELAY_MS = 20;
 
-/** @param onLost told of each try whose answer was lost. */
-export async function callAgain<Facts>(
-  invoke: () => Promise<Result<Facts>>,
-  onLost: () => void = () => undefined,
-): Promise<Result<Facts>> {
+export interface CallOptions {
+  /** Told of each try whose answer was lost. */
+  readonly onLost?: () => void;
+  /** When the same was sent before this call, in ms, if what became of that is not known. */
+  readonly sentAtMs?: number | undefined;
+  /** The call is not made again later than this after it was sent first. */
+  readonly repeatedMsMax?: number;
+}
+
+/** @param repeatedAfterMs `undefined`: nothing was sent before; otherwise how long ago, in ms, it was sent first. */
+export type Invoke<Facts> = (repeatedAfterMs?: number) => Promise<Result<Facts>>;
+
+type Tried<Facts> = Result<Facts> | "lost" | "overloaded";
+
+export async function callAgain<Facts>(invoke: Invoke<Facts>, options: CallOptions = {}): Promise<Result<Facts>> {
+  const { onLost, sentAtMs = Date.now(), repeatedMsMax = Infinity } = options;
+  let mayBeDone = options.sentAtMs !== undefined;
   for (let tries = 1; ; tries += 1) {
-    const result = await tryOnce(invoke, onLost);
-    // The object refused before it did anything, because too much was waiting: clients' producers do not try again.
-    if (!("lost" in result) && (result.ok || result.problem.code !== "overloaded")) return result;
-    if (tries === TRIES) return "lost" in result ? refuseUnavailable() : result;
+    const elapsedMs = Math.max(0, Date.now() - sentAtMs);
+    if (mayBeDone && elapsedMs > repeatedMsMax) return refuseUnanswered();
+    const tried = await tryOnce(() => (mayBeDone ? invoke(elapsedMs) : invoke()));
+    if (tried === "overloaded") return refuseOverloadedObject();
+    if (tried === "lost") {
+      mayBeDone = true;
+      onLost?.();
+    } else if (tried.ok || tried.problem.code !== "overloaded") return tried;
+    // Otherwise our object had no room for this copy: clients' producers do not try again.
+    if (tries === TRIES) return mayBeDone || tried === "lost" ? refuseUnanswered() : tried;
     await scheduler.wait(FIRST_DELAY_MS * 2 ** tries * (0.5 + Math.random()));
   }
 }
 
-async function tryOnce<Facts>(
-  invoke: () => Promise<Result<Facts>>,
-  onLost: () => void,
-): Promise<Result<Facts> | { readonly lost: true }> {
+async function tryOnce<Facts>(invoke: () => Promise<Result<Facts>>): Promise<Tried<Facts>> {
   try {
     return await invoke();
   } catch (error) {
-    if (hasMark(error, "overloaded")) return refuseOverloaded();
+    // Cloudflare asks not to repeat these: it makes the overload worse.
+    if (hasMark(error, "overloaded")) return "overloaded";
     if (!hasMark(error, "retryable") && !hasMark(error, "durableObjectReset")) throw error;
-    onLost();
-    return { lost: true };
+    return "lost";
   }
 }
 
@@ -41,12 +57,14 @@ function hasMark(error: unknown, mark: string): boolean {
   return typeof error === "object" && error !== null && (error as Record<string, unknown>)[mark] === true;
 }
 
-function refuseOverloaded(): Refusal {
-  return refuse("overloaded", "The stream's object has too many requests waiting.", { headers: RETRY_SOON });
+/** The runtime does not say whether the object has seen the request, so this is not the problem `overloaded`. */
+function refuseOverloadedObject(): Refusal {
+  return refuse("unavailable", "The runtime has too many requests waiting for the object.", { headers: RETRY_SOON });
 }
 
-function refuseUnavailable(): Refusal {
-  return refuse("unavailable", `The stream's object did not answer in ${TRIES} tries.`, { headers: RETRY_SOON });
+/** Nobody knows whether the request was carried out. */
+export function refuseUnanswered(): Refusal {
+  return refuse("unavailable", "The object's answer did not arrive.", { headers: RETRY_SOON });
 }
 
 const RETRY_SOON = { "Retry-After": "1" };

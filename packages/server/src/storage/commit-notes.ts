@@ -19,7 +19,7 @@ export interface CommitNotes {
   readonly streamSeq?: string;
   /** The stream was closed by this commit; with the producer's claim that did it, if one did. */
   readonly closed?: { readonly by?: ProducerClaim };
-  /** The attempt that made each append, in order; null for those that producers already identify. */
+  /** The request id of each append, in order; null for those that have none. */
   readonly attempts?: readonly (string | null)[];
   /** Who wrote each append. Absent in streams that do not record that. */
   readonly authors?: Authors;

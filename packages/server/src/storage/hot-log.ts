@@ -110,11 +110,11 @@ export class HotLog {
     return undefined;
   }
 
-  /** The notes of the newest rows, newest first. */
-  newestNotes(count: number): LogRowNotes[] {
+  /** The notes of the newest rows that begin before a position, newest first. */
+  newestNotes(count: number, before = Number.MAX_SAFE_INTEGER): LogRowNotes[] {
     const newest: LogRowNotes[] = [];
     for (const first of this.#firsts.toReversed()) {
-      newest.push(...newestRowNotes(this.#database, tableOf(first), count - newest.length));
+      newest.push(...newestRowNotes(this.#database, tableOf(first), count - newest.length, before));
       if (newest.length === count) break;
     }
     return newest;

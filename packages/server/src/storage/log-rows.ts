@@ -85,10 +85,10 @@ export function rowsBetween(database: Database, table: string, from: number, to:
   return rows.map((row) => ({ ...toNotes(row), bytes: new Uint8Array(row.bytes) }));
 }
 
-/** The notes of the newest rows, newest first. */
-export function newestRowNotes(database: Database, table: string, count: number): LogRowNotes[] {
-  const sql = `SELECT ${NOTES_COLUMNS} FROM ${table} ORDER BY position DESC LIMIT ?`;
-  return database.all<NotesColumns>(sql, count).map(toNotes);
+/** The notes of the newest rows that begin before a position, newest first. */
+export function newestRowNotes(database: Database, table: string, count: number, before: number): LogRowNotes[] {
+  const sql = `SELECT ${NOTES_COLUMNS} FROM ${table} WHERE position < ? ORDER BY position DESC LIMIT ?`;
+  return database.all<NotesColumns>(sql, before, count).map(toNotes);
 }
 
 /** The last append boundary of a table at or before a position; `undefined` when no row begins before it. */

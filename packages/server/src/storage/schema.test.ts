@@ -21,7 +21,7 @@ const NEW = {
   checkpointPosition: 0,
   streamSeq: undefined,
   closure: undefined,
-  attempts: [],
+  requests: [],
   deleted: false,
   kind: "plain",
   followed: null,
@@ -117,7 +117,7 @@ it("a stream of the first version is brought up to date, and has all its bytes",
   const database = new NodeDatabase();
   for (const statement of FIRST_VERSION) database.run(statement);
   upgradeSchema(database);
-  expect(readStreamRow(database)).toMatchObject({ incarnation: 7, earliest: 0, retention: KEEP_ALL, attempts: [] });
+  expect(readStreamRow(database)).toMatchObject({ incarnation: 7, earliest: 0, retention: KEEP_ALL, requests: [] });
   expect(HotLog.load(database).readRange(0, 3, 10)).toEqual(new Uint8Array([97, 98, 99]));
   expect(columnsOf(database)).toEqual(columnsOf(storedStream()));
   expect(database.all("SELECT schema_version FROM stream")).toEqual([{ schema_version: SCHEMA_VERSION }]);

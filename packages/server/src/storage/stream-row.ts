@@ -4,8 +4,8 @@
  *
  * Row: incarnation (see `stream/incarnation.ts`) · content type as its creator spelled it · lifetime · `touched_at_ms`, the
  * last renewal on disk · `checkpoint_position`: what log rows before it say about producers and Stream-Seq has been
- * folded into the `producers` table, `stream_seq` and `closure` (JSON, of a closed stream) · `attempts`: JSON, the newest
- * ones when a table of the log was frozen, and where each append ended · `origin`: JSON, of a fork only · `deleted`: 1 once it was
+ * folded into the `producers` table, `stream_seq` and `closure` (JSON, of a closed stream) · `attempts`: JSON, requests that
+ * may still be repeated and that no row of the log remembers (`stream/request-rows.ts`) · `origin`: JSON, of a fork only · `deleted`: 1 once it was
  * deleted while forks need its bytes · retention · `earliest_position`: what lies before it has been let go of ·
  * `allowance_bytes`: what its project lets it store, null: as much as it likes · `consumers`: JSON, the subscriptions that it
  * wakes, if any · `records_authors`: 1 if the notes of its appends say who wrote them.
@@ -30,8 +30,8 @@ export interface Origin {
   readonly ancestors: readonly Ancestor[];
 }
 
-/** An attempt, and where its append ended. */
-export type Attempt = readonly [attempt: string, end: number];
+/** A request id, where its bytes ended, and in which incarnation, unless it is the stream's own. */
+export type StoredRequest = readonly [id: string, end: number, incarnation?: number];
 
 /** `session`: its sources are appended to it, and nothing else is (`stream/sessions.ts`). */
 export type StreamKind = "plain" | "session";
@@ -55,7 +55,7 @@ export interface StreamRow {
   readonly checkpointPosition: number;
   readonly streamSeq: string | undefined;
   readonly closure: CommitNotes["closed"];
-  readonly attempts: readonly Attempt[];
+  readonly requests: readonly StoredRequest[];
   readonly origin: Origin | undefined;
   readonly deleted: boolean;
   readonly kind: StreamKind;
@@ -106,7 +106,7 @@ export function readStreamRow(database: Database): StreamRow | undefined {
     checkpointPosition: row.checkpoint_position,
     streamSeq: row.stream_seq ?? undefined,
     closure: row.closure === null ? undefined : (JSON.parse(row.closure) as CommitNotes["closed"]),
-    attempts: row.attempts === null ? [] : (JSON.parse(row.attempts) as Attempt[]),
+    requests: row.attempts === null ? [] : (JSON.parse(row.attempts) as StoredRequest[]),
     origin: row.origin === null ? undefined : (JSON.parse(row.origin) as Origin),
     deleted: row.deleted === 1,
     kind: row.kind,
@@ -122,13 +122,17 @@ export function insertStreamRow(
   row: Pick<
     StreamRow,
     "incarnation" | "contentType" | "lifetime" | "retention" | "earliest" | "touchedAtMs" | "origin"
-  > & { readonly kind?: StreamKind; readonly recordsAuthors?: boolean },
+  > & {
+    readonly kind?: StreamKind;
+    readonly recordsAuthors?: boolean;
+    readonly requests?: readonly StoredRequest[];
+  },
 ): void {
   database.run(
     `INSERT INTO stream (id, schema_version, incarnation, content_type, ttl_seconds, expires_at_ms, touched_at_ms,
                          checkpoint_position, origin, retention_seconds, retention_bytes, earliest_position, kind,
-                         records_authors)
-     VALUES (1, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?)`,
+                         records_authors, attempts)
+     VALUES (1, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?)`,
     SCHEMA_VERSION,
     row.incarnation,
     row.contentType,
@@ -141,6 +145,7 @@ export function insertStreamRow(
     row.earliest,
     row.kind ?? "plain",
     row.recordsAuthors === true ? 1 : 0,
+    storedRequests(row.requests ?? []),
   );
 }
 
@@ -179,8 +184,12 @@ export function updateCheckpoint(database: Database, { position, streamSeq, clos
   );
 }
 
-export function updateAttempts(database: Database, attempts: readonly Attempt[]): void {
-  database.run("UPDATE stream SET attempts = ? WHERE id = 1", JSON.stringify(attempts));
+export function updateRequests(database: Database, requests: readonly StoredRequest[]): void {
+  database.run("UPDATE stream SET attempts = ? WHERE id = 1", storedRequests(requests));
+}
+
+function storedRequests(requests: readonly StoredRequest[]): string | null {
+  return requests.length === 0 ? null : JSON.stringify(requests);
 }
 
 function lifetimeOf(row: Columns): Lifetime {

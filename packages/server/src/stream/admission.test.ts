@@ -160,27 +160,6 @@ describe("closing", () => {
   });
 });
 
-describe("attempts", () => {
-  it("an attempt that is known ends where it ended, and is not admitted again", () => {
-    const target = draft();
-    target.state.attempts.set("earlier", 4);
-    expect(admit(target, appendOf("abcd", { attempt: "earlier" }))).toMatchObject({
-      admitted: false,
-      facts: { tail: 4 },
-    });
-    expect(outcomeOf(target, appendOf("abc", { attempt: "now" }))).toBe("appended");
-    expect(outcomeOf(target, appendOf("later"))).toBe("appended");
-    expect(admit(target, appendOf("abc", { attempt: "now" }))).toMatchObject({ admitted: false, facts: { tail: 13 } });
-    expect(target.tail).toBe(18);
-  });
-
-  it("a known attempt is answered as before although the stream has closed since", () => {
-    const target = draft({ closure: {} });
-    target.state.attempts.set("closer", 10);
-    expect(outcomeOf(target, appendOf("abcd", { attempt: "closer", close: true }))).toBe("known: appended");
-  });
-});
-
 describe("content types and Stream-Seq", () => {
   it.each(["text/plain", "TEXT/Plain", "text/plain; charset=utf-8", "text/plain ;x=y"])(
     "%s is the stream's text/plain",

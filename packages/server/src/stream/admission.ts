@@ -39,7 +39,6 @@ export interface Draft {
   streamSeq: string | undefined;
   closure: Closure | undefined;
   readonly producers: Map<string, ProducerState>;
-  readonly attempts: Map<string, number>;
   /** Bytes that may still be added, and what is answered to more. */
   room: number;
   readonly refusal: Refusal;
@@ -58,16 +57,16 @@ export function draftOf(state: StreamState, database: Database, room: Room): Dra
     streamSeq: state.streamSeq,
     closure: state.closure,
     producers: new Map(),
-    attempts: new Map(),
   };
 }
 
-/** Admits one append into the draft, or says why not. `admitted: false` with `ok` means: known already, nothing to add. */
+/**
+ * Admits one append into the draft, or says why not. `admitted: false` with `ok` means: known already, nothing to add. What
+ * the edge sends a second time is known before that (`repeats.ts`).
+ */
 export function admit(draft: Draft, command: AppendCommand): Result<{ admitted: boolean; facts: AppendFacts }> {
   const wrongKind = kindConflict(draft, command);
   if (wrongKind !== undefined) return wrongKind;
-  const repeatedEnd = repeatOf(draft, command);
-  if (repeatedEnd !== undefined) return known(draft, repeatedEnd, "appended");
   const conflict =
     draft.closure === undefined ? openConflict(draft, command) : closedConflict(draft, draft.closure, command);
   if (conflict !== undefined) return conflict;
@@ -78,15 +77,8 @@ export function admit(draft: Draft, command: AppendCommand): Result<{ admitted: 
   if (command.streamSeq !== undefined) draft.streamSeq = command.streamSeq;
   if (command.close) draft.closure = command.producer === undefined ? {} : { by: command.producer };
   if (command.producer !== undefined) draft.producers.set(command.producer.id, producerState(command.producer));
-  if (command.attempt !== undefined) draft.attempts.set(command.attempt, draft.tail);
   const outcome = command.bytes.length > 0 ? "appended" : "closed";
   return { ok: true, admitted: true, facts: factsOf(draft, draft.tail, outcome, command.producer) };
-}
-
-/** Where this very attempt ended before, if the edge repeats a call whose answer it lost. */
-function repeatOf(draft: Draft, command: AppendCommand): number | undefined {
-  if (command.attempt === undefined) return undefined;
-  return draft.attempts.get(command.attempt) ?? draft.state.attempts.get(command.attempt);
 }
 
 type Conflict = ReturnType<typeof admit> | undefined;

@@ -8,7 +8,8 @@ import type { Database } from "../storage/database.ts";
 import { admit, draftOf, type Draft, type Room } from "./admission.ts";
 import type { AppendCommand, AppendFacts } from "./commands.ts";
 import type { LiveFrame } from "./live-frame.ts";
-import { applyCommit, needsCheckpoint, rememberAttempts, writeCheckpoint, type StreamState } from "./state.ts";
+import { rememberRequests } from "./request-rows.ts";
+import { applyCommit, needsCheckpoint, writeCheckpoint, type StreamState } from "./state.ts";
 
 export interface BatchOutcome {
   /** One per append, in order. */
@@ -41,7 +42,7 @@ export function appendBatch(
   database.transaction(() => state.log.insertCommit(position, bytes, notes, nowMs));
   const commit = { position, size: bytes.length, committedAtMs: nowMs, notes };
   applyCommit(state, commit);
-  rememberAttempts(state, commit);
+  rememberRequests(state, commit, nowMs);
   return { results, frame: { from: position, to: state.tail, closed: state.closure !== undefined, bytes } };
 }
 
@@ -55,7 +56,9 @@ function notesOf(draft: Draft, admitted: readonly AppendCommand[]): CommitNotes 
     ...(streamSeqGrew && draft.streamSeq !== undefined ? { streamSeq: draft.streamSeq } : {}),
     ...(draft.closure === undefined ? {} : { closed: draft.closure }),
     ...(recordsAuthors ? { authors: admitted.map(({ author }) => author ?? null) } : {}),
-    ...(draft.attempts.size > 0 ? { attempts: admitted.map(({ attempt }) => attempt ?? null) } : {}),
+    ...(admitted.some(({ attempt }) => attempt !== undefined)
+      ? { attempts: admitted.map(({ attempt }) => attempt ?? null) }
+      : {}),
   };
 }
 

@@ -35,7 +35,7 @@ describe("a call", () => {
   it("whose answer is lost is made again, with growing pauses, and tells of each", async () => {
     const { invoke, calls } = script<Result<object>>(lost(), lost(), { ok: true });
     const onLost = vi.fn<() => void>();
-    expect(await callAgain(invoke, onLost)).toEqual({ ok: true });
+    expect(await callAgain(invoke, { onLost })).toEqual({ ok: true });
     expect([calls(), onLost.mock.calls.length, waits.length]).toEqual([3, 2, 2]);
     expect(waits[0]).toBeLessThan(60);
     expect(waits[1]).toBeGreaterThanOrEqual(40);
@@ -47,6 +47,55 @@ describe("a call", () => {
     const busy = script<Result<object>>(refuse("overloaded", "busy"), { ok: true });
     expect(await callAgain(busy.invoke)).toEqual({ ok: true });
     expect([refused.calls(), busy.calls()]).toEqual([1, 2]);
+  });
+
+  it("that was lost says from then on that it is a repeat, and how old it is", async () => {
+    const ages: (number | undefined)[] = [];
+    const { invoke } = script<Result<object>>(refuse("overloaded", "busy"), lost(), { ok: true });
+    vi.spyOn(Date, "now").mockReturnValueOnce(5_000).mockReturnValue(5_700);
+    await callAgain((repeatedAfterMs) => {
+      ages.push(repeatedAfterMs);
+      return invoke();
+    });
+    expect(ages).toEqual([undefined, undefined, 700]);
+    const { invoke: another } = script<Result<object>>({ ok: true });
+    await callAgain(
+      (repeatedAfterMs) => {
+        ages.push(repeatedAfterMs);
+        return another();
+      },
+      { sentAtMs: 5_100 },
+    );
+    expect(ages.at(-1)).toBe(600);
+    vi.mocked(Date.now).mockRestore();
+  });
+
+  it("is not made again when it was sent too long ago: nobody may know it any more", async () => {
+    const { invoke, calls } = script<Result<object>>(lost());
+    vi.spyOn(Date, "now").mockReturnValueOnce(5_000).mockReturnValueOnce(5_000).mockReturnValue(15_001);
+    expect(await callAgain(invoke, { repeatedMsMax: 10_000 })).toMatchObject({ problem: { code: "unavailable" } });
+    expect(calls()).toBe(1);
+    vi.mocked(Date.now).mockRestore();
+  });
+
+  it("is told to have had no effects only if no try of it can have had any", async () => {
+    const busy = refuse("overloaded", "busy");
+    const code = async (...answers: (Result<object> | Error)[]): Promise<string> => {
+      const answer = await callAgain(script(...answers).invoke);
+      return answer.ok ? "ok" : answer.problem.code;
+    };
+    expect(await code(busy, busy, busy, busy, busy)).toBe("overloaded");
+    expect(await code(lost(), busy, busy, busy, busy)).toBe("unavailable");
+    expect(await code(busy, busy, busy, busy, lost())).toBe("unavailable");
+    const sentBefore = await callAgain(script(busy, busy, busy, busy, busy).invoke, { sentAtMs: Date.now() });
+    expect(sentBefore).toMatchObject({ problem: { code: "unavailable" } });
+  });
+
+  it("that the runtime holds to be too many is not made again, and may have had effects", async () => {
+    const overload = Object.assign(new Error("too many"), { overloaded: true, retryable: true });
+    const { invoke, calls } = script<Result<object>>(overload);
+    expect(await callAgain(invoke)).toMatchObject({ problem: { code: "unavailable" } });
+    expect(calls()).toBe(1);
   });
 
   it("that failed by a bug is not made again, and the bug is not hidden", async () => {

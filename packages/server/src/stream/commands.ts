@@ -16,11 +16,12 @@ import type {
 import type { ColdSlice } from "../rpc/cold-slice.ts";
 import type { WantedApi } from "../rpc/consumers.ts";
 import type { SessionApi, SessionStreamApi, SourceApi } from "../rpc/fan-out.ts";
+import type { Identified } from "../rpc/repeats.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Makes the stream, or confirms that it exists as asked [PROTOCOL §5.1]. */
-export interface CreateCommand {
+export interface CreateCommand extends Identified {
   /** `null` only for a fork, which then has its source's. */
   readonly contentType: string | null;
   readonly lifetime: Lifetime;
@@ -54,7 +55,7 @@ export interface CreateFacts {
 }
 
 /** Adds to the stream, closes it, or both at once [PROTOCOL §5.2, §5.3]. */
-export interface AppendCommand {
+export interface AppendCommand extends Identified {
   /** In stored form; empty only together with `close` or `fault`. */
   readonly bytes: Bytes;
   /** The request's content type; `null` when it has none. */
@@ -64,8 +65,6 @@ export interface AppendCommand {
   readonly streamSeq?: string;
   /** The verified user who writes this, for streams that record it. */
   readonly author?: string | null;
-  /** Names this append to the object, so that the edge may repeat a call whose answer was lost. */
-  readonly attempt?: string;
   /** Of what a source brings into a session: `producer` then is the source, its epoch the link, its seq the position. */
   readonly delivery?: {
     /** The session's incarnation. */
@@ -199,5 +198,6 @@ export interface StreamApi extends PeerApi, SourceApi, SessionApi, SessionStream
   appendAll(commands: readonly AppendCommand[]): Promise<Result<AppendFacts>[]>;
   head(): Promise<Result<HeadFacts>>;
   read(command: ReadCommand): Promise<Result<ReadFacts>>;
-  remove(): Promise<Result<object>>;
+  /** @param incarnation which stream is meant; without it, whatever is there. */
+  remove(incarnation?: number): Promise<Result<object>>;
 }

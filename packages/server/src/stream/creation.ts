@@ -27,6 +27,7 @@ import { configurationDifference } from "./configuration.ts";
 import { canonicalOffset, CLOCK_SKEW_MS_MAX, PIN_MS_MAX } from "./forks.ts";
 import type { StreamHost } from "./host.ts";
 import type { Lifecycle } from "./lifecycle.ts";
+import { requestsBefore } from "./request-rows.ts";
 import { applyCommit, newState, type NewStream, type StreamState } from "./state.ts";
 
 /** What a new stream will be: its lifetime begins with it. */
@@ -36,6 +37,8 @@ export class Creation {
   readonly #host: StreamHost;
   readonly #lifecycle: Lifecycle;
   readonly #onReplaced: (expired: StreamState) => void;
+  /** Creations that wait for something, by their request ids. */
+  readonly #underWay = new Map<string, Promise<Result<CreateFacts>>>();
 
   /** @param onReplaced told, once it is durable, that another stream stands in an expired one's place. */
   constructor(host: StreamHost, lifecycle: Lifecycle, onReplaced: (expired: StreamState) => void) {
@@ -46,6 +49,27 @@ export class Creation {
 
   /** [PROTOCOL §5.1] Confirming an existing stream renews its sliding lifetime, as any use of it does. */
   async create(command: CreateCommand): Promise<Result<CreateFacts>> {
+    const { attempt } = command;
+    if (attempt === undefined) return this.#create(command);
+    const underWay = this.#underWay.get(attempt);
+    if (underWay !== undefined) return underWay;
+    const created = this.#recall(command, attempt) ?? this.#create(command);
+    this.#underWay.set(attempt, created);
+    return created.finally(() => this.#underWay.delete(attempt));
+  }
+
+  /** What a creation is answered that this object has carried out before, also when the stream is gone since. */
+  #recall(command: CreateCommand, attempt: string): Promise<Result<CreateFacts>> | undefined {
+    const state = this.#lifecycle.stored();
+    const landing = this.#lifecycle.requests.find(attempt);
+    if (landing === undefined) return undefined;
+    const { lineage, end } = landing;
+    const isStillThere = state?.lineage.incarnation === lineage.incarnation;
+    const contentType = isStillThere ? state.contentType : (command.contentType ?? DEFAULT_CONTENT_TYPE);
+    return Promise.resolve({ ok: true, created: true, contentType, lineage, tail: end, closed: command.closed });
+  }
+
+  async #create(command: CreateCommand): Promise<Result<CreateFacts>> {
     const occupied = this.#confirm(command);
     if (occupied !== undefined) return occupied;
     const { retention } = command;
@@ -134,10 +158,10 @@ export class Creation {
 
   async #begin(command: CreateCommand, beginning: Beginning): Promise<Result<CreateFacts>> {
     const now = this.#host.now();
-    const { bytes, closed, author = null } = command;
+    const { bytes, closed, author = null, attempt } = command;
     const log = new HotLog(this.#host.database);
     const facts = { ...beginning, origin: beginning.origin, touchedAtMs: now };
-    const state = newState(facts, log);
+    const state = newState(facts, log, this.#lifecycle.requests);
     const notes: CommitNotes = {
       ...(closed ? { closed: {} } : {}),
       ...(state.recordsAuthors ? { authors: [author] } : {}),
@@ -148,15 +172,21 @@ export class Creation {
     const expired = this.#lifecycle.stored();
     // Readers of an expired stream would take the new one for its continuation.
     if (expired !== undefined) this.#host.readers.endAll();
+    const requests = requestsBefore(state.requests, now);
+    if (attempt !== undefined) requests.push([attempt, position + bytes.length]);
     database.transaction(() => {
       this.#lifecycle.bury();
       createSchema(database);
-      insertStreamRow(database, facts);
+      insertStreamRow(database, { ...facts, requests });
       if (hasCommit) log.insertCommit(position, bytes, notes, now);
       if (facts.origin !== undefined) deleteDebt(database, facts.origin.forkId);
       announce(this.#host, facts.incarnation, facts.contentType);
     });
     if (hasCommit) applyCommit(state, { position, size: bytes.length, committedAtMs: now, notes });
+    state.hasStoredRequests = requests.length > 0;
+    if (attempt !== undefined) {
+      state.requests.remember(attempt, { lineage: lineageAtBase(state.lineage), end: state.tail }, now);
+    }
     this.#lifecycle.began(state, expired);
     await this.#host.sync();
     if (expired !== undefined) this.#onReplaced(expired);

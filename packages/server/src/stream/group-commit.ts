@@ -9,6 +9,8 @@ import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 const BATCH_COUNT_MAX = 512;
 
 export interface GroupCommitPorts<Item, Facts> {
+  /** What tells an item from all others; one that is waiting already is not queued a second time. */
+  readonly keyOf?: (item: Item) => string | undefined;
   /** Bytes that an item weighs, in the queue and in a batch. */
   readonly weigh: (item: Item) => number;
   /** What a batch must wait for, if anything. It must not reject. */
@@ -30,6 +32,7 @@ export interface GroupCommitLimits {
 
 interface Waiting<Item, Facts> {
   readonly item: Item;
+  readonly key: string | undefined;
   readonly weight: number;
   readonly resolve: (facts: Facts) => void;
   readonly reject: (reason: unknown) => void;
@@ -39,6 +42,7 @@ export class GroupCommit<Item, Facts> {
   readonly #ports: GroupCommitPorts<Item, Facts>;
   readonly #limits: GroupCommitLimits;
   #queue: Waiting<Item, Facts>[] = [];
+  readonly #waiting = new Map<string, Promise<Facts | Refusal>>();
   #pendingBytes = 0;
   #pendingCount = 0;
   #running = false;
@@ -62,12 +66,22 @@ export class GroupCommit<Item, Facts> {
     return results;
   }
 
+  /** The result of an item that waits, or is being written; `undefined`: there is none with this key. */
+  waiting(key: string): Promise<Facts | Refusal> | undefined {
+    return this.#waiting.get(key);
+  }
+
   #enqueue(item: Item): Promise<Facts | Refusal> {
+    const key = this.#ports.keyOf?.(item);
+    const waiting = key === undefined ? undefined : this.#waiting.get(key);
+    if (waiting !== undefined) return waiting;
     const weight = this.#ports.weigh(item);
     if (!this.#hasRoom(weight)) return Promise.resolve(refuseOverloaded());
     this.#pendingBytes += weight;
     this.#pendingCount += 1;
-    return new Promise((resolve, reject) => this.#queue.push({ item, weight, resolve, reject }));
+    const result = new Promise<Facts>((resolve, reject) => this.#queue.push({ item, key, weight, resolve, reject }));
+    if (key !== undefined) this.#waiting.set(key, result);
+    return result;
   }
 
   /** An item that alone is too heavy is taken when nothing else weighs anything. */
@@ -81,7 +95,10 @@ export class GroupCommit<Item, Facts> {
     while (this.#queue.length > 0) {
       const batch = this.#takeBatch();
       await this.#commitOne(batch);
-      for (const { weight } of batch) this.#pendingBytes -= weight;
+      for (const { key, weight } of batch) {
+        this.#pendingBytes -= weight;
+        if (key !== undefined) this.#waiting.delete(key);
+      }
       this.#pendingCount -= batch.length;
     }
     this.#running = false;

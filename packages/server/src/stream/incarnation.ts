@@ -6,6 +6,11 @@
 /** How many incarnations a second has. 2^53 then lasts until the year 2255. */
 const PER_SECOND = 1_000_000;
 
+/** An instant, in ms, before which an incarnation was not minted; one that had to be greater than another looks younger. */
+export function mintedAfterMs(incarnation: number): number {
+  return (Math.floor(incarnation / PER_SECOND) - 1) * 1000;
+}
+
 /**
  * @param random at least 0, less than 1.
  * @param floor the new one is greater: the last that was known at this URL, and a fork's source's. It goes on from there

@@ -15,6 +15,7 @@ import { announce, announcementDueAtMs, tellNews } from "./announcer.ts";
 import { collectGarbage, garbageOf } from "./garbage.ts";
 import type { StreamHost } from "./host.ts";
 import { mintIncarnation } from "./incarnation.ts";
+import { RequestIds } from "./request-ids.ts";
 import { Roller, type RollLimits } from "./roller.ts";
 import { isRenewedByAppends, loadState, stateDeadlineMs, touchGranularityMs, type StreamState } from "./state.ts";
 import { trim, trimDueAtMs } from "./trimmer.ts";
@@ -40,6 +41,8 @@ export class Lifecycle {
   /** The newest incarnation that this object remembers, also after a delete. */
   #lastIncarnation = 0;
   readonly #notifications: (() => number | undefined)[] = [];
+  /** What this object has carried out lately, on whichever stream was here. */
+  readonly requests = new RequestIds();
 
   /** @param onLoaded told of a stream that was just read back from disk. */
   constructor(host: StreamHost, limits: RollLimits, onLoaded: (state: StreamState) => void) {
@@ -70,7 +73,7 @@ export class Lifecycle {
   /** Whatever is on disk, also when it is deleted or over: forks may read it. */
   stored(): StreamState | undefined {
     if (this.#loaded) return this.#state;
-    this.#state = loadState(this.#host.database, this.#host.now());
+    this.#state = loadState(this.#host.database, this.#host.now(), this.requests);
     this.#loaded = true;
     this.#lastIncarnation = this.#state?.lineage.incarnation ?? 0;
     if (this.#state === undefined) this.#host.readers.endAll();

@@ -118,8 +118,8 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
     return this.#stream.page(command);
   }
 
-  remove(): Promise<Result<object>> {
-    return this.#stream.remove();
+  remove(incarnation?: number): Promise<Result<object>> {
+    return this.#stream.remove(incarnation);
   }
 
   pin(command: PinCommand): Promise<Result<PinFacts>> {

@@ -22,10 +22,4 @@ export class RecentMap<Value> {
     this.#older = this.#newer;
     this.#newer = new Map();
   }
-
-  /** At most `count` entries, oldest first. */
-  newest(count: number): [key: string, value: Value][] {
-    const older = [...this.#older].filter(([key]) => !this.#newer.has(key));
-    return [...older, ...this.#newer].slice(-count);
-  }
 }

@@ -12,6 +12,7 @@ import type { SegmentStore } from "../storage/segment-store.ts";
 import { encodeSegment, planSegment, withBreaks, type SegmentPlan } from "../storage/segment-writer.ts";
 import { within } from "../storage/within.ts";
 import type { StreamHost } from "./host.ts";
+import { leavingRequests, storeRequests } from "./request-rows.ts";
 import { sealLog, type StreamState } from "./state.ts";
 
 export interface RollLimits {
@@ -27,6 +28,8 @@ export interface RollLimits {
 const ROLLS_PER_ALARM = 16;
 /** An upload that takes longer is given up. Also what a dead object's upload may arrive late by. */
 export const PUT_MS_MAX = 120_000;
+/** A table that holds too many requests which may be repeated waits for so long. */
+const REQUESTS_MS = 5_000;
 /** How long the store is left alone after a failure. */
 const RETRY_MS = 30_000;
 
@@ -75,13 +78,21 @@ export class Roller {
     for (const table of state.log.frozen.slice(0, ROLLS_PER_ALARM)) {
       await nextTurn();
       if (!isCurrent()) return;
+      const requests = leavingRequests(state, table.last, this.#host.now());
+      if (requests === "too many") {
+        this.#retryAtMs = this.#host.now() + REQUESTS_MS;
+        return;
+      }
       const plan = await planSegment(state.log, table, state.lineage.incarnation, nextTurn);
       if (!isCurrent()) return;
       await this.#upload(segments, state, table, plan);
       await nextTurn();
       if (!isCurrent()) return;
       const { range, blocks, committedAtMs } = plan;
-      state.log.dropOldest(() => insertSegment(database, { ...range, committedAtMs }, blocks));
+      state.log.dropOldest(() => {
+        insertSegment(database, { ...range, committedAtMs }, blocks);
+        storeRequests(state, database, requests);
+      });
     }
     this.#retryAtMs = 0;
     await nextTurn();

@@ -18,24 +18,21 @@ import { hasSchema, upgradeSchema } from "../storage/schema.ts";
 import {
   readStreamRow,
   updateAllowance,
-  updateAttempts,
   updateCheckpoint,
   type Origin,
   type StreamKind,
 } from "../storage/stream-row.ts";
+import { mintedAfterMs } from "./incarnation.ts";
 import { RecentMap } from "./recent-map.ts";
+import { RequestIds } from "./request-ids.ts";
+import { loadRequests } from "./request-rows.ts";
 
 /** A checkpoint is written when so many commits, or so many producers, are known only from the log's notes. */
 const CHECKPOINT_COMMITS = 1_000;
 const CHECKPOINT_PRODUCERS = 1_000;
 
-/** Producers and attempts held in memory beyond those; the oldest go first. */
+/** Producers held in memory beyond those; the oldest go first. */
 const PRODUCER_CACHE_MAX = 4_096;
-const ATTEMPTS_MAX = 4_096;
-/** Rows looked at for attempts after a restart: the edge repeats a lost call within seconds. */
-const ATTEMPT_ROWS = 128;
-/** Attempts kept when the rows that remember them leave the object. */
-const ATTEMPTS_SEALED = 1_024;
 
 export interface Closure {
   /** The producer's claim that closed the stream, if a producer did. */
@@ -76,8 +73,12 @@ export interface StreamState {
   readonly uncheckpointed: Map<string, ProducerState>;
   /** Producers that were looked up or checkpointed lately. */
   readonly producerCache: RecentMap<ProducerState>;
-  /** Attempts of recent appends, and where each append ended. */
-  readonly attempts: RecentMap<number>;
+  /** When it was made, in ms; of a stream that was read back, not later than that. */
+  createdAtMs: number;
+  /** The requests that this object has carried out lately, also on earlier streams at this URL. */
+  readonly requests: RequestIds;
+  /** The stream's row remembers requests whose log rows are gone. */
+  hasStoredRequests: boolean;
 }
 
 export interface NewStream {
@@ -94,7 +95,8 @@ export interface NewStream {
   readonly recordsAuthors?: boolean;
 }
 
-export function newState(facts: NewStream, log: HotLog): StreamState {
+/** @param requests of the object: they outlive the stream. */
+export function newState(facts: NewStream, log: HotLog, requests = new RequestIds()): StreamState {
   const { incarnation, contentType, lifetime, retention, earliest, touchedAtMs, origin } = facts;
   const { kind = "plain", recordsAuthors = false } = facts;
   const lineage = { incarnation, ancestors: origin?.ancestors ?? [] };
@@ -122,18 +124,21 @@ export function newState(facts: NewStream, log: HotLog): StreamState {
     commitsSinceCheckpoint: 0,
     uncheckpointed: new Map(),
     producerCache: new RecentMap(PRODUCER_CACHE_MAX),
-    attempts: new RecentMap(ATTEMPTS_MAX),
+    createdAtMs: touchedAtMs,
+    requests,
+    hasStoredRequests: false,
   };
 }
 
 /** Reads the stream back: its row, then what the log's notes say since the last checkpoint. */
-export function loadState(database: Database, nowMs: number): StreamState | undefined {
+export function loadState(database: Database, nowMs: number, requests = new RequestIds()): StreamState | undefined {
   if (!hasSchema(database)) return undefined;
   upgradeSchema(database);
   const row = readStreamRow(database);
   if (row === undefined) return undefined;
   const log = HotLog.load(database);
-  const state = newState(row, log);
+  const state = newState(row, log, requests);
+  state.createdAtMs = mintedAfterMs(row.incarnation);
   state.streamSeq = row.streamSeq;
   state.closure = row.closure;
   state.deleted = row.deleted;
@@ -141,10 +146,8 @@ export function loadState(database: Database, nowMs: number): StreamState | unde
   state.allowance = row.allowance;
   state.consumers = row.consumers;
   for (const commit of log.notesSince(row.checkpointPosition)) applyCommit(state, commit);
-  for (const [attempt, end] of row.attempts) state.attempts.set(attempt, end);
-  const newest = log.newestNotes(ATTEMPT_ROWS);
-  for (const commit of newest.toReversed()) rememberAttempts(state, commit);
-  const last = newest[0];
+  loadRequests(state, row.requests, nowMs);
+  const [last] = log.newestNotes(1);
   state.tail = last === undefined ? Math.max(state.base, log.newestFirst) : last.position + last.size;
   // A renewal is written only once per tenth of the window (`touch`), so the disk may be that much behind. Renewed
   // never too little: a stream may outlive its window by a tenth after a restart, but never ends early.
@@ -165,13 +168,6 @@ export function applyCommit(state: StreamState, commit: LogRowNotes): void {
   if (notes.streamSeq !== undefined) state.streamSeq = notes.streamSeq;
   if (notes.closed !== undefined) state.closure = notes.closed;
   for (const { id, epoch, seq } of notes.producers ?? []) state.uncheckpointed.set(id, { epoch, seq });
-}
-
-export function rememberAttempts(state: StreamState, commit: Pick<LogRowNotes, "position" | "size" | "notes">): void {
-  for (const [index, attempt] of (commit.notes.attempts ?? []).entries()) {
-    const end = commit.notes.ends?.[index] ?? commit.size;
-    if (attempt !== null) state.attempts.set(attempt, commit.position + end);
-  }
 }
 
 export function findProducer(state: StreamState, database: Database, id: string): ProducerState | undefined {
@@ -197,13 +193,10 @@ export function writeCheckpoint(state: StreamState, database: Database): void {
 
 /**
  * Freezes the newest table of the log and begins another. A checkpoint goes with it, because the notes leave the object
- * together with their rows; and the newest attempts, because a call may be repeated after that.
+ * together with their rows.
  */
 export function sealLog(state: StreamState, database: Database): void {
-  state.log.seal(state.tail, () => {
-    insertCheckpoint(state, database);
-    updateAttempts(database, state.attempts.newest(ATTEMPTS_SEALED));
-  });
+  state.log.seal(state.tail, () => insertCheckpoint(state, database));
   forgetCheckpointed(state);
 }
 

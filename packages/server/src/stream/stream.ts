@@ -6,7 +6,7 @@
  * bytes that a crash takes away.
  */
 
-import type { OffsetRef, Result } from "@durable-streams-cloudflare/protocol";
+import { refuseNotFound, type OffsetRef, type Result } from "@durable-streams-cloudflare/protocol";
 
 import { ROW_BYTES_MAX } from "../storage/log-rows.ts";
 import type { Room } from "./admission.ts";
@@ -36,6 +36,7 @@ import { ObjectRoom, STORAGE_FULL } from "./object-room.ts";
 import { Pins } from "./pins.ts";
 import { Places } from "./places.ts";
 import { Reading, type ReadLimits } from "./reading.ts";
+import { recallAppend } from "./repeats.ts";
 import type { RollLimits } from "./roller.ts";
 import { isRenewedByAppends, type StreamState } from "./state.ts";
 
@@ -79,6 +80,7 @@ export class Stream {
     this.#allowance = new Allowance(host, (incarnation) => this.#lifecycle.tellEndAgain(incarnation));
     this.#commits = new GroupCommit(
       {
+        keyOf: ({ attempt }) => attempt,
         weigh: (command) => command.bytes.length,
         prepare: (batch) => this.#allowance.prepare(batch, () => this.#lifecycle.living()),
         commit: (batch) => this.#commit(batch),
@@ -102,12 +104,14 @@ export class Stream {
   }
 
   /** [PROTOCOL §5.2, §5.3] Resolves when the append is durable. */
-  append(command: AppendCommand): Promise<Result<AppendFacts>> {
-    return this.#commits.submit(command);
+  async append(command: AppendCommand): Promise<Result<AppendFacts>> {
+    return this.#recall(command) ?? this.#commits.submit(command);
   }
 
-  appendAll(commands: readonly AppendCommand[]): Promise<Result<AppendFacts>[]> {
-    return Promise.all(this.#commits.submitAll(commands));
+  async appendAll(commands: readonly AppendCommand[]): Promise<Result<AppendFacts>[]> {
+    const recalled = commands.map((command) => this.#recall(command));
+    const results = this.#commits.submitAll(commands.filter((_, index) => recalled[index] === undefined));
+    return Promise.all(recalled.map(async (answer) => answer ?? results.shift() ?? refuseNotFound()));
   }
 
   head(): Result<HeadFacts> {
@@ -127,9 +131,10 @@ export class Stream {
   }
 
   /** [PROTOCOL §5.4] */
-  async remove(): Promise<Result<object>> {
+  async remove(incarnation?: number): Promise<Result<object>> {
     const state = this.#lifecycle.require();
     if ("ok" in state) return state;
+    if (incarnation !== undefined && incarnation !== state.lineage.incarnation) return refuseNotFound();
     await this.#lifecycle.end(state);
     this.fanOut.followers.notify(state);
     return { ok: true };
@@ -156,6 +161,17 @@ export class Stream {
     this.fanOut.followers.fire();
     await this.#lifecycle.alarm();
     if (mayEnd && this.#lifecycle.standing().kind !== "live") this.fanOut.followers.notify(before);
+  }
+
+  /** What an append is answered that came before, or that there is no memory for. It is looked for as soon as it comes. */
+  #recall(command: AppendCommand): Promise<Result<AppendFacts>> | Result<AppendFacts> | undefined {
+    const { attempt } = command;
+    if (attempt === undefined) return undefined;
+    const { requests } = this.#lifecycle;
+    return (
+      this.#commits.waiting(attempt) ??
+      recallAppend({ ...command, attempt }, requests, this.#lifecycle.stored(), this.#host.now())
+    );
   }
 
   #commit(batch: readonly AppendCommand[]): readonly Result<AppendFacts>[] {

@@ -20,6 +20,7 @@ import {
 import type { AppendCommand, AppendFacts } from "../../stream/commands.ts";
 import { readBody } from "../body.ts";
 import { headersWithCommon } from "../cors.ts";
+import { newRequestId } from "../request-id.ts";
 import { bodyLimit, toStored, type BodyLimits } from "./payload.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -40,7 +41,8 @@ export async function parseAppend(request: Request, limits: BodyLimits): Promise
     bytes: body.ok ? body.bytes : new Uint8Array(),
     contentType: contentType !== null && isContentType(contentType) ? contentType : null,
     close,
-    ...(producer.ok && producer.claim !== undefined ? { producer: producer.claim } : { attempt: newAttempt() }),
+    attempt: newRequestId(),
+    ...(producer.ok && producer.claim !== undefined ? { producer: producer.claim } : {}),
     ...(streamSeq === null ? {} : { streamSeq }),
     ...(fault === undefined ? {} : { fault: fault.problem }),
   };
@@ -99,15 +101,4 @@ function headerFault(producer: ReturnType<typeof parseProducer>, streamSeq: stri
   }
   if (streamSeq === null || isStreamSeq(streamSeq)) return undefined;
   return refuse("stream-seq-invalid", `Stream-Seq must have 1 to ${STREAM_SEQ_LENGTH_MAX} characters.`);
-}
-
-/** Random, of this isolate; made late, because nothing random can be had while a Worker starts. */
-let isolateId: string | undefined;
-let attemptCount = 0;
-
-/** Tells apart the appends of a few seconds, from all isolates. A random one each would take longer. */
-function newAttempt(): string {
-  isolateId ??= crypto.randomUUID().slice(0, 13);
-  attemptCount += 1;
-  return `${isolateId}-${attemptCount.toString(36)}`;
 }

@@ -18,6 +18,7 @@ import {
 import type { StreamDefaults } from "../../project/record.ts";
 import type { CreateCommand, CreateFacts } from "../../stream/commands.ts";
 import { readBody } from "../body.ts";
+import { newRequestId } from "../request-id.ts";
 import { bodyLimit, toStored, type BodyLimits } from "./payload.ts";
 import { withDefaults } from "./stream-defaults.ts";
 
@@ -56,6 +57,7 @@ export async function parseCreate(
   return {
     ok: true,
     command: {
+      attempt: newRequestId(),
       contentType,
       lifetime: lifetime.lifetime,
       retention: retention.retention,

@@ -13,6 +13,7 @@ import {
 
 import { isUser } from "../../project/token.ts";
 import { FOREGROUND } from "../../rpc/foreground.ts";
+import { asRepeat, REPEATED_MS_MAX } from "../../rpc/repeats.ts";
 import type { AppendCommand, ForkCommand } from "../../stream/commands.ts";
 import { refuseUnauthenticated } from "../authorize.ts";
 import { appendResponse, parseAppend, withProducerHeaders } from "../codec/append.ts";
@@ -85,7 +86,9 @@ async function create(exchange: Exchange): Promise<Handled> {
   if (tooMuch !== undefined) return tooMuch;
   const tooMany = await refuseCreation({ ...exchange, project: exchange.target.project, bytes: command.bytes.length });
   if (tooMany !== undefined) return tooMany;
-  const facts = await stream.call((stub) => stub.create(command));
+  const facts = await stream.call((stub, repeatedAfterMs) => stub.create(asRepeat(command, repeatedAfterMs)), {
+    repeatedMsMax: REPEATED_MS_MAX,
+  });
   return facts.ok
     ? { ok: true, response: createResponse(facts, publicUrlOf(request, config, rawPath(request.url))) }
     : facts;
@@ -168,11 +171,16 @@ async function read(exchange: Exchange): Promise<Handled> {
   return reading.ok ? { ok: true, response: readResponse(exchange, reading, query) } : reading;
 }
 
+/** Names the incarnation: were the call repeated without, it could delete what others have made here since. */
 async function remove({ stream }: Exchange): Promise<Handled> {
-  const facts = await stream.call((stub) => stub.remove());
+  const found = await stream.call((stub) => stub.head());
+  if (!found.ok) return found;
+  let lostAnswers = 0;
+  const onLost = (): void => void (lostAnswers += 1);
+  const removed = await stream.call((stub) => stub.remove(found.lineage.incarnation), { onLost });
   // The first try may have deleted the stream before its answer was lost.
-  const wasDeletedByUs = !facts.ok && stream.lostAnswers > 0 && GONE.has(facts.problem.code);
-  if (!facts.ok && !wasDeletedByUs) return facts;
+  const wasDeletedByUs = !removed.ok && lostAnswers > 0 && GONE.has(removed.problem.code);
+  if (!removed.ok && !wasDeletedByUs) return removed;
   return { ok: true, response: new Response(null, { status: 204, headers: { "Cache-Control": "no-store" } }) };
 }
 
