@@ -39,6 +39,15 @@ it.each(HIDING)("no stream is made with %j in its name", async (hiding) => {
   }
 });
 
+it.each(HIDING)("no subscription is made with %j in its id, and one that is not there is deleted", async (hiding) => {
+  const path = `/v1/stream/${project.name}/__ds/subscriptions/${encodeURIComponent(`a${hiding}b`)}`;
+  const body = { type: "pull-wake", pattern: "**", wake_stream: "wakes" };
+  const response = await service.fetch(path, withToken("PUT", manager, body));
+  expect(response.status).toBe(400);
+  expect(await response.text()).toContain("marks of direction");
+  expect((await service.fetch(path, withToken("DELETE", manager))).status).toBe(204);
+});
+
 it("names with emoji, right-to-left letters and joiners are fine", async () => {
   for (const name of ["🚀", "שלום", "سلام", "👩‍💻", "a\u00a0b"])
     expect((await service.fetch(pathOf(name), withToken("PUT", manager))).status).toBe(201);

@@ -31,6 +31,15 @@ describe("one row written", () => {
     expect(await rows.take()).toBe(1);
   });
 
+  it("is the price of an append whose author is noted", async () => {
+    const edge = newEdge();
+    const headers = { "Content-Type": "text/plain", "Stream-Record-Author": "true" };
+    expect((await edge.fetch("", { method: "PUT", headers })).status).toBe(201);
+    const rows = await countRows(edge);
+    expect((await append(edge, "hello")).ok).toBe(true);
+    expect(await rows.take()).toBe(1);
+  });
+
   it("is the price of a close without data", async () => {
     const edge = await newStream();
     const rows = await countRows(edge);

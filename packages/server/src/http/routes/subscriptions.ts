@@ -1,11 +1,13 @@
 /** The protocol's subscriptions [PROTOCOL §6, §7]: one table that says what each route needs. */
 
 import {
+  isPlainLine,
   isSubscriptionId,
   parseStreamNames,
   parseSubscription,
   refuse,
   RESERVED_SEGMENT,
+  type Refusal,
   type Result,
 } from "@durable-streams-cloudflare/protocol";
 
@@ -204,6 +206,8 @@ async function list({ objects, project, request }: Call): Promise<Handled> {
 
 /** [PROTOCOL §6.2] */
 async function create(call: Call): Promise<Handled> {
+  // Only here: a subscription that has such an id already is described, worked for and deleted.
+  if (!isPlainLine(call.id)) return refuseId();
   const parsed = parseSubscription(call.body);
   if (!parsed.ok) return parsed;
   const base = publicBaseOf(call.request, call.config);
@@ -212,6 +216,13 @@ async function create(call: Call): Promise<Handled> {
   if (refused !== undefined) return refused;
   const created = await callAgain(() => consumerOf(call).create({ config: parsed.config, controlUrl }));
   return created.ok ? answer(subscriptionJson(created.subscription), created.created ? 201 : 200) : created;
+}
+
+function refuseId(): Refusal {
+  return refuse(
+    "subscription-invalid",
+    "A new subscription's id has no control characters, line separators or marks of direction.",
+  );
 }
 
 async function describe(call: Call): Promise<Handled> {
