@@ -12,6 +12,7 @@ import { OUTBOUND_NAME, outboundWorker } from "./outbound.ts";
 import { endsWithin, processRecordPath, readProcessRecord } from "./process-record.ts";
 import { sockets } from "./sockets.ts";
 import type { WorkerBundle } from "./worker-bundle.ts";
+import { WORKER_NAME } from "./worker-name.ts";
 import { WORKERD_PATH } from "./workerd-path.ts";
 
 export interface RuntimeOptions {
@@ -35,9 +36,6 @@ export interface Runtime {
   /** Ends accepting and live reads, lets requests in flight finish within the given time, and ends workerd. */
   stop(drainMs: number): Promise<void>;
 }
-
-/** Part of the object ids and the storage paths: with another name, a data directory would look empty. */
-const WORKER_NAME = "durable-streams";
 
 const GUARD = fileURLToPath(new URL("workerd-guard.sh", import.meta.url));
 
@@ -99,6 +97,13 @@ function emptyTemporaryDir(dataDir: string): string {
   return path;
 }
 
+/** Where Miniflare keeps the objects. It must be there before the runtime's service that shows it. */
+function objectsDir(dataDir: string): string {
+  const path = join(dataDir, "do");
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  return path;
+}
+
 function miniflareOptions(options: RuntimeOptions, log: Log, crashes: CrashCounter, control: string) {
   return convertV4MiniflareOptions({
     cf: false, // Otherwise Request.cf would be fetched from the internet.
@@ -114,7 +119,7 @@ function miniflareOptions(options: RuntimeOptions, log: Log, crashes: CrashCount
         modules: [{ type: "ESModule", path: "worker.js", contents: options.bundle.script }],
         bindings: options.settings as Record<string, string>,
         serviceBindings: { LAUNCHER: launcherService(options.dataDir) },
-        unsafeBindings: [sockets(options.host, options.port, control)],
+        unsafeBindings: [sockets(options.host, options.port, control, objectsDir(options.dataDir))],
         outboundService: OUTBOUND_NAME,
       },
       outboundWorker(parseConfig(options.settings).outboundAddresses),

@@ -7,6 +7,7 @@ import { sweepBlobs } from "./blob-sweep.ts";
 import { claimDataVersion } from "./data-version.ts";
 import { formatOpenDirectoryWarning } from "./directory.ts";
 import { DiskSpace } from "./disk-space.ts";
+import { removeEmptyObjects } from "./empty-objects.ts";
 import { formatIgnoredEnvironment } from "./ignored-environment.ts";
 import { lockDataDir } from "./lock.ts";
 import { METRICS_HOST, serveMetrics, type MetricsServer } from "./metrics.ts";
@@ -87,7 +88,11 @@ export async function startServer(
         : await reservePort(METRICS_HOST, options.metricsPort, "--metrics-port", publicPort);
     const restoreSignals = keepSignals();
     // Miniflare takes half a second to load: after the checks, and while the Worker is loaded.
-    const [bundle, { startRuntime }] = await Promise.all([loadWorker(), import("./runtime.ts")]);
+    const [bundle, { startRuntime }] = await Promise.all([
+      loadWorker(),
+      import("./runtime.ts"),
+      removeEmptyObjects(dataDir),
+    ]);
     const settings = localSettings({ configured: bundle.config.vars, given, environment, host });
     process.stderr.write(
       formatImpliedAuthMode({ given }, settings) +

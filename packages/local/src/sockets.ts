@@ -4,7 +4,7 @@ import type { Plugin, V4WorkerOptions } from "miniflare";
 
 /**
  * A plugin of Miniflare that adds the sockets which the server listens on, straight to the Worker: the public one, and
- * the launcher's own. Miniflare's entry socket leads through a Worker of its own, which costs most of the throughput. Its
+ * the launcher's own; and a service that tells which objects have files. Miniflare's entry socket leads through a Worker of its own, which costs most of the throughput. Its
  * `unsafeDirectSockets` does not, but lets every client forge `request.cf` and open a control connection that skips the
  * Worker's authentication.
  */
@@ -13,7 +13,11 @@ const SOCKETS = "sockets";
 interface Addresses {
   readonly public: string;
   readonly control: string;
+  readonly objects: string;
 }
+
+/** What the Worker sees the files of objects by, and the binding that it is. */
+const OBJECT_FILES = "OBJECT_FILES";
 
 /** The form in which Miniflare hands a plugin's binding back to it. */
 interface SocketsBinding {
@@ -22,10 +26,13 @@ interface SocketsBinding {
 
 type UnsafeBinding = NonNullable<V4WorkerOptions["unsafeBindings"]>[number];
 
-/** @param controlPath where the entry point `Control` of the Worker answers. */
-export function sockets(host: string, port: number, controlPath: string): UnsafeBinding {
+/**
+ * @param controlPath where the entry point `Control` of the Worker answers.
+ * @param objects the directory of the files of objects, which the Worker may look at.
+ */
+export function sockets(host: string, port: number, controlPath: string, objects: string): UnsafeBinding {
   const address = `${host.includes(":") ? `[${host}]` : host}:${port}`;
-  const options = { public: address, control: `unix:${controlPath}` };
+  const options = { public: address, control: `unix:${controlPath}`, objects };
   return { name: SOCKETS, type: SOCKETS, plugin: { package: fileURLToPath(import.meta.url), name: SOCKETS }, options };
 }
 
@@ -35,16 +42,16 @@ export function sockets(host: string, port: number, controlPath: string): Unsafe
  */
 export const plugins: Readonly<Record<string, Plugin>> = {
   [SOCKETS]: {
-    getBindings: () => [],
+    getBindings: () => [{ name: OBJECT_FILES, service: { name: OBJECT_FILES } }],
     getNodeBindings: () => ({}),
     getServices: ({ options: { config } }) => {
       const binding = config.env?.[SOCKETS] as unknown as SocketsBinding | undefined;
       // Of the Worker that what we send out goes through.
       if (binding === undefined) return { services: [], extensions: [], sockets: [] };
-      const { public: publicAddress, control } = binding.dev.options;
+      const { public: publicAddress, control, objects } = binding.dev.options;
       const name = `core:user:${config.name}`; // Miniflare's name for the service that is our Worker.
       return {
-        services: [],
+        services: [{ name: OBJECT_FILES, disk: { path: objects, writable: false } }],
         extensions: [],
         sockets: [
           { name: "public", address: publicAddress, service: { name }, http: {} },

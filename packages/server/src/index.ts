@@ -7,6 +7,7 @@ export {
   type DurableStreamsOptions,
 } from "./http/durable-streams.ts";
 export type { StorageFault, StorageStatus } from "./http/storage-status.ts";
+export type { MayExist, ObjectKind } from "./http/absent-objects.ts";
 export type { LiveReads } from "./http/live/live-reads.ts";
 export { ConsumerDO } from "./consumer/object.ts";
 export { EstuaryDO } from "./estuary/object.ts";

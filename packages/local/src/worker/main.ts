@@ -6,6 +6,7 @@ import { env as bindings, WorkerEntrypoint } from "cloudflare:workers";
 
 import { dateOf } from "./date.ts";
 import { DiskStatus, durably, type Launcher } from "./launcher.ts";
+import { ObjectFiles } from "./object-files.ts";
 import { RequestCounts } from "./request-counts.ts";
 
 export * from "@durable-streams-cloudflare/server/worker";
@@ -18,7 +19,8 @@ const disk = new DiskStatus(
   () => env.LAUNCHER,
   () => performance.now(),
 );
-const streams = createDurableStreams<LocalEnv>({ storage: disk });
+const files = new ObjectFiles(bindings);
+const streams = createDurableStreams<LocalEnv>({ storage: disk, mayExist: files.mayExist });
 const counts = new RequestCounts(() => performance.now());
 
 /** What these put into R2 and KV must survive a power cut. */

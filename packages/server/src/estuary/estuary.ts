@@ -34,6 +34,7 @@ import {
 } from "../storage/estuary-rows.ts";
 import type { EstuaryHost } from "./host.ts";
 import { Lanes } from "./lanes.ts";
+import { refuseNoEstuary } from "./refusals.ts";
 
 /** Sources that one session may follow. */
 const SOURCES_MAX = 10_000;
@@ -290,12 +291,6 @@ export class Estuary {
     this.#alarmAtMs = atMs;
     this.#host.setAlarm(atMs);
   }
-}
-
-function refuseNoEstuary(): Refusal {
-  return refuse("estuary-not-found", "There is no such session, or it has ended.", {
-    hint: "Subscribing makes it.",
-  });
 }
 
 function refuseItself(): Refusal {

@@ -11,6 +11,7 @@ import { r2SegmentStore } from "../storage/segment-store.ts";
 import type { StreamDO } from "../stream/object.ts";
 import type { SubscriptionDO } from "../subscription/object.ts";
 import { serveShards } from "../subscription/shard-queue.ts";
+import { withoutAbsent, type MayExist } from "./absent-objects.ts";
 import { AppendBatcher } from "./append-batcher.ts";
 import { defaultAuthorize, grantEverything, type Authorize } from "./authorize.ts";
 import { createEdge, type Edge } from "./edge.ts";
@@ -54,6 +55,8 @@ export interface DurableStreamsOptions {
   readonly authorize?: Authorize;
   /** Where the objects do not lie on Cloudflare: whether they can store anything. */
   readonly storage?: StorageStatus;
+  /** Whether an object may hold anything, where the host can tell: one that holds nothing is then not called. */
+  readonly mayExist?: MayExist;
 }
 
 export interface DurableStreams<Env extends DurableStreamsEnv> {
@@ -76,9 +79,10 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
 ): DurableStreams<Env> {
   const edges = new WeakMap<Env, Edge>();
   const liveReads = new LiveReads();
-  const edgeOf = (env: Env): Edge => {
-    const known = edges.get(env);
+  const edgeOf = (bound: Env): Edge => {
+    const known = edges.get(bound);
     if (known !== undefined) return known;
+    const env = options.mayExist === undefined ? bound : withoutAbsent(bound, options.mayExist);
     const config = parseConfig(env);
     const limiter = rateLimiterOf(env.RATE_LIMITER);
     const projects = projectPorts(env, config, limiter, options);
@@ -100,7 +104,7 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
       estuaries: env.SUBSCRIPTIONS && env.ESTUARIES,
       segments: env.SEGMENTS && r2SegmentStore(env.SEGMENTS),
     });
-    edges.set(env, edge);
+    edges.set(bound, edge);
     return edge;
   };
   return {

@@ -1,0 +1,170 @@
+/**
+ * What strangers and readers ask for leaves nothing behind on one machine: no file, no open file, no memory. `STRANGER_REQUESTS`
+ * says how many are sent; from 10,000 on the owner's pace meanwhile is measured, too.
+ */
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { startServer, type ServerProcess } from "@durable-streams-cloudflare/testkit/server-process";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+
+import { watchMemory } from "../src/memory-watch.ts";
+import { append, create, send, TEXT } from "../src/requests.ts";
+import { bearer, createProject, PROJECT_VARS, type TestProject } from "../src/test-project.ts";
+
+interface Route {
+  readonly method: string;
+  readonly path: string;
+  readonly needs: string;
+}
+
+// The server's own table, which is typed for Workers.
+const TABLE = new URL("../../server/src/http/route-table.ts", import.meta.url).href;
+const { ROUTES } = (await import(TABLE)) as { readonly ROUTES: readonly Route[] };
+
+const REQUESTS = Number(process.env["STRANGER_REQUESTS"] ?? 600);
+const PACED_FROM = 10_000;
+const AT_ONCE = 16;
+const MEMORY_MB_MAX = 64;
+const APPENDS = 300;
+/** Of the owner's pace alone. */
+const PACE_MIN = 0.5;
+
+let dataDir = "";
+let server: ServerProcess;
+let project: TestProject;
+let stream = "";
+
+beforeAll(async () => {
+  dataDir = mkdtempSync(join(tmpdir(), "strangers-"));
+  server = await startServer({ dataDir, vars: PROJECT_VARS });
+  project = await createProject(server.url, "owned", { publicStreams: ["open/*"] });
+  stream = `${server.url}/v1/stream/owned/own`;
+  await create(stream, { headers: { ...TEXT, ...bearer(project) } });
+  // The project makes it when it has heard of the first stream.
+  const registry = `${server.url}/v1/stream/owned/__registry__`;
+  await vi.waitFor(async () => {
+    expect((await send("GET", registry, { headers: bearer(project) })).status).toBe(200);
+  }, 20_000);
+});
+
+afterAll(async () => {
+  await server.kill9();
+  rmSync(dataDir, { recursive: true, force: true });
+});
+
+/** Databases of objects. What SQLite has beside those that are open comes and goes. */
+function objects(): string[] {
+  return readdirSync(join(dataDir, "do"), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".sqlite"))
+    .toSorted();
+}
+
+function openFiles(): number {
+  return readdirSync(`/proc/${server.workerdPid()}/fd`).length;
+}
+
+async function inTurn(times: number, work: (index: number) => Promise<unknown>): Promise<void> {
+  let next = 0;
+  const one = async (): Promise<void> => {
+    while (next < times) await work((next += 1));
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, one));
+}
+
+const SHOWN = [{}, { Authorization: "Bearer x" }, { Authorization: "Bearer a.b.c" }, { Authorization: "Basic eA==" }];
+const QUERIES = ["", "?token=a.b.c", `?key=rk_${"x".repeat(32)}`, "?offset=-1&live=sse"];
+
+/** A request of somebody without any right, each to another name. */
+async function askAsStranger(index: number): Promise<void> {
+  const route = ROUTES[index % ROUTES.length] ?? ROUTES[0];
+  if (route === undefined) return;
+  const path = route.path
+    .replace(":project", index % 2 === 0 ? "owned" : `project-${index}`)
+    .replaceAll(/:(?:stream|session|id|item)/g, `name-${index}`);
+  const query = QUERIES[Math.floor(index / ROUTES.length) % QUERIES.length] ?? "";
+  const body = ["GET", "HEAD"].includes(route.method) ? {} : { body: '{"wake_id":"w","generation":1,"estuaryId":"e"}' };
+  const answer = await send(route.method, server.url + path + query, {
+    headers: SHOWN[index % SHOWN.length] ?? {},
+    ...body,
+  });
+  if (route.needs !== "nothing") expect([401, 429]).toContain(answer.status);
+}
+
+/** Appends of the owner a second, one after the other. */
+async function pace(): Promise<number> {
+  const startedAt = performance.now();
+  for (let count = 0; count < APPENDS; count += 1) {
+    expect((await append(stream, "x", { ...TEXT, ...bearer(project) })).status).toBe(204);
+  }
+  return (APPENDS / (performance.now() - startedAt)) * 1_000;
+}
+
+it(`${REQUESTS} requests without a right, over all routes, make no file, open none, and take no memory`, async () => {
+  await inTurn(ROUTES.length * 2, askAsStranger);
+  await append(stream, "warm", { ...TEXT, ...bearer(project) });
+  const alone = REQUESTS >= PACED_FROM ? await pace() : Infinity;
+  const [filesBefore, openBefore] = [objects(), openFiles()];
+  let beside = Infinity;
+  const memory = await watchMemory(server.workerdPid(), async () => {
+    const asking = inTurn(REQUESTS, (index) => askAsStranger(1_000_000 + index));
+    if (REQUESTS >= PACED_FROM) beside = await pace();
+    await asking;
+  });
+  expect(objects()).toEqual(filesBefore);
+  expect(openFiles()).toBeLessThan(openBefore + 2 * AT_ONCE + 10);
+  expect(memory.peakMb - memory.startMb).toBeLessThan(MEMORY_MB_MAX);
+  console.info(
+    `strangers: ${REQUESTS} requests; memory ${memory.startMb.toFixed(0)} to ${memory.peakMb.toFixed(0)} MB; open files ${openBefore} to ${openFiles()}; appends ${alone.toFixed(0)}/s alone, ${beside.toFixed(0)}/s beside`,
+  );
+  if (REQUESTS >= PACED_FROM) expect(beside / alone).toBeGreaterThan(PACE_MIN);
+}, 600_000);
+
+describe("what is not there leaves nothing on the disk, for whoever asks", () => {
+  it.each([
+    ["readers of a public prefix", "open/", {}],
+    ["the owner's token that reads", "private/", { scope: "read" }],
+    ["the owner's token that does everything", "private/", { scope: "manage" }],
+  ])("%s", async (_who, prefix, { scope }: { scope?: string }) => {
+    const before = objects();
+    const headers = scope === undefined ? {} : bearer(project, scope);
+    const root = `${server.url}/v1/stream/owned/`;
+    for (let index = 0; index < 20; index += 1) {
+      const name = `${prefix}made-up-${index}`;
+      for (const query of ["", "?offset=-1&live=sse", "?offset=now&live=long-poll"])
+        expect((await send("GET", root + name + query, { headers })).status).toBe(404);
+      expect((await send("HEAD", root + name, { headers })).status).toBe(404);
+      if (scope === undefined) continue;
+      expect((await send("GET", `${root}__ds/subscriptions/made-up-${index}`, { headers })).status).toBe(404);
+      expect((await send("GET", `${server.url}/v1/estuary/owned/made-up-${index}`, { headers })).status).toBe(404);
+      expect((await send("POST", `${server.url}/v1/estuary/owned/made-up-${index}/touch`, { headers })).status).toBe(
+        404,
+      );
+      if (scope !== "manage") continue;
+      expect((await append(root + name, "x", { ...TEXT, ...headers })).status).toBe(404);
+      expect((await send("DELETE", root + name, { headers })).status).toBe(404);
+    }
+    expect(objects()).toEqual(before);
+  });
+
+  it("a stream that is made after it was asked for is there at once, and after a restart", async () => {
+    const url = `${server.url}/v1/stream/owned/asked-first`;
+    expect((await send("GET", url, { headers: bearer(project) })).status).toBe(404);
+    await create(url, { headers: { ...TEXT, ...bearer(project) }, body: "made" });
+    expect((await send("GET", url, { headers: bearer(project) })).text).toBe("made");
+    await server.stop();
+    server = await startServer({ dataDir, vars: PROJECT_VARS });
+    const again = `${server.url}/v1/stream/owned/asked-first`;
+    expect((await send("GET", again, { headers: bearer(project) })).text).toBe("made");
+    expect((await send("DELETE", again, { headers: bearer(project) })).status).toBe(204);
+    expect((await send("GET", again, { headers: bearer(project) })).status).toBe(404);
+  });
+
+  it("what was deleted is gone from the disk after the next start", async () => {
+    const before = objects().length;
+    await server.stop();
+    server = await startServer({ dataDir, vars: PROJECT_VARS });
+    expect(objects().length).toBeLessThan(before);
+  });
+});

@@ -1,0 +1,53 @@
+/**
+ * Which objects have a file: workerd makes one for each object that is called, and keeps it. So whatever a client makes up would
+ * stay on the disk, were its object asked whether it is there.
+ */
+
+/** The runtime's service that shows the directory of all objects; `sockets.ts` adds it. */
+interface ObjectFilesEnv {
+  readonly OBJECT_FILES: { fetch(url: string, init: { method: "HEAD" }): Promise<{ readonly status: number }> };
+}
+
+/** As Miniflare names the directories. */
+const DIRECTORIES = {
+  STREAMS: "durable-streams-StreamDO",
+  PROJECTS: "durable-streams-ProjectDO",
+  CONSUMERS: "durable-streams-ConsumerDO",
+  ESTUARIES: "durable-streams-EstuaryDO",
+} as const;
+
+type ObjectKind = keyof typeof DIRECTORIES;
+type Namespaces = Readonly<Record<ObjectKind, { idFromName(name: string): { toString(): string } }>>;
+
+/** Objects of each kind that are remembered to have one; all are forgotten when it is more. */
+const KNOWN_MAX = 20_000;
+
+export class ObjectFiles {
+  readonly #env: ObjectFilesEnv & Namespaces;
+  readonly #known: Readonly<Record<ObjectKind, Set<string>>> = {
+    STREAMS: new Set(),
+    PROJECTS: new Set(),
+    CONSUMERS: new Set(),
+    ESTUARIES: new Set(),
+  };
+
+  constructor(env: ObjectFilesEnv & Namespaces) {
+    this.#env = env;
+  }
+
+  /** While the server runs no file goes: what has one goes on having it. */
+  readonly mayExist = (kind: ObjectKind, name: string): boolean | Promise<boolean> =>
+    this.#known[kind].has(name) || this.#look(kind, name);
+
+  async #look(kind: ObjectKind, name: string): Promise<boolean> {
+    const id = this.#env[kind].idFromName(name).toString();
+    const { status } = await this.#env.OBJECT_FILES.fetch(`http://disk/${DIRECTORIES[kind]}/${id}.sqlite`, {
+      method: "HEAD",
+    });
+    if (status === 404) return false;
+    const known = this.#known[kind];
+    if (known.size >= KNOWN_MAX) known.clear();
+    known.add(name);
+    return true;
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * What objects answer that nobody has ever made: the edge answers it in their place where the host can tell, since on one
+ * machine an object that is merely asked takes memory, open files, and a file that stays.
+ */
+
+import { refuseNotFound } from "@durable-streams-cloudflare/protocol";
+
+import { refuseNoSubscription } from "../consumer/refusals.ts";
+import { refuseNoEstuary } from "../estuary/refusals.ts";
+import type { ProjectApi } from "../project/commands.ts";
+import { refuseNoProject } from "../project/owner.ts";
+import type { ConsumerApi } from "../rpc/consumers.ts";
+import type { EstuaryApi } from "../rpc/fan-out.ts";
+import type { AppendCommand, StreamApi } from "../stream/commands.ts";
+
+export type ObjectKind = "STREAMS" | "PROJECTS" | "CONSUMERS" | "ESTUARIES";
+
+/** Whether an object may hold anything. `false` only when it has never been called, or its storage is gone. */
+export type MayExist = (kind: ObjectKind, name: string) => boolean | Promise<boolean>;
+
+/** Some methods of an object, by what they answer when there is nothing. What is not here makes something, or is not the edge's. */
+type Absent<Api> = { readonly [Method in keyof Api]?: Api[Method] };
+
+const STREAM: Absent<StreamApi & { fetch(request: Request): Promise<Response> }> = {
+  append: async () => refuseNotFound(),
+  appendAll: async (commands: readonly AppendCommand[]) => commands.map(() => refuseNotFound()),
+  head: async () => refuseNotFound(),
+  read: async () => refuseNotFound(),
+  page: async () => refuseNotFound(),
+  remove: async () => refuseNotFound(),
+  fetch: async () => Response.json(refuseNotFound()),
+};
+
+const PROJECT: Absent<ProjectApi> = {
+  update: async () => refuseNoProject(),
+  addSecret: async () => refuseNoProject(),
+  removeSecret: async () => refuseNoProject(),
+  revokeReadUrls: async () => refuseNoProject(),
+  remove: async () => refuseNoProject(),
+  list: async () => ({ ok: true, streams: [], cursor: null, counters: { streams: 0, created: 0, ended: 0, bytes: 0 } }),
+  counters: async () => ({ streams: 0, created: 0, ended: 0, bytes: 0 }),
+  listSubscriptions: async () => ({ subscriptions: [], cursor: null }),
+  publicKeys: async () => [],
+};
+
+const CONSUMER: Absent<ConsumerApi> = {
+  describe: async () => refuseNoSubscription(),
+  deliveries: async () => refuseNoSubscription(),
+  addStreams: async () => refuseNoSubscription(),
+  removeStream: async () => refuseNoSubscription(),
+  remove: async () => undefined,
+  claim: async () => refuseNoSubscription(),
+  ack: async () => refuseNoSubscription(),
+  release: async () => refuseNoSubscription(),
+};
+
+const ESTUARY: Absent<EstuaryApi> = {
+  unsubscribe: async () => refuseNoEstuary(),
+  describe: async () => refuseNoEstuary(),
+  touch: async () => refuseNoEstuary(),
+  remove: async () => refuseNoEstuary(),
+};
+
+type Methods = Readonly<Record<string, ((...values: readonly unknown[]) => unknown) | undefined>>;
+
+interface Namespace {
+  getByName(name: string): Methods;
+}
+
+const KINDS: readonly ObjectKind[] = ["STREAMS", "PROJECTS", "CONSUMERS", "ESTUARIES"];
+
+const ABSENT = {
+  STREAMS: STREAM,
+  PROJECTS: PROJECT,
+  CONSUMERS: CONSUMER,
+  ESTUARIES: ESTUARY,
+} as unknown as Readonly<Record<ObjectKind, Methods>>;
+
+/** The bindings, without calls of objects that are not there. */
+export function withoutAbsent<Env extends object>(env: Env, mayExist: MayExist): Env {
+  const bindings = env as Readonly<Record<string, Namespace | undefined>>;
+  const guarded = KINDS.flatMap((kind) => {
+    const namespace = bindings[kind];
+    return namespace === undefined ? [] : [[kind, { getByName: guard(kind, namespace, mayExist) }]];
+  });
+  return { ...env, ...(Object.fromEntries(guarded) as object) };
+}
+
+function guard(kind: ObjectKind, namespace: Namespace, mayExist: MayExist): Namespace["getByName"] {
+  const invoke = async (name: string, method: string, values: readonly unknown[]): Promise<unknown> => {
+    const answer = ABSENT[kind][method];
+    if (answer !== undefined && !(await mayExist(kind, name))) return answer(...values);
+    return namespace.getByName(name)[method]?.(...values);
+  };
+  return (name) =>
+    new Proxy<Methods>(
+      {},
+      {
+        get: (_target, method) =>
+          // Whatever is awaited is asked whether it is a promise.
+          typeof method !== "string" || method === "then"
+            ? undefined
+            : (...values: readonly unknown[]) => invoke(name, method, values),
+      },
+    );
+}
