@@ -31,8 +31,9 @@ export class ObjectFiles {
     ESTUARIES: new Set(),
   };
 
-  constructor(env: ObjectFilesEnv & Namespaces) {
-    this.#env = env;
+  /** @param env the bindings of wrangler.toml, and the one that the launcher adds. */
+  constructor(env: object) {
+    this.#env = env as ObjectFilesEnv & Namespaces;
   }
 
   /** While the server runs no file goes: what has one goes on having it. */
