@@ -113,6 +113,29 @@ describe("a worker that takes wakes and acknowledges nothing", () => {
   });
 });
 
+it("a token that is none of its own is answered alike by a subscription that is there, by way of both, and by none", async () => {
+  const command = (via: WakeCommand["via"]): AckCommand => ({
+    via,
+    token: "x",
+    wakeId: "w",
+    generation: 1,
+    ...NOTHING,
+  });
+  const ask = async (): Promise<unknown[]> => [
+    await world.consumer.ack(command("webhook")),
+    await world.consumer.ack(command("pull-wake")),
+    await world.consumer.release(command("pull-wake")),
+  ];
+  const none = await ask();
+  await world.create();
+  const webhook = await ask();
+  await world.consumer.remove();
+  const deleted = await ask();
+  await world.create(PULL);
+  expect([webhook, deleted, await ask()]).toEqual([none, none, none]);
+  expect(none).toMatchObject(none.map(() => ({ problem: { code: "unauthenticated" } })));
+});
+
 describe("[G61] the fencing matrix", () => {
   type Request = (good: WakeCommand) => Promise<Partial<WakeCommand>> | Partial<WakeCommand>;
   const token = (key: string, claims: object, sub = "p/sub", atMs = CONSUMER_START_MS + 3_600_000) =>

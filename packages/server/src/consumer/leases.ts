@@ -20,7 +20,7 @@ import type { Links } from "./links.ts";
 import type { ConsumerRecord } from "./record.ts";
 import { refuseNoSubscription } from "./refusals.ts";
 import type { Steps } from "./steps.ts";
-import { signWakeToken, verifyWakeToken } from "./tokens.ts";
+import { refuseWakeToken, signWakeToken, verifyWakeToken } from "./tokens.ts";
 import { claimWake, lease, refuseFenced, WAKE_STREAMS_MAX, withMoved } from "./wakes.ts";
 
 /** Streams that a worker's claim asks whether there is anything, when none has told. */
@@ -104,10 +104,13 @@ export class Leases {
 
   async #verify({ via, token }: WakeCommand) {
     const facts = this.#record.facts();
+    const secret = facts?.secret ?? this.#record.tombstone()?.secret;
+    // As a bad token of one that is there: whether it is, or what it is, is not to be found out by trying.
+    if (secret === undefined) return refuseWakeToken();
+    const verified = await verifyWakeToken(this.#host.name, secret, token, this.#host.now());
+    if (!verified.ok) return verified;
     if (facts === undefined) return refuseNoSubscription();
-    if (via !== facts.config.type) return refuseWay();
-    const verified = await verifyWakeToken(this.#host.name, facts.secret, token, this.#host.now());
-    return verified.ok ? { ...verified, facts } : verified;
+    return via === facts.config.type ? { ...verified, facts } : refuseWay();
   }
 
   /** The worker may have read what its stream has not told yet. */

@@ -94,7 +94,7 @@ export class Membership {
   remove(): Promise<void> {
     return this.#inTurn(async () => {
       if (this.#record.facts() === undefined) return;
-      this.#steps.run(() => this.#record.bury({ deletedAtMs: this.#host.now(), isForgotten: false }));
+      this.#bury();
       await this.#host.sync();
       await this.#forget().catch(() => undefined);
     });
@@ -181,8 +181,15 @@ export class Membership {
 
   /** There is no room for the subscription. */
   async #giveUp(): Promise<void> {
-    this.#steps.run(() => this.#record.bury({ deletedAtMs: this.#host.now(), isForgotten: false }));
+    this.#bury();
     await this.#forget().catch(() => undefined);
+  }
+
+  #bury(): void {
+    this.#steps.run((facts) => {
+      const secret = facts === undefined ? {} : { secret: facts.secret };
+      this.#record.bury({ deletedAtMs: this.#host.now(), isForgotten: false, ...secret });
+    });
   }
 
   async #forget(): Promise<void> {

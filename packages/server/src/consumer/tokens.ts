@@ -3,7 +3,7 @@
  * can last any longer.
  */
 
-import { refuse, type Result } from "@durable-streams-cloudflare/protocol";
+import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 import { errors, jwtVerify, SignJWT } from "jose";
 
 import { splitWakeToken, WAKE_TYPE } from "../rpc/wake-tag.ts";
@@ -29,7 +29,7 @@ export async function verifyWakeToken(
   token: string,
   nowMs: number,
 ): Promise<Result<{ claims: WakeClaims }>> {
-  if (token.length > TOKEN_LENGTH_MAX) return refuseToken();
+  if (token.length > TOKEN_LENGTH_MAX) return refuseWakeToken();
   try {
     const { payload } = await jwtVerify(splitWakeToken(token).inner, keyOf(secret), {
       algorithms: ["HS256"],
@@ -39,20 +39,21 @@ export async function verifyWakeToken(
       currentDate: new Date(nowMs),
     });
     const { wake, gen } = payload;
-    if (typeof wake !== "string" || typeof gen !== "number") return refuseToken();
+    if (typeof wake !== "string" || typeof gen !== "number") return refuseWakeToken();
     return { ok: true, claims: { wakeId: wake, generation: gen } };
   } catch (error) {
     if (error instanceof errors.JWTExpired) {
       return refuse("token-expired", "The token has expired.", { headers: CHALLENGE });
     }
-    if (error instanceof errors.JOSEError) return refuseToken();
+    if (error instanceof errors.JOSEError) return refuseWakeToken();
     throw error;
   }
 }
 
 const CHALLENGE = { "WWW-Authenticate": 'Bearer error="invalid_token"' };
 
-function refuseToken() {
+/** The same of a subscription that is not there. */
+export function refuseWakeToken(): Refusal {
   return refuse("unauthenticated", "The token is not one of this subscription.", { headers: CHALLENGE });
 }
 
