@@ -193,7 +193,9 @@ describe.skipIf(!hasNginx())("the server through nginx", () => {
     const { webhook } = JSON.parse(made.text) as { webhook: { signing: { jwks_url: string } } };
     expect(webhook.signing.jwks_url).toBe(`${control}/jwks.json`);
     await append(url, "1", JSON_TYPE);
-    const { callback_url: callbackUrl, callback_token: token, ...wake } = await hook.wake;
+    const [delivery] = await hook.received(({ length }) => length > 0);
+    if (delivery === undefined) throw new Error("There is one.");
+    const { callback_url: callbackUrl, callback_token: token, ...wake } = delivery.wake;
     expect(callbackUrl).toBe(`${control}/subscriptions/hook/callback`);
     expect((await get(webhook.signing.jwks_url)).text).toContain('"kty":"OKP"');
     const answer = await send("POST", callbackUrl, {
