@@ -23,15 +23,19 @@ function isInstalled() {
 }
 
 function install() {
-  const { packageManager } = JSON.parse(read("package.json"));
-  console.error(`Installing what is missing (${packageManager} install) …`);
-  const { status, error } = spawnSync("npx", ["--yes", "--prefer-offline", packageManager, "install"], {
-    cwd: root,
-    stdio: "inherit",
-  });
+  const [command, ...args] = pnpm();
+  console.error(`Installing what is missing (${[command, ...args].join(" ")} install) …`);
+  const { status, error } = spawnSync(command, [...args, "install"], { cwd: root, stdio: "inherit" });
   if (error !== undefined)
-    console.error(`npx cannot be run: ${error.message}\n  Fix: install npm, which comes with Node.js.`);
+    console.error(`${command} cannot be run: ${error.message}\n  Fix: install npm, which comes with Node.js.`);
   if (status !== 0) process.exit(status ?? 1);
+}
+
+/** `PNPM_COMMAND`: where the workflows have corepack check pnpm against its hash in package.json. */
+function pnpm() {
+  if (process.env.PNPM_COMMAND) return process.env.PNPM_COMMAND.split(" ");
+  const [version] = JSON.parse(read("package.json")).packageManager.split("+");
+  return ["npx", "--yes", "--prefer-offline", version];
 }
 
 function manifests() {

@@ -16,7 +16,7 @@ beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), "install-"));
   write("scripts/install.mjs", "");
   copyFileSync(join(import.meta.dirname, "install.mjs"), join(root, "scripts/install.mjs"));
-  write("package.json", JSON.stringify({ packageManager: "pnpm@1.2.3" }));
+  write("package.json", JSON.stringify({ packageManager: "pnpm@1.2.3+sha512.0a" }));
   write("pnpm-workspace.yaml", "");
   write("packages/one/package.json", "{}");
   write("pnpm-lock.yaml", LOCKFILE);
@@ -57,6 +57,13 @@ const INSTALLS = { status: 0, stdout: "npx --yes --prefer-offline pnpm@1.2.3 ins
 it("says and asks nothing when everything is installed", () => {
   installed();
   expect(run()).toEqual({ status: 0, stdout: "", stderr: "" });
+});
+
+it("installs by the pnpm that a workflow names", () => {
+  expect(run({ PNPM_COMMAND: "npx corepack pnpm" })).toMatchObject({
+    status: 0,
+    stdout: "npx corepack pnpm install\n",
+  });
 });
 
 it("installs in a fresh clone, and says so", () => {

@@ -13,12 +13,59 @@ import { parseConfig } from "../packages/server/src/config.ts";
 const root = join(import.meta.dirname, "..");
 const read = (path: string) => readFileSync(join(root, path), "utf8");
 
+const WORKFLOWS = readdirSync(join(root, ".github/workflows")).map((name) => `.github/workflows/${name}`);
+
+/** Of a workflow, by their names. */
+function jobsOf(workflow: string): Map<string, string> {
+  const [, jobs = ""] = read(workflow).split(/^jobs:\n/m);
+  const parts = jobs.split(/^ {2}(?=[\w-]+:$)/m).filter((part) => part.trim() !== "");
+  return new Map(parts.map((part) => [part.split(":", 1)[0] ?? "", part]));
+}
+
+const JOBS = WORKFLOWS.flatMap((workflow) => [...jobsOf(workflow)].map(([job, text]) => ({ workflow, job, text })));
+
 test("every mention of pnpm names one version", () => {
-  const workflows = readdirSync(join(root, ".github/workflows")).map((name) => `.github/workflows/${name}`);
-  const mentions = ["package.json", "CONTRIBUTING.md", ...workflows].flatMap(
+  const mentions = ["package.json", "CONTRIBUTING.md", ...WORKFLOWS].flatMap(
     (file) => read(file).match(/pnpm@[\d.]+/g) ?? [],
   );
-  expect(new Set(mentions).size).toBe(1);
+  const { dependencies } = JSON.parse(read(".ci/pnpm/package.json")) as { dependencies: Record<string, string> };
+  expect(new Set([...mentions, ...Object.values(dependencies).map((version) => `pnpm@${version}`)]).size).toBe(1);
+});
+
+test("pnpm is known by its hash: to corepack, and to the workflows", () => {
+  expect(read("package.json")).toMatch(/"packageManager": "pnpm@[\d.]+\+sha512\.[0-9a-f]{128}"/);
+  const { packages } = JSON.parse(read(".ci/pnpm/package-lock.json")) as {
+    packages: Record<string, { integrity?: string; resolved?: string }>;
+  };
+  const installed = Object.entries(packages).filter(([path]) => path !== "");
+  expect(installed.length).toBeGreaterThan(0);
+  for (const [path, { integrity, resolved }] of installed) {
+    expect([path, resolved, integrity]).toEqual([path, undefined, expect.stringMatching(/^sha512-/)]);
+  }
+});
+
+test("every action of the workflows is pinned to a commit, and says which version that is", () => {
+  const uses = WORKFLOWS.flatMap((file) => read(file).match(/^.*\buses:.*$/gm) ?? []);
+  expect(uses.length).toBeGreaterThan(0);
+  const pinned = /uses: [\w-]+\/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/;
+  expect(uses.filter((line) => !pinned.test(line))).toEqual([]);
+});
+
+test("no job keeps the credentials of its checkout", () => {
+  for (const { job, text } of JOBS) {
+    const [checkouts, kept] = [text.match(/actions\/checkout@/g), text.match(/persist-credentials: false/g)];
+    expect([job, kept?.length]).toEqual([job, checkouts?.length]);
+  }
+});
+
+test("only a job that runs no code of dependencies may write, and only one in a protected environment may publish", () => {
+  const writing = JOBS.filter(({ text }) => /: write/.test(text));
+  expect(writing.map(({ job }) => job)).toEqual(["version", "publish", "release"]);
+  for (const { job, text } of writing) {
+    expect([job, text]).toEqual([job, expect.not.stringMatching(/npm (ci|install|run)|pnpm|npx|node_modules/)]);
+    expect([job, /id-token: write/.test(text)]).toEqual([job, /environment: /.test(text)]);
+  }
+  for (const file of WORKFLOWS) expect(read(file).split(/^jobs:/m)[0]).not.toMatch(/: write/);
 });
 
 test("tests and deployments run the same workerd", () => {

@@ -4,6 +4,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { pnpmCommand } from "../../../scripts/pnpm.ts";
+
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const PACKAGES = join(ROOT, "packages");
 
@@ -30,8 +32,8 @@ export function packPackages(directory: string): PackedPackage[] {
   });
   runProgram(ROOT, process.execPath, ["--run", "build"]);
   const filters = packages.flatMap(({ name }) => ["--filter", name]);
-  const pnpm = readManifest(ROOT).packageManager ?? "pnpm";
-  runProgram(ROOT, "npx", ["--yes", pnpm, "--recursive", ...filters, "pack", "--pack-destination", directory]);
+  const [pnpm = "", ...args] = pnpmCommand();
+  runProgram(ROOT, pnpm, [...args, "--recursive", ...filters, "pack", "--pack-destination", directory]);
   return packages.map(({ name, folder, version }) => {
     const file = `${name.replace("@", "").replace("/", "-")}-${version}.tgz`;
     return { name, folder, tarball: join(directory, file) };
@@ -55,7 +57,6 @@ interface Manifest {
   readonly name: string;
   readonly version: string;
   readonly private?: boolean;
-  readonly packageManager?: string;
 }
 
 function readManifest(folder: string): Manifest {

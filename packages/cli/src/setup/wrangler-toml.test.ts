@@ -47,5 +47,5 @@ it("leaves out what was not wanted", () => {
 
 it("installs the versions that this repository was tested with", () => {
   expect(read("pnpm-workspace.yaml")).toContain(`  wrangler: ${WRANGLER_VERSION}\n`);
-  expect(read("package.json")).toContain(`"packageManager": "pnpm@${PNPM_VERSION}"`);
+  expect(read("package.json")).toContain(`"packageManager": "pnpm@${PNPM_VERSION}+sha512.`);
 });
