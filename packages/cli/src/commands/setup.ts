@@ -15,6 +15,7 @@ import { act, plan, type PlannedStep } from "../setup/engine.ts";
 import { Progress } from "../setup/progress.ts";
 import { findAnswers } from "../setup/questions.ts";
 import { checkFolder, WORKER_FOLDER } from "../setup/scaffold.ts";
+import { findServerPackage } from "../setup/server-package.ts";
 import { StateStore } from "../setup/state.ts";
 import { checkNode } from "../setup/steps.ts";
 import { version } from "../version.ts";
@@ -49,7 +50,10 @@ export function setupCommand(program: Command, io: Io): void {
     .option("--no-domain", "use workers.dev")
     .option("--first-project <name>", "the first project")
     .option("--no-first-project", "create no project")
-    .option("--server-package <version>", "version or tarball of the server's package (default: this tool's version)")
+    .option(
+      "--server-package <package>",
+      "version or archive of the server, or a folder of `npm run pack` (default: this version)",
+    )
     .option("--yes", "skip the prompts: use the default of every answer that is not given")
     .option("--dry-run", "only print the plan; nothing is called")
     .action(async (folder: string | undefined, options: Options, called: Command) => {
@@ -90,7 +94,7 @@ async function setup(context: Context, folder: string, options: Options): Promis
     output,
     store,
     api: await connect(),
-    serverPackage: options.serverPackage ?? version(),
+    serverPackage: findServerPackage(options.serverPackage ?? version(), io.cwd),
     url: globals.url === undefined ? undefined : parseServerUrl(globals.url),
     adminSecret: io.env[ENVIRONMENT.adminSecret] || undefined,
   };

@@ -14,7 +14,7 @@ export interface PlannedStep {
   readonly status: "done" | "to do";
 }
 
-const AGAIN = "then run the same command again: it goes on from here";
+const AGAIN = "then run the same command again: it resumes";
 
 /** What would be done. Asks nobody. */
 export function plan(answers: Answers, state: State | undefined): PlannedStep[] {
@@ -25,7 +25,7 @@ export function plan(answers: Answers, state: State | undefined): PlannedStep[] 
   }));
 }
 
-/** Carries out what is not done yet. Whatever breaks it off, another run goes on from there. */
+/** Carries out what is not done yet. If interrupted, another run resumes. */
 export async function act(world: World, progress: Progress): Promise<void> {
   const { answers } = world.store.state;
   for (const step of stepsFor(answers)) {

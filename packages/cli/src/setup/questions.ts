@@ -66,7 +66,7 @@ function refuseMissing(given: Partial<Answers>): void {
   if (missing.length === 0) return;
   throw usageError(
     `There is no terminal to ask on, and these are not given: ${missing.join(", ")}.`,
-    "give them, or take the initial values with --yes",
+    "give them, or use their defaults with --yes",
   );
 }
 

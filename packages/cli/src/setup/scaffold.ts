@@ -8,6 +8,7 @@ import { WRANGLER_VERSION } from "../cloudflare/wrangler.ts";
 import { CliError } from "../failure.ts";
 import { writeAtomically } from "../files.ts";
 import type { Answers } from "./answers.ts";
+import type { ServerPackage } from "./server-package.ts";
 import { STATE_FILE, type StateStore } from "./state.ts";
 import { wranglerToml } from "./wrangler-toml.ts";
 
@@ -19,8 +20,7 @@ export const WORKER_FOLDER = "workers/streams";
 export interface ScaffoldInput {
   readonly answers: Answers;
   readonly namespaceId: string;
-  /** Version or location of the server's package. */
-  readonly serverPackage: string;
+  readonly serverPackage: ServerPackage;
 }
 
 /** Text by path. All but wrangler.toml can be written before there is anything at Cloudflare. */
@@ -43,6 +43,7 @@ export function scaffoldFiles({ answers, serverPackage }: Omit<ScaffoldInput, "n
       "# pnpm waits a day before it takes a new version; this one belongs to the tool that wrote this.",
       "minimumReleaseAgeExclude:",
       '  - "@durable-streams-cloudflare/*"',
+      ...overridesOf(serverPackage),
       "",
     ].join("\n"),
     ".gitignore": "node_modules/\n.wrangler/\n.dev.vars*\n.env*\n",
@@ -52,7 +53,7 @@ export function scaffoldFiles({ answers, serverPackage }: Omit<ScaffoldInput, "n
       private: true,
       type: "module",
       scripts: { deploy: "wrangler deploy", dev: "wrangler dev" },
-      dependencies: { "@durable-streams-cloudflare/server": serverPackage },
+      dependencies: { "@durable-streams-cloudflare/server": serverPackage.spec },
       devDependencies: { wrangler: WRANGLER_VERSION },
     }),
     [`${WORKER_FOLDER}/src/worker.ts`]: [
@@ -62,6 +63,12 @@ export function scaffoldFiles({ answers, serverPackage }: Omit<ScaffoldInput, "n
       "",
     ].join("\n"),
   };
+}
+
+/** Where npm does not have what the server depends on. */
+function overridesOf({ overrides }: ServerPackage): string[] {
+  const lines = Object.entries(overrides).map(([name, spec]) => `  ${JSON.stringify(name)}: ${JSON.stringify(spec)}`);
+  return lines.length === 0 ? [] : ["", "overrides:", ...lines];
 }
 
 export function configFiles({ answers, namespaceId }: ScaffoldInput): Record<string, string> {
@@ -138,8 +145,9 @@ A Durable Streams server on Cloudflare, made by \`durable-streams setup\`.
     npx pnpm@${PNPM_VERSION} run deploy    # deploys ${WORKER_FOLDER}
     npx pnpm@${PNPM_VERSION} run dev       # runs it on this machine
     npx @durable-streams-cloudflare/cli doctor
-    npx @durable-streams-cloudflare/cli setup .    # goes on where a setup has stopped
+    npx @durable-streams-cloudflare/cli setup .    # resumes a setup that was interrupted
 
-Settings are in \`${WORKER_FOLDER}/wrangler.toml\`. \`${STATE_FILE}\` is what setup has done; it holds no secrets, keep it with the rest.
+Settings are in \`${WORKER_FOLDER}/wrangler.toml\`. \`${STATE_FILE}\`
+records what setup has done; it holds no secrets, keep it with the rest.
 `;
 }

@@ -9,6 +9,7 @@ import { wranglerLine, wranglerPath } from "../cloudflare/wrangler.ts";
 import { ENVIRONMENT } from "../connection.ts";
 import { CliError, EXIT } from "../failure.ts";
 import { readProfiles, writeProfile } from "../profiles.ts";
+import { isFromSource } from "../version.ts";
 import type { Answers } from "./answers.ts";
 import {
   areWritten,
@@ -164,12 +165,16 @@ function configOf(world: World) {
 }
 
 function warnKept({ output }: World, kept: readonly string[]): void {
-  for (const path of kept) output.warn(`${path} was changed by somebody, so it stays as it is.`);
+  for (const path of kept) output.warn(`${path} has been changed since setup wrote it, so it stays as it is.`);
 }
+
+const INSTALL_FIX = isFromSource()
+  ? "until the packages are on npm: npm run pack -- /tmp/durable-streams, then add --server-package /tmp/durable-streams"
+  : "check the network";
 
 async function install({ io, store }: World): Promise<void> {
   const args = ["--yes", `pnpm@${PNPM_VERSION}`, "install"];
-  await runCommand(io, { command: "npx", args, cwd: store.folder }, "check the network");
+  await runCommand(io, { command: "npx", args, cwd: store.folder }, INSTALL_FIX);
   store.update({ installed: hashOfFiles(store.folder, INSTALL_FILES) });
 }
 

@@ -5,6 +5,7 @@ import type { Io } from "../io.ts";
 import type { Output } from "../output.ts";
 import { Server } from "../server.ts";
 import { WORKER_FOLDER } from "./scaffold.ts";
+import type { ServerPackage } from "./server-package.ts";
 import type { StateStore } from "./state.ts";
 
 /** What the steps of a setup work on. */
@@ -13,7 +14,7 @@ export interface World {
   readonly output: Output;
   readonly api: CloudflareApi;
   readonly store: StateStore;
-  readonly serverPackage: string;
+  readonly serverPackage: ServerPackage;
   /** Where the server will answer, if not at workers.dev or the domain. */
   readonly url: string | undefined;
   /** The server's ADMIN_SECRET, once it is known: given, or made by this run. */

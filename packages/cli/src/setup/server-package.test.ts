@@ -1,0 +1,32 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { afterAll, beforeAll, expect, it } from "vitest";
+
+import { findServerPackage } from "./server-package.ts";
+
+const cwd = mkdtempSync(join(tmpdir(), "server-package-"));
+
+beforeAll(() => {
+  for (const name of ["cli", "protocol", "server"])
+    writeFileSync(join(cwd, `durable-streams-cloudflare-${name}-1.2.3.tgz`), "");
+});
+afterAll(() => rmSync(cwd, { recursive: true, force: true }));
+
+it("is a version of npm's", () => {
+  expect(findServerPackage("1.2.3", cwd)).toEqual({ spec: "1.2.3", overrides: {} });
+});
+
+it("is an archive, wherever the Worker's folder is", () => {
+  const spec = `file:${cwd}/durable-streams-cloudflare-server-1.2.3.tgz`;
+  expect(findServerPackage("durable-streams-cloudflare-server-1.2.3.tgz", cwd)).toEqual({ spec, overrides: {} });
+});
+
+it("is in a folder of archives, with the package that it depends on", () => {
+  expect(findServerPackage(".", cwd)).toEqual({
+    spec: `file:${cwd}/durable-streams-cloudflare-server-1.2.3.tgz`,
+    overrides: { "@durable-streams-cloudflare/protocol": `file:${cwd}/durable-streams-cloudflare-protocol-1.2.3.tgz` },
+  });
+  expect(() => findServerPackage(tmpdir(), cwd)).toThrow(expect.objectContaining({ code: "usage" }));
+});
