@@ -23,7 +23,7 @@ export const WIZARD_QUESTIONS = [
   "Workers Caching?",
   "Domain of the account's",
   "Name of the first project",
-  "Go on?",
+  "Go ahead?",
 ];
 
 export interface Terminal {

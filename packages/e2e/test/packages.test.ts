@@ -39,7 +39,8 @@ const BINDINGS = ["STREAMS", "PROJECTS", "SUBSCRIPTIONS", "ESTUARIES", "REGISTRY
 
 const KILL_BEFORE_DONE = fileURLToPath(import.meta.resolve("@durable-streams-cloudflare/cli/testing/kill-before-done"));
 
-const TEMPLATES = fileURLToPath(new URL("../../../templates", import.meta.url));
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+const TEMPLATES = join(ROOT, "templates");
 
 const workDir = mkdtempSync(join(tmpdir(), "packages-"));
 /** Where a user has installed everything. */
@@ -314,6 +315,23 @@ describe("setup, doctor and destroy, from the archive, in an empty folder", () =
     return [...printed.matchAll(new RegExp(`"DURABLE_STREAMS_${name}":"(.*?)"`, "g"))].at(-1)?.[1];
   }
 });
+
+it(
+  "setup takes the archives of a clone, whose packages npm does not have, as the README says",
+  async () => {
+    const newcomer = await makeNewcomer([]);
+    onTestFinished(() => newcomer.leave());
+    const [pack = "", setup = ""] = readmeBlock("npm run pack").split("\n");
+    const printed = pack.replace("npm run pack -- ", "");
+    const { CLOUDFLARE_API_TOKEN } = newcomer.account.env;
+    const flags = `${join(workDir, "from-clone")} --yes --url ${newcomer.account.cloudflare.deployedUrl}`;
+    const code = `${setup.replace(printed, workDir)} ${flags}`;
+    const ran = await paste(code, { cwd: ROOT, env: { ...newcomer.env, CLOUDFLARE_API_TOKEN } });
+    expect([ran.exitCode, ran.stderr]).toEqual([0, expect.stringContaining("The server is at ")]);
+    expect(newcomer.account.cloudflare.workers.get("durable-streams")?.upload).toContain("class StreamDO");
+  },
+  LONG_MS,
+);
 
 /**
  * As they are printed, but for what cannot be the same here: the port that a login comes back to, the address of the "deployed"

@@ -7,7 +7,7 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -53,9 +53,12 @@ it("these are its blocks: each is run by a test", () => {
     "sh: npm start",
     "sh: curl -X PUT -H 'Content-Type: application/json' http://localhost:4437/v1/stream/hello",
     ': [{"text":"hello"}]',
+    'sh: npm run cli -- stream append hello --data \'{"text":"hello again"}\'',
+    "sh: npm install @durable-streams/client",
     'ts: import { DurableStream, stream } from "@durable-streams/client";',
     "sh: npm start -- --var TENANCY:path",
     "bash: URL=http://localhost:4437",
+    "sh: npm run pack -- /tmp/durable-streams",
     "sh: npx wrangler login",
     "sh: export DURABLE_STREAMS_SECRET=...",
   ]);
@@ -71,10 +74,22 @@ describe("npm start", () => {
     expect(stdout.startsWith(readmeBlock('[{"text"').trim() + event)).toBe(true);
   });
 
-  it("the official client does the same", async () => {
-    writeFileSync(join(workDir, "client.ts"), readmeBlock("import").replaceAll(PRINTED_URL, url()));
-    symlinkSync(join(ROOT, "packages/e2e/node_modules"), join(workDir, "node_modules"));
-    const child = spawn(process.execPath, ["client.ts"], { cwd: workDir, stdio: ["ignore", "pipe", "inherit"] });
+  it("the command line tool of the clone appends, reads and shows its help", async () => {
+    const env = { ...process.env, DURABLE_STREAMS_URL: url() };
+    const { exitCode, stdout } = await paste(readmeBlock("npm run cli -- stream"), { cwd: ROOT, env });
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain('{"text":"hello"}\n{"text":"hello again"}\n');
+    expect(stdout).toContain("Usage: durable-streams");
+  });
+
+  it("the official client, installed and saved as it says, does the same", async () => {
+    const folder = join(workDir, "client");
+    mkdirSync(folder);
+    writeFileSync(join(folder, "package.json"), "{}");
+    const env = { ...process.env, npm_config_prefer_offline: "true" };
+    expect(await paste(readmeBlock("npm install"), { cwd: folder, env })).toMatchObject({ exitCode: 0 });
+    writeFileSync(join(folder, "hello.mjs"), readmeBlock("import").replaceAll(PRINTED_URL, url()));
+    const child = spawn(process.execPath, ["hello.mjs"], { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
     onTestFinished(() => void child.kill());
     const [printed] = (await once(child.stdout, "data")) as [Buffer];
     expect(printed.toString()).toMatch(/^\[ { text: 'hello' } \]\n/);

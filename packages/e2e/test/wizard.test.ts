@@ -61,7 +61,7 @@ it("logs in first, where nobody is", async () => {
   const terminal = start(command, { ...account, env: { ...env, FAKE_LOGIN: token } }, onTestFinished);
   await terminal.see("The account of the tests");
   terminal.type(ENTER);
-  await terminal.see("Go on?");
+  await terminal.see("Go ahead?");
   terminal.type(ENTER);
   expect(await terminal.exitCode).toBe(0);
   expect([...account.cloudflare.workers.keys()]).toEqual(["x"]);

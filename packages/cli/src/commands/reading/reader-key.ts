@@ -23,7 +23,7 @@ function addCreate(readerKey: Command, io: Io): void {
     .action(async (name: string, options: { yes?: true }, called: Command) => {
       const { output, server } = contextOf(called, io);
       const to = server();
-      await confirmLoss(io, `A reader key that ${name} already has will stop working. Go on?`, options.yes === true);
+      await confirmLoss(io, `A reader key that ${name} already has will stop working. Go ahead?`, options.yes === true);
       const { key } = await to.sendJson<{ key: string }>("POST", `${projectPath(to.project)}/reader-keys`, {
         json: { stream: name },
         headers: to.projectAuthorization(),
