@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 export interface Wake {
   readonly wake_id: string;
   readonly generation: number;
-  readonly streams: readonly { readonly path: string; readonly tail_offset: string }[];
+  readonly streams: readonly { readonly path: string; readonly tail_offset: string; readonly has_pending: boolean }[];
   readonly callback_url: string;
   readonly callback_token: string;
 }
@@ -75,7 +75,7 @@ export async function startHook(): Promise<Hook> {
   return hook;
 }
 
-/** How often a stream was told of. */
+/** How often a stream was told to have something new: a wake lists the others, too. */
 export function countOf(deliveries: readonly Delivery[], path: string): number {
-  return deliveries.filter(({ wake }) => wake.streams.some((stream) => stream.path === path)).length;
+  return deliveries.filter(({ wake }) => wake.streams.some((told) => told.path === path && told.has_pending)).length;
 }

@@ -116,10 +116,10 @@ it(
     await subscribe("a", { type: "webhook", webhook: { url: hook.url } });
     await killAndRestart();
     await append(`${root()}/a/2`, "1", JSON_TYPE);
-    await hook.received((all) => countOf(all, "a/2") === 1);
+    await hook.received((all) => countOf(all, "a/2") > 0);
     hook.answer = () => ({ status: 500, text: "" });
     await append(`${root()}/a/1`, "1", JSON_TYPE);
-    await hook.received((all) => countOf(all, "a/1") === 1);
+    await hook.received((all) => countOf(all, "a/1") > 0);
     await killAndRestart();
     hook.answer = () => DONE;
     const before = hook.deliveries.length;
