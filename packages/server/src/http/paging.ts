@@ -8,6 +8,7 @@ import {
   refuseColdUnavailable,
   refuseWithoutSegments,
   type OffsetRef,
+  type Refusal,
   type Result,
   type Stretch,
 } from "@durable-streams-cloudflare/protocol";
@@ -16,6 +17,7 @@ import { ColdPages, type ColdPage } from "../storage/cold-pages.ts";
 import { SegmentUnavailable } from "../storage/segment-reader.ts";
 import type { SegmentStore } from "../storage/segment-store.ts";
 import type { PageCommand, PageFacts, ReadCommand, ReadFacts } from "../stream/commands.ts";
+import { isGuess, refuseForeign } from "../stream/resolve-offset.ts";
 import { logFault } from "../telemetry/log.ts";
 import type { Exchange } from "./exchange.ts";
 import { Renewal } from "./renewal.ts";
@@ -54,7 +56,7 @@ async function startAt(
   if (!facts.ok) return facts;
   const first = await firstPage(reader, facts, command);
   if (!first.ok) return first;
-  if (first.boundary !== undefined) return { boundary: refAt(facts.lineage, first.boundary) };
+  if (first.boundary !== undefined) return movedTo(facts, first.boundary);
   if (first.cold.length === 0) {
     const isEnd = first.end === facts.from + first.page.length;
     return { ok: true, facts: { ...facts, ...first }, isEnd, cold: undefined };
@@ -62,8 +64,12 @@ async function startAt(
   if (reader.segments === undefined) return refuseWithoutSegments();
   const cold = new ColdPages(reader.segments, first.cold, command.paging);
   const page = await firstColdPage(reader, cold, facts.from, command);
-  if ("boundary" in page) return { boundary: refAt(facts.lineage, page.boundary) };
+  if ("boundary" in page) return movedTo(facts, page.boundary);
   return page.ok ? { ok: true, facts: { ...facts, page: page.bytes }, isEnd: page.isEnd, cold } : page;
+}
+
+function movedTo({ lineage, from }: ReadFacts, boundary: number): Refusal | { readonly boundary: OffsetRef } {
+  return isGuess(boundary, from) ? refuseForeign() : { boundary: refAt(lineage, boundary) };
 }
 
 /** The rest of a range, behind the page that a reading has begun with. */

@@ -27,7 +27,7 @@ import { SegmentUnavailable } from "../storage/segment-reader.ts";
 import type { ForkCommand, PageFacts, PinCommand, PinFacts } from "./commands.ts";
 import type { StreamHost } from "./host.ts";
 import { ownPage } from "./read-plan.ts";
-import { refuseForeign, resolveOffset } from "./resolve-offset.ts";
+import { isGuess, refuseForeign, resolveOffset } from "./resolve-offset.ts";
 import type { StreamState } from "./state.ts";
 
 /** How long a pin may take; a source refuses one that comes later. */
@@ -95,7 +95,8 @@ async function aligned(state: StreamState, host: StreamHost, position: number): 
   const page = await checkedPage(state, host, owner, position);
   if (!page.ok) return page;
   const boundary = page.boundary ?? (await coldBoundary(host, page)) ?? position;
-  return boundary === position || typeof boundary !== "number" ? boundary : aligned(state, host, boundary);
+  if (boundary === position || typeof boundary !== "number") return boundary;
+  return isGuess(boundary, position) ? refuseForeign() : aligned(state, host, boundary);
 }
 
 /** The place may lie in inherited bytes: only their owner knows whether an append ended there. */

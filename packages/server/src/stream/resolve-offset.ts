@@ -7,6 +7,7 @@ import type { StreamState } from "./state.ts";
 /**
  * The position that an offset stands for, or why it is none of this stream's. An offset that no append ends at stands for
  * the largest boundary below it, up to one past the tail: clients that want "what comes after this offset" add one to it.
+ * Inside the first append there is none but the beginning, where a guess would bring everything again: that is refused.
  *
  * Inside inherited bytes only their owner knows the boundaries, and in the cold part only R2: such a position is returned
  * as it came, and aligned when it is read (`PageCommand.align`, `ColdPages.boundary`).
@@ -22,7 +23,14 @@ export function resolveOffset(state: StreamState, from: OffsetRef): number | Ref
   if (position > state.tail + PAST_END_MAX) {
     return refuse("offset-beyond-tail", `The stream ends at ${offsetAt(state.lineage, state.tail)}.`);
   }
-  return position < state.base ? refuseForeign() : (boundaryAt(state, position) ?? position);
+  if (position < state.base) return refuseForeign();
+  const boundary = boundaryAt(state, position) ?? position;
+  return isGuess(boundary, position) && state.tail > 0 ? refuseForeign() : boundary;
+}
+
+/** Whether a place stands for the beginning only because no append ends between. */
+export function isGuess(boundary: number, position: number): boolean {
+  return boundary === 0 && position > 0;
 }
 
 /** How far beyond the end of what a stream has an offset may be that a client has made from one of ours. */

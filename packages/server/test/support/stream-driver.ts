@@ -25,6 +25,7 @@ import {
 
 import { emptyBody, toBody, toStored } from "../../src/http/codec/payload.ts";
 import type { AppendCommand, AppendFacts, CreateCommand, ReadFacts } from "../../src/stream/commands.ts";
+import { isGuess, refuseForeign } from "../../src/stream/resolve-offset.ts";
 import { bodyOf, CONTENT_TYPES, contentText } from "./content.ts";
 import { START_MS } from "./stream-fixture.ts";
 import { befall, StreamWorld } from "./stream-world.ts";
@@ -124,6 +125,7 @@ export class StreamDriver implements Driver {
     if (facts.notModified) return { outcome: "not-modified", ...standing, ...tag };
     const stored = this.#wholeRange(facts, from.kind === "at");
     if (!stored.ok) return refused(stored.problem);
+    if ("boundary" in stored && isGuess(stored.boundary, facts.from)) return refused(refuseForeign().problem);
     if ("boundary" in stored) return this.#readFrom(name, refAt(facts.lineage, stored.boundary), etag);
     const framing = framingOf(facts.contentType);
     const body = stored.page.length === 0 ? (emptyBody(framing) ?? "") : toBody(stored.page, framing, true, true);

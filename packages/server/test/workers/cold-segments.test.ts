@@ -126,6 +126,12 @@ describe("a stream that is partly in R2", () => {
     }
   });
 
+  it("refuses an offset inside its first append, which would bring all of it", async () => {
+    const { edge, offsets } = await rolled();
+    const response = await edge.fetch(`?offset=${later(offsets[0], -1)}`);
+    expect([response.status, await problemCode(response)]).toEqual([400, "offset-invalid"]);
+  });
+
   it("begins at the append that an offset is inside of, live", async () => {
     const { edge, text, offsets } = await rolled();
     await close(edge);

@@ -137,6 +137,7 @@ describe("[F46] what cannot be forked", () => {
     { about: "now", headers: { [FROM]: "SOURCE", [OFFSET]: "now" } },
     { about: "no offset at all", headers: { [FROM]: "SOURCE", [OFFSET]: "3" } },
     { about: "an offset of no stream", headers: { [FROM]: "SOURCE", [OFFSET]: "0000000000000001_0000000000000003" } },
+    { about: "a place inside the first append", headers: { [FROM]: "SOURCE", [OFFSET]: "INSIDE" } },
     { about: "a place beyond the tail", headers: { [FROM]: "SOURCE", [OFFSET]: "BEYOND" } },
     { about: "an absolute URL", headers: { [FROM]: "https://streams.exampleSOURCE" } },
     { about: "another root", headers: { [FROM]: "/v2/stream/x/y" } },
@@ -149,7 +150,10 @@ describe("[F46] what cannot be forked", () => {
     const tail = await tailOf(source);
     const real = Object.entries(headers).map(([name, value]) => [
       name,
-      value.replace("SOURCE", source.path).replace("BEYOND", tail.replace(/3$/, "5")),
+      value
+        .replace("SOURCE", source.path)
+        .replace("INSIDE", tail.replace(/3$/, "2"))
+        .replace("BEYOND", tail.replace(/3$/, "5")),
     ]);
     const fork = family.stream("fork");
     expect((await put(fork, Object.fromEntries(real) as Record<string, string>)).status).toBe(400);

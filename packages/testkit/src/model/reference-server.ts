@@ -240,18 +240,21 @@ export class ReferenceServer {
     // A message of JSON is at least two bytes, so one byte past an offset is before the next message's end.
     const slack = stream.mode === "bytes" ? 1 : 0;
     const count = place.count + (place.past === true ? slack : 0);
+    const isInsideFirst = (length: number): boolean =>
+      place.past === true && place.count === 0 && slack === 0 && length > 0;
     if (generation === stream.generation) {
+      if (isInsideFirst(stream.units.length)) return "foreign";
       if (count > stream.units.length + slack) return "beyond";
-      return count < baseOf(stream) ? "foreign" : lastEnd(stream, Math.min(count, stream.units.length));
+      return count < baseOf(stream) ? "foreign" : (lastEnd(stream, Math.min(count, stream.units.length)) ?? "foreign");
     }
     const index = stream.inherited.findIndex((stretch) => stretch.generation === generation);
     if (index < 0) return "gone";
     const begin = stream.inherited[index - 1]?.to ?? 0;
     const end = stream.inherited[index]?.to ?? 0;
-    if (count < begin || count > end + slack) return "foreign";
+    if (count < begin || count > end + slack || isInsideFirst(end)) return "foreign";
     const at = Math.min(count, end);
     const owner = this.#ever.get(stream.inherited.find(({ to }) => at < to)?.generation ?? -1);
-    return owner === undefined ? at : lastEnd(owner, at);
+    return owner === undefined ? at : (lastEnd(owner, at) ?? "foreign");
   }
 }
 
@@ -262,10 +265,11 @@ function windowMs({ ttlSeconds }: ReferenceStream): number {
   return ttlSeconds === undefined ? Infinity : ttlSeconds * 1000;
 }
 
-/** Where a stream's own content begins, or the last of its appends ended. */
-function lastEnd(stream: ReferenceStream, count: number): number {
+/** Where a stream's own content begins, or the last of its appends ended; `undefined` inside the very first append. */
+function lastEnd(stream: ReferenceStream, count: number): number | undefined {
   const ends = [baseOf(stream), stream.units.length, ...stream.ends];
-  return Math.max(...ends.filter((end) => end <= count));
+  const last = Math.max(...ends.filter((end) => end <= count));
+  return last === 0 && count > 0 ? undefined : last;
 }
 
 /** The beginning has several names. */
