@@ -7,6 +7,7 @@ import { startServer, type ServerProcess } from "@durable-streams-cloudflare/tes
 import { signToken } from "@durable-streams-cloudflare/testkit/token";
 import { afterAll, beforeAll, expect, it } from "vitest";
 
+import { startCli } from "../src/cli-process.ts";
 import { codeOf, get, JSON_TYPE, producer, send, type Answer } from "../src/requests.ts";
 import { bearer, createProject, PROJECT_VARS, type TestProject } from "../src/test-project.ts";
 
@@ -153,4 +154,17 @@ it("a fork has the authors of what it inherits, and records its own only if it w
     ["alice", 0],
     [undefined, 1],
   ]);
+});
+
+it("the command line tool makes such a stream, and signs tokens with a user", async () => {
+  const env = {
+    DURABLE_STREAMS_URL: server.url,
+    DURABLE_STREAMS_PROJECT: PROJECT,
+    DURABLE_STREAMS_SECRET: project.secret,
+  };
+  const created = await startCli(["stream", "create", "by-cli", "--record-author", "--quiet"], env).ended;
+  expect(created.exitCode).toBe(0);
+  const token = await startCli(["token", "--scope", "write", "--user", "zoe"], env).ended;
+  await post("by-cli", { ...JSON_TYPE, Authorization: `Bearer ${token.stdout.trim()}` }, "[0]");
+  await expectAuthors(await follow("by-cli"), [["zoe", 0]]);
 });

@@ -13,6 +13,7 @@ interface Options {
   readonly expiresAt?: string;
   readonly retentionSeconds?: string;
   readonly retentionBytes?: string;
+  readonly recordAuthor?: true;
   readonly closed?: true;
   readonly stdin?: true;
 }
@@ -26,6 +27,7 @@ export function addCreate(stream: Command, io: Io): void {
     .option("--expires-at <time>", "delete the stream at this time: 2030-01-01T00:00:00Z")
     .option("--retention-seconds <n>", "data older than this may be removed")
     .option("--retention-bytes <n>", "data further back than this may be removed")
+    .option("--record-author", "note which user wrote each append, for the envelopes of sessions")
     .option("--stdin", "take the first data from stdin")
     .option("--closed", "close the stream at once")
     .action(async (name: string, options: Options, called: Command) => {
@@ -53,6 +55,7 @@ function headersOf(options: Options): Record<string, string> {
     [HEADER.expiresAt, options.expiresAt],
     [HEADER.retentionSeconds, options.retentionSeconds],
     [HEADER.retentionBytes, options.retentionBytes],
+    [HEADER.recordAuthor, options.recordAuthor ? "true" : undefined],
     [HEADER.closed, options.closed ? "true" : undefined],
   ];
   return Object.fromEntries(given.filter((header): header is readonly [string, string] => header[1] !== undefined));
