@@ -39,8 +39,9 @@ function problemsPage(): string {
 
 Every error is \`application/problem+json\` ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)). \`code\` is stable, so
 decide on it and on the status, never on a text. \`type\` is the code behind \`urn:durable-streams-cloudflare:problem:\`,
-\`detail\` says what is wrong with this request, \`hint\`, where there is one, what to do about it. A live read by SSE that ends
-early says the same in its last event, \`event: problem\`.
+\`detail\` says what is wrong with this request, \`hint\`, where there is one, what to do about it. \`requestId\`, also in the
+header \`Stream-Request-Id\`, leads to the request's line in the log. A live read by SSE that ends early says the same in its last
+event, \`event: problem\`.
 
 - \`retry\`: \`never\`, the same request fails again; \`after\`, it may succeed later, see \`Retry-After\`; \`same\`, send it again at once;
   \`with-new-token\`, it succeeds with a token that has not expired.

@@ -132,7 +132,7 @@ export const SETTINGS = {
   LOG_LEVEL: choice(
     "error",
     ["info", "error", "off"],
-    "info: a line per request; error: only those that the server failed",
+    "info: a line per request; error: only those that the server failed, and changes by managers",
   ),
   SHARED_APPENDS: choice(
     "on",

@@ -65,6 +65,7 @@ type Methods = Readonly<Record<string, ((...values: readonly unknown[]) => unkno
 
 interface Namespace {
   getByName(name: string): Methods;
+  idFromName(name: string): unknown;
 }
 
 const KINDS: readonly ObjectKind[] = ["STREAMS", "PROJECTS", "CONSUMERS", "ESTUARIES"];
@@ -81,7 +82,9 @@ export function withoutAbsent<Env extends object>(env: Env, mayExist: MayExist):
   const bindings = env as Readonly<Record<string, Namespace | undefined>>;
   const guarded = KINDS.flatMap((kind) => {
     const namespace = bindings[kind];
-    return namespace === undefined ? [] : [[kind, { getByName: guard(kind, namespace, mayExist) }]];
+    if (namespace === undefined) return [];
+    const idFromName = (name: string): unknown => namespace.idFromName(name);
+    return [[kind, { getByName: guard(kind, namespace, mayExist), idFromName }]];
   });
   return { ...env, ...(Object.fromEntries(guarded) as object) };
 }

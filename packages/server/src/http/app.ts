@@ -6,6 +6,7 @@ import { Hono } from "hono/tiny";
 import { preflightResponse } from "./cors.ts";
 import { ESTUARY_ROOT } from "./estuary-path.ts";
 import { refusedResponse } from "./problem-response.ts";
+import { methodsAt } from "./route-table.ts";
 import { serveEstuaries, type EstuaryPorts } from "./routes/estuaries.ts";
 import { serveHome, type Access } from "./routes/home.ts";
 import { PROBES, serveProbe } from "./routes/probes.ts";
@@ -25,7 +26,7 @@ export interface AppPorts extends EstuaryPorts {
 export function createApp(ports: AppPorts): Hono {
   const { projects, storage, config, access } = ports;
   const app = new Hono();
-  app.options("*", () => preflightResponse());
+  app.options("*", ({ req }) => preflightResponse(req.raw, methodsAt(req.raw, config.tenancy)));
   for (const path of PROBES) app.all(path, ({ req }) => serveProbe(req.raw, path, storage));
   app.all("/", ({ req }) => serveHome(req.raw, config, access));
   if (projects !== undefined) {

@@ -15,7 +15,6 @@ const ALLOWED_HEADERS = [
   "If-Match",
   "If-None-Match",
   "Last-Event-ID",
-  "traceparent",
   "Stream-Server-Timing",
   HEADER.ttl,
   HEADER.expiresAt,
@@ -30,7 +29,9 @@ const ALLOWED_HEADERS = [
   HEADER.retentionSeconds,
   HEADER.retentionBytes,
   HEADER.recordAuthor,
-].join(", ");
+];
+
+const IS_ALLOWED: ReadonlySet<string> = new Set(ALLOWED_HEADERS.map((name) => name.toLowerCase()));
 
 /** A client in a browser loops or misreads data without these; see `docs/protocol-notes.md`. */
 const EXPOSED_HEADERS = [
@@ -45,6 +46,7 @@ const EXPOSED_HEADERS = [
   "RateLimit-Policy",
   "Retry-After",
   "Server-Timing",
+  "Stream-Request-Id",
   "Vary",
   HEADER.nextOffset,
   HEADER.cursor,
@@ -110,15 +112,31 @@ export function allowsOrigin(origins: readonly string[], origin: string): boolea
   return origins.includes("loopback") && isLoopbackOrigin(origin);
 }
 
-export function preflightResponse(): Response {
+/** Names that a client may ask for besides, and how long each may be. */
+const ASKED_MAX = 64;
+const HEADER_NAME = /^[!#$%&'*+.^_`|~\w-]{1,64}$/;
+
+/**
+ * @param methods that the server knows at the URL. Browsers are let through with any, so that a page gets to see the 405, which
+ *   says the same.
+ */
+export function preflightResponse(request: Request, methods: readonly string[]): Response {
   return new Response(null, {
     status: 204,
     headers: {
       "Access-Control-Allow-Methods": METHODS,
-      "Access-Control-Allow-Headers": ALLOWED_HEADERS,
+      "Access-Control-Allow-Headers": allowedHeaders(request),
       "Access-Control-Max-Age": PREFLIGHT_SECONDS,
-      Allow: METHODS,
+      Allow: [...methods, "OPTIONS"].join(", "),
       "Cache-Control": "no-store",
+      Vary: "Access-Control-Request-Headers",
     },
   });
+}
+
+/** Tracing, error reports and frameworks add headers of their own to every request: what has no meaning here does no harm. */
+function allowedHeaders(request: Request): string {
+  const asked = (request.headers.get("Access-Control-Request-Headers") ?? "").split(",").map((name) => name.trim());
+  const more = asked.filter((name) => HEADER_NAME.test(name) && !IS_ALLOWED.has(name.toLowerCase()));
+  return [...ALLOWED_HEADERS, ...more.slice(0, ASKED_MAX)].join(", ");
 }

@@ -10,6 +10,7 @@ import { addCommonHeaders } from "./cors.ts";
 import { onlyLoopback } from "./only-loopback.ts";
 import { problemResponse, refusedResponse } from "./problem-response.ts";
 import { corsOrigins } from "./project-cors.ts";
+import { notesOf, requestIdOf } from "./request-notes.ts";
 import type { Access } from "./routes/home.ts";
 import type { ProjectRoutePorts } from "./routes/projects.ts";
 import { serveStream, type StreamPorts } from "./serve-stream.ts";
@@ -20,11 +21,10 @@ export interface Edge {
   fetch(request: Request, context: ExecutionContext): Promise<Response>;
 }
 
-/** What became of a request. `error`: our own fault; the request id then leads from the client's report to the log. */
+/** What became of a request. `error`: our own fault. */
 interface Outcome {
   readonly response: Response;
   readonly error?: unknown;
-  readonly requestId?: string;
 }
 
 export interface EdgePorts extends StreamPorts, AppPorts {
@@ -47,16 +47,18 @@ export function createEdge(ports: EdgePorts): Edge {
   return {
     async fetch(request, context) {
       const startedAt = performance.now();
-      const { response, error, requestId } = await outcomeOf(request, () => answer(request, context));
+      const { response, error } = await outcomeOf(request, () => answer(request, context));
       addCommonHeaders(response.headers, request, await corsOrigins(ports, request));
       const { status } = response;
-      if (isLogged(config.logLevel, status)) {
+      const notes = notesOf(request);
+      if (isLogged(config.logLevel, status, notes.change !== undefined)) {
         logRequest({
           method: request.method,
           path: rawPath(request.url),
           status,
           durationMs: performance.now() - startedAt,
-          requestId: requestId ?? requestIdOf(request),
+          requestId: requestIdOf(request),
+          ...notes,
           objectId: status >= 500 ? objectIdOf(ports, request) : undefined,
           error,
         });
@@ -94,9 +96,8 @@ async function outcomeOf(request: Request, answer: () => Response | Promise<Resp
   try {
     return { response: await answer() };
   } catch (error) {
-    const requestId = requestIdOf(request);
     const { problem } = refuse("internal", "The request could not be completed.", { headers: { "Retry-After": "1" } });
-    return { response: problemResponse(problem, requestId), error, requestId };
+    return { response: problemResponse(request, problem), error };
   }
 }
 
@@ -104,8 +105,4 @@ async function outcomeOf(request: Request, answer: () => Response | Promise<Resp
 function objectIdOf({ streams, config }: EdgePorts, request: Request): string | undefined {
   const target = parseTargetPath(rawPath(request.url), config.tenancy);
   return target.ok ? streams.idFromName(target.objectName).toString() : undefined;
-}
-
-function requestIdOf(request: Request): string {
-  return request.headers.get("CF-Ray") ?? crypto.randomUUID();
 }

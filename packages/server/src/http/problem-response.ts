@@ -3,22 +3,29 @@
 import { problemBody, PROBLEMS, type Problem, type Refusal } from "@durable-streams-cloudflare/protocol";
 
 import { discardBody } from "./body.ts";
+import { notesOf, requestIdOf } from "./request-notes.ts";
 
-/**
- * @param requestId in the body of server faults, so that a report leads to the log line.
- * @param more members of the body besides.
- */
-export function problemResponse(problem: Problem, requestId?: string, more: object = {}): Response {
-  const body = { ...problemBody(problem), ...(requestId === undefined ? {} : { requestId }), ...more };
-  return new Response(JSON.stringify(body), {
+/** Also in the body; by itself for HEAD, whose answers have none. */
+export const REQUEST_ID_HEADER = "Stream-Request-Id";
+
+/** @param more members of the body besides. */
+export function problemResponse(request: Request, problem: Problem, more: object = {}): Response {
+  notesOf(request).problem = problem;
+  const requestId = requestIdOf(request);
+  return new Response(JSON.stringify({ ...problemBody(problem), requestId, ...more }), {
     status: PROBLEMS[problem.code].status,
-    headers: { ...problem.headers, "Content-Type": "application/problem+json", "Cache-Control": "no-store" },
+    headers: {
+      ...problem.headers,
+      "Content-Type": "application/problem+json",
+      "Cache-Control": "no-store",
+      [REQUEST_ID_HEADER]: requestId,
+    },
   });
 }
 
 /** The answer to a request that is refused, perhaps before its body was read. */
 export async function refusedResponse(request: Request, { problem }: Refusal): Promise<Response> {
   await discardBody(request);
-  const response = problemResponse(problem);
+  const response = problemResponse(request, problem);
   return request.method === "HEAD" ? new Response(null, response) : response;
 }

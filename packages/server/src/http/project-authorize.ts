@@ -16,6 +16,7 @@ import { includesScope } from "../project/rights.ts";
 import { NOBODY, refuseToken, verifyReadUrlToken, verifyToken, type TokenClaims } from "../project/token.ts";
 import { VerifiedTokens } from "../project/verified-tokens.ts";
 import type { Authorize, AuthorizeInput, Granted } from "./authorize.ts";
+import { noteCaller } from "./request-notes.ts";
 import { refuseStrangers, Strangers } from "./strangers.ts";
 
 /** Query parameters of reads, for clients that send no headers. */
@@ -61,9 +62,12 @@ async function authorizeBy(
 async function decide(input: AuthorizeInput, project: Project, ports: Ports): Promise<Granted | Refusal> {
   if (isOfAllStreams(input.stream)) return authorizeProjectWide(input, project, ports);
   const isPublic = project.record.publicStreams.some((pattern) => matchesPattern(pattern, input.stream));
-  if (isPublic && input.scope === "read") return { ok: true, isPublic, by: NOBODY, budget: "public" };
+  if (isPublic && input.scope === "read") {
+    noteCaller(input.request, "public");
+    return { ok: true, isPublic, by: NOBODY, budget: "public" };
+  }
   const bearer = bearerOf(input.request);
-  if (bearer !== null) return authorizeToken(input, await ports.headerTokens.verify(bearer, project));
+  if (bearer !== null) return authorizeToken(input, "token", await ports.headerTokens.verify(bearer, project));
   return isRead(input.request) ? authorizeUrl(input, project, ports) : refuseNobody(input.request);
 }
 
@@ -114,12 +118,19 @@ async function authorizeProjectWide(
   const verified = await headerTokens.verify(bearer, project);
   if (!verified.ok) return verified;
   const { claims } = verified;
+  noteCaller(request, "token", claims.by);
   if (!claims.isProjectWide) return refuse("forbidden", "The token is for some streams only.");
   return grant({ request, project: project.record.name, stream, scope }, claims);
 }
 
-function authorizeToken(input: AuthorizeInput, verified: Result<{ claims: TokenClaims }>): Granted | Refusal {
-  return verified.ok ? grant(input, verified.claims) : verified;
+function authorizeToken(
+  input: AuthorizeInput,
+  shown: "token" | "read-url",
+  verified: Result<{ claims: TokenClaims }>,
+): Granted | Refusal {
+  if (!verified.ok) return verified;
+  noteCaller(input.request, shown, verified.claims.by);
+  return grant(input, verified.claims);
 }
 
 function grant({ stream, scope }: AuthorizeInput, claims: TokenClaims): Granted | Refusal {
@@ -142,7 +153,7 @@ async function authorizeUrl(input: AuthorizeInput, project: Project, ports: Port
     case "key":
       return authorizeKey(input, ports, credential.text);
     case "token":
-      return asPublic(authorizeToken(input, await ports.urlTokens.verify(credential.text, project)));
+      return asPublic(authorizeToken(input, "read-url", await ports.urlTokens.verify(credential.text, project)));
   }
 }
 
@@ -174,6 +185,7 @@ async function authorizeKey(
   try {
     const stored = await registry.readerKey(input.project, input.stream);
     if (stored === undefined || !(await isReaderKey(key, stored.hash))) return refuseToken();
+    noteCaller(input.request, "reader-key");
     return {
       ok: true,
       isPublic: true,

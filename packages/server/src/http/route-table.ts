@@ -10,6 +10,7 @@ import { SCOPE_OF_METHOD, type Scope } from "./authorize.ts";
 import { parseControlPath } from "./control-path.ts";
 import { ESTUARY_ROOT, parseEstuaryPath, type EstuaryPath } from "./estuary-path.ts";
 import { ESTUARY_ROUTES } from "./routes/estuaries.ts";
+import { PROBES } from "./routes/probes.ts";
 import { PROJECT_ROUTES, PROJECTS_ROOT, projectMethods } from "./routes/projects.ts";
 import { SUBSCRIPTION_ROUTES, subscriptionMethods } from "./routes/subscriptions.ts";
 import { isStreamPath, parseTarget, rawPath, STREAM_ROOT } from "./target.ts";
@@ -27,8 +28,6 @@ export interface DeclaredRoute {
   readonly touches: readonly Touched[];
 }
 
-const PROBES = ["/healthz", "/readyz"] as const;
-
 const ESTUARY_PATHS: Readonly<Record<EstuaryPath["kind"], string>> = {
   subscribe: `${ESTUARY_ROOT}/subscribe/:project/:stream`,
   subscriptions: `${ESTUARY_ROOT}/:project/:session/subscriptions`,
@@ -38,7 +37,7 @@ const ESTUARY_PATHS: Readonly<Record<EstuaryPath["kind"], string>> = {
 
 /** With `TENANCY=path`; in the other one `/:project` is left out, except below `/v1/projects`. */
 export const ROUTES: readonly DeclaredRoute[] = [
-  ...PROBES.map((path) => ({ method: "GET", path, needs: "nothing" as const, touches: [] })),
+  ...["/", ...PROBES].map((path) => ({ method: "GET", path, needs: "nothing" as const, touches: [] })),
   ...Object.entries(SCOPE_OF_METHOD).map(([method, needs]) => ({
     method,
     path: `${STREAM_ROOT}:project/:stream`,
@@ -67,9 +66,9 @@ export const ROUTES: readonly DeclaredRoute[] = [
 ];
 
 /** The methods that the server knows at a URL, OPTIONS apart; none where there is nothing. */
-export function methodsAt(url: string, tenancy: Config["tenancy"]): readonly string[] {
+export function methodsAt({ url }: Pick<Request, "url">, tenancy: Config["tenancy"]): readonly string[] {
   const path = rawPath(url);
-  if (PROBES.some((probe) => probe === path)) return withHead(["GET"]);
+  if (path === "/" || PROBES.includes(path)) return withHead(["GET"]);
   if (path === PROJECTS_ROOT || path.startsWith(`${PROJECTS_ROOT}/`)) return projectMethods(path);
   if (path.startsWith(`${ESTUARY_ROOT}/`)) {
     const estuary = parseEstuaryPath(url, tenancy);

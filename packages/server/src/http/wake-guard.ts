@@ -6,6 +6,7 @@ import type { Project } from "../project/project.ts";
 import { hasWakeTag, wakeKey } from "../project/wake-keys.ts";
 import { readWakeToken, splitWakeToken, tagWakeToken } from "../rpc/wake-tag.ts";
 import { bearerOf, findProject, type ProjectFinder } from "./project-authorize.ts";
+import { noteCaller } from "./request-notes.ts";
 
 /**
  * What must hold of a wake's token besides what its subscription verifies.
@@ -39,6 +40,7 @@ export class WakeGuard {
     if (claims?.subject !== `${project}/${id}`) return this.#refuse(request, refuseWake());
     const isProven = found.project === undefined ? this.#proof === "form" : await hasWakeTag(bearer, found.project);
     if (!isProven) return this.#refuse(request, refuseWake());
+    noteCaller(request, "wake");
     return claims.expiresAtMs > this.#now() ? { ok: true, token: inner } : refuseExpired();
   }
 

@@ -9,14 +9,22 @@ export interface RequestLog {
   readonly status: number;
   readonly durationMs: number;
   readonly requestId: string;
+  /** By what the request showed that it may do something: nothing, as far as that holds. */
+  readonly shown?: string | undefined;
+  /** The key that signed its token, and the user that it was made for. */
+  readonly by?: { readonly kid: string | null; readonly user: string | null } | undefined;
+  /** Why it was refused. */
+  readonly problem?: { readonly code: string; readonly detail: string } | undefined;
+  /** The route of an administrative change. */
+  readonly change?: string | undefined;
   /** Of the stream's object. */
   readonly objectId?: string | undefined;
   readonly error?: unknown;
 }
 
-/** Whether a request gets its line: all of them at `info`, those that the server failed at `error`. */
-export function isLogged(level: Config["logLevel"], status: number): boolean {
-  return level === "info" || (level === "error" && isServerFault(status));
+/** Whether a request gets its line: all of them at `info`; at `error` those that the server failed, and changes by managers. */
+export function isLogged(level: Config["logLevel"], status: number, isChange: boolean): boolean {
+  return level === "info" || (level === "error" && (isServerFault(status) || isChange));
 }
 
 /** Writes a request's one line. */
@@ -32,6 +40,9 @@ export function logRequest(entry: RequestLog): void {
     "http.response.status_code": entry.status,
     "http.request.id": entry.requestId,
     ...(entry.objectId === undefined ? {} : { "durable_object.id": entry.objectId }),
+    ...callerFields(entry),
+    ...(entry.problem === undefined ? {} : { code: entry.problem.code, reason: entry.problem.detail }),
+    ...(entry.change === undefined ? {} : { "event.category": "iam", "event.action": entry.change }),
     "event.duration": Math.round(entry.durationMs * 1_000_000),
     ...errorFields(entry.error),
   });
@@ -50,6 +61,12 @@ export function logFault(level: Config["logLevel"], message: string, error: unkn
   };
   // oxlint-disable-next-line no-console -- this is where the runtime takes log lines from
   console.error(JSON.stringify({ ...line, ...errorFields(error) }));
+}
+
+function callerFields({ shown, by }: RequestLog): object {
+  const kid = by?.kid ?? null;
+  const user = by?.user ?? null;
+  return { who: shown ?? "nobody", ...(kid === null ? {} : { kid }), ...(user === null ? {} : { user }) };
 }
 
 /** 501 is an honest answer, not a fault. */

@@ -78,8 +78,7 @@ describe("a body that breaks off", () => {
     const edge = await newStream({ body: "before;" });
     const init = { method, headers: { "Content-Type": "text/plain", ...headers }, body: brokenBody() };
     const response = await edge.fetch("", init);
-    const code = "Content-Encoding" in headers ? "content-encoding-broken" : "body-incomplete";
-    expect([response.status, await problemCode(response)]).toEqual([400, code]);
+    expect([response.status, await problemCode(response)]).toEqual([400, "body-incomplete"]);
     expect((await append(edge, "after")).status).toBe(204);
     expect(await content(edge)).toBe("before;after");
   });

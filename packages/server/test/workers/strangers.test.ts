@@ -251,8 +251,8 @@ it("a server with an authorize hook of its own takes no wake's token that has no
 it("the table has every method of every path, and no path has another", () => {
   for (const route of ROUTES) {
     const url = ORIGIN + pathOf(route, "p");
-    expect(methodsAt(url, "path")).toContain(route.method);
-    for (const method of methodsAt(url, "path").filter((each) => each !== "HEAD")) {
+    expect(methodsAt({ url }, "path")).toContain(route.method);
+    for (const method of methodsAt({ url }, "path").filter((each) => each !== "HEAD")) {
       expect(ROUTES.some(({ path, method: other }) => path === route.path && other === method)).toBe(true);
     }
   }

@@ -38,7 +38,7 @@ export async function refusedControl(request: Request, problem: Problem): Promis
   const isMalformed = PROBLEMS[code].status === 400 && !OWN_NAMES.has(code);
   const name = ERROR_CODES[code] ?? (isMalformed ? "INVALID_REQUEST" : snake(code));
   const holder = lease === undefined ? {} : { current_holder: lease.holder, generation: lease.generation };
-  const response = problemResponse(problem, undefined, { error: { code: name, message: detail, ...holder } });
+  const response = problemResponse(request, problem, { error: { code: name, message: detail, ...holder } });
   response.headers.set("Content-Type", "application/json");
   return response;
 }

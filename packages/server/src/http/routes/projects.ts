@@ -22,6 +22,7 @@ import {
 import { publicUrlOf } from "../public-url.ts";
 import { refuseRequest, type RateLimiter } from "../rate-limit.ts";
 import { refuseMethod } from "../refuse-method.ts";
+import { noteCaller, notesOf } from "../request-notes.ts";
 import { rawPath, streamPathOf } from "../target.ts";
 
 export const PROJECTS_ROOT = "/v1/projects";
@@ -167,6 +168,7 @@ async function serveRoute(ports: ProjectRoutePorts, request: Request): Promise<R
   const { route, project, item } = found;
   const allowed = await authorizeRoute(ports, request, route, project);
   if (!allowed.ok) return ports.strangers.refuse(request, allowed);
+  if (route.method !== "GET") notesOf(request).change = `${route.method} ${PROJECTS_ROOT}${route.pattern}`;
   const budget = route.needs === "manage" ? "management" : "tokens";
   const tooMany = await refuseRequest(ports.limiter, allowed.limits, project, 1, budget);
   if (tooMany !== undefined) return tooMany;
@@ -236,17 +238,22 @@ async function authorizeRoute(
   }
   const bearer = bearerOf(request);
   const { adminSecret } = ports.config;
-  if (adminSecret !== "" && bearer !== null && (await isSameText(bearer, adminSecret)))
-    return { ok: true, isAdmin: true };
+  if (adminSecret !== "" && bearer !== null && (await isSameText(bearer, adminSecret))) return asAdmin(request);
   if (needs === "admin" || bearer === null) return refuseNobody(request);
   const found = await findProject(ports, name, request);
   if (!found.ok) return found;
   if (found.project === undefined) return refuseNobody(request);
   const verified = await verifyToken(bearer, found.project);
   if (!verified.ok) return verified;
+  noteCaller(request, "token", verified.claims.by);
   return verified.claims.isProjectWide && includesScope(verified.claims.rights, needs)
     ? { ok: true, isAdmin: false, limits: found.project.record.limits }
     : refuseRoute(needs);
+}
+
+function asAdmin(request: Request): Result<Allowed> {
+  noteCaller(request, "admin");
+  return { ok: true, isAdmin: true };
 }
 
 function refuseRoute(needs: string): Refusal {

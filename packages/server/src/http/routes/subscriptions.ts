@@ -34,6 +34,7 @@ import type { PublicKeys } from "../public-keys.ts";
 import { publicBaseOf } from "../public-url.ts";
 import { refuseRequest, type RateLimiter } from "../rate-limit.ts";
 import { refuseMethod } from "../refuse-method.ts";
+import { notesOf } from "../request-notes.ts";
 import type { WakeGuard } from "../wake-guard.ts";
 
 const BODY_BYTES_MAX = 1024 * 1024;
@@ -124,6 +125,7 @@ async function serveRoute(ports: SubscriptionPorts, request: Request, path: Cont
     const name = [RESERVED_SEGMENT, ...segments.slice(0, 2)].join("/");
     const granted = await authorize({ request, project, stream: name, scope: route.needs });
     if (!granted.ok) return granted;
+    if (route.needs === "manage") notesOf(request).change = `${route.method} ${RESERVED_SEGMENT}/${route.pattern}`;
     const tooMany = await refuseRequest(limiter, granted.limits, project, 1);
     if (tooMany !== undefined) return tooMany;
   }
