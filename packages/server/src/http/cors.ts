@@ -3,6 +3,7 @@
 import { HEADER } from "@durable-streams-cloudflare/protocol";
 
 import { isLoopbackOrigin } from "../outbound/loopback.ts";
+import { REQUEST_ID_HEADER } from "./request-notes.ts";
 
 const METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
@@ -46,7 +47,7 @@ const EXPOSED_HEADERS = [
   "RateLimit-Policy",
   "Retry-After",
   "Server-Timing",
-  "Stream-Request-Id",
+  REQUEST_ID_HEADER,
   "Vary",
   HEADER.nextOffset,
   HEADER.cursor,

@@ -3,10 +3,7 @@
 import { problemBody, PROBLEMS, type Problem, type Refusal } from "@durable-streams-cloudflare/protocol";
 
 import { discardBody } from "./body.ts";
-import { notesOf, requestIdOf } from "./request-notes.ts";
-
-/** Also in the body; by itself for HEAD, whose answers have none. */
-export const REQUEST_ID_HEADER = "Stream-Request-Id";
+import { notesOf, REQUEST_ID_HEADER, requestIdOf } from "./request-notes.ts";
 
 /** @param more members of the body besides. */
 export function problemResponse(request: Request, problem: Problem, more: object = {}): Response {

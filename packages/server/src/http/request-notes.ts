@@ -4,6 +4,9 @@ import type { Problem } from "@durable-streams-cloudflare/protocol";
 
 import type { Signer } from "../project/token.ts";
 
+/** Of problems: also in the body, which answers to HEAD have not. */
+export const REQUEST_ID_HEADER = "Stream-Request-Id";
+
 /** By what a request has shown that it may do something. */
 export type Shown = "admin" | "token" | "read-url" | "reader-key" | "wake" | "public";
 
