@@ -77,6 +77,31 @@ it(
 );
 
 it(
+  `a new stream that a pattern matches wakes a webhook after the restart, ${KILLS} of ${KILLS}`,
+  { timeout: TEST_MS_MAX },
+  async () => {
+    await subscribe("new", { type: "webhook", webhook: { url: hook.url } });
+    const waitedMs: number[] = [];
+    for (let index = 0; index < KILLS; index += 1) {
+      const path = `new/${index}`;
+      // What arrives before the server dies is not taken.
+      hook.answer = () => ({ status: 503, text: "" });
+      await create(`${root()}/${path}`, { headers: JSON_TYPE });
+      const tail = nextOffset(await append(`${root()}/${path}`, "1", JSON_TYPE));
+      await server.kill9();
+      const before = hook.deliveries.length;
+      hook.answer = () => DONE;
+      await restart();
+      const startedAt = Date.now();
+      await woken(path, tail, before);
+      waitedMs.push(Date.now() - startedAt);
+    }
+    process.stdout.write(`woken by a new stream after the restart, in ms: ${waitedMs.join(" ")}\n`);
+    expect(waitedMs).toHaveLength(KILLS);
+  },
+);
+
+it(
   `what was acknowledged wakes workers of pull-wake after the restart, ${KILLS} of ${KILLS}`,
   { timeout: TEST_MS_MAX },
   async () => {

@@ -116,8 +116,8 @@ export const SETTINGS = {
     "on one machine: public: webhooks and issuers' key sets are refused when their name leads to a private address; any: they are not",
   ),
   WEBHOOK_TIMEOUT_SECONDS: integer(30, 1, 120, "how long a webhook may take to answer"),
-  WEBHOOKS_PER_MINUTE: integer(6_000, 1, 1_000_000, "webhooks that all subscriptions of a project may send together"),
-  WEBHOOKS_PER_HOST_PER_MINUTE: integer(3_000, 1, 1_000_000, "webhooks that a project may send to one host"),
+  WEBHOOKS_PER_MINUTE: integer(12_000, 1, 1_000_000, "webhooks that all subscriptions of a project may send together"),
+  WEBHOOKS_PER_HOST_PER_MINUTE: integer(6_000, 1, 1_000_000, "webhooks that a project may send to one host"),
   WEBHOOK_CHALLENGE: choice(
     "off",
     ["off", "required"],

@@ -75,7 +75,7 @@ export function beginAttempt(
 /** There is no permit for the next delivery now. The more often in a row, the rarer it is asked for. */
 export function putOff(wake: WakeRow, waitMs: number, nowMs: number, random: number): WakeRow {
   const times = (wake.putOff ?? 0) + 1;
-  return { ...wake, putOff: times, nextAttemptAtMs: nowMs + Math.max(waitMs, 0) + backoffMs(times + 1, random) };
+  return { ...wake, putOff: times, nextAttemptAtMs: nowMs + Math.max(waitMs, 0) + backoffMs(times, random) };
 }
 
 /** A worker takes the wake. */

@@ -34,6 +34,8 @@ it.each([
   ["https://streams.shop.com:443/"],
   ["https://STREAMS.shop.com./"],
   ["http://localhost:4437/"],
+  ["http://127.0.0.1:4437/v1/stream/x"],
+  ["https://127.0.0.7:4437/"],
 ])("%s is this server itself, and sent nothing", (url) => {
   const ownHosts = [OWN, "localhost:4437"];
   expect(faultOfUrl(url, { allowsLoopback: true, ownHosts })?.detail).toBe("It leads back to this server.");

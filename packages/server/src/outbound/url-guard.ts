@@ -5,6 +5,8 @@
  * checked where the connection is made: by Cloudflare's network, and by the launcher's `network` service on one machine.
  */
 
+import { isLoopbackHost } from "./loopback.ts";
+
 /** Names that are no public ones, with all that end in them. */
 const PRIVATE_SUFFIXES: ReadonlySet<string> = new Set([
   // Reserved [RFC 2606, 6761, 6762, 7686, 8375, 9476], or kept for private use by ICANN.
@@ -58,8 +60,7 @@ export function faultOfUrl(text: string, { allowsLoopback, ownHosts = [] }: Outb
   const url = parseUrl(text);
   if (url === undefined) return { detail: "It is not a URL." };
   if (url.username !== "" || url.password !== "") return { detail: "It has a user name or a password." };
-  if (ownHosts.some((own) => withoutDot(own) === withoutDot(url.host)))
-    return { detail: "It leads back to this server." };
+  if (ownHosts.some((own) => isSameHost(own, url))) return { detail: "It leads back to this server." };
   // The parser has made one form of all notations: lower case, and dotted decimals of 0x7f.1 and 2130706433.
   const host = url.hostname;
   if (isDevelopmentHost(host)) {
@@ -77,6 +78,13 @@ export function faultOfUrl(text: string, { allowsLoopback, ownHosts = [] }: Outb
 export function isDevelopmentUrl(text: string): boolean {
   const url = parseUrl(text);
   return url !== undefined && isDevelopmentHost(url.hostname);
+}
+
+/** This machine has many names: with the same port they are all the same. */
+function isSameHost(own: string, url: URL): boolean {
+  const ownUrl = new URL(`${url.protocol}//${own}`);
+  const areLoopback = isLoopbackHost(ownUrl.hostname) && isLoopbackHost(url.hostname);
+  return areLoopback ? ownUrl.port === url.port : withoutDot(ownUrl.host) === withoutDot(url.host);
 }
 
 function parseUrl(text: string): URL | undefined {
