@@ -17,6 +17,7 @@ export const HEADER = {
   forkOffset: "Stream-Fork-Offset",
   forkSubOffset: "Stream-Fork-Sub-Offset",
   // Extensions of this server.
+  expectedOffset: "Stream-Expected-Offset",
   retentionSeconds: "Stream-Retention-Seconds",
   retentionBytes: "Stream-Retention-Bytes",
   earliestOffset: "Stream-Earliest-Offset",

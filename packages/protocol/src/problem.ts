@@ -35,6 +35,8 @@ export const PROBLEMS = {
   "content-type-missing": kind(400, "The content type is missing"),
   "estuary-full": kind(409, "The estuary has too many sources"),
   "estuary-not-found": kind(404, "The estuary does not exist"),
+  "expected-offset-invalid": kind(400, "Stream-Expected-Offset is malformed"),
+  "expected-offset-mismatch": kind(409, "The stream does not end at the expected offset"),
   forbidden: kind(403, "The token does not allow this"),
   "fork-header-invalid": kind(400, "A fork header is malformed"),
   "fork-source-deleted": kind(409, "The source was deleted"),

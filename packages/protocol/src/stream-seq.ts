@@ -3,10 +3,17 @@
  * Scope: one sequence per stream, whoever writes.
  */
 
+import { HEADER } from "./headers.ts";
+
 export const STREAM_SEQ_LENGTH_MAX = 1024;
 
 export function isStreamSeq(text: string): boolean {
   return text.length > 0 && text.length <= STREAM_SEQ_LENGTH_MAX;
+}
+
+/** The last one, for an answer; nothing where a header cannot carry it. */
+export function lastSeqHeader(last: string | undefined): Record<string, string> {
+  return last !== undefined && /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(last) ? { [HEADER.seq]: last } : {};
 }
 
 /**

@@ -37,7 +37,7 @@ function outcomeOf(target: Draft, command: AppendCommand): string {
   return result.admitted ? result.facts.outcome : `known: ${result.facts.outcome}`;
 }
 
-describe("precedence: closed > content type > fault > producer > Stream-Seq", () => {
+describe("precedence: closed > content type > fault > producer > Stream-Seq > expected offset", () => {
   /** Each thing that can be wrong with one append, the most important first. */
   const WRONGS = [
     { code: "stream-closed", state: { closure: {} }, append: {} },
@@ -45,6 +45,7 @@ describe("precedence: closed > content type > fault > producer > Stream-Seq", ()
     { code: "json-invalid", state: {}, append: { fault: FAULT } },
     { code: "producer-gap", state: {}, append: { producer: { ...CLAIM, seq: 99 } } },
     { code: "stream-seq-regression", state: {}, append: { streamSeq: "a" } },
+    { code: "expected-offset-mismatch", state: {}, append: { expected: "" } },
   ] as const;
   const pairs = WRONGS.flatMap((first, index) => WRONGS.slice(index).map((second) => ({ first, second })));
 
@@ -157,6 +158,37 @@ describe("closing", () => {
 
   it("a close without data cares for no content type", () => {
     expect(outcomeOf(draft(), appendOf("", { close: true, contentType: "image/png" }))).toBe("closed");
+  });
+});
+
+describe("an expected offset", () => {
+  const END = "0000000000000042_0000000000000010";
+
+  it.each([
+    { expected: END, outcome: "appended" },
+    { expected: "0000000000000042_0000000000000009", outcome: "expected-offset-mismatch" },
+    { expected: "0000000000000042_0000000000000011", outcome: "expected-offset-mismatch" },
+    { expected: "0000000000000041_0000000000000010", outcome: "expected-offset-mismatch" },
+    { expected: "", outcome: "expected-offset-mismatch" },
+  ])("$expected of a stream that ends at 10 is $outcome", ({ expected, outcome }) => {
+    expect(outcomeOf(draft(), appendOf("x", { expected }))).toBe(outcome);
+  });
+
+  it("is compared with the tail that the appends before it in the batch have made", () => {
+    const target = draft();
+    const both = [END, END, "0000000000000042_0000000000000011"].map((expected) => appendOf("x", { expected }));
+    const outcomes = both.map((command) => outcomeOf(target, command));
+    expect(outcomes).toEqual(["appended", "expected-offset-mismatch", "appended"]);
+  });
+
+  it("is compared after a producer's duplicate is recognised", () => {
+    expect(outcomeOf(draft(), appendOf("x", { producer: CLAIM, expected: "" }))).toBe("known: duplicate");
+  });
+
+  it("comes with a fault for objects that do not know it; those that do set the fault aside", () => {
+    const { problem: fault } = refuse("unavailable", "unknown to this version");
+    expect(outcomeOf(draft(), appendOf("x", { fault }))).toBe("unavailable");
+    expect(outcomeOf(draft(), appendOf("x", { expected: END, fault }))).toBe("appended");
   });
 });
 

@@ -1,6 +1,7 @@
 /**
  * Whether one append may go in, decided in the order that the specification recommends:
- * closed → content type → the request's own faults → producer → Stream-Seq. Before all that: who may append at all.
+ * closed → content type → the request's own faults → producer → Stream-Seq → expected offset. Before all that: who may append
+ * at all.
  *
  * Appends of one batch are admitted against a draft: what the stream will be if the batch commits. The draft becomes
  * the state only after the transaction did.
@@ -8,9 +9,12 @@
 
 import {
   decideProducer,
+  HEADER,
   isStreamSeqAfter,
+  lastSeqHeader,
   lineageAtBase,
   mediaType,
+  offsetAt,
   refuse,
   refuseClosed,
   refuseGap,
@@ -64,7 +68,8 @@ export function draftOf(state: StreamState, database: Database, room: Room): Dra
  * Admits one append into the draft, or says why not. `admitted: false` with `ok` means: known already, nothing to add. What
  * the edge sends a second time is known before that (`repeats.ts`).
  */
-export function admit(draft: Draft, command: AppendCommand): Result<{ admitted: boolean; facts: AppendFacts }> {
+export function admit(draft: Draft, sent: AppendCommand): Result<{ admitted: boolean; facts: AppendFacts }> {
+  const command = sent.expected !== undefined && sent.fault?.code === "unavailable" ? withoutFault(sent) : sent;
   const wrongKind = kindConflict(draft, command);
   if (wrongKind !== undefined) return wrongKind;
   const conflict =
@@ -117,8 +122,15 @@ function openConflict(draft: Draft, command: AppendCommand): Conflict {
   return (
     contentTypeConflict(draft.state.contentType, command) ??
     producerConflict(draft, command) ??
-    seqConflict(draft, command)
+    seqConflict(draft, command) ??
+    tailConflict(draft, command)
   );
+}
+
+/** This fault of a command that expects an offset is for objects which do not know that. */
+function withoutFault(command: AppendCommand): AppendCommand {
+  const { fault: _, ...rest } = command;
+  return rest;
 }
 
 function contentTypeConflict(streamType: string, command: AppendCommand): Refusal | undefined {
@@ -153,7 +165,21 @@ function producerConflict(draft: Draft, command: AppendCommand): Conflict {
 
 function seqConflict(draft: Draft, command: AppendCommand): Refusal | undefined {
   if (command.streamSeq === undefined || isStreamSeqAfter(command.streamSeq, draft.streamSeq)) return undefined;
-  return refuse("stream-seq-regression", "Stream-Seq must be greater, byte by byte, than the last one of the stream.");
+  // Official clients tell this conflict from others by the word "sequence".
+  return refuse("stream-seq-regression", "Stream-Seq must be greater, byte by byte, than the stream's last sequence.", {
+    headers: { [HEADER.nextOffset]: offsetAt(draft.lineage, draft.tail), ...lastSeqHeader(draft.streamSeq) },
+  });
+}
+
+/** Compare-and-append: the tail is that which the appends before this one in the batch have made. */
+function tailConflict({ lineage, tail }: Draft, { expected }: AppendCommand): Refusal | undefined {
+  if (expected === undefined) return undefined;
+  const end = offsetAt(lineage, tail);
+  if (expected === end || (expected === "" && tail === 0)) return undefined;
+  return refuse("expected-offset-mismatch", `The stream ends at ${end}.`, {
+    hint: "Read what was appended since, decide anew, and append with that offset.",
+    headers: { [HEADER.nextOffset]: end },
+  });
 }
 
 function known(

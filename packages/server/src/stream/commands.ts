@@ -63,6 +63,8 @@ export interface AppendCommand extends Identified {
   readonly close: boolean;
   readonly producer?: ProducerClaim;
   readonly streamSeq?: string;
+  /** The offset that the stream must end at; `""`: nothing must have been appended. With it, the fault `unavailable` is for older objects. */
+  readonly expected?: string;
   /** The verified user who writes this, for streams that record it. */
   readonly author?: string | null;
   /** Of what a source brings into a session: `producer` then is the source, its epoch the link, its seq the position. */
@@ -102,6 +104,8 @@ export interface HeadFacts {
   readonly lineage: Lineage;
   readonly tail: number;
   readonly closed: boolean;
+  /** The last `Stream-Seq`; only HEAD is told. */
+  readonly streamSeq?: string;
   /** Whether it is noted who wrote each append. */
   readonly recordsAuthors?: true;
 }

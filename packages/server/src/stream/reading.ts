@@ -41,7 +41,9 @@ export class Reading {
   /** [PROTOCOL §5.5] Does not renew a sliding lifetime. */
   head(): Result<HeadFacts> {
     const state = this.#lifecycle.require();
-    return "ok" in state ? state : { ok: true, ...headFacts(state) };
+    if ("ok" in state) return state;
+    const { streamSeq } = state;
+    return { ok: true, ...headFacts(state), ...(streamSeq === undefined ? {} : { streamSeq }) };
   }
 
   /** [PROTOCOL §5.6] Promises a range, and gives its first page if it has it. */

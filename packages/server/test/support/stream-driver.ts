@@ -57,7 +57,8 @@ export class StreamDriver implements Driver {
       case "head": {
         const facts = this.world.stream(command.name).head();
         if (!facts.ok) return refused(facts.problem);
-        return { outcome: "head", closed: facts.closed, offset: offsetOf(facts) };
+        const { closed, streamSeq } = facts;
+        return { outcome: "head", closed, offset: offsetOf(facts), ...(streamSeq === undefined ? {} : { streamSeq }) };
       }
       case "remove": {
         const facts = await this.world.ask(command.name, (stream) => stream.remove());
@@ -178,12 +179,14 @@ function createCommand(create: Create): CreateCommand {
 }
 
 function appendCommand(append: Append): AppendCommand {
-  const { close, producer, streamSeq } = append;
+  const { close, producer, streamSeq, expected } = append;
   return {
     bytes: append.records.length === 0 ? new Uint8Array() : storedOf(append),
     contentType: CONTENT_TYPES[append.mode],
     close,
-    ...(producer === undefined ? { attempt: crypto.randomUUID() } : { producer }),
+    attempt: crypto.randomUUID(),
+    ...(producer === undefined ? {} : { producer }),
+    ...(expected === undefined ? {} : { expected: expected === "-1" ? "" : expected }),
     ...(streamSeq === undefined ? {} : { streamSeq }),
   };
 }
@@ -209,8 +212,10 @@ function observeAppend(append: Append, facts: Result<AppendFacts>): Observed {
 function refused({ code, headers = {} }: Problem): Observed {
   const expected = headers[code === "producer-gap" ? HEADER.producerExpectedSeq : HEADER.producerEpoch];
   const offset = headers[HEADER.nextOffset];
+  const streamSeq = headers[HEADER.seq];
   return {
     outcome: code,
+    ...(streamSeq === undefined ? {} : { streamSeq }),
     ...(expected === undefined ? {} : { expected: Number(expected) }),
     ...(headers[HEADER.closed] === undefined ? {} : { closed: true }),
     ...(offset === undefined ? {} : { offset }),

@@ -27,7 +27,9 @@ export class HttpDriver implements Driver {
       case "head": {
         const response = await stream.fetch("", { method: "HEAD" });
         const refusal = REFUSED_HEADS[response.status];
-        return refusal === undefined ? { outcome: "head", ...standing(response) } : { outcome: refusal };
+        return refusal === undefined
+          ? { outcome: "head", ...standing(response), ...lastSeq(response) }
+          : { outcome: refusal };
       }
       case "remove": {
         const response = await stream.fetch("", { method: "DELETE" });
@@ -80,11 +82,12 @@ export class HttpDriver implements Driver {
   }
 
   async #append(stream: Relative, append: Append): Promise<Observed> {
-    const { mode, records, close, producer, streamSeq } = append;
+    const { mode, records, close, producer, streamSeq, expected } = append;
     const headers = {
       "Content-Type": CONTENT_TYPES[mode],
       ...(close ? { "Stream-Closed": "true" } : {}),
       ...(streamSeq === undefined ? {} : { "Stream-Seq": streamSeq }),
+      ...(expected === undefined ? {} : { "Stream-Expected-Offset": expected }),
       ...(producer === undefined
         ? {}
         : {
@@ -130,6 +133,13 @@ function standing({ headers }: Response): Pick<Observed, "closed" | "offset"> {
   return { closed: headers.get("Stream-Closed") === "true", ...(offset === null ? {} : { offset }) };
 }
 
+const TELLS_TAIL: ReadonlySet<string> = new Set(["stream-seq-regression", "expected-offset-mismatch"]);
+
+function lastSeq({ headers }: Response): Pick<Observed, "streamSeq"> {
+  const streamSeq = headers.get("Stream-Seq");
+  return streamSeq === null ? {} : { streamSeq };
+}
+
 async function refused(response: Response): Promise<Observed> {
   const { code } = await response.json<{ code: string }>();
   const { headers } = response;
@@ -139,5 +149,6 @@ async function refused(response: Response): Promise<Observed> {
     outcome: code,
     ...(isTold && expected !== null ? { expected: Number(expected) } : {}),
     ...(code === "stream-closed" ? standing(response) : {}),
+    ...(TELLS_TAIL.has(code) ? { offset: headers.get("Stream-Next-Offset") ?? "none", ...lastSeq(response) } : {}),
   };
 }

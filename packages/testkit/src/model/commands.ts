@@ -37,6 +37,8 @@ export interface Append {
   readonly close: boolean;
   readonly producer: Claim | undefined;
   readonly streamSeq: string | undefined;
+  /** The offset that the stream must end at. */
+  readonly expected: string | undefined;
 }
 
 export interface Remove {
@@ -84,6 +86,8 @@ export interface Observed {
   readonly producer?: { readonly epoch: number; readonly seq: number };
   /** The sequence number that a gap is refused with, or the epoch that fences. */
   readonly expected?: number;
+  /** The last `Stream-Seq`, where an answer tells it. */
+  readonly streamSeq?: string;
   /** Where the stream ends. */
   readonly offset?: string;
   /** The entity tag of what a read brought. */

@@ -2,6 +2,7 @@ import { INTERRUPTION_MS, RESTART_MS, type Command, type Create, type ForkFrom }
 import {
   append,
   baseOf,
+  lastSeq,
   standing,
   textOf,
   touch,
@@ -116,9 +117,11 @@ export class ReferenceServer {
     }
     const { kind, stream } = this.#standing(command.name);
     if (stream === undefined || kind !== "live") return kind === "retained" ? DELETED : NOT_FOUND;
-    if (command.kind === "append") return append(stream, command, this.nowMs);
+    if (command.kind === "append") {
+      return append(stream, command, this.nowMs, place === "tail" ? undefined : place);
+    }
     if (command.kind === "read") return this.#read(stream, command.offset, place, tagged);
-    if (command.kind === "head") return { outcome: "head", ...standing(stream) };
+    if (command.kind === "head") return { outcome: "head", ...standing(stream), ...lastSeq(stream) };
     stream.deleted = true;
     return { outcome: "removed" };
   }

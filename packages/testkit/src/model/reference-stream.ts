@@ -65,8 +65,8 @@ function placeAt(stream: ReferenceStream, count: number): Place {
   return { generation: owner?.generation ?? stream.generation, count };
 }
 
-export function standing(stream: ReferenceStream): Pick<Expected, "closed" | "place"> {
-  return { closed: stream.closed, place: placeAt(stream, stream.units.length) };
+export function standing(stream: ReferenceStream): { readonly closed: boolean; readonly place: Place } {
+  return { closed: stream.closed, place: end(stream) };
 }
 
 export function touch(stream: ReferenceStream, nowMs: number): void {
@@ -85,8 +85,9 @@ export function textOf(mode: Mode, units: readonly string[]): string {
 
 const ACCEPTED = new Set(["appended", "duplicate"]);
 
-export function append(stream: ReferenceStream, command: Append, nowMs: number): Expected {
-  const answer = refusal(stream, command) ?? accept(stream, command);
+/** @param expected the place that the stream must end at, if the append asks for one. */
+export function append(stream: ReferenceStream, command: Append, nowMs: number, expected: Place | undefined): Expected {
+  const answer = refusal(stream, command) ?? offsetConflict(stream, command, expected) ?? accept(stream, command);
   if (!ACCEPTED.has(answer.outcome)) return answer;
   touch(stream, nowMs);
   // A close without data is answered the same way whether it is the first or a repetition.
@@ -113,7 +114,27 @@ function refusal(stream: ReferenceStream, command: Append): Expected | undefined
       return isNewEpoch ? { outcome: "producer-epoch-start" } : { outcome: "producer-gap", expected: next };
     }
   }
-  return streamSeq !== undefined && streamSeq <= stream.streamSeq ? { outcome: "stream-seq-regression" } : undefined;
+  if (streamSeq === undefined || streamSeq > stream.streamSeq) return undefined;
+  return { outcome: "stream-seq-regression", place: end(stream), ...lastSeq(stream) };
+}
+
+/** The last of the checks: `-1` stands for an empty stream, everything else for one place. */
+function offsetConflict(stream: ReferenceStream, command: Append, expected: Place | undefined): Expected | undefined {
+  if (command.expected === undefined) return undefined;
+  const tail = end(stream);
+  const isMet =
+    expected === undefined
+      ? tail.count === 0
+      : expected.count === tail.count && expected.generation === tail.generation;
+  return isMet ? undefined : { outcome: "expected-offset-mismatch", place: tail };
+}
+
+function end(stream: ReferenceStream): Place {
+  return placeAt(stream, stream.units.length);
+}
+
+export function lastSeq({ streamSeq }: ReferenceStream): Pick<Expected, "streamSeq"> {
+  return streamSeq === "" ? {} : { streamSeq };
 }
 
 function whenClosed(stream: ReferenceStream, { producer, close }: Append, hasData: boolean): Expected {

@@ -40,7 +40,13 @@ class Run {
       if (interruption !== undefined) await this.#interrupt(interruption, [step.name]);
       return;
     }
-    const known = { offsets: this.#offsets.all(), etags: this.#etags.all(), created: this.#created.get(step.name) };
+    const offsetOf = (place: Place): string | undefined => this.#offsets.offsetOf(place);
+    const known = {
+      offsets: this.#offsets.all(),
+      offsetOf,
+      etags: this.#etags.all(),
+      created: this.#created.get(step.name),
+    };
     await this.#do(commandsOf(this.#model, step, known));
   }
 
@@ -95,6 +101,7 @@ class Run {
     if (command.kind === "read") {
       return { place: this.#offsets.placeOf(command.offset), tagged: this.#etags.meaningOf(command.etag) };
     }
+    if (command.kind === "append") return { place: this.#offsets.placeOf(command.expected ?? "") };
     if (command.kind !== "create" || command.fork?.offset === undefined) return {};
     return { place: this.#offsets.placeOf(command.fork.offset) };
   }
@@ -135,6 +142,11 @@ class OffsetBook {
 
   all(): string[] {
     return [...this.#places.keys()];
+  }
+
+  offsetOf({ generation, count }: Place): string | undefined {
+    const found = [...this.#places].find(([, place]) => place.generation === generation && place.count === count);
+    return found?.[0];
   }
 
   placeOf(offset: string): Place | "tail" | undefined {

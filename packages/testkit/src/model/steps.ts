@@ -11,7 +11,7 @@ import {
 } from "./commands.ts";
 import { pastOffset } from "./past-offset.ts";
 import type { ReferenceServer } from "./reference-server.ts";
-import type { ReferenceStream } from "./reference-stream.ts";
+import { standing, type Place, type ReferenceStream } from "./reference-stream.ts";
 
 /** A step says what to try in relation to where the streams stand, so that shrinking keeps its meaning. */
 export type Step = { readonly name: string } & (
@@ -46,6 +46,8 @@ interface AppendIntent {
   readonly close: boolean;
   readonly producer: { readonly id: string; readonly move: ProducerMove } | undefined;
   readonly streamSeq: "next" | "same" | "lower" | undefined;
+  /** Which offset the stream is to end at: an even number stands for that where it does. */
+  readonly expected: number | undefined;
 }
 
 type ProducerMove = "next" | "repeat" | "gap" | "bump" | "bump-late" | "stale";
@@ -68,6 +70,7 @@ const intent: fc.Arbitrary<AppendIntent> = fc.record({
   close: fc.nat(19).map((roll) => roll === 19),
   producer: fc.option(fc.record({ id: fc.constantFrom("a", "b", "ab"), move }), { nil: undefined }),
   streamSeq: fc.option(fc.constantFrom("next", "next", "same", "lower"), { nil: undefined, freq: 3 }),
+  expected: fc.option(fc.nat(1000), { nil: undefined, freq: 3 }),
 });
 
 const closing: fc.Arbitrary<AppendIntent> = intent.map((some) => ({ ...some, records: [], close: true }));
@@ -155,21 +158,32 @@ export function chainSteps(depth: number): fc.Arbitrary<Step[]> {
   });
 }
 
-const PLAIN = { rightMode: true, close: false, producer: undefined, streamSeq: undefined } as const;
+const PLAIN = {
+  rightMode: true,
+  close: false,
+  producer: undefined,
+  streamSeq: undefined,
+  expected: undefined,
+} as const;
 const LINK = { kind: "fork", subOffset: 0, ttlSeconds: undefined, closed: false } as const;
 /** A `ForkStep.source` from here on means one level of a chain, a `ForkStep.place` of this one the last offset but one. */
 const LEVEL = 1_000;
 const BEFORE_LAST = -2;
 
+/** All offsets that the server ever returned, besides `-1` and `now`, and which one a place has. */
+interface Offsets {
+  readonly offsets: readonly string[];
+  readonly offsetOf: (place: Place) => string | undefined;
+}
+
 /**
  * What a step means now.
- * @param offsets all that the server ever returned, besides `-1` and `now`, and the entity tags.
+ * @param known what the server ever returned.
  */
 export function commandsOf(
   model: ReferenceServer,
   current: Exclude<Step, { kind: "interrupted" }>,
-  known: {
-    readonly offsets: readonly string[];
+  known: Offsets & {
     readonly etags: readonly string[];
     readonly created?: Create | undefined;
   },
@@ -186,9 +200,9 @@ export function commandsOf(
     case "again":
       return known.created === undefined ? [] : [known.created];
     case "append":
-      return [appendOf(model, name, current.intent)];
+      return [appendOf(model, name, current.intent, known)];
     case "together":
-      return current.intents.map((each) => appendOf(model, name, each));
+      return current.intents.map((each) => appendOf(model, name, each, known));
     case "read": {
       const offsets = ["-1", "now", ...known.offsets, ...known.offsets.map(pastOffset)];
       const offset = offsets[current.which % offsets.length] ?? "-1";
@@ -249,7 +263,8 @@ function sourceOf(model: ReferenceServer, which: number): string {
 function appendOf(
   model: ReferenceServer,
   name: string,
-  { records, rightMode, close, producer, streamSeq }: AppendIntent,
+  { records, rightMode, close, producer, streamSeq, expected }: AppendIntent,
+  offsets: Offsets,
 ): Append {
   const stream = model.live(name);
   const mode = stream?.mode ?? "bytes";
@@ -263,7 +278,14 @@ function appendOf(
     close,
     producer: producer && { id: producer.id, ...moved(known, producer.move) },
     streamSeq: streamSeq && streamSeqOf(stream?.streamSeq ?? "", streamSeq),
+    expected: expected === undefined ? undefined : expectedOf(stream, expected, offsets),
   };
+}
+
+function expectedOf(stream: ReferenceStream | undefined, which: number, { offsets, offsetOf }: Offsets): string {
+  const tail = stream === undefined ? undefined : offsetOf(standing(stream).place);
+  const all = ["-1", ...offsets];
+  return (which % 2 === 0 ? tail : all[which % all.length]) ?? "-1";
 }
 
 function recordsOf(mode: Mode, indexes: readonly number[]): string[] {

@@ -1,11 +1,13 @@
 /** POST [PROTOCOL §5.2, §5.3]: request → command, facts → response. */
 
 import {
+  formatOffset,
   HEADER,
   isClosedHeader,
   isContentType,
   isStreamSeq,
   offsetAt,
+  parseOffset,
   parseProducer,
   producerSeqHeaders,
   PROBLEMS,
@@ -35,8 +37,9 @@ export async function parseAppend(request: Request, limits: BodyLimits): Promise
   const contentType = header("Content-Type");
   const producer = parseProducer(header);
   const streamSeq = header(HEADER.seq);
+  const expected = parseExpected(header(HEADER.expectedOffset));
   const body = await readPayload(request, contentType, close, limits);
-  const fault = body.ok ? headerFault(producer, streamSeq) : body;
+  const fault = body.ok ? headerFault(producer, streamSeq, expected) : body;
   return {
     bytes: body.ok ? body.bytes : new Uint8Array(),
     contentType: contentType !== null && isContentType(contentType) ? contentType : null,
@@ -44,7 +47,7 @@ export async function parseAppend(request: Request, limits: BodyLimits): Promise
     attempt: newRequestId(),
     ...(producer.ok && producer.claim !== undefined ? { producer: producer.claim } : {}),
     ...(streamSeq === null ? {} : { streamSeq }),
-    ...(fault === undefined ? {} : { fault: fault.problem }),
+    ...(fault === undefined ? expectation(expected) : { fault: fault.problem }),
   };
 }
 
@@ -94,11 +97,44 @@ async function readPayload(
   return toStored(body.bytes, contentType, limits);
 }
 
-function headerFault(producer: ReturnType<typeof parseProducer>, streamSeq: string | null): Refusal | undefined {
+/** What `Stream-Expected-Offset` says: an offset, in its one spelling; `""`: the beginning, of whichever incarnation. */
+function parseExpected(text: string | null): Result<{ expected: string | undefined }> {
+  if (text === null) return { ok: true, expected: undefined };
+  const offset = parseOffset(text);
+  if (offset === undefined || offset.kind === "now") {
+    return refuse("expected-offset-invalid", `${HEADER.expectedOffset} must be an offset.`, {
+      hint: `Send the ${HEADER.nextOffset} of the last answer, or -1 for a stream that is to be empty.`,
+    });
+  }
+  return { ok: true, expected: offset.kind === "start" ? "" : formatOffset(offset.incarnation, offset.position) };
+}
+
+/**
+ * An object of the version before does not know `expected`, and would store the append whatever the tail is. It refuses an
+ * append with a fault, and one that knows `expected` sets this fault aside.
+ */
+function expectation(
+  parsed: Result<{ expected: string | undefined }>,
+): Pick<AppendCommand, "expected" | "fault"> | undefined {
+  if (!parsed.ok || parsed.expected === undefined) return undefined;
+  return { expected: parsed.expected, fault: OLDER_OBJECT.problem };
+}
+
+const OLDER_OBJECT = refuse("unavailable", `The stream's object does not know ${HEADER.expectedOffset} yet.`, {
+  headers: { "Retry-After": "10" },
+});
+
+function headerFault(
+  producer: ReturnType<typeof parseProducer>,
+  streamSeq: string | null,
+  expected: ReturnType<typeof parseExpected>,
+): Refusal | undefined {
   if (!producer.ok) {
     const code = producer.reason === "incomplete" ? "producer-headers-incomplete" : "producer-headers-invalid";
     return refuse(code, producer.detail);
   }
-  if (streamSeq === null || isStreamSeq(streamSeq)) return undefined;
-  return refuse("stream-seq-invalid", `Stream-Seq must have 1 to ${STREAM_SEQ_LENGTH_MAX} characters.`);
+  if (streamSeq !== null && !isStreamSeq(streamSeq)) {
+    return refuse("stream-seq-invalid", `Stream-Seq must have 1 to ${STREAM_SEQ_LENGTH_MAX} characters.`);
+  }
+  return expected.ok ? undefined : expected;
 }

@@ -1,6 +1,6 @@
 /** HEAD [PROTOCOL §5.5]. */
 
-import { HEADER, offsetAt } from "@durable-streams-cloudflare/protocol";
+import { HEADER, lastSeqHeader, offsetAt } from "@durable-streams-cloudflare/protocol";
 
 import type { HeadFacts } from "../../stream/commands.ts";
 import { NO_STORE } from "../cache-control.ts";
@@ -18,6 +18,7 @@ export function headResponse(facts: HeadFacts): Response {
   if (bytes !== undefined) headers.set(HEADER.retentionBytes, String(bytes));
   if (facts.recordsAuthors === true) headers.set(HEADER.recordAuthor, "true");
   if (facts.earliest > 0) headers.set(HEADER.earliestOffset, offsetAt(facts.lineage, facts.earliest));
+  Object.entries(lastSeqHeader(facts.streamSeq)).forEach(([name, value]) => headers.set(name, value));
   if (facts.closed) headers.set(HEADER.closed, "true");
   return new Response(null, { headers });
 }
