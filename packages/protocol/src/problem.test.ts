@@ -43,6 +43,8 @@ describe("the problem table", () => {
       "project-storage-full",
       "readers-full",
       "segment-unavailable",
+      "storage-full",
+      "storage-unavailable",
       "unavailable",
     ];
     const patience = ["body-timeout", "project-removing", "rate-limited", "subscription-claimed", "subscription-idle"];
