@@ -6,6 +6,40 @@ import type { Colors } from "./colors.ts";
 
 export const PROGRAM = "durable-streams";
 
+/** All that can stand behind the program's name, so that it is told from other uses of that word. */
+export const COMMAND_NAMES = [
+  "stream",
+  "session",
+  "subscribe",
+  "unsubscribe",
+  "subscription",
+  "create-project",
+  "project",
+  "token",
+  "read-url",
+  "reader-key",
+  "stats",
+  "serve",
+  "backup",
+  "restore",
+  "verify",
+  "setup",
+  "dev",
+  "destroy",
+  "doctor",
+  "open",
+  "profile",
+  "config",
+  "completion",
+];
+
+const CALL = new RegExp(`\\b${PROGRAM} (?=(${COMMAND_NAMES.join("|")}|--[a-z]+)\\b)`, "g");
+
+/** Commands in a text as this user calls them. @param invokedAs such as `npm run cli --`; `undefined`: by the program's name. */
+export function asInvoked(text: string, invokedAs: string | undefined): string {
+  return invokedAs === undefined ? text : text.replace(CALL, () => `${invokedAs} `);
+}
+
 const EXAMPLES = new WeakMap<Command, readonly string[]>();
 
 /** Lines to paste, shown with the command's help. A line is a whole shell command that calls the program. */

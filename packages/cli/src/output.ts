@@ -2,8 +2,12 @@ import { once } from "node:events";
 
 import { colors, wantsColors, type Colors } from "./colors.ts";
 import { CliError, EXIT, type ExitCode } from "./failure.ts";
+import { asInvoked } from "./help.ts";
 import type { Io } from "./io.ts";
 import { escapeUnsafe, SafeDecoder } from "./terminal-text.ts";
+
+/** How the program was called, where that is not by its name. */
+const INVOKED_AS = "DURABLE_STREAMS_INVOKED_AS";
 
 export interface OutputOptions {
   readonly json: boolean;
@@ -53,7 +57,7 @@ export class Output {
 
   /** A note that has colours; the text of others in it must be escaped already. */
   painted(text: string): void {
-    if (!this.#quiet) this.#io.stderr.write(ensureLine(text));
+    if (!this.#quiet) this.#io.stderr.write(ensureLine(asInvoked(text, this.#io.env[INVOKED_AS])));
   }
 
   /** Something that must be seen. */
@@ -64,9 +68,12 @@ export class Output {
   /** Tells of a failure; the exit code that goes with it. */
   fail(error: unknown): ExitCode {
     const failure = error instanceof CliError ? error : mistake(error);
-    const { code, message, why, fix, exitCode } = failure;
+    const { code, message, why, exitCode } = failure;
+    const fix = asInvoked(failure.fix, this.#io.env[INVOKED_AS]);
     const facts = { error: { code, message, ...(why === undefined ? {} : { why }), fix, exitCode } };
-    this.#io.stderr.write(this.json ? `${escapeUnsafe(JSON.stringify(facts))}\n` : format(failure, this.colors));
+    this.#io.stderr.write(
+      this.json ? `${escapeUnsafe(JSON.stringify(facts))}\n` : format({ code, message, why, fix }, this.colors),
+    );
     return exitCode;
   }
 }
@@ -87,7 +94,10 @@ export function table(rows: readonly (readonly string[])[]): string {
     .join("\n");
 }
 
-function format({ message, code, why, fix }: CliError, { red, dim, cyan }: Colors): string {
+function format(
+  { message, code, why, fix }: Pick<CliError, "message" | "code" | "why" | "fix">,
+  { red, dim, cyan }: Colors,
+): string {
   const reason = why === undefined ? "" : `  Why: ${escapeUnsafe(why)}\n`;
   const what = `${red("✗")} ${escapeUnsafe(message)}  ${dim(`[${escapeUnsafe(code)}]`)}`;
   return `${what}\n${reason}  ${cyan("Fix:")} ${escapeUnsafe(fix)}\n`;

@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 
 import { SERVE } from "./commands/serve.ts";
 import { EXIT } from "./failure.ts";
-import { examplesOf } from "./help.ts";
+import { asInvoked, COMMAND_NAMES, examplesOf } from "./help.ts";
 import { errorOf, programOf, runCaptured } from "./testing/captured-io.ts";
 
 const DOCS = readFileSync(join(import.meta.dirname, "../../../docs/cli.md"), "utf8");
@@ -113,6 +113,25 @@ describe("the program", () => {
     const ran = await runCaptured(["tokn", "--json"]);
     expect(errorOf(ran)).toMatchObject({ code: "usage", exitCode: EXIT.usage });
     expect((await runCaptured(["tokn", "--", "--json"])).stderr).toMatch(/^✗/);
+  });
+});
+
+describe("where it is called in another way,", () => {
+  it("its hints are commands that can be pasted there", async () => {
+    const env = { DURABLE_STREAMS_INVOKED_AS: "npm run cli --" };
+    expect((await runCaptured(["token"], { env })).stderr).toContain(
+      "Fix: DURABLE_STREAMS_SECRET=… npm run cli -- token",
+    );
+    expect((await runCaptured(["token"])).stderr).toContain("Fix: DURABLE_STREAMS_SECRET=… durable-streams token");
+    expect(asInvoked("All of durable-streams will be lost.", "x")).toBe("All of durable-streams will be lost.");
+  });
+
+  it("knows every command", () => {
+    expect(COMMAND_NAMES.toSorted()).toEqual(
+      programOf()
+        .commands.map((command) => command.name())
+        .toSorted(),
+    );
   });
 });
 
