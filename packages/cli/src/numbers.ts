@@ -6,3 +6,8 @@ export function parseCount(flag: string, text: string | undefined): number {
   if (!/^[1-9]\d{0,9}$/.test(text)) throw usageError(`${flag} must be a whole number from 1.`, `${flag} 10`);
   return Number(text);
 }
+
+/** `1 message`, `2 messages`. */
+export function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}

@@ -1,4 +1,5 @@
 import type { Io } from "./io.ts";
+import { counted } from "./numbers.ts";
 import { CLEAR_LINE } from "./setup/progress.ts";
 
 /** How often a terminal is told. */
@@ -37,7 +38,7 @@ export class TransferMeter {
   }
 
   describe(): string {
-    const messages = this.#messages === 0 ? "" : `${this.#messages} messages, `;
+    const messages = this.#messages === 0 ? "" : `${counted(this.#messages, "message")}, `;
     return `${messages}${formatBytes(this.#bytes)}`;
   }
 }

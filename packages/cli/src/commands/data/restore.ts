@@ -10,6 +10,7 @@ import { kindOf, verifyDatabases, type Verified } from "../../data/verify.ts";
 import { CliError, usageError } from "../../failure.ts";
 import { examples } from "../../help.ts";
 import { checkFile, type Io } from "../../io.ts";
+import { counted } from "../../numbers.ts";
 import { shellWord } from "../../shell-word.ts";
 import { requireServerNode } from "../serve.ts";
 
@@ -25,7 +26,9 @@ export function restoreCommand(program: Command, io: Io): void {
       const databases = await restore(archive, dataDir, io.signal);
       await output.result({ archive, dataDir, databases: databases.length }, dataDir);
       const where = options.dataDir === DATA_DIR ? "" : ` --data-dir ${shellWord(options.dataDir)}`;
-      output.note(`Restored ${databases.length} databases, all of them sound. Start it: durable-streams serve${where}`);
+      output.note(
+        `Restored ${counted(databases.length, "database")}, all of them sound. Start it: durable-streams serve${where}`,
+      );
     });
   examples(
     command,

@@ -8,6 +8,7 @@ import { kindOf, verifyDatabases } from "../../data/verify.ts";
 import { CliError } from "../../failure.ts";
 import { examples } from "../../help.ts";
 import type { Io } from "../../io.ts";
+import { counted } from "../../numbers.ts";
 import { table } from "../../output.ts";
 
 interface Options {
@@ -32,8 +33,8 @@ export function verifyCommand(program: Command, io: Io): void {
         { dataDir, checked: verified.length, damaged: damaged.length, databases: shown },
         table(rows),
       );
-      if (damaged.length === 0) return output.note(`${verified.length} databases, all of them sound.`);
-      throw new CliError(`${damaged.length} of ${verified.length} databases are damaged.`, {
+      if (damaged.length === 0) return output.note(`${counted(verified.length, "database")}, all of them sound.`);
+      throw new CliError(`Damaged: ${damaged.length} of ${counted(verified.length, "database")}.`, {
         code: "data-damaged",
         fix: "restore a backup; or move a damaged stream's file away, and the stream is gone while all others stay",
       });

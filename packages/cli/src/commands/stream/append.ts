@@ -10,6 +10,7 @@ import { usageError } from "../../failure.ts";
 import { examples } from "../../help.ts";
 import { checkFile, isInteractive, readStdin, type Io } from "../../io.ts";
 import { readLines } from "../../lines.ts";
+import { counted } from "../../numbers.ts";
 import { openProducer } from "../../producer.ts";
 import type { Server } from "../../server.ts";
 import { TransferMeter } from "../../transfer-meter.ts";
@@ -41,7 +42,7 @@ export function addAppend(stream: Command, io: Io): void {
         const lines = { name, contentType, input, close: options.close, signal: io.signal, meter };
         const { messages, nextOffset } = await appendLines(to, lines).finally(() => meter.end());
         await output.result({ stream: name, messages, nextOffset }, nextOffset ?? "");
-        output.note(`Appended ${messages} messages to ${name}.`);
+        output.note(`Appended ${counted(messages, "message")} to ${name}.`);
         return;
       }
       const headers = {

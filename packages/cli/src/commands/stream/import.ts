@@ -9,6 +9,7 @@ import { CliError } from "../../failure.ts";
 import { examples } from "../../help.ts";
 import { checkFile, type Io } from "../../io.ts";
 import { readLines } from "../../lines.ts";
+import { counted } from "../../numbers.ts";
 import { retryWhileUnavailable } from "../../retry.ts";
 import type { Server } from "../../server.ts";
 import { TransferMeter } from "../../transfer-meter.ts";
@@ -33,7 +34,9 @@ export function addImport(stream: Command, io: Io): void {
       const importing = new Importing(server(), name, { hasLifetime: options.lifetime, meter, signal: io.signal });
       const facts = await importing.run(readLines(input)).finally(() => meter.end());
       await output.result({ stream: name, ...facts }, facts.nextOffset ?? "");
-      output.note(`Imported into ${name}: ${facts.appended} appends, and ${facts.skipped} that were there already.`);
+      output.note(
+        `Imported into ${name}: ${counted(facts.appended, "append")}, and ${facts.skipped} that were there already.`,
+      );
     });
   examples(
     command,
