@@ -8,6 +8,7 @@ import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/p
 
 import type {
   EstuaryFacts,
+  LinkFacts,
   LinkId,
   SessionFacts,
   SourceResult,
@@ -15,10 +16,12 @@ import type {
   SubscribeFacts,
 } from "../rpc/fan-out.ts";
 import { forEach } from "../rpc/for-each.ts";
+import { UNKNOWN_GRANT } from "../rpc/grant.ts";
 import {
   activeLinks,
   countLinks,
   deleteSource,
+  ESTUARY_SCHEMA,
   insertLinking,
   linksToSource,
   markActive,
@@ -29,9 +32,12 @@ import {
   readSourceLink,
   readEstuary,
   unsettledLinks,
+  updateExpiry,
   writeEstuary,
+  type SourceKey,
   type SourceLink,
 } from "../storage/estuary-rows.ts";
+import { upgradeTables } from "../storage/migrations.ts";
 import type { EstuaryHost } from "./host.ts";
 import { Lanes } from "./lanes.ts";
 import { refuseNoEstuary } from "./refusals.ts";
@@ -64,6 +70,7 @@ export class Estuary {
 
   constructor(host: EstuaryHost) {
     this.#host = host;
+    upgradeTables(host.database, ESTUARY_SCHEMA);
   }
 
   /** Makes the session if it is not there yet, and follows sources. What is followed already stays as it is. */
@@ -86,11 +93,9 @@ export class Estuary {
     const session = await this.#session(false);
     if (!session.ok) return session;
     const { contentType, deadlineMs } = session;
-    const subscriptions = activeLinks(this.#host.database, SOURCES_MAX).map(({ source, format, startOffset }) => ({
-      source,
-      format,
-      offset: startOffset,
-    }));
+    const subscriptions = activeLinks(this.#host.database, SOURCES_MAX).map(
+      ({ source, format, startOffset: offset, expiresAtMs }) => ({ source, format, offset, expiresAtMs }),
+    );
     return { ok: true, contentType, deadlineMs, subscriptions };
   }
 
@@ -109,6 +114,16 @@ export class Estuary {
     this.#setAlarm(this.#host.now());
     await this.#host.sync();
     return { ok: true };
+  }
+
+  /** A link has ended at its source: to subscribe again makes a new one. Idempotent. */
+  linkEnded(source: string, link: LinkId): Promise<void> {
+    return this.#lanes.run(source, async () => {
+      if (readEstuary(this.#host.database) === undefined) return;
+      const known = readSourceLink(this.#host.database, { source, link });
+      if (known !== undefined && known.state !== "ending") this.#forget(known);
+      await this.#host.sync();
+    });
   }
 
   /** Ends what is to end, and looks whether the session is still there. Set again before it works. */
@@ -164,51 +179,96 @@ export class Estuary {
     this.#setAlarm(known === undefined ? deadlineMs + AFTER_DEADLINE_MS : this.#host.now());
   }
 
-  async #follow(source: string, { format, from }: SubscribeCommand, session: SessionFacts): Promise<SourceResult> {
+  async #follow(source: string, command: SubscribeCommand, session: SessionFacts): Promise<SourceResult> {
     if (source === this.#host.name) return { source, ...refuseItself() };
+    const { format, grant = UNKNOWN_GRANT } = command;
     const known = readCurrentLink(this.#host.database, source);
     if (known !== undefined && known.format !== format) return { source, ...refuseOtherFormat(known) };
-    if (known?.state === "active") return { source, ok: true, offset: known.startOffset };
+    if (known?.state !== "active") return this.#link(source, known, command, session);
+    // It may have ended meanwhile; if not, it takes over the grant.
+    const renewed = await this.#ask(known, known.dueAtMs, command, session, true);
+    if (renewed.ok) {
+      updateExpiry(this.#host.database, known, grant.expiresAtMs);
+      await this.#host.sync();
+      return { source, ok: true, offset: renewed.offset };
+    }
+    if (renewed.problem.code !== "subscription-not-found") return { source, ...renewed };
+    this.#forget(known);
+    return this.#link(source, undefined, command, session);
+  }
+
+  /** Makes a link. @param known one whose making was cut short: it is gone on with. */
+  async #link(
+    source: string,
+    known: SourceLink | undefined,
+    command: SubscribeCommand,
+    session: SessionFacts,
+  ): Promise<SourceResult> {
     if (known === undefined && countLinks(this.#host.database) >= SOURCES_MAX) return { source, ...refuseFull() };
     const untilMs = this.#host.now() + LINK_MS_MAX;
-    const link = this.#beginLink(source, known, format, untilMs + CLOCK_SKEW_MS_MAX);
+    const key = this.#beginLink(source, known, command, untilMs + CLOCK_SKEW_MS_MAX);
     await this.#host.sync();
-    const linked = await this.#host.subscription(source).link({
+    const linked = await this.#ask(key, untilMs, command, session, false);
+    if (linked.ok) {
+      // After an earlier try whose answer was lost, that may still arrive.
+      const dueAtMs = known === undefined ? 0 : untilMs + CLOCK_SKEW_MS_MAX;
+      markActive(this.#host.database, key, linked.offset, dueAtMs);
+    }
+    // What was refused is not there, unless an earlier call made it.
+    else if (known === undefined) deleteSource(this.#host.database, key);
+    await this.#host.sync();
+    return linked.ok ? { source, ok: true, offset: linked.offset } : { source, ...linked };
+  }
+
+  /** A link is over at its source. A call that makes it once more may still arrive: then it has to be refused there. */
+  #forget(link: SourceLink): void {
+    if (link.dueAtMs <= this.#host.now()) return deleteSource(this.#host.database, link);
+    markEnding(this.#host.database, link, false);
+    this.#armFor(this.#host.now());
+  }
+
+  #ask(
+    { source, link }: SourceKey,
+    untilMs: number,
+    { format, from, froms, grant = UNKNOWN_GRANT }: SubscribeCommand,
+    session: SessionFacts,
+    isRenewal: boolean,
+  ): Promise<Result<LinkFacts>> {
+    return this.#host.subscription(source).link({
       session: this.#host.name,
       sessionIncarnation: session.incarnation,
       sessionContentType: session.contentType,
       link,
       format,
-      from,
+      from: froms?.[source] ?? from,
       untilMs,
+      grant,
+      ...(isRenewal ? { isRenewal } : {}),
     });
-    if (linked.ok) {
-      // After an earlier try whose answer was lost, that may still arrive.
-      const dueAtMs = known === undefined ? 0 : untilMs + CLOCK_SKEW_MS_MAX;
-      markActive(this.#host.database, { source, link }, linked.offset, dueAtMs);
-    }
-    // What was refused is not there, unless an earlier call made it.
-    else if (known === undefined) deleteSource(this.#host.database, { source, link });
-    await this.#host.sync();
-    return linked.ok ? { source, ok: true, offset: linked.offset } : { source, ...linked };
   }
 
   /** Writes down that the link may come to be; a link whose making was cut short is gone on with. */
-  #beginLink(source: string, known: SourceLink | undefined, format: SourceLink["format"], dueAtMs: number): LinkId {
+  #beginLink(
+    source: string,
+    known: SourceLink | undefined,
+    { format, grant = UNKNOWN_GRANT }: SubscribeCommand,
+    dueAtMs: number,
+  ): SourceKey {
     const { database } = this.#host;
     this.#armFor(dueAtMs);
     if (known !== undefined) {
       putOff(database, known, dueAtMs);
-      return known.link;
+      updateExpiry(database, known, grant.expiresAtMs);
+      return known;
     }
     const estuary = readEstuary(database);
     if (estuary === undefined) throw new Error("A link is begun in an estuary that is gone.");
     const link = Math.max(estuary.lastLink + 2, 2 * this.#host.now());
     database.transaction(() => {
       writeEstuary(database, { ...estuary, lastLink: link });
-      insertLinking(database, { source, link }, format, dueAtMs);
+      insertLinking(database, { source, link, format, dueAtMs, expiresAtMs: grant.expiresAtMs });
     });
-    return link;
+    return { source, link };
   }
 
   /** Done when none of the links that there ever were to the source can bring what is published from now on. */

@@ -8,6 +8,8 @@ import { detach } from "../rpc/detach.ts";
 import type {
   EstuaryApi,
   EstuaryFacts,
+  LinkId,
+  LinkOwnerApi,
   SessionStreamApi,
   SourceResult,
   SubscribeCommand,
@@ -25,7 +27,7 @@ export interface EstuaryEnv {
   readonly SUBSCRIPTIONS: { getByName(source: string): SubscriptionApi };
 }
 
-export class EstuaryDO extends DurableObject<EstuaryEnv> implements EstuaryApi {
+export class EstuaryDO extends DurableObject<EstuaryEnv> implements EstuaryApi, LinkOwnerApi {
   readonly #estuary: Estuary;
 
   constructor(context: DurableObjectState, env: EstuaryEnv) {
@@ -58,6 +60,10 @@ export class EstuaryDO extends DurableObject<EstuaryEnv> implements EstuaryApi {
     return this.#estuary.subscribe(command);
   }
 
+  join(command: SubscribeCommand): Promise<Result<SubscribeFacts>> {
+    return this.#estuary.subscribe(command);
+  }
+
   unsubscribe(sources: readonly string[]): Promise<Result<{ results: readonly SourceResult[] }>> {
     return this.#estuary.unsubscribe(sources);
   }
@@ -72,6 +78,10 @@ export class EstuaryDO extends DurableObject<EstuaryEnv> implements EstuaryApi {
 
   remove(): Promise<Result<object>> {
     return this.#estuary.remove();
+  }
+
+  linkEnded(source: string, link: LinkId): Promise<void> {
+    return this.#estuary.linkEnded(source, link);
   }
 
   override alarm(): Promise<void> {

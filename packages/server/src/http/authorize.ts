@@ -28,6 +28,8 @@ export interface AuthorizeInput {
   readonly project: string;
   readonly stream: string;
   readonly scope: Scope;
+  /** Nothing in the URL counts, and neither does that everybody may read the stream: the right is the session's or its owner's. */
+  readonly isBearerOnly?: boolean;
 }
 
 export interface Granted {

@@ -102,6 +102,7 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
       counters: countersOf(env),
       control: env.CONSUMERS && env.PROJECTS && { consumers: env.CONSUMERS, projects: env.PROJECTS },
       estuaries: env.SUBSCRIPTIONS && env.ESTUARIES,
+      followers: env.SUBSCRIPTIONS,
       segments: env.SEGMENTS && r2SegmentStore(env.SEGMENTS),
     });
     edges.set(bound, edge);

@@ -12,8 +12,11 @@ export const ESTUARY_ROOT = "/v1/estuary";
 const SUBSCRIBE = "subscribe";
 const ACTIONS = ["touch", "subscriptions"] as const;
 
+/** With one of these in its query, such a path means followers of the source. */
+const FOLLOWER_FILTERS = ["session", "kid", "user"] as const;
+
 export type EstuaryPath =
-  | { readonly kind: "subscribe"; readonly project: string; readonly source: string }
+  | { readonly kind: "subscribe" | "followers"; readonly project: string; readonly source: string }
   | { readonly kind: "estuary" | (typeof ACTIONS)[number]; readonly project: string; readonly estuary: string };
 
 /**
@@ -26,7 +29,10 @@ export function parseEstuaryPath(url: string, tenancy: Config["tenancy"]): Resul
     .split("/");
   if (first === SUBSCRIBE) {
     const target = parseTargetPath(STREAM_ROOT + rest.join("/"), tenancy);
-    return target.ok ? { ok: true, kind: "subscribe", project: target.project, source: target.stream } : target;
+    if (!target.ok) return target;
+    const { searchParams } = new URL(url);
+    const kind = FOLLOWER_FILTERS.some((name) => searchParams.has(name)) ? "followers" : "subscribe";
+    return { ok: true, kind, project: target.project, source: target.stream };
   }
   const [project, [estuary = "", action, ...more]] =
     tenancy === "single" ? [SINGLE_PROJECT, [first, ...rest]] : [first, rest];

@@ -61,14 +61,15 @@ async function authorizeBy(
 
 async function decide(input: AuthorizeInput, project: Project, ports: Ports): Promise<Granted | Refusal> {
   if (isOfAllStreams(input.stream)) return authorizeProjectWide(input, project, ports);
+  const { isBearerOnly = false } = input;
   const isPublic = project.record.publicStreams.some((pattern) => matchesPattern(pattern, input.stream));
-  if (isPublic && input.scope === "read") {
+  if (isPublic && !isBearerOnly && input.scope === "read") {
     noteCaller(input.request, "public");
     return { ok: true, isPublic, by: NOBODY, budget: "public" };
   }
   const bearer = bearerOf(input.request);
   if (bearer !== null) return authorizeToken(input, "token", await ports.headerTokens.verify(bearer, project));
-  return isRead(input.request) ? authorizeUrl(input, project, ports) : refuseNobody(input.request);
+  return isRead(input.request) && !isBearerOnly ? authorizeUrl(input, project, ports) : refuseNobody(input.request);
 }
 
 /** The token in the `Authorization` header; `null` when there is no such header. */

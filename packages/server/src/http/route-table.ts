@@ -30,6 +30,7 @@ export interface DeclaredRoute {
 
 const ESTUARY_PATHS: Readonly<Record<EstuaryPath["kind"], string>> = {
   subscribe: `${ESTUARY_ROOT}/subscribe/:project/:stream`,
+  followers: `${ESTUARY_ROOT}/subscribe/:project/:stream?kid=:item`,
   subscriptions: `${ESTUARY_ROOT}/:project/:session/subscriptions`,
   estuary: `${ESTUARY_ROOT}/:project/:session`,
   touch: `${ESTUARY_ROOT}/:project/:session/touch`,

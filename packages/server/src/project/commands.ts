@@ -8,6 +8,7 @@ import type { Counters } from "../storage/directory-rows.ts";
 import type { ConsumerRow } from "../storage/interest-rows.ts";
 import type { StreamReport } from "../storage/notice-rows.ts";
 import type { ConsumerStub } from "./consumers.ts";
+import type { FollowersStub } from "./link-keys.ts";
 import type { ProjectSecret, ProjectSettings, ProjectView } from "./record.ts";
 import type { RegistryStream } from "./registry-stream.ts";
 import type { PublicKey } from "./signing-keys.ts";
@@ -53,7 +54,8 @@ export interface ProjectApi extends PlacesApi, ConsumerDirectoryApi {
   create(command: CreateProjectCommand): Promise<Result<{ project: ProjectView; secret: NewSecret }>>;
   update(settings: Partial<ProjectSettings>): Promise<Result<{ project: ProjectView }>>;
   addSecret(secret: string | undefined): Promise<Result<{ secret: NewSecret }>>;
-  removeSecret(kid: string): Promise<Result<{ project: ProjectView }>>;
+  /** @param endLinks whether the links that were made with it end, too: soon, and none is made by it any more. */
+  removeSecret(kid: string, endLinks?: boolean): Promise<Result<{ project: ProjectView }>>;
   revokeReadUrls(): Promise<Result<{ project: ProjectView }>>;
   /** Makes the project's name unknown at once, and its streams one after the other. */
   remove(): Promise<Result<object>>;
@@ -84,6 +86,8 @@ export interface ProjectHost {
   registryStream(project: string): RegistryStream;
   /** The object of a subscription of the project; a new stub each time. */
   consumer(project: string, id: string): ConsumerStub;
+  /** The object of a stream's followers, by its full name; a new stub each time. */
+  followers(source: string): FollowersStub;
   /** Deletes a stream. @throws when that could not be done now. */
   removeStream(project: string, stream: string): Promise<void>;
   setAlarm(atMs: number): void;

@@ -1,11 +1,12 @@
 /** The Durable Object of one project: a thin shell around `ProjectOwner`. */
 
-import { REGISTRY_STREAM, type Result } from "@durable-streams-cloudflare/protocol";
+import type { Result } from "@durable-streams-cloudflare/protocol";
 import { DurableObject } from "cloudflare:workers";
-import { base64url } from "jose";
 
 import { parseConfig, type Config } from "../config.ts";
 import type { DeliveryGrant, Interest, MatchedStreams, Registered, SigningKey } from "../rpc/consumers.ts";
+import type { LinkKeyNote, LinkKeysApi } from "../rpc/fan-out.ts";
+import { objectName } from "../rpc/object-name.ts";
 import type { PlacesRequest } from "../rpc/places.ts";
 import { objectDatabase, type Database } from "../storage/database.ts";
 import type { Counters } from "../storage/directory-rows.ts";
@@ -18,31 +19,17 @@ import type {
   StreamPage,
   SubscriptionPage,
 } from "./commands.ts";
-import {
-  forgetConsumer,
-  forgetStreams,
-  listSubscriptions,
-  matchStreams,
-  registerConsumer,
-  type ConsumerStub,
-} from "./consumers.ts";
+import { forgetConsumer, forgetStreams, listSubscriptions, matchStreams, registerConsumer } from "./consumers.ts";
 import { DeliveryBudget } from "./delivery-budget.ts";
+import { forgetLinkKeys, noteLinkKey } from "./link-keys.ts";
 import { ProjectOwner } from "./owner.ts";
-import { RECORD_KEY_PREFIX, type ProjectSecret, type ProjectSettings, type ProjectView } from "./record.ts";
-import type { RegistryStream } from "./registry-stream.ts";
+import { projectHost, type ProjectEnv } from "./project-host.ts";
+import type { ProjectSecret, ProjectSettings, ProjectView } from "./record.ts";
 import { publicKeys, rotateSigningKey, signingKey, type PublicKey } from "./signing-keys.ts";
 import { SINGLE_PROJECT, staticSecrets } from "./static-project.ts";
 import { wakeKey } from "./wake-keys.ts";
 
-export interface ProjectEnv {
-  readonly REGISTRY: KVNamespace;
-  /** The objects of streams, to delete those of a removed project, and to write `__registry__`. */
-  readonly STREAMS: { getByName(name: string): RegistryStream & { remove(): Promise<Result<object>> } };
-  /** The subscriptions of the protocol. Without them there are none. */
-  readonly CONSUMERS?: { getByName(name: string): ConsumerStub };
-}
-
-export class ProjectDO extends DurableObject<ProjectEnv> implements ProjectApi {
+export class ProjectDO extends DurableObject<ProjectEnv> implements ProjectApi, LinkKeysApi {
   readonly #owner: ProjectOwner;
   readonly #database: Database;
   readonly #config: Config;
@@ -53,30 +40,8 @@ export class ProjectDO extends DurableObject<ProjectEnv> implements ProjectApi {
     this.#config = parseConfig(env);
     const { webhooksPerMinute: perMinute, webhooksPerHostPerMinute: perHostPerMinute } = this.#config;
     this.#deliveries = new DeliveryBudget({ perMinute, perHostPerMinute });
-    const { storage, id } = context;
-    if (id.name === undefined) throw new Error("A project's object must be got by its name.");
-    const host = {
-      now: () => Date.now(),
-      newKid: () => randomText(9),
-      newSecret: () => randomText(32),
-      publish: (name: string, record: string | null) => {
-        const key = RECORD_KEY_PREFIX + name;
-        return record === null ? env.REGISTRY.delete(key) : env.REGISTRY.put(key, record);
-      },
-      removeStream: async (project: string, stream: string) => {
-        await env.STREAMS.getByName(`${project}/${stream}`).remove();
-      },
-      registryStream: (project: string) => env.STREAMS.getByName(`${project}/${REGISTRY_STREAM}`),
-      consumer: (project: string, id: string) => {
-        if (env.CONSUMERS === undefined) throw new Error("The binding CONSUMERS is missing.");
-        return env.CONSUMERS.getByName(`${project}/${id}`);
-      },
-      setAlarm: (atMs: number) => void storage.setAlarm(atMs),
-      clearAlarm: () => void storage.deleteAlarm(),
-      sync: () => storage.sync(),
-    };
-    this.#database = objectDatabase(storage);
-    this.#owner = new ProjectOwner(this.#database, host, id.name);
+    this.#database = objectDatabase(context.storage);
+    this.#owner = new ProjectOwner(this.#database, projectHost(context.storage, env), objectName(context.id));
   }
 
   create(command: CreateProjectCommand): Promise<Result<{ project: ProjectView; secret: NewSecret }>> {
@@ -91,8 +56,8 @@ export class ProjectDO extends DurableObject<ProjectEnv> implements ProjectApi {
     return this.#owner.addSecret(secret);
   }
 
-  removeSecret(kid: string): Promise<Result<{ project: ProjectView }>> {
-    return this.#owner.removeSecret(kid);
+  removeSecret(kid: string, endLinks = false): Promise<Result<{ project: ProjectView }>> {
+    return this.#owner.removeSecret(kid, endLinks);
   }
 
   revokeReadUrls(): Promise<Result<{ project: ProjectView }>> {
@@ -169,11 +134,15 @@ export class ProjectDO extends DurableObject<ProjectEnv> implements ProjectApi {
     return this.#owner.allowReaders(request);
   }
 
+  async noteLinkKey(note: LinkKeyNote): Promise<boolean> {
+    return noteLinkKey(this.#database, note);
+  }
+
+  async forgetLinkKeys(source: string, token: number): Promise<void> {
+    forgetLinkKeys(this.#database, source, token);
+  }
+
   override alarm(): Promise<void> {
     return this.#owner.alarm();
   }
-}
-
-function randomText(bytes: number): string {
-  return base64url.encode(crypto.getRandomValues(new Uint8Array(bytes)));
 }

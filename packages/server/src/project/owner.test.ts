@@ -47,6 +47,9 @@ function newOwner(): ProjectOwner {
       },
       remove: async () => void removed.push(`p/${id}`),
     }),
+    followers: () => {
+      throw new Error("There are no followers here.");
+    },
     registryStream: () => registry,
     clearAlarm: () => void (alarmAtMs = undefined),
     setAlarm: (atMs: number) => void (alarmAtMs = atMs),
@@ -90,9 +93,12 @@ describe("secrets", () => {
     await create();
     await newOwner().addSecret(undefined);
     expect(lastPublished().secrets.map(({ kid }) => kid)).toEqual(["kid2", "kid1"]);
-    expect(await newOwner().removeSecret("kid1")).toMatchObject({ ok: true });
-    expect(await newOwner().removeSecret("kid1")).toMatchObject({ ok: false, problem: { code: "secret-not-found" } });
-    expect(await newOwner().removeSecret("kid2")).toMatchObject({ ok: false, problem: { code: "secret-last" } });
+    expect(await newOwner().removeSecret("kid1", false)).toMatchObject({ ok: true });
+    expect(await newOwner().removeSecret("kid1", false)).toMatchObject({
+      ok: false,
+      problem: { code: "secret-not-found" },
+    });
+    expect(await newOwner().removeSecret("kid2", false)).toMatchObject({ ok: false, problem: { code: "secret-last" } });
     expect(lastPublished().secrets.map(({ kid }) => kid)).toEqual(["kid2"]);
   });
 
@@ -135,7 +141,7 @@ describe("a project", () => {
     for (const result of [
       owner.update({}),
       owner.addSecret(undefined),
-      owner.removeSecret("k"),
+      owner.removeSecret("k", false),
       owner.remove(),
       owner.revokeReadUrls(),
     ]) {

@@ -9,6 +9,7 @@ import type { PlacesRequest } from "../rpc/places.ts";
 import type { Database } from "../storage/database.ts";
 import { applyNotice, knownIncarnation, listStreams, readCounters, type Counters } from "../storage/directory-rows.ts";
 import { hasConsumers } from "../storage/interest-rows.ts";
+import { insertEndedKey, isEndedKey } from "../storage/link-key-rows.ts";
 import type { StreamReport } from "../storage/notice-rows.ts";
 import { countOtherPlaces, writePlaces } from "../storage/place-rows.ts";
 import { markPublished, readProjectRow, writeProjectRow } from "../storage/project-rows.ts";
@@ -25,6 +26,7 @@ import { readStored, readStoredTotal, writeStored } from "../storage/stored-rows
 import { allowBytes, allowReaders } from "./allowances.ts";
 import type { CreateProjectCommand, ListCommand, NewSecret, ProjectHost, StreamPage } from "./commands.ts";
 import { removeConsumers, tellConsumers, type ConsumerStub } from "./consumers.ts";
+import { endLinksOfKeys, hasLinksToEnd } from "./link-keys.ts";
 import {
   INITIAL_SETTINGS,
   viewOf,
@@ -101,13 +103,19 @@ export class ProjectOwner {
     return changed.ok ? { ok: true, secret } : changed;
   }
 
-  removeSecret(kid: string): Promise<Changed> {
+  /** @param endLinks whether the links that were made with it end, too; by the alarm. Idempotent then. */
+  removeSecret(kid: string, endLinks: boolean): Promise<Changed> {
     return this.#change((record) => {
       const secrets = record.secrets.filter((secret) => secret.kid !== kid);
-      if (secrets.length === record.secrets.length) return refuse("secret-not-found", "There is no such secret.");
+      if (secrets.length === record.secrets.length) {
+        // The answer to an earlier try was lost.
+        if (endLinks && isEndedKey(this.#database, kid)) return record;
+        return refuse("secret-not-found", "There is no such secret.");
+      }
       if (secrets.length === 0) {
         return refuse("secret-last", "The last secret of a project stays.", { hint: "Add another one first." });
       }
+      if (endLinks) insertEndedKey(this.#database, kid);
       return { ...record, secrets };
     });
   }
@@ -197,6 +205,7 @@ export class ProjectOwner {
     if (row?.published === false) await this.#publish(row.record);
     if (this.#isRemoved()) await this.#sweep();
     else await this.#tell();
+    if (await endLinksOfKeys(this.#database, (source) => this.#host.followers(source))) this.#ringSoon();
     this.#rest();
   }
 
@@ -220,6 +229,7 @@ export class ProjectOwner {
 
   #hasWork(): boolean {
     if (readProjectRow(this.#database)?.published === false || this.#hasUntold()) return true;
+    if (hasLinksToEnd(this.#database)) return true;
     return this.#isRemoved() && this.#isLeft();
   }
 

@@ -90,8 +90,9 @@ export class Projects {
     return parsed.ok ? this.#change(name, (project) => project.addSecret(parsed.secret)) : parsed;
   }
 
-  removeSecret(name: string, kid: string): Promise<Result<{ project: ProjectView }>> {
-    return this.#change(name, (project) => project.removeSecret(kid));
+  /** @param endLinks whether the links that were made with it end, too. */
+  removeSecret(name: string, kid: string, endLinks = false): Promise<Result<{ project: ProjectView }>> {
+    return this.#change(name, (project) => project.removeSecret(kid, endLinks));
   }
 
   remove(name: string): Promise<Result<object>> {

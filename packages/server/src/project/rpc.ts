@@ -49,8 +49,8 @@ export class ProjectsRpc extends WorkerEntrypoint<ProjectsEnv> {
     return this.#projects.addSecret(name, body);
   }
 
-  removeSecret(name: string, kid: string): Promise<Result<{ project: ProjectView }>> {
-    return this.#projects.removeSecret(name, kid);
+  removeSecret(name: string, kid: string, endLinks = false): Promise<Result<{ project: ProjectView }>> {
+    return this.#projects.removeSecret(name, kid, endLinks);
   }
 
   listStreams(name: string, prefix = "", cursor = "", limit = 100): Promise<Result<PublicStreamPage>> {

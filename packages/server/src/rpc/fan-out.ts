@@ -9,6 +9,7 @@ import type { OffsetRef, Result, Stretch } from "@durable-streams-cloudflare/pro
 
 import type { Authors } from "./authors.ts";
 import type { ColdSlice } from "./cold-slice.ts";
+import type { Grant } from "./grant.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -16,7 +17,10 @@ type Bytes = Uint8Array<ArrayBuffer>;
 export type LinkFormat = "raw" | "envelope";
 
 /** Why nothing more will come from a source. */
-export type SourceEnd = "closed" | "deleted";
+export type SourceEnd = "closed" | "deleted" | LinkEnd;
+
+/** Why a link is over whose source goes on: its grant has ended, or was taken back. */
+export type LinkEnd = "expired" | "revoked";
 
 /**
  * A session's following of a source, from one subscribing to one unsubscribing. Even, and greater for each later one of
@@ -136,6 +140,10 @@ export interface SessionFacts {
 export interface SubscriptionApi {
   link(command: LinkCommand): Promise<Result<LinkFacts>>;
   unlink(command: UnlinkCommand): Promise<Result<object>>;
+  /** Who follows the source, in the order of the sessions' names. */
+  listFollowers(command: ListFollowersCommand): Promise<FollowerPage>;
+  /** Takes links back: from now on they bring nothing more. Idempotent. */
+  endLinks(filter: FollowerFilter): Promise<{ readonly ended: number }>;
   /**
    * The source has grown, or ended: `null`.
    * @returns the token by which it is followed; `null`: it is not.
@@ -190,7 +198,32 @@ export interface SourceNews {
   readonly closed: boolean;
 }
 
-/** May be repeated. */
+/** Which followers: the session of that full name, or all whose links a key, or a user, has made. */
+export type FollowerFilter = { readonly session: string } | { readonly kid: string } | { readonly user: string };
+
+export interface ListFollowersCommand {
+  /** The session that the page before ended with; `""`: from the first on. */
+  readonly after: string;
+  readonly limit: number;
+}
+
+export interface Follower extends Grant {
+  /** Its full name. */
+  readonly session: string;
+  readonly format: LinkFormat;
+  /** The source's offset at which the link begins. */
+  readonly offset: string;
+  /** `null`: before links remembered it. */
+  readonly sinceMs: number | null;
+}
+
+export interface FollowerPage {
+  readonly followers: readonly Follower[];
+  /** Whether there are more. */
+  readonly hasMore: boolean;
+}
+
+/** Idempotent. */
 export interface LinkCommand {
   readonly session: string;
   readonly sessionIncarnation: number;
@@ -201,6 +234,10 @@ export interface LinkCommand {
   readonly from: OffsetRef;
   /** From this instant, in ms, on the session may have given up. */
   readonly untilMs: number;
+  /** Who makes the link, and until when. */
+  readonly grant?: Grant;
+  /** The link is there: it takes over the grant. Where it is over, nothing is made: `subscription-not-found`. */
+  readonly isRenewal?: boolean;
 }
 
 export interface LinkFacts {
@@ -220,6 +257,8 @@ export interface UnlinkCommand {
 /** One session: which sources it follows. */
 export interface EstuaryApi {
   subscribe(command: SubscribeCommand): Promise<Result<SubscribeFacts>>;
+  /** The same, where it matters that nothing of the command is left out. */
+  join(command: SubscribeCommand): Promise<Result<SubscribeFacts>>;
   /** Idempotent: a source that is not followed is no fault. */
   unsubscribe(sources: readonly string[]): Promise<Result<{ results: readonly SourceResult[] }>>;
   describe(): Promise<Result<EstuaryFacts>>;
@@ -228,12 +267,40 @@ export interface EstuaryApi {
   remove(): Promise<Result<object>>;
 }
 
+/** The project, as the followers of its streams see it: it knows where its keys have made links, so that all can be ended. */
+export interface LinkKeysApi {
+  /**
+   * Links to a source are made by a key. Idempotent.
+   * @returns `false` when the key's links were ended: it may make none.
+   */
+  noteLinkKey(note: LinkKeyNote): Promise<boolean>;
+  /** No link is left of a following, or of one before it. Idempotent. */
+  forgetLinkKeys(source: string, token: number): Promise<void>;
+}
+
+export interface LinkKeyNote {
+  readonly kid: string;
+  /** Its full name. */
+  readonly source: string;
+  /** Names the following, as in `FollowCommand`. */
+  readonly token: number;
+}
+
+/** One session, as the followers of its sources see it. */
+export interface LinkOwnerApi {
+  /** A link has ended at its source, and brings nothing more. Idempotent. */
+  linkEnded(source: string, link: LinkId): Promise<void>;
+}
+
 export interface SubscribeCommand {
   readonly sources: readonly string[];
   readonly format: LinkFormat;
   readonly from: OffsetRef;
   /** Of the session, if this makes it. */
   readonly ttlSeconds: number;
+  /** Where to begin in some of the sources instead of at `from`, by name. */
+  readonly froms?: Readonly<Record<string, OffsetRef>>;
+  readonly grant?: Grant;
 }
 
 export interface SubscribeFacts extends Pick<EstuaryFacts, "deadlineMs" | "contentType"> {
@@ -246,5 +313,13 @@ export type SourceResult = { readonly source: string } & Result<{ readonly offse
 export interface EstuaryFacts {
   readonly contentType: string;
   readonly deadlineMs: number;
-  readonly subscriptions: readonly { readonly source: string; readonly format: LinkFormat; readonly offset: string }[];
+  readonly subscriptions: readonly SubscriptionFacts[];
+}
+
+export interface SubscriptionFacts {
+  readonly source: string;
+  readonly format: LinkFormat;
+  readonly offset: string;
+  /** When the session ceases to follow it by itself, in ms; `null`: it does not. */
+  readonly expiresAtMs: number | null;
 }

@@ -6,26 +6,33 @@
  * Table `sources`: one row per link. Key: the source's full name, the link's number. `state`: `linking`, the source's
  * subscription may have the link, or is about to; `active`, it has; `ending`, it may still have it. `drain`: 1 when what
  * was published before the end still arrives. `due_at_ms`: when no call that makes the link
- * can arrive any more; 0 when each was answered.
+ * can arrive any more; 0 when each was answered. `expires_at_ms`: when the link ends by itself.
  */
 
 import type { LinkFormat, LinkId } from "../rpc/fan-out.ts";
+import type { Grant } from "../rpc/grant.ts";
 import { firstRow, type Database } from "./database.ts";
+import { createTables, hasTable, type Schema } from "./migrations.ts";
 
-const TABLES = [
-  `CREATE TABLE IF NOT EXISTS estuary (id INTEGER PRIMARY KEY CHECK (id = 1), facts TEXT NOT NULL)`,
-  `CREATE TABLE IF NOT EXISTS sources (
-    source TEXT NOT NULL,
-    link INTEGER NOT NULL,
-    format TEXT NOT NULL,
-    state TEXT NOT NULL,
-    start_offset TEXT NOT NULL DEFAULT '',
-    drain INTEGER NOT NULL DEFAULT 0,
-    due_at_ms INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (source, link)
-  ) WITHOUT ROWID`,
-  `CREATE INDEX IF NOT EXISTS sources_unsettled ON sources (due_at_ms) WHERE state <> 'active'`,
-];
+export const ESTUARY_SCHEMA: Schema = {
+  table: "estuary",
+  current: [
+    `CREATE TABLE estuary (id INTEGER PRIMARY KEY CHECK (id = 1), facts TEXT NOT NULL)`,
+    `CREATE TABLE sources (
+      source TEXT NOT NULL,
+      link INTEGER NOT NULL,
+      format TEXT NOT NULL,
+      state TEXT NOT NULL,
+      start_offset TEXT NOT NULL DEFAULT '',
+      drain INTEGER NOT NULL DEFAULT 0,
+      due_at_ms INTEGER NOT NULL DEFAULT 0,
+      expires_at_ms INTEGER,
+      PRIMARY KEY (source, link)
+    ) WITHOUT ROWID`,
+    `CREATE INDEX sources_unsettled ON sources (due_at_ms) WHERE state <> 'active'`,
+  ],
+  migrations: [["ALTER TABLE sources ADD COLUMN expires_at_ms INTEGER"]],
+};
 
 export interface EstuaryRow {
   /** The session's. */
@@ -38,7 +45,7 @@ export interface SourceKey {
   readonly link: LinkId;
 }
 
-export interface SourceLink extends SourceKey {
+export interface SourceLink extends SourceKey, Pick<Grant, "expiresAtMs"> {
   readonly format: LinkFormat;
   readonly state: "linking" | "active" | "ending";
   readonly startOffset: string;
@@ -54,19 +61,19 @@ type Columns = {
   start_offset: string;
   drain: number;
   due_at_ms: number;
+  expires_at_ms: number | null;
 };
 
-const COLUMNS = "source, link, format, state, start_offset, drain, due_at_ms";
+const COLUMNS = "source, link, format, state, start_offset, drain, due_at_ms, expires_at_ms";
 
 export function readEstuary(database: Database): EstuaryRow | undefined {
-  const table = firstRow(database, "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = 'estuary'");
-  if (table === undefined) return undefined;
+  if (!hasTable(database, ESTUARY_SCHEMA.table)) return undefined;
   const row = firstRow<{ facts: string }>(database, "SELECT facts FROM estuary WHERE id = 1");
   return row === undefined ? undefined : (JSON.parse(row.facts) as EstuaryRow);
 }
 
 export function writeEstuary(database: Database, row: EstuaryRow): void {
-  for (const statement of TABLES) database.run(statement);
+  createTables(database, ESTUARY_SCHEMA);
   database.run("INSERT OR REPLACE INTO estuary (id, facts) VALUES (1, ?)", JSON.stringify(row));
 }
 
@@ -105,12 +112,11 @@ export function unsettledLinks(database: Database, limit: number): SourceLink[] 
 
 export function insertLinking(
   database: Database,
-  { source, link }: SourceKey,
-  format: LinkFormat,
-  dueAtMs: number,
+  { source, link, format, dueAtMs, expiresAtMs }: Omit<SourceLink, "state" | "startOffset" | "drain">,
 ): void {
-  const sql = "INSERT INTO sources (source, link, format, state, due_at_ms) VALUES (?, ?, ?, 'linking', ?)";
-  database.run(sql, source, link, format, dueAtMs);
+  const sql = `INSERT INTO sources (source, link, format, state, due_at_ms, expires_at_ms)
+               VALUES (?, ?, ?, 'linking', ?, ?)`;
+  database.run(sql, source, link, format, dueAtMs, expiresAtMs);
 }
 
 /** A call for the link is made once more. */
@@ -128,6 +134,12 @@ export function markActive(
   const sql = `UPDATE sources SET state = 'active', start_offset = ?, due_at_ms = ?
                WHERE source = ? AND link = ? AND state = 'linking'`;
   database.run(sql, startOffset, dueAtMs, source, link);
+}
+
+/** Unless it is the same already. */
+export function updateExpiry(database: Database, { source, link }: SourceKey, expiresAtMs: number | null): void {
+  const sql = "UPDATE sources SET expires_at_ms = ? WHERE source = ? AND link = ? AND expires_at_ms IS NOT ?";
+  database.run(sql, expiresAtMs, source, link, expiresAtMs);
 }
 
 export function markEnding(database: Database, { source, link }: SourceKey, drain: boolean): void {
@@ -156,5 +168,6 @@ function toLink(row: Columns): SourceLink {
     startOffset: row.start_offset,
     drain: row.drain === 1,
     dueAtMs: row.due_at_ms,
+    expiresAtMs: row.expires_at_ms,
   };
 }

@@ -7,38 +7,71 @@
  * Table `links`: one row per link. Key: the session's full name, the link's number. Written when the link begins, ends,
  * falls behind and has caught up; a delivery to a link that keeps up writes none. `position` is null while the link keeps
  * up: it then stands where `source` says, or at its own beginning if that is later. `until`: the session has unsubscribed,
- * and gets what was published before. `failures`, `retry_at_ms`: of a link that has fallen behind.
+ * and gets what was published before. `failures`, `retry_at_ms`: of a link that has fallen behind. `kid`, `user`, `expires_at_ms`:
+ * the grant, null where there is none or it has no end. `ended`: why the link brings nothing more; the session does not know yet.
+ *
+ * Table `link_keys`: one row per key that has made links here. The project knows of it; `ended`: none are made by it any more.
  *
  * Table `unwanted`: links that were taken back before they were made. The call that makes one may be late: it is refused.
  */
 
-import type { LinkFormat, LinkId } from "../rpc/fan-out.ts";
+import type { LinkEnd, LinkFormat, LinkId } from "../rpc/fan-out.ts";
+import type { Grant } from "../rpc/grant.ts";
 import { firstRow, type Database } from "./database.ts";
+import { hasTable, type Schema } from "./migrations.ts";
 
-const TABLES = [
-  `CREATE TABLE IF NOT EXISTS source (id INTEGER PRIMARY KEY CHECK (id = 1), facts TEXT NOT NULL)`,
-  `CREATE TABLE IF NOT EXISTS links (
-    session TEXT NOT NULL,
-    link INTEGER NOT NULL,
-    session_incarnation INTEGER NOT NULL,
-    format TEXT NOT NULL,
-    incarnation INTEGER NOT NULL,
-    start INTEGER NOT NULL,
-    start_offset TEXT NOT NULL,
-    until INTEGER,
-    position INTEGER,
-    failures INTEGER NOT NULL DEFAULT 0,
-    retry_at_ms INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (session, link)
-  ) WITHOUT ROWID`,
-  `CREATE TABLE IF NOT EXISTS unwanted (
-    session TEXT NOT NULL,
-    link INTEGER NOT NULL,
-    until_ms INTEGER NOT NULL,
-    PRIMARY KEY (session, link)
-  ) WITHOUT ROWID`,
-  `CREATE INDEX IF NOT EXISTS links_behind ON links (retry_at_ms) WHERE position IS NOT NULL`,
-];
+const LINK_KEYS_TABLE = `CREATE TABLE IF NOT EXISTS link_keys (
+  kid TEXT PRIMARY KEY,
+  ended INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID`;
+const EXPIRING_INDEX = `CREATE INDEX IF NOT EXISTS links_expiring ON links (expires_at_ms)
+  WHERE expires_at_ms IS NOT NULL AND ended IS NULL`;
+
+export const LINK_SCHEMA: Schema = {
+  table: "source",
+  current: [
+    `CREATE TABLE source (id INTEGER PRIMARY KEY CHECK (id = 1), facts TEXT NOT NULL)`,
+    `CREATE TABLE links (
+      session TEXT NOT NULL,
+      link INTEGER NOT NULL,
+      session_incarnation INTEGER NOT NULL,
+      format TEXT NOT NULL,
+      incarnation INTEGER NOT NULL,
+      start INTEGER NOT NULL,
+      start_offset TEXT NOT NULL,
+      until INTEGER,
+      position INTEGER,
+      failures INTEGER NOT NULL DEFAULT 0,
+      retry_at_ms INTEGER NOT NULL DEFAULT 0,
+      kid TEXT,
+      user TEXT,
+      expires_at_ms INTEGER,
+      since_ms INTEGER,
+      ended TEXT,
+      PRIMARY KEY (session, link)
+    ) WITHOUT ROWID`,
+    `CREATE TABLE unwanted (
+      session TEXT NOT NULL,
+      link INTEGER NOT NULL,
+      until_ms INTEGER NOT NULL,
+      PRIMARY KEY (session, link)
+    ) WITHOUT ROWID`,
+    `CREATE INDEX links_behind ON links (retry_at_ms) WHERE position IS NOT NULL`,
+    EXPIRING_INDEX,
+    LINK_KEYS_TABLE,
+  ],
+  migrations: [
+    [
+      "ALTER TABLE links ADD COLUMN kid TEXT",
+      "ALTER TABLE links ADD COLUMN user TEXT",
+      "ALTER TABLE links ADD COLUMN expires_at_ms INTEGER",
+      "ALTER TABLE links ADD COLUMN since_ms INTEGER",
+      "ALTER TABLE links ADD COLUMN ended TEXT",
+      EXPIRING_INDEX,
+      LINK_KEYS_TABLE,
+    ],
+  ],
+};
 
 /** Kept as JSON: all of it is written together. */
 export interface SourceRow {
@@ -57,6 +90,8 @@ export interface SourceRow {
   readonly endedIncarnation: number;
   /** When something last happened, in ms. Kept for the release before, which looks by itself after a silence. */
   readonly activeAtMs: number;
+  /** A following that is over, of whose keys the project has not been told yet. */
+  readonly overToken?: number | null;
 }
 
 export interface Round {
@@ -71,7 +106,7 @@ export interface LinkKey {
   readonly link: LinkId;
 }
 
-export interface LinkRow extends LinkKey {
+export interface LinkRow extends LinkKey, Grant {
   readonly sessionIncarnation: number;
   readonly format: LinkFormat;
   readonly incarnation: number;
@@ -81,9 +116,13 @@ export interface LinkRow extends LinkKey {
   readonly position: number | null;
   readonly failures: number;
   readonly retryAtMs: number;
+  /** When it was made, in ms; `null`: before links remembered it. */
+  readonly sinceMs: number | null;
+  /** Why it brings nothing more; `null`: it goes on. */
+  readonly ended: LinkEnd | null;
 }
 
-type Columns = {
+export type LinkColumns = {
   session: string;
   link: number;
   session_incarnation: number;
@@ -95,19 +134,18 @@ type Columns = {
   position: number | null;
   failures: number;
   retry_at_ms: number;
+  kid: string | null;
+  user: string | null;
+  expires_at_ms: number | null;
+  since_ms: number | null;
+  ended: LinkEnd | null;
 };
 
-const COLUMNS =
-  "session, link, session_incarnation, format, incarnation, start, start_offset, until, position, failures, retry_at_ms";
+export const LINK_COLUMNS = `session, link, session_incarnation, format, incarnation, start, start_offset, until, position, failures, retry_at_ms,
+  kid, user, expires_at_ms, since_ms, ended`;
 
 export function hasLinkTables(database: Database): boolean {
-  return (
-    firstRow(database, "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = 'source'") !== undefined
-  );
-}
-
-export function createLinkTables(database: Database): void {
-  for (const statement of TABLES) database.run(statement);
+  return hasTable(database, LINK_SCHEMA.table);
 }
 
 export function readSource(database: Database): SourceRow | undefined {
@@ -119,10 +157,11 @@ export function writeSource(database: Database, source: SourceRow): void {
   database.run("INSERT OR REPLACE INTO source (id, facts) VALUES (1, ?)", JSON.stringify(source));
 }
 
-export function insertLink(database: Database, row: Omit<LinkRow, "until" | "failures" | "retryAtMs">): void {
+export function insertLink(database: Database, row: Omit<LinkRow, "until" | "failures" | "retryAtMs" | "ended">): void {
   database.run(
-    `INSERT INTO links (session, link, session_incarnation, format, incarnation, start, start_offset, position)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO links (session, link, session_incarnation, format, incarnation, start, start_offset, position,
+       kid, user, expires_at_ms, since_ms)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     row.session,
     row.link,
     row.sessionIncarnation,
@@ -131,18 +170,28 @@ export function insertLink(database: Database, row: Omit<LinkRow, "until" | "fai
     row.start,
     row.startOffset,
     row.position,
+    row.kid,
+    row.user,
+    row.expiresAtMs,
+    row.sinceMs,
   );
 }
 
+/** Others have used the source's right for the link since: it is theirs. */
+export function updateGrant(database: Database, { session, link }: LinkKey, { kid, user, expiresAtMs }: Grant): void {
+  const sql = "UPDATE links SET kid = ?, user = ?, expires_at_ms = ? WHERE session = ? AND link = ?";
+  database.run(sql, kid, user, expiresAtMs, session, link);
+}
+
 export function readLink(database: Database, { session, link }: LinkKey): LinkRow | undefined {
-  const sql = `SELECT ${COLUMNS} FROM links WHERE session = ? AND link = ?`;
-  return database.all<Columns>(sql, session, link).map(toLink)[0];
+  const sql = `SELECT ${LINK_COLUMNS} FROM links WHERE session = ? AND link = ?`;
+  return database.all<LinkColumns>(sql, session, link).map(toLink)[0];
 }
 
 /** All links of one session, in the order in which they are served. */
 export function linksOfSession(database: Database, session: string): LinkRow[] {
-  const sql = `SELECT ${COLUMNS} FROM links WHERE session = ? ORDER BY link LIMIT ?`;
-  return database.all<Columns>(sql, session, LINKS_PER_SESSION_MAX).map(toLink);
+  const sql = `SELECT ${LINK_COLUMNS} FROM links WHERE session = ? ORDER BY link LIMIT ?`;
+  return database.all<LinkColumns>(sql, session, LINKS_PER_SESSION_MAX).map(toLink);
 }
 
 /** Sessions whose names come after one, in order. */
@@ -159,8 +208,8 @@ export function sessionAfter(database: Database, after: string, places: number):
 
 /** All links of sessions whose names come after one, up to another, in order. */
 export function linksBetween(database: Database, after: string, upTo: string, limit: number): LinkRow[] {
-  const sql = `SELECT ${COLUMNS} FROM links WHERE session > ? AND session <= ? ORDER BY session, link LIMIT ?`;
-  return database.all<Columns>(sql, after, upTo, limit).map(toLink);
+  const sql = `SELECT ${LINK_COLUMNS} FROM links WHERE session > ? AND session <= ? ORDER BY session, link LIMIT ?`;
+  return database.all<LinkColumns>(sql, after, upTo, limit).map(toLink);
 }
 
 /** Sessions with links to lives of the source that are over. */
@@ -200,10 +249,10 @@ export function updateBehind(
   database.run(sql, position, failures, retryAtMs, session, link);
 }
 
-/** The link keeps up again, unless it was told meanwhile to run out. */
+/** The link keeps up again, unless it was told meanwhile to run out, or to end. */
 export function updateCaughtUp(database: Database, { session, link, until }: LinkKey & Pick<LinkRow, "until">): void {
   const sql = `UPDATE links SET position = NULL, failures = 0, retry_at_ms = 0
-               WHERE session = ? AND link = ? AND until IS ?`;
+               WHERE session = ? AND link = ? AND until IS ? AND ended IS NULL`;
   database.run(sql, session, link, until);
 }
 
@@ -238,7 +287,7 @@ export function forgetUnwanted(database: Database, nowMs: number): number | unde
 /** A session that subscribes and unsubscribes again and again has one link that goes on, and some that run out. */
 const LINKS_PER_SESSION_MAX = 64;
 
-function toLink(row: Columns): LinkRow {
+export function toLink(row: LinkColumns): LinkRow {
   return {
     session: row.session,
     link: row.link,
@@ -251,5 +300,10 @@ function toLink(row: Columns): LinkRow {
     position: row.position,
     failures: row.failures,
     retryAtMs: row.retry_at_ms,
+    kid: row.kid,
+    user: row.user,
+    expiresAtMs: row.expires_at_ms,
+    sinceMs: row.since_ms,
+    ended: row.ended,
   };
 }

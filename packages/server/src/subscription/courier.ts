@@ -5,7 +5,8 @@
 
 import type { Result } from "@durable-streams-cloudflare/protocol";
 
-import type { DeliverCommand, DeliverFacts, SourceEnd } from "../rpc/fan-out.ts";
+import type { DeliverCommand, DeliverFacts, LinkEnd, SourceEnd } from "../rpc/fan-out.ts";
+import { isExpired } from "../storage/grant-rows.ts";
 import { deleteLink, linksOfSession, updateBehind, updateCaughtUp, type LinkRow } from "../storage/link-rows.ts";
 import type { SubscriptionHost } from "./host.ts";
 import type { Pace } from "./pace.ts";
@@ -40,10 +41,10 @@ export interface Route {
   left: number;
 }
 
-/** What came of a call: the session is there now, does not want any more, or did not answer as it should. */
+/** What came of a call: the session is there now, does not want any more (because it is gone), or did not answer as it should. */
 export type Outcome =
   | { readonly kind: "at"; readonly position: number }
-  | { readonly kind: "over" }
+  | { readonly kind: "over"; readonly isGone: boolean }
   | { readonly kind: "failed" };
 
 export class Courier {
@@ -67,6 +68,8 @@ export class Courier {
   /** @returns whether the link is done and gone. */
   async #serveLink(row: LinkRow): Promise<boolean> {
     if (row.position !== null && row.retryAtMs > this.#host.now()) return false;
+    const end = endOf(row, this.#host.now());
+    if (end !== null) return this.#finish(row, this.#positionOf(row), end);
     if (row.incarnation <= this.#route.endedIncarnation) return this.#finish(row, this.#positionOf(row), "deleted");
     if (row.incarnation !== this.#route.incarnation) return false;
     const target = Math.min(row.until ?? Infinity, this.#route.target(row.session));
@@ -86,9 +89,15 @@ export class Courier {
     return false;
   }
 
-  /** Only envelopes can say that nothing more will come. */
+  /** Nothing more will come: the session is told so, as far as it can be, and then its estuary. */
   async #finish(row: LinkRow, position: number, end: SourceEnd): Promise<boolean> {
-    if (row.format === "raw") return this.#remove(row);
+    const said = await this.#sayEnd(row, position, end);
+    return said === "over" ? this.#leave(row) : said;
+  }
+
+  /** Only envelopes can say that nothing more will come. @returns `over`: there is nothing more to say. */
+  async #sayEnd(row: LinkRow, position: number, end: SourceEnd): Promise<boolean | "over"> {
+    if (row.format === "raw") return "over";
     let from = position;
     while (this.#route.left > 0) {
       const nothing = {
@@ -102,11 +111,24 @@ export class Courier {
         isTail: true,
       };
       const outcome = await this.#deliver(row, nothing, end);
-      if (outcome.kind === "over") return this.#remove(row);
+      if (outcome.kind === "over") return outcome.isGone ? this.#remove(row) : "over";
       if (outcome.kind === "failed") return this.#fail(row, from);
       from = outcome.position;
     }
     return this.#pause(row, from);
+  }
+
+  /** The session's estuary must know, so that subscribing makes a new link. */
+  async #leave(row: LinkRow): Promise<boolean> {
+    if (this.#route.left <= 0) return this.#pause(row, this.#positionOf(row));
+    this.#route.left -= 1;
+    await this.#route.pace.pass();
+    try {
+      await this.#host.owner(row.session).linkEnded(this.#host.name, row.link);
+    } catch {
+      return this.#fail(row, this.#positionOf(row));
+    }
+    return this.#remove(row);
   }
 
   async #deliver(row: LinkRow, piece: Piece, end?: SourceEnd): Promise<Outcome> {
@@ -200,12 +222,17 @@ export async function bring(
   }
 }
 
+/** Why a link brings nothing more; `null`: it goes on. An end that has come is not waited for the alarm to see. */
+function endOf(row: LinkRow, nowMs: number): LinkEnd | null {
+  return row.ended ?? (isExpired(row, nowMs) ? "expired" : null);
+}
+
 /** Calls that may be under way at once, by the bytes that each carries. */
 export function callsFor(bytes: number): number {
   return Math.max(1, Math.min(CALLS_MAX, Math.floor(CALL_BYTES_MAX / Math.max(1, bytes))));
 }
 
 function outcomeOf(result: Result<DeliverFacts>): Outcome {
-  if (!result.ok) return { kind: GONE.has(result.problem.code) ? "over" : "failed" };
-  return result.isOver ? { kind: "over" } : { kind: "at", position: result.position };
+  if (!result.ok) return GONE.has(result.problem.code) ? { kind: "over", isGone: true } : { kind: "failed" };
+  return result.isOver ? { kind: "over", isGone: false } : { kind: "at", position: result.position };
 }

@@ -1,6 +1,6 @@
 /** What a subscription needs from the object that it lives in. Tests bring their own. */
 
-import type { SessionApi, ShardRef, SourceApi } from "../rpc/fan-out.ts";
+import type { LinkKeysApi, LinkOwnerApi, SessionApi, ShardRef, SourceApi } from "../rpc/fan-out.ts";
 import type { Database } from "../storage/database.ts";
 import type { SegmentStore } from "../storage/segment-store.ts";
 
@@ -17,6 +17,10 @@ export interface SubscriptionHost {
   stream(name: string): SourceApi;
   /** The object of a session's stream. Its calls fail when they take too long. */
   session(name: string): SessionApi;
+  /** What a session knows of its links. Its calls fail when they take too long. */
+  owner(session: string): LinkOwnerApi;
+  /** The project's list of what each key has made; `undefined`: there are no keys. */
+  readonly keys?: LinkKeysApi | undefined;
   /** The queue that takes shards of large rounds, a hundred at once; `undefined`: there is none. */
   readonly shards?: { send(refs: readonly ShardRef[]): Promise<void> } | undefined;
   /** Milliseconds since 1970. */

@@ -3,19 +3,23 @@
 import { mediaType, refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
 import type { FollowFacts, LinkCommand, LinkFacts, UnlinkCommand } from "../rpc/fan-out.ts";
+import { isSameGrant, UNKNOWN_GRANT, type Grant } from "../rpc/grant.ts";
+import { isExpired, readLinkKey, writeLinkKey } from "../storage/grant-rows.ts";
 import {
-  createLinkTables,
   deleteLink,
   hasLinks,
   hasLinkTables,
   insertLink,
   insertUnwanted,
   isUnwanted,
+  LINK_SCHEMA,
   linksOfSession,
   readLink,
+  updateGrant,
   updateUntil,
   type LinkRow,
 } from "../storage/link-rows.ts";
+import { createTables } from "../storage/migrations.ts";
 import { SOURCE_GONE, type SubscriptionHost } from "./host.ts";
 import type { SourceState } from "./source-state.ts";
 
@@ -38,10 +42,11 @@ export class Links {
     return this.#making;
   }
 
-  /** Begins a link. May be repeated: the first time counts. */
+  /** Begins a link, or gives it another grant. Idempotent: where it begins was decided the first time. */
   async link(command: LinkCommand): Promise<Result<LinkFacts>> {
     const known = hasLinkTables(this.#host.database) ? readLink(this.#host.database, command) : undefined;
-    if (known !== undefined) return { ok: true, offset: known.startOffset };
+    if (known !== undefined) return this.#renew(known, command);
+    if (command.isRenewal === true) return refuseOver();
     this.#making += 1;
     try {
       return await this.#make(command);
@@ -56,7 +61,8 @@ export class Links {
     const { database } = this.#host;
     const row = hasLinkTables(database) ? readLink(database, command) : undefined;
     if (command.refuseUntilMs > this.#host.now()) this.#refuseLate(command);
-    if (row !== undefined && command.drain && row.until === null) {
+    if (row !== undefined && row.ended !== null) deleteLink(database, row);
+    else if (row !== undefined && command.drain && row.until === null) {
       const tail = await this.#tailOf(row);
       if (!tail.ok) return tail;
       // The link has gone on meanwhile, or has fallen behind.
@@ -68,10 +74,44 @@ export class Links {
     return { ok: true };
   }
 
+  /** A link whose grant has ended is over: another begins in its place. */
+  async #renew(known: LinkRow, { grant = known }: LinkCommand): Promise<Result<LinkFacts>> {
+    if (known.ended !== null || isExpired(known, this.#host.now())) return refuseOver();
+    if (!isSameGrant(known, grant)) {
+      const refused = await this.#refuseKey(grant, this.#source.row.token ?? this.#lastToken);
+      if (refused !== undefined) return refused;
+      const current = readLink(this.#host.database, known);
+      if (current === undefined || current.ended !== null) return refuseOver();
+      if (this.#isEndedKey(grant)) return refuseEndedKey();
+      updateGrant(this.#host.database, known, grant);
+      this.#wake();
+      await this.#host.sync();
+    }
+    return { ok: true, offset: known.startOffset };
+  }
+
+  /** The project must know of the key before a link is made by it. */
+  async #refuseKey({ kid }: Grant, token: number): Promise<Refusal | undefined> {
+    const { database, keys, name } = this.#host;
+    if (kid === null || keys === undefined) return undefined;
+    if (readLinkKey(database, kid) === undefined) {
+      const isAllowed = await keys.noteLinkKey({ kid, source: name, token });
+      if (readLinkKey(database, kid) === undefined) writeLinkKey(database, { kid }, !isAllowed);
+    }
+    return this.#isEndedKey({ kid }) ? refuseEndedKey() : undefined;
+  }
+
+  #isEndedKey({ kid }: Pick<Grant, "kid">): boolean {
+    return kid !== null && readLinkKey(this.#host.database, kid)?.isEnded === true;
+  }
+
   async #make(command: LinkCommand): Promise<Result<LinkFacts>> {
     const missing = this.#source.row.token === null ? await this.#missingSource() : undefined;
     if (missing !== undefined) return missing;
     const token = await this.#followToken();
+    const { grant = UNKNOWN_GRANT } = command;
+    const refused = await this.#refuseKey(grant, token);
+    if (refused !== undefined) return refused;
     const followed = await this.#host.stream(this.#host.name).follow({ token, from: command.from });
     if (!followed.ok) return followed;
     const { contentType } = followed;
@@ -82,6 +122,8 @@ export class Links {
         { hint: "Sources of several content types go into one session as envelopes." },
       );
     }
+    // Ended while this went on.
+    if (this.#isEndedKey(grant)) return refuseEndedKey();
     // After this instant the session may have taken the link back: nobody would ever do so again.
     if (this.#host.now() >= command.untilMs) return refuse("unavailable", "The link took too long to make.");
     if (isUnwanted(this.#host.database, command)) return refuse("unavailable", "The link was taken back.");
@@ -103,7 +145,7 @@ export class Links {
     this.#lastToken = token;
     if (known === null) {
       this.#host.database.transaction(() => {
-        createLinkTables(this.#host.database);
+        createTables(this.#host.database, LINK_SCHEMA);
         this.#source.write({ token, activeAtMs: this.#host.now() });
       });
       await this.#host.sync();
@@ -113,12 +155,12 @@ export class Links {
 
   #insert(command: LinkCommand, { incarnation, contentType, position: start, offset }: FollowFacts): void {
     const { database } = this.#host;
-    const { session, sessionIncarnation, link, format } = command;
+    const { session, sessionIncarnation, link, format, grant = UNKNOWN_GRANT } = command;
     if (readLink(database, command) !== undefined) return;
     const isFirst = this.#meet(incarnation, contentType, start);
     for (const earlier of linksOfSession(database, session)) {
       if (earlier.sessionIncarnation !== sessionIncarnation) deleteLink(database, earlier);
-      else if (earlier.until === null && earlier.link < link) this.#drain(earlier, start);
+      else if (earlier.until === null && earlier.ended === null && earlier.link < link) this.#drain(earlier, start);
     }
     const isBehind = start < this.#source.claimedPosition(session);
     const position = isBehind ? start : null;
@@ -131,7 +173,10 @@ export class Links {
       start,
       startOffset: offset,
       position,
+      ...grant,
+      sinceMs: this.#host.now(),
     });
+    if (grant.expiresAtMs !== null) this.#wake();
     // A source that is closed says so to each new link.
     const isClosed = this.#source.row.closedAt !== null;
     if (isClosed) this.#source.write({ closedAt: null });
@@ -153,7 +198,7 @@ export class Links {
   /** A call that makes the link may still be on its way. */
   #refuseLate(command: UnlinkCommand): void {
     this.#host.database.transaction(() => {
-      createLinkTables(this.#host.database);
+      createTables(this.#host.database, LINK_SCHEMA);
       this.#source.write({});
       insertUnwanted(this.#host.database, command, command.refuseUntilMs);
     });
@@ -175,4 +220,14 @@ export class Links {
     else updateUntil(database, row, position, until);
     this.#wake();
   }
+}
+
+function refuseOver(): Refusal {
+  return refuse("subscription-not-found", "The link is over.");
+}
+
+function refuseEndedKey(): Refusal {
+  return refuse("forbidden", "The links that this token's key has made were ended, and it makes no others.", {
+    hint: "Use a token that is signed with another secret of the project.",
+  });
 }

@@ -5,8 +5,13 @@ import { DurableObject } from "cloudflare:workers";
 
 import { parseConfig } from "../config.ts";
 import type {
+  FollowerFilter,
+  FollowerPage,
   LinkCommand,
   LinkFacts,
+  LinkKeysApi,
+  LinkOwnerApi,
+  ListFollowersCommand,
   ShardApi,
   ShardFacts,
   ShardFailure,
@@ -24,7 +29,7 @@ import { r2SegmentStore } from "../storage/segment-store.ts";
 import { logFault } from "../telemetry/log.ts";
 import type { SubscriptionHost } from "./host.ts";
 import { SHARD_SESSIONS } from "./shards.ts";
-import { sessionOf, sourceOf } from "./stubs.ts";
+import { keysOf, ownerOf, sessionOf, sourceOf } from "./stubs.ts";
 import { Subscription } from "./subscription.ts";
 
 export interface SubscriptionEnv {
@@ -32,6 +37,9 @@ export interface SubscriptionEnv {
   /** Takes the shards of large rounds; without it the object serves all followers itself. */
   readonly FANOUT?: Queue<ShardRef>;
   readonly STREAMS: { getByName(name: string): SourceApi & SessionApi };
+  readonly ESTUARIES: { getByName(session: string): LinkOwnerApi };
+  /** The objects of projects. Without them there are no keys. */
+  readonly PROJECTS?: { getByName(project: string): LinkKeysApi };
 }
 
 export class SubscriptionDO extends DurableObject<SubscriptionEnv> implements SubscriptionApi, ShardApi {
@@ -40,13 +48,16 @@ export class SubscriptionDO extends DurableObject<SubscriptionEnv> implements Su
   constructor(context: DurableObjectState, env: SubscriptionEnv) {
     super(context, env);
     const { storage } = context;
+    const name = objectName(context.id);
     const { logLevel, fanOutQueueAbove } = parseConfig(env);
     const host: SubscriptionHost = {
       database: objectDatabase(storage),
-      name: objectName(context.id),
+      name,
       segments: env.SEGMENTS && r2SegmentStore(env.SEGMENTS),
       stream: (name) => sourceOf(() => env.STREAMS.getByName(name)),
       session: (name) => sessionOf(() => env.STREAMS.getByName(name)),
+      owner: (name) => ownerOf(() => env.ESTUARIES.getByName(name)),
+      keys: keysOf(env.PROJECTS, name),
       shards: env.FANOUT && queueOf(env.FANOUT),
       now: () => Date.now(),
       pause: (ms) => FOREGROUND.calm(ms),
@@ -66,6 +77,14 @@ export class SubscriptionDO extends DurableObject<SubscriptionEnv> implements Su
 
   unlink(command: UnlinkCommand): Promise<Result<object>> {
     return this.#subscription.unlink(command);
+  }
+
+  async listFollowers(command: ListFollowersCommand): Promise<FollowerPage> {
+    return this.#subscription.followers(command);
+  }
+
+  endLinks(filter: FollowerFilter): Promise<{ ended: number }> {
+    return this.#subscription.endLinks(filter);
   }
 
   async notify(news: SourceNews | null): Promise<number | null> {

@@ -119,6 +119,7 @@ it(`one publish reaches ${FOLLOWERS} sessions in turns of bounded work, also whe
         sessions.sincePause = 0;
         return false;
       },
+      owner: () => ({ linkEnded: async () => undefined }),
       sync: async () => undefined,
       purge: () => base.purge(),
       setAlarm: (atMs) => base.setAlarm(atMs),
@@ -192,6 +193,7 @@ it(`through the queue it reaches ${FOLLOWERS} sessions in shards of bounded work
           queue.push(...refs);
         },
       },
+      owner: () => ({ linkEnded: async () => undefined }),
       sync: async () => undefined,
       purge: () => base.purge(),
       setAlarm: (atMs) => base.setAlarm(atMs),
@@ -295,6 +297,7 @@ async function publishTo(followers: number, next: ConstructorParameters<typeof O
     }),
     now: () => Math.floor(thread.nowMs),
     pause: (ms) => thread.foreground.calm(ms),
+    owner: () => ({ linkEnded: async () => undefined }),
     sync: async () => undefined,
     purge: () => base.purge(),
     setAlarm: (atMs) => base.setAlarm(atMs),

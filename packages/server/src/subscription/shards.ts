@@ -6,6 +6,7 @@
  */
 
 import type { ShardFacts, ShardFailure, ShardRef } from "../rpc/fan-out.ts";
+import { isExpired } from "../storage/grant-rows.ts";
 import {
   deleteLink,
   linksBetween,
@@ -143,7 +144,7 @@ export class Shards {
   /** The link of a session that keeps up. One that runs out, or that another comes before, is served by the object. */
   #linkToServe(own: readonly LinkRow[]): LinkRow[] {
     const current = own.filter((row) => row.position === null && row.incarnation === this.#source.row.incarnation);
-    if (own.length === 1 && own[0]?.until === null) return current;
+    if (own.length === 1 && own[0]?.until === null && !isExpired(own[0], this.#host.now())) return current;
     for (const row of current) this.#fallBehind(row, 0);
     if (current.length > 0) this.#wake();
     return [];

@@ -2,7 +2,7 @@
 
 import { callAgain } from "../rpc/call-again.ts";
 import { detach } from "../rpc/detach.ts";
-import type { SessionApi, ShardApi, SourceApi } from "../rpc/fan-out.ts";
+import type { LinkKeysApi, LinkOwnerApi, SessionApi, ShardApi, SourceApi } from "../rpc/fan-out.ts";
 import { within } from "../storage/within.ts";
 
 /** A session that has not answered by then is tried again later, so that it does not hold up the others. */
@@ -19,6 +19,23 @@ export function sourceOf(stubOf: () => SourceApi): SourceApi {
 
 export function sessionOf(stubOf: () => SessionApi): SessionApi {
   return { deliver: async (command) => detach(await within(DELIVER_MS_MAX, stubOf().deliver(command))) };
+}
+
+export function ownerOf(stubOf: () => LinkOwnerApi): LinkOwnerApi {
+  return { linkEnded: (source, link) => within(DELIVER_MS_MAX, stubOf().linkEnded(source, link)) };
+}
+
+/** @param source its full name. */
+export function keysOf(
+  projects: { getByName(project: string): LinkKeysApi } | undefined,
+  source: string,
+): LinkKeysApi | undefined {
+  if (projects === undefined) return undefined;
+  const project = source.slice(0, source.indexOf("/"));
+  return {
+    noteLinkKey: (note) => within(DELIVER_MS_MAX, projects.getByName(project).noteLinkKey(note)),
+    forgetLinkKeys: (name, token) => within(DELIVER_MS_MAX, projects.getByName(project).forgetLinkKeys(name, token)),
+  };
 }
 
 export function subscriptionOf(stubOf: () => ShardApi): ShardApi {

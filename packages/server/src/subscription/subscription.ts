@@ -8,15 +8,28 @@
 import type { Result } from "@durable-streams-cloudflare/protocol";
 
 import type {
+  FollowerFilter,
+  FollowerPage,
   LinkCommand,
   LinkFacts,
+  ListFollowersCommand,
   ShardFacts,
   ShardFailure,
   ShardRef,
   SourceNews,
   UnlinkCommand,
 } from "../rpc/fan-out.ts";
-import { forgetUnwanted, hasLinks, hasLinkTables, nextRetryMs } from "../storage/link-rows.ts";
+import {
+  deleteLinkKeysHere,
+  endExpired,
+  endMatching,
+  hasLinkKeysHere,
+  listLinks,
+  nextExpiryMs,
+  writeLinkKey,
+} from "../storage/grant-rows.ts";
+import { forgetUnwanted, hasLinks, hasLinkTables, LINK_SCHEMA, nextRetryMs } from "../storage/link-rows.ts";
+import { upgradeTables } from "../storage/migrations.ts";
 import type { SubscriptionHost } from "./host.ts";
 import { Links } from "./links.ts";
 import { Rounds } from "./rounds.ts";
@@ -43,13 +56,14 @@ export class Subscription {
 
   constructor(host: SubscriptionHost, limits: ShardLimits) {
     this.#host = host;
+    upgradeTables(host.database, LINK_SCHEMA);
     this.#source = new SourceState(host.database);
     this.#links = new Links(host, this.#source, () => this.#wake());
     this.#shards = new Shards(host, this.#source, () => this.#wake(), limits);
     this.#rounds = new Rounds(host, this.#source, this.#shards);
   }
 
-  /** Begins a link. May be repeated: the first time counts. */
+  /** Begins a link. Idempotent: the first time counts. */
   link(command: LinkCommand): Promise<Result<LinkFacts>> {
     return this.#links.link(command);
   }
@@ -57,6 +71,37 @@ export class Subscription {
   /** Ends a link. What was published before still arrives, unless the session is gone. May be repeated. */
   unlink(command: UnlinkCommand): Promise<Result<object>> {
     return this.#links.unlink(command);
+  }
+
+  /** A page of those who follow the source. */
+  followers({ after, limit }: ListFollowersCommand): FollowerPage {
+    if (!hasLinkTables(this.#host.database)) return { followers: [], hasMore: false };
+    const links = listLinks(this.#host.database, after, limit + 1);
+    const followers = links
+      .slice(0, limit)
+      .map(({ session, format, startOffset, kid, user, expiresAtMs, sinceMs }) => ({
+        session,
+        format,
+        offset: startOffset,
+        sinceMs,
+        kid,
+        user,
+        expiresAtMs,
+      }));
+    return { followers, hasMore: links.length > limit };
+  }
+
+  /** From now on these links bring nothing more; their sessions are told so. Idempotent. */
+  async endLinks(filter: FollowerFilter): Promise<{ ended: number }> {
+    const { database } = this.#host;
+    if (!hasLinkTables(database)) return { ended: 0 };
+    const ended = database.transaction(() => {
+      if ("kid" in filter) writeLinkKey(database, filter, true);
+      return endMatching(database, this.#source.row, filter);
+    });
+    this.#wake();
+    await this.#host.sync();
+    return { ended };
   }
 
   /** The source says that there is news. */
@@ -84,6 +129,7 @@ export class Subscription {
     this.#host.setAlarm(this.#host.now() + Math.min(RETRY_MS_MIN * 2 ** this.#failures, RETRY_MS_MAX));
     this.#isRunning = true;
     this.#hasNews = false;
+    endExpired(this.#host.database, this.#source.row, this.#host.now());
     let hasMore: boolean;
     try {
       hasMore = await this.#rounds.turn();
@@ -113,24 +159,39 @@ export class Subscription {
     if (!hasLinks(this.#host.database) && this.#links.making === 0) return this.#retire(forgetAtMs);
     const now = this.#host.now();
     const watchAtMs = this.#shards.dueAtMs === undefined ? undefined : now + SHARDS_WATCH_MS;
-    const times = [nextRetryMs(this.#host.database), this.#shards.dueAtMs, watchAtMs, forgetAtMs];
+    const { database } = this.#host;
+    const times = [nextRetryMs(database), nextExpiryMs(database), this.#shards.dueAtMs, watchAtMs, forgetAtMs];
     const next = hasMore ? now : Math.max(now, Math.min(...times.map((time) => time ?? Infinity)));
     if (next < Infinity) this.#host.setAlarm(next);
     else this.#host.clearAlarm();
   }
 
-  /** Nobody follows any more: the source need not tell of news, and nothing is kept. */
+  /** Nobody follows any more: the source need not tell of news, the project forgets the keys, and nothing is kept. */
   async #retire(forgetAtMs: number | undefined): Promise<void> {
+    const { database, name } = this.#host;
     const { token } = this.#source.row;
     if (token !== null) {
-      this.#source.write({ token: null });
+      database.transaction(() => {
+        const overToken = hasLinkKeysHere(database) ? token : (this.#source.row.overToken ?? null);
+        this.#source.write({ token: null, overToken });
+        // A link that is made from now on notes its key anew.
+        deleteLinkKeysHere(database);
+      });
       await this.#host.sync();
-      await this.#host.stream(this.#host.name).unfollow(token);
+      await this.#host.stream(name).unfollow(token);
     }
+    await this.#forgetKeys();
     if (forgetAtMs !== undefined) return this.#host.setAlarm(forgetAtMs);
-    if (this.#links.making > 0 || this.#source.row.token !== null || hasLinks(this.#host.database)) return;
+    if (this.#links.making > 0 || this.#source.row.token !== null || hasLinks(database)) return;
     this.#source.forget();
     await this.#host.purge();
+  }
+
+  async #forgetKeys(): Promise<void> {
+    const { overToken = null } = this.#source.row;
+    if (overToken === null || this.#host.keys === undefined) return;
+    await this.#host.keys.forgetLinkKeys(this.#host.name, overToken);
+    if (this.#source.row.overToken === overToken) this.#source.write({ overToken: null });
   }
 
   #wake(): void {

@@ -138,6 +138,9 @@ export class ConsumerWorld extends World<Core, Key> {
           appendAll: async (commands) => commands.map(() => ({ ok: true })),
         }),
         consumer: (project, id) => wire(`consumer:${project}/${id}`),
+        followers: () => {
+          throw new Error("There are no followers here.");
+        },
       },
       own.name,
     );

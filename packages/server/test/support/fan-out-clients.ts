@@ -1,6 +1,7 @@
 import type { OffsetRef } from "@durable-streams-cloudflare/protocol";
 
 import type { LinkFormat } from "../../src/rpc/fan-out.ts";
+import { UNKNOWN_GRANT, type Grant } from "../../src/rpc/grant.ts";
 import type { CreateCommand } from "../../src/stream/commands.ts";
 import { factsOf, type FanOutWorld } from "./fan-out-world.ts";
 import { appendOf, createOf } from "./stream-fixture.ts";
@@ -15,6 +16,8 @@ interface SubscribeOptions {
   readonly format?: LinkFormat;
   readonly from?: OffsetRef;
   readonly session?: string;
+  readonly grant?: Partial<Grant>;
+  readonly froms?: Readonly<Record<string, OffsetRef>>;
 }
 
 /** What clients ask of a world. @param worldOf the world of the test that runs. */
@@ -28,8 +31,20 @@ export function clientsOf(worldOf: () => FanOutWorld) {
     publish: async (name: string, text: string, contentType = "text/plain"): Promise<void> => {
       factsOf(await worldOf().stream(name).append(appendOf(text, { contentType })));
     },
-    subscribe: (sources: readonly string[], { format = "raw", from = NOW, session = SESSION }: SubscribeOptions = {}) =>
-      worldOf().askEstuary(session, (estuary) => estuary.subscribe({ sources, format, from, ttlSeconds: TTL_SECONDS })),
+    subscribe: (
+      sources: readonly string[],
+      { format = "raw", from = NOW, session = SESSION, grant, froms = {} }: SubscribeOptions = {},
+    ) =>
+      worldOf().askEstuary(session, (estuary) =>
+        estuary.subscribe({
+          sources,
+          format,
+          from,
+          froms,
+          ttlSeconds: TTL_SECONDS,
+          ...(grant === undefined ? {} : { grant: { ...UNKNOWN_GRANT, ...grant } }),
+        }),
+      ),
     /** Lets a second pass, so that what is due has happened. */
     aSecond: (): Promise<void> => worldOf().ringUntil(worldOf().nowMs + 1_000),
     /** What a session of envelopes holds. */

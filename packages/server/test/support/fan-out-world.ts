@@ -3,7 +3,7 @@ import { concatBytes, textOf } from "@durable-streams-cloudflare/testkit";
 import type { FakeSegmentStore } from "@durable-streams-cloudflare/testkit/node-host";
 
 import { Estuary } from "../../src/estuary/estuary.ts";
-import type { ShardRef, SubscriptionApi } from "../../src/rpc/fan-out.ts";
+import type { LinkKeyNote, ShardRef, SubscriptionApi } from "../../src/rpc/fan-out.ts";
 import type { StreamHost } from "../../src/stream/host.ts";
 import { Stream, type StreamLimits } from "../../src/stream/stream.ts";
 import type { SubscriptionHost } from "../../src/subscription/host.ts";
@@ -28,6 +28,9 @@ export class FanOutWorld extends World<Core, Key> {
   readonly #shards: ShardLimits | undefined;
   /** Set it, and the queue takes nothing. */
   isQueueDown = false;
+  /** Keys whose links were ended, as the project knows it, and what it was asked to remember. */
+  readonly endedKeys = new Set<string>();
+  readonly notedKeys: string[] = [];
   /** Messages that the queue has taken and not yet brought. */
   readonly queue: ShardRef[] = [];
 
@@ -94,6 +97,13 @@ export class FanOutWorld extends World<Core, Key> {
         ...own,
         stream: (to) => wire(`stream:${to}`),
         session: (to) => wire(`stream:${to}`),
+        owner: (to) => wire(`estuary:${to}`),
+        keys: {
+          noteLinkKey: async (note) => this.#noteKey(note),
+          forgetLinkKeys: async (source, token) => {
+            this.notedKeys.push(`forget ${source} ${token}`);
+          },
+        },
         shards: this.#shards && { send: (refs) => this.#enqueue(refs) },
         pause: () => Promise.resolve(false),
       };
@@ -110,6 +120,11 @@ export class FanOutWorld extends World<Core, Key> {
     const notifyFollowers: StreamHost["notifyFollowers"] = (news) =>
       wire<Pick<SubscriptionApi, "notify">>(`subscription:${name}`).notify(news);
     return new Stream({ ...own, peer: (to) => wire(`stream:${to}`), notifyFollowers }, this.#limits);
+  }
+
+  #noteKey({ kid, source }: LinkKeyNote): boolean {
+    this.notedKeys.push(`${kid} ${source}`);
+    return !this.endedKeys.has(kid);
   }
 
   async #enqueue(refs: readonly ShardRef[]): Promise<void> {

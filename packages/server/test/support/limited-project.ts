@@ -44,6 +44,9 @@ export class LimitedProject {
       consumer: () => {
         throw new Error("There is no subscription here.");
       },
+      followers: () => {
+        throw new Error("There are no followers here.");
+      },
       setAlarm: () => undefined,
       clearAlarm: () => undefined,
       sync: async () => undefined,

@@ -64,6 +64,7 @@ const projectProbes: readonly Probe[] = PROJECT_ROUTES.map(({ method, pattern, n
 
 const ESTUARY_PATHS: Readonly<Record<EstuaryRoute["kind"], string>> = {
   subscribe: "/v1/estuary/subscribe/:project/a/source",
+  followers: "/v1/estuary/subscribe/:project/a/source?kid=a",
   subscriptions: "/v1/estuary/:project/session/subscriptions",
   estuary: "/v1/estuary/:project/session",
   touch: "/v1/estuary/:project/session/touch",

@@ -109,7 +109,8 @@ export const PROJECT_ROUTES: readonly Route[] = [
     pattern: "/:project/secrets/:item",
     needs: "manage",
     status: 200,
-    handle: ({ projects, project, item }) => projects.removeSecret(project, item),
+    handle: ({ projects, project, item, query }) =>
+      projects.removeSecret(project, item, query.get("endLinks") === "true"),
   },
   {
     method: "POST",
