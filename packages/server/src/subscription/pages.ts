@@ -3,7 +3,7 @@
 import { refuseColdUnavailable, type Result } from "@durable-streams-cloudflare/protocol";
 
 import type { Authors } from "../rpc/authors.ts";
-import type { PullFacts } from "../rpc/fan-out.ts";
+import type { PullFacts, SourceApi } from "../rpc/fan-out.ts";
 import { readColdAppends } from "../storage/cold-appends.ts";
 import { SegmentUnavailable } from "../storage/segment-reader.ts";
 import type { SubscriptionHost } from "./host.ts";
@@ -29,7 +29,9 @@ export interface Piece {
 }
 
 /** Where the source is, and what it has in R2. */
-export type PagesHost = Pick<SubscriptionHost, "name" | "segments" | "stream">;
+export interface PagesHost extends Pick<SubscriptionHost, "name" | "segments"> {
+  stream(name: string): Pick<SourceApi, "pull">;
+}
 
 /** Pages held at once. Links that keep up share one; each that has fallen behind may need another. */
 const PAGES_MAX = 4;

@@ -17,6 +17,7 @@ import type { Granted } from "../authorize.ts";
 import { readCacheControl } from "../cache-control.ts";
 import { COMMON_HEADERS } from "../cors.ts";
 import type { Exchange } from "../exchange.ts";
+import { LAST_MAX } from "../last-messages.ts";
 import { RestOfRange, type Reading } from "../paging.ts";
 import { emptyBody, toBody } from "./payload.ts";
 
@@ -29,30 +30,43 @@ export interface ReadQuery {
   readonly live: LiveMode | undefined;
   /** What the client echoes; anything goes. */
   readonly cursor: string | null;
+  /** Begin with so many of the last messages. */
+  readonly last: number | undefined;
   /** The place is the one that an `EventSource` has come to, which asks for the same URL again. */
   readonly isResumed: boolean;
 }
 
 /**
- * Reads `offset`, `live` and `cursor`. Other parameters belong to others (tokens, cache busters) and are left alone.
+ * Reads `offset`, `live`, `cursor` and `last`. Other parameters belong to others (tokens, cache busters) and are left alone,
+ * but for those that ask for a part of the stream: whoever sends them must not take all of it for that part.
  * @param lastEventId the header, which goes with server-sent events only, and then is newer than the URL's offset.
  */
 export function parseReadQuery(url: string, lastEventId: string | null = null): Result<{ query: ReadQuery }> {
   // To parse the whole URL takes three times as long.
   const start = url.indexOf("?");
   const parameters = new URLSearchParams(start < 0 ? "" : url.slice(start + 1));
-  const repeated = ["offset", "live", "cursor"].find((name) => parameters.getAll(name).length > 1);
+  const repeated = ["offset", "live", "cursor", "last"].find((name) => parameters.getAll(name).length > 1);
   if (repeated !== undefined) return refuse("parameter-invalid", `The parameter ${repeated} is there more than once.`);
+  const wish = ["limit", "count"].find((name) => parameters.has(name));
+  if (wish !== undefined) {
+    return refuse("parameter-invalid", `This server does not know the parameter ${wish}.`, {
+      hint: "Use last=N for the last N messages.",
+    });
+  }
   const live = parameters.get("live");
   if (live !== null && live !== "long-poll" && live !== "sse") {
     return refuse("parameter-invalid", "live must be long-poll or sse.");
   }
   const isResumed = live === "sse" && lastEventId !== null && lastEventId !== "";
   const offsetText = isResumed ? lastEventId : parameters.get("offset");
-  if (live !== null && offsetText === null) {
+  const lastText = parameters.get("last");
+  if (live !== null && offsetText === null && lastText === null) {
     return refuse("parameter-invalid", "A live read needs an offset.", {
-      hint: "Use offset=-1 for all, offset=now for what comes.",
+      hint: "Use offset=-1 for all, offset=now for what comes, last=N for the last messages and what comes.",
     });
+  }
+  if (lastText !== null && !isLast(lastText)) {
+    return refuse("parameter-invalid", `last must be a whole number from 1 to ${LAST_MAX}.`);
   }
   const offset = parseOffset(offsetText);
   if (offset === undefined) {
@@ -61,7 +75,14 @@ export function parseReadQuery(url: string, lastEventId: string | null = null): 
     });
   }
   const cursor = parameters.get("cursor");
-  return { ok: true, query: { offset, namesOffset: offsetText !== null, live: live ?? undefined, cursor, isResumed } };
+  // A place that is named is meant: official clients repeat their own parameters with each request.
+  const last = lastText !== null && offset.kind === "start" ? Number(lastText) : undefined;
+  const namesOffset = offsetText !== null;
+  return { ok: true, query: { offset, namesOffset, live: live ?? undefined, cursor, last, isResumed } };
+}
+
+function isLast(text: string): boolean {
+  return /^[1-9]\d{0,5}$/.test(text) && Number(text) <= LAST_MAX;
 }
 
 /** @param cursor the `Stream-Cursor` of a live read; catch-up reads have none. */

@@ -2,14 +2,15 @@
 
 import { HEADER, nextCursor, refAt, refuse, type Result } from "@durable-streams-cloudflare/protocol";
 
+import type { AttachFacts } from "../../stream/commands.ts";
 import { EVENT_STREAM } from "../cache-control.ts";
 import type { ReadQuery } from "../codec/read.ts";
 import type { Exchange } from "../exchange.ts";
-import { startReading } from "../paging.ts";
+import { startReading, type Reading } from "../paging.ts";
 import { eventsFrom } from "./catch-up.ts";
 import { emptyResponse } from "./long-poll.ts";
 import { sseFormOf } from "./sse-form.ts";
-import { SseSession } from "./sse-session.ts";
+import { SseSession, type SessionStart } from "./sse-session.ts";
 
 /** Errors are plain HTTP, before any header of the event stream is sent. */
 export async function serverSentEvents(exchange: Exchange, query: ReadQuery): Promise<Result<{ response: Response }>> {
@@ -27,16 +28,32 @@ export async function serverSentEvents(exchange: Exchange, query: ReadQuery): Pr
   if (facts.standing === "live" && socket === undefined) {
     return refuse("internal", "The object attached a reader without a socket.");
   }
+  // An offset inside an append stands for where that begins, of which the object alone may not know.
+  const position = reading?.facts.from ?? facts.position;
+  const response = sessionResponse(exchange, { ...facts, position }, { socket, reading }, query.cursor);
+  return { ok: true, response };
+}
+
+/** A session that begins with what has been read already, and goes on from there. */
+export function eventStream(exchange: Exchange, reading: Reading, cursor: string | null): Response {
+  const { facts } = reading;
+  const standing = { ...facts, standing: "behind", position: facts.from } as const;
+  return sessionResponse(exchange, standing, { socket: undefined, reading }, cursor);
+}
+
+function sessionResponse(
+  exchange: Exchange,
+  facts: AttachFacts,
+  start: Omit<SessionStart, "form">,
+  cursor: string | null,
+): Response {
   const headers = new Headers({
     "Content-Type": "text/event-stream",
     "Cache-Control": EVENT_STREAM,
     // nginx and others that know this header then pass every event on at once.
     "X-Accel-Buffering": "no",
   });
-  const form = sseFormOf(facts.contentType, reading);
+  const form = sseFormOf(facts.contentType, start.reading);
   if (form === "base64") headers.set(HEADER.sseDataEncoding, "base64");
-  // An offset inside an append stands for where that begins, of which the object alone may not know.
-  const position = reading?.facts.from ?? facts.position;
-  const session = new SseSession(exchange, { ...facts, position }, { socket, reading, form }, query.cursor);
-  return { ok: true, response: new Response(session.body, { headers }) };
+  return new Response(new SseSession(exchange, facts, { ...start, form }, cursor).body, { headers });
 }

@@ -2,6 +2,8 @@
 
 import {
   HEADER,
+  nextCursor,
+  refAt,
   isPlainLine,
   PROBLEMS,
   refuse,
@@ -19,11 +21,12 @@ import { refuseUnauthenticated } from "../authorize.ts";
 import { appendResponse, parseAppend, withProducerHeaders } from "../codec/append.ts";
 import { createResponse, parseCreate } from "../codec/create.ts";
 import { headResponse } from "../codec/head.ts";
-import { parseReadQuery, readResponse } from "../codec/read.ts";
+import { parseReadQuery, readResponse, type ReadQuery } from "../codec/read.ts";
 import { appendWhenDue } from "../early-append.ts";
 import type { Exchange } from "../exchange.ts";
+import { readLast } from "../last-messages.ts";
 import { longPoll } from "../live/long-poll.ts";
-import { serverSentEvents } from "../live/sse.ts";
+import { eventStream, serverSentEvents } from "../live/sse.ts";
 import { startReading } from "../paging.ts";
 import { publicUrlOf } from "../public-url.ts";
 import { refuseAboveLimits } from "../rate-limit.ts";
@@ -163,7 +166,25 @@ async function head(exchange: Exchange): Promise<Handled> {
 async function read(exchange: Exchange): Promise<Handled> {
   const parsed = parseReadQuery(exchange.request.url, exchange.request.headers.get("Last-Event-ID"));
   if (!parsed.ok) return parsed;
-  const { query } = parsed;
+  return parsed.query.last === undefined
+    ? readFrom(exchange, parsed.query)
+    : readFromLast(exchange, parsed.query, parsed.query.last);
+}
+
+/** What is answered depends on where the stream ends, like a read from `now`. */
+async function readFromLast(exchange: Exchange, asked: ReadQuery, count: number): Promise<Handled> {
+  const reading = await readLast(exchange, count);
+  if (!reading.ok) return reading;
+  const { lineage, tail, from } = reading.facts;
+  const query = { ...asked, offset: { kind: "now" }, namesOffset: true } as const;
+  // There is nothing: what comes is waited for, and nothing of it is missed.
+  if (from === tail && query.live !== undefined) return readFrom(exchange, { ...query, offset: refAt(lineage, tail) });
+  if (query.live === "sse") return { ok: true, response: eventStream(exchange, reading, query.cursor) };
+  const cursor = query.live === undefined ? undefined : nextCursor(Date.now(), query.cursor);
+  return { ok: true, response: readResponse(exchange, reading, query, cursor) };
+}
+
+async function readFrom(exchange: Exchange, query: ReadQuery): Promise<Handled> {
   if (query.live === "long-poll") return longPoll(exchange, query);
   if (query.live === "sse") return serverSentEvents(exchange, query);
   const ifNoneMatch = exchange.request.headers.get("If-None-Match");
