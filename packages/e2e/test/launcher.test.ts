@@ -28,7 +28,7 @@ afterEach(async () => {
 });
 
 async function start(
-  options: { port?: number; vars?: Record<string, string>; flags?: readonly string[] } = {},
+  options: { port?: number; vars?: Record<string, string>; flags?: readonly string[]; filesMax?: number } = {},
 ): Promise<ServerProcess> {
   const server = await startServer({ dataDir, ...options, flags: ["--metrics-port", "0", ...(options.flags ?? [])] });
   servers.push(server);
@@ -306,6 +306,31 @@ it("a stream whose file is damaged fails alone, and the log names the file, whic
   const third = await start();
   await create(third.url);
   expect(await read(third.url)).toEqual([]);
+});
+
+it("more streams at a time than it may open files for get 503, and neither they nor the server are harmed", async () => {
+  const server = await start({ filesMax: 256 });
+  expect(server.log()).toContain("may open 256 files only");
+  const workerd = workerdPid();
+  const statuses: number[] = [];
+  // Few at a time, since connections are files as well.
+  for (let n = 0; n < 48; n += 8) {
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, (_, i) => fetch(`${server.url}/v1/stream/s${n + i}`, { method: "PUT" })),
+    );
+    for (const answer of answers.filter(({ status }) => status === 503)) {
+      expect(await answer.json()).toMatchObject({ code: "overloaded", effects: "none" });
+    }
+    statuses.push(...answers.map(({ status }) => status));
+  }
+  expect(new Set(statuses)).toEqual(new Set([201, 503]));
+  expect(workerdPid()).toBe(workerd);
+  // A stream that is in use goes on being served.
+  const used = statuses.indexOf(201);
+  expect((await fetch(`${server.url}/v1/stream/s${used}`, { method: "HEAD" })).status).toBe(200);
+  // Those that are not used any more make room.
+  const late = `${server.url}/v1/stream/late`;
+  await eventually(async () => (await fetch(late, { method: "PUT" })).ok, 60_000);
 });
 
 it("what an upload that was cut off has left is removed at the start, and nothing else", async () => {

@@ -17,6 +17,13 @@ it.each([
 
 it("says nothing of secrets, which are read, of what is empty or said by --var, of others' names and of its own", () => {
   const secret = "x".repeat(32);
-  const environment = { PROJECT_SECRET: secret, PORT: "", LOG_LEVEL: "info", PATH: "/bin", DS_WORKERD: "/x" };
+  const environment = {
+    PROJECT_SECRET: secret,
+    PORT: "",
+    LOG_LEVEL: "info",
+    PATH: "/bin",
+    DS_WORKERD: "/x",
+    DS_MAIN: "x",
+  };
   expect(format(environment, { LOG_LEVEL: "off" })).toBe("");
 });

@@ -12,9 +12,6 @@ const FLAG_OF: Readonly<Record<string, string>> = {
   DS_STORAGE__DATA_DIR: "--data-dir",
 };
 
-/** What the launcher hands to its own children, and finds again when it is started by one of them. */
-const OWN: ReadonlySet<string> = new Set(["DS_STOPPING", "DS_WORKERD", "DS_CONTROL", "DS_PROCESS_RECORD"]);
-
 /**
  * Empty unless the environment has what looks like a setting of this server: only secrets are read from there.
  * @param given what `--var` says.
@@ -28,9 +25,11 @@ export function formatIgnoredEnvironment(environment: Environment, given: Enviro
 }
 
 function insteadOf(name: string, value: string, given: Environment): string | undefined {
-  if (OWN.has(name) || SECRETS.includes(name)) return undefined;
+  if (SECRETS.includes(name)) return undefined;
   const flag = FLAG_OF[name];
   if (flag !== undefined) return `Fix: ${flag} ${value}`;
   if (Object.hasOwn(SETTINGS, name)) return given[name] === undefined ? `Fix: --var ${name}:${value}` : undefined;
-  return name.startsWith("DS_") ? "Fix: flags (--help), and --var NAME:VALUE (docs/configuration.md)" : undefined;
+  return /^DS_(?:\w+__|CONFIG$)/.test(name)
+    ? "Fix: flags (--help), and --var NAME:VALUE (docs/configuration.md)"
+    : undefined;
 }

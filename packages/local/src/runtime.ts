@@ -11,6 +11,7 @@ import { launcherService } from "./launcher-service.ts";
 import { OUTBOUND_NAME, outboundWorker } from "./outbound.ts";
 import { endsWithin, processRecordPath, readProcessRecord } from "./process-record.ts";
 import { sockets } from "./sockets.ts";
+import { openObjectsMax } from "./system.ts";
 import type { WorkerBundle } from "./worker-bundle.ts";
 import { WORKER_NAME } from "./worker-name.ts";
 import { WORKERD_PATH } from "./workerd-path.ts";
@@ -117,7 +118,7 @@ function miniflareOptions(options: RuntimeOptions, log: Log, crashes: CrashCount
         ...options.bundle.config.options,
         name: WORKER_NAME,
         modules: [{ type: "ESModule", path: "worker.js", contents: options.bundle.script }],
-        bindings: options.settings as Record<string, string>,
+        bindings: { ...(options.settings as Record<string, string>), OPEN_OBJECTS_MAX: openObjectsMax() },
         serviceBindings: { LAUNCHER: launcherService(options.dataDir) },
         unsafeBindings: [sockets(options.host, options.port, control, objectsDir(options.dataDir))],
         outboundService: OUTBOUND_NAME,

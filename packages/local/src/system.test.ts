@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import { checkSystem, formatFewFilesWarning, openFilesMax } from "./system.ts";
+import { checkSystem, formatFewFilesWarning, openFilesMax, openObjectsMax } from "./system.ts";
 
 it.each(["linux", "darwin"] as const)("the server runs on %s", (platform) => {
   expect(() => checkSystem(platform)).not.toThrow();
@@ -24,4 +24,12 @@ it("the hard limit of open files is read, and warned of when it is low", () => {
   ).toBeUndefined();
   expect(formatFewFilesWarning(1024)).toContain("may open 1024 files only");
   expect(formatFewFilesWarning(65_536) + formatFewFilesWarning(undefined)).toBe("");
+});
+
+it("so many streams are in use at a time as there are files and memory for", () => {
+  const GIB = 1024 ** 3;
+  expect(openObjectsMax(1024, 64 * GIB)).toBe(238);
+  expect(openObjectsMax(1_048_576, 2 * GIB)).toBe(4_096);
+  expect(openObjectsMax(undefined, 2 * GIB)).toBe(4_096);
+  expect(openObjectsMax(100, GIB)).toBe(16);
 });

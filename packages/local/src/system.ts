@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { totalmem } from "node:os";
 
 import { EXIT, Failure } from "./failure.ts";
 
@@ -19,6 +20,27 @@ export function checkSystem(platform: NodeJS.Platform = process.platform): void 
 const FILES_FEW = 8_192;
 /** A stream in use: its file and two of its journal. */
 const FILES_PER_STREAM = 3;
+
+/** Of a stream in use, as measured: 200 KB. */
+const MEMORY_PER_STREAM = 256 * 1024;
+/** What the process opens whether or not there are streams. */
+const FILES_OF_ITS_OWN = 128;
+/** What is left is for connections, and for the parts of the system that are not streams. */
+const PART_FOR_STREAMS = { files: 0.8, memory: 0.5 };
+const STREAMS_MIN = 16;
+
+/** How many streams, sessions and other objects may be in use at a time, so that workerd never runs out of files. */
+export function openObjectsMax(filesMax: number | undefined = openFilesMax(), memoryBytes: number = memory()): number {
+  const byFiles = ((filesMax ?? Infinity) - FILES_OF_ITS_OWN) * (PART_FOR_STREAMS.files / FILES_PER_STREAM);
+  const byMemory = memoryBytes * (PART_FOR_STREAMS.memory / MEMORY_PER_STREAM);
+  return Math.max(STREAMS_MIN, Math.floor(Math.min(byFiles, byMemory)));
+}
+
+/** Of the machine, or of the container. */
+function memory(): number {
+  const constrained = process.constrainedMemory();
+  return constrained > 0 ? Math.min(totalmem(), constrained) : totalmem();
+}
 
 /** How many files and connections workerd may have open, at the most; `undefined`: the system does not say. */
 export function openFilesMax(read: () => string = readLimits): number | undefined {

@@ -18,6 +18,8 @@ export interface ServerOptions {
   readonly program?: readonly string[];
   /** Flags of the launcher besides those. */
   readonly flags?: readonly string[];
+  /** How many files the server may open at the most; initially as many as this process. */
+  readonly filesMax?: number;
 }
 
 export interface ServerProcess {
@@ -45,14 +47,16 @@ const POLL_MS = 5;
  * @throws Error with what the launcher said, when it ends instead.
  */
 export async function startServer(options: ServerOptions): Promise<ServerProcess> {
-  const { dataDir, port = 0, vars = {}, program = [LAUNCHER], flags: more = [] } = options;
+  const { dataDir, port = 0, vars = {}, program = [LAUNCHER], flags: more = [], filesMax } = options;
   const secrets = Object.entries(vars).filter(([name]) => name.endsWith("_SECRET"));
   const variables = Object.entries(vars)
     .filter(([name]) => !name.endsWith("_SECRET"))
     .flatMap(([name, value]) => ["--var", `${name}:${value}`]);
   const env = { ...process.env, ...Object.fromEntries(secrets.map(([name, value]) => [name, String(value)])) };
   const flags = ["--port", String(port), "--data-dir", dataDir, "--quiet", "--ready-json", ...variables, ...more];
-  const child = spawn(process.execPath, [...program, ...flags], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const limit = filesMax === undefined ? "" : `ulimit -n ${filesMax} && `;
+  const command = [process.execPath, ...program, ...flags];
+  const child = spawn("sh", ["-c", `${limit}exec "$@"`, "sh", ...command], { env, stdio: ["ignore", "pipe", "pipe"] });
   const killWithTests = (): void => void child.kill("SIGKILL");
   process.once("exit", killWithTests);
   const exited = once(child, "exit").finally(() => process.removeListener("exit", killWithTests));

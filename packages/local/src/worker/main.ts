@@ -7,32 +7,59 @@ import { env as bindings, WorkerEntrypoint } from "cloudflare:workers";
 import { dateOf } from "./date.ts";
 import { DiskStatus, durably, type Launcher } from "./launcher.ts";
 import { ObjectFiles } from "./object-files.ts";
+import { OpenObjects, withLimit } from "./open-objects.ts";
 import { RequestCounts } from "./request-counts.ts";
 
 export * from "@durable-streams-cloudflare/server/worker";
 
-type LocalEnv = DurableStreamsEnv & { readonly LAUNCHER: Launcher };
+type LocalEnv = DurableStreamsEnv & { readonly LAUNCHER: Launcher; readonly OPEN_OBJECTS_MAX: number };
+
+const now = (): number => performance.now();
+const given = bindings as unknown as LocalEnv;
+const objects = new OpenObjects(given.OPEN_OBJECTS_MAX, now);
+
+/** What the server and its objects get in place of their bindings. */
+function onThisMachine<Env extends object>(own: Env & LocalEnv): Env {
+  return withLimit(durably<Env>(own), objects);
+}
 
 // One environment for all requests: the server keeps what it knows by it.
-const env = durably(bindings as unknown as LocalEnv);
-const disk = new DiskStatus(
-  () => env.LAUNCHER,
-  () => performance.now(),
-);
+const env = onThisMachine<LocalEnv>(given);
+const disk = new DiskStatus(() => env.LAUNCHER, now);
 const files = new ObjectFiles(bindings);
 const streams = createDurableStreams<LocalEnv>({ storage: disk, mayExist: files.mayExist });
-const counts = new RequestCounts(() => performance.now());
+const counts = new RequestCounts(now);
 
-/** What these put into R2 and KV must survive a power cut. */
+type EnvOf<Class extends abstract new (context: never, env: never) => object> = ConstructorParameters<Class>[1] &
+  LocalEnv;
+
 export class StreamDO extends server.StreamDO {
-  constructor(context: DurableObjectState, own: ConstructorParameters<typeof server.StreamDO>[1] & LocalEnv) {
-    super(context, durably(own));
+  constructor(context: DurableObjectState, own: EnvOf<typeof server.StreamDO>) {
+    super(context, onThisMachine(own));
   }
 }
 
 export class ProjectDO extends server.ProjectDO {
-  constructor(context: DurableObjectState, own: ConstructorParameters<typeof server.ProjectDO>[1] & LocalEnv) {
-    super(context, durably(own));
+  constructor(context: DurableObjectState, own: EnvOf<typeof server.ProjectDO>) {
+    super(context, onThisMachine(own));
+  }
+}
+
+export class SubscriptionDO extends server.SubscriptionDO {
+  constructor(context: DurableObjectState, own: EnvOf<typeof server.SubscriptionDO>) {
+    super(context, onThisMachine(own));
+  }
+}
+
+export class EstuaryDO extends server.EstuaryDO {
+  constructor(context: DurableObjectState, own: EnvOf<typeof server.EstuaryDO>) {
+    super(context, onThisMachine(own));
+  }
+}
+
+export class ConsumerDO extends server.ConsumerDO {
+  constructor(context: DurableObjectState, own: EnvOf<typeof server.ConsumerDO>) {
+    super(context, onThisMachine(own));
   }
 }
 
