@@ -36,10 +36,10 @@ class DurableObjectNamespace {
   }
 }
 
-it("a call of one too many fails as that of an overloaded object, and never before it is made", async () => {
+it("a call of one too many fails when it is made, with the mark of a call that was not sent", async () => {
   const { STREAMS, OTHER } = withLimit({ STREAMS: new DurableObjectNamespace(), OTHER: "x" }, limitedTo(1));
   expect([await STREAMS.getByName("a").read(), OTHER]).toEqual(["a", "x"]);
   const stub = STREAMS.getByName("b");
-  await expect(stub.read()).rejects.toMatchObject({ overloaded: true });
+  await expect(stub.read()).rejects.toMatchObject({ unsent: true });
   expect(await STREAMS.getByName("a").read()).toBe("a");
 });

@@ -61,7 +61,7 @@ function limit(binding: string, namespace: Namespace, objects: OpenObjects): Nam
   return new Proxy(namespace, {
     get: (target, property) => {
       if (property === "getByName") {
-        return (name: string): object => (objects.use(`${binding} ${name}`) ? target.getByName(name) : OVERLOADED);
+        return (name: string): object => (objects.use(`${binding} ${name}`) ? target.getByName(name) : UNAVAILABLE);
       }
       const value: unknown = Reflect.get(target, property);
       return typeof value === "function" ? (value.bind(target) as unknown) : value;
@@ -69,18 +69,18 @@ function limit(binding: string, namespace: Namespace, objects: OpenObjects): Nam
   });
 }
 
-/** Every call of it fails as one of an object does that Cloudflare finds overloaded: nothing was done. */
-const OVERLOADED: object = new Proxy(
+/** Every call of it fails with the mark by which the server knows that it was not sent, and may be made again. */
+const UNAVAILABLE: object = new Proxy(
   {},
   {
     // Whoever waits for the stub itself must not take it for a promise.
-    get: (_, property) => (property === "then" ? undefined : () => Promise.reject(overloaded())),
+    get: (_, property) => (property === "then" ? undefined : () => Promise.reject(unsent())),
   },
 );
 
-function overloaded(): Error {
+function unsent(): Error {
   const error = new Error(
     "Too many objects are in use: this process may open no more files, or has no memory for them.",
   );
-  return Object.assign(error, { overloaded: true });
+  return Object.assign(error, { unsent: true });
 }

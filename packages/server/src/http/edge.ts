@@ -3,6 +3,7 @@
 import { refuse } from "@durable-streams-cloudflare/protocol";
 
 import { isOnlyForLoopback, type Config } from "../config.ts";
+import { isUnsent, refuseUnsent } from "../rpc/call-again.ts";
 import { isLogged, logRequest } from "../telemetry/log.ts";
 import { createApp, type AppPorts } from "./app.ts";
 import { behindProxy, type Serve } from "./behind-proxy.ts";
@@ -96,15 +97,10 @@ async function outcomeOf(request: Request, answer: () => Response | Promise<Resp
   try {
     return { response: await answer() };
   } catch (error) {
-    if (isOverloaded(error)) return { response: problemResponse(request, refuse("overloaded", "Too much.").problem), error };
+    if (isUnsent(error)) return { response: problemResponse(request, refuseUnsent().problem), error };
     const { problem } = refuse("internal", "The request could not be completed.", { headers: { "Retry-After": "1" } });
     return { response: problemResponse(request, problem), error };
   }
-}
-
-/** The runtime's mark on a call that it did not make, because its object had too much to do. */
-function isOverloaded(error: unknown): boolean {
-  return typeof error === "object" && error !== null && "overloaded" in error && error.overloaded === true;
 }
 
 /** Of the stream that was asked for. On one machine it is the name of its file. */

@@ -47,9 +47,19 @@ async function tryOnce<Facts>(invoke: () => Promise<Result<Facts>>): Promise<Tri
   } catch (error) {
     // Cloudflare asks not to repeat these: it makes the overload worse.
     if (hasMark(error, "overloaded")) return "overloaded";
+    if (isUnsent(error)) return refuseUnsent();
     if (!hasMark(error, "retryable") && !hasMark(error, "durableObjectReset")) throw error;
     return "lost";
   }
+}
+
+/** A host's mark on a call that it did not even send, because too many objects are in use: nothing was done. */
+export function isUnsent(error: unknown): boolean {
+  return hasMark(error, "unsent");
+}
+
+export function refuseUnsent(): Refusal {
+  return refuse("overloaded", "Too many streams are in use at a time.", { headers: RETRY_SOON });
 }
 
 /** The runtime's marks on errors of its own; an error that our object threw has `remote` and none of them. */

@@ -49,6 +49,17 @@ describe("a call", () => {
     expect([refused.calls(), busy.calls()]).toEqual([1, 2]);
   });
 
+  it("that was not sent, because too many objects are in use, is made again, and did nothing", async () => {
+    const unsent = (): Error => Object.assign(new Error("too many"), { unsent: true });
+    const later = script<Result<object>>(unsent(), { ok: true });
+    expect(await callAgain(later.invoke)).toEqual({ ok: true });
+    const never = script<Result<object>>(unsent(), unsent(), unsent(), unsent(), unsent());
+    expect(await callAgain(never.invoke)).toMatchObject({ problem: { code: "overloaded" } });
+    // A copy that was sent before may have done something.
+    const after = script<Result<object>>(lost(), unsent(), unsent(), unsent(), unsent());
+    expect(await callAgain(after.invoke)).toMatchObject({ problem: { code: "unavailable" } });
+  });
+
   it("that was lost says from then on that it is a repeat, and how old it is", async () => {
     const ages: (number | undefined)[] = [];
     const { invoke } = script<Result<object>>(refuse("overloaded", "busy"), lost(), { ok: true });

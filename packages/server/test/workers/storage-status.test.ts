@@ -129,6 +129,17 @@ describe("a write that fails", () => {
     expect(asked.at(-1)).toBe("now");
   });
 
+  it("because too many objects are in use was not sent at all", async () => {
+    const unsent = Object.assign(new Error("too many"), { unsent: true });
+    const stub = new Proxy({}, { get: () => () => Promise.reject(unsent) });
+    const full = { PROJECTS: { getByName: () => stub } };
+    const response = await send("GET", "/v1/projects/p/streams", {}, full);
+    expect([response.status, await problemOf(response)]).toEqual([
+      503,
+      expect.objectContaining({ code: "overloaded", effects: "none" }),
+    ]);
+  });
+
   it("for another reason stays a fault of the server", async () => {
     const response = await send("DELETE", STREAM, {}, failing);
     expect([response.status, await problemOf(response)]).toEqual([500, expect.objectContaining({ code: "internal" })]);
