@@ -18,6 +18,8 @@ export interface Explanation {
   readonly why?: string;
   /** Exactly what to do: a command, where there is one. */
   readonly fix: string;
+  /** Of the request that the server has refused; its log says more about it. */
+  readonly requestId?: string;
   readonly exitCode?: ExitCode;
   readonly cause?: unknown;
 }
@@ -28,21 +30,24 @@ export class CliError extends Error {
   readonly code: string;
   readonly why: string | undefined;
   readonly fix: string;
+  readonly requestId: string | undefined;
   readonly exitCode: ExitCode;
 
-  constructor(what: string, { code, why, fix, exitCode = EXIT.failed, cause }: Explanation) {
+  constructor(what: string, { code, why, fix, requestId, exitCode = EXIT.failed, cause }: Explanation) {
     super(what, { cause });
     this.code = code;
     this.why = why;
     this.fix = fix;
+    this.requestId = requestId;
     this.exitCode = exitCode;
   }
 }
 
 /** The same failure, with more to do about it. */
 export function withFix(error: CliError, more: string): CliError {
-  const { message, code, why, fix, exitCode, cause } = error;
-  const explanation = { code, ...(why === undefined ? {} : { why }), fix: `${fix}; ${more}`, exitCode, cause };
+  const { message, code, why, requestId, fix, exitCode, cause } = error;
+  const known = { ...(why === undefined ? {} : { why }), ...(requestId === undefined ? {} : { requestId }) };
+  const explanation = { code, ...known, fix: `${fix}; ${more}`, exitCode, cause };
   return new CliError(message, explanation);
 }
 

@@ -68,11 +68,14 @@ export class Output {
   /** Tells of a failure; the exit code that goes with it. */
   fail(error: unknown): ExitCode {
     const failure = error instanceof CliError ? error : mistake(error);
-    const { code, message, why, exitCode } = failure;
+    const { code, message, why, requestId, exitCode } = failure;
     const fix = asInvoked(failure.fix, this.#io.env[INVOKED_AS]);
-    const facts = { error: { code, message, ...(why === undefined ? {} : { why }), fix, exitCode } };
+    const known = { ...(why === undefined ? {} : { why }), ...(requestId === undefined ? {} : { requestId }) };
+    const facts = { error: { code, message, ...known, fix, exitCode } };
     this.#io.stderr.write(
-      this.json ? `${escapeUnsafe(JSON.stringify(facts))}\n` : format({ code, message, why, fix }, this.colors),
+      this.json
+        ? `${escapeUnsafe(JSON.stringify(facts))}\n`
+        : format({ code, message, why, requestId, fix }, this.colors),
     );
     return exitCode;
   }
@@ -94,13 +97,14 @@ export function table(rows: readonly (readonly string[])[]): string {
     .join("\n");
 }
 
-function format(
-  { message, code, why, fix }: Pick<CliError, "message" | "code" | "why" | "fix">,
-  { red, dim, cyan }: Colors,
-): string {
+type Told = Pick<CliError, "message" | "code" | "why" | "requestId" | "fix">;
+
+function format({ message, code, why, requestId, fix }: Told, { red, dim, cyan }: Colors): string {
   const reason = why === undefined ? "" : `  Why: ${escapeUnsafe(why)}\n`;
+  const request =
+    requestId === undefined ? "" : `  ${dim(`Request: ${escapeUnsafe(requestId)}, in the server's log`)}\n`;
   const what = `${red("✗")} ${escapeUnsafe(message)}  ${dim(`[${escapeUnsafe(code)}]`)}`;
-  return `${what}\n${reason}  ${cyan("Fix:")} ${escapeUnsafe(fix)}\n`;
+  return `${what}\n${reason}${request}  ${cyan("Fix:")} ${escapeUnsafe(fix)}\n`;
 }
 
 function mistake(error: unknown): CliError {

@@ -9,6 +9,8 @@ import { shellWord } from "./shell-word.ts";
 import { signToken, type Scope } from "./token.ts";
 import { isFromSource } from "./version.ts";
 
+const REQUEST_ID_HEADER = "Stream-Request-Id";
+
 /** How long a token lasts that is made for one request. */
 const OWN_TOKEN_SECONDS = 300;
 const ANSWER_MS = 30_000;
@@ -76,7 +78,7 @@ export class Server {
     for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, value);
     const response = await this.#fetch(url, { method, headers, body: body ?? null }, limitMs);
     if (response.ok) return response;
-    const problem = method === "HEAD" ? problemOfHead(response.status) : parseProblem(await response.text());
+    const problem = method === "HEAD" ? problemOfHead(response) : parseProblem(await response.text());
     throw refusal(response.status, problem, subject ?? subjectOf(path, this.connection.project));
   }
 
@@ -151,6 +153,7 @@ export interface ProblemBody {
   readonly title?: string;
   readonly detail?: string;
   readonly hint?: string;
+  readonly requestId?: string;
 }
 
 /** What a status and a problem's JSON [RFC 9457] mean to whoever ran the command. */
@@ -159,14 +162,19 @@ export function refusal(status: number, problem: ProblemBody, subject: Subject =
     code: problem.code ?? `status-${status}`,
     ...(problem.detail === undefined ? {} : { why: problem.detail }),
     fix: fixOf(status, problem, subject),
+    ...(problem.requestId === undefined ? {} : { requestId: problem.requestId }),
     exitCode: exitCodeOf(status),
   });
 }
 
 /** An answer to HEAD has no body: its status has to say which problem of a stream it is. */
-function problemOfHead(status: number): ProblemBody {
+function problemOfHead({ status, headers }: Response): ProblemBody {
   const code = HEAD_PROBLEMS[status];
-  return code === undefined ? {} : { code, title: PROBLEMS[code].title };
+  const requestId = headers.get(REQUEST_ID_HEADER);
+  return {
+    ...(code === undefined ? {} : { code, title: PROBLEMS[code].title }),
+    ...(requestId === null ? {} : { requestId }),
+  };
 }
 
 const HEAD_PROBLEMS: Readonly<Record<number, ProblemCode>> = {

@@ -14,21 +14,23 @@ export interface StreamPage {
   readonly progress: Progress;
 }
 
-/** @param begin `-1`, or an offset. */
+/** @param begin `-1`, or an offset; or `-1` and so many messages that are enough, to a server that knows how to find them. */
 export async function* readPages(
   server: Server,
   name: string,
-  begin: string,
+  begin: string | { readonly last: number },
   signal: AbortSignal,
 ): AsyncGenerator<StreamPage> {
-  let offset = begin;
+  let offset = typeof begin === "string" ? begin : "-1";
+  let last = typeof begin === "string" ? undefined : String(begin.last);
   for (let isAtTail = false; !isAtTail;) {
-    const call = { query: { offset }, headers: server.authorization("read") };
+    const call = { query: { offset, last }, headers: server.authorization("read") };
     const { headers, body } = await server.send("GET", server.streamPath(name), call);
     const closed = isClosedHeader(headers.get(HEADER.closed));
     isAtTail = closed || headers.get(HEADER.upToDate) === "true";
     const chunks = chunksOf(body, offset, signal);
     offset = headers.get(HEADER.nextOffset) ?? offset;
+    last = undefined;
     yield {
       contentType: headers.get("Content-Type") ?? "",
       chunks,

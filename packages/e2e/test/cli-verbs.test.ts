@@ -77,6 +77,14 @@ describe("on an open server", () => {
     expect(await names("--limit", "2")).toMatchObject([{ name: "ls/1" }, { name: "ls/2" }]);
   });
 
+  it("an error of the server's names its request, for whoever reads the server's log", async () => {
+    for (const command of ["read", "head"]) {
+      const ran = await cli(["stream", command, "nowhere", "--json"]);
+      expect(errorOf(ran)).toMatchObject({ requestId: expect.stringMatching(/^[\w-]{8,}$/) });
+      expect((await cli(["stream", command, "nowhere"])).stderr).toMatch(/^ {2}Request: [\w-]+/m);
+    }
+  });
+
   it("append says that its file is missing", async () => {
     const ran = await cli(["stream", "append", "limited", "--file", "nowhere.json", "--json"]);
     expect(errorOf(ran)).toMatchObject({ code: "usage", message: expect.stringContaining("nowhere.json") });

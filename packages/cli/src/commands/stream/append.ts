@@ -14,6 +14,7 @@ import { counted } from "../../numbers.ts";
 import { openProducer } from "../../producer.ts";
 import type { Server } from "../../server.ts";
 import { TransferMeter } from "../../transfer-meter.ts";
+import { contentTypeOf } from "./facts.ts";
 
 interface Options {
   readonly data?: string;
@@ -74,11 +75,6 @@ function inputOf({ data, file, lines }: Options, io: Io): string | Readable {
   if (file !== undefined) return createReadStream(checkFile(resolve(io.cwd, file)));
   if (isInteractive(io)) throw usageError("There is nothing to append.", "--data TEXT, --file PATH, or pipe it in");
   return io.stdin;
-}
-
-async function contentTypeOf(server: Server, name: string): Promise<string> {
-  const found = await server.send("HEAD", server.streamPath(name), { headers: server.authorization("read") });
-  return found.headers.get("Content-Type") ?? "application/octet-stream";
 }
 
 interface Lines {

@@ -1,5 +1,7 @@
 import { HEADER, isClosedHeader } from "@durable-streams-cloudflare/protocol";
 
+import type { Server } from "../../server.ts";
+
 /** What the headers of an answer say about a stream. */
 export function factsOf({ headers }: Response) {
   return {
@@ -12,6 +14,12 @@ export function factsOf({ headers }: Response) {
     retentionSeconds: numberOf(headers.get(HEADER.retentionSeconds)),
     retentionBytes: numberOf(headers.get(HEADER.retentionBytes)),
   };
+}
+
+/** What a stream holds. @throws CliError */
+export async function contentTypeOf(server: Server, name: string): Promise<string> {
+  const head = await server.send("HEAD", server.streamPath(name), { headers: server.authorization("read") });
+  return head.headers.get("Content-Type") ?? "application/octet-stream";
 }
 
 function numberOf(header: string | null): number | null {

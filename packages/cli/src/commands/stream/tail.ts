@@ -2,7 +2,7 @@ import { framingOf, isTextual } from "@durable-streams-cloudflare/protocol";
 import { Option, type Command } from "commander";
 
 import { contextOf } from "../../context.ts";
-import { EndedAsAsked, usageError } from "../../failure.ts";
+import { CliError, EndedAsAsked, usageError } from "../../failure.ts";
 import { examples } from "../../help.ts";
 import type { Io } from "../../io.ts";
 import { LAST_MAX, LastRecords } from "../../last-records.ts";
@@ -11,7 +11,8 @@ import { parseCount } from "../../numbers.ts";
 import type { Output } from "../../output.ts";
 import type { Server } from "../../server.ts";
 import { readPages } from "../../stream-pages.ts";
-import { StreamPrinter } from "../../stream-printer.ts";
+import { StreamPrinter, type Progress } from "../../stream-printer.ts";
+import { contentTypeOf } from "./facts.ts";
 
 interface Options {
   readonly offset?: string;
@@ -58,21 +59,39 @@ async function begin(server: Server, name: string, { offset, lines }: Options, {
   if (offset !== undefined) throw usageError("--offset and --lines exclude each other.", "give one of them");
   if (last > LAST_MAX)
     throw usageError(`--lines is at most ${LAST_MAX}.`, "durable-streams stream read, for all of it");
-  let records: LastRecords | undefined;
-  let printer: StreamPrinter | undefined;
-  let reached = { offset: "-1", closed: false, upToDate: false };
-  for await (const { contentType, chunks, progress } of readPages(server, name, "-1", signal)) {
-    if (framingOf(contentType) !== "json" && !isTextual(contentType)) {
-      throw usageError(`A stream of ${contentType} has no messages and no lines to count.`, "leave --lines out");
-    }
-    printer ??= new StreamPrinter(output, contentType);
-    records ??= new LastRecords(printer.isJson, last);
-    for await (const chunk of chunks) records.push(chunk);
-    reached = progress;
+  const contentType = await contentTypeOf(server, name);
+  if (framingOf(contentType) !== "json" && !isTextual(contentType)) {
+    throw usageError(`A stream of ${contentType} has no messages and no lines to count.`, "leave --lines out");
   }
-  await printer?.printRecords(records?.take() ?? []);
-  await printer?.printProgress(reached);
+  const printer = new StreamPrinter(output, contentType);
+  const { records, reached } = await readLast(server, name, { last, isJson: printer.isJson, signal });
+  await printer.printRecords(records);
+  await printer.printProgress(reached);
   return { offset: reached.offset, isClosed: reached.closed };
+}
+
+interface Last {
+  readonly last: number;
+  readonly isJson: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** The server finds the last messages of a JSON stream, up to a limit; otherwise the whole stream is read for them. */
+async function readLast(server: Server, name: string, { last, isJson, signal }: Last) {
+  const read = async (begin: Parameters<typeof readPages>[2]) => {
+    const records = new LastRecords(isJson, last);
+    let reached: Progress = { offset: "-1", closed: false, upToDate: false };
+    for await (const { chunks, progress } of readPages(server, name, begin, signal)) {
+      for await (const chunk of chunks) records.push(chunk);
+      reached = progress;
+    }
+    return { records: records.take(), reached };
+  };
+  if (!isJson) return read("-1");
+  return read({ last }).catch((error: unknown) => {
+    if (error instanceof CliError && error.code === "parameter-invalid") return read("-1");
+    throw error;
+  });
 }
 
 interface Tailing {
