@@ -78,6 +78,15 @@ it("authors are the same from the hot log and from R2, also of appends that span
   expect(bytesOfAll(cold)).toEqual(bytesOfAll(hot));
 });
 
+it("appends of very many rows come in order, as many as fit, whatever is read at once", async () => {
+  const commits = Array.from({ length: 1_300 }, (_, index) => ({ sizes: [1, 2], authors: [`a${index}`, `b${index}`] }));
+  const [hot, cold] = await hotAndCold(commits);
+  const expected = commits.flatMap(({ authors }) => authors);
+  expect(hot.map(({ ends }) => ends.length)).toEqual([2_048, 552]);
+  expect(authorsOfAll(hot)).toEqual(expected);
+  expect(authorsOfAll(cold)).toEqual(expected);
+});
+
 it("a stream that records no authors has none, neither hot nor cold", async () => {
   const [hot, cold] = await hotAndCold([{ sizes: [3] }, { sizes: [3, 4, 5] }, { sizes: [MIB + 1] }]);
   for (const page of [...hot, ...cold]) expect(page.authors).toBeUndefined();

@@ -156,7 +156,7 @@ export class HotLog {
     const first = this.#firstOf(from);
     const next = this.#firsts.find((other) => other > first) ?? Infinity;
     const limit = Math.min(to, next, from + bytesMax);
-    const within = appendsBetween(this.#database, tableOf(first), from, limit).slice(0, APPENDS_PER_PULL);
+    const within = appendsBetween(this.#database, tableOf(first), { from, to: limit, limit: APPENDS_PER_PULL });
     const appends = within.length > 0 ? within : this.#largeAppend(first, from, to);
     const end = appends.at(-1)?.end ?? from;
     const bytes = readRows(this.#database, tableOf(first), { from, to: end, bytesMax: end - from });
@@ -206,7 +206,7 @@ export class HotLog {
   /** The one that begins here and is larger than was asked for, if there is any. */
   #largeAppend(first: number, from: number, to: number): RowAppend[] {
     const end = Math.min(to, this.firstBoundaryAfter(from) ?? from);
-    return end === from ? [] : appendsBetween(this.#database, tableOf(first), from, end);
+    return end === from ? [] : appendsBetween(this.#database, tableOf(first), { from, to: end, limit: 1 });
   }
 
   #firstOf(position: number): number {

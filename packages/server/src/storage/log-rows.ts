@@ -15,6 +15,9 @@ import type { Database } from "./database.ts";
 /** A comfortable half of the platform's 2 MB limit on one value. */
 export const ROW_BYTES_MAX = 1024 * 1024;
 
+/** Rows whose notes are held at once. */
+const ROWS_PER_LOOK = 128;
+
 /** An append is at most 30 MiB (`APPEND_BYTES_MAX`), so it never spans more rows than this. */
 const ROWS_PER_APPEND_MAX = 64;
 
@@ -140,16 +143,26 @@ export interface RowAppend {
   readonly author: string | null | undefined;
 }
 
-/** The appends of a table that end in `(from, to]`, in order. */
-export function appendsBetween(database: Database, table: string, from: number, to: number): RowAppend[] {
+/** The first appends of a table that end in `(from, to]`, in order: at most `limit`. */
+export function appendsBetween(
+  database: Database,
+  table: string,
+  { from, to, limit }: { readonly from: number; readonly to: number; readonly limit: number },
+): RowAppend[] {
   const sql = `SELECT ${NOTES_COLUMNS} FROM ${table}
                WHERE position >= (SELECT max(position) FROM ${table} WHERE position <= ?) AND position < ?
-               ORDER BY position`;
-  return database
-    .all<NotesColumns>(sql, from, to)
-    .map(toNotes)
-    .flatMap(appendsOf)
-    .filter(({ end }) => end > from && end <= to);
+               ORDER BY position LIMIT ?`;
+  const appends: RowAppend[] = [];
+  let isMore = true;
+  // The notes of a row may be larger than its bytes.
+  for (let start = from; isMore && appends.length < limit;) {
+    const rows = database.all<NotesColumns>(sql, start, to, ROWS_PER_LOOK).map(toNotes);
+    appends.push(...rows.flatMap(appendsOf).filter(({ end }) => end > start && end <= to));
+    const last = rows.at(-1);
+    isMore = rows.length === ROWS_PER_LOOK && last !== undefined && last.size > 0;
+    start = last === undefined ? to : last.position + last.size;
+  }
+  return appends.slice(0, limit);
 }
 
 /** The appends that end in a row, except those that only close the stream, which have no bytes. */

@@ -22,11 +22,11 @@ const FACTS = {
   origin: undefined,
 } as const;
 
-function newStream(): { database: NodeDatabase; state: StreamState } {
+function newStream(recordsAuthors = false): { database: NodeDatabase; state: StreamState } {
   const database = new NodeDatabase();
   createSchema(database);
-  insertStreamRow(database, FACTS);
-  return { database, state: newState(FACTS, new HotLog(database)) };
+  insertStreamRow(database, { ...FACTS, recordsAuthors });
+  return { database, state: newState({ ...FACTS, recordsAuthors }, new HotLog(database)) };
 }
 
 function append(stream: ReturnType<typeof newStream>, ...batch: AppendCommand[]): void {
@@ -94,6 +94,16 @@ describe("checkpoints", () => {
     const loaded = loadState(stream.database, START_MS);
     expect(loaded).toMatchObject({ tail: commits, streamSeq: "s", commitsSinceCheckpoint: commits - checkpoint });
     expect(loaded && findProducer(loaded, stream.database, "first")).toEqual({ epoch: 1, seq: 0 });
+  });
+
+  it("are also written when the names of authors in the log come to 4 Mi characters", () => {
+    const stream = newStream(true);
+    const batch = Array.from({ length: 512 }, (_, index) => appendOf("x", { author: `${index}`.padStart(256, "u") }));
+    for (let count = 0; count < 32; count += 1) append(stream, ...batch);
+    expect(checkpointOf(stream.database)).toBe(0);
+    append(stream, ...batch);
+    expect(checkpointOf(stream.database)).toBe(32 * 512);
+    expect(loadState(stream.database, START_MS)).toMatchObject({ tail: 33 * 512, authorCharacters: 512 * 256 });
   });
 
   it("are also written when a thousand producers are known only from the log", () => {

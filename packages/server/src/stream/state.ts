@@ -30,6 +30,8 @@ import { loadRequests } from "./request-rows.ts";
 /** A checkpoint is written when so many commits, or so many producers, are known only from the log's notes. */
 const CHECKPOINT_COMMITS = 1_000;
 const CHECKPOINT_PRODUCERS = 1_000;
+/** Or when the names of authors in those notes have so many characters: a restart reads all of them at once. */
+const CHECKPOINT_AUTHOR_CHARACTERS = 4 * 1024 * 1024;
 
 /** Producers held in memory beyond those; the oldest go first. */
 const PRODUCER_CACHE_MAX = 4_096;
@@ -69,6 +71,8 @@ export interface StreamState {
   streamSeq: string | undefined;
   closure: Closure | undefined;
   commitsSinceCheckpoint: number;
+  /** Characters of authors' names in the notes of those commits. */
+  authorCharacters: number;
   /** Producers whose newest state is only in the log's notes. */
   readonly uncheckpointed: Map<string, ProducerState>;
   /** Producers that were looked up or checkpointed lately. */
@@ -122,6 +126,7 @@ export function newState(facts: NewStream, log: HotLog, requests = new RequestId
     streamSeq: undefined,
     closure: undefined,
     commitsSinceCheckpoint: 0,
+    authorCharacters: 0,
     uncheckpointed: new Map(),
     producerCache: new RecentMap(PRODUCER_CACHE_MAX),
     createdAtMs: touchedAtMs,
@@ -165,6 +170,7 @@ export function applyCommit(state: StreamState, commit: LogRowNotes): void {
   const { notes } = commit;
   state.tail = commit.position + commit.size;
   state.commitsSinceCheckpoint += 1;
+  for (const author of notes.authors ?? []) state.authorCharacters += author?.length ?? 0;
   if (notes.streamSeq !== undefined) state.streamSeq = notes.streamSeq;
   if (notes.closed !== undefined) state.closure = notes.closed;
   for (const { id, epoch, seq } of notes.producers ?? []) state.uncheckpointed.set(id, { epoch, seq });
@@ -179,7 +185,11 @@ export function findProducer(state: StreamState, database: Database, id: string)
 }
 
 export function needsCheckpoint(state: StreamState): boolean {
-  return state.commitsSinceCheckpoint >= CHECKPOINT_COMMITS || state.uncheckpointed.size >= CHECKPOINT_PRODUCERS;
+  return (
+    state.commitsSinceCheckpoint >= CHECKPOINT_COMMITS ||
+    state.uncheckpointed.size >= CHECKPOINT_PRODUCERS ||
+    state.authorCharacters >= CHECKPOINT_AUTHOR_CHARACTERS
+  );
 }
 
 /**
@@ -210,6 +220,7 @@ function forgetCheckpointed(state: StreamState): void {
   for (const [id, producer] of state.uncheckpointed) state.producerCache.set(id, producer);
   state.uncheckpointed.clear();
   state.commitsSinceCheckpoint = 0;
+  state.authorCharacters = 0;
 }
 
 /** What is delivered into a session says nothing about whether anybody reads it. */
