@@ -131,8 +131,11 @@ function miniflareOptions(options: RuntimeOptions, log: Log, crashes: CrashCount
 /** What workerd notes for Cloudflare's own operators is no news to users of this server. */
 const FOR_CLOUDFLARE = /^(?:\S+ )?NOSENTRY /;
 
+/** workerd refuses CONNECT by itself, and tells of each as of a fault of the Worker: strangers must not fill the log. */
+const ABOUT_CONNECT = /a connect event but we lack a handler|does not export a connect\(\) function/;
+
 function writeLog(message: string): void {
-  if (!FOR_CLOUDFLARE.test(message)) process.stderr.write(`${message}\n`);
+  if (!FOR_CLOUDFLARE.test(message) && !ABOUT_CONNECT.test(message)) process.stderr.write(`${message}\n`);
 }
 
 /** workerd ends by itself on SIGTERM once no request is in flight; Miniflare would only ever kill it. */

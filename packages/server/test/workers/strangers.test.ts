@@ -192,6 +192,31 @@ describe.each(ROUTES)("$method $path", (route) => {
   });
 });
 
+it.each([
+  ["POST", "/v1/projects/:project/secrets"],
+  ["POST", "/v1/stream/:project/s"],
+  ["PUT", "/v1/stream/:project/s"],
+  ["PUT", "/v1/stream/:project/__ds/subscriptions/s"],
+  ["POST", "/v1/stream/:project/__ds/subscriptions/s/ack"],
+  ["POST", "/v1/estuary/:project/s/subscriptions"],
+  ["POST", "/v1/estuary/subscribe/:project/s"],
+  ["DELETE", "/v1/estuary/subscribe/:project/s"],
+])(
+  "a stranger's body is not waited for: %s %s",
+  async (method, path) => {
+    const slow = new CountingServer({ BODY_TIMEOUT_SECONDS: "3600" });
+    const body = new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(Uint8Array.of(0x7b)) });
+    const response = await slow.fetch(path.replace(":project", project.name), {
+      method,
+      body,
+      headers: bearer("x").headers ?? {},
+    });
+    expect(response.status).toBe(401);
+    expect(slow.touched).toEqual([]);
+  },
+  20_000,
+);
+
 it("the registry is read for a stranger only so often, and known projects are served nevertheless", async () => {
   const limited = new CountingServer({ STRANGERS_PER_MINUTE: "10" });
   const own = `/v1/projects/${project.name}`;

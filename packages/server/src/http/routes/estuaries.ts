@@ -32,6 +32,7 @@ import { endFollowers, listFollowers, type SourceCall } from "./followers.ts";
 const BODY_BYTES_MAX = 1024 * 1024;
 /** Of a body that must be read before anybody knows whose it is. */
 const STRANGERS_BODY_BYTES_MAX = 16 * 1024;
+const STRANGERS_BODY_SECONDS_MAX = 5;
 
 export interface EstuaryPorts {
   readonly config: Config;
@@ -148,7 +149,8 @@ async function serveUnnamed(
 ): Promise<Handled> {
   const { project } = path;
   const source = "source" in path ? path.source : "";
-  const body = await readJson(request, limitOf(ports, STRANGERS_BODY_BYTES_MAX));
+  const { bytesMax, secondsMax } = limitOf(ports, STRANGERS_BODY_BYTES_MAX);
+  const body = await readJson(request, { bytesMax, secondsMax: Math.min(secondsMax, STRANGERS_BODY_SECONDS_MAX) });
   const estuary = body.ok ? body.json["estuaryId"] : undefined;
   // Who may not do this is told so, whatever is wrong with the request.
   const granted = await authorizeSession(ports, request, route, project, estuary);
