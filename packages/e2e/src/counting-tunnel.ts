@@ -7,6 +7,8 @@ export interface CountingTunnel {
   readonly url: string;
   /** Connections since the start. */
   connections(): number;
+  /** Breaks all connections that are open, in the middle of whatever they bring; new ones are passed on. */
+  cut(): void;
   stop(): void;
 }
 
@@ -33,6 +35,9 @@ export async function startCountingTunnel(target: string): Promise<CountingTunne
   return {
     url: `http://${hostname}:${(server.address() as AddressInfo).port}`,
     connections: () => connections,
+    cut: () => {
+      for (const socket of open) socket.destroy();
+    },
     stop: () => {
       server.close();
       for (const socket of open) socket.destroy();

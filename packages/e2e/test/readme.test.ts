@@ -10,12 +10,15 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 import { reservePort } from "@durable-streams-cloudflare/local/port";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 
+import { startCountingTunnel } from "../src/counting-tunnel.ts";
 import { paste, readmeBlock, readmeBlocks } from "../src/readme-blocks.ts";
+import { append, JSON_TYPE } from "../src/requests.ts";
 import { untilAnswers } from "../src/until-answers.ts";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
@@ -92,7 +95,26 @@ describe("npm start", () => {
     const child = spawn(process.execPath, ["hello.mjs"], { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
     onTestFinished(() => void child.kill());
     const [printed] = (await once(child.stdout, "data")) as [Buffer];
-    expect(printed.toString()).toMatch(/^\[ { text: 'hello' } \]\n/);
+    expect(printed.toString()).toBe("[ { text: 'hello' } ]\n");
+  });
+
+  it("the official client goes on when its connection is cut, and misses nothing", async () => {
+    const tunnel = await startCountingTunnel(url());
+    onTestFinished(() => tunnel.stop());
+    const code = readmeBlock("import").replaceAll(PRINTED_URL, tunnel.url).replace("/chat", "/cut");
+    const folder = join(ROOT, "packages/e2e");
+    const child = spawn(process.execPath, ["--input-type=module", "-e", code], {
+      cwd: folder,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    onTestFinished(() => void child.kill());
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    expect((await lines.next()).value).toBe("[ { text: 'hello' } ]");
+    for (const text of ["first", "second"]) {
+      tunnel.cut();
+      await append(`${url()}/v1/stream/cut`, JSON.stringify({ text }), JSON_TYPE);
+      expect((await lines.next()).value).toBe(`[ { text: '${text}' } ]`);
+    }
   });
 });
 
