@@ -15,8 +15,9 @@ export interface Directories {
   getByName(project: string): DirectoryApi;
 }
 
-/** Failed tries follow each other this far apart. */
-const RETRY_MS = 30_000;
+/** Failed tries follow each other at least, and at most, this far apart. */
+const RETRY_MS_MIN = 2_000;
+const RETRY_MS_MAX = 30_000;
 
 /**
  * Where a stream tells its news; `undefined`: nowhere, as for the registry, which is no news itself. A stub that failed is
@@ -63,6 +64,12 @@ export async function tellNews(host: StreamHost, current: () => StreamState | un
     setAllowance(state, host.database, allowance ?? null);
   } catch {
     const newest = readNotice(host.database);
-    if (newest !== undefined) writeNotice(host.database, newest.notice, host.now() + RETRY_MS);
+    if (newest !== undefined)
+      writeNotice(host.database, newest.notice, host.now() + retryMs(host.now(), newest.notice));
   }
+}
+
+/** As long again as the news has been waiting, so that the pauses double. */
+function retryMs(nowMs: number, { atMs }: StreamNotice): number {
+  return Math.min(Math.max(nowMs - atMs, RETRY_MS_MIN), RETRY_MS_MAX);
 }

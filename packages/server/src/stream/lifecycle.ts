@@ -15,6 +15,7 @@ import { announce, announcementDueAtMs, tellNews } from "./announcer.ts";
 import { collectGarbage, garbageOf } from "./garbage.ts";
 import type { StreamHost } from "./host.ts";
 import { mintIncarnation } from "./incarnation.ts";
+import { NOTIFY_MS_MAX } from "./outbox.ts";
 import { RequestIds } from "./request-ids.ts";
 import { Roller, type RollLimits } from "./roller.ts";
 import { isRenewedByAppends, loadState, stateDeadlineMs, touchGranularityMs, type StreamState } from "./state.ts";
@@ -193,7 +194,9 @@ export class Lifecycle {
     // Set for a notification alone, which others see to.
     const isIdle = state !== undefined && !state.deleted && (this.#workDueAtMs() ?? Infinity) > now;
     if (!isIdle) {
-      this.#host.setAlarm(Math.min(now + ALARM_RETRY_MS, this.#notifyAtMs() ?? Infinity));
+      // Should this object die meanwhile, nobody who is to be notified waits for long.
+      const retryMs = announcementDueAtMs(this.#host) === undefined ? ALARM_RETRY_MS : NOTIFY_MS_MAX;
+      this.#host.setAlarm(Math.min(now + retryMs, this.#notifyAtMs() ?? Infinity));
       if (state !== undefined) await this.#expire(state);
       await this.#payDebts();
       await this.#rollAndTrim();
