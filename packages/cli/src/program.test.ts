@@ -100,6 +100,7 @@ describe("the program", () => {
     ["project", "remove", "x"],
     ["project", "revoke", "x", "kid"],
     ["session", "end", "x"],
+    ["session", "cut-off", "x", "--user", "y"],
     ["subscription", "delete", "x"],
     ["read-url", "revoke"],
     ["reader-key", "create", "x"],

@@ -102,6 +102,19 @@ describe("on an open server", () => {
     expect((await cli(["stream", "head", "alice"])).exitCode).toBe(3);
   });
 
+  it("who follows a stream is listed, and cut off", async () => {
+    const subscribe = ["subscribe", "bob", "made-here", "--create", "application/json", "--expires", "1h"];
+    expect((await cli(subscribe)).exitCode).toBe(0);
+    const followers = async () =>
+      json<{ followers: object[] }>(await cli(["session", "followers", "made-here", "--json"])).followers;
+    expect(await followers()).toMatchObject([{ estuaryId: "bob", expiresAt: expect.any(String) }]);
+    const cutOff = ["session", "cut-off", "made-here", "--session", "bob"];
+    expect((await cli(cutOff)).exitCode).toBe(2);
+    expect((await cli(["session", "cut-off", "made-here", "--yes"])).exitCode).toBe(2);
+    expect(json(await cli([...cutOff, "--yes", "--json"]))).toEqual({ source: "made-here", ended: 1 });
+    expect(await followers()).toEqual([]);
+  });
+
   it("a subscription is created, shown, listed and deleted", async () => {
     await cli(["stream", "create", "wake"]);
     const create = ["subscription", "create", "pool", "--wake-stream", "wake", "--pattern", "jobs/*", "--lease", "2m"];

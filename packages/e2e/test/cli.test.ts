@@ -228,6 +228,8 @@ describe("on a server with projects", () => {
       ["subscribe", "session", "a"],
       ["session show", "session"],
       ["session touch", "session"],
+      ["session followers", "a"],
+      ["session cut-off", "a", "--session", "session", "--yes"],
       ["unsubscribe", "session", "a"],
       ["session end", "session", "--yes"],
       ["subscription create", "s", "--wake-stream", "a", "--stream", "c"],

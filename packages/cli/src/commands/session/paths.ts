@@ -5,3 +5,9 @@ export function sessionPath({ connection: { project } }: Server, session: string
   const path = [...(project === undefined ? [] : [project]), session].map(encodeURIComponent).join("/");
   return `/v1/estuary/${path}`;
 }
+
+/** The path of a source, for its followers. */
+export function sourcePath({ connection: { project } }: Server, source: string): string {
+  const path = [...(project === undefined ? [] : [project]), ...source.split("/")].map(encodeURIComponent).join("/");
+  return `/v1/estuary/subscribe/${path}`;
+}

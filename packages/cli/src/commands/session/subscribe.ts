@@ -1,6 +1,7 @@
 import { Option, type Command } from "commander";
 
 import { contextOf } from "../../context.ts";
+import { parseDuration } from "../../duration.ts";
 import { examples } from "../../help.ts";
 import type { Io } from "../../io.ts";
 import { shellWord } from "../../shell-word.ts";
@@ -9,6 +10,8 @@ import { changeSources, reportSources } from "./change-sources.ts";
 interface Options {
   readonly from: string;
   readonly format: string;
+  readonly expires?: string;
+  readonly create?: string | true;
 }
 
 export function subscribeCommand(program: Command, io: Io): void {
@@ -19,9 +22,11 @@ export function subscribeCommand(program: Command, io: Io): void {
     .addOption(
       new Option("--format <format>", "how messages look in the session").choices(["raw", "envelope"]).default("raw"),
     )
-    .action(async (session: string, sources: string[], { from, format }: Options, called: Command) => {
+    .option("--expires <duration>", "stop following after this long: 90s, 12h, 30d (default: never)")
+    .option("--create [type]", "create the sources that do not exist, with this content type (default: the project's)")
+    .action(async (session: string, sources: string[], options: Options, called: Command) => {
       const { output, server } = contextOf(called, io);
-      const answer = await changeSources(server(), "POST", session, { sources, from, format });
+      const answer = await changeSources(server(), "POST", session, { sources, ...bodyOf(options) });
       await reportSources(output, answer);
       output.note(`Read it: durable-streams stream tail ${shellWord(session)} --offset -1`);
     });
@@ -29,5 +34,15 @@ export function subscribeCommand(program: Command, io: Io): void {
     command,
     "durable-streams subscribe alice chat-room-1 chat-room-2",
     "durable-streams subscribe alice chat-room-1 --from -1 --format envelope",
+    "durable-streams subscribe alice new-room --expires 12h --create application/json",
   );
+}
+
+function bodyOf({ from, format, expires, create }: Options): object {
+  return {
+    from,
+    format,
+    ...(expires === undefined ? {} : { expiresInSeconds: parseDuration(expires) }),
+    ...(create === undefined ? {} : { create: create === true ? {} : { contentType: create } }),
+  };
 }
