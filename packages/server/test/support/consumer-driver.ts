@@ -38,6 +38,9 @@ export class ConsumerDriver {
     const ways = type === "webhook" ? {} : { webhookUrl: null, wakeStream: "wake" };
     this.#config = { ...WEBHOOK, ...ways, type, pattern: "e/*", streams: ["e/0"], leaseTtlMs: LEASE_MS };
     this.world.onWebhook = (body) => this.#takeWebhook(body);
+    // One at a time, and none for each third who asks.
+    let asked = 0;
+    this.world.grant = () => ({ granted: (asked += 1) % 3 === 0 ? 0 : 1, waitMs: 500, mustProve: false });
   }
 
   async begin(): Promise<void> {
@@ -110,6 +113,7 @@ export class ConsumerDriver {
     const { world } = this;
     this.#hands.clear();
     await world.releaseAll();
+    world.grant = () => ({ granted: 8, waitMs: 0, mustProve: false });
     world.onWebhook = (body) => {
       this.#see(body.wake_id, body.generation);
       for (const { path, tail_offset: tail } of body.streams) this.#process(path, tail);

@@ -4,7 +4,13 @@ import { Consumer } from "../../src/consumer/consumer.ts";
 import type { ConsumerHost, WebhookAnswer } from "../../src/consumer/host.ts";
 import { forgetConsumer, forgetStreams, matchStreams, registerConsumer } from "../../src/project/consumers.ts";
 import { ProjectOwner } from "../../src/project/owner.ts";
-import type { ConsumerDirectoryApi, ConsumerNewsApi, Interest, SigningKey } from "../../src/rpc/consumers.ts";
+import type {
+  ConsumerDirectoryApi,
+  ConsumerNewsApi,
+  DeliveryGrant,
+  Interest,
+  SigningKey,
+} from "../../src/rpc/consumers.ts";
 import type { Database } from "../../src/storage/database.ts";
 import type { StreamReport } from "../../src/storage/notice-rows.ts";
 import type { DirectoryApi } from "../../src/stream/host.ts";
@@ -67,6 +73,8 @@ interface Receiver {
 export class ConsumerWorld extends World<Core, Key> {
   /** What the receiver makes of a webhook. */
   onWebhook: (body: Notification) => WebhookAnswer = () => ({ status: 500, text: "" });
+  /** What the project gives those who ask for permits. */
+  grant: () => DeliveryGrant = () => UNLIMITED;
 
   constructor() {
     super(undefined);
@@ -112,7 +120,7 @@ export class ConsumerWorld extends World<Core, Key> {
       directory: {
         ...directoryOf(wire("project:p")),
         signingKey: async () => KEY,
-        grantDeliveries: async () => UNLIMITED,
+        grantDeliveries: async () => this.grant(),
       },
       send: ({ body }) => {
         const notification = JSON.parse(new TextDecoder().decode(body)) as Notification;
