@@ -2,6 +2,9 @@ import { describe, expect, it } from "vitest";
 
 import { formatImpliedAuthMode, localSettings as merge, refuseUnmeantExposure, SECRETS } from "./settings.ts";
 
+/** One machine has more memory than an isolate on Cloudflare. */
+const MACHINE_BYTES = String(256 * 1024 * 1024);
+
 function localSettings(configured: Record<string, string>, given: Record<string, string>, environment = {}) {
   return merge({ configured, given, environment, host: "127.0.0.1" });
 }
@@ -9,6 +12,7 @@ function localSettings(configured: Record<string, string>, given: Record<string,
 it("is open to one tenant on this machine, whatever wrangler.toml says of the deployment", () => {
   const settings = localSettings({ TENANCY: "path", AUTH_MODE: "project", LOG_LEVEL: "error" }, {});
   expect(settings).toEqual({
+    BODIES_BYTES_MAX: MACHINE_BYTES,
     TENANCY: "single",
     AUTH_MODE: "none",
     LOG_LEVEL: "error",
@@ -18,6 +22,7 @@ it("is open to one tenant on this machine, whatever wrangler.toml says of the de
 
 it("lets --var override everything", () => {
   expect(localSettings({ LOG_LEVEL: "error" }, { AUTH_MODE: "project", LOG_LEVEL: "info" })).toEqual({
+    BODIES_BYTES_MAX: MACHINE_BYTES,
     TENANCY: "single",
     AUTH_MODE: "project",
     LOG_LEVEL: "info",
@@ -68,6 +73,7 @@ it("takes secrets from the environment, and nothing else", () => {
     TENANCY: "single",
     AUTH_MODE: "none",
     ORIGIN_SECRET: secret,
+    BODIES_BYTES_MAX: MACHINE_BYTES,
     WEBHOOK_LOOPBACK: "allow",
   });
   expect(SECRETS).toEqual(["ADMIN_SECRET", "PROJECT_SECRET", "ORIGIN_SECRET"]);

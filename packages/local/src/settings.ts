@@ -19,6 +19,9 @@ export interface SettingSources {
 /** What a pasted curl line needs. wrangler.toml and .dev.vars do not change these: they speak of the deployment. */
 const LOCAL_DEFAULTS = { TENANCY: "single", AUTH_MODE: "none" } as const;
 
+/** One isolate serves everybody here, and has more than the 128 MB of one on Cloudflare. */
+const MACHINE_DEFAULTS = { BODIES_BYTES_MAX: String(256 * 1024 * 1024) } as const;
+
 /** Secrets by which a server knows whom it may let in. Whoever sets one wants tokens to be asked for. */
 const SECRETS_OF_TOKENS = ["PROJECT_SECRET", "ADMIN_SECRET"] as const;
 
@@ -53,7 +56,7 @@ export function localSettings({ configured, given, environment, host }: SettingS
   const implied = impliedAuthMode({ ...configured, ...secrets }) === undefined ? {} : { AUTH_MODE: "project" };
   // Who listens for other machines without tokens has said that it is meant: see `refuseUnmeantExposure`.
   const openTo = isLoopback(host) ? {} : { OPEN_TO: "everybody" };
-  const merged = { ...configured, ...LOCAL_DEFAULTS, ...implied, ...openTo, ...secrets, ...given };
+  const merged = { ...MACHINE_DEFAULTS, ...configured, ...LOCAL_DEFAULTS, ...implied, ...openTo, ...secrets, ...given };
   const settings = { ...webhookDefault(merged), ...merged };
   try {
     parseConfig(settings);

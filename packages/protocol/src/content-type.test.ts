@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { framingOf, isContentType, isTextual, mediaType } from "./content-type.ts";
+import { framingOf, isAppendable, isContentType, isTextual, mediaType } from "./content-type.ts";
 
 describe("isContentType", () => {
   it.each([
@@ -69,5 +69,21 @@ describe("isTextual", () => {
     ["image/svg+xml", false],
   ] as const)("of %s is %s", (contentType, textual) => {
     expect(isTextual(contentType)).toBe(textual);
+  });
+});
+
+describe("what may be appended", () => {
+  const MULTIPART = "multipart/form-data; boundary=AAA";
+
+  it.each([
+    { sent: "TEXT/plain; charset=utf-8", of: "text/plain", isIt: true },
+    { sent: "text/html", of: "text/plain", isIt: false },
+    { sent: 'multipart/form-data; charset=utf-8; boundary="AAA"', of: MULTIPART, isIt: true },
+    { sent: "multipart/form-data", of: MULTIPART, isIt: true },
+    { sent: "multipart/form-data; boundary=BBB", of: MULTIPART, isIt: false },
+    { sent: "multipart/form-data; boundary=aaa", of: MULTIPART, isIt: false },
+    { sent: "multipart/form-data; boundary=AAA", of: "multipart/form-data", isIt: false },
+  ])("$sent to a stream of $of: $isIt", ({ sent, of, isIt }) => {
+    expect(isAppendable(sent, of)).toBe(isIt);
   });
 });

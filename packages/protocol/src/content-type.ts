@@ -22,6 +22,21 @@ export function mediaType(contentType: string): string {
   return (semicolon < 0 ? contentType : contentType.slice(0, semicolon)).trim().toLowerCase();
 }
 
+/**
+ * Whether a body of one type may be added to a stream of another. Parameters say nothing, but for the boundary of
+ * `multipart/*`: without the one that its reader is told, the body has no parts.
+ */
+export function isAppendable(sent: string, streamType: string): boolean {
+  if (mediaType(sent) !== mediaType(streamType)) return false;
+  const boundary = boundaryOf(sent);
+  return !mediaType(sent).startsWith("multipart/") || boundary === undefined || boundary === boundaryOf(streamType);
+}
+
+function boundaryOf(contentType: string): string | undefined {
+  const [, quoted, token] = /;\s*boundary\s*=\s*(?:"([^"]*)"|([^";\s]+))/i.exec(contentType) ?? [];
+  return quoted ?? token;
+}
+
 /** JSON mode is for exactly `application/json`; `application/foo+json` is bytes [PROTOCOL §9.1]. */
 export function framingOf(contentType: string): Framing {
   return mediaType(contentType) === "application/json" ? "json" : "bytes";

@@ -45,6 +45,7 @@ describe("the problem table", () => {
       "segment-unavailable",
       "storage-full",
       "storage-unavailable",
+      "server-busy",
       "unavailable",
     ];
     const patience = ["body-timeout", "project-removing", "rate-limited", "subscription-claimed", "subscription-idle"];

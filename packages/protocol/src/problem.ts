@@ -81,6 +81,7 @@ export const PROBLEMS = {
   "secret-last": kind(409, "The last secret of a project cannot be removed"),
   "secret-not-found": kind(404, "The project has no such secret"),
   "segment-unavailable": kind(503, "A part of the stream cannot be read now", "after"),
+  "server-busy": kind(503, "The server holds too many request bodies", "after"),
   "session-as-source": kind(409, "A session cannot be a source"),
   "session-expected": kind(409, "The stream is not a session"),
   "session-read-only": kind(409, "A session is written by its sources alone"),

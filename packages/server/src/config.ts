@@ -79,7 +79,13 @@ export const SETTINGS = {
     32 * MIB,
     "bytes held for one slow SSE reader before it must catch up",
   ),
-  APPEND_BYTES_MAX: integer(10 * MIB, KIB, RPC_BYTES_MAX, "bytes of one append, after decoding"),
+  APPEND_BYTES_MAX: integer(16 * MIB, KIB, RPC_BYTES_MAX, "bytes of one append, after decoding"),
+  BODIES_BYTES_MAX: integer(
+    32 * MIB,
+    MIB,
+    GIB,
+    "bytes of request bodies that one isolate holds at a time, each up to four times; more gets 503",
+  ),
   BODY_TIMEOUT_SECONDS: integer(120, 1, 3_600, "how long the body of a request may take to arrive in full"),
   JSON_DEPTH_MAX: integer(
     1_000,
@@ -170,6 +176,7 @@ export interface Config {
   readonly sseHeartbeatSeconds: number;
   readonly sseBufferBytesMax: number;
   readonly appendBytesMax: number;
+  readonly bodiesBytesMax: number;
   readonly bodyTimeoutSeconds: number;
   readonly jsonDepthMax: number;
   readonly readBytesMax: number;
@@ -225,6 +232,7 @@ export function parseConfig(env: object): Config {
     sseHeartbeatSeconds: integerOf("SSE_HEARTBEAT_SECONDS"),
     sseBufferBytesMax: integerOf("SSE_BUFFER_BYTES_MAX"),
     appendBytesMax: integerOf("APPEND_BYTES_MAX"),
+    bodiesBytesMax: integerOf("BODIES_BYTES_MAX"),
     bodyTimeoutSeconds: integerOf("BODY_TIMEOUT_SECONDS"),
     jsonDepthMax: integerOf("JSON_DEPTH_MAX"),
     readBytesMax: integerOf("READ_BYTES_MAX"),

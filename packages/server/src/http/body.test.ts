@@ -3,6 +3,7 @@ import { gzipSync } from "node:zlib";
 import { expect, it } from "vitest";
 
 import { readBody } from "./body.ts";
+import { HeldBytes, type Held } from "./held-bytes.ts";
 import { readJson } from "./json-body.ts";
 
 const LIMIT = { bytesMax: 1_000, secondsMax: 0.02 };
@@ -33,6 +34,49 @@ it("a body that took too long is read no further", async () => {
   await readBody(request, LIMIT);
   await cancelled;
   expect(request.bodyUsed).toBe(true);
+});
+
+it("all bodies together have a limit of bytes: one that would go beyond it is refused, and read no further", async () => {
+  const bodies = new HeldBytes(1_500);
+  const post = (headers: Record<string, string>, held: Held) => {
+    const body = new ReadableStream({
+      start: (controller) => {
+        controller.enqueue(new Uint8Array(1_000));
+        controller.close();
+      },
+    });
+    const init = { method: "POST", body, headers, duplex: "half" };
+    return readBody(new Request("https://streams.example", init), { bytesMax: 4_000, secondsMax: 5, held });
+  };
+  const first = bodies.open();
+  expect(await post({}, first)).toMatchObject({ ok: true });
+  for (const headers of [{}, { "Content-Length": "1000" }]) {
+    const refused = { ok: false, problem: { code: "server-busy", headers: { "Retry-After": "1" } } };
+    expect(await post(headers, bodies.open())).toMatchObject(refused);
+  }
+  first.release();
+  first.release();
+  expect(await post({}, bodies.open())).toMatchObject({ ok: true });
+});
+
+it("a body that is alone may be larger than all together: its own limit holds", async () => {
+  const request = new Request("https://streams.example", { method: "POST", body: new Uint8Array(1_000) });
+  const held = new HeldBytes(10).open();
+  expect(await readBody(request, { bytesMax: 4_000, secondsMax: 5, held })).toMatchObject({ ok: true });
+});
+
+it("what a body decodes to counts too", async () => {
+  const bodies = new HeldBytes(1_000);
+  const other = bodies.open();
+  other.take(500);
+  const init = {
+    method: "POST",
+    body: new Uint8Array(gzipSync(new Uint8Array(900))),
+    headers: { "Content-Encoding": "gzip" },
+  };
+  const limit = { bytesMax: 4_000, secondsMax: 5, held: bodies.open() };
+  const read = await readBody(new Request("https://streams.example", init), limit);
+  expect(read).toMatchObject({ ok: false, problem: { code: "server-busy" } });
 });
 
 it("a JSON body has the same limit of time", async () => {

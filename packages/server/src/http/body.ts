@@ -7,6 +7,7 @@ import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/p
 
 import { concatBytes } from "../storage/bytes.ts";
 import { gunzip, inflate, MEMBERS_MAX } from "./decompress.ts";
+import { SERVER_BUSY, type Held } from "./held-bytes.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 type Read = Result<{ bytes: Bytes }>;
@@ -16,6 +17,8 @@ export interface BodyLimit {
   readonly bytesMax: number;
   /** From the beginning of reading to its end, however steadily the body trickles in. */
   readonly secondsMax: number;
+  /** Counts what is held together with all other bodies; whoever makes it releases it. */
+  readonly held?: Held;
 }
 
 const SHORT_BYTES_MAX = 64 * 1024;
@@ -47,7 +50,7 @@ export async function readBody(request: Request, limit: BodyLimit): Promise<Read
   const compressed = await readPlain(request, request.body, { ...limit, bytesMax: bytesMax + excess });
   if (!compressed.ok) return compressed.problem.code === "body-too-large" ? refuseTooLarge(bytesMax) : compressed;
   const decoded = await (encoding === "deflate" ? inflate : gunzip)(compressed.bytes, bytesMax);
-  if (decoded.ok) return decoded;
+  if (decoded.ok) return limit.held?.take(decoded.bytes.length) === false ? SERVER_BUSY : decoded;
   return decoded.reason === "too-large"
     ? refuseTooLarge(bytesMax)
     : refuse("content-encoding-broken", `The body does not decode as ${encoding}.`, {
@@ -55,11 +58,17 @@ export async function readBody(request: Request, limit: BodyLimit): Promise<Read
       });
 }
 
+/** The sender goes on sending. */
+const STOPPED: ReadonlySet<string> = new Set(["body-too-large", "server-busy"]);
+
 async function readPlain(request: Request, body: ReadableStream<Uint8Array>, limit: BodyLimit): Promise<Read> {
-  if (isShort(request, limit.bytesMax)) return inTime(limit, readShort(request), () => undefined);
+  if (isShort(request, limit.bytesMax)) {
+    if (limit.held?.take(Number(request.headers.get("Content-Length"))) === false) return SERVER_BUSY;
+    return inTime(limit, readShort(request), () => undefined);
+  }
   const reader = body.getReader();
-  const read = await inTime(limit, readAll(reader, limit.bytesMax), () => void reader.cancel().catch(() => undefined));
-  if (!read.ok && read.problem.code === "body-too-large") await discard(reader, DISCARD_BYTES_MAX);
+  const read = await inTime(limit, readAll(reader, limit), () => void reader.cancel().catch(() => undefined));
+  if (!read.ok && STOPPED.has(read.problem.code)) await discard(reader, DISCARD_BYTES_MAX);
   return read;
 }
 
@@ -99,7 +108,7 @@ export async function discardBody(request: Request): Promise<void> {
   if (request.body !== null && !request.bodyUsed) await discard(request.body.getReader(), DISCARD_BYTES_MAX);
 }
 
-async function readAll(reader: ReadableStreamDefaultReader<Uint8Array>, bytesMax: number): Promise<Read> {
+async function readAll(reader: ReadableStreamDefaultReader<Uint8Array>, { bytesMax, held }: BodyLimit): Promise<Read> {
   const pieces: Uint8Array[] = [];
   let size = 0;
   try {
@@ -108,6 +117,7 @@ async function readAll(reader: ReadableStreamDefaultReader<Uint8Array>, bytesMax
       if (done) return { ok: true, bytes: concatBytes(pieces) };
       size += value.length;
       if (size > bytesMax) break;
+      if (held?.take(value.length) === false) return SERVER_BUSY;
       pieces.push(value);
     }
   } catch {

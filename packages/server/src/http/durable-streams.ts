@@ -15,6 +15,7 @@ import { withoutAbsent, type MayExist } from "./absent-objects.ts";
 import { AppendBatcher } from "./append-batcher.ts";
 import { defaultAuthorize, grantEverything, type Authorize } from "./authorize.ts";
 import { createEdge, type Edge } from "./edge.ts";
+import { HeldBytes } from "./held-bytes.ts";
 import { rateLimiterOf } from "./isolate-limiter.ts";
 import { LiveReads } from "./live/live-reads.ts";
 import { projectAuthorize } from "./project-authorize.ts";
@@ -93,6 +94,7 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
       authorize: options.authorize ?? authorizeOf(config, projects),
       streams: env.STREAMS,
       appends: new AppendBatcher(config.sharedAppends === "on"),
+      bodies: new HeldBytes(config.bodiesBytesMax),
       reads: new SharedReads(config.sharedReads === "on"),
       liveReads,
       projects,

@@ -4,6 +4,7 @@ import type { Config } from "../config.ts";
 import type { SegmentStore } from "../storage/segment-store.ts";
 import type { AppendBatcher, KeepAlive } from "./append-batcher.ts";
 import type { Authorize, Granted } from "./authorize.ts";
+import type { HeldBytes } from "./held-bytes.ts";
 import type { LiveReads } from "./live/live-reads.ts";
 import type { RateLimiter } from "./rate-limit.ts";
 import type { SharedReads } from "./shared-reads.ts";
@@ -17,6 +18,7 @@ export interface Exchange {
   readonly target: Target;
   readonly stream: StreamClient;
   readonly appends: AppendBatcher;
+  readonly bodies: HeldBytes;
   readonly reads: SharedReads;
   readonly liveReads: LiveReads;
   readonly keepAlive: KeepAlive;

@@ -6,6 +6,7 @@ import type { StreamDO } from "../stream/object.ts";
 import type { AppendBatcher } from "./append-batcher.ts";
 import { SCOPE_OF_METHOD, type Authorize } from "./authorize.ts";
 import { parseControlPath } from "./control-path.ts";
+import type { HeldBytes } from "./held-bytes.ts";
 import type { LiveReads } from "./live/live-reads.ts";
 import { refusedResponse } from "./problem-response.ts";
 import { refuseRequest, type RateLimiter } from "./rate-limit.ts";
@@ -18,6 +19,7 @@ import { parseTarget, rawPath } from "./target.ts";
 
 export interface StreamPorts extends SubscriptionPorts {
   readonly appends: AppendBatcher;
+  readonly bodies: HeldBytes;
   readonly reads: SharedReads;
   readonly liveReads: LiveReads;
   readonly config: Config;
@@ -32,7 +34,7 @@ export interface StreamPorts extends SubscriptionPorts {
 /** Serves a request whose path is that of a stream (`isStreamPath`). */
 export async function serveStream(ports: StreamPorts, request: Request, context: ExecutionContext): Promise<Response> {
   const startedAt = performance.now();
-  const { config, appends, reads, liveReads, segments, limiter, counters, authorize } = ports;
+  const { config, appends, bodies, reads, liveReads, segments, limiter, counters, authorize } = ports;
   const target = parseTarget(request.url, config.tenancy);
   if (!target.ok) {
     const control = parseControlPath(rawPath(request.url), config.tenancy);
@@ -47,7 +49,7 @@ export async function serveStream(ports: StreamPorts, request: Request, context:
   if (tooMany !== undefined) return refusedResponse(request, tooMany);
   const stream = new StreamClient(ports.streams, target.objectName, granted.incarnation);
   const keepAlive = (promise: Promise<unknown>): void => context.waitUntil(promise);
-  const shared = { config, appends, reads, liveReads, segments, limiter, counters, authorize };
+  const shared = { config, appends, bodies, reads, liveReads, segments, limiter, counters, authorize };
   const handled = await handleStream({ ...shared, request, target, stream, keepAlive, granted });
   const response = handled.ok ? handled.response : await refusedResponse(request, handled);
   // A browser's own cache must not answer one user with what another has read.

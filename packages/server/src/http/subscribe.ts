@@ -5,6 +5,7 @@ import { isPlainLine, refuse, type OffsetRef, type Refusal, type Result } from "
 import { callAgain } from "../rpc/call-again.ts";
 import type { EstuaryApi, SourceResult, SubscribeCommand, SubscribeFacts } from "../rpc/fan-out.ts";
 import { forEach } from "../rpc/for-each.ts";
+import { asRepeat, REPEATED_MS_MAX } from "../rpc/repeats.ts";
 import type { StreamDO } from "../stream/object.ts";
 import type { Authorize, Granted } from "./authorize.ts";
 import { parseCreate } from "./codec/create.ts";
@@ -143,5 +144,8 @@ async function createOne(
   if (!parsed.ok) return parsed;
   const stream = new StreamClient(ports.streams, `${project}/${name}`);
   const tooMany = await refuseCreation({ counters: ports.counters, granted, project, stream, bytes: 0 });
-  return tooMany ?? stream.call((stub) => stub.create(parsed.command));
+  if (tooMany !== undefined) return tooMany;
+  return stream.call((stub, repeatedAfterMs) => stub.create(asRepeat(parsed.command, repeatedAfterMs)), {
+    repeatedMsMax: REPEATED_MS_MAX,
+  });
 }

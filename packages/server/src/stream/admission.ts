@@ -10,10 +10,10 @@
 import {
   decideProducer,
   HEADER,
+  isAppendable,
   isStreamSeqAfter,
   lastSeqHeader,
   lineageAtBase,
-  mediaType,
   offsetAt,
   refuse,
   refuseClosed,
@@ -135,7 +135,7 @@ function withoutFault(command: AppendCommand): AppendCommand {
 
 function contentTypeConflict(streamType: string, command: AppendCommand): Refusal | undefined {
   const carriesData = command.bytes.length > 0 || command.fault !== undefined;
-  const mismatch = command.contentType !== null && mediaType(command.contentType) !== mediaType(streamType);
+  const mismatch = command.contentType !== null && !isAppendable(command.contentType, streamType);
   if (carriesData && mismatch) {
     return refuse("content-type-mismatch", `The stream has ${streamType}, the request ${command.contentType}.`, {
       hint: `Send Content-Type: ${streamType}.`,

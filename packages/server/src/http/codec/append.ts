@@ -22,6 +22,7 @@ import {
 import type { AppendCommand, AppendFacts } from "../../stream/commands.ts";
 import { readBody } from "../body.ts";
 import { headersWithCommon } from "../cors.ts";
+import type { Held } from "../held-bytes.ts";
 import { newRequestId } from "../request-id.ts";
 import { bodyLimit, toStored, type BodyLimits } from "./payload.ts";
 
@@ -31,14 +32,14 @@ type Bytes = Uint8Array<ArrayBuffer>;
  * Reads the request. What is wrong with it goes along as the command's `fault`, because a missing or closed stream
  * is the more important answer, and only the object knows.
  */
-export async function parseAppend(request: Request, limits: BodyLimits): Promise<AppendCommand> {
+export async function parseAppend(request: Request, limits: BodyLimits, held: Held): Promise<AppendCommand> {
   const header = (name: string): string | null => request.headers.get(name);
   const close = isClosedHeader(header(HEADER.closed));
   const contentType = header("Content-Type");
   const producer = parseProducer(header);
   const streamSeq = header(HEADER.seq);
   const expected = parseExpected(header(HEADER.expectedOffset));
-  const body = await readPayload(request, contentType, close, limits);
+  const body = await readPayload(request, { contentType, close }, limits, held);
   const fault = body.ok ? headerFault(producer, streamSeq, expected) : body;
   return {
     bytes: body.ok ? body.bytes : new Uint8Array(),
@@ -79,11 +80,11 @@ export function withProducerHeaders(problem: Problem, claim: ProducerClaim | und
 
 async function readPayload(
   request: Request,
-  contentType: string | null,
-  close: boolean,
+  { contentType, close }: Pick<AppendCommand, "contentType" | "close">,
   limits: BodyLimits,
+  held: Held,
 ): Promise<Result<{ bytes: Bytes }>> {
-  const body = await readBody(request, bodyLimit(limits));
+  const body = await readBody(request, bodyLimit(limits, held));
   if (!body.ok) return body;
   if (body.bytes.length === 0) {
     if (close) return body;

@@ -18,6 +18,7 @@ import {
 import type { StreamDefaults } from "../../project/record.ts";
 import type { CreateCommand, CreateFacts } from "../../stream/commands.ts";
 import { readBody } from "../body.ts";
+import type { Held } from "../held-bytes.ts";
 import { newRequestId } from "../request-id.ts";
 import { bodyLimit, toStored, type BodyLimits } from "./payload.ts";
 import { withDefaults } from "./stream-defaults.ts";
@@ -33,6 +34,7 @@ export async function parseCreate(
   request: Request,
   limits: BodyLimits,
   defaults: StreamDefaults = {},
+  held?: Held,
 ): Promise<Result<ParsedCreate>> {
   const named = (name: string): string | null => request.headers.get(name);
   const fork = parseFork(named);
@@ -48,7 +50,7 @@ export async function parseCreate(
   if (!retention.ok) return refuse("retention-invalid", retention.detail);
   const recordsAuthors = parseRecordAuthor(header(HEADER.recordAuthor));
   if (recordsAuthors === undefined) return refuseRecordAuthor();
-  const body = await readBody(request, bodyLimit(limits));
+  const body = await readBody(request, bodyLimit(limits, held));
   if (!body.ok) return body;
   const stored = body.bytes.length === 0 ? body : toStored(body.bytes, contentType ?? DEFAULT_CONTENT_TYPE, limits);
   // An empty array is a fine way to create an empty stream [PROTOCOL §9.1.3].

@@ -11,6 +11,7 @@ import {
 
 import type { Config } from "../../config.ts";
 import type { BodyLimit } from "../body.ts";
+import type { Held } from "../held-bytes.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -20,8 +21,9 @@ const CLOSE_BRACKET = 0x5d;
 /** What the body of an append, or of a create, may be. */
 export type BodyLimits = Pick<Config, "appendBytesMax" | "jsonDepthMax" | "bodyTimeoutSeconds">;
 
-export function bodyLimit({ appendBytesMax, bodyTimeoutSeconds }: BodyLimits): BodyLimit {
-  return { bytesMax: appendBytesMax, secondsMax: bodyTimeoutSeconds };
+export function bodyLimit({ appendBytesMax, bodyTimeoutSeconds }: BodyLimits, held?: Held): BodyLimit {
+  const limit = { bytesMax: appendBytesMax, secondsMax: bodyTimeoutSeconds };
+  return held === undefined ? limit : { ...limit, held };
 }
 
 /** Validates a non-empty body and brings it into the stored form of its content type [PROTOCOL §9]. */

@@ -24,6 +24,7 @@ import { headResponse } from "../codec/head.ts";
 import { parseReadQuery, readResponse, type ReadQuery } from "../codec/read.ts";
 import { appendWhenDue } from "../early-append.ts";
 import type { Exchange } from "../exchange.ts";
+import type { Held } from "../held-bytes.ts";
 import { readLast } from "../last-messages.ts";
 import { longPoll } from "../live/long-poll.ts";
 import { eventStream, serverSentEvents } from "../live/sse.ts";
@@ -39,8 +40,8 @@ type Handled = Result<{ response: Response }>;
 const METHODS: Readonly<Record<string, (exchange: Exchange) => Promise<Handled>>> = {
   GET: read,
   HEAD: head,
-  POST: append,
-  PUT: create,
+  POST: (exchange) => holdingBody(exchange, append),
+  PUT: (exchange) => holdingBody(exchange, create),
   DELETE: remove,
 };
 
@@ -72,10 +73,23 @@ export function withoutBareForbidden(request: Request, refusal: Refusal): Refusa
   return { ok: false, problem: { ...refuseUnauthenticated().problem, detail: refusal.problem.detail } };
 }
 
-async function create(exchange: Exchange): Promise<Handled> {
+/** Until the answer is there, the body counts among those that the isolate holds. */
+async function holdingBody(
+  exchange: Exchange,
+  handle: (exchange: Exchange, held: Held) => Promise<Handled>,
+): Promise<Handled> {
+  const held = exchange.bodies.open();
+  try {
+    return await handle(exchange, held);
+  } finally {
+    held.release();
+  }
+}
+
+async function create(exchange: Exchange, held: Held): Promise<Handled> {
   const { request, config, stream } = exchange;
   if (!isPlainLine(exchange.target.objectName)) return refuseName();
-  const parsed = await parseCreate(request, config, exchange.granted.defaults);
+  const parsed = await parseCreate(request, config, exchange.granted.defaults, held);
   if (!parsed.ok) return parsed;
   const source = parsed.fork === undefined ? undefined : await forkSource(exchange, parsed.fork);
   if (source?.ok === false) return source;
@@ -126,10 +140,10 @@ async function forkSource(exchange: Exchange, asked: ForkRequest): Promise<Resul
   return { ok: true, fork: { source: objectName, offset: asked.offset ?? null, subOffset: asked.subOffset } };
 }
 
-async function append(exchange: Exchange): Promise<Handled> {
+async function append(exchange: Exchange, held: Held): Promise<Handled> {
   FOREGROUND.came();
   const { request, config, stream, appends, keepAlive } = exchange;
-  const parsed = await parseAppend(request, config);
+  const parsed = await parseAppend(request, config, held);
   const hasLimit = (exchange.granted.limits?.storedBytes ?? null) !== null;
   const author = authorOf(exchange);
   const own: AppendCommand = hasLimit ? { ...parsed, isLimited: true } : parsed;

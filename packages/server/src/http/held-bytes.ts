@@ -1,0 +1,50 @@
+/**
+ * The bytes of request bodies that one isolate holds. Each request has a limit of its own, but an isolate serves many at a
+ * time, and Cloudflare ends one that takes more than 128 MB, with all its requests. A body on its way to its object exists up
+ * to four times: as it came, in its stored form, in the call, and in the object.
+ */
+
+import { refuse } from "@durable-streams-cloudflare/protocol";
+
+/** What one request holds of it. */
+export interface Held {
+  /** Counts more bytes; `false`: there is no room for them, and they must be let go of. */
+  take(bytes: number): boolean;
+  release(): void;
+}
+
+export class HeldBytes {
+  readonly #bytesMax: number;
+  #bytes = 0;
+
+  /** @param bytesMax `BODIES_BYTES_MAX`. */
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  open(): Held {
+    let own = 0;
+    return {
+      take: (bytes) => {
+        // What is alone is within its own limit.
+        if (this.#bytes > own && this.#bytes + bytes > this.#bytesMax) return false;
+        this.#bytes += bytes;
+        own += bytes;
+        return true;
+      },
+      release: () => {
+        this.#bytes -= own;
+        own = 0;
+      },
+    };
+  }
+}
+
+export const SERVER_BUSY = refuse(
+  "server-busy",
+  "Too many bytes of request bodies are on their way to their streams.",
+  {
+    hint: "Repeat the request a little later, or send smaller bodies.",
+    headers: { "Retry-After": "1" },
+  },
+);
