@@ -22,6 +22,7 @@ export const HEADER = {
   retentionBytes: "Stream-Retention-Bytes",
   earliestOffset: "Stream-Earliest-Offset",
   recordAuthor: "Stream-Record-Author",
+  warning: "Stream-Warning",
 } as const;
 
 /** A header value, `null` when absent: the shape of `Headers.get`, without needing the type. */

@@ -70,6 +70,7 @@ const EXPOSED_HEADERS = [
   HEADER.retentionSeconds,
   HEADER.retentionBytes,
   HEADER.earliestOffset,
+  HEADER.warning,
   HEADER.recordAuthor,
 ].join(", ");
 

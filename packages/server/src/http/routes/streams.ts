@@ -34,6 +34,7 @@ import { refuseAboveLimits } from "../rate-limit.ts";
 import { refuseMethod } from "../refuse-method.ts";
 import { refuseCreation } from "../stream-quota.ts";
 import { parseTargetPath, rawPath, STREAM_ROOT } from "../target.ts";
+import { warn } from "../warnings.ts";
 
 type Handled = Result<{ response: Response }>;
 
@@ -106,9 +107,10 @@ async function create(exchange: Exchange, held: Held): Promise<Handled> {
   const facts = await stream.call((stub, repeatedAfterMs) => stub.create(asRepeat(command, repeatedAfterMs)), {
     repeatedMsMax: REPEATED_MS_MAX,
   });
-  return facts.ok
-    ? { ok: true, response: createResponse(facts, publicUrlOf(request, config, rawPath(request.url))) }
-    : facts;
+  if (!facts.ok) return facts;
+  const response = createResponse(facts, publicUrlOf(request, config, rawPath(request.url)));
+  warn(response.headers, facts.contentType, command.bytes);
+  return { ok: true, response };
 }
 
 /** Only here: a stream that has such a name already is read, appended to and deleted. */
@@ -153,7 +155,11 @@ async function append(exchange: Exchange, held: Held): Promise<Handled> {
   if (tooMuch !== undefined) return tooMuch;
   const facts = await appendWhenDue(command, () => appends.append(stream, command, keepAlive));
   FOREGROUND.answered();
-  if (facts.ok) return { ok: true, response: appendResponse(facts) };
+  if (facts.ok) {
+    const response = appendResponse(facts);
+    warn(response.headers, command.contentType, command.bytes);
+    return { ok: true, response };
+  }
   return { ok: false, problem: withProducerHeaders(facts.problem, command.producer) };
 }
 

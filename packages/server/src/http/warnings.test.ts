@@ -1,0 +1,32 @@
+import { describe, expect, it } from "vitest";
+
+import { warn } from "./warnings.ts";
+
+function warningOf(contentType: string | null, text: string): string | undefined {
+  const headers = new Headers();
+  warn(headers, contentType, new TextEncoder().encode(text));
+  return headers.get("Stream-Warning")?.split(";", 1)[0];
+}
+
+describe("a write is warned of", () => {
+  it.each([
+    ["text/event-stream", "", "content-type-event-stream"],
+    ["Text/Event-Stream; charset=utf-8", "data: x\n\n", "content-type-event-stream"],
+    ["text/plain", "a\r\nb", "carriage-return"],
+    ["text/plain; charset=utf-8", "50%\r", "carriage-return"],
+  ])("%s with %j: %s", (contentType, text, code) => {
+    expect(warningOf(contentType, text)).toBe(code);
+  });
+
+  it.each([
+    ["text/plain", "a\nb"],
+    // In base64 over SSE, hence exact.
+    ["text/csv", "a\r\nb"],
+    ["text/plain-ish", "a\r\nb"],
+    ["application/json", "[\r\n1]"],
+    ["application/octet-stream", "\r"],
+    [null, "\r"],
+  ])("not %s with %j", (contentType, text) => {
+    expect(warningOf(contentType, text)).toBeUndefined();
+  });
+});
