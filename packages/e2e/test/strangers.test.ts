@@ -146,6 +146,8 @@ describe("what is not there leaves nothing on the disk, for whoever asks", () =>
         404,
       );
       if (scope !== "manage") continue;
+      const followers = `${server.url}/v1/estuary/subscribe/owned/made-up-${index}`;
+      expect((await send("GET", followers, { headers })).status).toBe(200);
       expect((await append(root + name, "x", { ...TEXT, ...headers })).status).toBe(404);
       expect((await send("DELETE", root + name, { headers })).status).toBe(404);
     }

@@ -14,6 +14,7 @@ const DIRECTORIES = {
   PROJECTS: "durable-streams-ProjectDO",
   CONSUMERS: "durable-streams-ConsumerDO",
   ESTUARIES: "durable-streams-EstuaryDO",
+  SUBSCRIPTIONS: "durable-streams-SubscriptionDO",
 } as const;
 
 type ObjectKind = keyof typeof DIRECTORIES;
@@ -29,6 +30,7 @@ export class ObjectFiles {
     PROJECTS: new Set(),
     CONSUMERS: new Set(),
     ESTUARIES: new Set(),
+    SUBSCRIPTIONS: new Set(),
   };
 
   /** @param env the bindings of wrangler.toml, and the one that the launcher adds. */

@@ -10,10 +10,10 @@ import { refuseNoEstuary } from "../estuary/refusals.ts";
 import type { ProjectApi } from "../project/commands.ts";
 import { refuseNoProject } from "../project/owner.ts";
 import type { ConsumerApi } from "../rpc/consumers.ts";
-import type { EstuaryApi } from "../rpc/fan-out.ts";
+import type { EstuaryApi, SubscriptionApi } from "../rpc/fan-out.ts";
 import type { AppendCommand, StreamApi } from "../stream/commands.ts";
 
-export type ObjectKind = "STREAMS" | "PROJECTS" | "CONSUMERS" | "ESTUARIES";
+export type ObjectKind = "STREAMS" | "PROJECTS" | "CONSUMERS" | "ESTUARIES" | "SUBSCRIPTIONS";
 
 /** Whether an object may hold anything. `false` only when it has never been called, or its storage is gone. */
 export type MayExist = (kind: ObjectKind, name: string) => boolean | Promise<boolean>;
@@ -61,6 +61,10 @@ const ESTUARY: Absent<EstuaryApi> = {
   remove: async () => refuseNoEstuary(),
 };
 
+const SUBSCRIPTION: Absent<SubscriptionApi> = {
+  listFollowers: async () => ({ followers: [], hasMore: false }),
+};
+
 type Methods = Readonly<Record<string, ((...values: readonly unknown[]) => unknown) | undefined>>;
 
 interface Namespace {
@@ -68,13 +72,14 @@ interface Namespace {
   idFromName(name: string): unknown;
 }
 
-const KINDS: readonly ObjectKind[] = ["STREAMS", "PROJECTS", "CONSUMERS", "ESTUARIES"];
+const KINDS: readonly ObjectKind[] = ["STREAMS", "PROJECTS", "CONSUMERS", "ESTUARIES", "SUBSCRIPTIONS"];
 
 const ABSENT = {
   STREAMS: STREAM,
   PROJECTS: PROJECT,
   CONSUMERS: CONSUMER,
   ESTUARIES: ESTUARY,
+  SUBSCRIPTIONS: SUBSCRIPTION,
 } as unknown as Readonly<Record<ObjectKind, Methods>>;
 
 /** The bindings, without calls of objects that are not there. */
