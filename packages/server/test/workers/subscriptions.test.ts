@@ -98,6 +98,25 @@ describe("who may do what", () => {
     expect((await control("POST", `subscriptions/${id}/ack`, wake, token)).status).toBe(200);
   });
 
+  it("a wake's token ends with the secret of the project that vouches for it", async () => {
+    const own = await newProject(service);
+    const token = await newToken(own);
+    const call = (method: string, path: string, body?: unknown, bearer = token) =>
+      service.fetch(`/v1/stream/${own.name}/${path}`, withToken(method, bearer, body));
+    await call("PUT", "wake", []);
+    await call("PUT", "s", [1]);
+    await call("PUT", "__ds/subscriptions/x", { type: "pull-wake", streams: ["s"], wake_stream: "wake" });
+    await call("POST", "s", [2]);
+    const claim = await (await call("POST", "__ds/subscriptions/x/claim", { worker: "w" })).json<Claim>();
+    const extend = { wake_id: claim.wake_id, generation: claim.generation };
+    expect((await call("POST", "__ds/subscriptions/x/ack", extend, claim.token)).status).toBe(200);
+    const secrets = `/v1/projects/${own.name}/secrets`;
+    expect((await service.fetch(secrets, asAdmin("POST", {}))).status).toBe(201);
+    expect((await call("POST", "__ds/subscriptions/x/ack", extend, claim.token)).status).toBe(200);
+    expect((await service.fetch(`${secrets}/${own.kid}`, asAdmin("DELETE"))).status).toBe(200);
+    expect((await call("POST", "__ds/subscriptions/x/ack", extend, claim.token)).status).toBe(401);
+  });
+
   it("without any token a wake cannot be acknowledged", async () => {
     const path = `/v1/stream/${project.name}/__ds/subscriptions/x/ack`;
     expect(await errorOf(await service.fetch(path, { method: "POST", body: "{}" }))).toEqual([401, "TOKEN_INVALID"]);
