@@ -11,6 +11,7 @@ const KINDS = [
   "publish",
   "publish",
   "toggle",
+  "renew",
   "crash",
   "ring",
   "retry",
@@ -25,6 +26,7 @@ async function run(driver: FanOutDriver, seed: number, steps: number): Promise<v
     const [kind, a, b] = [KINDS[next() % KINDS.length], next(), next()];
     if (kind === "publish") driver.publish(a, b, b % 2 === 0);
     else if (kind === "toggle") driver.toggle(a, b);
+    else if (kind === "renew") driver.renew(a, b);
     else if (kind === "retry") driver.retry(a);
     else if (kind === "crash") await driver.crash(a);
     else if (kind === "queue") driver.queue(a, b);

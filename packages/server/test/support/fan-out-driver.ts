@@ -86,17 +86,18 @@ export class FanOutDriver {
       this.#members.add(key);
       const joined = this.ledger.joining(session, source);
       this.#run(key, async () => {
-        const command = {
-          sources: [source],
-          format: this.#format,
-          from: { kind: "now" },
-          ttlSeconds: TTL_SECONDS,
-        } as const;
-        const result = await this.world.askEstuary(session, (estuary) => estuary.subscribe(command));
-        expectAll<SubscribeFacts>(result);
+        await this.#subscribe(session, source, "first");
         joined();
       });
     }
+  }
+
+  /** Subscribes once more to what the session follows already, with a token of another key. */
+  renew(sessionAt: number, sourceAt: number): void {
+    const [session, source] = [pick(this.sessions, sessionAt), pick(this.sources, sourceAt)];
+    const key = `${session} ${source}`;
+    if (!this.#members.has(key) || this.#busy.has(key) || this.#pending.has(key)) return;
+    this.#run(key, () => this.#subscribe(session, source, `other-${sessionAt % 3}`));
   }
 
   /** Lets something go on, or get lost. */
@@ -156,6 +157,18 @@ export class FanOutDriver {
         ),
       );
     });
+  }
+
+  async #subscribe(session: string, source: string, kid: string): Promise<void> {
+    const command = {
+      sources: [source],
+      format: this.#format,
+      from: { kind: "now" },
+      ttlSeconds: TTL_SECONDS,
+      grant: { kid, user: null, expiresAtMs: null },
+    } as const;
+    const result = await this.world.askEstuary(session, (estuary) => estuary.subscribe(command));
+    expectAll<SubscribeFacts>(result);
   }
 
   #heldBy(session: string): string[] {

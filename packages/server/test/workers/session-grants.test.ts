@@ -155,6 +155,22 @@ describe("a link", () => {
     expect(await (await cutOff(source, `session=${session}`)).json()).toEqual({ source, ended: 0 });
   });
 
+  it("is listed and cut off however busy the project is", async () => {
+    const own = await newProject(service, { limits: { requestsPerMinute: 2 } });
+    const token = await newToken(own);
+    const path = `/v1/estuary/subscribe/${own.name}/room`;
+    const body = { estuaryId: "tap", create: {} };
+    const statuses: number[] = [];
+    for (let requests = 0; requests < 4; requests += 1) {
+      statuses.push((await service.fetch(path, withToken("POST", token, body))).status);
+    }
+    expect([statuses[0], statuses.at(-1)]).toEqual([200, 429]);
+    expect((await service.fetch(path, withToken("GET", token))).status).toBe(200);
+    expect(await (await service.fetch(`${path}?session=tap`, withToken("DELETE", token))).json()).toMatchObject({
+      ended: 1,
+    });
+  });
+
   it.each(["", "kid=", "kid=a&user=b", "session=a&session=b"])("is not cut off by: %s", async (query) => {
     const response = await cutOff("room", `${query}&session=`);
     expect(await problemCode(response)).toBe("subscription-invalid");

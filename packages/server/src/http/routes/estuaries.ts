@@ -120,7 +120,8 @@ async function serveSource(
   const source = "source" in path ? path.source : "";
   const granted = await authorize({ request, project, stream: source, scope: route.needs, isBearerOnly: true });
   if (!granted.ok) return granted;
-  const tooMany = await refuseRequest(limiter, granted.limits, project);
+  // Whoever manages the source can act, however busy the project is.
+  const tooMany = await refuseRequest(limiter, granted.limits, project, 1, "management");
   if (tooMany !== undefined) return tooMany;
   if (estuaries === undefined || followers === undefined) return refuseNoEstuaries();
   const query = new URL(request.url).searchParams;
