@@ -3,7 +3,8 @@
  * ever asked for stores nothing. `docs/storage.md` describes them for operators.
  *
  * `MIGRATIONS` is append-only: its first entry brings version 1 to version 2, and a stream records which version it has.
- * A new stream gets `CURRENT` at once, which comes to the same: each change of a table would be a row written.
+ * A new stream gets `CURRENT` at once, which comes to the same: each change of a table would be a row written. Hosts know the
+ * newest version by `data-version.ts`.
  */
 
 import { firstRow, type Database } from "./database.ts";
@@ -87,12 +88,13 @@ export function dropSchema(database: Database): void {
 
 /**
  * Brings an older stream up to date, in one transaction.
+ * @returns whether it was older.
  * @throws Error when the stream was written by a newer server: reading it could damage it.
  */
-export function upgradeSchema(database: Database): void {
+export function upgradeSchema(database: Database): boolean {
   const row = firstRow<{ schema_version: number }>(database, "SELECT schema_version FROM stream WHERE id = 1");
   const version = row?.schema_version ?? SCHEMA_VERSION;
-  if (version === SCHEMA_VERSION) return;
+  if (version === SCHEMA_VERSION) return false;
   if (version > SCHEMA_VERSION) {
     throw new Error(
       `The stream has schema version ${version}, this server knows ${SCHEMA_VERSION}: deploy a newer server.`,
@@ -102,4 +104,5 @@ export function upgradeSchema(database: Database): void {
     for (const statement of MIGRATIONS.slice(version - 1).flat()) database.run(statement);
     database.run("UPDATE stream SET schema_version = ? WHERE id = 1", SCHEMA_VERSION);
   });
+  return true;
 }

@@ -81,8 +81,16 @@ export class Lifecycle {
     else {
       this.#host.readers.sweep(this.#state.tail);
       this.#onLoaded(this.#state);
+      this.#announceOlder(this.#state);
     }
     return this.#state;
+  }
+
+  /** The directory hears of a stream that was there before it. What it knows already it may hear again. */
+  #announceOlder(state: StreamState): void {
+    if (state.wasOlder !== true || state.deleted) return;
+    this.#host.database.transaction(() => announce(this.#host, state.lineage.incarnation, state.contentType));
+    this.arm();
   }
 
   /** The stream, unless it is deleted. It may be over. */

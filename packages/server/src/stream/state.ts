@@ -64,6 +64,8 @@ export interface StreamState {
   consumers: readonly string[];
   /** Deleted by its owner, but forks read from it. */
   deleted: boolean;
+  /** An older server has written it, perhaps one without a directory of streams. */
+  wasOlder?: true;
   /** Last renewal of a sliding lifetime; `persistedTouchMs` is what the disk knows of it. */
   touchedAtMs: number;
   persistedTouchMs: number;
@@ -138,11 +140,12 @@ export function newState(facts: NewStream, log: HotLog, requests = new RequestId
 /** Reads the stream back: its row, then what the log's notes say since the last checkpoint. */
 export function loadState(database: Database, nowMs: number, requests = new RequestIds()): StreamState | undefined {
   if (!hasSchema(database)) return undefined;
-  upgradeSchema(database);
+  const wasOlder = upgradeSchema(database);
   const row = readStreamRow(database);
   if (row === undefined) return undefined;
   const log = HotLog.load(database);
   const state = newState(row, log, requests);
+  if (wasOlder) state.wasOlder = true;
   state.createdAtMs = mintedAfterMs(row.incarnation);
   state.streamSeq = row.streamSeq;
   state.closure = row.closure;
