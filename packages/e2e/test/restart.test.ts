@@ -90,7 +90,7 @@ describe("over restarts", () => {
     }
     await writer.flush().catch((error: unknown) => errors.push(error));
     await restarting;
-    const stored = (await (await handle.stream({ live: false })).json()) as number[];
+    const stored = await (await handle.stream<number>({ live: false })).json();
     expect(stored).toEqual([...new Set(stored)].toSorted((one, other) => one - other));
     // It gives up at the first refused connection, but never in silence.
     expect(errors.length > 0 || stored.length === count).toBe(true);

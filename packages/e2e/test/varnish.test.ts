@@ -13,6 +13,9 @@ import { startVarnish, VARNISHD, type VarnishCache } from "../src/varnish.ts";
 const READERS = 200;
 const MESSAGES = Array.from({ length: 25 }, (_, n) => `message ${n} ${"x".repeat(n * 50)}\n`);
 
+/** A problem names its request. */
+const withoutId = ({ text }: { readonly text: string }): string => text.replace(/"requestId":"[^"]*"/, "");
+
 const HALF = Math.floor(MESSAGES.length / 2);
 
 const isInstalled = existsSync(VARNISHD);
@@ -125,7 +128,7 @@ describe.skipIf(!isInstalled)("through Varnish", () => {
     if (fate !== "deleted") await create(cached, { headers: TEXT, body: "new 1\n" });
     for (const query of ["", "?offset=-1", "?offset=-1&live=long-poll"]) {
       const [throughCache, bypassing] = [await get(cached + query), await get(direct + query)];
-      expect([throughCache.status, throughCache.text]).toEqual([bypassing.status, bypassing.text]);
+      expect([throughCache.status, withoutId(throughCache)]).toEqual([bypassing.status, withoutId(bypassing)]);
       expect(throughCache.headers.get("ETag")).toBe(bypassing.headers.get("ETag"));
     }
   });
