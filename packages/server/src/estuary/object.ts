@@ -3,7 +3,7 @@
 import type { Result } from "@durable-streams-cloudflare/protocol";
 import { DurableObject } from "cloudflare:workers";
 
-import { callAgain } from "../rpc/call-again.ts";
+import { callAgain, callOnce } from "../rpc/call-again.ts";
 import { detach } from "../rpc/detach.ts";
 import type {
   EstuaryApi,
@@ -40,7 +40,7 @@ export class EstuaryDO extends DurableObject<EstuaryEnv> implements EstuaryApi, 
       name,
       // Each of these may be repeated. A link is not: the estuary must know of each call that may still arrive.
       stream: {
-        openSession: async (command) => detach(await callAgain(() => streamOf(name).openSession(command))),
+        openSession: async (command) => detach(await callOnce(() => streamOf(name).openSession(command))),
         session: async (renew) => detach(await callAgain(() => streamOf(name).session(renew))),
         endSession: async (incarnation) => detach(await callAgain(() => streamOf(name).endSession(incarnation))),
       },

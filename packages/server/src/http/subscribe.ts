@@ -2,7 +2,7 @@
 
 import { isPlainLine, refuse, type OffsetRef, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
-import { callAgain } from "../rpc/call-again.ts";
+import { callOnce } from "../rpc/call-again.ts";
 import type { EstuaryApi, SourceResult, SubscribeCommand, SubscribeFacts } from "../rpc/fan-out.ts";
 import { forEach } from "../rpc/for-each.ts";
 import { asRepeat, REPEATED_MS_MAX } from "../rpc/repeats.ts";
@@ -92,7 +92,7 @@ function follow(
   };
   // An object of the release before would leave out what it does not know: it knows no `join`.
   const isNew = expiresAtMs !== null || Object.keys(froms).length > 0;
-  return callAgain(() => (isNew ? estuary.join(command) : estuary.subscribe(command)));
+  return callOnce(() => (isNew ? estuary.join(command) : estuary.subscribe(command)));
 }
 
 /** A session that has no type yet could not be made of sources none of which is there. */

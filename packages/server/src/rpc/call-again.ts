@@ -1,7 +1,7 @@
 /**
  * Calls to an object. One whose answer is lost (a deploy, a restart) is made again here, because its caller cannot do that
  * safely: every call that goes through here is idempotent, by a request id, an incarnation, or its nature
- * (`test/workers/idempotency.test.ts` has the table).
+ * (`stream/idempotency.test.ts` has the table).
  */
 
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
@@ -39,6 +39,13 @@ export async function callAgain<Facts>(invoke: Invoke<Facts>, options: CallOptio
     if (tries === TRIES) return mayBeDone || tried === "lost" ? refuseUnanswered() : tried;
     await scheduler.wait(FIRST_DELAY_MS * 2 ** tries * (0.5 + Math.random()));
   }
+}
+
+/** Calls once, where a second call could do harm. What went wrong on the way is told as a problem. */
+export async function callOnce<Facts>(invoke: () => Promise<Result<Facts>>): Promise<Result<Facts>> {
+  const tried = await tryOnce(invoke);
+  if (tried === "lost") return refuseUnanswered();
+  return tried === "overloaded" ? refuseOverloadedObject() : tried;
 }
 
 async function tryOnce<Facts>(invoke: () => Promise<Result<Facts>>): Promise<Tried<Facts>> {

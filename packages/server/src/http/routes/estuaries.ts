@@ -4,7 +4,7 @@ import { isSessionId, refuse, type Refusal, type Result } from "@durable-streams
 
 import type { Config } from "../../config.ts";
 import type { EstuaryDO } from "../../estuary/object.ts";
-import { callAgain } from "../../rpc/call-again.ts";
+import { callAgain, callOnce } from "../../rpc/call-again.ts";
 import type { EstuaryApi, SourceResult, SubscribeFacts } from "../../rpc/fan-out.ts";
 import type { StreamDO } from "../../stream/object.ts";
 import type { SubscriptionDO } from "../../subscription/object.ts";
@@ -265,7 +265,7 @@ async function unsubscribe(
   sources: readonly string[],
 ): Promise<Result<{ results: readonly SourceResult[] }>> {
   const names = sources.map((source) => `${project}/${source}`);
-  const unsubscribed = await callAgain(() => estuary.unsubscribe(names));
+  const unsubscribed = await callOnce(() => estuary.unsubscribe(names));
   if (!unsubscribed.ok) return unsubscribed;
   return { ok: true, results: unsubscribed.results.map((result) => byName(project, result)[1]) };
 }
@@ -287,7 +287,7 @@ async function touch(call: SessionCall): Promise<Handled> {
 }
 
 async function remove(call: SessionCall): Promise<Handled> {
-  const removed = await callAgain(() => call.estuary.remove());
+  const removed = await callOnce(() => call.estuary.remove());
   return removed.ok ? noContent() : removed;
 }
 

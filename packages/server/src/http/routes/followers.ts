@@ -2,7 +2,7 @@
 
 import { refuse, type Result } from "@durable-streams-cloudflare/protocol";
 
-import { callAgain } from "../../rpc/call-again.ts";
+import { callAgain, callOnce } from "../../rpc/call-again.ts";
 import type { FollowerFilter, SubscriptionApi } from "../../rpc/fan-out.ts";
 import { followerView } from "../codec/estuary.ts";
 
@@ -37,7 +37,7 @@ export async function endFollowers({ project, source, followers, query }: Source
       hint: "Send ?session=<estuaryId>, ?kid=<kid> or ?user=<user>.",
     });
   }
-  const ended = await callAgain(async () => ({ ok: true, ...(await followers().endLinks(filter)) }));
+  const ended = await callOnce(async () => ({ ok: true, ...(await followers().endLinks(filter)) }));
   return ended.ok ? { ok: true, json: { source, ended: ended.ended } } : ended;
 }
 

@@ -15,7 +15,7 @@ import type { Config } from "../../config.ts";
 import type { ConsumerDO } from "../../consumer/object.ts";
 import { refuseCallback } from "../../outbound/callback-url.ts";
 import type { ProjectDO } from "../../project/object.ts";
-import { callAgain } from "../../rpc/call-again.ts";
+import { callAgain, callOnce } from "../../rpc/call-again.ts";
 import type { ConsumerApi } from "../../rpc/consumers.ts";
 import { controlPathOf } from "../../rpc/control-path.ts";
 import type { Authorize, Scope } from "../authorize.ts";
@@ -216,7 +216,7 @@ async function create(call: Call): Promise<Handled> {
   const controlUrl = base.url + controlPathOf(call.project, call.config.tenancy);
   const refused = parsed.config.type === "webhook" ? refuseCallback(controlUrl, base.isKnown) : undefined;
   if (refused !== undefined) return refused;
-  const created = await callAgain(() => consumerOf(call).create({ config: parsed.config, controlUrl }));
+  const created = await callOnce(() => consumerOf(call).create({ config: parsed.config, controlUrl }));
   return created.ok ? answer(subscriptionJson(created.subscription), created.created ? 201 : 200) : created;
 }
 
@@ -238,11 +238,11 @@ async function deliveries(call: Call): Promise<Handled> {
 }
 
 async function remove(call: Call): Promise<Handled> {
-  await callAgain(async () => {
+  const removed = await callOnce(async () => {
     await consumerOf(call).remove();
     return { ok: true };
   });
-  return noContent();
+  return removed.ok ? noContent() : removed;
 }
 
 /** [PROTOCOL §6.4] */
@@ -250,14 +250,14 @@ async function addStreams(call: Call): Promise<Handled> {
   const parsed = parseStreamNames(call.body["streams"]);
   if (!parsed.ok) return parsed;
   if (parsed.streams.length === 0) return refuse("subscription-invalid", "streams must name at least one stream.");
-  const added = await callAgain(() => consumerOf(call).addStreams(parsed.streams));
+  const added = await callOnce(() => consumerOf(call).addStreams(parsed.streams));
   return added.ok ? noContent() : added;
 }
 
 async function removeStream(call: Call): Promise<Handled> {
   const parsed = parseStreamNames([call.stream]);
   if (!parsed.ok) return parsed;
-  const removed = await callAgain(() => consumerOf(call).removeStream(parsed.streams[0] ?? ""));
+  const removed = await callOnce(() => consumerOf(call).removeStream(parsed.streams[0] ?? ""));
   return removed.ok ? noContent() : removed;
 }
 
