@@ -8,6 +8,7 @@ import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { askForMetrics, controlPath, endLiveReads } from "./control.ts";
 import { Failure } from "./failure.ts";
 import { launcherService } from "./launcher-service.ts";
+import { logText } from "./log-text.ts";
 import { OUTBOUND_NAME, outboundWorker } from "./outbound.ts";
 import { endsWithin, processRecordPath, readProcessRecord } from "./process-record.ts";
 import { sockets } from "./sockets.ts";
@@ -110,7 +111,7 @@ function miniflareOptions(options: RuntimeOptions, log: Log, crashes: CrashCount
     cf: false, // Otherwise Request.cf would be fetched from the internet.
     logRequests: false,
     log,
-    handleStructuredLogs: ({ message }) => writeLog(message),
+    handleStructuredLogs: ({ message }) => void process.stderr.write(logText(message)),
     resourcePersistencePath: options.dataDir,
     unsafeHandleRuntimeRestart: () => crashes.count(),
     workers: [
@@ -126,16 +127,6 @@ function miniflareOptions(options: RuntimeOptions, log: Log, crashes: CrashCount
       outboundWorker(parseConfig(options.settings).outboundAddresses),
     ],
   });
-}
-
-/** What workerd notes for Cloudflare's own operators is no news to users of this server. */
-const FOR_CLOUDFLARE = /^(?:\S+ )?NOSENTRY /;
-
-/** workerd refuses CONNECT by itself, and tells of each as of a fault of the Worker: strangers must not fill the log. */
-const ABOUT_CONNECT = /a connect event but we lack a handler|does not export a connect\(\) function/;
-
-function writeLog(message: string): void {
-  if (!FOR_CLOUDFLARE.test(message) && !ABOUT_CONNECT.test(message)) process.stderr.write(`${message}\n`);
 }
 
 /** workerd ends by itself on SIGTERM once no request is in flight; Miniflare would only ever kill it. */
