@@ -45,7 +45,6 @@ async function followResuming(url: string, onItem: (item: number) => void): Prom
 describe.skipIf(!hasNginx())("the server through nginx", () => {
   const server = useServer({
     ORIGIN_SECRET: SECRET,
-    APPEND_BYTES_MAX: 10 * MIB,
     READERS_MAX: 1,
     LONG_POLL_TIMEOUT_MS: 1_500,
     SSE_HEARTBEAT_SECONDS: 1,

@@ -32,6 +32,10 @@ const GIB = 1024 * MIB;
 /** Bytes of the largest RPC message that we send to an object; the platform's limit is 32 MiB. */
 const RPC_BYTES_MAX = 30 * MIB;
 
+/** Clients make one array of all messages that wait, without regard to its size. */
+export const ARRAY_FACTOR = 1.6;
+const APPEND_BYTES_LIMIT = Math.floor(RPC_BYTES_MAX / ARRAY_FACTOR);
+
 export const SETTINGS = {
   TENANCY: choice("path", ["path", "single"], "path: /v1/stream/<project>/<stream>; single: /v1/stream/<stream>"),
   AUTH_MODE: choice(
@@ -79,7 +83,12 @@ export const SETTINGS = {
     32 * MIB,
     "bytes held for one slow SSE reader before it must catch up",
   ),
-  APPEND_BYTES_MAX: integer(16 * MIB, KIB, RPC_BYTES_MAX, "bytes of one append, after decoding"),
+  APPEND_BYTES_MAX: integer(
+    10 * MIB,
+    KIB,
+    APPEND_BYTES_LIMIT,
+    "bytes of one append, after decoding; an array of JSON messages may have 1.6 times as many",
+  ),
   BODIES_BYTES_MAX: integer(
     32 * MIB,
     MIB,

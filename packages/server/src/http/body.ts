@@ -152,7 +152,7 @@ function refuseIncomplete(): Refusal {
   return refuse("body-incomplete", "The body broke off before its end.");
 }
 
-function refuseTooLarge(bytesMax: number): Refusal {
+export function refuseTooLarge(bytesMax: number): Refusal {
   return refuse("body-too-large", `One append has at most ${bytesMax} bytes after decoding.`, {
     hint: "Split it into several appends, or raise APPEND_BYTES_MAX.",
   });

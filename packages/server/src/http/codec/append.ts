@@ -20,11 +20,10 @@ import {
 } from "@durable-streams-cloudflare/protocol";
 
 import type { AppendCommand, AppendFacts } from "../../stream/commands.ts";
-import { readBody } from "../body.ts";
 import { headersWithCommon } from "../cors.ts";
 import type { Held } from "../held-bytes.ts";
 import { newRequestId } from "../request-id.ts";
-import { bodyLimit, toStored, type BodyLimits } from "./payload.ts";
+import { readContent, toStored, type BodyLimits } from "./payload.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -84,7 +83,7 @@ async function readPayload(
   limits: BodyLimits,
   held: Held,
 ): Promise<Result<{ bytes: Bytes }>> {
-  const body = await readBody(request, bodyLimit(limits, held));
+  const body = await readContent(request, contentType, limits, held);
   if (!body.ok) return body;
   if (body.bytes.length === 0) {
     if (close) return body;

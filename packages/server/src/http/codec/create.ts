@@ -17,10 +17,9 @@ import {
 
 import type { StreamDefaults } from "../../project/record.ts";
 import type { CreateCommand, CreateFacts } from "../../stream/commands.ts";
-import { readBody } from "../body.ts";
 import type { Held } from "../held-bytes.ts";
 import { newRequestId } from "../request-id.ts";
-import { bodyLimit, toStored, type BodyLimits } from "./payload.ts";
+import { readContent, toStored, type BodyLimits } from "./payload.ts";
 import { withDefaults } from "./stream-defaults.ts";
 
 /** The fork's source is still a path here: whether the client may read it is decided before it becomes a command. */
@@ -50,7 +49,7 @@ export async function parseCreate(
   if (!retention.ok) return refuse("retention-invalid", retention.detail);
   const recordsAuthors = parseRecordAuthor(header(HEADER.recordAuthor));
   if (recordsAuthors === undefined) return refuseRecordAuthor();
-  const body = await readBody(request, bodyLimit(limits, held));
+  const body = await readContent(request, contentType, limits, held);
   if (!body.ok) return body;
   const stored = body.bytes.length === 0 ? body : toStored(body.bytes, contentType ?? DEFAULT_CONTENT_TYPE, limits);
   // An empty array is a fine way to create an empty stream [PROTOCOL §9.1.3].

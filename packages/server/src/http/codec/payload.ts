@@ -9,8 +9,8 @@ import {
   type Result,
 } from "@durable-streams-cloudflare/protocol";
 
-import type { Config } from "../../config.ts";
-import type { BodyLimit } from "../body.ts";
+import { ARRAY_FACTOR, type Config } from "../../config.ts";
+import { readBody, refuseTooLarge, type BodyLimit } from "../body.ts";
 import type { Held } from "../held-bytes.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -21,7 +21,32 @@ const CLOSE_BRACKET = 0x5d;
 /** What the body of an append, or of a create, may be. */
 export type BodyLimits = Pick<Config, "appendBytesMax" | "jsonDepthMax" | "bodyTimeoutSeconds">;
 
-export function bodyLimit({ appendBytesMax, bodyTimeoutSeconds }: BodyLimits, held?: Held): BodyLimit {
+const TAB = 0x09;
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+const SPACE = 0x20;
+const WHITE: ReadonlySet<number> = new Set([TAB, LINE_FEED, CARRIAGE_RETURN, SPACE]);
+
+/** Reads what is to be stored, within its limit. An array of JSON messages has a greater one than a single message. */
+export async function readContent(
+  request: Request,
+  contentType: string | null,
+  limits: BodyLimits,
+  held?: Held,
+): Promise<Result<{ bytes: Bytes }>> {
+  const limit = bodyLimit(limits, held);
+  if (contentType === null || framingOf(contentType) === "bytes") return readBody(request, limit);
+  const read = await readBody(request, { ...limit, bytesMax: Math.floor(limit.bytesMax * ARRAY_FACTOR) });
+  if (!read.ok) return read.problem.code === "body-too-large" ? refuseTooLarge(limit.bytesMax) : read;
+  const isTooLarge = read.bytes.length > limit.bytesMax && !isArray(read.bytes);
+  return isTooLarge ? refuseTooLarge(limit.bytesMax) : read;
+}
+
+function isArray(json: Bytes): boolean {
+  return json.find((byte) => !WHITE.has(byte)) === OPEN_BRACKET;
+}
+
+function bodyLimit({ appendBytesMax, bodyTimeoutSeconds }: BodyLimits, held?: Held): BodyLimit {
   const limit = { bytesMax: appendBytesMax, secondsMax: bodyTimeoutSeconds };
   return held === undefined ? limit : { ...limit, held };
 }
