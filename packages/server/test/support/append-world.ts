@@ -30,6 +30,7 @@ interface Life {
   readonly stream: Stream;
   readonly crashed: PromiseWithResolvers<never>;
   isOver: boolean;
+  isRinging: boolean;
 }
 
 const NEVER = new Promise<never>(() => undefined);
@@ -105,12 +106,14 @@ export class AppendWorld {
     over.crashed.reject(Object.assign(new Error("reset"), { durableObjectReset: true, remote: true }));
   }
 
-  /** Fires the alarm if it is due, as the runtime does. */
+  /** Fires the alarm if it is due, as the runtime does: never twice at a time. */
   async ringWhenDue(): Promise<void> {
-    if ((this.#host.alarmAtMs ?? Infinity) > Date.now()) return;
+    const life = this.#object;
+    if (life.isRinging || (this.#host.alarmAtMs ?? Infinity) > Date.now()) return;
     this.#host.clearAlarm();
-    const { stream, crashed } = this.#object;
-    await Promise.race([stream.alarm(), crashed.promise]).catch(() => this.#host.setAlarm(Date.now() + 100));
+    life.isRinging = true;
+    await Promise.race([life.stream.alarm(), life.crashed.promise]).catch(() => this.#host.setAlarm(Date.now() + 100));
+    life.isRinging = false;
   }
 
   /** What is on the disk, against what clients were told. */
@@ -138,7 +141,7 @@ export class AppendWorld {
   #boot(): Life {
     const crashed = Promise.withResolvers<never>();
     crashed.promise.catch(() => undefined);
-    const life: { isOver: boolean } = { isOver: false };
+    const life = { isOver: false, isRinging: false };
     return Object.assign(life, { stream: new Stream(this.#portsOf(life), this.#limits), crashed });
   }
 
