@@ -17,9 +17,15 @@ export interface PackedPackage {
   readonly tarball: string;
 }
 
+/** What takes so long hangs, also on a busy machine. */
+const HANGING_MS = 120_000;
+/** The files of a package, one behind the other, are more than Node.js takes by itself. */
+const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
+
 /** Runs a program to its end. @throws Error with all it printed, when it fails. */
 export function runProgram(cwd: string, program: string, args: readonly string[]): string {
-  const { status, stdout, stderr, error } = spawnSync(program, args, { cwd, encoding: "utf8", timeout: 60_000 });
+  const limits = { timeout: HANGING_MS, maxBuffer: OUTPUT_BYTES_MAX };
+  const { status, stdout, stderr, error } = spawnSync(program, args, { cwd, encoding: "utf8", ...limits });
   if (status === 0) return stdout;
   throw new Error(`${program} ${args.join(" ")} ended with ${status ?? String(error)}:\n${stdout}${stderr}`);
 }
