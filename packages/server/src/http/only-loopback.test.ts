@@ -17,7 +17,7 @@ function refused({ method = "GET", url = URL_HERE, headers = {} }: Sent, corsOri
   return refuseStranger({ method, url, headers: new Headers(headers) }, corsOrigins)?.problem.code;
 }
 
-describe("a request by the machine's own name is served", () => {
+describe("a request by a name that no stranger can have is served", () => {
   it.each([
     "localhost:4437",
     "LOCALHOST",
@@ -26,19 +26,15 @@ describe("a request by the machine's own name is served", () => {
     "127.0.0.1:4437",
     "127.8.9.10",
     "[::1]:4437",
+    "streams:4437",
+    "10.0.0.1",
+    "0.0.0.0",
+    "[::2]",
   ])("%s", (host) => expect(refused({ method: "DELETE", url: `http://${host}/x` })).toBeUndefined());
 });
 
-describe("a request by another name is misdirected", () => {
-  it.each([
-    "rebind.evil.example",
-    "10.0.0.1",
-    "8.8.8.8",
-    "[::2]",
-    "localhost.evil.example",
-    "127.0.0.1.nip.io",
-    "0.0.0.0",
-  ])("%s", (host) => {
+describe("a request by a public name is misdirected", () => {
+  it.each(["rebind.evil.example", "localhost.evil.example", "127.0.0.1.nip.io", "printer.local"])("%s", (host) => {
     for (const path of ["/", "/readyz", "/v1/stream/x"]) {
       expect(refused({ url: `http://${host}:4437${path}` })).toBe("host-refused");
     }

@@ -41,10 +41,18 @@ export function refuseStranger(
 ): Refusal | undefined {
   const proxyHeader = PROXY_HEADERS.find((name) => headers.has(name));
   if (proxyHeader !== undefined) return refuseProxied(proxyHeader);
-  // A page whose name was made to point at this machine sends its own name (DNS rebinding).
   const { hostname } = new URL(url);
-  if (!isLoopbackHost(hostname)) return refuseHost(hostname);
+  if (!isLoopbackHost(hostname) && isPublicName(hostname)) return refuseHost(hostname);
   return READING.has(method) ? undefined : refuseOrigin(headers, corsOrigins);
+}
+
+/**
+ * A page whose name was made to point at this machine sends that name (DNS rebinding). Nobody can do so with an address, or with a
+ * name without a dot, which no registry gives away: the name of a container, or of a host in the local network.
+ */
+function isPublicName(hostname: string): boolean {
+  const isAddress = hostname.startsWith("[") || /^\d+(?:\.\d+){3}$/.test(hostname);
+  return !isAddress && hostname.replace(/\.$/, "").includes(".");
 }
 
 /** What a page may not read it may send all the same, as far as no preflight is needed. */
