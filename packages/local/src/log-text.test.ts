@@ -10,6 +10,13 @@ it.each([
   expect(logText(message)).toBe("");
 });
 
+it.each([
+  "Received a connect event but we lack a handler. Did you remember to export a connect() function?",
+  "Uncaught exception: workerd/api/global-scope.c++:308: failed: remote.jsg.Error: Handler does not export a connect() function.",
+])("what workerd tells of a CONNECT is not shown: %s", (message) => {
+  expect(logText(message)).toBe("");
+});
+
 it.each(['{"message":"GET /v1/stream/NOSENTRY 500"}', "workerd/util/sqlite.c++:663: failed: SQLITE_FULL", "NOSENTRYx"])(
   "everything else is, as it came: %s",
   (message) => {
