@@ -20,8 +20,8 @@ export default defineConfig({
         test: {
           name: "unit",
           environment: "node",
-          include: ["packages/*/src/**/*.test.ts", "scripts/**/*.test.ts"],
-          exclude: ["**/node_modules/**", "**/*.workers.test.ts"],
+          include: ["packages/*/src/**/*.test.ts", "packages/simulator/test/*.test.ts", "scripts/**/*.test.ts"],
+          exclude: ["**/node_modules/**"],
           // No module here has state that another file's tests would see, and those that fake a global give it back.
           isolate: false,
         },
@@ -36,7 +36,7 @@ export default defineConfig({
         ],
         test: {
           name: "workers",
-          include: ["packages/server/test/workers/**/*.test.ts", "packages/server/src/**/*.workers.test.ts"],
+          include: ["packages/server/test/workers/**/*.test.ts"],
           // workerd does not see the environment: the seed and number of runs of the property tests go in here.
           env: { FC_SEED: process.env.FC_SEED ?? "", FC_RUNS: process.env.FC_RUNS ?? "" },
         },

@@ -1,30 +1,56 @@
-/** The layering rule of CONTRIBUTING.md, asked of the linter: may a file of one layer import a file of another? */
+/** The layering rules of CONTRIBUTING.md, asked of the linter: may a file of one layer import a file of another? */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
-import { afterAll, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 
 const root = join(import.meta.dirname, "..");
 const scratch = mkdtempSync(join(tmpdir(), "layers-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
-/** A file may import from a lower level; on the lowest level they may import each other. */
-const LEVELS: Record<string, number> = {
-  "config.ts": 0,
-  "telemetry/": 0,
-  "rpc/": 0,
-  "outbound/": 0,
-  "storage/": 1,
-  "stream/": 2,
-  "subscription/": 2,
-  "consumer/": 2,
-  "estuary/": 2,
-  "project/": 2,
-  "http/": 3,
-  "worker.ts": 4,
+/** Folders of core, each with those that it may import. */
+const CORE: Record<string, readonly string[]> = {
+  kit: [],
+  contracts: ["kit"],
+  outbound: ["kit", "contracts"],
+  log: ["kit", "contracts"],
+  stream: ["kit", "contracts", "log"],
+  "fan-out": ["kit", "contracts", "log"],
+  wakes: ["kit", "contracts", "outbound"],
+  project: ["kit", "contracts", "outbound"],
 };
+
+const SCOPE = "@durable-streams-cloudflare/";
+/** Packages, each with what it may import of others. */
+const PACKAGES: Record<string, readonly string[]> = {
+  protocol: [],
+  "core/src/stream": ["protocol", "jose"],
+  "http/src": ["protocol", "core/kit/log", "hono/tiny", "jose"],
+  "server/src": ["protocol", "core/kit/log", "http/edge", "cloudflare:workers", "jose"],
+};
+const EVERYTHING = [
+  "protocol",
+  "core/kit/log",
+  "core/test/world",
+  "http/edge",
+  "server",
+  "local",
+  "testkit",
+  "simulator",
+]
+  .concat("hono/tiny", "cloudflare:workers", "node:fs")
+  .map(specifierOf);
+
+/** Names of Cloudflare's and of Web types that the engine must not know. */
+const PLATFORM =
+  /\b(?:DurableObject\w*|R2\w+|KVNamespace|SqlStorage\w*|WebSocket\w*|ExecutionContext|MessageBatch|scheduler\.wait|cloudflare:)/;
+const WEB = /\b(?:new (?:Request|Response|Headers)\b|Response\.json|Request\b|[^.\w]fetch\()/;
+
+function specifierOf(name: string): string {
+  return /^(?:hono|jose|node:|cloudflare:)/.test(name) ? name : SCOPE + name;
+}
 
 /** Lints a file that has only these imports and returns those that the linter refuses. */
 function refused(path: string, imports: readonly string[]): string[] {
@@ -40,26 +66,48 @@ function refused(path: string, imports: readonly string[]): string[] {
   return imports.filter((_, index) => lines.includes(index + 1));
 }
 
-test.each(Object.entries(LEVELS))("%s imports only what stands left of it", (from, level) => {
-  const inFolder = from.endsWith("/");
-  const specifiers = Object.entries(LEVELS)
-    .filter(([to]) => to !== from)
-    .map(([to, toLevel]) => ({
-      specifier: `${inFolder ? "../" : "./"}${to.endsWith("/") ? `${to}a.ts` : to}`,
-      allowed: toLevel < level || toLevel + level === 0,
-    }));
-  const path = `packages/server/src/${inFolder ? `${from}probe.ts` : from}`;
-  expect(
-    refused(path, ["@durable-streams-cloudflare/protocol", ...specifiers.map(({ specifier }) => specifier)]),
-  ).toEqual(specifiers.filter(({ allowed }) => !allowed).map(({ specifier }) => specifier));
+/** The source lines of a package, without its tests. */
+function linesOf(name: string): { readonly file: string; readonly line: string }[] {
+  const source = join(root, "packages", name, "src");
+  return readdirSync(source, { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts") && !file.endsWith(".d.ts"))
+    .flatMap((file) =>
+      readFileSync(join(source, file), "utf8")
+        .split("\n")
+        .filter((line) => !/^\s*(?:\/\/|\/?\*)/.test(line))
+        .map((line) => ({ file, line })),
+    );
+}
+
+test("the folders of core are those that have a rule", () => {
+  const folders = readdirSync(join(root, "packages/core/src"), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name);
+  expect(folders.toSorted()).toEqual(Object.keys(CORE).toSorted());
 });
 
-test("only the edge knows hono", () => {
-  expect(refused("packages/server/src/stream/probe.ts", ["hono", "hono/cors"])).toEqual(["hono", "hono/cors"]);
-  expect(refused("packages/server/src/http/routes/probe.ts", ["hono", "hono/cors"])).toEqual([]);
+test.each(Object.entries(CORE))("core/%s imports only %j", (folder, allowed) => {
+  const others = Object.keys(CORE).filter((other) => other !== folder);
+  const direct = others.map((other) => `../${other}/a.ts`);
+  const nested = others.map((other) => `../../${other}/a.ts`);
+  const isForbidden = (specifier: string): boolean => !allowed.includes(specifier.split("/").at(-2) ?? "");
+  expect(refused(`packages/core/src/${folder}/probe.ts`, direct)).toEqual(direct.filter(isForbidden));
+  expect(refused(`packages/core/src/${folder}/inner/probe.ts`, nested)).toEqual(nested.filter(isForbidden));
 });
 
-test("protocol imports nothing outside itself", () => {
-  const outside = ["hono", "node:fs", "@durable-streams-cloudflare/server", "../../server/src/config.ts"];
-  expect(refused("packages/protocol/src/probe.ts", ["./offset.ts", ...outside])).toEqual(outside);
+test.each(Object.entries(PACKAGES))("packages/%s imports only %j of others", (folder, allowed) => {
+  const path = folder.includes("/") ? `packages/${folder}/probe.ts` : `packages/${folder}/src/probe.ts`;
+  const permitted = new Set(allowed.map(specifierOf));
+  const others = EVERYTHING.filter((specifier) => !specifier.startsWith(SCOPE + folder.split("/")[0]));
+  expect(refused(path, others)).toEqual(others.filter((specifier) => !permitted.has(specifier)));
+});
+
+describe("the engine and HTTP name nothing of a platform", () => {
+  test.each(["core", "http"])("%s has no name of Cloudflare's", (name) => {
+    expect(linesOf(name).filter(({ line }) => PLATFORM.test(line))).toEqual([]);
+  });
+
+  test("core has neither requests nor responses, and fetches nothing", () => {
+    expect(linesOf("core").filter(({ line }) => WEB.test(line))).toEqual([]);
+  });
 });

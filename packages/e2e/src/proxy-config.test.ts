@@ -3,10 +3,10 @@ import { accessSync, chmodSync, constants, mkdtempSync, readFileSync, rmSync, wr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { SETTINGS } from "@durable-streams-cloudflare/core/config";
 import { PROBLEMS } from "@durable-streams-cloudflare/protocol";
 import { afterAll, describe, expect, it } from "vitest";
 
-import { SETTINGS } from "../../server/src/config.ts";
 import { proxyConfig, type ProxySettings } from "./proxy-config.ts";
 
 const PROXY = join(import.meta.dirname, "../../proxy");

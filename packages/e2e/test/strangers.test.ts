@@ -20,7 +20,7 @@ interface Route {
 }
 
 // The server's own table, which is typed for Workers.
-const TABLE = new URL("../../server/src/http/route-table.ts", import.meta.url).href;
+const TABLE = new URL("../../http/src/route-table.ts", import.meta.url).href;
 const { ROUTES } = (await import(TABLE)) as { readonly ROUTES: readonly Route[] };
 
 const REQUESTS = Number(process.env["STRANGER_REQUESTS"] ?? 600);

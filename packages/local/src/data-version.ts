@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { DATA_VERSIONS } from "@durable-streams-cloudflare/server/data-version";
+import { DATA_VERSIONS } from "@durable-streams-cloudflare/core/data-version";
 
 import { Failure } from "./failure.ts";
 

@@ -1,4 +1,4 @@
-import { SETTINGS } from "@durable-streams-cloudflare/server/config";
+import { SETTINGS } from "@durable-streams-cloudflare/core/config";
 
 import { SECRETS } from "./settings.ts";
 

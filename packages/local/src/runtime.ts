@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { parseConfig } from "@durable-streams-cloudflare/server/config";
+import { parseConfig } from "@durable-streams-cloudflare/core/config";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 
 import { askForMetrics, controlPath, endLiveReads } from "./control.ts";

@@ -1,4 +1,4 @@
-import { parseConfig, SETTINGS } from "@durable-streams-cloudflare/server/config";
+import { parseConfig, SETTINGS } from "@durable-streams-cloudflare/core/config";
 
 import { isLoopback } from "./banner.ts";
 import { EXIT, Failure } from "./failure.ts";

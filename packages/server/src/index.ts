@@ -1,19 +1,31 @@
-export { ConfigError, parseConfig, SETTINGS, type Config, type SettingName } from "./config.ts";
-export type { Authorize, AuthorizeInput, Granted, Scope, Signer } from "./http/authorize.ts";
+export {
+  ConfigError,
+  parseConfig,
+  SETTINGS,
+  type Config,
+  type SettingName,
+} from "@durable-streams-cloudflare/core/config";
+export type {
+  Authorize,
+  AuthorizeInput,
+  Granted,
+  Scope,
+  Signer,
+} from "@durable-streams-cloudflare/http/auth/authorize";
 export {
   createDurableStreams,
   type DurableStreams,
   type DurableStreamsEnv,
   type DurableStreamsOptions,
-} from "./http/durable-streams.ts";
-export type { StorageFault, StorageStatus } from "./http/storage-status.ts";
-export type { MayExist, ObjectKind } from "./http/absent-objects.ts";
-export type { LiveReads } from "./http/live/live-reads.ts";
-export { ConsumerDO } from "./consumer/object.ts";
-export { EstuaryDO } from "./estuary/object.ts";
-export { ProjectDO } from "./project/object.ts";
-export { ProjectsRpc } from "./project/rpc.ts";
-export type { ProjectSettings, ProjectView } from "./project/record.ts";
-export { StreamDO } from "./stream/object.ts";
-export { SubscriptionDO } from "./subscription/object.ts";
+} from "./durable-streams.ts";
+export type { StorageFault, StorageStatus } from "@durable-streams-cloudflare/http/limits/storage-status";
+export type { MayExist, ObjectKind } from "./objects/absent-objects.ts";
+export type { LiveReads } from "@durable-streams-cloudflare/http/live/live-reads";
+export { ConsumerDO } from "./objects/consumer-do.ts";
+export { EstuaryDO } from "./objects/estuary-do.ts";
+export { ProjectDO } from "./objects/project-do.ts";
+export { ProjectsRpc } from "./projects-rpc.ts";
+export type { ProjectSettings, ProjectView } from "@durable-streams-cloudflare/core/contracts/project-record";
+export { StreamDO } from "./objects/stream-do.ts";
+export { SubscriptionDO } from "./objects/subscription-do.ts";
 export { refuse, type Problem, type ProblemCode, type Refusal } from "@durable-streams-cloudflare/protocol";

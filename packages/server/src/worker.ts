@@ -1,18 +1,18 @@
 /** The deployable Worker. */
 
+import { parseConfig } from "@durable-streams-cloudflare/core/config";
 import { env } from "cloudflare:workers";
 
-import { parseConfig } from "./config.ts";
-import { createDurableStreams } from "./http/durable-streams.ts";
+import { createDurableStreams } from "./durable-streams.ts";
 
 // At start, so that a deploy with a bad setting fails instead of its requests.
 parseConfig(env);
 
-export { ProjectsRpc } from "./project/rpc.ts";
-export { ConsumerDO } from "./consumer/object.ts";
-export { EstuaryDO } from "./estuary/object.ts";
-export { ProjectDO } from "./project/object.ts";
-export { StreamDO } from "./stream/object.ts";
-export { SubscriptionDO } from "./subscription/object.ts";
+export { ProjectsRpc } from "./projects-rpc.ts";
+export { ConsumerDO } from "./objects/consumer-do.ts";
+export { EstuaryDO } from "./objects/estuary-do.ts";
+export { ProjectDO } from "./objects/project-do.ts";
+export { StreamDO } from "./objects/stream-do.ts";
+export { SubscriptionDO } from "./objects/subscription-do.ts";
 
 export default createDurableStreams();

@@ -2,7 +2,7 @@ import { DatabaseSync, type SQLInputValue, type SQLOutputValue } from "node:sqli
 
 type Value = string | number | null | ArrayBuffer | Uint8Array<ArrayBuffer>;
 
-/** SQLite of Node.js in the shape of the server's database port (`storage/database.ts`), all in memory. */
+/** SQLite of Node.js in the shape of the server's database port (`core/kit/database.ts`), all in memory. */
 export class NodeDatabase {
   readonly #sqlite = new DatabaseSync(":memory:");
   readonly #failures: { readonly statement: RegExp; readonly error: Error }[] = [];

@@ -9,7 +9,7 @@ import { findServerPackage } from "./server-package.ts";
 const cwd = mkdtempSync(join(tmpdir(), "server-package-"));
 
 beforeAll(() => {
-  for (const name of ["cli", "protocol", "server"])
+  for (const name of ["cli", "core", "http", "protocol", "server"])
     writeFileSync(join(cwd, `durable-streams-cloudflare-${name}-1.2.3.tgz`), "");
 });
 afterAll(() => rmSync(cwd, { recursive: true, force: true }));
@@ -23,10 +23,14 @@ it("is an archive, wherever the Worker's folder is", () => {
   expect(findServerPackage("durable-streams-cloudflare-server-1.2.3.tgz", cwd)).toEqual({ spec, overrides: {} });
 });
 
-it("is in a folder of archives, with the package that it depends on", () => {
+it("is in a folder of archives, with the packages that it depends on", () => {
   expect(findServerPackage(".", cwd)).toEqual({
     spec: `file:${cwd}/durable-streams-cloudflare-server-1.2.3.tgz`,
-    overrides: { "@durable-streams-cloudflare/protocol": `file:${cwd}/durable-streams-cloudflare-protocol-1.2.3.tgz` },
+    overrides: {
+      "@durable-streams-cloudflare/core": `file:${cwd}/durable-streams-cloudflare-core-1.2.3.tgz`,
+      "@durable-streams-cloudflare/http": `file:${cwd}/durable-streams-cloudflare-http-1.2.3.tgz`,
+      "@durable-streams-cloudflare/protocol": `file:${cwd}/durable-streams-cloudflare-protocol-1.2.3.tgz`,
+    },
   });
   expect(() => findServerPackage(tmpdir(), cwd)).toThrow(expect.objectContaining({ code: "usage" }));
 });

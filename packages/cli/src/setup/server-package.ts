@@ -12,7 +12,8 @@ export interface ServerPackage {
   readonly overrides: Readonly<Record<string, string>>;
 }
 
-const PROTOCOL = "@durable-streams-cloudflare/protocol";
+/** The packages of this project that the server depends on. */
+const DEPENDENCIES = ["core", "http", "protocol"];
 
 /**
  * @param text a version, an archive, or a folder with the archives that `npm run pack` makes.
@@ -27,5 +28,6 @@ export function findServerPackage(text: string, cwd: string): ServerPackage {
     if (found !== undefined) return `file:${join(path, found)}`;
     throw usageError(`${path} has no archive of the ${name}'s package.`, `npm run pack -- ${text}, in the repository`);
   };
-  return { spec: archive("server"), overrides: { [PROTOCOL]: archive("protocol") } };
+  const overrides = DEPENDENCIES.map((name) => [`@durable-streams-cloudflare/${name}`, archive(name)]);
+  return { spec: archive("server"), overrides: Object.fromEntries(overrides) as ServerPackage["overrides"] };
 }

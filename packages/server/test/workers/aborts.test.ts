@@ -1,7 +1,8 @@
+import { StreamClient } from "@durable-streams-cloudflare/http/client/stream-client";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 
-import { StreamClient } from "../../src/http/stream-client.ts";
+import { streamObjects } from "../../src/objects/stream-objects.ts";
 import { append, close, content, inObject, newStream, type Edge } from "./edge.ts";
 
 const producer = (seq: number) => ({ "Producer-Id": "p", "Producer-Epoch": "0", "Producer-Seq": String(seq) });
@@ -87,7 +88,11 @@ it("appends answered 2xx while the object dies again and again are stored exactl
 });
 
 describe("what the runtime throws", () => {
-  const newClient = (): StreamClient => new StreamClient(env.STREAMS, `test/${crypto.randomUUID()}`);
+  const newClient = (): StreamClient =>
+    new StreamClient(
+      streamObjects(env.STREAMS, (name) => name),
+      `test/${crypto.randomUUID()}`,
+    );
 
   it("when an object was reset is marked as such, and is worth another try", async () => {
     const edge = await newStream();

@@ -1,11 +1,11 @@
+import { ROUTES, type DeclaredRoute } from "@durable-streams-cloudflare/http/route-table";
 /** What the edge answers in place of objects that were never made is what they answer themselves. */
 import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 
-import type { MayExist } from "../../src/http/absent-objects.ts";
-import { ROUTES, type DeclaredRoute } from "../../src/http/route-table.ts";
 import { createDurableStreams } from "../../src/index.ts";
+import type { MayExist } from "../../src/objects/absent-objects.ts";
 import { ADMIN, newProject, newService, newToken, type TestProject } from "./projects.ts";
 
 const BODY = JSON.stringify({ estuaryId: "session", sources: ["a"], streams: ["a"], stream: "a", worker: "w" });

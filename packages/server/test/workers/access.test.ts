@@ -1,11 +1,11 @@
+import { SCOPE_OF_METHOD } from "@durable-streams-cloudflare/http/auth/authorize";
+import { ESTUARY_ROUTES, type EstuaryRoute } from "@durable-streams-cloudflare/http/routes/estuaries";
+import { PROJECT_ROUTES } from "@durable-streams-cloudflare/http/routes/projects";
+import { SUBSCRIPTION_ROUTES } from "@durable-streams-cloudflare/http/routes/subscriptions";
 /** Default deny: every route against every kind of token. */
 import { base64url, exportJWK, exportSPKI, generateKeyPair, SignJWT } from "jose";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 
-import { SCOPE_OF_METHOD } from "../../src/http/authorize.ts";
-import { ESTUARY_ROUTES, type EstuaryRoute } from "../../src/http/routes/estuaries.ts";
-import { PROJECT_ROUTES } from "../../src/http/routes/projects.ts";
-import { SUBSCRIPTION_ROUTES } from "../../src/http/routes/subscriptions.ts";
 import { problemCode } from "./edge.ts";
 import { ADMIN, newProject, newProjectStream, newService, newToken, withToken, type TestProject } from "./projects.ts";
 

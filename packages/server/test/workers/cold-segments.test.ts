@@ -1,9 +1,9 @@
+import { segmentPrefix } from "@durable-streams-cloudflare/core/log/segment-rows";
 import { patternBytes } from "@durable-streams-cloudflare/testkit";
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 
-import { segmentPrefix } from "../../src/storage/segment-rows.ts";
 import { append, close, evict, inObject, newEdge, newStream, problemCode, readersOf, type Edge } from "./edge.ts";
 import { EventReader } from "./events.ts";
 import { Family, isBlank } from "./family.ts";

@@ -1,8 +1,8 @@
+import { FOREGROUND } from "@durable-streams-cloudflare/core/kit/foreground";
 /** Estuaries over HTTP, in workerd: who may do what, and objects that are evicted or die. */
 import { abortAllDurableObjects } from "cloudflare:test";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 
-import { FOREGROUND } from "../../src/rpc/foreground.ts";
 import { SubscriptionDO } from "../../src/worker.ts";
 import { problemCode } from "./edge.ts";
 import { newProject, newService, newToken, withToken, type TestProject } from "./projects.ts";

@@ -1,10 +1,11 @@
+import { parseConfig } from "@durable-streams-cloudflare/core/config";
+import { RestOfRange, startReading } from "@durable-streams-cloudflare/http/client/paging";
+import { SharedReads } from "@durable-streams-cloudflare/http/client/shared-reads";
+import { StreamClient } from "@durable-streams-cloudflare/http/client/stream-client";
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 
-import { parseConfig } from "../../src/config.ts";
-import { RestOfRange, startReading } from "../../src/http/paging.ts";
-import { SharedReads } from "../../src/http/shared-reads.ts";
-import { StreamClient } from "../../src/http/stream-client.ts";
+import { streamObjects } from "../../src/objects/stream-objects.ts";
 import { append, content } from "./edge.ts";
 import { EventReader } from "./events.ts";
 import { Family, isBlank, put, ringAll, statusOf, tailOf, type Relative } from "./family.ts";
@@ -62,7 +63,10 @@ describe(`a chain of ${DEPTH} forks, each with bytes of its own`, () => {
       },
     });
     const reader = {
-      stream: new StreamClient(streams, last().name),
+      stream: new StreamClient(
+        streamObjects(streams, (name) => name),
+        last().name,
+      ),
       segments: undefined,
       reads: new SharedReads(false),
       keepAlive: () => undefined,

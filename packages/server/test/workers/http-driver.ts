@@ -1,8 +1,8 @@
+import { bodyOf, CONTENT_TYPES, contentText } from "@durable-streams-cloudflare/core/test/content";
 import { RESTART_MS, type Append, type Command, type Driver, type Observed } from "@durable-streams-cloudflare/testkit";
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { vi } from "vitest";
 
-import { bodyOf, CONTENT_TYPES, contentText } from "../support/content.ts";
 import { evict, inObject } from "./edge.ts";
 import { Family, type Relative } from "./family.ts";
 

@@ -1,10 +1,10 @@
+import type { ProjectLimits } from "@durable-streams-cloudflare/core/contracts/project-record";
+import { BINDING_UNITS, type RateLimiter } from "@durable-streams-cloudflare/http/limits/rate-limit";
 /** What a project may use: in a minute, and of streams. */
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 
-import { BINDING_UNITS, type RateLimiter } from "../../src/http/rate-limit.ts";
 import { ProjectDO } from "../../src/index.ts";
-import type { ProjectLimits } from "../../src/project/record.ts";
 import { problemCode } from "./edge.ts";
 import {
   asAdmin,

@@ -1,9 +1,9 @@
+import { CLOSE_BEHIND, decodeFrame } from "@durable-streams-cloudflare/core/contracts/live-frame";
 import { textOf } from "@durable-streams-cloudflare/testkit";
 import { abortAllDurableObjects } from "cloudflare:test";
 import { afterEach, describe, expect, it } from "vitest";
 
-import { attachRequest } from "../../src/stream/attach-request.ts";
-import { CLOSE_BEHIND, decodeFrame } from "../../src/stream/live-frame.ts";
+import { attachRequest } from "../../src/objects/attach-request.ts";
 import { append, close, content, evict, inObject, newStream, problemCode, readersOf, type Edge } from "./edge.ts";
 import { EventReader } from "./events.ts";
 

@@ -1,7 +1,7 @@
+import { methodsAt, ROUTES } from "@durable-streams-cloudflare/http/route-table";
 /** The log explains what was refused, and is the trail of what was changed; the answer leads to its line. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import { methodsAt, ROUTES } from "../../src/http/route-table.ts";
 import { asAdmin, newProject, newProjectStream, newService, newToken, withToken } from "./projects.ts";
 
 type Line = Readonly<Record<string, unknown>>;

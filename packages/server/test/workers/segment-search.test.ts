@@ -1,7 +1,8 @@
+import type { Database, Row } from "@durable-streams-cloudflare/core/kit/database";
+import { coldSlices, insertSegment, segmentAt } from "@durable-streams-cloudflare/core/log/segment-rows";
 import { expect, it } from "vitest";
 
-import { objectDatabase, type Database, type Row } from "../../src/storage/database.ts";
-import { coldSlices, insertSegment, segmentAt } from "../../src/storage/segment-rows.ts";
+import { objectDatabase } from "../../src/bindings/object-database.ts";
 import { inObject, newStream } from "./edge.ts";
 
 const BYTES = 1_000;

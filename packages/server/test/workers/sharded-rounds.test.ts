@@ -1,3 +1,4 @@
+import { forEach } from "@durable-streams-cloudflare/core/kit/map-concurrent";
 /** One publish to more sessions than the object serves by itself, in workerd: through the queue. */
 import { KEEP_ALL } from "@durable-streams-cloudflare/protocol";
 import { utf8 } from "@durable-streams-cloudflare/testkit";
@@ -5,7 +6,6 @@ import { abortAllDurableObjects } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, expect, it, vi } from "vitest";
 
-import { forEach } from "../../src/rpc/for-each.ts";
 import { SubscriptionDO } from "../../src/worker.ts";
 
 /** More than fit into one shard. */

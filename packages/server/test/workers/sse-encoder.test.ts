@@ -1,9 +1,8 @@
+import { CANNOT_BRING, SseEncoder, type Encoded } from "@durable-streams-cloudflare/http/live/sse-encoder";
+import { sseFormOf } from "@durable-streams-cloudflare/http/live/sse-form";
 import { assertProperty, concatBytes, patternBytes, textOf, utf8 } from "@durable-streams-cloudflare/testkit";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-
-import { CANNOT_BRING, SseEncoder, type Encoded } from "../../src/http/live/sse-encoder.ts";
-import { sseFormOf } from "../../src/http/live/sse-form.ts";
 
 const LIVE = { position: 5, upToDate: true, closed: false };
 const CLOSED = { position: 5, upToDate: true, closed: true };

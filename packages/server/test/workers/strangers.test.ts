@@ -1,12 +1,12 @@
+import { wakeKeyOf, tagWakeToken } from "@durable-streams-cloudflare/core/contracts/wake-tag";
+import { methodsAt, ROUTES, type DeclaredRoute, type Touched } from "@durable-streams-cloudflare/http/route-table";
 /** Strangers reach no object: every route, with everything that is no right, and with rights that are not enough. */
 import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { base64url, SignJWT } from "jose";
 import { beforeAll, describe, expect, it } from "vitest";
 
-import { methodsAt, ROUTES, type DeclaredRoute, type Touched } from "../../src/http/route-table.ts";
 import { createDurableStreams } from "../../src/index.ts";
-import { wakeKeyOf, tagWakeToken } from "../../src/rpc/wake-tag.ts";
 import { ADMIN, newProject, newService, newToken, withToken, type TestProject } from "./projects.ts";
 
 const ORIGIN = "https://streams.example";

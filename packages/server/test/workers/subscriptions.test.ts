@@ -1,9 +1,9 @@
+import { SUBSCRIPTION_ROUTES } from "@durable-streams-cloudflare/http/routes/subscriptions";
 /** The protocol's subscriptions over HTTP, in workerd: who may do what, real keys, and objects that die. */
 import { abortAllDurableObjects } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 
-import { SUBSCRIPTION_ROUTES } from "../../src/http/routes/subscriptions.ts";
 import { asAdmin, newProject, newService, newToken, withToken, type TestProject } from "./projects.ts";
 
 const HOOK = "https://worker.shop.com/hooks";

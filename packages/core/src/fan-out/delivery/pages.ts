@@ -1,0 +1,115 @@
+/** What the source has, page by page: fetched once for all links that want it. */
+
+import { refuseColdUnavailable, type Result } from "@durable-streams-cloudflare/protocol";
+
+import type { Authors } from "../../contracts/authors.ts";
+import type { PullFacts, SourceApi } from "../../contracts/fan-out.ts";
+import { readColdAppends } from "../../log/cold-appends.ts";
+import { SegmentUnavailable } from "../../log/segment-reader.ts";
+import type { SubscriptionHost } from "../source/host.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Whole appends of the source, `[from, to)`; none at its tail. What lies before `begin` has fallen to retention. */
+export interface Piece {
+  readonly from: number;
+  readonly begin: number;
+  readonly to: number;
+  readonly bytes: Bytes;
+  /** Where appends end, relative to `begin`. */
+  readonly ends: readonly number[];
+  /** Who wrote each append, where the source records it. */
+  readonly authors?: Authors | undefined;
+  /** The incarnation that offsets in here have. */
+  readonly owner: number;
+  /** `to` is the source's end, for ever. */
+  readonly isLast: boolean;
+  /** The source had nothing behind `to` when this was fetched. */
+  readonly isTail: boolean;
+}
+
+/** Where the source is, and what it has in R2. */
+export interface PagesHost extends Pick<SubscriptionHost, "name" | "segments"> {
+  stream(name: string): Pick<SourceApi, "pull">;
+}
+
+/** Pages held at once. Links that keep up share one; each that has fallen behind may need another. */
+const PAGES_MAX = 4;
+/** Bytes of one page from R2, unless one append has more. */
+const COLD_PAGE_BYTES = 256 * 1024;
+
+export class Pages {
+  readonly #host: PagesHost;
+  readonly #incarnation: number;
+  /** By where they begin, oldest first. */
+  readonly #pages = new Map<number, Promise<Result<Piece>>>();
+
+  /** @param incarnation the source's. */
+  constructor(host: PagesHost, incarnation: number) {
+    this.#host = host;
+    this.#incarnation = incarnation;
+  }
+
+  /**
+   * The piece that begins at a position, where an append ended.
+   * @param to where to end at the latest, such a place too; `null`: at the source's tail.
+   * @returns a refusal when the source is gone, or its bytes cannot be had now. @throws when it cannot be reached.
+   */
+  async at(from: number, to: number | null): Promise<Result<Piece>> {
+    const known = this.#pages.get(from);
+    if (known !== undefined) return cut(await known, to);
+    const page = this.#fetch(from, to);
+    this.#pages.set(from, page);
+    const [oldest] = this.#pages.keys();
+    if (this.#pages.size > PAGES_MAX && oldest !== undefined) this.#pages.delete(oldest);
+    return cut(await page, to);
+  }
+
+  async #fetch(from: number, to: number | null): Promise<Result<Piece>> {
+    const incarnation = this.#incarnation;
+    const facts = await this.#host.stream(this.#host.name).pull({ incarnation, from, to });
+    if (!facts.ok) return facts;
+    const { stretch } = facts;
+    if (stretch === undefined) return this.#pieceOf(from, incarnation, facts, facts);
+    const end = Math.min(stretch.to, to ?? Infinity);
+    const command = { incarnation: stretch.incarnation, from: stretch.from, to: end, forFork: true } as const;
+    const inherited = await this.#host.stream(stretch.name).pull(command);
+    return inherited.ok ? this.#pieceOf(from, stretch.incarnation, inherited, facts) : inherited;
+  }
+
+  async #pieceOf(from: number, owner: number, facts: PullFacts, source: PullFacts): Promise<Result<Piece>> {
+    const { cold } = facts;
+    try {
+      const { bytes, ends, authors } =
+        cold.length === 0 ? facts : await readColdAppends(this.#store(), cold, COLD_PAGE_BYTES);
+      const { begin } = source;
+      const to = bytes.length === 0 ? from : begin + bytes.length;
+      const isTail = to === source.tail;
+      return { ok: true, from, begin, to, bytes, ends, authors, owner, isLast: source.closed && isTail, isTail };
+    } catch (error) {
+      if (error instanceof SegmentUnavailable) return refuseColdUnavailable();
+      throw error;
+    }
+  }
+
+  #store() {
+    const { segments } = this.#host;
+    if (segments === undefined) throw new Error("The source has cold segments, but the binding SEGMENTS is missing.");
+    return segments;
+  }
+}
+
+function cut(page: Result<Piece>, to: number | null): Result<Piece> {
+  if (!page.ok || to === null || page.to <= to) return page;
+  const size = to - page.begin;
+  const ends = page.ends.filter((end) => end <= size);
+  return {
+    ...page,
+    to,
+    ends,
+    authors: page.authors?.slice(0, ends.length),
+    bytes: page.bytes.slice(0, size),
+    isLast: false,
+    isTail: false,
+  };
+}

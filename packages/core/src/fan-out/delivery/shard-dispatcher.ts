@@ -1,0 +1,64 @@
+/** Serves a shard of a round that came through the queue: asks for its links, fetches the page, brings it to each session. */
+
+import type { SessionApi, ShardApi, ShardFailure, ShardLink, ShardRef, SourceApi } from "../../contracts/fan-out.ts";
+import { forEach } from "../../kit/map-concurrent.ts";
+import type { SegmentStore } from "../../log/segment-store.ts";
+import { bring, callsFor } from "./dispatcher.ts";
+import { Pace } from "./pacer.ts";
+import { Pages } from "./pages.ts";
+
+/** Calls to one session: one, and another from where it is when that was somewhere else. */
+const TRIES = 2;
+
+/** What serving a shard needs. */
+export interface ShardHost {
+  /** Where cold segments are kept, if anywhere. */
+  readonly segments: SegmentStore | undefined;
+  subscription(source: string): ShardApi;
+  stream(name: string): SourceApi;
+  session(name: string): SessionApi;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Resolves so much later, when others have had their turn; whether as little as possible is to begin then. */
+  pause(ms?: number): Promise<boolean>;
+}
+
+/** @throws when the page or the links cannot be had now: the queue brings the shard again. */
+export async function serveShard(host: ShardHost, ref: ShardRef): Promise<void> {
+  const { source, incarnation, from, to } = ref;
+  const subscription = host.subscription(source);
+  const facts = await subscription.shard(ref);
+  if (facts === null) return;
+  const { contentType, upTo, links } = facts;
+  const pages = new Pages({ ...host, name: source, stream: (name) => host.stream(name) }, incarnation);
+  const page = await pages.at(from, to);
+  // The source has ended: its subscription learns of it, too.
+  if (!page.ok) return;
+  const pace = new Pace(host);
+  const failures: ShardFailure[] = [];
+  await forEach(links, callsFor(page.bytes.length), async (link) => {
+    await pace.pass();
+    const failure = await serveLink(host, pages, { ...link, source, contentType }, ref);
+    if (failure !== undefined) failures.push(failure);
+  });
+  await subscription.shardServed({ ...ref, upTo }, failures);
+}
+
+async function serveLink(
+  host: ShardHost,
+  pages: Pages,
+  link: ShardLink & { readonly source: string; readonly contentType: string },
+  { from, to }: ShardRef,
+): Promise<ShardFailure | undefined> {
+  const failure = { session: link.session, link: link.link, isOver: false };
+  let position = Math.max(from, link.start);
+  for (let tries = 0; position < to; tries += 1) {
+    const piece = tries < TRIES ? await pages.at(position, to) : undefined;
+    if (piece?.ok !== true || piece.to <= position) return failure;
+    const outcome = await bring(host, link, piece);
+    if (outcome.kind === "over") return { ...failure, isOver: true };
+    if (outcome.kind === "failed") return failure;
+    position = outcome.position;
+  }
+  return undefined;
+}

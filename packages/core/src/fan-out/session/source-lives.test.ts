@@ -1,0 +1,124 @@
+/** What sessions get of sources that are cold, trimmed, closed, deleted, expired or made anew. */
+
+import { FakeSegmentStore } from "@durable-streams-cloudflare/testkit/node-host";
+import { beforeEach, describe, expect, it } from "vitest";
+
+import { clientsOf, SESSION, START } from "../../../test/fan-out-clients.ts";
+import { factsOf, FanOutWorld } from "../../../test/fan-out-world.ts";
+import { appendOf } from "../../../test/stream-fixture.ts";
+import type { LinkFormat } from "../../contracts/fan-out.ts";
+
+const FORMATS: readonly LinkFormat[] = ["raw", "envelope"];
+const SEGMENT_BYTES = 64;
+const SOURCE = "p/chat";
+
+let world: FanOutWorld;
+
+beforeEach(() => {
+  const segments = new FakeSegmentStore();
+  world = new FanOutWorld({ segments, segmentBytes: SEGMENT_BYTES, segmentBytesMin: 1 });
+});
+
+const { source, publish, subscribe, aSecond, envelopes } = clientsOf(() => world);
+
+/** The texts that the session holds, and the controls among them. */
+function held(format: LinkFormat): string {
+  if (format === "raw") return world.content(SESSION) ?? "";
+  const messages = envelopes() as { readonly data?: string; readonly control?: string }[];
+  return messages.map(({ data, control }) => data ?? `<${control}>`).join("");
+}
+
+/** Publishes messages with these numbers, and lets them roll to R2. */
+async function publishAndRoll(from: number, to: number): Promise<string> {
+  let published = "";
+  for (let number = from; number < to; number += 1) {
+    const text = `message ${number}; `;
+    await publish(SOURCE, text);
+    published += text;
+    if (number % 7 === 6) await world.ringUntil(world.nowMs + 2_000);
+  }
+  return published;
+}
+
+/** Its next deliveries fail: the session falls behind, for half a minute. */
+function failDeliveries(times: number): void {
+  const { database } = world.host(`stream:${SESSION}`);
+  for (let left = times; left > 0; left -= 1) database.failOnce(/^INSERT INTO log/, new Error("injected"));
+}
+
+describe.each(FORMATS)("a session of format %s", (format) => {
+  it("that begins in what has rolled to R2 gets all of it, and then what comes", async () => {
+    await source("chat");
+    const before = await publishAndRoll(0, 30);
+    expect(world.segments?.objects.size).toBeGreaterThan(2);
+    factsOf(await subscribe([SOURCE], { format, from: START }));
+    const after = await publishAndRoll(30, 33);
+    await aSecond();
+    expect(held(format)).toBe(before + after);
+  });
+
+  it("that was behind when messages rolled to R2 gets them in order", async () => {
+    await source("chat");
+    factsOf(await subscribe([SOURCE], { format }));
+    failDeliveries(5);
+    const published = await publishAndRoll(0, 30);
+    expect(world.segments?.objects.size).toBeGreaterThan(2);
+    await world.ringUntil(world.nowMs + 40_000);
+    expect(held(format)).toBe(published);
+  });
+
+  it("that was behind when retention let go of messages gets the rest, and envelopes say so", async () => {
+    await source("chat", { retention: { seconds: undefined, bytes: SEGMENT_BYTES } });
+    factsOf(await subscribe([SOURCE], { format }));
+    failDeliveries(5);
+    const published = await publishAndRoll(0, 30);
+    await world.ringUntil(world.nowMs + 40_000);
+    const [notice, rest] =
+      format === "raw" ? ["", held(format)] : ["<trimmed>", held(format).slice("<trimmed>".length)];
+    expect(held(format)).toBe(notice + rest);
+    expect(published.endsWith(rest)).toBe(true);
+    expect(rest.length).toBeGreaterThan(0);
+    expect(rest.length).toBeLessThan(published.length);
+    expect((envelopesOf(format)[0] as { offset?: string } | undefined)?.offset).toBe(trimmedOffset(format, rest));
+  });
+
+  it.each([
+    { about: "closed", end: () => world.stream(SOURCE).append(appendOf("", { close: true })), notice: "<closed>" },
+    { about: "deleted", end: () => world.stream(SOURCE).remove(), notice: "<deleted>" },
+    { about: "expired", end: () => world.ringUntil(world.nowMs + 50_000), notice: "<deleted>" },
+  ])(
+    "follows a source no more that is $about, and one that is made in its place is another",
+    async ({ end, notice, about }) => {
+      const lifetime =
+        about === "expired" ? ({ kind: "ttl", ttlSeconds: 10 } as const) : ({ kind: "forever" } as const);
+      await source("chat", { lifetime });
+      factsOf(await subscribe([SOURCE], { format }));
+      await publish(SOURCE, "first;");
+      await aSecond();
+      await end();
+      await aSecond();
+      const ended = format === "raw" ? "" : notice;
+      expect(held(format)).toBe(`first;${ended}`);
+      expect(world.leftovers(`subscription:${SOURCE}`)).toEqual([]);
+      if (about === "closed") factsOf(await world.stream(SOURCE).remove());
+      await source("chat");
+      await publish(SOURCE, "unseen;");
+      factsOf(await world.askEstuary(SESSION, (estuary) => estuary.unsubscribe([SOURCE])));
+      factsOf(await subscribe([SOURCE], { format }));
+      await publish(SOURCE, "second;");
+      await aSecond();
+      expect(held(format)).toBe(`first;${ended}second;`);
+    },
+  );
+});
+
+function envelopesOf(format: LinkFormat): readonly unknown[] {
+  return format === "raw" ? [] : (envelopes() as unknown[]);
+}
+
+/** Where the source begins now: behind it is what is left. */
+function trimmedOffset(format: LinkFormat, rest: string): string | undefined {
+  if (format === "raw") return undefined;
+  const { lineage, tail } = factsOf(world.stream(SOURCE).head());
+  return `${lineage.incarnation}_${String(tail - rest.length).padStart(16, "0")}`;
+}

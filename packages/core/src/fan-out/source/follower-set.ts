@@ -1,0 +1,201 @@
+/**
+ * Everybody who follows one source: who that is (`links.ts`), and what the source has to bring them (`rounds.ts`), in the
+ * turns of an alarm.
+ *
+ * Sessions know by their own marks what they have, so what is brought again after a crash is not appended again.
+ */
+
+import type { Result } from "@durable-streams-cloudflare/protocol";
+
+import type {
+  FollowerFilter,
+  FollowerPage,
+  LinkCommand,
+  LinkFacts,
+  ListFollowersCommand,
+  ShardFacts,
+  ShardFailure,
+  ShardRef,
+  SourceNews,
+  UnlinkCommand,
+} from "../../contracts/fan-out.ts";
+import { upgradeTables } from "../../kit/migrations.ts";
+import { Rounds } from "../delivery/passes.ts";
+import { Shards, type ShardLimits } from "../delivery/shards.ts";
+import {
+  deleteLinkKeysHere,
+  endExpired,
+  endMatching,
+  hasLinkKeysHere,
+  listLinks,
+  nextExpiryMs,
+  writeLinkKey,
+} from "./grant-rows.ts";
+import type { SubscriptionHost } from "./host.ts";
+import { forgetUnwanted, hasLinks, hasLinkTables, LINK_SCHEMA, nextRetryMs } from "./link-rows.ts";
+import { Links } from "./links.ts";
+import { SourceState } from "./source-state.ts";
+
+/** A turn that broke off, or whose object died, is repeated after this long, then after twice as long, and so on. */
+const RETRY_MS_MIN = 2_000;
+const RETRY_MS_MAX = 60_000;
+/** As long as shards are with the queue, the alarm fires this often: an object that comes back serves them itself. */
+const SHARDS_WATCH_MS = 2_000;
+
+export class Subscription {
+  readonly #host: SubscriptionHost;
+  readonly #source: SourceState;
+  readonly #links: Links;
+  readonly #shards: Shards;
+  readonly #rounds: Rounds;
+  #isRunning = false;
+  /** There was news while a turn went on. */
+  #hasNews = false;
+  /** Turns that broke off, one after the other. */
+  #failures = 0;
+
+  constructor(host: SubscriptionHost, limits: ShardLimits) {
+    this.#host = host;
+    upgradeTables(host.database, LINK_SCHEMA);
+    this.#source = new SourceState(host.database);
+    this.#links = new Links(host, this.#source, () => this.#wake());
+    this.#shards = new Shards(host, this.#source, () => this.#wake(), limits);
+    this.#rounds = new Rounds(host, this.#source, this.#shards);
+  }
+
+  /** Begins a link. Idempotent: the first time counts. */
+  link(command: LinkCommand): Promise<Result<LinkFacts>> {
+    return this.#links.link(command);
+  }
+
+  /** Ends a link. What was published before still arrives, unless the session is gone. May be repeated. */
+  unlink(command: UnlinkCommand): Promise<Result<object>> {
+    return this.#links.unlink(command);
+  }
+
+  /** A page of those who follow the source. */
+  followers({ after, limit }: ListFollowersCommand): FollowerPage {
+    if (!hasLinkTables(this.#host.database)) return { followers: [], hasMore: false };
+    const links = listLinks(this.#host.database, after, limit + 1);
+    const followers = links
+      .slice(0, limit)
+      .map(({ session, format, startOffset, kid, user, expiresAtMs, sinceMs }) => ({
+        session,
+        format,
+        offset: startOffset,
+        sinceMs,
+        kid,
+        user,
+        expiresAtMs,
+      }));
+    return { followers, hasMore: links.length > limit };
+  }
+
+  /** From now on these links bring nothing more; their sessions are told so. Idempotent. */
+  async endLinks(filter: FollowerFilter): Promise<{ ended: number }> {
+    const { database } = this.#host;
+    if (!hasLinkTables(database)) return { ended: 0 };
+    const ended = database.transaction(() => {
+      if ("kid" in filter) writeLinkKey(database, filter, true);
+      return endMatching(database, this.#source.row, filter);
+    });
+    this.#wake();
+    await this.#host.sync();
+    return { ended };
+  }
+
+  /** The source says that there is news. */
+  notify(news: SourceNews | null): number | null {
+    if (!hasLinkTables(this.#host.database)) return null;
+    // The source has ended: who waits for the queue must learn of it.
+    if (news === null) this.#shards.recall();
+    if (!this.#isKnown(news) && hasLinks(this.#host.database)) this.#wake();
+    return this.#source.row.token;
+  }
+
+  /** Whom a shard is to be brought to; `null`: it is not wanted any more. */
+  shard(ref: ShardRef): ShardFacts | null {
+    return hasLinkTables(this.#host.database) ? this.#shards.factsOf(ref) : null;
+  }
+
+  /** A shard has been served, but for some. */
+  shardServed(ref: ShardRef, failures: readonly ShardFailure[]): void {
+    if (hasLinkTables(this.#host.database)) this.#shards.served(ref, failures);
+  }
+
+  /** One turn of deliveries. Set again before it works, should this object die meanwhile. */
+  async alarm(): Promise<void> {
+    if (!hasLinkTables(this.#host.database)) return;
+    this.#host.setAlarm(this.#host.now() + Math.min(RETRY_MS_MIN * 2 ** this.#failures, RETRY_MS_MAX));
+    this.#isRunning = true;
+    this.#hasNews = false;
+    endExpired(this.#host.database, this.#source.row, this.#host.now());
+    let hasMore: boolean;
+    try {
+      hasMore = await this.#rounds.turn();
+      this.#failures = 0;
+    } catch (error) {
+      this.#failures += 1;
+      this.#host.report("A turn of deliveries broke off; it is repeated.", error);
+      return;
+    } finally {
+      this.#isRunning = false;
+    }
+    await this.#rest(hasMore || this.#hasNews);
+  }
+
+  /** Whether all links that keep up have this already. */
+  #isKnown(news: SourceNews | null): boolean {
+    const { incarnation, position, round, closedAt } = this.#source.row;
+    // When the shards have been served, it looks by itself.
+    if (news !== null && this.#shards.areOut) return true;
+    if (news === null || round !== null || this.#isRunning) return false;
+    return news.incarnation === incarnation && news.tail === position && news.closed === (closedAt !== null);
+  }
+
+  /** Sets the alarm for what comes next, if anything: what is published after this is notified. */
+  async #rest(hasMore: boolean): Promise<void> {
+    const forgetAtMs = forgetUnwanted(this.#host.database, this.#host.now());
+    if (!hasLinks(this.#host.database) && this.#links.making === 0) return this.#retire(forgetAtMs);
+    const now = this.#host.now();
+    const watchAtMs = this.#shards.dueAtMs === undefined ? undefined : now + SHARDS_WATCH_MS;
+    const { database } = this.#host;
+    const times = [nextRetryMs(database), nextExpiryMs(database), this.#shards.dueAtMs, watchAtMs, forgetAtMs];
+    const next = hasMore ? now : Math.max(now, Math.min(...times.map((time) => time ?? Infinity)));
+    if (next < Infinity) this.#host.setAlarm(next);
+    else this.#host.clearAlarm();
+  }
+
+  /** Nobody follows any more: the source need not tell of news, the project forgets the keys, and nothing is kept. */
+  async #retire(forgetAtMs: number | undefined): Promise<void> {
+    const { database, name } = this.#host;
+    const { token } = this.#source.row;
+    if (token !== null) {
+      database.transaction(() => {
+        const overToken = hasLinkKeysHere(database) ? token : (this.#source.row.overToken ?? null);
+        this.#source.write({ token: null, overToken });
+        // A link that is made from now on notes its key anew.
+        deleteLinkKeysHere(database);
+      });
+      await this.#host.sync();
+      await this.#host.stream(name).unfollow(token);
+    }
+    await this.#forgetKeys();
+    if (forgetAtMs !== undefined) return this.#host.setAlarm(forgetAtMs);
+    if (this.#links.making > 0 || this.#source.row.token !== null || hasLinks(database)) return;
+    this.#source.forget();
+    await this.#host.purge();
+  }
+
+  async #forgetKeys(): Promise<void> {
+    const { overToken = null } = this.#source.row;
+    if (overToken === null || this.#host.keys === undefined) return;
+    await this.#host.keys.forgetLinkKeys(this.#host.name, overToken);
+    if (this.#source.row.overToken === overToken) this.#source.write({ overToken: null });
+  }
+
+  #wake(): void {
+    if (this.#isRunning) this.#hasNews = true;
+    else if (hasLinkTables(this.#host.database)) this.#host.setAlarm(this.#host.now());
+  }
+}

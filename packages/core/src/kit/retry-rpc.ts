@@ -1,0 +1,89 @@
+/**
+ * Calls to an object. One whose answer is lost (a deploy, a restart) is made again here, because its caller cannot do that
+ * safely: every call that goes through here is idempotent, by a request id, an incarnation, or its nature
+ * (`stream/idempotency.test.ts` has the table).
+ */
+
+import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
+
+import { wait } from "./wait.ts";
+
+const TRIES = 5;
+const FIRST_DELAY_MS = 20;
+
+export interface CallOptions {
+  /** Told of each try whose answer was lost. */
+  readonly onLost?: () => void;
+  /** When the same was sent before this call, in ms, if what became of that is not known. */
+  readonly sentAtMs?: number | undefined;
+  /** The call is not made again later than this after it was sent first. */
+  readonly repeatedMsMax?: number;
+}
+
+/** @param repeatedAfterMs `undefined`: nothing was sent before; otherwise how long ago, in ms, it was sent first. */
+export type Invoke<Facts> = (repeatedAfterMs?: number) => Promise<Result<Facts>>;
+
+type Tried<Facts> = Result<Facts> | "lost" | "overloaded";
+
+export async function callAgain<Facts>(invoke: Invoke<Facts>, options: CallOptions = {}): Promise<Result<Facts>> {
+  const { onLost, sentAtMs = Date.now(), repeatedMsMax = Infinity } = options;
+  let mayBeDone = options.sentAtMs !== undefined;
+  for (let tries = 1; ; tries += 1) {
+    const elapsedMs = Math.max(0, Date.now() - sentAtMs);
+    if (mayBeDone && elapsedMs > repeatedMsMax) return refuseUnanswered();
+    const tried = await tryOnce(() => (mayBeDone ? invoke(elapsedMs) : invoke()));
+    if (tried === "overloaded") return refuseOverloadedObject();
+    if (tried === "lost") {
+      mayBeDone = true;
+      onLost?.();
+    } else if (tried.ok || tried.problem.code !== "overloaded") return tried;
+    // Otherwise our object had no room for this copy: clients' producers do not try again.
+    if (tries === TRIES) return mayBeDone || tried === "lost" ? refuseUnanswered() : tried;
+    await wait(FIRST_DELAY_MS * 2 ** tries * (0.5 + Math.random()));
+  }
+}
+
+/** Calls once, where a second call could do harm. What went wrong on the way is told as a problem. */
+export async function callOnce<Facts>(invoke: () => Promise<Result<Facts>>): Promise<Result<Facts>> {
+  const tried = await tryOnce(invoke);
+  if (tried === "lost") return refuseUnanswered();
+  return tried === "overloaded" ? refuseOverloadedObject() : tried;
+}
+
+async function tryOnce<Facts>(invoke: () => Promise<Result<Facts>>): Promise<Tried<Facts>> {
+  try {
+    return await invoke();
+  } catch (error) {
+    // Cloudflare asks not to repeat these: it makes the overload worse.
+    if (hasMark(error, "overloaded")) return "overloaded";
+    if (isUnsent(error)) return refuseUnsent();
+    if (!hasMark(error, "retryable") && !hasMark(error, "durableObjectReset")) throw error;
+    return "lost";
+  }
+}
+
+/** A host's mark on a call that it did not even send, because too many objects are in use: nothing was done. */
+export function isUnsent(error: unknown): boolean {
+  return hasMark(error, "unsent");
+}
+
+export function refuseUnsent(): Refusal {
+  return refuse("overloaded", "Too many streams are in use at a time.", { headers: RETRY_SOON });
+}
+
+/** The runtime's marks on errors of its own; an error that our object threw has `remote` and none of them. */
+function hasMark(error: unknown, mark: string): boolean {
+  return typeof error === "object" && error !== null && (error as Record<string, unknown>)[mark] === true;
+}
+
+/** The runtime does not say whether the object has seen the request, so this is not the problem `overloaded`. */
+function refuseOverloadedObject(): Refusal {
+  return refuse("unavailable", "The runtime has too many requests waiting for the object.", { headers: RETRY_SOON });
+}
+
+/** Nobody knows whether the request was carried out. */
+export function refuseUnanswered(): Refusal {
+  return refuse("unavailable", "The object's answer did not arrive.", { headers: RETRY_SOON });
+}
+
+const RETRY_SOON = { "Retry-After": "1" };

@@ -1,0 +1,56 @@
+/** Reads whole appends out of cold segments, with the places where they end. */
+
+import type { ColdSlice } from "../contracts/cold-slice.ts";
+import { APPENDS_PER_PULL, authorsOf, type Appends } from "./hot-log.ts";
+import type { RowAppend } from "./log-rows.ts";
+import { readSlice, type ColdPiece } from "./segment-reader.ts";
+import type { SegmentStore } from "./segment-store.ts";
+
+/**
+ * About `bytesMax` bytes of appends, or one that is larger.
+ * @param slices a range that begins where an append does; segments end where one does.
+ * @throws SegmentUnavailable when the store does not bring the right bytes.
+ */
+export async function readColdAppends(
+  store: SegmentStore,
+  slices: readonly ColdSlice[],
+  bytesMax: number,
+): Promise<Appends> {
+  const [{ from } = { from: 0 }] = slices;
+  const pieces: Uint8Array[] = [];
+  const appends: RowAppend[] = [];
+  let size = 0;
+  for await (const piece of piecesOf(store, slices)) {
+    pieces.push(piece.bytes);
+    size += piece.bytes.length;
+    appends.push(...appendsIn(piece));
+    if (appends.length > 0 && (size >= bytesMax || appends.length >= APPENDS_PER_PULL)) break;
+  }
+  const kept = appends.slice(0, APPENDS_PER_PULL);
+  const ends = kept.map(({ end }) => end - from);
+  return { bytes: joined(pieces, ends.at(-1) ?? 0), ends, authors: authorsOf(kept) };
+}
+
+async function* piecesOf(
+  store: SegmentStore,
+  slices: readonly ColdSlice[],
+): AsyncGenerator<ColdPiece, void, undefined> {
+  for (const slice of slices) yield* readSlice(store, slice);
+}
+
+/** The appends that end behind the piece's first byte. */
+function appendsIn({ position, bytes, block }: ColdPiece): RowAppend[] {
+  return block.ends
+    .map((end, index) => ({ end: block.position + end, author: block.authors?.[index] }))
+    .filter(({ end }) => end > position && end <= position + bytes.length);
+}
+
+function joined(pieces: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece.subarray(0, size - at), at);
+    at = Math.min(size, at + piece.length);
+  }
+  return whole;
+}

@@ -1,0 +1,176 @@
+import { assertProperty, concatBytes } from "@durable-streams-cloudflare/testkit";
+import { FakeSegmentStore, type StoreFault } from "@durable-streams-cloudflare/testkit/node-host";
+import fc from "fast-check";
+import { afterEach, describe, expect, it, vi } from "vitest";
+
+import { coldLogOf, type ColdLog } from "../../test/cold-log.ts";
+import { ColdPages, type ColdPage } from "./cold-pages.ts";
+import { ROW_BYTES_MAX } from "./log-rows.ts";
+import { BLOCK_BYTES } from "./segment-format.ts";
+import { SegmentUnavailable } from "./segment-reader.ts";
+
+type Paging = "bytes" | "appends";
+
+async function readOf(log: ColdLog, from: number, to: number, paging: Paging): Promise<ColdPage[]> {
+  const cold = new ColdPages(log.store, log.slices(from, to), paging);
+  const pages: ColdPage[] = [];
+  for (let page = await cold.next(); page !== undefined; page = await cold.next()) pages.push(page);
+  return pages;
+}
+
+async function pagesOf(log: ColdLog, from: number, to: number): Promise<Uint8Array[]> {
+  return (await readOf(log, from, to, "bytes")).map(({ bytes }) => bytes);
+}
+
+/** Where pages say that an append ends. */
+function endsOf(from: number, pages: readonly ColdPage[]): number[] {
+  let at = from;
+  return pages.flatMap(({ bytes, isEnd }) => ((at += bytes.length), isEnd ? [at] : []));
+}
+
+/** The largest boundary at or below a position, found as readers do: by asking until a place is one. */
+async function boundaryBelow(log: ColdLog, position: number): Promise<number> {
+  const cold = new ColdPages(log.store, log.slices(position, position + 1), "bytes");
+  const boundary = await cold.boundary();
+  return boundary === position ? position : boundaryBelow(log, boundary);
+}
+
+const isSame = (pages: readonly Uint8Array[], bytes: Uint8Array): boolean =>
+  Buffer.compare(concatBytes(pages), bytes) === 0;
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+describe("against a plain array of bytes", () => {
+  const commit = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 4 });
+  const segments = fc.array(fc.array(commit, { minLength: 1, maxLength: 5 }), { minLength: 1, maxLength: 5 });
+
+  it("every range reads what lies there, and pages of appends end where appends do", async () => {
+    const property = fc.asyncProperty(segments, fc.nat(), fc.nat(), async (sizes, a, b) => {
+      const log = await coldLogOf(sizes);
+      const tail = log.bytes.length;
+      const [from, to] = [a % tail, (b % tail) + 1].toSorted((x, y) => x - y) as [number, number];
+      if (from === to) return;
+      expect(isSame(await pagesOf(log, from, to), log.bytes.subarray(from, to))).toBe(true);
+      const pages = await readOf(log, from, to, "appends");
+      expect(
+        isSame(
+          pages.map(({ bytes }) => bytes),
+          log.bytes.subarray(from, to),
+        ),
+      ).toBe(true);
+      const ends = endsOf(from, pages);
+      expect(ends.at(-1)).toBe(to);
+      expect(ends.slice(0, -1).every((end) => log.boundaries.includes(end))).toBe(true);
+    });
+    await assertProperty("ranges of cold bytes", property, 60);
+  });
+
+  it("every position leads to the largest boundary at or below it", async () => {
+    const property = fc.asyncProperty(segments, async (sizes) => {
+      const log = await coldLogOf(sizes);
+      for (let position = 0; position < log.bytes.length; position += 1) {
+        const cold = new ColdPages(log.store, log.slices(position, position + 1), "bytes");
+        const boundary = await cold.boundary();
+        expect(boundary).toBeLessThanOrEqual(position);
+        expect(boundary === position).toBe(log.boundaries.includes(position));
+        expect(await boundaryBelow(log, position)).toBe(log.boundaries.findLast((end) => end <= position));
+        expect((await cold.next())?.bytes).toEqual(log.bytes.subarray(position, position + 1));
+      }
+    });
+    await assertProperty("boundaries of cold bytes", property, 10);
+  });
+
+  it("appends that span blocks come in parts, and nothing says that they end inside", async () => {
+    const large = 2 * ROW_BYTES_MAX + 3;
+    const log = await coldLogOf([
+      [[5, 6], [large], [ROW_BYTES_MAX], [7]],
+      [[BLOCK_BYTES], [1], [BLOCK_BYTES + 1]],
+    ]);
+    log.store.pieceBytes = 100_000;
+    for (const from of [0, 11, 11 + large]) {
+      const pages = await readOf(log, from, log.bytes.length, "appends");
+      expect(
+        isSame(
+          pages.map(({ bytes }) => bytes),
+          log.bytes.subarray(from),
+        ),
+      ).toBe(true);
+      expect(log.boundaries).toEqual(expect.arrayContaining(endsOf(from, pages)));
+      expect(Math.max(...pages.map(({ bytes }) => bytes.length))).toBeLessThanOrEqual(ROW_BYTES_MAX);
+    }
+    for (const inside of [12, 11 + ROW_BYTES_MAX, 11 + 2 * ROW_BYTES_MAX]) {
+      expect(await boundaryBelow(log, inside)).toBe(11);
+    }
+  });
+
+  it("one byte appends without end stay within what a block may have", async () => {
+    const log = await coldLogOf([Array.from({ length: 40 }, () => Array.from({ length: 512 }, () => 1))]);
+    const pages = await pagesOf(log, 0, log.bytes.length);
+    expect(pages.map(({ length }) => length)).toEqual([16_384, 4_096]);
+    expect(isSame(pages, log.bytes)).toBe(true);
+  });
+});
+
+describe("a read", () => {
+  const SIZES = [Array.from({ length: 8 }, () => [100_000])];
+
+  it("fetches no more than the blocks that it needs, in one request a segment", async () => {
+    const log = await coldLogOf(SIZES);
+    const get = vi.spyOn(log.store, "get");
+    await pagesOf(log, 250_000, 450_000);
+    expect(get.mock.calls.map(([, , length]) => length)).toEqual([2 * (64 + 2 * 4 + 200_000)]);
+  });
+
+  it("that nobody goes on with lets go of its segment", async () => {
+    const log = await coldLogOf(SIZES);
+    const cold = new ColdPages(log.store, log.slices(0, 800_000), "bytes");
+    await cold.next();
+    expect(log.store.openBodies).toBe(1);
+    cold.cancel();
+    await vi.waitFor(() => expect(log.store.openBodies).toBe(0));
+  });
+
+  it.each<StoreFault>(["refused", "cut", "damaged", "missing"])(
+    "goes on where it was when a response is %s",
+    async (fault) => {
+      vi.spyOn(Math, "random").mockReturnValue(0);
+      const log = await coldLogOf(SIZES);
+      log.store.failNext("get", fault);
+      log.store.failNext("get", fault);
+      expect(isSame(await pagesOf(log, 50_000, 750_000), log.bytes.subarray(50_000, 750_000))).toBe(true);
+      expect(log.store.calls.filter(({ operation }) => operation === "get")).toHaveLength(3);
+    },
+  );
+
+  it.each<StoreFault>(["refused", "damaged", "missing"])(
+    "ends with an error when responses stay %s: never with other bytes, never with fewer",
+    async (fault) => {
+      vi.spyOn(Math, "random").mockReturnValue(0);
+      const log = await coldLogOf([[[10]]]);
+      for (let tries = 0; tries < 4; tries += 1) log.store.failNext("get", fault);
+      await expect(pagesOf(log, 0, 10)).rejects.toThrow(SegmentUnavailable);
+      expect(log.store.calls.filter(({ operation }) => operation === "get")).toHaveLength(4);
+    },
+  );
+
+  it("does not wait for ever for a silent store", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const log = await coldLogOf([[[10]]]);
+    for (let tries = 0; tries < 4; tries += 1) log.store.failNext("get", "held");
+    const reading = pagesOf(log, 0, 10).catch((error: unknown) => error);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(await reading).toBeInstanceOf(SegmentUnavailable);
+  });
+});
+
+it("a segment that is put in another's place is refused", async () => {
+  vi.spyOn(Math, "random").mockReturnValue(0);
+  const log = await coldLogOf([[[10]], [[10]]]);
+  const [first = "", second = ""] = [...log.store.objects.keys()];
+  log.store.objects.set(second, log.store.objects.get(first) ?? new Uint8Array());
+  await expect(pagesOf(log, 10, 20)).rejects.toThrow(SegmentUnavailable);
+  expect(log.store).toBeInstanceOf(FakeSegmentStore);
+});

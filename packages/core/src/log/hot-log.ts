@@ -1,0 +1,231 @@
+/**
+ * The hot log: the newest bytes of a stream, in one or more tables. Appends go to the newest; the others are frozen. A
+ * frozen table is got rid of as a whole, because `DROP TABLE` writes no rows and `DELETE` writes all of them.
+ *
+ * Tables are called `log_<first>`, where no byte of theirs lies before `first`, and each ends where the next one begins.
+ * The first of a stream is called `log`. Which tables there are is read once, from SQLite's own list.
+ */
+
+import type { Authors } from "../contracts/authors.ts";
+import type { Database } from "../kit/database.ts";
+import type { CommitNotes } from "./commit-notes.ts";
+import {
+  appendsBetween,
+  createLogTable,
+  firstRowBoundaryAfter,
+  insertRows,
+  lastRowBoundary,
+  lastRowEndAt,
+  newestRowNotes,
+  readRows,
+  rowNotesBetween,
+  rowNotesSince,
+  rowsBetween,
+  type LogRow,
+  type LogRowNotes,
+  type RowAppend,
+} from "./log-rows.ts";
+
+/** Bytes of one page between object and edge: large enough to be quick, small enough for hundreds at once. */
+export const PAGE_BYTES = 512 * 1024;
+
+/** A range that is kept in memory when it has been read: little enough for thousands of objects in one isolate. */
+const KEPT_BYTES_MAX = 16 * 1024;
+
+/** Appends that are handed on together: what is made of each for a follower takes more bytes than it has. */
+export const APPENDS_PER_PULL = 2_048;
+
+const LIST_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND (name = 'log' OR name GLOB 'log_[0-9]*')";
+
+/** A table that holds bytes `[first, last)`, or fewer of a fork's first, whose bytes begin at its fork point. */
+export interface FrozenTable {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** Whole appends: where each ends, relative to the first byte, in order. */
+export interface Appends {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly ends: readonly number[];
+  /** Who wrote each of them; absent in streams that do not record that. */
+  readonly authors?: Authors | undefined;
+}
+
+/** The authors of appends, if they are recorded: that is so for all of a stream's, or for none. */
+export function authorsOf(appends: readonly { readonly author: string | null | undefined }[]): Authors | undefined {
+  return appends.some(({ author }) => author !== undefined) ? appends.map(({ author = null }) => author) : undefined;
+}
+
+export class HotLog {
+  readonly #database: Database;
+  /** Where each table begins, in order; never empty. */
+  readonly #firsts: number[];
+  /**
+   * What was read last, if it is small: between two appends all who read what is new read the same. The bytes of a position
+   * never change, so it is right for ever.
+   */
+  #kept: { readonly from: number; readonly bytes: Uint8Array<ArrayBuffer> } = { from: 0, bytes: new Uint8Array() };
+
+  /** Of a stream that is being made, by default. */
+  constructor(database: Database, firsts: readonly number[] = [0]) {
+    this.#database = database;
+    this.#firsts = [...firsts];
+  }
+
+  static load(database: Database): HotLog {
+    const firsts = logTables(database).map((table) => Number(table.slice("log_".length)));
+    return new HotLog(
+      database,
+      firsts.toSorted((a, b) => a - b),
+    );
+  }
+
+  /** Where the hot log begins: whatever lies before is cold. */
+  get first(): number {
+    return this.#firsts[0] ?? 0;
+  }
+
+  /** The tables that nothing is appended to any more, oldest first. */
+  get frozen(): FrozenTable[] {
+    return this.#firsts.slice(1).map((last, index) => ({ first: this.#firsts[index] ?? 0, last }));
+  }
+
+  /** Appends one commit, in the transaction of the caller. */
+  insertCommit(position: number, bytes: Uint8Array<ArrayBuffer>, notes: CommitNotes, committedAtMs: number): void {
+    insertRows(this.#database, tableOf(this.newestFirst), { position, bytes, notes, committedAtMs });
+  }
+
+  /** The notes of all rows at or after a position, in order. Bounded by the distance between checkpoints. */
+  notesSince(position: number): LogRowNotes[] {
+    const start = this.#indexOf(position);
+    return this.#firsts.slice(start).flatMap((first) => rowNotesSince(this.#database, tableOf(first), position));
+  }
+
+  /** Where the log ended at an instant; `undefined` when all of it came later. */
+  endAt(atMs: number): number | undefined {
+    for (const first of this.#firsts.toReversed()) {
+      const end = lastRowEndAt(this.#database, tableOf(first), atMs);
+      if (end !== undefined) return end;
+    }
+    return undefined;
+  }
+
+  /** The notes of the newest rows that begin before a position, newest first. */
+  newestNotes(count: number, before = Number.MAX_SAFE_INTEGER): LogRowNotes[] {
+    const newest: LogRowNotes[] = [];
+    for (const first of this.#firsts.toReversed()) {
+      newest.push(...newestRowNotes(this.#database, tableOf(first), count - newest.length, before));
+      if (newest.length === count) break;
+    }
+    return newest;
+  }
+
+  /** The last append boundary at or before a position: where a read may be cut, and what an offset stands for. */
+  lastBoundaryAtOrBefore(position: number): number {
+    const first = this.#firstOf(position);
+    return lastRowBoundary(this.#database, tableOf(first), position) ?? first;
+  }
+
+  /**
+   * The end of the first append that ends after a position: how far a read must reach at least.
+   * @returns `undefined` at the tail.
+   */
+  firstBoundaryAfter(position: number): number | undefined {
+    return firstRowBoundaryAfter(this.#database, tableOf(this.#firstOf(position)), position);
+  }
+
+  /**
+   * Reads `[from, to)`, or less: until about `bytesMax` bytes (one row more at the most), or the end of a table. A short
+   * result ends at a row's end. Returns at least one byte when there are any.
+   */
+  readRange(from: number, to: number, bytesMax: number): Uint8Array<ArrayBuffer> {
+    if (from === to) return new Uint8Array();
+    const { from: keptFrom, bytes: kept } = this.#kept;
+    const isKept = from >= keptFrom && to <= keptFrom + kept.length && to - from <= bytesMax;
+    if (isKept) return kept.slice(from - keptFrom, to - keptFrom);
+    const bytes = readRows(this.#database, tableOf(this.#firstOf(from)), { from, to, bytesMax });
+    if (bytes.length <= KEPT_BYTES_MAX) this.#kept = { from, bytes: bytes.slice() };
+    return bytes;
+  }
+
+  /**
+   * Whole appends from a position on: about `bytesMax` bytes of them, or one that is larger, and all from one table.
+   * @param from where an append begins.
+   */
+  readAppends(from: number, to: number, bytesMax: number): Appends {
+    const first = this.#firstOf(from);
+    const next = this.#firsts.find((other) => other > first) ?? Infinity;
+    const limit = Math.min(to, next, from + bytesMax);
+    const within = appendsBetween(this.#database, tableOf(first), { from, to: limit, limit: APPENDS_PER_PULL });
+    const appends = within.length > 0 ? within : this.#largeAppend(first, from, to);
+    const end = appends.at(-1)?.end ?? from;
+    const bytes = readRows(this.#database, tableOf(first), { from, to: end, bytesMax: end - from });
+    return { bytes, ends: appends.map((append) => append.end - from), authors: authorsOf(appends) };
+  }
+
+  /**
+   * Begins a new table at the tail, and freezes the one before it.
+   * @param tail greater than where the newest table begins: a table without bytes cannot be frozen.
+   * @param alongside what else to write in the same transaction.
+   */
+  seal(tail: number, alongside: () => void): void {
+    this.#database.transaction(() => {
+      this.#database.run(createLogTable(tableOf(tail)));
+      alongside();
+    });
+    this.#firsts.push(tail);
+  }
+
+  /** Notes of a table's rows from a position on, at most `limit`. */
+  tableNotes(first: number, position: number, limit: number): LogRowNotes[] {
+    return rowNotesBetween(this.#database, tableOf(first), position, limit);
+  }
+
+  /** Rows of a table that begin in `[from, to)`. */
+  tableRows(first: number, from: number, to: number): LogRow[] {
+    return rowsBetween(this.#database, tableOf(first), from, to);
+  }
+
+  /**
+   * Drops the oldest table.
+   * @param alongside what else to write in the same transaction.
+   */
+  dropOldest(alongside: () => void): void {
+    this.#database.transaction(() => {
+      alongside();
+      this.#database.run(`DROP TABLE ${tableOf(this.first)}`);
+    });
+    this.#firsts.shift();
+  }
+
+  /** Where the newest table begins: with no row in it, the tail. */
+  get newestFirst(): number {
+    return this.#firsts.at(-1) ?? 0;
+  }
+
+  /** The one that begins here and is larger than was asked for, if there is any. */
+  #largeAppend(first: number, from: number, to: number): RowAppend[] {
+    const end = Math.min(to, this.firstBoundaryAfter(from) ?? from);
+    return end === from ? [] : appendsBetween(this.#database, tableOf(first), { from, to: end, limit: 1 });
+  }
+
+  #firstOf(position: number): number {
+    return this.#firsts[this.#indexOf(position)] ?? 0;
+  }
+
+  #indexOf(position: number): number {
+    return Math.max(
+      0,
+      this.#firsts.findLastIndex((first) => first <= position),
+    );
+  }
+}
+
+/** The names of all tables of the hot log that there are. */
+export function logTables(database: Database): string[] {
+  return database.all<{ name: string }>(LIST_TABLES).map(({ name }) => name);
+}
+
+function tableOf(first: number): string {
+  return first === 0 ? "log" : `log_${first}`;
+}

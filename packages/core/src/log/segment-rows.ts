@@ -1,0 +1,130 @@
+/**
+ * Table `segments`: the cold part of the stream, one row per object in R2. Key: position of the segment's first byte.
+ * Value: where it ends, when the last of it was committed (ms), its sparse index. Written when a table of the hot log has
+ * become a segment, in the transaction that drops the table. Segments are contiguous.
+ *
+ * The sparse index has two 32-bit numbers a block: bytes of its payload, bytes that it takes in the object.
+ */
+
+import type { ColdSlice } from "../contracts/cold-slice.ts";
+import { firstRow, type Database } from "../kit/database.ts";
+import { HEADER_BYTES, type BlockSizes, type SegmentRange } from "./segment-format.ts";
+
+export const SEGMENTS_TABLE = `CREATE TABLE segments (
+  first INTEGER PRIMARY KEY,
+  last INTEGER NOT NULL,
+  committed_at_ms INTEGER NOT NULL,
+  blocks BLOB NOT NULL
+)`;
+
+export interface SegmentRow {
+  readonly first: number;
+  readonly last: number;
+  readonly committedAtMs: number;
+}
+
+type Columns = { first: number; last: number; committed_at_ms: number };
+
+/** Segments that one answer of an object speaks of. */
+const SLICES_MAX = 16;
+
+export function insertSegment(
+  database: Database,
+  { first, last, committedAtMs }: SegmentRow,
+  blocks: readonly BlockSizes[],
+): void {
+  const sql = "INSERT INTO segments (first, last, committed_at_ms, blocks) VALUES (?, ?, ?, ?)";
+  database.run(sql, first, last, committedAtMs, encodeBlocks(blocks));
+}
+
+export function hasSegments(database: Database): boolean {
+  return firstRow(database, "SELECT 1 AS found FROM segments LIMIT 1") !== undefined;
+}
+
+/** The segment that a position lies in. */
+export function segmentAt(database: Database, position: number): SegmentRow | undefined {
+  const sql = "SELECT first, last, committed_at_ms FROM segments WHERE first <= ? ORDER BY first DESC LIMIT 1";
+  const row = firstRow<Columns>(database, sql, position);
+  return row === undefined || row.last <= position ? undefined : toSegment(row);
+}
+
+/** Segments that begin at or after a position, oldest first, at most `limit`. */
+export function segmentsFrom(database: Database, position: number, limit: number): SegmentRow[] {
+  const sql = "SELECT first, last, committed_at_ms FROM segments WHERE first >= ? ORDER BY first LIMIT ?";
+  return database.all<Columns>(sql, position, limit).map(toSegment);
+}
+
+export function deleteSegment(database: Database, first: number): void {
+  database.run("DELETE FROM segments WHERE first = ?", first);
+}
+
+/**
+ * Where the bytes `[from, to)` lie in R2, or the first of them: the segments that one answer may speak of.
+ * @param name the stream's full name.
+ */
+export function coldSlices(
+  database: Database,
+  { name, incarnation }: { readonly name: string; readonly incarnation: number },
+  from: number,
+  to: number,
+): ColdSlice[] {
+  const sql = `SELECT first, last, blocks FROM segments
+               WHERE first >= (SELECT max(first) FROM segments WHERE first <= ?) AND first < ? ORDER BY first LIMIT ?`;
+  const rows = database.all<{ first: number; last: number; blocks: ArrayBuffer }>(sql, from, to, SLICES_MAX);
+  return rows.map(({ first, last, blocks }) => {
+    const range = { incarnation, first, last };
+    const wanted = { from: Math.max(from, first), to: Math.min(to, last) };
+    return { key: segmentKey(name, range), incarnation, ...wanted, ...extentOf(first, blocks, wanted) };
+  });
+}
+
+/**
+ * The name of a segment's object, below 1,024 bytes because names have at most 400. No part of a stream's name is
+ * empty, so what stands before `//` is the whole name, and no stream's objects are below another's prefix.
+ */
+export function segmentKey(name: string, { incarnation, first, last }: SegmentRange): string {
+  return `${segmentPrefix(name, incarnation)}${digits(first)}-${digits(last)}`;
+}
+
+/** What the objects of one life of a stream begin with, and no others. */
+export function segmentPrefix(name: string, incarnation: number): string {
+  return `v1/${name}//${digits(incarnation)}/`;
+}
+
+/** The blocks that have any of the bytes wanted: where they are in the object, and where the first one begins. */
+function extentOf(
+  first: number,
+  blocks: ArrayBuffer,
+  { from, to }: { readonly from: number; readonly to: number },
+): Pick<ColdSlice, "offset" | "end" | "position"> {
+  const sizes = new DataView(blocks);
+  let extent: { offset: number; end: number; position: number } | undefined;
+  let offset = HEADER_BYTES;
+  let position = first;
+  for (let at = 0; at < blocks.byteLength && position < to; at += 8) {
+    const next = position + sizes.getUint32(at);
+    const end = offset + sizes.getUint32(at + 4);
+    if (next > from) extent = { offset: extent?.offset ?? offset, end, position: extent?.position ?? position };
+    offset = end;
+    position = next;
+  }
+  if (extent === undefined) throw new Error("A segment's index does not cover its range.");
+  return extent;
+}
+
+function encodeBlocks(blocks: readonly BlockSizes[]): Uint8Array<ArrayBuffer> {
+  const view = new DataView(new ArrayBuffer(blocks.length * 8));
+  for (const [index, { payloadBytes, storedBytes }] of blocks.entries()) {
+    view.setUint32(index * 8, payloadBytes);
+    view.setUint32(index * 8 + 4, storedBytes);
+  }
+  return new Uint8Array(view.buffer);
+}
+
+function digits(number: number): string {
+  return String(number).padStart(16, "0");
+}
+
+function toSegment({ first, last, committed_at_ms: committedAtMs }: Columns): SegmentRow {
+  return { first, last, committedAtMs };
+}

@@ -1,0 +1,17 @@
+/** The port to where segments are kept: R2, a folder, or what a test puts in their place. */
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+export interface SegmentStore {
+  /**
+   * Writes an object of a known size, unless there is one of that name.
+   * @returns `false` when there is one already; it is left as it is.
+   */
+  put(key: string, size: number, pieces: AsyncIterable<Bytes>, signal: AbortSignal): Promise<boolean>;
+  /** Part of an object, as a stream of bytes; `undefined` when there is no such object. */
+  get(key: string, offset: number, length: number): Promise<ReadableStream<Uint8Array> | undefined>;
+  /** Keys that begin like that, at most a thousand. */
+  list(prefix: string): Promise<readonly string[]>;
+  /** Deletes at most a thousand objects; those that are not there do no harm. */
+  delete(keys: readonly string[]): Promise<void>;
+}

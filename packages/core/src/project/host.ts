@@ -1,0 +1,26 @@
+/** What a project needs from where it lives: the runtime, or a test. */
+
+import type { FollowersStub } from "./link-keys.ts";
+import type { RegistryStream } from "./registry-stream.ts";
+import type { ConsumerStub } from "./wake-interest.ts";
+
+export interface ProjectHost {
+  now(): number;
+  /** A random id of ten characters or so. */
+  newKid(): string;
+  /** 256 random bits as text. */
+  newSecret(): string;
+  /** Writes the edge's copy, as JSON, or removes it. */
+  publish(name: string, record: string | null): Promise<void>;
+  /** The object of the project's `__registry__`; a new stub each time. */
+  registryStream(project: string): RegistryStream;
+  /** The object of a subscription of the project; a new stub each time. */
+  consumer(project: string, id: string): ConsumerStub;
+  /** The object of a stream's followers, by its full name; a new stub each time. */
+  followers(source: string): FollowersStub;
+  /** Deletes a stream. @throws when that could not be done now. */
+  removeStream(project: string, stream: string): Promise<void>;
+  setAlarm(atMs: number): void;
+  clearAlarm(): void;
+  sync(): Promise<void>;
+}

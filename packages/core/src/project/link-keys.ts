@@ -1,0 +1,61 @@
+/**
+ * What the project knows of the links that its keys have made: at which streams there are some. So a secret can be removed with
+ * all that was given by it, although the links themselves are kept by the followers' objects.
+ */
+
+import type { LinkKeyNote, SubscriptionApi } from "../contracts/fan-out.ts";
+import type { Database } from "../kit/database.ts";
+import {
+  deleteLinkKey,
+  deleteLinkKeys,
+  insertLinkKey,
+  isEndedKey,
+  nextEndedKey,
+  sourcesOfKey,
+  updateEndedKey,
+} from "./tables/link-key-rows.ts";
+
+/** Streams whose links are ended before the alarm fires again. */
+const SOURCES_PER_ALARM = 50;
+
+/** The part of a followers' object that ends links. */
+export type FollowersStub = Pick<SubscriptionApi, "endLinks">;
+
+/** @returns whether the key may make links. */
+export function noteLinkKey(database: Database, { kid, source, token }: LinkKeyNote): boolean {
+  if (isEndedKey(database, kid)) return false;
+  database.transaction(() => insertLinkKey(database, { kid, source }, token));
+  return true;
+}
+
+export function forgetLinkKeys(database: Database, source: string, token: number): void {
+  deleteLinkKeys(database, source, token);
+}
+
+/** Whether there are links of ended keys. */
+export function hasLinksToEnd(database: Database): boolean {
+  return nextEndedKey(database) !== undefined;
+}
+
+/**
+ * Ends some of them. What fails is tried again by the alarm; ending twice does no harm.
+ * @returns whether there is more to do at once.
+ */
+export async function endLinksOfKeys(
+  database: Database,
+  followersOf: (source: string) => FollowersStub,
+): Promise<boolean> {
+  const next = nextEndedKey(database);
+  if (next === undefined) return false;
+  const { kid, after } = next;
+  const sources = sourcesOfKey(database, kid, after, SOURCES_PER_ALARM);
+  const outcomes = await Promise.allSettled(
+    sources.map(async (source) => {
+      await followersOf(source).endLinks({ kid });
+      deleteLinkKey(database, { source, kid });
+    }),
+  );
+  if (outcomes.some(({ status }) => status === "rejected")) return false;
+  updateEndedKey(database, kid, sources.length < SOURCES_PER_ALARM ? null : (sources.at(-1) ?? null));
+  return hasLinksToEnd(database);
+}

@@ -1,0 +1,92 @@
+/**
+ * The stream `__registry__` of a project: the changes of its directory as events of the State Protocol, as the reference
+ * server writes them and browsers of streams read them. The directory is its only writer, a producer whose numbers are
+ * written down with the changes: each of them is in the stream once, whatever crashes in between. A stream that does not know
+ * these numbers any more is made anew, from all that the directory has.
+ */
+
+import {
+  FOREVER,
+  KEEP_ALL,
+  type ProblemCode,
+  type ProducerClaim,
+  type Result,
+} from "@durable-streams-cloudflare/protocol";
+
+import type { Database } from "../kit/database.ts";
+import { markTold, readUntold, type NumberedEvent } from "./tables/registry-rows.ts";
+
+/** Told in one go; the alarm comes back for more. */
+const EVENTS_PER_ALARM = 256;
+const PRODUCER_ID = "directory";
+const JSON_TYPE = "application/json";
+
+interface RegistryAppend {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly contentType: string;
+  readonly close: false;
+  readonly producer: ProducerClaim;
+}
+
+/** The part of a stream's object that is used here. */
+export interface RegistryStream {
+  create(command: {
+    readonly contentType: string;
+    readonly lifetime: typeof FOREVER;
+    readonly retention: typeof KEEP_ALL;
+    readonly closed: false;
+    readonly bytes: Uint8Array<ArrayBuffer>;
+  }): Promise<Result<object>>;
+  appendAll(commands: readonly RegistryAppend[]): Promise<Result<object>[]>;
+}
+
+/** What a stream answers that has lost what its producer wrote, or is not the registry at all. */
+const REJECTIONS: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
+  "content-type-mismatch",
+  "producer-epoch-stale",
+  "producer-epoch-start",
+  "producer-gap",
+  "session-read-only",
+  "stream-closed",
+]);
+
+/**
+ * Tells the oldest changes.
+ * @returns `rejected` when the stream will never take them: it is to be made anew.
+ * @throws Error when they could not be told, or it is not known whether they were.
+ */
+export async function tellRegistry(database: Database, stream: () => RegistryStream): Promise<"told" | "rejected"> {
+  const events = readUntold(database, EVENTS_PER_ALARM);
+  const last = events.at(-1);
+  if (last === undefined) return "told";
+  const commands = events.map(appendOf);
+  const first = await stream().appendAll(commands);
+  const results = first.some(isWithoutStream) ? await beginWith(stream(), commands) : first;
+  const refused = results.find((result) => !result.ok);
+  if (refused?.ok === false && REJECTIONS.has(refused.problem.code)) return "rejected";
+  if (refused?.ok === false) throw new Error(`__registry__ refused an event: ${refused.problem.code}.`);
+  markTold(database, last);
+  return "told";
+}
+
+async function beginWith(stream: RegistryStream, commands: readonly RegistryAppend[]): Promise<Result<object>[]> {
+  const settings = { contentType: JSON_TYPE, lifetime: FOREVER, retention: KEEP_ALL, closed: false } as const;
+  await stream.create({ ...settings, bytes: new Uint8Array() });
+  return stream.appendAll(commands);
+}
+
+function isWithoutStream(result: Result<object>): boolean {
+  return !result.ok && result.problem.code === "stream-not-found";
+}
+
+/** In stored form a JSON message has a comma behind it. */
+function appendOf({ epoch, seq, ...event }: NumberedEvent): RegistryAppend {
+  const bytes = new Uint8Array(new TextEncoder().encode(`${JSON.stringify(messageOf(event))},`));
+  return { bytes, contentType: JSON_TYPE, close: false, producer: { id: PRODUCER_ID, epoch, seq } };
+}
+
+function messageOf({ name, contentType, atMs }: Omit<NumberedEvent, "epoch" | "seq">): object {
+  if (contentType === null) return { type: "stream", key: name, headers: { operation: "delete" } };
+  const value = { path: name, contentType, createdAt: atMs };
+  return { type: "stream", key: name, value, headers: { operation: "insert" } };
+}

@@ -1,0 +1,66 @@
+import { NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
+import { beforeEach, expect, it } from "vitest";
+
+import type { Interest } from "../contracts/wakes.ts";
+import { forgetConsumer, forgetStreams, listSubscriptions, registerConsumer, tellConsumers } from "./wake-interest.ts";
+
+let database: NodeDatabase;
+
+beforeEach(() => {
+  database = new NodeDatabase();
+});
+
+function register(id: string, more: Partial<Interest>) {
+  return registerConsumer(database, id, { type: "webhook", createdAtMs: 1, pattern: null, streams: [], ...more });
+}
+
+/** Who is told of a stream. */
+async function toldOf(stream: string): Promise<string[]> {
+  const told: string[] = [];
+  await tellConsumers(database, { stream, incarnation: 1, hasEnded: false }, true, (id) => ({
+    discover: async () => void told.push(id),
+    remove: async () => undefined,
+  }));
+  return told.toSorted();
+}
+
+it("subscriptions are told of streams that they name or whose pattern matches, once, and of no others", async () => {
+  register("by-pattern", { pattern: "a/*" });
+  register("by-name", { streams: ["b", "a/1"] });
+  register("by-both", { pattern: "**", streams: ["a/1"] });
+  expect(await toldOf("a/1")).toEqual(["by-both", "by-name", "by-pattern"]);
+  expect(await toldOf("c")).toEqual(["by-both"]);
+});
+
+it("names add up, and go one by one or with the subscription", async () => {
+  register("x", { streams: ["a"] });
+  register("x", { streams: ["b", "c"] });
+  forgetStreams(database, "x", ["b"]);
+  expect(await Promise.all(["a", "b", "c"].map(toldOf))).toEqual([["x"], [], ["x"]]);
+  forgetConsumer(database, "x");
+  expect(await toldOf("a")).toEqual([]);
+});
+
+it("a project without subscriptions has no tables for them", async () => {
+  expect(await toldOf("a")).toEqual([]);
+  forgetConsumer(database, "x");
+  forgetStreams(database, "x", ["a"]);
+  expect(listSubscriptions(database, "", 10)).toEqual({ subscriptions: [], cursor: null });
+  expect(database.all("SELECT name FROM sqlite_master")).toEqual([]);
+});
+
+it("a project has a thousand subscriptions at the most; one that is registered again is no other", () => {
+  for (let count = 0; count < 1_000; count += 1) expect(register(`s${count}`, { streams: ["a"] }).ok).toBe(true);
+  expect(register("one-more", {})).toMatchObject({ problem: { code: "subscriptions-full" } });
+  expect(register("s7", {}).ok).toBe(true);
+});
+
+it("subscriptions are listed page by page, in the order of their ids", () => {
+  for (const id of ["c", "a", "b"]) register(id, { pattern: "*" });
+  const first = listSubscriptions(database, "", 2);
+  expect(first.subscriptions.map(({ id }) => id)).toEqual(["a", "b"]);
+  expect(listSubscriptions(database, first.cursor ?? "", 2)).toMatchObject({
+    subscriptions: [{ id: "c" }],
+    cursor: null,
+  });
+});

@@ -1,0 +1,98 @@
+/** The subscriptions of a project: they are told of streams that they may want, and find those that there are. */
+
+import { literalPrefix, matchesGlob, refuse, type Result } from "@durable-streams-cloudflare/protocol";
+
+import type { SubscriptionPage } from "../contracts/project.ts";
+import type { ConsumerNewsApi, Interest, MatchedStreams, StreamChange } from "../contracts/wakes.ts";
+import type { Database } from "../kit/database.ts";
+import { forEach } from "../kit/map-concurrent.ts";
+import { listStreams } from "./tables/directory-rows.ts";
+import {
+  consumersNaming,
+  countConsumers,
+  deleteChange,
+  deleteConsumer,
+  deleteConsumerStreams,
+  hasChange,
+  hasConsumer,
+  insertChange,
+  listConsumers,
+  writeConsumer,
+} from "./tables/interest-rows.ts";
+
+/** Each pattern is compared with each new stream. */
+const CONSUMERS_MAX = 1_000;
+/** Subscriptions that are told at once. */
+const CALLS_MAX = 16;
+/** Streams that one answer looks at. */
+const STREAMS_PER_PAGE = 2_000;
+
+export interface ConsumerStub extends Pick<ConsumerNewsApi, "discover"> {
+  remove(): Promise<void>;
+}
+
+export function registerConsumer(database: Database, id: string, interest: Interest): Result<object> {
+  if (!hasConsumer(database, id) && countConsumers(database) >= CONSUMERS_MAX) {
+    return refuse("subscriptions-full", `A project has at most ${CONSUMERS_MAX} subscriptions.`);
+  }
+  database.transaction(() => writeConsumer(database, id, interest));
+  return { ok: true };
+}
+
+export function forgetStreams(database: Database, id: string, streams: readonly string[]): void {
+  database.transaction(() => deleteConsumerStreams(database, id, streams));
+}
+
+export function forgetConsumer(database: Database, id: string): void {
+  database.transaction(() => deleteConsumer(database, id));
+}
+
+export function listSubscriptions(database: Database, after: string, limit: number): SubscriptionPage {
+  const rows = listConsumers(database, after, limit + 1);
+  const subscriptions = rows.slice(0, limit);
+  return { subscriptions, cursor: rows.length > limit ? (subscriptions.at(-1)?.id ?? null) : null };
+}
+
+/** The streams that match a pattern, among some of those after a name. */
+export function matchStreams(database: Database, pattern: string, after: string): MatchedStreams {
+  const names = listStreams(database, literalPrefix(pattern), after, STREAMS_PER_PAGE).map(({ name }) => name);
+  const cursor = names.length < STREAMS_PER_PAGE ? null : (names.at(-1) ?? null);
+  return { streams: names.filter((name) => matchesGlob(pattern, name)), cursor };
+}
+
+/**
+ * Tells a change of the directory to all that may want to know it.
+ * @param isNews whether the directory itself did not know it: what it knew has been told, unless that failed.
+ * @throws when one of them could not be told: the stream then tells its news again.
+ */
+export async function tellConsumers(
+  database: Database,
+  change: StreamChange,
+  isNews: boolean,
+  consumer: (id: string) => ConsumerStub,
+): Promise<void> {
+  const matching = listConsumers(database, "", CONSUMERS_MAX)
+    .filter(({ pattern }) => pattern !== null && matchesGlob(pattern, change.stream))
+    .map(({ id }) => id);
+  const ids = new Set([...matching, ...consumersNaming(database, change.stream, CONSUMERS_MAX)]);
+  if (ids.size === 0) return;
+  if (isNews) insertChange(database, change);
+  else if (!hasChange(database, change)) return;
+  await forEach([...ids], CALLS_MAX, (id) => consumer(id).discover(change));
+  deleteChange(database, change);
+}
+
+/** Removes subscriptions of a project that was removed itself, some of them. */
+export async function removeConsumers(
+  database: Database,
+  limit: number,
+  consumer: (id: string) => ConsumerStub,
+): Promise<void> {
+  const rows = listConsumers(database, "", limit);
+  await Promise.allSettled(
+    rows.map(async ({ id }) => {
+      await consumer(id).remove();
+      forgetConsumer(database, id);
+    }),
+  );
+}

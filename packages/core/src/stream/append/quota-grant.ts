@@ -1,0 +1,83 @@
+/**
+ * How many bytes a stream may store, where its project has a limit. The project hands them out in portions, and never more
+ * of them than it has: so a stream asks once in many appends, and what all have together stays within the limit.
+ */
+
+import { refuse } from "@durable-streams-cloudflare/protocol";
+
+import type { AppendCommand } from "../../contracts/stream.ts";
+import { within } from "../../kit/with-timeout.ts";
+import type { StreamHost } from "../host.ts";
+import { newsOf } from "../notify/announcer.ts";
+import { setAllowance, storedBytes, type StreamState } from "../state.ts";
+
+/** The project's answer stays true for so long when it gave nothing more. */
+const REFUSED_MS = 1_000;
+/** A project that has not answered is asked again after this. */
+const SILENT_MS = 5_000;
+const ANSWER_MS_MAX = 2_000;
+
+export class Allowance {
+  readonly #host: StreamHost;
+  readonly #onEndedMeanwhile: (incarnation: number) => void;
+  /** A stream that need not ask before an instant. */
+  #rest: { readonly state: StreamState; readonly untilMs: number } | undefined;
+  /** The project does not answer: then it limits nobody. */
+  #isSilent = false;
+
+  /** @param onEndedMeanwhile told of a stream that ended while it was asking: it may have been heard last. */
+  constructor(host: StreamHost, onEndedMeanwhile: (incarnation: number) => void) {
+    this.#host = host;
+    this.#onEndedMeanwhile = onEndedMeanwhile;
+  }
+
+  /**
+   * Asks the project for more where a batch needs it.
+   * @returns no promise where it does not, which is the usual case. It never rejects.
+   */
+  prepare(batch: readonly AppendCommand[], current: () => StreamState | undefined): Promise<void> | undefined {
+    const state = current();
+    if (state === undefined || this.#host.directory === undefined || this.#isResting(state)) return undefined;
+    if (state.allowance === null && !batch.some(({ isLimited }) => isLimited === true)) return undefined;
+    const bytes = batch.reduce((sum, command) => sum + command.bytes.length, 0);
+    const wanted = storedBytes(state) + bytes;
+    if (bytes === 0 || wanted <= (state.allowance ?? -1)) return undefined;
+    return this.#ask(state, wanted, current);
+  }
+
+  /** How many bytes may be added now. */
+  roomOf(state: StreamState): number {
+    if (state.allowance === null || this.#isSilent) return Infinity;
+    return Math.max(0, state.allowance - storedBytes(state));
+  }
+
+  async #ask(state: StreamState, wanted: number, current: () => StreamState | undefined): Promise<void> {
+    const { directory } = this.#host;
+    if (directory === undefined) return;
+    const { incarnation } = state.lineage;
+    try {
+      const report = { ...newsOf(this.#host, incarnation, state.contentType), stored: storedBytes(state), wanted };
+      const allowance = await within(ANSWER_MS_MAX, directory.note(report));
+      this.#isSilent = false;
+      if (allowance === null || allowance < wanted) this.#restFor(REFUSED_MS, state);
+      if (current() === state) setAllowance(state, this.#host.database, allowance);
+      else if (current() === undefined) this.#onEndedMeanwhile(incarnation);
+    } catch {
+      this.#isSilent = true;
+      this.#restFor(SILENT_MS, state);
+    }
+  }
+
+  #restFor(ms: number, state: StreamState): void {
+    this.#rest = { state, untilMs: this.#host.now() + ms };
+  }
+
+  #isResting(state: StreamState): boolean {
+    return this.#rest?.state === state && this.#host.now() < this.#rest.untilMs;
+  }
+}
+
+export const PROJECT_STORAGE_FULL = refuse("project-storage-full", "The project stores as many bytes as it may.", {
+  hint: "Delete streams, or have the administrator raise the project's limit storedBytes.",
+  headers: { "Retry-After": "60" },
+});

@@ -1,0 +1,33 @@
+/** Whether the object has room for more: a Durable Object takes 10 GB, and at that wall nothing works any more. */
+
+import { refuse } from "@durable-streams-cloudflare/protocol";
+
+import type { AppendCommand } from "../../contracts/stream.ts";
+
+/** What is above this is left for closing, deleting and moving bytes to R2. */
+const DATABASE_BYTES_MAX = 9_500_000_000;
+
+/** More than a commit takes besides its bytes, whatever it notes, and whatever is written between two commits. */
+const COMMIT_OVERHEAD_BYTES = 64 * 1024;
+
+export class ObjectRoom {
+  readonly #databaseBytes: () => number;
+  /** The database is not larger than this. To ask SQLite takes a twentieth of an append's time. */
+  #bytesAtMost = Infinity;
+
+  constructor(databaseBytes: () => number) {
+    this.#databaseBytes = databaseBytes;
+  }
+
+  /** Whether the database is full; if not, the batch is counted as stored. */
+  isFullFor(batch: readonly AppendCommand[]): boolean {
+    for (const { bytes } of batch) this.#bytesAtMost += 2 * bytes.length;
+    this.#bytesAtMost += COMMIT_OVERHEAD_BYTES;
+    if (this.#bytesAtMost > DATABASE_BYTES_MAX) this.#bytesAtMost = this.#databaseBytes();
+    return this.#bytesAtMost > DATABASE_BYTES_MAX;
+  }
+}
+
+export const STORAGE_FULL = refuse("storage-full", "The stream's object has no room for more.", {
+  hint: "Bind SEGMENTS, so that old bytes move to R2, or go on in another stream.",
+});

@@ -1,0 +1,85 @@
+/**
+ * How request ids outlive a restart. They are in the notes of the commits' own rows, so an append costs nothing more for
+ * them. Of rows that leave the object for R2, and of a stream that is deleted, the stream's row keeps what may still be
+ * repeated.
+ */
+
+import { lineageAtBase } from "@durable-streams-cloudflare/protocol";
+
+import { REMEMBERED_MS } from "../../contracts/request-id.ts";
+import type { Database } from "../../kit/database.ts";
+import type { LogRowNotes } from "../../log/log-rows.ts";
+import type { StreamState } from "../state.ts";
+import { updateRequests, type StoredRequest } from "../tables/stream-row.ts";
+import type { RequestIds } from "./request-ids.ts";
+
+/** Rows that are read back in any case: two machines' clocks, or one that was put forward, may differ. */
+const ROWS_MIN = 128;
+const ROWS_PER_PAGE = 512;
+const CLOCK_SKEW_MS_MAX = 30_000;
+/** What one row of SQLite is to hold of them, below 1 MiB. */
+const STORED_MAX = 16_384;
+
+/** Reads back what may still be repeated. It is then remembered as long as if it had just come. */
+export function loadRequests(state: StreamState, stored: readonly StoredRequest[], nowMs: number): void {
+  const { requests, lineage } = state;
+  state.hasStoredRequests = stored.length > 0;
+  for (const [id, end, incarnation] of stored) {
+    const isOwn = incarnation === undefined || incarnation === lineage.incarnation;
+    requests.remember(id, { lineage: isOwn ? lineageAtBase(lineage) : { incarnation, ancestors: [] }, end }, nowMs);
+  }
+  const sinceMs = sinceOf(state, nowMs);
+  let before = Number.MAX_SAFE_INTEGER;
+  for (let count = ROWS_MIN; !requests.isFull(nowMs); count = ROWS_PER_PAGE) {
+    const page = state.log.newestNotes(count, before);
+    for (const commit of page) rememberRequests(state, commit, nowMs);
+    const oldest = page.at(-1);
+    if (oldest === undefined || page.length < count || oldest.committedAtMs < sinceMs) return;
+    before = oldest.position;
+  }
+}
+
+/** Rows that are older than this need not be looked at: their requests are not repeated any more. */
+function sinceOf({ log }: StreamState, nowMs: number): number {
+  const newestMs = log.newestNotes(1)[0]?.committedAtMs ?? 0;
+  return nowMs - newestMs > REMEMBERED_MS + CLOCK_SKEW_MS_MAX ? Infinity : newestMs - REMEMBERED_MS;
+}
+
+/** Takes a commit's requests into memory. */
+export function rememberRequests(
+  state: StreamState,
+  { position, size, notes }: Pick<LogRowNotes, "position" | "size" | "notes">,
+  nowMs: number,
+): void {
+  if (notes.attempts === undefined) return;
+  const lineage = lineageAtBase(state.lineage);
+  for (const [index, id] of notes.attempts.entries()) {
+    if (id === null) continue;
+    state.requests.remember(id, { lineage, end: position + (notes.ends?.[index] ?? size) }, nowMs);
+  }
+}
+
+/** What the stream's row must remember once the log's rows before a position are gone; `too many`: they must stay. */
+export function leavingRequests(state: StreamState, to: number, nowMs: number): StoredRequest[] | "too many" {
+  const { requests, lineage } = state;
+  const leaving = storedForm(requests, nowMs).filter(
+    ([, end, incarnation]) => incarnation !== lineage.incarnation || end <= to,
+  );
+  return leaving.length > STORED_MAX ? "too many" : leaving;
+}
+
+/** In the transaction of the caller. One row, if there is anything to change. */
+export function storeRequests(state: StreamState, database: Database, requests: readonly StoredRequest[]): void {
+  if (requests.length === 0 && !state.hasStoredRequests) return;
+  updateRequests(database, requests);
+  state.hasStoredRequests = requests.length > 0;
+}
+
+/** What a new stream's row remembers of those before it at the same URL. */
+export function requestsBefore(requests: RequestIds, nowMs: number): StoredRequest[] {
+  return storedForm(requests, nowMs).slice(-STORED_MAX);
+}
+
+function storedForm(requests: RequestIds, nowMs: number): StoredRequest[] {
+  return requests.recent(nowMs).map(([id, { lineage, end }]) => [id, end, lineage.incarnation]);
+}

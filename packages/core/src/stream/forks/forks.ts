@@ -1,0 +1,208 @@
+/**
+ * Making a fork [PROTOCOL §4.2]. Two objects take part: the fork pins the source's bytes, then creates itself. A fork
+ * copies nothing; it remembers which streams its inherited bytes lie in, so that a read asks each of them once, however
+ * deep the chain of forks is.
+ */
+
+import {
+  ancestorsOfFork,
+  formatOffset,
+  framingOf,
+  inheritedStretches,
+  mediaType,
+  MessageCounter,
+  refuse,
+  refuseColdUnavailable,
+  refuseWithoutSegments,
+  refuseNotFound,
+  type Ancestor,
+  type OffsetRef,
+  type Refusal,
+  type Result,
+  type Stretch,
+} from "@durable-streams-cloudflare/protocol";
+
+import type { ForkCommand, PageFacts, PinCommand, PinFacts } from "../../contracts/stream.ts";
+import { ColdPages } from "../../log/cold-pages.ts";
+import { SegmentUnavailable } from "../../log/segment-reader.ts";
+import type { StreamHost } from "../host.ts";
+import { ownPage } from "../read/read-plan.ts";
+import { isGuess, refuseForeign, resolveOffset } from "../read/resolve-offset.ts";
+import type { StreamState } from "../state.ts";
+
+/** How long a pin may take; a source refuses one that comes later. */
+export const PIN_MS_MAX = 30_000;
+/** So much later a debt falls due, should the fork's object have died meanwhile: clocks of two machines may differ. */
+export const CLOCK_SKEW_MS_MAX = 30_000;
+
+/**
+ * The offset as a repeated create is compared with it.
+ * @param ancestors the fork's: the beginning has two names, `-1` and the offset of the oldest of them.
+ */
+export function canonicalOffset(offset: OffsetRef | null, ancestors: readonly Ancestor[]): string | null {
+  if (offset === null) return null;
+  const isBeginning =
+    offset.kind !== "at" || (offset.position === 0 && offset.incarnation === ancestors[0]?.incarnation);
+  return isBeginning ? "-1" : formatOffset(offset.incarnation, offset.position);
+}
+
+/**
+ * What a fork inherits from this stream, if it may fork at the place it asks for. Writes nothing.
+ * @param isCurrent whether the stream is still there: other objects are asked meanwhile.
+ */
+export async function planPin(
+  state: StreamState,
+  host: StreamHost,
+  command: PinCommand,
+  isCurrent: () => boolean,
+): Promise<Result<PinFacts>> {
+  const { contentType, lifetime, lineage } = state;
+  if (command.contentType !== null && mediaType(command.contentType) !== mediaType(contentType)) {
+    return refuse("content-type-mismatch", `The source has ${contentType}, the fork asks for ${command.contentType}.`, {
+      hint: "Leave Content-Type out: a fork then has its source's.",
+    });
+  }
+  const anchor = await resolveAnchor(state, host, command);
+  if (typeof anchor !== "number") return anchor;
+  const position = await addSubOffset(state, { host, isCurrent }, anchor, command.subOffset);
+  if (typeof position !== "number") return position;
+  const ancestors = ancestorsOfFork(host.name, lineage, position);
+  if (ancestors.length > ANCESTORS_MAX) {
+    return refuse("fork-too-deep", `A fork's bytes may lie in at most ${ANCESTORS_MAX} other streams.`, {
+      hint: "Copy the source into a new stream, and fork that.",
+    });
+  }
+  return { ok: true, contentType, lifetime, earliest: state.earliest, incarnation: lineage.incarnation, ancestors };
+}
+
+/** A place where an append ended, wherever its bytes lie: the largest at or below the offset. */
+export async function resolveAnchor(
+  state: StreamState,
+  host: StreamHost,
+  { offset }: Pick<ForkCommand, "offset">,
+): Promise<number | Refusal> {
+  if (offset === null) return state.tail;
+  const position = resolveOffset(state, offset);
+  // For a read an offset of a past stream is 410; for a fork it is a bad request [PROTOCOL §4.2, Fork creation errors].
+  if (typeof position !== "number") return position.problem.code === "offset-gone" ? refuseForeign() : position;
+  if (offset.kind !== "at") return position;
+  return aligned(state, host, position);
+}
+
+/** Goes back from a place inside an append, block by block, to where that append begins. */
+async function aligned(state: StreamState, host: StreamHost, position: number): Promise<number | Refusal> {
+  const [owner] = inheritedStretches(state.lineage, position, state.base);
+  const page = await checkedPage(state, host, owner, position);
+  if (!page.ok) return page;
+  const boundary = page.boundary ?? (await coldBoundary(host, page)) ?? position;
+  if (boundary === position || typeof boundary !== "number") return boundary;
+  return isGuess(boundary, position) ? refuseForeign() : aligned(state, host, boundary);
+}
+
+/** The place may lie in inherited bytes: only their owner knows whether an append ended there. */
+async function checkedPage(
+  state: StreamState,
+  host: StreamHost,
+  owner: Stretch | undefined,
+  position: number,
+): Promise<Result<PageFacts>> {
+  if (owner !== undefined) {
+    const range = { ...owner, to: owner.from, paging: "bytes" } as const;
+    return host.peer(owner.name).page({ ...range, checkFrom: true, align: true });
+  }
+  if (position >= state.log.first) return { ok: true, page: new Uint8Array(), end: position, cold: [] };
+  return { ok: true, ...ownPage(state, host, { from: position, to: position + 1, paging: "bytes" }) };
+}
+
+/** The bytes that a page begins with, from R2 if need be. */
+async function firstBytes(host: StreamHost, facts: PageFacts): Promise<Uint8Array<ArrayBuffer> | Refusal> {
+  const bytes = await askCold(host, facts, async (pages) => (await pages.next())?.bytes);
+  return bytes ?? facts.page;
+}
+
+/** See `ColdPages.boundary`; `undefined` when the page is not cold. */
+function coldBoundary(host: StreamHost, facts: PageFacts): Promise<number | Refusal | undefined> {
+  return askCold(host, facts, (pages) => pages.boundary());
+}
+
+async function askCold<Answer>(
+  { segments }: StreamHost,
+  { cold }: PageFacts,
+  ask: (pages: ColdPages) => Promise<Answer>,
+): Promise<Answer | Refusal | undefined> {
+  if (cold.length === 0) return undefined;
+  if (segments === undefined) return refuseWithoutSegments();
+  const pages = new ColdPages(segments, cold, "bytes");
+  try {
+    return await ask(pages);
+  } catch (error) {
+    if (error instanceof SegmentUnavailable) return refuseColdUnavailable();
+    throw error;
+  } finally {
+    pages.cancel();
+  }
+}
+
+/** Every read of a fork carries the list of its ancestors between object and edge. */
+const ANCESTORS_MAX = 256;
+
+/** Counting messages keeps the object from other work: about 5 ms a MiB. More than any single append has. */
+const SUB_OFFSET_BYTES_MAX = 32 * 1024 * 1024;
+
+interface PlanPorts {
+  readonly host: StreamHost;
+  readonly isCurrent: () => boolean;
+}
+
+/** Moves on by messages or bytes, across as many appends as it takes, never beyond the tail. */
+async function addSubOffset(
+  state: StreamState,
+  ports: PlanPorts,
+  anchor: number,
+  subOffset: number,
+): Promise<number | Refusal> {
+  if (subOffset === 0) return anchor;
+  if (framingOf(state.contentType) === "bytes") {
+    return anchor + subOffset <= state.tail ? anchor + subOffset : refuseSubOffset(state.tail - anchor, "bytes");
+  }
+  const counter = new MessageCounter(subOffset);
+  for (let position = anchor; position < state.tail;) {
+    const page = await readAnywhere(state, ports, position);
+    if (!(page instanceof Uint8Array)) return page;
+    if (position - anchor > SUB_OFFSET_BYTES_MAX) return refuseFarSubOffset();
+    if (page.length === 0) throw new Error("The log has a hole.");
+    const end = counter.take(page);
+    if (end !== undefined) return position + end;
+    position += page.length;
+  }
+  return refuseSubOffset(subOffset - counter.left, "messages");
+}
+
+/** A page from a position, whoever has it. */
+async function readAnywhere(
+  state: StreamState,
+  { host, isCurrent }: PlanPorts,
+  position: number,
+): Promise<Uint8Array<ArrayBuffer> | Refusal> {
+  const [owner] = inheritedStretches(state.lineage, position, state.base);
+  if (owner === undefined) {
+    if (!isCurrent()) return refuseNotFound();
+    return firstBytes(host, ownPage(state, host, { from: position, to: state.tail, paging: "bytes" }));
+  }
+  const page = await host.peer(owner.name).page({ ...owner, paging: "bytes" });
+  return page.ok ? firstBytes(host, page) : page;
+}
+
+function refuseFarSubOffset(): Refusal {
+  return refuse(
+    "fork-sub-offset-invalid",
+    `A sub-offset reaches at most ${SUB_OFFSET_BYTES_MAX} bytes past its offset.`,
+    {
+      hint: "Fork from an offset that is nearer to the place.",
+    },
+  );
+}
+
+function refuseSubOffset(available: number, unit: string): Refusal {
+  return refuse("fork-sub-offset-invalid", `There are only ${available} ${unit} between the offset and the tail.`);
+}

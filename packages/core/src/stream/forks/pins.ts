@@ -1,0 +1,51 @@
+/** A stream as the source of forks: a pin keeps the bytes that a fork reads, until the fork releases it. */
+
+import { refuse, refuseNotFound, refuseTrimmed, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
+
+import type { PinCommand, PinFacts } from "../../contracts/stream.ts";
+import type { StreamHost } from "../host.ts";
+import type { Lifecycle } from "../lifecycle/lifecycle.ts";
+import type { StreamState } from "../state.ts";
+import { deleteFork, insertFork } from "../tables/fork-rows.ts";
+import { planPin } from "./forks.ts";
+
+export class Pins {
+  readonly #host: StreamHost;
+  readonly #lifecycle: Lifecycle;
+
+  constructor(host: StreamHost, lifecycle: Lifecycle) {
+    this.#host = host;
+    this.#lifecycle = lifecycle;
+  }
+
+  /** A fork will read this stream's bytes up to a place. Deleting the stream and pinning it: one comes first. */
+  async pin(command: PinCommand): Promise<Result<PinFacts>> {
+    const planned = this.#pinnable();
+    if ("ok" in planned) return planned;
+    const plan = await planPin(planned, this.#host, command, () => this.#lifecycle.stored() === planned);
+    const state = this.#pinnable();
+    if ("ok" in state) return state;
+    if (!plan.ok) return plan;
+    if (state !== planned) return refuseNotFound();
+    if ((plan.ancestors.at(-1)?.to ?? 0) < state.earliest) return refuseTrimmed(state.lineage, state.earliest);
+    // After this instant the fork may have released the pin: nobody would ever release it again.
+    if (this.#host.now() >= command.untilMs) return refuse("unavailable", "The fork took too long to make.");
+    this.#host.database.transaction(() => insertFork(this.#host.database, command.forkId, command.forkName));
+    this.#lifecycle.touch(state);
+    return { ...plan, earliest: state.earliest };
+  }
+
+  /** A fork does not need the bytes any more. */
+  async release(forkId: string): Promise<void> {
+    if (this.#lifecycle.stored() === undefined) return;
+    deleteFork(this.#host.database, forkId);
+    await this.#lifecycle.afterRelease();
+  }
+
+  /** The live stream, or why nothing can be forked from it [PROTOCOL §4.2, Fork creation errors]. */
+  #pinnable(): StreamState | Refusal {
+    const standing = this.#lifecycle.standing();
+    if (standing.kind === "live") return standing.state;
+    return standing.kind === "none" ? refuseNotFound() : refuse("fork-source-deleted", "The source was deleted.");
+  }
+}

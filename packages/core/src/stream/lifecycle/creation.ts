@@ -1,0 +1,216 @@
+/**
+ * How a stream comes to be: empty or with its first bytes, as the fork of another [PROTOCOL §4.2], as a session's. Whether
+ * there is one already, and whether it is the one that is asked for, is answered here too.
+ */
+
+import {
+  DEFAULT_CONTENT_TYPE,
+  framingOf,
+  KEEP_ALL,
+  keepsAll,
+  lineageAtBase,
+  refuse,
+  refuseNotFound,
+  type Refusal,
+  type Result,
+} from "@durable-streams-cloudflare/protocol";
+
+import type { OpenSessionCommand } from "../../contracts/fan-out.ts";
+import type { CreateCommand, CreateFacts, ForkCommand, PinFacts } from "../../contracts/stream.ts";
+import type { CommitNotes } from "../../log/commit-notes.ts";
+import { HotLog } from "../../log/hot-log.ts";
+import { requestsBefore } from "../append/request-rows.ts";
+import { canonicalOffset, CLOCK_SKEW_MS_MAX, PIN_MS_MAX } from "../forks/forks.ts";
+import type { StreamHost } from "../host.ts";
+import { announce } from "../notify/announcer.ts";
+import { applyCommit, newState, type NewStream, type StreamState } from "../state.ts";
+import { deleteDebt } from "../tables/fork-rows.ts";
+import { createSchema } from "../tables/schema.ts";
+import { insertStreamRow } from "../tables/stream-row.ts";
+import { configurationDifference } from "./configuration.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+
+/** What a new stream will be: its lifetime begins with it. */
+type Beginning = Omit<NewStream, "touchedAtMs" | "origin"> & Partial<Pick<NewStream, "origin">>;
+
+export class Creation {
+  readonly #host: StreamHost;
+  readonly #lifecycle: Lifecycle;
+  readonly #onReplaced: (expired: StreamState) => void;
+  /** Creations that wait for something, by their request ids. */
+  readonly #underWay = new Map<string, Promise<Result<CreateFacts>>>();
+
+  /** @param onReplaced told, once it is durable, that another stream stands in an expired one's place. */
+  constructor(host: StreamHost, lifecycle: Lifecycle, onReplaced: (expired: StreamState) => void) {
+    this.#host = host;
+    this.#lifecycle = lifecycle;
+    this.#onReplaced = onReplaced;
+  }
+
+  /** [PROTOCOL §5.1] Confirming an existing stream renews its sliding lifetime, as any use of it does. */
+  async create(command: CreateCommand): Promise<Result<CreateFacts>> {
+    const { attempt } = command;
+    if (attempt === undefined) return this.#create(command);
+    const underWay = this.#underWay.get(attempt);
+    if (underWay !== undefined) return underWay;
+    const created = this.#recall(command, attempt) ?? this.#create(command);
+    this.#underWay.set(attempt, created);
+    return created.finally(() => this.#underWay.delete(attempt));
+  }
+
+  /** What a creation is answered that this object has carried out before, also when the stream is gone since. */
+  #recall(command: CreateCommand, attempt: string): Promise<Result<CreateFacts>> | undefined {
+    const state = this.#lifecycle.stored();
+    const landing = this.#lifecycle.requests.find(attempt);
+    if (landing === undefined) return undefined;
+    const { lineage, end } = landing;
+    const isStillThere = state?.lineage.incarnation === lineage.incarnation;
+    const contentType = isStillThere ? state.contentType : (command.contentType ?? DEFAULT_CONTENT_TYPE);
+    return Promise.resolve({ ok: true, created: true, contentType, lineage, tail: end, closed: command.closed });
+  }
+
+  async #create(command: CreateCommand): Promise<Result<CreateFacts>> {
+    const occupied = this.#confirm(command);
+    if (occupied !== undefined) return occupied;
+    const { retention } = command;
+    if (!keepsAll(retention) && this.#host.segments === undefined) {
+      return refuse(
+        "retention-unavailable",
+        "Only what is in R2 can be let go of, and the binding SEGMENTS is missing.",
+      );
+    }
+    if (command.fork !== undefined) return this.#createFork(command, command.fork);
+    const contentType = command.contentType ?? DEFAULT_CONTENT_TYPE;
+    const incarnation = this.#lifecycle.nextIncarnation(0);
+    const { lifetime, recordsAuthors = false } = command;
+    return this.#begin(command, { contentType, lifetime, retention, earliest: 0, incarnation, recordsAuthors });
+  }
+
+  /** What a create is answered when there is something at this URL already. */
+  #confirm(command: CreateCommand): Result<CreateFacts> | undefined {
+    const standing = this.#lifecycle.standing();
+    if (standing.kind === "none") return undefined;
+    if (standing.kind === "retained") return refuseRetained();
+    const { state } = standing;
+    const difference = configurationDifference(state, command);
+    if (difference !== undefined) {
+      return refuse("stream-exists", difference, { hint: "Delete the stream first, or use its configuration." });
+    }
+    this.#lifecycle.touch(state);
+    return { ok: true, ...createFacts(state, false) };
+  }
+
+  /**
+   * Pins first, creates then. Until both are done there is a debt, which the alarm pays if this object dies.
+   * @throws when the pin's answer is lost: then the pin may still come to be, until the debt falls due.
+   */
+  async #createFork(command: CreateCommand, fork: ForkCommand): Promise<Result<CreateFacts>> {
+    if (fork.source === this.#host.name) return refuseNotFound();
+    const forkId = this.#host.newId();
+    const untilMs = this.#host.now() + PIN_MS_MAX;
+    await this.#lifecycle.owe({ id: forkId, source: fork.source, dueAtMs: untilMs + CLOCK_SKEW_MS_MAX });
+    try {
+      const { contentType } = command;
+      const pinned = await this.#host
+        .peer(fork.source)
+        .pin({ ...fork, contentType, forkId, forkName: this.#host.name, untilMs });
+      if (!pinned.ok) {
+        await this.#lifecycle.forgive(forkId);
+        return pinned;
+      }
+      // Somebody else may have created a stream here in the meantime; then this pin is one too many.
+      const result = this.#confirm(command) ?? (await this.#beginFork(command, fork, forkId, pinned));
+      if (!result.ok || !result.created) this.#lifecycle.fallDue(forkId);
+      return result;
+    } finally {
+      this.#lifecycle.ripen(forkId);
+    }
+  }
+
+  async #beginFork(
+    command: CreateCommand,
+    fork: ForkCommand,
+    forkId: string,
+    pinned: PinFacts,
+  ): Promise<Result<CreateFacts>> {
+    const { contentType, ancestors } = pinned;
+    if (command.contentType === null && command.bytes.length > 0 && framingOf(contentType) === "json") {
+      return refuse("content-type-missing", "Say what the body is: the source's Content-Type is application/json.");
+    }
+    const inheritsLifetime = command.lifetime.kind === "forever";
+    return this.#begin(command, {
+      contentType: command.contentType ?? contentType,
+      lifetime: inheritsLifetime ? pinned.lifetime : command.lifetime,
+      retention: command.retention,
+      earliest: pinned.earliest,
+      recordsAuthors: command.recordsAuthors ?? false,
+      incarnation: this.#lifecycle.nextIncarnation(pinned.incarnation),
+      origin: {
+        forkId,
+        source: fork.source,
+        offset: canonicalOffset(fork.offset, ancestors),
+        subOffset: fork.subOffset,
+        inheritsLifetime,
+        ancestors,
+      },
+    });
+  }
+
+  async #begin(command: CreateCommand, beginning: Beginning): Promise<Result<CreateFacts>> {
+    const now = this.#host.now();
+    const { bytes, closed, author = null, attempt } = command;
+    const log = new HotLog(this.#host.database);
+    const facts = { ...beginning, origin: beginning.origin, touchedAtMs: now };
+    const state = newState(facts, log, this.#lifecycle.requests);
+    const notes: CommitNotes = {
+      ...(closed ? { closed: {} } : {}),
+      ...(state.recordsAuthors ? { authors: [author] } : {}),
+    };
+    const hasCommit = bytes.length > 0 || closed;
+    const position = state.base;
+    const { database } = this.#host;
+    const expired = this.#lifecycle.stored();
+    // Readers of an expired stream would take the new one for its continuation.
+    if (expired !== undefined) this.#host.readers.endAll();
+    const requests = requestsBefore(state.requests, now);
+    if (attempt !== undefined) requests.push([attempt, position + bytes.length]);
+    database.transaction(() => {
+      this.#lifecycle.bury();
+      createSchema(database);
+      insertStreamRow(database, { ...facts, requests });
+      if (hasCommit) log.insertCommit(position, bytes, notes, now);
+      if (facts.origin !== undefined) deleteDebt(database, facts.origin.forkId);
+      announce(this.#host, facts.incarnation, facts.contentType);
+    });
+    if (hasCommit) applyCommit(state, { position, size: bytes.length, committedAtMs: now, notes });
+    state.hasStoredRequests = requests.length > 0;
+    if (attempt !== undefined) {
+      state.requests.remember(attempt, { lineage: lineageAtBase(state.lineage), end: state.tail }, now);
+    }
+    this.#lifecycle.began(state, expired);
+    await this.#host.sync();
+    if (expired !== undefined) this.#onReplaced(expired);
+    return { ok: true, ...createFacts(state, true) };
+  }
+
+  /** The stream of a session, where there is none. */
+  async beginSession({ contentType, ttlSeconds }: OpenSessionCommand): Promise<Result<object>> {
+    if (this.#lifecycle.standing().kind === "retained") return refuseRetained();
+    const lifetime = { kind: "ttl", ttlSeconds } as const;
+    const incarnation = this.#lifecycle.nextIncarnation(0);
+    const configuration = { contentType, lifetime, retention: KEEP_ALL };
+    const nothing = { ...configuration, closed: false, bytes: new Uint8Array() };
+    return this.#begin(nothing, { ...configuration, earliest: 0, incarnation, kind: "session" });
+  }
+}
+
+function refuseRetained(): Refusal {
+  return refuse("path-retained", "The stream here was deleted, but forks still read from it.", {
+    hint: "Delete its forks first, or use another path.",
+  });
+}
+
+function createFacts(state: StreamState, created: boolean): CreateFacts {
+  const { contentType, tail } = state;
+  return { created, contentType, lineage: lineageAtBase(state.lineage), tail, closed: state.closure !== undefined };
+}

@@ -1,0 +1,76 @@
+/**
+ * Tells the project's directory that the stream was made or has ended. The news is written down with the event itself
+ * and told by the alarm, a moment later and until it has arrived: creating a stream waits for no directory, and a crash
+ * or a directory that is down loses nothing.
+ */
+
+import { REGISTRY_STREAM } from "@durable-streams-cloudflare/protocol";
+
+import type { StreamNotice } from "../../contracts/project.ts";
+import type { DirectoryApi, StreamHost } from "../host.ts";
+import { setAllowance, storedBytes, type StreamState } from "../state.ts";
+import { deleteNotice, readNotice, writeNotice } from "../tables/notice-rows.ts";
+
+/** The objects of projects. */
+export interface Directories {
+  getByName(project: string): DirectoryApi;
+}
+
+/** Failed tries follow each other at least, and at most, this far apart. */
+const RETRY_MS_MIN = 2_000;
+const RETRY_MS_MAX = 30_000;
+
+/**
+ * Where a stream tells its news; `undefined`: nowhere, as for the registry, which is no news itself. A stub that failed is
+ * of no more use, so each call gets a new one.
+ * @param name the stream's full name.
+ */
+export function directoryOf(directories: Directories | undefined, name: string): DirectoryApi | undefined {
+  const slash = name.indexOf("/");
+  if (directories === undefined || name.slice(slash + 1) === REGISTRY_STREAM) return undefined;
+  return { note: (report) => directories.getByName(name.slice(0, slash)).note(report) };
+}
+
+/** Writes the news down; inside the transaction of what it tells. */
+export function announce(host: StreamHost, incarnation: number, contentType: string | null): void {
+  if (host.directory === undefined) return;
+  const notice = newsOf(host, incarnation, contentType);
+  writeNotice(host.database, notice, notice.atMs);
+}
+
+/** @param contentType `null`: the stream has ended. */
+export function newsOf(host: StreamHost, incarnation: number, contentType: string | null): StreamNotice {
+  const stream = host.name.slice(host.name.indexOf("/") + 1);
+  return { stream, incarnation, contentType, atMs: host.now() };
+}
+
+/** When the alarm must ring for it; `undefined`: there is no news. */
+export function announcementDueAtMs(host: StreamHost): number | undefined {
+  return host.directory === undefined ? undefined : readNotice(host.database)?.dueAtMs;
+}
+
+/**
+ * Tells the news that is due, and with it what the stream stores. Telling it twice does no harm.
+ * @param current the stream that is there, also after a wait.
+ */
+export async function tellNews(host: StreamHost, current: () => StreamState | undefined): Promise<void> {
+  const owed = host.directory === undefined ? undefined : readNotice(host.database);
+  if (owed === undefined || owed.dueAtMs > host.now()) return;
+  try {
+    const state = current();
+    const stored = state === undefined ? 0 : storedBytes(state);
+    const allowance = await host.directory?.note({ ...owed.notice, stored });
+    deleteNotice(host.database, owed.notice);
+    if (state === undefined || state !== current() || owed.notice.contentType === null) return;
+    setAllowance(state, host.database, allowance ?? null);
+  } catch {
+    const newest = readNotice(host.database);
+    if (newest !== undefined)
+      writeNotice(host.database, newest.notice, host.now() + retryMs(host.now(), newest.notice));
+  }
+}
+
+/** As long again as the news has been waiting, so that the pauses double. */
+function retryMs(nowMs: number, { atMs }: StreamNotice): number {
+  return Math.min(Math.max(nowMs - atMs, RETRY_MS_MIN), RETRY_MS_MAX);
+}

@@ -1,0 +1,167 @@
+/**
+ * A stream that is followed. It knows only *that* it is: who follows, and how far each got, is the business of its
+ * subscription, which is notified that there is something new and comes to fetch it. The notification is repeated until it
+ * has arrived (`outbox.ts`). A stream that nobody follows does nothing here.
+ */
+
+import { inheritedStretches, offsetAt, refuse, type Result } from "@durable-streams-cloudflare/protocol";
+
+import type {
+  FollowCommand,
+  FollowFacts,
+  PullCommand,
+  PullFacts,
+  SourceNews,
+  SubscriptionApi,
+} from "../../contracts/fan-out.ts";
+import { within } from "../../kit/with-timeout.ts";
+import type { Appends } from "../../log/hot-log.ts";
+import { coldSlices } from "../../log/segment-rows.ts";
+import { resolveAnchor } from "../forks/forks.ts";
+import type { StreamHost } from "../host.ts";
+import type { Lifecycle } from "../lifecycle/lifecycle.ts";
+import { resolveOffset } from "../read/resolve-offset.ts";
+import type { StreamState } from "../state.ts";
+import { deleteEndNotice, readEndNotice } from "../tables/end-notice-rows.ts";
+import { updateFollowed } from "../tables/stream-row.ts";
+import { NOTIFY_MS_MAX, Outbox } from "./outbox.ts";
+
+/** Subscriptions that have not answered by then are notified again. */
+const ANSWER_MS_MAX = 15_000;
+/** Bytes that are handed on together, unless one append has more. */
+const PULL_BYTES = 256 * 1024;
+
+/** The objects of followers. */
+interface FollowerObjects {
+  getByName(source: string): Pick<SubscriptionApi, "notify">;
+}
+
+/** How a stream notifies its followers' object; `undefined`: there is none, and nobody follows. */
+export function followerNotifierOf(
+  followers: FollowerObjects | undefined,
+  name: string,
+): StreamHost["notifyFollowers"] {
+  if (followers === undefined) return undefined;
+  return (news) => within(ANSWER_MS_MAX, followers.getByName(name).notify(news));
+}
+
+/** Notifies the subscription: one call at a time, however many commits there are. */
+export class Followers {
+  readonly #host: StreamHost;
+  readonly #lifecycle: Lifecycle;
+  readonly #outbox: Outbox;
+
+  constructor(host: StreamHost, lifecycle: Lifecycle) {
+    this.#host = host;
+    this.#lifecycle = lifecycle;
+    this.#outbox = new Outbox({
+      now: () => host.now(),
+      arm: () => void lifecycle.arm(),
+      // The append's own answer leaves first.
+      pause: async () => host.pause?.(),
+      send: () => this.#notify(),
+    });
+    lifecycle.onArm(() => this.#dueAtMs());
+  }
+
+  /** A commit is being written; in its turn. */
+  committed({ followed }: StreamState): void {
+    if (followed !== null) this.#outbox.record();
+  }
+
+  /** Something durable has happened to a stream, which may be gone by now. */
+  notify({ followed }: StreamState): void {
+    if (followed !== null) this.#outbox.flush();
+  }
+
+  /** The alarm fires, and is set again when its work is done. */
+  fire(): void {
+    this.#outbox.fire();
+    if (readEndNotice(this.#host.database) !== undefined) this.#outbox.flush();
+  }
+
+  /** An end that was not notified before a restart is notified by the alarm that was set with it. */
+  #dueAtMs(): number | undefined {
+    const { dueAtMs } = this.#outbox;
+    if (dueAtMs !== undefined || readEndNotice(this.#host.database) === undefined) return dueAtMs;
+    return this.#host.now() + NOTIFY_MS_MAX;
+  }
+
+  async #notify(): Promise<boolean> {
+    const { database } = this.#host;
+    const ended = readEndNotice(database);
+    const before = this.#lifecycle.stored();
+    const token = before?.followed ?? null;
+    if (ended === undefined && token === null) return true;
+    const wanted = await this.#host.notifyFollowers?.(ended === undefined ? newsOf(before) : null);
+    if (ended !== undefined) {
+      deleteEndNotice(database, ended);
+      // The notice may have been all that was kept.
+      if (this.#lifecycle.stored() === undefined) this.#lifecycle.fireSoon();
+    }
+    const state = this.#lifecycle.stored();
+    // Not followed any more; its word did not arrive, or came before another.
+    const isOver = wanted !== undefined && token !== null && wanted !== token;
+    if (isOver && state?.followed === token) setFollowed(state, this.#host, null);
+    return true;
+  }
+}
+
+function newsOf(state: StreamState | undefined): SourceNews | null {
+  if (state === undefined || state.deleted) return null;
+  return { incarnation: state.lineage.incarnation, tail: state.tail, closed: state.closure !== undefined };
+}
+
+export function setFollowed(state: StreamState, { database }: StreamHost, token: number | null): void {
+  if (state.followed === token) return;
+  updateFollowed(database, token);
+  state.followed = token;
+}
+
+/** Where a new link begins, if it can: a place where an append ended. */
+export async function planFollow(
+  state: StreamState,
+  host: StreamHost,
+  { from }: FollowCommand,
+): Promise<Result<FollowFacts>> {
+  if (state.kind === "session") {
+    return refuse("session-as-source", "The source is itself a session.", {
+      hint: "Subscribe to the sources of that session: following sessions could go round in circles.",
+    });
+  }
+  const resolved = resolveOffset(state, from);
+  if (typeof resolved !== "number") return resolved;
+  const position = from.kind === "at" ? await resolveAnchor(state, host, { offset: from }) : resolved;
+  if (typeof position !== "number") return position;
+  const { lineage, contentType } = state;
+  const { incarnation } = lineage;
+  return { ok: true, incarnation, contentType, position, offset: offsetAt(lineage, position) };
+}
+
+/** Whole appends from a position on, or who has them. */
+export function pullFrom(
+  state: StreamState,
+  { database, name }: StreamHost,
+  { from, to, forFork }: PullCommand,
+): PullFacts {
+  const { lineage, log, tail, closure, earliest } = state;
+  const begin = forFork === true ? from : Math.max(from, earliest);
+  const common = { begin, tail, closed: closure !== undefined };
+  const limit = Math.min(to ?? tail, tail);
+  const [stretch] = inheritedStretches(lineage, begin, state.base);
+  if (stretch !== undefined || begin >= limit) return { ...common, ...NOTHING, stretch };
+  if (begin >= log.first) return { ...common, ...NOTHING, ...log.readAppends(begin, limit, PULL_BYTES) };
+  const { incarnation } = lineage;
+  return {
+    ...common,
+    ...NOTHING,
+    cold: coldSlices(database, { name, incarnation }, begin, Math.min(limit, log.first)),
+  };
+}
+
+const NOTHING: Appends & Pick<PullFacts, "cold" | "stretch"> = {
+  bytes: new Uint8Array(),
+  ends: [],
+  cold: [],
+  stretch: undefined,
+};

@@ -1,0 +1,192 @@
+import { expect, it } from "vitest";
+
+import { appendOf, createOf, newHost, START_MS, streamOn, type Host } from "../../../test/stream-fixture.ts";
+import type { StreamNews, WantFacts } from "../../contracts/wakes.ts";
+import type { Stream } from "../stream.ts";
+
+const CONSUMER = "project/sub";
+
+async function newStream(host: Host): Promise<Stream> {
+  const stream = streamOn(host);
+  await stream.create(createOf());
+  return stream;
+}
+
+async function want(stream: Stream, sinceMs: number, consumer = CONSUMER): Promise<WantFacts> {
+  const facts = await stream.consumers.want({ consumer, sinceMs });
+  if (!facts.ok) throw new Error(facts.problem.detail);
+  return facts;
+}
+
+/** What the subscriptions of a host are told; each answer is taken from `answers`, then it is yes. */
+function told(host: Host, answers: (boolean | undefined)[] = []): StreamNews[] {
+  const news: StreamNews[] = [];
+  host.consumers = (_consumer, each) => {
+    news.push(each);
+    return answers.length > 0 ? answers.shift() : true;
+  };
+  return news;
+}
+
+function positions(news: readonly StreamNews[]): number[] {
+  return news.map(({ tail }) => Number(tail.slice(17)));
+}
+
+async function settled(): Promise<void> {
+  await new Promise((resolve) => void setImmediate(resolve));
+}
+
+it("an append to a stream that no subscription wants tells nobody and sets no alarm", async () => {
+  const host = newHost();
+  const news = told(host);
+  const stream = await newStream(host);
+  await stream.append(appendOf("x"));
+  await settled();
+  expect([news.length, host.alarmsSet]).toEqual([0, 0]);
+});
+
+it("whoever wants a stream is told of what is appended after that", async () => {
+  const host = newHost();
+  const news = told(host);
+  const stream = await newStream(host);
+  await stream.append(appendOf("old"));
+  const facts = await want(stream, START_MS);
+  expect([facts.from, facts.tail].map((offset) => offset.slice(17))).toEqual(
+    [3, 3].map((end) => `${end}`.padStart(16, "0")),
+  );
+  await stream.append(appendOf("new"));
+  await settled();
+  expect(news).toMatchObject([{ stream: "stream", incarnation: facts.incarnation }]);
+  expect(positions(news)).toEqual([6]);
+});
+
+it("[G53] news begins at the instant that the subscription names, however late it asks", async () => {
+  const host = newHost();
+  const stream = await newStream(host);
+  for (const text of ["a", "b", "c"]) {
+    host.nowMs += 10;
+    await stream.append(appendOf(text));
+  }
+  const from = async (sinceMs: number): Promise<number> => Number((await want(stream, sinceMs)).from.slice(17));
+  expect(await Promise.all([START_MS, START_MS + 10, START_MS + 25, START_MS + 99].map(from))).toEqual([0, 1, 2, 3]);
+});
+
+it("commits that come while it tells are told together", async () => {
+  const host = newHost();
+  const news = told(host);
+  const stream = await newStream(host);
+  await want(stream, START_MS);
+  await Promise.all(["a", "b", "c", "d"].map((text) => stream.append(appendOf(text))));
+  await settled();
+  expect(news.length).toBeLessThan(4);
+  expect(positions(news).at(-1)).toBe(4);
+});
+
+it("a stream that dies between the commit and the telling tells by its alarm", async () => {
+  const host = newHost();
+  const stream = await newStream(host);
+  await want(stream, START_MS);
+  // The write is durable, and then the object is gone.
+  host.onSyncOnce(() => new Promise(() => undefined));
+  void stream.append(appendOf("x"));
+  await settled();
+  const news = told(host);
+  expect(host.alarmAtMs).toBeLessThanOrEqual(host.nowMs + 2_000);
+  host.nowMs = host.alarmAtMs ?? 0;
+  await streamOn(host).alarm();
+  await settled();
+  expect(positions(news)).toEqual([1]);
+});
+
+it("who did not answer is told again by the alarm, until he has; then the alarm rests", async () => {
+  const host = newHost();
+  const news = told(host, [undefined, undefined]);
+  const stream = await newStream(host);
+  await want(stream, START_MS);
+  await stream.append(appendOf("x"));
+  for (let rings = 0; host.alarmAtMs !== undefined; rings += 1) {
+    expect(rings).toBeLessThan(6);
+    await settled();
+    host.nowMs = host.alarmAtMs;
+    host.alarmAtMs = undefined;
+    await stream.alarm();
+    await settled();
+  }
+  expect(positions(news)).toEqual([1, 1, 1]);
+});
+
+it("a stream that was just loaded sets its alarm for an append all the same", async () => {
+  const host = newHost();
+  await want(await newStream(host), START_MS);
+  const news = told(host, [undefined, undefined]);
+  const stream = streamOn(host);
+  stream.head();
+  await settled();
+  await stream.append(appendOf("x"));
+  await settled();
+  host.nowMs = host.alarmAtMs ?? 0;
+  await streamOn(host).alarm();
+  await settled();
+  expect(positions(news).at(-1)).toBe(1);
+  expect(news).toHaveLength(3);
+});
+
+it("appends that follow each other set one alarm in two seconds, not one each", async () => {
+  const host = newHost();
+  told(host);
+  const stream = await newStream(host);
+  await want(stream, START_MS);
+  for (let count = 0; count < 50; count += 1) {
+    await stream.append(appendOf("x"));
+    await settled();
+  }
+  expect(host.alarmsSet).toBe(1);
+});
+
+it("who does not want it any more is told no more, also after a restart", async () => {
+  const host = newHost();
+  const news = told(host, [false]);
+  const stream = await newStream(host);
+  await want(stream, START_MS);
+  for (const text of ["a", "b"]) {
+    await stream.append(appendOf(text));
+    await settled();
+  }
+  await streamOn(host).append(appendOf("c"));
+  await settled();
+  expect(positions(news)).toEqual([1]);
+});
+
+it("who asks again while his refusal is under way is told on", async () => {
+  const host = newHost();
+  const stream = await newStream(host);
+  await want(stream, START_MS);
+  const news: StreamNews[] = [];
+  host.consumers = (_consumer, each) => {
+    news.push(each);
+    if (news.length > 1) return true;
+    void stream.consumers.want({ consumer: CONSUMER, sinceMs: START_MS });
+    return false;
+  };
+  for (const text of ["a", "b"]) {
+    await stream.append(appendOf(text));
+    await settled();
+  }
+  expect(positions(news)).toEqual([1, 2]);
+});
+
+it("64 subscriptions are woken by one stream at the most", async () => {
+  const stream = await newStream(newHost());
+  for (let count = 0; count < 64; count += 1) await want(stream, START_MS, `project/${count}`);
+  expect(await stream.consumers.want({ consumer: CONSUMER, sinceMs: START_MS })).toMatchObject({
+    problem: { code: "subscriptions-full" },
+  });
+  await want(stream, START_MS, "project/7");
+});
+
+it("a stream that is not there cannot be wanted, and asking stores nothing", async () => {
+  const host = newHost();
+  const facts = await streamOn(host).consumers.want({ consumer: CONSUMER, sinceMs: START_MS });
+  expect(facts).toMatchObject({ problem: { code: "stream-not-found" } });
+  expect(host.database.all("SELECT name FROM sqlite_master")).toEqual([]);
+});

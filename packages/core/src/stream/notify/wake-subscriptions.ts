@@ -1,0 +1,123 @@
+/**
+ * A stream that subscriptions of the protocol want to be woken by. It knows their names only, and tells each of them how
+ * far it has got, until they have heard (`outbox.ts`). A stream that nobody wants does nothing here.
+ */
+
+import { offsetAt, refuse, type Result } from "@durable-streams-cloudflare/protocol";
+
+import type { ConsumerNewsApi, StreamNews, WantCommand, WantedApi, WantFacts } from "../../contracts/wakes.ts";
+import { within } from "../../kit/with-timeout.ts";
+import { segmentsFrom } from "../../log/segment-rows.ts";
+import type { StreamHost } from "../host.ts";
+import type { Lifecycle } from "../lifecycle/lifecycle.ts";
+import type { StreamState } from "../state.ts";
+import { updateConsumers } from "../tables/stream-row.ts";
+import { Outbox } from "./outbox.ts";
+
+/** Subscriptions that want the same stream: each is told with a call of its own. */
+const CONSUMERS_MAX = 64;
+/** Who has not answered by then is told again later. */
+const NOTIFY_MS_MAX = 15_000;
+/** Segments that are looked at for what came before an instant. */
+const SEGMENTS_MAX = 1_000;
+
+/** The objects of subscriptions. */
+interface ConsumerObjects {
+  getByName(consumer: string): Pick<ConsumerNewsApi, "notify">;
+}
+
+/** How a stream tells its subscriptions. Where there are none, nobody wants to be told. */
+export function notifierOf(consumers: ConsumerObjects | undefined): StreamHost["notifyConsumer"] {
+  if (consumers === undefined) return async () => false;
+  return (consumer, news) => within(NOTIFY_MS_MAX, consumers.getByName(consumer).notify(news));
+}
+
+export class Consumers implements WantedApi {
+  readonly #host: StreamHost;
+  readonly #lifecycle: Lifecycle;
+  readonly #outbox: Outbox;
+  /** Those who asked since the calls under way were made: that they did not want it then says nothing now. */
+  readonly #asked = new Set<string>();
+
+  constructor(host: StreamHost, lifecycle: Lifecycle) {
+    this.#host = host;
+    this.#lifecycle = lifecycle;
+    this.#outbox = new Outbox({
+      now: () => host.now(),
+      arm: () => void lifecycle.arm(),
+      send: () => this.#tellAll(),
+    });
+    lifecycle.onArm(() => this.#outbox.dueAtMs);
+  }
+
+  async want({ consumer, sinceMs }: WantCommand): Promise<Result<WantFacts>> {
+    const state = this.#lifecycle.require();
+    if ("ok" in state) return state;
+    this.#asked.add(consumer);
+    if (!state.consumers.includes(consumer)) {
+      if (state.consumers.length >= CONSUMERS_MAX) {
+        return refuse("subscriptions-full", `At most ${CONSUMERS_MAX} subscriptions are woken by one stream.`);
+      }
+      this.#setConsumers(state, [...state.consumers, consumer]);
+    }
+    const { lineage, tail } = state;
+    const from = Math.max(state.earliest, positionAt(state, this.#host, sinceMs));
+    await this.#host.sync();
+    return { ok: true, incarnation: lineage.incarnation, from: offsetAt(lineage, from), tail: offsetAt(lineage, tail) };
+  }
+
+  /** A commit is being written; in its turn. */
+  committed(state: StreamState): void {
+    if (state.consumers.length > 0) this.#outbox.record();
+  }
+
+  /** Something durable may have happened of which somebody has not heard. Nobody waits for this. */
+  tell(state: StreamState): void {
+    if (state.consumers.length > 0) this.#outbox.flush();
+  }
+
+  /** The alarm rings, and is set again when this is done: what has not been told is told again. */
+  ring(): void {
+    this.#lifecycle.stored();
+    this.#outbox.fire();
+  }
+
+  /** @returns whether everybody has heard. */
+  async #tellAll(): Promise<boolean> {
+    const state = this.#lifecycle.stored();
+    if (state === undefined || state.deleted) return true;
+    this.#asked.clear();
+    const news = newsOf(state, this.#host);
+    const told = state.consumers;
+    const answers = await Promise.all(
+      told.map((consumer) => this.#host.notifyConsumer(consumer, news).catch(() => undefined)),
+    );
+    if (this.#lifecycle.stored() !== state) return true;
+    const over = new Set(told.filter((consumer, index) => answers[index] === false && !this.#asked.has(consumer)));
+    if (over.size > 0) {
+      this.#setConsumers(
+        state,
+        state.consumers.filter((consumer) => !over.has(consumer)),
+      );
+    }
+    return !answers.includes(undefined);
+  }
+
+  #setConsumers(state: StreamState, consumers: readonly string[]): void {
+    updateConsumers(this.#host.database, consumers);
+    state.consumers = consumers;
+  }
+}
+
+function newsOf({ lineage, tail }: StreamState, { name }: StreamHost): StreamNews {
+  const stream = name.slice(name.indexOf("/") + 1);
+  return { stream, incarnation: lineage.incarnation, tail: offsetAt(lineage, tail) };
+}
+
+/** How far the stream had got at an instant. Where that is cold, a little less: rather too much news than too little. */
+function positionAt({ log, base }: StreamState, { database }: StreamHost, atMs: number): number {
+  const hot = log.endAt(atMs);
+  if (hot !== undefined) return hot;
+  const cold = segmentsFrom(database, 0, SEGMENTS_MAX).findLast(({ committedAtMs }) => committedAtMs <= atMs);
+  return Math.max(base, cold?.last ?? 0);
+}

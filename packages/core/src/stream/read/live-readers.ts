@@ -1,0 +1,93 @@
+/**
+ * The sockets of live readers, from the edge to this object. They hibernate: between commits the object may be gone
+ * from memory while they stay. So what a reader has been sent is kept in its socket's attachment, and a commit goes
+ * only to sockets that stand exactly where it begins. Any other is told that it is behind: it catches up by reading
+ * and attaches again. Live can therefore never overtake catch-up, and nothing is sent twice.
+ */
+
+import { CLOSE_BEHIND, CLOSE_GONE, encodeFrame, type LiveFrame } from "../../contracts/live-frame.ts";
+
+/** Bytes of one commit to all sockets together; above it they catch up by reading, each at its own pace. */
+const FANOUT_BYTES_MAX = 32 * 1024 * 1024;
+/** Bytes that one socket may have unsent, and of one commit that is sent to it. */
+const SOCKET_BYTES_MAX = 4 * 1024 * 1024;
+
+/** The part of a hibernatable WebSocket that is used here. */
+export interface ReaderSocket {
+  send(message: ArrayBuffer): void;
+  close(code: number, reason: string): void;
+  serializeAttachment(position: number): void;
+  deserializeAttachment(): unknown;
+  readonly bufferedAmount?: number;
+}
+
+export class LiveReaders {
+  readonly #sockets: () => readonly ReaderSocket[];
+  /** No fewer than there are. To count all sockets for each new one would make a rush of readers quadratic. */
+  #countAtMost = Infinity;
+
+  constructor(sockets: () => readonly ReaderSocket[]) {
+    this.#sockets = sockets;
+  }
+
+  get count(): number {
+    return this.#sockets().length;
+  }
+
+  /** Whether there is a place for one more reader. */
+  hasPlace(readersMax: number): boolean {
+    if (this.#countAtMost >= readersMax) this.#countAtMost = this.count;
+    return this.#countAtMost < readersMax;
+  }
+
+  /** The same; if there is one, it is taken. */
+  admit(readersMax: number): boolean {
+    if (!this.hasPlace(readersMax)) return false;
+    this.#countAtMost += 1;
+    return true;
+  }
+
+  /** Sends a commit to every reader that stands at its start. */
+  broadcast(frame: LiveFrame): void {
+    const sockets = this.#sockets();
+    if (sockets.length === 0) return;
+    const size = frame.bytes.length;
+    const fits = size <= SOCKET_BYTES_MAX && size * sockets.length <= FANOUT_BYTES_MAX;
+    const message = fits ? encodeFrame(frame) : undefined;
+    for (const socket of sockets) {
+      const current = socket.deserializeAttachment() === frame.from && (socket.bufferedAmount ?? 0) <= SOCKET_BYTES_MAX;
+      if (message !== undefined && current) deliver(socket, message, frame.to);
+      else close(socket, CLOSE_BEHIND, "behind");
+    }
+  }
+
+  /** Turns away readers that an earlier life of this object left behind the tail. */
+  sweep(tail: number): void {
+    for (const socket of this.#sockets()) {
+      if (socket.deserializeAttachment() !== tail) close(socket, CLOSE_BEHIND, "behind");
+    }
+  }
+
+  /** Ends all readers: the stream is gone. */
+  endAll(): void {
+    for (const socket of this.#sockets()) close(socket, CLOSE_GONE, "gone");
+  }
+}
+
+function deliver(socket: ReaderSocket, message: ArrayBuffer, position: number): void {
+  try {
+    socket.send(message);
+    socket.serializeAttachment(position);
+  } catch {
+    // The peer went away between our look and the send; its reader reconnects by itself.
+    close(socket, CLOSE_BEHIND, "behind");
+  }
+}
+
+function close(socket: ReaderSocket, code: number, reason: string): void {
+  try {
+    socket.close(code, reason);
+  } catch {
+    // Already closed by the peer: nothing is left to end.
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * Places for live readers, where the project has a limit of them. The project hands them out for a while, never more than
+ * there are, and a reader is let in only if it will have left before its place is over. So no reader waits on a stream without
+ * a place, and places that a stream does not use any more come back by themselves.
+ */
+
+import type { PlacesApi } from "../../contracts/reader-slots.ts";
+import { within } from "../../kit/with-timeout.ts";
+import type { StreamHost } from "../host.ts";
+
+/** A stream to which readers come asks again so often: the sooner, the sooner places come back that it does not use. */
+const RENEWAL_MS = 10_000;
+/** The project's answer stays true for so long when it had too few. */
+const REFUSED_MS = 1_000;
+/** A project that has not answered is asked again after this; meanwhile it limits nobody. */
+const SILENT_MS = 5_000;
+const ANSWER_MS_MAX = 2_000;
+/** A rush of readers may take the places that another one has asked for. */
+const TRIES_MAX = 3;
+
+/** The objects of projects. */
+export interface PlaceKeepers {
+  getByName(project: string): PlacesApi;
+}
+
+type AskForPlaces = NonNullable<StreamHost["askForPlaces"]>;
+
+/**
+ * How a stream asks its project; `undefined`: there is none. A stub that failed is of no more use, so each call gets a new
+ * one.
+ * @param name the stream's full name.
+ */
+export function placesOf(keepers: PlaceKeepers | undefined, name: string): AskForPlaces | undefined {
+  const [project, stream] = [name.slice(0, name.indexOf("/")), name.slice(name.indexOf("/") + 1)];
+  return keepers && ((request) => keepers.getByName(project).allowReaders({ stream, ...request }));
+}
+
+export class Places {
+  readonly #host: StreamHost;
+  readonly #stayMs: number;
+  #places = 0;
+  /** Until then a reader may be let in. */
+  #untilMs = 0;
+  #restUntilMs = 0;
+  /** Readers that have come, and do not know yet whether they may stay. */
+  #coming = 0;
+  #asking: Promise<void> | undefined;
+
+  /** @param stayMs how long a reader waits at the most. */
+  constructor(host: StreamHost, stayMs: number) {
+    this.#host = host;
+    this.#stayMs = stayMs;
+  }
+
+  /** How many readers may wait now. */
+  get max(): number {
+    return this.#host.now() < this.#untilMs ? this.#places : 0;
+  }
+
+  /**
+   * Lets one more reader in when there is a place for it, or it is known that there is none.
+   * @param attach takes the place; nothing happens between that and the look whether there is one.
+   */
+  async letIn<Answer>(attach: () => Answer extends Promise<unknown> ? never : Answer): Promise<Answer> {
+    this.#coming += 1;
+    try {
+      await this.#reserve();
+      return attach();
+    } finally {
+      this.#coming -= 1;
+    }
+  }
+
+  /** Has a place for each reader that is coming, if there are so many. Never rejects. */
+  async #reserve(): Promise<void> {
+    for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+      if (this.#host.readers.hasPlace(this.max - this.#coming + 1) || this.#host.now() < this.#restUntilMs) return;
+      this.#asking ??= this.#ask(this.#host.askForPlaces).finally(() => (this.#asking = undefined));
+      await this.#asking;
+    }
+  }
+
+  async #ask(ask: AskForPlaces | undefined): Promise<void> {
+    const readers = this.#host.readers.count;
+    // From before the question on: the project counts from when it hears it, which is later.
+    const askedAtMs = this.#host.now();
+    const request = { readers, wanted: readers + this.#coming, forMs: this.#stayMs + RENEWAL_MS };
+    try {
+      const places = ask === undefined ? null : await within(ANSWER_MS_MAX, ask(request));
+      this.#places = places ?? Infinity;
+      this.#untilMs = askedAtMs + (places === null ? REFUSED_MS : RENEWAL_MS);
+      if (this.#places < request.wanted) this.#restUntilMs = this.#host.now() + REFUSED_MS;
+    } catch {
+      this.#places = Infinity;
+      this.#untilMs = this.#host.now() + SILENT_MS;
+    }
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * What a stream is to others in the fan-out (`docs/estuaries.md`): the source that sessions follow, or itself the stream of
+ * a session, to which sources deliver.
+ */
+
+import { offsetAt, refuseNotFound, type Result } from "@durable-streams-cloudflare/protocol";
+
+import type {
+  DeliverCommand,
+  DeliverFacts,
+  FollowCommand,
+  FollowFacts,
+  OpenSessionCommand,
+  PullCommand,
+  PullFacts,
+  SessionApi,
+  SessionFacts,
+  SessionStreamApi,
+  SourceApi,
+} from "../../contracts/fan-out.ts";
+import type { AppendCommand, AppendFacts } from "../../contracts/stream.ts";
+import type { StreamHost } from "../host.ts";
+import type { Lifecycle } from "../lifecycle/lifecycle.ts";
+import { Followers, planFollow, pullFrom, setFollowed } from "../notify/followers.ts";
+import { refuseGone } from "../read/resolve-offset.ts";
+import { deliveryAppend, deliveryFacts, openFault, refuseNoSession, sessionFacts } from "./sessions.ts";
+
+/** The stream itself, as its fan-out needs it. */
+export interface FanOutPorts {
+  /** Resolves when the append is durable. */
+  append(command: AppendCommand): Promise<Result<AppendFacts>>;
+  /** Creates the stream of a session where there is none. */
+  beginSession(command: OpenSessionCommand): Promise<Result<object>>;
+  remove(): Promise<Result<object>>;
+}
+
+export class FanOut implements SourceApi, SessionApi, SessionStreamApi {
+  readonly #host: StreamHost;
+  readonly #lifecycle: Lifecycle;
+  readonly #ports: FanOutPorts;
+  readonly followers: Followers;
+
+  constructor(host: StreamHost, lifecycle: Lifecycle, ports: FanOutPorts) {
+    this.#host = host;
+    this.#lifecycle = lifecycle;
+    this.#ports = ports;
+    this.followers = new Followers(host, lifecycle);
+  }
+
+  /** A link of a session to this stream begins. From now on the subscription is notified. */
+  async follow(command: FollowCommand): Promise<Result<FollowFacts>> {
+    const state = this.#lifecycle.require();
+    if ("ok" in state) return state;
+    const planned = await planFollow(state, this.#host, command);
+    if (!planned.ok) return planned;
+    const current = this.#lifecycle.require();
+    if ("ok" in current) return current;
+    if (current !== state) return refuseNotFound();
+    setFollowed(state, this.#host, command.token);
+    this.#lifecycle.touch(state);
+    await this.#host.sync();
+    const { lineage, tail } = state;
+    return command.from.kind === "now" ? { ...planned, position: tail, offset: offsetAt(lineage, tail) } : planned;
+  }
+
+  async unfollow(token: number): Promise<void> {
+    const state = this.#lifecycle.stored();
+    if (state?.followed === token) setFollowed(state, this.#host, null);
+    await this.#host.sync();
+  }
+
+  /** What followers are to be brought. Does not renew a sliding lifetime. */
+  async pull(command: PullCommand): Promise<Result<PullFacts>> {
+    const state = command.forFork === true ? this.#lifecycle.stored() : this.#lifecycle.require();
+    if (state === undefined) return refuseGone();
+    if ("ok" in state) return state;
+    if (state.lineage.incarnation !== command.incarnation) return refuseGone();
+    return { ok: true, ...pullFrom(state, this.#host, command) };
+  }
+
+  /** Makes this stream a session, or uses it as one. */
+  async openSession(command: OpenSessionCommand): Promise<Result<SessionFacts>> {
+    const standing = this.#lifecycle.standing();
+    if (standing.kind === "live") return openFault(standing.state, command) ?? this.session(true);
+    const begun = await this.#ports.beginSession(command);
+    return begun.ok ? this.session(false) : begun;
+  }
+
+  /** @param renew whether this is a use of the session, which renews its lifetime. */
+  async session(renew: boolean): Promise<Result<SessionFacts>> {
+    const state = this.#lifecycle.require();
+    if ("ok" in state) return state;
+    if (state.kind !== "session") return refuseNoSession();
+    if (renew) this.#lifecycle.touch(state);
+    return { ok: true, ...sessionFacts(state) };
+  }
+
+  async endSession(incarnation: number): Promise<Result<object>> {
+    const state = this.#lifecycle.require();
+    if ("ok" in state) return state;
+    const isIt = state.kind === "session" && state.lineage.incarnation === incarnation;
+    return isIt ? this.#ports.remove() : refuseNotFound();
+  }
+
+  /** Takes what one of the session's sources brings. Resolves when it is durable. */
+  async deliver(command: DeliverCommand): Promise<Result<DeliverFacts>> {
+    return deliveryFacts(command, await this.#ports.append(deliveryAppend(command)));
+  }
+}

@@ -1,0 +1,58 @@
+/** A session's stream: what its sources bring is appended to it, each message exactly once (`docs/estuaries.md`). */
+
+import { formatOffset, mediaType, refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
+
+import type { DeliverCommand, DeliverFacts, OpenSessionCommand, SessionFacts } from "../../contracts/fan-out.ts";
+import type { AppendCommand, AppendFacts } from "../../contracts/stream.ts";
+import { concatBytes } from "../../kit/bytes.ts";
+import { stateDeadlineMs, type StreamState } from "../state.ts";
+import { toControlEnvelope, toEnvelopes } from "./envelope.ts";
+
+/** The append that a delivery makes. How far the source got goes into its row, as the state of a producer does. */
+export function deliveryAppend(command: DeliverCommand): AppendCommand {
+  const { source, link, incarnation, start, from, to, end } = command;
+  return {
+    bytes: bytesOf(command),
+    contentType: null,
+    close: false,
+    // The link's own number while it goes on, the odd one behind it once it is over.
+    producer: { id: source, epoch: end === undefined ? link : link + 1, seq: to },
+    delivery: { incarnation, start, from },
+  };
+}
+
+export function deliveryFacts({ link }: DeliverCommand, result: Result<AppendFacts>): Result<DeliverFacts> {
+  if (!result.ok) return result;
+  const { seq = 0, epoch = 0 } = result.producer ?? {};
+  return { ok: true, position: seq, isOver: epoch > link };
+}
+
+/** Whether a stream that exists is the session that is asked for. */
+export function openFault(state: StreamState, { contentType }: OpenSessionCommand): Refusal | undefined {
+  if (state.kind !== "session") return refuseNoSession();
+  if (mediaType(state.contentType) === mediaType(contentType)) return undefined;
+  return refuse("content-type-mismatch", `The session has ${state.contentType}, this needs ${contentType}.`, {
+    hint: "Sources of several content types go into one session as envelopes.",
+  });
+}
+
+export function sessionFacts(state: StreamState): SessionFacts {
+  const { lineage, contentType } = state;
+  return { incarnation: lineage.incarnation, contentType, deadlineMs: stateDeadlineMs(state) ?? Infinity };
+}
+
+export function refuseNoSession(): Refusal {
+  return refuse("session-expected", "An ordinary stream is at the URL of the session.", {
+    hint: "Use another estuaryId: only streams that subscribing has made are sessions.",
+  });
+}
+
+function bytesOf(command: DeliverCommand): DeliverCommand["bytes"] {
+  const { format, bytes, owner, from, begin, to, end } = command;
+  if (format === "raw") return bytes;
+  const source = command.source.slice(command.source.indexOf("/") + 1);
+  const pieces = [toEnvelopes({ ...command, source })];
+  if (begin > from) pieces.unshift(toControlEnvelope(source, formatOffset(owner, begin), "trimmed"));
+  if (end !== undefined) pieces.push(toControlEnvelope(source, formatOffset(owner, to), end));
+  return concatBytes(pieces);
+}

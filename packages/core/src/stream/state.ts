@@ -1,0 +1,248 @@
+/** What an object keeps in memory about its stream, and how it comes back from disk. */
+
+import {
+  basePosition,
+  deadlineMs,
+  type Lifetime,
+  type Lineage,
+  type ProducerClaim,
+  type ProducerState,
+  type Retention,
+} from "@durable-streams-cloudflare/protocol";
+
+import type { Database } from "../kit/database.ts";
+import { RecentMap } from "../kit/recent-map.ts";
+import { HotLog } from "../log/hot-log.ts";
+import type { LogRowNotes } from "../log/log-rows.ts";
+import { RequestIds } from "./append/request-ids.ts";
+import { loadRequests } from "./append/request-rows.ts";
+import { mintedAfterMs } from "./lifecycle/incarnation.ts";
+import { readProducer, upsertProducer } from "./tables/producer-rows.ts";
+import { hasSchema, upgradeSchema } from "./tables/schema.ts";
+import { readStreamRow, updateAllowance, updateCheckpoint, type Origin, type StreamKind } from "./tables/stream-row.ts";
+
+/** A checkpoint is written when so many commits, or so many producers, are known only from the log's notes. */
+const CHECKPOINT_COMMITS = 1_000;
+const CHECKPOINT_PRODUCERS = 1_000;
+/** Or when the names of authors in those notes have so many characters: a restart reads all of them at once. */
+const CHECKPOINT_AUTHOR_CHARACTERS = 4 * 1024 * 1024;
+
+/** Producers held in memory beyond those; the oldest go first. */
+const PRODUCER_CACHE_MAX = 4_096;
+
+export interface Closure {
+  /** The producer's claim that closed the stream, if a producer did. */
+  readonly by?: ProducerClaim;
+}
+
+export interface StreamState {
+  readonly lineage: Lineage;
+  readonly log: HotLog;
+  /** Where the stream's own bytes begin: 0, or a fork's fork point. */
+  readonly base: number;
+  readonly contentType: string;
+  readonly lifetime: Lifetime;
+  readonly retention: Retention;
+  /** Where the stream begins: 0, unless retention has let go of something, of this stream or of what it was forked from. */
+  earliest: number;
+  /** Of a fork. */
+  readonly origin: Origin | undefined;
+  readonly kind: StreamKind;
+  /** Whether the notes of its appends say who wrote them. */
+  readonly recordsAuthors: boolean;
+  /** The token by which followers want to be told of appends, if there are any. */
+  followed: number | null;
+  /** Bytes that it may store; `null`: as many as it likes. */
+  allowance: number | null;
+  /** The subscriptions that want to be woken by appends, by their full names. */
+  consumers: readonly string[];
+  /** Deleted by its owner, but forks read from it. */
+  deleted: boolean;
+  /** An older server has written it, perhaps one without a directory of streams. */
+  wasOlder?: true;
+  /** Last renewal of a sliding lifetime; `persistedTouchMs` is what the disk knows of it. */
+  touchedAtMs: number;
+  persistedTouchMs: number;
+  tail: number;
+  streamSeq: string | undefined;
+  closure: Closure | undefined;
+  commitsSinceCheckpoint: number;
+  /** Characters of authors' names in the notes of those commits. */
+  authorCharacters: number;
+  /** Producers whose newest state is only in the log's notes. */
+  readonly uncheckpointed: Map<string, ProducerState>;
+  /** Producers that were looked up or checkpointed lately. */
+  readonly producerCache: RecentMap<ProducerState>;
+  /** When it was made, in ms; of a stream that was read back, not later than that. */
+  createdAtMs: number;
+  /** The requests that this object has carried out lately, also on earlier streams at this URL. */
+  readonly requests: RequestIds;
+  /** The stream's row remembers requests whose log rows are gone. */
+  hasStoredRequests: boolean;
+}
+
+export interface NewStream {
+  readonly incarnation: number;
+  readonly contentType: string;
+  readonly lifetime: Lifetime;
+  readonly retention: Retention;
+  readonly earliest: number;
+  readonly touchedAtMs: number;
+  readonly origin: Origin | undefined;
+  /** `plain` by default. */
+  readonly kind?: StreamKind;
+  /** No by default. */
+  readonly recordsAuthors?: boolean;
+}
+
+/** @param requests of the object: they outlive the stream. */
+export function newState(facts: NewStream, log: HotLog, requests = new RequestIds()): StreamState {
+  const { incarnation, contentType, lifetime, retention, earliest, touchedAtMs, origin } = facts;
+  const { kind = "plain", recordsAuthors = false } = facts;
+  const lineage = { incarnation, ancestors: origin?.ancestors ?? [] };
+  const base = basePosition(lineage);
+  return {
+    lineage,
+    log,
+    base,
+    contentType,
+    lifetime,
+    retention,
+    earliest,
+    origin,
+    kind,
+    recordsAuthors,
+    followed: null,
+    allowance: null,
+    consumers: [],
+    deleted: false,
+    touchedAtMs,
+    persistedTouchMs: touchedAtMs,
+    tail: base,
+    streamSeq: undefined,
+    closure: undefined,
+    commitsSinceCheckpoint: 0,
+    authorCharacters: 0,
+    uncheckpointed: new Map(),
+    producerCache: new RecentMap(PRODUCER_CACHE_MAX),
+    createdAtMs: touchedAtMs,
+    requests,
+    hasStoredRequests: false,
+  };
+}
+
+/** Reads the stream back: its row, then what the log's notes say since the last checkpoint. */
+export function loadState(database: Database, nowMs: number, requests = new RequestIds()): StreamState | undefined {
+  if (!hasSchema(database)) return undefined;
+  const wasOlder = upgradeSchema(database);
+  const row = readStreamRow(database);
+  if (row === undefined) return undefined;
+  const log = HotLog.load(database);
+  const state = newState(row, log, requests);
+  if (wasOlder) state.wasOlder = true;
+  state.createdAtMs = mintedAfterMs(row.incarnation);
+  state.streamSeq = row.streamSeq;
+  state.closure = row.closure;
+  state.deleted = row.deleted;
+  state.followed = row.followed;
+  state.allowance = row.allowance;
+  state.consumers = row.consumers;
+  for (const commit of log.notesSince(row.checkpointPosition)) applyCommit(state, commit);
+  loadRequests(state, row.requests, nowMs);
+  const [last] = log.newestNotes(1);
+  state.tail = last === undefined ? Math.max(state.base, log.newestFirst) : last.position + last.size;
+  // A renewal is written only once per tenth of the window (`touch`), so the disk may be that much behind. Renewed
+  // never too little: a stream may outlive its window by a tenth after a restart, but never ends early.
+  const lastAppendMs = isRenewedByAppends(state) ? last?.committedAtMs : undefined;
+  state.persistedTouchMs = Math.max(row.touchedAtMs, lastAppendMs ?? 0);
+  state.touchedAtMs = Math.max(
+    state.persistedTouchMs,
+    Math.min(nowMs, state.persistedTouchMs + touchGranularityMs(state)),
+  );
+  return state;
+}
+
+/** Takes one commit, just written or read back, into the state. */
+export function applyCommit(state: StreamState, commit: LogRowNotes): void {
+  const { notes } = commit;
+  state.tail = commit.position + commit.size;
+  state.commitsSinceCheckpoint += 1;
+  for (const author of notes.authors ?? []) state.authorCharacters += author?.length ?? 0;
+  if (notes.streamSeq !== undefined) state.streamSeq = notes.streamSeq;
+  if (notes.closed !== undefined) state.closure = notes.closed;
+  for (const { id, epoch, seq } of notes.producers ?? []) state.uncheckpointed.set(id, { epoch, seq });
+}
+
+export function findProducer(state: StreamState, database: Database, id: string): ProducerState | undefined {
+  const known = state.uncheckpointed.get(id) ?? state.producerCache.get(id);
+  if (known !== undefined) return known;
+  const stored = readProducer(database, id);
+  if (stored !== undefined) state.producerCache.set(id, stored);
+  return stored;
+}
+
+export function needsCheckpoint(state: StreamState): boolean {
+  return (
+    state.commitsSinceCheckpoint >= CHECKPOINT_COMMITS ||
+    state.uncheckpointed.size >= CHECKPOINT_PRODUCERS ||
+    state.authorCharacters >= CHECKPOINT_AUTHOR_CHARACTERS
+  );
+}
+
+/**
+ * Folds what the notes say into the tables, so that a restart reads few rows. Costs a row per producer and one for the
+ * stream, once in a thousand commits.
+ */
+export function writeCheckpoint(state: StreamState, database: Database): void {
+  database.transaction(() => insertCheckpoint(state, database));
+  forgetCheckpointed(state);
+}
+
+/**
+ * Freezes the newest table of the log and begins another. A checkpoint goes with it, because the notes leave the object
+ * together with their rows.
+ */
+export function sealLog(state: StreamState, database: Database): void {
+  state.log.seal(state.tail, () => insertCheckpoint(state, database));
+  forgetCheckpointed(state);
+}
+
+function insertCheckpoint(state: StreamState, database: Database): void {
+  const { tail, streamSeq, closure, persistedTouchMs } = state;
+  for (const [id, producer] of state.uncheckpointed) upsertProducer(database, id, producer);
+  updateCheckpoint(database, { position: tail, streamSeq, closure, touchedAtMs: persistedTouchMs });
+}
+
+function forgetCheckpointed(state: StreamState): void {
+  for (const [id, producer] of state.uncheckpointed) state.producerCache.set(id, producer);
+  state.uncheckpointed.clear();
+  state.commitsSinceCheckpoint = 0;
+  state.authorCharacters = 0;
+}
+
+/** What is delivered into a session says nothing about whether anybody reads it. */
+export function isRenewedByAppends({ kind }: Pick<StreamState, "kind">): boolean {
+  return kind === "plain";
+}
+
+/** Bytes of its own that it still has; what a fork has inherited is not. */
+export function storedBytes({ tail, base, earliest }: StreamState): number {
+  return tail - Math.max(base, earliest);
+}
+
+/** Takes what the project lets it store. One row, if that is news. */
+export function setAllowance(state: StreamState, database: Database, allowance: number | null): void {
+  if (state.allowance === allowance) return;
+  updateAllowance(database, allowance);
+  state.allowance = allowance;
+}
+
+/** How much a renewal may stay in memory only: a tenth of the window. */
+export function touchGranularityMs(state: Pick<StreamState, "lifetime">): number {
+  return state.lifetime.kind === "ttl" ? state.lifetime.ttlSeconds * 100 : 0;
+}
+
+/** When the stream ends unless it is renewed, in ms. */
+export function stateDeadlineMs(state: StreamState): number | undefined {
+  return deadlineMs(state.lifetime, state.touchedAtMs);
+}

@@ -1,0 +1,153 @@
+/**
+ * Takes the older part of a stream from the object to R2: freezes the newest table of the log, writes what it holds as a
+ * segment, and drops it in the transaction that takes the segment into the index. Only the alarm does this; appends go on
+ * meanwhile, into the next table. Each step may be repeated: a frozen table always gives the same object, which is never
+ * written twice. Until the index has it, reads come from the table.
+ */
+
+import { concatBytes } from "../../kit/bytes.ts";
+import { within } from "../../kit/with-timeout.ts";
+import type { FrozenTable } from "../../log/hot-log.ts";
+import { SegmentError, segmentSize } from "../../log/segment-format.ts";
+import { insertSegment, segmentKey } from "../../log/segment-rows.ts";
+import type { SegmentStore } from "../../log/segment-store.ts";
+import { encodeSegment, planSegment, withBreaks, type SegmentPlan } from "../../log/segment-writer.ts";
+import { leavingRequests, storeRequests } from "../append/request-rows.ts";
+import type { StreamHost } from "../host.ts";
+import { sealLog, type StreamState } from "../state.ts";
+
+export interface RollLimits {
+  /** A table of the log that has grown to this is sealed. */
+  readonly segmentBytes: number;
+  /** One that is sealed because of its age, or because the stream was closed, must have grown to this. */
+  readonly segmentBytesMin: number;
+  /** 0: never because of its age. */
+  readonly segmentAgeSeconds: number;
+}
+
+/** Segments written in one go; the alarm comes back for more. */
+const ROLLS_PER_ALARM = 16;
+/** An upload that takes longer is given up. Also what a dead object's upload may arrive late by. */
+export const PUT_MS_MAX = 120_000;
+/** A table that holds too many requests which may be repeated waits for so long. */
+const REQUESTS_MS = 5_000;
+/** How long the store is left alone after a failure. */
+const RETRY_MS = 30_000;
+
+/** What a table waits for: nothing yet, its age, or the alarm. */
+type Stage = "growing" | "ageing" | "due";
+
+export class Roller {
+  readonly #host: StreamHost;
+  readonly #limits: RollLimits;
+  /** What the alarm has been told of: a table, by its beginning, and its stage. */
+  #told = "";
+  #retryAtMs = 0;
+
+  constructor(host: StreamHost, limits: RollLimits) {
+    this.#host = host;
+    this.#limits = limits;
+  }
+
+  /** Whether the last commit brought the newest table to its next stage: once or twice in a table's life. */
+  hasNews(state: StreamState): boolean {
+    const stage = this.#stageOf(state);
+    const told = `${state.log.newestFirst} ${stage}`;
+    if (stage === "growing" || told === this.#told) return false;
+    this.#told = told;
+    return true;
+  }
+
+  /** When there will be something to do, in ms; `undefined` as long as nobody appends. */
+  dueAtMs(state: StreamState): number | undefined {
+    if (this.#host.segments === undefined) return undefined;
+    const dueAtMs = state.log.frozen.length > 0 ? 0 : this.#sealDueAtMs(state);
+    return dueAtMs === Infinity ? undefined : Math.max(dueAtMs, this.#retryAtMs);
+  }
+
+  /**
+   * @param isCurrent whether the stream is still what it was; it may end during any wait.
+   * @throws whatever the store fails with; the rest is done when the alarm rings again.
+   */
+  async roll(state: StreamState, isCurrent: () => boolean): Promise<void> {
+    const { segments, database } = this.#host;
+    const nextTurn = (): Promise<void> => this.#host.nextTurn();
+    const dueAtMs = this.dueAtMs(state);
+    if (segments === undefined || dueAtMs === undefined || dueAtMs > this.#host.now()) return;
+    this.#retryAtMs = this.#host.now() + RETRY_MS;
+    if (this.#sealDueAtMs(state) <= this.#host.now()) sealLog(state, database);
+    for (const table of state.log.frozen.slice(0, ROLLS_PER_ALARM)) {
+      await nextTurn();
+      if (!isCurrent()) return;
+      const requests = leavingRequests(state, table.last, this.#host.now());
+      if (requests === "too many") {
+        this.#retryAtMs = this.#host.now() + REQUESTS_MS;
+        return;
+      }
+      const plan = await planSegment(state.log, table, state.lineage.incarnation, nextTurn);
+      if (!isCurrent()) return;
+      await this.#upload(segments, state, table, plan);
+      await nextTurn();
+      if (!isCurrent()) return;
+      const { range, blocks, committedAtMs } = plan;
+      state.log.dropOldest(() => {
+        insertSegment(database, { ...range, committedAtMs }, blocks);
+        storeRequests(state, database, requests);
+      });
+    }
+    this.#retryAtMs = 0;
+    await nextTurn();
+  }
+
+  #sealDueAtMs(state: StreamState): number {
+    const stage = this.#stageOf(state);
+    if (stage !== "ageing") return stage === "due" ? 0 : Infinity;
+    const [oldest] = state.log.tableNotes(state.log.newestFirst, 0, 1);
+    return (oldest?.committedAtMs ?? Infinity) + this.#limits.segmentAgeSeconds * 1000;
+  }
+
+  #stageOf({ log, base, tail, closure }: StreamState): Stage {
+    const { segmentBytes: bytesMax, segmentBytesMin, segmentAgeSeconds } = this.#limits;
+    const bytes = tail - Math.max(log.newestFirst, base);
+    if (this.#host.segments === undefined || bytes === 0) return "growing";
+    if (bytes >= bytesMax || (closure !== undefined && bytes >= segmentBytesMin)) return "due";
+    return segmentAgeSeconds > 0 && bytes >= segmentBytesMin ? "ageing" : "growing";
+  }
+
+  async #upload(segments: SegmentStore, state: StreamState, table: FrozenTable, plan: SegmentPlan): Promise<void> {
+    const key = segmentKey(this.#host.name, plan.range);
+    const size = segmentSize(plan.blocks);
+    const bytesWaiting = (): number => state.tail - table.last;
+    const pieces = withBreaks(encodeSegment(state.log, table, plan), bytesWaiting, () => this.#host.nextTurn());
+    const givenUp = new AbortController();
+    try {
+      const isNew = await within(PUT_MS_MAX, segments.put(key, size, pieces, givenUp.signal));
+      if (!isNew) await within(PUT_MS_MAX, verify(segments, state, table, plan, key));
+    } catch (error) {
+      givenUp.abort(error);
+      throw error;
+    }
+  }
+}
+
+/**
+ * An earlier try has written the object, although it did not learn of that. The end of a segment has the checksums of all
+ * of it, so it is the same object if that is the same.
+ */
+async function verify(
+  segments: SegmentStore,
+  { log }: StreamState,
+  table: FrozenTable,
+  plan: SegmentPlan,
+  key: string,
+): Promise<void> {
+  let expected = new Uint8Array();
+  for await (const piece of encodeSegment(log, table, plan)) expected = piece;
+  const size = segmentSize(plan.blocks);
+  const stream = await segments.get(key, size - expected.length, expected.length);
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of stream ?? []) chunks.push(chunk);
+  const found = concatBytes(chunks);
+  const isSame = found.length === expected.length && found.every((byte, index) => byte === expected[index]);
+  if (!isSame) throw new SegmentError(`The object ${key} is not the segment that belongs there.`);
+}

@@ -1,0 +1,189 @@
+/** What workers do with a wake: claim it, acknowledge what they have read, give it back [PROTOCOL §7.2, §7.3]. */
+
+import { parseOffset, refuse, ZERO_OFFSET, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
+
+import type { AckCommand, AckFacts, ClaimFacts, WakeCommand } from "../contracts/wakes.ts";
+import type { ConsumerHost } from "./host.ts";
+import type { Links } from "./links.ts";
+import type { ConsumerRecord } from "./record.ts";
+import { refuseNoSubscription } from "./refusals.ts";
+import type { ConsumerFacts } from "./result.ts";
+import type { Steps } from "./steps.ts";
+import {
+  firstPending,
+  linksByNeed,
+  linksGrownLast,
+  readLink,
+  updateAcked,
+  viewOfLink,
+  type ConsumerProgress,
+  type LinkRow,
+  type WakeRow,
+} from "./tables/subscription-rows.ts";
+import { refuseWakeToken, signWakeToken, verifyWakeToken } from "./tokens.ts";
+import { claimWake, lease, refuseFenced, WAKE_STREAMS_MAX, withMoved } from "./wakes.ts";
+
+/** Streams that a worker's claim asks whether there is anything, when none has told. */
+const CLAIM_STREAMS_MAX = 32;
+
+export class Leases {
+  readonly #host: ConsumerHost;
+  readonly #record: ConsumerRecord;
+  readonly #links: Links;
+  readonly #steps: Steps;
+
+  constructor(host: ConsumerHost, record: ConsumerRecord, links: Links, steps: Steps) {
+    this.#host = host;
+    this.#record = record;
+    this.#links = links;
+    this.#steps = steps;
+  }
+
+  async claim(worker: string): Promise<Result<ClaimFacts>> {
+    const first = this.#steps.run((facts) => this.#take(facts, worker));
+    const claimed = first.ok || first.problem.code !== "subscription-idle" ? first : await this.#lookAndTake(worker);
+    if (!claimed.ok) return claimed;
+    const { facts, wake } = claimed;
+    const streams = linksByNeed(this.#host.database, WAKE_STREAMS_MAX).map(viewOfLink);
+    const token = await signWakeToken(this.#host.name, facts.secret, wake);
+    await this.#host.sync();
+    const { leaseTtlMs } = facts.config;
+    return { ok: true, wakeId: wake.id, generation: wake.generation, token, streams, leaseTtlMs };
+  }
+
+  async ack(command: AckCommand): Promise<Result<AckFacts>> {
+    const verified = await this.#verify(command);
+    if (!verified.ok) return verified;
+    await this.#hear(command);
+    const acked = this.#steps.run((facts) => {
+      const { progress, refusal } = this.#fence(facts, verified, command);
+      if (refusal !== undefined) return refusal;
+      return this.#apply(verified.facts, progress, command);
+    });
+    const nextWake = command.done && this.#steps.isAwake();
+    await this.#host.sync();
+    return acked.ok ? { ok: true, nextWake } : acked;
+  }
+
+  async release(command: WakeCommand): Promise<Result<object>> {
+    const verified = await this.#verify(command);
+    if (!verified.ok) return verified;
+    const released = this.#steps.run((facts): Result<object> => {
+      const { progress, refusal } = this.#fence(facts, verified, command);
+      if (refusal !== undefined) return refusal;
+      this.#steps.end(progress);
+      return { ok: true };
+    });
+    await this.#host.sync();
+    return released;
+  }
+
+  /** Takes the wake for a worker. */
+  #take(facts: ConsumerFacts | undefined, worker: string): Result<{ facts: ConsumerFacts; wake: WakeRow }> {
+    if (facts === undefined) return refuseNoSubscription();
+    const { type, leaseTtlMs } = facts.config;
+    if (type !== "pull-wake") return refuseWay();
+    this.#steps.advance();
+    const progress = this.#record.progress();
+    const { wake } = progress;
+    if (wake?.phase === "leased") return refuseClaimed(wake);
+    const isPending = firstPending(this.#host.database) !== undefined;
+    if (wake !== null && !isPending) this.#steps.end(progress);
+    if (wake === null || !isPending) return refuse("subscription-idle", "No stream has anything new.");
+    const claimed = claimWake(wake, worker, leaseTtlMs, this.#host.now());
+    this.#record.writeProgress({ ...progress, hasFailed: false, wake: claimed });
+    return { ok: true, facts, wake: claimed };
+  }
+
+  /** The word of a stream may still be on its way. */
+  async #lookAndTake(worker: string): Promise<Result<{ facts: ConsumerFacts; wake: WakeRow }>> {
+    await this.#links.askDue(CLAIM_STREAMS_MAX, () => this.#steps.isAwake());
+    await this.#links.refresh(linksGrownLast(this.#host.database, CLAIM_STREAMS_MAX), () => this.#steps.isAwake());
+    return this.#steps.run((facts) => this.#take(facts, worker));
+  }
+
+  async #verify({ via, token }: WakeCommand) {
+    const facts = this.#record.facts();
+    const secret = facts?.secret ?? this.#record.tombstone()?.secret;
+    // As a bad token of one that is there: whether it is, or what it is, is not to be found out by trying.
+    if (secret === undefined) return refuseWakeToken();
+    const verified = await verifyWakeToken(this.#host.name, secret, token, this.#host.now());
+    if (!verified.ok) return verified;
+    if (facts === undefined) return refuseNoSubscription();
+    return via === facts.config.type ? { ...verified, facts } : refuseWay();
+  }
+
+  /** The worker may have read what its stream has not told yet. */
+  async #hear({ acks }: AckCommand): Promise<void> {
+    const unheard = acks.flatMap(({ stream, offset }) => {
+      const row = readLink(this.#host.database, stream);
+      return row !== undefined && row.incarnation !== null && offset > row.tail ? [row] : [];
+    });
+    await this.#links.refresh(unheard, () => this.#steps.isAwake());
+  }
+
+  #fence(
+    facts: ConsumerFacts | undefined,
+    verified: { readonly facts: ConsumerFacts; readonly claims: Parameters<typeof refuseFenced>[1] },
+    command: WakeCommand,
+  ): { progress: ConsumerProgress; refusal: Refusal | undefined } {
+    const progress = this.#record.progress();
+    // It may have been deleted while the token was verified, and even made again.
+    const refusal =
+      facts?.secret === verified.facts.secret
+        ? refuseFenced(progress, verified.claims, command)
+        : refuseNoSubscription();
+    return { progress, refusal };
+  }
+
+  /** All acknowledgements, or none. */
+  #apply({ config }: ConsumerFacts, progress: ConsumerProgress, { acks, done }: AckCommand): Result<object> {
+    const { database } = this.#host;
+    const cursors = new Map<string, string>();
+    for (const { stream, offset } of acks) {
+      const row = readLink(database, stream);
+      if (row === undefined) return refuseAck(`${stream} is no stream of this subscription.`);
+      const judged = judgeAck(row, offset);
+      if (!judged.ok) return judged;
+      if (judged.moves) cursors.set(stream, max(offset, cursors.get(stream)));
+    }
+    for (const [stream, offset] of cursors) updateAcked(database, stream, offset);
+    const reached = withMoved(progress, cursors.size > 0);
+    if (done) this.#steps.end(reached);
+    else if (reached.wake !== null) {
+      const wake = lease(reached.wake, config.leaseTtlMs, this.#host.now());
+      this.#record.writeProgress({ ...reached, hasFailed: false, wake });
+    }
+    return { ok: true };
+  }
+}
+
+/**
+ * Whether an acknowledgement moves the cursor. What a claim has listed is always taken: meanwhile the stream may have told for
+ * the first time where it begins, have been acknowledged further, or have ended and begun anew. A cursor never goes back.
+ */
+function judgeAck(row: LinkRow, offset: string): Result<{ moves: boolean }> {
+  const parsed = parseOffset(offset);
+  const incarnation = parsed?.kind === "at" ? parsed.incarnation : offset === ZERO_OFFSET ? 0 : undefined;
+  if (incarnation === undefined) return refuseAck(`${offset} is no offset.`);
+  if (row.incarnation === null || offset <= row.acked) return { ok: true, moves: false };
+  if (offset <= row.tail) return { ok: true, moves: true };
+  return incarnation < row.incarnation ? { ok: true, moves: false } : refuseAck(`${row.path} ends at ${row.tail}.`);
+}
+
+function max(offset: string, other: string | undefined): string {
+  return other === undefined || offset > other ? offset : other;
+}
+
+function refuseWay(): Refusal {
+  return refuse("subscription-invalid", "A webhook has a callback; pull-wake has claim, ack and release.");
+}
+
+function refuseAck(detail: string): Refusal {
+  return refuse("ack-invalid", detail, { hint: "Nothing of this request was acknowledged." });
+}
+
+function refuseClaimed({ holder, generation }: WakeRow): Refusal {
+  const { problem } = refuse("subscription-claimed", "Another worker holds the lease.");
+  return { ok: false, problem: { ...problem, lease: { holder: holder ?? "", generation } } };
+}

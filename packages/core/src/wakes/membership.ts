@@ -1,0 +1,231 @@
+/**
+ * How a subscription begins, which streams it has, and how it ends. One change after the other: the directory must not hear
+ * of two in another order than they were made. What was written down and not told goes on by the alarm.
+ */
+
+import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
+
+import type { CreateConsumerCommand, MatchedStreams, Registered } from "../contracts/wakes.ts";
+import type { ConsumerHost } from "./host.ts";
+import { LINKS_MAX, type Links } from "./links.ts";
+import { demandProof } from "./proofs.ts";
+import type { ConsumerRecord } from "./record.ts";
+import { refuseNoSubscription } from "./refusals.ts";
+import { hashConfig, type ConsumerFacts } from "./result.ts";
+import type { Steps } from "./steps.ts";
+import { explicitPaths } from "./tables/subscription-rows.ts";
+import { refuseWebhookUrl } from "./webhook-url.ts";
+
+/** Streams that are asked before the answer; the others soon after it. */
+const STREAMS_AT_ONCE = 256;
+const RETRY_MS = 5_000;
+
+export class Membership {
+  readonly #host: ConsumerHost;
+  readonly #record: ConsumerRecord;
+  readonly #links: Links;
+  readonly #steps: Steps;
+  #last: Promise<unknown> = Promise.resolve();
+  /** When to try again; after a restart at once. */
+  #retryAtMs = 0;
+
+  constructor(host: ConsumerHost, record: ConsumerRecord, links: Links, steps: Steps) {
+    this.#host = host;
+    this.#record = record;
+    this.#links = links;
+    this.#steps = steps;
+  }
+
+  /** Creates the subscription, or confirms that it is what is asked for [PROTOCOL §6.2]. */
+  create(command: CreateConsumerCommand): Promise<Result<{ created: boolean }>> {
+    // What was appended from here on is news, however long the directory takes.
+    const sinceMs = this.#host.now();
+    return this.#inTurn(async () => {
+      const { config, controlUrl } = command;
+      const hash = await hashConfig(config);
+      const known = this.#record.facts();
+      if (known !== undefined) return this.#confirm(known, command, hash);
+      const ownHosts = [new URL(this.#host.publicControlUrl ?? controlUrl).host];
+      const rules = { allowsLoopback: this.#host.allowsLoopback, ownHosts };
+      const refused = config.webhookUrl === null ? undefined : refuseWebhookUrl(config.webhookUrl, rules);
+      if (refused !== undefined) return refused;
+      const { streams, ...rest } = config;
+      const secret = this.#host.newSecret();
+      this.#steps.run(() => {
+        this.#record.begin({ config: rest, hash, controlUrl, createdAtMs: sinceMs, secret, isRegistered: false });
+        for (const stream of streams) this.#links.add(stream, "explicit", sinceMs);
+      });
+      const registered = await this.#register();
+      return registered.ok ? { ok: true, created: true } : registered;
+    });
+  }
+
+  /** [PROTOCOL §6.4] */
+  addStreams(streams: readonly string[]): Promise<Result<object>> {
+    const sinceMs = this.#host.now();
+    return this.#inTurn(async () => {
+      const facts = this.#record.facts();
+      if (facts === undefined) return refuseNoSubscription();
+      const { wakeStream, deadLetter } = facts.config;
+      const own = streams.find((stream) => stream === wakeStream || stream === deadLetter?.stream);
+      if (own !== undefined) return refuse("subscription-invalid", `The subscription writes ${own} itself.`);
+      const told = await this.#tellDirectory(facts, streams);
+      if (!told.ok) return told;
+      const hasRoom = this.#steps.run(() =>
+        streams.map((stream) => this.#links.add(stream, "explicit", sinceMs)).every(Boolean),
+      );
+      await this.#askSome();
+      return hasRoom ? { ok: true } : refuseFull();
+    });
+  }
+
+  /** Takes back that a stream was named. Where a pattern matches it, it stays. */
+  removeStream(stream: string): Promise<Result<object>> {
+    return this.#inTurn(async () => {
+      if (this.#record.facts() === undefined) return refuseNoSubscription();
+      this.#steps.run(() => this.#links.removeExplicit(stream, this.#steps.isAwake()));
+      await this.#host.sync();
+      // Should that get lost, the subscription is told of a stream that it does not want.
+      await this.#host.directory.forgetStreams(this.#id, [stream]).catch(() => undefined);
+      return { ok: true };
+    });
+  }
+
+  remove(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#record.facts() === undefined) return;
+      this.#bury();
+      await this.#host.sync();
+      await this.#forget().catch(() => undefined);
+    });
+  }
+
+  /** When the alarm is to go on with what was not told, in ms. */
+  dueAtMs(): number | undefined {
+    const isDone = this.#record.facts()?.isRegistered ?? this.#record.tombstone()?.isForgotten ?? true;
+    return isDone ? undefined : this.#retryAtMs;
+  }
+
+  /** Goes on where an earlier life of this object, or an earlier try, broke off. */
+  async goOn(): Promise<void> {
+    if ((this.dueAtMs() ?? Infinity) > this.#host.now()) return;
+    await this.#inTurn(async () => {
+      if (this.#record.facts()?.isRegistered === false) await this.#register();
+      else if (this.#record.tombstone()?.isForgotten === false) await this.#forget();
+    });
+  }
+
+  async #confirm(
+    known: ConsumerFacts,
+    { controlUrl }: CreateConsumerCommand,
+    hash: string,
+  ): Promise<Result<{ created: boolean }>> {
+    if (known.hash !== hash) {
+      return refuse("subscription-exists", "There is a subscription of this name, with another configuration.", {
+        hint: "Delete it first, or use its configuration.",
+      });
+    }
+    if (known.controlUrl !== controlUrl) this.#steps.run(() => this.#record.update({ ...known, controlUrl }));
+    if (known.isRegistered) return { ok: true, created: false };
+    const registered = await this.#register();
+    return registered.ok ? { ok: true, created: true } : registered;
+  }
+
+  /** Tells the directory of the subscription, and links what it lists already. May be repeated. */
+  async #register(): Promise<Result<object>> {
+    const facts = this.#record.facts();
+    if (facts === undefined) return refuseNoSubscription();
+    await this.#host.sync();
+    const told = await this.#tellDirectory(facts, explicitPaths(this.#host.database, LINKS_MAX));
+    const linked = told.ok ? await this.#backfill(facts) : told;
+    if (!linked.ok) {
+      if (linked.problem.code !== "unavailable") await this.#giveUp();
+      return linked;
+    }
+    const mustProve = facts.config.type === "webhook" && told.ok && told.mustProve === true;
+    const demanded = mustProve && facts.proof === undefined ? { proof: demandProof(this.#host.now()) } : {};
+    this.#steps.run(
+      (current) => current !== undefined && this.#record.update({ ...current, ...demanded, isRegistered: true }),
+    );
+    await this.#askSome();
+    return { ok: true };
+  }
+
+  async #tellDirectory(
+    { config, createdAtMs }: ConsumerFacts,
+    streams: readonly string[],
+  ): Promise<Result<Registered>> {
+    const { type, pattern } = config;
+    const interest = { type, pattern, streams, createdAtMs };
+    return this.#host.directory.registerConsumer(this.#id, interest).catch(() => refuseUnavailable());
+  }
+
+  async #backfill({ config, createdAtMs }: ConsumerFacts): Promise<Result<object>> {
+    const { pattern, wakeStream, deadLetter } = config;
+    if (pattern === null) return { ok: true };
+    let after: string | null = "";
+    while (after !== null) {
+      const page: MatchedStreams | undefined = await this.#host.directory
+        .matchStreams(pattern, after)
+        .catch(() => undefined);
+      if (page === undefined) return refuseUnavailable();
+      const streams = page.streams.filter((stream) => stream !== wakeStream && stream !== deadLetter?.stream);
+      const hasRoom = this.#steps.run(() =>
+        streams.map((stream) => this.#links.add(stream, "glob", createdAtMs)).every(Boolean),
+      );
+      if (!hasRoom) return refuseFull();
+      after = page.cursor;
+    }
+    return { ok: true };
+  }
+
+  /** There is no room for the subscription. */
+  async #giveUp(): Promise<void> {
+    this.#bury();
+    await this.#forget().catch(() => undefined);
+  }
+
+  #bury(): void {
+    this.#steps.run((facts) => {
+      const secret = facts === undefined ? {} : { secret: facts.secret };
+      this.#record.bury({ deletedAtMs: this.#host.now(), isForgotten: false, ...secret });
+    });
+  }
+
+  async #forget(): Promise<void> {
+    await this.#host.directory.forgetConsumer(this.#id);
+    const tombstone = this.#record.tombstone();
+    if (tombstone !== undefined) this.#steps.run(() => this.#record.bury({ ...tombstone, isForgotten: true }));
+    await this.#host.sync();
+  }
+
+  async #askSome(): Promise<void> {
+    await this.#links.askDue(STREAMS_AT_ONCE, () => this.#steps.isAwake());
+    this.#steps.run(() => undefined);
+    await this.#host.sync();
+  }
+
+  get #id(): string {
+    return this.#host.name.slice(this.#host.name.indexOf("/") + 1);
+  }
+
+  #inTurn<Answer>(work: () => Promise<Answer>): Promise<Answer> {
+    const answer = this.#last.then(() => {
+      this.#retryAtMs = this.#host.now() + RETRY_MS;
+      return work();
+    });
+    this.#last = answer.catch(() => undefined);
+    return answer;
+  }
+}
+
+function refuseUnavailable(): Refusal {
+  const detail = "The project's directory did not answer; the subscription goes on being made.";
+  return refuse("unavailable", detail, { headers: { "Retry-After": "1" } });
+}
+
+function refuseFull(): Refusal {
+  return refuse("subscriptions-full", `A subscription has at most ${LINKS_MAX} streams.`, {
+    hint: "Use a narrower pattern, and several subscriptions.",
+  });
+}

@@ -1,0 +1,90 @@
+/**
+ * A project may demand that a webhook's URL proves that it wants to be sent wakes: it is sent a challenge, and must answer with
+ * it. Until it has, it is sent nothing else, and challenges ever more seldom. Once is enough.
+ */
+
+import type { ProofView } from "../contracts/wakes.ts";
+import type { ConsumerHost } from "./host.ts";
+import type { Permits } from "./permits.ts";
+import type { ConsumerRecord } from "./record.ts";
+import type { ConsumerFacts, Proof } from "./result.ts";
+import type { Sender } from "./sender.ts";
+import type { Steps } from "./steps.ts";
+import { backoffMs } from "./wakes.ts";
+
+/** A URL that never answers is challenged this often in the end. */
+const BACKOFF_MS_MAX = 3_600_000;
+
+export class Proofs {
+  readonly #host: ConsumerHost;
+  readonly #record: ConsumerRecord;
+  readonly #steps: Steps;
+  readonly #sender: Sender;
+  readonly #permits: Permits;
+
+  constructor(host: ConsumerHost, record: ConsumerRecord, steps: Steps, sender: Sender, permits: Permits) {
+    this.#host = host;
+    this.#record = record;
+    this.#steps = steps;
+    this.#sender = sender;
+    this.#permits = permits;
+  }
+
+  /** When the next challenge is to be sent, in ms. */
+  dueAtMs(): number | undefined {
+    const proof = this.#record.facts()?.proof;
+    return proof?.provenAtMs === null ? proof.nextAtMs : undefined;
+  }
+
+  /** Sends the challenge that is due, if one is. */
+  async proveDue(): Promise<void> {
+    const nowMs = this.#host.now();
+    if ((this.dueAtMs() ?? Infinity) > nowMs) return;
+    // Written down first: should it be cut off, it counts as one that failed.
+    const facts = this.#steps.run((known) => {
+      if (known?.proof === undefined) return undefined;
+      const failures = known.proof.failures + 1;
+      const nextAtMs = nowMs + backoffMs(failures, this.#host.random(), BACKOFF_MS_MAX);
+      return this.#update(known, { ...known.proof, failures, nextAtMs });
+    });
+    if (facts?.proof === undefined) return;
+    const permit = await this.#permits.take(facts.config.webhookUrl ?? "");
+    if (!permit.isGranted) return;
+    if (permit.mustProve === false) return this.#settle(facts, undefined);
+    await this.#host.sync();
+    const { kind, error } = await this.#sender.sendChallenge(facts);
+    this.#settle(facts, { ...facts.proof, error, provenAtMs: kind === "done" ? this.#host.now() : null });
+  }
+
+  /** What came of a challenge, unless another subscription has this name by now. `undefined`: nobody demands a proof any more. */
+  #settle({ secret }: ConsumerFacts, proof: Proof | undefined): void {
+    this.#steps.run((known) => {
+      if (known?.secret !== secret) return;
+      this.#update(known, proof);
+      if (proof === undefined || proof.provenAtMs !== null) this.#deliverNow();
+    });
+  }
+
+  #deliverNow(): void {
+    const progress = this.#record.progress();
+    const { wake } = progress;
+    if (wake?.phase !== "sending") return;
+    this.#record.writeProgress({ ...progress, wake: { ...wake, nextAttemptAtMs: this.#host.now() } });
+  }
+
+  #update(facts: ConsumerFacts, proof: Proof | undefined): ConsumerFacts {
+    const { proof: _, ...rest } = facts;
+    const updated = proof === undefined ? rest : { ...rest, proof };
+    this.#record.update(updated);
+    return updated;
+  }
+}
+
+/** A proof that is demanded, and that the next turn of the alarm asks for. */
+export function demandProof(nowMs: number): Proof {
+  return { provenAtMs: null, failures: 0, nextAtMs: nowMs, error: null };
+}
+
+export function viewOfProof({ provenAtMs, nextAtMs, error }: Proof): ProofView {
+  return { isProven: provenAtMs !== null, nextAttemptAtMs: provenAtMs === null ? nextAtMs : null, error };
+}

@@ -1,0 +1,77 @@
+/** What is written down of a subscription, read once and kept. */
+
+import type { ConsumerHost } from "./host.ts";
+import type { ConsumerFacts, Tombstone } from "./result.ts";
+import {
+  createConsumerTables,
+  dropLinks,
+  readConsumer,
+  writeConsumer,
+  writeProgress,
+  type ConsumerProgress,
+} from "./tables/subscription-rows.ts";
+import { NO_PROGRESS } from "./wakes.ts";
+
+interface Stored {
+  readonly record: ConsumerFacts | Tombstone;
+  readonly progress: ConsumerProgress;
+}
+
+export class ConsumerRecord {
+  readonly #host: ConsumerHost;
+
+  constructor(host: ConsumerHost) {
+    this.#host = host;
+  }
+
+  /** Whether there ever was such a subscription. */
+  exists(): boolean {
+    return this.#read() !== undefined;
+  }
+
+  /** `undefined`: there is none, or it was deleted. */
+  facts(): ConsumerFacts | undefined {
+    const stored = this.#read()?.record;
+    return stored === undefined || "deletedAtMs" in stored ? undefined : stored;
+  }
+
+  tombstone(): Tombstone | undefined {
+    const stored = this.#read()?.record;
+    return stored !== undefined && "deletedAtMs" in stored ? stored : undefined;
+  }
+
+  progress(): ConsumerProgress {
+    return this.#read()?.progress ?? NO_PROGRESS;
+  }
+
+  /** Of a subscription that begins, perhaps where another was: generations only grow. */
+  begin(facts: ConsumerFacts): void {
+    const { generation } = this.progress();
+    createConsumerTables(this.#host.database);
+    dropLinks(this.#host.database);
+    this.#write({ record: facts, progress: { ...NO_PROGRESS, generation } });
+  }
+
+  update(facts: ConsumerFacts): void {
+    this.#write({ record: facts, progress: this.progress() });
+  }
+
+  bury(tombstone: Tombstone): void {
+    dropLinks(this.#host.database);
+    const { generation } = this.progress();
+    this.#write({ record: tombstone, progress: { ...NO_PROGRESS, generation } });
+  }
+
+  writeProgress(progress: ConsumerProgress): void {
+    writeProgress(this.#host.database, progress);
+  }
+
+  #write({ record, progress }: Stored): void {
+    writeConsumer(this.#host.database, JSON.stringify(record), progress);
+  }
+
+  #read(): Stored | undefined {
+    const row = readConsumer(this.#host.database);
+    return row && { record: JSON.parse(row.facts) as Stored["record"], progress: row.progress };
+  }
+}

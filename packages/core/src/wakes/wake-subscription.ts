@@ -1,0 +1,148 @@
+/**
+ * One subscription of the protocol: its streams and cursors, its wake and its lease [PROTOCOL §6, §7]. It describes itself
+ * and hears of its streams; what it is made of has files of its own: `membership.ts`, `deliveries.ts`, `leases.ts`, and the
+ * `steps.ts` in which all of them move on.
+ */
+
+import type { Result } from "@durable-streams-cloudflare/protocol";
+
+import type {
+  AckCommand,
+  AckFacts,
+  ClaimFacts,
+  ConsumerApi,
+  ConsumerView,
+  CreateConsumerCommand,
+  DeliveryReport,
+  StreamChange,
+  StreamNews,
+  WakeCommand,
+} from "../contracts/wakes.ts";
+import { Deliveries } from "./deliveries.ts";
+import type { ConsumerHost } from "./host.ts";
+import { Leases } from "./leases.ts";
+import { Links, LINKS_MAX } from "./links.ts";
+import { Membership } from "./membership.ts";
+import { Permits } from "./permits.ts";
+import { Proofs, viewOfProof } from "./proofs.ts";
+import { ConsumerRecord } from "./record.ts";
+import { refuseNoSubscription } from "./refusals.ts";
+import { Sender } from "./sender.ts";
+import { Steps } from "./steps.ts";
+import { linksByNeed, viewOfLink } from "./tables/subscription-rows.ts";
+
+/** Streams that are asked in one turn of the alarm. */
+const TURN_STREAMS = 256;
+
+export class Consumer implements ConsumerApi {
+  readonly #host: ConsumerHost;
+  readonly #record: ConsumerRecord;
+  readonly #links: Links;
+  readonly #steps: Steps;
+  readonly #membership: Membership;
+  readonly #sender: Sender;
+  readonly #proofs: Proofs;
+  readonly #deliveries: Deliveries;
+  readonly #leases: Leases;
+
+  constructor(host: ConsumerHost) {
+    this.#host = host;
+    this.#record = new ConsumerRecord(host);
+    this.#links = new Links(host);
+    this.#steps = new Steps(host, this.#record, () => [this.#membership.dueAtMs(), this.#proofs.dueAtMs()]);
+    this.#membership = new Membership(host, this.#record, this.#links, this.#steps);
+    this.#sender = new Sender(host);
+    const permits = new Permits(host);
+    this.#proofs = new Proofs(host, this.#record, this.#steps, this.#sender, permits);
+    this.#deliveries = new Deliveries(host, this.#record, this.#steps, this.#sender, permits);
+    this.#leases = new Leases(host, this.#record, this.#links, this.#steps);
+  }
+
+  async create(command: CreateConsumerCommand): Promise<Result<{ created: boolean; subscription: ConsumerView }>> {
+    const made = await this.#membership.create(command);
+    if (!made.ok) return made;
+    const described = await this.describe();
+    return described.ok ? { ...described, created: made.created } : described;
+  }
+
+  async describe(): Promise<Result<{ subscription: ConsumerView }>> {
+    const facts = this.#record.facts();
+    if (facts === undefined) return refuseNoSubscription();
+    const kid = facts.config.type === "webhook" ? (await this.#sender.signingKey()).kid : null;
+    const { wake, hasFailed } = this.#record.progress();
+    const { config, createdAtMs } = facts;
+    const controlUrl = this.#host.publicControlUrl ?? facts.controlUrl;
+    const streams = linksByNeed(this.#host.database, LINKS_MAX).map(viewOfLink);
+    const status = hasFailed && wake?.phase === "sending" ? "failed" : "active";
+    const id = this.#host.name.slice(this.#host.name.indexOf("/") + 1);
+    const proof = facts.proof === undefined ? {} : { proof: viewOfProof(facts.proof) };
+    return { ok: true, subscription: { id, ...config, streams, createdAtMs, status, kid, controlUrl, ...proof } };
+  }
+
+  async deliveries(): Promise<Result<DeliveryReport>> {
+    const facts = this.#record.facts();
+    if (facts === undefined) return refuseNoSubscription();
+    const { attempts, wake } = this.#record.progress();
+    const nextAttemptAtMs = wake?.phase === "sending" ? wake.nextAttemptAtMs : null;
+    const isLimited = (wake?.putOff ?? 0) > 0 && facts.proof?.provenAtMs !== null;
+    return { ok: true, attempts, nextAttemptAtMs, isLimited, deadLetter: facts.config.deadLetter };
+  }
+
+  addStreams(streams: readonly string[]): Promise<Result<object>> {
+    return this.#membership.addStreams(streams);
+  }
+
+  removeStream(stream: string): Promise<Result<object>> {
+    return this.#membership.removeStream(stream);
+  }
+
+  remove(): Promise<void> {
+    return this.#membership.remove();
+  }
+
+  async notify(news: StreamNews): Promise<boolean> {
+    const isWanted = this.#steps.run((facts) => facts !== undefined && this.#links.notify(news));
+    await this.#host.sync();
+    return isWanted;
+  }
+
+  async discover(change: StreamChange): Promise<void> {
+    this.#steps.run((facts) => {
+      if (facts === undefined) return;
+      const { pattern, wakeStream, deadLetter } = facts.config;
+      // What the subscription writes itself must not wake it.
+      const isOwn = change.stream === wakeStream || change.stream === deadLetter?.stream;
+      const { createdAtMs } = facts;
+      const hasRoom = this.#links.discover(change, isOwn ? null : pattern, createdAtMs, this.#steps.isAwake());
+      if (!hasRoom) this.#host.report("A subscription matches more streams than it may have.", change.stream);
+    });
+    await this.#host.sync();
+  }
+
+  claim(worker: string): Promise<Result<ClaimFacts>> {
+    return this.#leases.claim(worker);
+  }
+
+  ack(command: AckCommand): Promise<Result<AckFacts>> {
+    return this.#leases.ack(command);
+  }
+
+  release(command: WakeCommand): Promise<Result<object>> {
+    return this.#leases.release(command);
+  }
+
+  /** Does what is due. Set again before it works, should this object die meanwhile. */
+  async alarm(): Promise<void> {
+    this.#steps.guard();
+    try {
+      await this.#membership.goOn();
+      await this.#links.askDue(TURN_STREAMS, () => this.#steps.isAwake());
+      await this.#proofs.proveDue();
+      await this.#deliveries.attemptDue();
+    } catch (error) {
+      this.#host.report("A turn of a subscription broke off; it is repeated.", error);
+      return this.#steps.guard();
+    }
+    this.#steps.run(() => undefined);
+  }
+}

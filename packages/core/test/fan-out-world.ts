@@ -1,0 +1,160 @@
+import type { Result } from "@durable-streams-cloudflare/protocol";
+import { concatBytes, textOf } from "@durable-streams-cloudflare/testkit";
+import type { FakeSegmentStore } from "@durable-streams-cloudflare/testkit/node-host";
+
+import type { LinkKeyNote, ShardRef, SubscriptionApi } from "../src/contracts/fan-out.ts";
+import { serveShard, type ShardHost } from "../src/fan-out/delivery/shard-dispatcher.ts";
+import type { ShardLimits } from "../src/fan-out/delivery/shards.ts";
+import { Estuary } from "../src/fan-out/session/estuary.ts";
+import { Subscription } from "../src/fan-out/source/follower-set.ts";
+import type { SubscriptionHost } from "../src/fan-out/source/host.ts";
+import type { StreamHost } from "../src/stream/host.ts";
+import { Stream, type StreamLimits } from "../src/stream/stream.ts";
+import { LIMITS } from "./stream-fixture.ts";
+import { ignoreLost, World, type Doer, type OwnPorts } from "./world.ts";
+
+/** One object: what it is, and of what name. */
+type Key = `${"stream" | "subscription" | "estuary"}:${string}`;
+
+type Core = Stream | Subscription | Estuary;
+
+const NO_SHARDS: ShardLimits = { shardedAbove: Infinity, shardSessions: 1 };
+
+type FanOutOptions = Partial<StreamLimits> & { readonly segments?: FakeSegmentStore; readonly shards?: ShardLimits };
+
+/** Streams, subscriptions and estuaries in one process. */
+export class FanOutWorld extends World<Core, Key> {
+  readonly #limits: StreamLimits;
+  readonly #shards: ShardLimits | undefined;
+  /** Set it, and the queue takes nothing. */
+  isQueueDown = false;
+  /** Keys whose links were ended, as the project knows it, and what it was asked to remember. */
+  readonly endedKeys = new Set<string>();
+  readonly notedKeys: string[] = [];
+  /** Messages that the queue has taken and not yet brought. */
+  readonly queue: ShardRef[] = [];
+
+  /** @param options `shards`: there is a queue, and it takes rounds above these limits. */
+  constructor({ segments, shards, ...limits }: FanOutOptions = {}) {
+    super(segments);
+    this.#shards = shards;
+    this.#limits = { ...LIMITS, ...limits };
+  }
+
+  stream(name: string): Stream {
+    return this.core(`stream:${name}`) as Stream;
+  }
+
+  /** Calls from outside; a crash of the object is an error, as over RPC. */
+  askStream<Answer>(name: string, invoke: (stream: Stream) => Promise<Answer> | Answer): Promise<Answer> {
+    return this.ask(`stream:${name}`, invoke as (core: Core) => Promise<Answer> | Answer);
+  }
+
+  askEstuary<Answer>(name: string, invoke: (estuary: Estuary) => Promise<Answer>): Promise<Answer> {
+    return this.ask(`estuary:${name}`, invoke as (core: Core) => Promise<Answer>);
+  }
+
+  /** All that a stream has. */
+  content(name: string): string | undefined {
+    const facts = this.stream(name).head();
+    if (!facts.ok) return undefined;
+    const { lineage, tail } = facts;
+    const pieces: Uint8Array<ArrayBuffer>[] = [];
+    for (let from = 0; from < tail; from += pieces.at(-1)?.length ?? 0) {
+      const page = this.stream(name).page({ incarnation: lineage.incarnation, from, to: tail, paging: "bytes" });
+      const bytes = page.ok ? this.bytesOf(page) : new Uint8Array();
+      if (bytes.length === 0) throw new Error(`${name} has a hole at ${from}.`);
+      pieces.push(bytes);
+    }
+    return textOf(concatBytes(pieces));
+  }
+
+  /** The queue brings one of its messages to a Worker; as often as it takes. */
+  async bring(index: number): Promise<void> {
+    const [ref] = this.queue.splice(index % Math.max(1, this.queue.length), 1);
+    if (ref === undefined) return;
+    const worker = { isOver: false };
+    const stream = <Api extends object>(name: string): Api => this.#wire<Api>(worker, `stream:${name}`);
+    const host: ShardHost = {
+      segments: this.segments,
+      subscription: (source) => this.#wire(worker, `subscription:${source}`),
+      stream,
+      session: stream,
+      now: () => this.nowMs,
+      pause: () => Promise.resolve(false),
+    };
+    await serveShard(host, ref).catch((error: unknown) => {
+      ignoreLost(error);
+      this.queue.push(ref);
+    });
+  }
+
+  protected override boot(key: Key, own: OwnPorts, doer: Doer): Core {
+    const wire = <Api extends object>(to: Key): Api => this.#wire<Api>(doer, to);
+    const { name } = own;
+    if (key.startsWith("subscription:")) {
+      const host: SubscriptionHost = {
+        ...own,
+        stream: (to) => wire(`stream:${to}`),
+        session: (to) => wire(`stream:${to}`),
+        owner: (to) => wire(`estuary:${to}`),
+        keys: {
+          noteLinkKey: async (note) => this.#noteKey(note),
+          forgetLinkKeys: async (source, token) => {
+            this.notedKeys.push(`forget ${source} ${token}`);
+          },
+        },
+        shards: this.#shards && { send: (refs) => this.#enqueue(refs) },
+        pause: () => Promise.resolve(false),
+      };
+      return new Subscription(host, this.#shards ?? NO_SHARDS);
+    }
+    if (key.startsWith("estuary:")) {
+      return new Estuary({
+        ...own,
+        stream: wire(`stream:${name}`),
+        source: (to) => wire(`stream:${to}`),
+        subscription: (to) => wire(`subscription:${to}`),
+      });
+    }
+    const notifyFollowers: StreamHost["notifyFollowers"] = (news) =>
+      wire<Pick<SubscriptionApi, "notify">>(`subscription:${name}`).notify(news);
+    return new Stream({ ...own, peer: (to) => wire(`stream:${to}`), notifyFollowers }, this.#limits);
+  }
+
+  #noteKey({ kid, source }: LinkKeyNote): boolean {
+    this.notedKeys.push(`${kid} ${source}`);
+    return !this.endedKeys.has(kid);
+  }
+
+  async #enqueue(refs: readonly ShardRef[]): Promise<void> {
+    await this.passed("send");
+    if (this.isQueueDown) throw new Error("The queue is down.");
+    this.queue.push(...refs);
+  }
+
+  /** Another object, as one object sees it. */
+  #wire<Api extends object>(from: Doer, to: Key): Api {
+    return new Proxy({} as Api, {
+      get:
+        (_, method) =>
+        (...command: unknown[]) =>
+          this.call(from, to, String(method), methodOf(String(method), command)),
+    });
+  }
+}
+
+/** Invokes a method of an object, or of a stream's part for the fan-out, with a copy of the command. */
+function methodOf(method: string, command: readonly unknown[]): (core: Core) => unknown {
+  const message = structuredClone(command);
+  return (core) => {
+    const owner = core instanceof Stream && method in core.fanOut ? core.fanOut : core;
+    return (owner as unknown as Record<string, (...command: unknown[]) => unknown>)[method]?.(...message);
+  };
+}
+
+/** The facts of a result that must be good. */
+export function factsOf<Facts>(result: Result<Facts>): { readonly ok: true } & Facts {
+  if (!result.ok) throw new Error(`refused: ${result.problem.code}, ${result.problem.detail}`);
+  return result;
+}

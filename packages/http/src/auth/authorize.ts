@@ -1,0 +1,82 @@
+/** Who may do what. The server has a default per `AUTH_MODE`; a Worker that mounts it may bring its own. */
+
+import type { Config } from "@durable-streams-cloudflare/core/config";
+import type { ProjectLimits, StreamDefaults } from "@durable-streams-cloudflare/core/contracts/project-record";
+import type { Scope } from "@durable-streams-cloudflare/core/project/rights";
+import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
+
+import type { Signer } from "./token.ts";
+
+export type { Scope, Signer };
+
+/** What each method needs. A method that is not here is not served. */
+export const SCOPE_OF_METHOD: Readonly<Record<string, Scope>> = {
+  GET: "read",
+  HEAD: "read",
+  POST: "write",
+  PUT: "write",
+  DELETE: "manage",
+};
+
+/**
+ * Decide by `project`, `stream` and `scope`, never by the URL or method of `request`: a fork asks a second time, with its
+ * own PUT request, whether its source may be read. A subscription of the protocol is asked about as the stream
+ * `__ds/subscriptions/<id>`: whoever may create it is told where all streams of the project end.
+ */
+export interface AuthorizeInput {
+  readonly request: Request;
+  readonly project: string;
+  readonly stream: string;
+  readonly scope: Scope;
+  /** Nothing in the URL counts, and neither does that everybody may read the stream: the right is the session's or its owner's. */
+  readonly isBearerOnly?: boolean;
+}
+
+export interface Granted {
+  readonly ok: true;
+  /** Whether everybody may read this, so that shared caches may keep it. */
+  readonly isPublic: boolean;
+  /** Whether that may end soon: whoever keeps a copy must ask again within minutes. */
+  readonly isRevocable?: boolean;
+  /** The life of the stream that may be read; without it, whichever is there. */
+  readonly incarnation?: number;
+  /** Which of the project's requests a minute this is one of: by default those of its tokens. */
+  readonly budget?: "public";
+  /** What the project may use. */
+  readonly limits?: ProjectLimits;
+  /** What a stream is that is created without saying so. */
+  readonly defaults?: StreamDefaults;
+  /** When the right to read ends, in ms: live reads end then. */
+  readonly expiresAtMs?: number;
+  /**
+   * Decides the same once more, from what is known by now. A live read asks this every `SSE_HEARTBEAT_SECONDS`, and ends when it is
+   * refused; without it, a live read lasts as long as it may, whatever is revoked meanwhile.
+   */
+  readonly again?: () => Promise<Granted | Refusal>;
+  /** Who was let in: by which key, and for which user. Without it nobody knows. */
+  readonly by?: Signer;
+}
+
+/** Decides one request. Return a refusal (`unauthenticated`, `forbidden`, …); throw only on a fault of your own. */
+export type Authorize = (input: AuthorizeInput) => Granted | Refusal | Promise<Granted | Refusal>;
+
+/** `AUTH_MODE=none`, and `project` where there is no registry of projects. */
+export function defaultAuthorize(authMode: Config["authMode"]): Authorize {
+  return authMode === "none" ? grantEverything : () => refuseUnauthenticated();
+}
+
+/** For this machine only: a Worker that Cloudflare runs is open to the whole internet. */
+export function grantEverything({ request }: Pick<AuthorizeInput, "request">): Granted | Refusal {
+  if (!request.headers.has("CF-Ray")) return { ok: true, isPublic: true };
+  return refuse("unauthenticated", "AUTH_MODE=none serves no request that comes through Cloudflare's network.", {
+    hint: "Deploy with AUTH_MODE=project, or mount the server with an `authorize` hook of your own.",
+    headers: { "WWW-Authenticate": "Bearer" },
+  });
+}
+
+export function refuseUnauthenticated(): Refusal {
+  return refuse("unauthenticated", "This server has no projects that could vouch for a token.", {
+    hint: "Bind REGISTRY and PROJECTS, or mount the server with an `authorize` hook; AUTH_MODE=none is for local development.",
+    headers: { "WWW-Authenticate": "Bearer" },
+  });
+}

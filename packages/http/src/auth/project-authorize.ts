@@ -1,0 +1,216 @@
+/** `AUTH_MODE=project`: who may do what, by the project's tokens, signed read URLs, reader keys and public streams. */
+
+import { matchesPattern } from "@durable-streams-cloudflare/core/project/pattern";
+import type { Project } from "@durable-streams-cloudflare/core/project/project";
+import { isReaderKey, isReaderKeyForm } from "@durable-streams-cloudflare/core/project/reader-key";
+import { includesScope } from "@durable-streams-cloudflare/core/project/rights";
+import {
+  refuse,
+  REGISTRY_STREAM,
+  RESERVED_SEGMENT,
+  type Refusal,
+  type Result,
+} from "@durable-streams-cloudflare/protocol";
+
+import { refuseStrangers, Strangers } from "../limits/strangers.ts";
+import { noteCaller } from "../request-notes.ts";
+import type { Authorize, AuthorizeInput, Granted } from "./authorize.ts";
+import type { Registry } from "./registry.ts";
+import { NOBODY, refuseToken, verifyReadUrlToken, verifyToken, type TokenClaims } from "./token.ts";
+import { VerifiedTokens } from "./verified-tokens.ts";
+
+/** Query parameters of reads, for clients that send no headers. */
+export const TOKEN_PARAMETER = "token";
+export const READER_KEY_PARAMETER = "key";
+
+/** How projects are found by their names. */
+export interface ProjectFinder {
+  readonly registry: Registry;
+  readonly strangers: Strangers;
+}
+
+interface Ports extends ProjectFinder {
+  readonly headerTokens: VerifiedTokens;
+  readonly urlTokens: VerifiedTokens;
+}
+
+export function projectAuthorize(finder: ProjectFinder): Authorize {
+  const headerTokens = new VerifiedTokens(verifyToken);
+  const urlTokens = new VerifiedTokens(verifyReadUrlToken);
+  const ports = { ...finder, headerTokens, urlTokens };
+  // Whoever was let in and is asked about again is no stranger: neither limited as one, nor counted.
+  const unlimited = { ...ports, strangers: new Strangers(Infinity, false) };
+  return (input) => authorizeBy(ports, input, () => authorizeBy(unlimited, input));
+}
+
+async function authorizeBy(
+  ports: Ports,
+  input: AuthorizeInput,
+  again?: () => Promise<Granted | Refusal>,
+): Promise<Granted | Refusal> {
+  const { strangers } = ports;
+  const found = await findProject(ports, input.project, input.request);
+  if (!found.ok) return found;
+  const { project } = found;
+  if (project === undefined) return strangers.refuse(input.request, refuseNobody(input.request));
+  const decision = await decide(input, project, ports);
+  if (!decision.ok) return strangers.refuse(input.request, decision);
+  const { limits, defaults } = project.record;
+  return { ...decision, limits, defaults, ...(again === undefined ? {} : { again }) };
+}
+
+async function decide(input: AuthorizeInput, project: Project, ports: Ports): Promise<Granted | Refusal> {
+  if (isOfAllStreams(input.stream)) return authorizeProjectWide(input, project, ports);
+  const { isBearerOnly = false } = input;
+  const isPublic = project.record.publicStreams.some((pattern) => matchesPattern(pattern, input.stream));
+  if (isPublic && !isBearerOnly && input.scope === "read") {
+    noteCaller(input.request, "public");
+    return { ok: true, isPublic, by: NOBODY, budget: "public" };
+  }
+  const bearer = bearerOf(input.request);
+  if (bearer !== null) return authorizeToken(input, "token", await ports.headerTokens.verify(bearer, project));
+  return isRead(input.request) && !isBearerOnly ? authorizeUrl(input, project, ports) : refuseNobody(input.request);
+}
+
+/** The token in the `Authorization` header; `null` when there is no such header. */
+export function bearerOf(request: Request): string | null {
+  const header = request.headers.get("Authorization");
+  if (header === null) return null;
+  const [scheme = "", token = "", ...more] = header.split(" ");
+  return scheme.toLowerCase() === "bearer" && more.length === 0 ? token : "";
+}
+
+/** The project, or a refusal while the registry cannot be read, or must not be: strangers may not have it read without end. */
+export async function findProject(
+  { registry, strangers }: ProjectFinder,
+  name: string,
+  request: Request,
+): Promise<Result<{ project: Project | undefined }>> {
+  if (!registry.knows(name) && strangers.isOver(request)) return refuseStrangers();
+  try {
+    return { ok: true, project: await registry.project(name) };
+  } catch {
+    return refuseRegistry();
+  }
+}
+
+/** The same for a project that is not there as for one that is: names must not be found out by trying. */
+export function refuseNobody(request: Request): Refusal {
+  if (bearerOf(request) !== null) return refuseToken();
+  if (!isRead(request)) return refuseWithoutToken();
+  const credential = parseCredential(request.url);
+  if (!credential.ok) return credential;
+  return credential.kind === "none" ? refuseWithoutToken() : refuseToken();
+}
+
+/** The registry and the subscriptions of a project name any of its streams. */
+function isOfAllStreams(stream: string): boolean {
+  return stream === REGISTRY_STREAM || stream.startsWith(`${RESERVED_SEGMENT}/`);
+}
+
+/** Only for those who may read all streams: no pattern, read URL or key opens it. */
+async function authorizeProjectWide(
+  { request, stream, scope }: AuthorizeInput,
+  project: Project,
+  { headerTokens }: Ports,
+): Promise<Granted | Refusal> {
+  const bearer = bearerOf(request);
+  if (bearer === null) return refuseNobody(request);
+  const verified = await headerTokens.verify(bearer, project);
+  if (!verified.ok) return verified;
+  const { claims } = verified;
+  noteCaller(request, "token", claims.by);
+  if (!claims.isProjectWide) return refuse("forbidden", "The token is for some streams only.");
+  return grant({ request, project: project.record.name, stream, scope }, claims);
+}
+
+function authorizeToken(
+  input: AuthorizeInput,
+  shown: "token" | "read-url",
+  verified: Result<{ claims: TokenClaims }>,
+): Granted | Refusal {
+  if (!verified.ok) return verified;
+  noteCaller(input.request, shown, verified.claims.by);
+  return grant(input, verified.claims);
+}
+
+function grant({ stream, scope }: AuthorizeInput, claims: TokenClaims): Granted | Refusal {
+  const rights = claims.rights.filter((right) => right.isFor(stream));
+  if (rights.length === 0) return refuse("forbidden", "The token is for other streams.");
+  if (!includesScope(rights, scope)) {
+    return refuse("forbidden", `The token's scope does not include ${scope}.`, {
+      headers: { "WWW-Authenticate": `Bearer error="insufficient_scope", scope="${scope}"` },
+    });
+  }
+  return { ok: true, isPublic: false, expiresAtMs: claims.expiresAtMs, by: claims.by };
+}
+
+async function authorizeUrl(input: AuthorizeInput, project: Project, ports: Ports): Promise<Granted | Refusal> {
+  const credential = parseCredential(input.request.url);
+  if (!credential.ok) return credential;
+  switch (credential.kind) {
+    case "none":
+      return refuseWithoutToken();
+    case "key":
+      return authorizeKey(input, ports, credential.text);
+    case "token":
+      return asPublic(authorizeToken(input, "read-url", await ports.urlTokens.verify(credential.text, project)));
+  }
+}
+
+/** What stands in the query of a URL for clients that send no headers. */
+function parseCredential(url: string): Result<{ kind: "none" | "token" | "key"; text: string }> {
+  const { searchParams } = new URL(url);
+  const tokens = searchParams.getAll(TOKEN_PARAMETER);
+  const keys = searchParams.getAll(READER_KEY_PARAMETER);
+  const [text, ...more] = [...tokens, ...keys];
+  if (text === undefined) return { ok: true, kind: "none", text: "" };
+  if (more.length > 0) return refuseToken("A URL has one token or one key.");
+  return { ok: true, kind: tokens.length === 0 ? "key" : "token", text };
+}
+
+/** Whoever has the URL reads: such reads have a limit of their own. */
+function asPublic(decision: Granted | Refusal): Granted | Refusal {
+  return decision.ok ? { ...decision, budget: "public" } : decision;
+}
+
+async function authorizeKey(
+  input: AuthorizeInput,
+  { registry, strangers }: ProjectFinder,
+  key: string,
+): Promise<Granted | Refusal> {
+  // What has not the form of a key is none, and a stranger may not have the registry read without end.
+  if (!isReaderKeyForm(key)) return refuseToken();
+  if (!registry.knowsReaderKey(input.project, input.stream) && strangers.isOver(input.request))
+    return refuseStrangers();
+  try {
+    const stored = await registry.readerKey(input.project, input.stream);
+    if (stored === undefined || !(await isReaderKey(key, stored.hash))) return refuseToken();
+    noteCaller(input.request, "reader-key");
+    return {
+      ok: true,
+      isPublic: true,
+      isRevocable: true,
+      incarnation: stored.incarnation,
+      by: NOBODY,
+      budget: "public",
+    };
+  } catch {
+    return refuseRegistry();
+  }
+}
+
+function isRead({ method }: Request): boolean {
+  return method === "GET" || method === "HEAD";
+}
+
+function refuseWithoutToken(): Refusal {
+  return refuse("unauthenticated", "There is no token.", {
+    hint: "Send Authorization: Bearer <token>; EventSource and others without headers use a signed read URL.",
+    headers: { "WWW-Authenticate": "Bearer" },
+  });
+}
+
+function refuseRegistry(): Refusal {
+  return refuse("unavailable", "The registry of projects could not be read.", { headers: { "Retry-After": "1" } });
+}

@@ -1,0 +1,137 @@
+/**
+ * The edge's view of KV `REGISTRY`, one per isolate: bounded, and at most `FRESH_MS` behind KV. While KV cannot be read,
+ * what was known a few minutes ago goes on being true.
+ */
+
+import {
+  isProjectName,
+  RECORD_KEY_PREFIX,
+  type ProjectRecord,
+} from "@durable-streams-cloudflare/core/contracts/project-record";
+import { projectOf, type Project } from "@durable-streams-cloudflare/core/project/project";
+import { parseReaderKey, type StoredReaderKey } from "@durable-streams-cloudflare/core/project/reader-key";
+
+const READER_KEY_PREFIX = "reader-key:";
+
+/** A change needs as long to be seen everywhere, beyond KV's own delay of up to a minute. */
+const FRESH_MS = 30_000;
+const STALE_MS_MAX = 300_000;
+/** While one request reads what is no longer fresh, the others go on with what was known, and wait for nothing of each other. */
+const READING_MS_MAX = 5_000;
+const ENTRIES_MAX = 1_000;
+
+/** The part of a KV namespace that is read here. */
+export interface RegistryStore {
+  get(key: string): Promise<string | null>;
+}
+
+interface Entry<Value> {
+  readonly value: Value | undefined;
+  readonly readAtMs: number;
+  /** Since when somebody has been reading it anew. */
+  readingSinceMs?: number;
+}
+
+export class Registry {
+  readonly #projects: KvCache<Project>;
+  readonly #readerKeys: KvCache<StoredReaderKey>;
+
+  constructor(store: RegistryStore, now: () => number = Date.now) {
+    this.#projects = new KvCache(store, now, (text) => projectOf(JSON.parse(text) as ProjectRecord));
+    this.#readerKeys = new KvCache(store, now, async (text) => parseReaderKey(text));
+  }
+
+  /** Whether a project is there, or is known not to be: what strangers ask for beyond that has to be looked up. */
+  knows(name: string): boolean {
+    return !isProjectName(name) || this.#projects.knows(RECORD_KEY_PREFIX + name);
+  }
+
+  /** @throws Error when KV cannot be read. */
+  project(name: string): Promise<Project | undefined> {
+    return isProjectName(name) ? this.#projects.get(RECORD_KEY_PREFIX + name) : Promise.resolve(undefined);
+  }
+
+  /** The same of a stream's reader key. */
+  knowsReaderKey(project: string, stream: string): boolean {
+    return this.#readerKeys.knows(readerKeyKey(project, stream));
+  }
+
+  /** What is known of a stream's reader key. @throws Error when KV cannot be read. */
+  readerKey(project: string, stream: string): Promise<StoredReaderKey | undefined> {
+    return this.#readerKeys.get(readerKeyKey(project, stream));
+  }
+
+  /** What was changed here is seen here at once. */
+  forget(project: string, stream?: string): void {
+    if (stream === undefined) this.#projects.forget(RECORD_KEY_PREFIX + project);
+    else this.#readerKeys.forget(readerKeyKey(project, stream));
+  }
+}
+
+export function readerKeyKey(project: string, stream: string): string {
+  return `${READER_KEY_PREFIX}${project}/${stream}`;
+}
+
+class KvCache<Value> {
+  readonly #store: RegistryStore;
+  readonly #now: () => number;
+  readonly #parse: (text: string) => Promise<Value | undefined>;
+  /** In the order of their reading, oldest first. What is not there is kept apart: made-up names must not drive out real ones. */
+  readonly #found = new Map<string, Entry<Value>>();
+  readonly #missing = new Map<string, Entry<Value>>();
+  /** What was being read when something was forgotten may be what it was before. */
+  #forgotten = 0;
+
+  constructor(store: RegistryStore, now: () => number, parse: (text: string) => Promise<Value | undefined>) {
+    this.#store = store;
+    this.#now = now;
+    this.#parse = parse;
+  }
+
+  async get(key: string): Promise<Value | undefined> {
+    const known = this.#found.get(key) ?? this.#missing.get(key);
+    const nowMs = this.#now();
+    if (known !== undefined) {
+      if (nowMs - known.readAtMs < FRESH_MS) return known.value;
+      const isBeingRead = nowMs - (known.readingSinceMs ?? -Infinity) < READING_MS_MAX;
+      if (isBeingRead && nowMs - known.readAtMs < STALE_MS_MAX) return known.value;
+      known.readingSinceMs = nowMs;
+    }
+    try {
+      return await this.#read(key);
+    } catch (error) {
+      if (known !== undefined && this.#now() - known.readAtMs < STALE_MS_MAX) return known.value;
+      throw error;
+    }
+  }
+
+  /** Whether this is there, or is known not to be. */
+  knows(key: string): boolean {
+    const missing = this.#missing.get(key);
+    return this.#found.has(key) || (missing !== undefined && this.#now() - missing.readAtMs < FRESH_MS);
+  }
+
+  forget(key: string): void {
+    this.#delete(key);
+    this.#forgotten += 1;
+  }
+
+  async #read(key: string): Promise<Value | undefined> {
+    const readAtMs = this.#now();
+    const forgotten = this.#forgotten;
+    const text = await this.#store.get(key);
+    const value = text === null ? undefined : await this.#parse(text);
+    if (forgotten !== this.#forgotten) return value;
+    this.#delete(key);
+    const entries = value === undefined ? this.#missing : this.#found;
+    const [oldest] = entries.keys();
+    if (entries.size >= ENTRIES_MAX && oldest !== undefined) entries.delete(oldest);
+    entries.set(key, { value, readAtMs });
+    return value;
+  }
+
+  #delete(key: string): void {
+    this.#found.delete(key);
+    this.#missing.delete(key);
+  }
+}

@@ -1,0 +1,32 @@
+/** `TENANCY=single` with `PROJECT_SECRET`: one project that needs no registry. */
+
+import {
+  INITIAL_SETTINGS,
+  RECORD_KEY_PREFIX,
+  type ProjectRecord,
+  type ProjectSecret,
+} from "@durable-streams-cloudflare/core/contracts/project-record";
+
+import type { RegistryStore } from "./registry.ts";
+
+/** The one project of `TENANCY=single`. */
+export const SINGLE_PROJECT = "default";
+
+/** The secrets of that project: none where the setting is empty. */
+export function staticSecrets(secret: string): readonly ProjectSecret[] {
+  return secret === "" ? [] : [{ kid: "static", secret, createdAtMs: 0 }];
+}
+
+/** The registry with that project in it. An empty secret leaves the registry as it is. */
+export function staticRegistryStore(store: RegistryStore, secret: string): RegistryStore {
+  if (secret === "") return store;
+  const record: ProjectRecord = {
+    ...INITIAL_SETTINGS,
+    name: SINGLE_PROJECT,
+    createdAtMs: 0,
+    secrets: staticSecrets(secret),
+    readUrlsFromMs: 0,
+  };
+  const text = JSON.stringify(record);
+  return { get: async (key) => (key === RECORD_KEY_PREFIX + SINGLE_PROJECT ? text : store.get(key)) };
+}

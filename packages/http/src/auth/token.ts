@@ -1,0 +1,224 @@
+/**
+ * Tokens: JWT, signed by one of the project's secrets (HS256) or by its own issuer (RS256, ES256, EdDSA). Which keys may
+ * verify a token follows from its algorithm, and the two sets never meet: a public key is never an HMAC key.
+ */
+
+import type { Project } from "@durable-streams-cloudflare/core/project/project";
+import {
+  parseRights,
+  RIGHTS_MAX,
+  type Rights,
+  type RightsClaims,
+  type Scope,
+} from "@durable-streams-cloudflare/core/project/rights";
+import { isPlainLine, refuse, utf8Length, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
+import {
+  base64url,
+  decodeProtectedHeader,
+  errors,
+  jwtVerify,
+  SignJWT,
+  type JWTVerifyOptions,
+  type JWTPayload,
+} from "jose";
+
+import { hasDuplicateKeys } from "./json-keys.ts";
+import { jwksOf } from "./jwks.ts";
+
+/** What a verified token allows. */
+export interface TokenClaims extends Rights {
+  /** When it is no longer accepted, in ms. */
+  readonly expiresAtMs: number;
+  readonly by: Signer;
+}
+
+/** Whom a verified token speaks for. */
+export interface Signer {
+  /** The key that signed: a secret's `kid`, or `issuer:` and the `kid` of the issuer's key. */
+  readonly kid: string | null;
+  /** The claim `user`: who the token was made for. */
+  readonly user: string | null;
+}
+
+export const NOBODY: Signer = { kid: null, user: null };
+
+interface Verified {
+  readonly payload: JWTPayload;
+  readonly kid: string;
+}
+
+const ISSUER_ALGORITHMS = ["RS256", "ES256", "EdDSA"];
+const HEADER_TYPES: ReadonlySet<unknown> = new Set([undefined, "JWT", "jwt", "at+jwt"]);
+/** The `typ` of a token that stands in a URL. No other is taken from there, and this one from nowhere else. */
+const READ_URL_TYPE = "read-url+jwt";
+const TOKEN_BYTES_MAX = 8 * 1024;
+/** How far the clocks of issuer and server may differ, for `exp` and `nbf` alike. */
+const SKEW_SECONDS = 30;
+/** So an `exp` in milliseconds is found out rather than good for ever. */
+const TOKEN_SECONDS_MAX = 10 * 366 * 24 * 3_600;
+/** Of signed read URLs, whoever signs them. */
+export const READ_URL_SECONDS_MAX = 7 * 24 * 3_600;
+const EXPECTED: Readonly<Record<keyof RightsClaims, string>> = {
+  scope: "The token's scope is not right.",
+  stream_id: "The token's stream_id is not right.",
+  rights: `rights must be 1 to ${RIGHTS_MAX} of {streams or session, scope}, without scope or stream_id beside them.`,
+};
+const USER_BYTES_MAX = 256;
+/** An issuer may name its keys at any length, and what they made is stored with their name. */
+const ISSUER_KID_MAX = 128;
+
+/** Verifies the token of an `Authorization` header. */
+export async function verifyToken(token: string, project: Project): Promise<Result<{ claims: TokenClaims }>> {
+  const verified = await verify(token, project, (type) => HEADER_TYPES.has(type));
+  return verified.ok ? claimsOf(verified, project) : verified;
+}
+
+/** Verifies the token of a signed read URL: it reads one stream, and nothing else. */
+export async function verifyReadUrlToken(token: string, project: Project): Promise<Result<{ claims: TokenClaims }>> {
+  const verified = await verify(token, project, (type) => type === READ_URL_TYPE);
+  if (!verified.ok) return verified;
+  const { iat, stream_id: name } = verified.payload;
+  if (iat === undefined || iat * 1000 < project.record.readUrlsFromMs) return refuseToken("The URL was revoked.");
+  const checked = claimsOf(verified, project);
+  if (!checked.ok) return checked;
+  const [{ scopes } = { scopes: new Set<Scope>() }] = checked.claims.rights;
+  if (typeof name !== "string" || scopes.size !== 1 || !scopes.has("read")) return refuseToken();
+  if (!isWithinAWeek(verified.payload)) return refuseToken("The URL is good for more than a week.");
+  // Exactly: a name may itself end in `*`.
+  const rights = [{ scopes, isFor: (stream: string) => stream === name }];
+  return { ok: true, claims: { ...checked.claims, rights } };
+}
+
+/** Whoever holds the secret may sign URLs by himself, and could date them from the future. */
+function isWithinAWeek({ iat = Infinity, exp = Infinity }: JWTPayload): boolean {
+  return iat <= Date.now() / 1000 + SKEW_SECONDS && exp - iat <= READ_URL_SECONDS_MAX;
+}
+
+/** The token of a signed read URL, by the newest secret. */
+export function signReadUrlToken(project: Project, stream: string, seconds: number, nowMs: number): Promise<string> {
+  const [newest] = project.keys;
+  if (newest === undefined) throw new Error("A project has a secret.");
+  const [kid, key] = newest;
+  const nowSeconds = Math.floor(nowMs / 1000);
+  const issuedAt = Math.max(nowSeconds, project.record.readUrlsFromMs / 1000);
+  return new SignJWT({ sub: project.record.name, scope: "read", stream_id: stream, ...audienceOf(project) })
+    .setProtectedHeader({ alg: "HS256", kid, typ: READ_URL_TYPE })
+    .setIssuedAt(issuedAt)
+    .setExpirationTime(nowSeconds + seconds)
+    .sign(key);
+}
+
+/** The same words for every token that proves nothing: they must not say which projects there are. */
+export function refuseToken(detail = "The token is not valid here."): Refusal {
+  return refuse("unauthenticated", detail, { headers: { "WWW-Authenticate": 'Bearer error="invalid_token"' } });
+}
+
+/** The signature holds, so its owner may know. */
+function refuseExpired(): Refusal {
+  const headers = { "WWW-Authenticate": 'Bearer error="invalid_token", error_description="expired"' };
+  return refuse("token-expired", "The token has expired.", {
+    hint: "Get a new token, and repeat the request with it.",
+    headers,
+  });
+}
+
+async function verify(
+  token: string,
+  project: Project,
+  isType: (type: string | undefined) => boolean,
+): Promise<Result<Verified>> {
+  const header = token.length <= TOKEN_BYTES_MAX ? headerOf(token) : undefined;
+  if (header === undefined || !isType(header.typ)) return refuseToken();
+  try {
+    if (header.alg === "HS256") return await verifyBySecret(token, project, header.kid);
+    return await verifyByIssuer(token, project, header);
+  } catch (error) {
+    if (error instanceof errors.JWTExpired) return refuseExpired();
+    if (error instanceof errors.JWTClaimValidationFailed)
+      return refuseToken(`The token's ${error.claim} is not right.`);
+    return refuseToken();
+  }
+}
+
+/** `undefined` when the token is not even one. */
+function headerOf(token: string): { alg?: string; kid?: string; typ?: string } | undefined {
+  try {
+    const [header = "", payload = "", signature = ""] = token.split(".");
+    // One signature has one spelling: jose passes over padding and over bits that stand for nothing.
+    if (base64url.encode(base64url.decode(signature)) !== signature) return undefined;
+    if (hasDuplicateKeys(decodeText(header)) || hasDuplicateKeys(decodeText(payload))) return undefined;
+    return decodeProtectedHeader(token);
+  } catch {
+    return undefined;
+  }
+}
+
+function decodeText(base64url: string): string {
+  const binary = atob(base64url.replaceAll("-", "+").replaceAll("_", "/"));
+  return new TextDecoder().decode(Uint8Array.from(binary, (character) => character.charCodeAt(0)));
+}
+
+/** A token names its secret; one that does not is tried with each. */
+async function verifyBySecret(token: string, project: Project, kid: string | undefined): Promise<Result<Verified>> {
+  const options = { ...optionsOf(project), algorithms: ["HS256"] };
+  for (const [name, key] of project.keys) {
+    if (kid !== undefined && kid !== name) continue;
+    try {
+      return { ok: true, payload: (await jwtVerify(token, key, options)).payload, kid: name };
+    } catch (error) {
+      if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+    }
+  }
+  return refuseToken();
+}
+
+async function verifyByIssuer(
+  token: string,
+  project: Project,
+  { alg: algorithm, kid = "" }: { alg?: string; kid?: string },
+): Promise<Result<Verified>> {
+  const { issuer } = project.record;
+  if (issuer === null || algorithm === undefined || !ISSUER_ALGORITHMS.includes(algorithm)) return refuseToken();
+  const options = { ...optionsOf(project), algorithms: [algorithm], issuer: issuer.issuer };
+  try {
+    const { payload } = await jwtVerify(token, jwksOf(issuer.jwksUrl), options);
+    return { ok: true, payload, kid: `issuer:${kid.slice(0, ISSUER_KID_MAX)}` };
+  } catch (error) {
+    // Whatever else fails is the issuer's: it does not answer, or has keys that are none.
+    if (error instanceof errors.JOSEError) throw error;
+    return refuse("unavailable", "The project's issuer did not say its keys.", { headers: { "Retry-After": "5" } });
+  }
+}
+
+function optionsOf(project: Project): JWTVerifyOptions {
+  return { clockTolerance: SKEW_SECONDS, requiredClaims: ["sub", "exp"], ...audienceOption(project) };
+}
+
+function audienceOption({ record }: Project): JWTVerifyOptions {
+  return record.audience === null ? {} : { audience: record.audience };
+}
+
+function audienceOf({ record }: Project): JWTPayload {
+  return record.audience === null ? {} : { aud: record.audience };
+}
+
+function claimsOf({ payload, kid }: Verified, project: Project): Result<{ claims: TokenClaims }> {
+  const { exp, sub, user = null } = payload;
+  if (sub !== project.record.name) return refuseToken();
+  if (!isInTime(exp)) return refuseToken("The token's exp is more than ten years ahead.");
+  if (user !== null && !isUser(user)) return refuseToken("The token's user is not right.");
+  const rights = parseRights(payload as RightsClaims);
+  if (typeof rights === "string") return refuseToken(EXPECTED[rights]);
+  return { ok: true, claims: { ...rights, expiresAtMs: (exp + SKEW_SECONDS) * 1000, by: { kid, user } } };
+}
+
+/** JSON has numbers that are infinite, such as 1e999. */
+function isInTime(exp: number | undefined): exp is number {
+  return exp !== undefined && exp <= Date.now() / 1000 + TOKEN_SECONDS_MAX;
+}
+
+/** One line of text that can be shown, and stored with each append. */
+export function isUser(user: unknown): user is string {
+  if (typeof user !== "string" || user === "" || !user.isWellFormed()) return false;
+  return utf8Length(user) <= USER_BYTES_MAX && isPlainLine(user);
+}

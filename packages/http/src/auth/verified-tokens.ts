@@ -1,0 +1,51 @@
+/**
+ * Tokens that were verified a moment ago, because verifying takes a quarter of a read. One counts only for the very
+ * project, as it was read from the registry, that it was verified against: when that is read anew, twice a minute, or
+ * changes, everything is verified again.
+ */
+
+import type { Project } from "@durable-streams-cloudflare/core/project/project";
+import type { Result } from "@durable-streams-cloudflare/protocol";
+
+import type { TokenClaims } from "./token.ts";
+
+const ENTRIES_MAX = 2_048;
+/** Longer ones are verified each time. */
+const TOKEN_CHARACTERS_MAX = 1_024;
+
+type Verify = (token: string, project: Project) => Promise<Result<{ claims: TokenClaims }>>;
+
+interface Entry {
+  readonly project: Project;
+  readonly claims: TokenClaims;
+}
+
+export class VerifiedTokens {
+  readonly #verify: Verify;
+  readonly #now: () => number;
+  /** In the order of their verification, oldest first. */
+  readonly #entries = new Map<string, Entry>();
+
+  /** @param verify for tokens of one kind: what is good in a URL is not good in a header. */
+  constructor(verify: Verify, now: () => number = Date.now) {
+    this.#verify = verify;
+    this.#now = now;
+  }
+
+  async verify(token: string, project: Project): Promise<Result<{ claims: TokenClaims }>> {
+    const known = this.#entries.get(token);
+    if (known !== undefined && known.project === project && this.#now() < known.claims.expiresAtMs) {
+      return { ok: true, claims: known.claims };
+    }
+    this.#entries.delete(token);
+    const verified = await this.#verify(token, project);
+    if (verified.ok && token.length <= TOKEN_CHARACTERS_MAX) this.#keep(token, { project, claims: verified.claims });
+    return verified;
+  }
+
+  #keep(token: string, entry: Entry): void {
+    const [oldest] = this.#entries.keys();
+    if (this.#entries.size >= ENTRIES_MAX && oldest !== undefined) this.#entries.delete(oldest);
+    this.#entries.set(token, entry);
+  }
+}

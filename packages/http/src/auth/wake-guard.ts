@@ -1,0 +1,86 @@
+/** Who may do something with a wake: its token is judged here first, so that none that is made up reaches an object. */
+
+import { readWakeToken, splitWakeToken, tagWakeToken } from "@durable-streams-cloudflare/core/contracts/wake-tag";
+import type { Project } from "@durable-streams-cloudflare/core/project/project";
+import { hasWakeTag, wakeKey } from "@durable-streams-cloudflare/core/project/wake-keys";
+import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
+
+import { noteCaller } from "../request-notes.ts";
+import { bearerOf, findProject, type ProjectFinder } from "./project-authorize.ts";
+
+/**
+ * What must hold of a wake's token besides what its subscription verifies.
+ * - `tag`: one of the project's secrets vouches for it.
+ * - `form`: the same where the project has a record; else it is a token of this subscription by its form. For servers whose
+ *   `authorize` hook knows projects that have none.
+ * - `nothing`: everybody may do everything.
+ */
+export type WakeProof = "tag" | "form" | "nothing";
+
+export class WakeGuard {
+  readonly #finder: ProjectFinder | undefined;
+  readonly #proof: WakeProof;
+  readonly #now: () => number;
+
+  constructor(finder: ProjectFinder | undefined, proof: WakeProof, now: () => number = Date.now) {
+    this.#finder = finder;
+    this.#proof = proof;
+    this.#now = now;
+  }
+
+  /** The token that the subscription itself verifies. */
+  async open(request: Request, project: string, id: string): Promise<Result<{ token: string }>> {
+    const bearer = bearerOf(request);
+    if (bearer === null) return this.#refuse(request, refuseNoToken());
+    const { inner } = splitWakeToken(bearer);
+    if (this.#proof === "nothing") return { ok: true, token: inner };
+    const found = await this.#find(project, request);
+    if (!found.ok) return found;
+    const claims = readWakeToken(bearer);
+    if (claims?.subject !== `${project}/${id}`) return this.#refuse(request, refuseWake());
+    const isProven = found.project === undefined ? this.#proof === "form" : await hasWakeTag(bearer, found.project);
+    if (!isProven) return this.#refuse(request, refuseWake());
+    noteCaller(request, "wake");
+    return claims.expiresAtMs > this.#now() ? { ok: true, token: inner } : refuseExpired();
+  }
+
+  /** A wake's token as its worker gets it. */
+  async tag(token: string, project: string, request: Request): Promise<Result<{ token: string }>> {
+    const found = await this.#find(project, request);
+    if (!found.ok) return found;
+    const key = found.project && (await wakeKey(found.project.record.secrets, this.#now()));
+    return { ok: true, token: key === undefined ? token : await tagWakeToken(token, key) };
+  }
+
+  /** Whether there may be such a project, for what needs no token. */
+  async isKnown(project: string, request: Request): Promise<Result<{ isKnown: boolean }>> {
+    if (this.#proof !== "tag") return { ok: true, isKnown: true };
+    const found = await this.#find(project, request);
+    return found.ok ? { ok: true, isKnown: found.project !== undefined } : found;
+  }
+
+  async #find(name: string, request: Request): Promise<Result<{ project: Project | undefined }>> {
+    return this.#finder === undefined ? { ok: true, project: undefined } : findProject(this.#finder, name, request);
+  }
+
+  #refuse(request: Request, refusal: Refusal): Refusal {
+    return this.#finder === undefined ? refusal : this.#finder.strangers.refuse(request, refusal);
+  }
+}
+
+const CHALLENGE = { "WWW-Authenticate": 'Bearer error="invalid_token"' };
+
+function refuseNoToken(): Refusal {
+  return refuse("unauthenticated", "The wake's token belongs into the Authorization header.", {
+    headers: { "WWW-Authenticate": "Bearer" },
+  });
+}
+
+/** The same whether or not there is such a subscription, or such a project. */
+function refuseWake(): Refusal {
+  return refuse("unauthenticated", "The token is not one of this subscription.", { headers: CHALLENGE });
+}
+
+function refuseExpired(): Refusal {
+  return refuse("token-expired", "The token has expired.", { headers: CHALLENGE });
+}

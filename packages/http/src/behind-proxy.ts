@@ -1,0 +1,32 @@
+/** `ORIGIN_SECRET`: what a proxy sends along, so that nobody comes in past it. */
+
+import { isSameText } from "@durable-streams-cloudflare/core/project/reader-key";
+import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
+
+import { rawPath } from "./paths/target.ts";
+import type { Background } from "./ports.ts";
+import { refusedResponse } from "./problem-response.ts";
+import { isProbe } from "./routes/probes.ts";
+
+const SECRET_HEADER = "Stream-Origin-Secret";
+
+export type Serve = (request: Request, background: Background) => Response | Promise<Response>;
+
+/** Serves probes, and requests that carry the secret; refuses all others, whatever they ask. */
+export function behindProxy(secret: string, serve: Serve): Serve {
+  return async (request, background) => {
+    if (isProbe(rawPath(request.url))) return serve(request, background);
+    const sent = request.headers.get(SECRET_HEADER);
+    return sent !== null && (await isSameText(sent, secret))
+      ? serve(request, background)
+      : refusedResponse(request, refuseDirect());
+  };
+}
+
+/** Not 403: official clients repeat that for ever when it meets a producer. */
+function refuseDirect(): Refusal {
+  return refuse("proxy-required", "This server is reached through its proxy only.", {
+    hint: `Use the proxy's URL. A proxy sends ${SECRET_HEADER}, which must be the server's ORIGIN_SECRET.`,
+    headers: { "WWW-Authenticate": SECRET_HEADER },
+  });
+}

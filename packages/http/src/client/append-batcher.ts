@@ -1,0 +1,172 @@
+/**
+ * Appends to one stream that arrive together travel together: while one call to the stream's object is under way, later
+ * ones wait, and the next call then takes all of them along. Alone, an append waits for nobody. Under load this saves
+ * most of the calls to the object, which are what an append costs most time, and money.
+ *
+ * The request that finds no call under way leads: it makes the calls, also after its own answer has gone out, until
+ * nobody waits any more or it has led long enough. A call may end with the request that makes it, so nobody waits for
+ * another without a timer. Whoever still waits to be sent when it fires calls alone. An append that is in a call under way
+ * is not sent a second time: a copy would only lengthen the queue that the first one stands in.
+ */
+
+import { asRepeat, REPEATED_MS_MAX } from "@durable-streams-cloudflare/core/contracts/request-id";
+import type { AppendCommand, AppendFacts } from "@durable-streams-cloudflare/core/contracts/stream";
+import { refuseUnanswered } from "@durable-streams-cloudflare/core/kit/retry-rpc";
+import type { Result } from "@durable-streams-cloudflare/protocol";
+
+import type { StreamClient } from "./stream-client.ts";
+
+/** How long an append waits for its call to begin, and how long for that call's answer. */
+const PATIENCE_MS = 1_000;
+const ANSWER_MS_MAX = 25_000;
+/** What one call carries, well below the 32 MiB of a message between a Worker and an object. */
+const BATCH_BYTES_MAX = 4 * 1024 * 1024;
+const WAITING_MAX = 128;
+/**
+ * Calls that one request makes before another one leads, and how long it goes on beginning some: requests must end some
+ * time, and Cloudflare ends them 30 seconds after their answer.
+ */
+const CALLS_MAX = 32;
+const LEAD_MS_MAX = 5_000;
+
+type Answer = Result<AppendFacts>;
+
+/** The append was not answered, and whether it was sent: when, in ms. */
+interface Unanswered {
+  readonly sentAtMs: number | undefined;
+}
+
+interface Waiting {
+  readonly command: AppendCommand;
+  readonly take: (outcome: Answer | Unanswered) => void;
+}
+
+/** Asks the runtime to see a promise through also when the request's client goes away. */
+export type KeepAlive = (promise: Promise<unknown>) => void;
+
+/** The appends of one stream that wait for the call under way. */
+interface Lane {
+  readonly waiting: Waiting[];
+  callsLeft: number;
+}
+
+export class AppendBatcher {
+  readonly #lanes = new Map<string, Lane>();
+  readonly #isSharing: boolean;
+
+  /** @param isSharing `SHARED_APPENDS`; otherwise every append calls alone. */
+  constructor(isSharing: boolean) {
+    this.#isSharing = isSharing;
+  }
+
+  /** Resolves when the append is durable or refused. */
+  async append(stream: StreamClient, command: AppendCommand, keepAlive: KeepAlive): Promise<Answer> {
+    if (!this.#isSharing || command.bytes.length > BATCH_BYTES_MAX) return appendAlone(stream, command, undefined);
+    const outcome = await this.#share(stream, command, keepAlive);
+    return "ok" in outcome ? outcome : appendAlone(stream, command, outcome.sentAtMs);
+  }
+
+  #share(stream: StreamClient, command: AppendCommand, keepAlive: KeepAlive): Promise<Answer | Unanswered> {
+    const known = this.#lanes.get(stream.objectName);
+    if (known !== undefined && known.callsLeft > 0 && known.waiting.length < WAITING_MAX) {
+      return this.#follow(stream.objectName, known, command);
+    }
+    // A lane that is full, or whose leader has done its part, is emptied by that leader; none joins it any more.
+    const lane: Lane = { waiting: [], callsLeft: CALLS_MAX };
+    this.#lanes.set(stream.objectName, lane);
+    const { promise, resolve: take } = Promise.withResolvers<Answer | Unanswered>();
+    lane.waiting.push({ command, take });
+    keepAlive(this.#lead(stream, lane));
+    return promise;
+  }
+
+  /** Waits in the lane; the timers are this request's own, so they fire whatever becomes of the leader. */
+  async #follow(objectName: string, lane: Lane, command: AppendCommand): Promise<Answer | Unanswered> {
+    // Not `new Promise`: once that is compiled inline, the promise loses track of the request that it belongs to. What
+    // follows it then runs on behalf of another request, and ends with that one (docs/adr/0008).
+    const { promise, resolve: take } = Promise.withResolvers<Answer | Unanswered>();
+    const waiting = { command, take };
+    let timer = setTimeout(() => {
+      const index = lane.waiting.indexOf(waiting);
+      if (index < 0) {
+        timer = setTimeout(() => {
+          this.#close(objectName, lane);
+          take(refuseUnanswered());
+        }, ANSWER_MS_MAX);
+        return;
+      }
+      lane.waiting.splice(index, 1);
+      this.#close(objectName, lane);
+      take({ sentAtMs: undefined });
+    }, PATIENCE_MS);
+    lane.waiting.push(waiting);
+    const outcome = await promise;
+    clearTimeout(timer);
+    return outcome;
+  }
+
+  /** Makes the calls of a lane until it is empty. */
+  async #lead(stream: StreamClient, lane: Lane): Promise<void> {
+    const beganAtMs = Date.now();
+    for (let batch = takeBatch(lane); batch.length > 0; batch = takeBatch(lane)) {
+      lane.callsLeft -= 1;
+      if (Date.now() - beganAtMs > LEAD_MS_MAX) lane.callsLeft = 0;
+      const outcomes = await callForAll(stream, batch);
+      for (const [index, { take }] of batch.entries()) take(outcomes[index] ?? refuseUnanswered());
+    }
+    this.#close(stream.objectName, lane);
+  }
+
+  /** The next append opens a new lane: this one is empty, or its leader is gone. */
+  #close(objectName: string, lane: Lane): void {
+    if (this.#lanes.get(objectName) === lane) this.#lanes.delete(objectName);
+  }
+}
+
+/** @param sentAtMs when the append was sent in a call that broke. */
+function appendAlone(stream: StreamClient, command: AppendCommand, sentAtMs: number | undefined): Promise<Answer> {
+  // The object knows a producer's append by its sequence, however late it comes.
+  const repeatedMsMax = command.producer === undefined ? REPEATED_MS_MAX : Infinity;
+  return stream.call((stub, repeatedAfterMs) => stub.append(asRepeat(command, repeatedAfterMs)), {
+    sentAtMs,
+    repeatedMsMax,
+  });
+}
+
+/** @returns no answers when the call broke: each of them then calls alone, and reports what goes wrong for it. */
+async function callForAll(stream: StreamClient, batch: readonly Waiting[]): Promise<readonly (Answer | Unanswered)[]> {
+  const sentAtMs = Date.now();
+  let isRepeated = false;
+  try {
+    const called = await stream.call(
+      async (stub, repeatedAfterMs) => {
+        isRepeated ||= repeatedAfterMs !== undefined;
+        const commands = batch.map(({ command }) => asRepeat(command, repeatedAfterMs));
+        return { ok: true, answers: await stub.appendAll(commands) };
+      },
+      { repeatedMsMax: REPEATED_MS_MAX },
+    );
+    if (!called.ok) return batch.map(() => called);
+    // The object had too much waiting and did nothing with this copy: calling alone tries again for a while.
+    const unanswered = { sentAtMs: isRepeated ? sentAtMs : undefined };
+    return called.answers.map((answer) => (isOverloaded(answer) ? unanswered : answer));
+  } catch {
+    return batch.map(() => ({ sentAtMs }));
+  }
+}
+
+/** Takes out of the lane what fits into one call. */
+function takeBatch({ waiting }: Lane): Waiting[] {
+  let bytes = 0;
+  let count = 0;
+  for (const { command } of waiting) {
+    bytes += command.bytes.length;
+    if (bytes > BATCH_BYTES_MAX) break;
+    count += 1;
+  }
+  return waiting.splice(0, count);
+}
+
+function isOverloaded(answer: Answer): boolean {
+  return !answer.ok && answer.problem.code === "overloaded";
+}

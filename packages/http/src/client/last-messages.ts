@@ -1,0 +1,162 @@
+/**
+ * Reading the last N messages of a stream (`last=N`), or appends where a stream is not JSON. Nothing has an index of
+ * messages: a window before the tail is read append by append, wherever its bytes lie, and made larger until it has enough.
+ */
+
+import type { ReadFacts } from "@durable-streams-cloudflare/core/contracts/stream";
+import { Pages } from "@durable-streams-cloudflare/core/fan-out/delivery/pages";
+import { concatBytes } from "@durable-streams-cloudflare/core/kit/bytes";
+import {
+  framingOf,
+  LINE_BYTES_MAX,
+  MessageScanner,
+  rangeEtag,
+  refAt,
+  refuse,
+  type Refusal,
+  type Result,
+} from "@durable-streams-cloudflare/protocol";
+
+import type { Exchange } from "../exchange.ts";
+import { startReading, type Reading } from "./paging.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+type Reader = Pick<Exchange, "stream" | "segments" | "config" | "reads" | "keepAlive">;
+
+/** Messages that may be asked for. */
+export const LAST_MAX = 1_000;
+/** Bytes that they may have in all; they are held in memory. */
+const LAST_BYTES_MAX = 4 * 1024 * 1024;
+
+const WINDOWS = [64 * 1024, 512 * 1024, LAST_BYTES_MAX];
+
+/** A read of the last messages: as if it had begun where the first of them does, which may be inside an append. */
+export async function readLast(reader: Reader, count: number): Promise<Result<Reading>> {
+  // Reading nothing is a read too: it renews the stream's lifetime, and tells where the stream stands.
+  const now = { from: { kind: "now" }, ifNoneMatch: null, paging: "bytes" } as const;
+  const facts = await reader.reads.read(reader.stream, now, reader.keepAlive);
+  if (!facts.ok) return facts;
+  for (const window of WINDOWS) {
+    const start = await windowStart(reader, facts, window);
+    if (typeof start !== "number") return start;
+    const last = new LastMessages(count, framingOf(facts.contentType) === "json", start);
+    const problem = await readWindow(reader, facts, start, last);
+    if (problem !== undefined) return problem;
+    if (last.isEnough || start === facts.earliest) return readingOf(facts, last);
+  }
+  return refuseTooMuch(count);
+}
+
+/** Where an append begins, so far back from the tail or a little further. */
+async function windowStart(reader: Reader, facts: ReadFacts, window: number): Promise<number | Refusal> {
+  const from = facts.tail - window;
+  if (from <= facts.earliest) return facts.earliest;
+  const command = { from: refAt(facts.lineage, from), ifNoneMatch: null, paging: "appends" } as const;
+  const reading = await startReading(reader, command);
+  // Inside the first append.
+  if (!reading.ok) return reading.problem.code === "offset-invalid" ? facts.earliest : reading;
+  reading.cold?.cancel();
+  return reading.facts.from;
+}
+
+async function readWindow(
+  { stream, segments }: Reader,
+  { lineage, tail }: ReadFacts,
+  start: number,
+  last: LastMessages,
+): Promise<Refusal | undefined> {
+  const pages = new Pages(
+    {
+      name: stream.objectName,
+      segments,
+      stream: (name) => ({ pull: (command) => stream.of(name).call((stub) => stub.pull(command)) }),
+    },
+    lineage.incarnation,
+  );
+  for (let position = start; position < tail;) {
+    const piece = await pages.at(position, tail);
+    if (!piece.ok) return piece;
+    if (piece.bytes.length === 0) return refuse("offset-trimmed", "The stream has let go of its end meanwhile.");
+    last.add(piece.bytes, piece.ends);
+    position = piece.to;
+  }
+  return undefined;
+}
+
+/** Keeps the last of what it is given. */
+class LastMessages {
+  readonly #count: number;
+  readonly #scanner: MessageScanner | undefined;
+  #pieces: { readonly from: number; readonly bytes: Bytes; readonly ends: readonly number[] }[] = [];
+  /** Where the last messages end, one more than are wanted. */
+  #ends: number[] = [];
+  readonly #start: number;
+  #position: number;
+
+  constructor(count: number, isJson: boolean, start: number) {
+    this.#count = count;
+    this.#scanner = isJson ? new MessageScanner() : undefined;
+    this.#start = start;
+    this.#position = start;
+  }
+
+  add(bytes: Bytes, appendEnds: readonly number[]): void {
+    const from = this.#position;
+    const ends = this.#scanner === undefined ? appendEnds : messageEnds(this.#scanner, bytes);
+    this.#pieces.push({ from, bytes, ends: appendEnds });
+    this.#position += bytes.length;
+    this.#ends = [...this.#ends, ...ends.map((end) => from + end)].slice(-this.#count - 1);
+    const { begin } = this;
+    this.#pieces = this.#pieces.filter((piece) => piece.from + piece.bytes.length > begin);
+  }
+
+  /** There are as many as are wanted, and it is known where the first of them begins. */
+  get isEnough(): boolean {
+    return this.#ends.length > this.#count;
+  }
+
+  get begin(): number {
+    return this.isEnough ? (this.#ends[0] ?? this.#start) : this.#start;
+  }
+
+  bytes(): Bytes {
+    const [first] = this.#pieces;
+    return concatBytes(this.#pieces.map(({ bytes }) => bytes)).slice(first === undefined ? 0 : this.begin - first.from);
+  }
+
+  /** Ends of appends between them, so that each stretch fits into a line of an event stream, unless one append does not. */
+  cuts(): number[] {
+    const cuts: number[] = [];
+    let before = this.begin;
+    let at = before;
+    for (const end of this.#pieces.flatMap(({ from, ends }) => ends.map((each) => from + each))) {
+      if (end <= this.begin) continue;
+      if (end - at > LINE_BYTES_MAX && before > at) cuts.push((at = before));
+      before = end;
+    }
+    return cuts;
+  }
+}
+
+function messageEnds(scanner: MessageScanner, bytes: Bytes): number[] {
+  const ends: number[] = [];
+  for (const [index, byte] of bytes.entries()) if (scanner.step(byte)) ends.push(index + 1);
+  return ends;
+}
+
+function readingOf(facts: ReadFacts, last: LastMessages): Result<Reading> {
+  const { lineage, tail, closed } = facts;
+  const page = last.bytes();
+  if (page.length > LAST_BYTES_MAX) return refuseTooMuch(undefined);
+  const from = tail - page.length;
+  const etag = rangeEtag(lineage.incarnation, from, tail, closed);
+  const range = { from, to: tail, end: tail, etag, page, cold: [], cuts: last.cuts(), stretches: [] };
+  return { ok: true, facts: { ...facts, ...range }, isEnd: true, cold: undefined };
+}
+
+function refuseTooMuch(count: number | undefined): Refusal {
+  const what = count === undefined ? "The last messages" : `The last ${count} messages`;
+  return refuse("parameter-invalid", `${what} have more than ${LAST_BYTES_MAX} bytes.`, {
+    hint: "Ask for fewer, or read from an offset.",
+  });
+}

@@ -1,0 +1,164 @@
+/**
+ * Reading a range, page by page: hot bytes from the object, cold ones from R2, where the object says that they are. The
+ * bytes of a fork lie in the streams that it comes from; each of them is asked directly.
+ */
+
+import type { PageCommand, PageFacts, ReadCommand, ReadFacts } from "@durable-streams-cloudflare/core/contracts/stream";
+import { logFault } from "@durable-streams-cloudflare/core/kit/log";
+import { ColdPages, type ColdPage } from "@durable-streams-cloudflare/core/log/cold-pages";
+import { SegmentUnavailable } from "@durable-streams-cloudflare/core/log/segment-reader";
+import type { SegmentStore } from "@durable-streams-cloudflare/core/log/segment-store";
+import { isGuess, refuseForeign } from "@durable-streams-cloudflare/core/stream/read/resolve-offset";
+import {
+  refAt,
+  refuseColdUnavailable,
+  refuseWithoutSegments,
+  type OffsetRef,
+  type Refusal,
+  type Result,
+  type Stretch,
+} from "@durable-streams-cloudflare/protocol";
+
+import type { Exchange } from "../exchange.ts";
+import { Renewal } from "./renewal.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+type Reader = Pick<Exchange, "stream" | "segments" | "config" | "reads" | "keepAlive">;
+
+export interface Reading {
+  /** `page`: the first bytes, wherever they came from; empty only when the range is, or nothing was modified. */
+  readonly facts: ReadFacts;
+  /** The page ends where an append does. Asked for only with `paging: "appends"`. */
+  readonly isEnd: boolean;
+  /** The cold bytes behind that page, as far as they are known. */
+  readonly cold: ColdPages | undefined;
+}
+
+/**
+ * A read with its first page. Whatever is wrong with the offset, or with R2 at that place, is found here. A place inside
+ * an append of which the object cannot know the beginning is read again from where it begins, which `facts.from` tells.
+ */
+export async function startReading(reader: Reader, command: ReadCommand): Promise<Result<Reading>> {
+  let from = command.from;
+  for (;;) {
+    const started = await startAt(reader, { ...command, from });
+    if (!("boundary" in started)) return started;
+    // Each is smaller than the one before, and an append has a bounded number of blocks.
+    from = started.boundary;
+  }
+}
+
+async function startAt(
+  reader: Reader,
+  command: ReadCommand,
+): Promise<Result<Reading> | { readonly boundary: OffsetRef }> {
+  const facts = await reader.reads.read(reader.stream, command, reader.keepAlive);
+  if (!facts.ok) return facts;
+  const first = await firstPage(reader, facts, command);
+  if (!first.ok) return first;
+  if (first.boundary !== undefined) return movedTo(facts, first.boundary);
+  if (first.cold.length === 0) {
+    const isEnd = first.end === facts.from + first.page.length;
+    return { ok: true, facts: { ...facts, ...first }, isEnd, cold: undefined };
+  }
+  if (reader.segments === undefined) return refuseWithoutSegments();
+  const cold = new ColdPages(reader.segments, first.cold, command.paging);
+  const page = await firstColdPage(reader, cold, facts.from, command);
+  if ("boundary" in page) return movedTo(facts, page.boundary);
+  return page.ok ? { ok: true, facts: { ...facts, page: page.bytes }, isEnd: page.isEnd, cold } : page;
+}
+
+function movedTo({ lineage, from }: ReadFacts, boundary: number): Refusal | { readonly boundary: OffsetRef } {
+  return isGuess(boundary, from) ? refuseForeign() : { boundary: refAt(lineage, boundary) };
+}
+
+/** The rest of a range, behind the page that a reading has begun with. */
+export class RestOfRange {
+  readonly #reader: Reader;
+  readonly #stretches: readonly Stretch[];
+  readonly #renewal: Renewal;
+  #cold: ColdPages | undefined;
+
+  constructor(reader: Reader, { facts, cold }: Reading) {
+    this.#reader = reader;
+    this.#stretches = facts.stretches;
+    this.#renewal = new Renewal(reader.stream, facts.lifetime);
+    this.#cold = cold;
+  }
+
+  /**
+   * The page after a position: where the page before it ended.
+   * @throws Error when the bytes are gone: the body then breaks off, which clients notice as a failed read.
+   */
+  async next(position: number): Promise<Bytes> {
+    await this.#renewal.goOn();
+    return (await this.#nextCold()) ?? (await this.#fetch(position));
+  }
+
+  cancel(): void {
+    this.#cold?.cancel();
+  }
+
+  async #nextCold(): Promise<Bytes | undefined> {
+    const page = await this.#cold?.next();
+    if (page === undefined) this.#cold = undefined;
+    return page?.bytes;
+  }
+
+  async #fetch(position: number): Promise<Bytes> {
+    const stretch = this.#stretches.find(({ to }) => position < to);
+    if (stretch === undefined) throw new Error("The read went beyond its range.");
+    const result = await fetchPage(this.#reader, { ...stretch, from: position, paging: "bytes" });
+    if (!result.ok) throw new Error(`The read ended early: ${result.problem.code}.`);
+    if (result.cold.length > 0) this.#cold = new ColdPages(storeOf(this.#reader), result.cold, "bytes");
+    const page = result.cold.length > 0 ? await this.#nextCold() : result.page;
+    if (page === undefined || page.length === 0) throw new Error("The read ended early: the log has a hole.");
+    return page;
+  }
+}
+
+/** What a read begins with, from whoever has it. */
+async function firstPage(
+  reader: Reader,
+  { page, end, cold, notModified, stretches }: ReadFacts,
+  command: ReadCommand,
+): Promise<Result<PageFacts>> {
+  const [first] = stretches;
+  if (notModified || page.length > 0 || cold.length > 0 || first === undefined) return { ok: true, page, end, cold };
+  const check = command.from.kind === "at" ? ({ checkFrom: true, align: true } as const) : {};
+  return fetchPage(reader, { ...first, paging: command.paging, ...check });
+}
+
+/** Of the place that a client named R2 alone knows whether an append ended there. */
+async function firstColdPage(
+  { config }: Reader,
+  cold: ColdPages,
+  position: number,
+  { from }: ReadCommand,
+): Promise<Result<ColdPage> | { readonly boundary: number }> {
+  try {
+    const boundary = from.kind === "at" ? await cold.boundary() : position;
+    if (boundary !== position) {
+      cold.cancel();
+      return { boundary };
+    }
+    const page = await cold.next();
+    if (page === undefined) throw new Error("A plan of cold bytes is empty.");
+    return { ok: true, ...page };
+  } catch (error) {
+    if (!(error instanceof SegmentUnavailable)) throw error;
+    logFault(config.logLevel, "A read could not begin.", error);
+    return refuseColdUnavailable();
+  }
+}
+
+function storeOf({ segments }: Reader): SegmentStore {
+  if (segments === undefined) throw new Error("The stream has cold segments, but the binding SEGMENTS is missing.");
+  return segments;
+}
+
+type StretchPage = Stretch & Pick<PageCommand, "paging" | "checkFrom" | "align">;
+
+function fetchPage(reader: Reader, { name, ...command }: StretchPage): Promise<Result<PageFacts>> {
+  return reader.reads.page(reader.stream.of(name), command, reader.keepAlive);
+}

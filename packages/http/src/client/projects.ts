@@ -1,0 +1,186 @@
+/**
+ * All operations on projects, for HTTP and RPC alike. Who may call them is decided before: this layer asks no more
+ * questions.
+ */
+
+import type {
+  ListedStream,
+  NewSecret,
+  ProjectApi,
+  StreamPage,
+} from "@durable-streams-cloudflare/core/contracts/project";
+import {
+  isProjectName,
+  RECORD_KEY_PREFIX,
+  viewOf,
+  type ProjectView,
+} from "@durable-streams-cloudflare/core/contracts/project-record";
+import { detach } from "@durable-streams-cloudflare/core/kit/detach";
+import { callAgain } from "@durable-streams-cloudflare/core/kit/retry-rpc";
+import { refuseNoProject } from "@durable-streams-cloudflare/core/project/owner";
+import { matchesPattern } from "@durable-streams-cloudflare/core/project/pattern";
+import { formatReaderKey, hashReaderKey, newReaderKey } from "@durable-streams-cloudflare/core/project/reader-key";
+import { parseSecret, parseSettings } from "@durable-streams-cloudflare/core/project/settings";
+import { parseStreamName, refuse, type Result } from "@durable-streams-cloudflare/protocol";
+
+import { readerKeyKey, type Registry } from "../auth/registry.ts";
+import { READ_URL_SECONDS_MAX, signReadUrlToken } from "../auth/token.ts";
+import type { Objects, RegistryNamespace } from "../ports.ts";
+
+const PAGE_MAX = 1_000;
+const READ_URL_SECONDS = 3_600;
+
+export interface ProjectsEnv {
+  readonly REGISTRY: RegistryNamespace;
+  readonly PROJECTS: Objects<ProjectApi>;
+  /** The objects of streams: a reader key is for one life of its stream. */
+  readonly STREAMS: { getByName(name: string): { head(): Promise<Result<{ lineage: { incarnation: number } }>> } };
+}
+
+export interface ProjectPage {
+  readonly projects: readonly string[];
+  /** Where the next page begins; `null`: this was the last. */
+  readonly cursor: string | null;
+}
+
+export interface PublicStreamPage extends Omit<StreamPage, "streams"> {
+  readonly streams: readonly (ListedStream & { readonly isPublic: boolean })[];
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+export class Projects {
+  readonly #env: ProjectsEnv;
+  readonly #registry: Registry;
+
+  constructor(env: ProjectsEnv, registry: Registry) {
+    this.#env = env;
+    this.#registry = registry;
+  }
+
+  /** @param body `name`, and, all optional: `secret` and the settings. */
+  async create({ name, secret, ...settings }: Json): Promise<Result<{ project: ProjectView; secret: NewSecret }>> {
+    if (typeof name !== "string" || !isProjectName(name)) {
+      return refuse("settings-invalid", "A project's name has 1 to 63 letters, digits, dots, dashes and underscores.", {
+        hint: "It begins with a letter or a digit.",
+      });
+    }
+    const parsed = parseSettings(settings);
+    if (!parsed.ok) return parsed;
+    const chosen = parseSecret(secret);
+    if (!chosen.ok) return chosen;
+    const command = { name, settings: parsed.settings, secret: chosen.secret };
+    return this.#change(name, (project) => project.create(command));
+  }
+
+  /** Names in their order, a page at a time. */
+  async list(cursor: string | null, limit: number): Promise<Result<ProjectPage>> {
+    const found = await this.#env.REGISTRY.list({
+      prefix: RECORD_KEY_PREFIX,
+      limit: Math.min(limit, PAGE_MAX),
+      ...(cursor === null ? {} : { cursor }),
+    });
+    const projects = found.keys.map(({ name }) => name.slice(RECORD_KEY_PREFIX.length));
+    return { ok: true, projects, cursor: found.list_complete ? null : found.cursor };
+  }
+
+  async describe(name: string): Promise<Result<{ project: ProjectView }>> {
+    const project = await this.#registry.project(name);
+    return project === undefined ? refuseNoProject() : { ok: true, project: viewOf(project.record) };
+  }
+
+  async update(name: string, body: Json): Promise<Result<{ project: ProjectView }>> {
+    const parsed = parseSettings(body);
+    return parsed.ok ? this.#change(name, (project) => project.update(parsed.settings)) : parsed;
+  }
+
+  /** The old secrets stay valid: rotate by adding one, moving to it, and removing the old. */
+  async addSecret(name: string, { secret }: Json): Promise<Result<{ secret: NewSecret }>> {
+    const parsed = parseSecret(secret);
+    return parsed.ok ? this.#change(name, (project) => project.addSecret(parsed.secret)) : parsed;
+  }
+
+  /** @param endLinks whether the links that were made with it end, too. */
+  removeSecret(name: string, kid: string, endLinks = false): Promise<Result<{ project: ProjectView }>> {
+    return this.#change(name, (project) => project.removeSecret(kid, endLinks));
+  }
+
+  remove(name: string): Promise<Result<object>> {
+    return this.#change(name, (project) => project.remove());
+  }
+
+  /** A token for the query of one stream's URL. */
+  async signReadUrl(
+    name: string,
+    { stream, expiresInSeconds = READ_URL_SECONDS }: Json,
+    nowMs: number = Date.now(),
+  ): Promise<Result<{ stream: string; token: string; expiresAt: string }>> {
+    const named = parseStream(stream);
+    if (!named.ok) return named;
+    const seconds = typeof expiresInSeconds === "number" ? expiresInSeconds : Number.NaN;
+    if (!Number.isInteger(seconds) || seconds < 1 || seconds > READ_URL_SECONDS_MAX) {
+      return refuse("settings-invalid", `expiresInSeconds must be a whole number from 1 to ${READ_URL_SECONDS_MAX}.`);
+    }
+    const project = await this.#registry.project(name);
+    if (project === undefined) return refuseNoProject();
+    const token = await signReadUrlToken(project, named.stream, seconds, nowMs);
+    return { ok: true, stream: named.stream, token, expiresAt: new Date(nowMs + seconds * 1000).toISOString() };
+  }
+
+  /** All that have been signed so far. */
+  revokeReadUrls(name: string): Promise<Result<{ project: ProjectView }>> {
+    return this.#change(name, (project) => project.revokeReadUrls());
+  }
+
+  /** A new key for a stream that is there; the one before it is void, and this one as soon as the stream ends. */
+  async setReaderKey(name: string, { stream }: Json): Promise<Result<{ stream: string; key: string }>> {
+    const named = parseStream(stream);
+    if (!named.ok) return named;
+    const head = detach(await callAgain(() => this.#env.STREAMS.getByName(`${name}/${named.stream}`).head()));
+    if (!head.ok) return head;
+    const key = newReaderKey();
+    const stored = { hash: await hashReaderKey(key), incarnation: head.lineage.incarnation };
+    await this.#env.REGISTRY.put(readerKeyKey(name, named.stream), formatReaderKey(stored));
+    this.#registry.forget(name, named.stream);
+    return { ok: true, stream: named.stream, key };
+  }
+
+  async removeReaderKey(name: string, stream: unknown): Promise<Result<object>> {
+    const named = parseStream(stream);
+    if (!named.ok) return named;
+    await this.#env.REGISTRY.delete(readerKeyKey(name, named.stream));
+    this.#registry.forget(name, named.stream);
+    return { ok: true };
+  }
+
+  /** The project's streams, a page at a time; `isPublic`: everybody may read it. */
+  async listStreams(name: string, prefix: string, cursor: string, limit: number): Promise<Result<PublicStreamPage>> {
+    if (!isProjectName(name)) return refuseNoProject();
+    const [project, page] = await Promise.all([
+      this.#registry.project(name),
+      this.#env.PROJECTS.getByName(name).list({ prefix, after: cursor, limit: Math.min(limit, PAGE_MAX) }),
+    ]);
+    if (!page.ok) return page;
+    const patterns = project?.record.publicStreams ?? [];
+    const isPublic = (stream: string): boolean => patterns.some((pattern) => matchesPattern(pattern, stream));
+    const streams = page.streams.map((stream) => ({ ...stream, isPublic: isPublic(stream.name) }));
+    return { ok: true, streams, cursor: page.cursor, counters: page.counters };
+  }
+
+  async #change<Facts>(name: string, change: (project: ProjectApi) => Promise<Result<Facts>>): Promise<Result<Facts>> {
+    if (!isProjectName(name)) return refuseNoProject();
+    const result = await change(this.#env.PROJECTS.getByName(name));
+    this.#registry.forget(name);
+    return result;
+  }
+}
+
+/** A stream's name as JSON has it: not percent-encoded. */
+function parseStream(name: unknown): Result<{ stream: string }> {
+  if (typeof name !== "string" || !name.isWellFormed())
+    return refuse("settings-invalid", "stream must be the name of a stream.");
+  const parsed = parseStreamName(encodeURIComponent(name));
+  return parsed.ok
+    ? { ok: true, stream: parsed.name }
+    : refuse(parsed.reason === "too-long" ? "path-too-long" : "path-invalid", parsed.detail);
+}

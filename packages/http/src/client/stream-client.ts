@@ -1,0 +1,64 @@
+/** The edge's hold on one stream's object. */
+
+import type { ProjectLimits } from "@durable-streams-cloudflare/core/contracts/project-record";
+import type { StreamApi } from "@durable-streams-cloudflare/core/contracts/stream";
+import { callAgain, type CallOptions } from "@durable-streams-cloudflare/core/kit/retry-rpc";
+import type { Lineage, OffsetRef, Result } from "@durable-streams-cloudflare/protocol";
+
+import { refuseToken } from "../auth/token.ts";
+import type { Attachment, StreamObjects } from "../ports.ts";
+
+export class StreamClient {
+  readonly #objects: StreamObjects;
+  readonly incarnation: number | undefined;
+  readonly objectName: string;
+  /** Milliseconds spent waiting for the object. */
+  objectMs = 0;
+
+  /** @param incarnation the one life of the stream that the client may read; otherwise any. */
+  constructor(objects: StreamObjects, objectName: string, incarnation?: number) {
+    this.incarnation = incarnation;
+    this.#objects = objects;
+    this.objectName = objectName;
+  }
+
+  /** The client of another stream, one that a fork's bytes lie in. */
+  of(objectName: string): StreamClient {
+    return objectName === this.objectName ? this : new StreamClient(this.#objects, objectName);
+  }
+
+  /** Calls the object; a stub that failed is of no more use, so each try gets a new one. */
+  async call<Facts>(
+    invoke: (stub: StreamApi, repeatedAfterMs?: number) => Promise<Result<Facts>>,
+    options?: CallOptions,
+  ): Promise<Result<Facts>> {
+    const startedAt = performance.now();
+    try {
+      const result = await callAgain(
+        (repeatedAfterMs) => invoke(this.#objects.getByName(this.objectName), repeatedAfterMs),
+        options,
+      );
+      return this.#isOfAnotherLife(result) ? refuseToken() : result;
+    } finally {
+      this.objectMs += performance.now() - startedAt;
+    }
+  }
+
+  /**
+   * Attaches a live reader.
+   * @param limits of the project.
+   */
+  async attach(from: OffsetRef, limits: ProjectLimits | undefined): Promise<Attachment> {
+    const isLimited = (limits?.liveReaders ?? null) !== null;
+    const attached = await this.call(() => this.#objects.attach(this.objectName, from, isLimited));
+    if (!attached.ok || !this.#isOfAnotherLife(attached.facts)) return attached;
+    attached.channel?.close();
+    return refuseToken();
+  }
+
+  /** Every answer about a stream that a reader gets to see says whose life it is about. */
+  #isOfAnotherLife(facts: object): boolean {
+    if (this.incarnation === undefined || !("lineage" in facts)) return false;
+    return (facts.lineage as Lineage).incarnation !== this.incarnation;
+  }
+}

@@ -1,0 +1,140 @@
+/** POST [PROTOCOL §5.2, §5.3]: request → command, facts → response. */
+
+import type { AppendCommand, AppendFacts } from "@durable-streams-cloudflare/core/contracts/stream";
+import {
+  formatOffset,
+  HEADER,
+  isClosedHeader,
+  isContentType,
+  isStreamSeq,
+  offsetAt,
+  parseOffset,
+  parseProducer,
+  producerSeqHeaders,
+  PROBLEMS,
+  refuse,
+  STREAM_SEQ_LENGTH_MAX,
+  type Problem,
+  type ProducerClaim,
+  type Refusal,
+  type Result,
+} from "@durable-streams-cloudflare/protocol";
+
+import { headersWithCommon } from "../cors.ts";
+import type { Held } from "../limits/held-bytes.ts";
+import { newRequestId } from "../request-id.ts";
+import { readContent, toStored, type BodyLimits } from "./payload.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/**
+ * Reads the request. What is wrong with it goes along as the command's `fault`, because a missing or closed stream
+ * is the more important answer, and only the object knows.
+ */
+export async function parseAppend(request: Request, limits: BodyLimits, held: Held): Promise<AppendCommand> {
+  const header = (name: string): string | null => request.headers.get(name);
+  const close = isClosedHeader(header(HEADER.closed));
+  const contentType = header("Content-Type");
+  const producer = parseProducer(header);
+  const streamSeq = header(HEADER.seq);
+  const expected = parseExpected(header(HEADER.expectedOffset));
+  const body = await readPayload(request, { contentType, close }, limits, held);
+  const fault = body.ok ? headerFault(producer, streamSeq, expected) : body;
+  return {
+    bytes: body.ok ? body.bytes : new Uint8Array(),
+    contentType: contentType !== null && isContentType(contentType) ? contentType : null,
+    close,
+    attempt: newRequestId(),
+    ...(producer.ok && producer.claim !== undefined ? { producer: producer.claim } : {}),
+    ...(streamSeq === null ? {} : { streamSeq }),
+    ...(fault === undefined ? expectation(expected) : { fault: fault.problem }),
+  };
+}
+
+const APPEND_HEADERS = headersWithCommon({ "Cache-Control": "no-store" });
+
+/** An accepted producer append is exactly 200, anything else that went well exactly 204. */
+export function appendResponse({ lineage, tail, closed, producer, outcome }: AppendFacts): Response {
+  const isNewOfProducer = producer !== undefined && outcome === "appended";
+  const response = new Response(null, { status: isNewOfProducer ? 200 : 204, headers: APPEND_HEADERS });
+  const { headers } = response;
+  headers.set(HEADER.nextOffset, offsetAt(lineage, tail));
+  if (closed) headers.set(HEADER.closed, "true");
+  if (producer !== undefined) {
+    headers.set(HEADER.producerEpoch, String(producer.epoch));
+    headers.set(HEADER.producerSeq, String(producer.seq));
+  }
+  return response;
+}
+
+/**
+ * A client's producer retries a `409` without these headers at once and for ever: it takes it for a race with its own
+ * earlier requests. With expected = received it gives up.
+ */
+export function withProducerHeaders(problem: Problem, claim: ProducerClaim | undefined): Problem {
+  if (claim === undefined || PROBLEMS[problem.code].status !== 409) return problem;
+  if (problem.headers?.[HEADER.producerExpectedSeq] !== undefined) return problem;
+  return { ...problem, headers: { ...problem.headers, ...producerSeqHeaders(claim.seq, claim.seq) } };
+}
+
+async function readPayload(
+  request: Request,
+  { contentType, close }: Pick<AppendCommand, "contentType" | "close">,
+  limits: BodyLimits,
+  held: Held,
+): Promise<Result<{ bytes: Bytes }>> {
+  const body = await readContent(request, contentType, limits, held);
+  if (!body.ok) return body;
+  if (body.bytes.length === 0) {
+    if (close) return body;
+    return refuse("body-empty", "An append needs a body.", {
+      hint: `To close the stream, send ${HEADER.closed}: true.`,
+    });
+  }
+  if (contentType === null)
+    return refuse("content-type-missing", "Say what the body is: send the stream's Content-Type.");
+  if (!isContentType(contentType)) return refuse("content-type-invalid", "Content-Type must be type/subtype.");
+  return toStored(body.bytes, contentType, limits);
+}
+
+/** What `Stream-Expected-Offset` says: an offset, in its one spelling; `""`: the beginning, of whichever incarnation. */
+function parseExpected(text: string | null): Result<{ expected: string | undefined }> {
+  if (text === null) return { ok: true, expected: undefined };
+  const offset = parseOffset(text);
+  if (offset === undefined || offset.kind === "now") {
+    return refuse("expected-offset-invalid", `${HEADER.expectedOffset} must be an offset.`, {
+      hint: `Send the ${HEADER.nextOffset} of the last answer, or -1 for a stream that is to be empty.`,
+    });
+  }
+  return { ok: true, expected: offset.kind === "start" ? "" : formatOffset(offset.incarnation, offset.position) };
+}
+
+/**
+ * An object of the version before does not know `expected`, and would store the append whatever the tail is. It refuses an
+ * append with a fault, and one that knows `expected` sets this fault aside.
+ */
+function expectation(
+  parsed: Result<{ expected: string | undefined }>,
+): Pick<AppendCommand, "expected" | "fault"> | undefined {
+  if (!parsed.ok || parsed.expected === undefined) return undefined;
+  return { expected: parsed.expected, fault: OLDER_OBJECT.problem };
+}
+
+const OLDER_OBJECT = refuse("unavailable", `The stream's object does not know ${HEADER.expectedOffset} yet.`, {
+  headers: { "Retry-After": "10" },
+});
+
+function headerFault(
+  producer: ReturnType<typeof parseProducer>,
+  streamSeq: string | null,
+  expected: ReturnType<typeof parseExpected>,
+): Refusal | undefined {
+  if (!producer.ok) {
+    const code = producer.reason === "incomplete" ? "producer-headers-incomplete" : "producer-headers-invalid";
+    return refuse(code, producer.detail);
+  }
+  if (streamSeq !== null && !isStreamSeq(streamSeq)) {
+    return refuse("stream-seq-invalid", `Stream-Seq must have 1 to ${STREAM_SEQ_LENGTH_MAX} characters.`);
+  }
+  return expected.ok ? undefined : expected;
+}

@@ -1,0 +1,99 @@
+/** PUT [PROTOCOL §5.1]: request → command, facts → response. */
+
+import type { StreamDefaults } from "@durable-streams-cloudflare/core/contracts/project-record";
+import type { CreateCommand, CreateFacts } from "@durable-streams-cloudflare/core/contracts/stream";
+import {
+  DEFAULT_CONTENT_TYPE,
+  HEADER,
+  isClosedHeader,
+  isContentType,
+  offsetAt,
+  parseFork,
+  parseLifetime,
+  parseRetention,
+  refuse,
+  type ForkRequest,
+  type Refusal,
+  type Result,
+} from "@durable-streams-cloudflare/protocol";
+
+import type { Held } from "../limits/held-bytes.ts";
+import { newRequestId } from "../request-id.ts";
+import { readContent, toStored, type BodyLimits } from "./payload.ts";
+import { withDefaults } from "./stream-defaults.ts";
+
+/** The fork's source is still a path here: whether the client may read it is decided before it becomes a command. */
+interface ParsedCreate {
+  readonly command: CreateCommand;
+  readonly fork: ForkRequest | undefined;
+}
+
+/** @param defaults of the project, for what the request does not say. A fork is what its source is. */
+export async function parseCreate(
+  request: Request,
+  limits: BodyLimits,
+  defaults: StreamDefaults = {},
+  held?: Held,
+): Promise<Result<ParsedCreate>> {
+  const named = (name: string): string | null => request.headers.get(name);
+  const fork = parseFork(named);
+  if (!fork.ok) return refuse("fork-header-invalid", fork.detail);
+  const { header, byDefault } = withDefaults(named, fork.fork === undefined ? defaults : {});
+  // A fork without a content type has its source's; its body is then taken as bytes.
+  const contentType = header("Content-Type") ?? (fork.fork === undefined ? DEFAULT_CONTENT_TYPE : null);
+  const lifetime = parseLifetime(header);
+  const retention = parseRetention(header);
+  const fault = contentTypeFault(contentType);
+  if (fault !== undefined) return fault;
+  if (!lifetime.ok) return refuse("lifetime-invalid", lifetime.detail);
+  if (!retention.ok) return refuse("retention-invalid", retention.detail);
+  const recordsAuthors = parseRecordAuthor(header(HEADER.recordAuthor));
+  if (recordsAuthors === undefined) return refuseRecordAuthor();
+  const body = await readContent(request, contentType, limits, held);
+  if (!body.ok) return body;
+  const stored = body.bytes.length === 0 ? body : toStored(body.bytes, contentType ?? DEFAULT_CONTENT_TYPE, limits);
+  // An empty array is a fine way to create an empty stream [PROTOCOL §9.1.3].
+  if (!stored.ok && stored.problem.code !== "json-empty-array") return stored;
+  const bytes = stored.ok ? stored.bytes : new Uint8Array();
+  return {
+    ok: true,
+    command: {
+      attempt: newRequestId(),
+      contentType,
+      lifetime: lifetime.lifetime,
+      retention: retention.retention,
+      closed: isClosedHeader(header(HEADER.closed)),
+      ...(recordsAuthors ? { recordsAuthors } : {}),
+      ...(byDefault.length === 0 ? {} : { byDefault }),
+      bytes,
+    },
+    fork: fork.fork,
+  };
+}
+
+/** @param url the stream's absolute URL. */
+export function createResponse(facts: CreateFacts, url: string): Response {
+  const headers = new Headers({
+    "Content-Type": facts.contentType,
+    "Cache-Control": "no-store",
+    [HEADER.nextOffset]: offsetAt(facts.lineage, facts.tail),
+  });
+  if (facts.closed) headers.set(HEADER.closed, "true");
+  if (facts.created) headers.set("Location", url);
+  return new Response(null, { status: facts.created ? 201 : 200, headers });
+}
+
+/** @returns `undefined` for what is neither yes nor no: nobody is to believe in vain that authors are recorded. */
+function parseRecordAuthor(value: string | null): boolean | undefined {
+  const text = value?.toLowerCase() ?? "false";
+  return text === "true" ? true : text === "false" ? false : undefined;
+}
+
+function refuseRecordAuthor(): Refusal {
+  return refuse("author-invalid", `${HEADER.recordAuthor} must be true or false.`);
+}
+
+function contentTypeFault(contentType: string | null): Refusal | undefined {
+  if (contentType === null || isContentType(contentType)) return undefined;
+  return refuse("content-type-invalid", "Content-Type must be type/subtype, with at most 255 characters.");
+}

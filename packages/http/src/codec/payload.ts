@@ -1,0 +1,82 @@
+/** From a request's body to the bytes that the log stores, and back to a response's body. */
+
+import { ARRAY_FACTOR, type Config } from "@durable-streams-cloudflare/core/config";
+import {
+  EMPTY_ARRAY,
+  framingOf,
+  refuse,
+  toStoredMessages,
+  type Framing,
+  type Result,
+} from "@durable-streams-cloudflare/protocol";
+
+import { readBody, refuseTooLarge, type BodyLimit } from "../limits/body.ts";
+import type { Held } from "../limits/held-bytes.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+
+/** What the body of an append, or of a create, may be. */
+export type BodyLimits = Pick<Config, "appendBytesMax" | "jsonDepthMax" | "bodyTimeoutSeconds">;
+
+const TAB = 0x09;
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+const SPACE = 0x20;
+const WHITE: ReadonlySet<number> = new Set([TAB, LINE_FEED, CARRIAGE_RETURN, SPACE]);
+
+/** Reads what is to be stored, within its limit. An array of JSON messages has a greater one than a single message. */
+export async function readContent(
+  request: Request,
+  contentType: string | null,
+  limits: BodyLimits,
+  held?: Held,
+): Promise<Result<{ bytes: Bytes }>> {
+  const limit = bodyLimit(limits, held);
+  if (contentType === null || framingOf(contentType) === "bytes") return readBody(request, limit);
+  const read = await readBody(request, { ...limit, bytesMax: Math.floor(limit.bytesMax * ARRAY_FACTOR) });
+  if (!read.ok) return read.problem.code === "body-too-large" ? refuseTooLarge(limit.bytesMax) : read;
+  const isTooLarge = read.bytes.length > limit.bytesMax && !isArray(read.bytes);
+  return isTooLarge ? refuseTooLarge(limit.bytesMax) : read;
+}
+
+function isArray(json: Bytes): boolean {
+  return json.find((byte) => !WHITE.has(byte)) === OPEN_BRACKET;
+}
+
+function bodyLimit({ appendBytesMax, bodyTimeoutSeconds }: BodyLimits, held?: Held): BodyLimit {
+  const limit = { bytesMax: appendBytesMax, secondsMax: bodyTimeoutSeconds };
+  return held === undefined ? limit : { ...limit, held };
+}
+
+/** Validates a non-empty body and brings it into the stored form of its content type [PROTOCOL §9]. */
+export function toStored(
+  body: Bytes,
+  contentType: string,
+  { jsonDepthMax }: Pick<BodyLimits, "jsonDepthMax">,
+): Result<{ bytes: Bytes }> {
+  if (framingOf(contentType) === "bytes") return { ok: true, bytes: body };
+  const parsed = toStoredMessages(body, jsonDepthMax);
+  if (parsed.ok) return { ok: true, bytes: parsed.stored };
+  const code = parsed.reason === "empty-array" ? "json-empty-array" : "json-invalid";
+  return refuse(code, parsed.detail);
+}
+
+/** The body of a read that has nothing to say. */
+export function emptyBody(framing: Framing): string | null {
+  return framing === "json" ? EMPTY_ARRAY : null;
+}
+
+/** One stretch of a response: JSON messages become an array, opened by the first stretch and ended by the last. */
+export function toBody(stored: Bytes, framing: Framing, isFirst: boolean, isLast: boolean): Bytes {
+  if (framing === "bytes") return stored;
+  if (!isFirst && !isLast) return stored;
+  // The stored bytes are not ours alone.
+  const body = new Uint8Array(stored.length + (isFirst ? 1 : 0));
+  if (isFirst) body[0] = OPEN_BRACKET;
+  body.set(stored, isFirst ? 1 : 0);
+  if (isLast) body[body.length - 1] = CLOSE_BRACKET;
+  return body;
+}

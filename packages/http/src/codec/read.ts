@@ -1,0 +1,167 @@
+/** GET [PROTOCOL §5.6]: query → what is asked for, facts → response. */
+
+import type { ReadFacts } from "@durable-streams-cloudflare/core/contracts/stream";
+import { logFault } from "@durable-streams-cloudflare/core/kit/log";
+import {
+  framingOf,
+  HEADER,
+  keepsAll,
+  offsetAt,
+  parseOffset,
+  refuse,
+  type OffsetRef,
+  type Result,
+} from "@durable-streams-cloudflare/protocol";
+
+import type { Granted } from "../auth/authorize.ts";
+import { readCacheControl } from "../cache-control.ts";
+import { LAST_MAX } from "../client/last-messages.ts";
+import { RestOfRange, type Reading } from "../client/paging.ts";
+import { COMMON_HEADERS } from "../cors.ts";
+import type { Exchange } from "../exchange.ts";
+import { emptyBody, toBody } from "./payload.ts";
+
+export type LiveMode = "long-poll" | "sse";
+
+export interface ReadQuery {
+  readonly offset: OffsetRef;
+  /** Whether the URL names the offset; without one, a read begins at the beginning. */
+  readonly namesOffset: boolean;
+  readonly live: LiveMode | undefined;
+  /** What the client echoes; anything goes. */
+  readonly cursor: string | null;
+  /** Begin with so many of the last messages. */
+  readonly last: number | undefined;
+  /** The place is the one that an `EventSource` has come to, which asks for the same URL again. */
+  readonly isResumed: boolean;
+}
+
+/**
+ * Reads `offset`, `live`, `cursor` and `last`. Other parameters belong to others (tokens, cache busters) and are left alone,
+ * but for those that ask for a part of the stream: whoever sends them must not take all of it for that part.
+ * @param lastEventId the header, which goes with server-sent events only, and then is newer than the URL's offset.
+ */
+export function parseReadQuery(url: string, lastEventId: string | null = null): Result<{ query: ReadQuery }> {
+  // To parse the whole URL takes three times as long.
+  const start = url.indexOf("?");
+  const parameters = new URLSearchParams(start < 0 ? "" : url.slice(start + 1));
+  const repeated = ["offset", "live", "cursor", "last"].find((name) => parameters.getAll(name).length > 1);
+  if (repeated !== undefined) return refuse("parameter-invalid", `The parameter ${repeated} is there more than once.`);
+  const wish = ["limit", "count"].find((name) => parameters.has(name));
+  if (wish !== undefined) {
+    return refuse("parameter-invalid", `This server does not know the parameter ${wish}.`, {
+      hint: "Use last=N for the last N messages.",
+    });
+  }
+  const live = parameters.get("live");
+  if (live !== null && live !== "long-poll" && live !== "sse") {
+    return refuse("parameter-invalid", "live must be long-poll or sse.");
+  }
+  const isResumed = live === "sse" && lastEventId !== null && lastEventId !== "";
+  const offsetText = isResumed ? lastEventId : parameters.get("offset");
+  const lastText = parameters.get("last");
+  if (live !== null && offsetText === null && lastText === null) {
+    return refuse("parameter-invalid", "A live read needs an offset.", {
+      hint: "Use offset=-1 for all, offset=now for what comes, last=N for the last messages and what comes.",
+    });
+  }
+  if (lastText !== null && !isLast(lastText)) {
+    return refuse("parameter-invalid", `last must be a whole number from 1 to ${LAST_MAX}.`);
+  }
+  const offset = parseOffset(offsetText);
+  if (offset === undefined) {
+    return refuse("offset-invalid", "The offset is none that this server sends.", {
+      hint: "Use Stream-Next-Offset, -1 or now.",
+    });
+  }
+  const cursor = parameters.get("cursor");
+  // A place that is named is meant: official clients repeat their own parameters with each request.
+  const last = lastText !== null && offset.kind === "start" ? Number(lastText) : undefined;
+  const namesOffset = offsetText !== null;
+  return { ok: true, query: { offset, namesOffset, live: live ?? undefined, cursor, last, isResumed } };
+}
+
+function isLast(text: string): boolean {
+  return /^[1-9]\d{0,5}$/.test(text) && Number(text) <= LAST_MAX;
+}
+
+/** @param cursor the `Stream-Cursor` of a live read; catch-up reads have none. */
+export function readResponse(exchange: Exchange, reading: Reading, query: ReadQuery, cursor?: string): Response {
+  const { facts } = reading;
+  const headers = readHeaders(facts, exchange.granted, query, cursor);
+  if (facts.notModified) {
+    const { "Content-Type": _, ...ofNothing } = headers;
+    return new Response(null, { status: 304, headers: ofNothing });
+  }
+  const framing = framingOf(facts.contentType);
+  if (facts.to === facts.from) return new Response(emptyBody(framing), { headers });
+  const fitsInOnePage = facts.page.length === facts.to - facts.from;
+  const body = fitsInOnePage ? toBody(facts.page, framing, true, true) : pagedBody(exchange, reading);
+  return new Response(body, { headers });
+}
+
+/**
+ * What a read with data says of itself. A record and no `Headers`, which would cost as much as all the rest of the
+ * response; the common headers are in it for the same reason.
+ */
+export function readHeaders(
+  facts: Pick<
+    ReadFacts,
+    "lineage" | "tail" | "closed" | "contentType" | "retention" | "earliest" | "from" | "to" | "etag"
+  >,
+  { isPublic, isRevocable = false }: Pick<Granted, "isPublic" | "isRevocable">,
+  { offset, namesOffset }: Pick<ReadQuery, "offset" | "namesOffset">,
+  cursor: string | undefined,
+): Record<string, string> {
+  const { lineage, to, tail } = facts;
+  const headers: Record<string, string> = {
+    ...COMMON_HEADERS,
+    "Content-Type": facts.contentType,
+    // A stream may hold HTML; navigated to, it must not run in this origin.
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "Cache-Control": readCacheControl({
+      ...facts,
+      isPublic,
+      // What retention lets go of is not to live on in caches.
+      isRevocable: isRevocable || !keepsAll(facts.retention),
+      offset: namesOffset ? offset : undefined,
+    }),
+    [HEADER.nextOffset]: offsetAt(lineage, to),
+  };
+  if (facts.earliest > 0) headers[HEADER.earliestOffset] = offsetAt(lineage, facts.earliest);
+  if (to === tail) headers[HEADER.upToDate] = "true";
+  if (to === tail && facts.closed) headers[HEADER.closed] = "true";
+  // `now` is a different place each time.
+  if (offset.kind !== "now") headers["ETag"] = facts.etag;
+  if (cursor !== undefined) headers[HEADER.cursor] = cursor;
+  return headers;
+}
+
+/** The promised range, page by page, as fast as the client takes it and no faster. */
+function pagedBody(exchange: Exchange, reading: Reading): ReadableStream<Uint8Array> {
+  const { facts } = reading;
+  const framing = framingOf(facts.contentType);
+  const rest = new RestOfRange(exchange, reading);
+  const { to } = facts;
+  let position = facts.from;
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const isFirst = position === facts.from;
+      const page = isFirst ? facts.page : await nextOf(exchange, rest, position);
+      position += page.length;
+      controller.enqueue(toBody(page, framing, isFirst, position === to));
+      if (position === to) controller.close();
+    },
+    cancel: () => rest.cancel(),
+  });
+}
+
+/** What fails here fails after the response has begun, so this is the only place that can tell of it. */
+async function nextOf({ config }: Exchange, rest: RestOfRange, position: number): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return await rest.next(position);
+  } catch (error) {
+    logFault(config.logLevel, "A read broke off.", error);
+    throw error;
+  }
+}

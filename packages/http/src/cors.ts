@@ -1,0 +1,151 @@
+/** Cross-origin access, and the security headers that every response has [PROTOCOL §12.7]. */
+
+import { isLoopbackOrigin } from "@durable-streams-cloudflare/core/outbound/loopback";
+import { HEADER } from "@durable-streams-cloudflare/protocol";
+
+import { REQUEST_ID_HEADER } from "./request-notes.ts";
+
+const METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+const ALLOWED_HEADERS = [
+  "Accept",
+  "Authorization",
+  "Cache-Control",
+  "Content-Encoding",
+  "Content-Type",
+  "If-Match",
+  "If-None-Match",
+  "Last-Event-ID",
+  "X-Requested-With",
+  "baggage",
+  "sentry-trace",
+  "traceparent",
+  "tracestate",
+  "Stream-Server-Timing",
+  HEADER.ttl,
+  HEADER.expiresAt,
+  HEADER.seq,
+  HEADER.expectedOffset,
+  HEADER.closed,
+  HEADER.forkedFrom,
+  HEADER.forkOffset,
+  HEADER.forkSubOffset,
+  HEADER.producerId,
+  HEADER.producerEpoch,
+  HEADER.producerSeq,
+  HEADER.retentionSeconds,
+  HEADER.retentionBytes,
+  HEADER.recordAuthor,
+];
+
+const IS_ALLOWED: ReadonlySet<string> = new Set(ALLOWED_HEADERS.map((name) => name.toLowerCase()));
+
+/** A client in a browser loops or misreads data without these; see `docs/protocol-notes.md`. */
+const EXPOSED_HEADERS = [
+  "Allow",
+  "Cache-Control",
+  "Content-Encoding",
+  "Content-Length",
+  "Content-Type",
+  "ETag",
+  "Location",
+  "RateLimit",
+  "RateLimit-Policy",
+  "Retry-After",
+  "Server-Timing",
+  REQUEST_ID_HEADER,
+  "Vary",
+  HEADER.nextOffset,
+  HEADER.cursor,
+  HEADER.upToDate,
+  HEADER.seq,
+  HEADER.closed,
+  HEADER.ttl,
+  HEADER.expiresAt,
+  HEADER.sseDataEncoding,
+  HEADER.producerEpoch,
+  HEADER.producerSeq,
+  HEADER.producerExpectedSeq,
+  HEADER.producerReceivedSeq,
+  HEADER.retentionSeconds,
+  HEADER.retentionBytes,
+  HEADER.earliestOffset,
+  HEADER.warning,
+  HEADER.recordAuthor,
+].join(", ");
+
+const PREFLIGHT_SECONDS = "86400";
+
+/** What every response has, whatever its status and its project. */
+export const COMMON_HEADERS: Readonly<Record<string, string>> = {
+  "X-Content-Type-Options": "nosniff",
+  "Cross-Origin-Resource-Policy": "cross-origin",
+  "Access-Control-Expose-Headers": EXPOSED_HEADERS,
+};
+
+/**
+ * For a response that is made often: headers to copy, as `new Response(…, { headers })` does. That is cheaper than to add
+ * the common ones each time.
+ */
+export function headersWithCommon(own: Readonly<Record<string, string>>): Headers {
+  return new Headers({ ...COMMON_HEADERS, ...own });
+}
+
+/** A right in the URL must not travel on to wherever the content leads. */
+const RIGHT_IN_QUERY = /[?&](?:token|key)=/;
+
+function hasRightInQuery({ url }: Request): boolean {
+  return RIGHT_IN_QUERY.test(url);
+}
+
+/** Adds what every response has, as far as it is missing, and whether the request's origin may read it. */
+export function addCommonHeaders(headers: Headers, request: Request, origins: readonly string[]): void {
+  if (!headers.has("X-Content-Type-Options")) {
+    for (const [name, value] of Object.entries(COMMON_HEADERS)) headers.set(name, value);
+  }
+  if (hasRightInQuery(request)) headers.set("Referrer-Policy", "no-referrer");
+  if (origins.includes("*")) {
+    headers.set("Access-Control-Allow-Origin", "*");
+    return;
+  }
+  headers.append("Vary", "Origin");
+  const origin = request.headers.get("Origin");
+  if (origin === null || !allowsOrigin(origins, origin)) return;
+  headers.set("Access-Control-Allow-Origin", origin);
+  headers.set("Access-Control-Allow-Credentials", "true");
+}
+
+/** @param origins as in `Config.corsOrigins`. */
+export function allowsOrigin(origins: readonly string[], origin: string): boolean {
+  if (origins.includes("*") || origins.includes(origin)) return true;
+  return origins.includes("loopback") && isLoopbackOrigin(origin);
+}
+
+/** Names that a client may ask for besides, and how long each may be. */
+const ASKED_MAX = 64;
+const HEADER_NAME = /^[!#$%&'*+.^_`|~\w-]{1,64}$/;
+
+/**
+ * @param methods that the server knows at the URL. Browsers are let through with any, so that a page gets to see the 405, which
+ *   says the same.
+ */
+export function preflightResponse(request: Request, methods: readonly string[]): Response {
+  return new Response(null, {
+    status: 204,
+    headers: {
+      "Access-Control-Allow-Methods": METHODS,
+      "Access-Control-Allow-Headers": allowedHeaders(request),
+      "Access-Control-Max-Age": PREFLIGHT_SECONDS,
+      Allow: [...methods, "OPTIONS"].join(", "),
+      "Cache-Control": "no-store",
+      Vary: "Access-Control-Request-Headers",
+    },
+  });
+}
+
+/** Tracing, error reports and frameworks add headers of their own to every request: what has no meaning here does no harm. */
+function allowedHeaders(request: Request): string {
+  const asked = (request.headers.get("Access-Control-Request-Headers") ?? "").split(",").map((name) => name.trim());
+  const more = asked.filter((name) => HEADER_NAME.test(name) && !IS_ALLOWED.has(name.toLowerCase()));
+  return [...ALLOWED_HEADERS, ...more.slice(0, ASKED_MAX)].join(", ");
+}

@@ -1,0 +1,165 @@
+/**
+ * Request bodies: read to the end before the object is called, within a limit of bytes and of time that are both counted
+ * while they come, and decoded if compressed.
+ */
+
+import { concatBytes } from "@durable-streams-cloudflare/core/kit/bytes";
+import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
+
+import { gunzip, inflate, MEMBERS_MAX } from "./decompress.ts";
+import { SERVER_BUSY, type Held } from "./held-bytes.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+type Read = Result<{ bytes: Bytes }>;
+
+export interface BodyLimit {
+  /** After decoding; nothing beyond it is ever held. */
+  readonly bytesMax: number;
+  /** From the beginning of reading to its end, however steadily the body trickles in. */
+  readonly secondsMax: number;
+  /** Counts what is held together with all other bodies; whoever makes it releases it. */
+  readonly held?: Held;
+}
+
+const SHORT_BYTES_MAX = 64 * 1024;
+
+/** Compressing what cannot be compressed adds to it: five bytes for each block, and a header for each member. */
+const COMPRESSED_EXCESS_MIN = 1024;
+const COMPRESSED_EXCESS_DIVISOR = 16;
+
+/** What a sender whose request is refused may still send, and how long it may take. */
+const DISCARD_BYTES_MAX = 64 * 1024 * 1024;
+const DISCARD_MS_MAX = 5_000;
+/** A pause after so many of these bytes: whoever sends what nobody wants waits, and not the others. */
+const DISCARD_BYTES_PER_PAUSE = 1024 * 1024;
+const DISCARD_PAUSE_MS = 20;
+
+/** Reads a whole body. */
+export async function readBody(request: Request, limit: BodyLimit): Promise<Read> {
+  if (request.body === null) return { ok: true, bytes: new Uint8Array() };
+  const encoding = (request.headers.get("Content-Encoding") ?? "identity").trim().toLowerCase();
+  if (encoding === "identity" || encoding === "") return readPlain(request, request.body, limit);
+  if (encoding !== "gzip" && encoding !== "x-gzip" && encoding !== "deflate") {
+    return refuse("content-encoding-unsupported", `The body's Content-Encoding is ${encoding}.`, {
+      hint: "Send it as gzip, deflate or identity.",
+      headers: { "Accept-Encoding": "gzip, deflate, identity" },
+    });
+  }
+  const { bytesMax } = limit;
+  const excess = Math.max(COMPRESSED_EXCESS_MIN, Math.ceil(bytesMax / COMPRESSED_EXCESS_DIVISOR));
+  const compressed = await readPlain(request, request.body, { ...limit, bytesMax: bytesMax + excess });
+  if (!compressed.ok) return compressed.problem.code === "body-too-large" ? refuseTooLarge(bytesMax) : compressed;
+  const decoded = await (encoding === "deflate" ? inflate : gunzip)(compressed.bytes, bytesMax);
+  if (decoded.ok) return limit.held?.take(decoded.bytes.length) === false ? SERVER_BUSY : decoded;
+  return decoded.reason === "too-large"
+    ? refuseTooLarge(bytesMax)
+    : refuse("content-encoding-broken", `The body does not decode as ${encoding}.`, {
+        hint: `Send it whole, in at most ${MEMBERS_MAX} gzip members.`,
+      });
+}
+
+/** The sender goes on sending. */
+const STOPPED: ReadonlySet<string> = new Set(["body-too-large", "server-busy"]);
+
+async function readPlain(request: Request, body: ReadableStream<Uint8Array>, limit: BodyLimit): Promise<Read> {
+  if (isShort(request, limit.bytesMax)) {
+    if (limit.held?.take(Number(request.headers.get("Content-Length"))) === false) return SERVER_BUSY;
+    return inTime(limit, readShort(request), () => undefined);
+  }
+  const reader = body.getReader();
+  const read = await inTime(limit, readAll(reader, limit), () => void reader.cancel().catch(() => undefined));
+  if (!read.ok && STOPPED.has(read.problem.code)) await discard(reader, DISCARD_BYTES_MAX);
+  return read;
+}
+
+async function readShort(request: Request): Promise<Read> {
+  try {
+    return { ok: true, bytes: new Uint8Array(await request.arrayBuffer()) };
+  } catch {
+    return refuseIncomplete();
+  }
+}
+
+/**
+ * Whether the request says that its body is short. HTTP holds it to that, and reading it in one go saves a quarter of an
+ * append's time at the edge.
+ */
+function isShort(request: Request, bytesMax: number): boolean {
+  const length = request.headers.get("Content-Length");
+  return length !== null && Number(length) <= Math.min(SHORT_BYTES_MAX, bytesMax);
+}
+
+/** What is read, or a refusal once it takes too long: a sender must not keep a request open for as long as it likes. */
+async function inTime({ secondsMax }: BodyLimit, reading: Promise<Read>, giveUp: () => void): Promise<Read> {
+  const late = Promise.withResolvers<Read>();
+  const timer = setTimeout(() => {
+    giveUp();
+    late.resolve(refuseSlow(secondsMax));
+  }, secondsMax * 1000);
+  try {
+    return await Promise.race([reading, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** For a request that is refused before its body was read. */
+export async function discardBody(request: Request): Promise<void> {
+  if (request.body !== null && !request.bodyUsed) await discard(request.body.getReader(), DISCARD_BYTES_MAX);
+}
+
+async function readAll(reader: ReadableStreamDefaultReader<Uint8Array>, { bytesMax, held }: BodyLimit): Promise<Read> {
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return { ok: true, bytes: concatBytes(pieces) };
+      size += value.length;
+      if (size > bytesMax) break;
+      if (held?.take(value.length) === false) return SERVER_BUSY;
+      pieces.push(value);
+    }
+  } catch {
+    return refuseIncomplete();
+  }
+  return refuseTooLarge(bytesMax);
+}
+
+/**
+ * Reads on for a while and keeps nothing. The runtime hangs up on a sender that was not read to the end, and one that
+ * is still sending then often sees a broken connection instead of the answer, and tries again.
+ */
+async function discard(reader: ReadableStreamDefaultReader<Uint8Array>, bytesMax: number): Promise<void> {
+  const patience = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => patience.resolve(undefined), DISCARD_MS_MAX);
+  let sincePause = 0;
+  for (let size = 0; size < bytesMax;) {
+    const read = await Promise.race([reader.read().catch(() => undefined), patience.promise]);
+    if (read === undefined || read.done) break;
+    size += read.value.length;
+    sincePause += read.value.length;
+    if (sincePause < DISCARD_BYTES_PER_PAUSE) continue;
+    sincePause = 0;
+    await new Promise((resolve) => setTimeout(resolve, DISCARD_PAUSE_MS));
+  }
+  clearTimeout(timer);
+  // Not awaited: a sender that never stops must not hold up the answer.
+  void reader.cancel().catch(() => undefined);
+}
+
+function refuseIncomplete(): Refusal {
+  return refuse("body-incomplete", "The body broke off before its end.");
+}
+
+export function refuseTooLarge(bytesMax: number): Refusal {
+  return refuse("body-too-large", `One append has at most ${bytesMax} bytes after decoding.`, {
+    hint: "Split it into several appends, or raise APPEND_BYTES_MAX.",
+  });
+}
+
+function refuseSlow(secondsMax: number): Refusal {
+  return refuse("body-timeout", `The body had not arrived in full after ${secondsMax} seconds.`, {
+    hint: "Send less at a time, or raise BODY_TIMEOUT_SECONDS.",
+  });
+}

@@ -1,0 +1,105 @@
+/** What a session has still to send before it is live: page by page, and of each whether an append ends with it. */
+
+import type { ReadCommand } from "@durable-streams-cloudflare/core/contracts/stream";
+import { refAt, type Lifetime, type Lineage, type OffsetRef, type Result } from "@durable-streams-cloudflare/protocol";
+
+import { RestOfRange, startReading, type Reading } from "../client/paging.ts";
+import { Renewal } from "../client/renewal.ts";
+import type { Exchange } from "../exchange.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+export interface EventPage {
+  readonly bytes: Bytes;
+  /** An append ends here. A page that has other ends inside it ends like that, too. */
+  readonly isEnd: boolean;
+  /** Of the stream, when the read began. */
+  readonly tail: number;
+  readonly closed: boolean;
+}
+
+export class CatchUp {
+  readonly #exchange: Exchange;
+  readonly #lineage: Lineage;
+  readonly #renewal: Renewal;
+  /** A read whose first page has not been asked for yet. */
+  #begun: Reading | undefined;
+  #reading: Reading | undefined;
+  /** What is left of a large append that is hot. */
+  #rest: RestOfRange | undefined;
+  /** What is left of a page of many appends: each is an event of its own. */
+  #cut: EventPage[] = [];
+
+  constructor(exchange: Exchange, stream: { lineage: Lineage; lifetime: Lifetime }, begun: Reading | undefined) {
+    this.#exchange = exchange;
+    this.#lineage = stream.lineage;
+    this.#renewal = new Renewal(exchange.stream, stream.lifetime);
+    this.#begun = begun;
+  }
+
+  /** The page after a position: where the page before it ended. An empty one at the tail. */
+  async next(position: number): Promise<Result<EventPage>> {
+    await this.#renewal.goOn();
+    return (await this.#goOn(position)) ?? (await this.#start(position));
+  }
+
+  cancel(): void {
+    this.#begun?.cold?.cancel();
+    this.#reading?.cold?.cancel();
+    this.#rest?.cancel();
+  }
+
+  async #goOn(position: number): Promise<Result<EventPage> | undefined> {
+    const reading = this.#reading;
+    if (reading === undefined) return undefined;
+    const cut = this.#cut.shift();
+    if (cut !== undefined) return { ok: true, ...cut };
+    const cold = await reading.cold?.next();
+    if (cold !== undefined) return pageOf(reading, cold.bytes, cold.isEnd);
+    if (this.#rest === undefined) return undefined;
+    const bytes = await this.#rest.next(position);
+    const isEnd = position + bytes.length === reading.facts.end;
+    if (isEnd) this.#rest = undefined;
+    return pageOf(reading, bytes, isEnd);
+  }
+
+  async #start(position: number): Promise<Result<EventPage>> {
+    const begun = this.#begun;
+    this.#begun = undefined;
+    const from = refAt(this.#lineage, position);
+    const reading =
+      begun === undefined ? await startReading(this.#exchange, eventsFrom(from)) : { ok: true as const, ...begun };
+    if (!reading.ok) return reading;
+    const { facts, cold, isEnd } = reading;
+    this.#reading = reading;
+    this.#rest = isEnd || cold !== undefined ? undefined : restOfAppend(this.#exchange, reading);
+    const [first, ...others] = cutPage(reading).map((bytes) => ({
+      bytes,
+      isEnd,
+      tail: facts.tail,
+      closed: facts.closed,
+    }));
+    this.#cut = others;
+    return first === undefined ? pageOf(reading, facts.page, isEnd) : { ok: true, ...first };
+  }
+}
+
+/** Events end where appends do. */
+export function eventsFrom(from: OffsetRef): ReadCommand {
+  return { from, ifNoneMatch: null, paging: "appends" };
+}
+
+function restOfAppend(exchange: Exchange, { facts }: Reading): RestOfRange {
+  const stretches = facts.stretches.slice(0, 1).map((stretch) => ({ ...stretch, to: facts.end }));
+  return new RestOfRange(exchange, { facts: { ...facts, stretches }, isEnd: false, cold: undefined });
+}
+
+/** The pieces of a page of which each makes one event. */
+function cutPage({ facts: { page, from, cuts = [] } }: Reading): Bytes[] {
+  const places = [...cuts.map((cut) => cut - from), page.length];
+  return places.map((place, index) => page.subarray(places[index - 1] ?? 0, place));
+}
+
+function pageOf({ facts: { tail, closed } }: Reading, bytes: Bytes, isEnd: boolean): Result<EventPage> {
+  return { ok: true, bytes, isEnd, tail, closed };
+}

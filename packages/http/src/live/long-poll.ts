@@ -1,0 +1,124 @@
+/** Long-poll [PROTOCOL §5.7]: answers with what is there, or waits on a channel while the object sleeps. */
+
+import type { LiveFrame } from "@durable-streams-cloudflare/core/contracts/live-frame";
+import type { AttachFacts } from "@durable-streams-cloudflare/core/contracts/stream";
+import { wait } from "@durable-streams-cloudflare/core/kit/wait";
+import {
+  framingOf,
+  HEADER,
+  nextCursor,
+  offsetAt,
+  rangeEtag,
+  refAt,
+  refuse,
+  type OffsetRef,
+  type Refusal,
+  type Result,
+} from "@durable-streams-cloudflare/protocol";
+
+import { NO_STORE } from "../cache-control.ts";
+import { startReading } from "../client/paging.ts";
+import { toBody } from "../codec/payload.ts";
+import { readHeaders, readResponse, type ReadQuery } from "../codec/read.ts";
+import type { Exchange } from "../exchange.ts";
+import type { ReaderChannel } from "../ports.ts";
+import { watchRight } from "./right-watch.ts";
+
+/** Pause before attaching again after the object went away. */
+const REATTACH_DELAY_MS = 50;
+
+type Waited =
+  | { readonly kind: "frame"; readonly frame: LiveFrame }
+  | { readonly kind: "revoked"; readonly refusal: Refusal }
+  | { readonly kind: "gone" | "lost" | "timeout" };
+
+export async function longPoll(exchange: Exchange, query: ReadQuery): Promise<Result<{ response: Response }>> {
+  const expiresAtMs = exchange.granted.expiresAtMs ?? Infinity;
+  const deadlineMs = Math.min(Date.now() + exchange.config.longPollTimeoutMs, expiresAtMs);
+  const cursor = nextCursor(Date.now(), query.cursor);
+  let from: OffsetRef = query.offset;
+  for (;;) {
+    const attached = await exchange.stream.attach(from, exchange.granted.limits);
+    if (!attached.ok) return attached;
+    const { facts, channel } = attached;
+    if (facts.standing === "behind") return readAll(exchange, query, at(facts), cursor);
+    if (facts.standing === "ended") return { ok: true, response: emptyResponse(facts, cursor) };
+    if (channel === undefined) return refuse("internal", "The object attached a reader without a channel.");
+    const waited = await waitForFrame(exchange, channel, deadlineMs - Date.now());
+    if (waited.kind === "frame")
+      return { ok: true, response: frameResponse(exchange, facts, waited.frame, query, cursor) };
+    if (waited.kind === "revoked") return waited.refusal;
+    if (waited.kind === "timeout") return { ok: true, response: emptyResponse(facts, cursor) };
+    // A stream that is gone is asked once more: it knows whether forks still need it.
+    if (waited.kind === "lost") await wait(REATTACH_DELAY_MS);
+    // From here on the place is known, also when the client asked for `now`.
+    from = at(facts);
+  }
+}
+
+/** @param from where to read, exactly; the query may say `now`, and decides who may keep the response. */
+async function readAll(
+  exchange: Exchange,
+  query: ReadQuery,
+  from: OffsetRef,
+  cursor: string,
+): Promise<Result<{ response: Response }>> {
+  const ifNoneMatch = exchange.request.headers.get("If-None-Match");
+  const reading = await startReading(exchange, { from, ifNoneMatch, paging: "bytes" });
+  return reading.ok ? { ok: true, response: readResponse(exchange, reading, query, cursor) } : reading;
+}
+
+function at({ lineage, position }: AttachFacts): OffsetRef {
+  return refAt(lineage, position);
+}
+
+function waitForFrame(exchange: Exchange, channel: ReaderChannel, timeoutMs: number): Promise<Waited> {
+  const { request, liveReads } = exchange;
+  return new Promise((resolve) => {
+    const finish = (waited: Waited): void => {
+      clearTimeout(timer);
+      request.signal.removeEventListener("abort", onTimeout);
+      forget();
+      unwatch();
+      channel.close();
+      resolve(waited);
+    };
+    const onTimeout = (): void => finish({ kind: "timeout" });
+    const timer = setTimeout(onTimeout, Math.max(0, timeoutMs));
+    const forget = liveReads.begin(onTimeout);
+    const unwatch = watchRight(exchange, (refusal) => finish({ kind: "revoked", refusal }));
+    request.signal.addEventListener("abort", onTimeout);
+    channel.listen({
+      onFrame: (frame) => finish({ kind: "frame", frame }),
+      onEnd: (kind) => finish({ kind }),
+    });
+  });
+}
+
+/** What a commit brought. A close without data is the end of the stream, and has no body. */
+function frameResponse(
+  exchange: Exchange,
+  facts: AttachFacts,
+  frame: LiveFrame,
+  query: ReadQuery,
+  cursor: string,
+): Response {
+  const standing = { ...facts, tail: frame.to, closed: frame.closed };
+  if (frame.bytes.length === 0) return emptyResponse({ ...standing, position: frame.to }, cursor);
+  const etag = rangeEtag(facts.lineage.incarnation, frame.from, frame.to, frame.closed);
+  const read = { ...standing, from: frame.from, to: frame.to, etag };
+  const headers = readHeaders(read, exchange.granted, query, cursor);
+  return new Response(toBody(frame.bytes.slice(), framingOf(facts.contentType), true, true), { headers });
+}
+
+/** Nothing has come, or the stream has ended. */
+export function emptyResponse(facts: Pick<AttachFacts, "lineage" | "position" | "closed">, cursor: string): Response {
+  const headers = new Headers({
+    "Cache-Control": NO_STORE,
+    [HEADER.nextOffset]: offsetAt(facts.lineage, facts.position),
+    [HEADER.upToDate]: "true",
+    [HEADER.cursor]: cursor,
+  });
+  if (facts.closed) headers.set(HEADER.closed, "true");
+  return new Response(null, { status: 204, headers });
+}

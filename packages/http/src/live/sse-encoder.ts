@@ -1,0 +1,196 @@
+/** From stored bytes to events [PROTOCOL §5.8]: `data` and `control` of one batch in one piece, unless it is large. */
+
+import { concatBytes } from "@durable-streams-cloudflare/core/kit/bytes";
+import {
+  base64Lines,
+  controlEvent,
+  DataEvent,
+  hasLongLine,
+  isTextual,
+  LINE_BYTES_MAX,
+  MessageLines,
+  nextCursor,
+  offsetAt,
+  withBreaks,
+  type Control,
+  type Lineage,
+} from "@durable-streams-cloudflare/protocol";
+
+import { toBody } from "../codec/payload.ts";
+import { CARRIAGE_RETURN, decodeText, endsLines, type SseForm } from "./sse-form.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+const HELD_BYTES_MAX = 64 * 1024;
+
+const EMPTY: Bytes = new Uint8Array();
+
+const encoder = new TextEncoder();
+
+export interface Standing {
+  readonly position: number;
+  readonly upToDate: boolean;
+  readonly closed: boolean;
+}
+
+/** Events to send; `undefined`: none yet; or a batch that this session's form cannot bring. */
+export type Encoded = Uint8Array | undefined | typeof CANNOT_BRING;
+
+export const CANNOT_BRING = "cannot bring";
+
+/** The events of the newest commit that any reader of this isolate was sent, for the others who get the same. */
+let newest: { readonly key: string; readonly events: Uint8Array } | undefined;
+
+export class SseEncoder {
+  readonly #contentType: string;
+  readonly #lineage: Lineage;
+  readonly #clientCursor: string | null;
+  readonly #form: SseForm;
+  /** Text that ends inside a character: it waits for the append that brings the rest. */
+  #held: Bytes = EMPTY;
+  /** The text before ended in a CR: of a CRLF that two appends cut only one line break arrives. */
+  #endsInReturn = false;
+  /** The event that a part has begun and none has ended, and what of it decides about the next part. */
+  #event: DataEvent | undefined;
+  #messages = new MessageLines();
+  readonly #utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  /** Bytes of an event's parts that make no whole group of base64 yet. */
+  #ungrouped: Bytes = EMPTY;
+
+  constructor(stream: { contentType: string; lineage: Lineage }, form: SseForm, clientCursor: string | null) {
+    this.#contentType = stream.contentType;
+    this.#lineage = stream.lineage;
+    this.#form = form;
+    this.#clientCursor = clientCursor;
+  }
+
+  /**
+   * The events of one batch.
+   * @param bytes stored bytes that end where an append does.
+   * @returns `undefined` when the batch ends inside a UTF-8 character. It is then sent with the next one: a `control`
+   * here would let a client resume between the halves.
+   */
+  batch(bytes: Bytes, standing: Standing): Encoded {
+    if (this.#form === "text") return this.#textBatch(joined(this.#held, bytes), standing);
+    return bytes.length === 0 ? this.control(standing) : this.part(bytes, standing);
+  }
+
+  /**
+   * The events of one commit. All readers of a stream get it at the same time, so the first one encodes it for all.
+   * @param streamName the stream's, unlike any other's.
+   * @param from where the commit begins: together with where it ends it says which bytes it has.
+   */
+  commit(streamName: string, from: number, bytes: Bytes, standing: Standing): Encoded {
+    if (this.#dependsOnBefore()) return this.batch(bytes, standing);
+    const end = offsetAt(this.#lineage, standing.position);
+    const cursor = nextCursor(Date.now(), this.#clientCursor);
+    const key = `${streamName} ${this.#form} ${from} ${end} ${standing.closed} ${cursor}`;
+    if (newest?.key === key) return newest.events;
+    const events = this.batch(bytes, standing);
+    // What is kept for others must not leave anything to remember.
+    if (typeof events === "object" && !this.#dependsOnBefore()) newest = { key, events };
+    return events;
+  }
+
+  /** Whether a commit is better read again, append by append: together, its appends would make too long a line. */
+  isBetterRead(bytes: Bytes): boolean {
+    return this.#form === "text" && bytes.length > LINE_BYTES_MAX && hasLongLine(bytes);
+  }
+
+  /** What is sent next depends on what was sent before. */
+  #dependsOnBefore(): boolean {
+    return this.#held.length > 0 || this.#ungrouped.length > 0 || this.#event !== undefined || this.#endsInReturn;
+  }
+
+  /**
+   * Some of a batch that is too large for one piece.
+   * @param standing given with the last part only: it ends the event, and adds the `control`.
+   */
+  part(bytes: Bytes, standing?: Standing): Exclude<Encoded, undefined> {
+    const isFirst = this.#event === undefined;
+    const event = this.#event ?? new DataEvent(this.#endsInReturn);
+    const isLast = standing !== undefined;
+    const payload = this.#payload(bytes, isFirst, isLast);
+    if (payload === undefined) return CANNOT_BRING;
+    const text = event.add(payload);
+    this.#event = isLast ? undefined : event;
+    if (!isLast) return encoder.encode(text);
+    return encoder.encode(text + event.end(offsetAt(this.#lineage, standing.position)) + this.#controlText(standing));
+  }
+
+  /** A `control` alone: at the beginning of a session, or when the stream closed without data. */
+  control(standing: Standing): Uint8Array {
+    return encoder.encode(this.#controlText(standing));
+  }
+
+  #textBatch(whole: Bytes, standing: Standing): Encoded {
+    if (whole.length === 0) return this.control(standing);
+    const decoded = decodeText(whole, this.#contentType, standing.closed);
+    if (decoded === undefined) return CANNOT_BRING;
+    const { text, cut } = decoded;
+    if (cut > 0 && whole.length > HELD_BYTES_MAX) return CANNOT_BRING;
+    this.#held = cut > 0 ? whole : EMPTY;
+    if (cut > 0) return undefined;
+    const event = new DataEvent(this.#endsInReturn);
+    const sent = event.add(text) + event.end(offsetAt(this.#lineage, standing.position));
+    this.#endsInReturn = text.endsWith("\r");
+    return encoder.encode(sent + this.#controlText(standing));
+  }
+
+  #payload(bytes: Bytes, isFirst: boolean, isLast: boolean): string | undefined {
+    if (this.#form === "json") return this.#json(bytes, isFirst, isLast);
+    return this.#form === "base64" ? this.#base64(bytes, isFirst, isLast) : this.#textPart(bytes, isLast);
+  }
+
+  #textPart(bytes: Bytes, isLast: boolean): string | undefined {
+    if (endsLines(bytes, this.#contentType)) return undefined;
+    const whole = joined(this.#held, bytes);
+    this.#held = EMPTY;
+    this.#endsInReturn = whole.at(-1) === CARRIAGE_RETURN;
+    try {
+      return this.#utf8.decode(whole, { stream: !isLast });
+    } catch {
+      return undefined;
+    }
+  }
+
+  #json(bytes: Bytes, isFirst: boolean, isLast: boolean): string {
+    const isShort = isFirst && isLast && bytes.length <= LINE_BYTES_MAX;
+    const breaks = isShort ? [] : this.#messages.breaksIn(bytes, isLast);
+    if (isLast) this.#messages = new MessageLines();
+    const shift = isFirst ? 1 : 0;
+    const body = toBody(bytes, "json", isFirst, isLast);
+    const lines = withBreaks(
+      body,
+      breaks.map((place) => place + shift),
+    );
+    return this.#utf8.decode(lines, { stream: !isLast });
+  }
+
+  #base64(bytes: Bytes, isFirst: boolean, isLast: boolean): string {
+    const whole = joined(this.#ungrouped, bytes);
+    const end = isLast ? whole.length : whole.length - (whole.length % 3);
+    this.#ungrouped = whole.slice(end);
+    const lines = base64Lines(whole.subarray(0, end).toBase64());
+    return isFirst || lines === "" ? lines : `\n${lines}`;
+  }
+
+  #controlText(standing: Standing): string {
+    const streamNextOffset = offsetAt(this.#lineage, standing.position);
+    const isEncodedText = this.#form === "base64" && isTextual(this.#contentType);
+    const encoding = isEncodedText ? ({ streamSseDataEncoding: "base64" } as const) : {};
+    const control: Control = standing.closed
+      ? { streamNextOffset, upToDate: true, streamClosed: true, ...encoding }
+      : {
+          streamNextOffset,
+          streamCursor: nextCursor(Date.now(), this.#clientCursor),
+          ...(standing.upToDate ? { upToDate: true } : {}),
+          ...encoding,
+        };
+    return controlEvent(control);
+  }
+}
+
+function joined(a: Bytes, b: Bytes): Bytes {
+  return a.length === 0 ? b : concatBytes([a, b]);
+}

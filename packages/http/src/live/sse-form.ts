@@ -1,0 +1,71 @@
+/**
+ * In what form SSE brings a stream's data [PROTOCOL §5.8]. Bytes go as base64, and so does text that SSE cannot bring as it
+ * is: SSE is UTF-8, and ends lines at a CR. Clients decode by a response header, so a session has one form from its
+ * beginning to its end. A session of text that meets something else ends before it; the next one begins with it.
+ *
+ * `text/plain` keeps its form in spite of a CR, which arrives as LF: the official suite asks for that.
+ */
+
+import { framingOf, isTextual, isUtf8, mediaType } from "@durable-streams-cloudflare/protocol";
+
+import type { Reading } from "../client/paging.ts";
+
+export type SseForm = "json" | "text" | "base64";
+
+export const CARRIAGE_RETURN = 0x0d;
+
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** @param reading what a session begins with; `undefined` at the tail. */
+export function sseFormOf(contentType: string, reading: Reading | undefined): SseForm {
+  if (framingOf(contentType) === "json") return "json";
+  if (!isTextual(contentType) || !isUtf8(contentType)) return "base64";
+  if (reading === undefined) return "text";
+  // Nobody knows the rest of an append that comes in parts. A session of text that meets one tries, and breaks off when it
+  // turns out to be something else; the next session then begins here.
+  if (!reading.isEnd) return "base64";
+  const { page, to, tail, closed } = reading.facts;
+  const isAll = closed && to === tail && reading.cold === undefined && page.length === to - reading.facts.from;
+  return decodeText(page, contentType, isAll) === undefined ? "base64" : "text";
+}
+
+/** Text, and how many bytes at its end begin a character that is not complete. */
+export interface DecodedText {
+  readonly text: string;
+  readonly cut: number;
+}
+
+/**
+ * @param isAll nothing comes after these bytes.
+ * @returns `undefined` when SSE cannot bring them as text.
+ */
+export function decodeText(bytes: Uint8Array, contentType: string, isAll: boolean): DecodedText | undefined {
+  if (endsLines(bytes, contentType)) return undefined;
+  const cut = isAll ? 0 : incompleteBytes(bytes);
+  try {
+    return { text: strict.decode(bytes.subarray(0, bytes.length - cut)), cut };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether there is a CR, which SSE would bring as LF, where that matters. */
+export function endsLines(bytes: Uint8Array, contentType: string): boolean {
+  return mediaType(contentType) !== "text/plain" && bytes.includes(CARRIAGE_RETURN);
+}
+
+/** How many of the last bytes begin a UTF-8 character that is not complete. Bytes that no character has do not count. */
+function incompleteBytes(bytes: Uint8Array): number {
+  for (let back = 1; back <= Math.min(3, bytes.length); back += 1) {
+    const byte = bytes[bytes.length - back] ?? 0;
+    if (byte < 0x80) return 0;
+    if (byte >= 0xc0) return back < characterLength(byte) ? back : 0;
+  }
+  return 0;
+}
+
+function characterLength(firstByte: number): number {
+  if (firstByte >= 0xf5) return 1;
+  if (firstByte >= 0xf0) return 4;
+  return firstByte >= 0xe0 ? 3 : 2;
+}

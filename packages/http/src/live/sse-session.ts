@@ -1,0 +1,301 @@
+/**
+ * One SSE response. It is always in one of two modes:
+ *
+ * - catching up: reads pages from the object, as fast as the client takes them;
+ * - live: passes on what the channel brings.
+ *
+ * It goes from catching up to live when it stands at the tail, and back whenever the channel is lost, skips something,
+ * or brings more than the client takes. So a slow client costs a bounded buffer here and nothing in the object, and a
+ * restart of the object is not seen by the client at all.
+ */
+
+import type { LiveFrame } from "@durable-streams-cloudflare/core/contracts/live-frame";
+import type { AttachFacts } from "@durable-streams-cloudflare/core/contracts/stream";
+import { logFault } from "@durable-streams-cloudflare/core/kit/log";
+import { wait } from "@durable-streams-cloudflare/core/kit/wait";
+import {
+  HEARTBEAT,
+  problemEvent,
+  refAt,
+  type Lineage,
+  type OffsetRef,
+  type Problem,
+} from "@durable-streams-cloudflare/protocol";
+
+import type { Reading } from "../client/paging.ts";
+import type { Exchange } from "../exchange.ts";
+import type { ReaderChannel } from "../ports.ts";
+import { CatchUp } from "./catch-up.ts";
+import { watchRight } from "./right-watch.ts";
+import { CANNOT_BRING, SseEncoder, type Encoded, type Standing } from "./sse-encoder.ts";
+import type { SseForm } from "./sse-form.ts";
+
+/** Clients give up on SSE after three responses shorter than a second, so none is, unless the stream is closed. */
+const SESSION_MS_MIN = 1_000;
+/** Losing the channel this often in a row means that the object is not coming back soon. */
+const LOSSES_MAX = 8;
+const LOSS_DELAY_MS = 25;
+
+/** Bytes of a commit that is sent in one piece, as it came. A larger one is let go, and read again page by page. */
+const FRAME_BYTES_MAX = 1024 * 1024;
+
+const encoder = new TextEncoder();
+const heartbeat = encoder.encode(HEARTBEAT);
+
+const TOKEN_EXPIRED: Problem = {
+  code: "token-expired",
+  detail: "The token has expired.",
+  hint: "Get a new token, and read on from the last offset with it.",
+};
+const STREAM_GONE: Problem = { code: "stream-not-found", detail: "The stream has been deleted, or has expired." };
+
+/** How a session begins: at the tail with a channel, or behind it with a first read. */
+export interface SessionStart {
+  readonly channel: ReaderChannel | undefined;
+  readonly reading: Reading | undefined;
+  readonly form: SseForm;
+}
+
+export class SseSession {
+  readonly body: ReadableStream<Uint8Array>;
+  readonly #exchange: Exchange;
+  readonly #lineage: Lineage;
+  readonly #encoder: SseEncoder;
+  readonly #openedAtMs = Date.now();
+  #heartbeatTimer: ReturnType<typeof setInterval> | null = null;
+  #endTimer: ReturnType<typeof setTimeout> | null = null;
+  readonly #onAbort = (): void => this.#release();
+  #forget: (() => void) | undefined;
+  #unwatch: (() => void) | undefined;
+  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  #channel: ReaderChannel | undefined;
+  #mode: "catching-up" | "live" | "ending" | "over" = "catching-up";
+  /** Up to here everything has been handed on. */
+  #position: number;
+  #catchingUp: Promise<void> | undefined;
+  #losses = 0;
+  readonly #pages: CatchUp;
+  /** An append has begun and not ended yet. */
+  #isInEvent = false;
+  /** The session's time is over, and only the event that has begun keeps it. */
+  #due: { readonly problem: Problem | undefined } | undefined;
+
+  constructor(exchange: Exchange, facts: AttachFacts, start: SessionStart, clientCursor: string | null) {
+    const { channel, reading, form } = start;
+    this.#pages = new CatchUp(exchange, facts, reading);
+    this.#exchange = exchange;
+    this.#lineage = facts.lineage;
+    this.#position = facts.position;
+    this.#encoder = new SseEncoder(facts, form, clientCursor);
+    this.body = new ReadableStream<Uint8Array>(
+      {
+        start: (controller) => this.#start(controller, facts, channel),
+        pull: () => (this.#mode === "catching-up" ? this.#catchUp() : undefined),
+        cancel: () => this.#release(),
+      },
+      new ByteLengthQueuingStrategy({ highWaterMark: exchange.config.sseBufferBytesMax }),
+    );
+  }
+
+  #start(
+    controller: ReadableStreamDefaultController<Uint8Array>,
+    facts: AttachFacts,
+    channel: ReaderChannel | undefined,
+  ): void {
+    this.#controller = controller;
+    // First of all: workerd may pull as soon as something is sent, and must not find a reader that has to catch up.
+    if (facts.standing !== "behind") this.#mode = "live";
+    const { config, granted, liveReads, request } = this.#exchange;
+    const grantedMs = granted.expiresAtMs === undefined ? Infinity : granted.expiresAtMs - this.#openedAtMs;
+    const sessionMs = Math.max(SESSION_MS_MIN, Math.min(config.sseSessionSeconds * 1000, grantedMs));
+    this.#heartbeatTimer = setInterval(() => this.#beat(), config.sseHeartbeatSeconds * 1000);
+    const problem = grantedMs <= sessionMs ? TOKEN_EXPIRED : undefined;
+    this.#endTimer = setTimeout(() => this.#fallDue(problem), sessionMs);
+    this.#forget = liveReads.begin(() => this.#endSoon());
+    this.#unwatch = watchRight(this.#exchange, ({ problem }) => this.#onRevoked(problem));
+    request.signal.addEventListener("abort", this.#onAbort);
+    if (facts.standing === "ended") this.#sendEnd(facts.position);
+    if (facts.standing === "live" && channel !== undefined) {
+      this.#send(this.#encoder.control({ position: facts.position, upToDate: true, closed: false }));
+      this.#goLive(channel);
+    }
+  }
+
+  /** One run at a time; it is started by the client's demand, and by the loss of the channel. */
+  #catchUp(): Promise<void> {
+    this.#catchingUp ??= this.#catchUpLoop()
+      // A failure to read shows in the body: the client sees a broken response and resumes.
+      .catch((error: unknown) => this.#fail(error))
+      .finally(() => {
+        this.#catchingUp = undefined;
+      });
+    return this.#catchingUp;
+  }
+
+  async #catchUpLoop(): Promise<void> {
+    while (this.#mode === "catching-up" && this.#hasRoom()) await this.#readOn();
+  }
+
+  /** No `control` says anything before a whole append is out: a client that is cut off resumes before it. */
+  async #readOn(): Promise<void> {
+    const page = await this.#pages.next(this.#position);
+    if (this.#mode !== "catching-up") return;
+    if (!page.ok) return this.#finishLate(page.problem);
+    this.#losses = 0;
+    this.#position += page.bytes.length;
+    const wasInEvent = this.#isInEvent;
+    this.#isInEvent = !page.isEnd;
+    if (!page.isEnd) return void this.#bring(this.#encoder.part(page.bytes), wasInEvent);
+    const upToDate = this.#position === page.tail;
+    const standing = { position: this.#position, upToDate, closed: upToDate && page.closed };
+    const hasNews = wasInEvent || page.bytes.length > 0 || standing.closed;
+    const encoded = wasInEvent
+      ? this.#encoder.part(page.bytes, standing)
+      : hasNews
+        ? this.#encoder.batch(page.bytes, standing)
+        : undefined;
+    if (this.#bring(encoded, wasInEvent)) await this.#endBatch(standing);
+  }
+
+  async #endBatch({ upToDate, closed }: Standing): Promise<void> {
+    if (closed) this.#finish();
+    else if (this.#due !== undefined) this.#finish(this.#due.problem);
+    else if (upToDate) await this.#attach();
+  }
+
+  async #attach(): Promise<void> {
+    const attached = await this.#exchange.stream.attach(this.#offset(), this.#exchange.granted.limits);
+    if (!attached.ok) return this.#finishLate(attached.problem);
+    // Behind, or closed, in the meantime: the next round reads it.
+    if (attached.channel === undefined) return;
+    if (this.#mode === "catching-up") this.#goLive(attached.channel);
+    else attached.channel.close();
+  }
+
+  #offset(): OffsetRef {
+    return refAt(this.#lineage, this.#position);
+  }
+
+  #goLive(channel: ReaderChannel): void {
+    this.#mode = "live";
+    this.#channel = channel;
+    channel.listen({
+      onFrame: (frame) => this.#onFrame(frame),
+      onEnd: (reason) => (reason === "gone" ? this.#finishLate(STREAM_GONE) : void this.#onLost()),
+    });
+  }
+
+  #onFrame(frame: LiveFrame): void {
+    if (this.#mode !== "live") return;
+    const isBetterRead = frame.bytes.length > FRAME_BYTES_MAX || this.#encoder.isBetterRead(frame.bytes);
+    if (frame.from !== this.#position || isBetterRead) return this.#fallBehind();
+    this.#losses = 0;
+    this.#position = frame.to;
+    const standing = { position: frame.to, upToDate: true, closed: frame.closed };
+    const events = this.#encoder.commit(this.#exchange.stream.objectName, frame.from, frame.bytes, standing);
+    if (!this.#bring(events, false)) return;
+    if (frame.closed) this.#finish();
+    else if (!this.#hasRoom()) this.#fallBehind();
+  }
+
+  async #onLost(): Promise<void> {
+    this.#losses += 1;
+    if (this.#losses > LOSSES_MAX) return this.#finishLate();
+    await wait(LOSS_DELAY_MS * this.#losses);
+    if (this.#mode === "live") this.#fallBehind();
+  }
+
+  #fallBehind(): void {
+    this.#channel?.close();
+    this.#channel = undefined;
+    this.#mode = "catching-up";
+    void this.#catchUp();
+  }
+
+  #hasRoom(): boolean {
+    return (this.#controller?.desiredSize ?? 0) > 0;
+  }
+
+  #send(events: Uint8Array): void {
+    if (this.#mode !== "over") this.#controller?.enqueue(events);
+  }
+
+  /** @returns whether the session goes on: what it cannot bring is the next session's, which begins with it. */
+  #bring(encoded: Encoded, isInEvent: boolean): boolean {
+    if (encoded === CANNOT_BRING && isInEvent) this.#fail(new Error("An append of text turned out to be none."));
+    else if (encoded === CANNOT_BRING) this.#finishLate();
+    else if (encoded !== undefined) this.#send(encoded);
+    return encoded !== CANNOT_BRING;
+  }
+
+  #sendEnd(position: number): void {
+    this.#send(this.#encoder.control({ position, upToDate: true, closed: true }));
+    this.#finish();
+  }
+
+  /** Besides keeping the connection open, this is how a client that went away is noticed at all. */
+  #beat(): void {
+    if (this.#hasRoom() && !this.#isInEvent) this.#send(heartbeat);
+  }
+
+  /** An event that has begun is brought to its end, or a client slower than a session would never get past it. */
+  #fallDue(problem: Problem | undefined): void {
+    if (!this.#isInEvent) this.#finish(problem);
+    else this.#due = { problem };
+  }
+
+  /**
+   * Ends the response between two events; the client resumes, or learns by an error what became of the stream.
+   * @param problem told in a last event, where there is one.
+   */
+  #finish(problem?: Problem): void {
+    if (this.#mode === "over") return;
+    if (problem !== undefined) this.#send(encoder.encode(problemEvent(problem)));
+    this.#release();
+    this.#controller?.close();
+  }
+
+  #finishLate(problem?: Problem): void {
+    if (this.#mode === "over") return;
+    this.#mode = "ending"; // Nothing more is read; the session only waits to be long enough.
+    this.#channel?.close();
+    setTimeout(() => this.#finish(problem), this.#untilLongEnoughMs());
+  }
+
+  /** Before anything else is sent, except the rest of an event that has begun. */
+  #onRevoked({ code, detail, hint }: Problem): void {
+    const why = `The right to read has ended. ${detail}`;
+    const problem = { code, detail: why, ...(hint === undefined ? {} : { hint }) };
+    if (this.#isInEvent) this.#due = { problem };
+    else this.#finishLate(problem);
+  }
+
+  /** The server is about to stop. */
+  #endSoon(): void {
+    if (this.#mode === "over") return;
+    if (this.#endTimer !== null) clearTimeout(this.#endTimer);
+    this.#endTimer = setTimeout(() => this.#fallDue(undefined), this.#untilLongEnoughMs());
+  }
+
+  #untilLongEnoughMs(): number {
+    return Math.max(0, this.#openedAtMs + SESSION_MS_MIN - Date.now());
+  }
+
+  #fail(error: unknown): void {
+    if (this.#mode === "over") return;
+    logFault(this.#exchange.config.logLevel, "An event stream broke off.", error);
+    this.#release();
+    this.#controller?.error(error);
+  }
+
+  #release(): void {
+    this.#mode = "over";
+    this.#channel?.close();
+    this.#pages.cancel();
+    if (this.#heartbeatTimer !== null) clearInterval(this.#heartbeatTimer);
+    if (this.#endTimer !== null) clearTimeout(this.#endTimer);
+    this.#forget?.();
+    this.#unwatch?.();
+    this.#exchange.request.signal.removeEventListener("abort", this.#onAbort);
+  }
+}

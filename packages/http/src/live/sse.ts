@@ -1,0 +1,59 @@
+/** SSE [PROTOCOL §5.8]: the response, and what makes it begin. */
+
+import type { AttachFacts } from "@durable-streams-cloudflare/core/contracts/stream";
+import { HEADER, nextCursor, refAt, refuse, type Result } from "@durable-streams-cloudflare/protocol";
+
+import { EVENT_STREAM } from "../cache-control.ts";
+import { startReading, type Reading } from "../client/paging.ts";
+import type { ReadQuery } from "../codec/read.ts";
+import type { Exchange } from "../exchange.ts";
+import { eventsFrom } from "./catch-up.ts";
+import { emptyResponse } from "./long-poll.ts";
+import { sseFormOf } from "./sse-form.ts";
+import { SseSession, type SessionStart } from "./sse-session.ts";
+
+/** Errors are plain HTTP, before any header of the event stream is sent. */
+export async function serverSentEvents(exchange: Exchange, query: ReadQuery): Promise<Result<{ response: Response }>> {
+  const attached = await exchange.stream.attach(query.offset, exchange.granted.limits);
+  if (!attached.ok) return attached;
+  const { facts, channel } = attached;
+  // An `EventSource` comes back after the end, again and again, unless it is told so by this status.
+  if (facts.standing === "ended" && query.isResumed) {
+    return { ok: true, response: emptyResponse(facts, nextCursor(Date.now(), query.cursor)) };
+  }
+  // What is wrong with a cold or inherited place is only found by reading there.
+  const from = refAt(facts.lineage, facts.position);
+  const reading = facts.standing === "behind" ? await startReading(exchange, eventsFrom(from)) : undefined;
+  if (reading?.ok === false) return reading;
+  if (facts.standing === "live" && channel === undefined) {
+    return refuse("internal", "The object attached a reader without a channel.");
+  }
+  // An offset inside an append stands for where that begins, of which the object alone may not know.
+  const position = reading?.facts.from ?? facts.position;
+  const response = sessionResponse(exchange, { ...facts, position }, { channel, reading }, query.cursor);
+  return { ok: true, response };
+}
+
+/** A session that begins with what has been read already, and goes on from there. */
+export function eventStream(exchange: Exchange, reading: Reading, cursor: string | null): Response {
+  const { facts } = reading;
+  const standing = { ...facts, standing: "behind", position: facts.from } as const;
+  return sessionResponse(exchange, standing, { channel: undefined, reading }, cursor);
+}
+
+function sessionResponse(
+  exchange: Exchange,
+  facts: AttachFacts,
+  start: Omit<SessionStart, "form">,
+  cursor: string | null,
+): Response {
+  const headers = new Headers({
+    "Content-Type": "text/event-stream",
+    "Cache-Control": EVENT_STREAM,
+    // nginx and others that know this header then pass every event on at once.
+    "X-Accel-Buffering": "no",
+  });
+  const form = sseFormOf(facts.contentType, start.reading);
+  if (form === "base64") headers.set(HEADER.sseDataEncoding, "base64");
+  return new Response(new SseSession(exchange, facts, { ...start, form }, cursor).body, { headers });
+}

@@ -1,0 +1,82 @@
+/**
+ * `AUTH_MODE=none` with `OPEN_TO=loopback`: a server without tokens serves the programs of its own machine, and neither
+ * what a proxy passes on nor what web pages of other sites ask a developer's browser to send.
+ */
+
+import type { Config } from "@durable-streams-cloudflare/core/config";
+import { isLoopbackHost, isLoopbackOrigin } from "@durable-streams-cloudflare/core/outbound/loopback";
+import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
+
+import type { Serve } from "./behind-proxy.ts";
+import { allowsOrigin } from "./cors.ts";
+import { refusedResponse } from "./problem-response.ts";
+
+/** What proxies add to the requests that they pass on. */
+const PROXY_HEADERS = [
+  "Forwarded",
+  "Via",
+  "X-Forwarded-For",
+  "X-Forwarded-Host",
+  "X-Forwarded-Port",
+  "X-Forwarded-Prefix",
+  "X-Forwarded-Proto",
+  "X-Forwarded-Server",
+  "X-Real-IP",
+];
+
+const READING: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
+
+/** Serves the requests of this machine and refuses all others, whatever they ask. */
+export function onlyLoopback({ corsOrigins }: Pick<Config, "corsOrigins">, serve: Serve): Serve {
+  return (request, background) => {
+    const refusal = refuseStranger(request, corsOrigins);
+    return refusal === undefined ? serve(request, background) : refusedResponse(request, refusal);
+  };
+}
+
+/** @param request of which `url` names the host that the client has sent. */
+export function refuseStranger(
+  { method, url, headers }: Pick<Request, "method" | "url" | "headers">,
+  corsOrigins: readonly string[],
+): Refusal | undefined {
+  const proxyHeader = PROXY_HEADERS.find((name) => headers.has(name));
+  if (proxyHeader !== undefined) return refuseProxied(proxyHeader);
+  const { hostname } = new URL(url);
+  if (!isLoopbackHost(hostname) && isPublicName(hostname)) return refuseHost(hostname);
+  return READING.has(method) ? undefined : refuseOrigin(headers, corsOrigins);
+}
+
+/**
+ * A page whose name was made to point at this machine sends that name (DNS rebinding). Nobody can do so with an address, or with a
+ * name without a dot, which no registry gives away: the name of a container, or of a host in the local network.
+ */
+function isPublicName(hostname: string): boolean {
+  const isAddress = hostname.startsWith("[") || /^\d+(?:\.\d+){3}$/.test(hostname);
+  return !isAddress && hostname.replace(/\.$/, "").includes(".");
+}
+
+/** What a page may not read it may send all the same, as far as no preflight is needed. */
+function refuseOrigin(headers: Headers, corsOrigins: readonly string[]): Refusal | undefined {
+  const origin = headers.get("Origin");
+  const isAllowed =
+    origin === null
+      ? headers.get("Sec-Fetch-Site") !== "cross-site"
+      : isLoopbackOrigin(origin) || allowsOrigin(corsOrigins, origin);
+  if (isAllowed) return undefined;
+  return refuse("origin-refused", "This server has no tokens, so pages of other sites may not write to it.", {
+    hint: `Allow the page's origin: --var CORS_ORIGINS:${origin === null || origin === "null" ? "*" : origin}`,
+  });
+}
+
+function refuseProxied(header: string): Refusal {
+  return refuse("unauthenticated", `AUTH_MODE=none serves no request that a proxy passed on (${header}).`, {
+    hint: "Ask for tokens: --var AUTH_MODE:project. Or let everybody do everything: --var OPEN_TO:everybody",
+    headers: { "WWW-Authenticate": "Bearer" },
+  });
+}
+
+function refuseHost(hostname: string): Refusal {
+  return refuse("host-refused", `AUTH_MODE=none answers for localhost only, not for ${hostname}.`, {
+    hint: "Use http://localhost, or ask for tokens: --var AUTH_MODE:project. Or let everybody in: --var OPEN_TO:everybody",
+  });
+}

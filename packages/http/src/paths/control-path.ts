@@ -1,0 +1,40 @@
+/** What a path below a project's `__ds` means [PROTOCOL §6]. */
+
+import type { Config } from "@durable-streams-cloudflare/core/config";
+import { parseStreamName, RESERVED_SEGMENT } from "@durable-streams-cloudflare/protocol";
+
+import { SINGLE_PROJECT } from "../auth/static-project.ts";
+import { STREAM_ROOT } from "./target.ts";
+
+export interface ControlPath {
+  readonly project: string;
+  /** The decoded segments below `__ds`; everything behind `streams/` is one, because slashes may be encoded in it. */
+  readonly segments: readonly string[];
+}
+
+/**
+ * @param path as it came; it may lead to a stream.
+ * @returns `undefined` when the path is no control path, or is broken.
+ */
+export function parseControlPath(path: string, tenancy: Config["tenancy"]): ControlPath | undefined {
+  if (!path.startsWith(STREAM_ROOT)) return undefined;
+  const raw = path.slice(STREAM_ROOT.length).split("/");
+  const project = tenancy === "single" ? SINGLE_PROJECT : projectOf(raw.shift() ?? "");
+  const [reserved = "", ...rest] = raw;
+  if (project === undefined || decode(reserved) !== RESERVED_SEGMENT) return undefined;
+  const segments = [...rest.slice(0, 3), ...(rest.length > 3 ? [rest.slice(3).join("/")] : [])].map(decode);
+  return segments.every((segment) => segment !== undefined) ? { project, segments } : undefined;
+}
+
+function projectOf(raw: string): string | undefined {
+  const parsed = parseStreamName(raw);
+  return parsed.ok && parsed.segments.length === 1 && parsed.name !== RESERVED_SEGMENT ? parsed.name : undefined;
+}
+
+function decode(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,67 @@
+/** Which stream a URL means. */
+
+import type { Config } from "@durable-streams-cloudflare/core/config";
+import { STREAM_ROOT } from "@durable-streams-cloudflare/core/kit/control-path";
+import { parseStreamName, refuse, RESERVED_SEGMENT, type Result } from "@durable-streams-cloudflare/protocol";
+
+import { SINGLE_PROJECT } from "../auth/static-project.ts";
+
+export { STREAM_ROOT };
+
+export interface Target {
+  readonly project: string;
+  /** Decoded and normalised, without a leading slash. */
+  readonly stream: string;
+  /** The name of the stream's object. */
+  readonly objectName: string;
+}
+
+/** Whether a path, as it came, is that of a stream or of their root. */
+export function isStreamPath(path: string): boolean {
+  return path.startsWith(STREAM_ROOT) || `${path}/` === STREAM_ROOT;
+}
+
+/**
+ * Finds the stream below the protocol's root.
+ * @param url the request's URL as it came: a parsed URL would already have resolved `..`.
+ */
+export function parseTarget(url: string, tenancy: Config["tenancy"]): Result<Target> {
+  return parseTargetPath(rawPath(url), tenancy);
+}
+
+/** The same for a path alone, percent-encoded as in a URL. It must be below the protocol's root. */
+export function parseTargetPath(path: string, tenancy: Config["tenancy"]): Result<Target> {
+  if (path === STREAM_ROOT || `${path}/` === STREAM_ROOT) {
+    return refuse("path-invalid", "The path names no stream.", { hint: `Use ${STREAM_ROOT}<stream>.` });
+  }
+  if (!path.startsWith(STREAM_ROOT)) return refuse("route-not-found", `Streams are below ${STREAM_ROOT}.`);
+  const parsed = parseStreamName(path.slice(STREAM_ROOT.length));
+  if (!parsed.ok) return refuse(parsed.reason === "too-long" ? "path-too-long" : "path-invalid", parsed.detail);
+  const [project, segments] =
+    tenancy === "single" ? [SINGLE_PROJECT, parsed.segments] : [parsed.segments[0] ?? "", parsed.segments.slice(1)];
+  if (segments.length === 0) {
+    return refuse("path-invalid", "The path names a project, but no stream.", {
+      hint: "Use /v1/stream/<project>/<stream>, or set TENANCY=single.",
+    });
+  }
+  if (segments[0] === RESERVED_SEGMENT || project === RESERVED_SEGMENT) {
+    return refuse("path-reserved", `${RESERVED_SEGMENT} is reserved for subscriptions.`);
+  }
+  const stream = segments.join("/");
+  return { ok: true, project, stream, objectName: `${project}/${stream}` };
+}
+
+/** The path of a stream, percent-encoded. */
+export function streamPathOf(project: string, stream: string, tenancy: Config["tenancy"]): string {
+  const segments = [...(tenancy === "single" ? [] : [project]), ...stream.split("/")];
+  return STREAM_ROOT + segments.map(encodeURIComponent).join("/");
+}
+
+/** The path of a URL, percent-encoding and dots untouched. */
+export function rawPath(url: string): string {
+  const afterScheme = url.indexOf("://") + 3;
+  const start = url.indexOf("/", afterScheme);
+  if (start < 0) return "/";
+  const end = url.slice(start).search(/[?#]/);
+  return end < 0 ? url.slice(start) : url.slice(start, start + end);
+}

@@ -1,0 +1,58 @@
+/** What a host supplies: the objects by their names, a place for what outlives a request, the registry of projects. */
+
+import type { LiveFrame } from "@durable-streams-cloudflare/core/contracts/live-frame";
+import type { StreamApi, AttachFacts } from "@durable-streams-cloudflare/core/contracts/stream";
+import type { OffsetRef, Result } from "@durable-streams-cloudflare/protocol";
+
+/** The objects of one kind. */
+export interface Objects<Api> {
+  getByName(name: string): Api;
+}
+
+/** What goes on after the answer. On Cloudflare it is a request's `ExecutionContext`. */
+export interface Background {
+  waitUntil(promise: Promise<unknown>): void;
+}
+
+export interface ReaderEvents {
+  onFrame(frame: LiveFrame): void;
+  /** `gone`: the stream was deleted or expired. `lost`: anything else; read on and attach again. */
+  onEnd(reason: "gone" | "lost"): void;
+}
+
+/** A live reader's channel from the stream's object: typed frames and one ending. */
+export interface ReaderChannel {
+  /** Begins to deliver, once. Frames that came since the object attached the reader are delivered first. */
+  listen(events: ReaderEvents): void;
+  /** Lets go of the channel; no event comes after this. */
+  close(): void;
+}
+
+/** @property channel there if and only if the reader stands at the tail of a stream that is open. */
+export type Attachment = Result<{ readonly facts: AttachFacts; readonly channel: ReaderChannel | undefined }>;
+
+/** The objects of streams. */
+export interface StreamObjects extends Objects<StreamApi> {
+  /**
+   * Attaches a live reader to a stream.
+   * @param isLimited whether the project has a limit of live readers.
+   */
+  attach(name: string, from: OffsetRef, isLimited: boolean): Promise<Attachment>;
+  /** What the host calls the object, for its log. */
+  idOf(name: string): string;
+}
+
+/** The registry of projects: what their objects publish for the edge. */
+export interface RegistryNamespace {
+  get(key: string): Promise<string | null>;
+  put(key: string, value: string): Promise<void>;
+  delete(key: string): Promise<void>;
+  list(options: {
+    readonly prefix: string;
+    readonly cursor?: string | null;
+    readonly limit?: number;
+  }): Promise<
+    | { readonly keys: readonly { readonly name: string }[]; readonly list_complete: true }
+    | { readonly keys: readonly { readonly name: string }[]; readonly list_complete: false; readonly cursor: string }
+  >;
+}

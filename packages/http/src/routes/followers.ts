@@ -1,0 +1,55 @@
+/** Who follows a source, and how links are taken back: for whoever manages the source. */
+
+import type { FollowerFilter, SubscriptionApi } from "@durable-streams-cloudflare/core/contracts/fan-out";
+import { callAgain, callOnce } from "@durable-streams-cloudflare/core/kit/retry-rpc";
+import { refuse, type Result } from "@durable-streams-cloudflare/protocol";
+
+import { followerView } from "../codec/estuary.ts";
+
+const PAGE_MAX = 1_000;
+const PAGE = 100;
+
+export interface SourceCall {
+  readonly project: string;
+  /** Its name within the project. */
+  readonly source: string;
+  /** A new stub each time. */
+  readonly followers: () => Pick<SubscriptionApi, "listFollowers" | "endLinks">;
+  readonly query: URLSearchParams;
+}
+
+type Answered = Result<{ json: object }>;
+
+export async function listFollowers({ project, source, followers, query }: SourceCall): Promise<Answered> {
+  const cursor = query.get("cursor") ?? "";
+  const command = { after: cursor === "" ? "" : `${project}/${cursor}`, limit: limitOf(query) };
+  const page = await callAgain(async () => ({ ok: true, ...(await followers().listFollowers(command)) }));
+  if (!page.ok) return page;
+  const last = page.hasMore ? page.followers.at(-1) : undefined;
+  const next = last === undefined ? null : last.session.slice(project.length + 1);
+  return { ok: true, json: { source, followers: page.followers.map(followerView), cursor: next } };
+}
+
+export async function endFollowers({ project, source, followers, query }: SourceCall): Promise<Answered> {
+  const filter = parseFilter(project, query);
+  if (filter === undefined) {
+    return refuse("subscription-invalid", "Name one session, one kid, or one user.", {
+      hint: "Send ?session=<estuaryId>, ?kid=<kid> or ?user=<user>.",
+    });
+  }
+  const ended = await callOnce(async () => ({ ok: true, ...(await followers().endLinks(filter)) }));
+  return ended.ok ? { ok: true, json: { source, ended: ended.ended } } : ended;
+}
+
+function limitOf(query: URLSearchParams): number {
+  const limit = Number(query.get("limit") ?? PAGE);
+  return Number.isInteger(limit) && limit >= 1 ? Math.min(limit, PAGE_MAX) : PAGE;
+}
+
+function parseFilter(project: string, query: URLSearchParams): FollowerFilter | undefined {
+  const [given, ...more] = [...query].filter(([name]) => name === "session" || name === "kid" || name === "user");
+  if (given === undefined || more.length > 0 || given[1] === "") return undefined;
+  const [name, value] = given;
+  if (name === "session") return { session: `${project}/${value}` };
+  return name === "kid" ? { kid: value } : { user: value };
+}

@@ -1,0 +1,89 @@
+/** `/`: what this is and what to do next, for whoever opens the server's address in a browser. */
+
+import type { Config } from "@durable-streams-cloudflare/core/config";
+
+import { publicBaseOf } from "../paths/public-url.ts";
+import { STREAM_ROOT } from "../paths/target.ts";
+import { refusedResponse } from "../problem-response.ts";
+import { refuseMethod } from "../refuse-method.ts";
+
+/** Whom the server lets in. `hook`: a Worker that mounts it decides. */
+export type Access = "everybody" | "tokens" | "hook";
+
+/** Nothing is loaded, and nothing runs. */
+const POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+export async function serveHome(request: Request, config: Config, access: Access): Promise<Response> {
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    return refusedResponse(request, refuseMethod("This page", ["GET", "HEAD"]));
+  }
+  const isForBrowser = (request.headers.get("Accept") ?? "").includes("text/html");
+  const response = isForBrowser
+    ? new Response(page(publicBaseOf(request, config).url, config, access), { headers: HTML_HEADERS })
+    : Response.json(description(access), { headers: HEADERS });
+  return request.method === "HEAD" ? new Response(null, response) : response;
+}
+
+const HEADERS = { "Cache-Control": "no-store", Vary: "Accept" };
+const HTML_HEADERS = {
+  ...HEADERS,
+  "Content-Type": "text/html; charset=utf-8",
+  "Content-Security-Policy": POLICY,
+  "Referrer-Policy": "no-referrer",
+};
+
+function description(access: Access): object {
+  return {
+    name: "durable-streams-cloudflare",
+    protocol: PROTOCOL_URL,
+    streams: STREAM_ROOT,
+    health: "/healthz",
+    readiness: "/readyz",
+    needsToken: access !== "everybody",
+  };
+}
+
+const PROTOCOL_URL = "https://github.com/durable-streams/durable-streams";
+
+function page(base: string, { tenancy }: Config, access: Access): string {
+  const stream = `${base}${STREAM_ROOT}${tenancy === "path" ? "demo/" : ""}hello`;
+  const token = access === "everybody" ? "" : '-H "Authorization: Bearer $TOKEN" ';
+  const json = "-H 'Content-Type: application/json'";
+  const lines = [
+    `curl ${token}-X PUT ${json} ${stream}`,
+    `curl ${token}-X POST ${json} -d '{"text":"hello"}' ${stream}`,
+    `curl ${token}'${stream}?offset=-1'`,
+    `curl ${token}-N '${stream}?offset=-1&live=sse'`,
+  ];
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
+<title>Durable Streams</title>
+</head>
+<body>
+<h1>Durable Streams</h1>
+<p>This is a server for the <a href="${PROTOCOL_URL}">Durable Streams</a> protocol: append-only logs over HTTP. It runs.</p>
+<p>${HOW_TO_GET_IN[access]}</p>
+<p>Create a stream, append to it, read it, and follow it:</p>
+<pre>${lines.map(escapeHtml).join("\n")}</pre>
+<p>Status: <a href="/healthz">/healthz</a>, <a href="/readyz">/readyz</a>. Documentation: <code>docs/</code> in the repository of the server.</p>
+</body>
+</html>
+`;
+}
+
+const HOW_TO_GET_IN: Readonly<Record<Access, string>> = {
+  everybody: "Requests need no token: programs on this machine may do everything (<code>AUTH_MODE=none</code>).",
+  tokens:
+    "Requests need a token of a project. With the secret of the project: " +
+    "<code>export DURABLE_STREAMS_SECRET=…; durable-streams token --scope manage</code>. " +
+    "Without a project, whoever has <code>ADMIN_SECRET</code> makes one: <code>docs/projects.md</code>.",
+  hook: "Requests need what the Worker that serves them asks for.",
+};
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => `&#${character.codePointAt(0)};`);
+}

@@ -1,0 +1,294 @@
+/** The protocol's subscriptions [PROTOCOL §6, §7]: one table that says what each route needs. */
+
+import type { Config } from "@durable-streams-cloudflare/core/config";
+import type { ProjectApi } from "@durable-streams-cloudflare/core/contracts/project";
+import type { ConsumerApi } from "@durable-streams-cloudflare/core/contracts/wakes";
+import { controlPathOf } from "@durable-streams-cloudflare/core/kit/control-path";
+import { callAgain, callOnce } from "@durable-streams-cloudflare/core/kit/retry-rpc";
+import { refuseCallback } from "@durable-streams-cloudflare/core/outbound/callback-url";
+import {
+  isPlainLine,
+  isSubscriptionId,
+  parseStreamNames,
+  parseSubscription,
+  refuse,
+  RESERVED_SEGMENT,
+  type Refusal,
+  type Result,
+} from "@durable-streams-cloudflare/protocol";
+
+import type { Authorize, Scope } from "../auth/authorize.ts";
+import type { PublicKeys } from "../auth/public-keys.ts";
+import type { WakeGuard } from "../auth/wake-guard.ts";
+import {
+  claimJson,
+  deliveriesJson,
+  parseAck,
+  parseWake,
+  parseWorker,
+  refusedControl,
+  subscriptionJson,
+} from "../codec/subscription.ts";
+import { readJson, type Json } from "../limits/json-body.ts";
+import { refuseRequest, type RateLimiter } from "../limits/rate-limit.ts";
+import type { ControlPath } from "../paths/control-path.ts";
+import { publicBaseOf } from "../paths/public-url.ts";
+import type { Objects } from "../ports.ts";
+import { refuseMethod } from "../refuse-method.ts";
+import { notesOf } from "../request-notes.ts";
+
+const BODY_BYTES_MAX = 1024 * 1024;
+const PAGE = 100;
+
+export interface SubscriptionPorts {
+  readonly config: Config;
+  readonly authorize: Authorize;
+  readonly limiter: RateLimiter;
+  readonly wakes: WakeGuard;
+  readonly keys: PublicKeys;
+  /** `undefined`: this server has no subscriptions. */
+  readonly control: ControlObjects | undefined;
+}
+
+export interface ControlObjects {
+  readonly consumers: Objects<ConsumerApi>;
+  readonly projects: Objects<ProjectApi>;
+}
+
+interface Call {
+  readonly request: Request;
+  readonly config: Config;
+  readonly project: string;
+  readonly objects: ControlObjects;
+  readonly wakes: WakeGuard;
+  /** What a wake's own subscription verifies; `""` where no wake's token is needed. */
+  readonly wakeToken: string;
+  readonly keys: PublicKeys;
+  /** Of the path; `""` where it names none. */
+  readonly id: string;
+  /** What stands behind `streams/`. */
+  readonly stream: string;
+  readonly body: Json;
+}
+
+type Handled = Result<{ readonly response: Response }>;
+
+export interface SubscriptionRoute {
+  readonly method: "GET" | "PUT" | "POST" | "DELETE";
+  /** `:id` and `:stream` stand for any one segment. */
+  readonly pattern: string;
+  /** `wake`: the token of a wake, which the edge judges first, and then its subscription. `nothing`: everybody may do it. */
+  readonly needs: Scope | "wake" | "nothing";
+  handle(call: Call): Promise<Handled>;
+}
+
+/** Every route below `__ds`. */
+export const SUBSCRIPTION_ROUTES: readonly SubscriptionRoute[] = [
+  { method: "GET", pattern: "jwks.json", needs: "nothing", handle: publishKeys },
+  { method: "POST", pattern: "jwks/rotate", needs: "manage", handle: rotateKey },
+  { method: "GET", pattern: "subscriptions", needs: "read", handle: list },
+  { method: "PUT", pattern: "subscriptions/:id", needs: "manage", handle: create },
+  { method: "GET", pattern: "subscriptions/:id", needs: "read", handle: describe },
+  { method: "DELETE", pattern: "subscriptions/:id", needs: "manage", handle: remove },
+  { method: "GET", pattern: "subscriptions/:id/deliveries", needs: "read", handle: deliveries },
+  { method: "POST", pattern: "subscriptions/:id/streams", needs: "manage", handle: addStreams },
+  { method: "DELETE", pattern: "subscriptions/:id/streams/:stream", needs: "manage", handle: removeStream },
+  { method: "POST", pattern: "subscriptions/:id/callback", needs: "wake", handle: (call) => ack(call, "webhook") },
+  { method: "POST", pattern: "subscriptions/:id/claim", needs: "write", handle: claim },
+  { method: "POST", pattern: "subscriptions/:id/ack", needs: "wake", handle: (call) => ack(call, "pull-wake") },
+  { method: "POST", pattern: "subscriptions/:id/release", needs: "wake", handle: release },
+];
+
+/** Serves a request to a project's `__ds`. */
+export async function serveSubscriptions(
+  ports: SubscriptionPorts,
+  request: Request,
+  path: ControlPath,
+): Promise<Response> {
+  const served = await serveRoute(ports, request, path);
+  const response = served.ok ? served.response : await refusedControl(request, served.problem);
+  return request.method === "HEAD" ? new Response(null, response) : response;
+}
+
+async function serveRoute(ports: SubscriptionPorts, request: Request, path: ControlPath): Promise<Handled> {
+  const { config, control, authorize, limiter, wakes } = ports;
+  const { project, segments } = path;
+  const matched = routeOf(request.method, segments);
+  if (!matched.ok) return matched;
+  const { route, id, stream } = matched;
+  let wakeToken = "";
+  if (route.needs === "wake") {
+    const opened = await wakes.open(request, project, id);
+    if (!opened.ok) return opened;
+    wakeToken = opened.token;
+  } else if (route.needs !== "nothing") {
+    const name = [RESERVED_SEGMENT, ...segments.slice(0, 2)].join("/");
+    const granted = await authorize({ request, project, stream: name, scope: route.needs });
+    if (!granted.ok) return granted;
+    if (route.needs === "manage") notesOf(request).change = `${route.method} ${RESERVED_SEGMENT}/${route.pattern}`;
+    const tooMany = await refuseRequest(limiter, granted.limits, project, 1);
+    if (tooMany !== undefined) return tooMany;
+  }
+  if (control === undefined) return refuse("route-not-found", "This server has no subscriptions.");
+  const isIdFit = id === "" ? !route.pattern.includes(":id") : isSubscriptionId(id);
+  if (!isIdFit) return refuse("subscription-invalid", "The subscription's id is empty, too long, or not plain text.");
+  const body = await readJson(request, { bytesMax: BODY_BYTES_MAX, secondsMax: config.bodyTimeoutSeconds });
+  if (!body.ok) return body;
+  const { json } = body;
+  return route.handle({
+    request,
+    config,
+    project,
+    objects: control,
+    wakes,
+    wakeToken,
+    keys: ports.keys,
+    id,
+    stream,
+    body: json,
+  });
+}
+
+function routeOf(
+  method: string,
+  segments: readonly string[],
+): Result<{ route: SubscriptionRoute; id: string; stream: string }> {
+  const matching = SUBSCRIPTION_ROUTES.filter(({ pattern }) => isOf(pattern.split("/"), segments));
+  const asked = method === "HEAD" ? "GET" : method;
+  const route = matching.find((candidate) => candidate.method === asked);
+  if (route !== undefined) return { ok: true, route, id: segments[1] ?? "", stream: segments[3] ?? "" };
+  if (matching.length === 0) return refuse("route-not-found", `There is no such route below ${RESERVED_SEGMENT}.`);
+  return refuseMethod("This route", subscriptionMethods(segments));
+}
+
+/** The methods of a path below `__ds`; none where there is no route. */
+export function subscriptionMethods(segments: readonly string[]): readonly string[] {
+  const matching = SUBSCRIPTION_ROUTES.filter(({ pattern }) => isOf(pattern.split("/"), segments));
+  return matching.flatMap(({ method }) => (method === "GET" ? ["GET", "HEAD"] : [method]));
+}
+
+function isOf(pattern: readonly string[], segments: readonly string[]): boolean {
+  return (
+    pattern.length === segments.length &&
+    pattern.every((part, index) => part.startsWith(":") || part === segments[index])
+  );
+}
+
+function consumerOf({ objects, project, id }: Call): ConsumerApi {
+  return objects.consumers.getByName(`${project}/${id}`);
+}
+
+/** [PROTOCOL §6.5] */
+async function publishKeys({ objects, project, wakes, keys: known, request }: Call): Promise<Handled> {
+  const found = await wakes.isKnown(project, request);
+  if (!found.ok) return found;
+  // A project that is not there looks like one without webhooks.
+  const keys = found.isKnown ? await known.of(project, () => objects.projects.getByName(project).publicKeys()) : [];
+  const headers = { "Content-Type": "application/jwk-set+json", "Cache-Control": "public, max-age=300" };
+  return { ok: true, response: new Response(JSON.stringify({ keys }), { headers }) };
+}
+
+async function rotateKey({ objects, project, keys }: Call): Promise<Handled> {
+  const rotated = await objects.projects.getByName(project).rotateSigningKey();
+  keys.forget(project);
+  return rotated.ok ? answer({ kid: rotated.kid }) : rotated;
+}
+
+async function list({ objects, project, request }: Call): Promise<Handled> {
+  const after = new URL(request.url).searchParams.get("cursor") ?? "";
+  const { subscriptions, cursor } = await objects.projects.getByName(project).listSubscriptions(after, PAGE);
+  const items = subscriptions.map(({ id, type, pattern, createdAtMs }) => ({
+    id,
+    type,
+    pattern,
+    created_at: new Date(createdAtMs).toISOString(),
+  }));
+  return answer({ subscriptions: items, cursor });
+}
+
+/** [PROTOCOL §6.2] */
+async function create(call: Call): Promise<Handled> {
+  // Only here: a subscription that has such an id already is described, worked for and deleted.
+  if (!isPlainLine(call.id)) return refuseId();
+  const parsed = parseSubscription(call.body);
+  if (!parsed.ok) return parsed;
+  const base = publicBaseOf(call.request, call.config);
+  const controlUrl = base.url + controlPathOf(call.project, call.config.tenancy);
+  const refused = parsed.config.type === "webhook" ? refuseCallback(controlUrl, base.isKnown) : undefined;
+  if (refused !== undefined) return refused;
+  const created = await callOnce(() => consumerOf(call).create({ config: parsed.config, controlUrl }));
+  return created.ok ? answer(subscriptionJson(created.subscription), created.created ? 201 : 200) : created;
+}
+
+function refuseId(): Refusal {
+  return refuse(
+    "subscription-invalid",
+    "A new subscription's id has no control characters, line separators or marks of direction.",
+  );
+}
+
+async function describe(call: Call): Promise<Handled> {
+  const described = await callAgain(() => consumerOf(call).describe());
+  return described.ok ? answer(subscriptionJson(described.subscription)) : described;
+}
+
+async function deliveries(call: Call): Promise<Handled> {
+  const report = await callAgain(() => consumerOf(call).deliveries());
+  return report.ok ? answer(deliveriesJson(report)) : report;
+}
+
+async function remove(call: Call): Promise<Handled> {
+  const removed = await callOnce(async () => {
+    await consumerOf(call).remove();
+    return { ok: true };
+  });
+  return removed.ok ? noContent() : removed;
+}
+
+/** [PROTOCOL §6.4] */
+async function addStreams(call: Call): Promise<Handled> {
+  const parsed = parseStreamNames(call.body["streams"]);
+  if (!parsed.ok) return parsed;
+  if (parsed.streams.length === 0) return refuse("subscription-invalid", "streams must name at least one stream.");
+  const added = await callOnce(() => consumerOf(call).addStreams(parsed.streams));
+  return added.ok ? noContent() : added;
+}
+
+async function removeStream(call: Call): Promise<Handled> {
+  const parsed = parseStreamNames([call.stream]);
+  if (!parsed.ok) return parsed;
+  const removed = await callOnce(() => consumerOf(call).removeStream(parsed.streams[0] ?? ""));
+  return removed.ok ? noContent() : removed;
+}
+
+/** [PROTOCOL §7.2] Not called again: that the first call had taken the lease would look like another worker's. */
+async function claim(call: Call): Promise<Handled> {
+  const parsed = parseWorker(call.body);
+  if (!parsed.ok) return parsed;
+  const claimed = await consumerOf(call).claim(parsed.worker);
+  if (!claimed.ok) return claimed;
+  const tagged = await call.wakes.tag(claimed.token, call.project, call.request);
+  return tagged.ok ? answer(claimJson({ ...claimed, token: tagged.token })) : tagged;
+}
+
+async function ack(call: Call, via: "webhook" | "pull-wake"): Promise<Handled> {
+  const parsed = parseAck(call.body, via, call.wakeToken);
+  if (!parsed.ok) return parsed;
+  const acked = await consumerOf(call).ack(parsed.command);
+  return acked.ok ? answer({ ok: true, next_wake: acked.nextWake }) : acked;
+}
+
+async function release(call: Call): Promise<Handled> {
+  const parsed = parseWake(call.body, "pull-wake", call.wakeToken);
+  if (!parsed.ok) return parsed;
+  const released = await consumerOf(call).release(parsed.command);
+  return released.ok ? noContent() : released;
+}
+
+function answer(json: object, status = 200): Handled {
+  return { ok: true, response: Response.json(json, { status, headers: { "Cache-Control": "no-store" } }) };
+}
+
+function noContent(): Handled {
+  return { ok: true, response: new Response(null, { status: 204, headers: { "Cache-Control": "no-store" } }) };
+}

@@ -1,0 +1,157 @@
+/** The server as a library: mount it in a Worker of your own. */
+
+import { parseConfig, type Config } from "@durable-streams-cloudflare/core/config";
+import { defaultAuthorize, grantEverything, type Authorize } from "@durable-streams-cloudflare/http/auth/authorize";
+import { projectAuthorize } from "@durable-streams-cloudflare/http/auth/project-authorize";
+import { PublicKeys } from "@durable-streams-cloudflare/http/auth/public-keys";
+import { Registry } from "@durable-streams-cloudflare/http/auth/registry";
+import { staticRegistryStore } from "@durable-streams-cloudflare/http/auth/static-project";
+import { WakeGuard, type WakeProof } from "@durable-streams-cloudflare/http/auth/wake-guard";
+import { AppendBatcher } from "@durable-streams-cloudflare/http/client/append-batcher";
+import { Projects } from "@durable-streams-cloudflare/http/client/projects";
+import { SharedReads } from "@durable-streams-cloudflare/http/client/shared-reads";
+import { createEdge, type Edge } from "@durable-streams-cloudflare/http/edge";
+import { HeldBytes } from "@durable-streams-cloudflare/http/limits/held-bytes";
+import { rateLimiterOf } from "@durable-streams-cloudflare/http/limits/isolate-limiter";
+import type { RateLimiter } from "@durable-streams-cloudflare/http/limits/rate-limit";
+import type { StorageStatus } from "@durable-streams-cloudflare/http/limits/storage-status";
+import { Strangers } from "@durable-streams-cloudflare/http/limits/strangers";
+import type { CountersOf } from "@durable-streams-cloudflare/http/limits/stream-quota";
+import { LiveReads } from "@durable-streams-cloudflare/http/live/live-reads";
+import type { Access } from "@durable-streams-cloudflare/http/routes/home";
+import type { ProjectRoutePorts } from "@durable-streams-cloudflare/http/routes/projects";
+
+import { r2SegmentStore } from "./bindings/r2-segment-store.ts";
+import { withoutAbsent, type MayExist } from "./objects/absent-objects.ts";
+import type { ConsumerDO } from "./objects/consumer-do.ts";
+import type { EstuaryDO } from "./objects/estuary-do.ts";
+import type { ProjectDO } from "./objects/project-do.ts";
+import { serveShards } from "./objects/shard-queue.ts";
+import type { StreamDO } from "./objects/stream-do.ts";
+import { streamObjects } from "./objects/stream-objects.ts";
+import type { SubscriptionDO } from "./objects/subscription-do.ts";
+
+/** What the server needs of a Worker's environment: these bindings, and any of the settings as vars. */
+export interface DurableStreamsEnv {
+  readonly STREAMS: DurableObjectNamespace<StreamDO>;
+  /** Both or neither; without them there are no projects, and only an `authorize` hook lets anybody in. */
+  readonly REGISTRY?: KVNamespace;
+  readonly PROJECTS?: DurableObjectNamespace<ProjectDO>;
+  /**
+   * For limits of projects for each minute: 1,000,000 in 60 seconds, as in the repository's `wrangler.toml`. Without it
+   * each isolate counts for itself.
+   */
+  readonly RATE_LIMITER?: RateLimiter;
+  /** Takes the older part of long streams. Without it everything stays in the objects. */
+  readonly SEGMENTS?: R2Bucket;
+  /** Both or neither; without them there are no estuaries. */
+  readonly SUBSCRIPTIONS?: DurableObjectNamespace<SubscriptionDO>;
+  readonly ESTUARIES?: DurableObjectNamespace<EstuaryDO>;
+  /** Together with `PROJECTS`; without them there are no subscriptions of the protocol. */
+  readonly CONSUMERS?: DurableObjectNamespace<ConsumerDO>;
+  /** Takes the shards of rounds to many sessions; its consumer is `queue`. Without it subscriptions serve all themselves. */
+  readonly FANOUT?: Queue;
+}
+
+export interface DurableStreamsOptions {
+  /** Decides who may do what; without it, `AUTH_MODE` does. */
+  readonly authorize?: Authorize;
+  /** Where the objects do not lie on Cloudflare: whether they can store anything. */
+  readonly storage?: StorageStatus;
+  /** Whether an object may hold anything, where the host can tell: one that holds nothing is then not called. */
+  readonly mayExist?: MayExist;
+}
+
+export interface DurableStreams<Env extends DurableStreamsEnv> {
+  fetch(request: Request, env: Env, context: ExecutionContext): Promise<Response>;
+  /** The consumer of the queue that is bound as `FANOUT`. */
+  queue(batch: MessageBatch, env: Env): Promise<void>;
+  /** The long-polls and event streams that this isolate serves now. */
+  readonly liveReads: LiveReads;
+}
+
+/**
+ * Makes the Worker's handlers. Settings are read once per environment.
+ * @throws ConfigError from `fetch` when a setting is out of its bounds; nothing is served then.
+ * @example
+ * export { StreamDO } from "@durable-streams-cloudflare/server";
+ * export default createDurableStreams({ authorize: ({ request }) => mine(request) });
+ */
+export function createDurableStreams<Env extends DurableStreamsEnv = DurableStreamsEnv>(
+  options: DurableStreamsOptions = {},
+): DurableStreams<Env> {
+  const edges = new WeakMap<Env, Edge>();
+  const liveReads = new LiveReads();
+  const edgeOf = (bound: Env): Edge => {
+    const known = edges.get(bound);
+    if (known !== undefined) return known;
+    const env = options.mayExist === undefined ? bound : withoutAbsent(bound, options.mayExist);
+    const config = parseConfig(env);
+    const limiter = rateLimiterOf(env.RATE_LIMITER);
+    const projects = projectPorts(env, config, limiter, options);
+    const edge = createEdge({
+      config,
+      access: accessOf(config, options),
+      storage: options.storage,
+      authorize: options.authorize ?? authorizeOf(config, projects),
+      streams: streamObjects(env.STREAMS, (name) => bound.STREAMS.idFromName(name).toString()),
+      appends: new AppendBatcher(config.sharedAppends === "on"),
+      bodies: new HeldBytes(config.bodiesBytesMax),
+      reads: new SharedReads(config.sharedReads === "on"),
+      liveReads,
+      projects,
+      wakes: new WakeGuard(projects, wakeProofOf(config, options)),
+      keys: new PublicKeys(),
+      limiter,
+      counters: countersOf(env),
+      control: env.CONSUMERS && env.PROJECTS && { consumers: env.CONSUMERS, projects: env.PROJECTS },
+      estuaries: env.SUBSCRIPTIONS && env.ESTUARIES,
+      followers: env.SUBSCRIPTIONS,
+      segments: env.SEGMENTS && r2SegmentStore(env.SEGMENTS),
+    });
+    edges.set(bound, edge);
+    return edge;
+  };
+  return {
+    fetch: async (request, env, context) => edgeOf(env).fetch(request, context),
+    queue: serveShards,
+    liveReads,
+  };
+}
+
+function accessOf({ authMode }: Config, { authorize }: DurableStreamsOptions): Access {
+  if (authorize !== undefined) return "hook";
+  return authMode === "none" ? "everybody" : "tokens";
+}
+
+function countersOf({ PROJECTS }: DurableStreamsEnv): CountersOf | undefined {
+  return PROJECTS && ((project) => PROJECTS.getByName(project).counters());
+}
+
+function wakeProofOf({ authMode }: Config, { authorize }: DurableStreamsOptions): WakeProof {
+  if (authorize !== undefined) return "form";
+  return authMode === "none" ? "nothing" : "tag";
+}
+
+function authorizeOf({ authMode }: Config, projects: ProjectRoutePorts | undefined): Authorize {
+  return authMode === "project" && projects !== undefined ? projectAuthorize(projects) : defaultAuthorize(authMode);
+}
+
+function projectPorts(
+  { REGISTRY, PROJECTS, STREAMS }: DurableStreamsEnv,
+  config: Config,
+  limiter: RateLimiter,
+  options: DurableStreamsOptions,
+): ProjectRoutePorts | undefined {
+  if (REGISTRY === undefined || PROJECTS === undefined) return undefined;
+  const strangers = new Strangers(config.strangersPerMinute, config.originSecret !== "");
+  const registry = new Registry(staticRegistryStore(REGISTRY, config.projectSecret));
+  return {
+    config,
+    registry,
+    strangers,
+    limiter,
+    projects: new Projects({ REGISTRY, PROJECTS, STREAMS }, registry),
+    authorizeAll: accessOf(config, options) === "everybody" ? (request) => grantEverything({ request }) : undefined,
+  };
+}

@@ -1,0 +1,90 @@
+/** The Durable Object of one session: a thin shell that brings the runtime's storage, clock and alarm. */
+
+import type {
+  EstuaryApi,
+  EstuaryFacts,
+  LinkId,
+  LinkOwnerApi,
+  SessionStreamApi,
+  SourceResult,
+  SubscribeCommand,
+  SubscribeFacts,
+  SubscriptionApi,
+} from "@durable-streams-cloudflare/core/contracts/fan-out";
+import { Estuary } from "@durable-streams-cloudflare/core/fan-out/session/estuary";
+import { detach } from "@durable-streams-cloudflare/core/kit/detach";
+import { objectName } from "@durable-streams-cloudflare/core/kit/object-name";
+import { callAgain, callOnce } from "@durable-streams-cloudflare/core/kit/retry-rpc";
+import type { Result } from "@durable-streams-cloudflare/protocol";
+import { DurableObject } from "cloudflare:workers";
+
+import { objectDatabase } from "../bindings/object-database.ts";
+
+type StreamStub = SessionStreamApi & { head(): Promise<Result<{ readonly contentType: string }>> };
+
+export interface EstuaryEnv {
+  readonly STREAMS: { getByName(name: string): StreamStub };
+  readonly SUBSCRIPTIONS: { getByName(source: string): SubscriptionApi };
+}
+
+export class EstuaryDO extends DurableObject<EstuaryEnv> implements EstuaryApi, LinkOwnerApi {
+  readonly #estuary: Estuary;
+
+  constructor(context: DurableObjectState, env: EstuaryEnv) {
+    super(context, env);
+    const { storage } = context;
+    const name = objectName(context.id);
+    const streamOf = (stream: string): StreamStub => env.STREAMS.getByName(stream);
+    this.#estuary = new Estuary({
+      database: objectDatabase(storage),
+      name,
+      // Each of these may be repeated. A link is not: the estuary must know of each call that may still arrive.
+      stream: {
+        openSession: async (command) => detach(await callOnce(() => streamOf(name).openSession(command))),
+        session: async (renew) => detach(await callAgain(() => streamOf(name).session(renew))),
+        endSession: async (incarnation) => detach(await callAgain(() => streamOf(name).endSession(incarnation))),
+      },
+      source: (source) => ({ head: async () => detach(await callAgain(() => streamOf(source).head())) }),
+      subscription: (source) => ({
+        link: async (command) => detach(await env.SUBSCRIPTIONS.getByName(source).link(command)),
+        unlink: async (command) => detach(await env.SUBSCRIPTIONS.getByName(source).unlink(command)),
+      }),
+      now: () => Date.now(),
+      sync: () => storage.sync(),
+      purge: () => storage.deleteAll(),
+      setAlarm: (atMs) => void storage.setAlarm(atMs),
+    });
+  }
+
+  subscribe(command: SubscribeCommand): Promise<Result<SubscribeFacts>> {
+    return this.#estuary.subscribe(command);
+  }
+
+  join(command: SubscribeCommand): Promise<Result<SubscribeFacts>> {
+    return this.#estuary.subscribe(command);
+  }
+
+  unsubscribe(sources: readonly string[]): Promise<Result<{ results: readonly SourceResult[] }>> {
+    return this.#estuary.unsubscribe(sources);
+  }
+
+  describe(): Promise<Result<EstuaryFacts>> {
+    return this.#estuary.describe();
+  }
+
+  touch(): Promise<Result<Pick<EstuaryFacts, "deadlineMs">>> {
+    return this.#estuary.touch();
+  }
+
+  remove(): Promise<Result<object>> {
+    return this.#estuary.remove();
+  }
+
+  linkEnded(source: string, link: LinkId): Promise<void> {
+    return this.#estuary.linkEnded(source, link);
+  }
+
+  override alarm(): Promise<void> {
+    return this.#estuary.alarm();
+  }
+}

@@ -1,0 +1,39 @@
+/** The Worker's end of the queue of shards. */
+
+import type { SessionApi, ShardApi, ShardRef, SourceApi } from "@durable-streams-cloudflare/core/contracts/fan-out";
+import { serveShard, type ShardHost } from "@durable-streams-cloudflare/core/fan-out/delivery/shard-dispatcher";
+import { sessionOf, sourceOf, subscriptionOf } from "@durable-streams-cloudflare/core/fan-out/delivery/stubs";
+import { FOREGROUND } from "@durable-streams-cloudflare/core/kit/foreground";
+
+import { r2SegmentStore } from "../bindings/r2-segment-store.ts";
+
+/** A shard that could not be served comes again after this long. */
+const RETRY_SECONDS = 2;
+
+export interface ShardEnv {
+  readonly SEGMENTS?: R2Bucket;
+  readonly STREAMS: { getByName(name: string): SourceApi & SessionApi };
+  readonly SUBSCRIPTIONS?: { getByName(source: string): ShardApi };
+}
+
+/** Serves one shard after the other. Never throws: each is acknowledged or brought again by itself. */
+export async function serveShards(batch: MessageBatch, env: ShardEnv): Promise<void> {
+  const { SUBSCRIPTIONS } = env;
+  if (SUBSCRIPTIONS === undefined) return;
+  const host: ShardHost = {
+    segments: env.SEGMENTS && r2SegmentStore(env.SEGMENTS),
+    subscription: (source) => subscriptionOf(() => SUBSCRIPTIONS.getByName(source)),
+    stream: (name) => sourceOf(() => env.STREAMS.getByName(name)),
+    session: (name) => sessionOf(() => env.STREAMS.getByName(name)),
+    now: () => Date.now(),
+    pause: (ms) => FOREGROUND.calm(ms),
+  };
+  for (const message of batch.messages) {
+    try {
+      await serveShard(host, message.body as ShardRef);
+      message.ack();
+    } catch {
+      message.retry({ delaySeconds: RETRY_SECONDS });
+    }
+  }
+}

@@ -1,0 +1,184 @@
+/** The Durable Object of one stream: a thin shell that brings the runtime's storage, clock, sockets and alarm. */
+
+import { parseConfig } from "@durable-streams-cloudflare/core/config";
+import type {
+  DeliverCommand,
+  DeliverFacts,
+  FollowCommand,
+  FollowFacts,
+  OpenSessionCommand,
+  PullCommand,
+  PullFacts,
+  SessionFacts,
+  SubscriptionApi,
+} from "@durable-streams-cloudflare/core/contracts/fan-out";
+import type {
+  AppendCommand,
+  AppendFacts,
+  CreateCommand,
+  CreateFacts,
+  HeadFacts,
+  PageCommand,
+  PageFacts,
+  PinCommand,
+  PinFacts,
+  ReadCommand,
+  ReadFacts,
+  StreamApi,
+} from "@durable-streams-cloudflare/core/contracts/stream";
+import type { ConsumerNewsApi, WantCommand, WantFacts } from "@durable-streams-cloudflare/core/contracts/wakes";
+import { FOREGROUND } from "@durable-streams-cloudflare/core/kit/foreground";
+import { logFault } from "@durable-streams-cloudflare/core/kit/log";
+import { nextTurn } from "@durable-streams-cloudflare/core/kit/next-turn";
+import { objectName } from "@durable-streams-cloudflare/core/kit/object-name";
+import { callAgain } from "@durable-streams-cloudflare/core/kit/retry-rpc";
+import { peerOf } from "@durable-streams-cloudflare/core/stream/forks/peer";
+import { directoryOf, type Directories } from "@durable-streams-cloudflare/core/stream/notify/announcer";
+import { followerNotifierOf } from "@durable-streams-cloudflare/core/stream/notify/followers";
+import { notifierOf } from "@durable-streams-cloudflare/core/stream/notify/wake-subscriptions";
+import { LiveReaders } from "@durable-streams-cloudflare/core/stream/read/live-readers";
+import { placesOf, type PlaceKeepers } from "@durable-streams-cloudflare/core/stream/read/reader-slots";
+import { Stream } from "@durable-streams-cloudflare/core/stream/stream";
+import type { Result } from "@durable-streams-cloudflare/protocol";
+import { DurableObject } from "cloudflare:workers";
+
+import { objectDatabase } from "../bindings/object-database.ts";
+import { r2SegmentStore } from "../bindings/r2-segment-store.ts";
+import { attachResponse } from "./attach-response.ts";
+
+/** What a stream's object needs: its own namespace, because forks read from other streams. */
+export interface StreamEnv {
+  /** Where cold segments are kept. Without it everything stays in the objects. */
+  readonly SEGMENTS?: R2Bucket;
+  readonly STREAMS: DurableObjectNamespace<StreamDO>;
+  /** The objects of projects, which list their streams. */
+  readonly PROJECTS?: Directories & PlaceKeepers;
+  /** The objects that know who follows a stream. Without them nobody does. */
+  readonly SUBSCRIPTIONS?: { getByName(source: string): Pick<SubscriptionApi, "notify"> };
+  /** The subscriptions of the protocol. Without them no stream wakes any. */
+  readonly CONSUMERS?: { getByName(consumer: string): Pick<ConsumerNewsApi, "notify"> };
+}
+
+export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
+  readonly #stream: Stream;
+
+  constructor(context: DurableObjectState, env: StreamEnv) {
+    super(context, env);
+    const { storage } = context;
+    const config = parseConfig(env);
+    this.#stream = new Stream(
+      {
+        database: objectDatabase(storage),
+        readers: new LiveReaders(() => context.getWebSockets()),
+        segments: env.SEGMENTS && r2SegmentStore(env.SEGMENTS),
+        report: (message, error) => logFault(config.logLevel, message, error),
+        databaseBytes: () => storage.sql.databaseSize,
+        now: () => Date.now(),
+        nextTurn,
+        sync: () => storage.sync(),
+        name: objectName(context.id),
+        peer: (name) => peerOf(() => env.STREAMS.getByName(name)),
+        pause: () => FOREGROUND.calm(),
+        notifyFollowers: followerNotifierOf(env.SUBSCRIPTIONS, objectName(context.id)),
+        notifyConsumer: notifierOf(env.CONSUMERS),
+        directory: directoryOf(env.PROJECTS, objectName(context.id)),
+        askForPlaces: placesOf(env.PROJECTS, objectName(context.id)),
+        newId: () => crypto.randomUUID(),
+        random: () => Math.random(),
+        purge: () => storage.deleteAll(),
+        setAlarm: (atMs) => void storage.setAlarm(atMs),
+        clearAlarm: () => void storage.deleteAlarm(),
+      },
+      config,
+    );
+  }
+
+  /** Made again from its beginning, with another fork id, when the answer of a fork's source was lost. */
+  create(command: CreateCommand): Promise<Result<CreateFacts>> {
+    return callAgain(() => this.#stream.create(command));
+  }
+
+  append(command: AppendCommand): Promise<Result<AppendFacts>> {
+    return this.#stream.append(command);
+  }
+
+  appendAll(commands: readonly AppendCommand[]): Promise<Result<AppendFacts>[]> {
+    return this.#stream.appendAll(commands);
+  }
+
+  async head(): Promise<Result<HeadFacts>> {
+    return this.#stream.head();
+  }
+
+  async read(command: ReadCommand): Promise<Result<ReadFacts>> {
+    return this.#stream.read(command);
+  }
+
+  async page(command: PageCommand): Promise<Result<PageFacts>> {
+    return this.#stream.page(command);
+  }
+
+  remove(incarnation?: number): Promise<Result<object>> {
+    return this.#stream.remove(incarnation);
+  }
+
+  pin(command: PinCommand): Promise<Result<PinFacts>> {
+    return this.#stream.pin(command);
+  }
+
+  release(forkId: string): Promise<void> {
+    return this.#stream.release(forkId);
+  }
+
+  follow(command: FollowCommand): Promise<Result<FollowFacts>> {
+    return this.#stream.fanOut.follow(command);
+  }
+
+  unfollow(token: number): Promise<void> {
+    return this.#stream.fanOut.unfollow(token);
+  }
+
+  pull(command: PullCommand): Promise<Result<PullFacts>> {
+    return this.#stream.fanOut.pull(command);
+  }
+
+  openSession(command: OpenSessionCommand): Promise<Result<SessionFacts>> {
+    return this.#stream.fanOut.openSession(command);
+  }
+
+  session(renew: boolean): Promise<Result<SessionFacts>> {
+    return this.#stream.fanOut.session(renew);
+  }
+
+  endSession(incarnation: number): Promise<Result<object>> {
+    return this.#stream.fanOut.endSession(incarnation);
+  }
+
+  deliver(command: DeliverCommand): Promise<Result<DeliverFacts>> {
+    return this.#stream.fanOut.deliver(command);
+  }
+
+  want(command: WantCommand): Promise<Result<WantFacts>> {
+    return this.#stream.consumers.want(command);
+  }
+
+  /** Attaches a live reader. */
+  override async fetch({ url }: Request): Promise<Response> {
+    return attachResponse(url, this.#stream, (socket) => this.ctx.acceptWebSocket(socket));
+  }
+
+  override alarm(): Promise<void> {
+    return this.#stream.alarm();
+  }
+
+  /** The edge never sends; a hibernating socket needs the handler. */
+  override webSocketMessage(): void {}
+
+  override webSocketClose(): void {
+    this.#stream.readerLeft();
+  }
+
+  override webSocketError(): void {
+    this.#stream.readerLeft();
+  }
+}

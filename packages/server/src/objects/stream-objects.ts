@@ -1,0 +1,27 @@
+/** The objects of streams as the edge reaches them: by RPC, and by an upgrade for a live reader's socket. */
+
+import type { StreamObjects } from "@durable-streams-cloudflare/http/ports";
+
+import { ATTACH_HEADER, attachRequest, decodeAttachHeader, type AttachAnswer } from "./attach-request.ts";
+import { SocketChannel } from "./reader-channel.ts";
+import type { StreamDO } from "./stream-do.ts";
+
+/** @param idOf what the runtime calls an object. */
+export function streamObjects(
+  namespace: Pick<DurableObjectNamespace<StreamDO>, "getByName">,
+  idOf: (name: string) => string,
+): StreamObjects {
+  return {
+    getByName: (name) => namespace.getByName(name),
+    idOf,
+    async attach(name, from, isLimited) {
+      const response = await namespace.getByName(name).fetch(attachRequest(from, isLimited));
+      const socket = response.webSocket;
+      const answer = socket
+        ? decodeAttachHeader(response.headers.get(ATTACH_HEADER) ?? "")
+        : await response.json<AttachAnswer>();
+      if (!answer.ok) return answer;
+      return { ok: true, facts: answer, channel: socket ? new SocketChannel(socket) : undefined };
+    },
+  };
+}

@@ -1,8 +1,0 @@
-/**
- * The name by which an object was got. Names are stored for good, so a made-up one would be worse than none.
- * @throws Error when it was got by a random id.
- */
-export function objectName({ name }: Pick<DurableObjectId, "name">): string {
-  if (name === undefined) throw new Error("The object must be got by its name.");
-  return name;
-}
