@@ -7,7 +7,7 @@ import { openChunked, type ChunkedResponse } from "./chunked-response.ts";
 import type { ControlFacts } from "./event-stream.ts";
 
 const BATCH =
-  /(?:event: data\n(?<data>(?:data:.*\n)+)id: .*\n\n)?event: control\ndata:(?<control>\{.*\})\nid: .*\n\n|:.*\n\n/y;
+  /(?:event: data\n(?<data>(?:data:.*\n)+)id: .*\n\n|id: .*\n)event: control\ndata:(?<control>\{.*\})\n\n|:.*\n\n/y;
 
 export interface Batch {
   /** `undefined` when the `control` came alone. */

@@ -169,9 +169,7 @@ describe("told to end, the server", () => {
     await expect.poll(async () => metricsOf(server)).toContain("durable_streams_live_reads 9\n");
     expect(await server.stop()).toBe(0);
     for (const follower of followers) {
-      expect(await follower.text()).toMatch(
-        /^event: data\ndata:\[{"n":1}\]\nid: .*\n\nevent: control\ndata:.*\nid: .*\n\n$/,
-      );
+      expect(await follower.text()).toMatch(/^event: data\ndata:\[{"n":1}\]\nid: .*\n\nevent: control\ndata:.*\n\n$/);
     }
     expect((await poll).status).toBe(204);
   });

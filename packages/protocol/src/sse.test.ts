@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import { controlEvent, DataEvent, dataEvent, HEARTBEAT, problemEvent, type Control } from "./sse.ts";
+import { controlEvent, DataEvent, dataEvent, HEARTBEAT, loneControlEvent, problemEvent, type Control } from "./sse.ts";
 
 interface Event {
   readonly type: string;
@@ -98,9 +98,15 @@ describe("a data event", () => {
 
 describe("a control event", () => {
   it("is JSON right after data:, without a space", () => {
-    expect(controlEvent(CONTROL)).toMatch(/^event: control\ndata:\{/);
+    expect(controlEvent(CONTROL)).toBe(`event: control\ndata:${JSON.stringify(CONTROL)}\n\n`);
+  });
+
+  it("alone says where to go on before its JSON, behind which nothing follows", () => {
     const id = CONTROL.streamNextOffset;
-    expect(parseEventStream(controlEvent(CONTROL))).toEqual([{ type: "control", data: JSON.stringify(CONTROL), id }]);
+    expect(loneControlEvent(CONTROL)).toBe(`id: ${id}\n${controlEvent(CONTROL)}`);
+    expect(parseEventStream(loneControlEvent(CONTROL))).toEqual([
+      { type: "control", data: JSON.stringify(CONTROL), id },
+    ]);
   });
 
   it("leaves out what is not so", () => {

@@ -70,9 +70,17 @@ export function dataEvent(payload: string, offset: string): string {
   return event.add(payload) + event.end(offset);
 }
 
-/** A `control` event. No space after `data:`, which is how existing readers match it. */
+/**
+ * A `control` event behind data, whose id it shares. No space after `data:`, and nothing behind the JSON, which is how existing
+ * readers match it.
+ */
 export function controlEvent(control: Control): string {
-  return `event: control\ndata:${JSON.stringify(control)}\nid: ${control.streamNextOffset}\n\n`;
+  return `event: control\ndata:${JSON.stringify(control)}\n\n`;
+}
+
+/** A `control` event without data before it, which has to say by itself where an `EventSource` goes on. */
+export function loneControlEvent(control: Control): string {
+  return `id: ${control.streamNextOffset}\n${controlEvent(control)}`;
 }
 
 /** Why the response ends here: what the body of a refused request would say. Official clients skip unknown events. */

@@ -188,7 +188,7 @@ describe("[C27] a closed stream", () => {
     expect([polled.status, header(polled, "Stream-Closed")]).toEqual([204, "true"]);
     const events = await get(`${url}?offset=now&live=sse`);
     expect(events.text).toBe(
-      `event: control\ndata:${JSON.stringify({ streamNextOffset: tail, upToDate: true, streamClosed: true })}\nid: ${tail}\n\n`,
+      `id: ${tail}\nevent: control\ndata:${JSON.stringify({ streamNextOffset: tail, upToDate: true, streamClosed: true })}\n\n`,
     );
   });
 

@@ -124,5 +124,5 @@ it("[D38] an SSE response that is silent sends comments, which are no events", S
     text += new TextDecoder().decode(piece);
     if (text.includes(": hb\n\n: hb\n\n")) break;
   }
-  expect(text).toMatch(/^event: control\ndata:\{[^\n]*\}\nid: \S+\n\n(: hb\n\n)+$/);
+  expect(text).toMatch(/^id: \S+\nevent: control\ndata:\{[^\n]*\}\n\n(: hb\n\n)+$/);
 });

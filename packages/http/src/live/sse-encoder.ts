@@ -4,6 +4,7 @@ import { concatBytes } from "@durable-streams-cloudflare/core/kit/bytes";
 import {
   base64Lines,
   controlEvent,
+  loneControlEvent,
   DataEvent,
   hasLongLine,
   isTextual,
@@ -115,12 +116,14 @@ export class SseEncoder {
     const text = event.add(payload);
     this.#event = isLast ? undefined : event;
     if (!isLast) return encoder.encode(text);
-    return encoder.encode(text + event.end(offsetAt(this.#lineage, standing.position)) + this.#controlText(standing));
+    return encoder.encode(
+      text + event.end(offsetAt(this.#lineage, standing.position)) + controlEvent(this.#control(standing)),
+    );
   }
 
   /** A `control` alone: at the beginning of a session, or when the stream closed without data. */
   control(standing: Standing): Uint8Array {
-    return encoder.encode(this.#controlText(standing));
+    return encoder.encode(loneControlEvent(this.#control(standing)));
   }
 
   #textBatch(whole: Bytes, standing: Standing): Encoded {
@@ -134,7 +137,7 @@ export class SseEncoder {
     const event = new DataEvent(this.#endsInReturn);
     const sent = event.add(text) + event.end(offsetAt(this.#lineage, standing.position));
     this.#endsInReturn = text.endsWith("\r");
-    return encoder.encode(sent + this.#controlText(standing));
+    return encoder.encode(sent + controlEvent(this.#control(standing)));
   }
 
   #payload(bytes: Bytes, isFirst: boolean, isLast: boolean): string | undefined {
@@ -175,11 +178,11 @@ export class SseEncoder {
     return isFirst || lines === "" ? lines : `\n${lines}`;
   }
 
-  #controlText(standing: Standing): string {
+  #control(standing: Standing): Control {
     const streamNextOffset = offsetAt(this.#lineage, standing.position);
     const isEncodedText = this.#form === "base64" && isTextual(this.#contentType);
     const encoding = isEncodedText ? ({ streamSseDataEncoding: "base64" } as const) : {};
-    const control: Control = standing.closed
+    return standing.closed
       ? { streamNextOffset, upToDate: true, streamClosed: true, ...encoding }
       : {
           streamNextOffset,
@@ -187,7 +190,6 @@ export class SseEncoder {
           ...(standing.upToDate ? { upToDate: true } : {}),
           ...encoding,
         };
-    return controlEvent(control);
   }
 }
 
