@@ -8,7 +8,7 @@ import type { Result } from "@durable-streams-cloudflare/protocol";
 
 import { forEach } from "../../kit/map-concurrent.ts";
 import { SOURCE_GONE, type SubscriptionHost } from "../source/host.ts";
-import { hasLinks, sessionsAfter, sessionsBehind, sessionsUpTo } from "../source/link-rows.ts";
+import { hasLinks, hasLinksUpTo, sessionsAfter, sessionsBehind, sessionsUpTo } from "../source/link-rows.ts";
 import { EVERYBODY, type SourceState } from "../source/source-state.ts";
 import { callsFor, Courier, CALLS_MAX, type Route } from "./dispatcher.ts";
 import { Pace } from "./pacer.ts";
@@ -40,13 +40,13 @@ export class Rounds {
     if (!hasLinks(this.#host.database)) return false;
     await this.#host.pause();
     const { incarnation, endedIncarnation } = this.#source.row;
-    if (endedIncarnation > 0) await this.#sayEnded(endedIncarnation);
+    const hasEndsLeft = endedIncarnation > 0 && (await this.#sayEnded(endedIncarnation));
     const pages = new Pages(this.#host, incarnation);
-    if (this.#shards.areOut) return this.#serveBehind(pages);
+    if (this.#shards.areOut) return (await this.#serveBehind(pages)) || hasEndsLeft;
     const page = await this.#look(pages);
     if (page === undefined) return true;
     const hasMore = (await this.#shards.send()) ?? (await this.#goRound(pages, page));
-    return (await this.#serveBehind(pages)) || hasMore;
+    return (await this.#serveBehind(pages)) || hasMore || hasEndsLeft;
   }
 
   /**
@@ -104,15 +104,17 @@ export class Rounds {
     return route.left <= 0;
   }
 
-  /** Tells links to lives of the source that are over. */
-  async #sayEnded(incarnation: number): Promise<void> {
-    const sessions = sessionsUpTo(this.#host.database, incarnation, TURN_DELIVERIES);
+  /** Tells links to lives of the source that are over. @returns whether there are more that may be told at once. */
+  async #sayEnded(incarnation: number): Promise<boolean> {
+    const { database } = this.#host;
+    const sessions = sessionsUpTo(database, incarnation, this.#host.now(), TURN_DELIVERIES);
     const pages = new Pages(this.#host, incarnation);
     const route = this.#routeOf(pages, TURN_DELIVERIES, (session) => this.#source.sharedPosition(session));
     const courier = new Courier(this.#host, route);
     await forEach(sessions, CALLS_MAX, (session) => courier.serve(session));
-    const isDone = sessionsUpTo(this.#host.database, incarnation, 1).length === 0;
+    const isDone = !hasLinksUpTo(database, incarnation);
     if (isDone && this.#source.row.endedIncarnation === incarnation) this.#source.write({ endedIncarnation: 0 });
+    return sessionsUpTo(database, incarnation, this.#host.now(), 1).length > 0;
   }
 
   #routeOf(pages: Pages, left: number, target: Route["target"]): Route {

@@ -7,6 +7,7 @@ import { clientsOf, SESSION, START } from "../../../test/fan-out-clients.ts";
 import { factsOf, FanOutWorld } from "../../../test/fan-out-world.ts";
 import { appendOf } from "../../../test/stream-fixture.ts";
 import type { LinkFormat } from "../../contracts/fan-out.ts";
+import { hasTable } from "../../kit/migrations.ts";
 
 const FORMATS: readonly LinkFormat[] = ["raw", "envelope"];
 const SEGMENT_BYTES = 64;
@@ -45,6 +46,19 @@ function failDeliveries(times: number): void {
   const { database } = world.host(`stream:${SESSION}`);
   for (let left = times; left > 0; left -= 1) database.failOnce(/^INSERT INTO log/, new Error("injected"));
 }
+
+it("more sessions than one turn tells are all told that their source is gone", async () => {
+  await source("chat");
+  for (let number = 0; number < 600; number += 1) {
+    factsOf(await subscribe([SOURCE], { session: `p/session-${number}` }));
+  }
+  const { lineage } = factsOf(world.stream(SOURCE).head());
+  factsOf(await world.stream(SOURCE).remove(lineage.incarnation));
+  await aSecond();
+  const { database, alarmAtMs } = world.host(`subscription:${SOURCE}`);
+  const links = hasTable(database, "links") ? database.all("SELECT session FROM links") : [];
+  expect([links, alarmAtMs]).toEqual([[], undefined]);
+});
 
 describe.each(FORMATS)("a session of format %s", (format) => {
   it("that begins in what has rolled to R2 gets all of it, and then what comes", async () => {

@@ -181,8 +181,9 @@ export class Subscription {
       await this.#host.stream(name).unfollow(token);
     }
     await this.#forgetKeys();
-    if (forgetAtMs !== undefined) return this.#host.setAlarm(forgetAtMs);
+    // A link that was made meanwhile has set the alarm by itself, for now.
     if (this.#links.making > 0 || this.#source.row.token !== null || hasLinks(database)) return;
+    if (forgetAtMs !== undefined) return this.#host.setAlarm(forgetAtMs);
     this.#source.forget();
     await this.#host.purge();
   }

@@ -212,10 +212,16 @@ export function linksBetween(database: Database, after: string, upTo: string, li
   return database.all<LinkColumns>(sql, after, upTo, limit).map(toLink);
 }
 
-/** Sessions with links to lives of the source that are over. */
-export function sessionsUpTo(database: Database, incarnation: number, limit: number): string[] {
-  const sql = "SELECT DISTINCT session FROM links WHERE incarnation <= ? LIMIT ?";
-  return database.all<{ session: string }>(sql, incarnation, limit).map(({ session }) => session);
+/** Sessions with links to lives of the source that are over, without those that wait to be tried again. */
+export function sessionsUpTo(database: Database, incarnation: number, nowMs: number, limit: number): string[] {
+  const sql = `SELECT DISTINCT session FROM links
+               WHERE incarnation <= ? AND (position IS NULL OR retry_at_ms <= ?) LIMIT ?`;
+  return database.all<{ session: string }>(sql, incarnation, nowMs, limit).map(({ session }) => session);
+}
+
+/** Whether there is any link to a life of the source that is over. */
+export function hasLinksUpTo(database: Database, incarnation: number): boolean {
+  return firstRow(database, "SELECT 1 AS found FROM links WHERE incarnation <= ? LIMIT 1", incarnation) !== undefined;
 }
 
 /** Sessions with links that have fallen behind, whose time has come. */

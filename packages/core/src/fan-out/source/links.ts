@@ -45,11 +45,10 @@ export class Links {
   /** Begins a link, or gives it another grant. Idempotent: where it begins was decided the first time. */
   async link(command: LinkCommand): Promise<Result<LinkFacts>> {
     const known = hasLinkTables(this.#host.database) ? readLink(this.#host.database, command) : undefined;
-    if (known !== undefined) return this.#renew(known, command);
-    if (command.isRenewal === true) return refuseOver();
+    if (known === undefined && command.isRenewal === true) return refuseOver();
     this.#making += 1;
     try {
-      return await this.#make(command);
+      return await (known === undefined ? this.#make(command) : this.#renew(known, command));
     } finally {
       this.#making -= 1;
       if (hasLinkTables(this.#host.database) && !hasLinks(this.#host.database)) this.#wake();
