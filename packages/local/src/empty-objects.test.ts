@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -45,6 +45,17 @@ it("whatever stores something stays, also what only the write-ahead log has", as
   expect(await removeEmptyObjects(dataDir)).toBe(0);
   expect([readdirSync(streams).toSorted(), readdirSync(others)]).toEqual(before);
   open.close();
+});
+
+it("what was cut off, and what cannot be looked at, is left alone", async () => {
+  database(join(streams, "cut.sqlite"), "CREATE TABLE t (a)").close();
+  truncateSync(join(streams, "cut.sqlite"), 4_096);
+  database(join(streams, "unseen.sqlite")).close();
+  // Whose size the file system does not tell: a link that leads to itself.
+  symlinkSync("unseen.sqlite-wal", join(streams, "unseen.sqlite-wal"));
+  const before = readdirSync(streams).toSorted();
+  expect(await removeEmptyObjects(dataDir)).toBe(0);
+  expect(readdirSync(streams).toSorted()).toEqual(before);
 });
 
 it("a new data directory has none", async () => {

@@ -1,10 +1,12 @@
-import { readdir, rm, stat } from "node:fs/promises";
+import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 import { WORKER_NAME } from "./worker-name.ts";
 
 /** SQLite's page: a database with a table has two at the least, so one alone holds nothing. */
 const EMPTY_BYTES_MAX = 4096;
+/** Where SQLite's header has the number of pages. */
+const PAGES_AT = 28;
 const DATABASE = ".sqlite";
 /** What Miniflare keeps of all objects of a kind: their alarms. */
 const METADATA = `metadata${DATABASE}`;
@@ -31,10 +33,11 @@ export async function removeEmptyObjects(dataDir: string): Promise<number> {
   return removed;
 }
 
-/** What a write-ahead log holds is not in the database yet. */
+/** What a write-ahead log holds is not in the database yet. What cannot be looked at is left alone, since it may hold everything. */
 async function removeIfEmpty(path: string): Promise<boolean> {
   const [database, log] = await Promise.all([bytesOf(path), bytesOf(`${path}-wal`)]);
-  if (database > EMPTY_BYTES_MAX || log > 0) return false;
+  if (database === undefined || log === undefined || database > EMPTY_BYTES_MAX || log > 0) return false;
+  if (database > 0 && (await pagesOf(path)) !== 1) return false;
   // The database last: without it, what is left of the others would be no object's.
   for (const name of [`${path}-shm`, `${path}-wal`, path]) await rm(name, { force: true });
   return true;
@@ -49,10 +52,21 @@ async function entriesOf(directory: string): Promise<string[]> {
   }
 }
 
-async function bytesOf(path: string): Promise<number> {
+/** The pages that a database says it has; `undefined` when it cannot be read. More than there are: it was cut off. */
+async function pagesOf(path: string): Promise<number | undefined> {
+  try {
+    const header = await readFile(path);
+    return header.length < PAGES_AT + 4 ? undefined : header.readUInt32BE(PAGES_AT);
+  } catch {
+    return undefined;
+  }
+}
+
+/** `undefined`: the file system does not say. A file that is not there has none. */
+async function bytesOf(path: string): Promise<number | undefined> {
   try {
     return (await stat(path)).size;
-  } catch {
-    return 0;
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "ENOENT" ? 0 : undefined;
   }
 }

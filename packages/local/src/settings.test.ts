@@ -41,6 +41,7 @@ describe("webhooks to this machine", () => {
   it("need a setting everywhere else", () => {
     expect(webhooks({ AUTH_MODE: "project" })).toBeUndefined();
     expect(webhooks({ OPEN_TO: "everybody" })).toBeUndefined();
+    expect(webhooks({}, "127.0.0.1", { ORIGIN_SECRET: "x".repeat(32) })).toBeUndefined();
     expect(webhooks({ AUTH_MODE: "none" }, "0.0.0.0")).toBeUndefined();
     expect(webhooks({}, "127.0.0.1", { PROJECT_SECRET: "x".repeat(32) })).toBeUndefined();
   });
@@ -74,7 +75,6 @@ it("takes secrets from the environment, and nothing else", () => {
     AUTH_MODE: "none",
     ORIGIN_SECRET: secret,
     BODIES_BYTES_MAX: MACHINE_BYTES,
-    WEBHOOK_LOOPBACK: "allow",
   });
   expect(SECRETS).toEqual(["ADMIN_SECRET", "PROJECT_SECRET", "ORIGIN_SECRET"]);
 });

@@ -68,8 +68,10 @@ export function localSettings({ configured, given, environment, host }: SettingS
 }
 
 /** Whoever uses a server that is open to this machine only may call all of the machine without it, so webhooks may, too. */
-function webhookDefault({ AUTH_MODE, OPEN_TO }: Readonly<Record<string, unknown>>): Settings {
-  return AUTH_MODE === "none" && OPEN_TO !== "everybody" ? { WEBHOOK_LOOPBACK: "allow" } : {};
+function webhookDefault({ AUTH_MODE, OPEN_TO, ORIGIN_SECRET = "" }: Readonly<Record<string, unknown>>): Settings {
+  // With a secret between it and its proxy it is open to whoever the proxy is open to.
+  const isOwnMachines = AUTH_MODE === "none" && OPEN_TO !== "everybody" && ORIGIN_SECRET === "";
+  return isOwnMachines ? { WEBHOOK_LOOPBACK: "allow" } : {};
 }
 
 /** The secret because of which tokens are asked for although no setting says so; `undefined`: there is none. */
