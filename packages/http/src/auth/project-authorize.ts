@@ -86,9 +86,13 @@ export async function findProject(
   name: string,
   request: Request,
 ): Promise<Result<{ project: Project | undefined }>> {
-  if (!registry.knows(name) && strangers.isOver(request)) return refuseStrangers();
+  const isKnown = registry.knows(name);
+  if (!isKnown && strangers.isOver(request)) return refuseStrangers();
   try {
-    return { ok: true, project: await registry.project(name) };
+    const project = await registry.project(name);
+    // Counted here, whatever the answer will be: some that need no right look a project up, too.
+    if (!isKnown && project === undefined) strangers.count(request);
+    return { ok: true, project };
   } catch {
     return refuseRegistry();
   }

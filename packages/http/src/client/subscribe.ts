@@ -8,8 +8,15 @@ import type {
 } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import { asRepeat, REPEATED_MS_MAX } from "@durable-streams-cloudflare/core/contracts/request-id";
 import { forEach } from "@durable-streams-cloudflare/core/kit/map-concurrent";
-import { callOnce } from "@durable-streams-cloudflare/core/kit/retry-rpc";
-import { isPlainLine, refuse, type OffsetRef, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
+import { callOnce, refuseUnanswered } from "@durable-streams-cloudflare/core/kit/retry-rpc";
+import {
+  isPlainLine,
+  refuse,
+  REGISTRY_STREAM,
+  type OffsetRef,
+  type Refusal,
+  type Result,
+} from "@durable-streams-cloudflare/protocol";
 
 import type { Authorize, Granted } from "../auth/authorize.ts";
 import { parseCreate } from "../codec/create.ts";
@@ -58,10 +65,13 @@ export async function subscribe(
   const tooMany = await refuseSession(subscriber);
   if (tooMany !== undefined) return tooMany;
   const followed = await follow(subscriber, allowed, options);
-  const missing = options.create === undefined ? [] : missingIn(project, allowed, followed);
+  // A session cannot follow itself; made as an ordinary stream, its name could never become a session's.
+  const creatable = allowed.filter(({ name }) => name !== subscriber.estuaryId);
+  const missing = options.create === undefined ? [] : missingIn(project, creatable, followed);
   const made = await createAll(subscriber, missing, options.create, results);
   const again = made.length === 0 ? followed : await follow(subscriber, made, options);
-  if (!again.ok) return again;
+  // The streams are there by now, so the refusal alone, which says that nothing was done, would be untrue.
+  if (!again.ok) return made.length === 0 ? again : toldOfEach(followed, made, again);
   for (const each of [followed, again].filter(({ ok }) => ok) as SubscribeFacts[]) {
     for (const result of each.results) {
       const [name, view] = byName(project, result);
@@ -69,6 +79,18 @@ export async function subscribe(
     }
   }
   return { ...again, results: sources.flatMap(({ name }) => results.get(name) ?? []) };
+}
+
+/** What was made is told as refused, each by itself; and what was followed before is told, too. */
+function toldOfEach(
+  followed: Result<SubscribeFacts>,
+  made: readonly WantedSource[],
+  { problem }: Refusal,
+): Result<SubscribeFacts> {
+  if (!followed.ok) return refuseUnanswered();
+  const refused = made.map(({ name }): SourceResult => ({ source: name, ok: false, problem }));
+  const isMade = new Set(made.map(({ name }) => name));
+  return { ...followed, results: [...followed.results.filter(({ source }) => !isMade.has(source)), ...refused] };
 }
 
 /** To follow something makes the session, which is a stream as any other, unless it is there. */
@@ -140,6 +162,7 @@ async function createOne(
   name: string,
   contentType: string | undefined,
 ): Promise<Result<{ created: boolean }>> {
+  if (name === REGISTRY_STREAM) return refuse("method-not-allowed", "The server alone writes this stream.");
   if (!isPlainLine(name)) return refuse("path-invalid", "A new stream's name is one line that shows what it is.");
   const granted = await ports.authorize({ request, project, stream: name, scope: "write" });
   if (!granted.ok) return granted;

@@ -49,8 +49,9 @@ export async function readBody(request: Request, limit: BodyLimit): Promise<Read
   const excess = Math.max(COMPRESSED_EXCESS_MIN, Math.ceil(bytesMax / COMPRESSED_EXCESS_DIVISOR));
   const compressed = await readPlain(request, request.body, { ...limit, bytesMax: bytesMax + excess });
   if (!compressed.ok) return compressed.problem.code === "body-too-large" ? refuseTooLarge(bytesMax) : compressed;
-  const decoded = await (encoding === "deflate" ? inflate : gunzip)(compressed.bytes, bytesMax);
-  if (decoded.ok) return limit.held?.take(decoded.bytes.length) === false ? SERVER_BUSY : decoded;
+  const decoded = await (encoding === "deflate" ? inflate : gunzip)(compressed.bytes, bytesMax, limit.held);
+  if (decoded.ok) return decoded;
+  if (decoded.reason === "busy") return SERVER_BUSY;
   return decoded.reason === "too-large"
     ? refuseTooLarge(bytesMax)
     : refuse("content-encoding-broken", `The body does not decode as ${encoding}.`, {

@@ -4,6 +4,7 @@ import { concatBytes } from "@durable-streams-cloudflare/core/kit/bytes";
 import { describe, expect, it } from "vitest";
 
 import { gunzip, inflate, MEMBERS_MAX, type Decoded } from "./decompress.ts";
+import type { Held } from "./held-bytes.ts";
 
 const LIMIT = 100_000;
 /** As a member begins; a length of 0 stands before it, as if a member ended there. */
@@ -41,6 +42,26 @@ describe("a gzip body is decoded whole", () => {
     expect(textOf(await gunzip(bytes(gzipSync(new Uint8Array(100 * LIMIT))), LIMIT))).toBe("too-large");
     expect(textOf(await gunzip(bytes(gzipSync("x"), gzipSync(new Uint8Array(100 * LIMIT))), LIMIT))).toBe("too-large");
   });
+});
+
+it.each([
+  ["gzip", (held: Held) => gunzip(new Uint8Array(gzipSync(Buffer.alloc(LIMIT))), LIMIT, held)],
+  ["deflate", (held: Held) => inflate(new Uint8Array(deflateSync(Buffer.alloc(LIMIT))), LIMIT, held)],
+])("what comes out of %s is counted while it comes, and ends where no more may be held", async (_format, decode) => {
+  let taken = 0;
+  const upTo = (bytesMax: number): Held => ({
+    take: (more) => {
+      if (taken + more > bytesMax) return false;
+      taken += more;
+      return true;
+    },
+    release: () => undefined,
+  });
+  expect((await decode(upTo(LIMIT))).ok).toBe(true);
+  expect(taken).toBe(LIMIT);
+  taken = 0;
+  expect(textOf(await decode(upTo(LIMIT / 2)))).toBe("busy");
+  expect(taken).toBeLessThanOrEqual(LIMIT / 2);
 });
 
 describe("a gzip body is refused that", () => {

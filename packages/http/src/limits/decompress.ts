@@ -5,11 +5,13 @@
 
 import { concatBytes } from "@durable-streams-cloudflare/core/kit/bytes";
 
+import type { Held } from "./held-bytes.ts";
+
 type Bytes = Uint8Array<ArrayBuffer>;
 
 export type Decoded =
   | { readonly ok: true; readonly bytes: Bytes }
-  | { readonly ok: false; readonly reason: "broken" | "too-large" };
+  | { readonly ok: false; readonly reason: "broken" | "too-large" | "busy" };
 
 /** What one attempt made of a part of a body. `size`: how many bytes came out of it, whether or not they are of use. */
 type Attempt = Decoded & { readonly size: number };
@@ -29,22 +31,25 @@ export const MEMBERS_MAX = 1_024;
  */
 const VAIN_MAX = 2;
 
-/** The content of all members, one after the other. */
-export async function gunzip(body: Bytes, bytesMax: number): Promise<Decoded> {
+/**
+ * The content of all members, one after the other.
+ * @param held counts what comes out while it comes: a few bytes may decode to all that an isolate has.
+ */
+export async function gunzip(body: Bytes, bytesMax: number, held?: Held): Promise<Decoded> {
   const pieces: Bytes[] = [];
   const vain = { attempts: 0, bytes: 0, decoded: 0 };
   let room = bytesMax;
   for (let start = 0; start < body.length || pieces.length === 0;) {
     let memberEnd = start;
     for (const end of memberEnds(body, start, room)) {
-      const decoded = await decode(body.subarray(start, end), "gzip", room);
+      const decoded = await decode(body.subarray(start, end), "gzip", room, held);
       if (decoded.ok) {
         pieces.push(decoded.bytes);
         room -= decoded.size;
         memberEnd = end;
         break;
       }
-      if (decoded.reason === "too-large") return decoded;
+      if (decoded.reason !== "broken") return decoded;
       vain.attempts += 1;
       vain.bytes += end - start;
       vain.decoded += decoded.size;
@@ -57,8 +62,8 @@ export async function gunzip(body: Bytes, bytesMax: number): Promise<Decoded> {
 }
 
 /** The content of a zlib stream [RFC 1950], which has no members. */
-export function inflate(body: Bytes, bytesMax: number): Promise<Decoded> {
-  return decode(body, "deflate", bytesMax);
+export function inflate(body: Bytes, bytesMax: number, held?: Held): Promise<Decoded> {
+  return decode(body, "deflate", bytesMax, held);
 }
 
 /** Where the member that begins at `start` may end: before what looks like another, and at the end of the body. */
@@ -75,16 +80,26 @@ function* memberEnds(body: Bytes, start: number, room: number): Generator<number
   yield body.length;
 }
 
-async function decode(body: Bytes, format: "gzip" | "deflate", bytesMax: number): Promise<Attempt> {
+async function decode(
+  body: Bytes,
+  format: "gzip" | "deflate",
+  bytesMax: number,
+  held: Held | undefined,
+): Promise<Attempt> {
   const reader = new Blob([body]).stream().pipeThrough(new DecompressionStream(format)).getReader();
   const pieces: Uint8Array[] = [];
   let size = 0;
+  let reason: "too-large" | "busy" = "too-large";
   try {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return { ok: true, bytes: concatBytes(pieces), size };
       size += value.length;
       if (size > bytesMax) break;
+      if (held?.take(value.length) === false) {
+        reason = "busy";
+        break;
+      }
       pieces.push(value);
     }
   } catch {
@@ -92,5 +107,5 @@ async function decode(body: Bytes, format: "gzip" | "deflate", bytesMax: number)
   }
   // The rest of a bomb is not inflated: that is the work that its sender wants done.
   void reader.cancel().catch(() => undefined);
-  return { ok: false, reason: "too-large", size };
+  return { ok: false, reason, size };
 }

@@ -26,6 +26,8 @@ export class Strangers {
   /** In the order of their beginning, oldest first. */
   readonly #windows = new Map<string, Window>();
 
+  readonly #counted = new WeakSet<Request>();
+
   /** @param isBehindProxy whether every request has proven to come through the own proxy, which says who its client is. */
   constructor(perMinute: number, isBehindProxy: boolean, now: () => number = Date.now) {
     this.#perMinute = perMinute;
@@ -39,7 +41,10 @@ export class Strangers {
     return this.#isOver(EVERYBODY, EVERYBODY_FACTOR) || (address !== EVERYBODY && this.#isOver(address, 1));
   }
 
+  /** Once each, however many parts of the server find that it shows no right. */
   count(request: Request): void {
+    if (this.#counted.has(request)) return;
+    this.#counted.add(request);
     this.#count(EVERYBODY);
     const address = this.#addressOf(request);
     if (address !== EVERYBODY) this.#count(address);
@@ -51,7 +56,7 @@ export class Strangers {
    */
   refuse(request: Request, refusal: Refusal): Refusal {
     if (refusal.problem.code !== "unauthenticated") return refusal;
-    if (this.isOver(request)) return refuseStrangers();
+    if (!this.#counted.has(request) && this.isOver(request)) return refuseStrangers();
     this.count(request);
     return refusal;
   }

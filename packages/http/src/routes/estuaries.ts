@@ -124,7 +124,7 @@ async function serveSource(
   const granted = await authorize({ request, project, stream: source, scope: route.needs, isBearerOnly: true });
   if (!granted.ok) return granted;
   // Whoever manages the source can act, however busy the project is.
-  const tooMany = await refuseRequest(limiter, granted.limits, project, 1, "management");
+  const tooMany = await refuseRequest(limiter, granted.limits, `${project}/${source}`, 1, "management");
   if (tooMany !== undefined) return tooMany;
   if (estuaries === undefined || followers === undefined) return refuseNoEstuaries();
   const query = new URL(request.url).searchParams;

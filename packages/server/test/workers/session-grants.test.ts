@@ -307,3 +307,36 @@ describe("a source that does not exist", () => {
     });
   });
 });
+
+describe("what is made on the way", () => {
+  it("is never the session's own name, which would then be an ordinary stream's", async () => {
+    const session = newName("session");
+    const refused = await follow(session, { estuaryId: session, create: { contentType: "application/json" } });
+    expect(refused.status).toBeGreaterThanOrEqual(400);
+    expect((await stream("HEAD", session)).status).toBe(404);
+    const source = await newSource();
+    expect((await follow(source, { estuaryId: session })).status).toBe(200);
+  });
+
+  it("is never the stream that the server alone writes", async () => {
+    const other = await newProject(service);
+    const token = await newToken(other);
+    const body = { estuaryId: newName("session"), create: { contentType: "application/json" } };
+    const path = `/v1/estuary/subscribe/${other.name}/__registry__`;
+    expect((await service.fetch(path, withToken("POST", token, body))).status).toBe(404);
+    const registry = await service.fetch(`/v1/stream/${other.name}/__registry__`, withToken("HEAD", token, undefined));
+    expect(registry.status).toBe(404);
+  });
+});
+
+it("whoever manages one source uses up nothing of what the project's managers may do", async () => {
+  const limited = await newProject(service, { limits: { requestsPerMinute: 1 } });
+  const owner = await newToken(limited);
+  const guest = await newToken(limited, { claims: { scope: "manage", stream_id: "room" } });
+  const list = () => service.fetch(`/v1/estuary/subscribe/${limited.name}/room`, withToken("GET", guest, undefined));
+  const statuses = new Set<number>();
+  for (let asked = 0; asked < 200 && !statuses.has(429); asked += 1) statuses.add((await list()).status);
+  expect([...statuses]).toContain(429);
+  const described = await service.fetch(`/v1/projects/${limited.name}`, withToken("GET", owner, undefined));
+  expect(described.status).toBe(200);
+});
