@@ -91,6 +91,29 @@ test("published packages have the same version, and only those are published", (
   expect(published.every(({ publishConfig }) => publishConfig !== undefined)).toBe(true);
 });
 
+test("a release publishes every published package, each after those that it depends on", () => {
+  const [, list = ""] = /for package in (.*); do/.exec(read(".github/workflows/release.yml")) ?? [];
+  const order = list.split(" ");
+  const manifests = readdirSync(join(root, "packages")).map((folder) => {
+    const manifest = JSON.parse(read(`packages/${folder}/package.json`)) as {
+      readonly private?: boolean;
+      readonly dependencies?: Readonly<Record<string, string>>;
+    };
+    return { ...manifest, name: folder };
+  });
+  const published = manifests.filter((manifest) => manifest.private !== true);
+  expect(order.toSorted()).toEqual(published.map(({ name }) => name).toSorted());
+  for (const { name, dependencies = {} } of published) {
+    const own = Object.keys(dependencies).flatMap(
+      (dependency) => /^@durable-streams-cloudflare\/(.*)$/.exec(dependency)?.[1] ?? [],
+    );
+    expect({ name, late: own.filter((dependency) => order.indexOf(dependency) > order.indexOf(name)) }).toEqual({
+      name,
+      late: [],
+    });
+  }
+});
+
 test("the template of the Deploy button is this repository's Worker, and depends on nothing of the workspace", () => {
   const withoutOwn = (toml: string): string => toml.replace(/^#.*\n/, "").replace(/^main = .*\n/m, "");
   expect(withoutOwn(read("templates/cloudflare/wrangler.toml"))).toBe(withoutOwn(read("wrangler.toml")));
