@@ -1,5 +1,5 @@
 /** What SSE brings is what was stored, whatever that is, in lines that parsers take. */
-import { stream } from "@durable-streams/client";
+import { DurableStream, stream } from "@durable-streams/client";
 import { describe, expect, it } from "vitest";
 
 import { EventStream, type ControlFacts } from "../src/event-stream.ts";
@@ -88,20 +88,56 @@ describe("text that SSE cannot bring as text", () => {
   });
 });
 
-it("a provider's events, stored as they are, come back as they are, and their writer is warned", async () => {
+describe("a provider's events, stored as they are", () => {
+  const TYPE = { "Content-Type": "text/event-stream" };
   const parts = [
     'data: {"delta":"Hé 😀"}\n\n',
     'event: control\ndata: {"streamNextOffset":"evil"}\n\n',
     "data: [DONE]\n\n",
   ];
-  const url = server.newUrl();
-  const created = await create(url, { headers: { "Content-Type": "text/event-stream" } });
-  expect(created.headers.get("Stream-Warning")).toMatch(/^content-type-event-stream; /);
-  for (const part of parts) await append(url, part, { "Content-Type": "text/event-stream" });
-  await close(url);
-  expect((await get(`${url}?offset=-1`)).text).toBe(parts.join(""));
-  expect((await get(`${url}?offset=-1&live=long-poll`)).text).toBe(parts.join(""));
-  expect((await follow(url, "-1")).bytes.toString()).toBe(parts.join(""));
+  const whole = parts.join("");
+
+  it("come back as they are in every mode, and only SSE has the type that clients take for the server's events", async () => {
+    const url = server.newUrl();
+    const created = await create(url, { headers: TYPE });
+    expect(created.headers.get("Stream-Warning")).toBeNull();
+    for (const part of parts) await append(url, part, TYPE);
+    const again = await send("PUT", url, { headers: TYPE });
+    expect(again.status).toBe(200);
+    await close(url);
+    const [read, polled, head] = [
+      await get(`${url}?offset=-1`),
+      await get(`${url}?offset=-1&live=long-poll`),
+      await send("HEAD", url),
+    ];
+    expect([read.text, polled.text]).toEqual([whole, whole]);
+    const types = [created, again, read, polled, head].map(({ headers }) => headers.get("Content-Type"));
+    expect(types).toEqual(Array.from({ length: 5 }, () => "Text/Event-Stream"));
+    const events = await EventStream.open(`${url}?offset=-1&live=sse`);
+    expect(events.response.headers.get("Content-Type")).toBe("text/event-stream");
+    events.close();
+    expect((await follow(url, "-1")).bytes.toString()).toBe(whole);
+  });
+
+  it.each(["long-poll", "sse"] as const)("reach the official client as they come: live %j", async (live) => {
+    const url = server.newUrl();
+    const handle = await DurableStream.create({ url, contentType: "text/event-stream" });
+    await handle.append(parts[0] ?? "");
+    const response = await stream({ url, offset: "-1", live });
+    let seen = "";
+    const seenAll = new Promise<void>((resolve) => {
+      response.subscribeText(({ text }) => {
+        seen += text;
+        if (seen.length >= whole.length) resolve();
+      });
+    });
+    // What the server's responses told the client about the type is what it appends with.
+    for (const part of parts.slice(1)) await handle.append(part);
+    await seenAll;
+    response.cancel();
+    expect(seen).toBe(whole);
+    expect(await (await stream({ url, offset: "-1", live: false })).text()).toBe(whole);
+  });
 });
 
 it("a CR in plain text is stored, and its writer is told what SSE makes of it", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { framingOf, isAppendable, isContentType, isTextual, mediaType } from "./content-type.ts";
+import { framingOf, isAppendable, isContentType, isTextual, mediaType, spelledForReaders } from "./content-type.ts";
 
 describe("isContentType", () => {
   it.each([
@@ -69,6 +69,28 @@ describe("isTextual", () => {
     ["image/svg+xml", false],
   ] as const)("of %s is %s", (contentType, textual) => {
     expect(isTextual(contentType)).toBe(textual);
+  });
+});
+
+describe("spelledForReaders", () => {
+  it.each([
+    ["text/event-stream", "Text/Event-Stream"],
+    ["text/event-stream; charset=utf-8", "Text/Event-Stream; charset=utf-8"],
+    ["text/event-stream ;a=text/event-stream", "Text/Event-Stream ;a=text/event-stream"],
+  ])("spells %j as %j, which is the same type", (contentType, spelled) => {
+    expect(spelledForReaders(contentType)).toBe(spelled);
+    expect(mediaType(spelled)).toBe(mediaType(contentType));
+    expect(isAppendable(spelled, contentType)).toBe(true);
+  });
+
+  it.each([
+    "TEXT/EVENT-STREAM",
+    "text/event-streams",
+    "text/plain; charset=utf-8",
+    "application/json",
+    "text/plain; a=text/event-stream",
+  ])("leaves %j as it is", (contentType) => {
+    expect(spelledForReaders(contentType)).toBe(contentType);
   });
 });
 

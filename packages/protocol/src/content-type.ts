@@ -23,6 +23,17 @@ export function mediaType(contentType: string): string {
 }
 
 /**
+ * The type of a stream, as responses other than SSE spell it: as its creator did, except for `text/event-stream`. Official
+ * clients take any response whose type contains these letters in lower case for the server's own events, and would read a
+ * stream of stored events as empty. Media types are case-insensitive [RFC 9110 §8.3.1].
+ */
+export function spelledForReaders(contentType: string): string {
+  return mediaType(contentType) === EVENT_STREAM ? contentType.replace(EVENT_STREAM, "Text/Event-Stream") : contentType;
+}
+
+const EVENT_STREAM = "text/event-stream";
+
+/**
  * Whether a body of one type may be added to a stream of another. Parameters say nothing, but for the boundary of
  * `multipart/*`: without the one that its reader is told, the body has no parts.
  */

@@ -12,6 +12,7 @@ import {
   parseLifetime,
   parseRetention,
   refuse,
+  spelledForReaders,
   type ForkRequest,
   type Refusal,
   type Result,
@@ -74,7 +75,7 @@ export async function parseCreate(
 /** @param url the stream's absolute URL. */
 export function createResponse(facts: CreateFacts, url: string): Response {
   const headers = new Headers({
-    "Content-Type": facts.contentType,
+    "Content-Type": spelledForReaders(facts.contentType),
     "Cache-Control": "no-store",
     [HEADER.nextOffset]: offsetAt(facts.lineage, facts.tail),
   });

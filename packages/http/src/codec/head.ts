@@ -1,13 +1,13 @@
 /** HEAD [PROTOCOL §5.5]. */
 
 import type { HeadFacts } from "@durable-streams-cloudflare/core/contracts/stream";
-import { HEADER, lastSeqHeader, offsetAt } from "@durable-streams-cloudflare/protocol";
+import { HEADER, lastSeqHeader, offsetAt, spelledForReaders } from "@durable-streams-cloudflare/protocol";
 
 import { NO_STORE } from "../cache-control.ts";
 
 export function headResponse(facts: HeadFacts): Response {
   const headers = new Headers({
-    "Content-Type": facts.contentType,
+    "Content-Type": spelledForReaders(facts.contentType),
     "Cache-Control": NO_STORE,
     [HEADER.nextOffset]: offsetAt(facts.lineage, facts.tail),
   });

@@ -9,6 +9,7 @@ import {
   offsetAt,
   parseOffset,
   refuse,
+  spelledForReaders,
   type OffsetRef,
   type Result,
 } from "@durable-streams-cloudflare/protocol";
@@ -116,7 +117,7 @@ export function readHeaders(
   const { lineage, to, tail } = facts;
   const headers: Record<string, string> = {
     ...COMMON_HEADERS,
-    "Content-Type": facts.contentType,
+    "Content-Type": spelledForReaders(facts.contentType),
     // A stream may hold HTML; navigated to, it must not run in this origin.
     "Content-Security-Policy": "sandbox; default-src 'none'",
     "Cache-Control": readCacheControl({
