@@ -26,7 +26,7 @@ const propertyOf = (name: SettingName): string =>
   name.toLowerCase().replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 
 describe.each(integers)("$name", ({ name, min, max, initial }) => {
-  it("has an initial value within its bounds, which an empty environment gives", () => {
+  it("has an default value within its bounds, which an empty environment gives", () => {
     expect(initial).toBeGreaterThanOrEqual(min);
     expect(initial).toBeLessThanOrEqual(max);
     expect(parseConfig({})).toHaveProperty(propertyOf(name), initial);

@@ -285,7 +285,7 @@ export function isOnlyForLoopback(config: Pick<Config, "authMode" | "openTo" | "
   return config.authMode === "none" && config.openTo === "loopback" && config.originSecret === "";
 }
 
-/** The setting's text if it is fit for use; otherwise notes the fault and returns the initial value. */
+/** The setting's text if it is fit for use; otherwise notes the fault and returns the default value. */
 function valueOf(env: Readonly<Record<string, unknown>>, name: SettingName, faults: string[]): string {
   const setting: Setting = SETTINGS[name];
   const raw = env[name];

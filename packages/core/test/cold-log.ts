@@ -26,17 +26,17 @@ export async function coldLogOf(segments: readonly (readonly (readonly number[])
   createSchema(database);
   const log = new HotLog(database);
   const store = new FakeSegmentStore();
-  const pieces: Uint8Array<ArrayBuffer>[] = [];
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
   const boundaries = [0];
   let position = 0;
   for (const commits of segments) {
     for (const sizes of commits) {
       let end = 0;
       const ends = sizes.map((size) => (end += size));
-      const bytes = patternBytes(end, pieces.length);
+      const bytes = patternBytes(end, chunks.length);
       log.insertCommit(position, bytes, sizes.length > 1 ? { ends } : {}, 1);
       boundaries.push(...ends.map((each) => position + each));
-      pieces.push(bytes);
+      chunks.push(bytes);
       position += end;
     }
     log.seal(position, () => undefined);
@@ -49,5 +49,5 @@ export async function coldLogOf(segments: readonly (readonly (readonly number[])
     }
   }
   const slices = (from: number, to: number) => coldSlices(database, { name: NAME, incarnation: INCARNATION }, from, to);
-  return { database, store, bytes: concatBytes(pieces), boundaries, slices };
+  return { database, store, bytes: concatBytes(chunks), boundaries, slices };
 }

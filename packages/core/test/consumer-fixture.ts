@@ -4,7 +4,7 @@ import { formatOffset, refuse, type Result, type SubscriptionConfig } from "@dur
 import { NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
 import { generateKeyPair, exportJWK } from "jose";
 
-import type { AckCommand, ClaimFacts, DeliveryGrant, SigningKey, WakeCommand } from "../src/contracts/wakes.ts";
+import type { AckCommand, ClaimResult, DeliveryGrant, SigningKey, WakeCommand } from "../src/contracts/wakes.ts";
 import type { ConsumerHost, WebhookAnswer, WebhookRequest } from "../src/wakes/host.ts";
 import { Consumer } from "../src/wakes/wake-subscription.ts";
 
@@ -17,7 +17,7 @@ interface FakeStream {
   /** When each byte was appended, in ms. */
   readonly appendedAtMs: number[];
   readonly events: Record<string, unknown>[];
-  readonly attempts: Set<string>;
+  readonly requestIds: Set<string>;
 }
 
 /** What a webhook has been sent. */
@@ -70,8 +70,8 @@ export class ConsumerFixture {
   /** Lets time go on, alarm by alarm. */
   async pass(ms: number): Promise<void> {
     const untilMs = this.nowMs + ms;
-    for (let rings = 0; this.alarmAtMs !== undefined && this.alarmAtMs <= untilMs; rings += 1) {
-      if (rings > 10_000) throw new Error("The alarm never comes to rest.");
+    for (let firings = 0; this.alarmAtMs !== undefined && this.alarmAtMs <= untilMs; firings += 1) {
+      if (firings > 10_000) throw new Error("The alarm never comes to rest.");
       this.nowMs = Math.max(this.nowMs, this.alarmAtMs);
       this.alarmAtMs = undefined;
       await this.consumer.alarm();
@@ -81,7 +81,7 @@ export class ConsumerFixture {
 
   makeStream(name: string): void {
     this.#incarnations += 1;
-    this.streams.set(name, { incarnation: this.#incarnations, appendedAtMs: [], events: [], attempts: new Set() });
+    this.streams.set(name, { incarnation: this.#incarnations, appendedAtMs: [], events: [], requestIds: new Set() });
   }
 
   /** Appends a byte, and tells the subscription as a stream does. */
@@ -102,7 +102,7 @@ export class ConsumerFixture {
   }
 
   /** A worker takes the wake that there is. */
-  async claim(worker = "w"): Promise<ClaimFacts> {
+  async claim(worker = "w"): Promise<ClaimResult> {
     const claimed = await this.consumer.claim(worker);
     if (!claimed.ok) throw new Error(claimed.problem.code);
     return claimed;
@@ -177,11 +177,11 @@ export class ConsumerFixture {
         await this.onWant.shift()?.();
         return answer;
       },
-      append: async ({ bytes, attempt }) => {
+      append: async ({ bytes, requestId }) => {
         const stream = this.#stream(name);
         if (stream === undefined) return refuse("stream-not-found", "There is none.");
-        if (stream.attempts.has(attempt)) return { ok: true };
-        stream.attempts.add(attempt);
+        if (stream.requestIds.has(requestId)) return { ok: true };
+        stream.requestIds.add(requestId);
         stream.events.push(JSON.parse(new TextDecoder().decode(bytes).slice(0, -1)) as Record<string, unknown>);
         return { ok: true };
       },
@@ -227,7 +227,7 @@ export const WEBHOOK: SubscriptionConfig = {
 export const PULL: Partial<SubscriptionConfig> = { type: "pull-wake", webhookUrl: null, wakeStream: "wake" };
 
 /** How a worker speaks of what it has claimed. */
-export function ofClaim({ token, wakeId, generation }: ClaimFacts): WakeCommand {
+export function ofClaim({ token, wakeId, generation }: ClaimResult): WakeCommand {
   return { via: "pull-wake", token, wakeId, generation };
 }
 

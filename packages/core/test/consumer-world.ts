@@ -3,7 +3,7 @@ import { generateKeyPair, exportJWK } from "jose";
 import type { StreamReport } from "../src/contracts/project.ts";
 import type {
   ConsumerDirectoryApi,
-  ConsumerNewsApi,
+  ConsumerNotifyApi,
   DeliveryGrant,
   Interest,
   SigningKey,
@@ -90,11 +90,11 @@ export class ConsumerWorld extends World<Core, Key> {
 
   /** The JSON messages of a stream. */
   async messages(name: string): Promise<Record<string, unknown>[]> {
-    const facts = await this.askStream(name, (stream) =>
+    const result = await this.askStream(name, (stream) =>
       stream.read({ from: { kind: "start" }, ifNoneMatch: null, paging: "bytes" }),
     );
-    if (!facts.ok) return [];
-    const text = new TextDecoder().decode(facts.page);
+    if (!result.ok) return [];
+    const text = new TextDecoder().decode(result.page);
     return JSON.parse(`[${text.slice(0, -1)}]`) as Record<string, unknown>[];
   }
 
@@ -103,8 +103,8 @@ export class ConsumerWorld extends World<Core, Key> {
     if (key === RECEIVER) return { take: (body) => this.onWebhook(body), alarm: async () => undefined };
     if (key.startsWith("consumer:")) return new Consumer(this.#consumerHost(own, doer));
     if (key.startsWith("project:")) return this.#project(own, wire);
-    const notifyConsumer = (consumer: string, news: Parameters<ConsumerNewsApi["notify"]>[0]) =>
-      wire<ConsumerNewsApi>(`consumer:${consumer}`).notify(news);
+    const notifyConsumer = (consumer: string, notification: Parameters<ConsumerNotifyApi["notify"]>[0]) =>
+      wire<ConsumerNotifyApi>(`consumer:${consumer}`).notify(notification);
     const directory: DirectoryApi = { note: (report) => wire<Project>("project:p").note(report) };
     return new Stream({ ...own, peer: (to) => wire(`stream:${to}`), notifyConsumer, directory }, LIMITS_OF_STREAMS);
   }

@@ -3,7 +3,7 @@ import type { OffsetRef } from "@durable-streams-cloudflare/protocol";
 import type { LinkFormat } from "../src/contracts/fan-out.ts";
 import { UNKNOWN_GRANT, type Grant } from "../src/contracts/grant.ts";
 import type { CreateCommand } from "../src/contracts/stream.ts";
-import { factsOf, type FanOutWorld } from "./fan-out-world.ts";
+import { unwrap, type FanOutWorld } from "./fan-out-world.ts";
 import { appendOf, createOf } from "./stream-fixture.ts";
 
 export const SESSION = "p/alice";
@@ -25,11 +25,11 @@ export function clientsOf(worldOf: () => FanOutWorld) {
   return {
     /** Creates a stream of that name in the project. @returns its full name. */
     source: async (name: string, more: Partial<CreateCommand> = {}): Promise<string> => {
-      factsOf(await worldOf().stream(`p/${name}`).create(createOf(more)));
+      unwrap(await worldOf().stream(`p/${name}`).create(createOf(more)));
       return `p/${name}`;
     },
     publish: async (name: string, text: string, contentType = "text/plain"): Promise<void> => {
-      factsOf(await worldOf().stream(name).append(appendOf(text, { contentType })));
+      unwrap(await worldOf().stream(name).append(appendOf(text, { contentType })));
     },
     subscribe: (
       sources: readonly string[],
@@ -46,7 +46,7 @@ export function clientsOf(worldOf: () => FanOutWorld) {
         }),
       ),
     /** Lets a second pass, so that what is due has happened. */
-    aSecond: (): Promise<void> => worldOf().ringUntil(worldOf().nowMs + 1_000),
+    aSecond: (): Promise<void> => worldOf().fireAlarmsUntil(worldOf().nowMs + 1_000),
     /** What a session of envelopes holds. */
     envelopes: (session = SESSION): unknown => JSON.parse(`[${(worldOf().content(session) ?? "").slice(0, -1)}]`),
   };

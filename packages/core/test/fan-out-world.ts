@@ -56,21 +56,21 @@ export class FanOutWorld extends World<Core, Key> {
 
   /** All that a stream has. */
   content(name: string): string | undefined {
-    const facts = this.stream(name).head();
-    if (!facts.ok) return undefined;
-    const { lineage, tail } = facts;
-    const pieces: Uint8Array<ArrayBuffer>[] = [];
-    for (let from = 0; from < tail; from += pieces.at(-1)?.length ?? 0) {
+    const result = this.stream(name).head();
+    if (!result.ok) return undefined;
+    const { lineage, tail } = result;
+    const chunks: Uint8Array<ArrayBuffer>[] = [];
+    for (let from = 0; from < tail; from += chunks.at(-1)?.length ?? 0) {
       const page = this.stream(name).page({ incarnation: lineage.incarnation, from, to: tail, paging: "bytes" });
       const bytes = page.ok ? this.bytesOf(page) : new Uint8Array();
       if (bytes.length === 0) throw new Error(`${name} has a hole at ${from}.`);
-      pieces.push(bytes);
+      chunks.push(bytes);
     }
-    return textOf(concatBytes(pieces));
+    return textOf(concatBytes(chunks));
   }
 
   /** The queue brings one of its messages to a Worker; as often as it takes. */
-  async bring(index: number): Promise<void> {
+  async deliverShard(index: number): Promise<void> {
     const [ref] = this.queue.splice(index % Math.max(1, this.queue.length), 1);
     if (ref === undefined) return;
     const worker = { isOver: false };
@@ -117,8 +117,8 @@ export class FanOutWorld extends World<Core, Key> {
         subscription: (to) => wire(`subscription:${to}`),
       });
     }
-    const notifyFollowers: StreamHost["notifyFollowers"] = (news) =>
-      wire<Pick<SubscriptionApi, "notify">>(`subscription:${name}`).notify(news);
+    const notifyFollowers: StreamHost["notifyFollowers"] = (notification) =>
+      wire<Pick<SubscriptionApi, "notify">>(`subscription:${name}`).notify(notification);
     return new Stream({ ...own, peer: (to) => wire(`stream:${to}`), notifyFollowers }, this.#limits);
   }
 
@@ -154,7 +154,7 @@ function methodOf(method: string, command: readonly unknown[]): (core: Core) => 
 }
 
 /** The facts of a result that must be good. */
-export function factsOf<Facts>(result: Result<Facts>): { readonly ok: true } & Facts {
+export function unwrap<Value>(result: Result<Value>): { readonly ok: true } & Value {
   if (!result.ok) throw new Error(`refused: ${result.problem.code}, ${result.problem.detail}`);
   return result;
 }

@@ -3,7 +3,7 @@ import { NodeDatabase, type FakeSocket } from "@durable-streams-cloudflare/testk
 
 import type { ProjectLimits } from "../src/contracts/project-record.ts";
 import type { StreamReport } from "../src/contracts/project.ts";
-import type { PlacesRequest } from "../src/contracts/reader-slots.ts";
+import type { ReaderSlotsRequest } from "../src/contracts/reader-slots.ts";
 import { ProjectOwner } from "../src/project/owner.ts";
 import type { Stream } from "../src/stream/stream.ts";
 import { newHost, START_MS, streamOn, type Host } from "./stream-fixture.ts";
@@ -76,12 +76,12 @@ export class LimitedProject {
       await this.onReport(report);
       return answer;
     };
-    const askForPlaces = (request: Omit<PlacesRequest, "stream">): Promise<number | null> => {
+    const requestReaderSlots = (request: Omit<ReaderSlotsRequest, "stream">): Promise<number | null> => {
       this.questions += 1;
       if (this.isDown) return Promise.reject(new Error("The project does not answer."));
       return this.owner().allowReaders({ stream: name, ...request });
     };
-    const host = Object.assign(newHost(`${NAME}/${name}`), { directory: { note }, askForPlaces });
+    const host = Object.assign(newHost(`${NAME}/${name}`), { directory: { note }, requestReaderSlots });
     Object.defineProperty(host, "nowMs", { get: () => this.nowMs });
     this.#hosts.set(name, host);
     return host;
@@ -90,7 +90,7 @@ export class LimitedProject {
   /** A live reader comes: its socket, or why it may not stay. */
   async attach(name: string): Promise<FakeSocket | string> {
     const stream = this.stream(name);
-    return stream.places.letIn(() => {
+    return stream.readerSlots.letIn(() => {
       const attached = stream.attach({ kind: "now" }, true);
       return attached.ok ? this.host(name).attach(attached.position) : attached.problem.code;
     });
@@ -103,7 +103,7 @@ export class LimitedProject {
   }
 
   /** Has a stream tell what it has to tell. */
-  async ring(name: string): Promise<void> {
+  async fireAlarm(name: string): Promise<void> {
     this.nowMs += 1_000;
     await this.stream(name).alarm();
   }

@@ -3,7 +3,7 @@ import { utf8 } from "@durable-streams-cloudflare/testkit";
 import { FakeHost } from "@durable-streams-cloudflare/testkit/node-host";
 
 import type { AppendCommand, CreateCommand, PeerApi } from "../src/contracts/stream.ts";
-import type { Room } from "../src/stream/append/admission.ts";
+import type { Remaining } from "../src/stream/append/admission.ts";
 import { LiveReaders } from "../src/stream/read/live-readers.ts";
 import { Stream } from "../src/stream/stream.ts";
 
@@ -23,7 +23,7 @@ export const LIMITS = {
 };
 
 /** Of a stream that may store as much as it likes. */
-export const ROOM: Room = { room: Infinity, refusal: refuseNotFound() };
+export const REMAINING: Remaining = { remaining: Infinity, refusal: refuseNotFound() };
 
 export function newHost(name?: string): Host {
   return new FakeHost((sockets) => new LiveReaders(sockets), START_MS, name);

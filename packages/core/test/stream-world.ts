@@ -2,7 +2,7 @@ import { inheritedStretches, type Lineage, type Problem, type Result } from "@du
 import { concatBytes, RESTART_MS, type Interruption } from "@durable-streams-cloudflare/testkit";
 import type { FakeSegmentStore } from "@durable-streams-cloudflare/testkit/node-host";
 
-import type { PageFacts, PeerApi } from "../src/contracts/stream.ts";
+import type { PageResult, PeerApi } from "../src/contracts/stream.ts";
 import type { Database, SqlValue } from "../src/kit/database.ts";
 import { peerOf } from "../src/stream/forks/peer.ts";
 import { Stream, type StreamLimits } from "../src/stream/stream.ts";
@@ -28,22 +28,22 @@ export class StreamWorld extends World<Stream> {
 
   /** All that a stream has, put together from the objects that have it. Renews nothing. */
   content(name: string): Result<{ bytes: Bytes; lineage: Lineage }> {
-    const facts = this.stream(name).head();
-    if (!facts.ok) return facts;
-    const { lineage, tail } = facts;
+    const result = this.stream(name).head();
+    if (!result.ok) return result;
+    const { lineage, tail } = result;
     const base = lineage.ancestors.at(-1)?.to ?? 0;
     const own = { name, incarnation: lineage.incarnation, from: base, to: tail };
-    const pieces: Bytes[] = [];
+    const chunks: Bytes[] = [];
     for (const { name: owner, ...range } of [...inheritedStretches(lineage, 0, base), own]) {
-      for (let from = range.from; from < range.to; from += pieces.at(-1)?.length ?? 0) {
+      for (let from = range.from; from < range.to; from += chunks.at(-1)?.length ?? 0) {
         const page = this.stream(owner).page({ ...range, from, paging: "bytes" });
         if (!page.ok) return page;
         const bytes = this.bytesOf(page);
         if (bytes.length === 0) throw new Error(`${owner} has a hole at ${from}.`);
-        pieces.push(bytes);
+        chunks.push(bytes);
       }
     }
-    return { ok: true, bytes: concatBytes(pieces), lineage };
+    return { ok: true, bytes: concatBytes(chunks), lineage };
   }
 
   /** What a stream of this lineage must have, from the record of all that was ever written. */
@@ -80,7 +80,7 @@ export class StreamWorld extends World<Stream> {
   }
 
   /** Where the append begins that a page begins inside of, as `ColdPages.boundary`; `undefined` of a page that is not cold. */
-  coldBoundary({ cold: [slice] }: PageFacts): number | undefined {
+  coldBoundary({ cold: [slice] }: PageResult): number | undefined {
     const block = slice && this.blocksOf(slice)[0];
     if (slice === undefined || block === undefined) return undefined;
     const end = block.ends.findLast((candidate) => block.at + candidate <= slice.from);

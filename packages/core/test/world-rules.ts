@@ -23,7 +23,7 @@ export function expectExactCounts(world: StreamWorld): void {
     const pins = rows<{ id: string }>(world, name, "forks").map(({ id }) => id);
     const forks = origins.filter(({ source }) => source === name).map(({ forkId }) => forkId);
     expect({ name, pins: pins.toSorted() }).toEqual({ name, pins: forks.toSorted() });
-    expect({ name, debts: rows(world, name, "debts") }).toEqual({ name, debts: [] });
+    expect({ name, pendingReleases: rows(world, name, "debts") }).toEqual({ name, pendingReleases: [] });
     const [stream] = rows<{ deleted: number }>(world, name, "stream");
     const isRetainedForNobody = stream?.deleted === 1 && pins.length === 0;
     expect({ name, isRetainedForNobody }).toEqual({ name, isRetainedForNobody: false });
@@ -35,7 +35,7 @@ export function expectExactCounts(world: StreamWorld): void {
 /** Deletes what is left, and there is nothing left. */
 export async function expectNothingAfterDeletingAll(world: StreamWorld): Promise<void> {
   for (const name of world.keys) await world.ask(name, (stream) => stream.remove());
-  await world.ringAll();
+  await world.fireAllAlarms();
   for (const name of world.keys) expect({ name, left: world.leftovers(name) }).toEqual({ name, left: [] });
 }
 

@@ -1,7 +1,7 @@
 import { concatBytes } from "@durable-streams-cloudflare/testkit";
 import { FakeHost, type FakeSegmentStore } from "@durable-streams-cloudflare/testkit/node-host";
 
-import type { PageFacts } from "../src/contracts/stream.ts";
+import type { PageResult } from "../src/contracts/stream.ts";
 import type { SegmentStore } from "../src/log/segment-store.ts";
 import type { StreamHost } from "../src/stream/host.ts";
 import { LiveReaders } from "../src/stream/read/live-readers.ts";
@@ -22,12 +22,12 @@ export interface Doer {
   isOver: boolean;
 }
 
-interface Life<Core> {
+interface Instance<Core> {
   readonly core: Core;
   readonly doer: Doer;
   readonly crashed: Promise<never>;
   readonly crash: () => void;
-  isRinging: boolean;
+  isFiring: boolean;
 }
 
 /** What every object is given by its world. */
@@ -53,7 +53,7 @@ export abstract class World<Core extends { alarm(): Promise<void> }, Key extends
   /** Messages between objects so far, by method. */
   readonly calls: { readonly to: Key | "R2" | "queue"; readonly method: string }[] = [];
   readonly #hosts = new Map<Key, Host>();
-  readonly #lives = new Map<Key, Life<Core>>();
+  readonly #instances = new Map<Key, Instance<Core>>();
   readonly #held: ((fate: Fate) => void)[] = [];
 
   constructor(segments: FakeSegmentStore | undefined) {
@@ -91,17 +91,17 @@ export abstract class World<Core extends { alarm(): Promise<void> }, Key extends
 
   /** Calls an object from outside; a crash of it is an error, as over RPC. */
   async ask<Answer>(key: Key, invoke: (core: Core) => Promise<Answer> | Answer): Promise<Answer> {
-    const life = this.#life(key);
-    return Promise.race([Promise.resolve(invoke(life.core)), life.crashed]);
+    const instance = this.#instance(key);
+    return Promise.race([Promise.resolve(invoke(instance.core)), instance.crashed]);
   }
 
   /** The object's memory is gone; what is on its disk stays. */
   crash(key: Key): void {
-    const life = this.#lives.get(key);
-    if (life === undefined) return;
-    life.doer.isOver = true;
-    life.crash();
-    this.#lives.delete(key);
+    const instance = this.#instances.get(key);
+    if (instance === undefined) return;
+    instance.doer.isOver = true;
+    instance.crash();
+    this.#instances.delete(key);
   }
 
   /** Lets one thing that is held go on, or get lost. */
@@ -119,32 +119,32 @@ export abstract class World<Core extends { alarm(): Promise<void> }, Key extends
   }
 
   /** Rings the alarm as the runtime does: it is no longer set while it runs, and never runs twice at once. */
-  async ring(key: Key): Promise<void> {
-    const life = this.#life(key);
-    if (life.isRinging) return;
+  async fireAlarm(key: Key): Promise<void> {
+    const instance = this.#instance(key);
+    if (instance.isFiring) return;
     this.host(key).alarmAtMs = undefined;
-    life.isRinging = true;
+    instance.isFiring = true;
     try {
       await this.ask(key, (core) => core.alarm());
     } finally {
-      life.isRinging = false;
+      instance.isFiring = false;
     }
   }
 
   /** Rings the alarm that is due first, at its time; again, as the runtime does, should the object die meanwhile. */
-  async ringNext(untilMs = Infinity): Promise<boolean> {
+  async fireNextAlarm(untilMs = Infinity): Promise<boolean> {
     const due = this.keys
-      .filter((key) => this.#lives.get(key)?.isRinging !== true)
+      .filter((key) => this.#instances.get(key)?.isFiring !== true)
       .map((key) => ({ key, atMs: this.host(key).alarmAtMs ?? Infinity }))
       .filter(({ atMs }) => atMs < untilMs)
       .toSorted((a, b) => a.atMs - b.atMs)[0];
     if (due === undefined) return false;
     this.nowMs = Math.max(this.nowMs, due.atMs);
-    const ringing = this.ring(due.key).catch((error: unknown) => {
+    const firing = this.fireAlarm(due.key).catch((error: unknown) => {
       ignoreLost(error);
       this.host(due.key).alarmAtMs ??= this.nowMs + 2_000;
     });
-    if (!this.isHeld) await ringing;
+    if (!this.isHeld) await firing;
     return true;
   }
 
@@ -152,22 +152,22 @@ export abstract class World<Core extends { alarm(): Promise<void> }, Key extends
    * Time goes on from alarm to alarm until none is left.
    * @param untilMs later alarms are left alone.
    */
-  async ringAll(untilMs = Infinity): Promise<void> {
-    for (let rounds = 0; await this.ringNext(untilMs); rounds += 1) {
+  async fireAllAlarms(untilMs = Infinity): Promise<void> {
+    for (let rounds = 0; await this.fireNextAlarm(untilMs); rounds += 1) {
       if (rounds > 100_000) throw new Error("The alarms never come to rest.");
       await settled();
     }
   }
 
   /** The same, and time goes on to its end. */
-  async ringUntil(untilMs: number): Promise<void> {
-    await this.ringAll(untilMs);
+  async fireAlarmsUntil(untilMs: number): Promise<void> {
+    await this.fireAllAlarms(untilMs);
     this.nowMs = Math.max(this.nowMs, untilMs);
   }
 
   /** Until no alarm is under way: cryptography takes its own time. */
   async alarmsRest(): Promise<void> {
-    while ([...this.#lives.values()].some(({ isRinging }) => isRinging)) await settled();
+    while ([...this.#instances.values()].some(({ isFiring }) => isFiring)) await settled();
   }
 
   /** Tables of an object, the alarm included: none is what one that is not needed any more must leave. */
@@ -178,7 +178,7 @@ export abstract class World<Core extends { alarm(): Promise<void> }, Key extends
   }
 
   /** The bytes of a page: cold ones by the documented format alone. */
-  bytesOf({ page, cold }: PageFacts): Bytes {
+  bytesOf({ page, cold }: PageResult): Bytes {
     if (cold.length === 0) return page;
     return concatBytes(
       cold.flatMap((slice) => {
@@ -196,7 +196,7 @@ export abstract class World<Core extends { alarm(): Promise<void> }, Key extends
     offset,
     end,
     position,
-  }: PageFacts["cold"][number]): (StoredBlock & { readonly at: number })[] {
+  }: PageResult["cold"][number]): (StoredBlock & { readonly at: number })[] {
     const object = this.segments?.objects.get(key);
     if (object === undefined) throw new Error(`The object ${key} is missing.`);
     let at = position;
@@ -208,7 +208,7 @@ export abstract class World<Core extends { alarm(): Promise<void> }, Key extends
   }
 
   protected core(key: Key): Core {
-    return this.#life(key).core;
+    return this.#instance(key).core;
   }
 
   /** Something that may get lost on its way out, but is not a call. */
@@ -238,18 +238,18 @@ export abstract class World<Core extends { alarm(): Promise<void> }, Key extends
     }
   }
 
-  #life(key: Key): Life<Core> {
-    let life = this.#lives.get(key);
-    if (life === undefined) {
+  #instance(key: Key): Instance<Core> {
+    let instance = this.#instances.get(key);
+    if (instance === undefined) {
       const doer = { isOver: false };
       const { promise: crashed, reject } = Promise.withResolvers<never>();
       crashed.catch(() => undefined);
       const crash = (): void => reject(new Lost("The object crashed."));
       const core = this.boot(key, this.#ownPorts(key, doer), doer);
-      life = { core, doer, crashed, crash, isRinging: false };
-      this.#lives.set(key, life);
+      instance = { core, doer, crashed, crash, isFiring: false };
+      this.#instances.set(key, instance);
     }
-    return life;
+    return instance;
   }
 
   #ownPorts(key: Key, doer: Doer): OwnPorts {
@@ -299,9 +299,9 @@ export abstract class World<Core extends { alarm(): Promise<void> }, Key extends
       }
     };
     return {
-      put: async (key, size, pieces, signal) => {
+      put: async (key, size, chunks, signal) => {
         const body: Bytes[] = [];
-        for await (const piece of pieces) body.push(piece);
+        for await (const chunk of chunks) body.push(chunk);
         return call("put", () => store.put(key, size, each(body), signal));
       },
       get: (key, offset, length) => store.get(key, offset, length),

@@ -38,12 +38,12 @@ async function* chunksOf(bytes: Incoming): AsyncGenerator<Buffer> {
 
 class Incoming {
   readonly #socket: Socket;
-  readonly #pieces: AsyncIterator<Buffer>;
+  readonly #chunks: AsyncIterator<Buffer>;
   #held: Buffer = Buffer.alloc(0);
 
   constructor(socket: Socket) {
     this.#socket = socket;
-    this.#pieces = (socket as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+    this.#chunks = (socket as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
   }
 
   async until(terminator: string): Promise<string> {
@@ -55,13 +55,13 @@ class Incoming {
   }
 
   async take(size: number): Promise<Buffer> {
-    const pieces = [this.#held];
+    const chunks = [this.#held];
     for (let left = size - this.#held.length; left > 0;) {
-      const piece = await this.#next();
-      pieces.push(piece);
-      left -= piece.length;
+      const chunk = await this.#next();
+      chunks.push(chunk);
+      left -= chunk.length;
     }
-    const whole = Buffer.concat(pieces);
+    const whole = Buffer.concat(chunks);
     this.#held = whole.subarray(size);
     return whole.subarray(0, size);
   }
@@ -75,7 +75,7 @@ class Incoming {
   }
 
   async #next(): Promise<Buffer> {
-    const { done, value } = await this.#pieces.next();
+    const { done, value } = await this.#chunks.next();
     if (done === true) throw new Error("the connection ended inside the response");
     return value;
   }

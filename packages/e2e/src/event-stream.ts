@@ -8,7 +8,7 @@ export interface Event {
   readonly id?: string;
 }
 
-export interface ControlFacts {
+export interface ControlEvent {
   readonly streamNextOffset: string;
   readonly streamCursor?: string;
   readonly upToDate?: boolean;
@@ -44,8 +44,8 @@ export class EventStream {
   }
 
   /** The next event, which must be a `control`. */
-  async control(): Promise<ControlFacts> {
-    return JSON.parse((await this.#expect("control")).data) as ControlFacts;
+  async control(): Promise<ControlEvent> {
+    return JSON.parse((await this.#expect("control")).data) as ControlEvent;
   }
 
   /** All events up to the end of the response. */
@@ -70,8 +70,8 @@ export class EventStream {
 async function* parse(body: ReadableStream<Uint8Array> | null): AsyncGenerator<Event> {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   let text = "";
-  for await (const piece of body ?? []) {
-    text += decoder.decode(piece, { stream: true });
+  for await (const chunk of body ?? []) {
+    text += decoder.decode(chunk, { stream: true });
     for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
       const event = parseBlock(text.slice(0, end));
       text = text.slice(end + 2);

@@ -31,7 +31,7 @@ export async function sendRaw({ method, server, path, headers = {}, chunks }: Ra
     outgoing.on("response", (incoming) => {
       let text = "";
       incoming.setEncoding("utf8");
-      incoming.on("data", (piece: string) => (text += piece));
+      incoming.on("data", (chunk: string) => (text += chunk));
       incoming.on("error", reject);
       incoming.on("end", () => resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, text }));
     });

@@ -27,8 +27,8 @@ export function exchange({ server, bytes, until, leave = "stay" }: SocketExchang
     });
     socket.setTimeout(LIMIT_MS, () => socket.destroy(new Error(`the server was silent after ${received}`)));
     socket.setEncoding("latin1");
-    socket.on("data", (piece: string) => {
-      received += piece;
+    socket.on("data", (chunk: string) => {
+      received += chunk;
       if (until?.(received) === true) socket.destroy();
     });
     socket.on("error", reject);

@@ -4,7 +4,7 @@
  * and comments.
  */
 import { openChunked, type ChunkedResponse } from "./chunked-response.ts";
-import type { ControlFacts } from "./event-stream.ts";
+import type { ControlEvent } from "./event-stream.ts";
 
 const BATCH =
   /(?:event: data\n(?<data>(?:data:.*\n)+)id: .*\n\n|id: .*\n)event: control\ndata:(?<control>\{.*\})\n\n|:.*\n\n/y;
@@ -12,7 +12,7 @@ const BATCH =
 export interface Batch {
   /** `undefined` when the `control` came alone. */
   readonly payload: string | undefined;
-  readonly control: ControlFacts;
+  readonly control: ControlEvent;
 }
 
 export class SseFollower {
@@ -64,7 +64,7 @@ function parseChunk(chunk: string): Batch[] {
     if (match === null) throw new Error(`a chunk is not whole: ${JSON.stringify(chunk.slice(at, at + 200))}`);
     const { data, control } = match.groups ?? {};
     if (control === undefined) continue;
-    batches.push({ payload: payloadOf(data), control: JSON.parse(control) as ControlFacts });
+    batches.push({ payload: payloadOf(data), control: JSON.parse(control) as ControlEvent });
   }
   return batches;
 }

@@ -103,11 +103,11 @@ describe("a stream of 20 MB arrives in one response, live: false", () => {
 it("one append of unknown length, piece by piece, is stored whole", async () => {
   const handle = await create(BINARY_TYPE);
   const bytes = TWENTY_MIB.subarray(0, 4 * MIB);
-  await handle.appendStream(piecesOf(bytes, 100_000));
+  await handle.appendStream(chunksOf(bytes, 100_000));
   expect(digest(await (await handle.stream({ live: false })).body())).toBe(digest(bytes));
 });
 
-async function* piecesOf(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+async function* chunksOf(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
 
@@ -117,7 +117,7 @@ it("text that is cut inside its characters arrives unchanged over SSE", async ()
   const handle = await create("text/plain");
   await handle.append("start ");
   const received = await readBytes(handle, "sse", async () => {
-    for await (const piece of piecesOf(bytes, 7)) await handle.append(piece);
+    for await (const chunk of chunksOf(bytes, 7)) await handle.append(chunk);
     await handle.close();
   });
   expect(Buffer.from(received).toString()).toBe(`start ${text}`);

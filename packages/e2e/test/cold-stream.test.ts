@@ -47,7 +47,7 @@ function bytesBelow(directory: string): number {
 async function readAll(url: string): Promise<string> {
   const response = await fetch(`${url}?offset=-1`, { signal: AbortSignal.timeout(LIMIT_MS) });
   const received = createHash("sha256");
-  for await (const piece of response.body ?? []) received.update(piece);
+  for await (const chunk of response.body ?? []) received.update(chunk);
   return received.digest("hex");
 }
 

@@ -14,7 +14,7 @@ import { create, get, JSON_TYPE, producer, send, type RequestParts } from "../sr
 const SOURCES = Array.from({ length: Number(process.env["ESTUARY_SOURCES"] ?? 4) }, (_, index) => `chat/${index}`);
 const SESSIONS = Array.from({ length: Number(process.env["ESTUARY_SESSIONS"] ?? 6) }, (_, index) => `user-${index}`);
 const KILLS = 3;
-const ACKNOWLEDGEMENTS_PER_LIFE = 30 * SOURCES.length;
+const ACKNOWLEDGEMENTS_PER_KILL = 30 * SOURCES.length;
 const RETRY_MS = 50;
 const STARTS_MAX = 5;
 const DELIVERY_MS_MAX = 20_000 + 300 * SESSIONS.length;
@@ -146,11 +146,11 @@ it(
     const clients = new Clients(() => url);
     const running = clients.run();
     for (let life = 1; life <= KILLS; life += 1) {
-      while (clients.acknowledged < life * ACKNOWLEDGEMENTS_PER_LIFE) await delay(RETRY_MS);
+      while (clients.acknowledged < life * ACKNOWLEDGEMENTS_PER_KILL) await delay(RETRY_MS);
       await server.kill9();
       server = await restart(port);
     }
-    while (clients.acknowledged < (KILLS + 1) * ACKNOWLEDGEMENTS_PER_LIFE) await delay(RETRY_MS);
+    while (clients.acknowledged < (KILLS + 1) * ACKNOWLEDGEMENTS_PER_KILL) await delay(RETRY_MS);
     clients.stop();
     await running;
     const deadlineMs = Date.now() + DELIVERY_MS_MAX;

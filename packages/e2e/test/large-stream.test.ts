@@ -65,6 +65,6 @@ it(
 async function digestOf(url: string): Promise<string> {
   const received = createHash("sha256");
   const response = await fetch(`${url}?offset=-1`, { signal: AbortSignal.timeout(LIMIT_MS) });
-  for await (const piece of response.body ?? []) received.update(piece);
+  for await (const chunk of response.body ?? []) received.update(chunk);
   return received.digest("hex");
 }

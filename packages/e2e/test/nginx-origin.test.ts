@@ -121,21 +121,21 @@ describe.skipIf(!hasNginx())("nginx", () => {
   });
 
   it("passes a response on while it comes", async () => {
-    const PIECES = ["first", "second", "third"];
-    const seen = PIECES.map(() => Promise.withResolvers<void>());
+    const CHUNKS = ["first", "second", "third"];
+    const seen = CHUNKS.map(() => Promise.withResolvers<void>());
     const writer = await proxies.origin((_, response) => {
       // Of a type that nginx would compress, if it compressed any.
-      response.setHeader("Content-Type", "text/html").write(PIECES[0]);
-      void seen[0]?.promise.then(() => response.write(PIECES[1]));
-      void seen[1]?.promise.then(() => response.end(PIECES[2]));
+      response.setHeader("Content-Type", "text/html").write(CHUNKS[0]);
+      void seen[0]?.promise.then(() => response.write(CHUNKS[1]));
+      void seen[1]?.promise.then(() => response.end(CHUNKS[2]));
     });
     const { body } = await fetch((await proxies.proxy({ ORIGIN: writer.url })).url);
     const read: string[] = [];
-    for await (const piece of body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    for await (const chunk of body?.pipeThrough(new TextDecoderStream()) ?? []) {
       seen[read.length]?.resolve();
-      read.push(piece);
+      read.push(chunk);
     }
-    expect(read).toEqual(PIECES);
+    expect(read).toEqual(CHUNKS);
   });
 
   it("tells the next proxy what a response says of buffering", async () => {

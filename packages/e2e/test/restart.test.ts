@@ -45,12 +45,12 @@ async function followAll(url: string): Promise<unknown[]> {
       }
       return seen;
     } catch (error) {
-      if (!isBetweenLives(error)) throw error;
+      if (!isBetweenInstances(error)) throw error;
     }
   }
 }
 
-function isBetweenLives(error: unknown): boolean {
+function isBetweenInstances(error: unknown): boolean {
   return error instanceof Error && "code" in error && ["ECONNREFUSED", "ECONNRESET"].includes(String(error.code));
 }
 

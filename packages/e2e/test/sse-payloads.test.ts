@@ -2,7 +2,7 @@
 import { DurableStream, stream } from "@durable-streams/client";
 import { describe, expect, it } from "vitest";
 
-import { EventStream, type ControlFacts } from "../src/event-stream.ts";
+import { EventStream, type ControlEvent } from "../src/event-stream.ts";
 import { append, CLOSE, create, get, JSON_TYPE, send } from "../src/requests.ts";
 import { useServer } from "../src/test-server.ts";
 
@@ -26,7 +26,7 @@ interface Followed {
 
 /** Follows a stream to its close, over as many responses as it takes, and decodes by the header as clients do. */
 async function follow(url: string, offset: string): Promise<Followed> {
-  const pieces: Buffer[] = [];
+  const chunks: Buffer[] = [];
   const lines: string[] = [];
   const encodings: (string | null)[] = [];
   for (let at = offset; ;) {
@@ -36,12 +36,12 @@ async function follow(url: string, offset: string): Promise<Followed> {
     for (const { type, data } of await events.rest()) {
       if (type === "data") {
         lines.push(...data.split("\n"));
-        pieces.push(encoding === "base64" ? Buffer.from(data.replaceAll("\n", ""), "base64") : Buffer.from(data));
+        chunks.push(encoding === "base64" ? Buffer.from(data.replaceAll("\n", ""), "base64") : Buffer.from(data));
       }
       if (type !== "control") continue;
-      const control = JSON.parse(data) as ControlFacts;
+      const control = JSON.parse(data) as ControlEvent;
       at = control.streamNextOffset;
-      if (control.streamClosed === true) return { bytes: Buffer.concat(pieces), lines, encodings };
+      if (control.streamClosed === true) return { bytes: Buffer.concat(chunks), lines, encodings };
     }
   }
 }

@@ -48,7 +48,7 @@ describe.skipIf(!isInstalled)("through Varnish", () => {
   ): Promise<string> {
     const response = await stream({ url, offset, live, fetch: send });
     let text = "";
-    for await (const piece of response.textStream()) text += piece;
+    for await (const chunk of response.textStream()) text += chunk;
     return text;
   }
 

@@ -42,7 +42,7 @@ export function readCacheControl(read: CachedRead): string {
   const scope = isPublic ? "public" : "private";
   const namesIncarnation = offset.kind === "at" && offset.incarnation === lineage.incarnation;
   // An offset that no append ends at stands for the boundary below it, and by and by an append may end at it.
-  const namesPlace = namesIncarnation && offset.position === from;
-  if (!namesPlace || from === to) return `${scope}, ${REVALIDATE}`;
+  const namesPosition = namesIncarnation && offset.position === from;
+  if (!namesPosition || from === to) return `${scope}, ${REVALIDATE}`;
   return `${scope}, ${to < tail && !isRevocable ? FIXED : TAIL}`;
 }

@@ -33,7 +33,7 @@ export interface EdgePorts extends StreamPorts, AppPorts {
   readonly projects: ProjectRoutePorts | undefined;
 }
 
-/** Requests to streams are served directly: a router takes a twentieth of an append's time. All else goes to the app. */
+/** Requests to streams are served directly: a router takes 5 % of an append's time. All else goes to the app. */
 export function createEdge(ports: EdgePorts): Edge {
   const app = createApp(ports);
   const { config, storage, access } = ports;

@@ -1,7 +1,7 @@
 /** What a host supplies: the objects by their names, a place for what outlives a request, the registry of projects. */
 
 import type { LiveFrame } from "@durable-streams-cloudflare/core/contracts/live-frame";
-import type { StreamApi, AttachFacts } from "@durable-streams-cloudflare/core/contracts/stream";
+import type { StreamApi, AttachResult } from "@durable-streams-cloudflare/core/contracts/stream";
 import type { OffsetRef, Result } from "@durable-streams-cloudflare/protocol";
 
 /** The objects of one kind. */
@@ -29,7 +29,7 @@ export interface ReaderChannel {
 }
 
 /** @property channel there if and only if the reader stands at the tail of a stream that is open. */
-export type Attachment = Result<{ readonly facts: AttachFacts; readonly channel: ReaderChannel | undefined }>;
+export type Attachment = Result<{ readonly result: AttachResult; readonly channel: ReaderChannel | undefined }>;
 
 /** The objects of streams. */
 export interface StreamObjects extends Objects<StreamApi> {

@@ -51,8 +51,8 @@ describe("nextCursor", () => {
 
   it.each(["", "abc", "-5", "1.5", "1e9", "0x10", " 7", "٣", "9".repeat(65), "9".repeat(10_000)])(
     "takes no notice of %.20j",
-    (garbage) => {
-      expect(nextCursor(EPOCH_MS + 20_000, garbage)).toBe("1");
+    (pendingDeletion) => {
+      expect(nextCursor(EPOCH_MS + 20_000, pendingDeletion)).toBe("1");
     },
   );
 

@@ -25,15 +25,15 @@ function expectAgreement(bytes: Uint8Array): void {
 }
 
 /** Pieces that JSON is made of, and some that it is not: most texts of these are just wrong. */
-const PIECES = [
+const CHUNKS = [
   "{}[],:\"\\ \t\n\r-+.0123456789eEuabtrfn/'\u0000\u001f\u007f\u00a0\u2028\ufeff".split(""),
   ["true", "false", "null", "NaN", "-0", "01", "1.", ".5", "1e", "1e+", "1E-7", "1e400", "0x1", "-", "--1"],
   ['""', '"a"', '"a":', "[]", "{}", "[[", "]]", ",,", "\\u", '"\\uD800"', '"\\u00zz"', '"\\x"', "é", "€", "😀"],
 ].flat();
 
-const piece = fc.constantFrom(...PIECES);
+const chunk = fc.constantFrom(...CHUNKS);
 
-const text = fc.oneof(fc.json({ maxDepth: 4 }), fc.string({ unit: piece, maxLength: 12 }));
+const text = fc.oneof(fc.json({ maxDepth: 4 }), fc.string({ unit: chunk, maxLength: 12 }));
 
 interface Edit {
   readonly at: number;
@@ -46,7 +46,7 @@ const edit: fc.Arbitrary<Edit> = fc.record({
   cut: fc.nat({ max: 2 }),
   insert: fc.oneof(
     fc.uint8Array({ maxLength: 2 }),
-    piece.map((each) => encoder.encode(each)),
+    chunk.map((each) => encoder.encode(each)),
   ),
 });
 

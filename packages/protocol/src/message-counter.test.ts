@@ -27,12 +27,12 @@ function cut(bytes: readonly number[], places: readonly number[]): Uint8Array[] 
 }
 
 /** Where the counter finds the end, over all pieces. */
-function endOf(counter: MessageCounter, pieces: readonly Uint8Array[]): number | undefined {
+function endOf(counter: MessageCounter, chunks: readonly Uint8Array[]): number | undefined {
   let position = 0;
-  for (const piece of pieces) {
-    const end = counter.take(piece);
+  for (const chunk of chunks) {
+    const end = counter.take(chunk);
     if (end !== undefined) return position + end;
-    position += piece.length;
+    position += chunk.length;
   }
   return undefined;
 }

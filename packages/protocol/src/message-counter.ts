@@ -44,9 +44,9 @@ export class MessageCounter {
   }
 
   /** Bytes of this piece up to the end of the last message looked for; `undefined` if that is not in it. */
-  take(piece: Uint8Array): number | undefined {
-    for (let index = 0; index < piece.length; index += 1) {
-      if (!this.#scanner.step(piece[index] ?? 0)) continue;
+  take(chunk: Uint8Array): number | undefined {
+    for (let index = 0; index < chunk.length; index += 1) {
+      if (!this.#scanner.step(chunk[index] ?? 0)) continue;
       this.#left -= 1;
       if (this.#left === 0) return index + 1;
     }

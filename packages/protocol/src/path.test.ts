@@ -84,10 +84,10 @@ describe("a stream's name", () => {
   });
 
   it("never has a dot or empty segment, whatever the path", () => {
-    const piece = fc.constantFrom("/", ".", "..", "%2e", "%2F", "%252e", "a", "%00", "\\", "%5c", "é", "e\u0301");
+    const chunk = fc.constantFrom("/", ".", "..", "%2e", "%2F", "%252e", "a", "%00", "\\", "%5c", "é", "e\u0301");
     fc.assert(
-      fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {
-        const parsed = parseStreamName(pieces.join(""));
+      fc.property(fc.array(chunk, { maxLength: 8 }), (chunks) => {
+        const parsed = parseStreamName(chunks.join(""));
         fc.pre(parsed.ok);
         for (const segment of parsed.ok ? parsed.segments : []) expect(["", ".", ".."]).not.toContain(segment);
       }),

@@ -127,7 +127,7 @@ export interface Refusal {
 }
 
 /** The result of a command: its facts, or why it was refused. Safe to send over RPC. */
-export type Result<Facts> = ({ readonly ok: true } & Facts) | Refusal;
+export type Result<Value> = ({ readonly ok: true } & Value) | Refusal;
 
 export function refuse(
   code: ProblemCode,

@@ -11,11 +11,11 @@ function broken(stored: string, cuts: readonly number[] = []): string {
   const bytes = encoder.encode(stored);
   const ends = [...cuts.map((cut) => cut % (bytes.length + 1)), bytes.length].toSorted((a, b) => a - b);
   const lines = new MessageLines(SHORT);
-  const pieces = ends.map((end, index) => {
-    const piece = bytes.slice(ends[index - 1] ?? 0, end);
-    return withBreaks(piece, lines.breaksIn(piece, index === ends.length - 1));
+  const chunks = ends.map((end, index) => {
+    const chunk = bytes.slice(ends[index - 1] ?? 0, end);
+    return withBreaks(chunk, lines.breaksIn(chunk, index === ends.length - 1));
   });
-  return Buffer.concat(pieces).toString();
+  return Buffer.concat(chunks).toString();
 }
 
 const message = fc.oneof(

@@ -22,12 +22,12 @@ export class MessageLines {
   }
 
   /** @returns the places of this piece behind which a line ends: ends of messages. */
-  breaksIn(piece: Uint8Array, isLast: boolean): number[] {
+  breaksIn(chunk: Uint8Array, isLast: boolean): number[] {
     const breaks: number[] = [];
     let lineStart = -this.#before;
     let lastEnd = 0;
-    for (let index = 0; index < piece.length; index += 1) {
-      if (!this.#scanner.step(piece[index] ?? 0)) continue;
+    for (let index = 0; index < chunk.length; index += 1) {
+      if (!this.#scanner.step(chunk[index] ?? 0)) continue;
       // The message that ends here does not fit behind those before it.
       if (index + 1 - lineStart > this.#bytesMax && lastEnd > Math.max(0, lineStart)) {
         breaks.push(lastEnd);
@@ -40,7 +40,7 @@ export class MessageLines {
       breaks.push(lastEnd);
       lineStart = lastEnd;
     }
-    this.#before = piece.length - lineStart;
+    this.#before = chunk.length - lineStart;
     return breaks;
   }
 }

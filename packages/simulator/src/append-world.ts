@@ -1,4 +1,4 @@
-import type { AppendCommand, AppendFacts } from "@durable-streams-cloudflare/core/contracts/stream";
+import type { AppendCommand, AppendResult } from "@durable-streams-cloudflare/core/contracts/stream";
 import type { Database } from "@durable-streams-cloudflare/core/kit/database";
 import type { StreamHost } from "@durable-streams-cloudflare/core/stream/host";
 import { Stream } from "@durable-streams-cloudflare/core/stream/stream";
@@ -26,17 +26,17 @@ export interface AppendWorldOptions {
 }
 
 /** The object between two crashes. What an earlier life had under way never goes on. */
-interface Life {
+interface Instance {
   readonly stream: Stream;
   readonly crashed: PromiseWithResolvers<never>;
   isOver: boolean;
-  isRinging: boolean;
+  isFiring: boolean;
 }
 
 const NEVER = new Promise<never>(() => undefined);
 
 /** What became of one append, as its client sees it. */
-interface Told {
+interface Receiver {
   readonly text: string;
   readonly outcome: "stored" | "refused" | "unknown";
 }
@@ -52,7 +52,7 @@ const TEXT = /.{8}/g;
  */
 export class AppendWorld {
   readonly clock: SimClock;
-  readonly told: Told[] = [];
+  readonly told: Receiver[] = [];
   readonly #options: AppendWorldOptions;
   /** What the object has reported. */
   readonly faults: string[] = [];
@@ -61,7 +61,7 @@ export class AppendWorld {
   readonly #segments = new FakeSegmentStore();
   readonly #batchers: readonly AppendBatcher[];
   readonly #random: () => number;
-  #object: Life;
+  #object: Instance;
   #sent = 0;
   /** All that was ever written to the log, wherever it lies now. */
   readonly #written: string[] = [];
@@ -90,7 +90,7 @@ export class AppendWorld {
   async append(isolate: number, producer?: AppendCommand["producer"]): Promise<void> {
     const text = String(this.#sent).padStart(TEXT_LENGTH, "0");
     this.#sent += 1;
-    const command = appendOf(text, { attempt: newRequestId(), ...(producer === undefined ? {} : { producer }) });
+    const command = appendOf(text, { requestId: newRequestId(), ...(producer === undefined ? {} : { producer }) });
     const objects = { getByName: () => this.#stub() } as unknown as StreamObjects;
     const client = new StreamClient(objects, this.#host.name);
     const batcher = this.#batchers[isolate % this.#batchers.length] as AppendBatcher;
@@ -107,13 +107,15 @@ export class AppendWorld {
   }
 
   /** Fires the alarm if it is due, as the runtime does: never twice at a time. */
-  async ringWhenDue(): Promise<void> {
-    const life = this.#object;
-    if (life.isRinging || (this.#host.alarmAtMs ?? Infinity) > Date.now()) return;
+  async fireAlarmWhenDue(): Promise<void> {
+    const instance = this.#object;
+    if (instance.isFiring || (this.#host.alarmAtMs ?? Infinity) > Date.now()) return;
     this.#host.clearAlarm();
-    life.isRinging = true;
-    await Promise.race([life.stream.alarm(), life.crashed.promise]).catch(() => this.#host.setAlarm(Date.now() + 100));
-    life.isRinging = false;
+    instance.isFiring = true;
+    await Promise.race([instance.stream.alarm(), instance.crashed.promise]).catch(() =>
+      this.#host.setAlarm(Date.now() + 100),
+    );
+    instance.isFiring = false;
   }
 
   /** What is on the disk, against what clients were told. */
@@ -127,7 +129,7 @@ export class AppendWorld {
   } {
     const counts = new Map<string, number>();
     for (const text of this.#written) counts.set(text, (counts.get(text) ?? 0) + 1);
-    const of = (outcome: Told["outcome"]): Told[] => this.told.filter((told) => told.outcome === outcome);
+    const of = (outcome: Receiver["outcome"]): Receiver[] => this.told.filter((told) => told.outcome === outcome);
     return {
       stored: counts.size,
       twice: [...counts.values()].filter((count) => count > 1).length,
@@ -138,18 +140,18 @@ export class AppendWorld {
     };
   }
 
-  #boot(): Life {
+  #boot(): Instance {
     const crashed = Promise.withResolvers<never>();
     crashed.promise.catch(() => undefined);
-    const life = { isOver: false, isRinging: false };
-    return Object.assign(life, { stream: new Stream(this.#portsOf(life), this.#limits), crashed });
+    const instance = { isOver: false, isFiring: false };
+    return Object.assign(instance, { stream: new Stream(this.#portsOf(instance), this.#limits), crashed });
   }
 
-  #portsOf(life: { readonly isOver: boolean }): StreamHost {
+  #portsOf(instance: { readonly isOver: boolean }): StreamHost {
     const { name, database, readers } = this.#host;
     const passed = async (ms: number): Promise<void> => {
       await this.clock.wait(ms);
-      if (life.isOver) await NEVER;
+      if (instance.isOver) await NEVER;
     };
     return {
       name,
@@ -191,7 +193,7 @@ export class AppendWorld {
     };
   }
 
-  async #send<Facts>(invoke: (stream: Stream) => Promise<Facts>): Promise<Facts> {
+  async #send<Value>(invoke: (stream: Stream) => Promise<Value>): Promise<Value> {
     const fate = this.#options.fate?.(this.#random) ?? "arrives";
     if (fate === "late") {
       void this.clock.wait(this.#random() * 3_000).then(() => invoke(this.#object.stream).catch(() => undefined));
@@ -199,10 +201,10 @@ export class AppendWorld {
     await this.clock.wait(1 + this.#random() * 2);
     if (fate === "request lost" || fate === "late") throw lost();
     const { stream, crashed } = this.#object;
-    const facts = await Promise.race([invoke(stream), crashed.promise]);
+    const result = await Promise.race([invoke(stream), crashed.promise]);
     await this.clock.wait(1 + this.#random() * 2);
     if (fate === "answer lost") throw lost();
-    return facts;
+    return result;
   }
 }
 
@@ -210,7 +212,7 @@ function lost(): Error {
   return Object.assign(new Error("Network connection lost."), { retryable: true });
 }
 
-function outcomeOf(answer: Result<AppendFacts>): Told["outcome"] {
+function outcomeOf(answer: Result<AppendResult>): Receiver["outcome"] {
   if (answer.ok) return "stored";
   return PROBLEMS[answer.problem.code].effects === "none" ? "refused" : "unknown";
 }

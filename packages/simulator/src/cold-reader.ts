@@ -47,13 +47,13 @@ export async function readText(
   const reading = await startReading(reader, { from, ifNoneMatch: null, paging });
   if (!reading.ok) return { text: reading.problem.code, pages: [], to: 0 };
   const rest = new RestOfRange(reader, reading);
-  const pages = [reading.facts.page];
+  const pages = [reading.result.page];
   for (
-    let at = reading.facts.from + reading.facts.page.length;
-    at < reading.facts.to;
+    let at = reading.result.from + reading.result.page.length;
+    at < reading.result.to;
     at += pages.at(-1)?.length ?? 0
   ) {
     pages.push(await rest.next(at));
   }
-  return { text: pages.map(textOf).join(""), pages: pages.map(({ length }) => length), to: reading.facts.to };
+  return { text: pages.map(textOf).join(""), pages: pages.map(({ length }) => length), to: reading.result.to };
 }

@@ -1,4 +1,4 @@
-import type { AckCommand, ClaimFacts } from "@durable-streams-cloudflare/core/contracts/wakes";
+import type { AckCommand, ClaimResult } from "@durable-streams-cloudflare/core/contracts/wakes";
 import {
   callbackOf,
   CONTROL_URL,
@@ -29,7 +29,7 @@ export class ConsumerDriver {
   readonly #config: SubscriptionConfig;
   /** What each worker has in hand. */
   readonly #hands = new Map<number, Work>();
-  /** How far workers have processed each life of a stream, by its name and incarnation. */
+  /** How far workers have processed each incarnation of a stream, by its name and incarnation. */
   readonly #processed = new Map<string, string>();
   readonly #wakeIds = new Map<number, string>();
   readonly #granted = new Set<number>();
@@ -57,7 +57,7 @@ export class ConsumerDriver {
     );
     if (!created.ok) throw new Error(created.problem.detail);
     // The directory learns of a stream a moment after it was made.
-    await world.ringUntil(world.nowMs + 5_000);
+    await world.fireAlarmsUntil(world.nowMs + 5_000);
     const described = await world.askConsumer((consumer) => consumer.describe());
     if (!described.ok) throw new Error(described.problem.detail);
     for (const { path, acked } of described.subscription.streams) this.#process(path, acked);
@@ -128,7 +128,7 @@ export class ConsumerDriver {
     for (let quiet = 0, rounds = 0; quiet < 3; rounds += 1) {
       if (rounds > 60) throw new Error("The wakes never come to rest.");
       await world.alarmsRest();
-      await world.ringUntil(world.nowMs + 70_000);
+      await world.fireAlarmsUntil(world.nowMs + 70_000);
       const newest = Math.max(0, ...(await world.messages("wake")).map(({ generation }) => Number(generation)));
       quiet = newest > handled ? 0 : quiet + 1;
       if (newest > handled) await this.#workOff();
@@ -158,7 +158,7 @@ export class ConsumerDriver {
     this.#take(worker, ofClaim(claimed), claimed.streams);
   }
 
-  #take(worker: number, wake: Work["wake"], streams: ClaimFacts["streams"]): void {
+  #take(worker: number, wake: Work["wake"], streams: ClaimResult["streams"]): void {
     for (const { path, acked } of streams) this.#expectProcessed(path, acked);
     // Whatever was listed, also of streams that have nothing new.
     const acks = streams.map(({ path, tail }) => ({ stream: path, offset: tail }));

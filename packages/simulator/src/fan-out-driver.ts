@@ -1,4 +1,4 @@
-import type { LinkFormat, SubscribeFacts } from "@durable-streams-cloudflare/core/contracts/fan-out";
+import type { LinkFormat, SubscribeResult } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import type { ShardLimits } from "@durable-streams-cloudflare/core/fan-out/delivery/shards";
 import { FanOutWorld } from "@durable-streams-cloudflare/core/test/fan-out-world";
 import { createOf } from "@durable-streams-cloudflare/core/test/stream-fixture";
@@ -58,7 +58,7 @@ export class FanOutDriver {
       bytes: utf8(ids.map((id) => `${JSON.stringify(id)},`).join("")),
       contentType: "application/json",
       close: false,
-      ...(producer === undefined ? { attempt: `a${first}` } : { producer: { id: "producer", epoch: first, seq: 0 } }),
+      ...(producer === undefined ? { requestId: `a${first}` } : { producer: { id: "producer", epoch: first, seq: 0 } }),
     };
     const send = async (): Promise<void> => {
       const result = await this.world.askStream(source, (stream) => stream.append(command));
@@ -111,7 +111,7 @@ export class FanOutDriver {
     if (fate % 8 === 0) queue.splice(at % queue.length, 1);
     else {
       if (fate % 8 === 1) queue.push(pick(queue, at));
-      this.#run(`queue ${at} ${fate}`, () => this.world.bring(at));
+      this.#run(`queue ${at} ${fate}`, () => this.world.deliverShard(at));
     }
   }
 
@@ -131,14 +131,14 @@ export class FanOutDriver {
   /** Nothing goes wrong any more, every question is answered, and time goes on until all has arrived. */
   async settle(): Promise<void> {
     await this.world.releaseAll();
-    while (this.world.queue.length > 0) await this.world.bring(0);
+    while (this.world.queue.length > 0) await this.world.deliverShard(0);
     for (let rounds = 0; this.#pending.size > 0 || this.#busy.size > 0; rounds += 1) {
       if (rounds > 1_000) throw new Error(`Never answered: ${[...this.#pending.keys(), ...this.#busy].join("; ")}`);
       this.retry(0);
       await settled();
-      if (rounds % 10 === 9) await this.world.ringUntil(this.world.nowMs + 60_000);
+      if (rounds % 10 === 9) await this.world.fireAlarmsUntil(this.world.nowMs + 60_000);
     }
-    await this.world.ringUntil(this.world.nowMs + SETTLE_MS);
+    await this.world.fireAlarmsUntil(this.world.nowMs + SETTLE_MS);
   }
 
   /** Everything that is wrong with what the sessions hold. */
@@ -167,7 +167,7 @@ export class FanOutDriver {
       grant: { kid, user: null, expiresAtMs: null },
     } as const;
     const result = await this.world.askEstuary(session, (estuary) => estuary.subscribe(command));
-    expectAll<SubscribeFacts>(result);
+    expectAll<SubscribeResult>(result);
   }
 
   #heldBy(session: string): string[] {
@@ -194,8 +194,8 @@ export class FanOutDriver {
 }
 
 /** What could not be done now was as good as lost: it is asked for again. */
-function expectAll<Facts extends { results: readonly ({ source: string } & Result<object>)[] }>(
-  result: Result<Facts> | Result<{ results: readonly ({ source: string } & Result<object>)[] }>,
+function expectAll<Value extends { results: readonly ({ source: string } & Result<object>)[] }>(
+  result: Result<Value> | Result<{ results: readonly ({ source: string } & Result<object>)[] }>,
 ): void {
   const refused = result.ok ? result.results.find(({ ok }) => !ok) : result;
   if (refused === undefined) return;

@@ -12,7 +12,7 @@ type Name = (typeof NAMES)[number];
 
 export type ForkStep =
   | { readonly kind: "create" | "append" | "remove"; readonly name: Name }
-  | { readonly kind: "crash" | "ring"; readonly name: Name }
+  | { readonly kind: "crash" | "fireAlarm"; readonly name: Name }
   | { readonly kind: "expiring"; readonly name: Name; readonly sliding: boolean }
   | {
       readonly kind: "fork";
@@ -49,7 +49,7 @@ const step: fc.Arbitrary<ForkStep> = fc.oneof(
     }),
   },
   { weight: 5, arbitrary: fc.constant({ kind: "calm" } as const) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom("crash", "ring", "ring"), name }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom("crash", "fireAlarm", "fireAlarm"), name }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("advance"), ms: fc.constantFrom(20_000, 45_000, 70_000) }) },
 );
 
@@ -91,8 +91,8 @@ export class ForkRun {
       case "advance":
         this.world.nowMs += current.ms;
         break;
-      case "ring":
-        this.#start("ring", () => this.world.ring(current.name).then(() => "ok"));
+      case "fireAlarm":
+        this.#start("fireAlarm", () => this.world.fireAlarm(current.name).then(() => "ok"));
         break;
       case "append":
       case "create":
@@ -161,9 +161,9 @@ export class ForkRun {
     const there = NAMES.filter((candidate) => this.world.stream(candidate).head().ok);
     const candidates = which < 2 || there.length === 0 ? NAMES : there;
     const source = candidates[which % candidates.length] ?? NAMES[0];
-    const facts = this.world.stream(source).head();
-    if (place === 0 || !facts.ok) return { source, offset: null, subOffset: 0 };
-    const { lineage, tail } = facts;
+    const result = this.world.stream(source).head();
+    if (place === 0 || !result.ok) return { source, offset: null, subOffset: 0 };
+    const { lineage, tail } = result;
     const owners = [...lineage.ancestors, { incarnation: lineage.incarnation, to: tail }];
     const { incarnation, to } = owners[place % owners.length] ?? { incarnation: 0, to: 0 };
     const offset = place === 1 ? ({ kind: "start" } as const) : parseOffset(formatOffset(incarnation, to));

@@ -1,8 +1,8 @@
 import type {
   AppendCommand,
-  AppendFacts,
+  AppendResult,
   CreateCommand,
-  ReadFacts,
+  ReadResult,
 } from "@durable-streams-cloudflare/core/contracts/stream";
 import { isGuess, refuseForeign } from "@durable-streams-cloudflare/core/stream/read/resolve-offset";
 import { bodyOf, CONTENT_TYPES, contentText } from "@durable-streams-cloudflare/core/test/content";
@@ -49,30 +49,30 @@ export class StreamDriver implements Driver {
   async apply(command: Command): Promise<Observed> {
     switch (command.kind) {
       case "create": {
-        const facts = await this.world.ask(command.name, (stream) => stream.create(createCommand(command)));
-        return facts.ok
-          ? { outcome: facts.created ? "created" : "exists", closed: facts.closed, offset: offsetOf(facts) }
-          : refused(facts.problem);
+        const result = await this.world.ask(command.name, (stream) => stream.create(createCommand(command)));
+        return result.ok
+          ? { outcome: result.created ? "created" : "exists", closed: result.closed, offset: offsetOf(result) }
+          : refused(result.problem);
       }
       case "append":
         return this.#append(command);
       case "read":
         return this.#read(command.name, command.offset, command.etag);
       case "head": {
-        const facts = this.world.stream(command.name).head();
-        if (!facts.ok) return refused(facts.problem);
-        const { closed, streamSeq } = facts;
-        return { outcome: "head", closed, offset: offsetOf(facts), ...(streamSeq === undefined ? {} : { streamSeq }) };
+        const result = this.world.stream(command.name).head();
+        if (!result.ok) return refused(result.problem);
+        const { closed, streamSeq } = result;
+        return { outcome: "head", closed, offset: offsetOf(result), ...(streamSeq === undefined ? {} : { streamSeq }) };
       }
       case "remove": {
-        const facts = await this.world.ask(command.name, (stream) => stream.remove());
-        return facts.ok ? { outcome: "removed" } : refused(facts.problem);
+        const result = await this.world.ask(command.name, (stream) => stream.remove());
+        return result.ok ? { outcome: "removed" } : refused(result.problem);
       }
       case "advance":
         this.world.nowMs += command.ms;
         return { outcome: "done" };
       case "alarm":
-        await this.world.ring(command.name);
+        await this.world.fireAlarm(command.name);
         return { outcome: "done" };
       case "restart":
         this.world.nowMs += RESTART_MS;
@@ -87,7 +87,7 @@ export class StreamDriver implements Driver {
   }
 
   settle(): Promise<void> {
-    return this.world.ringAll(this.world.nowMs + 1);
+    return this.world.fireAllAlarms(this.world.nowMs + 1);
   }
 
   /** Steps are messages between objects and waits for the disk. */
@@ -99,14 +99,14 @@ export class StreamDriver implements Driver {
     const answer = this.apply(command).catch(lostOnly);
     await settled();
     // What a deletion leaves to be done is part of it.
-    const ringing = command.kind === "remove" ? world.ring(command.name).catch(lostOnly) : undefined;
+    const firing = command.kind === "remove" ? world.fireAlarm(command.name).catch(lostOnly) : undefined;
     await settled();
     for (let step = 0; step < steps && world.heldCount > 0; step += 1) await world.release(0, "arrives");
     await befall(world, mishap, { it: command.name, source });
     await world.releaseAll();
     const observed = await answer;
-    await ringing;
-    await world.ringAll(endMs);
+    await firing;
+    await world.fireAllAlarms(endMs);
     world.nowMs = endMs;
     return observed;
   }
@@ -123,32 +123,32 @@ export class StreamDriver implements Driver {
   }
 
   #readFrom(name: string, from: OffsetRef, etag: string | undefined): Observed {
-    const facts = this.world.stream(name).read({ from, ifNoneMatch: etag ?? null, paging: "bytes" });
-    if (!facts.ok) return refused(facts.problem);
-    const standing = { closed: facts.closed, offset: offsetAt(facts.lineage, facts.to) };
-    const tag = from.kind === "now" ? {} : { etag: facts.etag };
-    if (facts.notModified) return { outcome: "not-modified", ...standing, ...tag };
-    const stored = this.#wholeRange(facts, from.kind === "at");
+    const result = this.world.stream(name).read({ from, ifNoneMatch: etag ?? null, paging: "bytes" });
+    if (!result.ok) return refused(result.problem);
+    const status = { closed: result.closed, offset: offsetAt(result.lineage, result.to) };
+    const tag = from.kind === "now" ? {} : { etag: result.etag };
+    if (result.notModified) return { outcome: "not-modified", ...status, ...tag };
+    const stored = this.#wholeRange(result, from.kind === "at");
     if (!stored.ok) return refused(stored.problem);
-    if ("boundary" in stored && isGuess(stored.boundary, facts.from)) return refused(refuseForeign().problem);
-    if ("boundary" in stored) return this.#readFrom(name, refAt(facts.lineage, stored.boundary), etag);
-    const framing = framingOf(facts.contentType);
+    if ("boundary" in stored && isGuess(stored.boundary, result.from)) return refused(refuseForeign().problem);
+    if ("boundary" in stored) return this.#readFrom(name, refAt(result.lineage, stored.boundary), etag);
+    const framing = framingOf(result.contentType);
     const body = stored.page.length === 0 ? (emptyBody(framing) ?? "") : toBody(stored.page, framing, true, true);
     const text = typeof body === "string" ? body : contentText(framing, body);
-    return { outcome: "read", text, ...standing, ...tag };
+    return { outcome: "read", text, ...status, ...tag };
   }
 
   /** As the edge does it: from whoever has it, and the owner of an exact place knows where its append begins. */
   #wholeRange(
-    { stretches, from, to, ...first }: ReadFacts,
+    { stretches, from, to, ...first }: ReadResult,
     isExact: boolean,
   ): Result<{ page: Bytes } | { boundary: number }> {
     const cold = isExact ? (this.world.coldBoundary(first) ?? from) : from;
     if (cold !== from) return { ok: true, boundary: cold };
     const page = this.world.bytesOf(first);
-    const pieces: Bytes[] = [page];
+    const chunks: Bytes[] = [page];
     const check = isExact && page.length === 0 ? ({ checkFrom: true, align: true } as const) : {};
-    for (let at = from + page.length; at < to; at += pieces.at(-1)?.length ?? 0) {
+    for (let at = from + page.length; at < to; at += chunks.at(-1)?.length ?? 0) {
       const { name, ...range } = stretches.find((stretch) => at < stretch.to) as Stretch;
       const more = this.world.stream(name).page({ ...range, from: at, paging: "bytes", ...(at === from ? check : {}) });
       if (!more.ok) return more;
@@ -156,9 +156,9 @@ export class StreamDriver implements Driver {
       if (boundary !== at) return { ok: true, boundary };
       const bytes = this.world.bytesOf(more);
       if (bytes.length === 0) throw new Error(`${name} has a hole at ${at}.`);
-      pieces.push(bytes);
+      chunks.push(bytes);
     }
-    return { ok: true, page: concatBytes(pieces) };
+    return { ok: true, page: concatBytes(chunks) };
   }
 }
 
@@ -188,7 +188,7 @@ function appendCommand(append: Append): AppendCommand {
     bytes: append.records.length === 0 ? new Uint8Array() : storedOf(append),
     contentType: CONTENT_TYPES[append.mode],
     close,
-    attempt: crypto.randomUUID(),
+    requestId: crypto.randomUUID(),
     ...(producer === undefined ? {} : { producer }),
     ...(expected === undefined ? {} : { expected: expected === "-1" ? "" : expected }),
     ...(streamSeq === undefined ? {} : { streamSeq }),
@@ -203,13 +203,13 @@ function storedOf(content: Pick<Append, "mode" | "records">): Bytes {
   return stored.bytes;
 }
 
-function observeAppend(append: Append, facts: Result<AppendFacts>): Observed {
-  if (!facts.ok) return refused(facts.problem);
+function observeAppend(append: Append, result: Result<AppendResult>): Observed {
+  if (!result.ok) return refused(result.problem);
   return {
-    outcome: append.records.length === 0 ? "closed" : facts.outcome,
-    closed: facts.closed,
-    offset: offsetOf(facts),
-    ...(facts.producer === undefined ? {} : { producer: facts.producer }),
+    outcome: append.records.length === 0 ? "closed" : result.outcome,
+    closed: result.closed,
+    offset: offsetOf(result),
+    ...(result.producer === undefined ? {} : { producer: result.producer }),
   };
 }
 

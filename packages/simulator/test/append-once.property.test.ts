@@ -88,12 +88,12 @@ describe("no append is stored twice, and none that was refused is stored, while 
         for (let ms = 0; ms < 1_000; ms += 1) {
           if (random() < 0.5) void world.append(Math.floor(random() * 8));
           if (random() < 0.002) world.crash();
-          if (ms % 100 === 0) void world.ringWhenDue();
+          if (ms % 100 === 0) void world.fireAlarmWhenDue();
           await world.clock.advance(1);
         }
       }
       for (let second = 0; second < REST_MS / 1_000; second += 1) {
-        void world.ringWhenDue();
+        void world.fireAlarmWhenDue();
         await world.clock.advance(1_000);
       }
       expect(world.verdict()).toMatchObject(CLEAN);

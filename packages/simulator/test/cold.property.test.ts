@@ -42,7 +42,7 @@ it("streams that roll live as in the reference model: cold bytes are hot bytes",
     const driver = new StreamDriver(new StreamWorld({ segments, ...TINY }));
     await runSteps(driver, plan, driver.startMs);
     rolled += driver.world.calls.filter(({ method }) => method === "put").length;
-    await driver.world.ringAll(driver.world.nowMs + QUIET_MS);
+    await driver.world.fireAllAlarms(driver.world.nowMs + QUIET_MS);
     expectExactCounts(driver.world);
     await expectNothingAfterDeletingAll(driver.world);
     expect([...segments.objects.keys()]).toEqual([]);
@@ -62,7 +62,7 @@ it("streams that roll keep every byte and leave no object, whatever crashes, is 
       expectWholeContents(world);
     }
     await run.finish();
-    await world.ringAll(world.nowMs + QUIET_MS);
+    await world.fireAllAlarms(world.nowMs + QUIET_MS);
     expectWholeContents(world);
     expectExactCounts(world);
     seen.rolled += segments.objects.size;

@@ -13,7 +13,7 @@ const KINDS = [
   "toggle",
   "renew",
   "crash",
-  "ring",
+  "fireAlarm",
   "retry",
   "queue",
   ...Array.from({ length: 18 }, () => "release"),
@@ -30,7 +30,7 @@ async function run(driver: FanOutDriver, seed: number, steps: number): Promise<v
     else if (kind === "retry") driver.retry(a);
     else if (kind === "crash") await driver.crash(a);
     else if (kind === "queue") driver.queue(a, b);
-    else if (kind === "ring") await driver.world.ringNext(driver.world.nowMs + 100_000);
+    else if (kind === "fireAlarm") await driver.world.fireNextAlarm(driver.world.nowMs + 100_000);
     else await driver.release(a, b);
   }
   await driver.settle();

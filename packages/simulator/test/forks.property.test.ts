@@ -22,7 +22,7 @@ it("forks keep every byte and leave none, whatever crashes, is lost or comes lat
     }
     await run.finish();
     expectWholeContents(run.world);
-    await run.world.ringAll(run.world.nowMs + QUIET_MS);
+    await run.world.fireAllAlarms(run.world.nowMs + QUIET_MS);
     expectWholeContents(run.world);
     expectExactCounts(run.world);
     await expectNothingAfterDeletingAll(run.world);

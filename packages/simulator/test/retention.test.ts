@@ -27,7 +27,7 @@ const bySeconds = (seconds: number) => createOf({ retention: { seconds, bytes: u
 async function fill(count: number, name = NAME): Promise<void> {
   for (let index = 0; index < count; index += 1) {
     await world.stream(name).append(appendOf(String.fromCharCode(97 + (index % 26)).repeat(10)));
-    await world.ring(name);
+    await world.fireAlarm(name);
   }
 }
 
@@ -56,7 +56,7 @@ describe("by bytes", () => {
     await fill(6);
     expect(headOf()).toMatchObject({ earliest: 30, tail: 60, retention: { bytes: 25 } });
     expect(await textFrom()).toBe("d".repeat(10) + "e".repeat(10) + "f".repeat(10));
-    await world.ringAll(world.nowMs + SOON_MS);
+    await world.fireAllAlarms(world.nowMs + SOON_MS);
     expect(segments.objects.size).toBe(3);
   });
 
@@ -78,7 +78,7 @@ describe("by bytes", () => {
     }
   });
 
-  it("a later life of the object begins at the same place", async () => {
+  it("a later instance of the object begins at the same place", async () => {
     await world.stream(NAME).create(byBytes(25));
     await fill(6);
     world.crash(NAME);
@@ -102,10 +102,10 @@ describe("by age", () => {
     await fill(2);
     world.nowMs += 50_000;
     await fill(1);
-    await world.ringAll(world.nowMs + 51_000);
+    await world.fireAllAlarms(world.nowMs + 51_000);
     expect(headOf().earliest).toBe(20);
     expect(await textFrom()).toBe("a".repeat(10));
-    await world.ringAll(world.nowMs + 100_000);
+    await world.fireAllAlarms(world.nowMs + 100_000);
     expect(headOf()).toMatchObject({ earliest: 30, tail: 30 });
     expect(await textFrom()).toBe("");
     await world.stream(NAME).append(appendOf("on"));
@@ -124,7 +124,7 @@ describe("forks", () => {
     expect(await textFrom(undefined, "p/f")).toBe("a".repeat(10) + "b".repeat(10) + "c".repeat(10));
     expect(segments.objects.size).toBe(7);
     await world.stream("p/f").remove();
-    await world.ringAll(world.nowMs + SOON_MS);
+    await world.fireAllAlarms(world.nowMs + SOON_MS);
     expect(segments.objects.size).toBe(3);
   });
 
@@ -159,22 +159,22 @@ it("a crash or a fault while segments are let go of leaves either state, and no 
     await fill(2, name);
     await world.stream(name).append(appendOf("x".repeat(40)));
     world.host(name).database.failOnce(statement, new Error("disk full"));
-    await expect(world.ring(name)).rejects.toThrow("disk full");
+    await expect(world.fireAlarm(name)).rejects.toThrow("disk full");
     world.crash(name);
     expect(headOf(name).earliest).toBe(0);
     expect(await textFrom(undefined, name)).toHaveLength(60);
-    await world.ringAll(world.nowMs + SOON_MS);
+    await world.fireAllAlarms(world.nowMs + SOON_MS);
     expect(headOf(name).earliest).toBe(20);
     await world.stream(name).remove();
   }
-  await world.ringAll();
+  await world.fireAllAlarms();
   expect([...segments.objects.keys()]).toEqual([]);
 });
 
 it("whatever is appended, rolled, let go of and restarted, what is left reads as it was written", async () => {
   const step = fc.oneof(
     fc.record({ kind: fc.constant("append"), size: fc.integer({ min: 1, max: 25 }) }),
-    fc.record({ kind: fc.constantFrom("ring", "crash", "wait") }),
+    fc.record({ kind: fc.constantFrom("fireAlarm", "crash", "wait") }),
   );
   const limit = fc.option(fc.integer({ min: 1, max: 60 }), { nil: undefined });
   const plans = fc.tuple(limit, limit, fc.array(step, { maxLength: 40 }));
@@ -194,7 +194,7 @@ it("whatever is appended, rolled, let go of and restarted, what is left reads as
         written += text;
         offsets.push(written.length);
       }
-      if (current.kind === "ring") await world.ring(NAME);
+      if (current.kind === "fireAlarm") await world.fireAlarm(NAME);
       if (current.kind === "crash") world.crash(NAME);
       if (current.kind === "wait") world.nowMs += 10_000;
       const head = headOf();
@@ -209,7 +209,7 @@ it("whatever is appended, rolled, let go of and restarted, what is left reads as
       expect(await textFrom(at(offset))).toBe(expected);
     }
     await world.stream(NAME).remove();
-    await world.ringAll();
+    await world.fireAllAlarms();
     expect(segments.objects.size).toBe(0);
   });
   await assertProperty("retention on node:sqlite", property, 150);

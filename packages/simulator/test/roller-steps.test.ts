@@ -23,7 +23,7 @@ describe("a crash, a lost message or a second alarm at any step", () => {
     };
     world.isHeld = true;
     void world
-      .ring("p/s")
+      .fireAlarm("p/s")
       .catch(ignoreLost)
       .finally(() => (isOver = true));
     await nextStep();
@@ -73,12 +73,12 @@ describe("a crash, a lost message or a second alarm at any step", () => {
       await world.stream("p/s").create(createOf());
       await world.stream("p/s").append(appendOf("x".repeat(20)));
       const isReached = await rollUntil(world, steps, disaster);
-      await world.ringAll(world.nowMs + 1_000_000);
+      await world.fireAllAlarms(world.nowMs + 1_000_000);
       const { text } = await readText(readerOf("p/s", (of) => world.stream(of), segments));
       expect(["x".repeat(20), "new", "stream-not-found"]).toContain(text);
       expect(segments.objects.size).toBe(text.startsWith("x") ? 1 : 0);
       await world.stream("p/s").remove();
-      await world.ringAll();
+      await world.fireAllAlarms();
       expect([...segments.objects.keys()]).toEqual([]);
       expect(world.leftovers("p/s")).toEqual([]);
       if (!isReached) break;

@@ -38,7 +38,7 @@ async function created(command = createOf()): Promise<Stream> {
   return stream;
 }
 
-async function ring(stream: Stream): Promise<void> {
+async function fireAlarm(stream: Stream): Promise<void> {
   host.nowMs = Math.max(host.nowMs, host.alarmAtMs ?? 0);
   host.alarmAtMs = undefined;
   await stream.alarm();
@@ -70,7 +70,7 @@ describe("the log goes to R2", () => {
     expect(host.alarmAtMs).toBe(START_MS + 100_000);
     await stream.append(appendOf("y"));
     expect(host.alarmAtMs).toBe(START_MS + 1_000);
-    await ring(stream);
+    await fireAlarm(stream);
     expect([...store.objects.keys()]).toEqual([keyOf(0, 20)]);
     expect(tables()).not.toContain("log");
     expect(await contentOf(stream)).toBe(`${"x".repeat(19)}y`);
@@ -83,21 +83,21 @@ describe("the log goes to R2", () => {
     await stream.append(appendOf("hello"));
     host.nowMs += 99_000;
     await stream.append(appendOf("!"));
-    await ring(stream);
+    await fireAlarm(stream);
     expect(host.nowMs).toBe(START_MS + 100_000);
     expect([...store.objects.keys()]).toEqual([keyOf(0, 6)]);
     await stream.append(appendOf("again"));
     expect(host.alarmAtMs).toBe(host.nowMs + 100_000);
-    await ring(stream);
+    await fireAlarm(stream);
     expect([...store.objects.keys()]).toEqual([keyOf(0, 6), keyOf(6, 11)]);
     expect(await contentOf(stream)).toBe("hello!again");
   });
 
-  it("when the stream is closed, and it stays closed, also in a later life of the object", async () => {
+  it("when the stream is closed, and it stays closed, also in a later instance of the object", async () => {
     const stream = await created();
     const producer = { id: "p", epoch: 0, seq: 0 };
     await stream.append(appendOf("hello", { close: true, producer }));
-    await ring(stream);
+    await fireAlarm(stream);
     expect([...store.objects.keys()]).toEqual([keyOf(0, 5)]);
     for (const each of [stream, streamHere()]) {
       expect(each.head()).toMatchObject({ closed: true, tail: 5 });
@@ -114,7 +114,7 @@ describe("the log goes to R2", () => {
     await stream.append(appendOf("", { close: true }));
     expect(host.alarmAtMs).toBeUndefined();
     host.nowMs += 1_000_000;
-    await ring(stream);
+    await fireAlarm(stream);
     expect(store.calls).toEqual([]);
   });
 
@@ -123,7 +123,7 @@ describe("the log goes to R2", () => {
     const stream = await created();
     await stream.append(appendOf("x".repeat(100)));
     await stream.append(appendOf("", { close: true }));
-    await ring(stream);
+    await fireAlarm(stream);
     expect(host.alarmAtMs).toBeUndefined();
     expect(tables()).toContain("log");
     expect(await contentOf(stream)).toBe("x".repeat(100));
@@ -133,7 +133,7 @@ describe("the log goes to R2", () => {
     const stream = await created();
     for (let index = 0; index < 30; index += 1) await stream.append(appendOf("."));
     expect(host.alarmsSet).toBe(2);
-    await ring(stream);
+    await fireAlarm(stream);
     const before = host.alarmsSet;
     for (let index = 0; index < 30; index += 1) await stream.append(appendOf("."));
     expect(host.alarmsSet - before).toBe(2);
@@ -141,7 +141,7 @@ describe("the log goes to R2", () => {
 
   it("all at once when it was created with that much", async () => {
     const stream = await created(createOf({ bytes: new Uint8Array(20) }));
-    await ring(stream);
+    await fireAlarm(stream);
     expect([...store.objects.keys()]).toEqual([keyOf(0, 20)]);
   });
 });
@@ -151,11 +151,14 @@ describe("what the rows said stays known when they have gone", () => {
     const stream = await created();
     const producer = { id: "p", epoch: 3, seq: 0 };
     await stream.append(appendOf("a".repeat(10), { producer, streamSeq: "m" }));
-    await stream.append(appendOf("b".repeat(10), { attempt: "once" }));
-    await ring(stream);
+    await stream.append(appendOf("b".repeat(10), { requestId: "once" }));
+    await fireAlarm(stream);
     expect(tables()).not.toContain("log");
     const restarted = streamHere();
-    expect(await restarted.append(appendOf("b".repeat(10), { attempt: "once" }))).toMatchObject({ ok: true, tail: 20 });
+    expect(await restarted.append(appendOf("b".repeat(10), { requestId: "once" }))).toMatchObject({
+      ok: true,
+      tail: 20,
+    });
     expect(await restarted.append(appendOf("a", { producer }))).toMatchObject({ outcome: "duplicate" });
     expect(await restarted.append(appendOf("c", { streamSeq: "a" }))).toMatchObject({
       problem: { code: "stream-seq-regression" },
@@ -168,7 +171,7 @@ describe("what the rows said stays known when they have gone", () => {
     const stream = await created(createOf({ lifetime: { kind: "ttl", ttlSeconds: 1_000 } }));
     host.nowMs += 900_000;
     await stream.append(appendOf("x".repeat(20)));
-    await ring(stream);
+    await fireAlarm(stream);
     expect(tables()).not.toContain("log");
     host.nowMs = START_MS + 1_800_000;
     expect(streamHere().head().ok).toBe(true);
@@ -180,12 +183,12 @@ describe("appends go on while a segment is written", () => {
     const stream = await created();
     await stream.append(appendOf("x".repeat(20)));
     store.failNext("put", "held");
-    const ringing = ring(stream);
+    const firing = fireAlarm(stream);
     while (store.heldCount === 0) await settled();
     await stream.append(appendOf("more"));
     expect(await contentOf(stream)).toBe(`${"x".repeat(20)}more`);
     store.release();
-    await ringing;
+    await firing;
     expect(await contentOf(stream)).toBe(`${"x".repeat(20)}more`);
     expect(tables()).toContain("log_20");
   });
@@ -206,17 +209,17 @@ describe("appends go on while a segment is written", () => {
       if (step !== undefined) steps.push(step);
       run(sql, ...params);
     });
-    await ring(stream);
+    await fireAlarm(stream);
     expect(steps).toEqual(["CREATE TABLE", "turn", "upload", "turn", "DROP TABLE", "turn"]);
   });
 
   it("and so do reads that a roll overtakes", async () => {
     const stream = await created();
     for (const letter of "abcdef") await stream.append(appendOf(letter.repeat(10)));
-    const facts = stream.read({ from: { kind: "start" }, ifNoneMatch: null, paging: "bytes" });
-    await ring(stream);
+    const result = stream.read({ from: { kind: "start" }, ifNoneMatch: null, paging: "bytes" });
+    await fireAlarm(stream);
     expect(tables()).not.toContain("log");
-    const [stretch] = facts.ok ? facts.stretches : [];
+    const [stretch] = result.ok ? result.stretches : [];
     const page = stretch && stream.page({ ...stretch, from: 30, paging: "bytes" });
     expect(page).toMatchObject({ ok: true, cold: [{ key: keyOf(0, 60), from: 30, to: 60 }] });
   });
@@ -227,14 +230,14 @@ describe.each<StoreFault>(["refused", "lost"])("when an upload is %s", (fault) =
     const stream = await created();
     await stream.append(appendOf("x".repeat(20)));
     store.failNext("put", fault);
-    await ring(stream);
+    await fireAlarm(stream);
     expect(host.reports).toHaveLength(1);
     expect(tables()).toEqual(expect.arrayContaining(["log", "log_20"]));
     expect(await contentOf(stream)).toBe("x".repeat(20));
     await stream.append(appendOf("y".repeat(20)));
     // Not at once: the store is left alone for a while.
     expect(host.alarmAtMs).toBeGreaterThanOrEqual(START_MS + 30_000);
-    await ring(stream);
+    await fireAlarm(stream);
     expect([...store.objects.keys()]).toEqual([keyOf(0, 20), keyOf(20, 40)]);
     expect(tables()).not.toEqual(expect.arrayContaining(["log", "log_20"]));
     expect(await contentOf(streamHere())).toBe(`${"x".repeat(20)}${"y".repeat(20)}`);
@@ -250,11 +253,11 @@ describe("a store that is silent", () => {
     vi.useRealTimers();
   });
 
-  async function ringInVain(stream: Stream): Promise<void> {
-    const ringing = ring(stream);
+  async function fireAlarmInVain(stream: Stream): Promise<void> {
+    const firing = fireAlarm(stream);
     while (store.heldCount === 0) await settled();
     await vi.advanceTimersByTimeAsync(PUT_MS_MAX);
-    await ringing;
+    await firing;
     expect(host.reports.at(-1)?.error).toBeInstanceOf(StoreSilent);
   }
 
@@ -267,13 +270,13 @@ describe("a store that is silent", () => {
     await stream.append(appendOf("x".repeat(20)));
     for (const fault of silence.earlier) {
       store.failNext("put", fault);
-      await ring(stream);
+      await fireAlarm(stream);
     }
     store.failNext(silence.operation, "held");
-    await ringInVain(stream);
+    await fireAlarmInVain(stream);
     expect(tables()).toContain("log");
     expect(await contentOf(stream)).toBe("x".repeat(20));
-    await ring(stream);
+    await fireAlarm(stream);
     expect(tables()).not.toContain("log");
     expect(await contentOf(stream)).toBe("x".repeat(20));
   });
@@ -281,12 +284,12 @@ describe("a store that is silent", () => {
   it.each(["list", "delete"] as const)("when asked to %s after a removal is asked again later", async (operation) => {
     const stream = await created();
     await stream.append(appendOf("x".repeat(20)));
-    await ring(stream);
+    await fireAlarm(stream);
     await stream.remove();
     store.failNext(operation, "held");
-    await ringInVain(stream);
+    await fireAlarmInVain(stream);
     expect(store.objects.size).toBe(1);
-    while (host.alarmAtMs !== undefined) await ring(stream);
+    while (host.alarmAtMs !== undefined) await fireAlarm(stream);
     expect(store.objects.size).toBe(0);
     expect(tables()).toEqual([]);
   });
@@ -296,8 +299,8 @@ it("an object that is not the segment is never taken for it: the bytes stay in t
   const stream = await created();
   await stream.append(appendOf("x".repeat(20)));
   store.objects.set(keyOf(0, 20), new Uint8Array(1_000));
-  await ring(stream);
-  await ring(stream);
+  await fireAlarm(stream);
+  await fireAlarm(stream);
   expect(host.reports).toHaveLength(2);
   expect(host.reports[0]?.error).toMatchObject({ name: "SegmentError" });
   expect(tables()).toContain("log");
@@ -314,12 +317,12 @@ describe.each([
     const stream = await created();
     await stream.append(appendOf("x".repeat(20), { producer: { id: "p", epoch: 0, seq: 0 } }));
     host.database.failOnce(statement, new Error("disk full"));
-    await ring(stream);
+    await fireAlarm(stream);
     expect(host.reports).toHaveLength(1);
     expect(await contentOf(stream)).toBe("x".repeat(20));
     expect(await contentOf(streamHere())).toBe("x".repeat(20));
     await stream.append(appendOf("y"));
-    await ring(stream);
+    await fireAlarm(stream);
     expect(await contentOf(stream)).toMatch(/^x{20}y$/);
     expect(await contentOf(streamHere())).toMatch(/^x{20}y$/);
     expect(store.objects.size).toBe(1);
@@ -330,7 +333,7 @@ it("a stream that is deleted while it is uploaded is no fault", async () => {
   const stream = await created();
   await stream.append(appendOf("x".repeat(20)));
   store.failNext("put", "held");
-  const rolling = ring(stream);
+  const rolling = fireAlarm(stream);
   while (store.heldCount === 0) await settled();
   await stream.remove();
   // What is read of a table that is gone.
@@ -345,16 +348,16 @@ it("an upload that arrives after its object died and the stream was deleted is f
   const stream = await created();
   await stream.append(appendOf("x".repeat(20)));
   store.failNext("put", "held");
-  const dead = ring(stream);
+  const dead = fireAlarm(stream);
   while (store.heldCount === 0) await settled();
   const next = streamHere();
   await next.remove();
-  await ring(next);
+  await fireAlarm(next);
   expect(store.calls.map(({ operation }) => operation)).toContain("list");
   store.release();
   await dead;
   expect(store.objects.size).toBe(1);
-  while (host.alarmAtMs !== undefined) await ring(next);
+  while (host.alarmAtMs !== undefined) await fireAlarm(next);
   expect(store.objects.size).toBe(0);
   expect(tables()).toEqual([]);
 });
@@ -368,20 +371,20 @@ describe.each<{ operation: "list" | "delete"; fault: StoreFault }>([
     const stream = await created();
     for (const text of ["x".repeat(20), "y".repeat(20)]) {
       await stream.append(appendOf(text));
-      await ring(stream);
+      await fireAlarm(stream);
     }
     expect(store.objects.size).toBe(2);
     await stream.remove();
     store.failNext(operation, fault);
-    await ring(stream);
+    await fireAlarm(stream);
     expect(host.reports).toHaveLength(1);
     await stream.create(createOf({ bytes: utf8("z".repeat(20)) }));
-    await ring(stream);
-    await ring(stream);
+    await fireAlarm(stream);
+    await fireAlarm(stream);
     expect(store.objects.size).toBe(1);
     expect(await contentOf(stream)).toBe("z".repeat(20));
     await stream.remove();
-    while (host.alarmAtMs !== undefined) await ring(stream);
+    while (host.alarmAtMs !== undefined) await fireAlarm(stream);
     expect(store.objects.size).toBe(0);
     expect(tables()).toEqual([]);
   });
@@ -390,10 +393,10 @@ describe.each<{ operation: "list" | "delete"; fault: StoreFault }>([
 it("an expired stream gives up its objects, also when a new one is made in its place", async () => {
   const stream = await created(createOf({ lifetime: { kind: "ttl", ttlSeconds: 1_000 } }));
   await stream.append(appendOf("x".repeat(20)));
-  await ring(stream);
+  await fireAlarm(stream);
   host.nowMs += 2_000_000;
   await stream.create(createOf({ bytes: utf8("new") }));
-  await ring(stream);
+  await fireAlarm(stream);
   expect(store.objects.size).toBe(0);
   expect(await contentOf(stream)).toBe("new");
 });

@@ -15,8 +15,8 @@ const KINDS = [
   "work",
   "choose",
   "choose",
-  "ring",
-  "ring",
+  "fireAlarm",
+  "fireAlarm",
   "crash",
   ...Array.from({ length: 24 }, () => "release"),
 ] as const;
@@ -31,7 +31,7 @@ async function run(driver: ConsumerDriver, seed: number, steps: number): Promise
     else if (kind === "work") driver.work(a, b);
     else if (kind === "choose") driver.choose(b);
     else if (kind === "crash") await driver.crash(a);
-    else if (kind === "ring") await driver.world.ringNext(driver.world.nowMs + 10_000);
+    else if (kind === "fireAlarm") await driver.world.fireNextAlarm(driver.world.nowMs + 10_000);
     else await driver.release(a, b);
   }
   await driver.settle();

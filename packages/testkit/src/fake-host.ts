@@ -34,7 +34,7 @@ export class FakeSocket {
 }
 
 /** What a stream tells of itself. */
-interface ToldNews {
+interface Notified {
   readonly stream: string;
   readonly incarnation: number;
   readonly tail: string;
@@ -63,7 +63,7 @@ export class FakeHost<Readers, Peer> {
     throw new Error(`There is no object ${name}.`);
   };
   /** What subscriptions answer that are told of news: whether they want more. `undefined`: nothing, in time. */
-  consumers: (consumer: string, news: ToldNews) => boolean | undefined = () => false;
+  consumers: (consumer: string, notification: Notified) => boolean | undefined = () => false;
   #ids = 0;
   #draws = 0;
   #syncs: (() => Promise<void>)[] = [];
@@ -94,8 +94,8 @@ export class FakeHost<Readers, Peer> {
     return this.peers(name);
   }
 
-  async notifyConsumer(consumer: string, news: ToldNews): Promise<boolean> {
-    const isWanted = this.consumers(consumer, news);
+  async notifyConsumer(consumer: string, notification: Notified): Promise<boolean> {
+    const isWanted = this.consumers(consumer, notification);
     if (isWanted === undefined) throw new Error(`${consumer} does not answer.`);
     return isWanted;
   }

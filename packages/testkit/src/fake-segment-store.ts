@@ -17,7 +17,7 @@ export class FakeSegmentStore {
   /** Bodies that are neither read to their end nor given up. */
   openBodies = 0;
   /** Bytes of one piece of a body. */
-  pieceBytes = 1_000;
+  chunkBytes = 1_000;
   readonly #faults: { readonly operation: Operation; readonly fault: StoreFault }[] = [];
   #held: (() => void)[] = [];
 
@@ -35,9 +35,9 @@ export class FakeSegmentStore {
     for (const go of this.#held.splice(0)) go();
   }
 
-  async put(key: string, size: number, pieces: AsyncIterable<Bytes>, _signal: AbortSignal): Promise<boolean> {
+  async put(key: string, size: number, chunks: AsyncIterable<Bytes>, _signal: AbortSignal): Promise<boolean> {
     const taken: Bytes[] = [];
-    for await (const piece of pieces) taken.push(piece.slice());
+    for await (const chunk of chunks) taken.push(chunk.slice());
     const fault = await this.#begin("put", key);
     if (this.objects.has(key)) return false;
     const whole = concatBytes(taken);
@@ -62,8 +62,8 @@ export class FakeSegmentStore {
       cancel: settle,
       pull: (controller) => {
         if (at < end) {
-          controller.enqueue(body.slice(at, Math.min(end, at + this.pieceBytes)));
-          at += this.pieceBytes;
+          controller.enqueue(body.slice(at, Math.min(end, at + this.chunkBytes)));
+          at += this.chunkBytes;
           return;
         }
         settle();

@@ -1,4 +1,4 @@
-/** What setup has to know. Each answer has a flag, an initial value, and a check that flag and prompt share. */
+/** What setup has to know. Each answer has a flag, an default value, and a check that flag and prompt share. */
 
 import { usageError } from "../failure.ts";
 

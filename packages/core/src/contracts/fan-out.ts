@@ -30,10 +30,10 @@ export type LinkId = number;
 
 /** The stream that is followed, as its followers see it. */
 export interface SourceApi {
-  follow(command: FollowCommand): Promise<Result<FollowFacts>>;
+  follow(command: FollowCommand): Promise<Result<FollowResult>>;
   /** Takes the following back, unless it was renewed with another token meanwhile. */
   unfollow(token: number): Promise<void>;
-  pull(command: PullCommand): Promise<Result<PullFacts>>;
+  pull(command: PullCommand): Promise<Result<PullResult>>;
 }
 
 export interface FollowCommand {
@@ -43,7 +43,7 @@ export interface FollowCommand {
   readonly from: OffsetRef;
 }
 
-export interface FollowFacts {
+export interface FollowResult {
   readonly incarnation: number;
   readonly contentType: string;
   /** Where the new link begins, as a position and as an offset. */
@@ -61,7 +61,7 @@ export interface PullCommand {
   readonly forFork?: true;
 }
 
-export interface PullFacts {
+export interface PullResult {
   /** Where the bytes begin: at `from`, unless retention has let go of what was there. */
   readonly begin: number;
   /** Empty at the tail, or when the bytes lie elsewhere. */
@@ -80,7 +80,7 @@ export interface PullFacts {
 
 /** The stream of a session, as its sources see it. */
 export interface SessionApi {
-  deliver(command: DeliverCommand): Promise<Result<DeliverFacts>>;
+  deliver(command: DeliverCommand): Promise<Result<DeliverResult>>;
 }
 
 /** Some of what the source has: whole appends `[from, to)`, or what retention has left of them, `[begin, to)`. */
@@ -107,7 +107,7 @@ export interface DeliverCommand {
   readonly end?: SourceEnd;
 }
 
-export interface DeliverFacts {
+export interface DeliverResult {
   /** How far the session has got; `to`, unless it had got elsewhere before: then it has taken nothing. */
   readonly position: number;
   /** The session has seen the end of this link, or a later one: nothing of it is wanted any more. */
@@ -117,9 +117,9 @@ export interface DeliverFacts {
 /** The stream of a session, as its estuary sees it. */
 export interface SessionStreamApi {
   /** Makes the session's stream, or renews its lifetime. */
-  openSession(command: OpenSessionCommand): Promise<Result<SessionFacts>>;
+  openSession(command: OpenSessionCommand): Promise<Result<SessionResult>>;
   /** @param renew whether this is a use of the session. */
-  session(renew: boolean): Promise<Result<SessionFacts>>;
+  session(renew: boolean): Promise<Result<SessionResult>>;
   /** Deletes the stream, unless another session has begun at its name. */
   endSession(incarnation: number): Promise<Result<object>>;
 }
@@ -129,7 +129,7 @@ export interface OpenSessionCommand {
   readonly ttlSeconds: number;
 }
 
-export interface SessionFacts {
+export interface SessionResult {
   readonly incarnation: number;
   readonly contentType: string;
   /** When the session ends unless it is used, in ms. */
@@ -138,7 +138,7 @@ export interface SessionFacts {
 
 /** The followers of one source. */
 export interface SubscriptionApi {
-  link(command: LinkCommand): Promise<Result<LinkFacts>>;
+  link(command: LinkCommand): Promise<Result<LinkResult>>;
   unlink(command: UnlinkCommand): Promise<Result<object>>;
   /** Who follows the source, in the order of the sessions' names. */
   listFollowers(command: ListFollowersCommand): Promise<FollowerPage>;
@@ -148,14 +148,14 @@ export interface SubscriptionApi {
    * The source has grown, or ended: `null`.
    * @returns the token by which it is followed; `null`: it is not.
    */
-  notify(news: SourceNews | null): Promise<number | null>;
+  notify(notification: SourceNotification | null): Promise<number | null>;
 }
 
 /** The part of the source's followers that is called a shard, as its subscription sees whoever serves it. */
 export interface ShardApi {
   /** Whom to bring the page; `null`: it is not wanted any more. */
-  shard(ref: ShardRef): Promise<ShardFacts | null>;
-  /** All of them have it but these. May be repeated. */
+  shard(ref: ShardRef): Promise<ShardResult | null>;
+  /** All of them have it but these. Idempotent. */
   shardServed(ref: ShardRef, failures: readonly ShardFailure[]): Promise<void>;
 }
 
@@ -169,7 +169,7 @@ export interface ShardRef {
   readonly upTo: string;
 }
 
-export interface ShardFacts {
+export interface ShardResult {
   readonly contentType: string;
   /** As far as the links reach: before the shard's own end when there are too many. */
   readonly upTo: string;
@@ -192,7 +192,7 @@ export interface ShardFailure {
 }
 
 /** How far the source has got. */
-export interface SourceNews {
+export interface SourceNotification {
   readonly incarnation: number;
   readonly tail: number;
   readonly closed: boolean;
@@ -240,7 +240,7 @@ export interface LinkCommand {
   readonly isRenewal?: boolean;
 }
 
-export interface LinkFacts {
+export interface LinkResult {
   /** The source's offset at which the link begins. */
   readonly offset: string;
 }
@@ -256,14 +256,14 @@ export interface UnlinkCommand {
 
 /** One session: which sources it follows. */
 export interface EstuaryApi {
-  subscribe(command: SubscribeCommand): Promise<Result<SubscribeFacts>>;
+  subscribe(command: SubscribeCommand): Promise<Result<SubscribeResult>>;
   /** The same, where it matters that nothing of the command is left out. */
-  join(command: SubscribeCommand): Promise<Result<SubscribeFacts>>;
+  join(command: SubscribeCommand): Promise<Result<SubscribeResult>>;
   /** Idempotent: a source that is not followed is no fault. */
   unsubscribe(sources: readonly string[]): Promise<Result<{ results: readonly SourceResult[] }>>;
-  describe(): Promise<Result<EstuaryFacts>>;
+  describe(): Promise<Result<EstuaryResult>>;
   /** Renews the session's lifetime. */
-  touch(): Promise<Result<Pick<EstuaryFacts, "deadlineMs">>>;
+  touch(): Promise<Result<Pick<EstuaryResult, "deadlineMs">>>;
   remove(): Promise<Result<object>>;
 }
 
@@ -303,20 +303,20 @@ export interface SubscribeCommand {
   readonly grant?: Grant;
 }
 
-export interface SubscribeFacts extends Pick<EstuaryFacts, "deadlineMs" | "contentType"> {
+export interface SubscribeResult extends Pick<EstuaryResult, "deadlineMs" | "contentType"> {
   readonly results: readonly SourceResult[];
 }
 
 /** What became of one source; `offset`: where the session begins to follow it. */
 export type SourceResult = { readonly source: string } & Result<{ readonly offset?: string }>;
 
-export interface EstuaryFacts {
+export interface EstuaryResult {
   readonly contentType: string;
   readonly deadlineMs: number;
-  readonly subscriptions: readonly SubscriptionFacts[];
+  readonly subscriptions: readonly FollowedSource[];
 }
 
-export interface SubscriptionFacts {
+export interface FollowedSource {
   readonly source: string;
   readonly format: LinkFormat;
   readonly offset: string;

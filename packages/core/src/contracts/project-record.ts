@@ -80,7 +80,7 @@ export interface ProjectView extends Omit<ProjectRecord, "secrets"> {
   readonly secrets: readonly Omit<ProjectSecret, "secret">[];
 }
 
-export const INITIAL_SETTINGS: ProjectSettings = {
+export const DEFAULT_SETTINGS: ProjectSettings = {
   corsOrigins: null,
   publicStreams: [],
   issuer: null,

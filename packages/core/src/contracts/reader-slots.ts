@@ -1,6 +1,6 @@
 /** What a stream asks its project for before more live readers wait on it: plain data, safe to send over RPC. */
 
-export interface PlacesRequest {
+export interface ReaderSlotsRequest {
   /** Its name within the project. */
   readonly stream: string;
   /** Readers that wait on it now. */
@@ -12,7 +12,7 @@ export interface PlacesRequest {
 }
 
 /** The part of a project's object that streams ask for places. */
-export interface PlacesApi {
+export interface ReaderSlotsApi {
   /** How many readers may wait on the stream; `null`: as many as it likes. */
-  allowReaders(request: PlacesRequest): Promise<number | null>;
+  allowReaders(request: ReaderSlotsRequest): Promise<number | null>;
 }

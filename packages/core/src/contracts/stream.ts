@@ -46,7 +46,7 @@ export interface ForkCommand {
   readonly subOffset: number;
 }
 
-export interface CreateFacts {
+export interface CreateResult {
   readonly created: boolean;
   readonly contentType: string;
   readonly lineage: Lineage;
@@ -84,7 +84,7 @@ export interface AppendCommand extends Identified {
   readonly fault?: Problem;
 }
 
-export interface AppendFacts {
+export interface AppendResult {
   /** `closed`: there was no data, the stream is closed. `duplicate`: a producer sent it before, nothing was added. */
   readonly outcome: "appended" | "closed" | "duplicate";
   readonly lineage: Lineage;
@@ -95,7 +95,7 @@ export interface AppendFacts {
   readonly producer?: ProducerState;
 }
 
-export interface HeadFacts {
+export interface HeadResult {
   readonly contentType: string;
   readonly lifetime: Lifetime;
   readonly retention: Retention;
@@ -118,7 +118,7 @@ export interface ReadCommand {
   readonly paging: "bytes" | "appends";
 }
 
-export interface ReadFacts extends HeadFacts, PageFacts {
+export interface ReadResult extends HeadResult, PageResult {
   readonly from: number;
   /** Where the response ends: the tail, or an append boundary before it when the read was cut. */
   readonly to: number;
@@ -141,14 +141,14 @@ export interface PageCommand {
   readonly paging: "bytes" | "appends";
   /** `from` came from a client: look whether an append ended there. Of cold bytes the caller looks himself. */
   readonly checkFrom?: true;
-  /** With `checkFrom`: the caller understands `PageFacts.boundary`. Otherwise a place inside an append is refused. */
+  /** With `checkFrom`: the caller understands `PageResult.boundary`. Otherwise a place inside an append is refused. */
   readonly align?: true;
 }
 
 /** Either bytes, or where they are; neither when the range is empty. */
-export interface PageFacts {
+export interface PageResult {
   readonly page: Bytes;
-  /** As in `ReadFacts`. */
+  /** As in `ReadResult`. */
   readonly end: number;
   /** Where the next bytes lie in R2; in order, without a gap. */
   readonly cold: readonly ColdSlice[];
@@ -162,12 +162,12 @@ export interface PageFacts {
  * Where a live reader stands. `live`: at the tail, and the socket is attached; `behind`: it must catch up first;
  * `ended`: at the tail of a closed stream.
  */
-export interface AttachFacts extends HeadFacts {
-  readonly standing: "live" | "behind" | "ended";
+export interface AttachResult extends HeadResult {
+  readonly status: "live" | "behind" | "ended";
   readonly position: number;
 }
 
-/** A fork asks its source to keep the bytes before a position. May be repeated. */
+/** A fork asks its source to keep the bytes before a position. Idempotent. */
 export interface PinCommand extends Omit<ForkCommand, "source"> {
   readonly forkId: string;
   readonly forkName: string;
@@ -177,7 +177,7 @@ export interface PinCommand extends Omit<ForkCommand, "source"> {
   readonly untilMs: number;
 }
 
-export interface PinFacts {
+export interface PinResult {
   readonly contentType: string;
   readonly lifetime: Lifetime;
   /** Where the source begins now, and with it the fork. */
@@ -189,19 +189,19 @@ export interface PinFacts {
 
 /** What the objects of two streams ask each other. */
 export interface PeerApi {
-  page(command: PageCommand): Promise<Result<PageFacts>>;
-  pin(command: PinCommand): Promise<Result<PinFacts>>;
+  page(command: PageCommand): Promise<Result<PageResult>>;
+  pin(command: PinCommand): Promise<Result<PinResult>>;
   release(forkId: string): Promise<void>;
 }
 
 /** The methods of a stream's object that the edge calls, and those that other objects do. */
 export interface StreamApi extends PeerApi, SourceApi, SessionApi, SessionStreamApi, WantedApi {
-  create(command: CreateCommand): Promise<Result<CreateFacts>>;
-  append(command: AppendCommand): Promise<Result<AppendFacts>>;
+  create(command: CreateCommand): Promise<Result<CreateResult>>;
+  append(command: AppendCommand): Promise<Result<AppendResult>>;
   /** Several at once, in this order; one answer each. */
-  appendAll(commands: readonly AppendCommand[]): Promise<Result<AppendFacts>[]>;
-  head(): Promise<Result<HeadFacts>>;
-  read(command: ReadCommand): Promise<Result<ReadFacts>>;
+  appendAll(commands: readonly AppendCommand[]): Promise<Result<AppendResult>[]>;
+  head(): Promise<Result<HeadResult>>;
+  read(command: ReadCommand): Promise<Result<ReadResult>>;
   /** @param incarnation which stream is meant; without it, whatever is there. */
   remove(incarnation?: number): Promise<Result<object>>;
 }

@@ -7,8 +7,8 @@ import type { DeadLetter, Result, SubscriptionConfig } from "@durable-streams-cl
 
 /** A stream, as consumers see it. */
 export interface WantedApi {
-  /** From now on the stream tells the consumer of its appends. May be repeated. */
-  want(command: WantCommand): Promise<Result<WantFacts>>;
+  /** From now on the stream tells the consumer of its appends. Idempotent. */
+  want(command: WantCommand): Promise<Result<WantResult>>;
 }
 
 export interface WantCommand {
@@ -18,7 +18,7 @@ export interface WantCommand {
   readonly sinceMs: number;
 }
 
-export interface WantFacts {
+export interface WantResult {
   readonly incarnation: number;
   /** The offset at which news begins. */
   readonly from: string;
@@ -26,7 +26,7 @@ export interface WantFacts {
 }
 
 /** A stream has grown. */
-export interface StreamNews {
+export interface StreamNotification {
   /** Its name within the project. */
   readonly stream: string;
   readonly incarnation: number;
@@ -41,15 +41,15 @@ export interface StreamChange {
 }
 
 /** A consumer, as streams and the directory see it. */
-export interface ConsumerNewsApi {
+export interface ConsumerNotifyApi {
   /** @returns whether the stream is to go on telling. */
-  notify(news: StreamNews): Promise<boolean>;
+  notify(notification: StreamNotification): Promise<boolean>;
   /** Resolves when the consumer has written down what it makes of that. */
   discover(change: StreamChange): Promise<void>;
 }
 
 /** A consumer, as the edge sees it. */
-export interface ConsumerApi extends ConsumerNewsApi {
+export interface ConsumerApi extends ConsumerNotifyApi {
   create(command: CreateConsumerCommand): Promise<Result<{ created: boolean; subscription: ConsumerView }>>;
   describe(): Promise<Result<{ subscription: ConsumerView }>>;
   /** The last attempts to deliver, newest first. */
@@ -58,9 +58,9 @@ export interface ConsumerApi extends ConsumerNewsApi {
   removeStream(stream: string): Promise<Result<object>>;
   /** Done again, it does nothing. */
   remove(): Promise<void>;
-  claim(worker: string): Promise<Result<ClaimFacts>>;
+  claim(worker: string): Promise<Result<ClaimResult>>;
   /** Also a webhook's callback. */
-  ack(command: AckCommand): Promise<Result<AckFacts>>;
+  ack(command: AckCommand): Promise<Result<AckResult>>;
   release(command: WakeCommand): Promise<Result<object>>;
 }
 
@@ -116,7 +116,7 @@ export interface DeliveryAttempt {
   readonly error: string | null;
 }
 
-export interface ClaimFacts {
+export interface ClaimResult {
   readonly wakeId: string;
   readonly generation: number;
   readonly token: string;
@@ -137,13 +137,13 @@ export interface AckCommand extends WakeCommand {
   readonly done: boolean;
 }
 
-export interface AckFacts {
+export interface AckResult {
   readonly nextWake: boolean;
 }
 
 /** A project's directory, as its consumers see it. */
 export interface ConsumerDirectoryApi {
-  /** From now on the consumer is told of streams that it may want. May be repeated; names add up. */
+  /** From now on the consumer is told of streams that it may want. Idempotent; names add up. */
   registerConsumer(id: string, interest: Interest): Promise<Result<Registered>>;
   /** It does not want to be told of these names any more. */
   forgetStreams(id: string, streams: readonly string[]): Promise<void>;

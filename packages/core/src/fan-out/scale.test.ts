@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 
 import { START_MS } from "../../test/stream-fixture.ts";
 import { settled } from "../../test/world.ts";
-import type { DeliverCommand, DeliverFacts, PullCommand, ShardRef, SourceApi } from "../contracts/fan-out.ts";
+import type { DeliverCommand, DeliverResult, PullCommand, ShardRef, SourceApi } from "../contracts/fan-out.ts";
 import { Foreground, HELD_MS_MAX } from "../kit/foreground.ts";
 import { BURST_MAX } from "./delivery/pacer.ts";
 import { serveShard } from "./delivery/shard-dispatcher.ts";
@@ -45,7 +45,7 @@ class Sessions {
   /** What to do when so many calls have been made. */
   onCall: (calls: number) => void = () => undefined;
 
-  async deliver(session: string, command: DeliverCommand): Promise<Result<DeliverFacts>> {
+  async deliver(session: string, command: DeliverCommand): Promise<Result<DeliverResult>> {
     this.calls += 1;
     this.sincePause += 1;
     this.sincePauseMost = Math.max(this.sincePauseMost, this.sincePause);
@@ -97,9 +97,9 @@ it(`one publish reaches ${FOLLOWERS} sessions in turns of bounded work, also whe
   const base = new FakeHost(() => undefined, START_MS, "p/source");
   const sessions = new Sessions();
   let tail = 0;
-  let life = { isOver: false };
+  let instance = { isOver: false };
   const boot = (): Subscription => {
-    const own = (life = { isOver: false });
+    const own = (instance = { isOver: false });
     sessions.sincePause = 0;
     const host: SubscriptionHost = {
       name: base.name,
@@ -139,7 +139,7 @@ it(`one publish reaches ${FOLLOWERS} sessions in turns of bounded work, also whe
   sessions.onCall = (calls) => {
     if (calls < FOLLOWERS / 2 || hasDied) return;
     hasDied = true;
-    life.isOver = true;
+    instance.isOver = true;
     death.resolve(true);
   };
   let turns = 0;
@@ -147,7 +147,7 @@ it(`one publish reaches ${FOLLOWERS} sessions in turns of bounded work, also whe
     const before = sessions.calls;
     turns += 1;
     await (hasDied ? subscription.alarm() : Promise.race([subscription.alarm(), death.promise]));
-    if (life.isOver) subscription = boot();
+    if (instance.isOver) subscription = boot();
     expect(sessions.calls - before).toBeLessThanOrEqual(TURN_DELIVERIES_MAX);
     expect(turns).toBeLessThan(FOLLOWERS);
   }
@@ -250,11 +250,11 @@ class OneThread {
   readonly foreground = new Foreground({ now: () => Math.floor(this.nowMs), wait: (ms) => this.#wait(ms) });
   /** Of each append, from when it came until it was answered. */
   readonly latencies: number[] = [];
-  readonly #next: (cameAtMs: number, answeredAtMs: number) => number;
+  readonly #next: (arrivedAtMs: number, answeredAtMs: number) => number;
   #comesAtMs: number;
 
   /** @param next when the publisher sends its next append. */
-  constructor(next: (cameAtMs: number, answeredAtMs: number) => number) {
+  constructor(next: (arrivedAtMs: number, answeredAtMs: number) => number) {
     this.#next = next;
     this.#comesAtMs = next(START_MS, START_MS);
   }
@@ -269,13 +269,13 @@ class OneThread {
   }
 
   #append(): void {
-    const cameAtMs = this.#comesAtMs;
-    this.nowMs = Math.max(this.nowMs, cameAtMs);
-    this.foreground.came();
+    const arrivedAtMs = this.#comesAtMs;
+    this.nowMs = Math.max(this.nowMs, arrivedAtMs);
+    this.foreground.appendStarted();
     this.nowMs += APPEND_MS;
-    this.foreground.answered();
-    this.latencies.push(this.nowMs - cameAtMs);
-    this.#comesAtMs = this.#next(cameAtMs, this.nowMs);
+    this.foreground.appendFinished();
+    this.latencies.push(this.nowMs - arrivedAtMs);
+    this.#comesAtMs = this.#next(arrivedAtMs, this.nowMs);
   }
 }
 
@@ -296,7 +296,7 @@ async function publishTo(followers: number, next: ConstructorParameters<typeof O
       },
     }),
     now: () => Math.floor(thread.nowMs),
-    pause: (ms) => thread.foreground.calm(ms),
+    pause: (ms) => thread.foreground.yieldToAppends(ms),
     owner: () => ({ linkEnded: async () => undefined }),
     sync: async () => undefined,
     purge: () => base.purge(),
@@ -322,7 +322,7 @@ async function publishTo(followers: number, next: ConstructorParameters<typeof O
 /** Sends about so often, and not in step with anything. */
 function every(ms: number): ConstructorParameters<typeof OneThread>[0] {
   let count = 0;
-  return (cameAtMs) => cameAtMs + ms * (0.5 + ((count++ * GOLDEN_RATIO) % 1));
+  return (arrivedAtMs) => arrivedAtMs + ms * (0.5 + ((count++ * GOLDEN_RATIO) % 1));
 }
 
 const GOLDEN_RATIO = 0.618_033_988_75;

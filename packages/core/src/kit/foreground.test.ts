@@ -21,40 +21,40 @@ class FakeThread {
   append(...pausesMs: readonly number[]): void {
     for (const pauseMs of pausesMs) {
       this.nowMs += pauseMs;
-      this.foreground.came();
-      this.foreground.answered();
+      this.foreground.appendStarted();
+      this.foreground.appendFinished();
     }
   }
 
-  async calm() {
+  async yieldToAppends() {
     const fromMs = this.nowMs;
-    const isSpare = await this.foreground.calm();
+    const isSpare = await this.foreground.yieldToAppends();
     return { afterMs: this.nowMs - fromMs, isSpare };
   }
 }
 
 it("nothing waits for appends where there are none", async () => {
-  expect(await new FakeThread().calm()).toEqual({ afterMs: 1, isSpare: false });
+  expect(await new FakeThread().yieldToAppends()).toEqual({ afterMs: 1, isSpare: false });
 });
 
 it("what is answered has a moment in which its client can send the next append", async () => {
   const thread = new FakeThread();
   thread.append(5_000);
-  expect(await thread.calm()).toEqual({ afterMs: 3, isSpare: false });
+  expect(await thread.yieldToAppends()).toEqual({ afterMs: 3, isSpare: false });
 });
 
 it("appends that come without end hold other work up for a bounded time, and then little of it may begin", async () => {
   const thread = new FakeThread();
   thread.onWait = () => thread.append(0);
-  expect(await thread.calm()).toEqual({ afterMs: HELD_MS_MAX, isSpare: true });
+  expect(await thread.yieldToAppends()).toEqual({ afterMs: HELD_MS_MAX, isSpare: true });
 });
 
 it("an append that never ends, because its client is gone, holds nothing up", async () => {
   const thread = new FakeThread();
   thread.nowMs += 5_000;
-  thread.foreground.came();
+  thread.foreground.appendStarted();
   thread.nowMs += 1_000;
-  expect(await thread.calm()).toEqual({ afterMs: 1, isSpare: false });
+  expect(await thread.yieldToAppends()).toEqual({ afterMs: 1, isSpare: false });
 });
 
 it("while appends come again and again the thread rests longer than the work took", async () => {
@@ -65,24 +65,24 @@ it("while appends come again and again the thread rests longer than the work too
     thread.onWait = () => undefined;
     thread.nowMs += 4;
   };
-  expect(await thread.calm()).toEqual({ afterMs: 11, isSpare: true });
+  expect(await thread.yieldToAppends()).toEqual({ afterMs: 11, isSpare: true });
 });
 
 it("rests until the appends stay away for eight times as long as usual, and not for those that are rare", async () => {
   const thread = new FakeThread();
   thread.append(100, 20);
   thread.nowMs += 150;
-  expect((await thread.calm()).isSpare).toBe(true);
+  expect((await thread.yieldToAppends()).isSpare).toBe(true);
   thread.nowMs += 10;
-  expect((await thread.calm()).isSpare).toBe(false);
+  expect((await thread.yieldToAppends()).isSpare).toBe(false);
   thread.append(1_000, 300);
   thread.nowMs += 10;
-  expect((await thread.calm()).isSpare).toBe(false);
+  expect((await thread.yieldToAppends()).isSpare).toBe(false);
 });
 
 it("goes on when the clock is put back", async () => {
   const thread = new FakeThread();
   thread.append(5_000);
   thread.nowMs -= 1_000;
-  expect((await thread.calm()).afterMs).toBe(1);
+  expect((await thread.yieldToAppends()).afterMs).toBe(1);
 });

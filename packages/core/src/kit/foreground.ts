@@ -26,7 +26,7 @@ interface ForegroundPorts {
 export class Foreground {
   readonly #ports: ForegroundPorts;
   #seenAtMs = 0;
-  #cameAtMs = 0;
+  #startedAtMs = 0;
   /** Between the last two that came. */
   #intervalMs = Infinity;
 
@@ -35,15 +35,15 @@ export class Foreground {
   }
 
   /** An append has come. */
-  came(): void {
+  appendStarted(): void {
     const now = this.#ports.now();
-    this.#intervalMs = now - this.#cameAtMs;
-    this.#cameAtMs = now;
+    this.#intervalMs = now - this.#startedAtMs;
+    this.#startedAtMs = now;
     this.#seenAtMs = now;
   }
 
   /** One was answered. */
-  answered(): void {
+  appendFinished(): void {
     this.#seenAtMs = this.#ports.now();
   }
 
@@ -52,7 +52,7 @@ export class Foreground {
    * @param leastMs so much later at the earliest: not at once, so that the event loop looks at its sockets before.
    * @returns whether it is to be as little as possible, because the next append is near.
    */
-  async calm(leastMs = 1): Promise<boolean> {
+  async yieldToAppends(leastMs = 1): Promise<boolean> {
     const fromMs = this.#ports.now();
     await this.#ports.wait(leastMs);
     const tookMs = this.#ports.now() - fromMs - leastMs + 1;
@@ -74,7 +74,8 @@ export class Foreground {
   /** Appends come again and again. */
   #isSteady(): boolean {
     return (
-      this.#intervalMs < STEADY_MS_MAX && isWithin(STEADY_FACTOR * this.#intervalMs, this.#cameAtMs, this.#ports.now())
+      this.#intervalMs < STEADY_MS_MAX &&
+      isWithin(STEADY_FACTOR * this.#intervalMs, this.#startedAtMs, this.#ports.now())
     );
   }
 }

@@ -2,10 +2,10 @@ import { describe, expect, it } from "vitest";
 
 import { GroupCommit, type GroupCommitLimits } from "./group-commit.ts";
 
-const ROOMY: GroupCommitLimits = { batchBytesMax: 1_000, pendingBytesMax: 10_000, pendingCountMax: 1_000 };
+const AMPLE: GroupCommitLimits = { batchBytesMax: 1_000, pendingBytesMax: 10_000, pendingCountMax: 1_000 };
 
 /** A disk whose syncs end when the test says so. */
-function slowDisk(limits: GroupCommitLimits = ROOMY) {
+function slowDisk(limits: GroupCommitLimits = AMPLE) {
   const batches: number[][] = [];
   const syncs: PromiseWithResolvers<void>[] = [];
   const commits = new GroupCommit<number, string>(
@@ -65,7 +65,7 @@ describe("batching", () => {
         },
         sync: async () => undefined,
       },
-      ROOMY,
+      AMPLE,
     );
     await commits.submit(1);
     await settled();
@@ -182,7 +182,7 @@ describe("failures", () => {
 
   it("a commit with too few results fails the items that have none", async () => {
     const ports = { weigh: () => 1, commit: () => [] as string[], sync: () => Promise.resolve() };
-    const commits = new GroupCommit<number, string>(ports, ROOMY);
+    const commits = new GroupCommit<number, string>(ports, AMPLE);
     await expect(commits.submit(1)).rejects.toThrow("fewer results");
   });
 });

@@ -8,7 +8,7 @@ import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 /** Appends of one commit: their notes must stay a small part of a row. */
 const BATCH_COUNT_MAX = 512;
 
-export interface GroupCommitPorts<Item, Facts> {
+export interface GroupCommitPorts<Item, Value> {
   /** What tells an item from all others; one that is waiting already is not queued a second time. */
   readonly keyOf?: (item: Item) => string | undefined;
   /** Bytes that an item weighs, in the queue and in a batch. */
@@ -16,7 +16,7 @@ export interface GroupCommitPorts<Item, Facts> {
   /** What a batch must wait for, if anything. It must not reject. */
   readonly prepare?: (batch: readonly Item[]) => Promise<void> | undefined;
   /** Writes a batch in one transaction; one result per item, in order. Throws only when nothing was written. */
-  readonly commit: (batch: readonly Item[]) => readonly Facts[];
+  readonly commit: (batch: readonly Item[]) => readonly Value[];
   /** Resolves when everything written so far is durable. */
   readonly sync: () => Promise<void>;
 }
@@ -30,62 +30,62 @@ export interface GroupCommitLimits {
   readonly pendingCountMax: number;
 }
 
-interface Waiting<Item, Facts> {
+interface Waiting<Item, Value> {
   readonly item: Item;
   readonly key: string | undefined;
   readonly weight: number;
-  readonly resolve: (facts: Facts) => void;
+  readonly resolve: (result: Value) => void;
   readonly reject: (reason: unknown) => void;
 }
 
-export class GroupCommit<Item, Facts> {
-  readonly #ports: GroupCommitPorts<Item, Facts>;
+export class GroupCommit<Item, Value> {
+  readonly #ports: GroupCommitPorts<Item, Value>;
   readonly #limits: GroupCommitLimits;
-  #queue: Waiting<Item, Facts>[] = [];
-  readonly #waiting = new Map<string, Promise<Facts | Refusal>>();
+  #queue: Waiting<Item, Value>[] = [];
+  readonly #waiting = new Map<string, Promise<Value | Refusal>>();
   #pendingBytes = 0;
   #pendingCount = 0;
   #running = false;
 
-  constructor(ports: GroupCommitPorts<Item, Facts>, limits: GroupCommitLimits) {
+  constructor(ports: GroupCommitPorts<Item, Value>, limits: GroupCommitLimits) {
     this.#ports = ports;
     this.#limits = limits;
   }
 
   /** Resolves with the item's result once it is durable; refuses at once when too much is waiting. */
-  submit(item: Item): Promise<Facts | Refusal> {
+  submit(item: Item): Promise<Value | Refusal> {
     const result = this.#enqueue(item);
     if (!this.#running) void this.#run();
     return result;
   }
 
   /** The same for several, which share a commit as far as its limits allow. */
-  submitAll(items: readonly Item[]): Promise<Facts | Refusal>[] {
+  submitAll(items: readonly Item[]): Promise<Value | Refusal>[] {
     const results = items.map((item) => this.#enqueue(item));
     if (!this.#running) void this.#run();
     return results;
   }
 
   /** The result of an item that waits, or is being written; `undefined`: there is none with this key. */
-  waiting(key: string): Promise<Facts | Refusal> | undefined {
+  waiting(key: string): Promise<Value | Refusal> | undefined {
     return this.#waiting.get(key);
   }
 
-  #enqueue(item: Item): Promise<Facts | Refusal> {
+  #enqueue(item: Item): Promise<Value | Refusal> {
     const key = this.#ports.keyOf?.(item);
     const waiting = key === undefined ? undefined : this.#waiting.get(key);
     if (waiting !== undefined) return waiting;
     const weight = this.#ports.weigh(item);
-    if (!this.#hasRoom(weight)) return Promise.resolve(refuseOverloaded());
+    if (!this.#hasCapacity(weight)) return Promise.resolve(refuseOverloaded());
     this.#pendingBytes += weight;
     this.#pendingCount += 1;
-    const result = new Promise<Facts>((resolve, reject) => this.#queue.push({ item, key, weight, resolve, reject }));
+    const result = new Promise<Value>((resolve, reject) => this.#queue.push({ item, key, weight, resolve, reject }));
     if (key !== undefined) this.#waiting.set(key, result);
     return result;
   }
 
   /** An item that alone is too heavy is taken when nothing else weighs anything. */
-  #hasRoom(weight: number): boolean {
+  #hasCapacity(weight: number): boolean {
     if (this.#pendingCount >= this.#limits.pendingCountMax) return false;
     return this.#pendingBytes === 0 || this.#pendingBytes + weight <= this.#limits.pendingBytesMax;
   }
@@ -104,7 +104,7 @@ export class GroupCommit<Item, Facts> {
     this.#running = false;
   }
 
-  async #commitOne(batch: readonly Waiting<Item, Facts>[]): Promise<void> {
+  async #commitOne(batch: readonly Waiting<Item, Value>[]): Promise<void> {
     try {
       const items = batch.map(({ item }) => item);
       const prepared = this.#ports.prepare?.(items);
@@ -121,7 +121,7 @@ export class GroupCommit<Item, Facts> {
     }
   }
 
-  #takeBatch(): Waiting<Item, Facts>[] {
+  #takeBatch(): Waiting<Item, Value>[] {
     let bytes = 0;
     let count = 0;
     for (const { weight } of this.#queue) {

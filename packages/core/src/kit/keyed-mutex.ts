@@ -1,5 +1,5 @@
 /** Does what concerns one name one after the other, and what concerns different names at the same time. */
-export class Lanes {
+export class KeyedMutex {
   readonly #last = new Map<string, Promise<unknown>>();
 
   async run<Value>(name: string, work: () => Promise<Value>): Promise<Value> {

@@ -2,7 +2,7 @@
  * Does something with each item, some at a time.
  * @throws what the work threw first, once nothing is under way any more.
  */
-export async function forEach<Item>(
+export async function mapConcurrent<Item>(
   items: readonly Item[],
   atOnce: number,
   work: (item: Item) => Promise<void>,

@@ -1,9 +1,9 @@
 import { refuse, type Result } from "@durable-streams-cloudflare/protocol";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import type { PageCommand, PageFacts, PeerApi, PinCommand } from "../contracts/stream.ts";
+import type { PageCommand, PageResult, PeerApi, PinCommand } from "../contracts/stream.ts";
 import { peerOf } from "../stream/forks/peer.ts";
-import { callAgain } from "./retry-rpc.ts";
+import { retryRpc } from "./retry-rpc.ts";
 
 const waits: number[] = [];
 
@@ -38,7 +38,7 @@ describe("a call", () => {
   it("whose answer is lost is made again, with growing pauses, and tells of each", async () => {
     const { invoke, calls } = script<Result<object>>(lost(), lost(), { ok: true });
     const onLost = vi.fn<() => void>();
-    expect(await callAgain(invoke, { onLost })).toEqual({ ok: true });
+    expect(await retryRpc(invoke, { onLost })).toEqual({ ok: true });
     expect([calls(), onLost.mock.calls.length, waits.length]).toEqual([3, 2, 2]);
     expect(waits[0]).toBeLessThan(60);
     expect(waits[1]).toBeGreaterThanOrEqual(40);
@@ -46,34 +46,34 @@ describe("a call", () => {
 
   it("that was refused is not made again, except by an object with too much to do", async () => {
     const refused = script<Result<object>>(refuse("stream-closed", "closed"));
-    expect(await callAgain(refused.invoke)).toMatchObject({ problem: { code: "stream-closed" } });
+    expect(await retryRpc(refused.invoke)).toMatchObject({ problem: { code: "stream-closed" } });
     const busy = script<Result<object>>(refuse("overloaded", "busy"), { ok: true });
-    expect(await callAgain(busy.invoke)).toEqual({ ok: true });
+    expect(await retryRpc(busy.invoke)).toEqual({ ok: true });
     expect([refused.calls(), busy.calls()]).toEqual([1, 2]);
   });
 
   it("that was not sent, because too many objects are in use, is made again, and did nothing", async () => {
     const unsent = (): Error => Object.assign(new Error("too many"), { unsent: true });
     const later = script<Result<object>>(unsent(), { ok: true });
-    expect(await callAgain(later.invoke)).toEqual({ ok: true });
+    expect(await retryRpc(later.invoke)).toEqual({ ok: true });
     const never = script<Result<object>>(unsent(), unsent(), unsent(), unsent(), unsent());
-    expect(await callAgain(never.invoke)).toMatchObject({ problem: { code: "overloaded" } });
+    expect(await retryRpc(never.invoke)).toMatchObject({ problem: { code: "overloaded" } });
     // A copy that was sent before may have done something.
     const after = script<Result<object>>(lost(), unsent(), unsent(), unsent(), unsent());
-    expect(await callAgain(after.invoke)).toMatchObject({ problem: { code: "unavailable" } });
+    expect(await retryRpc(after.invoke)).toMatchObject({ problem: { code: "unavailable" } });
   });
 
   it("that was lost says from then on that it is a repeat, and how old it is", async () => {
     const ages: (number | undefined)[] = [];
     const { invoke } = script<Result<object>>(refuse("overloaded", "busy"), lost(), { ok: true });
     vi.spyOn(Date, "now").mockReturnValueOnce(5_000).mockReturnValue(5_700);
-    await callAgain((repeatedAfterMs) => {
+    await retryRpc((repeatedAfterMs) => {
       ages.push(repeatedAfterMs);
       return invoke();
     });
     expect(ages).toEqual([undefined, undefined, 700]);
     const { invoke: another } = script<Result<object>>({ ok: true });
-    await callAgain(
+    await retryRpc(
       (repeatedAfterMs) => {
         ages.push(repeatedAfterMs);
         return another();
@@ -87,7 +87,7 @@ describe("a call", () => {
   it("is not made again when it was sent too long ago: nobody may know it any more", async () => {
     const { invoke, calls } = script<Result<object>>(lost());
     vi.spyOn(Date, "now").mockReturnValueOnce(5_000).mockReturnValueOnce(5_000).mockReturnValue(15_001);
-    expect(await callAgain(invoke, { repeatedMsMax: 10_000 })).toMatchObject({ problem: { code: "unavailable" } });
+    expect(await retryRpc(invoke, { repeatedMsMax: 10_000 })).toMatchObject({ problem: { code: "unavailable" } });
     expect(calls()).toBe(1);
     vi.mocked(Date.now).mockRestore();
   });
@@ -95,26 +95,26 @@ describe("a call", () => {
   it("is told to have had no effects only if no try of it can have had any", async () => {
     const busy = refuse("overloaded", "busy");
     const code = async (...answers: (Result<object> | Error)[]): Promise<string> => {
-      const answer = await callAgain(script(...answers).invoke);
+      const answer = await retryRpc(script(...answers).invoke);
       return answer.ok ? "ok" : answer.problem.code;
     };
     expect(await code(busy, busy, busy, busy, busy)).toBe("overloaded");
     expect(await code(lost(), busy, busy, busy, busy)).toBe("unavailable");
     expect(await code(busy, busy, busy, busy, lost())).toBe("unavailable");
-    const sentBefore = await callAgain(script(busy, busy, busy, busy, busy).invoke, { sentAtMs: Date.now() });
+    const sentBefore = await retryRpc(script(busy, busy, busy, busy, busy).invoke, { sentAtMs: Date.now() });
     expect(sentBefore).toMatchObject({ problem: { code: "unavailable" } });
   });
 
   it("that the runtime holds to be too many is not made again, and may have had effects", async () => {
     const overload = Object.assign(new Error("too many"), { overloaded: true, retryable: true });
     const { invoke, calls } = script<Result<object>>(overload);
-    expect(await callAgain(invoke)).toMatchObject({ problem: { code: "unavailable" } });
+    expect(await retryRpc(invoke)).toMatchObject({ problem: { code: "unavailable" } });
     expect(calls()).toBe(1);
   });
 
   it("that failed by a bug is not made again, and the bug is not hidden", async () => {
     const { invoke, calls } = script<Result<object>>(Object.assign(new Error("a bug"), { remote: true }));
-    await expect(callAgain(invoke)).rejects.toThrow("a bug");
+    await expect(retryRpc(invoke)).rejects.toThrow("a bug");
     expect([calls(), waits.length]).toEqual([1, 0]);
   });
 });
@@ -136,7 +136,7 @@ describe("the object of another stream", () => {
   }
 
   it("is asked for a page again, by a new stub each time", async () => {
-    const { invoke } = script<Result<PageFacts>>(lost(), { ok: true, page: new Uint8Array(1), end: 1, cold: [] });
+    const { invoke } = script<Result<PageResult>>(lost(), { ok: true, page: new Uint8Array(1), end: 1, cold: [] });
     const { peer, stubs } = peerWith({ page: invoke });
     expect(await peer.page(page)).toEqual({ ok: true, page: new Uint8Array(1), end: 1, cold: [] });
     expect(stubs()).toBe(2);

@@ -21,11 +21,11 @@ export interface CallOptions {
 }
 
 /** @param repeatedAfterMs `undefined`: nothing was sent before; otherwise how long ago, in ms, it was sent first. */
-export type Invoke<Facts> = (repeatedAfterMs?: number) => Promise<Result<Facts>>;
+export type Invoke<Value> = (repeatedAfterMs?: number) => Promise<Result<Value>>;
 
-type Tried<Facts> = Result<Facts> | "lost" | "overloaded";
+type Tried<Value> = Result<Value> | "lost" | "overloaded";
 
-export async function callAgain<Facts>(invoke: Invoke<Facts>, options: CallOptions = {}): Promise<Result<Facts>> {
+export async function retryRpc<Value>(invoke: Invoke<Value>, options: CallOptions = {}): Promise<Result<Value>> {
   const { onLost, sentAtMs = Date.now(), repeatedMsMax = Infinity } = options;
   let mayBeDone = options.sentAtMs !== undefined;
   for (let tries = 1; ; tries += 1) {
@@ -44,13 +44,13 @@ export async function callAgain<Facts>(invoke: Invoke<Facts>, options: CallOptio
 }
 
 /** Calls once, where a second call could do harm. What went wrong on the way is told as a problem. */
-export async function callOnce<Facts>(invoke: () => Promise<Result<Facts>>): Promise<Result<Facts>> {
+export async function callOnce<Value>(invoke: () => Promise<Result<Value>>): Promise<Result<Value>> {
   const tried = await tryOnce(invoke);
   if (tried === "lost") return refuseUnanswered();
   return tried === "overloaded" ? refuseOverloadedObject() : tried;
 }
 
-async function tryOnce<Facts>(invoke: () => Promise<Result<Facts>>): Promise<Tried<Facts>> {
+async function tryOnce<Value>(invoke: () => Promise<Result<Value>>): Promise<Tried<Value>> {
   try {
     return await invoke();
   } catch (error) {

@@ -8,7 +8,7 @@ export class StoreSilent extends Error {
 }
 
 /** @throws StoreSilent when the promise is not settled in time; it goes on by itself. */
-export async function within<Value>(ms: number, promise: Promise<Value>): Promise<Value> {
+export async function withTimeout<Value>(ms: number, promise: Promise<Value>): Promise<Value> {
   const { promise: silence, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new StoreSilent(ms)), ms);
   try {

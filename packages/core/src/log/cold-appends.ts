@@ -3,7 +3,7 @@
 import type { ColdSlice } from "../contracts/cold-slice.ts";
 import { APPENDS_PER_PULL, authorsOf, type Appends } from "./hot-log.ts";
 import type { RowAppend } from "./log-rows.ts";
-import { readSlice, type ColdPiece } from "./segment-reader.ts";
+import { readSlice, type ColdChunk } from "./segment-reader.ts";
 import type { SegmentStore } from "./segment-store.ts";
 
 /**
@@ -17,40 +17,40 @@ export async function readColdAppends(
   bytesMax: number,
 ): Promise<Appends> {
   const [{ from } = { from: 0 }] = slices;
-  const pieces: Uint8Array[] = [];
+  const chunks: Uint8Array[] = [];
   const appends: RowAppend[] = [];
   let size = 0;
-  for await (const piece of piecesOf(store, slices)) {
-    pieces.push(piece.bytes);
-    size += piece.bytes.length;
-    appends.push(...appendsIn(piece));
+  for await (const chunk of chunksOf(store, slices)) {
+    chunks.push(chunk.bytes);
+    size += chunk.bytes.length;
+    appends.push(...appendsIn(chunk));
     if (appends.length > 0 && (size >= bytesMax || appends.length >= APPENDS_PER_PULL)) break;
   }
   const kept = appends.slice(0, APPENDS_PER_PULL);
   const ends = kept.map(({ end }) => end - from);
-  return { bytes: joined(pieces, ends.at(-1) ?? 0), ends, authors: authorsOf(kept) };
+  return { bytes: joined(chunks, ends.at(-1) ?? 0), ends, authors: authorsOf(kept) };
 }
 
-async function* piecesOf(
+async function* chunksOf(
   store: SegmentStore,
   slices: readonly ColdSlice[],
-): AsyncGenerator<ColdPiece, void, undefined> {
+): AsyncGenerator<ColdChunk, void, undefined> {
   for (const slice of slices) yield* readSlice(store, slice);
 }
 
 /** The appends that end behind the piece's first byte. */
-function appendsIn({ position, bytes, block }: ColdPiece): RowAppend[] {
+function appendsIn({ position, bytes, block }: ColdChunk): RowAppend[] {
   return block.ends
     .map((end, index) => ({ end: block.position + end, author: block.authors?.[index] }))
     .filter(({ end }) => end > position && end <= position + bytes.length);
 }
 
-function joined(pieces: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
+function joined(chunks: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(size);
   let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece.subarray(0, size - at), at);
-    at = Math.min(size, at + piece.length);
+  for (const chunk of chunks) {
+    whole.set(chunk.subarray(0, size - at), at);
+    at = Math.min(size, at + chunk.length);
   }
   return whole;
 }

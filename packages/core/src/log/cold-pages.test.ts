@@ -89,7 +89,7 @@ describe("against a plain array of bytes", () => {
       [[5, 6], [large], [ROW_BYTES_MAX], [7]],
       [[BLOCK_BYTES], [1], [BLOCK_BYTES + 1]],
     ]);
-    log.store.pieceBytes = 100_000;
+    log.store.chunkBytes = 100_000;
     for (const from of [0, 11, 11 + large]) {
       const pages = await readOf(log, from, log.bytes.length, "appends");
       expect(

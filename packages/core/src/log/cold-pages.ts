@@ -4,7 +4,7 @@ import { LINE_BYTES_MAX } from "@durable-streams-cloudflare/protocol";
 
 import type { ColdSlice } from "../contracts/cold-slice.ts";
 import { boundaryInBlock } from "./segment-format.ts";
-import { readSlice, type ColdPiece } from "./segment-reader.ts";
+import { readSlice, type ColdChunk } from "./segment-reader.ts";
 import type { SegmentStore } from "./segment-store.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -19,15 +19,15 @@ export interface ColdPage {
 }
 
 export class ColdPages {
-  readonly #pieces: AsyncGenerator<ColdPiece, void, undefined>;
+  readonly #chunks: AsyncGenerator<ColdChunk, void, undefined>;
   readonly #paging: "bytes" | "appends";
   readonly #to: number;
   /** Read already, and comes next. */
-  #peeked: ColdPiece | undefined;
+  #peeked: ColdChunk | undefined;
 
   /** @param paging `bytes`: pages as they come; `appends`: none has the end of an append in its middle only. */
   constructor(store: SegmentStore, slices: readonly ColdSlice[], paging: "bytes" | "appends") {
-    this.#pieces = readSlices(store, slices);
+    this.#chunks = readSlices(store, slices);
     this.#paging = paging;
     this.#to = slices.at(-1)?.to ?? 0;
   }
@@ -50,11 +50,11 @@ export class ColdPages {
    * @throws SegmentUnavailable when the store does not bring the right bytes.
    */
   async next(): Promise<ColdPage | undefined> {
-    const piece = await this.#take();
-    if (piece === undefined) return undefined;
-    const { position, bytes, block } = piece;
+    const chunk = await this.#take();
+    if (chunk === undefined) return undefined;
+    const { position, bytes, block } = chunk;
     const isLast = position + bytes.length === this.#to;
-    const end = this.#endOf(piece, isLast);
+    const end = this.#endOf(chunk, isLast);
     if (this.#paging === "bytes" || end === 0) return { bytes, isEnd: end === bytes.length };
     // What follows the last end in here begins an append that goes on in the next block.
     if (end < bytes.length) this.#peeked = { position: position + end, bytes: bytes.subarray(end), block };
@@ -62,23 +62,23 @@ export class ColdPages {
   }
 
   /** How much of a piece is a page of its own. */
-  #endOf(piece: ColdPiece, isLast: boolean): number {
-    const { length } = piece.bytes;
-    if (this.#paging === "bytes" || length <= EVENT_BYTES_MAX) return isLast ? length : endBefore(piece, length);
-    const end = endBefore(piece, EVENT_BYTES_MAX) || endAfter(piece, EVENT_BYTES_MAX);
+  #endOf(chunk: ColdChunk, isLast: boolean): number {
+    const { length } = chunk.bytes;
+    if (this.#paging === "bytes" || length <= EVENT_BYTES_MAX) return isLast ? length : endBefore(chunk, length);
+    const end = endBefore(chunk, EVENT_BYTES_MAX) || endAfter(chunk, EVENT_BYTES_MAX);
     return end === 0 && isLast ? length : end;
   }
 
   /** Nothing more will be asked for. */
   cancel(): void {
-    this.#pieces.return().catch(() => undefined);
+    this.#chunks.return().catch(() => undefined);
   }
 
-  async #take(): Promise<ColdPiece | undefined> {
+  async #take(): Promise<ColdChunk | undefined> {
     const peeked = this.#peeked;
     this.#peeked = undefined;
     if (peeked !== undefined) return peeked;
-    const { done, value } = await this.#pieces.next();
+    const { done, value } = await this.#chunks.next();
     return done === true ? undefined : value;
   }
 }
@@ -86,19 +86,19 @@ export class ColdPages {
 async function* readSlices(
   store: SegmentStore,
   slices: readonly ColdSlice[],
-): AsyncGenerator<ColdPiece, void, undefined> {
+): AsyncGenerator<ColdChunk, void, undefined> {
   for (const slice of slices) yield* readSlice(store, slice);
 }
 
 /** The last end of an append in a piece, at most `bytes` behind its beginning; 0 if there is none. */
-function endBefore({ position, block }: ColdPiece, bytes: number): number {
+function endBefore({ position, block }: ColdChunk, bytes: number): number {
   const start = position - block.position;
   const end = block.ends.findLast((candidate) => candidate <= start + bytes) ?? 0;
   return Math.max(0, end - start);
 }
 
 /** The first end of an append in a piece, more than `bytes` behind its beginning; 0 if there is none. */
-function endAfter({ position, bytes: { length }, block }: ColdPiece, bytes: number): number {
+function endAfter({ position, bytes: { length }, block }: ColdChunk, bytes: number): number {
   const start = position - block.position;
   const end = block.ends.find((candidate) => candidate > start + bytes && candidate <= start + length);
   return end === undefined ? 0 : end - start;

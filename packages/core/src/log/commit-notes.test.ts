@@ -16,7 +16,7 @@ const notes: fc.Arbitrary<CommitNotes> = fc.record(
       fc.constant({}),
       claim.map((by) => ({ by })),
     ),
-    attempts: fc.array(fc.option(fc.string(), { nil: null })),
+    requestIds: fc.array(fc.option(fc.string(), { nil: null })),
   },
   { requiredKeys: [] },
 );
@@ -48,7 +48,7 @@ it("a commit with nothing to say has no notes", () => {
 
 it("the stored form stays as it is, because streams on disk have it", () => {
   const by = { id: "p", epoch: 1, seq: 2 };
-  const all: CommitNotes = { ends: [1, 2], producers: [by], streamSeq: "s", closed: { by }, attempts: ["t", null] };
+  const all: CommitNotes = { ends: [1, 2], producers: [by], streamSeq: "s", closed: { by }, requestIds: ["t", null] };
   const text = '{"e":[1,2],"p":[["p",1,2]],"s":"s","c":["p",1,2],"a":["t",null]}';
   expect(encodeNotes(all)).toBe(text);
   expect(encodeNotes({ open: true })).toBe('{"o":1}');

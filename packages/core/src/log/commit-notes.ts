@@ -20,7 +20,7 @@ export interface CommitNotes {
   /** The stream was closed by this commit; with the producer's claim that did it, if one did. */
   readonly closed?: { readonly by?: ProducerClaim };
   /** The request id of each append, in order; null for those that have none. */
-  readonly attempts?: readonly (string | null)[];
+  readonly requestIds?: readonly (string | null)[];
   /** Who wrote each append. Absent in streams that do not record that. */
   readonly authors?: Authors;
 }
@@ -44,7 +44,7 @@ export function encodeNotes(notes: CommitNotes): string | null {
   if (notes.producers !== undefined) stored.p = notes.producers.map(storeClaim);
   if (notes.streamSeq !== undefined) stored.s = notes.streamSeq;
   if (notes.closed !== undefined) stored.c = notes.closed.by === undefined ? 1 : storeClaim(notes.closed.by);
-  if (notes.attempts !== undefined) stored.a = notes.attempts;
+  if (notes.requestIds !== undefined) stored.a = notes.requestIds;
   if (notes.authors !== undefined) stored.w = storeAuthors(notes.authors);
   const text = JSON.stringify(stored);
   return text === "{}" ? null : text;
@@ -59,7 +59,7 @@ export function decodeNotes(text: string | null): CommitNotes {
     ...(stored.p === undefined ? {} : { producers: stored.p.map(loadClaim) }),
     ...(stored.s === undefined ? {} : { streamSeq: stored.s }),
     ...(stored.c === undefined ? {} : { closed: stored.c === 1 ? {} : { by: loadClaim(stored.c) } }),
-    ...(stored.a === undefined ? {} : { attempts: stored.a }),
+    ...(stored.a === undefined ? {} : { requestIds: stored.a }),
     ...(stored.w === undefined ? {} : { authors: loadAuthors(stored.w, stored.e?.length ?? 1) }),
   };
 }

@@ -22,7 +22,7 @@ function emptyLog(): { database: NodeDatabase; log: HotLog } {
 function logOf(commits: readonly (readonly number[])[], seals: readonly number[] = []) {
   const { database, log } = emptyLog();
   const boundaries = [0];
-  const pieces: Uint8Array<ArrayBuffer>[] = [];
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
   let position = 0;
   for (const [index, sizes] of commits.entries()) {
     let end = 0;
@@ -30,11 +30,11 @@ function logOf(commits: readonly (readonly number[])[], seals: readonly number[]
     const bytes = patternBytes(end, index);
     log.insertCommit(position, bytes, sizes.length > 1 ? { ends } : {}, 1_000 + index);
     boundaries.push(...ends.map((each) => position + each));
-    pieces.push(bytes);
+    chunks.push(bytes);
     position += end;
     if (seals.includes(index)) log.seal(position, NOTHING);
   }
-  return { database, log, boundaries, bytes: concatBytes(pieces), tail: position };
+  return { database, log, boundaries, bytes: concatBytes(chunks), tail: position };
 }
 
 describe("rows", () => {

@@ -185,14 +185,14 @@ export function readRows(
   const sql = `SELECT position, bytes FROM ${table}
                WHERE position >= (SELECT max(position) FROM ${table} WHERE position <= ?) AND position < ?
                ORDER BY position`;
-  const pieces: Uint8Array<ArrayBuffer>[] = [];
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
   for (const row of database.all<ByteColumns>(sql, from, Math.min(to, from + bytesMax))) {
     const start = Math.max(0, from - row.position);
     const end = Math.min(row.bytes.byteLength, to - row.position);
     if (end <= start) continue;
-    pieces.push(new Uint8Array(row.bytes, start, end - start));
+    chunks.push(new Uint8Array(row.bytes, start, end - start));
   }
-  return concat(pieces);
+  return concat(chunks);
 }
 
 /** Where each append of a row ends that does not go on in the next one. */
@@ -200,11 +200,11 @@ function endsOf(row: LogRowNotes): readonly number[] {
   return row.notes.ends?.map((end) => row.position + end) ?? [row.position + row.size];
 }
 
-function concat(pieces: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
-  const [only] = pieces;
+function concat(chunks: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
+  const [only] = chunks;
   // A view of a part would drag its whole buffer along over RPC.
-  if (pieces.length === 1 && only !== undefined && only.length === only.buffer.byteLength) return only;
-  return concatBytes(pieces);
+  if (chunks.length === 1 && only !== undefined && only.length === only.buffer.byteLength) return only;
+  return concatBytes(chunks);
 }
 
 function toNotes(row: NotesColumns): LogRowNotes {

@@ -78,7 +78,7 @@ describe("a block", () => {
   });
 
   it.each([
-    { about: "another life of the stream", incarnation: INCARNATION + 1, position: 7 },
+    { about: "another incarnation of the stream", incarnation: INCARNATION + 1, position: 7 },
     { about: "another position", incarnation: INCARNATION, position: 8 },
   ])("of $about is refused, although it is whole", async ({ incarnation, position }) => {
     const header = (await encode(blockOf([3]))).subarray(0, BLOCK_HEADER_BYTES);
@@ -104,10 +104,10 @@ describe("a block", () => {
 describe("a segment", () => {
   async function segmentOf(blocks: readonly Block[]) {
     const encoder = new SegmentEncoder(RANGE);
-    const pieces = [encoder.header()];
-    for (const block of blocks) pieces.push(await encoder.block(block));
+    const chunks = [encoder.header()];
+    for (const block of blocks) chunks.push(await encoder.block(block));
     const end = await encoder.finish();
-    return { bytes: concatBytes([...pieces, end]), end };
+    return { bytes: concatBytes([...chunks, end]), end };
   }
 
   it("has the size that its blocks say", async () => {

@@ -46,7 +46,7 @@ const AUTHORS_SHIFT = 8;
 /** Bytes of a block's authors: a row's stay far below it. */
 const BLOCK_AUTHORS_BYTES_MAX = 512 * 1024;
 
-/** What a segment holds: bytes `[first, last)` of one life of a stream. */
+/** What a segment holds: bytes `[first, last)` of one incarnation of a stream. */
 export interface SegmentRange {
   readonly incarnation: number;
   readonly first: number;

@@ -5,14 +5,14 @@
 
 import type { ColdSlice } from "../contracts/cold-slice.ts";
 import { wait } from "../kit/wait.ts";
-import { within } from "../kit/with-timeout.ts";
+import { withTimeout } from "../kit/with-timeout.ts";
 import { BLOCK_HEADER_BYTES, blockRestBytes, decodeBlock, SegmentError, type Block } from "./segment-format.ts";
 import type { SegmentStore } from "./segment-store.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /** What is wanted of one block. */
-export interface ColdPiece {
+export interface ColdChunk {
   readonly position: number;
   readonly bytes: Bytes;
   readonly block: Block;
@@ -29,7 +29,7 @@ const FIRST_DELAY_MS = 50;
 const SILENCE_MS_MAX = 5_000;
 
 /** @throws SegmentUnavailable after as many tries as it makes for one block. */
-export async function* readSlice(store: SegmentStore, slice: ColdSlice): AsyncGenerator<ColdPiece, void, undefined> {
+export async function* readSlice(store: SegmentStore, slice: ColdSlice): AsyncGenerator<ColdChunk, void, undefined> {
   for await (const block of readBlocks(store, slice)) {
     const { position, payload } = block;
     const start = Math.max(0, slice.from - position);
@@ -60,7 +60,7 @@ async function* readOnce(
   place: { offset: number; position: number },
 ): AsyncGenerator<Block, void, undefined> {
   const opening = store.get(key, place.offset, end - place.offset);
-  const stream = await within(SILENCE_MS_MAX, opening).catch((error: unknown) => {
+  const stream = await withTimeout(SILENCE_MS_MAX, opening).catch((error: unknown) => {
     // What comes too late is not read.
     void opening.then((late) => late?.cancel()).catch(() => undefined);
     throw error;
@@ -70,9 +70,9 @@ async function* readOnce(
   try {
     while (place.offset < end) {
       const header = await input.fill(new Uint8Array(BLOCK_HEADER_BYTES), 0);
-      const room = new Uint8Array(header.length + blockRestBytes(header, incarnation, place.position));
-      room.set(header);
-      const bytes = await input.fill(room, header.length);
+      const buffer = new Uint8Array(header.length + blockRestBytes(header, incarnation, place.position));
+      buffer.set(header);
+      const bytes = await input.fill(buffer, header.length);
       const block = await decodeBlock(bytes);
       place.offset += bytes.length;
       place.position += block.payload.length;
@@ -99,7 +99,7 @@ class ExactReader {
   async fill(target: Bytes, start: number): Promise<Bytes> {
     const rest = target.length - start;
     if (rest === 0) return target;
-    const { value } = await within(SILENCE_MS_MAX, this.#readAtLeast(rest, target.subarray(start)));
+    const { value } = await withTimeout(SILENCE_MS_MAX, this.#readAtLeast(rest, target.subarray(start)));
     if (value === undefined || value.length < rest) throw new SegmentError("The object is cut short.");
     return new Uint8Array(value.buffer);
   }

@@ -86,7 +86,7 @@ export function segmentKey(name: string, { incarnation, first, last }: SegmentRa
   return `${segmentPrefix(name, incarnation)}${digits(first)}-${digits(last)}`;
 }
 
-/** What the objects of one life of a stream begin with, and no others. */
+/** What the objects of one incarnation of a stream begin with, and no others. */
 export function segmentPrefix(name: string, incarnation: number): string {
   return `v1/${name}//${digits(incarnation)}/`;
 }

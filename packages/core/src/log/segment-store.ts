@@ -7,7 +7,7 @@ export interface SegmentStore {
    * Writes an object of a known size, unless there is one of that name.
    * @returns `false` when there is one already; it is left as it is.
    */
-  put(key: string, size: number, pieces: AsyncIterable<Bytes>, signal: AbortSignal): Promise<boolean>;
+  put(key: string, size: number, chunks: AsyncIterable<Bytes>, signal: AbortSignal): Promise<boolean>;
   /** Part of an object, as a stream of bytes; `undefined` when there is no such object. */
   get(key: string, offset: number, length: number): Promise<ReadableStream<Uint8Array> | undefined>;
   /** Keys that begin like that, at most a thousand. */

@@ -4,7 +4,7 @@ import { withBreaks } from "./segment-writer.ts";
 
 const KIB = 1024;
 
-async function* piecesOf(sizes: readonly number[]): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+async function* chunksOf(sizes: readonly number[]): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
   let next = 0;
   for (const size of sizes) yield Uint8Array.from({ length: size }, () => (next += 1));
 }
@@ -21,7 +21,7 @@ async function take(
     bytesWaiting += appended;
   };
   const parts: Uint8Array[] = [];
-  for await (const part of withBreaks(piecesOf(sizes), () => bytesWaiting, nextTurn)) {
+  for await (const part of withBreaks(chunksOf(sizes), () => bytesWaiting, nextTurn)) {
     parts.push(part);
     turns.push((turns.pop() ?? 0) + part.length);
   }

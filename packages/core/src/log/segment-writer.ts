@@ -96,16 +96,16 @@ export async function* encodeSegment(
  * @param bytesWaiting how many bytes have been appended behind these, asked again and again.
  */
 export async function* withBreaks(
-  pieces: AsyncIterable<Bytes>,
+  chunks: AsyncIterable<Bytes>,
   bytesWaiting: () => number,
   nextTurn: NextTurn,
 ): AsyncGenerator<Bytes, void, undefined> {
   let sinceBreak = 0;
   let waiting = bytesWaiting();
   let quietBreaks = 0;
-  for await (const piece of pieces) {
-    for (let at = 0; at < piece.length; at += BYTES_PER_TURN) {
-      const part = piece.subarray(at, at + BYTES_PER_TURN);
+  for await (const chunk of chunks) {
+    for (let at = 0; at < chunk.length; at += BYTES_PER_TURN) {
+      const part = chunk.subarray(at, at + BYTES_PER_TURN);
       yield part;
       sinceBreak += part.length;
       if (sinceBreak < bytesPerTurn(waiting, quietBreaks)) continue;

@@ -18,7 +18,7 @@ function nobody(): never {
   throw new Error("There is no such object here.");
 }
 
-/** A new life of the object, on the same disk. */
+/** A new instance of the object, on the same disk. */
 function newOwner(): ProjectOwner {
   const host = {
     now: () => nowMs,
@@ -57,9 +57,9 @@ describe("links that a secret has made", () => {
     await newOwner().addSecret(undefined);
   }
 
-  async function ringOut(): Promise<void> {
-    for (let rings = 0; alarmAtMs !== undefined; rings += 1) {
-      expect(rings).toBeLessThan(20);
+  async function fireAlarms(): Promise<void> {
+    for (let firings = 0; alarmAtMs !== undefined; firings += 1) {
+      expect(firings).toBeLessThan(20);
       nowMs = Math.max(nowMs, alarmAtMs);
       await newOwner().alarm();
     }
@@ -71,7 +71,7 @@ describe("links that a secret has made", () => {
     for (const source of sources) noteLinkKey(database, { kid: "kid1", source, token: 1 });
     noteLinkKey(database, { kid: "kid2", source: "p/other", token: 1 });
     expect(await newOwner().removeSecret("kid1", true)).toMatchObject({ ok: true });
-    await ringOut();
+    await fireAlarms();
     expect(endedLinks).toEqual(sources.map((source) => [source, { kid: "kid1" }]));
     expect(noteLinkKey(database, { kid: "kid1", source: "p/late", token: 2 })).toBe(false);
     expect(noteLinkKey(database, { kid: "kid2", source: "p/late", token: 2 })).toBe(true);
@@ -81,7 +81,7 @@ describe("links that a secret has made", () => {
     await twoSecrets();
     noteLinkKey(database, { kid: "kid1", source: "p/room", token: 1 });
     expect(await newOwner().removeSecret("kid1", false)).toMatchObject({ ok: true });
-    await ringOut();
+    await fireAlarms();
     expect(endedLinks).toEqual([]);
   });
 
@@ -94,7 +94,7 @@ describe("links that a secret has made", () => {
     await newOwner().alarm();
     expect([endedLinks, alarmAtMs !== undefined]).toEqual([[], true]);
     isSilent = false;
-    await ringOut();
+    await fireAlarms();
     expect(endedLinks).toEqual([["p/room", { kid: "kid1" }]]);
   });
 
@@ -113,7 +113,7 @@ describe("links that a secret has made", () => {
     noteLinkKey(database, { kid: "kid1", source: "p/gone", token: 5 });
     forgetLinkKeys(database, "p/gone", 5);
     await newOwner().removeSecret("kid1", true);
-    await ringOut();
+    await fireAlarms();
     expect(endedLinks.map(([source]) => source)).toEqual(["p/room"]);
   });
 });

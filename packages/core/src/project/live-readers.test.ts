@@ -20,8 +20,8 @@ describe("the places that a stream is given", () => {
     ["are those that are taken, when a lower limit came later", 100, 200, 7, 8, 7],
     ["are a quarter more, where there are enough", 10_000, 0, 10, 100, 125],
     ["are no more than a sixteenth of what is left beside", 116, 0, 10, 100, 101],
-  ])("%s", (_what, limit, others, readers, wanted, places) => {
-    expect(allowReaders({ limit, others, readers, wanted })).toBe(places);
+  ])("%s", (_what, limit, others, readers, wanted, readerSlots) => {
+    expect(allowReaders({ limit, others, readers, wanted })).toBe(readerSlots);
   });
 });
 

@@ -18,11 +18,11 @@ let ids = 0;
 let nowMs = 0;
 let removed: string[] = [];
 /** What the subscriptions have been told, if they answer. */
-let told: StreamChange[] = [];
+let notified: StreamChange[] = [];
 let isSilent = false;
 let registry: FakeRegistry;
 
-/** A new life of the object, on the same disk. */
+/** A new instance of the object, on the same disk. */
 function newOwner(): ProjectOwner {
   const host = {
     now: () => nowMs,
@@ -43,7 +43,7 @@ function newOwner(): ProjectOwner {
     consumer: (_project: string, id: string) => ({
       discover: async (change: StreamChange) => {
         if (isSilent) throw new Error("The subscription does not answer.");
-        told.push(change);
+        notified.push(change);
       },
       remove: async () => void removed.push(`p/${id}`),
     }),
@@ -72,7 +72,7 @@ beforeEach(() => {
   ids = 0;
   nowMs = 1_000_500;
   removed = [];
-  told = [];
+  notified = [];
   isSilent = false;
   registry = new FakeRegistry();
 });
@@ -260,10 +260,10 @@ describe("the registry", () => {
     `{"type":"stream","key":"${name}","value":{"path":"${name}","contentType":"text/plain","createdAt":7},"headers":{"operation":"insert"}},`;
   const remove = (name: string): string => `{"type":"stream","key":"${name}","headers":{"operation":"delete"}},`;
 
-  /** As often as the alarm rings. */
-  async function ring(): Promise<void> {
-    for (let rings = 0; alarmAtMs !== undefined; rings += 1) {
-      if (rings > 100) throw new Error("The alarm never rests.");
+  /** As often as the alarm fires. */
+  async function fireAlarm(): Promise<void> {
+    for (let firings = 0; alarmAtMs !== undefined; firings += 1) {
+      if (firings > 100) throw new Error("The alarm never rests.");
       nowMs = Math.max(nowMs, alarmAtMs);
       alarmAtMs = undefined;
       await newOwner().alarm();
@@ -274,9 +274,9 @@ describe("the registry", () => {
     await made("a");
     await made("b");
     await ended("b");
-    await ring();
+    await fireAlarm();
     await made("b");
-    await ring();
+    await fireAlarm();
     expect(registry.messages).toEqual([insert("a"), insert("b"), remove("b"), insert("b")]);
     expect(database.all("SELECT * FROM registry_events")).toHaveLength(1);
     const { calls } = registry;
@@ -299,22 +299,22 @@ describe("the registry", () => {
 
   it("is told nothing of news that is repeated, or older than what is known", async () => {
     const notice = { stream: "a", incarnation: 5, contentType: "text/plain", atMs: 7 };
-    for (const news of [
+    for (const notification of [
       notice,
       notice,
       { ...notice, incarnation: 4 },
       { ...notice, incarnation: 4, contentType: null },
     ]) {
-      await newOwner().note(news);
+      await newOwner().note(notification);
     }
-    await ring();
+    await fireAlarm();
     expect(registry.messages).toEqual([insert("a")]);
   });
 
   it("learns that a stream was replaced whose end nobody told", async () => {
     await made("a");
     await made("a");
-    await ring();
+    await fireAlarm();
     expect(registry.messages).toEqual([insert("a"), remove("a"), insert("a")]);
   });
 
@@ -322,7 +322,7 @@ describe("the registry", () => {
     "is told each change once when a call fails %s, and more come meanwhile",
     async (fault) => {
       await made("first");
-      await ring();
+      await fireAlarm();
       const names = Array.from({ length: 20 }, (_, index) => `s${index}`);
       for (const name of names) {
         registry.faults.push(fault);
@@ -330,7 +330,7 @@ describe("the registry", () => {
         await newOwner().alarm();
       }
       registry.faults.length = 0;
-      await ring();
+      await fireAlarm();
       expect(registry.messages).toEqual(["first", ...names].map(insert));
     },
   );
@@ -338,7 +338,7 @@ describe("the registry", () => {
   it("is told more than fit into one call", async () => {
     const names = Array.from({ length: 600 }, (_, index) => `s${index}`);
     for (const name of names) await made(name);
-    await ring();
+    await fireAlarm();
     expect(registry.messages).toEqual(names.map(insert));
     expect(registry.calls).toBeLessThan(10);
   });
@@ -356,7 +356,7 @@ describe("the registry", () => {
     registry.faults.length = 0;
     await newOwner().alarm();
     await made("more");
-    await ring();
+    await fireAlarm();
     expect(registry.messages).toHaveLength(10_001);
   });
 
@@ -366,18 +366,18 @@ describe("the registry", () => {
       const names = Array.from({ length: 300 }, (_, index) => `s${String(index).padStart(3, "0")}`);
       for (const name of [...names, "t"]) await made(name);
       await ended("t");
-      await ring();
+      await fireAlarm();
       registry = new FakeRegistry();
       if (what !== "is lost") {
         await registry.create();
         registry.rejection = what;
       }
       await made("late");
-      await ring();
+      await fireAlarm();
       expect(removed).toEqual(["p/__registry__"]);
       expect(registry.messages).toEqual(["late", ...names].map(insert));
       await made("later");
-      await ring();
+      await fireAlarm();
       expect(registry.messages.slice(301)).toEqual([insert("later")]);
       expect(alarmAtMs).toBeUndefined();
     },
@@ -385,27 +385,27 @@ describe("the registry", () => {
 
   it("that cannot take an append now is asked again, and nothing is made anew", async () => {
     await made("a");
-    await ring();
+    await fireAlarm();
     registry.rejection = "overloaded";
     await made("b");
     await newOwner().alarm();
     registry.rejection = undefined;
-    await ring();
+    await fireAlarm();
     expect([removed, registry.messages]).toEqual([[], [insert("a"), insert("b")]]);
   });
 
   it("of a removed project goes after its streams, and that of a new one begins anew", async () => {
     await create();
     await made("a");
-    await ring();
+    await fireAlarm();
     await newOwner().remove();
     await made("late");
-    await ring();
+    await fireAlarm();
     expect(removed).toEqual(["p/a", "p/late", "p/__registry__"]);
     nowMs += 120_000;
     expect((await create()).ok).toBe(true);
     await made("b");
-    await ring();
+    await fireAlarm();
     expect(registry.messages).toEqual([insert("b")]);
   });
 });
@@ -418,7 +418,7 @@ it("a subscription that does not answer keeps a stream's news from being done wi
   isSilent = false;
   await newOwner().note(created("a"));
   await newOwner().note(created("a"));
-  expect(told.map(({ stream }) => stream)).toEqual(["a"]);
+  expect(notified.map(({ stream }) => stream)).toEqual(["a"]);
   await newOwner().remove();
   await newOwner().alarm();
   expect(removed).toEqual(["p/x", "p/a"]);

@@ -6,7 +6,7 @@
 import { refuse, REGISTRY_STREAM, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
 import {
-  INITIAL_SETTINGS,
+  DEFAULT_SETTINGS,
   viewOf,
   type ProjectRecord,
   type ProjectSecret,
@@ -21,40 +21,40 @@ import type {
   StreamPage,
   StreamReport,
 } from "../contracts/project.ts";
-import type { PlacesRequest } from "../contracts/reader-slots.ts";
+import type { ReaderSlotsRequest } from "../contracts/reader-slots.ts";
 import type { Database } from "../kit/database.ts";
 import type { ProjectHost } from "./host.ts";
 import { endLinksOfKeys, hasLinksToEnd } from "./link-keys.ts";
 import { allowBytes, allowReaders } from "./quota-grants.ts";
-import { tellRegistry } from "./registry-stream.ts";
+import { notifyRegistry } from "./registry-stream.ts";
 import { applyNotice, knownIncarnation, listStreams, readCounters } from "./tables/directory-rows.ts";
 import { hasConsumers } from "./tables/interest-rows.ts";
 import { insertEndedKey, isEndedKey } from "./tables/link-key-rows.ts";
 import { markPublished, readProjectRow, writeProjectRow } from "./tables/project-rows.ts";
-import { countOtherPlaces, writePlaces } from "./tables/reader-slot-rows.ts";
+import { countOtherReaderSlots, writeReaderSlots } from "./tables/reader-slot-rows.ts";
 import {
-  countUntold,
-  endRetelling,
+  countUnsent,
+  endRegistryResend,
   hasRegistry,
   insertEvent,
-  readRetelling,
+  readRegistryResend,
   startOver,
-  writeRetelling,
+  writeRegistryResend,
 } from "./tables/registry-rows.ts";
 import { readStored, readStoredTotal, writeStored } from "./tables/stored-rows.ts";
-import { removeConsumers, tellConsumers, type ConsumerStub } from "./wake-interest.ts";
+import { removeConsumers, notifyConsumers, type ConsumerStub } from "./wake-interest.ts";
 
 /** Each is tried on a token that names none. */
 const SECRETS_MAX = 8;
 /** KV takes one write a second for each key. `__registry__` waits as long after it could not be told. */
 const RETRY_MS = 2_000;
 /** With so many changes that `__registry__` has not been told, streams must keep their news to themselves. */
-const UNTOLD_MAX = 10_000;
+const UNSENT_MAX = 10_000;
 /** Longer than any live read lasts. */
-const PLACES_MS_MAX = 2 * 3_600_000;
+const SLOTS_MS_MAX = 2 * 3_600_000;
 /** Streams that a new registry is told of in one go. */
 const RETOLD_STREAMS = 256;
-/** Streams of a removed project that are deleted before the alarm rings again. */
+/** Streams of a removed project that are deleted before the alarm fires again. */
 const SWEEP_STREAMS = 50;
 const SWEEP_PAUSE_MS = 1_000;
 /** So long an edge may still take the removed project's tokens, and make streams with them. */
@@ -66,7 +66,7 @@ export class ProjectOwner {
   readonly #database: Database;
   readonly #host: ProjectHost;
   readonly #name: string;
-  /** When the alarm rings, as far as this life of the object knows. */
+  /** When the alarm fires, as far as this instance of the object knows. */
   #alarmAtMs = Infinity;
 
   constructor(database: Database, host: ProjectHost, name: string) {
@@ -83,7 +83,7 @@ export class ProjectOwner {
     if (this.#isBeingRemoved(nowMs)) return refuseBeingRemoved();
     const secret = this.#newSecret(command.secret);
     const record: ProjectRecord = {
-      ...withSettings(INITIAL_SETTINGS, command.settings),
+      ...withSettings(DEFAULT_SETTINGS, command.settings),
       name: this.#name,
       createdAtMs: nowMs,
       secrets: [{ ...secret, createdAtMs: nowMs }],
@@ -166,30 +166,29 @@ export class ProjectOwner {
 
   /** @throws Error when too much is waiting: the stream then tells it again later. */
   async note(report: StreamReport): Promise<number | null> {
-    const isNews =
-      report.contentType === null || knownIncarnation(this.#database, report.stream) !== report.incarnation;
-    if (isNews && countUntold(this.#database) >= UNTOLD_MAX) throw new Error("__registry__ has fallen behind.");
-    if (isNews) applyNotice(this.#database, report);
+    const isNew = report.contentType === null || knownIncarnation(this.#database, report.stream) !== report.incarnation;
+    if (isNew && countUnsent(this.#database) >= UNSENT_MAX) throw new Error("__registry__ has fallen behind.");
+    if (isNew) applyNotice(this.#database, report);
     const { stream, incarnation, contentType } = report;
     const change = { stream, incarnation, hasEnded: contentType === null };
-    await tellConsumers(this.#database, change, isNews, (id) => this.#consumer(id));
-    const allowance = this.#allow(report);
+    await notifyConsumers(this.#database, change, isNew, (id) => this.#consumer(id));
+    const quotaGrant = this.#allow(report);
     // To tell the registry, or to delete what was made with a token that some edge had not forgotten yet.
-    if (this.#hasWork()) this.#ringSoon();
+    if (this.#hasWork()) this.#armSoon();
     await this.#host.sync();
-    return allowance;
+    return quotaGrant;
   }
 
   /** Until they are over, the places count for the stream, whether or not they are taken. */
-  async allowReaders({ stream, readers, wanted, forMs }: PlacesRequest): Promise<number | null> {
+  async allowReaders({ stream, readers, wanted, forMs }: ReaderSlotsRequest): Promise<number | null> {
     const limit = this.#record()?.limits.liveReaders ?? null;
     if (limit === null) return null;
     const nowMs = this.#host.now();
-    const others = countOtherPlaces(this.#database, stream, nowMs);
-    const places = allowReaders({ limit, others, readers, wanted }) ?? wanted;
-    writePlaces(this.#database, stream, places, nowMs + Math.min(forMs, PLACES_MS_MAX), nowMs);
+    const others = countOtherReaderSlots(this.#database, stream, nowMs);
+    const readerSlots = allowReaders({ limit, others, readers, wanted }) ?? wanted;
+    writeReaderSlots(this.#database, stream, readerSlots, nowMs + Math.min(forMs, SLOTS_MS_MAX), nowMs);
     await this.#host.sync();
-    return places;
+    return readerSlots;
   }
 
   /** Of a stream that has ended meanwhile, or was replaced, nothing is written down. */
@@ -197,9 +196,9 @@ export class ProjectOwner {
     const limit = this.#record()?.limits.storedBytes ?? null;
     if (knownIncarnation(this.#database, stream) !== incarnation) return limit === null ? null : stored;
     const others = readStoredTotal(this.#database) - readStored(this.#database, stream);
-    const allowance = allowBytes({ limit, others, stored, wanted });
-    this.#database.transaction(() => writeStored(this.#database, stream, allowance ?? wanted));
-    return allowance;
+    const quotaGrant = allowBytes({ limit, others, stored, wanted });
+    this.#database.transaction(() => writeStored(this.#database, stream, quotaGrant ?? wanted));
+    return quotaGrant;
   }
 
   /**
@@ -207,24 +206,24 @@ export class ProjectOwner {
    * project.
    */
   async alarm(): Promise<void> {
-    this.#ringIn(RETRY_MS);
+    this.#armIn(RETRY_MS);
     const row = readProjectRow(this.#database);
     if (row?.published === false) await this.#publish(row.record);
     if (this.#isRemoved()) await this.#sweep();
-    else await this.#tell();
-    if (await endLinksOfKeys(this.#database, (source) => this.#host.followers(source))) this.#ringSoon();
+    else await this.#notify();
+    if (await endLinksOfKeys(this.#database, (source) => this.#host.followers(source))) this.#armSoon();
     this.#rest();
   }
 
-  #ringIn(ms: number): void {
+  #armIn(ms: number): void {
     this.#alarmAtMs = this.#host.now() + ms;
     this.#host.setAlarm(this.#alarmAtMs);
   }
 
   /** An alarm that has just fallen due is left alone: news that comes in a rush would put it off, and write a row each. */
-  #ringSoon(): void {
+  #armSoon(): void {
     const dueForMs = this.#host.now() - this.#alarmAtMs;
-    if (dueForMs < 0 || dueForMs > RETRY_MS) this.#ringIn(0);
+    if (dueForMs < 0 || dueForMs > RETRY_MS) this.#armIn(0);
   }
 
   /** Nothing may happen between the look and the clearing: both are synchronous. */
@@ -235,7 +234,7 @@ export class ProjectOwner {
   }
 
   #hasWork(): boolean {
-    if (readProjectRow(this.#database)?.published === false || this.#hasUntold()) return true;
+    if (readProjectRow(this.#database)?.published === false || this.#hasUnsent()) return true;
     if (hasLinksToEnd(this.#database)) return true;
     return this.#isRemoved() && this.#isLeft();
   }
@@ -249,15 +248,15 @@ export class ProjectOwner {
     return this.#host.consumer(this.#name, id);
   }
 
-  async #tell(): Promise<void> {
+  async #notify(): Promise<void> {
     try {
-      this.#tellAgain();
-      const outcome = await tellRegistry(this.#database, () => this.#host.registryStream(this.#name));
+      this.#resendToRegistry();
+      const outcome = await notifyRegistry(this.#database, () => this.#host.registryStream(this.#name));
       if (outcome === "rejected") return await this.#beginRegistryAnew();
     } catch {
       return;
     }
-    if (this.#hasUntold()) this.#ringSoon();
+    if (this.#hasUnsent()) this.#armSoon();
   }
 
   /** The stream that did not know its own producer any more goes, and another tells of everything that there is now. */
@@ -267,27 +266,27 @@ export class ProjectOwner {
   }
 
   /** Takes some more of the streams that a new registry is to be told of. To hear of one twice does it no harm. */
-  #tellAgain(): void {
-    const after = readRetelling(this.#database);
-    if (after === undefined || countUntold(this.#database) > 0) return;
+  #resendToRegistry(): void {
+    const after = readRegistryResend(this.#database);
+    if (after === undefined || countUnsent(this.#database) > 0) return;
     const streams = listStreams(this.#database, "", after, RETOLD_STREAMS);
     const last = streams.at(-1);
     this.#database.transaction(() => {
       for (const { name, contentType, createdAtMs } of streams) {
         insertEvent(this.#database, { name, contentType, atMs: createdAtMs });
       }
-      if (last === undefined) endRetelling(this.#database);
-      else writeRetelling(this.#database, last.name);
+      if (last === undefined) endRegistryResend(this.#database);
+      else writeRegistryResend(this.#database, last.name);
     });
   }
 
-  #hasUntold(): boolean {
-    return countUntold(this.#database) > 0 || readRetelling(this.#database) !== undefined;
+  #hasUnsent(): boolean {
+    return countUnsent(this.#database) > 0 || readRegistryResend(this.#database) !== undefined;
   }
 
   /** The registry goes last: until then the ends of streams are news for it. */
   async #sweep(): Promise<void> {
-    this.#ringIn(SWEEP_PAUSE_MS);
+    this.#armIn(SWEEP_PAUSE_MS);
     await removeConsumers(this.#database, SWEEP_STREAMS, (id) => this.#consumer(id));
     const streams = listStreams(this.#database, "", "", SWEEP_STREAMS);
     await Promise.allSettled(streams.map(({ name }) => this.#removeStream(name)));
@@ -332,10 +331,10 @@ export class ProjectOwner {
     const removedAtMs = record === null ? this.#host.now() : null;
     this.#database.transaction(() => writeProjectRow(this.#database, text, removedAtMs));
     // Should this object die before it has published, or KV refuse.
-    this.#ringIn(RETRY_MS);
+    this.#armIn(RETRY_MS);
     await this.#host.sync();
     await this.#publish(text);
-    if (record === null) this.#ringSoon();
+    if (record === null) this.#armSoon();
     else this.#rest();
   }
 
@@ -344,7 +343,7 @@ export class ProjectOwner {
       await this.#host.publish(this.#name, text);
       markPublished(this.#database, text);
     } catch {
-      this.#ringIn(RETRY_MS);
+      this.#armIn(RETRY_MS);
     }
   }
 

@@ -9,7 +9,7 @@ const SPARE_DIVISOR = 16;
 const LEFT_DIVISOR = 16;
 
 /** A stream is given places for a share more readers than it asks for. */
-const SPARE_PLACES_DIVISOR = 4;
+const SPARE_SLOTS_DIVISOR = 4;
 
 export interface BytesAsked {
   /** `null`: the project has no limit. */
@@ -33,7 +33,7 @@ export function allowBytes({ limit, others, stored, wanted }: BytesAsked): numbe
   return wanted + Math.min(share, SPARE_BYTES_MAX, most);
 }
 
-export interface PlacesAsked {
+export interface ReaderSlotsAsked {
   /** `null`: the project has no limit. */
   readonly limit: number | null;
   /** Places that its other streams were given. */
@@ -44,9 +44,9 @@ export interface PlacesAsked {
 }
 
 /** How many readers may wait on the stream: those that do already, and of the others as many as there are places for. */
-export function allowReaders({ limit, others, readers, wanted }: PlacesAsked): number | null {
+export function allowReaders({ limit, others, readers, wanted }: ReaderSlotsAsked): number | null {
   if (limit === null) return null;
   const left = limit - others - wanted;
   if (left < 0) return Math.max(readers, limit - others);
-  return wanted + Math.min(Math.floor(wanted / SPARE_PLACES_DIVISOR), Math.floor(left / LEFT_DIVISOR));
+  return wanted + Math.min(Math.floor(wanted / SPARE_SLOTS_DIVISOR), Math.floor(left / LEFT_DIVISOR));
 }

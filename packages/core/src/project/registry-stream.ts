@@ -14,7 +14,7 @@ import {
 } from "@durable-streams-cloudflare/protocol";
 
 import type { Database } from "../kit/database.ts";
-import { markTold, readUntold, type NumberedEvent } from "./tables/registry-rows.ts";
+import { markSent, readUnsent, type NumberedEvent } from "./tables/registry-rows.ts";
 
 /** Told in one go; the alarm comes back for more. */
 const EVENTS_PER_ALARM = 256;
@@ -55,18 +55,21 @@ const REJECTIONS: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
  * @returns `rejected` when the stream will never take them: it is to be made anew.
  * @throws Error when they could not be told, or it is not known whether they were.
  */
-export async function tellRegistry(database: Database, stream: () => RegistryStream): Promise<"told" | "rejected"> {
-  const events = readUntold(database, EVENTS_PER_ALARM);
+export async function notifyRegistry(
+  database: Database,
+  stream: () => RegistryStream,
+): Promise<"notified" | "rejected"> {
+  const events = readUnsent(database, EVENTS_PER_ALARM);
   const last = events.at(-1);
-  if (last === undefined) return "told";
+  if (last === undefined) return "notified";
   const commands = events.map(appendOf);
   const first = await stream().appendAll(commands);
   const results = first.some(isWithoutStream) ? await beginWith(stream(), commands) : first;
   const refused = results.find((result) => !result.ok);
   if (refused?.ok === false && REJECTIONS.has(refused.problem.code)) return "rejected";
   if (refused?.ok === false) throw new Error(`__registry__ refused an event: ${refused.problem.code}.`);
-  markTold(database, last);
-  return "told";
+  markSent(database, last);
+  return "notified";
 }
 
 async function beginWith(stream: RegistryStream, commands: readonly RegistryAppend[]): Promise<Result<object>[]> {

@@ -10,7 +10,7 @@ import {
 } from "@durable-streams-cloudflare/protocol";
 
 import {
-  INITIAL_SETTINGS,
+  DEFAULT_SETTINGS,
   type Issuer,
   type ProjectSettings,
   type StreamDefaults,
@@ -29,7 +29,7 @@ const SECRET = /^[!-~]{32,512}$/;
 /** The binding counts a share of a million: less than one request a minute cannot be told from none. */
 const LIMIT_MIN = 1;
 const LIMIT_MAX = 1_000_000_000_000;
-const LIMITS = Object.keys(INITIAL_SETTINGS.limits);
+const LIMITS = Object.keys(DEFAULT_SETTINGS.limits);
 
 /** The headers of a creation that the defaults stand in for. */
 export const DEFAULT_HEADERS: Readonly<Record<keyof StreamDefaults, string>> = {

@@ -20,8 +20,8 @@ describe("what a stream is given", () => {
     ["4 MiB to spare at the most", 100_000 * MIB, 0, 0, 1_000 * MIB, 1_004 * MIB],
     ["nothing to spare when it asks for nothing", MIB, 0, 100, 100, 100],
     ["what it stores when a lower limit came later", 100, 200, 50, 51, 50],
-  ])("is %s", (_what, limit, others, stored, wanted, allowance) => {
-    expect(allowBytes({ limit, others, stored, wanted })).toBe(allowance);
+  ])("is %s", (_what, limit, others, stored, wanted, quotaGrant) => {
+    expect(allowBytes({ limit, others, stored, wanted })).toBe(quotaGrant);
   });
 
   it("is without end where there is no limit", () => {
@@ -44,7 +44,7 @@ describe("a project's limit of bytes", () => {
     expect(await appendTo(project, "b", 1)).toBe("project-storage-full");
     expect((await project.stream("b").append({ ...appendOf(""), close: true })).ok).toBe(true);
     await project.stream("a").remove();
-    await project.ring("a");
+    await project.fireAlarm("a");
     await project.stream("c").create(createOf());
     expect([await appendTo(project, "c", 6), await appendTo(project, "c", 1)]).toEqual([
       "appended",
@@ -60,7 +60,7 @@ describe("a project's limit of bytes", () => {
     expect(project.reports.length).toBeLessThan(30);
     const free = await LimitedProject.with({});
     await free.stream("a").create(createOf());
-    await free.ring("a");
+    await free.fireAlarm("a");
     const before = free.reports.length;
     for (let count = 0; count < 10; count += 1) await free.stream("a").append(appendOf("x"));
     expect(free.reports.length).toBe(before);
@@ -69,7 +69,7 @@ describe("a project's limit of bytes", () => {
   it("is known to a stream that has told of its creation, whoever appends then, and after an eviction", async () => {
     const project = await LimitedProject.with({ storedBytes: 10 });
     await project.stream("a").create(createOf({ bytes: utf8("12345678") }));
-    await project.ring("a");
+    await project.fireAlarm("a");
     const append = async (text: string): Promise<boolean> => (await project.evict("a").append(appendOf(text))).ok;
     expect([await append("9"), await append("10!"), await append("0")]).toEqual([true, false, true]);
   });
@@ -98,10 +98,10 @@ describe("a project's limit of bytes", () => {
     const stream = project.stream("a");
     await stream.create(createOf());
     const producer = appendOf("1", { isLimited: true, producer: { id: "p", epoch: 0, seq: 0 } });
-    const attempt = appendOf("2", { isLimited: true, attempt: "a" });
+    const requestId = appendOf("2", { isLimited: true, requestId: "a" });
     for (const _try of [1, 2]) {
       expect(await stream.append(producer)).toMatchObject({ ok: true });
-      expect(await stream.append(attempt)).toMatchObject({ ok: true });
+      expect(await stream.append(requestId)).toMatchObject({ ok: true });
     }
     expect(await appendTo(project, "a", 1)).toBe("project-storage-full");
   });
@@ -122,21 +122,21 @@ describe("a project's limit of bytes", () => {
   it("forgets a stream that ended while it was asking, also when the question was heard last", async () => {
     const project = await LimitedProject.with({ storedBytes: 100 });
     await project.stream("a").create(createOf());
-    await project.ring("a");
+    await project.fireAlarm("a");
     project.onReport = async () => {
       project.onReport = async () => undefined;
       await project.stream("a").remove();
     };
     expect(await appendTo(project, "a", 50)).toBe("stream-not-found");
     expect(project.bytes).toBeGreaterThan(0);
-    await project.ring("a");
+    await project.fireAlarm("a");
     expect(project.bytes).toBe(0);
   });
 });
 
 const STEP = fc.record({
   name: fc.constantFrom("a", "b", "c", "d"),
-  kind: fc.constantFrom("append", "append", "append", "append", "together", "ring", "evict", "remove"),
+  kind: fc.constantFrom("append", "append", "append", "append", "together", "fireAlarm", "evict", "remove"),
   size: fc.oneof(fc.integer({ min: 1, max: 64 }), fc.integer({ min: 1, max: 20_000 })),
 });
 
@@ -155,7 +155,7 @@ it("what all streams store is never more than the limit, however they append, en
         refusals += results.filter((result) => !result.ok && result.problem.code === "project-storage-full").length;
         if (kind === "evict") project.evict(name);
         if (kind === "remove") await stream.remove();
-        if (kind === "ring") await project.ring(name);
+        if (kind === "fireAlarm") await project.fireAlarm(name);
         const stored = await Promise.all(["a", "b", "c", "d"].map((each) => project.storedBy(each)));
         const total = stored.reduce((sum, bytes) => sum + bytes, 0);
         expect(total).toBeLessThanOrEqual(limit);

@@ -2,7 +2,13 @@ import { NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
 import { beforeEach, expect, it } from "vitest";
 
 import type { Interest } from "../contracts/wakes.ts";
-import { forgetConsumer, forgetStreams, listSubscriptions, registerConsumer, tellConsumers } from "./wake-interest.ts";
+import {
+  forgetConsumer,
+  forgetStreams,
+  listSubscriptions,
+  registerConsumer,
+  notifyConsumers,
+} from "./wake-interest.ts";
 
 let database: NodeDatabase;
 
@@ -15,34 +21,34 @@ function register(id: string, more: Partial<Interest>) {
 }
 
 /** Who is told of a stream. */
-async function toldOf(stream: string): Promise<string[]> {
-  const told: string[] = [];
-  await tellConsumers(database, { stream, incarnation: 1, hasEnded: false }, true, (id) => ({
-    discover: async () => void told.push(id),
+async function notifiedOf(stream: string): Promise<string[]> {
+  const notified: string[] = [];
+  await notifyConsumers(database, { stream, incarnation: 1, hasEnded: false }, true, (id) => ({
+    discover: async () => void notified.push(id),
     remove: async () => undefined,
   }));
-  return told.toSorted();
+  return notified.toSorted();
 }
 
 it("subscriptions are told of streams that they name or whose pattern matches, once, and of no others", async () => {
   register("by-pattern", { pattern: "a/*" });
   register("by-name", { streams: ["b", "a/1"] });
   register("by-both", { pattern: "**", streams: ["a/1"] });
-  expect(await toldOf("a/1")).toEqual(["by-both", "by-name", "by-pattern"]);
-  expect(await toldOf("c")).toEqual(["by-both"]);
+  expect(await notifiedOf("a/1")).toEqual(["by-both", "by-name", "by-pattern"]);
+  expect(await notifiedOf("c")).toEqual(["by-both"]);
 });
 
 it("names add up, and go one by one or with the subscription", async () => {
   register("x", { streams: ["a"] });
   register("x", { streams: ["b", "c"] });
   forgetStreams(database, "x", ["b"]);
-  expect(await Promise.all(["a", "b", "c"].map(toldOf))).toEqual([["x"], [], ["x"]]);
+  expect(await Promise.all(["a", "b", "c"].map(notifiedOf))).toEqual([["x"], [], ["x"]]);
   forgetConsumer(database, "x");
-  expect(await toldOf("a")).toEqual([]);
+  expect(await notifiedOf("a")).toEqual([]);
 });
 
 it("a project without subscriptions has no tables for them", async () => {
-  expect(await toldOf("a")).toEqual([]);
+  expect(await notifiedOf("a")).toEqual([]);
   forgetConsumer(database, "x");
   forgetStreams(database, "x", ["a"]);
   expect(listSubscriptions(database, "", 10)).toEqual({ subscriptions: [], cursor: null });

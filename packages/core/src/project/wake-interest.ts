@@ -3,9 +3,9 @@
 import { literalPrefix, matchesGlob, refuse, type Result } from "@durable-streams-cloudflare/protocol";
 
 import type { SubscriptionPage } from "../contracts/project.ts";
-import type { ConsumerNewsApi, Interest, MatchedStreams, StreamChange } from "../contracts/wakes.ts";
+import type { ConsumerNotifyApi, Interest, MatchedStreams, StreamChange } from "../contracts/wakes.ts";
 import type { Database } from "../kit/database.ts";
-import { forEach } from "../kit/map-concurrent.ts";
+import { mapConcurrent } from "../kit/map-concurrent.ts";
 import { listStreams } from "./tables/directory-rows.ts";
 import {
   consumersNaming,
@@ -27,7 +27,7 @@ const CALLS_MAX = 16;
 /** Streams that one answer looks at. */
 const STREAMS_PER_PAGE = 2_000;
 
-export interface ConsumerStub extends Pick<ConsumerNewsApi, "discover"> {
+export interface ConsumerStub extends Pick<ConsumerNotifyApi, "discover"> {
   remove(): Promise<void>;
 }
 
@@ -62,13 +62,13 @@ export function matchStreams(database: Database, pattern: string, after: string)
 
 /**
  * Tells a change of the directory to all that may want to know it.
- * @param isNews whether the directory itself did not know it: what it knew has been told, unless that failed.
+ * @param isNew whether the directory itself did not know it: what it knew has been told, unless that failed.
  * @throws when one of them could not be told: the stream then tells its news again.
  */
-export async function tellConsumers(
+export async function notifyConsumers(
   database: Database,
   change: StreamChange,
-  isNews: boolean,
+  isNew: boolean,
   consumer: (id: string) => ConsumerStub,
 ): Promise<void> {
   const matching = listConsumers(database, "", CONSUMERS_MAX)
@@ -76,9 +76,9 @@ export async function tellConsumers(
     .map(({ id }) => id);
   const ids = new Set([...matching, ...consumersNaming(database, change.stream, CONSUMERS_MAX)]);
   if (ids.size === 0) return;
-  if (isNews) insertChange(database, change);
+  if (isNew) insertChange(database, change);
   else if (!hasChange(database, change)) return;
-  await forEach([...ids], CALLS_MAX, (id) => consumer(id).discover(change));
+  await mapConcurrent([...ids], CALLS_MAX, (id) => consumer(id).discover(change));
   deleteChange(database, change);
 }
 

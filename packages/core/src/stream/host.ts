@@ -1,10 +1,10 @@
 /** What a stream needs from the object that it lives in. Tests bring their own. */
 
-import type { SourceNews } from "../contracts/fan-out.ts";
+import type { SourceNotification } from "../contracts/fan-out.ts";
 import type { StreamReport } from "../contracts/project.ts";
-import type { PlacesRequest } from "../contracts/reader-slots.ts";
+import type { ReaderSlotsRequest } from "../contracts/reader-slots.ts";
 import type { PeerApi } from "../contracts/stream.ts";
-import type { StreamNews } from "../contracts/wakes.ts";
+import type { StreamNotification } from "../contracts/wakes.ts";
 import type { Database } from "../kit/database.ts";
 import type { SegmentStore } from "../log/segment-store.ts";
 import type { LiveReaders } from "./read/live-readers.ts";
@@ -31,13 +31,13 @@ export interface StreamHost {
    * Asks the project how many readers may wait; `null`: as many as the stream likes.
    * @throws when the project does not answer.
    */
-  askForPlaces?: ((request: Omit<PlacesRequest, "stream">) => Promise<number | null>) | undefined;
+  requestReaderSlots?: ((request: Omit<ReaderSlotsRequest, "stream">) => Promise<number | null>) | undefined;
   /** Resolves a moment later, when others have had their turn. Tests may go on at once. */
   pause?(): Promise<unknown>;
   /** Notifies the stream's subscription; the token by which it wants to be notified, `null` when not. */
-  notifyFollowers?: ((news: SourceNews | null) => Promise<number | null>) | undefined;
+  notifyFollowers?: ((notification: SourceNotification | null) => Promise<number | null>) | undefined;
   /** Tells a subscription that the stream has grown; whether it wants to be told again. */
-  notifyConsumer(consumer: string, news: StreamNews): Promise<boolean>;
+  notifyConsumer(consumer: string, notification: StreamNotification): Promise<boolean>;
   /** The object of another stream, by its full name. */
   peer(name: string): PeerApi;
   /** A random id, never twice the same. */

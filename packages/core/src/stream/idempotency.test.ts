@@ -137,8 +137,8 @@ describe("every call that is made again is idempotent", () => {
 
 /** Does something, has somebody else delete the stream and make it anew, and does the same once more. */
 const PROOFS: Readonly<Record<string, (stream: Stream, incarnation: number, isRepeat: boolean) => Promise<unknown>>> = {
-  append: (stream, _, isRepeat) => stream.append(appendOf("abc", { attempt: "a", ...age(isRepeat) })),
-  appendAll: (stream, _, isRepeat) => stream.appendAll([appendOf("abc", { attempt: "b", ...age(isRepeat) })]),
+  append: (stream, _, isRepeat) => stream.append(appendOf("abc", { requestId: "a", ...age(isRepeat) })),
+  appendAll: (stream, _, isRepeat) => stream.appendAll([appendOf("abc", { requestId: "b", ...age(isRepeat) })]),
   remove: (stream, incarnation) => stream.remove(incarnation),
   endSession: (stream, incarnation) => stream.fanOut.endSession(incarnation),
   deliver: (stream, incarnation) => stream.fanOut.deliver(deliveryTo(incarnation)),

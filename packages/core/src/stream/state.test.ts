@@ -4,7 +4,7 @@ import { NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import { appendOf, ROOM, START_MS } from "../../test/stream-fixture.ts";
+import { appendOf, REMAINING, START_MS } from "../../test/stream-fixture.ts";
 import type { AppendCommand } from "../contracts/stream.ts";
 import { HotLog } from "../log/hot-log.ts";
 import { appendBatch } from "./append/append-batch.ts";
@@ -12,7 +12,7 @@ import { findProducer, loadState, newState, type StreamState } from "./state.ts"
 import { createSchema } from "./tables/schema.ts";
 import { insertStreamRow, readStreamRow } from "./tables/stream-row.ts";
 
-const FACTS = {
+const FIELDS = {
   incarnation: 5,
   contentType: "text/plain",
   lifetime: { kind: "forever" },
@@ -25,12 +25,12 @@ const FACTS = {
 function newStream(recordsAuthors = false): { database: NodeDatabase; state: StreamState } {
   const database = new NodeDatabase();
   createSchema(database);
-  insertStreamRow(database, { ...FACTS, recordsAuthors });
-  return { database, state: newState({ ...FACTS, recordsAuthors }, new HotLog(database)) };
+  insertStreamRow(database, { ...FIELDS, recordsAuthors });
+  return { database, state: newState({ ...FIELDS, recordsAuthors }, new HotLog(database)) };
 }
 
 function append(stream: ReturnType<typeof newStream>, ...batch: AppendCommand[]): void {
-  appendBatch(stream.state, stream.database, batch, START_MS, ROOM);
+  appendBatch(stream.state, stream.database, batch, START_MS, REMAINING);
 }
 
 /** One commit with one append each. */
@@ -51,7 +51,7 @@ describe("a restart", () => {
     .map(({ text, producer, streamSeq, close }) =>
       appendOf(text, {
         close,
-        ...(producer === null ? { attempt: crypto.randomUUID() } : { producer }),
+        ...(producer === null ? { requestId: crypto.randomUUID() } : { producer }),
         ...(streamSeq === null ? {} : { streamSeq }),
       }),
     );

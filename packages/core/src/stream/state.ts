@@ -19,7 +19,13 @@ import { loadRequests } from "./append/request-rows.ts";
 import { mintedAfterMs } from "./lifecycle/incarnation.ts";
 import { readProducer, upsertProducer } from "./tables/producer-rows.ts";
 import { hasSchema, upgradeSchema } from "./tables/schema.ts";
-import { readStreamRow, updateAllowance, updateCheckpoint, type Origin, type StreamKind } from "./tables/stream-row.ts";
+import {
+  readStreamRow,
+  updateQuotaGrant,
+  updateCheckpoint,
+  type Origin,
+  type StreamKind,
+} from "./tables/stream-row.ts";
 
 /** A checkpoint is written when so many commits, or so many producers, are known only from the log's notes. */
 const CHECKPOINT_COMMITS = 1_000;
@@ -53,7 +59,7 @@ export interface StreamState {
   /** The token by which followers want to be told of appends, if there are any. */
   followed: number | null;
   /** Bytes that it may store; `null`: as many as it likes. */
-  allowance: number | null;
+  quotaGrant: number | null;
   /** The subscriptions that want to be woken by appends, by their full names. */
   consumers: readonly string[];
   /** Deleted by its owner, but forks read from it. */
@@ -96,9 +102,9 @@ export interface NewStream {
 }
 
 /** @param requests of the object: they outlive the stream. */
-export function newState(facts: NewStream, log: HotLog, requests = new RequestIds()): StreamState {
-  const { incarnation, contentType, lifetime, retention, earliest, touchedAtMs, origin } = facts;
-  const { kind = "plain", recordsAuthors = false } = facts;
+export function newState(fields: NewStream, log: HotLog, requests = new RequestIds()): StreamState {
+  const { incarnation, contentType, lifetime, retention, earliest, touchedAtMs, origin } = fields;
+  const { kind = "plain", recordsAuthors = false } = fields;
   const lineage = { incarnation, ancestors: origin?.ancestors ?? [] };
   const base = basePosition(lineage);
   return {
@@ -113,7 +119,7 @@ export function newState(facts: NewStream, log: HotLog, requests = new RequestId
     kind,
     recordsAuthors,
     followed: null,
-    allowance: null,
+    quotaGrant: null,
     consumers: [],
     deleted: false,
     touchedAtMs,
@@ -145,7 +151,7 @@ export function loadState(database: Database, nowMs: number, requests = new Requ
   state.closure = row.closure;
   state.deleted = row.deleted;
   state.followed = row.followed;
-  state.allowance = row.allowance;
+  state.quotaGrant = row.quotaGrant;
   state.consumers = row.consumers;
   for (const commit of log.notesSince(row.checkpointPosition)) applyCommit(state, commit);
   loadRequests(state, row.requests, nowMs);
@@ -231,10 +237,10 @@ export function storedBytes({ tail, base, earliest }: StreamState): number {
 }
 
 /** Takes what the project lets it store. One row, if that is news. */
-export function setAllowance(state: StreamState, database: Database, allowance: number | null): void {
-  if (state.allowance === allowance) return;
-  updateAllowance(database, allowance);
-  state.allowance = allowance;
+export function setQuotaGrant(state: StreamState, database: Database, quotaGrant: number | null): void {
+  if (state.quotaGrant === quotaGrant) return;
+  updateQuotaGrant(database, quotaGrant);
+  state.quotaGrant = quotaGrant;
 }
 
 /** How much a renewal may stay in memory only: a tenth of the window. */

@@ -10,8 +10,8 @@ const TTL = { lifetime: { kind: "ttl", ttlSeconds: 100 } } as const;
 const FROM_START = { from: { kind: "start" }, ifNoneMatch: null, paging: "bytes" } as const;
 
 function contentOf(stream: Stream): string {
-  const facts = stream.read(FROM_START);
-  return facts.ok ? textOf(facts.page) : facts.problem.code;
+  const result = stream.read(FROM_START);
+  return result.ok ? textOf(result.page) : result.problem.code;
 }
 
 async function newStream(command = createOf()): Promise<{ host: Host; stream: Stream }> {
@@ -97,7 +97,7 @@ describe("a sliding lifetime", () => {
     const host = newHost();
     const stream = streamOn(host, { readersMax: 1 });
     await stream.create(createOf(TTL));
-    expect(stream.attach({ kind: "now" })).toMatchObject({ ok: true, standing: "live" });
+    expect(stream.attach({ kind: "now" })).toMatchObject({ ok: true, status: "live" });
     const waiting = host.attach(0);
     host.nowMs += 60_000;
     expect(stream.attach({ kind: "now" })).toMatchObject({ ok: false, problem: { code: "readers-full" } });

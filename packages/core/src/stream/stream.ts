@@ -10,31 +10,31 @@ import { refuseNotFound, type OffsetRef, type Result } from "@durable-streams-cl
 
 import type {
   AppendCommand,
-  AppendFacts,
-  AttachFacts,
+  AppendResult,
+  AttachResult,
   CreateCommand,
-  CreateFacts,
-  HeadFacts,
+  CreateResult,
+  HeadResult,
   PageCommand,
-  PageFacts,
+  PageResult,
   PinCommand,
-  PinFacts,
+  PinResult,
   ReadCommand,
-  ReadFacts,
+  ReadResult,
 } from "../contracts/stream.ts";
 import { GroupCommit } from "../kit/group-commit.ts";
 import { ROW_BYTES_MAX } from "../log/log-rows.ts";
-import type { Room } from "./append/admission.ts";
+import type { Remaining } from "./append/admission.ts";
 import { appendBatch } from "./append/append-batch.ts";
-import { Allowance, PROJECT_STORAGE_FULL } from "./append/quota-grant.ts";
+import { QuotaGrant, PROJECT_STORAGE_FULL } from "./append/quota-grant.ts";
 import { recallAppend } from "./append/recall.ts";
-import { ObjectRoom, STORAGE_FULL } from "./append/remaining-bytes.ts";
+import { ObjectCapacity, STORAGE_FULL } from "./append/remaining-bytes.ts";
 import { Pins } from "./forks/pins.ts";
 import type { StreamHost } from "./host.ts";
 import { Creation } from "./lifecycle/creation.ts";
 import { Lifecycle } from "./lifecycle/lifecycle.ts";
 import { Consumers } from "./notify/wake-subscriptions.ts";
-import { Places } from "./read/reader-slots.ts";
+import { ReaderSlots } from "./read/reader-slots.ts";
 import { Reading, type ReadLimits } from "./read/reading.ts";
 import { FanOut } from "./session/fan-out.ts";
 import { isRenewedByAppends, type StreamState } from "./state.ts";
@@ -54,35 +54,35 @@ export class Stream {
   readonly #creation: Creation;
   readonly #pins: Pins;
   readonly #reading: Reading;
-  readonly #commits: GroupCommit<AppendCommand, Result<AppendFacts>>;
-  readonly #objectRoom: ObjectRoom;
+  readonly #commits: GroupCommit<AppendCommand, Result<AppendResult>>;
+  readonly #objectCapacity: ObjectCapacity;
   /** The commit that is being made durable has written something. */
-  #isNews = false;
+  #hasWritten = false;
   /** What this stream is to those that follow it, and to those that it follows. */
   readonly fanOut: FanOut;
-  readonly #allowance: Allowance;
+  readonly #quotaGrant: QuotaGrant;
   /** For live readers, where the project has a limit of them. */
-  readonly places: Places;
+  readonly readerSlots: ReaderSlots;
   /** The subscriptions of the protocol that it wakes. */
   readonly consumers: Consumers;
 
   constructor(host: StreamHost, limits: StreamLimits) {
     this.#host = host;
-    this.#objectRoom = new ObjectRoom(() => host.databaseBytes());
-    // What an earlier life of this object was about to tell may not have been told.
-    this.#lifecycle = new Lifecycle(host, limits, (state) => this.#tell(state));
+    this.#objectCapacity = new ObjectCapacity(() => host.databaseBytes());
+    // What an earlier instance of this object was about to tell may not have been told.
+    this.#lifecycle = new Lifecycle(host, limits, (state) => this.#notify(state));
     this.consumers = new Consumers(host, this.#lifecycle);
     const stayMs = Math.max(limits.sseSessionSeconds * 1000, limits.longPollTimeoutMs) + STAY_MARGIN_MS;
-    this.places = new Places(host, stayMs);
+    this.readerSlots = new ReaderSlots(host, stayMs);
     this.#creation = new Creation(host, this.#lifecycle, (expired) => this.fanOut.followers.notify(expired));
     this.#pins = new Pins(host, this.#lifecycle);
-    this.#reading = new Reading(host, this.#lifecycle, this.places, limits);
-    this.#allowance = new Allowance(host, (incarnation) => this.#lifecycle.tellEndAgain(incarnation));
+    this.#reading = new Reading(host, this.#lifecycle, this.readerSlots, limits);
+    this.#quotaGrant = new QuotaGrant(host, (incarnation) => this.#lifecycle.renotifyEnd(incarnation));
     this.#commits = new GroupCommit(
       {
-        keyOf: ({ attempt }) => attempt,
+        keyOf: ({ requestId }) => requestId,
         weigh: (command) => command.bytes.length,
-        prepare: (batch) => this.#allowance.prepare(batch, () => this.#lifecycle.living()),
+        prepare: (batch) => this.#quotaGrant.prepare(batch, () => this.#lifecycle.living()),
         commit: (batch) => this.#commit(batch),
         sync: () => this.#sync(),
       },
@@ -99,34 +99,34 @@ export class Stream {
     });
   }
 
-  create(command: CreateCommand): Promise<Result<CreateFacts>> {
+  create(command: CreateCommand): Promise<Result<CreateResult>> {
     return this.#creation.create(command);
   }
 
   /** [PROTOCOL §5.2, §5.3] Resolves when the append is durable. */
-  async append(command: AppendCommand): Promise<Result<AppendFacts>> {
+  async append(command: AppendCommand): Promise<Result<AppendResult>> {
     return this.#recall(command) ?? this.#commits.submit(command);
   }
 
-  async appendAll(commands: readonly AppendCommand[]): Promise<Result<AppendFacts>[]> {
+  async appendAll(commands: readonly AppendCommand[]): Promise<Result<AppendResult>[]> {
     const recalled = commands.map((command) => this.#recall(command));
     const results = this.#commits.submitAll(commands.filter((_, index) => recalled[index] === undefined));
     return Promise.all(recalled.map(async (answer) => answer ?? results.shift() ?? refuseNotFound()));
   }
 
-  head(): Result<HeadFacts> {
+  head(): Result<HeadResult> {
     return this.#reading.head();
   }
 
-  read(command: ReadCommand): Result<ReadFacts> {
+  read(command: ReadCommand): Result<ReadResult> {
     return this.#reading.read(command);
   }
 
-  page(command: PageCommand): Result<PageFacts> {
+  page(command: PageCommand): Result<PageResult> {
     return this.#reading.page(command);
   }
 
-  attach(from: OffsetRef, isLimited = false): Result<AttachFacts> {
+  attach(from: OffsetRef, isLimited = false): Result<AttachResult> {
     return this.#reading.attach(from, isLimited);
   }
 
@@ -140,7 +140,7 @@ export class Stream {
     return { ok: true };
   }
 
-  pin(command: PinCommand): Promise<Result<PinFacts>> {
+  pin(command: PinCommand): Promise<Result<PinResult>> {
     return this.#pins.pin(command);
   }
 
@@ -157,24 +157,24 @@ export class Stream {
   async alarm(): Promise<void> {
     const before = this.#lifecycle.stored();
     const mayEnd = before !== undefined && !before.deleted;
-    this.consumers.ring();
+    this.consumers.alarmFired();
     this.fanOut.followers.fire();
     await this.#lifecycle.alarm();
-    if (mayEnd && this.#lifecycle.standing().kind !== "live") this.fanOut.followers.notify(before);
+    if (mayEnd && this.#lifecycle.status().kind !== "live") this.fanOut.followers.notify(before);
   }
 
   /** What an append is answered that came before, or that there is no memory for. It is looked for as soon as it comes. */
-  #recall(command: AppendCommand): Promise<Result<AppendFacts>> | Result<AppendFacts> | undefined {
-    const { attempt } = command;
-    if (attempt === undefined) return undefined;
+  #recall(command: AppendCommand): Promise<Result<AppendResult>> | Result<AppendResult> | undefined {
+    const { requestId } = command;
+    if (requestId === undefined) return undefined;
     const { requests } = this.#lifecycle;
     return (
-      this.#commits.waiting(attempt) ??
-      recallAppend({ ...command, attempt }, requests, this.#lifecycle.stored(), this.#host.now())
+      this.#commits.waiting(requestId) ??
+      recallAppend({ ...command, requestId }, requests, this.#lifecycle.stored(), this.#host.now())
     );
   }
 
-  #commit(batch: readonly AppendCommand[]): readonly Result<AppendFacts>[] {
+  #commit(batch: readonly AppendCommand[]): readonly Result<AppendResult>[] {
     const state = this.#lifecycle.require();
     if ("ok" in state) return batch.map(() => state);
     const { results, frame } = appendBatch(
@@ -182,7 +182,7 @@ export class Stream {
       this.#host.database,
       batch,
       this.#host.now(),
-      this.#roomFor(batch, state),
+      this.#remainingFor(batch, state),
     );
     if (frame !== undefined) {
       this.#lifecycle.committed(state);
@@ -190,27 +190,27 @@ export class Stream {
       this.consumers.committed(state);
       this.#host.readers.broadcast(frame);
     } else if (isRenewedByAppends(state) && results.some((result) => result.ok)) this.#lifecycle.touch(state);
-    this.#isNews = frame !== undefined;
+    this.#hasWritten = frame !== undefined;
     return results;
   }
 
   /** Of the object, and of what the project lets it store. */
-  #roomFor(batch: readonly AppendCommand[], state: StreamState): Room {
-    return this.#objectRoom.isFullFor(batch)
-      ? { room: 0, refusal: STORAGE_FULL }
-      : { room: this.#allowance.roomOf(state), refusal: PROJECT_STORAGE_FULL };
+  #remainingFor(batch: readonly AppendCommand[], state: StreamState): Remaining {
+    return this.#objectCapacity.isFullFor(batch)
+      ? { remaining: 0, refusal: STORAGE_FULL }
+      : { remaining: this.#quotaGrant.remainingOf(state), refusal: PROJECT_STORAGE_FULL };
   }
 
   async #sync(): Promise<void> {
-    const isNews = this.#isNews;
+    const hasWritten = this.#hasWritten;
     await this.#host.sync();
     const state = this.#lifecycle.stored();
-    if (isNews && state !== undefined) this.#tell(state);
+    if (hasWritten && state !== undefined) this.#notify(state);
   }
 
-  #tell(state: StreamState): void {
+  #notify(state: StreamState): void {
     this.fanOut.followers.notify(state);
-    this.consumers.tell(state);
+    this.consumers.notify(state);
   }
 }
 

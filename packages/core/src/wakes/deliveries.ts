@@ -4,9 +4,9 @@ import type { ConsumerHost } from "./host.ts";
 import type { Permits } from "./permits.ts";
 import { demandProof } from "./proofs.ts";
 import type { ConsumerRecord } from "./record.ts";
-import type { ConsumerFacts } from "./result.ts";
 import type { Outcome, Sender } from "./sender.ts";
 import type { Steps } from "./steps.ts";
+import type { SubscriptionRecord } from "./subscription-record.ts";
 import {
   firstPending,
   linksByNeed,
@@ -35,15 +35,15 @@ export class Deliveries {
 
   /** Makes the attempt that is due now, if one is. */
   async attemptDue(): Promise<void> {
-    const facts = this.#steps.run((known) => {
+    const subscription = this.#steps.run((known) => {
       if (known === undefined) return undefined;
       this.#steps.advance();
       return this.#isDue() ? known : undefined;
     });
-    if (facts === undefined || !(await this.#isPermitted(facts))) return;
+    if (subscription === undefined || !(await this.#isPermitted(subscription))) return;
     // Meanwhile much may have happened.
-    const due = this.#steps.run((known) => (known?.secret === facts.secret ? this.#begin(known) : undefined));
-    if (due !== undefined) await this.#deliver(due.facts, due.wake);
+    const due = this.#steps.run((known) => (known?.secret === subscription.secret ? this.#begin(known) : undefined));
+    if (due !== undefined) await this.#deliver(due.subscription, due.wake);
   }
 
   #isDue(): boolean {
@@ -52,26 +52,27 @@ export class Deliveries {
   }
 
   /** Whether the wake may be sent now; otherwise it is put off. A wake that is written into a stream may. */
-  async #isPermitted({ config, secret }: ConsumerFacts): Promise<boolean> {
+  async #isPermitted({ config, secret }: SubscriptionRecord): Promise<boolean> {
     if (config.webhookUrl === null) return true;
     const permit = await this.#permits.take(config.webhookUrl);
-    return this.#steps.run((facts) => {
-      if (facts?.secret !== secret) return false;
-      const isDemanded = permit.isGranted && (permit.mustProve ?? facts.proof !== undefined);
-      const needsProof = isDemanded && (facts.proof?.provenAtMs ?? null) === null;
+    return this.#steps.run((subscription) => {
+      if (subscription?.secret !== secret) return false;
+      const isDemanded = permit.isGranted && (permit.mustProve ?? subscription.proof !== undefined);
+      const needsProof = isDemanded && (subscription.proof?.provenAtMs ?? null) === null;
       if (permit.isGranted && !needsProof) return true;
       const nowMs = this.#host.now();
-      if (needsProof && facts.proof === undefined) this.#record.update({ ...facts, proof: demandProof(nowMs) });
+      if (needsProof && subscription.proof === undefined)
+        this.#record.update({ ...subscription, proof: demandProof(nowMs) });
       const progress = this.#record.progress();
       if (progress.wake?.phase !== "sending") return false;
-      const waitMs = permit.isGranted ? (facts.proof?.nextAtMs ?? nowMs) - nowMs : permit.waitMs;
+      const waitMs = permit.isGranted ? (subscription.proof?.nextAtMs ?? nowMs) - nowMs : permit.waitMs;
       this.#record.writeProgress({ ...progress, wake: putOff(progress.wake, waitMs, nowMs, this.#host.random()) });
       return false;
     });
   }
 
   /** The wake that is to be delivered now, as it is written down for it. */
-  #begin(facts: ConsumerFacts): { facts: ConsumerFacts; wake: WakeRow } | undefined {
+  #begin(subscription: SubscriptionRecord): { subscription: SubscriptionRecord; wake: WakeRow } | undefined {
     const progress = this.#record.progress();
     const { wake } = progress;
     const nowMs = this.#host.now();
@@ -81,25 +82,25 @@ export class Deliveries {
       this.#steps.end(progress);
       return undefined;
     }
-    const { type, leaseTtlMs } = facts.config;
+    const { type, leaseTtlMs } = subscription.config;
     const told = type === "webhook" ? linksByNeed(this.#host.database, WAKE_STREAMS_MAX) : [];
     const snapshot = told.filter(({ acked, tail }) => tail > acked).map(({ path, tail }) => [path, tail] as const);
     const begun = beginAttempt(wake, snapshot, leaseTtlMs, { nowMs, random: this.#host.random() });
     this.#record.writeProgress({ ...progress, wake: begun });
-    return { facts, wake: begun };
+    return { subscription, wake: begun };
   }
 
-  async #deliver(facts: ConsumerFacts, wake: WakeRow): Promise<void> {
+  async #deliver(subscription: SubscriptionRecord, wake: WakeRow): Promise<void> {
     const streams = linksByNeed(this.#host.database, WAKE_STREAMS_MAX).map(viewOfLink);
     const first = firstPending(this.#host.database) ?? "";
     await this.#host.sync();
-    const isWebhook = facts.config.type === "webhook";
+    const isWebhook = subscription.config.type === "webhook";
     const outcome = isWebhook
-      ? await this.#sender.sendWebhook(facts, wake, streams)
-      : await this.#sender.writeWake(facts, wake, first);
-    const { deadLetter } = facts.config;
+      ? await this.#sender.sendWebhook(subscription, wake, streams)
+      : await this.#sender.writeWake(subscription, wake, first);
+    const { deadLetter } = subscription.config;
     const isHopeless = outcome.kind === "failed" && deadLetter !== null && wake.attempts >= deadLetter.maxAttempts;
-    this.#steps.run(() => this.#settle(facts, wake, outcome));
+    this.#steps.run(() => this.#settle(subscription, wake, outcome));
     if (!isHopeless || !this.#isSending(wake)) return;
     const buried = await this.#sender.writeDeadLetter(deadLetter.stream, wake, streams, outcome.error);
     if (buried.kind === "accepted") this.#steps.run(() => this.#isSending(wake) && this.#finish(wake));
@@ -111,7 +112,7 @@ export class Deliveries {
   }
 
   /** What came of a delivery. A callback may have come first: then the wake has gone on, or is over. */
-  #settle({ config }: ConsumerFacts, { id, generation }: WakeRow, { kind, status, error }: Outcome): void {
+  #settle({ config }: SubscriptionRecord, { id, generation }: WakeRow, { kind, status, error }: Outcome): void {
     const nowMs = this.#host.now();
     const attempt = { wakeId: id, generation, atMs: nowMs, status, error };
     const progress = withAttempt(this.#record.progress(), attempt);

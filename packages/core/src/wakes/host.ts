@@ -12,7 +12,7 @@ export interface WrittenStream {
     readonly contentType: string;
     readonly close: false;
     /** The same for each try: the stream takes it once. */
-    readonly attempt: string;
+    readonly requestId: string;
   }): Promise<Result<object>>;
 }
 

@@ -2,13 +2,13 @@
 
 import { parseOffset, refuse, ZERO_OFFSET, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
-import type { AckCommand, AckFacts, ClaimFacts, WakeCommand } from "../contracts/wakes.ts";
+import type { AckCommand, AckResult, ClaimResult, WakeCommand } from "../contracts/wakes.ts";
 import type { ConsumerHost } from "./host.ts";
 import type { Links } from "./links.ts";
 import type { ConsumerRecord } from "./record.ts";
 import { refuseNoSubscription } from "./refusals.ts";
-import type { ConsumerFacts } from "./result.ts";
 import type { Steps } from "./steps.ts";
+import type { SubscriptionRecord } from "./subscription-record.ts";
 import {
   firstPending,
   linksByNeed,
@@ -39,26 +39,26 @@ export class Leases {
     this.#steps = steps;
   }
 
-  async claim(worker: string): Promise<Result<ClaimFacts>> {
-    const first = this.#steps.run((facts) => this.#take(facts, worker));
+  async claim(worker: string): Promise<Result<ClaimResult>> {
+    const first = this.#steps.run((subscription) => this.#take(subscription, worker));
     const claimed = first.ok || first.problem.code !== "subscription-idle" ? first : await this.#lookAndTake(worker);
     if (!claimed.ok) return claimed;
-    const { facts, wake } = claimed;
+    const { subscription, wake } = claimed;
     const streams = linksByNeed(this.#host.database, WAKE_STREAMS_MAX).map(viewOfLink);
-    const token = await signWakeToken(this.#host.name, facts.secret, wake);
+    const token = await signWakeToken(this.#host.name, subscription.secret, wake);
     await this.#host.sync();
-    const { leaseTtlMs } = facts.config;
+    const { leaseTtlMs } = subscription.config;
     return { ok: true, wakeId: wake.id, generation: wake.generation, token, streams, leaseTtlMs };
   }
 
-  async ack(command: AckCommand): Promise<Result<AckFacts>> {
+  async ack(command: AckCommand): Promise<Result<AckResult>> {
     const verified = await this.#verify(command);
     if (!verified.ok) return verified;
     await this.#hear(command);
-    const acked = this.#steps.run((facts) => {
-      const { progress, refusal } = this.#fence(facts, verified, command);
+    const acked = this.#steps.run((subscription) => {
+      const { progress, refusal } = this.#fence(subscription, verified, command);
       if (refusal !== undefined) return refusal;
-      return this.#apply(verified.facts, progress, command);
+      return this.#apply(verified.subscription, progress, command);
     });
     const nextWake = command.done && this.#steps.isAwake();
     await this.#host.sync();
@@ -68,8 +68,8 @@ export class Leases {
   async release(command: WakeCommand): Promise<Result<object>> {
     const verified = await this.#verify(command);
     if (!verified.ok) return verified;
-    const released = this.#steps.run((facts): Result<object> => {
-      const { progress, refusal } = this.#fence(facts, verified, command);
+    const released = this.#steps.run((subscription): Result<object> => {
+      const { progress, refusal } = this.#fence(subscription, verified, command);
       if (refusal !== undefined) return refusal;
       this.#steps.end(progress);
       return { ok: true };
@@ -79,9 +79,12 @@ export class Leases {
   }
 
   /** Takes the wake for a worker. */
-  #take(facts: ConsumerFacts | undefined, worker: string): Result<{ facts: ConsumerFacts; wake: WakeRow }> {
-    if (facts === undefined) return refuseNoSubscription();
-    const { type, leaseTtlMs } = facts.config;
+  #take(
+    subscription: SubscriptionRecord | undefined,
+    worker: string,
+  ): Result<{ subscription: SubscriptionRecord; wake: WakeRow }> {
+    if (subscription === undefined) return refuseNoSubscription();
+    const { type, leaseTtlMs } = subscription.config;
     if (type !== "pull-wake") return refuseWay();
     this.#steps.advance();
     const progress = this.#record.progress();
@@ -92,25 +95,25 @@ export class Leases {
     if (wake === null || !isPending) return refuse("subscription-idle", "No stream has anything new.");
     const claimed = claimWake(wake, worker, leaseTtlMs, this.#host.now());
     this.#record.writeProgress({ ...progress, hasFailed: false, wake: claimed });
-    return { ok: true, facts, wake: claimed };
+    return { ok: true, subscription, wake: claimed };
   }
 
   /** The word of a stream may still be on its way. */
-  async #lookAndTake(worker: string): Promise<Result<{ facts: ConsumerFacts; wake: WakeRow }>> {
+  async #lookAndTake(worker: string): Promise<Result<{ subscription: SubscriptionRecord; wake: WakeRow }>> {
     await this.#links.askDue(CLAIM_STREAMS_MAX, () => this.#steps.isAwake());
     await this.#links.refresh(linksGrownLast(this.#host.database, CLAIM_STREAMS_MAX), () => this.#steps.isAwake());
-    return this.#steps.run((facts) => this.#take(facts, worker));
+    return this.#steps.run((subscription) => this.#take(subscription, worker));
   }
 
   async #verify({ via, token }: WakeCommand) {
-    const facts = this.#record.facts();
-    const secret = facts?.secret ?? this.#record.tombstone()?.secret;
+    const subscription = this.#record.subscription();
+    const secret = subscription?.secret ?? this.#record.tombstone()?.secret;
     // As a bad token of one that is there: whether it is, or what it is, is not to be found out by trying.
     if (secret === undefined) return refuseWakeToken();
     const verified = await verifyWakeToken(this.#host.name, secret, token, this.#host.now());
     if (!verified.ok) return verified;
-    if (facts === undefined) return refuseNoSubscription();
-    return via === facts.config.type ? { ...verified, facts } : refuseWay();
+    if (subscription === undefined) return refuseNoSubscription();
+    return via === subscription.config.type ? { ...verified, subscription } : refuseWay();
   }
 
   /** The worker may have read what its stream has not told yet. */
@@ -123,21 +126,21 @@ export class Leases {
   }
 
   #fence(
-    facts: ConsumerFacts | undefined,
-    verified: { readonly facts: ConsumerFacts; readonly claims: Parameters<typeof refuseFenced>[1] },
+    subscription: SubscriptionRecord | undefined,
+    verified: { readonly subscription: SubscriptionRecord; readonly claims: Parameters<typeof refuseFenced>[1] },
     command: WakeCommand,
   ): { progress: ConsumerProgress; refusal: Refusal | undefined } {
     const progress = this.#record.progress();
     // It may have been deleted while the token was verified, and even made again.
     const refusal =
-      facts?.secret === verified.facts.secret
+      subscription?.secret === verified.subscription.secret
         ? refuseFenced(progress, verified.claims, command)
         : refuseNoSubscription();
     return { progress, refusal };
   }
 
   /** All acknowledgements, or none. */
-  #apply({ config }: ConsumerFacts, progress: ConsumerProgress, { acks, done }: AckCommand): Result<object> {
+  #apply({ config }: SubscriptionRecord, progress: ConsumerProgress, { acks, done }: AckCommand): Result<object> {
     const { database } = this.#host;
     const cursors = new Map<string, string>();
     for (const { stream, offset } of acks) {

@@ -5,8 +5,8 @@
 
 import { matchesGlob, ZERO_OFFSET } from "@durable-streams-cloudflare/protocol";
 
-import type { StreamChange, StreamNews, WantFacts } from "../contracts/wakes.ts";
-import { forEach } from "../kit/map-concurrent.ts";
+import type { StreamChange, StreamNotification, WantResult } from "../contracts/wakes.ts";
+import { mapConcurrent } from "../kit/map-concurrent.ts";
 import type { ConsumerHost } from "./host.ts";
 import {
   countLinks,
@@ -64,7 +64,7 @@ export class Links {
   }
 
   /** @returns whether the stream is to go on telling. */
-  notify({ stream, incarnation, tail }: StreamNews): boolean {
+  notify({ stream, incarnation, tail }: StreamNotification): boolean {
     const { database } = this.#host;
     const row = readLink(database, stream);
     if (row === undefined || !isLinked(row)) return false;
@@ -78,12 +78,12 @@ export class Links {
   discover(change: StreamChange, pattern: string | null, sinceMs: number, keep: boolean): boolean {
     const { stream, incarnation, hasEnded } = change;
     const row = readLink(this.#host.database, stream);
-    const isNews = row === undefined || row.incarnation === null || row.incarnation < incarnation;
+    const isNew = row === undefined || row.incarnation === null || row.incarnation < incarnation;
     if (hasEnded) {
-      if (row !== undefined && (isNews || row.incarnation === incarnation)) this.#end(row, keep);
+      if (row !== undefined && (isNew || row.incarnation === incarnation)) this.#end(row, keep);
       return true;
     }
-    if (!isNews) return true;
+    if (!isNew) return true;
     if (row !== undefined && isLinked(row)) this.#askSoon(row);
     return pattern === null || !matchesGlob(pattern, stream) || this.add(stream, "glob", sinceMs);
   }
@@ -91,12 +91,12 @@ export class Links {
   /** Asks the streams that are due to be asked. */
   async askDue(limit: number, keep: () => boolean): Promise<void> {
     const due = linksToAsk(this.#host.database, this.#host.now(), limit);
-    await forEach(due, CALLS_MAX, (row) => this.#ask(row, keep));
+    await mapConcurrent(due, CALLS_MAX, (row) => this.#ask(row, keep));
   }
 
   /** Asks some streams how far they have got. */
   async refresh(rows: readonly LinkRow[], keep: () => boolean): Promise<void> {
-    await forEach(rows, CALLS_MAX, (row) => this.#ask(row, keep));
+    await mapConcurrent(rows, CALLS_MAX, (row) => this.#ask(row, keep));
   }
 
   async #ask({ path, sinceMs }: LinkRow, keep: () => boolean): Promise<void> {
@@ -118,7 +118,7 @@ export class Links {
     updateAsk(database, path, { askAtMs, failures: row.failures + 1 });
   }
 
-  #meet(row: LinkRow, { incarnation, from, tail }: WantFacts, askAtMs: number | null): void {
+  #meet(row: LinkRow, { incarnation, from, tail }: WantResult, askAtMs: number | null): void {
     const known = row.incarnation ?? 0;
     if (incarnation < known) return;
     const isNew = incarnation > known;

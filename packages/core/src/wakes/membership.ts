@@ -11,8 +11,8 @@ import { LINKS_MAX, type Links } from "./links.ts";
 import { demandProof } from "./proofs.ts";
 import type { ConsumerRecord } from "./record.ts";
 import { refuseNoSubscription } from "./refusals.ts";
-import { hashConfig, type ConsumerFacts } from "./result.ts";
 import type { Steps } from "./steps.ts";
+import { hashConfig, type SubscriptionRecord } from "./subscription-record.ts";
 import { explicitPaths } from "./tables/subscription-rows.ts";
 import { refuseWebhookUrl } from "./webhook-url.ts";
 
@@ -43,7 +43,7 @@ export class Membership {
     return this.#inTurn(async () => {
       const { config, controlUrl } = command;
       const hash = await hashConfig(config);
-      const known = this.#record.facts();
+      const known = this.#record.subscription();
       if (known !== undefined) return this.#confirm(known, command, hash);
       const ownHosts = [new URL(this.#host.publicControlUrl ?? controlUrl).host];
       const rules = { allowsLoopback: this.#host.allowsLoopback, ownHosts };
@@ -64,25 +64,25 @@ export class Membership {
   addStreams(streams: readonly string[]): Promise<Result<object>> {
     const sinceMs = this.#host.now();
     return this.#inTurn(async () => {
-      const facts = this.#record.facts();
-      if (facts === undefined) return refuseNoSubscription();
-      const { wakeStream, deadLetter } = facts.config;
+      const subscription = this.#record.subscription();
+      if (subscription === undefined) return refuseNoSubscription();
+      const { wakeStream, deadLetter } = subscription.config;
       const own = streams.find((stream) => stream === wakeStream || stream === deadLetter?.stream);
       if (own !== undefined) return refuse("subscription-invalid", `The subscription writes ${own} itself.`);
-      const told = await this.#tellDirectory(facts, streams);
-      if (!told.ok) return told;
-      const hasRoom = this.#steps.run(() =>
+      const notified = await this.#notifyDirectory(subscription, streams);
+      if (!notified.ok) return notified;
+      const hasCapacity = this.#steps.run(() =>
         streams.map((stream) => this.#links.add(stream, "explicit", sinceMs)).every(Boolean),
       );
       await this.#askSome();
-      return hasRoom ? { ok: true } : refuseFull();
+      return hasCapacity ? { ok: true } : refuseFull();
     });
   }
 
   /** Takes back that a stream was named. Where a pattern matches it, it stays. */
   removeStream(stream: string): Promise<Result<object>> {
     return this.#inTurn(async () => {
-      if (this.#record.facts() === undefined) return refuseNoSubscription();
+      if (this.#record.subscription() === undefined) return refuseNoSubscription();
       this.#steps.run(() => this.#links.removeExplicit(stream, this.#steps.isAwake()));
       await this.#host.sync();
       // Should that get lost, the subscription is told of a stream that it does not want.
@@ -93,7 +93,7 @@ export class Membership {
 
   remove(): Promise<void> {
     return this.#inTurn(async () => {
-      if (this.#record.facts() === undefined) return;
+      if (this.#record.subscription() === undefined) return;
       this.#bury();
       await this.#host.sync();
       await this.#forget().catch(() => undefined);
@@ -102,21 +102,21 @@ export class Membership {
 
   /** When the alarm is to go on with what was not told, in ms. */
   dueAtMs(): number | undefined {
-    const isDone = this.#record.facts()?.isRegistered ?? this.#record.tombstone()?.isForgotten ?? true;
+    const isDone = this.#record.subscription()?.isRegistered ?? this.#record.tombstone()?.isForgotten ?? true;
     return isDone ? undefined : this.#retryAtMs;
   }
 
-  /** Goes on where an earlier life of this object, or an earlier try, broke off. */
+  /** Goes on where an earlier instance of this object, or an earlier try, broke off. */
   async goOn(): Promise<void> {
     if ((this.dueAtMs() ?? Infinity) > this.#host.now()) return;
     await this.#inTurn(async () => {
-      if (this.#record.facts()?.isRegistered === false) await this.#register();
+      if (this.#record.subscription()?.isRegistered === false) await this.#register();
       else if (this.#record.tombstone()?.isForgotten === false) await this.#forget();
     });
   }
 
   async #confirm(
-    known: ConsumerFacts,
+    known: SubscriptionRecord,
     { controlUrl }: CreateConsumerCommand,
     hash: string,
   ): Promise<Result<{ created: boolean }>> {
@@ -131,19 +131,19 @@ export class Membership {
     return registered.ok ? { ok: true, created: true } : registered;
   }
 
-  /** Tells the directory of the subscription, and links what it lists already. May be repeated. */
+  /** Tells the directory of the subscription, and links what it lists already. Idempotent. */
   async #register(): Promise<Result<object>> {
-    const facts = this.#record.facts();
-    if (facts === undefined) return refuseNoSubscription();
+    const subscription = this.#record.subscription();
+    if (subscription === undefined) return refuseNoSubscription();
     await this.#host.sync();
-    const told = await this.#tellDirectory(facts, explicitPaths(this.#host.database, LINKS_MAX));
-    const linked = told.ok ? await this.#backfill(facts) : told;
+    const notified = await this.#notifyDirectory(subscription, explicitPaths(this.#host.database, LINKS_MAX));
+    const linked = notified.ok ? await this.#backfill(subscription) : notified;
     if (!linked.ok) {
       if (linked.problem.code !== "unavailable") await this.#giveUp();
       return linked;
     }
-    const mustProve = facts.config.type === "webhook" && told.ok && told.mustProve === true;
-    const demanded = mustProve && facts.proof === undefined ? { proof: demandProof(this.#host.now()) } : {};
+    const mustProve = subscription.config.type === "webhook" && notified.ok && notified.mustProve === true;
+    const demanded = mustProve && subscription.proof === undefined ? { proof: demandProof(this.#host.now()) } : {};
     this.#steps.run(
       (current) => current !== undefined && this.#record.update({ ...current, ...demanded, isRegistered: true }),
     );
@@ -151,8 +151,8 @@ export class Membership {
     return { ok: true };
   }
 
-  async #tellDirectory(
-    { config, createdAtMs }: ConsumerFacts,
+  async #notifyDirectory(
+    { config, createdAtMs }: SubscriptionRecord,
     streams: readonly string[],
   ): Promise<Result<Registered>> {
     const { type, pattern } = config;
@@ -160,7 +160,7 @@ export class Membership {
     return this.#host.directory.registerConsumer(this.#id, interest).catch(() => refuseUnavailable());
   }
 
-  async #backfill({ config, createdAtMs }: ConsumerFacts): Promise<Result<object>> {
+  async #backfill({ config, createdAtMs }: SubscriptionRecord): Promise<Result<object>> {
     const { pattern, wakeStream, deadLetter } = config;
     if (pattern === null) return { ok: true };
     let after: string | null = "";
@@ -170,10 +170,10 @@ export class Membership {
         .catch(() => undefined);
       if (page === undefined) return refuseUnavailable();
       const streams = page.streams.filter((stream) => stream !== wakeStream && stream !== deadLetter?.stream);
-      const hasRoom = this.#steps.run(() =>
+      const hasCapacity = this.#steps.run(() =>
         streams.map((stream) => this.#links.add(stream, "glob", createdAtMs)).every(Boolean),
       );
-      if (!hasRoom) return refuseFull();
+      if (!hasCapacity) return refuseFull();
       after = page.cursor;
     }
     return { ok: true };
@@ -186,8 +186,8 @@ export class Membership {
   }
 
   #bury(): void {
-    this.#steps.run((facts) => {
-      const secret = facts === undefined ? {} : { secret: facts.secret };
+    this.#steps.run((subscription) => {
+      const secret = subscription === undefined ? {} : { secret: subscription.secret };
       this.#record.bury({ deletedAtMs: this.#host.now(), isForgotten: false, ...secret });
     });
   }

@@ -7,9 +7,9 @@ import type { ProofView } from "../contracts/wakes.ts";
 import type { ConsumerHost } from "./host.ts";
 import type { Permits } from "./permits.ts";
 import type { ConsumerRecord } from "./record.ts";
-import type { ConsumerFacts, Proof } from "./result.ts";
 import type { Sender } from "./sender.ts";
 import type { Steps } from "./steps.ts";
+import type { SubscriptionRecord, Proof } from "./subscription-record.ts";
 import { backoffMs } from "./wakes.ts";
 
 /** A URL that never answers is challenged this often in the end. */
@@ -32,7 +32,7 @@ export class Proofs {
 
   /** When the next challenge is to be sent, in ms. */
   dueAtMs(): number | undefined {
-    const proof = this.#record.facts()?.proof;
+    const proof = this.#record.subscription()?.proof;
     return proof?.provenAtMs === null ? proof.nextAtMs : undefined;
   }
 
@@ -41,23 +41,23 @@ export class Proofs {
     const nowMs = this.#host.now();
     if ((this.dueAtMs() ?? Infinity) > nowMs) return;
     // Written down first: should it be cut off, it counts as one that failed.
-    const facts = this.#steps.run((known) => {
+    const subscription = this.#steps.run((known) => {
       if (known?.proof === undefined) return undefined;
       const failures = known.proof.failures + 1;
       const nextAtMs = nowMs + backoffMs(failures, this.#host.random(), BACKOFF_MS_MAX);
       return this.#update(known, { ...known.proof, failures, nextAtMs });
     });
-    if (facts?.proof === undefined) return;
-    const permit = await this.#permits.take(facts.config.webhookUrl ?? "");
+    if (subscription?.proof === undefined) return;
+    const permit = await this.#permits.take(subscription.config.webhookUrl ?? "");
     if (!permit.isGranted) return;
-    if (permit.mustProve === false) return this.#settle(facts, undefined);
+    if (permit.mustProve === false) return this.#settle(subscription, undefined);
     await this.#host.sync();
-    const { kind, error } = await this.#sender.sendChallenge(facts);
-    this.#settle(facts, { ...facts.proof, error, provenAtMs: kind === "done" ? this.#host.now() : null });
+    const { kind, error } = await this.#sender.sendChallenge(subscription);
+    this.#settle(subscription, { ...subscription.proof, error, provenAtMs: kind === "done" ? this.#host.now() : null });
   }
 
   /** What came of a challenge, unless another subscription has this name by now. `undefined`: nobody demands a proof any more. */
-  #settle({ secret }: ConsumerFacts, proof: Proof | undefined): void {
+  #settle({ secret }: SubscriptionRecord, proof: Proof | undefined): void {
     this.#steps.run((known) => {
       if (known?.secret !== secret) return;
       this.#update(known, proof);
@@ -72,8 +72,8 @@ export class Proofs {
     this.#record.writeProgress({ ...progress, wake: { ...wake, nextAttemptAtMs: this.#host.now() } });
   }
 
-  #update(facts: ConsumerFacts, proof: Proof | undefined): ConsumerFacts {
-    const { proof: _, ...rest } = facts;
+  #update(subscription: SubscriptionRecord, proof: Proof | undefined): SubscriptionRecord {
+    const { proof: _, ...rest } = subscription;
     const updated = proof === undefined ? rest : { ...rest, proof };
     this.#record.update(updated);
     return updated;

@@ -1,7 +1,7 @@
 /** What is written down of a subscription, read once and kept. */
 
 import type { ConsumerHost } from "./host.ts";
-import type { ConsumerFacts, Tombstone } from "./result.ts";
+import type { SubscriptionRecord, Tombstone } from "./subscription-record.ts";
 import {
   createConsumerTables,
   dropLinks,
@@ -13,7 +13,7 @@ import {
 import { NO_PROGRESS } from "./wakes.ts";
 
 interface Stored {
-  readonly record: ConsumerFacts | Tombstone;
+  readonly record: SubscriptionRecord | Tombstone;
   readonly progress: ConsumerProgress;
 }
 
@@ -30,7 +30,7 @@ export class ConsumerRecord {
   }
 
   /** `undefined`: there is none, or it was deleted. */
-  facts(): ConsumerFacts | undefined {
+  subscription(): SubscriptionRecord | undefined {
     const stored = this.#read()?.record;
     return stored === undefined || "deletedAtMs" in stored ? undefined : stored;
   }
@@ -45,15 +45,15 @@ export class ConsumerRecord {
   }
 
   /** Of a subscription that begins, perhaps where another was: generations only grow. */
-  begin(facts: ConsumerFacts): void {
+  begin(subscription: SubscriptionRecord): void {
     const { generation } = this.progress();
     createConsumerTables(this.#host.database);
     dropLinks(this.#host.database);
-    this.#write({ record: facts, progress: { ...NO_PROGRESS, generation } });
+    this.#write({ record: subscription, progress: { ...NO_PROGRESS, generation } });
   }
 
-  update(facts: ConsumerFacts): void {
-    this.#write({ record: facts, progress: this.progress() });
+  update(subscription: SubscriptionRecord): void {
+    this.#write({ record: subscription, progress: this.progress() });
   }
 
   bury(tombstone: Tombstone): void {
@@ -72,6 +72,6 @@ export class ConsumerRecord {
 
   #read(): Stored | undefined {
     const row = readConsumer(this.#host.database);
-    return row && { record: JSON.parse(row.facts) as Stored["record"], progress: row.progress };
+    return row && { record: JSON.parse(row.subscription) as Stored["record"], progress: row.progress };
   }
 }

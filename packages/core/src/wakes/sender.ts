@@ -7,7 +7,7 @@ import { tagWakeToken } from "../contracts/wake-tag.ts";
 import type { LinkView, SigningKey } from "../contracts/wakes.ts";
 import { refuseCallback } from "../outbound/callback-url.ts";
 import type { ConsumerHost } from "./host.ts";
-import type { ConsumerFacts } from "./result.ts";
+import type { SubscriptionRecord } from "./subscription-record.ts";
 import type { WakeRow } from "./tables/subscription-rows.ts";
 import { signWakeToken } from "./tokens.ts";
 import { refuseWebhookUrl } from "./webhook-url.ts";
@@ -44,14 +44,14 @@ export class Sender {
   }
 
   /** Sends a webhook [PROTOCOL §7.1]. */
-  async sendWebhook(facts: ConsumerFacts, wake: WakeRow, streams: readonly LinkView[]): Promise<Outcome> {
-    const controlUrl = this.#controlUrl(facts);
-    const refused = this.#refuse(facts) ?? refuseCallback(controlUrl, true);
+  async sendWebhook(subscription: SubscriptionRecord, wake: WakeRow, streams: readonly LinkView[]): Promise<Outcome> {
+    const controlUrl = this.#controlUrl(subscription);
+    const refused = this.#refuse(subscription) ?? refuseCallback(controlUrl, true);
     if (refused !== undefined) return failed(null, explain(refused));
     return this.#post(
-      facts,
+      subscription,
       async () => {
-        const token = await this.#tagged(await signWakeToken(this.#host.name, facts.secret, wake));
+        const token = await this.#tagged(await signWakeToken(this.#host.name, subscription.secret, wake));
         return this.#notification(controlUrl, wake, streams, token);
       },
       (answer) => (answer?.["done"] === true ? "done" : "accepted"),
@@ -59,30 +59,33 @@ export class Sender {
   }
 
   /** Asks a webhook's URL to prove that it wants to be sent wakes. `done`: it has. */
-  async sendChallenge(facts: ConsumerFacts): Promise<Outcome> {
-    const refused = this.#refuse(facts);
+  async sendChallenge(subscription: SubscriptionRecord): Promise<Outcome> {
+    const refused = this.#refuse(subscription);
     if (refused !== undefined) return failed(null, explain(refused));
     const challenge = this.#host.newSecret();
     const outcome = await this.#post(
-      facts,
+      subscription,
       async () => ({ type: "webhook.challenge", subscription_id: this.#id, challenge }),
       (answer) => (answer?.["challenge"] === challenge ? "done" : "accepted"),
     );
     return outcome.kind === "accepted" ? failed(outcome.status, NO_PROOF) : outcome;
   }
 
-  #controlUrl({ controlUrl }: ConsumerFacts): string {
+  #controlUrl({ controlUrl }: SubscriptionRecord): string {
     return this.#host.publicControlUrl ?? controlUrl;
   }
 
   /** Again each time: the rules, or what is development, may have changed since the subscription was made. */
-  #refuse(facts: ConsumerFacts): Refusal | undefined {
-    const rules = { allowsLoopback: this.#host.allowsLoopback, ownHosts: [new URL(this.#controlUrl(facts)).host] };
-    return refuseWebhookUrl(facts.config.webhookUrl ?? "", rules);
+  #refuse(subscription: SubscriptionRecord): Refusal | undefined {
+    const rules = {
+      allowsLoopback: this.#host.allowsLoopback,
+      ownHosts: [new URL(this.#controlUrl(subscription)).host],
+    };
+    return refuseWebhookUrl(subscription.config.webhookUrl ?? "", rules);
   }
 
   async #post(
-    { config }: ConsumerFacts,
+    { config }: SubscriptionRecord,
     message: () => Promise<object>,
     judge: (answer: Readonly<Record<string, unknown>> | undefined) => Outcome["kind"],
   ): Promise<Outcome> {
@@ -99,7 +102,7 @@ export class Sender {
   }
 
   /** Writes the event that workers wait for [PROTOCOL §7.2]. */
-  writeWake({ config }: ConsumerFacts, { id, generation }: WakeRow, stream: string): Promise<Outcome> {
+  writeWake({ config }: SubscriptionRecord, { id, generation }: WakeRow, stream: string): Promise<Outcome> {
     const event = { type: "wake", subscription_id: this.#id, stream, generation, ts: this.#host.now() };
     return this.#write(config.wakeStream ?? "", id, event);
   }
@@ -126,14 +129,14 @@ export class Sender {
     return this.#host.name.slice(this.#host.name.indexOf("/") + 1);
   }
 
-  async #write(path: string, attempt: string, event: object): Promise<Outcome> {
+  async #write(path: string, requestId: string, event: object): Promise<Outcome> {
     const project = this.#host.name.slice(0, this.#host.name.indexOf("/"));
     // In stored form a JSON message has a comma behind it.
     const bytes = encode(`${JSON.stringify(event)},`);
     try {
       const written = await this.#host
         .stream(`${project}/${path}`)
-        .append({ bytes, contentType: "application/json", close: false, attempt });
+        .append({ bytes, contentType: "application/json", close: false, requestId });
       return written.ok
         ? { kind: "accepted", status: null, error: null }
         : failed(null, `${path}: ${written.problem.code}`);

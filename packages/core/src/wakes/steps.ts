@@ -6,7 +6,7 @@
 
 import type { ConsumerHost } from "./host.ts";
 import type { ConsumerRecord } from "./record.ts";
-import type { ConsumerFacts } from "./result.ts";
+import type { SubscriptionRecord } from "./subscription-record.ts";
 import { deleteOrphans, firstPending, nextAskMs, type ConsumerProgress } from "./tables/subscription-rows.ts";
 import { endWake, isExpired, issueWake } from "./wakes.ts";
 
@@ -28,12 +28,14 @@ export class Steps {
   }
 
   /** One step: a transaction that leaves everything as it must be. */
-  run<Answer>(work: (facts: ConsumerFacts | undefined) => Answer extends Promise<unknown> ? never : Answer): Answer {
+  run<Answer>(
+    work: (subscription: SubscriptionRecord | undefined) => Answer extends Promise<unknown> ? never : Answer,
+  ): Answer {
     const answer = this.#host.database.transaction(() => {
-      const facts = this.#record.facts();
-      if (facts !== undefined) this.#expire();
-      const result = work(facts);
-      if (this.#record.facts() !== undefined) this.advance();
+      const subscription = this.#record.subscription();
+      if (subscription !== undefined) this.#expire();
+      const result = work(subscription);
+      if (this.#record.subscription() !== undefined) this.advance();
       return result;
     });
     this.#arm();
@@ -59,7 +61,7 @@ export class Steps {
     );
   }
 
-  /** The alarm rings again, should what is done now break off. */
+  /** The alarm fires again, should what is done now break off. */
   guard(): void {
     this.#alarmAtMs = this.#host.now() + RETRY_MS;
     this.#host.setAlarm(this.#alarmAtMs);

@@ -2,7 +2,7 @@ import { SignJWT } from "jose";
 import { beforeEach, describe, expect, it } from "vitest";
 
 import { callbackOf, codeOf, CONSUMER_START_MS, ConsumerFixture, ofClaim, PULL } from "../../test/consumer-fixture.ts";
-import type { AckCommand, ClaimFacts, WakeCommand } from "../contracts/wakes.ts";
+import type { AckCommand, ClaimResult, WakeCommand } from "../contracts/wakes.ts";
 
 let world: ConsumerFixture;
 
@@ -230,7 +230,7 @@ describe("[G61] the fencing matrix", () => {
     type Event = () => unknown;
     const ZERO = "0000000000000000_0000000000000000";
     /** Each stream of the claim, by its tail and by its cursor, in one request. */
-    const ackOf = (claimed: ClaimFacts, by: "acked" | "tail"): AckCommand => ({
+    const ackOf = (claimed: ClaimResult, by: "acked" | "tail"): AckCommand => ({
       ...ofClaim(claimed),
       acks: claimed.streams.map(({ path, acked, tail }) => ({ stream: path, offset: by === "tail" ? tail : acked })),
       done: by === "tail",

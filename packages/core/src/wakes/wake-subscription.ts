@@ -8,14 +8,14 @@ import type { Result } from "@durable-streams-cloudflare/protocol";
 
 import type {
   AckCommand,
-  AckFacts,
-  ClaimFacts,
+  AckResult,
+  ClaimResult,
   ConsumerApi,
   ConsumerView,
   CreateConsumerCommand,
   DeliveryReport,
   StreamChange,
-  StreamNews,
+  StreamNotification,
   WakeCommand,
 } from "../contracts/wakes.ts";
 import { Deliveries } from "./deliveries.ts";
@@ -66,26 +66,26 @@ export class Consumer implements ConsumerApi {
   }
 
   async describe(): Promise<Result<{ subscription: ConsumerView }>> {
-    const facts = this.#record.facts();
-    if (facts === undefined) return refuseNoSubscription();
-    const kid = facts.config.type === "webhook" ? (await this.#sender.signingKey()).kid : null;
+    const subscription = this.#record.subscription();
+    if (subscription === undefined) return refuseNoSubscription();
+    const kid = subscription.config.type === "webhook" ? (await this.#sender.signingKey()).kid : null;
     const { wake, hasFailed } = this.#record.progress();
-    const { config, createdAtMs } = facts;
-    const controlUrl = this.#host.publicControlUrl ?? facts.controlUrl;
+    const { config, createdAtMs } = subscription;
+    const controlUrl = this.#host.publicControlUrl ?? subscription.controlUrl;
     const streams = linksByNeed(this.#host.database, LINKS_MAX).map(viewOfLink);
     const status = hasFailed && wake?.phase === "sending" ? "failed" : "active";
     const id = this.#host.name.slice(this.#host.name.indexOf("/") + 1);
-    const proof = facts.proof === undefined ? {} : { proof: viewOfProof(facts.proof) };
+    const proof = subscription.proof === undefined ? {} : { proof: viewOfProof(subscription.proof) };
     return { ok: true, subscription: { id, ...config, streams, createdAtMs, status, kid, controlUrl, ...proof } };
   }
 
   async deliveries(): Promise<Result<DeliveryReport>> {
-    const facts = this.#record.facts();
-    if (facts === undefined) return refuseNoSubscription();
+    const subscription = this.#record.subscription();
+    if (subscription === undefined) return refuseNoSubscription();
     const { attempts, wake } = this.#record.progress();
     const nextAttemptAtMs = wake?.phase === "sending" ? wake.nextAttemptAtMs : null;
-    const isLimited = (wake?.putOff ?? 0) > 0 && facts.proof?.provenAtMs !== null;
-    return { ok: true, attempts, nextAttemptAtMs, isLimited, deadLetter: facts.config.deadLetter };
+    const isLimited = (wake?.putOff ?? 0) > 0 && subscription.proof?.provenAtMs !== null;
+    return { ok: true, attempts, nextAttemptAtMs, isLimited, deadLetter: subscription.config.deadLetter };
   }
 
   addStreams(streams: readonly string[]): Promise<Result<object>> {
@@ -100,30 +100,30 @@ export class Consumer implements ConsumerApi {
     return this.#membership.remove();
   }
 
-  async notify(news: StreamNews): Promise<boolean> {
-    const isWanted = this.#steps.run((facts) => facts !== undefined && this.#links.notify(news));
+  async notify(notification: StreamNotification): Promise<boolean> {
+    const isWanted = this.#steps.run((subscription) => subscription !== undefined && this.#links.notify(notification));
     await this.#host.sync();
     return isWanted;
   }
 
   async discover(change: StreamChange): Promise<void> {
-    this.#steps.run((facts) => {
-      if (facts === undefined) return;
-      const { pattern, wakeStream, deadLetter } = facts.config;
+    this.#steps.run((subscription) => {
+      if (subscription === undefined) return;
+      const { pattern, wakeStream, deadLetter } = subscription.config;
       // What the subscription writes itself must not wake it.
       const isOwn = change.stream === wakeStream || change.stream === deadLetter?.stream;
-      const { createdAtMs } = facts;
-      const hasRoom = this.#links.discover(change, isOwn ? null : pattern, createdAtMs, this.#steps.isAwake());
-      if (!hasRoom) this.#host.report("A subscription matches more streams than it may have.", change.stream);
+      const { createdAtMs } = subscription;
+      const hasCapacity = this.#links.discover(change, isOwn ? null : pattern, createdAtMs, this.#steps.isAwake());
+      if (!hasCapacity) this.#host.report("A subscription matches more streams than it may have.", change.stream);
     });
     await this.#host.sync();
   }
 
-  claim(worker: string): Promise<Result<ClaimFacts>> {
+  claim(worker: string): Promise<Result<ClaimResult>> {
     return this.#leases.claim(worker);
   }
 
-  ack(command: AckCommand): Promise<Result<AckFacts>> {
+  ack(command: AckCommand): Promise<Result<AckResult>> {
     return this.#leases.ack(command);
   }
 

@@ -13,14 +13,14 @@ const locked = useServer({ AUTH_MODE: "project" });
 
 it("[T1] a read that is not live streams everything to the tail, because clients stop after the first response", async () => {
   const url = await server.newStream();
-  const piece = "x".repeat(1_000_000);
-  for (let n = 0; n < 12; n += 1) await append(url, piece);
+  const chunk = "x".repeat(1_000_000);
+  for (let n = 0; n < 12; n += 1) await append(url, chunk);
   const counting = countingFetch();
   const response = await new DurableStream({ url, contentType: "text/plain", fetch: counting.fetch }).stream({
     offset: "-1",
     live: false,
   });
-  expect([(await response.text()).length, counting.requests()]).toEqual([12 * piece.length, 1]);
+  expect([(await response.text()).length, counting.requests()]).toEqual([12 * chunk.length, 1]);
 });
 
 it("[T2] every read says where it ended, and whether that is the tail", async () => {

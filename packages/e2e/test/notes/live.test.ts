@@ -1,7 +1,7 @@
 /** Section D of the protocol notes: long-poll, SSE, cursors. */
 import { describe, expect, it } from "vitest";
 
-import { EventStream, type ControlFacts } from "../../src/event-stream.ts";
+import { EventStream, type ControlEvent } from "../../src/event-stream.ts";
 import {
   append,
   CLOSE,
@@ -84,7 +84,7 @@ it("[D35] an SSE session ends by itself behind a control, and resuming there los
     const events = await (await EventStream.open(`${url}?offset=${offset}&live=sse`)).rest();
     const last = events.at(-1);
     expect(last?.type).toBe("control");
-    const control = JSON.parse(last?.data ?? "{}") as ControlFacts;
+    const control = JSON.parse(last?.data ?? "{}") as ControlEvent;
     for (const { type, data } of events) if (type === "data") read.push(...(JSON.parse(data) as number[]));
     offset = control.streamNextOffset;
     closed = control.streamClosed ?? false;
@@ -113,8 +113,8 @@ describe("[D36] control events", () => {
   it("[D36] one follows every data; upToDate is true only at the tail", async () => {
     const url = await server.newStream();
     // More than one page, so that the first event cannot reach the tail.
-    const pieces = Array.from({ length: 6 }, (_, n) => String(n).repeat(200_000));
-    for (const piece of pieces) await append(url, piece);
+    const chunks = Array.from({ length: 6 }, (_, n) => String(n).repeat(200_000));
+    for (const chunk of chunks) await append(url, chunk);
     const tail = await tailOf(url);
     const events = await EventStream.open(`${url}?offset=-1&live=sse`);
     let text = "";
@@ -124,7 +124,7 @@ describe("[D36] control events", () => {
       atTail = streamNextOffset === tail;
       expect(upToDate).toBe(atTail ? true : undefined);
     }
-    expect(text).toBe(pieces.join(""));
+    expect(text).toBe(chunks.join(""));
     events.close();
   });
 
@@ -188,8 +188,8 @@ describe("[D37] what SSE carries", () => {
   });
 
   it.each(["application/octet-stream", "application/foo+json", "image/png"])("[D37] %s as base64", async (type) => {
-    const pieces = [1, 2, 3, 70_000].map((size) => Uint8Array.from({ length: size }, (_, n) => n % 251));
-    const { live, later, encoding } = await carried(type, ...pieces);
+    const chunks = [1, 2, 3, 70_000].map((size) => Uint8Array.from({ length: size }, (_, n) => n % 251));
+    const { live, later, encoding } = await carried(type, ...chunks);
     expect(encoding).toBe("base64");
     for (const data of [...live, ...later]) {
       const text = data.replaceAll("\n", "");
@@ -197,7 +197,7 @@ describe("[D37] what SSE carries", () => {
       expect(text.length % 4).toBe(0);
     }
     const decode = (parts: string[]) => Buffer.concat(parts.map((data) => Buffer.from(data, "base64")));
-    for (const parts of [live, later]) expect(decode(parts).equals(Buffer.concat(pieces))).toBe(true);
+    for (const parts of [live, later]) expect(decode(parts).equals(Buffer.concat(chunks))).toBe(true);
   });
 });
 

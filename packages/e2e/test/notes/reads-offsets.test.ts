@@ -149,11 +149,11 @@ describe("[C26] a read that is cut", () => {
 
   it("[C26] in bytes: the parts joined are the stream, and one append is never cut", async () => {
     const url = await server.newStream();
-    const pieces = Array.from({ length: 12 }, (_, n) => String.fromCharCode(97 + n).repeat(20_000));
+    const chunks = Array.from({ length: 12 }, (_, n) => String.fromCharCode(97 + n).repeat(20_000));
     const large = "L".repeat(3 * READ_BYTES_MAX);
-    for (const piece of [...pieces, large, "end"]) await append(url, piece);
+    for (const chunk of [...chunks, large, "end"]) await append(url, chunk);
     const parts = await readInParts(url);
-    expect(parts.map(({ text }) => text).join("")).toBe(`${pieces.join("")}${large}end`);
+    expect(parts.map(({ text }) => text).join("")).toBe(`${chunks.join("")}${large}end`);
     expect(parts.some(({ text }) => text.includes(large))).toBe(true);
   });
 

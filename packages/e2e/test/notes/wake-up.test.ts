@@ -120,8 +120,8 @@ it("[D38] an SSE response that is silent sends comments, which are no events", S
   const url = await server.newStream();
   const response = await fetch(`${url}?offset=now&live=sse`);
   let text = "";
-  for await (const piece of response.body ?? []) {
-    text += new TextDecoder().decode(piece);
+  for await (const chunk of response.body ?? []) {
+    text += new TextDecoder().decode(chunk);
     if (text.includes(": hb\n\n: hb\n\n")) break;
   }
   expect(text).toMatch(/^id: \S+\nevent: control\ndata:\{[^\n]*\}\n\n(: hb\n\n)+$/);

@@ -38,7 +38,7 @@ export interface Granted {
   readonly isPublic: boolean;
   /** Whether that may end soon: whoever keeps a copy must ask again within minutes. */
   readonly isRevocable?: boolean;
-  /** The life of the stream that may be read; without it, whichever is there. */
+  /** The incarnation of the stream that may be read; without it, whichever is there. */
   readonly incarnation?: number;
   /** Which of the project's requests a minute this is one of: by default those of its tokens. */
   readonly budget?: "public";

@@ -1,4 +1,4 @@
-import { INITIAL_SETTINGS } from "@durable-streams-cloudflare/core/contracts/project-record";
+import { DEFAULT_SETTINGS } from "@durable-streams-cloudflare/core/contracts/project-record";
 import { STREAM_NAME_BYTES_MAX } from "@durable-streams-cloudflare/protocol";
 import { beforeEach, expect, it } from "vitest";
 
@@ -8,7 +8,7 @@ const SECRET = "x".repeat(32);
 
 function recordOf(name: string): string {
   return JSON.stringify({
-    ...INITIAL_SETTINGS,
+    ...DEFAULT_SETTINGS,
     name,
     createdAtMs: 0,
     readUrlsFromMs: 0,

@@ -1,7 +1,7 @@
 /** `TENANCY=single` with `PROJECT_SECRET`: one project that needs no registry. */
 
 import {
-  INITIAL_SETTINGS,
+  DEFAULT_SETTINGS,
   RECORD_KEY_PREFIX,
   type ProjectRecord,
   type ProjectSecret,
@@ -21,7 +21,7 @@ export function staticSecrets(secret: string): readonly ProjectSecret[] {
 export function staticRegistryStore(store: RegistryStore, secret: string): RegistryStore {
   if (secret === "") return store;
   const record: ProjectRecord = {
-    ...INITIAL_SETTINGS,
+    ...DEFAULT_SETTINGS,
     name: SINGLE_PROJECT,
     createdAtMs: 0,
     secrets: staticSecrets(secret),

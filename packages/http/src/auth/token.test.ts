@@ -1,4 +1,4 @@
-import { INITIAL_SETTINGS } from "@durable-streams-cloudflare/core/contracts/project-record";
+import { DEFAULT_SETTINGS } from "@durable-streams-cloudflare/core/contracts/project-record";
 import { projectOf, type Project } from "@durable-streams-cloudflare/core/project/project";
 import { SignJWT, type JWTPayload } from "jose";
 import { expect, it } from "vitest";
@@ -7,7 +7,7 @@ import { signReadUrlToken, verifyReadUrlToken, verifyToken, type TokenClaims } f
 
 const SECRET = "s".repeat(32);
 const record = {
-  ...INITIAL_SETTINGS,
+  ...DEFAULT_SETTINGS,
   name: "p",
   createdAtMs: 0,
   secrets: [

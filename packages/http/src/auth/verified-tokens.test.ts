@@ -1,4 +1,4 @@
-import { INITIAL_SETTINGS } from "@durable-streams-cloudflare/core/contracts/project-record";
+import { DEFAULT_SETTINGS } from "@durable-streams-cloudflare/core/contracts/project-record";
 import type { Project } from "@durable-streams-cloudflare/core/project/project";
 import { refuse } from "@durable-streams-cloudflare/protocol";
 import { beforeEach, expect, it } from "vitest";
@@ -12,7 +12,7 @@ let tokens: VerifiedTokens;
 
 function newProject(): Project {
   return {
-    record: { ...INITIAL_SETTINGS, name: "p", createdAtMs: 0, secrets: [], readUrlsFromMs: 0 },
+    record: { ...DEFAULT_SETTINGS, name: "p", createdAtMs: 0, secrets: [], readUrlsFromMs: 0 },
     keys: new Map(),
   };
 }

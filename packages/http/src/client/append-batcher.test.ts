@@ -1,4 +1,4 @@
-import type { AppendCommand, AppendFacts, StreamApi } from "@durable-streams-cloudflare/core/contracts/stream";
+import type { AppendCommand, AppendResult, StreamApi } from "@durable-streams-cloudflare/core/contracts/stream";
 import { refuse, type Result } from "@durable-streams-cloudflare/protocol";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 
@@ -16,20 +16,20 @@ class FakeStream {
   readonly objectName = "test/stream";
   readonly calls: { readonly sizes: readonly number[]; answer(): void; fail(): void; refuse(): void }[] = [];
 
-  call<Facts>(
-    invoke: (stub: Pick<StreamApi, "append" | "appendAll">) => Promise<Result<Facts>>,
-  ): Promise<Result<Facts>> {
+  call<Value>(
+    invoke: (stub: Pick<StreamApi, "append" | "appendAll">) => Promise<Result<Value>>,
+  ): Promise<Result<Value>> {
     return invoke({
       append: async (command) => (await this.#enter([command]))[0] ?? refuse("internal", "no answer"),
       appendAll: (commands) => this.#enter(commands),
     });
   }
 
-  #enter(commands: readonly AppendCommand[]): Promise<Result<AppendFacts>[]> {
-    const { promise, resolve, reject } = Promise.withResolvers<Result<AppendFacts>[]>();
+  #enter(commands: readonly AppendCommand[]): Promise<Result<AppendResult>[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<Result<AppendResult>[]>();
     this.calls.push({
       sizes: commands.map(({ bytes }) => bytes.length),
-      answer: () => resolve(commands.map(({ bytes }) => ({ ok: true, ...factsOf(bytes.length) }))),
+      answer: () => resolve(commands.map(({ bytes }) => ({ ok: true, ...unwrap(bytes.length) }))),
       fail: () => reject(new Error("the call broke")),
       refuse: () => resolve(commands.map(() => refuse("overloaded", "too much"))),
     });
@@ -37,11 +37,11 @@ class FakeStream {
   }
 }
 
-function factsOf(tail: number): AppendFacts {
+function unwrap(tail: number): AppendResult {
   return { outcome: "appended", lineage: { incarnation: 1, ancestors: [] }, tail, closed: false };
 }
 
-function newLane(isSharing = true) {
+function newQueue(isSharing = true) {
   const stream = new FakeStream();
   const batcher = new AppendBatcher(isSharing);
   const kept: Promise<unknown>[] = [];
@@ -56,7 +56,7 @@ function newLane(isSharing = true) {
 const turns = (): Promise<unknown> => vi.advanceTimersByTimeAsync(0);
 
 it("an append that is alone calls at once", async () => {
-  const { stream, append } = newLane();
+  const { stream, append } = newQueue();
   const answer = append(1);
   expect(stream.calls.map(({ sizes }) => sizes)).toEqual([[1]]);
   stream.calls[0]?.answer();
@@ -64,7 +64,7 @@ it("an append that is alone calls at once", async () => {
 });
 
 it("those that come meanwhile share the next call, in order, and each gets its own answer", async () => {
-  const { stream, append } = newLane();
+  const { stream, append } = newQueue();
   const answers = [1, 2, 3, 4].map(append);
   expect(stream.calls).toHaveLength(1);
   stream.calls[0]?.answer();
@@ -77,7 +77,7 @@ it("those that come meanwhile share the next call, in order, and each gets its o
 });
 
 it("a call carries a bounded number of bytes", async () => {
-  const { stream, append } = newLane();
+  const { stream, append } = newQueue();
   const size = 1.5 * 1024 * 1024;
   for (let count = 0; count < 5; count += 1) void append(size);
   stream.calls[0]?.answer();
@@ -86,7 +86,7 @@ it("a call carries a bounded number of bytes", async () => {
 });
 
 it("when a call breaks, those that shared it call alone", async () => {
-  const { stream, append } = newLane();
+  const { stream, append } = newQueue();
   const first = append(1);
   const [second, third] = [append(2).catch(String), append(3)];
   stream.calls[0]?.answer();
@@ -100,7 +100,7 @@ it("when a call breaks, those that shared it call alone", async () => {
 });
 
 it("nobody waits for ever for a call that does not end, and the next append starts anew", async () => {
-  const { stream, append } = newLane();
+  const { stream, append } = newQueue();
   void append(1);
   const second = append(2);
   await vi.advanceTimersByTimeAsync(LONG_MS);
@@ -112,7 +112,7 @@ it("nobody waits for ever for a call that does not end, and the next append star
 });
 
 it("an append that is in a call under way is never sent a second time; without an answer, its fate is unknown", async () => {
-  const { stream, append } = newLane();
+  const { stream, append } = newQueue();
   const first = append(1);
   const second = append(2);
   stream.calls[0]?.answer();
@@ -127,7 +127,7 @@ it("an append that is in a call under way is never sent a second time; without a
 });
 
 it("a request leads for a few seconds at the most: it may be ended soon after its own answer", async () => {
-  const { stream, append, kept } = newLane();
+  const { stream, append, kept } = newQueue();
   void append(1);
   for (let call = 0; kept.length === 1; call += 1) {
     void append(call + 2);
@@ -139,7 +139,7 @@ it("a request leads for a few seconds at the most: it may be ended soon after it
 });
 
 it("an append that the object had no room for calls alone", async () => {
-  const { stream, append } = newLane();
+  const { stream, append } = newQueue();
   const answer = append(1);
   stream.calls[0]?.refuse();
   await turns();
@@ -148,7 +148,7 @@ it("an append that the object had no room for calls alone", async () => {
 });
 
 it("the request that makes the calls asks to be seen through, because others wait for it", async () => {
-  const { stream, append, kept } = newLane();
+  const { stream, append, kept } = newQueue();
   for (const size of [1, 2, 3]) void append(size);
   expect(kept).toHaveLength(1);
   stream.calls[0]?.answer();
@@ -160,7 +160,7 @@ it("the request that makes the calls asks to be seen through, because others wai
 });
 
 it("the calls are made by another request after a while, and what waits for the one before is not left behind", async () => {
-  const { stream, append, kept } = newLane();
+  const { stream, append, kept } = newQueue();
   const answers = [append(0)];
   for (let call = 0; kept.length === 1; call += 1) {
     answers.push(append(call + 1));
@@ -178,7 +178,7 @@ it("the calls are made by another request after a while, and what waits for the 
 });
 
 it("more than may wait for one call do not wait: the next one begins calls of its own", async () => {
-  const { stream, append } = newLane();
+  const { stream, append } = newQueue();
   const count = 500;
   const answers = Array.from({ length: count }, () => append(1));
   const underWay = stream.calls.length;
@@ -191,7 +191,7 @@ it("more than may wait for one call do not wait: the next one begins calls of it
 });
 
 it("with sharing switched off each append calls at once", () => {
-  const { stream, append, kept } = newLane(false);
+  const { stream, append, kept } = newQueue(false);
   for (const size of [1, 2, 3]) void append(size);
   expect(stream.calls.map(({ sizes }) => sizes)).toEqual([[1], [2], [3]]);
   expect(kept).toEqual([]);

@@ -10,7 +10,7 @@
  */
 
 import { asRepeat, REPEATED_MS_MAX } from "@durable-streams-cloudflare/core/contracts/request-id";
-import type { AppendCommand, AppendFacts } from "@durable-streams-cloudflare/core/contracts/stream";
+import type { AppendCommand, AppendResult } from "@durable-streams-cloudflare/core/contracts/stream";
 import { refuseUnanswered } from "@durable-streams-cloudflare/core/kit/retry-rpc";
 import type { Result } from "@durable-streams-cloudflare/protocol";
 
@@ -29,7 +29,7 @@ const WAITING_MAX = 128;
 const CALLS_MAX = 32;
 const LEAD_MS_MAX = 5_000;
 
-type Answer = Result<AppendFacts>;
+type Answer = Result<AppendResult>;
 
 /** The append was not answered, and whether it was sent: when, in ms. */
 interface Unanswered {
@@ -45,13 +45,13 @@ interface Waiting {
 export type KeepAlive = (promise: Promise<unknown>) => void;
 
 /** The appends of one stream that wait for the call under way. */
-interface Lane {
+interface AppendQueue {
   readonly waiting: Waiting[];
   callsLeft: number;
 }
 
 export class AppendBatcher {
-  readonly #lanes = new Map<string, Lane>();
+  readonly #queues = new Map<string, AppendQueue>();
   readonly #isSharing: boolean;
 
   /** @param isSharing `SHARED_APPENDS`; otherwise every append calls alone. */
@@ -67,59 +67,59 @@ export class AppendBatcher {
   }
 
   #share(stream: StreamClient, command: AppendCommand, keepAlive: KeepAlive): Promise<Answer | Unanswered> {
-    const known = this.#lanes.get(stream.objectName);
+    const known = this.#queues.get(stream.objectName);
     if (known !== undefined && known.callsLeft > 0 && known.waiting.length < WAITING_MAX) {
       return this.#follow(stream.objectName, known, command);
     }
     // A lane that is full, or whose leader has done its part, is emptied by that leader; none joins it any more.
-    const lane: Lane = { waiting: [], callsLeft: CALLS_MAX };
-    this.#lanes.set(stream.objectName, lane);
+    const queue: AppendQueue = { waiting: [], callsLeft: CALLS_MAX };
+    this.#queues.set(stream.objectName, queue);
     const { promise, resolve: take } = Promise.withResolvers<Answer | Unanswered>();
-    lane.waiting.push({ command, take });
-    keepAlive(this.#lead(stream, lane));
+    queue.waiting.push({ command, take });
+    keepAlive(this.#lead(stream, queue));
     return promise;
   }
 
   /** Waits in the lane; the timers are this request's own, so they fire whatever becomes of the leader. */
-  async #follow(objectName: string, lane: Lane, command: AppendCommand): Promise<Answer | Unanswered> {
+  async #follow(objectName: string, queue: AppendQueue, command: AppendCommand): Promise<Answer | Unanswered> {
     // Not `new Promise`: once that is compiled inline, the promise loses track of the request that it belongs to. What
     // follows it then runs on behalf of another request, and ends with that one (docs/adr/0008).
     const { promise, resolve: take } = Promise.withResolvers<Answer | Unanswered>();
     const waiting = { command, take };
     let timer = setTimeout(() => {
-      const index = lane.waiting.indexOf(waiting);
+      const index = queue.waiting.indexOf(waiting);
       if (index < 0) {
         timer = setTimeout(() => {
-          this.#close(objectName, lane);
+          this.#close(objectName, queue);
           take(refuseUnanswered());
         }, ANSWER_MS_MAX);
         return;
       }
-      lane.waiting.splice(index, 1);
-      this.#close(objectName, lane);
+      queue.waiting.splice(index, 1);
+      this.#close(objectName, queue);
       take({ sentAtMs: undefined });
     }, PATIENCE_MS);
-    lane.waiting.push(waiting);
+    queue.waiting.push(waiting);
     const outcome = await promise;
     clearTimeout(timer);
     return outcome;
   }
 
   /** Makes the calls of a lane until it is empty. */
-  async #lead(stream: StreamClient, lane: Lane): Promise<void> {
+  async #lead(stream: StreamClient, queue: AppendQueue): Promise<void> {
     const beganAtMs = Date.now();
-    for (let batch = takeBatch(lane); batch.length > 0; batch = takeBatch(lane)) {
-      lane.callsLeft -= 1;
-      if (Date.now() - beganAtMs > LEAD_MS_MAX) lane.callsLeft = 0;
+    for (let batch = takeBatch(queue); batch.length > 0; batch = takeBatch(queue)) {
+      queue.callsLeft -= 1;
+      if (Date.now() - beganAtMs > LEAD_MS_MAX) queue.callsLeft = 0;
       const outcomes = await callForAll(stream, batch);
       for (const [index, { take }] of batch.entries()) take(outcomes[index] ?? refuseUnanswered());
     }
-    this.#close(stream.objectName, lane);
+    this.#close(stream.objectName, queue);
   }
 
   /** The next append opens a new lane: this one is empty, or its leader is gone. */
-  #close(objectName: string, lane: Lane): void {
-    if (this.#lanes.get(objectName) === lane) this.#lanes.delete(objectName);
+  #close(objectName: string, queue: AppendQueue): void {
+    if (this.#queues.get(objectName) === queue) this.#queues.delete(objectName);
   }
 }
 
@@ -156,7 +156,7 @@ async function callForAll(stream: StreamClient, batch: readonly Waiting[]): Prom
 }
 
 /** Takes out of the lane what fits into one call. */
-function takeBatch({ waiting }: Lane): Waiting[] {
+function takeBatch({ waiting }: AppendQueue): Waiting[] {
   let bytes = 0;
   let count = 0;
   for (const { command } of waiting) {

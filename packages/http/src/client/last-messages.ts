@@ -3,7 +3,7 @@
  * messages: a window before the tail is read append by append, wherever its bytes lie, and made larger until it has enough.
  */
 
-import type { ReadFacts } from "@durable-streams-cloudflare/core/contracts/stream";
+import type { ReadResult } from "@durable-streams-cloudflare/core/contracts/stream";
 import { Pages } from "@durable-streams-cloudflare/core/fan-out/delivery/pages";
 import { concatBytes } from "@durable-streams-cloudflare/core/kit/bytes";
 import {
@@ -34,34 +34,34 @@ const WINDOWS = [64 * 1024, 512 * 1024, LAST_BYTES_MAX];
 export async function readLast(reader: Reader, count: number): Promise<Result<Reading>> {
   // Reading nothing is a read too: it renews the stream's lifetime, and tells where the stream stands.
   const now = { from: { kind: "now" }, ifNoneMatch: null, paging: "bytes" } as const;
-  const facts = await reader.reads.read(reader.stream, now, reader.keepAlive);
-  if (!facts.ok) return facts;
+  const result = await reader.reads.read(reader.stream, now, reader.keepAlive);
+  if (!result.ok) return result;
   for (const window of WINDOWS) {
-    const start = await windowStart(reader, facts, window);
+    const start = await windowStart(reader, result, window);
     if (typeof start !== "number") return start;
-    const last = new LastMessages(count, framingOf(facts.contentType) === "json", start);
-    const problem = await readWindow(reader, facts, start, last);
+    const last = new LastMessages(count, framingOf(result.contentType) === "json", start);
+    const problem = await readWindow(reader, result, start, last);
     if (problem !== undefined) return problem;
-    if (last.isEnough || start === facts.earliest) return readingOf(facts, last);
+    if (last.isEnough || start === result.earliest) return readingOf(result, last);
   }
   return refuseTooMuch(count);
 }
 
 /** Where an append begins, so far back from the tail or a little further. */
-async function windowStart(reader: Reader, facts: ReadFacts, window: number): Promise<number | Refusal> {
-  const from = facts.tail - window;
-  if (from <= facts.earliest) return facts.earliest;
-  const command = { from: refAt(facts.lineage, from), ifNoneMatch: null, paging: "appends" } as const;
+async function windowStart(reader: Reader, result: ReadResult, window: number): Promise<number | Refusal> {
+  const from = result.tail - window;
+  if (from <= result.earliest) return result.earliest;
+  const command = { from: refAt(result.lineage, from), ifNoneMatch: null, paging: "appends" } as const;
   const reading = await startReading(reader, command);
   // Inside the first append.
-  if (!reading.ok) return reading.problem.code === "offset-invalid" ? facts.earliest : reading;
+  if (!reading.ok) return reading.problem.code === "offset-invalid" ? result.earliest : reading;
   reading.cold?.cancel();
-  return reading.facts.from;
+  return reading.result.from;
 }
 
 async function readWindow(
   { stream, segments }: Reader,
-  { lineage, tail }: ReadFacts,
+  { lineage, tail }: ReadResult,
   start: number,
   last: LastMessages,
 ): Promise<Refusal | undefined> {
@@ -74,11 +74,11 @@ async function readWindow(
     lineage.incarnation,
   );
   for (let position = start; position < tail;) {
-    const piece = await pages.at(position, tail);
-    if (!piece.ok) return piece;
-    if (piece.bytes.length === 0) return refuse("offset-trimmed", "The stream has let go of its end meanwhile.");
-    last.add(piece.bytes, piece.ends);
-    position = piece.to;
+    const chunk = await pages.at(position, tail);
+    if (!chunk.ok) return chunk;
+    if (chunk.bytes.length === 0) return refuse("offset-trimmed", "The stream has let go of its end meanwhile.");
+    last.add(chunk.bytes, chunk.ends);
+    position = chunk.to;
   }
   return undefined;
 }
@@ -87,7 +87,7 @@ async function readWindow(
 class LastMessages {
   readonly #count: number;
   readonly #scanner: MessageScanner | undefined;
-  #pieces: { readonly from: number; readonly bytes: Bytes; readonly ends: readonly number[] }[] = [];
+  #chunks: { readonly from: number; readonly bytes: Bytes; readonly ends: readonly number[] }[] = [];
   /** Where the last messages end, one more than are wanted. */
   #ends: number[] = [];
   readonly #start: number;
@@ -103,11 +103,11 @@ class LastMessages {
   add(bytes: Bytes, appendEnds: readonly number[]): void {
     const from = this.#position;
     const ends = this.#scanner === undefined ? appendEnds : messageEnds(this.#scanner, bytes);
-    this.#pieces.push({ from, bytes, ends: appendEnds });
+    this.#chunks.push({ from, bytes, ends: appendEnds });
     this.#position += bytes.length;
     this.#ends = [...this.#ends, ...ends.map((end) => from + end)].slice(-this.#count - 1);
     const { begin } = this;
-    this.#pieces = this.#pieces.filter((piece) => piece.from + piece.bytes.length > begin);
+    this.#chunks = this.#chunks.filter((chunk) => chunk.from + chunk.bytes.length > begin);
   }
 
   /** There are as many as are wanted, and it is known where the first of them begins. */
@@ -120,8 +120,8 @@ class LastMessages {
   }
 
   bytes(): Bytes {
-    const [first] = this.#pieces;
-    return concatBytes(this.#pieces.map(({ bytes }) => bytes)).slice(first === undefined ? 0 : this.begin - first.from);
+    const [first] = this.#chunks;
+    return concatBytes(this.#chunks.map(({ bytes }) => bytes)).slice(first === undefined ? 0 : this.begin - first.from);
   }
 
   /** Ends of appends between them, so that each stretch fits into a line of an event stream, unless one append does not. */
@@ -129,7 +129,7 @@ class LastMessages {
     const cuts: number[] = [];
     let before = this.begin;
     let at = before;
-    for (const end of this.#pieces.flatMap(({ from, ends }) => ends.map((each) => from + each))) {
+    for (const end of this.#chunks.flatMap(({ from, ends }) => ends.map((each) => from + each))) {
       if (end <= this.begin) continue;
       if (end - at > LINE_BYTES_MAX && before > at) cuts.push((at = before));
       before = end;
@@ -144,14 +144,14 @@ function messageEnds(scanner: MessageScanner, bytes: Bytes): number[] {
   return ends;
 }
 
-function readingOf(facts: ReadFacts, last: LastMessages): Result<Reading> {
-  const { lineage, tail, closed } = facts;
+function readingOf(result: ReadResult, last: LastMessages): Result<Reading> {
+  const { lineage, tail, closed } = result;
   const page = last.bytes();
   if (page.length > LAST_BYTES_MAX) return refuseTooMuch(undefined);
   const from = tail - page.length;
   const etag = rangeEtag(lineage.incarnation, from, tail, closed);
   const range = { from, to: tail, end: tail, etag, page, cold: [], cuts: last.cuts(), stretches: [] };
-  return { ok: true, facts: { ...facts, ...range }, isEnd: true, cold: undefined };
+  return { ok: true, result: { ...result, ...range }, isEnd: true, cold: undefined };
 }
 
 function refuseTooMuch(count: number | undefined): Refusal {

@@ -3,7 +3,12 @@
  * bytes of a fork lie in the streams that it comes from; each of them is asked directly.
  */
 
-import type { PageCommand, PageFacts, ReadCommand, ReadFacts } from "@durable-streams-cloudflare/core/contracts/stream";
+import type {
+  PageCommand,
+  PageResult,
+  ReadCommand,
+  ReadResult,
+} from "@durable-streams-cloudflare/core/contracts/stream";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 import { ColdPages, type ColdPage } from "@durable-streams-cloudflare/core/log/cold-pages";
 import { SegmentUnavailable } from "@durable-streams-cloudflare/core/log/segment-reader";
@@ -27,7 +32,7 @@ type Reader = Pick<Exchange, "stream" | "segments" | "config" | "reads" | "keepA
 
 export interface Reading {
   /** `page`: the first bytes, wherever they came from; empty only when the range is, or nothing was modified. */
-  readonly facts: ReadFacts;
+  readonly result: ReadResult;
   /** The page ends where an append does. Asked for only with `paging: "appends"`. */
   readonly isEnd: boolean;
   /** The cold bytes behind that page, as far as they are known. */
@@ -36,7 +41,7 @@ export interface Reading {
 
 /**
  * A read with its first page. Whatever is wrong with the offset, or with R2 at that place, is found here. A place inside
- * an append of which the object cannot know the beginning is read again from where it begins, which `facts.from` tells.
+ * an append of which the object cannot know the beginning is read again from where it begins, which `result.from` tells.
  */
 export async function startReading(reader: Reader, command: ReadCommand): Promise<Result<Reading>> {
   let from = command.from;
@@ -52,23 +57,23 @@ async function startAt(
   reader: Reader,
   command: ReadCommand,
 ): Promise<Result<Reading> | { readonly boundary: OffsetRef }> {
-  const facts = await reader.reads.read(reader.stream, command, reader.keepAlive);
-  if (!facts.ok) return facts;
-  const first = await firstPage(reader, facts, command);
+  const result = await reader.reads.read(reader.stream, command, reader.keepAlive);
+  if (!result.ok) return result;
+  const first = await firstPage(reader, result, command);
   if (!first.ok) return first;
-  if (first.boundary !== undefined) return movedTo(facts, first.boundary);
+  if (first.boundary !== undefined) return movedTo(result, first.boundary);
   if (first.cold.length === 0) {
-    const isEnd = first.end === facts.from + first.page.length;
-    return { ok: true, facts: { ...facts, ...first }, isEnd, cold: undefined };
+    const isEnd = first.end === result.from + first.page.length;
+    return { ok: true, result: { ...result, ...first }, isEnd, cold: undefined };
   }
   if (reader.segments === undefined) return refuseWithoutSegments();
   const cold = new ColdPages(reader.segments, first.cold, command.paging);
-  const page = await firstColdPage(reader, cold, facts.from, command);
-  if ("boundary" in page) return movedTo(facts, page.boundary);
-  return page.ok ? { ok: true, facts: { ...facts, page: page.bytes }, isEnd: page.isEnd, cold } : page;
+  const page = await firstColdPage(reader, cold, result.from, command);
+  if ("boundary" in page) return movedTo(result, page.boundary);
+  return page.ok ? { ok: true, result: { ...result, page: page.bytes }, isEnd: page.isEnd, cold } : page;
 }
 
-function movedTo({ lineage, from }: ReadFacts, boundary: number): Refusal | { readonly boundary: OffsetRef } {
+function movedTo({ lineage, from }: ReadResult, boundary: number): Refusal | { readonly boundary: OffsetRef } {
   return isGuess(boundary, from) ? refuseForeign() : { boundary: refAt(lineage, boundary) };
 }
 
@@ -79,10 +84,10 @@ export class RestOfRange {
   readonly #renewal: Renewal;
   #cold: ColdPages | undefined;
 
-  constructor(reader: Reader, { facts, cold }: Reading) {
+  constructor(reader: Reader, { result, cold }: Reading) {
     this.#reader = reader;
-    this.#stretches = facts.stretches;
-    this.#renewal = new Renewal(reader.stream, facts.lifetime);
+    this.#stretches = result.stretches;
+    this.#renewal = new Renewal(reader.stream, result.lifetime);
     this.#cold = cold;
   }
 
@@ -120,9 +125,9 @@ export class RestOfRange {
 /** What a read begins with, from whoever has it. */
 async function firstPage(
   reader: Reader,
-  { page, end, cold, notModified, stretches }: ReadFacts,
+  { page, end, cold, notModified, stretches }: ReadResult,
   command: ReadCommand,
-): Promise<Result<PageFacts>> {
+): Promise<Result<PageResult>> {
   const [first] = stretches;
   if (notModified || page.length > 0 || cold.length > 0 || first === undefined) return { ok: true, page, end, cold };
   const check = command.from.kind === "at" ? ({ checkFrom: true, align: true } as const) : {};
@@ -159,6 +164,6 @@ function storeOf({ segments }: Reader): SegmentStore {
 
 type StretchPage = Stretch & Pick<PageCommand, "paging" | "checkFrom" | "align">;
 
-function fetchPage(reader: Reader, { name, ...command }: StretchPage): Promise<Result<PageFacts>> {
+function fetchPage(reader: Reader, { name, ...command }: StretchPage): Promise<Result<PageResult>> {
   return reader.reads.page(reader.stream.of(name), command, reader.keepAlive);
 }

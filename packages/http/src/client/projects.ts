@@ -16,7 +16,7 @@ import {
   type ProjectView,
 } from "@durable-streams-cloudflare/core/contracts/project-record";
 import { detach } from "@durable-streams-cloudflare/core/kit/detach";
-import { callAgain } from "@durable-streams-cloudflare/core/kit/retry-rpc";
+import { retryRpc } from "@durable-streams-cloudflare/core/kit/retry-rpc";
 import { refuseNoProject } from "@durable-streams-cloudflare/core/project/owner";
 import { matchesPattern } from "@durable-streams-cloudflare/core/project/pattern";
 import { formatReaderKey, hashReaderKey, newReaderKey } from "@durable-streams-cloudflare/core/project/reader-key";
@@ -33,7 +33,7 @@ const READ_URL_SECONDS = 3_600;
 export interface ProjectsEnv {
   readonly REGISTRY: RegistryNamespace;
   readonly PROJECTS: Objects<ProjectApi>;
-  /** The objects of streams: a reader key is for one life of its stream. */
+  /** The objects of streams: a reader key is for one incarnation of its stream. */
   readonly STREAMS: { getByName(name: string): { head(): Promise<Result<{ lineage: { incarnation: number } }>> } };
 }
 
@@ -136,7 +136,7 @@ export class Projects {
   async setReaderKey(name: string, { stream }: Json): Promise<Result<{ stream: string; key: string }>> {
     const named = parseStream(stream);
     if (!named.ok) return named;
-    const head = detach(await callAgain(() => this.#env.STREAMS.getByName(`${name}/${named.stream}`).head()));
+    const head = detach(await retryRpc(() => this.#env.STREAMS.getByName(`${name}/${named.stream}`).head()));
     if (!head.ok) return head;
     const key = newReaderKey();
     const stored = { hash: await hashReaderKey(key), incarnation: head.lineage.incarnation };
@@ -167,7 +167,7 @@ export class Projects {
     return { ok: true, streams, cursor: page.cursor, counters: page.counters };
   }
 
-  async #change<Facts>(name: string, change: (project: ProjectApi) => Promise<Result<Facts>>): Promise<Result<Facts>> {
+  async #change<Value>(name: string, change: (project: ProjectApi) => Promise<Result<Value>>): Promise<Result<Value>> {
     if (!isProjectName(name)) return refuseNoProject();
     const result = await change(this.#env.PROJECTS.getByName(name));
     this.#registry.forget(name);

@@ -84,7 +84,7 @@ it("one that comes while a shared call is under way does not get its answer", as
 it.each<{ readonly of: string; readonly command?: Partial<ReadCommand>; readonly stream?: readonly [string, number?] }>(
   [
     { of: "another stream", stream: ["test/other"] },
-    { of: "one life of the stream", stream: ["test/stream", 7] },
+    { of: "one incarnation of the stream", stream: ["test/stream", 7] },
     { of: "another place", command: { from: { kind: "at", incarnation: 1, position: 2 } } },
     { of: "what comes", command: { from: { kind: "now" } } },
     { of: "what has another tag", command: { ifNoneMatch: '"1:0:1"' } },

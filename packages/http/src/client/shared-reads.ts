@@ -9,7 +9,12 @@
  * answer has gone out, and whoever runs out of patience calls alone.
  */
 
-import type { PageCommand, PageFacts, ReadCommand, ReadFacts } from "@durable-streams-cloudflare/core/contracts/stream";
+import type {
+  PageCommand,
+  PageResult,
+  ReadCommand,
+  ReadResult,
+} from "@durable-streams-cloudflare/core/contracts/stream";
 import type { OffsetRef, Result } from "@durable-streams-cloudflare/protocol";
 
 import type { KeepAlive } from "./append-batcher.ts";
@@ -17,22 +22,22 @@ import type { StreamClient } from "./stream-client.ts";
 
 const PATIENCE_MS = 1_000;
 /** Calls for the same place at a time. One would do for a crowd, but a second reader would have to wait for the first. */
-const LANES_MAX = 2;
+const FLIGHTS_MAX = 2;
 const WAITING_MAX = 1_024;
 /** Calls that one request makes before another one leads: requests must end some time. */
 const CALLS_MAX = 32;
 
 /** `undefined`: the call broke, or nobody makes it any more. Each then calls alone, and reports what goes wrong for it. */
-type Shared<Facts> = Result<Facts> | undefined;
+type Shared<Value> = Result<Value> | undefined;
 
 /** Those who wait for the same answer. */
-type Lane<Facts> = ((answer: Shared<Facts>) => void)[];
+type Flight<Value> = ((answer: Shared<Value>) => void)[];
 
 export class SharedReads {
   /** By what is read: those who share the next call. */
-  readonly #reads = new Lanes<ReadFacts>();
+  readonly #reads = new Flights<ReadResult>();
   /** The same: those who share the call under way. */
-  readonly #pages = new Lanes<PageFacts>();
+  readonly #pages = new Flights<PageResult>();
   readonly #isSharing: boolean;
 
   /** @param isSharing `SHARED_READS`; otherwise every read calls alone. */
@@ -41,79 +46,79 @@ export class SharedReads {
   }
 
   /** The answer is shared: nothing in it may be changed. */
-  async read(stream: StreamClient, command: ReadCommand, keepAlive: KeepAlive): Promise<Result<ReadFacts>> {
-    const call = (): Promise<Result<ReadFacts>> => stream.call((stub) => stub.read(command));
+  async read(stream: StreamClient, command: ReadCommand, keepAlive: KeepAlive): Promise<Result<ReadResult>> {
+    const call = (): Promise<Result<ReadResult>> => stream.call((stub) => stub.read(command));
     if (!this.#isSharing) return call();
     const { from, ifNoneMatch, paging } = command;
     const key = JSON.stringify([stream.objectName, stream.incarnation, placeOf(from), paging, ifNoneMatch]);
-    return (await this.#reads.share(key, LANES_MAX, (lane) => keepAlive(this.#lead(key, lane, call)))) ?? call();
+    return (await this.#reads.share(key, FLIGHTS_MAX, (flight) => keepAlive(this.#lead(key, flight, call)))) ?? call();
   }
 
   /** One page of a fixed range. The answer is shared, like that of a read. */
-  async page(stream: StreamClient, command: PageCommand, keepAlive: KeepAlive): Promise<Result<PageFacts>> {
-    const call = (): Promise<Result<PageFacts>> => stream.call((stub) => stub.page(command));
+  async page(stream: StreamClient, command: PageCommand, keepAlive: KeepAlive): Promise<Result<PageResult>> {
+    const call = (): Promise<Result<PageResult>> => stream.call((stub) => stub.page(command));
     if (!this.#isSharing) return call();
     const { incarnation, from, to, paging, checkFrom, align } = command;
     const key = JSON.stringify([stream.objectName, incarnation, from, to, paging, checkFrom, align]);
-    return (await this.#pages.share(key, 1, (lane) => keepAlive(this.#bring(key, lane, call)))) ?? call();
+    return (await this.#pages.share(key, 1, (flight) => keepAlive(this.#load(key, flight, call)))) ?? call();
   }
 
   /** Makes the calls of a lane until it is empty. */
-  async #lead(key: string, lane: Lane<ReadFacts>, call: () => Promise<Result<ReadFacts>>): Promise<void> {
-    for (let calls = 1; lane.length > 0; calls += 1) {
-      const takers = lane.splice(0);
-      if (calls === CALLS_MAX) this.#reads.close(key, lane);
+  async #lead(key: string, flight: Flight<ReadResult>, call: () => Promise<Result<ReadResult>>): Promise<void> {
+    for (let calls = 1; flight.length > 0; calls += 1) {
+      const takers = flight.splice(0);
+      if (calls === CALLS_MAX) this.#reads.close(key, flight);
       const answer = await call().catch(() => undefined);
       for (const take of takers) take(answer);
     }
-    this.#reads.close(key, lane);
+    this.#reads.close(key, flight);
   }
 
   /** Makes the one call of a lane. */
-  async #bring(key: string, lane: Lane<PageFacts>, call: () => Promise<Result<PageFacts>>): Promise<void> {
+  async #load(key: string, flight: Flight<PageResult>, call: () => Promise<Result<PageResult>>): Promise<void> {
     const answer = await call().catch(() => undefined);
-    this.#pages.close(key, lane);
-    for (const take of lane) take(answer);
+    this.#pages.close(key, flight);
+    for (const take of flight) take(answer);
   }
 }
 
 /** Who waits for which answer. */
-class Lanes<Facts> {
-  readonly #lanes = new Map<string, readonly Lane<Facts>[]>();
+class Flights<Value> {
+  readonly #flights = new Map<string, readonly Flight<Value>[]>();
 
   /**
    * Joins the shortest lane, or opens one as long as there are fewer than `max`.
    * @param lead makes the call, or calls, of a new lane.
    */
-  share(key: string, max: number, lead: (lane: Lane<Facts>) => void): Promise<Shared<Facts>> {
-    const lanes = this.#lanes.get(key) ?? [];
-    const shortest = lanes.toSorted((a, b) => a.length - b.length)[0];
-    if (shortest !== undefined && lanes.length >= max) return this.#follow(key, shortest);
-    const { promise, resolve } = Promise.withResolvers<Shared<Facts>>();
-    const lane: Lane<Facts> = [resolve];
-    this.#lanes.set(key, [...lanes, lane]);
-    lead(lane);
+  share(key: string, max: number, lead: (flight: Flight<Value>) => void): Promise<Shared<Value>> {
+    const flights = this.#flights.get(key) ?? [];
+    const shortest = flights.toSorted((a, b) => a.length - b.length)[0];
+    if (shortest !== undefined && flights.length >= max) return this.#follow(key, shortest);
+    const { promise, resolve } = Promise.withResolvers<Shared<Value>>();
+    const flight: Flight<Value> = [resolve];
+    this.#flights.set(key, [...flights, flight]);
+    lead(flight);
     return promise;
   }
 
   /** Nobody joins the lane any more. */
-  close(key: string, lane: Lane<Facts>): void {
-    const others = this.#lanes.get(key)?.filter((other) => other !== lane) ?? [];
-    if (others.length > 0) this.#lanes.set(key, others);
-    else this.#lanes.delete(key);
+  close(key: string, flight: Flight<Value>): void {
+    const others = this.#flights.get(key)?.filter((other) => other !== flight) ?? [];
+    if (others.length > 0) this.#flights.set(key, others);
+    else this.#flights.delete(key);
   }
 
   /** Waits in the lane; the timer is this request's own, so it rings whatever becomes of the leader. */
-  async #follow(key: string, lane: Lane<Facts>): Promise<Shared<Facts>> {
-    if (lane.length >= WAITING_MAX) return undefined;
-    const { promise, resolve } = Promise.withResolvers<Shared<Facts>>();
+  async #follow(key: string, flight: Flight<Value>): Promise<Shared<Value>> {
+    if (flight.length >= WAITING_MAX) return undefined;
+    const { promise, resolve } = Promise.withResolvers<Shared<Value>>();
     const timer = setTimeout(() => {
-      const place = lane.indexOf(resolve);
-      if (place >= 0) lane.splice(place, 1);
-      this.close(key, lane);
+      const place = flight.indexOf(resolve);
+      if (place >= 0) flight.splice(place, 1);
+      this.close(key, flight);
       resolve(undefined);
     }, PATIENCE_MS);
-    lane.push(resolve);
+    flight.push(resolve);
     const answer = await promise;
     clearTimeout(timer);
     return answer;

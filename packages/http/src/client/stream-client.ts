@@ -2,7 +2,7 @@
 
 import type { ProjectLimits } from "@durable-streams-cloudflare/core/contracts/project-record";
 import type { StreamApi } from "@durable-streams-cloudflare/core/contracts/stream";
-import { callAgain, type CallOptions } from "@durable-streams-cloudflare/core/kit/retry-rpc";
+import { retryRpc, type CallOptions } from "@durable-streams-cloudflare/core/kit/retry-rpc";
 import type { Lineage, OffsetRef, Result } from "@durable-streams-cloudflare/protocol";
 
 import { refuseToken } from "../auth/token.ts";
@@ -15,7 +15,7 @@ export class StreamClient {
   /** Milliseconds spent waiting for the object. */
   objectMs = 0;
 
-  /** @param incarnation the one life of the stream that the client may read; otherwise any. */
+  /** @param incarnation the one incarnation of the stream that the client may read; otherwise any. */
   constructor(objects: StreamObjects, objectName: string, incarnation?: number) {
     this.incarnation = incarnation;
     this.#objects = objects;
@@ -28,17 +28,17 @@ export class StreamClient {
   }
 
   /** Calls the object; a stub that failed is of no more use, so each try gets a new one. */
-  async call<Facts>(
-    invoke: (stub: StreamApi, repeatedAfterMs?: number) => Promise<Result<Facts>>,
+  async call<Value>(
+    invoke: (stub: StreamApi, repeatedAfterMs?: number) => Promise<Result<Value>>,
     options?: CallOptions,
-  ): Promise<Result<Facts>> {
+  ): Promise<Result<Value>> {
     const startedAt = performance.now();
     try {
-      const result = await callAgain(
+      const result = await retryRpc(
         (repeatedAfterMs) => invoke(this.#objects.getByName(this.objectName), repeatedAfterMs),
         options,
       );
-      return this.#isOfAnotherLife(result) ? refuseToken() : result;
+      return this.#isOfAnotherIncarnation(result) ? refuseToken() : result;
     } finally {
       this.objectMs += performance.now() - startedAt;
     }
@@ -51,14 +51,14 @@ export class StreamClient {
   async attach(from: OffsetRef, limits: ProjectLimits | undefined): Promise<Attachment> {
     const isLimited = (limits?.liveReaders ?? null) !== null;
     const attached = await this.call(() => this.#objects.attach(this.objectName, from, isLimited));
-    if (!attached.ok || !this.#isOfAnotherLife(attached.facts)) return attached;
+    if (!attached.ok || !this.#isOfAnotherIncarnation(attached.result)) return attached;
     attached.channel?.close();
     return refuseToken();
   }
 
   /** Every answer about a stream that a reader gets to see says whose life it is about. */
-  #isOfAnotherLife(facts: object): boolean {
-    if (this.incarnation === undefined || !("lineage" in facts)) return false;
-    return (facts.lineage as Lineage).incarnation !== this.incarnation;
+  #isOfAnotherIncarnation(result: object): boolean {
+    if (this.incarnation === undefined || !("lineage" in result)) return false;
+    return (result.lineage as Lineage).incarnation !== this.incarnation;
   }
 }

@@ -4,10 +4,10 @@ import type {
   EstuaryApi,
   SourceResult,
   SubscribeCommand,
-  SubscribeFacts,
+  SubscribeResult,
 } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import { asRepeat, REPEATED_MS_MAX } from "@durable-streams-cloudflare/core/contracts/request-id";
-import { forEach } from "@durable-streams-cloudflare/core/kit/map-concurrent";
+import { mapConcurrent } from "@durable-streams-cloudflare/core/kit/map-concurrent";
 import { callOnce, refuseUnanswered } from "@durable-streams-cloudflare/core/kit/retry-rpc";
 import {
   isPlainLine,
@@ -52,7 +52,7 @@ export async function subscribe(
   subscriber: Subscriber,
   sources: readonly WantedSource[],
   options: SubscribeOptions,
-): Promise<Result<SubscribeFacts>> {
+): Promise<Result<SubscribeResult>> {
   const { ports, request, project } = subscriber;
   const results = new Map<string, SourceResult>();
   for (const { name } of sources) {
@@ -71,8 +71,8 @@ export async function subscribe(
   const made = await createAll(subscriber, missing, options.create, results);
   const again = made.length === 0 ? followed : await follow(subscriber, made, options);
   // The streams are there by now, so the refusal alone, which says that nothing was done, would be untrue.
-  if (!again.ok) return made.length === 0 ? again : toldOfEach(followed, made, again);
-  for (const each of [followed, again].filter(({ ok }) => ok) as SubscribeFacts[]) {
+  if (!again.ok) return made.length === 0 ? again : refuseRest(followed, made, again);
+  for (const each of [followed, again].filter(({ ok }) => ok) as SubscribeResult[]) {
     for (const result of each.results) {
       const [name, view] = byName(project, result);
       if (view.ok || results.get(name)?.ok !== false) results.set(name, view);
@@ -82,11 +82,11 @@ export async function subscribe(
 }
 
 /** What was made is told as refused, each by itself; and what was followed before is told, too. */
-function toldOfEach(
-  followed: Result<SubscribeFacts>,
+function refuseRest(
+  followed: Result<SubscribeResult>,
   made: readonly WantedSource[],
   { problem }: Refusal,
-): Result<SubscribeFacts> {
+): Result<SubscribeResult> {
   if (!followed.ok) return refuseUnanswered();
   const refused = made.map(({ name }): SourceResult => ({ source: name, ok: false, problem }));
   const isMade = new Set(made.map(({ name }) => name));
@@ -104,7 +104,7 @@ function follow(
   { ports, project, granted, estuary }: Subscriber,
   sources: readonly WantedSource[],
   { format, from, expiresAtMs }: SubscribeOptions,
-): Promise<Result<SubscribeFacts>> {
+): Promise<Result<SubscribeResult>> {
   const { kid = null, user = null } = granted.by ?? {};
   const froms = Object.fromEntries(
     sources.flatMap((source) => (source.from === undefined ? [] : [[`${project}/${source.name}`, source.from]])),
@@ -126,7 +126,7 @@ function follow(
 function missingIn(
   project: string,
   sources: readonly WantedSource[],
-  followed: Result<SubscribeFacts>,
+  followed: Result<SubscribeResult>,
 ): readonly WantedSource[] {
   if (!followed.ok) return followed.problem.code === "stream-not-found" ? sources : [];
   const missing = new Set(
@@ -149,7 +149,7 @@ async function createAll(
   results: Map<string, SourceResult>,
 ): Promise<readonly WantedSource[]> {
   const made: WantedSource[] = [];
-  await forEach(sources, CREATIONS_MAX, async (source) => {
+  await mapConcurrent(sources, CREATIONS_MAX, async (source) => {
     const created = await createOne(subscriber, source.name, create?.contentType);
     if (!created.ok) results.set(source.name, { source: source.name, ...created });
     else made.push(created.created ? { ...source, from: { kind: "start" } } : source);

@@ -1,6 +1,6 @@
 /** POST [PROTOCOL §5.2, §5.3]: request → command, facts → response. */
 
-import type { AppendCommand, AppendFacts } from "@durable-streams-cloudflare/core/contracts/stream";
+import type { AppendCommand, AppendResult } from "@durable-streams-cloudflare/core/contracts/stream";
 import {
   formatOffset,
   HEADER,
@@ -44,7 +44,7 @@ export async function parseAppend(request: Request, limits: BodyLimits, held: He
     bytes: body.ok ? body.bytes : new Uint8Array(),
     contentType: contentType !== null && isContentType(contentType) ? contentType : null,
     close,
-    attempt: newRequestId(),
+    requestId: newRequestId(),
     ...(producer.ok && producer.claim !== undefined ? { producer: producer.claim } : {}),
     ...(streamSeq === null ? {} : { streamSeq }),
     ...(fault === undefined ? expectation(expected) : { fault: fault.problem }),
@@ -54,7 +54,7 @@ export async function parseAppend(request: Request, limits: BodyLimits, held: He
 const APPEND_HEADERS = headersWithCommon({ "Cache-Control": "no-store" });
 
 /** An accepted producer append is exactly 200, anything else that went well exactly 204. */
-export function appendResponse({ lineage, tail, closed, producer, outcome }: AppendFacts): Response {
+export function appendResponse({ lineage, tail, closed, producer, outcome }: AppendResult): Response {
   const isNewOfProducer = producer !== undefined && outcome === "appended";
   const response = new Response(null, { status: isNewOfProducer ? 200 : 204, headers: APPEND_HEADERS });
   const { headers } = response;

@@ -1,7 +1,7 @@
 /** PUT [PROTOCOL §5.1]: request → command, facts → response. */
 
 import type { StreamDefaults } from "@durable-streams-cloudflare/core/contracts/project-record";
-import type { CreateCommand, CreateFacts } from "@durable-streams-cloudflare/core/contracts/stream";
+import type { CreateCommand, CreateResult } from "@durable-streams-cloudflare/core/contracts/stream";
 import {
   DEFAULT_CONTENT_TYPE,
   HEADER,
@@ -59,7 +59,7 @@ export async function parseCreate(
   return {
     ok: true,
     command: {
-      attempt: newRequestId(),
+      requestId: newRequestId(),
       contentType,
       lifetime: lifetime.lifetime,
       retention: retention.retention,
@@ -73,15 +73,15 @@ export async function parseCreate(
 }
 
 /** @param url the stream's absolute URL. */
-export function createResponse(facts: CreateFacts, url: string): Response {
+export function createResponse(result: CreateResult, url: string): Response {
   const headers = new Headers({
-    "Content-Type": spelledForReaders(facts.contentType),
+    "Content-Type": spelledForReaders(result.contentType),
     "Cache-Control": "no-store",
-    [HEADER.nextOffset]: offsetAt(facts.lineage, facts.tail),
+    [HEADER.nextOffset]: offsetAt(result.lineage, result.tail),
   });
-  if (facts.closed) headers.set(HEADER.closed, "true");
-  if (facts.created) headers.set("Location", url);
-  return new Response(null, { status: facts.created ? 201 : 200, headers });
+  if (result.closed) headers.set(HEADER.closed, "true");
+  if (result.created) headers.set("Location", url);
+  return new Response(null, { status: result.created ? 201 : 200, headers });
 }
 
 /** @returns `undefined` for what is neither yes nor no: nobody is to believe in vain that authors are recorded. */

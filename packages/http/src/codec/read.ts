@@ -1,6 +1,6 @@
 /** GET [PROTOCOL §5.6]: query → what is asked for, facts → response. */
 
-import type { ReadFacts } from "@durable-streams-cloudflare/core/contracts/stream";
+import type { ReadResult } from "@durable-streams-cloudflare/core/contracts/stream";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 import {
   framingOf,
@@ -88,16 +88,16 @@ function isLast(text: string): boolean {
 
 /** @param cursor the `Stream-Cursor` of a live read; catch-up reads have none. */
 export function readResponse(exchange: Exchange, reading: Reading, query: ReadQuery, cursor?: string): Response {
-  const { facts } = reading;
-  const headers = readHeaders(facts, exchange.granted, query, cursor);
-  if (facts.notModified) {
+  const { result } = reading;
+  const headers = readHeaders(result, exchange.granted, query, cursor);
+  if (result.notModified) {
     const { "Content-Type": _, ...ofNothing } = headers;
     return new Response(null, { status: 304, headers: ofNothing });
   }
-  const framing = framingOf(facts.contentType);
-  if (facts.to === facts.from) return new Response(emptyBody(framing), { headers });
-  const fitsInOnePage = facts.page.length === facts.to - facts.from;
-  const body = fitsInOnePage ? toBody(facts.page, framing, true, true) : pagedBody(exchange, reading);
+  const framing = framingOf(result.contentType);
+  if (result.to === result.from) return new Response(emptyBody(framing), { headers });
+  const fitsInOnePage = result.page.length === result.to - result.from;
+  const body = fitsInOnePage ? toBody(result.page, framing, true, true) : pagedBody(exchange, reading);
   return new Response(body, { headers });
 }
 
@@ -106,49 +106,49 @@ export function readResponse(exchange: Exchange, reading: Reading, query: ReadQu
  * response; the common headers are in it for the same reason.
  */
 export function readHeaders(
-  facts: Pick<
-    ReadFacts,
+  result: Pick<
+    ReadResult,
     "lineage" | "tail" | "closed" | "contentType" | "retention" | "earliest" | "from" | "to" | "etag"
   >,
   { isPublic, isRevocable = false }: Pick<Granted, "isPublic" | "isRevocable">,
   { offset, namesOffset }: Pick<ReadQuery, "offset" | "namesOffset">,
   cursor: string | undefined,
 ): Record<string, string> {
-  const { lineage, to, tail } = facts;
+  const { lineage, to, tail } = result;
   const headers: Record<string, string> = {
     ...COMMON_HEADERS,
-    "Content-Type": spelledForReaders(facts.contentType),
+    "Content-Type": spelledForReaders(result.contentType),
     // A stream may hold HTML; navigated to, it must not run in this origin.
     "Content-Security-Policy": "sandbox; default-src 'none'",
     "Cache-Control": readCacheControl({
-      ...facts,
+      ...result,
       isPublic,
       // What retention lets go of is not to live on in caches.
-      isRevocable: isRevocable || !keepsAll(facts.retention),
+      isRevocable: isRevocable || !keepsAll(result.retention),
       offset: namesOffset ? offset : undefined,
     }),
     [HEADER.nextOffset]: offsetAt(lineage, to),
   };
-  if (facts.earliest > 0) headers[HEADER.earliestOffset] = offsetAt(lineage, facts.earliest);
+  if (result.earliest > 0) headers[HEADER.earliestOffset] = offsetAt(lineage, result.earliest);
   if (to === tail) headers[HEADER.upToDate] = "true";
-  if (to === tail && facts.closed) headers[HEADER.closed] = "true";
+  if (to === tail && result.closed) headers[HEADER.closed] = "true";
   // `now` is a different place each time.
-  if (offset.kind !== "now") headers["ETag"] = facts.etag;
+  if (offset.kind !== "now") headers["ETag"] = result.etag;
   if (cursor !== undefined) headers[HEADER.cursor] = cursor;
   return headers;
 }
 
 /** The promised range, page by page, as fast as the client takes it and no faster. */
 function pagedBody(exchange: Exchange, reading: Reading): ReadableStream<Uint8Array> {
-  const { facts } = reading;
-  const framing = framingOf(facts.contentType);
+  const { result } = reading;
+  const framing = framingOf(result.contentType);
   const rest = new RestOfRange(exchange, reading);
-  const { to } = facts;
-  let position = facts.from;
+  const { to } = result;
+  let position = result.from;
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
-      const isFirst = position === facts.from;
-      const page = isFirst ? facts.page : await nextOf(exchange, rest, position);
+      const isFirst = position === result.from;
+      const page = isFirst ? result.page : await nextOf(exchange, rest, position);
       position += page.length;
       controller.enqueue(toBody(page, framing, isFirst, position === to));
       if (position === to) controller.close();

@@ -2,7 +2,7 @@
 
 import type {
   AckCommand,
-  ClaimFacts,
+  ClaimResult,
   ConsumerView,
   DeliveryReport,
   WakeCommand,
@@ -82,7 +82,7 @@ export function deliveriesJson({ attempts, nextAttemptAtMs, isLimited = false, d
   };
 }
 
-export function claimJson({ wakeId, generation, token, streams, leaseTtlMs }: ClaimFacts): object {
+export function claimJson({ wakeId, generation, token, streams, leaseTtlMs }: ClaimResult): object {
   return { wake_id: wakeId, generation, token, streams: streams.map(formatLink), lease_ttl_ms: leaseTtlMs };
 }
 

@@ -110,16 +110,16 @@ export async function discardBody(request: Request): Promise<void> {
 }
 
 async function readAll(reader: ReadableStreamDefaultReader<Uint8Array>, { bytesMax, held }: BodyLimit): Promise<Read> {
-  const pieces: Uint8Array[] = [];
+  const chunks: Uint8Array[] = [];
   let size = 0;
   try {
     for (;;) {
       const { done, value } = await reader.read();
-      if (done) return { ok: true, bytes: concatBytes(pieces) };
+      if (done) return { ok: true, bytes: concatBytes(chunks) };
       size += value.length;
       if (size > bytesMax) break;
       if (held?.take(value.length) === false) return SERVER_BUSY;
-      pieces.push(value);
+      chunks.push(value);
     }
   } catch {
     return refuseIncomplete();

@@ -36,15 +36,15 @@ const VAIN_MAX = 2;
  * @param held counts what comes out while it comes: a few bytes may decode to all that an isolate has.
  */
 export async function gunzip(body: Bytes, bytesMax: number, held?: Held): Promise<Decoded> {
-  const pieces: Bytes[] = [];
+  const chunks: Bytes[] = [];
   const vain = { attempts: 0, bytes: 0, decoded: 0 };
   let room = bytesMax;
-  for (let start = 0; start < body.length || pieces.length === 0;) {
+  for (let start = 0; start < body.length || chunks.length === 0;) {
     let memberEnd = start;
     for (const end of memberEnds(body, start, room)) {
       const decoded = await decode(body.subarray(start, end), "gzip", room, held);
       if (decoded.ok) {
-        pieces.push(decoded.bytes);
+        chunks.push(decoded.bytes);
         room -= decoded.size;
         memberEnd = end;
         break;
@@ -55,10 +55,10 @@ export async function gunzip(body: Bytes, bytesMax: number, held?: Held): Promis
       vain.decoded += decoded.size;
       if (vain.bytes > VAIN_MAX * body.length || vain.decoded > VAIN_MAX * bytesMax) break;
     }
-    if (memberEnd === start || pieces.length + vain.attempts > MEMBERS_MAX) return { ok: false, reason: "broken" };
+    if (memberEnd === start || chunks.length + vain.attempts > MEMBERS_MAX) return { ok: false, reason: "broken" };
     start = memberEnd;
   }
-  return { ok: true, bytes: concatBytes(pieces) };
+  return { ok: true, bytes: concatBytes(chunks) };
 }
 
 /** The content of a zlib stream [RFC 1950], which has no members. */
@@ -87,20 +87,20 @@ async function decode(
   held: Held | undefined,
 ): Promise<Attempt> {
   const reader = new Blob([body]).stream().pipeThrough(new DecompressionStream(format)).getReader();
-  const pieces: Uint8Array[] = [];
+  const chunks: Uint8Array[] = [];
   let size = 0;
   let reason: "too-large" | "busy" = "too-large";
   try {
     for (;;) {
       const { done, value } = await reader.read();
-      if (done) return { ok: true, bytes: concatBytes(pieces), size };
+      if (done) return { ok: true, bytes: concatBytes(chunks), size };
       size += value.length;
       if (size > bytesMax) break;
       if (held?.take(value.length) === false) {
         reason = "busy";
         break;
       }
-      pieces.push(value);
+      chunks.push(value);
     }
   } catch {
     return { ok: false, reason: "broken", size };

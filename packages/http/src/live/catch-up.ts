@@ -58,7 +58,7 @@ export class CatchUp {
     if (cold !== undefined) return pageOf(reading, cold.bytes, cold.isEnd);
     if (this.#rest === undefined) return undefined;
     const bytes = await this.#rest.next(position);
-    const isEnd = position + bytes.length === reading.facts.end;
+    const isEnd = position + bytes.length === reading.result.end;
     if (isEnd) this.#rest = undefined;
     return pageOf(reading, bytes, isEnd);
   }
@@ -70,17 +70,17 @@ export class CatchUp {
     const reading =
       begun === undefined ? await startReading(this.#exchange, eventsFrom(from)) : { ok: true as const, ...begun };
     if (!reading.ok) return reading;
-    const { facts, cold, isEnd } = reading;
+    const { result, cold, isEnd } = reading;
     this.#reading = reading;
     this.#rest = isEnd || cold !== undefined ? undefined : restOfAppend(this.#exchange, reading);
     const [first, ...others] = cutPage(reading).map((bytes) => ({
       bytes,
       isEnd,
-      tail: facts.tail,
-      closed: facts.closed,
+      tail: result.tail,
+      closed: result.closed,
     }));
     this.#cut = others;
-    return first === undefined ? pageOf(reading, facts.page, isEnd) : { ok: true, ...first };
+    return first === undefined ? pageOf(reading, result.page, isEnd) : { ok: true, ...first };
   }
 }
 
@@ -89,17 +89,17 @@ export function eventsFrom(from: OffsetRef): ReadCommand {
   return { from, ifNoneMatch: null, paging: "appends" };
 }
 
-function restOfAppend(exchange: Exchange, { facts }: Reading): RestOfRange {
-  const stretches = facts.stretches.slice(0, 1).map((stretch) => ({ ...stretch, to: facts.end }));
-  return new RestOfRange(exchange, { facts: { ...facts, stretches }, isEnd: false, cold: undefined });
+function restOfAppend(exchange: Exchange, { result }: Reading): RestOfRange {
+  const stretches = result.stretches.slice(0, 1).map((stretch) => ({ ...stretch, to: result.end }));
+  return new RestOfRange(exchange, { result: { ...result, stretches }, isEnd: false, cold: undefined });
 }
 
 /** The pieces of a page of which each makes one event. */
-function cutPage({ facts: { page, from, cuts = [] } }: Reading): Bytes[] {
+function cutPage({ result: { page, from, cuts = [] } }: Reading): Bytes[] {
   const places = [...cuts.map((cut) => cut - from), page.length];
   return places.map((place, index) => page.subarray(places[index - 1] ?? 0, place));
 }
 
-function pageOf({ facts: { tail, closed } }: Reading, bytes: Bytes, isEnd: boolean): Result<EventPage> {
+function pageOf({ result: { tail, closed } }: Reading, bytes: Bytes, isEnd: boolean): Result<EventPage> {
   return { ok: true, bytes, isEnd, tail, closed };
 }

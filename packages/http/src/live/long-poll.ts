@@ -1,7 +1,7 @@
 /** Long-poll [PROTOCOL §5.7]: answers with what is there, or waits on a channel while the object sleeps. */
 
 import type { LiveFrame } from "@durable-streams-cloudflare/core/contracts/live-frame";
-import type { AttachFacts } from "@durable-streams-cloudflare/core/contracts/stream";
+import type { AttachResult } from "@durable-streams-cloudflare/core/contracts/stream";
 import { wait } from "@durable-streams-cloudflare/core/kit/wait";
 import {
   framingOf,
@@ -40,19 +40,19 @@ export async function longPoll(exchange: Exchange, query: ReadQuery): Promise<Re
   for (;;) {
     const attached = await exchange.stream.attach(from, exchange.granted.limits);
     if (!attached.ok) return attached;
-    const { facts, channel } = attached;
-    if (facts.standing === "behind") return readAll(exchange, query, at(facts), cursor);
-    if (facts.standing === "ended") return { ok: true, response: emptyResponse(facts, cursor) };
+    const { result, channel } = attached;
+    if (result.status === "behind") return readAll(exchange, query, at(result), cursor);
+    if (result.status === "ended") return { ok: true, response: emptyResponse(result, cursor) };
     if (channel === undefined) return refuse("internal", "The object attached a reader without a channel.");
     const waited = await waitForFrame(exchange, channel, deadlineMs - Date.now());
     if (waited.kind === "frame")
-      return { ok: true, response: frameResponse(exchange, facts, waited.frame, query, cursor) };
+      return { ok: true, response: frameResponse(exchange, result, waited.frame, query, cursor) };
     if (waited.kind === "revoked") return waited.refusal;
-    if (waited.kind === "timeout") return { ok: true, response: emptyResponse(facts, cursor) };
+    if (waited.kind === "timeout") return { ok: true, response: emptyResponse(result, cursor) };
     // A stream that is gone is asked once more: it knows whether forks still need it.
     if (waited.kind === "lost") await wait(REATTACH_DELAY_MS);
     // From here on the place is known, also when the client asked for `now`.
-    from = at(facts);
+    from = at(result);
   }
 }
 
@@ -68,7 +68,7 @@ async function readAll(
   return reading.ok ? { ok: true, response: readResponse(exchange, reading, query, cursor) } : reading;
 }
 
-function at({ lineage, position }: AttachFacts): OffsetRef {
+function at({ lineage, position }: AttachResult): OffsetRef {
   return refAt(lineage, position);
 }
 
@@ -98,27 +98,27 @@ function waitForFrame(exchange: Exchange, channel: ReaderChannel, timeoutMs: num
 /** What a commit brought. A close without data is the end of the stream, and has no body. */
 function frameResponse(
   exchange: Exchange,
-  facts: AttachFacts,
+  result: AttachResult,
   frame: LiveFrame,
   query: ReadQuery,
   cursor: string,
 ): Response {
-  const standing = { ...facts, tail: frame.to, closed: frame.closed };
-  if (frame.bytes.length === 0) return emptyResponse({ ...standing, position: frame.to }, cursor);
-  const etag = rangeEtag(facts.lineage.incarnation, frame.from, frame.to, frame.closed);
-  const read = { ...standing, from: frame.from, to: frame.to, etag };
+  const status = { ...result, tail: frame.to, closed: frame.closed };
+  if (frame.bytes.length === 0) return emptyResponse({ ...status, position: frame.to }, cursor);
+  const etag = rangeEtag(result.lineage.incarnation, frame.from, frame.to, frame.closed);
+  const read = { ...status, from: frame.from, to: frame.to, etag };
   const headers = readHeaders(read, exchange.granted, query, cursor);
-  return new Response(toBody(frame.bytes.slice(), framingOf(facts.contentType), true, true), { headers });
+  return new Response(toBody(frame.bytes.slice(), framingOf(result.contentType), true, true), { headers });
 }
 
 /** Nothing has come, or the stream has ended. */
-export function emptyResponse(facts: Pick<AttachFacts, "lineage" | "position" | "closed">, cursor: string): Response {
+export function emptyResponse(result: Pick<AttachResult, "lineage" | "position" | "closed">, cursor: string): Response {
   const headers = new Headers({
     "Cache-Control": NO_STORE,
-    [HEADER.nextOffset]: offsetAt(facts.lineage, facts.position),
+    [HEADER.nextOffset]: offsetAt(result.lineage, result.position),
     [HEADER.upToDate]: "true",
     [HEADER.cursor]: cursor,
   });
-  if (facts.closed) headers.set(HEADER.closed, "true");
+  if (result.closed) headers.set(HEADER.closed, "true");
   return new Response(null, { status: 204, headers });
 }

@@ -1,5 +1,5 @@
 import { parseConfig } from "@durable-streams-cloudflare/core/config";
-import { INITIAL_SETTINGS } from "@durable-streams-cloudflare/core/contracts/project-record";
+import { DEFAULT_SETTINGS } from "@durable-streams-cloudflare/core/contracts/project-record";
 import { refuse } from "@durable-streams-cloudflare/protocol";
 import { SignJWT } from "jose";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
@@ -68,7 +68,7 @@ it("a watch that was ended tells nothing, also of what was asked before", async 
 
 it("a thousand readers who ask again read the registry once in half a minute, all together", async () => {
   const record = {
-    ...INITIAL_SETTINGS,
+    ...DEFAULT_SETTINGS,
     name: "p",
     createdAtMs: 0,
     secrets: [{ kid: "k", secret: SECRET, createdAtMs: 0 }],

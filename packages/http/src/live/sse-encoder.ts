@@ -28,16 +28,16 @@ const EMPTY: Bytes = new Uint8Array();
 
 const encoder = new TextEncoder();
 
-export interface Standing {
+export interface StreamStatus {
   readonly position: number;
   readonly upToDate: boolean;
   readonly closed: boolean;
 }
 
 /** Events to send; `undefined`: none yet; or a batch that this session's form cannot bring. */
-export type Encoded = Uint8Array | undefined | typeof CANNOT_BRING;
+export type Encoded = Uint8Array | undefined | typeof NOT_ENCODABLE;
 
-export const CANNOT_BRING = "cannot bring";
+export const NOT_ENCODABLE = "cannot bring";
 
 /** The events of the newest commit that any reader of this isolate was sent, for the others who get the same. */
 let newest: { readonly key: string; readonly events: Uint8Array } | undefined;
@@ -71,9 +71,9 @@ export class SseEncoder {
    * @returns `undefined` when the batch ends inside a UTF-8 character. It is then sent with the next one: a `control`
    * here would let a client resume between the halves.
    */
-  batch(bytes: Bytes, standing: Standing): Encoded {
-    if (this.#form === "text") return this.#textBatch(joined(this.#held, bytes), standing);
-    return bytes.length === 0 ? this.control(standing) : this.part(bytes, standing);
+  batch(bytes: Bytes, status: StreamStatus): Encoded {
+    if (this.#form === "text") return this.#textBatch(joined(this.#held, bytes), status);
+    return bytes.length === 0 ? this.control(status) : this.part(bytes, status);
   }
 
   /**
@@ -81,13 +81,13 @@ export class SseEncoder {
    * @param streamName the stream's, unlike any other's.
    * @param from where the commit begins: together with where it ends it says which bytes it has.
    */
-  commit(streamName: string, from: number, bytes: Bytes, standing: Standing): Encoded {
-    if (this.#dependsOnBefore()) return this.batch(bytes, standing);
-    const end = offsetAt(this.#lineage, standing.position);
+  commit(streamName: string, from: number, bytes: Bytes, status: StreamStatus): Encoded {
+    if (this.#dependsOnBefore()) return this.batch(bytes, status);
+    const end = offsetAt(this.#lineage, status.position);
     const cursor = nextCursor(Date.now(), this.#clientCursor);
-    const key = `${streamName} ${this.#form} ${from} ${end} ${standing.closed} ${cursor}`;
+    const key = `${streamName} ${this.#form} ${from} ${end} ${status.closed} ${cursor}`;
     if (newest?.key === key) return newest.events;
-    const events = this.batch(bytes, standing);
+    const events = this.batch(bytes, status);
     // What is kept for others must not leave anything to remember.
     if (typeof events === "object" && !this.#dependsOnBefore()) newest = { key, events };
     return events;
@@ -105,39 +105,39 @@ export class SseEncoder {
 
   /**
    * Some of a batch that is too large for one piece.
-   * @param standing given with the last part only: it ends the event, and adds the `control`.
+   * @param status given with the last part only: it ends the event, and adds the `control`.
    */
-  part(bytes: Bytes, standing?: Standing): Exclude<Encoded, undefined> {
+  part(bytes: Bytes, status?: StreamStatus): Exclude<Encoded, undefined> {
     const isFirst = this.#event === undefined;
     const event = this.#event ?? new DataEvent(this.#endsInReturn);
-    const isLast = standing !== undefined;
+    const isLast = status !== undefined;
     const payload = this.#payload(bytes, isFirst, isLast);
-    if (payload === undefined) return CANNOT_BRING;
+    if (payload === undefined) return NOT_ENCODABLE;
     const text = event.add(payload);
     this.#event = isLast ? undefined : event;
     if (!isLast) return encoder.encode(text);
     return encoder.encode(
-      text + event.end(offsetAt(this.#lineage, standing.position)) + controlEvent(this.#control(standing)),
+      text + event.end(offsetAt(this.#lineage, status.position)) + controlEvent(this.#control(status)),
     );
   }
 
   /** A `control` alone: at the beginning of a session, or when the stream closed without data. */
-  control(standing: Standing): Uint8Array {
-    return encoder.encode(loneControlEvent(this.#control(standing)));
+  control(status: StreamStatus): Uint8Array {
+    return encoder.encode(loneControlEvent(this.#control(status)));
   }
 
-  #textBatch(whole: Bytes, standing: Standing): Encoded {
-    if (whole.length === 0) return this.control(standing);
-    const decoded = decodeText(whole, this.#contentType, standing.closed);
-    if (decoded === undefined) return CANNOT_BRING;
+  #textBatch(whole: Bytes, status: StreamStatus): Encoded {
+    if (whole.length === 0) return this.control(status);
+    const decoded = decodeText(whole, this.#contentType, status.closed);
+    if (decoded === undefined) return NOT_ENCODABLE;
     const { text, cut } = decoded;
-    if (cut > 0 && whole.length > HELD_BYTES_MAX) return CANNOT_BRING;
+    if (cut > 0 && whole.length > HELD_BYTES_MAX) return NOT_ENCODABLE;
     this.#held = cut > 0 ? whole : EMPTY;
     if (cut > 0) return undefined;
     const event = new DataEvent(this.#endsInReturn);
-    const sent = event.add(text) + event.end(offsetAt(this.#lineage, standing.position));
+    const sent = event.add(text) + event.end(offsetAt(this.#lineage, status.position));
     this.#endsInReturn = text.endsWith("\r");
-    return encoder.encode(sent + controlEvent(this.#control(standing)));
+    return encoder.encode(sent + controlEvent(this.#control(status)));
   }
 
   #payload(bytes: Bytes, isFirst: boolean, isLast: boolean): string | undefined {
@@ -178,16 +178,16 @@ export class SseEncoder {
     return isFirst || lines === "" ? lines : `\n${lines}`;
   }
 
-  #control(standing: Standing): Control {
-    const streamNextOffset = offsetAt(this.#lineage, standing.position);
+  #control(status: StreamStatus): Control {
+    const streamNextOffset = offsetAt(this.#lineage, status.position);
     const isEncodedText = this.#form === "base64" && isTextual(this.#contentType);
     const encoding = isEncodedText ? ({ streamSseDataEncoding: "base64" } as const) : {};
-    return standing.closed
+    return status.closed
       ? { streamNextOffset, upToDate: true, streamClosed: true, ...encoding }
       : {
           streamNextOffset,
           streamCursor: nextCursor(Date.now(), this.#clientCursor),
-          ...(standing.upToDate ? { upToDate: true } : {}),
+          ...(status.upToDate ? { upToDate: true } : {}),
           ...encoding,
         };
   }

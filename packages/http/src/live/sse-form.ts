@@ -24,8 +24,8 @@ export function sseFormOf(contentType: string, reading: Reading | undefined): Ss
   // Nobody knows the rest of an append that comes in parts. A session of text that meets one tries, and breaks off when it
   // turns out to be something else; the next session then begins here.
   if (!reading.isEnd) return "base64";
-  const { page, to, tail, closed } = reading.facts;
-  const isAll = closed && to === tail && reading.cold === undefined && page.length === to - reading.facts.from;
+  const { page, to, tail, closed } = reading.result;
+  const isAll = closed && to === tail && reading.cold === undefined && page.length === to - reading.result.from;
   return decodeText(page, contentType, isAll) === undefined ? "base64" : "text";
 }
 

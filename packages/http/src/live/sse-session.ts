@@ -10,7 +10,7 @@
  */
 
 import type { LiveFrame } from "@durable-streams-cloudflare/core/contracts/live-frame";
-import type { AttachFacts } from "@durable-streams-cloudflare/core/contracts/stream";
+import type { AttachResult } from "@durable-streams-cloudflare/core/contracts/stream";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 import { wait } from "@durable-streams-cloudflare/core/kit/wait";
 import {
@@ -27,7 +27,7 @@ import type { Exchange } from "../exchange.ts";
 import type { ReaderChannel } from "../ports.ts";
 import { CatchUp } from "./catch-up.ts";
 import { watchRight } from "./right-watch.ts";
-import { CANNOT_BRING, SseEncoder, type Encoded, type Standing } from "./sse-encoder.ts";
+import { NOT_ENCODABLE, SseEncoder, type Encoded, type StreamStatus } from "./sse-encoder.ts";
 import type { SseForm } from "./sse-form.ts";
 
 /** Clients give up on SSE after three responses shorter than a second, so none is, unless the stream is closed. */
@@ -80,16 +80,16 @@ export class SseSession {
   /** The session's time is over, and only the event that has begun keeps it. */
   #due: { readonly problem: Problem | undefined } | undefined;
 
-  constructor(exchange: Exchange, facts: AttachFacts, start: SessionStart, clientCursor: string | null) {
+  constructor(exchange: Exchange, result: AttachResult, start: SessionStart, clientCursor: string | null) {
     const { channel, reading, form } = start;
-    this.#pages = new CatchUp(exchange, facts, reading);
+    this.#pages = new CatchUp(exchange, result, reading);
     this.#exchange = exchange;
-    this.#lineage = facts.lineage;
-    this.#position = facts.position;
-    this.#encoder = new SseEncoder(facts, form, clientCursor);
+    this.#lineage = result.lineage;
+    this.#position = result.position;
+    this.#encoder = new SseEncoder(result, form, clientCursor);
     this.body = new ReadableStream<Uint8Array>(
       {
-        start: (controller) => this.#start(controller, facts, channel),
+        start: (controller) => this.#start(controller, result, channel),
         pull: () => (this.#mode === "catching-up" ? this.#catchUp() : undefined),
         cancel: () => this.#release(),
       },
@@ -99,12 +99,12 @@ export class SseSession {
 
   #start(
     controller: ReadableStreamDefaultController<Uint8Array>,
-    facts: AttachFacts,
+    result: AttachResult,
     channel: ReaderChannel | undefined,
   ): void {
     this.#controller = controller;
     // First of all: workerd may pull as soon as something is sent, and must not find a reader that has to catch up.
-    if (facts.standing !== "behind") this.#mode = "live";
+    if (result.status !== "behind") this.#mode = "live";
     const { config, granted, liveReads, request } = this.#exchange;
     const grantedMs = granted.expiresAtMs === undefined ? Infinity : granted.expiresAtMs - this.#openedAtMs;
     const sessionMs = Math.max(SESSION_MS_MIN, Math.min(config.sseSessionSeconds * 1000, grantedMs));
@@ -114,9 +114,9 @@ export class SseSession {
     this.#forget = liveReads.begin(() => this.#endSoon());
     this.#unwatch = watchRight(this.#exchange, ({ problem }) => this.#onRevoked(problem));
     request.signal.addEventListener("abort", this.#onAbort);
-    if (facts.standing === "ended") this.#sendEnd(facts.position);
-    if (facts.standing === "live" && channel !== undefined) {
-      this.#send(this.#encoder.control({ position: facts.position, upToDate: true, closed: false }));
+    if (result.status === "ended") this.#sendEnd(result.position);
+    if (result.status === "live" && channel !== undefined) {
+      this.#send(this.#encoder.control({ position: result.position, upToDate: true, closed: false }));
       this.#goLive(channel);
     }
   }
@@ -133,7 +133,7 @@ export class SseSession {
   }
 
   async #catchUpLoop(): Promise<void> {
-    while (this.#mode === "catching-up" && this.#hasRoom()) await this.#readOn();
+    while (this.#mode === "catching-up" && this.#hasCapacity()) await this.#readOn();
   }
 
   /** No `control` says anything before a whole append is out: a client that is cut off resumes before it. */
@@ -147,17 +147,17 @@ export class SseSession {
     this.#isInEvent = !page.isEnd;
     if (!page.isEnd) return void this.#bring(this.#encoder.part(page.bytes), wasInEvent);
     const upToDate = this.#position === page.tail;
-    const standing = { position: this.#position, upToDate, closed: upToDate && page.closed };
-    const hasNews = wasInEvent || page.bytes.length > 0 || standing.closed;
+    const status = { position: this.#position, upToDate, closed: upToDate && page.closed };
+    const hasContent = wasInEvent || page.bytes.length > 0 || status.closed;
     const encoded = wasInEvent
-      ? this.#encoder.part(page.bytes, standing)
-      : hasNews
-        ? this.#encoder.batch(page.bytes, standing)
+      ? this.#encoder.part(page.bytes, status)
+      : hasContent
+        ? this.#encoder.batch(page.bytes, status)
         : undefined;
-    if (this.#bring(encoded, wasInEvent)) await this.#endBatch(standing);
+    if (this.#bring(encoded, wasInEvent)) await this.#endBatch(status);
   }
 
-  async #endBatch({ upToDate, closed }: Standing): Promise<void> {
+  async #endBatch({ upToDate, closed }: StreamStatus): Promise<void> {
     if (closed) this.#finish();
     else if (this.#due !== undefined) this.#finish(this.#due.problem);
     else if (upToDate) await this.#attach();
@@ -191,11 +191,11 @@ export class SseSession {
     if (frame.from !== this.#position || isBetterRead) return this.#fallBehind();
     this.#losses = 0;
     this.#position = frame.to;
-    const standing = { position: frame.to, upToDate: true, closed: frame.closed };
-    const events = this.#encoder.commit(this.#exchange.stream.objectName, frame.from, frame.bytes, standing);
+    const status = { position: frame.to, upToDate: true, closed: frame.closed };
+    const events = this.#encoder.commit(this.#exchange.stream.objectName, frame.from, frame.bytes, status);
     if (!this.#bring(events, false)) return;
     if (frame.closed) this.#finish();
-    else if (!this.#hasRoom()) this.#fallBehind();
+    else if (!this.#hasCapacity()) this.#fallBehind();
   }
 
   async #onLost(): Promise<void> {
@@ -212,7 +212,7 @@ export class SseSession {
     void this.#catchUp();
   }
 
-  #hasRoom(): boolean {
+  #hasCapacity(): boolean {
     return (this.#controller?.desiredSize ?? 0) > 0;
   }
 
@@ -222,10 +222,10 @@ export class SseSession {
 
   /** @returns whether the session goes on: what it cannot bring is the next session's, which begins with it. */
   #bring(encoded: Encoded, isInEvent: boolean): boolean {
-    if (encoded === CANNOT_BRING && isInEvent) this.#fail(new Error("An append of text turned out to be none."));
-    else if (encoded === CANNOT_BRING) this.#finishLate();
+    if (encoded === NOT_ENCODABLE && isInEvent) this.#fail(new Error("An append of text turned out to be none."));
+    else if (encoded === NOT_ENCODABLE) this.#finishLate();
     else if (encoded !== undefined) this.#send(encoded);
-    return encoded !== CANNOT_BRING;
+    return encoded !== NOT_ENCODABLE;
   }
 
   #sendEnd(position: number): void {
@@ -235,7 +235,7 @@ export class SseSession {
 
   /** Besides keeping the connection open, this is how a client that went away is noticed at all. */
   #beat(): void {
-    if (this.#hasRoom() && !this.#isInEvent) this.#send(heartbeat);
+    if (this.#hasCapacity() && !this.#isInEvent) this.#send(heartbeat);
   }
 
   /** An event that has begun is brought to its end, or a client slower than a session would never get past it. */

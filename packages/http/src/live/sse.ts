@@ -1,6 +1,6 @@
 /** SSE [PROTOCOL §5.8]: the response, and what makes it begin. */
 
-import type { AttachFacts } from "@durable-streams-cloudflare/core/contracts/stream";
+import type { AttachResult } from "@durable-streams-cloudflare/core/contracts/stream";
 import { HEADER, nextCursor, refAt, refuse, type Result } from "@durable-streams-cloudflare/protocol";
 
 import { EVENT_STREAM } from "../cache-control.ts";
@@ -16,34 +16,34 @@ import { SseSession, type SessionStart } from "./sse-session.ts";
 export async function serverSentEvents(exchange: Exchange, query: ReadQuery): Promise<Result<{ response: Response }>> {
   const attached = await exchange.stream.attach(query.offset, exchange.granted.limits);
   if (!attached.ok) return attached;
-  const { facts, channel } = attached;
+  const { result, channel } = attached;
   // An `EventSource` comes back after the end, again and again, unless it is told so by this status.
-  if (facts.standing === "ended" && query.isResumed) {
-    return { ok: true, response: emptyResponse(facts, nextCursor(Date.now(), query.cursor)) };
+  if (result.status === "ended" && query.isResumed) {
+    return { ok: true, response: emptyResponse(result, nextCursor(Date.now(), query.cursor)) };
   }
   // What is wrong with a cold or inherited place is only found by reading there.
-  const from = refAt(facts.lineage, facts.position);
-  const reading = facts.standing === "behind" ? await startReading(exchange, eventsFrom(from)) : undefined;
+  const from = refAt(result.lineage, result.position);
+  const reading = result.status === "behind" ? await startReading(exchange, eventsFrom(from)) : undefined;
   if (reading?.ok === false) return reading;
-  if (facts.standing === "live" && channel === undefined) {
+  if (result.status === "live" && channel === undefined) {
     return refuse("internal", "The object attached a reader without a channel.");
   }
   // An offset inside an append stands for where that begins, of which the object alone may not know.
-  const position = reading?.facts.from ?? facts.position;
-  const response = sessionResponse(exchange, { ...facts, position }, { channel, reading }, query.cursor);
+  const position = reading?.result.from ?? result.position;
+  const response = sessionResponse(exchange, { ...result, position }, { channel, reading }, query.cursor);
   return { ok: true, response };
 }
 
 /** A session that begins with what has been read already, and goes on from there. */
 export function eventStream(exchange: Exchange, reading: Reading, cursor: string | null): Response {
-  const { facts } = reading;
-  const standing = { ...facts, standing: "behind", position: facts.from } as const;
-  return sessionResponse(exchange, standing, { channel: undefined, reading }, cursor);
+  const { result } = reading;
+  const status = { ...result, status: "behind", position: result.from } as const;
+  return sessionResponse(exchange, status, { channel: undefined, reading }, cursor);
 }
 
 function sessionResponse(
   exchange: Exchange,
-  facts: AttachFacts,
+  result: AttachResult,
   start: Omit<SessionStart, "form">,
   cursor: string | null,
 ): Response {
@@ -53,7 +53,7 @@ function sessionResponse(
     // nginx and others that know this header then pass every event on at once.
     "X-Accel-Buffering": "no",
   });
-  const form = sseFormOf(facts.contentType, start.reading);
+  const form = sseFormOf(result.contentType, start.reading);
   if (form === "base64") headers.set(HEADER.sseDataEncoding, "base64");
-  return new Response(new SseSession(exchange, facts, { ...start, form }, cursor).body, { headers });
+  return new Response(new SseSession(exchange, result, { ...start, form }, cursor).body, { headers });
 }

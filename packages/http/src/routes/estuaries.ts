@@ -4,10 +4,10 @@ import type { Config } from "@durable-streams-cloudflare/core/config";
 import type {
   EstuaryApi,
   SourceResult,
-  SubscribeFacts,
+  SubscribeResult,
   SubscriptionApi,
 } from "@durable-streams-cloudflare/core/contracts/fan-out";
-import { callAgain, callOnce } from "@durable-streams-cloudflare/core/kit/retry-rpc";
+import { retryRpc, callOnce } from "@durable-streams-cloudflare/core/kit/retry-rpc";
 import { isSessionId, refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
 import type { Authorize, Granted, Scope } from "../auth/authorize.ts";
@@ -64,7 +64,7 @@ interface SessionCall {
 
 type Handled = Result<{ readonly response: Response }>;
 
-interface RouteFacts {
+interface RouteContext {
   readonly method: "GET" | "POST" | "DELETE";
   readonly kind: EstuaryPath["kind"];
   /** The scope that the bearer's token needs for the session's stream, or for the source. */
@@ -72,12 +72,12 @@ interface RouteFacts {
 }
 
 /** To follow a source takes `read` on that besides. */
-interface SessionRoute extends RouteFacts {
+interface SessionRoute extends RouteContext {
   readonly whose: "session";
   handle(call: SessionCall): Promise<Handled>;
 }
 
-interface SourceRoute extends RouteFacts {
+interface SourceRoute extends RouteContext {
   readonly whose: "source";
   handle(call: SourceCall): Promise<Result<{ json: object }>>;
 }
@@ -240,7 +240,7 @@ async function subscribeMany(call: SessionCall): Promise<Handled> {
   return answer({ estuaryId: call.estuaryId, results, ...viewOf(call, subscribed) });
 }
 
-async function subscribeAll(call: SessionCall, sources: readonly WantedSource[]): Promise<Result<SubscribeFacts>> {
+async function subscribeAll(call: SessionCall, sources: readonly WantedSource[]): Promise<Result<SubscribeResult>> {
   const options = parseSubscribe(call.body, Date.now());
   return options.ok ? subscribe(call, sources, options) : options;
 }
@@ -274,19 +274,19 @@ async function unsubscribe(
 }
 
 async function describe(call: SessionCall): Promise<Handled> {
-  const facts = await callAgain(() => call.estuary.describe());
-  if (!facts.ok) return facts;
-  const subscriptions = facts.subscriptions.map(({ source, expiresAtMs, ...rest }) => ({
+  const result = await retryRpc(() => call.estuary.describe());
+  if (!result.ok) return result;
+  const subscriptions = result.subscriptions.map(({ source, expiresAtMs, ...rest }) => ({
     source: source.slice(call.project.length + 1),
     ...rest,
     ...((expiresAtMs ?? null) === null ? {} : { expiresAt: isoTime(expiresAtMs ?? 0) }),
   }));
-  return answer({ estuaryId: call.estuaryId, subscriptions, ...viewOf(call, facts) });
+  return answer({ estuaryId: call.estuaryId, subscriptions, ...viewOf(call, result) });
 }
 
 async function touch(call: SessionCall): Promise<Handled> {
-  const facts = await callAgain(() => call.estuary.touch());
-  return facts.ok ? answer({ estuaryId: call.estuaryId, expiresAt: isoTime(facts.deadlineMs) }) : facts;
+  const result = await retryRpc(() => call.estuary.touch());
+  return result.ok ? answer({ estuaryId: call.estuaryId, expiresAt: isoTime(result.deadlineMs) }) : result;
 }
 
 async function remove(call: SessionCall): Promise<Handled> {
@@ -297,7 +297,7 @@ async function remove(call: SessionCall): Promise<Handled> {
 /** The session, as whoever will read it needs to know it. */
 function viewOf(
   { ports, project, estuaryId }: SessionCall,
-  { contentType, deadlineMs }: Pick<SubscribeFacts, "contentType" | "deadlineMs">,
+  { contentType, deadlineMs }: Pick<SubscribeResult, "contentType" | "deadlineMs">,
 ): object {
   const path = ports.config.tenancy === "single" ? estuaryId : `${project}/${estuaryId}`;
   return { stream: STREAM_ROOT + path, contentType, expiresAt: isoTime(deadlineMs) };

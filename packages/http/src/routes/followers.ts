@@ -1,7 +1,7 @@
 /** Who follows a source, and how links are taken back: for whoever manages the source. */
 
 import type { FollowerFilter, SubscriptionApi } from "@durable-streams-cloudflare/core/contracts/fan-out";
-import { callAgain, callOnce } from "@durable-streams-cloudflare/core/kit/retry-rpc";
+import { retryRpc, callOnce } from "@durable-streams-cloudflare/core/kit/retry-rpc";
 import { refuse, type Result } from "@durable-streams-cloudflare/protocol";
 
 import { followerView } from "../codec/estuary.ts";
@@ -23,7 +23,7 @@ type Answered = Result<{ json: object }>;
 export async function listFollowers({ project, source, followers, query }: SourceCall): Promise<Answered> {
   const cursor = query.get("cursor") ?? "";
   const command = { after: cursor === "" ? "" : `${project}/${cursor}`, limit: limitOf(query) };
-  const page = await callAgain(async () => ({ ok: true, ...(await followers().listFollowers(command)) }));
+  const page = await retryRpc(async () => ({ ok: true, ...(await followers().listFollowers(command)) }));
   if (!page.ok) return page;
   const last = page.hasMore ? page.followers.at(-1) : undefined;
   const next = last === undefined ? null : last.session.slice(project.length + 1);

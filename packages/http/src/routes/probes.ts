@@ -25,13 +25,13 @@ export async function serveProbe(
 ): Promise<Response> {
   if (!METHODS.has(request.method)) return refusedResponse(request, refuseProbeMethod());
   // A server that is started again has the same disk: that nothing can be stored is no reason to end it.
-  if (path === HEALTH) return tell(request, 200, { status: "ok" });
+  if (path === HEALTH) return answer(request, 200, { status: "ok" });
   const fault = await storage?.fault();
-  if (fault === undefined) return tell(request, 200, { status: "ready" });
-  return tell(request, 503, { status: "unavailable", reason: fault.detail });
+  if (fault === undefined) return answer(request, 200, { status: "ready" });
+  return answer(request, 503, { status: "unavailable", reason: fault.detail });
 }
 
-function tell(request: Request, status: number, body: object): Response {
+function answer(request: Request, status: number, body: object): Response {
   const response = Response.json(body, { status, headers: { "Cache-Control": "no-store" } });
   return request.method === "HEAD" ? new Response(null, response) : response;
 }

@@ -185,8 +185,8 @@ async function serveRoute(ports: ProjectRoutePorts, request: Request): Promise<R
   if (!result.ok) return result;
   const headers = { "Cache-Control": "no-store" };
   if (route.status === 204) return { ok: true, response: new Response(null, { status: 204, headers }) };
-  const { ok: _, ...facts } = result;
-  return { ok: true, response: Response.json(facts, { status: route.status, headers }) };
+  const { ok: _, ...json } = result;
+  return { ok: true, response: Response.json(json, { status: route.status, headers }) };
 }
 
 function findRoute(method: string, path: string): Result<{ route: Route; project: string; item: string }> {

@@ -104,12 +104,12 @@ async function create(exchange: Exchange, held: Held): Promise<Handled> {
   if (tooMuch !== undefined) return tooMuch;
   const tooMany = await refuseCreation({ ...exchange, project: exchange.target.project, bytes: command.bytes.length });
   if (tooMany !== undefined) return tooMany;
-  const facts = await stream.call((stub, repeatedAfterMs) => stub.create(asRepeat(command, repeatedAfterMs)), {
+  const result = await stream.call((stub, repeatedAfterMs) => stub.create(asRepeat(command, repeatedAfterMs)), {
     repeatedMsMax: REPEATED_MS_MAX,
   });
-  if (!facts.ok) return facts;
-  const response = createResponse(facts, publicUrlOf(request, config, rawPath(request.url)));
-  warn(response.headers, facts.contentType, command.bytes);
+  if (!result.ok) return result;
+  const response = createResponse(result, publicUrlOf(request, config, rawPath(request.url)));
+  warn(response.headers, result.contentType, command.bytes);
   return { ok: true, response };
 }
 
@@ -143,7 +143,7 @@ async function forkSource(exchange: Exchange, asked: ForkRequest): Promise<Resul
 }
 
 async function append(exchange: Exchange, held: Held): Promise<Handled> {
-  FOREGROUND.came();
+  FOREGROUND.appendStarted();
   const { request, config, stream, appends, keepAlive } = exchange;
   const parsed = await parseAppend(request, config, held);
   const hasLimit = (exchange.granted.limits?.storedBytes ?? null) !== null;
@@ -153,14 +153,14 @@ async function append(exchange: Exchange, held: Held): Promise<Handled> {
   const limited = refuseAppend(exchange, command.bytes.length);
   const tooMuch = limited === undefined ? undefined : await limited;
   if (tooMuch !== undefined) return tooMuch;
-  const facts = await appendWhenDue(command, () => appends.append(stream, command, keepAlive));
-  FOREGROUND.answered();
-  if (facts.ok) {
-    const response = appendResponse(facts);
+  const result = await appendWhenDue(command, () => appends.append(stream, command, keepAlive));
+  FOREGROUND.appendFinished();
+  if (result.ok) {
+    const response = appendResponse(result);
     warn(response.headers, command.contentType, command.bytes);
     return { ok: true, response };
   }
-  return { ok: false, problem: withProducerHeaders(facts.problem, command.producer) };
+  return { ok: false, problem: withProducerHeaders(result.problem, command.producer) };
 }
 
 /** The verified user, if there is one: whether that is noted is the stream's to know. */
@@ -179,8 +179,8 @@ function refuseAppend({ limiter, granted, target }: Exchange, bytes: number): Pr
 }
 
 async function head(exchange: Exchange): Promise<Handled> {
-  const facts = await exchange.stream.call((stub) => stub.head());
-  return facts.ok ? { ok: true, response: headResponse(facts) } : facts;
+  const result = await exchange.stream.call((stub) => stub.head());
+  return result.ok ? { ok: true, response: headResponse(result) } : result;
 }
 
 async function read(exchange: Exchange): Promise<Handled> {
@@ -195,7 +195,7 @@ async function read(exchange: Exchange): Promise<Handled> {
 async function readFromLast(exchange: Exchange, asked: ReadQuery, count: number): Promise<Handled> {
   const reading = await readLast(exchange, count);
   if (!reading.ok) return reading;
-  const { lineage, tail, from } = reading.facts;
+  const { lineage, tail, from } = reading.result;
   const query = { ...asked, offset: { kind: "now" }, namesOffset: true } as const;
   // There is nothing: what comes is waited for, and nothing of it is missed.
   if (from === tail && query.live !== undefined) return readFrom(exchange, { ...query, offset: refAt(lineage, tail) });

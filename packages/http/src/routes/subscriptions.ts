@@ -4,7 +4,7 @@ import type { Config } from "@durable-streams-cloudflare/core/config";
 import type { ProjectApi } from "@durable-streams-cloudflare/core/contracts/project";
 import type { ConsumerApi } from "@durable-streams-cloudflare/core/contracts/wakes";
 import { controlPathOf } from "@durable-streams-cloudflare/core/kit/control-path";
-import { callAgain, callOnce } from "@durable-streams-cloudflare/core/kit/retry-rpc";
+import { retryRpc, callOnce } from "@durable-streams-cloudflare/core/kit/retry-rpc";
 import { refuseCallback } from "@durable-streams-cloudflare/core/outbound/callback-url";
 import {
   isPlainLine,
@@ -228,12 +228,12 @@ function refuseId(): Refusal {
 }
 
 async function describe(call: Call): Promise<Handled> {
-  const described = await callAgain(() => consumerOf(call).describe());
+  const described = await retryRpc(() => consumerOf(call).describe());
   return described.ok ? answer(subscriptionJson(described.subscription)) : described;
 }
 
 async function deliveries(call: Call): Promise<Handled> {
-  const report = await callAgain(() => consumerOf(call).deliveries());
+  const report = await retryRpc(() => consumerOf(call).deliveries());
   return report.ok ? answer(deliveriesJson(report)) : report;
 }
 

@@ -6,7 +6,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 export function r2SegmentStore(bucket: R2Bucket): SegmentStore {
   return {
-    put: (key, size, pieces, signal) => put(bucket, { key, size, pieces, signal }),
+    put: (key, size, chunks, signal) => put(bucket, { key, size, chunks, signal }),
     get: async (key, offset, length) => (await bucket.get(key, { range: { offset, length } }))?.body,
     list: async (prefix) => (await bucket.list({ prefix })).objects.map(({ key }) => key),
     delete: (keys) => bucket.delete([...keys]),
@@ -16,12 +16,12 @@ export function r2SegmentStore(bucket: R2Bucket): SegmentStore {
 interface Put {
   readonly key: string;
   readonly size: number;
-  readonly pieces: AsyncIterable<Bytes>;
+  readonly chunks: AsyncIterable<Bytes>;
   readonly signal: AbortSignal;
 }
 
 /** R2 takes a stream if its length is known; so no more than a piece is in memory at a time. */
-async function put(bucket: R2Bucket, { key, size, pieces, signal }: Put): Promise<boolean> {
+async function put(bucket: R2Bucket, { key, size, chunks, signal }: Put): Promise<boolean> {
   const { readable, writable } = new FixedLengthStream(size);
   const writer = writable.getWriter();
   const ended = Promise.withResolvers<never>();
@@ -31,7 +31,7 @@ async function put(bucket: R2Bucket, { key, size, pieces, signal }: Put): Promis
   };
   const onAbort = (): void => end(signal.reason);
   signal.addEventListener("abort", onAbort);
-  pump(pieces, writer).catch(end);
+  pump(chunks, writer).catch(end);
   try {
     const putting = bucket.put(key, readable, { onlyIf: { etagDoesNotMatch: "*" } });
     return (await Promise.race([putting, ended.promise])) !== null;
@@ -42,7 +42,7 @@ async function put(bucket: R2Bucket, { key, size, pieces, signal }: Put): Promis
   }
 }
 
-async function pump(pieces: AsyncIterable<Bytes>, writer: WritableStreamDefaultWriter<Uint8Array>): Promise<void> {
-  for await (const piece of pieces) await writer.write(piece);
+async function pump(chunks: AsyncIterable<Bytes>, writer: WritableStreamDefaultWriter<Uint8Array>): Promise<void> {
+  for await (const chunk of chunks) await writer.write(chunk);
   await writer.close();
 }

@@ -3,12 +3,12 @@
  * upgrade; the answer is in its body, or, next to a socket, in `ATTACH_HEADER`.
  */
 
-import type { AttachFacts } from "@durable-streams-cloudflare/core/contracts/stream";
+import type { AttachResult } from "@durable-streams-cloudflare/core/contracts/stream";
 import { formatOffset, parseOffset, type OffsetRef, type Result } from "@durable-streams-cloudflare/protocol";
 
 const LIMITED = "&limited";
 
-export type AttachAnswer = Result<AttachFacts>;
+export type AttachAnswer = Result<AttachResult>;
 
 /** Where the answer stands in a 101, which has no body. */
 export const ATTACH_HEADER = "X-Attach";

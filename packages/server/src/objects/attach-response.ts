@@ -19,12 +19,12 @@ export function attachResponse(
 ): Response | Promise<Response> {
   const isLimited = isLimitedAttach(url);
   const attach = (): Response => respond(stream.attach(offsetFromAttachUrl(url), isLimited), accept);
-  return isLimited ? stream.places.letIn(attach) : attach();
+  return isLimited ? stream.readerSlots.letIn(attach) : attach();
 }
 
 /** Synchronous: did anything happen before the object has the socket, the reader would miss a commit. */
 function respond(answer: AttachAnswer, accept: (socket: WebSocket) => void): Response {
-  if (!answer.ok || answer.standing !== "live") return Response.json(answer);
+  if (!answer.ok || answer.status !== "live") return Response.json(answer);
   const { 0: client, 1: server } = new WebSocketPair();
   accept(server);
   server.serializeAttachment(answer.position);

@@ -3,22 +3,22 @@
 import { parseConfig } from "@durable-streams-cloudflare/core/config";
 import type {
   AckCommand,
-  AckFacts,
-  ClaimFacts,
+  AckResult,
+  ClaimResult,
   ConsumerApi,
   ConsumerDirectoryApi,
   ConsumerView,
   CreateConsumerCommand,
   DeliveryReport,
   StreamChange,
-  StreamNews,
+  StreamNotification,
   WakeCommand,
   WantedApi,
 } from "@durable-streams-cloudflare/core/contracts/wakes";
 import { controlPathOf } from "@durable-streams-cloudflare/core/kit/control-path";
 import { detach } from "@durable-streams-cloudflare/core/kit/detach";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
-import { within } from "@durable-streams-cloudflare/core/kit/with-timeout";
+import { withTimeout } from "@durable-streams-cloudflare/core/kit/with-timeout";
 import type { WrittenStream } from "@durable-streams-cloudflare/core/wakes/host";
 import { Consumer } from "@durable-streams-cloudflare/core/wakes/wake-subscription";
 import { sendWebhook } from "@durable-streams-cloudflare/http/outbound/webhook";
@@ -49,7 +49,7 @@ export class ConsumerDO extends DurableObject<ConsumerEnv> implements ConsumerAp
     // A stub that failed is of no more use, so each call gets a new one.
     const directory = (): ConsumerDirectoryApi => env.PROJECTS.getByName(project);
     const call = async <Answer extends object>(answer: Promise<Answer>): Promise<Answer> =>
-      detach(await within(CALL_MS_MAX, answer));
+      detach(await withTimeout(CALL_MS_MAX, answer));
     this.#consumer = new Consumer({
       database: objectDatabase(storage),
       name,
@@ -59,8 +59,8 @@ export class ConsumerDO extends DurableObject<ConsumerEnv> implements ConsumerAp
       }),
       directory: {
         registerConsumer: (consumer, interest) => call(directory().registerConsumer(consumer, interest)),
-        forgetStreams: (consumer, streams) => within(CALL_MS_MAX, directory().forgetStreams(consumer, streams)),
-        forgetConsumer: (consumer) => within(CALL_MS_MAX, directory().forgetConsumer(consumer)),
+        forgetStreams: (consumer, streams) => withTimeout(CALL_MS_MAX, directory().forgetStreams(consumer, streams)),
+        forgetConsumer: (consumer) => withTimeout(CALL_MS_MAX, directory().forgetConsumer(consumer)),
         matchStreams: (pattern, after) => call(directory().matchStreams(pattern, after)),
         signingKey: () => call(directory().signingKey()),
         grantDeliveries: (host, wanted) => call(directory().grantDeliveries(host, wanted)),
@@ -107,11 +107,11 @@ export class ConsumerDO extends DurableObject<ConsumerEnv> implements ConsumerAp
     return this.#consumer.remove();
   }
 
-  claim(worker: string): Promise<Result<ClaimFacts>> {
+  claim(worker: string): Promise<Result<ClaimResult>> {
     return this.#consumer.claim(worker);
   }
 
-  ack(command: AckCommand): Promise<Result<AckFacts>> {
+  ack(command: AckCommand): Promise<Result<AckResult>> {
     return this.#consumer.ack(command);
   }
 
@@ -119,8 +119,8 @@ export class ConsumerDO extends DurableObject<ConsumerEnv> implements ConsumerAp
     return this.#consumer.release(command);
   }
 
-  notify(news: StreamNews): Promise<boolean> {
-    return this.#consumer.notify(news);
+  notify(notification: StreamNotification): Promise<boolean> {
+    return this.#consumer.notify(notification);
   }
 
   discover(change: StreamChange): Promise<void> {

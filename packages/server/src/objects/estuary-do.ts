@@ -2,19 +2,19 @@
 
 import type {
   EstuaryApi,
-  EstuaryFacts,
+  EstuaryResult,
   LinkId,
   LinkOwnerApi,
   SessionStreamApi,
   SourceResult,
   SubscribeCommand,
-  SubscribeFacts,
+  SubscribeResult,
   SubscriptionApi,
 } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import { Estuary } from "@durable-streams-cloudflare/core/fan-out/session/estuary";
 import { detach } from "@durable-streams-cloudflare/core/kit/detach";
 import { objectName } from "@durable-streams-cloudflare/core/kit/object-name";
-import { callAgain, callOnce } from "@durable-streams-cloudflare/core/kit/retry-rpc";
+import { retryRpc, callOnce } from "@durable-streams-cloudflare/core/kit/retry-rpc";
 import type { Result } from "@durable-streams-cloudflare/protocol";
 import { DurableObject } from "cloudflare:workers";
 
@@ -41,10 +41,10 @@ export class EstuaryDO extends DurableObject<EstuaryEnv> implements EstuaryApi, 
       // Each of these may be repeated. A link is not: the estuary must know of each call that may still arrive.
       stream: {
         openSession: async (command) => detach(await callOnce(() => streamOf(name).openSession(command))),
-        session: async (renew) => detach(await callAgain(() => streamOf(name).session(renew))),
-        endSession: async (incarnation) => detach(await callAgain(() => streamOf(name).endSession(incarnation))),
+        session: async (renew) => detach(await retryRpc(() => streamOf(name).session(renew))),
+        endSession: async (incarnation) => detach(await retryRpc(() => streamOf(name).endSession(incarnation))),
       },
-      source: (source) => ({ head: async () => detach(await callAgain(() => streamOf(source).head())) }),
+      source: (source) => ({ head: async () => detach(await retryRpc(() => streamOf(source).head())) }),
       subscription: (source) => ({
         link: async (command) => detach(await env.SUBSCRIPTIONS.getByName(source).link(command)),
         unlink: async (command) => detach(await env.SUBSCRIPTIONS.getByName(source).unlink(command)),
@@ -56,11 +56,11 @@ export class EstuaryDO extends DurableObject<EstuaryEnv> implements EstuaryApi, 
     });
   }
 
-  subscribe(command: SubscribeCommand): Promise<Result<SubscribeFacts>> {
+  subscribe(command: SubscribeCommand): Promise<Result<SubscribeResult>> {
     return this.#estuary.subscribe(command);
   }
 
-  join(command: SubscribeCommand): Promise<Result<SubscribeFacts>> {
+  join(command: SubscribeCommand): Promise<Result<SubscribeResult>> {
     return this.#estuary.subscribe(command);
   }
 
@@ -68,11 +68,11 @@ export class EstuaryDO extends DurableObject<EstuaryEnv> implements EstuaryApi, 
     return this.#estuary.unsubscribe(sources);
   }
 
-  describe(): Promise<Result<EstuaryFacts>> {
+  describe(): Promise<Result<EstuaryResult>> {
     return this.#estuary.describe();
   }
 
-  touch(): Promise<Result<Pick<EstuaryFacts, "deadlineMs">>> {
+  touch(): Promise<Result<Pick<EstuaryResult, "deadlineMs">>> {
     return this.#estuary.touch();
   }
 

@@ -18,7 +18,7 @@ import type {
   ProjectSettings,
   ProjectView,
 } from "@durable-streams-cloudflare/core/contracts/project-record";
-import type { PlacesRequest } from "@durable-streams-cloudflare/core/contracts/reader-slots";
+import type { ReaderSlotsRequest } from "@durable-streams-cloudflare/core/contracts/reader-slots";
 import type {
   DeliveryGrant,
   Interest,
@@ -148,7 +148,7 @@ export class ProjectDO extends DurableObject<ProjectEnv> implements ProjectApi, 
     return this.#owner.note(report);
   }
 
-  allowReaders(request: PlacesRequest): Promise<number | null> {
+  allowReaders(request: ReaderSlotsRequest): Promise<number | null> {
     return this.#owner.allowReaders(request);
   }
 

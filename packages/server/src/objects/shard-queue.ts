@@ -26,7 +26,7 @@ export async function serveShards(batch: MessageBatch, env: ShardEnv): Promise<v
     stream: (name) => sourceOf(() => env.STREAMS.getByName(name)),
     session: (name) => sessionOf(() => env.STREAMS.getByName(name)),
     now: () => Date.now(),
-    pause: (ms) => FOREGROUND.calm(ms),
+    pause: (ms) => FOREGROUND.yieldToAppends(ms),
   };
   for (const message of batch.messages) {
     try {

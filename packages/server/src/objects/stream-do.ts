@@ -3,41 +3,41 @@
 import { parseConfig } from "@durable-streams-cloudflare/core/config";
 import type {
   DeliverCommand,
-  DeliverFacts,
+  DeliverResult,
   FollowCommand,
-  FollowFacts,
+  FollowResult,
   OpenSessionCommand,
   PullCommand,
-  PullFacts,
-  SessionFacts,
+  PullResult,
+  SessionResult,
   SubscriptionApi,
 } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import type {
   AppendCommand,
-  AppendFacts,
+  AppendResult,
   CreateCommand,
-  CreateFacts,
-  HeadFacts,
+  CreateResult,
+  HeadResult,
   PageCommand,
-  PageFacts,
+  PageResult,
   PinCommand,
-  PinFacts,
+  PinResult,
   ReadCommand,
-  ReadFacts,
+  ReadResult,
   StreamApi,
 } from "@durable-streams-cloudflare/core/contracts/stream";
-import type { ConsumerNewsApi, WantCommand, WantFacts } from "@durable-streams-cloudflare/core/contracts/wakes";
+import type { ConsumerNotifyApi, WantCommand, WantResult } from "@durable-streams-cloudflare/core/contracts/wakes";
 import { FOREGROUND } from "@durable-streams-cloudflare/core/kit/foreground";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 import { nextTurn } from "@durable-streams-cloudflare/core/kit/next-turn";
 import { objectName } from "@durable-streams-cloudflare/core/kit/object-name";
-import { callAgain } from "@durable-streams-cloudflare/core/kit/retry-rpc";
+import { retryRpc } from "@durable-streams-cloudflare/core/kit/retry-rpc";
 import { peerOf } from "@durable-streams-cloudflare/core/stream/forks/peer";
 import { directoryOf, type Directories } from "@durable-streams-cloudflare/core/stream/notify/announcer";
 import { followerNotifierOf } from "@durable-streams-cloudflare/core/stream/notify/followers";
 import { notifierOf } from "@durable-streams-cloudflare/core/stream/notify/wake-subscriptions";
 import { LiveReaders } from "@durable-streams-cloudflare/core/stream/read/live-readers";
-import { placesOf, type PlaceKeepers } from "@durable-streams-cloudflare/core/stream/read/reader-slots";
+import { readerSlotsOf, type ReaderSlotOwners } from "@durable-streams-cloudflare/core/stream/read/reader-slots";
 import { Stream } from "@durable-streams-cloudflare/core/stream/stream";
 import type { Result } from "@durable-streams-cloudflare/protocol";
 import { DurableObject } from "cloudflare:workers";
@@ -52,11 +52,11 @@ export interface StreamEnv {
   readonly SEGMENTS?: R2Bucket;
   readonly STREAMS: DurableObjectNamespace<StreamDO>;
   /** The objects of projects, which list their streams. */
-  readonly PROJECTS?: Directories & PlaceKeepers;
+  readonly PROJECTS?: Directories & ReaderSlotOwners;
   /** The objects that know who follows a stream. Without them nobody does. */
   readonly SUBSCRIPTIONS?: { getByName(source: string): Pick<SubscriptionApi, "notify"> };
   /** The subscriptions of the protocol. Without them no stream wakes any. */
-  readonly CONSUMERS?: { getByName(consumer: string): Pick<ConsumerNewsApi, "notify"> };
+  readonly CONSUMERS?: { getByName(consumer: string): Pick<ConsumerNotifyApi, "notify"> };
 }
 
 export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
@@ -78,11 +78,11 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
         sync: () => storage.sync(),
         name: objectName(context.id),
         peer: (name) => peerOf(() => env.STREAMS.getByName(name)),
-        pause: () => FOREGROUND.calm(),
+        pause: () => FOREGROUND.yieldToAppends(),
         notifyFollowers: followerNotifierOf(env.SUBSCRIPTIONS, objectName(context.id)),
         notifyConsumer: notifierOf(env.CONSUMERS),
         directory: directoryOf(env.PROJECTS, objectName(context.id)),
-        askForPlaces: placesOf(env.PROJECTS, objectName(context.id)),
+        requestReaderSlots: readerSlotsOf(env.PROJECTS, objectName(context.id)),
         newId: () => crypto.randomUUID(),
         random: () => Math.random(),
         purge: () => storage.deleteAll(),
@@ -94,27 +94,27 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
   }
 
   /** Made again from its beginning, with another fork id, when the answer of a fork's source was lost. */
-  create(command: CreateCommand): Promise<Result<CreateFacts>> {
-    return callAgain(() => this.#stream.create(command));
+  create(command: CreateCommand): Promise<Result<CreateResult>> {
+    return retryRpc(() => this.#stream.create(command));
   }
 
-  append(command: AppendCommand): Promise<Result<AppendFacts>> {
+  append(command: AppendCommand): Promise<Result<AppendResult>> {
     return this.#stream.append(command);
   }
 
-  appendAll(commands: readonly AppendCommand[]): Promise<Result<AppendFacts>[]> {
+  appendAll(commands: readonly AppendCommand[]): Promise<Result<AppendResult>[]> {
     return this.#stream.appendAll(commands);
   }
 
-  async head(): Promise<Result<HeadFacts>> {
+  async head(): Promise<Result<HeadResult>> {
     return this.#stream.head();
   }
 
-  async read(command: ReadCommand): Promise<Result<ReadFacts>> {
+  async read(command: ReadCommand): Promise<Result<ReadResult>> {
     return this.#stream.read(command);
   }
 
-  async page(command: PageCommand): Promise<Result<PageFacts>> {
+  async page(command: PageCommand): Promise<Result<PageResult>> {
     return this.#stream.page(command);
   }
 
@@ -122,7 +122,7 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
     return this.#stream.remove(incarnation);
   }
 
-  pin(command: PinCommand): Promise<Result<PinFacts>> {
+  pin(command: PinCommand): Promise<Result<PinResult>> {
     return this.#stream.pin(command);
   }
 
@@ -130,7 +130,7 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
     return this.#stream.release(forkId);
   }
 
-  follow(command: FollowCommand): Promise<Result<FollowFacts>> {
+  follow(command: FollowCommand): Promise<Result<FollowResult>> {
     return this.#stream.fanOut.follow(command);
   }
 
@@ -138,15 +138,15 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
     return this.#stream.fanOut.unfollow(token);
   }
 
-  pull(command: PullCommand): Promise<Result<PullFacts>> {
+  pull(command: PullCommand): Promise<Result<PullResult>> {
     return this.#stream.fanOut.pull(command);
   }
 
-  openSession(command: OpenSessionCommand): Promise<Result<SessionFacts>> {
+  openSession(command: OpenSessionCommand): Promise<Result<SessionResult>> {
     return this.#stream.fanOut.openSession(command);
   }
 
-  session(renew: boolean): Promise<Result<SessionFacts>> {
+  session(renew: boolean): Promise<Result<SessionResult>> {
     return this.#stream.fanOut.session(renew);
   }
 
@@ -154,11 +154,11 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
     return this.#stream.fanOut.endSession(incarnation);
   }
 
-  deliver(command: DeliverCommand): Promise<Result<DeliverFacts>> {
+  deliver(command: DeliverCommand): Promise<Result<DeliverResult>> {
     return this.#stream.fanOut.deliver(command);
   }
 
-  want(command: WantCommand): Promise<Result<WantFacts>> {
+  want(command: WantCommand): Promise<Result<WantResult>> {
     return this.#stream.consumers.want(command);
   }
 

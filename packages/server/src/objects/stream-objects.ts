@@ -21,7 +21,7 @@ export function streamObjects(
         ? decodeAttachHeader(response.headers.get(ATTACH_HEADER) ?? "")
         : await response.json<AttachAnswer>();
       if (!answer.ok) return answer;
-      return { ok: true, facts: answer, channel: socket ? new SocketChannel(socket) : undefined };
+      return { ok: true, result: answer, channel: socket ? new SocketChannel(socket) : undefined };
     },
   };
 }

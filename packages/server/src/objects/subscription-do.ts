@@ -5,17 +5,17 @@ import type {
   FollowerFilter,
   FollowerPage,
   LinkCommand,
-  LinkFacts,
+  LinkResult,
   LinkKeysApi,
   LinkOwnerApi,
   ListFollowersCommand,
   ShardApi,
-  ShardFacts,
+  ShardResult,
   ShardFailure,
   ShardRef,
   SessionApi,
   SourceApi,
-  SourceNews,
+  SourceNotification,
   SubscriptionApi,
   UnlinkCommand,
 } from "@durable-streams-cloudflare/core/contracts/fan-out";
@@ -60,7 +60,7 @@ export class SubscriptionDO extends DurableObject<SubscriptionEnv> implements Su
       keys: keysOf(env.PROJECTS, name),
       shards: env.FANOUT && queueOf(env.FANOUT),
       now: () => Date.now(),
-      pause: (ms) => FOREGROUND.calm(ms),
+      pause: (ms) => FOREGROUND.yieldToAppends(ms),
       sync: () => storage.sync(),
       purge: () => storage.deleteAll(),
       setAlarm: (atMs) => void storage.setAlarm(atMs),
@@ -71,7 +71,7 @@ export class SubscriptionDO extends DurableObject<SubscriptionEnv> implements Su
     this.#subscription = new Subscription(host, limits);
   }
 
-  link(command: LinkCommand): Promise<Result<LinkFacts>> {
+  link(command: LinkCommand): Promise<Result<LinkResult>> {
     return this.#subscription.link(command);
   }
 
@@ -87,11 +87,11 @@ export class SubscriptionDO extends DurableObject<SubscriptionEnv> implements Su
     return this.#subscription.endLinks(filter);
   }
 
-  async notify(news: SourceNews | null): Promise<number | null> {
-    return this.#subscription.notify(news);
+  async notify(notification: SourceNotification | null): Promise<number | null> {
+    return this.#subscription.notify(notification);
   }
 
-  async shard(ref: ShardRef): Promise<ShardFacts | null> {
+  async shard(ref: ShardRef): Promise<ShardResult | null> {
     return this.#subscription.shard(ref);
   }
 

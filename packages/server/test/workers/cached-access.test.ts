@@ -41,8 +41,8 @@ async function made(action: string, stream: string, owner = project): Promise<Re
 async function newReadable(owner: TestProject): Promise<string> {
   const path = await newProjectStream(service, owner, CONTENT);
   const headers = { Authorization: `Bearer ${await newToken(owner)}`, "Content-Type": "text/plain" };
-  const { headers: facts } = await service.fetch(path, { method: "HEAD", headers });
-  middles.set(path, facts.get("Stream-Next-Offset") ?? "");
+  const { headers: result } = await service.fetch(path, { method: "HEAD", headers });
+  middles.set(path, result.get("Stream-Next-Offset") ?? "");
   for (const body of [CONTENT, CONTENT]) await service.fetch(path, { method: "POST", headers, body });
   return path;
 }

@@ -83,7 +83,7 @@ const deadBucket = (): R2Bucket =>
   });
 
 /** Time goes on from alarm to alarm. */
-async function ringUntilQuiet(edge: Edge): Promise<void> {
+async function fireAlarmsUntilQuiet(edge: Edge): Promise<void> {
   vi.useFakeTimers({ toFake: ["Date"] });
   while (await runDurableObjectAlarm(edge.stub())) vi.setSystemTime(Date.now() + 300_000);
   vi.useRealTimers();
@@ -102,7 +102,7 @@ function expectSame(found: string, expected: string): void {
 }
 
 describe("a stream that is partly in R2", () => {
-  it("is read from every offset, cold and hot alike, also by a later life of its object", async () => {
+  it("is read from every offset, cold and hot alike, also by a later instance of its object", async () => {
     const { edge, text, offsets } = await rolled();
     expect(await objectsOf(edge)).toHaveLength(1);
     for (let life = 0; life < 2; life += 1) {
@@ -199,7 +199,7 @@ describe("a fork of a stream in R2", () => {
     expect(await objectsOf(source)).toHaveLength(1);
     await fork.fetch("", { method: "DELETE" });
     await runDurableObjectAlarm(fork.stub());
-    await ringUntilQuiet(source);
+    await fireAlarmsUntilQuiet(source);
     expect(await objectsOf(source)).toEqual([]);
     expect(await isBlank(source)).toBe(true);
   });
@@ -296,13 +296,13 @@ describe("the object in R2", () => {
     await edge.fetch("", { method: "DELETE" });
     await edge.fetch("", { method: "PUT", headers: { "Content-Type": "text/plain" } });
     const { text } = await fill(edge);
-    await ringUntilQuiet(edge);
+    await fireAlarmsUntilQuiet(edge);
     const objects = await objectsOf(edge);
     expect(objects).toHaveLength(1);
     expect(objects).not.toContain(old);
     expectSame(await (await edge.fetch("?offset=-1")).text(), text);
     await edge.fetch("", { method: "DELETE" });
-    await ringUntilQuiet(edge);
+    await fireAlarmsUntilQuiet(edge);
     expect(await objectsOf(edge)).toEqual([]);
     expect(await isBlank(edge)).toBe(true);
   });

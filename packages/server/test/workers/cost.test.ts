@@ -6,7 +6,7 @@ import { afterEach, beforeAll, expect, it, vi } from "vitest";
 
 import { append, inObject, newEdge, newStream, readersOf, type Edge } from "./edge.ts";
 import { EventReader } from "./events.ts";
-import { Meter, NOTHING, ringUntilQuiet, ringWhenDue } from "./meter.ts";
+import { Meter, NOTHING, fireAlarmsUntilQuiet, fireAlarmWhenDue } from "./meter.ts";
 import { newProject, newService, newToken } from "./projects.ts";
 
 const JSON_TYPE = { "Content-Type": "application/json" };
@@ -36,8 +36,8 @@ async function newJsonStream(vars: Readonly<Record<string, string>> = {}): Promi
 /** Has the stream tell its project what there is to tell, and the project its registry. */
 async function settle(edge: Edge): Promise<void> {
   const name = await inObject(edge, (_, { id }) => id.name ?? "");
-  await ringUntilQuiet(edge.stub());
-  await ringUntilQuiet(env.PROJECTS.getByName(name.slice(0, name.indexOf("/"))));
+  await fireAlarmsUntilQuiet(edge.stub());
+  await fireAlarmsUntilQuiet(env.PROJECTS.getByName(name.slice(0, name.indexOf("/"))));
 }
 
 function messages(count: number): string {
@@ -182,7 +182,7 @@ it.each(FOLLOWERS)("a publish to %i sessions is a row of each of them", async (f
   const publish = async (): Promise<void> => {
     const before = await Promise.all(sessions.map(logRows));
     await send("POST", source, { n: 1 });
-    await ringWhenDue(fanOut);
+    await fireAlarmWhenDue(fanOut);
     // It would have notified them, had the source died.
     await runDurableObjectAlarm(env.STREAMS.getByName(`${project.name}/source`));
     expect(await Promise.all(sessions.map(logRows))).toEqual(before.map((rows) => rows + 1));

@@ -62,17 +62,17 @@ describe("a session", () => {
     const [source, session] = [await newSource(), newName("session")];
     expect((await subscribe(source, { estuaryId: session })).status).toBe(200);
     const turn = Promise.withResolvers<boolean>();
-    const [came, answered] = [vi.spyOn(FOREGROUND, "came"), vi.spyOn(FOREGROUND, "answered")];
-    const calm = vi.spyOn(FOREGROUND, "calm").mockImplementation(() => turn.promise);
+    const [started, finished] = [vi.spyOn(FOREGROUND, "appendStarted"), vi.spyOn(FOREGROUND, "appendFinished")];
+    const yielding = vi.spyOn(FOREGROUND, "yieldToAppends").mockImplementation(() => turn.promise);
     const notify = vi.spyOn(SubscriptionDO.prototype, "notify");
     await publish(source, "one");
     await publish(source, "two");
-    expect([came, answered].map(({ mock }) => mock.calls.length)).toEqual([2, 2]);
+    expect([started, finished].map(({ mock }) => mock.calls.length)).toEqual([2, 2]);
     expect(notify).not.toHaveBeenCalled();
     turn.resolve(false);
     await expectMessages(session, ["one", "two"]);
     expect(notify).toHaveBeenCalledTimes(1);
-    for (const spy of [came, answered, calm, notify]) spy.mockRestore();
+    for (const spy of [started, finished, yielding, notify]) spy.mockRestore();
   });
 
   it("gets what is published, also when every object dies in between", async () => {

@@ -81,10 +81,10 @@ export async function isBlank(edge: Edge): Promise<boolean> {
 }
 
 /** Rings the alarms of all, again and again, until none of them has one. */
-export async function ringAll(streams: readonly Edge[]): Promise<void> {
+export async function fireAllAlarms(streams: readonly Edge[]): Promise<void> {
   for (let rounds = 0; rounds < 1_000; rounds += 1) {
-    const rang = await Promise.all(streams.map((stream) => runDurableObjectAlarm(stream.stub())));
-    if (!rang.includes(true)) return;
+    const fired = await Promise.all(streams.map((stream) => runDurableObjectAlarm(stream.stub())));
+    if (!fired.includes(true)) return;
   }
   throw new Error("The alarms never come to rest.");
 }

@@ -8,7 +8,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { streamObjects } from "../../src/objects/stream-objects.ts";
 import { append, content } from "./edge.ts";
 import { EventReader } from "./events.ts";
-import { Family, isBlank, put, ringAll, statusOf, tailOf, type Relative } from "./family.ts";
+import { Family, isBlank, put, fireAllAlarms, statusOf, tailOf, type Relative } from "./family.ts";
 
 const DEPTH = 100;
 /** Names as long as they may be: all of them together must fit wherever they travel. */
@@ -75,7 +75,7 @@ describe(`a chain of ${DEPTH} forks, each with bytes of its own`, () => {
     const reading = await startReading(reader, { from: { kind: "start" }, ifNoneMatch: null, paging: "bytes" });
     if (!reading.ok) throw new Error(reading.problem.code);
     const rest = new RestOfRange(reader, reading);
-    for (let position = reading.facts.page.length; position < reading.facts.to;)
+    for (let position = reading.result.page.length; position < reading.result.to;)
       position += (await rest.next(position)).length;
     expect(new Set(asked).size).toBe(DEPTH + 1);
     expect(asked.length).toBeLessThanOrEqual(DEPTH + 2);
@@ -108,7 +108,7 @@ describe(`a chain of ${DEPTH} forks, each with bytes of its own`, () => {
     expect((await events.take(2))[0]).toBe("data:!");
     await events.cancel();
     await statusOf(fork, "DELETE");
-    await ringAll([fork]);
+    await fireAllAlarms([fork]);
   });
 
   it("[F49] keeps every byte when its middle and its root are deleted, and ends without any", async () => {
@@ -120,8 +120,8 @@ describe(`a chain of ${DEPTH} forks, each with bytes of its own`, () => {
     expect((await put(root, { "Content-Type": "text/plain" })).status).toBe(409);
     for (const stream of chain) await statusOf(stream, "DELETE");
     // Each lets go of the one before it.
-    for (const stream of chain.toReversed()) await ringAll([stream]);
-    await ringAll(chain);
+    for (const stream of chain.toReversed()) await fireAllAlarms([stream]);
+    await fireAllAlarms(chain);
     expect(await Promise.all(chain.map(isBlank))).toEqual(chain.map(() => true));
     expect((await put(root, { "Content-Type": "text/plain" })).status).toBe(201);
     await statusOf(root, "DELETE");

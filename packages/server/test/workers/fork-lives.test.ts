@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { append, content, evict, inObject, problemCode, readersOf, type Edge } from "./edge.ts";
 import { EventReader } from "./events.ts";
-import { Family, isBlank, put, ringAll, statusOf, tailOf, type Relative } from "./family.ts";
+import { Family, isBlank, put, fireAllAlarms, statusOf, tailOf, type Relative } from "./family.ts";
 import { loseNextAnswer } from "./lost-answers.ts";
 import { countRows } from "./rows.ts";
 
@@ -56,11 +56,11 @@ describe("[F50] a deleted stream that forks need", () => {
     const second = await family.fork("second", source);
     await statusOf(source, "DELETE");
     await statusOf(fork, "DELETE");
-    await ringAll([source, fork, second]);
+    await fireAllAlarms([source, fork, second]);
     expect([await isBlank(fork), await isBlank(source)]).toEqual([true, false]);
     expect(await content(second)).toBe("abc");
     await statusOf(second, "DELETE");
-    await ringAll([source, fork, second]);
+    await fireAllAlarms([source, fork, second]);
     expect(await Promise.all([source, fork, second].map(isBlank))).toEqual([true, true, true]);
     expect((await put(source, { "Content-Type": "text/plain" })).status).toBe(201);
   });
@@ -73,7 +73,7 @@ describe("[F50] a deleted stream that forks need", () => {
     await statusOf(source, "DELETE");
     expect(await statusOf(source, "HEAD")).toBe(410);
     expect(await statusOf(fork, "GET")).toBe(404);
-    await ringAll([fork, source]);
+    await fireAllAlarms([fork, source]);
     expect([await isBlank(fork), await isBlank(source)]).toEqual([true, true]);
   });
 
@@ -93,7 +93,7 @@ describe("[F50] a deleted stream that forks need", () => {
     expect(await isBlank(source)).toBe(false);
     await runDurableObjectAlarm(fork.stub());
     await both();
-    await ringAll([source, fork]);
+    await fireAllAlarms([source, fork]);
     expect([await isBlank(fork), await isBlank(source)]).toEqual([true, true]);
   });
 
@@ -110,7 +110,7 @@ describe("[F50] a deleted stream that forks need", () => {
       const text = created.status === 201 ? await content(fork) : "abc";
       expect(text).toBe("abc");
       await statusOf(fork, "DELETE");
-      await ringAll([source, fork]);
+      await fireAllAlarms([source, fork]);
       expect([await isBlank(fork), await isBlank(source)]).toEqual([true, true]);
     }
     for (const outcome of outcomes) expect(["201 204", "404 204", "409 204"]).toContain(outcome);
@@ -140,7 +140,7 @@ describe("a source that dies while a fork of it is made", () => {
       expect(await isBlank(source)).toBe(false);
       // The lost pin might still come until it is too old; then its debt falls due.
       vi.setSystemTime(Date.now() + 61_000);
-      await ringAll([fork, source]);
+      await fireAllAlarms([fork, source]);
       expect([await isBlank(fork), await isBlank(source)]).toEqual([true, true]);
     },
   );
@@ -246,7 +246,7 @@ it("a stream that is made while its URL is being cleared survives, also the next
     seen.add(made.status);
     await die(stream);
     expect(await statusOf(stream, "HEAD")).toBe(made.status === 201 ? 200 : 404);
-    await ringAll([stream, source]);
+    await fireAllAlarms([stream, source]);
     expect(await statusOf(stream, "HEAD")).toBe(made.status === 201 ? 200 : 404);
   }
   expect([...seen]).toContain(201);

@@ -28,7 +28,7 @@ export class HttpDriver implements Driver {
         const response = await stream.fetch("", { method: "HEAD" });
         const refusal = REFUSED_HEADS[response.status];
         return refusal === undefined
-          ? { outcome: "head", ...standing(response), ...lastSeq(response) }
+          ? { outcome: "head", ...status(response), ...lastSeq(response) }
           : { outcome: refusal };
       }
       case "remove": {
@@ -50,7 +50,7 @@ export class HttpDriver implements Driver {
     for (const stream of this.#streams.values()) {
       const { isDue, isAtWork } = await inObject(stream, async (_, { storage }) => ({
         isDue: ((await storage.getAlarm()) ?? Infinity) <= Date.now(),
-        isAtWork: hasDueDebts(storage.sql),
+        isAtWork: hasDueReleases(storage.sql),
       }));
       if (!isDue && !isAtWork) continue;
       if (isDue) await runDurableObjectAlarm(stream.stub());
@@ -78,7 +78,7 @@ export class HttpDriver implements Driver {
     const body = records.length === 0 || mode === undefined ? null : bodyOf({ mode, records });
     const response = await stream.fetch("", { method: "PUT", headers, body });
     if (!response.ok) return refused(response);
-    return { outcome: response.status === 201 ? "created" : "exists", ...standing(response) };
+    return { outcome: response.status === 201 ? "created" : "exists", ...status(response) };
   }
 
   async #append(stream: Relative, append: Append): Promise<Observed> {
@@ -103,14 +103,14 @@ export class HttpDriver implements Driver {
     const outcome = records.length === 0 ? "closed" : isDuplicate ? "duplicate" : "appended";
     const epoch = response.headers.get("Producer-Epoch");
     const seq = Number(response.headers.get("Producer-Seq"));
-    return { outcome, ...standing(response), ...(epoch === null ? {} : { producer: { epoch: Number(epoch), seq } }) };
+    return { outcome, ...status(response), ...(epoch === null ? {} : { producer: { epoch: Number(epoch), seq } }) };
   }
 
   async #read(stream: Relative, offset: string, etag: string | undefined): Promise<Observed> {
     const init = etag === undefined ? {} : { headers: { "If-None-Match": etag } };
     const response = await stream.fetch(`?offset=${offset}`, init);
     const tag = response.headers.get("ETag");
-    const found = { ...standing(response), ...(tag === null ? {} : { etag: tag }) };
+    const found = { ...status(response), ...(tag === null ? {} : { etag: tag }) };
     if (response.status === 304) return { outcome: "not-modified", ...found };
     if (!response.ok) return refused(response);
     const mode = response.headers.get("Content-Type") === CONTENT_TYPES.json ? "json" : "bytes";
@@ -120,7 +120,7 @@ export class HttpDriver implements Driver {
 }
 
 /** An alarm is set anew before it works, so it does not look due while it does. */
-function hasDueDebts(sql: SqlStorage): boolean {
+function hasDueReleases(sql: SqlStorage): boolean {
   if (sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'debts'").toArray().length === 0) return false;
   return sql.exec("SELECT 1 FROM debts WHERE due_at_ms <= ? LIMIT 1", Date.now()).toArray().length > 0;
 }
@@ -128,7 +128,7 @@ function hasDueDebts(sql: SqlStorage): boolean {
 /** An answer to HEAD has no body that could name its problem. */
 const REFUSED_HEADS: Readonly<Record<number, string>> = { 404: "stream-not-found", 410: "stream-deleted" };
 
-function standing({ headers }: Response): Pick<Observed, "closed" | "offset"> {
+function status({ headers }: Response): Pick<Observed, "closed" | "offset"> {
   const offset = headers.get("Stream-Next-Offset");
   return { closed: headers.get("Stream-Closed") === "true", ...(offset === null ? {} : { offset }) };
 }
@@ -148,7 +148,7 @@ async function refused(response: Response): Promise<Observed> {
   return {
     outcome: code,
     ...(isTold && expected !== null ? { expected: Number(expected) } : {}),
-    ...(code === "stream-closed" ? standing(response) : {}),
+    ...(code === "stream-closed" ? status(response) : {}),
     ...(TELLS_TAIL.has(code) ? { offset: headers.get("Stream-Next-Offset") ?? "none", ...lastSeq(response) } : {}),
   };
 }

@@ -12,7 +12,7 @@ import {
   newProjectStream,
   newService,
   newToken,
-  tellProject,
+  notifyProject,
   withToken,
   type TestProject,
 } from "./projects.ts";
@@ -232,7 +232,7 @@ describe("a limit of streams", () => {
   async function setUp() {
     const project = await newProject(service, { limits: { streams: 2 } });
     const paths = [await newProjectStream(service, project), await newProjectStream(service, project)] as const;
-    for (const path of paths) await tellProject(path);
+    for (const path of paths) await notifyProject(path);
     return { project, paths, token: await newToken(project) };
   }
 
@@ -245,7 +245,7 @@ describe("a limit of streams", () => {
     expect((await service.fetch(`${paths[0]}-more`, withToken("GET", token))).status).toBe(404);
     expect((await append(paths[0], token, "x")).status).toBe(204);
     await service.fetch(paths[1], withToken("DELETE", token));
-    await tellProject(paths[1]);
+    await notifyProject(paths[1]);
     expect((await create(`${paths[0]}-more`, token)).status).toBe(201);
   });
 
@@ -257,7 +257,7 @@ describe("a limit of streams", () => {
     };
     await limit(project, { streams: 3 });
     expect((await subscribe("one")).status).toBe(200);
-    await tellProject(`/v1/stream/${project.name}/one`);
+    await notifyProject(`/v1/stream/${project.name}/one`);
     const refused = await subscribe("two");
     expect([refused.status, await problemCode(refused)]).toEqual([403, "project-full"]);
     expect((await subscribe("one")).status).toBe(200);
@@ -292,7 +292,7 @@ describe("a limit of bytes", () => {
     const project = await newProject(service);
     const path = await newProjectStream(service, project, "12345");
     const token = await newToken(project);
-    await tellProject(path);
+    await notifyProject(path);
     await limit(project, { storedBytes: 10 });
     expect((await append(path, token, "67890")).status).toBe(204);
     const refused = await append(path, token, "x");
@@ -305,7 +305,7 @@ describe("a limit of bytes", () => {
     const listed = await service.fetch(`/v1/projects/${project.name}/streams`, withToken("GET", token));
     expect(await listed.json()).toMatchObject({ counters: { bytes: 10 } });
     await service.fetch(path, withToken("DELETE", token));
-    await tellProject(path);
+    await notifyProject(path);
     expect((await put(`${path}-more`, token, "x")).status).toBe(201);
   });
 
@@ -317,7 +317,7 @@ describe("a limit of bytes", () => {
     const source = path.slice("/v1/stream/".length);
     const subscribe = withToken("POST", token, { estuaryId: "session" });
     expect((await service.fetch(`/v1/estuary/subscribe/${source}`, subscribe)).status).toBe(200);
-    for (const each of [path, session]) await tellProject(each);
+    for (const each of [path, session]) await notifyProject(each);
     const note = vi.spyOn(ProjectDO.prototype, "note");
     expect((await append(path, token, "12345678")).status).toBe(204);
     const asked = expect.objectContaining({ stream: "session", wanted: 8 });
@@ -330,7 +330,7 @@ describe("a limit of bytes", () => {
   it("costs an append no call where there is none", async () => {
     const project = await newProject(service);
     const path = await newProjectStream(service, project);
-    await tellProject(path);
+    await notifyProject(path);
     const calls = vi.spyOn(ProjectDO.prototype, "note");
     const token = await newToken(project);
     for (let count = 0; count < 5; count += 1) expect((await append(path, token, "x")).status).toBe(204);

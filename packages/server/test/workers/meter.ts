@@ -106,7 +106,7 @@ export class Meter {
 }
 
 /** Has an object's alarm ring until it has nothing more to do for a while. */
-export async function ringUntilQuiet(stub: DurableObjectStub): Promise<void> {
+export async function fireAlarmsUntilQuiet(stub: DurableObjectStub): Promise<void> {
   const isAtRest = async (): Promise<void> => {
     await runDurableObjectAlarm(stub);
     expect((await alarmOf(stub)) ?? Infinity).toBeGreaterThan(Date.now() + QUIET_MS);
@@ -115,7 +115,7 @@ export async function ringUntilQuiet(stub: DurableObjectStub): Promise<void> {
 }
 
 /** Has an object's alarm ring once it is due, and on as long as it is. */
-export async function ringWhenDue(stub: DurableObjectStub): Promise<void> {
+export async function fireAlarmWhenDue(stub: DurableObjectStub): Promise<void> {
   const isDue = async (): Promise<boolean> => ((await alarmOf(stub)) ?? Infinity) <= Date.now();
   await vi.waitFor(async () => expect(await isDue()).toBe(true), { timeout: 10_000 });
   while (await isDue()) await runDurableObjectAlarm(stub);

@@ -93,9 +93,9 @@ const PATHS: Readonly<Record<string, Path>> = {
     do {
       // What the cache has may end before the tail; then the next thing is asked for, as a client does.
       const response = await cache.get(`?offset=${at}`);
-      const piece = await textOf(response);
-      if (piece === undefined) return undefined;
-      text += piece;
+      const chunk = await textOf(response);
+      if (chunk === undefined) return undefined;
+      text += chunk;
       at = response.headers.get("Stream-Next-Offset") ?? "";
     } while (at !== tail);
     return text;

@@ -81,14 +81,14 @@ export async function newProjectStream(service: Service, project: TestProject, b
 }
 
 /** Has a stream tell its project, and the project its registry, what there is to tell. */
-export async function tellProject(path: string): Promise<void> {
+export async function notifyProject(path: string): Promise<void> {
   const name = path.slice("/v1/stream/".length);
-  await ringOut(env.STREAMS.getByName(name));
-  await ringOut(env.PROJECTS.getByName(name.slice(0, name.indexOf("/"))));
+  await fireAlarms(env.STREAMS.getByName(name));
+  await fireAlarms(env.PROJECTS.getByName(name.slice(0, name.indexOf("/"))));
 }
 
 /** Until the alarm, which may also ring by itself meanwhile, has no more to do for a while. */
-async function ringOut(stub: DurableObjectStub): Promise<void> {
+async function fireAlarms(stub: DurableObjectStub): Promise<void> {
   const isAtRest = async (): Promise<void> => {
     await runDurableObjectAlarm(stub);
     const alarmAtMs = await runInDurableObject(stub, (_, { storage }) => storage.getAlarm());

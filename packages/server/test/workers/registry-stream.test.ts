@@ -11,7 +11,7 @@ import {
   newProjectStream,
   newService,
   newToken,
-  tellProject,
+  notifyProject,
   withToken,
   type TestProject,
 } from "./projects.ts";
@@ -29,7 +29,7 @@ const nameOf = (path: string): string => path.split("/").at(-1) ?? "";
 async function setUp(settings: Readonly<Record<string, unknown>> = {}) {
   const project = await newProject(service, settings);
   const path = await newProjectStream(service, project);
-  await tellProject(path);
+  await notifyProject(path);
   return {
     project,
     path,
@@ -62,14 +62,14 @@ describe("the registry of a project", () => {
     const slow = newService({ LONG_POLL_TIMEOUT_MS: "10000" });
     const next = slow.fetch(`${registry}?offset=${tail}&live=long-poll`, withToken("GET", reader));
     await service.fetch(path, withToken("DELETE", await newToken(project)));
-    await tellProject(path);
+    await notifyProject(path);
     expect(await (await next).json()).toEqual([remove(nameOf(path))]);
     expect(await events(registry, reader)).toEqual([insert(nameOf(path)), remove(nameOf(path))]);
   });
 
   it("is no stream of the directory, and counts as none", async () => {
     const { project, path } = await setUp();
-    await tellProject(registryOf(project));
+    await notifyProject(registryOf(project));
     const response = await service.fetch(`/v1/projects/${project.name}/streams`, asAdmin("GET"));
     expect(await response.json()).toMatchObject({ streams: [{ name: nameOf(path) }], counters: { streams: 1 } });
   });
@@ -80,9 +80,9 @@ describe("the registry of a project", () => {
       const { project, path, registry, reader } = await setUp();
       loseNextAnswer("appendAll", isDone);
       const second = await newProjectStream(service, project);
-      await tellProject(second);
+      await notifyProject(second);
       const third = await newProjectStream(service, project);
-      await tellProject(third);
+      await notifyProject(third);
       expect(await events(registry, reader)).toEqual([path, second, third].map((each) => insert(nameOf(each))));
     },
   );
@@ -91,7 +91,7 @@ describe("the registry of a project", () => {
     const { project, path, registry, reader } = await setUp();
     await env.STREAMS.getByName(`${project.name}/__registry__`).remove();
     const second = await newProjectStream(service, project);
-    await tellProject(second);
+    await notifyProject(second);
     const names = [path, second].map(nameOf).toSorted();
     expect(await events(registry, reader)).toEqual(names.map(insert));
   });
@@ -107,7 +107,7 @@ describe("the registry of a project", () => {
   it("is there in AUTH_MODE=none as well", async () => {
     const edge = await newStream();
     const name = await inObject(edge, (_, { id }) => id.name ?? "");
-    await tellProject(`/v1/stream/${name}`);
+    await notifyProject(`/v1/stream/${name}`);
     const open = newService({ AUTH_MODE: "none" });
     const text = await (await open.fetch("/v1/stream/test/__registry__?offset=-1")).text();
     expect(text).toContain(JSON.stringify(name.slice("test/".length)));
@@ -147,7 +147,7 @@ describe("the registry is closed to", () => {
       expect([response.status, await problemCode(response)]).toEqual([400, "subscription-invalid"]);
     }
     const path = await newProjectStream(service, project);
-    await tellProject(path);
+    await notifyProject(path);
     expect(await events(registryOf(project), token)).toEqual([insert(nameOf(path))]);
   });
 

@@ -3,7 +3,7 @@ import { runDurableObjectAlarm } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
 
 import { append, close, content, evict, inObject, newEdge, newStream, type Edge } from "./edge.ts";
-import { Family, ringAll, statusOf } from "./family.ts";
+import { Family, fireAllAlarms, statusOf } from "./family.ts";
 import { countRows, failSql } from "./rows.ts";
 
 /** Once in a stream's life. */
@@ -136,7 +136,7 @@ describe("a stream that is deleted", () => {
     for (let seq = 0; seq < 3; seq += 1) await append(fork, "x".repeat(100_000), producer(seq));
     expect(await sizeOf(source)).toBeGreaterThan(2_000_000);
     for (const stream of [source, fork]) expect(await statusOf(stream, "DELETE")).toBe(204);
-    await ringAll([fork, source]);
+    await fireAllAlarms([fork, source]);
     expect([await sizeOf(source), await sizeOf(fork)]).toEqual([await sizeOf(nobody), await sizeOf(nobody)]);
   });
 });

@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, it, vi } from "vitest";
 
 import { problemCode } from "./edge.ts";
-import { asAdmin, newProject, newService, newToken, tellProject, withToken, type TestProject } from "./projects.ts";
+import { asAdmin, newProject, newService, newToken, notifyProject, withToken, type TestProject } from "./projects.ts";
 
 const service = newService();
 let project: TestProject;
@@ -301,7 +301,7 @@ describe("a source that does not exist", () => {
       return service.fetch(`/v1/estuary/${own.name}/alice/subscriptions`, withToken("POST", token, body));
     };
     expect((await ask(["one"])).status).toBe(200);
-    for (const name of ["alice", "one"]) await tellProject(`/v1/stream/${own.name}/${name}`);
+    for (const name of ["alice", "one"]) await notifyProject(`/v1/stream/${own.name}/${name}`);
     expect(await (await ask(["one", "two"])).json()).toMatchObject({
       results: [{ source: "one" }, { source: "two", problem: { code: "project-full" } }],
     });

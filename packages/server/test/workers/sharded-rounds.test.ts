@@ -1,4 +1,4 @@
-import { forEach } from "@durable-streams-cloudflare/core/kit/map-concurrent";
+import { mapConcurrent } from "@durable-streams-cloudflare/core/kit/map-concurrent";
 /** One publish to more sessions than the object serves by itself, in workerd: through the queue. */
 import { KEEP_ALL } from "@durable-streams-cloudflare/protocol";
 import { utf8 } from "@durable-streams-cloudflare/testkit";
@@ -25,10 +25,10 @@ class FollowedSource {
   async begin(): Promise<void> {
     const lifetime = { kind: "forever" } as const;
     const create = { contentType: TYPE, lifetime, retention: KEEP_ALL, closed: false, bytes: NOTHING };
-    factsOf(await env.STREAMS.getByName(this.name).create(create));
-    await forEach(this.sessions, 32, async (session) => {
+    unwrap(await env.STREAMS.getByName(this.name).create(create));
+    await mapConcurrent(this.sessions, 32, async (session) => {
       const stream = env.STREAMS.getByName(session);
-      const opened = factsOf(await stream.openSession({ contentType: TYPE, ttlSeconds: 1_000 }));
+      const opened = unwrap(await stream.openSession({ contentType: TYPE, ttlSeconds: 1_000 }));
       const linked = await env.SUBSCRIPTIONS.getByName(this.name).link({
         session,
         sessionIncarnation: opened.incarnation,
@@ -38,19 +38,19 @@ class FollowedSource {
         from: { kind: "now" },
         untilMs: Date.now() + 30_000,
       });
-      factsOf(linked);
+      unwrap(linked);
     });
   }
 
   async publish(text: string): Promise<void> {
     const bytes = utf8(text);
-    factsOf(await env.STREAMS.getByName(this.name).append({ bytes, contentType: TYPE, close: false }));
+    unwrap(await env.STREAMS.getByName(this.name).append({ bytes, contentType: TYPE, close: false }));
   }
 
   /** What sessions hold that is not all of it. */
   async strangers(text: string): Promise<string[]> {
     const found: string[] = [];
-    await forEach(this.sessions, 32, async (session) => {
+    await mapConcurrent(this.sessions, 32, async (session) => {
       const read = await env.STREAMS.getByName(session).read({
         from: { kind: "start" },
         ifNoneMatch: null,
@@ -63,7 +63,7 @@ class FollowedSource {
   }
 }
 
-function factsOf<Answer extends { readonly ok: boolean }>(answer: Answer): Extract<Answer, { readonly ok: true }> {
+function unwrap<Answer extends { readonly ok: boolean }>(answer: Answer): Extract<Answer, { readonly ok: true }> {
   if (!answer.ok) throw new Error(`refused: ${JSON.stringify(answer)}`);
   return answer as Extract<Answer, { readonly ok: true }>;
 }

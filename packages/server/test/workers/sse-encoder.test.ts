@@ -1,4 +1,4 @@
-import { CANNOT_BRING, SseEncoder, type Encoded } from "@durable-streams-cloudflare/http/live/sse-encoder";
+import { NOT_ENCODABLE, SseEncoder, type Encoded } from "@durable-streams-cloudflare/http/live/sse-encoder";
 import { sseFormOf } from "@durable-streams-cloudflare/http/live/sse-form";
 import { assertProperty, concatBytes, patternBytes, textOf, utf8 } from "@durable-streams-cloudflare/testkit";
 import fc from "fast-check";
@@ -15,7 +15,7 @@ interface Event {
 
 /** Reads events as a browser does: lines end at LF, CR or CRLF; one space after the colon is dropped. */
 function eventsOf(encoded: Encoded): Event[] {
-  const blocks = textOf(encoded === CANNOT_BRING ? new Uint8Array() : (encoded ?? new Uint8Array()))
+  const blocks = textOf(encoded === NOT_ENCODABLE ? new Uint8Array() : (encoded ?? new Uint8Array()))
     .split(/\r\n\r\n|\n\n|\r\r/)
     .slice(0, -1);
   return blocks.map((block) => {
@@ -142,7 +142,7 @@ describe("a batch in parts", () => {
         const encoder = encoderOf(contentType);
         const sent = parts.map((part, index) => encoder.part(part, index === parts.length - 1 ? CLOSED : undefined));
         const whole = eventsOf(encoderOf(contentType).part(bytes, CLOSED));
-        const found = eventsOf(concatBytes(sent.filter((each) => each !== CANNOT_BRING)));
+        const found = eventsOf(concatBytes(sent.filter((each) => each !== NOT_ENCODABLE)));
         const unbroken = ({ type, data }: Event): Event => ({ type, data: data.replaceAll("\n", "") });
         expect(found.map(unbroken)).toEqual(whole.map(unbroken));
       });
@@ -171,7 +171,7 @@ describe("text in parts", () => {
       encoder.part(utf8("xé").slice(0, 2)),
       encoder.part(utf8("é").slice(1), LIVE),
     ];
-    const events = eventsOf(concatBytes(sent.filter((each) => each !== CANNOT_BRING)));
+    const events = eventsOf(concatBytes(sent.filter((each) => each !== NOT_ENCODABLE)));
     expect(events.map(({ type, data }) => (type === "data" ? data : type))).toEqual(["€xé", "control"]);
   });
 
@@ -182,7 +182,7 @@ describe("text in parts", () => {
   ])("is not damaged when the rest $what", ({ contentType, bytes }) => {
     const encoder = encoderOf(contentType);
     expect(encoder.part(utf8("a"))).toBeInstanceOf(Uint8Array);
-    expect(encoder.part(Uint8Array.from(bytes), LIVE)).toBe(CANNOT_BRING);
+    expect(encoder.part(Uint8Array.from(bytes), LIVE)).toBe(NOT_ENCODABLE);
   });
 });
 
@@ -192,24 +192,24 @@ describe("text that SSE cannot bring", () => {
   it.each([[0xff], [0xf8], [0x80], [0xc3, 0x28], [0x61, 0x80, 0x80, 0x80, 0x80]])(
     "is not damaged, and not waited for: bytes that are no UTF-8, %j",
     (...bytes) => {
-      expect(encoderOf("text/plain").batch(Uint8Array.from(bytes), LIVE)).toBe(CANNOT_BRING);
+      expect(encoderOf("text/plain").batch(Uint8Array.from(bytes), LIVE)).toBe(NOT_ENCODABLE);
     },
   );
 
   it("is not damaged: what waited for the rest of a character, and got something else", () => {
     const encoder = encoderOf("text/plain");
     expect(encoder.batch(latin, LIVE)).toBeUndefined();
-    expect(encoder.batch(latin, LIVE)).toBe(CANNOT_BRING);
+    expect(encoder.batch(latin, LIVE)).toBe(NOT_ENCODABLE);
   });
 
   it("is not damaged: a stream that closed inside a character", () => {
     const encoder = encoderOf("text/plain");
     expect(encoder.batch(Uint8Array.of(0x61, 0xe2, 0x82), LIVE)).toBeUndefined();
-    expect(encoder.batch(new Uint8Array(), CLOSED)).toBe(CANNOT_BRING);
+    expect(encoder.batch(new Uint8Array(), CLOSED)).toBe(NOT_ENCODABLE);
   });
 
   it("is not damaged: a CR, in any text but plain text", () => {
-    expect(encoderOf("text/csv").batch(utf8("a,b\r\n"), LIVE)).toBe(CANNOT_BRING);
+    expect(encoderOf("text/csv").batch(utf8("a,b\r\n"), LIVE)).toBe(NOT_ENCODABLE);
     expect(encoderOf("text/csv").batch(utf8("a,b\n"), LIVE)).toBeInstanceOf(Uint8Array);
   });
 
@@ -248,7 +248,7 @@ describe("a commit that many readers get", () => {
     const waiting = encoderOf("text/plain");
     expect(waiting.commit("p/b", 2, new Uint8Array([euro0]), { ...LIVE, position: 3 })).toBeUndefined();
     // Alone, the other half is no text: it must not be taken for what this reader needs, nor the reverse.
-    expect(encoderOf("text/plain").commit("p/b", 3, new Uint8Array(rest), LIVE)).toBe(CANNOT_BRING);
+    expect(encoderOf("text/plain").commit("p/b", 3, new Uint8Array(rest), LIVE)).toBe(NOT_ENCODABLE);
     const whole = waiting.commit("p/b", 3, new Uint8Array(rest), LIVE);
     expect(eventsOf(whole)[0]?.data).toBe("€");
   });

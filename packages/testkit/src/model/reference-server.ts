@@ -3,7 +3,7 @@ import {
   append,
   baseOf,
   lastSeq,
-  standing,
+  status,
   textOf,
   touch,
   unitsOf,
@@ -18,7 +18,7 @@ export interface Meaning {
   readonly tagged?: string | undefined;
 }
 
-interface Standing {
+interface StreamStatus {
   readonly kind: "none" | "live" | "retained";
   readonly stream?: ReferenceStream;
 }
@@ -44,7 +44,7 @@ export class ReferenceServer {
 
   /** The stream, unless there is none, or it has expired or was deleted. */
   live(name: string): ReferenceStream | undefined {
-    const { kind, stream } = this.#standing(name);
+    const { kind, stream } = this.#status(name);
     return kind === "live" ? stream : undefined;
   }
 
@@ -115,13 +115,13 @@ export class ReferenceServer {
       case "read":
       case "remove":
     }
-    const { kind, stream } = this.#standing(command.name);
+    const { kind, stream } = this.#status(command.name);
     if (stream === undefined || kind !== "live") return kind === "retained" ? DELETED : NOT_FOUND;
     if (command.kind === "append") {
       return append(stream, command, this.nowMs, place === "tail" ? undefined : place);
     }
     if (command.kind === "read") return this.#read(stream, command.offset, place, tagged);
-    if (command.kind === "head") return { outcome: "head", ...standing(stream), ...lastSeq(stream) };
+    if (command.kind === "head") return { outcome: "head", ...status(stream), ...lastSeq(stream) };
     stream.deleted = true;
     return { outcome: "removed" };
   }
@@ -132,7 +132,7 @@ export class ReferenceServer {
     this.#collect();
   }
 
-  #standing(name: string): Standing {
+  #status(name: string): StreamStatus {
     const stream = this.#streams.get(name);
     if (stream === undefined) return { kind: "none" };
     if (!stream.deleted && this.nowMs < stream.touchedAtMs + windowMs(stream)) return { kind: "live", stream };
@@ -142,7 +142,7 @@ export class ReferenceServer {
   /** Streams that are over and that no fork reads from end, and so let go of their sources. */
   #collect(): void {
     for (const [name, stream] of this.#streams) {
-      if (this.#standing(name).kind !== "none") continue;
+      if (this.#status(name).kind !== "none") continue;
       this.#streams.delete(name);
       const source = stream.origin === undefined ? undefined : this.#streams.get(stream.origin.source);
       if (source?.forks.delete(stream.generation) === true) return this.#collect();
@@ -150,12 +150,12 @@ export class ReferenceServer {
   }
 
   #create(command: Create, place: Meaning["place"]): Expected {
-    const { kind, stream: existing } = this.#standing(command.name);
+    const { kind, stream: existing } = this.#status(command.name);
     if (kind === "retained") return { outcome: "path-retained" };
     if (existing !== undefined && kind === "live") {
       if (!isAsAsked(existing, command, place)) return { outcome: "stream-exists" };
       touch(existing, this.nowMs);
-      return { outcome: "exists", ...standing(existing) };
+      return { outcome: "exists", ...status(existing) };
     }
     if (command.fork !== undefined) return this.#createFork(command, command.fork, place);
     const mode = command.mode ?? "bytes";
@@ -164,7 +164,7 @@ export class ReferenceServer {
 
   /** [§4.2] */
   #createFork(command: Create, fork: ForkFrom, place: Meaning["place"]): Expected {
-    const { kind, stream: source } = this.#standing(fork.source);
+    const { kind, stream: source } = this.#status(fork.source);
     if (source === undefined || fork.source === command.name) return NOT_FOUND;
     if (kind !== "live") return { outcome: "fork-source-deleted" };
     if (command.mode !== undefined && command.mode !== source.mode) return { outcome: "content-type-mismatch" };
@@ -194,14 +194,14 @@ export class ReferenceServer {
 
   #begin(
     { name, closed, records, ttlSeconds: askedTtlSeconds }: Create,
-    facts: Pick<ReferenceStream, "mode" | "ttlSeconds" | "origin" | "inherited" | "units">,
+    result: Pick<ReferenceStream, "mode" | "ttlSeconds" | "origin" | "inherited" | "units">,
   ): Expected {
     this.#generation += 1;
-    const units = [...facts.units, ...unitsOf(facts.mode, records)];
+    const units = [...result.units, ...unitsOf(result.mode, records)];
     const stream: ReferenceStream = {
-      ...facts,
+      ...result,
       generation: this.#generation,
-      inheritsTtl: facts.origin !== undefined && askedTtlSeconds === undefined,
+      inheritsTtl: result.origin !== undefined && askedTtlSeconds === undefined,
       units,
       ends: new Set([units.length]),
       producers: new Map(),
@@ -215,7 +215,7 @@ export class ReferenceServer {
     };
     this.#streams.set(name, stream);
     this.#ever.set(stream.generation, stream);
-    return { outcome: "created", ...standing(stream) };
+    return { outcome: "created", ...status(stream) };
   }
 
   #read(stream: ReferenceStream, offset: string, place: Meaning["place"], tagged: string | undefined): Expected {
@@ -225,11 +225,11 @@ export class ReferenceServer {
     if (from === "beyond") return { outcome: "offset-beyond-tail" };
     touch(stream, this.nowMs);
     const { mode, units, closed, generation } = stream;
-    // What an entity tag stands for: a range of one life of a stream, and whether the end is the end for ever.
+    // What an entity tag stands for: a range of one incarnation of a stream, and whether the end is the end for ever.
     const found = `${generation}: ${from} to ${units.length}${closed ? " closed" : ""}`;
     const isKnown = offset !== "now" && tagged === found;
     const answer = isKnown ? { outcome: "not-modified" } : { outcome: "read", text: textOf(mode, units.slice(from)) };
-    return { ...answer, ...standing(stream), ...(offset === "now" ? {} : { tagged: found }) };
+    return { ...answer, ...status(stream), ...(offset === "now" ? {} : { tagged: found }) };
   }
 
   /**

@@ -59,13 +59,13 @@ export function baseOf({ inherited }: ReferenceStream): number {
   return inherited.at(-1)?.to ?? 0;
 }
 
-/** The place of a position: in the life of the stream that the unit before it came from. */
+/** The place of a position: in the incarnation of the stream that the unit before it came from. */
 function placeAt(stream: ReferenceStream, count: number): Place {
   const owner = stream.inherited.find(({ to }) => count <= to);
   return { generation: owner?.generation ?? stream.generation, count };
 }
 
-export function standing(stream: ReferenceStream): { readonly closed: boolean; readonly place: Place } {
+export function status(stream: ReferenceStream): { readonly closed: boolean; readonly place: Place } {
   return { closed: stream.closed, place: end(stream) };
 }
 
@@ -107,7 +107,7 @@ function refusal(stream: ReferenceStream, command: Append): Expected | undefined
       return { outcome: "producer-epoch-stale", expected: known.epoch };
     }
     if (known?.epoch === producer.epoch && producer.seq < next) {
-      return { outcome: "duplicate", producer: known, ...standing(stream) };
+      return { outcome: "duplicate", producer: known, ...status(stream) };
     }
     if (producer.seq !== next) {
       const isNewEpoch = known !== undefined && producer.epoch > known.epoch;
@@ -144,9 +144,9 @@ function whenClosed(stream: ReferenceStream, { producer, close }: Append, hasDat
     producer.id === closedBy?.id &&
     producer.epoch === closedBy.epoch &&
     producer.seq === closedBy.seq;
-  if (isSameClaim) return { outcome: "duplicate", producer: stateOf(producer), ...standing(stream) };
+  if (isSameClaim) return { outcome: "duplicate", producer: stateOf(producer), ...status(stream) };
   const isCloseOnly = producer === undefined && close && !hasData;
-  return isCloseOnly ? { outcome: "appended", ...standing(stream) } : { outcome: "stream-closed", ...standing(stream) };
+  return isCloseOnly ? { outcome: "appended", ...status(stream) } : { outcome: "stream-closed", ...status(stream) };
 }
 
 function accept(stream: ReferenceStream, { records, close, producer, streamSeq }: Append): Expected {
@@ -159,7 +159,7 @@ function accept(stream: ReferenceStream, { records, close, producer, streamSeq }
     stream.closedBy = producer;
   }
   const state = producer === undefined ? {} : { producer: stateOf(producer) };
-  return { outcome: "appended", ...state, ...standing(stream) };
+  return { outcome: "appended", ...state, ...status(stream) };
 }
 
 function stateOf({ epoch, seq }: Claim): Producer {

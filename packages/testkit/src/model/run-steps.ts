@@ -155,15 +155,15 @@ class OffsetBook {
     return this.#places.get(offset) ?? (before === undefined ? undefined : { ...before, past: true });
   }
 
-  /** One offset for one place; in one life of a stream offsets sort as the places do. */
+  /** One offset for one place; in one incarnation of a stream offsets sort as the places do. */
   learn(offset: string, place: Place): void {
     if (this.#places.get(offset)?.count === place.count && this.#places.get(offset)?.generation === place.generation) {
       return;
     }
     for (const [otherOffset, other] of this.#places) {
-      const isSameLife = place.generation === other.generation;
+      const isSameIncarnation = place.generation === other.generation;
       const textOrder = offset < otherOffset ? -1 : offset === otherOffset ? 0 : 1;
-      if (isSameLife ? Math.sign(place.count - other.count) !== textOrder : textOrder === 0) {
+      if (isSameIncarnation ? Math.sign(place.count - other.count) !== textOrder : textOrder === 0) {
         throw new Error(`Offset ${offset} of ${JSON.stringify(place)} is out of order with ${otherOffset}.`);
       }
     }

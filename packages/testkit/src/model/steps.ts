@@ -11,7 +11,7 @@ import {
 } from "./commands.ts";
 import { pastOffset } from "./past-offset.ts";
 import type { ReferenceServer } from "./reference-server.ts";
-import { standing, type Place, type ReferenceStream } from "./reference-stream.ts";
+import { status, type Place, type ReferenceStream } from "./reference-stream.ts";
 
 /** A step says what to try in relation to where the streams stand, so that shrinking keeps its meaning. */
 export type Step = { readonly name: string } & (
@@ -283,7 +283,7 @@ function appendOf(
 }
 
 function expectedOf(stream: ReferenceStream | undefined, which: number, { offsets, offsetOf }: Offsets): string {
-  const tail = stream === undefined ? undefined : offsetOf(standing(stream).place);
+  const tail = stream === undefined ? undefined : offsetOf(status(stream).place);
   const all = ["-1", ...offsets];
   return (which % 2 === 0 ? tail : all[which % all.length]) ?? "-1";
 }

@@ -5,12 +5,12 @@
 
 import type { Result } from "@durable-streams-cloudflare/protocol";
 
-import type { DeliverCommand, DeliverFacts, LinkEnd, SourceEnd } from "../../contracts/fan-out.ts";
+import type { DeliverCommand, DeliverResult, LinkEnd, SourceEnd } from "../../contracts/fan-out.ts";
 import { isExpired } from "../source/grant-rows.ts";
 import type { SubscriptionHost } from "../source/host.ts";
 import { deleteLink, linksOfSession, updateBehind, updateCaughtUp, type LinkRow } from "../source/link-rows.ts";
 import type { Pace } from "./pacer.ts";
-import type { Pages, Piece } from "./pages.ts";
+import type { Pages, Batch } from "./pages.ts";
 
 /** A link that fails is tried again after this long, then after twice as long, and so on. */
 export const RETRY_MS_MIN = 1_000;
@@ -31,9 +31,9 @@ export interface Route {
   readonly shared: (session: string) => number;
   /** How far they are to get now. */
   readonly target: (session: string) => number;
-  /** Links to lives of the source up to this one get no more than this news. */
+  /** Links to incarnations of the source up to this one get no more than this news. */
   readonly endedIncarnation: number;
-  /** The life of the source that the pages are of. */
+  /** The incarnation of the source that the pages are of. */
   readonly incarnation: number;
   /** Where it is closed; `null`: nowhere yet. */
   readonly closedAt: number | null;
@@ -47,7 +47,7 @@ export type Outcome =
   | { readonly kind: "over"; readonly isGone: boolean }
   | { readonly kind: "failed" };
 
-export class Courier {
+export class Dispatcher {
   readonly #host: SubscriptionHost;
   readonly #route: Route;
 
@@ -76,9 +76,9 @@ export class Courier {
     let position = this.#positionOf(row);
     while (position < target) {
       if (this.#route.left <= 0) return this.#pause(row, position);
-      const piece = await this.#pieceFor(row, position, target);
-      if (piece === undefined) return this.#fail(row, position);
-      const outcome = await this.#deliver(row, piece);
+      const batch = await this.#batchFor(row, position, target);
+      if (batch === undefined) return this.#fail(row, position);
+      const outcome = await this.#deliver(row, batch);
       if (outcome.kind === "over") return this.#remove(row);
       if (outcome.kind === "failed") return this.#fail(row, position);
       position = outcome.position;
@@ -131,22 +131,22 @@ export class Courier {
     return this.#remove(row);
   }
 
-  async #deliver(row: LinkRow, piece: Piece, end?: SourceEnd): Promise<Outcome> {
+  async #deliver(row: LinkRow, batch: Batch, end?: SourceEnd): Promise<Outcome> {
     this.#route.left -= 1;
     await this.#route.pace.pass();
     const { contentType } = this.#route;
-    return bring(this.#host, { ...row, source: this.#host.name, contentType }, piece, end);
+    return deliverBatch(this.#host, { ...row, source: this.#host.name, contentType }, batch, end);
   }
 
   /**
    * @returns `undefined` when it cannot be had, and the link has fallen behind: what one link alone wants may be damaged.
    * @throws when it cannot be had, and all want it: the alarm asks for it again.
    */
-  async #pieceFor(row: LinkRow, position: number, target: number): Promise<Piece | undefined> {
+  async #batchFor(row: LinkRow, position: number, target: number): Promise<Batch | undefined> {
     try {
-      const piece = await this.#route.pages.at(position, target);
-      if (piece.ok && piece.to > position) return piece;
-      throw new Error(`There are no bytes: ${piece.ok ? "a hole" : piece.problem.code}.`);
+      const batch = await this.#route.pages.at(position, target);
+      if (batch.ok && batch.to > position) return batch;
+      throw new Error(`There are no bytes: ${batch.ok ? "a hole" : batch.problem.code}.`);
     } catch (error) {
       if (row.position !== null) return undefined;
       throw error;
@@ -193,10 +193,10 @@ export type Address = Pick<DeliverCommand, "source" | "contentType" | "link" | "
   Pick<LinkRow, "session" | "sessionIncarnation">;
 
 /** Calls a session. Never throws. */
-export async function bring(
+export async function deliverBatch(
   host: Pick<SubscriptionHost, "session">,
   { session, sessionIncarnation, source, contentType, link, format, start }: Address,
-  { from, begin, to, bytes, ends, authors, owner }: Piece,
+  { from, begin, to, bytes, ends, authors, owner }: Batch,
   end?: SourceEnd,
 ): Promise<Outcome> {
   const command: DeliverCommand = {
@@ -232,7 +232,7 @@ export function callsFor(bytes: number): number {
   return Math.max(1, Math.min(CALLS_MAX, Math.floor(CALL_BYTES_MAX / Math.max(1, bytes))));
 }
 
-function outcomeOf(result: Result<DeliverFacts>): Outcome {
+function outcomeOf(result: Result<DeliverResult>): Outcome {
   if (!result.ok) return GONE.has(result.problem.code) ? { kind: "over", isGone: true } : { kind: "failed" };
   return result.isOver ? { kind: "over", isGone: false } : { kind: "at", position: result.position };
 }

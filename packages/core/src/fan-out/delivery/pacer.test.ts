@@ -36,9 +36,9 @@ it("lets half as many begin after each pause that ends late, down to one", async
 });
 
 it("lets one begin where as little as possible is to", () => {
-  const [bursts, round] = [new Bursts(), {}];
-  expect([10, 11, 12].map((atMs) => bursts.grant(round, atMs, atMs))).toEqual([1, 2, 3]);
-  expect(bursts.grant(round, 13, 13, true)).toBe(1);
+  const [bursts, pass] = [new Bursts(), {}];
+  expect([10, 11, 12].map((atMs) => bursts.grant(pass, atMs, atMs))).toEqual([1, 2, 3]);
+  expect(bursts.grant(pass, 13, 13, true)).toBe(1);
 });
 
 it("makes all who come at once wait for the same pauses", async () => {
@@ -48,7 +48,7 @@ it("makes all who come at once wait for the same pauses", async () => {
   expect(pauses).toBe(4);
 });
 
-it("gives rounds whose pauses end at the same time one burst, and they take turns", () => {
+it("gives passes whose pauses end at the same time one burst, and they take turns", () => {
   const [bursts, one, other] = [new Bursts(), {}, {}];
   expect([bursts.enter(one, 9), bursts.enter(other, 9)]).toEqual([1, 2]);
   expect([bursts.grant(other, 10, 10), bursts.grant(one, 10, 10), bursts.grant(other, 10, 10)]).toEqual([0, 1, 0]);
@@ -56,15 +56,15 @@ it("gives rounds whose pauses end at the same time one burst, and they take turn
 });
 
 it("waits for nobody whose object is gone", () => {
-  const [bursts, round] = [new Bursts(), {}];
+  const [bursts, pass] = [new Bursts(), {}];
   bursts.enter({}, 0);
-  bursts.enter(round, 1);
-  expect(bursts.grant(round, 2, 2)).toBe(0);
-  expect(bursts.grant(round, 300, 300)).toBe(1);
+  bursts.enter(pass, 1);
+  expect(bursts.grant(pass, 2, 2)).toBe(0);
+  expect(bursts.grant(pass, 300, 300)).toBe(1);
 });
 
 it("goes on when the clock is put back", () => {
-  const [bursts, round] = [new Bursts(), {}];
-  expect(bursts.grant(round, 101, 101)).toBe(1);
-  expect(bursts.grant(round, 6, 6)).toBe(2);
+  const [bursts, pass] = [new Bursts(), {}];
+  expect(bursts.grant(pass, 101, 101)).toBe(1);
+  expect(bursts.grant(pass, 6, 6)).toBe(2);
 });

@@ -10,7 +10,7 @@ const PAUSE_MS_MAX = 20;
 const GONE_MS = 200;
 
 /**
- * Gives out bursts of deliveries, one after the other, to all rounds that share a thread: who waits longest is the next. Holds
+ * Gives out bursts of deliveries, one after the other, to all passes that share a thread: who waits longest is the next. Holds
  * no promises: those belong to one object.
  */
 export class Bursts {
@@ -67,7 +67,7 @@ interface PacePorts {
 
 /**
  * Lets deliveries begin a few at a time. On one machine all objects share a thread, and its event loop looks at sockets only
- * when nothing else is left to do: without pauses a publisher's next append would not even be read before the round is
+ * when nothing else is left to do: without pauses a publisher's next append would not even be read before the pass is
  * over. How many begin depends on how late the pauses end: one where sessions must first be read from disk, many where they
  * are elsewhere.
  */

@@ -3,7 +3,7 @@
 import { refuseColdUnavailable, type Result } from "@durable-streams-cloudflare/protocol";
 
 import type { Authors } from "../../contracts/authors.ts";
-import type { PullFacts, SourceApi } from "../../contracts/fan-out.ts";
+import type { PullResult, SourceApi } from "../../contracts/fan-out.ts";
 import { readColdAppends } from "../../log/cold-appends.ts";
 import { SegmentUnavailable } from "../../log/segment-reader.ts";
 import type { SubscriptionHost } from "../source/host.ts";
@@ -11,7 +11,7 @@ import type { SubscriptionHost } from "../source/host.ts";
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Whole appends of the source, `[from, to)`; none at its tail. What lies before `begin` has fallen to retention. */
-export interface Piece {
+export interface Batch {
   readonly from: number;
   readonly begin: number;
   readonly to: number;
@@ -42,7 +42,7 @@ export class Pages {
   readonly #host: PagesHost;
   readonly #incarnation: number;
   /** By where they begin, oldest first. */
-  readonly #pages = new Map<number, Promise<Result<Piece>>>();
+  readonly #pages = new Map<number, Promise<Result<Batch>>>();
 
   /** @param incarnation the source's. */
   constructor(host: PagesHost, incarnation: number) {
@@ -55,7 +55,7 @@ export class Pages {
    * @param to where to end at the latest, such a place too; `null`: at the source's tail.
    * @returns a refusal when the source is gone, or its bytes cannot be had now. @throws when it cannot be reached.
    */
-  async at(from: number, to: number | null): Promise<Result<Piece>> {
+  async at(from: number, to: number | null): Promise<Result<Batch>> {
     const known = this.#pages.get(from);
     if (known !== undefined) return cut(await known, to);
     const page = this.#fetch(from, to);
@@ -65,23 +65,23 @@ export class Pages {
     return cut(await page, to);
   }
 
-  async #fetch(from: number, to: number | null): Promise<Result<Piece>> {
+  async #fetch(from: number, to: number | null): Promise<Result<Batch>> {
     const incarnation = this.#incarnation;
-    const facts = await this.#host.stream(this.#host.name).pull({ incarnation, from, to });
-    if (!facts.ok) return facts;
-    const { stretch } = facts;
-    if (stretch === undefined) return this.#pieceOf(from, incarnation, facts, facts);
+    const result = await this.#host.stream(this.#host.name).pull({ incarnation, from, to });
+    if (!result.ok) return result;
+    const { stretch } = result;
+    if (stretch === undefined) return this.#batchOf(from, incarnation, result, result);
     const end = Math.min(stretch.to, to ?? Infinity);
     const command = { incarnation: stretch.incarnation, from: stretch.from, to: end, forFork: true } as const;
     const inherited = await this.#host.stream(stretch.name).pull(command);
-    return inherited.ok ? this.#pieceOf(from, stretch.incarnation, inherited, facts) : inherited;
+    return inherited.ok ? this.#batchOf(from, stretch.incarnation, inherited, result) : inherited;
   }
 
-  async #pieceOf(from: number, owner: number, facts: PullFacts, source: PullFacts): Promise<Result<Piece>> {
-    const { cold } = facts;
+  async #batchOf(from: number, owner: number, result: PullResult, source: PullResult): Promise<Result<Batch>> {
+    const { cold } = result;
     try {
       const { bytes, ends, authors } =
-        cold.length === 0 ? facts : await readColdAppends(this.#store(), cold, COLD_PAGE_BYTES);
+        cold.length === 0 ? result : await readColdAppends(this.#store(), cold, COLD_PAGE_BYTES);
       const { begin } = source;
       const to = bytes.length === 0 ? from : begin + bytes.length;
       const isTail = to === source.tail;
@@ -99,7 +99,7 @@ export class Pages {
   }
 }
 
-function cut(page: Result<Piece>, to: number | null): Result<Piece> {
+function cut(page: Result<Batch>, to: number | null): Result<Batch> {
   if (!page.ok || to === null || page.to <= to) return page;
   const size = to - page.begin;
   const ends = page.ends.filter((end) => end <= size);

@@ -1,30 +1,30 @@
 /**
  * Brings the followers what the source has, page by page, in turns of bounded work. A page goes to all links that keep up,
- * in the order of their sessions' names: that is a round. A link that fails falls behind, and is served by itself until it
+ * in the order of their sessions' names: that is a pass. A link that fails falls behind, and is served by itself until it
  * has caught up, so that it holds up nobody.
  */
 
 import type { Result } from "@durable-streams-cloudflare/protocol";
 
-import { forEach } from "../../kit/map-concurrent.ts";
+import { mapConcurrent } from "../../kit/map-concurrent.ts";
 import { SOURCE_GONE, type SubscriptionHost } from "../source/host.ts";
 import { hasLinks, hasLinksUpTo, sessionsAfter, sessionsBehind, sessionsUpTo } from "../source/link-rows.ts";
 import { EVERYBODY, type SourceState } from "../source/source-state.ts";
-import { callsFor, Courier, CALLS_MAX, type Route } from "./dispatcher.ts";
+import { callsFor, Dispatcher, CALLS_MAX, type Route } from "./dispatcher.ts";
 import { Pace } from "./pacer.ts";
-import { Pages, type Piece } from "./pages.ts";
+import { Pages, type Batch } from "./pages.ts";
 import type { Shards } from "./shards.ts";
 
 /** Deliveries of one turn, well below what one invocation may call. */
 const TURN_DELIVERIES = 512;
-/** Of them, for links that have fallen behind, so that they get on while rounds go on and on. */
+/** Of them, for links that have fallen behind, so that they get on while passes go on and on. */
 const TURN_DELIVERIES_BEHIND = 128;
 /** Sessions that are read at once, and delivered to before that is written down. */
 const BATCH_SESSIONS = 128;
 /** Each of these may carry another page. */
 const CALLS_MAX_BEHIND = 4;
 
-export class Rounds {
+export class DeliveryPasses {
   readonly #host: SubscriptionHost;
   readonly #source: SourceState;
   readonly #shards: Shards;
@@ -45,51 +45,51 @@ export class Rounds {
     if (this.#shards.areOut) return (await this.#serveBehind(pages)) || hasEndsLeft;
     const page = await this.#look(pages);
     if (page === undefined) return true;
-    const hasMore = (await this.#shards.send()) ?? (await this.#goRound(pages, page));
+    const hasMore = (await this.#shards.send()) ?? (await this.#runPass(pages, page));
     return (await this.#serveBehind(pages)) || hasMore || hasEndsLeft;
   }
 
   /**
-   * Fetches the page of the round, or of the next one if there is anything.
+   * Fetches the page of the pass, or of the next one if there is anything.
    * @returns `undefined` when it is of no use: the source is gone, or has begun anew meanwhile.
    */
-  async #look(pages: Pages): Promise<Result<Piece> | undefined> {
+  async #look(pages: Pages): Promise<Result<Batch> | undefined> {
     const { beginnings } = this.#source;
-    const { position, round } = this.#source.row;
-    const page = await pages.at(position, round?.to ?? null);
+    const { position, pass } = this.#source.row;
+    const page = await pages.at(position, pass?.to ?? null);
     if (this.#source.beginnings !== beginnings) return undefined;
     const { incarnation, endedIncarnation, closedAt: closedBefore } = this.#source.row;
     if (page.ok) {
       const closedAt = page.isLast ? page.to : closedBefore;
-      const isNews = page.to > position || closedAt !== closedBefore;
-      if (round === null && isNews) this.#source.beginRound(page.to, closedAt);
+      const isNew = page.to > position || closedAt !== closedBefore;
+      if (pass === null && isNew) this.#source.beginPass(page.to, closedAt);
       return page;
     }
     if (!SOURCE_GONE.has(page.problem.code)) throw new Error(`The source cannot be read: ${page.problem.code}.`);
     if (endedIncarnation === incarnation) return page;
-    this.#source.giveUpRound({ endedIncarnation: incarnation });
+    this.#source.abandonPass({ endedIncarnation: incarnation });
     return undefined;
   }
 
-  /** Delivers the round's page to as many sessions as a turn may. @returns whether there may be more to deliver. */
-  async #goRound(pages: Pages, page: Result<Piece>): Promise<boolean> {
+  /** Delivers the pass's page to as many sessions as a turn may. @returns whether there may be more to deliver. */
+  async #runPass(pages: Pages, page: Result<Batch>): Promise<boolean> {
     const { beginnings } = this.#source;
-    const { round } = this.#source.row;
-    if (round === null) return false;
-    const route = this.#routeOf(pages, TURN_DELIVERIES, () => round.to);
-    const courier = new Courier(this.#host, route);
-    for (let after = round.after; after !== EVERYBODY && route.left > 0;) {
+    const { pass } = this.#source.row;
+    if (pass === null) return false;
+    const route = this.#routeOf(pages, TURN_DELIVERIES, () => pass.to);
+    const dispatcher = new Dispatcher(this.#host, route);
+    for (let after = pass.after; after !== EVERYBODY && route.left > 0;) {
       const limit = Math.min(BATCH_SESSIONS, route.left);
       const sessions = sessionsAfter(this.#host.database, after, limit);
       after = sessions.length < limit ? EVERYBODY : (sessions.at(-1) ?? EVERYBODY);
       this.#source.claim(after);
-      await forEach(sessions, callsFor(page.ok ? page.bytes.length : 0), (session) => courier.serve(session));
+      await mapConcurrent(sessions, callsFor(page.ok ? page.bytes.length : 0), (session) => dispatcher.serve(session));
       // The source has begun anew, or the queue has done the rest.
-      if (this.#source.beginnings !== beginnings || this.#source.row.round?.to !== round.to) return true;
+      if (this.#source.beginnings !== beginnings || this.#source.row.pass?.to !== pass.to) return true;
       this.#source.reached(after, this.#host.now());
     }
     // What was committed since the page was fetched is notified.
-    return this.#source.row.round !== null || !page.ok || !page.isTail;
+    return this.#source.row.pass !== null || !page.ok || !page.isTail;
   }
 
   /** @returns whether there may be more to do. */
@@ -99,19 +99,19 @@ export class Rounds {
     if (sessions.length === 0) return false;
     // A shard that is under way may be without them.
     const route = this.#routeOf(pages, TURN_DELIVERIES_BEHIND, (session) => this.#source.claimedPosition(session));
-    const courier = new Courier(this.#host, route);
-    await forEach(sessions, CALLS_MAX_BEHIND, (session) => courier.serve(session));
+    const dispatcher = new Dispatcher(this.#host, route);
+    await mapConcurrent(sessions, CALLS_MAX_BEHIND, (session) => dispatcher.serve(session));
     return route.left <= 0;
   }
 
-  /** Tells links to lives of the source that are over. @returns whether there are more that may be told at once. */
+  /** Tells links to incarnations of the source that are over. @returns whether there are more that may be told at once. */
   async #sayEnded(incarnation: number): Promise<boolean> {
     const { database } = this.#host;
     const sessions = sessionsUpTo(database, incarnation, this.#host.now(), TURN_DELIVERIES);
     const pages = new Pages(this.#host, incarnation);
     const route = this.#routeOf(pages, TURN_DELIVERIES, (session) => this.#source.sharedPosition(session));
-    const courier = new Courier(this.#host, route);
-    await forEach(sessions, CALLS_MAX, (session) => courier.serve(session));
+    const dispatcher = new Dispatcher(this.#host, route);
+    await mapConcurrent(sessions, CALLS_MAX, (session) => dispatcher.serve(session));
     const isDone = !hasLinksUpTo(database, incarnation);
     if (isDone && this.#source.row.endedIncarnation === incarnation) this.#source.write({ endedIncarnation: 0 });
     return sessionsUpTo(database, incarnation, this.#host.now(), 1).length > 0;

@@ -1,9 +1,9 @@
-/** Serves a shard of a round that came through the queue: asks for its links, fetches the page, brings it to each session. */
+/** Serves a shard of a pass that came through the queue: asks for its links, fetches the page, brings it to each session. */
 
 import type { SessionApi, ShardApi, ShardFailure, ShardLink, ShardRef, SourceApi } from "../../contracts/fan-out.ts";
-import { forEach } from "../../kit/map-concurrent.ts";
+import { mapConcurrent } from "../../kit/map-concurrent.ts";
 import type { SegmentStore } from "../../log/segment-store.ts";
-import { bring, callsFor } from "./dispatcher.ts";
+import { deliverBatch, callsFor } from "./dispatcher.ts";
 import { Pace } from "./pacer.ts";
 import { Pages } from "./pages.ts";
 
@@ -27,16 +27,16 @@ export interface ShardHost {
 export async function serveShard(host: ShardHost, ref: ShardRef): Promise<void> {
   const { source, incarnation, from, to } = ref;
   const subscription = host.subscription(source);
-  const facts = await subscription.shard(ref);
-  if (facts === null) return;
-  const { contentType, upTo, links } = facts;
+  const result = await subscription.shard(ref);
+  if (result === null) return;
+  const { contentType, upTo, links } = result;
   const pages = new Pages({ ...host, name: source, stream: (name) => host.stream(name) }, incarnation);
   const page = await pages.at(from, to);
   // The source has ended: its subscription learns of it, too.
   if (!page.ok) return;
   const pace = new Pace(host);
   const failures: ShardFailure[] = [];
-  await forEach(links, callsFor(page.bytes.length), async (link) => {
+  await mapConcurrent(links, callsFor(page.bytes.length), async (link) => {
     await pace.pass();
     const failure = await serveLink(host, pages, { ...link, source, contentType }, ref);
     if (failure !== undefined) failures.push(failure);
@@ -53,9 +53,9 @@ async function serveLink(
   const failure = { session: link.session, link: link.link, isOver: false };
   let position = Math.max(from, link.start);
   for (let tries = 0; position < to; tries += 1) {
-    const piece = tries < TRIES ? await pages.at(position, to) : undefined;
-    if (piece?.ok !== true || piece.to <= position) return failure;
-    const outcome = await bring(host, link, piece);
+    const batch = tries < TRIES ? await pages.at(position, to) : undefined;
+    if (batch?.ok !== true || batch.to <= position) return failure;
+    const outcome = await deliverBatch(host, link, batch);
     if (outcome.kind === "over") return { ...failure, isOver: true };
     if (outcome.kind === "failed") return failure;
     position = outcome.position;

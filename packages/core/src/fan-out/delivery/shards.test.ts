@@ -3,7 +3,7 @@
 import { beforeEach, expect, it } from "vitest";
 
 import { clientsOf } from "../../../test/fan-out-clients.ts";
-import { factsOf, FanOutWorld } from "../../../test/fan-out-world.ts";
+import { unwrap, FanOutWorld } from "../../../test/fan-out-world.ts";
 
 const SOURCE = "p/chat";
 const SESSIONS = ["p/a", "p/b", "p/c", "p/d", "p/e"];
@@ -20,7 +20,7 @@ const { source, publish, subscribe, aSecond } = clientsOf(() => world);
 
 async function followAll(format: "raw" | "envelope" = "raw"): Promise<void> {
   await source("chat");
-  for (const session of SESSIONS) factsOf(await subscribe([SOURCE], { session, format }));
+  for (const session of SESSIONS) unwrap(await subscribe([SOURCE], { session, format }));
   await aSecond();
 }
 
@@ -32,8 +32,8 @@ function deliveries(): number {
   return world.calls.filter(({ method }) => method === "deliver").length;
 }
 
-async function bringAll(): Promise<void> {
-  while (world.queue.length > 0) await world.bring(0);
+async function deliverAll(): Promise<void> {
+  while (world.queue.length > 0) await world.deliverShard(0);
 }
 
 it("references go through the queue, in shards, and Workers deliver", async () => {
@@ -46,21 +46,21 @@ it("references go through the queue, in shards, and Workers deliver", async () =
     ["p/d", "\u{10ffff}"],
   ]);
   expect(contents()).toEqual(SESSIONS.map(() => ""));
-  await bringAll();
+  await deliverAll();
   expect(contents()).toEqual(SESSIONS.map(() => "one;"));
   expect(deliveries()).toBe(SESSIONS.length);
 });
 
-it("the next round begins when all shards of one have been served, in any order and twice", async () => {
+it("the next pass begins when all shards of one have been served, in any order and twice", async () => {
   await followAll();
   await publish(SOURCE, "one;");
   await aSecond();
   await publish(SOURCE, "two;");
   await aSecond();
   world.queue.push(...world.queue.toReversed());
-  await bringAll();
+  await deliverAll();
   await aSecond();
-  await bringAll();
+  await deliverAll();
   expect(contents()).toEqual(SESSIONS.map(() => "one;two;"));
 });
 
@@ -69,13 +69,13 @@ it("what the queue loses the object serves itself, after a while", async () => {
   await publish(SOURCE, "one;");
   await aSecond();
   const [lost] = world.queue.splice(1, 1);
-  await bringAll();
+  await deliverAll();
   expect(contents()).toEqual(["one;", "one;", "", "", "one;"]);
-  await world.ringUntil(world.nowMs + SHARDS_MS_MAX + 1_000);
+  await world.fireAlarmsUntil(world.nowMs + SHARDS_MS_MAX + 1_000);
   expect(contents()).toEqual(SESSIONS.map(() => "one;"));
   const before = deliveries();
   if (lost !== undefined) world.queue.push(lost);
-  await bringAll();
+  await deliverAll();
   expect(deliveries()).toBe(before);
 });
 
@@ -91,12 +91,12 @@ it("when the queue takes nothing the object serves all at once", async () => {
 it("a session that does not take its shard is served by itself, later, and one that is gone is removed", async () => {
   await followAll();
   world.host("stream:p/b").database.failOnce(/^INSERT INTO log/, new Error("injected"));
-  factsOf(await world.stream("p/c").remove());
+  unwrap(await world.stream("p/c").remove());
   await publish(SOURCE, "one;");
   await aSecond();
-  await bringAll();
+  await deliverAll();
   expect(contents()).toEqual(["one;", "", undefined, "one;", "one;"]);
-  await world.ringUntil(world.nowMs + 5_000);
+  await world.fireAlarmsUntil(world.nowMs + 5_000);
   expect(contents()).toEqual(["one;", "one;", undefined, "one;", "one;"]);
   const { database } = world.host(`subscription:${SOURCE}`);
   const left = database.all<{ session: string }>("SELECT session FROM links WHERE position IS NULL ORDER BY session");
@@ -107,10 +107,10 @@ it("that a source is gone is said at once, whatever the queue still has", async 
   await followAll("envelope");
   await publish(SOURCE, "one;");
   await aSecond();
-  factsOf(await world.stream(SOURCE).remove());
+  unwrap(await world.stream(SOURCE).remove());
   await aSecond();
-  const told = contents();
-  expect(told.every((content) => content?.includes('"control":"deleted"'))).toBe(true);
-  await bringAll();
-  expect(contents()).toEqual(told);
+  const notified = contents();
+  expect(notified.every((content) => content?.includes('"control":"deleted"'))).toBe(true);
+  await deliverAll();
+  expect(contents()).toEqual(notified);
 });

@@ -1,11 +1,11 @@
 /**
  * Rounds to very many sessions go in shards through a queue, which carries references only: whoever takes a shard
- * (`shard-courier.ts`) asks here for its links and fetches the page from the source. What the queue loses, doubles or
+ * (`shard-dispatcher.ts`) asks here for its links and fetches the page from the source. What the queue loses, doubles or
  * reorders does no harm: sessions know by their marks what they have, and what is not served in time the object serves
  * itself.
  */
 
-import type { ShardFacts, ShardFailure, ShardRef } from "../../contracts/fan-out.ts";
+import type { ShardResult, ShardFailure, ShardRef } from "../../contracts/fan-out.ts";
 import { isExpired } from "../source/grant-rows.ts";
 import type { SubscriptionHost } from "../source/host.ts";
 import {
@@ -15,7 +15,7 @@ import {
   sessionAfter,
   updateBehind,
   type LinkRow,
-  type Round,
+  type DeliveryPass,
 } from "../source/link-rows.ts";
 import { EVERYBODY, type SourceState } from "../source/source-state.ts";
 import { RETRY_MS_MIN } from "./dispatcher.ts";
@@ -41,9 +41,9 @@ export class Shards {
   readonly #source: SourceState;
   readonly #wake: () => void;
   readonly #limits: ShardLimits;
-  /** Served shards of a round that others before them are missing from: where each ends, by where it begins. */
+  /** Served shards of a pass that others before them are missing from: where each ends, by where it begins. */
   readonly #served = new Map<string, string>();
-  #servedRound = "";
+  #servedPass = "";
   /** What was with the queue before this may have been lost with it, as on one machine. */
   readonly #beganAtMs: number;
 
@@ -56,25 +56,25 @@ export class Shards {
     this.#beganAtMs = host.now();
   }
 
-  /** Whether the whole round is with the queue, and may still come back. */
+  /** Whether the whole pass is with the queue, and may still come back. */
   get areOut(): boolean {
     const { dueAtMs } = this;
-    return dueAtMs !== undefined && this.#source.row.round?.sent?.upTo === EVERYBODY && this.#host.now() < dueAtMs;
+    return dueAtMs !== undefined && this.#source.row.pass?.sent?.upTo === EVERYBODY && this.#host.now() < dueAtMs;
   }
 
   /** When the object goes on by itself, in ms; `undefined`: nothing is with the queue. */
   get dueAtMs(): number | undefined {
-    const sent = this.#source.row.round?.sent;
+    const sent = this.#source.row.pass?.sent;
     return sent && (sent.atMs < this.#beganAtMs ? sent.atMs : sent.atMs + SHARDS_MS_MAX);
   }
 
-  /** Gives the round to the queue. @returns whether there are more shards to send; `undefined`: it is not for the queue. */
+  /** Gives the pass to the queue. @returns whether there are more shards to send; `undefined`: it is not for the queue. */
   async send(): Promise<boolean | undefined> {
     const { shards } = this.#host;
-    const { round, closedAt } = this.#source.row;
+    const { pass, closedAt } = this.#source.row;
     // That a source is closed is said by the object itself.
-    if (shards === undefined || round === null || closedAt !== null || !this.#isForQueue(round)) return undefined;
-    const refs = this.#refsOf(round);
+    if (shards === undefined || pass === null || closedAt !== null || !this.#isForQueue(pass)) return undefined;
+    const refs = this.#refsOf(pass);
     const upTo = refs.at(-1)?.upTo ?? EVERYBODY;
     this.#source.sendShards(upTo, this.#host.now());
     await this.#host.sync();
@@ -88,14 +88,14 @@ export class Shards {
     return upTo !== EVERYBODY;
   }
 
-  /** The object serves the rest of the round itself, from now on. */
+  /** The object serves the rest of the pass itself, from now on. */
   recall(): void {
-    const sent = this.#source.row.round?.sent;
+    const sent = this.#source.row.pass?.sent;
     if (sent !== undefined) this.#source.sendShards(sent.upTo, 0);
   }
 
   /** Whom to bring a shard's page; `null`: it is not wanted any more. */
-  factsOf(ref: ShardRef): ShardFacts | null {
+  unwrap(ref: ShardRef): ShardResult | null {
     if (!this.#isWanted(ref)) return null;
     const { contentType } = this.#source.row;
     const rows = linksBetween(this.#host.database, ref.after, ref.upTo, SHARD_LINKS_MAX + 1);
@@ -108,23 +108,23 @@ export class Shards {
     return { contentType, upTo, links };
   }
 
-  /** A shard has been served, but for some. May be repeated. */
+  /** A shard has been served, but for some. Idempotent. */
   served(ref: ShardRef, failures: readonly ShardFailure[]): void {
     if (!this.#isWanted(ref)) return;
     this.#host.database.transaction(() => {
       for (const failure of failures) this.#fail(failure);
       this.#advance(ref);
     });
-    if (failures.length > 0 || this.#source.row.round === null) this.#wake();
+    if (failures.length > 0 || this.#source.row.pass === null) this.#wake();
   }
 
-  #isForQueue({ after, sent }: Round): boolean {
+  #isForQueue({ after, sent }: DeliveryPass): boolean {
     const { shardedAbove } = this.#limits;
     if (sent === undefined) return sessionAfter(this.#host.database, after, shardedAbove + 1) !== undefined;
     return sent.upTo !== EVERYBODY && this.#host.now() < (this.dueAtMs ?? 0);
   }
 
-  #refsOf({ to, after, sent }: Round): ShardRef[] {
+  #refsOf({ to, after, sent }: DeliveryPass): ShardRef[] {
     const { incarnation, position } = this.#source.row;
     const refs: ShardRef[] = [];
     for (let begin = sent?.upTo ?? after; begin !== EVERYBODY && refs.length < SHARDS_PER_SEND;) {
@@ -137,8 +137,8 @@ export class Shards {
 
   #isWanted({ incarnation, to, upTo }: ShardRef): boolean {
     const { row } = this.#source;
-    const { round } = row;
-    return row.incarnation === incarnation && round?.to === to && round.sent !== undefined && upTo > round.after;
+    const { pass } = row;
+    return row.incarnation === incarnation && pass?.to === to && pass.sent !== undefined && upTo > pass.after;
   }
 
   /** The link of a session that keeps up. One that runs out, or that another comes before, is served by the object. */
@@ -154,7 +154,7 @@ export class Shards {
     const row = readLink(this.#host.database, { session, link });
     if (row === undefined) return;
     if (isOver) deleteLink(this.#host.database, row);
-    else if (row.position === null && session > (this.#source.row.round?.after ?? "")) {
+    else if (row.position === null && session > (this.#source.row.pass?.after ?? "")) {
       this.#fallBehind(row, RETRY_MS_MIN);
     }
   }
@@ -165,19 +165,19 @@ export class Shards {
     updateBehind(this.#host.database, row, { position, failures: row.failures + (delayMs > 0 ? 1 : 0), retryAtMs });
   }
 
-  /** The round has got as far as shards are served without a gap. */
+  /** The pass has got as far as shards are served without a gap. */
   #advance({ incarnation, to, after, upTo }: ShardRef): void {
-    const servedRound = `${incarnation} ${to}`;
-    if (this.#servedRound !== servedRound) this.#served.clear();
-    this.#servedRound = servedRound;
+    const servedPass = `${incarnation} ${to}`;
+    if (this.#servedPass !== servedPass) this.#served.clear();
+    this.#servedPass = servedPass;
     const known = this.#served.get(after) ?? "";
     this.#served.set(after, upTo > known ? upTo : known);
-    let reached = this.#source.row.round?.after ?? EVERYBODY;
+    let reached = this.#source.row.pass?.after ?? EVERYBODY;
     for (const [begin, end] of [...this.#served].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
       if (begin > reached) break;
       if (end > reached) reached = end;
       this.#served.delete(begin);
     }
-    if (reached !== this.#source.row.round?.after) this.#source.reached(reached, this.#host.now());
+    if (reached !== this.#source.row.pass?.after) this.#source.reached(reached, this.#host.now());
   }
 }

@@ -2,8 +2,8 @@
 
 import type { LinkKeysApi, LinkOwnerApi, SessionApi, ShardApi, SourceApi } from "../../contracts/fan-out.ts";
 import { detach } from "../../kit/detach.ts";
-import { callAgain } from "../../kit/retry-rpc.ts";
-import { within } from "../../kit/with-timeout.ts";
+import { retryRpc } from "../../kit/retry-rpc.ts";
+import { withTimeout } from "../../kit/with-timeout.ts";
 
 /** A session that has not answered by then is tried again later, so that it does not hold up the others. */
 const DELIVER_MS_MAX = 15_000;
@@ -11,18 +11,18 @@ const DELIVER_MS_MAX = 15_000;
 /** Each try gets a new stub: one that failed is of no more use. */
 export function sourceOf(stubOf: () => SourceApi): SourceApi {
   return {
-    follow: async (command) => detach(await callAgain(() => stubOf().follow(command))),
+    follow: async (command) => detach(await retryRpc(() => stubOf().follow(command))),
     unfollow: (token) => stubOf().unfollow(token),
-    pull: async (command) => detach(await callAgain(() => stubOf().pull(command))),
+    pull: async (command) => detach(await retryRpc(() => stubOf().pull(command))),
   };
 }
 
 export function sessionOf(stubOf: () => SessionApi): SessionApi {
-  return { deliver: async (command) => detach(await within(DELIVER_MS_MAX, stubOf().deliver(command))) };
+  return { deliver: async (command) => detach(await withTimeout(DELIVER_MS_MAX, stubOf().deliver(command))) };
 }
 
 export function ownerOf(stubOf: () => LinkOwnerApi): LinkOwnerApi {
-  return { linkEnded: (source, link) => within(DELIVER_MS_MAX, stubOf().linkEnded(source, link)) };
+  return { linkEnded: (source, link) => withTimeout(DELIVER_MS_MAX, stubOf().linkEnded(source, link)) };
 }
 
 /** @param source its full name. */
@@ -33,16 +33,17 @@ export function keysOf(
   if (projects === undefined) return undefined;
   const project = source.slice(0, source.indexOf("/"));
   return {
-    noteLinkKey: (note) => within(DELIVER_MS_MAX, projects.getByName(project).noteLinkKey(note)),
-    forgetLinkKeys: (name, token) => within(DELIVER_MS_MAX, projects.getByName(project).forgetLinkKeys(name, token)),
+    noteLinkKey: (note) => withTimeout(DELIVER_MS_MAX, projects.getByName(project).noteLinkKey(note)),
+    forgetLinkKeys: (name, token) =>
+      withTimeout(DELIVER_MS_MAX, projects.getByName(project).forgetLinkKeys(name, token)),
   };
 }
 
 export function subscriptionOf(stubOf: () => ShardApi): ShardApi {
   return {
     shard: async (ref) => {
-      const facts = await stubOf().shard(ref);
-      return facts === null ? null : detach(facts);
+      const result = await stubOf().shard(ref);
+      return result === null ? null : detach(result);
     },
     shardServed: (ref, failures) => stubOf().shardServed(ref, failures),
   };

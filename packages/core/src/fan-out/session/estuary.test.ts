@@ -3,7 +3,7 @@ import { textOf, utf8 } from "@durable-streams-cloudflare/testkit";
 import { beforeEach, describe, expect, it } from "vitest";
 
 import { clientsOf, SESSION, START, TTL_SECONDS } from "../../../test/fan-out-clients.ts";
-import { factsOf, FanOutWorld } from "../../../test/fan-out-world.ts";
+import { unwrap, FanOutWorld } from "../../../test/fan-out-world.ts";
 import { appendOf, createOf } from "../../../test/stream-fixture.ts";
 import { codeOf } from "../../../test/stream-world.ts";
 import type { SourceResult } from "../../contracts/fan-out.ts";
@@ -18,7 +18,7 @@ const { source, publish, subscribe, aSecond, envelopes } = clientsOf(() => world
 
 /** The code of each source's result. */
 async function codes(subscribing: ReturnType<typeof subscribe>): Promise<string[]> {
-  const results: readonly SourceResult[] = factsOf(await subscribing).results;
+  const results: readonly SourceResult[] = unwrap(await subscribing).results;
   return results.map((result) => codeOf(result));
 }
 
@@ -38,8 +38,8 @@ describe("a stream that nobody follows", () => {
 
   it("neither is one that was followed once", async () => {
     const chat = await source("chat");
-    factsOf(await subscribe([chat]));
-    factsOf(await world.askEstuary(SESSION, (estuary) => estuary.unsubscribe([chat])));
+    unwrap(await subscribe([chat]));
+    unwrap(await world.askEstuary(SESSION, (estuary) => estuary.unsubscribe([chat])));
     await aSecond();
     const before = world.calls.length;
     await publish(chat, "a");
@@ -52,25 +52,25 @@ describe("a stream that nobody follows", () => {
 describe("a stream that is followed", () => {
   it("is appended to in one row, and tells its subscription once for many commits", async () => {
     const chat = await source("chat");
-    factsOf(await subscribe([chat]));
+    unwrap(await subscribe([chat]));
     await aSecond();
     const before = world.host(`stream:${chat}`).database.rowsWritten;
     await publish(chat, "a");
     expect(world.host(`stream:${chat}`).database.rowsWritten - before).toBe(1);
     await aSecond();
-    const told = callsOf("notify");
+    const notified = callsOf("notify");
     world.isHeld = true;
     const appends = Array.from({ length: 20 }, (_, index) => world.stream(chat).append(appendOf(String(index))));
     await world.releaseAll();
     await Promise.all(appends);
     await aSecond();
-    expect(callsOf("notify") - told).toBeLessThanOrEqual(3);
+    expect(callsOf("notify") - notified).toBeLessThanOrEqual(3);
     expect(world.content(SESSION)).toBe(`a${Array.from({ length: 20 }, (_, index) => index).join("")}`);
   });
 
   it("brings news although the word of them got lost", async () => {
     const chat = await source("chat");
-    factsOf(await subscribe([chat]));
+    unwrap(await subscribe([chat]));
     await aSecond();
     world.isHeld = true;
     const append = world.stream(chat).append(appendOf("a"));
@@ -79,13 +79,13 @@ describe("a stream that is followed", () => {
     await world.release(0, "lost");
     await world.releaseAll();
     expect(world.content(SESSION)).toBe("");
-    await world.ringUntil(world.nowMs + 60_000);
+    await world.fireAlarmsUntil(world.nowMs + 60_000);
     expect(world.content(SESSION)).toBe("a");
   });
 
   it("costs one row in a session for many appends, and few in the subscription", async () => {
     const chat = await source("chat");
-    factsOf(await subscribe([chat]));
+    unwrap(await subscribe([chat]));
     await aSecond();
     for (let index = 0; index < 50; index += 1) await publish(chat, "x");
     const rowsOf = (key: `${"stream" | "subscription"}:${string}`) => world.host(key).database.rowsWritten;
@@ -101,7 +101,7 @@ describe("a session", () => {
   it("is a copy of its sources from where it subscribed, each in its order", async () => {
     const [a, b] = [await source("a"), await source("b")];
     await publish(a, "before;");
-    factsOf(await subscribe([a, b]));
+    unwrap(await subscribe([a, b]));
     await publish(a, "a1;");
     await publish(b, "b1;");
     await publish(a, "a2;");
@@ -115,11 +115,11 @@ describe("a session", () => {
   it("may begin at the beginning of a source, or at an offset of it", async () => {
     const chat = await source("chat");
     await publish(chat, "a;");
-    const head = factsOf(world.stream(chat).head());
+    const head = unwrap(world.stream(chat).head());
     await publish(chat, "b;");
-    factsOf(await subscribe([chat], { from: START }));
+    unwrap(await subscribe([chat], { from: START }));
     const at = { kind: "at", incarnation: head.lineage.incarnation, position: head.tail } as const;
-    factsOf(await subscribe([chat], { from: at, session: "p/bob" }));
+    unwrap(await subscribe([chat], { from: at, session: "p/bob" }));
     expect(await codes(subscribe([chat], { from: { ...at, position: 1 }, session: "p/carol" }))).toEqual([
       "offset-invalid",
     ]);
@@ -131,19 +131,19 @@ describe("a session", () => {
     const chat = await source("chat");
     await publish(chat, "a;");
     const fork = { source: chat, offset: null, subOffset: 0 };
-    factsOf(await world.stream("p/fork").create(createOf({ fork })));
+    unwrap(await world.stream("p/fork").create(createOf({ fork })));
     await publish("p/fork", "b;");
     await publish(chat, "not inherited;");
-    factsOf(await subscribe(["p/fork"], { from: START }));
+    unwrap(await subscribe(["p/fork"], { from: START }));
     await aSecond();
     expect(world.content(SESSION)).toBe("a;b;");
   });
 
   it("stays as it is when it subscribes again, and in another format it does not", async () => {
     const chat = await source("chat", { contentType: "application/json" });
-    const [first] = factsOf(await subscribe([chat])).results;
+    const [first] = unwrap(await subscribe([chat])).results;
     await publish(chat, "1,", "application/json");
-    const [second] = factsOf(await subscribe([chat], { from: START })).results;
+    const [second] = unwrap(await subscribe([chat], { from: START })).results;
     expect(second).toEqual(first);
     expect(await codes(subscribe([chat], { format: "envelope" }))).toEqual(["subscription-exists"]);
     await aSecond();
@@ -152,11 +152,11 @@ describe("a session", () => {
 
   it("gets what was published before it unsubscribed, and nothing after", async () => {
     const chat = await source("chat");
-    factsOf(await subscribe([chat]));
+    unwrap(await subscribe([chat]));
     await publish(chat, "a;");
-    factsOf(await world.askEstuary(SESSION, (estuary) => estuary.unsubscribe([chat])));
+    unwrap(await world.askEstuary(SESSION, (estuary) => estuary.unsubscribe([chat])));
     await publish(chat, "b;");
-    factsOf(await subscribe([chat]));
+    unwrap(await subscribe([chat]));
     await publish(chat, "c;");
     await aSecond();
     expect(world.content(SESSION)).toBe("a;c;");
@@ -164,7 +164,7 @@ describe("a session", () => {
 
   it("takes appends of nobody else", async () => {
     const chat = await source("chat");
-    factsOf(await subscribe([chat]));
+    unwrap(await subscribe([chat]));
     for (const more of [{}, { close: true, bytes: utf8("") }, { producer: { id: chat, epoch: 9e15, seq: 0 } }]) {
       expect(codeOf(await world.stream(SESSION).append(appendOf("x", more)))).toBe("session-read-only");
     }
@@ -179,7 +179,7 @@ describe("a session", () => {
     expect(codeOf(await subscribe([chat]))).toBe("session-expected");
     expect(codeOf(await world.askEstuary(SESSION, (estuary) => estuary.remove()))).toBe("estuary-not-found");
     const create = { contentType: "text/plain", lifetime: { kind: "ttl", ttlSeconds: TTL_SECONDS } } as const;
-    factsOf(await subscribe([chat], { session: "p/bob" }));
+    unwrap(await subscribe([chat], { session: "p/bob" }));
     const again = { ...create, retention: KEEP_ALL, closed: false, bytes: utf8("") };
     expect(codeOf(await world.stream("p/bob").create(again))).toBe("stream-exists");
   });
@@ -189,8 +189,8 @@ describe("a session", () => {
     ["another session", "p/bob"],
   ])("does not follow %s: there are no cycles", async (_, followed) => {
     const chat = await source("chat");
-    factsOf(await subscribe([chat]));
-    factsOf(await subscribe([chat], { session: "p/bob" }));
+    unwrap(await subscribe([chat]));
+    unwrap(await subscribe([chat], { session: "p/bob" }));
     expect(await codes(subscribe([followed]))).toEqual(["session-as-source"]);
   });
 
@@ -201,20 +201,20 @@ describe("a session", () => {
       "stream-not-found",
       "content-type-mismatch",
     ]);
-    const { subscriptions } = factsOf(await world.askEstuary(SESSION, (estuary) => estuary.describe()));
+    const { subscriptions } = unwrap(await world.askEstuary(SESSION, (estuary) => estuary.describe()));
     expect(subscriptions.map((subscription) => subscription.source)).toEqual([text]);
   });
 
   it("holds up nobody when it fails, and gets everything once it does not", async () => {
     const chat = await source("chat");
-    for (const session of [SESSION, "p/bob"]) factsOf(await subscribe([chat], { session }));
+    for (const session of [SESSION, "p/bob"]) unwrap(await subscribe([chat], { session }));
     const { database } = world.host(`stream:${SESSION}`);
     for (let failures = 0; failures < 3; failures += 1) database.failOnce(/^INSERT INTO log/, new Error("injected"));
     await publish(chat, "a;");
     await aSecond();
     expect([world.content(SESSION), world.content("p/bob")]).toEqual(["", "a;"]);
     await publish(chat, "b;");
-    await world.ringUntil(world.nowMs + 60_000);
+    await world.fireAlarmsUntil(world.nowMs + 60_000);
     expect([world.content(SESSION), world.content("p/bob")]).toEqual(["a;b;", "a;b;"]);
   });
 });
@@ -226,7 +226,7 @@ describe("envelopes", () => {
       await source("text"),
       await source("image", { contentType: "image/png" }),
     ];
-    factsOf(await subscribe(sources, { format: "envelope" }));
+    unwrap(await subscribe(sources, { format: "envelope" }));
     await publish("p/json", '{"n":12345678901234567890},"two",', "application/json");
     await publish("p/text", 'say "hello"\n');
     await publish("p/image", "\u0001\u0002", "image/png");
@@ -237,23 +237,23 @@ describe("envelopes", () => {
     expect(found).toHaveLength(3);
     expect(of("text")).toMatchObject({ data: 'say "hello"\n' });
     expect(of("image")).toMatchObject({ data: "AQI=", encoding: "base64" });
-    const { lineage, tail } = factsOf(world.stream("p/text").head());
+    const { lineage, tail } = unwrap(world.stream("p/text").head());
     expect(of("text")?.offset).toBe(`${lineage.incarnation}_${String(tail).padStart(16, "0")}`);
   });
 
   it("of text that was cut inside a character say so", async () => {
     const text = await source("text");
-    factsOf(await subscribe([text], { format: "envelope" }));
-    factsOf(await world.stream(text).append({ ...appendOf(""), bytes: utf8("é").slice(0, 1) }));
+    unwrap(await subscribe([text], { format: "envelope" }));
+    unwrap(await world.stream(text).append({ ...appendOf(""), bytes: utf8("é").slice(0, 1) }));
     await aSecond();
     expect(envelopes()).toMatchObject([{ data: "ww==", encoding: "base64" }]);
   });
 
   it("say when a source is closed, after its last message", async () => {
     const chat = await source("chat");
-    factsOf(await subscribe([chat], { format: "envelope" }));
+    unwrap(await subscribe([chat], { format: "envelope" }));
     await publish(chat, "a");
-    factsOf(await world.stream(chat).append(appendOf("b", { close: true })));
+    unwrap(await world.stream(chat).append(appendOf("b", { close: true })));
     await aSecond();
     expect(envelopes()).toMatchObject([{ data: "a" }, { data: "b" }, { source: "chat", control: "closed" }]);
     expect(world.leftovers(`subscription:${chat}`)).toEqual([]);
@@ -261,32 +261,32 @@ describe("envelopes", () => {
 
   it("say so to whoever subscribes later, too", async () => {
     const chat = await source("chat");
-    factsOf(await world.stream(chat).append(appendOf("a", { close: true })));
-    factsOf(await subscribe([chat], { format: "envelope", from: START }));
+    unwrap(await world.stream(chat).append(appendOf("a", { close: true })));
+    unwrap(await subscribe([chat], { format: "envelope", from: START }));
     await aSecond();
     expect(envelopes()).toMatchObject([{ data: "a" }, { control: "closed" }]);
   });
 
   it("say when a source is deleted; one that is made in its place is another", async () => {
     const chat = await source("chat");
-    factsOf(await subscribe([chat], { format: "envelope" }));
+    unwrap(await subscribe([chat], { format: "envelope" }));
     await publish(chat, "a");
     await aSecond();
-    factsOf(await world.stream(chat).remove());
+    unwrap(await world.stream(chat).remove());
     await source("chat");
     await publish(chat, "b");
     await aSecond();
     expect(envelopes()).toMatchObject([{ data: "a" }, { source: "chat", control: "deleted" }]);
-    factsOf(await world.askEstuary(SESSION, (estuary) => estuary.unsubscribe([chat])));
-    factsOf(await subscribe([chat], { format: "envelope", from: START }));
+    unwrap(await world.askEstuary(SESSION, (estuary) => estuary.unsubscribe([chat])));
+    unwrap(await subscribe([chat], { format: "envelope", from: START }));
     await aSecond();
     expect(envelopes()).toMatchObject([{ data: "a" }, { control: "deleted" }, { data: "b" }]);
   });
 
   it("say when a source has expired", async () => {
-    factsOf(await world.stream("p/chat").create(createOf({ lifetime: { kind: "ttl", ttlSeconds: 10 } })));
-    factsOf(await subscribe(["p/chat"], { format: "envelope" }));
-    await world.ringUntil(world.nowMs + 20_000);
+    unwrap(await world.stream("p/chat").create(createOf({ lifetime: { kind: "ttl", ttlSeconds: 10 } })));
+    unwrap(await subscribe(["p/chat"], { format: "envelope" }));
+    await world.fireAlarmsUntil(world.nowMs + 20_000);
     await aSecond();
     expect(envelopes()).toMatchObject([{ source: "chat", control: "deleted" }]);
   });
@@ -297,27 +297,27 @@ describe("a session's lifetime", () => {
 
   it("is renewed by reads, touches and subscribing, not by what arrives", async () => {
     const chat = await source("chat");
-    factsOf(await subscribe([chat]));
+    unwrap(await subscribe([chat]));
     const uses = [
       () => world.stream(SESSION).read({ from: START, ifNoneMatch: null, paging: "bytes" }),
       () => world.askEstuary(SESSION, (estuary) => estuary.touch()),
       () => subscribe([chat]),
     ];
     for (const use of uses) {
-      await world.ringUntil(world.nowMs + 80_000);
-      factsOf(await use());
+      await world.fireAlarmsUntil(world.nowMs + 80_000);
+      unwrap(await use());
     }
     for (let seconds = 0; seconds < 120; seconds += 20) {
       await publish(chat, "x");
-      await world.ringUntil(world.nowMs + 20_000);
+      await world.fireAlarmsUntil(world.nowMs + 20_000);
     }
     expect(exists()).toBe(false);
   });
 
   it("ends with its links and its stream, and nothing else", async () => {
     const chat = await source("chat");
-    factsOf(await subscribe([chat]));
-    await world.ringUntil(world.nowMs + 300_000);
+    unwrap(await subscribe([chat]));
+    await world.fireAlarmsUntil(world.nowMs + 300_000);
     expect(exists()).toBe(false);
     const keys = [`stream:${SESSION}`, `estuary:${SESSION}`, `subscription:${chat}`] as const;
     expect(keys.map((key) => world.leftovers(key))).toEqual([[], [], []]);
@@ -327,26 +327,26 @@ describe("a session's lifetime", () => {
 
   it("survives a crash that comes after what arrived", async () => {
     const chat = await source("chat");
-    factsOf(await subscribe([chat]));
-    await world.ringUntil(world.nowMs + 99_000);
+    unwrap(await subscribe([chat]));
+    await world.fireAlarmsUntil(world.nowMs + 99_000);
     await publish(chat, "x");
-    await world.ringUntil(world.nowMs + 500);
+    await world.fireAlarmsUntil(world.nowMs + 500);
     world.crash(`stream:${SESSION}`);
-    await world.ringUntil(world.nowMs + 60_000);
+    await world.fireAlarmsUntil(world.nowMs + 60_000);
     expect(exists()).toBe(false);
   });
 
   it("may be ended at once; a new session of that name is another", async () => {
     const chat = await source("chat");
-    factsOf(await subscribe([chat]));
+    unwrap(await subscribe([chat]));
     await publish(chat, "a");
     await aSecond();
-    factsOf(await world.askEstuary(SESSION, (estuary) => estuary.remove()));
-    factsOf(await subscribe([chat]));
+    unwrap(await world.askEstuary(SESSION, (estuary) => estuary.remove()));
+    unwrap(await subscribe([chat]));
     await publish(chat, "b");
-    await world.ringUntil(world.nowMs + 50_000);
+    await world.fireAlarmsUntil(world.nowMs + 50_000);
     expect(world.content(SESSION)).toBe("b");
-    const { page } = factsOf(world.stream(SESSION).read({ from: START, ifNoneMatch: null, paging: "bytes" }));
+    const { page } = unwrap(world.stream(SESSION).read({ from: START, ifNoneMatch: null, paging: "bytes" }));
     expect(textOf(page)).toBe("b");
   });
 });

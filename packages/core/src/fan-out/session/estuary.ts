@@ -7,17 +7,17 @@
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
 import type {
-  EstuaryFacts,
-  LinkFacts,
+  EstuaryResult,
+  LinkResult,
   LinkId,
-  SessionFacts,
+  SessionResult,
   SourceResult,
   SubscribeCommand,
-  SubscribeFacts,
+  SubscribeResult,
 } from "../../contracts/fan-out.ts";
 import { UNKNOWN_GRANT } from "../../contracts/grant.ts";
-import { Lanes } from "../../kit/keyed-mutex.ts";
-import { forEach } from "../../kit/map-concurrent.ts";
+import { KeyedMutex } from "../../kit/keyed-mutex.ts";
+import { mapConcurrent } from "../../kit/map-concurrent.ts";
 import { upgradeTables } from "../../kit/migrations.ts";
 import {
   activeLinks,
@@ -64,8 +64,8 @@ const GONE: ReadonlySet<string> = new Set(["stream-not-found", "stream-deleted",
 export class Estuary {
   readonly #host: EstuaryHost;
   /** What is done to one source is done one after the other. */
-  readonly #lanes = new Lanes();
-  /** When the alarm rings, as far as this life of the object knows. */
+  readonly #mutex = new KeyedMutex();
+  /** When the alarm fires, as far as this instance of the object knows. */
   #alarmAtMs = Infinity;
 
   constructor(host: EstuaryHost) {
@@ -74,7 +74,7 @@ export class Estuary {
   }
 
   /** Makes the session if it is not there yet, and follows sources. What is followed already stays as it is. */
-  async subscribe(command: SubscribeCommand): Promise<Result<SubscribeFacts>> {
+  async subscribe(command: SubscribeCommand): Promise<Result<SubscribeResult>> {
     const opened = await this.#open(command);
     if (!opened.ok) return opened;
     this.#meet(opened);
@@ -89,7 +89,7 @@ export class Estuary {
     return { ok: true, results: await this.#eachSource(sources, (source) => this.#unfollow(source)) };
   }
 
-  async describe(): Promise<Result<EstuaryFacts>> {
+  async describe(): Promise<Result<EstuaryResult>> {
     const session = await this.#session(false);
     if (!session.ok) return session;
     const { contentType, deadlineMs } = session;
@@ -99,7 +99,7 @@ export class Estuary {
     return { ok: true, contentType, deadlineMs, subscriptions };
   }
 
-  async touch(): Promise<Result<Pick<EstuaryFacts, "deadlineMs">>> {
+  async touch(): Promise<Result<Pick<EstuaryResult, "deadlineMs">>> {
     const session = await this.#session(true);
     return session.ok ? { ok: true, deadlineMs: session.deadlineMs } : session;
   }
@@ -118,7 +118,7 @@ export class Estuary {
 
   /** A link has ended at its source: to subscribe again makes a new one. Idempotent. */
   linkEnded(source: string, link: LinkId): Promise<void> {
-    return this.#lanes.run(source, async () => {
+    return this.#mutex.run(source, async () => {
       if (readEstuary(this.#host.database) === undefined) return;
       const known = readSourceLink(this.#host.database, { source, link });
       if (known !== undefined && known.state !== "ending") this.#forget(known);
@@ -147,7 +147,7 @@ export class Estuary {
   }
 
   /** The session's stream, made if need be: of the one type that its format needs. */
-  async #open({ format, sources, ttlSeconds }: SubscribeCommand): Promise<Result<SessionFacts>> {
+  async #open({ format, sources, ttlSeconds }: SubscribeCommand): Promise<Result<SessionResult>> {
     const { stream } = this.#host;
     const existing = await stream.session(true);
     const isThere = existing.ok || existing.problem.code !== "stream-not-found";
@@ -168,7 +168,7 @@ export class Estuary {
   }
 
   /** A session that has begun anew knows nothing of the one before it. */
-  #meet({ incarnation, deadlineMs }: SessionFacts): void {
+  #meet({ incarnation, deadlineMs }: SessionResult): void {
     const { database } = this.#host;
     const known = readEstuary(database);
     if (known?.incarnation === incarnation) return;
@@ -179,7 +179,7 @@ export class Estuary {
     this.#setAlarm(known === undefined ? deadlineMs + AFTER_DEADLINE_MS : this.#host.now());
   }
 
-  async #follow(source: string, command: SubscribeCommand, session: SessionFacts): Promise<SourceResult> {
+  async #follow(source: string, command: SubscribeCommand, session: SessionResult): Promise<SourceResult> {
     if (source === this.#host.name) return { source, ...refuseItself() };
     const { format, grant = UNKNOWN_GRANT } = command;
     const known = readCurrentLink(this.#host.database, source);
@@ -202,7 +202,7 @@ export class Estuary {
     source: string,
     known: SourceLink | undefined,
     command: SubscribeCommand,
-    session: SessionFacts,
+    session: SessionResult,
   ): Promise<SourceResult> {
     if (known === undefined && countLinks(this.#host.database) >= SOURCES_MAX) return { source, ...refuseFull() };
     const untilMs = this.#host.now() + LINK_MS_MAX;
@@ -231,9 +231,9 @@ export class Estuary {
     { source, link }: SourceKey,
     untilMs: number,
     { format, from, froms, grant = UNKNOWN_GRANT }: SubscribeCommand,
-    session: SessionFacts,
+    session: SessionResult,
     isRenewal: boolean,
-  ): Promise<Result<LinkFacts>> {
+  ): Promise<Result<LinkResult>> {
     return this.#host.subscription(source).link({
       session: this.#host.name,
       sessionIncarnation: session.incarnation,
@@ -293,8 +293,8 @@ export class Estuary {
     const now = this.#host.now();
     const links = unsettledLinks(this.#host.database, LINKS_PER_ALARM);
     const due = links.filter(({ state, dueAtMs }) => state === "ending" || dueAtMs <= now);
-    await forEach(due, CALLS_MAX, (link) =>
-      this.#lanes.run(link.source, async () => {
+    await mapConcurrent(due, CALLS_MAX, (link) =>
+      this.#mutex.run(link.source, async () => {
         const current = readSourceLink(this.#host.database, link);
         if (current === undefined || current.state === "active") return;
         if (current.state === "linking" && current.dueAtMs > now) return;
@@ -315,7 +315,7 @@ export class Estuary {
     return ended;
   }
 
-  async #session(renew: boolean): Promise<Result<SessionFacts>> {
+  async #session(renew: boolean): Promise<Result<SessionResult>> {
     if (readEstuary(this.#host.database) === undefined) return refuseNoEstuary();
     const session = await this.#host.stream.session(renew);
     return !session.ok && GONE.has(session.problem.code) ? refuseNoEstuary() : session;
@@ -326,15 +326,15 @@ export class Estuary {
     work: (source: string) => Promise<SourceResult>,
   ): Promise<readonly SourceResult[]> {
     const results = new Map<string, SourceResult>();
-    await forEach([...new Set(sources)], CALLS_MAX, async (source) => {
-      const done = this.#call(() => this.#lanes.run(source, () => work(source)));
+    await mapConcurrent([...new Set(sources)], CALLS_MAX, async (source) => {
+      const done = this.#call(() => this.#mutex.run(source, () => work(source)));
       results.set(source, { source, ...(await done) });
     });
     return [...new Set(sources)].flatMap((source) => results.get(source) ?? []);
   }
 
   /** A call whose answer is lost may have been heard: the alarm sees to that. */
-  async #call<Facts>(invoke: () => Promise<Result<Facts>>): Promise<Result<Facts>> {
+  async #call<Value>(invoke: () => Promise<Result<Value>>): Promise<Result<Value>> {
     try {
       return await invoke();
     } catch {
@@ -342,7 +342,7 @@ export class Estuary {
     }
   }
 
-  /** Unless the alarm rings before that anyway. */
+  /** Unless the alarm fires before that anyway. */
   #armFor(atMs: number): void {
     if (atMs < this.#alarmAtMs) this.#setAlarm(atMs);
   }

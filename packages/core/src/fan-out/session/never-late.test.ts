@@ -3,7 +3,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 
 import { clientsOf, SESSION } from "../../../test/fan-out-clients.ts";
-import { factsOf, FanOutWorld } from "../../../test/fan-out-world.ts";
+import { unwrap, FanOutWorld } from "../../../test/fan-out-world.ts";
 import { appendOf } from "../../../test/stream-fixture.ts";
 import { ignoreLost, settled } from "../../../test/world.ts";
 
@@ -30,9 +30,9 @@ async function follow(quietMs: number, format: "raw" | "envelope" = "raw"): Prom
   const subscribed = await world.askEstuary(SESSION, (estuary) =>
     estuary.subscribe({ sources: [SOURCE], format, from: { kind: "now" }, ttlSeconds }),
   );
-  factsOf(subscribed);
+  unwrap(subscribed);
   await publish(SOURCE, "before;");
-  await world.ringUntil(world.nowMs + quietMs);
+  await world.fireAlarmsUntil(world.nowMs + quietMs);
   expect(world.content(SESSION)).toContain("before;");
 }
 
@@ -46,7 +46,7 @@ async function killAfter(steps: number, work: () => Promise<unknown>): Promise<{
   void work().then(() => (isAcked = true), ignoreLost);
   await settled();
   for (let step = 0; step < steps; step += 1) {
-    await world.ringNext(world.nowMs + 1);
+    await world.fireNextAlarm(world.nowMs + 1);
     await settled();
     if (world.heldCount > 0) await world.release(0, "arrives");
   }
@@ -69,10 +69,10 @@ describe.each([
       expect(steps).toBeLessThan(STEPS_MAX);
       await follow(quietMs);
       const killed = await killAfter(steps, () =>
-        world.askStream(SOURCE, async (stream) => factsOf(await stream.append(appendOf("after;")))),
+        world.askStream(SOURCE, async (stream) => unwrap(await stream.append(appendOf("after;")))),
       );
       ({ isOver } = killed);
-      await world.ringUntil(world.nowMs + LATE_MS);
+      await world.fireAlarmsUntil(world.nowMs + LATE_MS);
       const delivered = world.content(SESSION);
       expect(delivered).toBe(world.content(SOURCE));
       expect(delivered === "before;after;" || !killed.isAcked).toBe(true);
@@ -85,11 +85,11 @@ describe.each([
       expect(steps).toBeLessThan(STEPS_MAX);
       await follow(quietMs, "envelope");
       const killed = await killAfter(steps, () =>
-        world.askStream(SOURCE, async (stream) => factsOf(await stream.remove())),
+        world.askStream(SOURCE, async (stream) => unwrap(await stream.remove())),
       );
       ({ isOver } = killed);
       const isGone = world.content(SOURCE) === undefined;
-      await world.ringUntil(world.nowMs + LATE_MS);
+      await world.fireAlarmsUntil(world.nowMs + LATE_MS);
       expect(world.content(SESSION)?.includes('"control":"deleted"')).toBe(isGone);
       expect(isGone || !killed.isAcked).toBe(true);
       expect(isGone ? world.leftovers(`stream:${SOURCE}`) : []).toEqual([]);
@@ -98,12 +98,12 @@ describe.each([
 
   it("so is the end of a source in whose place another stream was made", async () => {
     await follow(quietMs, "envelope");
-    factsOf(await world.stream(SOURCE).append(appendOf("last;")));
-    factsOf(await world.stream(SOURCE).remove());
+    unwrap(await world.stream(SOURCE).append(appendOf("last;")));
+    unwrap(await world.stream(SOURCE).remove());
     world.crash(`stream:${SOURCE}`);
     await source("chat");
     world.crash(`stream:${SOURCE}`);
-    await world.ringUntil(world.nowMs + LATE_MS);
+    await world.fireAlarmsUntil(world.nowMs + LATE_MS);
     expect(world.content(SESSION)).toContain('"control":"deleted"');
   });
 
@@ -118,7 +118,7 @@ describe.each([
       expect(world.calls.at(-1)?.method).toBe("notify");
       await world.release(0, lost);
       await world.releaseAll();
-      await world.ringUntil(world.nowMs + LATE_MS);
+      await world.fireAlarmsUntil(world.nowMs + LATE_MS);
       expect(world.content(SESSION)).toBe("before;after;");
     }
   });
@@ -138,7 +138,7 @@ it("a busy source sets one alarm in two seconds for its followers, and writes on
   const [alarms, rows] = [host.alarmsSet, host.database.rowsWritten];
   for (let count = 0; count < 100; count += 1) {
     await publish(SOURCE, `${count};`);
-    await world.ringUntil(world.nowMs + 100);
+    await world.fireAlarmsUntil(world.nowMs + 100);
   }
   expect(host.alarmsSet - alarms).toBeLessThanOrEqual(5);
   expect(host.database.rowsWritten - rows).toBe(100);
@@ -148,12 +148,12 @@ it("shards that were with the queue when everything died are served within secon
   world = new FanOutWorld({ shards: { shardedAbove: 2, shardSessions: 2 } });
   await source("chat");
   const sessions = ["p/a", "p/b", "p/c", "p/d"];
-  for (const session of sessions) factsOf(await subscribe([SOURCE], { session }));
+  for (const session of sessions) unwrap(await subscribe([SOURCE], { session }));
   await publish(SOURCE, "one;");
-  await world.ringUntil(world.nowMs + 100);
+  await world.fireAlarmsUntil(world.nowMs + 100);
   expect(world.queue.length).toBeGreaterThan(1);
   for (const key of world.keys) world.crash(key);
   world.queue.length = 0;
-  await world.ringUntil(world.nowMs + LATE_MS);
+  await world.fireAlarmsUntil(world.nowMs + LATE_MS);
   expect(sessions.map((session) => world.content(session))).toEqual(sessions.map(() => "one;"));
 });

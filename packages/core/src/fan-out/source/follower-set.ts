@@ -1,5 +1,5 @@
 /**
- * Everybody who follows one source: who that is (`links.ts`), and what the source has to bring them (`rounds.ts`), in the
+ * Everybody who follows one source: who that is (`links.ts`), and what the source has to bring them (`passes.ts`), in the
  * turns of an alarm.
  *
  * Sessions know by their own marks what they have, so what is brought again after a crash is not appended again.
@@ -11,16 +11,16 @@ import type {
   FollowerFilter,
   FollowerPage,
   LinkCommand,
-  LinkFacts,
+  LinkResult,
   ListFollowersCommand,
-  ShardFacts,
+  ShardResult,
   ShardFailure,
   ShardRef,
-  SourceNews,
+  SourceNotification,
   UnlinkCommand,
 } from "../../contracts/fan-out.ts";
 import { upgradeTables } from "../../kit/migrations.ts";
-import { Rounds } from "../delivery/passes.ts";
+import { DeliveryPasses } from "../delivery/passes.ts";
 import { Shards, type ShardLimits } from "../delivery/shards.ts";
 import {
   deleteLinkKeysHere,
@@ -47,10 +47,10 @@ export class Subscription {
   readonly #source: SourceState;
   readonly #links: Links;
   readonly #shards: Shards;
-  readonly #rounds: Rounds;
+  readonly #passes: DeliveryPasses;
   #isRunning = false;
   /** There was news while a turn went on. */
-  #hasNews = false;
+  #isNotified = false;
   /** Turns that broke off, one after the other. */
   #failures = 0;
 
@@ -60,15 +60,15 @@ export class Subscription {
     this.#source = new SourceState(host.database);
     this.#links = new Links(host, this.#source, () => this.#wake());
     this.#shards = new Shards(host, this.#source, () => this.#wake(), limits);
-    this.#rounds = new Rounds(host, this.#source, this.#shards);
+    this.#passes = new DeliveryPasses(host, this.#source, this.#shards);
   }
 
   /** Begins a link. Idempotent: the first time counts. */
-  link(command: LinkCommand): Promise<Result<LinkFacts>> {
+  link(command: LinkCommand): Promise<Result<LinkResult>> {
     return this.#links.link(command);
   }
 
-  /** Ends a link. What was published before still arrives, unless the session is gone. May be repeated. */
+  /** Ends a link. What was published before still arrives, unless the session is gone. Idempotent. */
   unlink(command: UnlinkCommand): Promise<Result<object>> {
     return this.#links.unlink(command);
   }
@@ -105,17 +105,17 @@ export class Subscription {
   }
 
   /** The source says that there is news. */
-  notify(news: SourceNews | null): number | null {
+  notify(notification: SourceNotification | null): number | null {
     if (!hasLinkTables(this.#host.database)) return null;
     // The source has ended: who waits for the queue must learn of it.
-    if (news === null) this.#shards.recall();
-    if (!this.#isKnown(news) && hasLinks(this.#host.database)) this.#wake();
+    if (notification === null) this.#shards.recall();
+    if (!this.#isKnown(notification) && hasLinks(this.#host.database)) this.#wake();
     return this.#source.row.token;
   }
 
   /** Whom a shard is to be brought to; `null`: it is not wanted any more. */
-  shard(ref: ShardRef): ShardFacts | null {
-    return hasLinkTables(this.#host.database) ? this.#shards.factsOf(ref) : null;
+  shard(ref: ShardRef): ShardResult | null {
+    return hasLinkTables(this.#host.database) ? this.#shards.unwrap(ref) : null;
   }
 
   /** A shard has been served, but for some. */
@@ -128,11 +128,11 @@ export class Subscription {
     if (!hasLinkTables(this.#host.database)) return;
     this.#host.setAlarm(this.#host.now() + Math.min(RETRY_MS_MIN * 2 ** this.#failures, RETRY_MS_MAX));
     this.#isRunning = true;
-    this.#hasNews = false;
+    this.#isNotified = false;
     endExpired(this.#host.database, this.#source.row, this.#host.now());
     let hasMore: boolean;
     try {
-      hasMore = await this.#rounds.turn();
+      hasMore = await this.#passes.turn();
       this.#failures = 0;
     } catch (error) {
       this.#failures += 1;
@@ -141,16 +141,20 @@ export class Subscription {
     } finally {
       this.#isRunning = false;
     }
-    await this.#rest(hasMore || this.#hasNews);
+    await this.#rest(hasMore || this.#isNotified);
   }
 
   /** Whether all links that keep up have this already. */
-  #isKnown(news: SourceNews | null): boolean {
-    const { incarnation, position, round, closedAt } = this.#source.row;
+  #isKnown(notification: SourceNotification | null): boolean {
+    const { incarnation, position, pass, closedAt } = this.#source.row;
     // When the shards have been served, it looks by itself.
-    if (news !== null && this.#shards.areOut) return true;
-    if (news === null || round !== null || this.#isRunning) return false;
-    return news.incarnation === incarnation && news.tail === position && news.closed === (closedAt !== null);
+    if (notification !== null && this.#shards.areOut) return true;
+    if (notification === null || pass !== null || this.#isRunning) return false;
+    return (
+      notification.incarnation === incarnation &&
+      notification.tail === position &&
+      notification.closed === (closedAt !== null)
+    );
   }
 
   /** Sets the alarm for what comes next, if anything: what is published after this is notified. */
@@ -196,7 +200,7 @@ export class Subscription {
   }
 
   #wake(): void {
-    if (this.#isRunning) this.#hasNews = true;
+    if (this.#isRunning) this.#isNotified = true;
     else if (hasLinkTables(this.#host.database)) this.#host.setAlarm(this.#host.now());
   }
 }

@@ -58,7 +58,7 @@ export function isExpired({ expiresAtMs }: Pick<Grant, "expiresAtMs">, nowMs: nu
 /** A link that has ended is served by itself: its session is told so, and it is gone. */
 function endWhere(
   database: Database,
-  { position, round }: SourceRow,
+  { position, pass }: SourceRow,
   end: LinkEnd,
   condition: string,
   value: string | number,
@@ -69,6 +69,6 @@ function endWhere(
                WHERE ${scope}`;
   const count = firstRow<{ count: number }>(database, `SELECT count(*) AS count FROM links WHERE ${scope}`, value);
   if (count === undefined || count.count === 0) return 0;
-  database.run(sql, end, round?.after ?? "", round?.to ?? position, position, value);
+  database.run(sql, end, pass?.after ?? "", pass?.to ?? position, position, value);
   return count.count;
 }

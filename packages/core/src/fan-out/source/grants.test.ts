@@ -3,7 +3,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 
 import { clientsOf, SESSION, START, TTL_SECONDS } from "../../../test/fan-out-clients.ts";
-import { factsOf, FanOutWorld } from "../../../test/fan-out-world.ts";
+import { unwrap, FanOutWorld } from "../../../test/fan-out-world.ts";
 import { appendOf } from "../../../test/stream-fixture.ts";
 import { settled } from "../../../test/world.ts";
 import type { FollowerFilter, FollowerPage, LinkFormat } from "../../contracts/fan-out.ts";
@@ -41,8 +41,8 @@ function held(format: LinkFormat, session = SESSION): string {
 }
 
 async function followed(): Promise<readonly string[]> {
-  const facts = factsOf(await world.askEstuary(SESSION, (estuary) => estuary.describe()));
-  return facts.subscriptions.map((subscription) => subscription.source);
+  const result = unwrap(await world.askEstuary(SESSION, (estuary) => estuary.describe()));
+  return result.subscriptions.map((subscription) => subscription.source);
 }
 
 describe.each(FORMATS)("a session of format %s", (format) => {
@@ -50,7 +50,7 @@ describe.each(FORMATS)("a session of format %s", (format) => {
 
   it("whose link is taken back gets nothing more, is told so, and may follow anew", async () => {
     await source("chat");
-    factsOf(await subscribe([SOURCE], { format, grant: KEY }));
+    unwrap(await subscribe([SOURCE], { format, grant: KEY }));
     await publish(SOURCE, "one;");
     await aSecond();
     expect(await endLinks({ session: SESSION })).toEqual({ ended: 1 });
@@ -59,7 +59,7 @@ describe.each(FORMATS)("a session of format %s", (format) => {
     expect(held(format)).toBe(`one;${ended("revoked")}`);
     expect(await followed()).toEqual([]);
     expect(world.leftovers(`subscription:${SOURCE}`)).toEqual([]);
-    factsOf(await subscribe([SOURCE], { format, grant: { kid: "key-2" } }));
+    unwrap(await subscribe([SOURCE], { format, grant: { kid: "key-2" } }));
     await publish(SOURCE, "three;");
     await aSecond();
     expect(held(format)).toBe(`one;${ended("revoked")}three;`);
@@ -68,9 +68,9 @@ describe.each(FORMATS)("a session of format %s", (format) => {
   it("gets nothing that is published after the end of its link, also when nobody was there to see it end", async () => {
     await source("chat");
     const expiresAtMs = world.nowMs + 10_000;
-    factsOf(await subscribe([SOURCE], { format, grant: { ...KEY, expiresAtMs } }));
+    unwrap(await subscribe([SOURCE], { format, grant: { ...KEY, expiresAtMs } }));
     await publish(SOURCE, "one;");
-    await world.ringUntil(world.nowMs + 9_000);
+    await world.fireAlarmsUntil(world.nowMs + 9_000);
     const { database } = world.host(`subscription:${SOURCE}`);
     world.host(`subscription:${SOURCE}`).clearAlarm();
     world.nowMs += 2_000;
@@ -83,21 +83,21 @@ describe.each(FORMATS)("a session of format %s", (format) => {
 
   it("is told by the alarm that its link has ended", async () => {
     await source("chat");
-    factsOf(await subscribe([SOURCE], { format, grant: { ...KEY, expiresAtMs: world.nowMs + 10_000 } }));
-    expect(factsOf(await world.askEstuary(SESSION, (estuary) => estuary.describe())).subscriptions).toMatchObject([
+    unwrap(await subscribe([SOURCE], { format, grant: { ...KEY, expiresAtMs: world.nowMs + 10_000 } }));
+    expect(unwrap(await world.askEstuary(SESSION, (estuary) => estuary.describe())).subscriptions).toMatchObject([
       { expiresAtMs: world.nowMs + 10_000 },
     ]);
-    await world.ringUntil(world.nowMs + 11_000);
+    await world.fireAlarmsUntil(world.nowMs + 11_000);
     expect(held(format)).toBe(ended("expired"));
     expect(await followed()).toEqual([]);
   });
 
   it("follows on when its link is given another end, or another key, before", async () => {
     await source("chat");
-    factsOf(await subscribe([SOURCE], { format, grant: { ...KEY, expiresAtMs: world.nowMs + 10_000 } }));
-    factsOf(await subscribe([SOURCE], { format, grant: { kid: "key-2", expiresAtMs: world.nowMs + 60_000 } }));
+    unwrap(await subscribe([SOURCE], { format, grant: { ...KEY, expiresAtMs: world.nowMs + 10_000 } }));
+    unwrap(await subscribe([SOURCE], { format, grant: { kid: "key-2", expiresAtMs: world.nowMs + 60_000 } }));
     expect(await endLinks({ kid: "key-1" })).toEqual({ ended: 0 });
-    await world.ringUntil(world.nowMs + 30_000);
+    await world.fireAlarmsUntil(world.nowMs + 30_000);
     await publish(SOURCE, "one;");
     await aSecond();
     expect(held(format)).toBe("one;");
@@ -108,19 +108,19 @@ describe.each(FORMATS)("a session of format %s", (format) => {
 
   it("that cannot be told now is told later, and gets nothing meanwhile", async () => {
     await source("chat");
-    factsOf(await subscribe([SOURCE], { format, grant: KEY }));
+    unwrap(await subscribe([SOURCE], { format, grant: KEY }));
     await publish(SOURCE, "one;");
     await aSecond();
     await endLinks({ kid: KEY.kid });
     world.isHeld = true;
     for (let lost = 0; lost < 4; lost += 1) {
-      await world.ringNext(world.nowMs + 20_000);
+      await world.fireNextAlarm(world.nowMs + 20_000);
       await settled();
       while (world.heldCount > 0) await world.release(0, lost < 3 ? "lost" : "late");
     }
     await world.releaseAll();
     await publish(SOURCE, "two;");
-    await world.ringUntil(world.nowMs + 60_000);
+    await world.fireAlarmsUntil(world.nowMs + 60_000);
     expect(held(format)).toBe(`one;${ended("revoked")}`);
     expect(await followed()).toEqual([]);
     expect(world.leftovers(`subscription:${SOURCE}`)).toEqual([]);
@@ -131,13 +131,13 @@ describe.each(FORMATS)("a session of format %s", (format) => {
     { about: "was deleted and made anew", end: () => world.stream(SOURCE).remove(), notice: "deleted" },
   ])("may follow a source anew that $about, without unsubscribing", async ({ end, notice }) => {
     await source("chat");
-    factsOf(await subscribe([SOURCE], { format }));
+    unwrap(await subscribe([SOURCE], { format }));
     await end();
     await aSecond();
     expect(await followed()).toEqual([]);
-    if (notice === "closed") factsOf(await world.stream(SOURCE).remove());
+    if (notice === "closed") unwrap(await world.stream(SOURCE).remove());
     await source("chat");
-    factsOf(await subscribe([SOURCE], { format }));
+    unwrap(await subscribe([SOURCE], { format }));
     await publish(SOURCE, "two;");
     await aSecond();
     expect(held(format)).toBe(`${ended(notice)}two;`);
@@ -148,7 +148,7 @@ it("links are taken back by key or by user, and those of others go on", async ()
   await source("chat");
   const grants = [KEY, { kid: "key-1", user: "bob" }, { kid: "key-2", user: "ann" }, { kid: "key-2", user: "bob" }];
   for (const [index, grant] of grants.entries()) {
-    factsOf(await subscribe([SOURCE], { session: `p/s${index}`, grant }));
+    unwrap(await subscribe([SOURCE], { session: `p/s${index}`, grant }));
   }
   expect(await endLinks({ kid: "key-1" })).toEqual({ ended: 2 });
   expect(await endLinks({ user: "ann" })).toEqual({ ended: 1 });
@@ -159,12 +159,12 @@ it("links are taken back by key or by user, and those of others go on", async ()
 
 it("followers are listed in pages, with whoever made their links", async () => {
   await source("chat");
-  for (const name of ["a", "b", "c"]) factsOf(await subscribe([SOURCE], { session: `p/${name}`, grant: KEY }));
+  for (const name of ["a", "b", "c"]) unwrap(await subscribe([SOURCE], { session: `p/${name}`, grant: KEY }));
   const first = await followers("", 2);
   expect(first).toMatchObject({ followers: [{ session: "p/a", ...KEY }, { session: "p/b" }], hasMore: true });
   expect(first.followers[0]).toMatchObject({ format: "raw", expiresAtMs: null, sinceMs: world.nowMs });
   expect(await followers("p/b", 2)).toMatchObject({ followers: [{ session: "p/c" }], hasMore: false });
-  factsOf(await world.askEstuary("p/a", (estuary) => estuary.unsubscribe([SOURCE])));
+  unwrap(await world.askEstuary("p/a", (estuary) => estuary.unsubscribe([SOURCE])));
   await endLinks({ session: "p/b" });
   expect((await followers()).followers.map(({ session }) => session)).toEqual(["p/c"]);
 });
@@ -179,8 +179,8 @@ describe("a key", () => {
   it("is forgotten by the project when the last link has gone, and told to it anew with the next one", async () => {
     await source("chat");
     for (let times = 0; times < 2; times += 1) {
-      factsOf(await subscribe([SOURCE], { grant: KEY }));
-      factsOf(await world.askEstuary(SESSION, (estuary) => estuary.unsubscribe([SOURCE])));
+      unwrap(await subscribe([SOURCE], { grant: KEY }));
+      unwrap(await world.askEstuary(SESSION, (estuary) => estuary.unsubscribe([SOURCE])));
       await aSecond();
     }
     expect(world.notedKeys.map((note) => note.replace(/ \d+$/, ""))).toEqual([
@@ -194,20 +194,20 @@ describe("a key", () => {
 
   it("is told to the project before its first link to a source, once", async () => {
     await source("chat");
-    for (const session of ["p/a", "p/b"]) factsOf(await subscribe([SOURCE], { session, grant: KEY }));
-    factsOf(await subscribe([SOURCE], { session: "p/c" }));
+    for (const session of ["p/a", "p/b"]) unwrap(await subscribe([SOURCE], { session, grant: KEY }));
+    unwrap(await subscribe([SOURCE], { session: "p/c" }));
     expect(world.notedKeys).toEqual([`${KEY.kid} ${SOURCE}`]);
   });
 
   it("whose links were ended makes no others, here or elsewhere", async () => {
     for (const name of ["chat", "other"]) await source(name);
-    factsOf(await subscribe([SOURCE], { session: "p/a", grant: KEY }));
-    factsOf(await subscribe([SOURCE], { session: "p/b", grant: { kid: "key-2" } }));
+    unwrap(await subscribe([SOURCE], { session: "p/a", grant: KEY }));
+    unwrap(await subscribe([SOURCE], { session: "p/b", grant: { kid: "key-2" } }));
     world.endedKeys.add(KEY.kid);
     await endLinks({ kid: KEY.kid });
     for (const name of [SOURCE, "p/other"]) {
       for (const session of ["p/a", "p/b"]) {
-        const { results } = factsOf(await subscribe([name], { session, grant: KEY }));
+        const { results } = unwrap(await subscribe([name], { session, grant: KEY }));
         expect(results).toMatchObject([{ ok: false, problem: { code: "forbidden" } }]);
       }
     }
@@ -219,7 +219,7 @@ describe("a key", () => {
 
   it("that is ended while it makes a link has none in the end", async () => {
     await source("chat");
-    factsOf(await subscribe([SOURCE], { session: "p/other", grant: { kid: "key-2" } }));
+    unwrap(await subscribe([SOURCE], { session: "p/other", grant: { kid: "key-2" } }));
     world.isHeld = true;
     const subscribing = subscribe([SOURCE], { grant: KEY });
     await settled();
@@ -229,7 +229,7 @@ describe("a key", () => {
     }
     void endLinks({ kid: KEY.kid });
     await world.releaseAll();
-    expect(factsOf(await subscribing).results).toMatchObject([{ problem: { code: "forbidden" } }]);
+    expect(unwrap(await subscribing).results).toMatchObject([{ problem: { code: "forbidden" } }]);
     expect((await followers()).followers.map(({ session }) => session)).toEqual(["p/other"]);
   });
 });
@@ -239,13 +239,13 @@ it("one call begins in each source at an offset of its own", async () => {
   for (const name of ["chat", "other"]) {
     await source(name);
     for (const text of ["one;", "two;"]) {
-      const appended = factsOf(await world.stream(`p/${name}`).append(appendOf(`${name} ${text}`)));
+      const appended = unwrap(await world.stream(`p/${name}`).append(appendOf(`${name} ${text}`)));
       offsets.push(`${appended.lineage.incarnation}:${appended.tail}`);
     }
   }
   const [incarnation = 0, tail = 0] = (offsets[0] ?? "").split(":").map(Number);
   const froms = { [SOURCE]: { kind: "at", incarnation, position: tail } as const };
-  factsOf(await subscribe([SOURCE, "p/other"], { froms, from: START }));
+  unwrap(await subscribe([SOURCE, "p/other"], { froms, from: START }));
   await aSecond();
   const content = world.content(SESSION) ?? "";
   expect(content.length).toBe("chat two;other one;other two;".length);
@@ -254,8 +254,8 @@ it("one call begins in each source at an offset of its own", async () => {
 
 it("a session that ends takes its links with it, whatever end they have", async () => {
   await source("chat");
-  factsOf(await subscribe([SOURCE], { grant: { ...KEY, expiresAtMs: world.nowMs + 10 * TTL_SECONDS * 1_000 } }));
-  await world.ringUntil(world.nowMs + 4 * TTL_SECONDS * 1_000);
+  unwrap(await subscribe([SOURCE], { grant: { ...KEY, expiresAtMs: world.nowMs + 10 * TTL_SECONDS * 1_000 } }));
+  await world.fireAlarmsUntil(world.nowMs + 4 * TTL_SECONDS * 1_000);
   for (const object of [`subscription:${SOURCE}`, `estuary:${SESSION}`] as const) {
     expect(world.leftovers(object)).toEqual([]);
   }

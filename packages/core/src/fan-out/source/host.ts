@@ -21,7 +21,7 @@ export interface SubscriptionHost {
   owner(session: string): LinkOwnerApi;
   /** The project's list of what each key has made; `undefined`: there are no keys. */
   readonly keys?: LinkKeysApi | undefined;
-  /** The queue that takes shards of large rounds, a hundred at once; `undefined`: there is none. */
+  /** The queue that takes shards of large passes, a hundred at once; `undefined`: there is none. */
   readonly shards?: { send(refs: readonly ShardRef[]): Promise<void> } | undefined;
   /** Milliseconds since 1970. */
   now(): number;

@@ -77,16 +77,16 @@ export const LINK_SCHEMA: Schema = {
 export interface SourceRow {
   /** By which the source tells of news; `null`: it does not. */
   readonly token: number | null;
-  /** The life of the source that `position` belongs to; 0 before the first link. */
+  /** The incarnation of the source that `position` belongs to; 0 before the first link. */
   readonly incarnation: number;
   readonly contentType: string;
-  /** How far all links have got that keep up and that `round` has not reached. */
+  /** How far all links have got that keep up and that `pass` has not reached. */
   readonly position: number;
   /** A page that is being delivered: where it ends, and the last session that has it, in the order of their names. */
-  readonly round: Round | null;
+  readonly pass: DeliveryPass | null;
   /** Where the source is closed; `null`: that was not seen yet. */
   readonly closedAt: number | null;
-  /** Lives of the source up to this one are over: it was deleted. */
+  /** Incarnations of the source up to this one are over: it was deleted. */
   readonly endedIncarnation: number;
   /** When something last happened, in ms. Kept for the release before, which looks by itself after a silence. */
   readonly activeAtMs: number;
@@ -94,7 +94,7 @@ export interface SourceRow {
   readonly overToken?: number | null;
 }
 
-export interface Round {
+export interface DeliveryPass {
   readonly to: number;
   readonly after: string;
   /** Sessions up to this name are served from the queue, since an instant in ms. */
@@ -148,9 +148,12 @@ export function hasLinkTables(database: Database): boolean {
   return hasTable(database, LINK_SCHEMA.table);
 }
 
+/** Rows from before the first release call the pass `round`. */
 export function readSource(database: Database): SourceRow | undefined {
   const row = firstRow<{ facts: string }>(database, "SELECT facts FROM source WHERE id = 1");
-  return row === undefined ? undefined : (JSON.parse(row.facts) as SourceRow);
+  if (row === undefined) return undefined;
+  const { round, ...source } = JSON.parse(row.facts) as SourceRow & { readonly round?: DeliveryPass | null };
+  return round === undefined ? source : { ...source, pass: round };
 }
 
 export function writeSource(database: Database, source: SourceRow): void {
@@ -212,14 +215,14 @@ export function linksBetween(database: Database, after: string, upTo: string, li
   return database.all<LinkColumns>(sql, after, upTo, limit).map(toLink);
 }
 
-/** Sessions with links to lives of the source that are over, without those that wait to be tried again. */
+/** Sessions with links to incarnations of the source that are over, without those that wait to be tried again. */
 export function sessionsUpTo(database: Database, incarnation: number, nowMs: number, limit: number): string[] {
   const sql = `SELECT DISTINCT session FROM links
                WHERE incarnation <= ? AND (position IS NULL OR retry_at_ms <= ?) LIMIT ?`;
   return database.all<{ session: string }>(sql, incarnation, nowMs, limit).map(({ session }) => session);
 }
 
-/** Whether there is any link to a life of the source that is over. */
+/** Whether there is any link to an incarnation of the source that is over. */
 export function hasLinksUpTo(database: Database, incarnation: number): boolean {
   return firstRow(database, "SELECT 1 AS found FROM links WHERE incarnation <= ? LIMIT 1", incarnation) !== undefined;
 }

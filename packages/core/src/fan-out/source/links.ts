@@ -2,7 +2,7 @@
 
 import { mediaType, refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
-import type { FollowFacts, LinkCommand, LinkFacts, UnlinkCommand } from "../../contracts/fan-out.ts";
+import type { FollowResult, LinkCommand, LinkResult, UnlinkCommand } from "../../contracts/fan-out.ts";
 import { isSameGrant, UNKNOWN_GRANT, type Grant } from "../../contracts/grant.ts";
 import { createTables } from "../../kit/migrations.ts";
 import { isExpired, readLinkKey, writeLinkKey } from "./grant-rows.ts";
@@ -43,7 +43,7 @@ export class Links {
   }
 
   /** Begins a link, or gives it another grant. Idempotent: where it begins was decided the first time. */
-  async link(command: LinkCommand): Promise<Result<LinkFacts>> {
+  async link(command: LinkCommand): Promise<Result<LinkResult>> {
     const known = hasLinkTables(this.#host.database) ? readLink(this.#host.database, command) : undefined;
     if (known === undefined && command.isRenewal === true) return refuseOver();
     this.#making += 1;
@@ -55,7 +55,7 @@ export class Links {
     }
   }
 
-  /** Ends a link. What was published before still arrives, unless the session is gone. May be repeated. */
+  /** Ends a link. What was published before still arrives, unless the session is gone. Idempotent. */
   async unlink(command: UnlinkCommand): Promise<Result<object>> {
     const { database } = this.#host;
     const row = hasLinkTables(database) ? readLink(database, command) : undefined;
@@ -74,7 +74,7 @@ export class Links {
   }
 
   /** A link whose grant has ended is over: another begins in its place. */
-  async #renew(known: LinkRow, { grant = known }: LinkCommand): Promise<Result<LinkFacts>> {
+  async #renew(known: LinkRow, { grant = known }: LinkCommand): Promise<Result<LinkResult>> {
     if (known.ended !== null || isExpired(known, this.#host.now())) return refuseOver();
     if (!isSameGrant(known, grant)) {
       const refused = await this.#refuseKey(grant, this.#source.row.token ?? this.#lastToken);
@@ -104,7 +104,7 @@ export class Links {
     return kid !== null && readLinkKey(this.#host.database, kid)?.isEnded === true;
   }
 
-  async #make(command: LinkCommand): Promise<Result<LinkFacts>> {
+  async #make(command: LinkCommand): Promise<Result<LinkResult>> {
     const missing = this.#source.row.token === null ? await this.#missingSource() : undefined;
     if (missing !== undefined) return missing;
     const token = await this.#followToken();
@@ -152,7 +152,7 @@ export class Links {
     return token;
   }
 
-  #insert(command: LinkCommand, { incarnation, contentType, position: start, offset }: FollowFacts): void {
+  #insert(command: LinkCommand, { incarnation, contentType, position: start, offset }: FollowResult): void {
     const { database } = this.#host;
     const { session, sessionIncarnation, link, format, grant = UNKNOWN_GRANT } = command;
     if (readLink(database, command) !== undefined) return;
@@ -183,7 +183,7 @@ export class Links {
     if (isFirst || isBehind || isClosed) this.#wake();
   }
 
-  /** Links to an earlier life of the source are over. @returns whether this link is the first of its life. */
+  /** Links to an earlier incarnation of the source are over. @returns whether this link is the first of its life. */
   #meet(incarnation: number, contentType: string, position: number): boolean {
     const known = this.#source.row.incarnation;
     const isFirst = !hasLinks(this.#host.database);
@@ -205,10 +205,10 @@ export class Links {
 
   async #tailOf({ incarnation, start }: LinkRow): Promise<Result<{ tail: number }>> {
     const from = Number.MAX_SAFE_INTEGER;
-    const facts = await this.#host.stream(this.#host.name).pull({ incarnation, from, to: null });
-    if (facts.ok) return { ok: true, tail: facts.tail };
+    const result = await this.#host.stream(this.#host.name).pull({ incarnation, from, to: null });
+    if (result.ok) return { ok: true, tail: result.tail };
     // With its source what was not delivered is gone, too.
-    return SOURCE_GONE.has(facts.problem.code) ? { ok: true, tail: start } : facts;
+    return SOURCE_GONE.has(result.problem.code) ? { ok: true, tail: start } : result;
   }
 
   /** The link runs out at a position, or at once when it is there. */

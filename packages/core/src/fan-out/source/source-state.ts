@@ -14,7 +14,7 @@ const NEW_SOURCE: SourceRow = {
   incarnation: 0,
   contentType: "",
   position: 0,
-  round: null,
+  pass: null,
   closedAt: null,
   endedIncarnation: 0,
   activeAtMs: 0,
@@ -23,7 +23,7 @@ const NEW_SOURCE: SourceRow = {
 export class SourceState {
   readonly #database: Database;
   #row: SourceRow | undefined;
-  /** Sessions up to this name are being served, or have been, in this round. */
+  /** Sessions up to this name are being served, or have been, in this pass. */
   #claimed = "";
   #beginnings = 0;
 
@@ -35,7 +35,7 @@ export class SourceState {
     if (this.#row !== undefined) return this.#row;
     const stored = hasLinkTables(this.#database) ? readSource(this.#database) : undefined;
     this.#row = stored ?? NEW_SOURCE;
-    this.#claimed = this.#row.round?.sent?.upTo ?? this.#row.round?.after ?? "";
+    this.#claimed = this.#row.pass?.sent?.upTo ?? this.#row.pass?.after ?? "";
     return this.#row;
   }
 
@@ -50,19 +50,19 @@ export class SourceState {
   }
 
   /** Not on disk: after a crash it begins again. */
-  beginRound(to: number, closedAt: number | null): void {
-    this.#row = { ...this.row, round: { to, after: "" }, closedAt };
+  beginPass(to: number, closedAt: number | null): void {
+    this.#row = { ...this.row, pass: { to, after: "" }, closedAt };
   }
 
   /** The source has begun a new life. @param change where its followers stand. */
   beginAnew(change: Partial<SourceRow>): void {
     this.#beginnings += 1;
-    this.giveUpRound(change);
+    this.abandonPass(change);
   }
 
-  giveUpRound(change: Partial<SourceRow>): void {
+  abandonPass(change: Partial<SourceRow>): void {
     this.#claimed = "";
-    this.write({ ...change, round: null });
+    this.write({ ...change, pass: null });
   }
 
   /** Sessions up to this one are about to be served. */
@@ -72,22 +72,22 @@ export class SourceState {
 
   /** Sessions up to this one are served from the queue. @param atMs since when. */
   sendShards(upTo: string, atMs: number): void {
-    const { round } = this.row;
-    if (round === null) return;
+    const { pass } = this.row;
+    if (pass === null) return;
     this.claim(upTo);
-    this.write({ round: { ...round, sent: { upTo, atMs } } });
+    this.write({ pass: { ...pass, sent: { upTo, atMs } } });
   }
 
-  /** Sessions up to one have the round's page; everybody, and the round is over. */
+  /** Sessions up to one have the pass's page; everybody, and the pass is over. */
   reached(session: string, activeAtMs: number): void {
-    const { round } = this.row;
-    if (round === null) return;
+    const { pass } = this.row;
+    if (pass === null) return;
     const isEnd = session === EVERYBODY;
-    const after = session > round.after ? session : round.after;
-    this.#claimed = isEnd ? "" : (round.sent?.upTo ?? after);
+    const after = session > pass.after ? session : pass.after;
+    this.#claimed = isEnd ? "" : (pass.sent?.upTo ?? after);
     this.write({
       activeAtMs,
-      ...(isEnd ? { position: round.to, round: null } : { round: { ...round, after } }),
+      ...(isEnd ? { position: pass.to, pass: null } : { pass: { ...pass, after } }),
     });
   }
 
@@ -98,13 +98,13 @@ export class SourceState {
 
   /** How far a session has got whose link keeps up. */
   sharedPosition(session: string): number {
-    const { position, round } = this.row;
-    return round !== null && session <= round.after ? round.to : position;
+    const { position, pass } = this.row;
+    return pass !== null && session <= pass.after ? pass.to : position;
   }
 
   /** How far it will be taken to have got when the calls under way have ended. */
   claimedPosition(session: string): number {
-    const { position, round } = this.row;
-    return round !== null && session <= this.#claimed ? round.to : Math.max(position, this.sharedPosition(session));
+    const { position, pass } = this.row;
+    return pass !== null && session <= this.#claimed ? pass.to : Math.max(position, this.sharedPosition(session));
   }
 }

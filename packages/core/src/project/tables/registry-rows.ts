@@ -18,7 +18,7 @@ const TABLE = `CREATE TABLE IF NOT EXISTS registry_events (
   PRIMARY KEY (epoch, seq)
 ) WITHOUT ROWID`;
 
-const RETELLING_TABLE = `CREATE TABLE IF NOT EXISTS registry_retelling (
+const RESEND_TABLE = `CREATE TABLE IF NOT EXISTS registry_retelling (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   after TEXT NOT NULL
 )`;
@@ -44,7 +44,7 @@ export function insertEvent(database: Database, { name, contentType, atMs }: Reg
 }
 
 /** The oldest that were not told. */
-export function readUntold(database: Database, limit: number): NumberedEvent[] {
+export function readUnsent(database: Database, limit: number): NumberedEvent[] {
   if (!hasTable(database)) return [];
   return database
     .all<{ epoch: number; seq: number; name: string; content_type: string | null; at_ms: number }>(
@@ -54,7 +54,7 @@ export function readUntold(database: Database, limit: number): NumberedEvent[] {
     .map(({ content_type, at_ms, ...row }) => ({ ...row, contentType: content_type, atMs: at_ms }));
 }
 
-export function countUntold(database: Database): number {
+export function countUnsent(database: Database): number {
   if (!hasTable(database)) return 0;
   return (
     firstRow<{ events: number }>(database, "SELECT COUNT(*) AS events FROM registry_events WHERE told = 0")?.events ?? 0
@@ -62,7 +62,7 @@ export function countUntold(database: Database): number {
 }
 
 /** That one, and all before it. */
-export function markTold(database: Database, { epoch, seq }: NumberedEvent): void {
+export function markSent(database: Database, { epoch, seq }: NumberedEvent): void {
   database.transaction(() => {
     database.run("DELETE FROM registry_events WHERE (epoch, seq) < (?, ?)", epoch, seq);
     database.run("UPDATE registry_events SET told = 1 WHERE epoch = ? AND seq = ?", epoch, seq);
@@ -83,26 +83,26 @@ export function startOver(database: Database, isRetold: boolean): void {
   if (newest === undefined || newest.seq < 0) return;
   database.transaction(() => {
     database.run("DELETE FROM registry_events");
-    if (isRetold) writeRetelling(database, "");
-    else if (readRetelling(database) !== undefined) endRetelling(database);
+    if (isRetold) writeRegistryResend(database, "");
+    else if (readRegistryResend(database) !== undefined) endRegistryResend(database);
     insert(database, { epoch: newest.epoch + 1, seq: -1, name: "", contentType: null, atMs: 0 }, 1);
   });
 }
 
 /** The registry is to be told of all streams behind one, in the transaction of the caller. */
-export function writeRetelling(database: Database, after: string): void {
-  database.run(RETELLING_TABLE);
+export function writeRegistryResend(database: Database, after: string): void {
+  database.run(RESEND_TABLE);
   database.run("INSERT OR REPLACE INTO registry_retelling (id, after) VALUES (1, ?)", after);
 }
 
 /** The last stream that it was told of again; `undefined` when there is none left to tell. */
-export function readRetelling(database: Database): string | undefined {
+export function readRegistryResend(database: Database): string | undefined {
   const table = "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = 'registry_retelling'";
   if (firstRow(database, table) === undefined) return undefined;
   return firstRow<{ after: string }>(database, "SELECT after FROM registry_retelling WHERE id = 1")?.after;
 }
 
-export function endRetelling(database: Database): void {
+export function endRegistryResend(database: Database): void {
   database.run("DELETE FROM registry_retelling");
 }
 

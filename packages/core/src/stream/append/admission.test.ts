@@ -2,7 +2,7 @@ import { FOREVER, HEADER, KEEP_ALL, refuse } from "@durable-streams-cloudflare/p
 import { NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
 import { describe, expect, it } from "vitest";
 
-import { appendOf, ROOM } from "../../../test/stream-fixture.ts";
+import { appendOf, REMAINING } from "../../../test/stream-fixture.ts";
 import type { AppendCommand } from "../../contracts/stream.ts";
 import { HotLog } from "../../log/hot-log.ts";
 import { newState, type StreamState } from "../state.ts";
@@ -16,7 +16,7 @@ const CLAIM = { id: "p", epoch: 3, seq: 7 };
 function draft(more: Partial<StreamState> = {}): Draft {
   const database = new NodeDatabase();
   createSchema(database);
-  const facts = {
+  const result = {
     incarnation: 42,
     contentType: "text/plain",
     lifetime: FOREVER,
@@ -25,16 +25,16 @@ function draft(more: Partial<StreamState> = {}): Draft {
     touchedAtMs: 0,
     origin: undefined,
   };
-  const state = newState(facts, new HotLog(database));
+  const state = newState(result, new HotLog(database));
   state.uncheckpointed.set("p", { epoch: 3, seq: 7 });
   state.streamSeq = "m";
-  return draftOf(Object.assign(state, { tail: 10 }, more), database, ROOM);
+  return draftOf(Object.assign(state, { tail: 10 }, more), database, REMAINING);
 }
 
 function outcomeOf(target: Draft, command: AppendCommand): string {
   const result = admit(target, command);
   if (!result.ok) return result.problem.code;
-  return result.admitted ? result.facts.outcome : `known: ${result.facts.outcome}`;
+  return result.admitted ? result.result.outcome : `known: ${result.result.outcome}`;
 }
 
 describe("precedence: closed > content type > fault > producer > Stream-Seq > expected offset", () => {
@@ -91,7 +91,7 @@ describe("producers", () => {
 
   it("a duplicate is answered with the producer's newest state", () => {
     const result = admit(draft(), appendOf("x", { producer: { ...CLAIM, seq: 2 } }));
-    expect(result).toMatchObject({ ok: true, facts: { producer: { epoch: 3, seq: 7 }, tail: 10 } });
+    expect(result).toMatchObject({ ok: true, result: { producer: { epoch: 3, seq: 7 }, tail: 10 } });
   });
 
   it("a gap names the expected and the received number, a stale epoch the current one", () => {

@@ -28,7 +28,7 @@ import {
   type Result,
 } from "@durable-streams-cloudflare/protocol";
 
-import type { AppendCommand, AppendFacts } from "../../contracts/stream.ts";
+import type { AppendCommand, AppendResult } from "../../contracts/stream.ts";
 import type { Database } from "../../kit/database.ts";
 import { refuseNoSession } from "../session/sessions.ts";
 import { findProducer, type Closure, type StreamState } from "../state.ts";
@@ -44,16 +44,16 @@ export interface Draft {
   closure: Closure | undefined;
   readonly producers: Map<string, ProducerState>;
   /** Bytes that may still be added, and what is answered to more. */
-  room: number;
+  remaining: number;
   readonly refusal: Refusal;
 }
 
 /** What may be added to a stream. */
-export type Room = Pick<Draft, "room" | "refusal">;
+export type Remaining = Pick<Draft, "remaining" | "refusal">;
 
-export function draftOf(state: StreamState, database: Database, room: Room): Draft {
+export function draftOf(state: StreamState, database: Database, remaining: Remaining): Draft {
   return {
-    ...room,
+    ...remaining,
     state,
     database,
     lineage: lineageAtBase(state.lineage),
@@ -68,7 +68,7 @@ export function draftOf(state: StreamState, database: Database, room: Room): Dra
  * Admits one append into the draft, or says why not. `admitted: false` with `ok` means: known already, nothing to add. What
  * the edge sends a second time is known before that (`repeats.ts`).
  */
-export function admit(draft: Draft, sent: AppendCommand): Result<{ admitted: boolean; facts: AppendFacts }> {
+export function admit(draft: Draft, sent: AppendCommand): Result<{ admitted: boolean; result: AppendResult }> {
   const command = sent.expected !== undefined && sent.fault?.code === "unavailable" ? withoutFault(sent) : sent;
   const wrongKind = kindConflict(draft, command);
   if (wrongKind !== undefined) return wrongKind;
@@ -76,14 +76,14 @@ export function admit(draft: Draft, sent: AppendCommand): Result<{ admitted: boo
     draft.closure === undefined ? openConflict(draft, command) : closedConflict(draft, draft.closure, command);
   if (conflict !== undefined) return conflict;
   // Last of all: what was stored before is known, and what only closes needs none.
-  if (command.bytes.length > draft.room) return draft.refusal;
-  draft.room -= command.bytes.length;
+  if (command.bytes.length > draft.remaining) return draft.refusal;
+  draft.remaining -= command.bytes.length;
   draft.tail += command.bytes.length;
   if (command.streamSeq !== undefined) draft.streamSeq = command.streamSeq;
   if (command.close) draft.closure = command.producer === undefined ? {} : { by: command.producer };
   if (command.producer !== undefined) draft.producers.set(command.producer.id, producerState(command.producer));
   const outcome = command.bytes.length > 0 ? "appended" : "closed";
-  return { ok: true, admitted: true, facts: factsOf(draft, draft.tail, outcome, command.producer) };
+  return { ok: true, admitted: true, result: unwrap(draft, draft.tail, outcome, command.producer) };
 }
 
 type Conflict = ReturnType<typeof admit> | undefined;
@@ -185,18 +185,18 @@ function tailConflict({ lineage, tail }: Draft, { expected }: AppendCommand): Re
 function known(
   draft: Draft,
   tail: number,
-  outcome: AppendFacts["outcome"],
+  outcome: AppendResult["outcome"],
   producer?: ProducerState | ProducerClaim,
-): Result<{ admitted: boolean; facts: AppendFacts }> {
-  return { ok: true, admitted: false, facts: factsOf(draft, tail, outcome, producer) };
+): Result<{ admitted: boolean; result: AppendResult }> {
+  return { ok: true, admitted: false, result: unwrap(draft, tail, outcome, producer) };
 }
 
-function factsOf(
+function unwrap(
   draft: Draft,
   tail: number,
-  outcome: AppendFacts["outcome"],
+  outcome: AppendResult["outcome"],
   producer: ProducerState | ProducerClaim | undefined,
-): AppendFacts {
+): AppendResult {
   return {
     outcome,
     lineage: draft.lineage,

@@ -3,17 +3,17 @@
 import type { ProducerClaim, Result } from "@durable-streams-cloudflare/protocol";
 
 import type { LiveFrame } from "../../contracts/live-frame.ts";
-import type { AppendCommand, AppendFacts } from "../../contracts/stream.ts";
+import type { AppendCommand, AppendResult } from "../../contracts/stream.ts";
 import { concatBytes } from "../../kit/bytes.ts";
 import type { Database } from "../../kit/database.ts";
 import type { CommitNotes } from "../../log/commit-notes.ts";
 import { applyCommit, needsCheckpoint, writeCheckpoint, type StreamState } from "../state.ts";
-import { admit, draftOf, type Draft, type Room } from "./admission.ts";
+import { admit, draftOf, type Draft, type Remaining } from "./admission.ts";
 import { rememberRequests } from "./request-rows.ts";
 
 export interface BatchOutcome {
   /** One per append, in order. */
-  readonly results: readonly Result<AppendFacts>[];
+  readonly results: readonly Result<AppendResult>[];
   /** What live readers are to be sent; absent when nothing was written. */
   readonly frame?: LiveFrame;
 }
@@ -24,16 +24,16 @@ export function appendBatch(
   database: Database,
   batch: readonly AppendCommand[],
   nowMs: number,
-  room: Room,
+  remaining: Remaining,
 ): BatchOutcome {
   if (needsCheckpoint(state)) writeCheckpoint(state, database);
-  const draft = draftOf(state, database, room);
+  const draft = draftOf(state, database, remaining);
   const admitted: AppendCommand[] = [];
-  const results = batch.map((command): Result<AppendFacts> => {
+  const results = batch.map((command): Result<AppendResult> => {
     const result = admit(draft, command);
     if (!result.ok) return result;
     if (result.admitted) admitted.push(command);
-    return { ok: true, ...result.facts };
+    return { ok: true, ...result.result };
   });
   if (admitted.length === 0) return { results };
   const position = state.tail;
@@ -56,8 +56,8 @@ function notesOf(draft: Draft, admitted: readonly AppendCommand[]): CommitNotes 
     ...(streamSeqGrew && draft.streamSeq !== undefined ? { streamSeq: draft.streamSeq } : {}),
     ...(draft.closure === undefined ? {} : { closed: draft.closure }),
     ...(recordsAuthors ? { authors: admitted.map(({ author }) => author ?? null) } : {}),
-    ...(admitted.some(({ attempt }) => attempt !== undefined)
-      ? { attempts: admitted.map(({ attempt }) => attempt ?? null) }
+    ...(admitted.some(({ requestId }) => requestId !== undefined)
+      ? { requestIds: admitted.map(({ requestId }) => requestId ?? null) }
       : {}),
   };
 }

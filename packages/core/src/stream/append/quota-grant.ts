@@ -6,10 +6,10 @@
 import { refuse } from "@durable-streams-cloudflare/protocol";
 
 import type { AppendCommand } from "../../contracts/stream.ts";
-import { within } from "../../kit/with-timeout.ts";
+import { withTimeout } from "../../kit/with-timeout.ts";
 import type { StreamHost } from "../host.ts";
-import { newsOf } from "../notify/announcer.ts";
-import { setAllowance, storedBytes, type StreamState } from "../state.ts";
+import { noticeOf } from "../notify/announcer.ts";
+import { setQuotaGrant, storedBytes, type StreamState } from "../state.ts";
 
 /** The project's answer stays true for so long when it gave nothing more. */
 const REFUSED_MS = 1_000;
@@ -17,7 +17,7 @@ const REFUSED_MS = 1_000;
 const SILENT_MS = 5_000;
 const ANSWER_MS_MAX = 2_000;
 
-export class Allowance {
+export class QuotaGrant {
   readonly #host: StreamHost;
   readonly #onEndedMeanwhile: (incarnation: number) => void;
   /** A stream that need not ask before an instant. */
@@ -38,17 +38,17 @@ export class Allowance {
   prepare(batch: readonly AppendCommand[], current: () => StreamState | undefined): Promise<void> | undefined {
     const state = current();
     if (state === undefined || this.#host.directory === undefined || this.#isResting(state)) return undefined;
-    if (state.allowance === null && !batch.some(({ isLimited }) => isLimited === true)) return undefined;
+    if (state.quotaGrant === null && !batch.some(({ isLimited }) => isLimited === true)) return undefined;
     const bytes = batch.reduce((sum, command) => sum + command.bytes.length, 0);
     const wanted = storedBytes(state) + bytes;
-    if (bytes === 0 || wanted <= (state.allowance ?? -1)) return undefined;
+    if (bytes === 0 || wanted <= (state.quotaGrant ?? -1)) return undefined;
     return this.#ask(state, wanted, current);
   }
 
   /** How many bytes may be added now. */
-  roomOf(state: StreamState): number {
-    if (state.allowance === null || this.#isSilent) return Infinity;
-    return Math.max(0, state.allowance - storedBytes(state));
+  remainingOf(state: StreamState): number {
+    if (state.quotaGrant === null || this.#isSilent) return Infinity;
+    return Math.max(0, state.quotaGrant - storedBytes(state));
   }
 
   async #ask(state: StreamState, wanted: number, current: () => StreamState | undefined): Promise<void> {
@@ -56,11 +56,11 @@ export class Allowance {
     if (directory === undefined) return;
     const { incarnation } = state.lineage;
     try {
-      const report = { ...newsOf(this.#host, incarnation, state.contentType), stored: storedBytes(state), wanted };
-      const allowance = await within(ANSWER_MS_MAX, directory.note(report));
+      const report = { ...noticeOf(this.#host, incarnation, state.contentType), stored: storedBytes(state), wanted };
+      const quotaGrant = await withTimeout(ANSWER_MS_MAX, directory.note(report));
       this.#isSilent = false;
-      if (allowance === null || allowance < wanted) this.#restFor(REFUSED_MS, state);
-      if (current() === state) setAllowance(state, this.#host.database, allowance);
+      if (quotaGrant === null || quotaGrant < wanted) this.#restFor(REFUSED_MS, state);
+      if (current() === state) setQuotaGrant(state, this.#host.database, quotaGrant);
       else if (current() === undefined) this.#onEndedMeanwhile(incarnation);
     } catch {
       this.#isSilent = true;

@@ -3,18 +3,18 @@
 import { refuse, type Result } from "@durable-streams-cloudflare/protocol";
 
 import { REMEMBERED_MS, type Identified } from "../../contracts/request-id.ts";
-import type { AppendCommand, AppendFacts } from "../../contracts/stream.ts";
+import type { AppendCommand, AppendResult } from "../../contracts/stream.ts";
 import type { StreamState } from "../state.ts";
 import type { RequestIds } from "./request-ids.ts";
 
 /** What an append is answered that cannot, or need not, go in; `undefined`: it is to be admitted. */
 export function recallAppend(
-  command: AppendCommand & { readonly attempt: string },
+  command: AppendCommand & { readonly requestId: string },
   requests: RequestIds,
   state: StreamState | undefined,
   nowMs: number,
-): Result<AppendFacts> | undefined {
-  const landing = requests.find(command.attempt);
+): Result<AppendResult> | undefined {
+  const landing = requests.find(command.requestId);
   if (landing !== undefined) {
     const { lineage, end } = landing;
     const isOfThisStream = state?.lineage.incarnation === lineage.incarnation;

@@ -10,9 +10,9 @@ const DATABASE_BYTES_MAX = 9_500_000_000;
 /** More than a commit takes besides its bytes, whatever it notes, and whatever is written between two commits. */
 const COMMIT_OVERHEAD_BYTES = 64 * 1024;
 
-export class ObjectRoom {
+export class ObjectCapacity {
   readonly #databaseBytes: () => number;
-  /** The database is not larger than this. To ask SQLite takes a twentieth of an append's time. */
+  /** The database is not larger than this. To ask SQLite takes 5 % of an append's time. */
   #bytesAtMost = Infinity;
 
   constructor(databaseBytes: () => number) {

@@ -51,9 +51,9 @@ export function rememberRequests(
   { position, size, notes }: Pick<LogRowNotes, "position" | "size" | "notes">,
   nowMs: number,
 ): void {
-  if (notes.attempts === undefined) return;
+  if (notes.requestIds === undefined) return;
   const lineage = lineageAtBase(state.lineage);
-  for (const [index, id] of notes.attempts.entries()) {
+  for (const [index, id] of notes.requestIds.entries()) {
     if (id === null) continue;
     state.requests.remember(id, { lineage, end: position + (notes.ends?.[index] ?? size) }, nowMs);
   }

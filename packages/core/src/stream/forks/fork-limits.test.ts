@@ -29,8 +29,8 @@ describe("a fork's ancestors", () => {
     };
     const lifetime = { kind: "forever" } as const;
     const log = new HotLog(newHost().database);
-    const facts = { incarnation: 1_000, contentType: "text/plain", lifetime, retention: KEEP_ALL, earliest: 0 };
-    const state = newState({ ...facts, touchedAtMs: 0, origin }, log);
+    const result = { incarnation: 1_000, contentType: "text/plain", lifetime, retention: KEEP_ALL, earliest: 0 };
+    const state = newState({ ...result, touchedAtMs: 0, origin }, log);
     state.tail += ownBytes;
     return state;
   }

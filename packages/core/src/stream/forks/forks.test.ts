@@ -45,10 +45,10 @@ async function takeSteps(world: StreamWorld, count: number): Promise<number> {
   return count;
 }
 
-async function bringToRest(world: StreamWorld): Promise<void> {
+async function settleAll(world: StreamWorld): Promise<void> {
   await world.releaseAll();
   expectWholeContents(world);
-  await world.ringAll();
+  await world.fireAllAlarms();
   expectWholeContents(world);
   expectExactCounts(world);
 }
@@ -62,7 +62,7 @@ describe.each(MISHAPS)("between any two steps: %s", (mishap) => {
       await settled();
       await takeSteps(world, steps);
       await befall(world, mishap, { it: "p/fork", source: "p/source" });
-      await bringToRest(world);
+      await settleAll(world);
       const isThere = world.stream("p/fork").head().ok;
       expect(isThere || (await created) !== "ok").toBe(true);
       // A client that does not know tries again, and has what it wanted.
@@ -79,12 +79,12 @@ describe.each(MISHAPS)("between any two steps: %s", (mishap) => {
       world.isHeld = true;
       const removed = outcomeOf(world.ask("p/fork", (stream) => stream.remove()));
       await settled();
-      const ringing = outcomeOf(world.ring("p/fork").then(() => ({ ok: true })));
+      const firing = outcomeOf(world.fireAlarm("p/fork").then(() => ({ ok: true })));
       await settled();
       await takeSteps(world, steps);
       await befall(world, mishap, { it: "p/fork", source: "p/source" });
-      await bringToRest(world);
-      await Promise.all([removed, ringing]);
+      await settleAll(world);
+      await Promise.all([removed, firing]);
       expect(world.leftovers("p/fork")).toEqual([]);
       expect(world.leftovers("p/source")).toEqual([]);
     }
@@ -108,7 +108,7 @@ describe("a deletion and a fork at once", () => {
         await world.release(choices >> 1, "arrives");
       }
       removal ??= outcomeOf(world.ask("p/source", (stream) => stream.remove()));
-      await bringToRest(world);
+      await settleAll(world);
       const result = `fork ${await fork}, remove ${await removal}`;
       seen.add(result);
       const content = world.content("p/fork");
@@ -131,10 +131,10 @@ describe("a pin", () => {
     await settled();
     // Time goes on; the debt is paid before the pin was made.
     world.nowMs = world.host("p/fork").alarmAtMs ?? 0;
-    const ringing = world.ring("p/fork");
+    const firing = world.fireAlarm("p/fork");
     await settled();
     while (world.heldCount > 1) await world.release(1, "arrives");
-    await ringing;
+    await firing;
     await world.releaseAll();
     expect(await created).toBe("lost");
     expectExactCounts(world);
@@ -147,13 +147,13 @@ describe("a pin", () => {
     await settled();
     await takeSteps(world, 2); // Pinned; the answer is on its way.
     world.nowMs += 120_000;
-    const ringing = world.ring("p/fork");
+    const firing = world.fireAlarm("p/fork");
     await settled();
     await world.releaseAll();
-    await ringing;
+    await firing;
     expect(await created).toBe("ok");
     await world.ask("p/source", (stream) => stream.remove());
-    await bringToRest(world);
+    await settleAll(world);
     expect(codeOf(world.content("p/fork"))).toBe("ok");
   });
 
@@ -175,15 +175,15 @@ describe("a pin", () => {
     await settled();
     await takeSteps(world, 2);
     world.nowMs += 120_000;
-    const ringing = world.ring("p/fork");
+    const firing = world.fireAlarm("p/fork");
     await settled();
     await world.release(0, "arrives"); // While the alarm waits for the other source, the pin is known,
     await world.release(1, "arrives"); // and the fork is made.
     await world.releaseAll();
-    await ringing;
+    await firing;
     expect(await created).toBe("ok");
     await world.ask("p/source", (stream) => stream.remove());
-    await bringToRest(world);
+    await settleAll(world);
     expect(codeOf(world.content("p/fork"))).toBe("ok");
   });
 
@@ -194,15 +194,15 @@ describe("a pin", () => {
     await world.ask("p/fork", (stream) => stream.create(forkOf({ fork: { ...FORK, source: "p/other" } })));
     await world.ask("p/fork", (stream) => stream.remove());
     world.isHeld = true;
-    const ringing = world.ring("p/fork");
+    const firing = world.fireAlarm("p/fork");
     await settled();
     await world.release(0, "lost");
     await world.releaseAll();
-    await ringing;
+    await firing;
     const left = world.host("p/fork").database.all("SELECT source FROM debts");
     expect(left).toHaveLength(1);
     expect(world.host("p/fork").alarmAtMs).toBeGreaterThan(world.nowMs);
-    await bringToRest(world);
+    await settleAll(world);
     expect(world.leftovers("p/fork")).toEqual([]);
   });
 });
@@ -235,7 +235,7 @@ describe("a source that is deleted while a fork is planned", () => {
     const anew = createOf({ contentType: "application/json", bytes: utf8("4,5,6,") });
     if (isAnew) operations.push(outcomeOf(world.ask("p/fork", (stream) => stream.create(anew))));
     await settled();
-    await bringToRest(world);
+    await settleAll(world);
     expect(await third).toBe("stream-not-found");
     expect(new Set(await Promise.all(operations))).toEqual(new Set(["ok"]));
   });
@@ -281,9 +281,9 @@ describe("an expired fork", () => {
     expect(codeOf(await world.ask("p/fork", (stream) => stream.create(createOf())))).toBe("ok");
     expect(reader.closed).toMatchObject({ reason: "gone" });
     expectWholeContents(world);
-    await bringToRest(world);
+    await settleAll(world);
     await world.ask("p/source", (stream) => stream.remove());
-    await world.ringAll();
+    await world.fireAllAlarms();
     expect(world.leftovers("p/source")).toEqual([]);
   });
 });
@@ -293,12 +293,12 @@ describe("the alarm", () => {
     const world = await worldWithFork();
     await world.ask("p/fork", (stream) => stream.remove());
     world.isHeld = true;
-    const ringing = world.ring("p/fork");
+    const firing = world.fireAlarm("p/fork");
     await settled();
     await world.release(0, fate);
     await world.releaseAll();
-    await ringing;
-    await world.ringAll();
+    await firing;
+    await world.fireAllAlarms();
     expect(world.leftovers("p/fork")).toEqual([]);
     expect(world.host("p/source").alarmAtMs).toBeUndefined();
   });
@@ -306,7 +306,7 @@ describe("the alarm", () => {
   it("may ring at any time, twice, and changes nothing that is not due", async () => {
     const world = await worldWithFork();
     const before = world.keys.map((name) => world.host(name).database.rowsWritten);
-    for (const name of [...world.keys, ...world.keys]) await world.ring(name);
+    for (const name of [...world.keys, ...world.keys]) await world.fireAlarm(name);
     expect(world.keys.map((name) => world.host(name).database.rowsWritten)).toEqual(before);
     expect(world.keys.map((name) => world.host(name).alarmAtMs)).toEqual([undefined, undefined]);
     expectWholeContents(world);
@@ -317,12 +317,12 @@ describe("the alarm", () => {
     await world.ask("p/source", (stream) => stream.remove());
     await world.ask("p/fork", (stream) => stream.remove());
     world.isHeld = true;
-    const ringing = outcomeOf(world.ring("p/fork").then(() => ({ ok: true })));
+    const firing = outcomeOf(world.fireAlarm("p/fork").then(() => ({ ok: true })));
     await settled();
     world.crash("p/fork");
-    expect(await ringing).toBe("lost");
+    expect(await firing).toBe("lost");
     expect(world.host("p/fork").alarmAtMs).toBeGreaterThan(world.nowMs);
-    await bringToRest(world);
+    await settleAll(world);
     expect(world.leftovers("p/source")).toEqual([]);
   });
 });

@@ -22,7 +22,7 @@ import {
   type Stretch,
 } from "@durable-streams-cloudflare/protocol";
 
-import type { ForkCommand, PageFacts, PinCommand, PinFacts } from "../../contracts/stream.ts";
+import type { ForkCommand, PageResult, PinCommand, PinResult } from "../../contracts/stream.ts";
 import { ColdPages } from "../../log/cold-pages.ts";
 import { SegmentUnavailable } from "../../log/segment-reader.ts";
 import type { StreamHost } from "../host.ts";
@@ -55,7 +55,7 @@ export async function planPin(
   host: StreamHost,
   command: PinCommand,
   isCurrent: () => boolean,
-): Promise<Result<PinFacts>> {
+): Promise<Result<PinResult>> {
   const { contentType, lifetime, lineage } = state;
   if (command.contentType !== null && mediaType(command.contentType) !== mediaType(contentType)) {
     return refuse("content-type-mismatch", `The source has ${contentType}, the fork asks for ${command.contentType}.`, {
@@ -105,7 +105,7 @@ async function checkedPage(
   host: StreamHost,
   owner: Stretch | undefined,
   position: number,
-): Promise<Result<PageFacts>> {
+): Promise<Result<PageResult>> {
   if (owner !== undefined) {
     const range = { ...owner, to: owner.from, paging: "bytes" } as const;
     return host.peer(owner.name).page({ ...range, checkFrom: true, align: true });
@@ -115,19 +115,19 @@ async function checkedPage(
 }
 
 /** The bytes that a page begins with, from R2 if need be. */
-async function firstBytes(host: StreamHost, facts: PageFacts): Promise<Uint8Array<ArrayBuffer> | Refusal> {
-  const bytes = await askCold(host, facts, async (pages) => (await pages.next())?.bytes);
-  return bytes ?? facts.page;
+async function firstBytes(host: StreamHost, result: PageResult): Promise<Uint8Array<ArrayBuffer> | Refusal> {
+  const bytes = await askCold(host, result, async (pages) => (await pages.next())?.bytes);
+  return bytes ?? result.page;
 }
 
 /** See `ColdPages.boundary`; `undefined` when the page is not cold. */
-function coldBoundary(host: StreamHost, facts: PageFacts): Promise<number | Refusal | undefined> {
-  return askCold(host, facts, (pages) => pages.boundary());
+function coldBoundary(host: StreamHost, result: PageResult): Promise<number | Refusal | undefined> {
+  return askCold(host, result, (pages) => pages.boundary());
 }
 
 async function askCold<Answer>(
   { segments }: StreamHost,
-  { cold }: PageFacts,
+  { cold }: PageResult,
   ask: (pages: ColdPages) => Promise<Answer>,
 ): Promise<Answer | Refusal | undefined> {
   if (cold.length === 0) return undefined;

@@ -2,7 +2,7 @@
 
 import type { PeerApi } from "../../contracts/stream.ts";
 import { detach } from "../../kit/detach.ts";
-import { callAgain } from "../../kit/retry-rpc.ts";
+import { retryRpc } from "../../kit/retry-rpc.ts";
 
 /**
  * Wraps the stubs of an object: a stub that failed is of no more use, so `stubOf` makes a new one for each try. Answers
@@ -13,7 +13,7 @@ import { callAgain } from "../../kit/retry-rpc.ts";
  */
 export function peerOf(stubOf: () => PeerApi): PeerApi {
   return {
-    page: async (command) => detach(await callAgain(() => stubOf().page(command))),
+    page: async (command) => detach(await retryRpc(() => stubOf().page(command))),
     pin: async (command) => detach(await stubOf().pin(command)),
     release: (forkId) => stubOf().release(forkId),
   };

@@ -2,7 +2,7 @@
 
 import { refuse, refuseNotFound, refuseTrimmed, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
-import type { PinCommand, PinFacts } from "../../contracts/stream.ts";
+import type { PinCommand, PinResult } from "../../contracts/stream.ts";
 import type { StreamHost } from "../host.ts";
 import type { Lifecycle } from "../lifecycle/lifecycle.ts";
 import type { StreamState } from "../state.ts";
@@ -19,7 +19,7 @@ export class Pins {
   }
 
   /** A fork will read this stream's bytes up to a place. Deleting the stream and pinning it: one comes first. */
-  async pin(command: PinCommand): Promise<Result<PinFacts>> {
+  async pin(command: PinCommand): Promise<Result<PinResult>> {
     const planned = this.#pinnable();
     if ("ok" in planned) return planned;
     const plan = await planPin(planned, this.#host, command, () => this.#lifecycle.stored() === planned);
@@ -44,8 +44,8 @@ export class Pins {
 
   /** The live stream, or why nothing can be forked from it [PROTOCOL §4.2, Fork creation errors]. */
   #pinnable(): StreamState | Refusal {
-    const standing = this.#lifecycle.standing();
-    if (standing.kind === "live") return standing.state;
-    return standing.kind === "none" ? refuseNotFound() : refuse("fork-source-deleted", "The source was deleted.");
+    const status = this.#lifecycle.status();
+    if (status.kind === "live") return status.state;
+    return status.kind === "none" ? refuseNotFound() : refuse("fork-source-deleted", "The source was deleted.");
   }
 }

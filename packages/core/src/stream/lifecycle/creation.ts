@@ -16,7 +16,7 @@ import {
 } from "@durable-streams-cloudflare/protocol";
 
 import type { OpenSessionCommand } from "../../contracts/fan-out.ts";
-import type { CreateCommand, CreateFacts, ForkCommand, PinFacts } from "../../contracts/stream.ts";
+import type { CreateCommand, CreateResult, ForkCommand, PinResult } from "../../contracts/stream.ts";
 import type { CommitNotes } from "../../log/commit-notes.ts";
 import { HotLog } from "../../log/hot-log.ts";
 import { requestsBefore } from "../append/request-rows.ts";
@@ -24,7 +24,7 @@ import { canonicalOffset, CLOCK_SKEW_MS_MAX, PIN_MS_MAX } from "../forks/forks.t
 import type { StreamHost } from "../host.ts";
 import { announce } from "../notify/announcer.ts";
 import { applyCommit, newState, type NewStream, type StreamState } from "../state.ts";
-import { deleteDebt } from "../tables/fork-rows.ts";
+import { deletePendingRelease } from "../tables/fork-rows.ts";
 import { createSchema } from "../tables/schema.ts";
 import { insertStreamRow } from "../tables/stream-row.ts";
 import { configurationDifference } from "./configuration.ts";
@@ -38,7 +38,7 @@ export class Creation {
   readonly #lifecycle: Lifecycle;
   readonly #onReplaced: (expired: StreamState) => void;
   /** Creations that wait for something, by their request ids. */
-  readonly #underWay = new Map<string, Promise<Result<CreateFacts>>>();
+  readonly #underWay = new Map<string, Promise<Result<CreateResult>>>();
 
   /** @param onReplaced told, once it is durable, that another stream stands in an expired one's place. */
   constructor(host: StreamHost, lifecycle: Lifecycle, onReplaced: (expired: StreamState) => void) {
@@ -48,20 +48,20 @@ export class Creation {
   }
 
   /** [PROTOCOL §5.1] Confirming an existing stream renews its sliding lifetime, as any use of it does. */
-  async create(command: CreateCommand): Promise<Result<CreateFacts>> {
-    const { attempt } = command;
-    if (attempt === undefined) return this.#create(command);
-    const underWay = this.#underWay.get(attempt);
+  async create(command: CreateCommand): Promise<Result<CreateResult>> {
+    const { requestId } = command;
+    if (requestId === undefined) return this.#create(command);
+    const underWay = this.#underWay.get(requestId);
     if (underWay !== undefined) return underWay;
-    const created = this.#recall(command, attempt) ?? this.#create(command);
-    this.#underWay.set(attempt, created);
-    return created.finally(() => this.#underWay.delete(attempt));
+    const created = this.#recall(command, requestId) ?? this.#create(command);
+    this.#underWay.set(requestId, created);
+    return created.finally(() => this.#underWay.delete(requestId));
   }
 
   /** What a creation is answered that this object has carried out before, also when the stream is gone since. */
-  #recall(command: CreateCommand, attempt: string): Promise<Result<CreateFacts>> | undefined {
+  #recall(command: CreateCommand, requestId: string): Promise<Result<CreateResult>> | undefined {
     const state = this.#lifecycle.stored();
-    const landing = this.#lifecycle.requests.find(attempt);
+    const landing = this.#lifecycle.requests.find(requestId);
     if (landing === undefined) return undefined;
     const { lineage, end } = landing;
     const isStillThere = state?.lineage.incarnation === lineage.incarnation;
@@ -69,7 +69,7 @@ export class Creation {
     return Promise.resolve({ ok: true, created: true, contentType, lineage, tail: end, closed: command.closed });
   }
 
-  async #create(command: CreateCommand): Promise<Result<CreateFacts>> {
+  async #create(command: CreateCommand): Promise<Result<CreateResult>> {
     const occupied = this.#confirm(command);
     if (occupied !== undefined) return occupied;
     const { retention } = command;
@@ -87,35 +87,35 @@ export class Creation {
   }
 
   /** What a create is answered when there is something at this URL already. */
-  #confirm(command: CreateCommand): Result<CreateFacts> | undefined {
-    const standing = this.#lifecycle.standing();
-    if (standing.kind === "none") return undefined;
-    if (standing.kind === "retained") return refuseRetained();
-    const { state } = standing;
+  #confirm(command: CreateCommand): Result<CreateResult> | undefined {
+    const status = this.#lifecycle.status();
+    if (status.kind === "none") return undefined;
+    if (status.kind === "retained") return refuseRetained();
+    const { state } = status;
     const difference = configurationDifference(state, command);
     if (difference !== undefined) {
       return refuse("stream-exists", difference, { hint: "Delete the stream first, or use its configuration." });
     }
     this.#lifecycle.touch(state);
-    return { ok: true, ...createFacts(state, false) };
+    return { ok: true, ...createResult(state, false) };
   }
 
   /**
    * Pins first, creates then. Until both are done there is a debt, which the alarm pays if this object dies.
    * @throws when the pin's answer is lost: then the pin may still come to be, until the debt falls due.
    */
-  async #createFork(command: CreateCommand, fork: ForkCommand): Promise<Result<CreateFacts>> {
+  async #createFork(command: CreateCommand, fork: ForkCommand): Promise<Result<CreateResult>> {
     if (fork.source === this.#host.name) return refuseNotFound();
     const forkId = this.#host.newId();
     const untilMs = this.#host.now() + PIN_MS_MAX;
-    await this.#lifecycle.owe({ id: forkId, source: fork.source, dueAtMs: untilMs + CLOCK_SKEW_MS_MAX });
+    await this.#lifecycle.recordRelease({ id: forkId, source: fork.source, dueAtMs: untilMs + CLOCK_SKEW_MS_MAX });
     try {
       const { contentType } = command;
       const pinned = await this.#host
         .peer(fork.source)
         .pin({ ...fork, contentType, forkId, forkName: this.#host.name, untilMs });
       if (!pinned.ok) {
-        await this.#lifecycle.forgive(forkId);
+        await this.#lifecycle.cancelRelease(forkId);
         return pinned;
       }
       // Somebody else may have created a stream here in the meantime; then this pin is one too many.
@@ -123,7 +123,7 @@ export class Creation {
       if (!result.ok || !result.created) this.#lifecycle.fallDue(forkId);
       return result;
     } finally {
-      this.#lifecycle.ripen(forkId);
+      this.#lifecycle.activateRelease(forkId);
     }
   }
 
@@ -131,8 +131,8 @@ export class Creation {
     command: CreateCommand,
     fork: ForkCommand,
     forkId: string,
-    pinned: PinFacts,
-  ): Promise<Result<CreateFacts>> {
+    pinned: PinResult,
+  ): Promise<Result<CreateResult>> {
     const { contentType, ancestors } = pinned;
     if (command.contentType === null && command.bytes.length > 0 && framingOf(contentType) === "json") {
       return refuse("content-type-missing", "Say what the body is: the source's Content-Type is application/json.");
@@ -156,12 +156,12 @@ export class Creation {
     });
   }
 
-  async #begin(command: CreateCommand, beginning: Beginning): Promise<Result<CreateFacts>> {
+  async #begin(command: CreateCommand, beginning: Beginning): Promise<Result<CreateResult>> {
     const now = this.#host.now();
-    const { bytes, closed, author = null, attempt } = command;
+    const { bytes, closed, author = null, requestId } = command;
     const log = new HotLog(this.#host.database);
-    const facts = { ...beginning, origin: beginning.origin, touchedAtMs: now };
-    const state = newState(facts, log, this.#lifecycle.requests);
+    const result = { ...beginning, origin: beginning.origin, touchedAtMs: now };
+    const state = newState(result, log, this.#lifecycle.requests);
     const notes: CommitNotes = {
       ...(closed ? { closed: {} } : {}),
       ...(state.recordsAuthors ? { authors: [author] } : {}),
@@ -173,29 +173,29 @@ export class Creation {
     // Readers of an expired stream would take the new one for its continuation.
     if (expired !== undefined) this.#host.readers.endAll();
     const requests = requestsBefore(state.requests, now);
-    if (attempt !== undefined) requests.push([attempt, position + bytes.length]);
+    if (requestId !== undefined) requests.push([requestId, position + bytes.length]);
     database.transaction(() => {
       this.#lifecycle.bury();
       createSchema(database);
-      insertStreamRow(database, { ...facts, requests });
+      insertStreamRow(database, { ...result, requests });
       if (hasCommit) log.insertCommit(position, bytes, notes, now);
-      if (facts.origin !== undefined) deleteDebt(database, facts.origin.forkId);
-      announce(this.#host, facts.incarnation, facts.contentType);
+      if (result.origin !== undefined) deletePendingRelease(database, result.origin.forkId);
+      announce(this.#host, result.incarnation, result.contentType);
     });
     if (hasCommit) applyCommit(state, { position, size: bytes.length, committedAtMs: now, notes });
     state.hasStoredRequests = requests.length > 0;
-    if (attempt !== undefined) {
-      state.requests.remember(attempt, { lineage: lineageAtBase(state.lineage), end: state.tail }, now);
+    if (requestId !== undefined) {
+      state.requests.remember(requestId, { lineage: lineageAtBase(state.lineage), end: state.tail }, now);
     }
     this.#lifecycle.began(state, expired);
     await this.#host.sync();
     if (expired !== undefined) this.#onReplaced(expired);
-    return { ok: true, ...createFacts(state, true) };
+    return { ok: true, ...createResult(state, true) };
   }
 
   /** The stream of a session, where there is none. */
   async beginSession({ contentType, ttlSeconds }: OpenSessionCommand): Promise<Result<object>> {
-    if (this.#lifecycle.standing().kind === "retained") return refuseRetained();
+    if (this.#lifecycle.status().kind === "retained") return refuseRetained();
     const lifetime = { kind: "ttl", ttlSeconds } as const;
     const incarnation = this.#lifecycle.nextIncarnation(0);
     const configuration = { contentType, lifetime, retention: KEEP_ALL };
@@ -210,7 +210,7 @@ function refuseRetained(): Refusal {
   });
 }
 
-function createFacts(state: StreamState, created: boolean): CreateFacts {
+function createResult(state: StreamState, created: boolean): CreateResult {
   const { contentType, tail } = state;
   return { created, contentType, lineage: lineageAtBase(state.lineage), tail, closed: state.closure !== undefined };
 }

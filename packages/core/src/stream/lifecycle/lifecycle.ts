@@ -1,35 +1,44 @@
 /**
  * Whether there is a stream, and how it ends: it is deleted or expires, at once or, when forks read from it, only in
  * name. One alarm serves all purposes of an object: expiry, the debts of forks (see `tables/fork-rows.ts`), cold segments
- * (`roller.ts`) and the garbage that they leave (`garbage.ts`).
+ * (`roller.ts`) and the garbage that they leave (`pendingDeletion.ts`).
  */
 
 import { refuseDeleted, refuseNotFound, type Refusal } from "@durable-streams-cloudflare/protocol";
 
 import { RequestIds } from "../append/request-ids.ts";
 import type { StreamHost } from "../host.ts";
-import { announce, announcementDueAtMs, tellNews } from "../notify/announcer.ts";
+import { announce, announcementDueAtMs, sendNotices } from "../notify/announcer.ts";
 import { NOTIFY_MS_MAX } from "../notify/outbox.ts";
 import { isRenewedByAppends, loadState, stateDeadlineMs, touchGranularityMs, type StreamState } from "../state.ts";
 import { readEndNotice, writeEndNotice } from "../tables/end-notice-rows.ts";
-import { deleteDebt, hasForks, insertDebt, readDebts, updateDebt, type Debt } from "../tables/fork-rows.ts";
-import { insertGarbage, readGarbage } from "../tables/garbage-rows.ts";
+import {
+  deletePendingRelease,
+  hasForks,
+  insertPendingRelease,
+  readPendingReleases,
+  updatePendingRelease,
+  type PendingRelease,
+} from "../tables/fork-rows.ts";
+import { insertPendingDeletion, readPendingDeletions } from "../tables/pending-deletion-rows.ts";
 import { dropSchema } from "../tables/schema.ts";
 import { markDeleted, updateTouchedAt } from "../tables/stream-row.ts";
-import { collectGarbage, garbageOf } from "../tiering/object-deletions.ts";
+import { deletePendingObjects, pendingDeletionOf } from "../tiering/object-deletions.ts";
 import { Roller, type RollLimits } from "../tiering/roller.ts";
 import { trim, trimDueAtMs } from "../tiering/trimmer.ts";
 import { mintIncarnation } from "./incarnation.ts";
 
 /** Debts paid in one go; the alarm comes back for more. */
-const DEBTS_PER_ALARM = 16;
-/** The alarm rings again this long after it rang, unless its work gets done; a debt that cannot be paid waits as long. */
+const RELEASES_PER_ALARM = 16;
+/** The alarm fires again this long after it rang, unless its work gets done; a debt that cannot be paid waits as long. */
 const ALARM_RETRY_MS = 30_000;
 /** A window of zero seconds with a live reader must not make the alarm spin. */
 const ALARM_DELAY_MS_MIN = 1_000;
 
 /** What is at this URL. `retained`: deleted, but forks read from it. */
-export type Standing = { readonly kind: "none" } | { readonly kind: "live" | "retained"; readonly state: StreamState };
+export type StreamStatus =
+  | { readonly kind: "none" }
+  | { readonly kind: "live" | "retained"; readonly state: StreamState };
 
 export class Lifecycle {
   readonly #host: StreamHost;
@@ -57,7 +66,7 @@ export class Lifecycle {
     this.#notifications.push(dueAtMs);
   }
 
-  standing(): Standing {
+  status(): StreamStatus {
     const state = this.stored();
     if (state === undefined) return { kind: "none" };
     if (!state.deleted && !this.#isOver(state)) return { kind: "live", state };
@@ -66,9 +75,9 @@ export class Lifecycle {
 
   /** The live stream, or what every operation on it answers instead. */
   require(): StreamState | Refusal {
-    const standing = this.standing();
-    if (standing.kind === "live") return standing.state;
-    return standing.kind === "retained" ? refuseDeleted() : refuseNotFound();
+    const status = this.status();
+    if (status.kind === "live") return status.state;
+    return status.kind === "retained" ? refuseDeleted() : refuseNotFound();
   }
 
   /** Whatever is on disk, also when it is deleted or over: forks may read it. */
@@ -109,9 +118,9 @@ export class Lifecycle {
     this.#state = state;
     this.#lastIncarnation = state.lineage.incarnation;
     const isMortal = state.origin !== undefined || state.lifetime.kind !== "forever";
-    const hasNews = this.#roller.hasNews(state) || announcementDueAtMs(this.#host) !== undefined;
-    const mayRing = hasNews || expired !== undefined || isMortal;
-    if (mayRing && !this.arm()) this.#host.clearAlarm();
+    const hasWork = this.#roller.hasWork(state) || announcementDueAtMs(this.#host) !== undefined;
+    const needsAlarm = hasWork || expired !== undefined || isMortal;
+    if (needsAlarm && !this.arm()) this.#host.clearAlarm();
   }
 
   /**
@@ -124,14 +133,14 @@ export class Lifecycle {
     const state = this.stored();
     if (state === undefined) return false;
     const origin = state.origin;
-    const garbage = garbageOf(this.#host, state);
+    const pendingDeletion = pendingDeletionOf(this.#host, state);
     dropSchema(database);
     if (origin !== undefined) {
-      insertDebt(database, { id: origin.forkId, source: origin.source, dueAtMs: this.#host.now() });
+      insertPendingRelease(database, { id: origin.forkId, source: origin.source, dueAtMs: this.#host.now() });
     }
-    if (garbage !== undefined) insertGarbage(database, garbage);
+    if (pendingDeletion !== undefined) insertPendingDeletion(database, pendingDeletion);
     this.#noteEnd(state);
-    return origin !== undefined || garbage !== undefined || this.#owesNews();
+    return origin !== undefined || pendingDeletion !== undefined || this.#hasPendingNotices();
   }
 
   /** A commit has been written. Its own row renews a sliding lifetime. */
@@ -140,7 +149,7 @@ export class Lifecycle {
       this.#renew(state);
       state.persistedTouchMs = state.touchedAtMs;
     }
-    if (this.#roller.hasNews(state)) this.arm();
+    if (this.#roller.hasWork(state)) this.arm();
   }
 
   /** A read renews it too; on disk only when that is a tenth of the window behind. */
@@ -169,29 +178,29 @@ export class Lifecycle {
   }
 
   /** Notes that a pin may be about to exist. It falls due by itself should this object not live to create the fork. */
-  async owe(debt: { id: string; source: string; dueAtMs: number }): Promise<void> {
-    this.#unripe.add(debt.id);
-    this.#host.database.transaction(() => insertDebt(this.#host.database, debt));
+  async recordRelease(release: { id: string; source: string; dueAtMs: number }): Promise<void> {
+    this.#unripe.add(release.id);
+    this.#host.database.transaction(() => insertPendingRelease(this.#host.database, release));
     this.arm();
     await this.#host.sync();
   }
 
   /** The fork's creation is over, one way or the other: its debt, if there still is one, counts from now on. */
-  ripen(id: string): void {
+  activateRelease(id: string): void {
     this.#unripe.delete(id);
   }
 
   /** The pin exists and is not wanted: its debt falls due now. */
   fallDue(id: string): void {
-    this.ripen(id);
-    updateDebt(this.#host.database, id, this.#host.now());
+    this.activateRelease(id);
+    updatePendingRelease(this.#host.database, id, this.#host.now());
     this.arm();
   }
 
   /** Strikes out a debt that has nothing behind it, and the database with it if that was all. */
-  async forgive(id: string): Promise<void> {
-    this.ripen(id);
-    deleteDebt(this.#host.database, id);
+  async cancelRelease(id: string): Promise<void> {
+    this.activateRelease(id);
+    deletePendingRelease(this.#host.database, id);
     await this.#cleanUp();
   }
 
@@ -206,10 +215,10 @@ export class Lifecycle {
       const retryMs = announcementDueAtMs(this.#host) === undefined ? ALARM_RETRY_MS : NOTIFY_MS_MAX;
       this.#host.setAlarm(Math.min(now + retryMs, this.#notifyAtMs() ?? Infinity));
       if (state !== undefined) await this.#expire(state);
-      await this.#payDebts();
+      await this.#releasePins();
       await this.#rollAndTrim();
-      await tellNews(this.#host, () => this.living());
-      await collectGarbage(this.#host);
+      await sendNotices(this.#host, () => this.living());
+      await deletePendingObjects(this.#host);
       await this.#cleanUp();
     }
     if (!this.arm()) this.#host.clearAlarm();
@@ -229,12 +238,12 @@ export class Lifecycle {
   }
 
   #workDueAtMs(): number | undefined {
-    const debt = readDebts(this.#host.database, 1)[0];
+    const release = readPendingReleases(this.#host.database, 1)[0];
     const state = this.#state;
     const deadline = state === undefined || state.deleted ? undefined : stateDeadlineMs(state);
     const rollAtMs = state === undefined ? undefined : this.#roller.dueAtMs(state);
     const trimAtMs = state === undefined ? undefined : trimDueAtMs(state, this.#host);
-    const others = [debt?.dueAtMs, this.#garbageDueAtMs(), announcementDueAtMs(this.#host)];
+    const others = [release?.dueAtMs, this.#deletionDueAtMs(), announcementDueAtMs(this.#host)];
     return earliest([deadline, rollAtMs, trimAtMs, ...others]);
   }
 
@@ -243,7 +252,7 @@ export class Lifecycle {
   }
 
   /** The directory may have heard something else of the stream after its end: it is told of that once more. */
-  tellEndAgain(incarnation: number): void {
+  renotifyEnd(incarnation: number): void {
     this.#host.database.transaction(() => announce(this.#host, incarnation, null));
     this.arm();
   }
@@ -264,7 +273,7 @@ export class Lifecycle {
   }
 
   /** Whether there is news that outlives the stream. */
-  #owesNews(): boolean {
+  #hasPendingNotices(): boolean {
     return announcementDueAtMs(this.#host) !== undefined || readEndNotice(this.#host.database) !== undefined;
   }
 
@@ -283,9 +292,9 @@ export class Lifecycle {
 
   async #destroy(): Promise<void> {
     const { database } = this.#host;
-    const owesSomething = database.transaction(() => this.bury());
+    const hasPendingWork = database.transaction(() => this.bury());
     this.#state = undefined;
-    if (!owesSomething) return this.#cleanUp();
+    if (!hasPendingWork) return this.#cleanUp();
     // By the alarm, in a context of its own: a cascade through a hundred forks must not be a hundred calls deep.
     this.#host.setAlarm(this.#host.now());
     await this.#host.sync();
@@ -323,34 +332,34 @@ export class Lifecycle {
     if (state !== undefined) trim(state, this.#host);
   }
 
-  /** Without a store nothing can be deleted: the alarm does not ring for it. */
-  #garbageDueAtMs(): number | undefined {
-    return this.#host.segments === undefined ? undefined : readGarbage(this.#host.database, 1)[0]?.dueAtMs;
+  /** Without a store nothing can be deleted: the alarm does not fire for it. */
+  #deletionDueAtMs(): number | undefined {
+    return this.#host.segments === undefined ? undefined : readPendingDeletions(this.#host.database, 1)[0]?.dueAtMs;
   }
 
-  async #payDebts(): Promise<void> {
+  async #releasePins(): Promise<void> {
     const now = this.#host.now();
-    const due = readDebts(this.#host.database, DEBTS_PER_ALARM).filter(({ dueAtMs }) => dueAtMs <= now);
+    const due = readPendingReleases(this.#host.database, RELEASES_PER_ALARM).filter(({ dueAtMs }) => dueAtMs <= now);
     // What is unripe is looked at once, before the first wait: after it a fork may exist, and need its pin.
     const payable = due.filter(({ id }) => !this.#unripe.has(id));
-    await Promise.all(payable.map((debt) => this.#pay(debt)));
+    await Promise.all(payable.map((release) => this.#release(release)));
   }
 
   /** Releasing twice does no harm, so whatever fails is simply tried again later. */
-  async #pay({ id, source }: Debt): Promise<void> {
+  async #release({ id, source }: PendingRelease): Promise<void> {
     try {
       await this.#host.peer(source).release(id);
-      deleteDebt(this.#host.database, id);
+      deletePendingRelease(this.#host.database, id);
     } catch {
-      updateDebt(this.#host.database, id, this.#host.now() + ALARM_RETRY_MS);
+      updatePendingRelease(this.#host.database, id, this.#host.now() + ALARM_RETRY_MS);
     }
   }
 
   /** With neither a stream nor debts nor garbage there is nothing to keep, not even empty tables. */
   async #cleanUp(): Promise<void> {
-    if (this.stored() !== undefined || readDebts(this.#host.database, 1).length > 0) return;
-    if (readGarbage(this.#host.database, 1).length > 0) return;
-    if (this.#owesNews()) return;
+    if (this.stored() !== undefined || readPendingReleases(this.#host.database, 1).length > 0) return;
+    if (readPendingDeletions(this.#host.database, 1).length > 0) return;
+    if (this.#hasPendingNotices()) return;
     await this.#host.purge();
     await this.#host.sync();
     // Whoever counts on an alarm must get it.

@@ -8,7 +8,7 @@ import { REGISTRY_STREAM } from "@durable-streams-cloudflare/protocol";
 
 import type { StreamNotice } from "../../contracts/project.ts";
 import type { DirectoryApi, StreamHost } from "../host.ts";
-import { setAllowance, storedBytes, type StreamState } from "../state.ts";
+import { setQuotaGrant, storedBytes, type StreamState } from "../state.ts";
 import { deleteNotice, readNotice, writeNotice } from "../tables/notice-rows.ts";
 
 /** The objects of projects. */
@@ -34,17 +34,17 @@ export function directoryOf(directories: Directories | undefined, name: string):
 /** Writes the news down; inside the transaction of what it tells. */
 export function announce(host: StreamHost, incarnation: number, contentType: string | null): void {
   if (host.directory === undefined) return;
-  const notice = newsOf(host, incarnation, contentType);
+  const notice = noticeOf(host, incarnation, contentType);
   writeNotice(host.database, notice, notice.atMs);
 }
 
 /** @param contentType `null`: the stream has ended. */
-export function newsOf(host: StreamHost, incarnation: number, contentType: string | null): StreamNotice {
+export function noticeOf(host: StreamHost, incarnation: number, contentType: string | null): StreamNotice {
   const stream = host.name.slice(host.name.indexOf("/") + 1);
   return { stream, incarnation, contentType, atMs: host.now() };
 }
 
-/** When the alarm must ring for it; `undefined`: there is no news. */
+/** When the alarm must fire for it; `undefined`: there is no news. */
 export function announcementDueAtMs(host: StreamHost): number | undefined {
   return host.directory === undefined ? undefined : readNotice(host.database)?.dueAtMs;
 }
@@ -53,16 +53,16 @@ export function announcementDueAtMs(host: StreamHost): number | undefined {
  * Tells the news that is due, and with it what the stream stores. Telling it twice does no harm.
  * @param current the stream that is there, also after a wait.
  */
-export async function tellNews(host: StreamHost, current: () => StreamState | undefined): Promise<void> {
-  const owed = host.directory === undefined ? undefined : readNotice(host.database);
-  if (owed === undefined || owed.dueAtMs > host.now()) return;
+export async function sendNotices(host: StreamHost, current: () => StreamState | undefined): Promise<void> {
+  const pending = host.directory === undefined ? undefined : readNotice(host.database);
+  if (pending === undefined || pending.dueAtMs > host.now()) return;
   try {
     const state = current();
     const stored = state === undefined ? 0 : storedBytes(state);
-    const allowance = await host.directory?.note({ ...owed.notice, stored });
-    deleteNotice(host.database, owed.notice);
-    if (state === undefined || state !== current() || owed.notice.contentType === null) return;
-    setAllowance(state, host.database, allowance ?? null);
+    const quotaGrant = await host.directory?.note({ ...pending.notice, stored });
+    deleteNotice(host.database, pending.notice);
+    if (state === undefined || state !== current() || pending.notice.contentType === null) return;
+    setQuotaGrant(state, host.database, quotaGrant ?? null);
   } catch {
     const newest = readNotice(host.database);
     if (newest !== undefined)

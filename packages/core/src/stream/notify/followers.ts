@@ -8,13 +8,13 @@ import { inheritedStretches, offsetAt, refuse, type Result } from "@durable-stre
 
 import type {
   FollowCommand,
-  FollowFacts,
+  FollowResult,
   PullCommand,
-  PullFacts,
-  SourceNews,
+  PullResult,
+  SourceNotification,
   SubscriptionApi,
 } from "../../contracts/fan-out.ts";
-import { within } from "../../kit/with-timeout.ts";
+import { withTimeout } from "../../kit/with-timeout.ts";
 import type { Appends } from "../../log/hot-log.ts";
 import { coldSlices } from "../../log/segment-rows.ts";
 import { resolveAnchor } from "../forks/forks.ts";
@@ -42,7 +42,7 @@ export function followerNotifierOf(
   name: string,
 ): StreamHost["notifyFollowers"] {
   if (followers === undefined) return undefined;
-  return (news) => within(ANSWER_MS_MAX, followers.getByName(name).notify(news));
+  return (notification) => withTimeout(ANSWER_MS_MAX, followers.getByName(name).notify(notification));
 }
 
 /** Notifies the subscription: one call at a time, however many commits there are. */
@@ -93,7 +93,7 @@ export class Followers {
     const before = this.#lifecycle.stored();
     const token = before?.followed ?? null;
     if (ended === undefined && token === null) return true;
-    const wanted = await this.#host.notifyFollowers?.(ended === undefined ? newsOf(before) : null);
+    const wanted = await this.#host.notifyFollowers?.(ended === undefined ? notificationOf(before) : null);
     if (ended !== undefined) {
       deleteEndNotice(database, ended);
       // The notice may have been all that was kept.
@@ -107,7 +107,7 @@ export class Followers {
   }
 }
 
-function newsOf(state: StreamState | undefined): SourceNews | null {
+function notificationOf(state: StreamState | undefined): SourceNotification | null {
   if (state === undefined || state.deleted) return null;
   return { incarnation: state.lineage.incarnation, tail: state.tail, closed: state.closure !== undefined };
 }
@@ -123,7 +123,7 @@ export async function planFollow(
   state: StreamState,
   host: StreamHost,
   { from }: FollowCommand,
-): Promise<Result<FollowFacts>> {
+): Promise<Result<FollowResult>> {
   if (state.kind === "session") {
     return refuse("session-as-source", "The source is itself a session.", {
       hint: "Subscribe to the sources of that session: following sessions could go round in circles.",
@@ -143,7 +143,7 @@ export function pullFrom(
   state: StreamState,
   { database, name }: StreamHost,
   { from, to, forFork }: PullCommand,
-): PullFacts {
+): PullResult {
   const { lineage, log, tail, closure, earliest } = state;
   const begin = forFork === true ? from : Math.max(from, earliest);
   const common = { begin, tail, closed: closure !== undefined };
@@ -159,7 +159,7 @@ export function pullFrom(
   };
 }
 
-const NOTHING: Appends & Pick<PullFacts, "cold" | "stretch"> = {
+const NOTHING: Appends & Pick<PullResult, "cold" | "stretch"> = {
   bytes: new Uint8Array(),
   ends: [],
   cold: [],

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 
 import { appendOf, createOf, newHost, START_MS, streamOn, type Host } from "../../../test/stream-fixture.ts";
-import type { StreamNews, WantFacts } from "../../contracts/wakes.ts";
+import type { StreamNotification, WantResult } from "../../contracts/wakes.ts";
 import type { Stream } from "../stream.ts";
 
 const CONSUMER = "project/sub";
@@ -12,24 +12,24 @@ async function newStream(host: Host): Promise<Stream> {
   return stream;
 }
 
-async function want(stream: Stream, sinceMs: number, consumer = CONSUMER): Promise<WantFacts> {
-  const facts = await stream.consumers.want({ consumer, sinceMs });
-  if (!facts.ok) throw new Error(facts.problem.detail);
-  return facts;
+async function want(stream: Stream, sinceMs: number, consumer = CONSUMER): Promise<WantResult> {
+  const result = await stream.consumers.want({ consumer, sinceMs });
+  if (!result.ok) throw new Error(result.problem.detail);
+  return result;
 }
 
 /** What the subscriptions of a host are told; each answer is taken from `answers`, then it is yes. */
-function told(host: Host, answers: (boolean | undefined)[] = []): StreamNews[] {
-  const news: StreamNews[] = [];
+function notified(host: Host, answers: (boolean | undefined)[] = []): StreamNotification[] {
+  const notification: StreamNotification[] = [];
   host.consumers = (_consumer, each) => {
-    news.push(each);
+    notification.push(each);
     return answers.length > 0 ? answers.shift() : true;
   };
-  return news;
+  return notification;
 }
 
-function positions(news: readonly StreamNews[]): number[] {
-  return news.map(({ tail }) => Number(tail.slice(17)));
+function positions(notification: readonly StreamNotification[]): number[] {
+  return notification.map(({ tail }) => Number(tail.slice(17)));
 }
 
 async function settled(): Promise<void> {
@@ -38,26 +38,26 @@ async function settled(): Promise<void> {
 
 it("an append to a stream that no subscription wants tells nobody and sets no alarm", async () => {
   const host = newHost();
-  const news = told(host);
+  const notification = notified(host);
   const stream = await newStream(host);
   await stream.append(appendOf("x"));
   await settled();
-  expect([news.length, host.alarmsSet]).toEqual([0, 0]);
+  expect([notification.length, host.alarmsSet]).toEqual([0, 0]);
 });
 
 it("whoever wants a stream is told of what is appended after that", async () => {
   const host = newHost();
-  const news = told(host);
+  const notification = notified(host);
   const stream = await newStream(host);
   await stream.append(appendOf("old"));
-  const facts = await want(stream, START_MS);
-  expect([facts.from, facts.tail].map((offset) => offset.slice(17))).toEqual(
+  const result = await want(stream, START_MS);
+  expect([result.from, result.tail].map((offset) => offset.slice(17))).toEqual(
     [3, 3].map((end) => `${end}`.padStart(16, "0")),
   );
   await stream.append(appendOf("new"));
   await settled();
-  expect(news).toMatchObject([{ stream: "stream", incarnation: facts.incarnation }]);
-  expect(positions(news)).toEqual([6]);
+  expect(notification).toMatchObject([{ stream: "stream", incarnation: result.incarnation }]);
+  expect(positions(notification)).toEqual([6]);
 });
 
 it("[G53] news begins at the instant that the subscription names, however late it asks", async () => {
@@ -73,13 +73,13 @@ it("[G53] news begins at the instant that the subscription names, however late i
 
 it("commits that come while it tells are told together", async () => {
   const host = newHost();
-  const news = told(host);
+  const notification = notified(host);
   const stream = await newStream(host);
   await want(stream, START_MS);
   await Promise.all(["a", "b", "c", "d"].map((text) => stream.append(appendOf(text))));
   await settled();
-  expect(news.length).toBeLessThan(4);
-  expect(positions(news).at(-1)).toBe(4);
+  expect(notification.length).toBeLessThan(4);
+  expect(positions(notification).at(-1)).toBe(4);
 });
 
 it("a stream that dies between the commit and the telling tells by its alarm", async () => {
@@ -90,35 +90,35 @@ it("a stream that dies between the commit and the telling tells by its alarm", a
   host.onSyncOnce(() => new Promise(() => undefined));
   void stream.append(appendOf("x"));
   await settled();
-  const news = told(host);
+  const notification = notified(host);
   expect(host.alarmAtMs).toBeLessThanOrEqual(host.nowMs + 2_000);
   host.nowMs = host.alarmAtMs ?? 0;
   await streamOn(host).alarm();
   await settled();
-  expect(positions(news)).toEqual([1]);
+  expect(positions(notification)).toEqual([1]);
 });
 
 it("who did not answer is told again by the alarm, until he has; then the alarm rests", async () => {
   const host = newHost();
-  const news = told(host, [undefined, undefined]);
+  const notification = notified(host, [undefined, undefined]);
   const stream = await newStream(host);
   await want(stream, START_MS);
   await stream.append(appendOf("x"));
-  for (let rings = 0; host.alarmAtMs !== undefined; rings += 1) {
-    expect(rings).toBeLessThan(6);
+  for (let firings = 0; host.alarmAtMs !== undefined; firings += 1) {
+    expect(firings).toBeLessThan(6);
     await settled();
     host.nowMs = host.alarmAtMs;
     host.alarmAtMs = undefined;
     await stream.alarm();
     await settled();
   }
-  expect(positions(news)).toEqual([1, 1, 1]);
+  expect(positions(notification)).toEqual([1, 1, 1]);
 });
 
 it("a stream that was just loaded sets its alarm for an append all the same", async () => {
   const host = newHost();
   await want(await newStream(host), START_MS);
-  const news = told(host, [undefined, undefined]);
+  const notification = notified(host, [undefined, undefined]);
   const stream = streamOn(host);
   stream.head();
   await settled();
@@ -127,13 +127,13 @@ it("a stream that was just loaded sets its alarm for an append all the same", as
   host.nowMs = host.alarmAtMs ?? 0;
   await streamOn(host).alarm();
   await settled();
-  expect(positions(news).at(-1)).toBe(1);
-  expect(news).toHaveLength(3);
+  expect(positions(notification).at(-1)).toBe(1);
+  expect(notification).toHaveLength(3);
 });
 
 it("appends that follow each other set one alarm in two seconds, not one each", async () => {
   const host = newHost();
-  told(host);
+  notified(host);
   const stream = await newStream(host);
   await want(stream, START_MS);
   for (let count = 0; count < 50; count += 1) {
@@ -145,7 +145,7 @@ it("appends that follow each other set one alarm in two seconds, not one each", 
 
 it("who does not want it any more is told no more, also after a restart", async () => {
   const host = newHost();
-  const news = told(host, [false]);
+  const notification = notified(host, [false]);
   const stream = await newStream(host);
   await want(stream, START_MS);
   for (const text of ["a", "b"]) {
@@ -154,17 +154,17 @@ it("who does not want it any more is told no more, also after a restart", async 
   }
   await streamOn(host).append(appendOf("c"));
   await settled();
-  expect(positions(news)).toEqual([1]);
+  expect(positions(notification)).toEqual([1]);
 });
 
 it("who asks again while his refusal is under way is told on", async () => {
   const host = newHost();
   const stream = await newStream(host);
   await want(stream, START_MS);
-  const news: StreamNews[] = [];
+  const notification: StreamNotification[] = [];
   host.consumers = (_consumer, each) => {
-    news.push(each);
-    if (news.length > 1) return true;
+    notification.push(each);
+    if (notification.length > 1) return true;
     void stream.consumers.want({ consumer: CONSUMER, sinceMs: START_MS });
     return false;
   };
@@ -172,7 +172,7 @@ it("who asks again while his refusal is under way is told on", async () => {
     await stream.append(appendOf(text));
     await settled();
   }
-  expect(positions(news)).toEqual([1, 2]);
+  expect(positions(notification)).toEqual([1, 2]);
 });
 
 it("64 subscriptions are woken by one stream at the most", async () => {
@@ -186,7 +186,7 @@ it("64 subscriptions are woken by one stream at the most", async () => {
 
 it("a stream that is not there cannot be wanted, and asking stores nothing", async () => {
   const host = newHost();
-  const facts = await streamOn(host).consumers.want({ consumer: CONSUMER, sinceMs: START_MS });
-  expect(facts).toMatchObject({ problem: { code: "stream-not-found" } });
+  const result = await streamOn(host).consumers.want({ consumer: CONSUMER, sinceMs: START_MS });
+  expect(result).toMatchObject({ problem: { code: "stream-not-found" } });
   expect(host.database.all("SELECT name FROM sqlite_master")).toEqual([]);
 });

@@ -5,8 +5,14 @@
 
 import { offsetAt, refuse, type Result } from "@durable-streams-cloudflare/protocol";
 
-import type { ConsumerNewsApi, StreamNews, WantCommand, WantedApi, WantFacts } from "../../contracts/wakes.ts";
-import { within } from "../../kit/with-timeout.ts";
+import type {
+  ConsumerNotifyApi,
+  StreamNotification,
+  WantCommand,
+  WantedApi,
+  WantResult,
+} from "../../contracts/wakes.ts";
+import { withTimeout } from "../../kit/with-timeout.ts";
 import { segmentsFrom } from "../../log/segment-rows.ts";
 import type { StreamHost } from "../host.ts";
 import type { Lifecycle } from "../lifecycle/lifecycle.ts";
@@ -23,13 +29,13 @@ const SEGMENTS_MAX = 1_000;
 
 /** The objects of subscriptions. */
 interface ConsumerObjects {
-  getByName(consumer: string): Pick<ConsumerNewsApi, "notify">;
+  getByName(consumer: string): Pick<ConsumerNotifyApi, "notify">;
 }
 
 /** How a stream tells its subscriptions. Where there are none, nobody wants to be told. */
 export function notifierOf(consumers: ConsumerObjects | undefined): StreamHost["notifyConsumer"] {
   if (consumers === undefined) return async () => false;
-  return (consumer, news) => within(NOTIFY_MS_MAX, consumers.getByName(consumer).notify(news));
+  return (consumer, notification) => withTimeout(NOTIFY_MS_MAX, consumers.getByName(consumer).notify(notification));
 }
 
 export class Consumers implements WantedApi {
@@ -45,12 +51,12 @@ export class Consumers implements WantedApi {
     this.#outbox = new Outbox({
       now: () => host.now(),
       arm: () => void lifecycle.arm(),
-      send: () => this.#tellAll(),
+      send: () => this.#notifyAll(),
     });
     lifecycle.onArm(() => this.#outbox.dueAtMs);
   }
 
-  async want({ consumer, sinceMs }: WantCommand): Promise<Result<WantFacts>> {
+  async want({ consumer, sinceMs }: WantCommand): Promise<Result<WantResult>> {
     const state = this.#lifecycle.require();
     if ("ok" in state) return state;
     this.#asked.add(consumer);
@@ -72,28 +78,28 @@ export class Consumers implements WantedApi {
   }
 
   /** Something durable may have happened of which somebody has not heard. Nobody waits for this. */
-  tell(state: StreamState): void {
+  notify(state: StreamState): void {
     if (state.consumers.length > 0) this.#outbox.flush();
   }
 
-  /** The alarm rings, and is set again when this is done: what has not been told is told again. */
-  ring(): void {
+  /** The alarm fires, and is set again when this is done: what has not been told is told again. */
+  alarmFired(): void {
     this.#lifecycle.stored();
     this.#outbox.fire();
   }
 
   /** @returns whether everybody has heard. */
-  async #tellAll(): Promise<boolean> {
+  async #notifyAll(): Promise<boolean> {
     const state = this.#lifecycle.stored();
     if (state === undefined || state.deleted) return true;
     this.#asked.clear();
-    const news = newsOf(state, this.#host);
-    const told = state.consumers;
+    const notification = notificationOf(state, this.#host);
+    const notified = state.consumers;
     const answers = await Promise.all(
-      told.map((consumer) => this.#host.notifyConsumer(consumer, news).catch(() => undefined)),
+      notified.map((consumer) => this.#host.notifyConsumer(consumer, notification).catch(() => undefined)),
     );
     if (this.#lifecycle.stored() !== state) return true;
-    const over = new Set(told.filter((consumer, index) => answers[index] === false && !this.#asked.has(consumer)));
+    const over = new Set(notified.filter((consumer, index) => answers[index] === false && !this.#asked.has(consumer)));
     if (over.size > 0) {
       this.#setConsumers(
         state,
@@ -109,7 +115,7 @@ export class Consumers implements WantedApi {
   }
 }
 
-function newsOf({ lineage, tail }: StreamState, { name }: StreamHost): StreamNews {
+function notificationOf({ lineage, tail }: StreamState, { name }: StreamHost): StreamNotification {
   const stream = name.slice(name.indexOf("/") + 1);
   return { stream, incarnation: lineage.incarnation, tail: offsetAt(lineage, tail) };
 }

@@ -67,7 +67,7 @@ describe("a place for one more reader", () => {
     expect([attach(), attach()]).toEqual([true, false]);
   });
 
-  it("is not taken twice by readers that an earlier life of the object knew", () => {
+  it("is not taken twice by readers that an earlier instance of the object knew", () => {
     const readers = new LiveReaders(() => [new FakeSocket(10), new FakeSocket(10)]);
     expect(readers.admit(2)).toBe(false);
     expect(readers.admit(3)).toBe(true);

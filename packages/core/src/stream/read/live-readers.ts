@@ -35,14 +35,14 @@ export class LiveReaders {
   }
 
   /** Whether there is a place for one more reader. */
-  hasPlace(readersMax: number): boolean {
+  hasSlot(readersMax: number): boolean {
     if (this.#countAtMost >= readersMax) this.#countAtMost = this.count;
     return this.#countAtMost < readersMax;
   }
 
   /** The same; if there is one, it is taken. */
   admit(readersMax: number): boolean {
-    if (!this.hasPlace(readersMax)) return false;
+    if (!this.hasSlot(readersMax)) return false;
     this.#countAtMost += 1;
     return true;
   }
@@ -61,7 +61,7 @@ export class LiveReaders {
     }
   }
 
-  /** Turns away readers that an earlier life of this object left behind the tail. */
+  /** Turns away readers that an earlier instance of this object left behind the tail. */
   sweep(tail: number): void {
     for (const socket of this.#sockets()) {
       if (socket.deserializeAttachment() !== tail) close(socket, CLOSE_BEHIND, "behind");

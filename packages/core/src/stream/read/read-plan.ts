@@ -5,7 +5,7 @@
 
 import { inheritedStretches, LINE_BYTES_MAX, type Stretch } from "@durable-streams-cloudflare/protocol";
 
-import type { PageCommand, PageFacts } from "../../contracts/stream.ts";
+import type { PageCommand, PageResult } from "../../contracts/stream.ts";
 import { PAGE_BYTES } from "../../log/hot-log.ts";
 import { ROW_BYTES_MAX } from "../../log/log-rows.ts";
 import { coldSlices, segmentAt } from "../../log/segment-rows.ts";
@@ -35,7 +35,7 @@ export function ownPage(
   state: StreamState,
   { database, name }: Own,
   { from, to, paging }: Pick<PageCommand, "from" | "to" | "paging">,
-): PageFacts {
+): PageResult {
   const { log, lineage } = state;
   if (from < log.first) {
     const { incarnation } = lineage;

@@ -4,8 +4,8 @@
  * a place, and places that a stream does not use any more come back by themselves.
  */
 
-import type { PlacesApi } from "../../contracts/reader-slots.ts";
-import { within } from "../../kit/with-timeout.ts";
+import type { ReaderSlotsApi } from "../../contracts/reader-slots.ts";
+import { withTimeout } from "../../kit/with-timeout.ts";
 import type { StreamHost } from "../host.ts";
 
 /** A stream to which readers come asks again so often: the sooner, the sooner places come back that it does not use. */
@@ -19,26 +19,26 @@ const ANSWER_MS_MAX = 2_000;
 const TRIES_MAX = 3;
 
 /** The objects of projects. */
-export interface PlaceKeepers {
-  getByName(project: string): PlacesApi;
+export interface ReaderSlotOwners {
+  getByName(project: string): ReaderSlotsApi;
 }
 
-type AskForPlaces = NonNullable<StreamHost["askForPlaces"]>;
+type RequestReaderSlots = NonNullable<StreamHost["requestReaderSlots"]>;
 
 /**
  * How a stream asks its project; `undefined`: there is none. A stub that failed is of no more use, so each call gets a new
  * one.
  * @param name the stream's full name.
  */
-export function placesOf(keepers: PlaceKeepers | undefined, name: string): AskForPlaces | undefined {
+export function readerSlotsOf(keepers: ReaderSlotOwners | undefined, name: string): RequestReaderSlots | undefined {
   const [project, stream] = [name.slice(0, name.indexOf("/")), name.slice(name.indexOf("/") + 1)];
   return keepers && ((request) => keepers.getByName(project).allowReaders({ stream, ...request }));
 }
 
-export class Places {
+export class ReaderSlots {
   readonly #host: StreamHost;
   readonly #stayMs: number;
-  #places = 0;
+  #readerSlots = 0;
   /** Until then a reader may be let in. */
   #untilMs = 0;
   #restUntilMs = 0;
@@ -54,7 +54,7 @@ export class Places {
 
   /** How many readers may wait now. */
   get max(): number {
-    return this.#host.now() < this.#untilMs ? this.#places : 0;
+    return this.#host.now() < this.#untilMs ? this.#readerSlots : 0;
   }
 
   /**
@@ -74,24 +74,24 @@ export class Places {
   /** Has a place for each reader that is coming, if there are so many. Never rejects. */
   async #reserve(): Promise<void> {
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
-      if (this.#host.readers.hasPlace(this.max - this.#coming + 1) || this.#host.now() < this.#restUntilMs) return;
-      this.#asking ??= this.#ask(this.#host.askForPlaces).finally(() => (this.#asking = undefined));
+      if (this.#host.readers.hasSlot(this.max - this.#coming + 1) || this.#host.now() < this.#restUntilMs) return;
+      this.#asking ??= this.#ask(this.#host.requestReaderSlots).finally(() => (this.#asking = undefined));
       await this.#asking;
     }
   }
 
-  async #ask(ask: AskForPlaces | undefined): Promise<void> {
+  async #ask(ask: RequestReaderSlots | undefined): Promise<void> {
     const readers = this.#host.readers.count;
     // From before the question on: the project counts from when it hears it, which is later.
     const askedAtMs = this.#host.now();
     const request = { readers, wanted: readers + this.#coming, forMs: this.#stayMs + RENEWAL_MS };
     try {
-      const places = ask === undefined ? null : await within(ANSWER_MS_MAX, ask(request));
-      this.#places = places ?? Infinity;
-      this.#untilMs = askedAtMs + (places === null ? REFUSED_MS : RENEWAL_MS);
-      if (this.#places < request.wanted) this.#restUntilMs = this.#host.now() + REFUSED_MS;
+      const readerSlots = ask === undefined ? null : await withTimeout(ANSWER_MS_MAX, ask(request));
+      this.#readerSlots = readerSlots ?? Infinity;
+      this.#untilMs = askedAtMs + (readerSlots === null ? REFUSED_MS : RENEWAL_MS);
+      if (this.#readerSlots < request.wanted) this.#restUntilMs = this.#host.now() + REFUSED_MS;
     } catch {
-      this.#places = Infinity;
+      this.#readerSlots = Infinity;
       this.#untilMs = this.#host.now() + SILENT_MS;
     }
   }

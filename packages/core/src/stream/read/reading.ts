@@ -10,12 +10,19 @@ import {
   type Result,
 } from "@durable-streams-cloudflare/protocol";
 
-import type { AttachFacts, HeadFacts, PageCommand, PageFacts, ReadCommand, ReadFacts } from "../../contracts/stream.ts";
+import type {
+  AttachResult,
+  HeadResult,
+  PageCommand,
+  PageResult,
+  ReadCommand,
+  ReadResult,
+} from "../../contracts/stream.ts";
 import type { StreamHost } from "../host.ts";
 import type { Lifecycle } from "../lifecycle/lifecycle.ts";
 import type { StreamState } from "../state.ts";
 import { ownPage, readEnd, stretchesOf } from "./read-plan.ts";
-import type { Places } from "./reader-slots.ts";
+import type { ReaderSlots } from "./reader-slots.ts";
 import { boundaryAt, refuseGone, refuseUnaligned, resolveOffset } from "./resolve-offset.ts";
 
 export interface ReadLimits {
@@ -28,26 +35,26 @@ export interface ReadLimits {
 export class Reading {
   readonly #host: StreamHost;
   readonly #lifecycle: Lifecycle;
-  readonly #places: Places;
+  readonly #readerSlots: ReaderSlots;
   readonly #limits: ReadLimits;
 
-  constructor(host: StreamHost, lifecycle: Lifecycle, places: Places, limits: ReadLimits) {
+  constructor(host: StreamHost, lifecycle: Lifecycle, readerSlots: ReaderSlots, limits: ReadLimits) {
     this.#host = host;
     this.#lifecycle = lifecycle;
-    this.#places = places;
+    this.#readerSlots = readerSlots;
     this.#limits = limits;
   }
 
   /** [PROTOCOL §5.5] Does not renew a sliding lifetime. */
-  head(): Result<HeadFacts> {
+  head(): Result<HeadResult> {
     const state = this.#lifecycle.require();
     if ("ok" in state) return state;
     const { streamSeq } = state;
-    return { ok: true, ...headFacts(state), ...(streamSeq === undefined ? {} : { streamSeq }) };
+    return { ok: true, ...headResult(state), ...(streamSeq === undefined ? {} : { streamSeq }) };
   }
 
   /** [PROTOCOL §5.6] Promises a range, and gives its first page if it has it. */
-  read(command: ReadCommand): Result<ReadFacts> {
+  read(command: ReadCommand): Result<ReadResult> {
     const state = this.#lifecycle.require();
     if ("ok" in state) return state;
     const from = resolveOffset(state, command.from);
@@ -59,39 +66,39 @@ export class Reading {
     const stretches = stretchesOf(state, this.#host, from, to);
     const isOurs = !notModified && from >= state.base;
     const first = isOurs ? ownPage(state, this.#host, { from, to, paging: command.paging }) : noPage(from);
-    return { ok: true, ...headFacts(state), from, to, etag, notModified, ...first, stretches };
+    return { ok: true, ...headResult(state), from, to, etag, notModified, ...first, stretches };
   }
 
   /** Bytes for a reader of this stream or of a fork of it; refused when they have been deleted. */
-  page(command: PageCommand): Result<PageFacts> {
+  page(command: PageCommand): Result<PageResult> {
     const state = this.#lifecycle.stored();
     if (state === undefined || state.lineage.incarnation !== command.incarnation) return refuseGone();
     const { from, to, paging, checkFrom = false, align = false } = command;
     const boundary = checkFrom ? (boundaryAt(state, from) ?? from) : from;
     if (boundary !== from) return align ? { ok: true, ...noPage(from), boundary } : refuseUnaligned();
     // To look at a cold place takes the bytes behind it.
-    const facts = ownPage(state, this.#host, { from, to: checkFrom ? Math.max(to, from + 1) : to, paging });
-    const isTrimmed = from < state.log.first && facts.cold.length === 0;
-    return isTrimmed ? refuseTrimmed(state.lineage, state.earliest) : { ok: true, ...facts };
+    const result = ownPage(state, this.#host, { from, to: checkFrom ? Math.max(to, from + 1) : to, paging });
+    const isTrimmed = from < state.log.first && result.cold.length === 0;
+    return isTrimmed ? refuseTrimmed(state.lineage, state.earliest) : { ok: true, ...result };
   }
 
   /** [PROTOCOL §5.7, §5.8] Where a live reader that comes with an offset stands. */
-  attach(from: OffsetRef, isLimited = false): Result<AttachFacts> {
+  attach(from: OffsetRef, isLimited = false): Result<AttachResult> {
     const state = this.#lifecycle.require();
     if ("ok" in state) return state;
     const position = resolveOffset(state, from);
     if (typeof position !== "number") return position;
-    const standing = position < state.tail ? "behind" : state.closure === undefined ? "live" : "ended";
+    const status = position < state.tail ? "behind" : state.closure === undefined ? "live" : "ended";
     const { readersMax } = this.#limits;
-    const placesMax = isLimited ? this.#places.max : Infinity;
-    if (standing === "live" && !this.#host.readers.admit(Math.min(readersMax, placesMax)))
-      return refuseReader(placesMax < readersMax);
+    const slotsMax = isLimited ? this.#readerSlots.max : Infinity;
+    if (status === "live" && !this.#host.readers.admit(Math.min(readersMax, slotsMax)))
+      return refuseReader(slotsMax < readersMax);
     this.#lifecycle.touch(state);
-    return { ok: true, ...headFacts(state), standing, position };
+    return { ok: true, ...headResult(state), status, position };
   }
 }
 
-function noPage(end: number): PageFacts {
+function noPage(end: number): PageResult {
   return { page: new Uint8Array(), end, cold: [] };
 }
 
@@ -112,8 +119,8 @@ function refuseReader(isOfProject: boolean): Refusal {
   });
 }
 
-function headFacts(state: StreamState): HeadFacts {
+function headResult(state: StreamState): HeadResult {
   const { contentType, lifetime, retention, earliest, lineage, tail, recordsAuthors } = state;
-  const facts = { contentType, lifetime, retention, earliest, lineage, tail, closed: state.closure !== undefined };
-  return recordsAuthors ? { ...facts, recordsAuthors } : facts;
+  const result = { contentType, lifetime, retention, earliest, lineage, tail, closed: state.closure !== undefined };
+  return recordsAuthors ? { ...result, recordsAuthors } : result;
 }

@@ -37,7 +37,7 @@ export interface SourceRange {
 /** The range as stored messages of a JSON stream, each with the offset that its append ends at. */
 export function toEnvelopes({ source, contentType, owner, begin, bytes, ends, authors }: SourceRange): Bytes {
   const encoder = new TextEncoder();
-  const pieces: Uint8Array[] = [];
+  const chunks: Uint8Array[] = [];
   let start = 0;
   for (const [index, end] of ends.entries()) {
     const append = bytes.subarray(start, end);
@@ -45,11 +45,11 @@ export function toEnvelopes({ source, contentType, owner, begin, bytes, ends, au
     const head = `{"source":${JSON.stringify(source)},"offset":"${formatOffset(owner, begin + end)}"${author}`;
     if (framingOf(contentType) === "json") {
       // Each message is stored with a comma behind it.
-      pieces.push(encoder.encode(`${head},"data":[`), append.subarray(0, -1), encoder.encode("]},"));
-    } else pieces.push(encoder.encode(`${head},${dataOf(append, contentType)}},`));
+      chunks.push(encoder.encode(`${head},"data":[`), append.subarray(0, -1), encoder.encode("]},"));
+    } else chunks.push(encoder.encode(`${head},${dataOf(append, contentType)}},`));
     start = end;
   }
-  return concatBytes(pieces);
+  return concatBytes(chunks);
 }
 
 /** A message that says what has become of the source. */

@@ -7,28 +7,28 @@ import { offsetAt, refuseNotFound, type Result } from "@durable-streams-cloudfla
 
 import type {
   DeliverCommand,
-  DeliverFacts,
+  DeliverResult,
   FollowCommand,
-  FollowFacts,
+  FollowResult,
   OpenSessionCommand,
   PullCommand,
-  PullFacts,
+  PullResult,
   SessionApi,
-  SessionFacts,
+  SessionResult,
   SessionStreamApi,
   SourceApi,
 } from "../../contracts/fan-out.ts";
-import type { AppendCommand, AppendFacts } from "../../contracts/stream.ts";
+import type { AppendCommand, AppendResult } from "../../contracts/stream.ts";
 import type { StreamHost } from "../host.ts";
 import type { Lifecycle } from "../lifecycle/lifecycle.ts";
 import { Followers, planFollow, pullFrom, setFollowed } from "../notify/followers.ts";
 import { refuseGone } from "../read/resolve-offset.ts";
-import { deliveryAppend, deliveryFacts, openFault, refuseNoSession, sessionFacts } from "./sessions.ts";
+import { deliveryAppend, deliveryResult, openFault, refuseNoSession, sessionResult } from "./sessions.ts";
 
 /** The stream itself, as its fan-out needs it. */
 export interface FanOutPorts {
   /** Resolves when the append is durable. */
-  append(command: AppendCommand): Promise<Result<AppendFacts>>;
+  append(command: AppendCommand): Promise<Result<AppendResult>>;
   /** Creates the stream of a session where there is none. */
   beginSession(command: OpenSessionCommand): Promise<Result<object>>;
   remove(): Promise<Result<object>>;
@@ -48,7 +48,7 @@ export class FanOut implements SourceApi, SessionApi, SessionStreamApi {
   }
 
   /** A link of a session to this stream begins. From now on the subscription is notified. */
-  async follow(command: FollowCommand): Promise<Result<FollowFacts>> {
+  async follow(command: FollowCommand): Promise<Result<FollowResult>> {
     const state = this.#lifecycle.require();
     if ("ok" in state) return state;
     const planned = await planFollow(state, this.#host, command);
@@ -70,7 +70,7 @@ export class FanOut implements SourceApi, SessionApi, SessionStreamApi {
   }
 
   /** What followers are to be brought. Does not renew a sliding lifetime. */
-  async pull(command: PullCommand): Promise<Result<PullFacts>> {
+  async pull(command: PullCommand): Promise<Result<PullResult>> {
     const state = command.forFork === true ? this.#lifecycle.stored() : this.#lifecycle.require();
     if (state === undefined) return refuseGone();
     if ("ok" in state) return state;
@@ -79,20 +79,20 @@ export class FanOut implements SourceApi, SessionApi, SessionStreamApi {
   }
 
   /** Makes this stream a session, or uses it as one. */
-  async openSession(command: OpenSessionCommand): Promise<Result<SessionFacts>> {
-    const standing = this.#lifecycle.standing();
-    if (standing.kind === "live") return openFault(standing.state, command) ?? this.session(true);
+  async openSession(command: OpenSessionCommand): Promise<Result<SessionResult>> {
+    const status = this.#lifecycle.status();
+    if (status.kind === "live") return openFault(status.state, command) ?? this.session(true);
     const begun = await this.#ports.beginSession(command);
     return begun.ok ? this.session(false) : begun;
   }
 
   /** @param renew whether this is a use of the session, which renews its lifetime. */
-  async session(renew: boolean): Promise<Result<SessionFacts>> {
+  async session(renew: boolean): Promise<Result<SessionResult>> {
     const state = this.#lifecycle.require();
     if ("ok" in state) return state;
     if (state.kind !== "session") return refuseNoSession();
     if (renew) this.#lifecycle.touch(state);
-    return { ok: true, ...sessionFacts(state) };
+    return { ok: true, ...sessionResult(state) };
   }
 
   async endSession(incarnation: number): Promise<Result<object>> {
@@ -103,7 +103,7 @@ export class FanOut implements SourceApi, SessionApi, SessionStreamApi {
   }
 
   /** Takes what one of the session's sources brings. Resolves when it is durable. */
-  async deliver(command: DeliverCommand): Promise<Result<DeliverFacts>> {
-    return deliveryFacts(command, await this.#ports.append(deliveryAppend(command)));
+  async deliver(command: DeliverCommand): Promise<Result<DeliverResult>> {
+    return deliveryResult(command, await this.#ports.append(deliveryAppend(command)));
   }
 }

@@ -2,8 +2,8 @@
 
 import { formatOffset, mediaType, refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
-import type { DeliverCommand, DeliverFacts, OpenSessionCommand, SessionFacts } from "../../contracts/fan-out.ts";
-import type { AppendCommand, AppendFacts } from "../../contracts/stream.ts";
+import type { DeliverCommand, DeliverResult, OpenSessionCommand, SessionResult } from "../../contracts/fan-out.ts";
+import type { AppendCommand, AppendResult } from "../../contracts/stream.ts";
 import { concatBytes } from "../../kit/bytes.ts";
 import { stateDeadlineMs, type StreamState } from "../state.ts";
 import { toControlEnvelope, toEnvelopes } from "./envelope.ts";
@@ -21,7 +21,7 @@ export function deliveryAppend(command: DeliverCommand): AppendCommand {
   };
 }
 
-export function deliveryFacts({ link }: DeliverCommand, result: Result<AppendFacts>): Result<DeliverFacts> {
+export function deliveryResult({ link }: DeliverCommand, result: Result<AppendResult>): Result<DeliverResult> {
   if (!result.ok) return result;
   const { seq = 0, epoch = 0 } = result.producer ?? {};
   return { ok: true, position: seq, isOver: epoch > link };
@@ -36,7 +36,7 @@ export function openFault(state: StreamState, { contentType }: OpenSessionComman
   });
 }
 
-export function sessionFacts(state: StreamState): SessionFacts {
+export function sessionResult(state: StreamState): SessionResult {
   const { lineage, contentType } = state;
   return { incarnation: lineage.incarnation, contentType, deadlineMs: stateDeadlineMs(state) ?? Infinity };
 }
@@ -51,8 +51,8 @@ function bytesOf(command: DeliverCommand): DeliverCommand["bytes"] {
   const { format, bytes, owner, from, begin, to, end } = command;
   if (format === "raw") return bytes;
   const source = command.source.slice(command.source.indexOf("/") + 1);
-  const pieces = [toEnvelopes({ ...command, source })];
-  if (begin > from) pieces.unshift(toControlEnvelope(source, formatOffset(owner, begin), "trimmed"));
-  if (end !== undefined) pieces.push(toControlEnvelope(source, formatOffset(owner, to), end));
-  return concatBytes(pieces);
+  const chunks = [toEnvelopes({ ...command, source })];
+  if (begin > from) chunks.unshift(toControlEnvelope(source, formatOffset(owner, begin), "trimmed"));
+  if (end !== undefined) chunks.push(toControlEnvelope(source, formatOffset(owner, to), end));
+  return concatBytes(chunks);
 }

@@ -14,13 +14,13 @@ import { firstRow, type Database } from "../../kit/database.ts";
 
 export const FORKS_TABLE = `CREATE TABLE forks (id TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID`;
 
-const DEBTS_TABLE = `CREATE TABLE IF NOT EXISTS debts (
+const PENDING_RELEASES_TABLE = `CREATE TABLE IF NOT EXISTS debts (
   id TEXT PRIMARY KEY,
   source TEXT NOT NULL,
   due_at_ms INTEGER NOT NULL
 ) WITHOUT ROWID`;
 
-export interface Debt {
+export interface PendingRelease {
   readonly id: string;
   readonly source: string;
   readonly dueAtMs: number;
@@ -38,27 +38,27 @@ export function hasForks(database: Database): boolean {
   return firstRow(database, "SELECT 1 AS found FROM forks LIMIT 1") !== undefined;
 }
 
-export function insertDebt(database: Database, debt: Debt): void {
-  database.run(DEBTS_TABLE);
+export function insertPendingRelease(database: Database, release: PendingRelease): void {
+  database.run(PENDING_RELEASES_TABLE);
   database.run(
     "INSERT OR REPLACE INTO debts (id, source, due_at_ms) VALUES (?, ?, ?)",
-    debt.id,
-    debt.source,
-    debt.dueAtMs,
+    release.id,
+    release.source,
+    release.dueAtMs,
   );
 }
 
-export function deleteDebt(database: Database, id: string): void {
+export function deletePendingRelease(database: Database, id: string): void {
   database.run("DELETE FROM debts WHERE id = ?", id);
 }
 
 /** Puts a debt off, or has it fall due. */
-export function updateDebt(database: Database, id: string, dueAtMs: number): void {
+export function updatePendingRelease(database: Database, id: string, dueAtMs: number): void {
   database.run("UPDATE debts SET due_at_ms = ? WHERE id = ?", dueAtMs, id);
 }
 
 /** The debts that are due first, at most `limit`. */
-export function readDebts(database: Database, limit: number): Debt[] {
+export function readPendingReleases(database: Database, limit: number): PendingRelease[] {
   const table = firstRow(database, "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = 'debts'");
   if (table === undefined) return [];
   return database

@@ -13,7 +13,7 @@ const NOTICES_TABLE = `CREATE TABLE IF NOT EXISTS notices (
   due_at_ms INTEGER NOT NULL
 )`;
 
-export interface OwedNotice {
+export interface PendingNotice {
   readonly notice: StreamNotice;
   readonly dueAtMs: number;
 }
@@ -28,7 +28,7 @@ export function writeNotice(database: Database, notice: StreamNotice, dueAtMs: n
   );
 }
 
-export function readNotice(database: Database): OwedNotice | undefined {
+export function readNotice(database: Database): PendingNotice | undefined {
   const table = firstRow(database, "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = 'notices'");
   if (table === undefined) return undefined;
   const row = firstRow<{ notice: string; due_at_ms: number }>(database, "SELECT notice, due_at_ms FROM notices");

@@ -25,7 +25,7 @@ const NEW = {
   deleted: false,
   kind: "plain",
   followed: null,
-  allowance: null,
+  quotaGrant: null,
   consumers: [],
   recordsAuthors: false,
 };

@@ -81,7 +81,7 @@ export function createSchema(database: Database): void {
   for (const statement of CURRENT) database.run(statement);
 }
 
-/** Drops the stream, but not its debts and its garbage, which outlive it (see `fork-rows.ts`, `garbage-rows.ts`). */
+/** Drops the stream, but not its pending releases and pending deletions, which outlive it (see `fork-rows.ts`, `pending-deletion-rows.ts`). */
 export function dropSchema(database: Database): void {
   for (const table of [...TABLES, ...logTables(database)]) database.run(`DROP TABLE IF EXISTS ${table}`);
 }

@@ -60,7 +60,7 @@ export interface StreamRow {
   readonly deleted: boolean;
   readonly kind: StreamKind;
   readonly followed: number | null;
-  readonly allowance: number | null;
+  readonly quotaGrant: number | null;
   readonly consumers: readonly string[];
   readonly recordsAuthors: boolean;
 }
@@ -111,7 +111,7 @@ export function readStreamRow(database: Database): StreamRow | undefined {
     deleted: row.deleted === 1,
     kind: row.kind,
     followed: row.followed,
-    allowance: row.allowance_bytes,
+    quotaGrant: row.allowance_bytes,
     consumers: row.consumers === null ? [] : (JSON.parse(row.consumers) as string[]),
     recordsAuthors: row.records_authors === 1,
   };
@@ -161,8 +161,8 @@ export function updateFollowed(database: Database, token: number | null): void {
   database.run("UPDATE stream SET followed = ? WHERE id = 1", token);
 }
 
-export function updateAllowance(database: Database, allowance: number | null): void {
-  database.run("UPDATE stream SET allowance_bytes = ? WHERE id = 1", allowance);
+export function updateQuotaGrant(database: Database, quotaGrant: number | null): void {
+  database.run("UPDATE stream SET allowance_bytes = ? WHERE id = 1", quotaGrant);
 }
 
 export function updateConsumers(database: Database, consumers: readonly string[]): void {

@@ -1,22 +1,27 @@
-/** Deletes the objects in R2 that nothing refers to any more (see `tables/garbage-rows.ts`). */
+/** Deletes the objects in R2 that nothing refers to any more (see `tables/pending-deletion-rows.ts`). */
 
-import { within } from "../../kit/with-timeout.ts";
+import { withTimeout } from "../../kit/with-timeout.ts";
 import { hasSegments, segmentPrefix } from "../../log/segment-rows.ts";
 import type { SegmentStore } from "../../log/segment-store.ts";
 import type { StreamHost } from "../host.ts";
 import type { StreamState } from "../state.ts";
-import { deleteGarbage, insertGarbage, readGarbage, type Garbage } from "../tables/garbage-rows.ts";
+import {
+  deletePendingDeletion,
+  insertPendingDeletion,
+  readPendingDeletions,
+  type PendingDeletion,
+} from "../tables/pending-deletion-rows.ts";
 import { PUT_MS_MAX } from "./roller.ts";
 
 /** Entries, and pages of a thousand objects each, that one alarm takes care of. */
-const GARBAGE_PER_ALARM = 16;
+const DELETIONS_PER_ALARM = 16;
 const PAGES_PER_ALARM = 8;
 const RETRY_MS = 30_000;
 /** An upload that a dead object had begun is over by then. */
 const LOOK_AGAIN_MS = 2 * PUT_MS_MAX;
 
 /** What a stream that ends leaves in R2, if anything. */
-export function garbageOf(host: StreamHost, { log, lineage }: StreamState): Garbage | undefined {
+export function pendingDeletionOf(host: StreamHost, { log, lineage }: StreamState): PendingDeletion | undefined {
   const mayBeUploading = host.segments !== undefined && log.frozen.length > 0;
   if (!mayBeUploading && !hasSegments(host.database)) return undefined;
   // Twice, because of an upload that was under way, or was given up and comes late.
@@ -24,18 +29,19 @@ export function garbageOf(host: StreamHost, { log, lineage }: StreamState): Garb
 }
 
 /** Deletes what is due. What fails is tried again later. */
-export async function collectGarbage(host: StreamHost): Promise<void> {
+export async function deletePendingObjects(host: StreamHost): Promise<void> {
   const { database, segments } = host;
   if (segments === undefined) return;
-  const due = readGarbage(database, GARBAGE_PER_ALARM).filter(({ dueAtMs }) => dueAtMs <= host.now());
-  for (const garbage of due) {
-    const { prefix, looks } = garbage;
+  const due = readPendingDeletions(database, DELETIONS_PER_ALARM).filter(({ dueAtMs }) => dueAtMs <= host.now());
+  for (const pendingDeletion of due) {
+    const { prefix, looks } = pendingDeletion;
     try {
-      const isDone = await within(PUT_MS_MAX, deleteAll(segments, prefix));
-      if (isDone && looks <= 1) deleteGarbage(database, prefix);
-      else if (isDone) insertGarbage(database, { prefix, looks: looks - 1, dueAtMs: host.now() + LOOK_AGAIN_MS });
+      const isDone = await withTimeout(PUT_MS_MAX, deleteAll(segments, prefix));
+      if (isDone && looks <= 1) deletePendingDeletion(database, prefix);
+      else if (isDone)
+        insertPendingDeletion(database, { prefix, looks: looks - 1, dueAtMs: host.now() + LOOK_AGAIN_MS });
     } catch (error) {
-      insertGarbage(database, { ...garbage, dueAtMs: host.now() + RETRY_MS });
+      insertPendingDeletion(database, { ...pendingDeletion, dueAtMs: host.now() + RETRY_MS });
       host.report("Segments that nobody needs could not be deleted.", error);
     }
   }

@@ -6,7 +6,7 @@
  */
 
 import { concatBytes } from "../../kit/bytes.ts";
-import { within } from "../../kit/with-timeout.ts";
+import { withTimeout } from "../../kit/with-timeout.ts";
 import type { FrozenTable } from "../../log/hot-log.ts";
 import { SegmentError, segmentSize } from "../../log/segment-format.ts";
 import { insertSegment, segmentKey } from "../../log/segment-rows.ts";
@@ -50,7 +50,7 @@ export class Roller {
   }
 
   /** Whether the last commit brought the newest table to its next stage: once or twice in a table's life. */
-  hasNews(state: StreamState): boolean {
+  hasWork(state: StreamState): boolean {
     const stage = this.#stageOf(state);
     const told = `${state.log.newestFirst} ${stage}`;
     if (stage === "growing" || told === this.#told) return false;
@@ -67,7 +67,7 @@ export class Roller {
 
   /**
    * @param isCurrent whether the stream is still what it was; it may end during any wait.
-   * @throws whatever the store fails with; the rest is done when the alarm rings again.
+   * @throws whatever the store fails with; the rest is done when the alarm fires again.
    */
   async roll(state: StreamState, isCurrent: () => boolean): Promise<void> {
     const { segments, database } = this.#host;
@@ -118,11 +118,11 @@ export class Roller {
     const key = segmentKey(this.#host.name, plan.range);
     const size = segmentSize(plan.blocks);
     const bytesWaiting = (): number => state.tail - table.last;
-    const pieces = withBreaks(encodeSegment(state.log, table, plan), bytesWaiting, () => this.#host.nextTurn());
+    const chunks = withBreaks(encodeSegment(state.log, table, plan), bytesWaiting, () => this.#host.nextTurn());
     const givenUp = new AbortController();
     try {
-      const isNew = await within(PUT_MS_MAX, segments.put(key, size, pieces, givenUp.signal));
-      if (!isNew) await within(PUT_MS_MAX, verify(segments, state, table, plan, key));
+      const isNew = await withTimeout(PUT_MS_MAX, segments.put(key, size, chunks, givenUp.signal));
+      if (!isNew) await withTimeout(PUT_MS_MAX, verify(segments, state, table, plan, key));
     } catch (error) {
       givenUp.abort(error);
       throw error;
@@ -142,7 +142,7 @@ async function verify(
   key: string,
 ): Promise<void> {
   let expected = new Uint8Array();
-  for await (const piece of encodeSegment(log, table, plan)) expected = piece;
+  for await (const chunk of encodeSegment(log, table, plan)) expected = chunk;
   const size = segmentSize(plan.blocks);
   const stream = await segments.get(key, size - expected.length, expected.length);
   const chunks: Uint8Array[] = [];

@@ -9,7 +9,7 @@ import { deleteSegment, segmentKey, segmentsFrom, type SegmentRow } from "../../
 import type { StreamHost } from "../host.ts";
 import type { StreamState } from "../state.ts";
 import { hasForks } from "../tables/fork-rows.ts";
-import { insertGarbage } from "../tables/garbage-rows.ts";
+import { insertPendingDeletion } from "../tables/pending-deletion-rows.ts";
 import { updateEarliest } from "../tables/stream-row.ts";
 
 /** Segments looked at in one go; the alarm comes back for more. */
@@ -38,7 +38,7 @@ export function trim(state: StreamState, host: StreamHost): void {
     for (const { first, last } of spare) {
       deleteSegment(database, first);
       const key = segmentKey(host.name, { incarnation: state.lineage.incarnation, first, last });
-      insertGarbage(database, { prefix: key, dueAtMs: now, looks: 1 });
+      insertPendingDeletion(database, { prefix: key, dueAtMs: now, looks: 1 });
     }
   });
   state.earliest = earliest;

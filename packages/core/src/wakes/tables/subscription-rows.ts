@@ -106,18 +106,18 @@ export function dropLinks(database: Database): void {
   database.run("DELETE FROM links");
 }
 
-/** @returns the facts as JSON, and the progress; `undefined`: there never was such a subscription. */
-export function readConsumer(database: Database): { facts: string; progress: ConsumerProgress } | undefined {
+/** @returns the subscription as JSON, and the progress; `undefined`: there never was such a subscription. */
+export function readConsumer(database: Database): { subscription: string; progress: ConsumerProgress } | undefined {
   const table = "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = 'consumer'";
   if (firstRow(database, table) === undefined) return undefined;
   const sql = "SELECT facts, progress FROM consumer WHERE id = 1";
   const row = firstRow<{ facts: string; progress: string }>(database, sql);
-  return row && { facts: row.facts, progress: JSON.parse(row.progress) as ConsumerProgress };
+  return row && { subscription: row.facts, progress: JSON.parse(row.progress) as ConsumerProgress };
 }
 
-export function writeConsumer(database: Database, facts: string, progress: ConsumerProgress): void {
+export function writeConsumer(database: Database, subscription: string, progress: ConsumerProgress): void {
   const sql = "INSERT OR REPLACE INTO consumer (id, facts, progress) VALUES (1, ?, ?)";
-  database.run(sql, facts, JSON.stringify(progress));
+  database.run(sql, subscription, JSON.stringify(progress));
 }
 
 export function writeProgress(database: Database, progress: ConsumerProgress): void {

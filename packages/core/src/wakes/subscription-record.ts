@@ -2,7 +2,7 @@
 
 import { canonicalConfig, type SubscriptionConfig } from "@durable-streams-cloudflare/protocol";
 
-export interface ConsumerFacts {
+export interface SubscriptionRecord {
   /** The streams that it names are links. */
   readonly config: Omit<SubscriptionConfig, "streams">;
   /** SHA-256 of the configuration in its one form, as hex. */

@@ -7,30 +7,30 @@
 
 import { firstRow, type Database } from "../../kit/database.ts";
 
-const GARBAGE_TABLE = `CREATE TABLE IF NOT EXISTS garbage (
+const PENDING_DELETIONS_TABLE = `CREATE TABLE IF NOT EXISTS garbage (
   prefix TEXT PRIMARY KEY,
   due_at_ms INTEGER NOT NULL,
   looks INTEGER NOT NULL
 ) WITHOUT ROWID`;
 
-export interface Garbage {
+export interface PendingDeletion {
   readonly prefix: string;
   readonly dueAtMs: number;
   readonly looks: number;
 }
 
-export function insertGarbage(database: Database, { prefix, dueAtMs, looks }: Garbage): void {
-  database.run(GARBAGE_TABLE);
+export function insertPendingDeletion(database: Database, { prefix, dueAtMs, looks }: PendingDeletion): void {
+  database.run(PENDING_DELETIONS_TABLE);
   const sql = "INSERT OR REPLACE INTO garbage (prefix, due_at_ms, looks) VALUES (?, ?, ?)";
   database.run(sql, prefix, dueAtMs, looks);
 }
 
-export function deleteGarbage(database: Database, prefix: string): void {
+export function deletePendingDeletion(database: Database, prefix: string): void {
   database.run("DELETE FROM garbage WHERE prefix = ?", prefix);
 }
 
 /** What is due first, at most `limit`. */
-export function readGarbage(database: Database, limit: number): Garbage[] {
+export function readPendingDeletions(database: Database, limit: number): PendingDeletion[] {
   const table = firstRow(database, "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = 'garbage'");
   if (table === undefined) return [];
   return database

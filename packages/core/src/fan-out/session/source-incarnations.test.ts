@@ -4,7 +4,7 @@ import { FakeSegmentStore } from "@durable-streams-cloudflare/testkit/node-host"
 import { beforeEach, describe, expect, it } from "vitest";
 
 import { clientsOf, SESSION, START } from "../../../test/fan-out-clients.ts";
-import { factsOf, FanOutWorld } from "../../../test/fan-out-world.ts";
+import { unwrap, FanOutWorld } from "../../../test/fan-out-world.ts";
 import { appendOf } from "../../../test/stream-fixture.ts";
 import type { LinkFormat } from "../../contracts/fan-out.ts";
 import { hasTable } from "../../kit/migrations.ts";
@@ -36,7 +36,7 @@ async function publishAndRoll(from: number, to: number): Promise<string> {
     const text = `message ${number}; `;
     await publish(SOURCE, text);
     published += text;
-    if (number % 7 === 6) await world.ringUntil(world.nowMs + 2_000);
+    if (number % 7 === 6) await world.fireAlarmsUntil(world.nowMs + 2_000);
   }
   return published;
 }
@@ -50,10 +50,10 @@ function failDeliveries(times: number): void {
 it("more sessions than one turn tells are all told that their source is gone", async () => {
   await source("chat");
   for (let number = 0; number < 600; number += 1) {
-    factsOf(await subscribe([SOURCE], { session: `p/session-${number}` }));
+    unwrap(await subscribe([SOURCE], { session: `p/session-${number}` }));
   }
-  const { lineage } = factsOf(world.stream(SOURCE).head());
-  factsOf(await world.stream(SOURCE).remove(lineage.incarnation));
+  const { lineage } = unwrap(world.stream(SOURCE).head());
+  unwrap(await world.stream(SOURCE).remove(lineage.incarnation));
   await aSecond();
   const { database, alarmAtMs } = world.host(`subscription:${SOURCE}`);
   const links = hasTable(database, "links") ? database.all("SELECT session FROM links") : [];
@@ -65,7 +65,7 @@ describe.each(FORMATS)("a session of format %s", (format) => {
     await source("chat");
     const before = await publishAndRoll(0, 30);
     expect(world.segments?.objects.size).toBeGreaterThan(2);
-    factsOf(await subscribe([SOURCE], { format, from: START }));
+    unwrap(await subscribe([SOURCE], { format, from: START }));
     const after = await publishAndRoll(30, 33);
     await aSecond();
     expect(held(format)).toBe(before + after);
@@ -73,20 +73,20 @@ describe.each(FORMATS)("a session of format %s", (format) => {
 
   it("that was behind when messages rolled to R2 gets them in order", async () => {
     await source("chat");
-    factsOf(await subscribe([SOURCE], { format }));
+    unwrap(await subscribe([SOURCE], { format }));
     failDeliveries(5);
     const published = await publishAndRoll(0, 30);
     expect(world.segments?.objects.size).toBeGreaterThan(2);
-    await world.ringUntil(world.nowMs + 40_000);
+    await world.fireAlarmsUntil(world.nowMs + 40_000);
     expect(held(format)).toBe(published);
   });
 
   it("that was behind when retention let go of messages gets the rest, and envelopes say so", async () => {
     await source("chat", { retention: { seconds: undefined, bytes: SEGMENT_BYTES } });
-    factsOf(await subscribe([SOURCE], { format }));
+    unwrap(await subscribe([SOURCE], { format }));
     failDeliveries(5);
     const published = await publishAndRoll(0, 30);
-    await world.ringUntil(world.nowMs + 40_000);
+    await world.fireAlarmsUntil(world.nowMs + 40_000);
     const [notice, rest] =
       format === "raw" ? ["", held(format)] : ["<trimmed>", held(format).slice("<trimmed>".length)];
     expect(held(format)).toBe(notice + rest);
@@ -99,14 +99,14 @@ describe.each(FORMATS)("a session of format %s", (format) => {
   it.each([
     { about: "closed", end: () => world.stream(SOURCE).append(appendOf("", { close: true })), notice: "<closed>" },
     { about: "deleted", end: () => world.stream(SOURCE).remove(), notice: "<deleted>" },
-    { about: "expired", end: () => world.ringUntil(world.nowMs + 50_000), notice: "<deleted>" },
+    { about: "expired", end: () => world.fireAlarmsUntil(world.nowMs + 50_000), notice: "<deleted>" },
   ])(
     "follows a source no more that is $about, and one that is made in its place is another",
     async ({ end, notice, about }) => {
       const lifetime =
         about === "expired" ? ({ kind: "ttl", ttlSeconds: 10 } as const) : ({ kind: "forever" } as const);
       await source("chat", { lifetime });
-      factsOf(await subscribe([SOURCE], { format }));
+      unwrap(await subscribe([SOURCE], { format }));
       await publish(SOURCE, "first;");
       await aSecond();
       await end();
@@ -114,11 +114,11 @@ describe.each(FORMATS)("a session of format %s", (format) => {
       const ended = format === "raw" ? "" : notice;
       expect(held(format)).toBe(`first;${ended}`);
       expect(world.leftovers(`subscription:${SOURCE}`)).toEqual([]);
-      if (about === "closed") factsOf(await world.stream(SOURCE).remove());
+      if (about === "closed") unwrap(await world.stream(SOURCE).remove());
       await source("chat");
       await publish(SOURCE, "unseen;");
-      factsOf(await world.askEstuary(SESSION, (estuary) => estuary.unsubscribe([SOURCE])));
-      factsOf(await subscribe([SOURCE], { format }));
+      unwrap(await world.askEstuary(SESSION, (estuary) => estuary.unsubscribe([SOURCE])));
+      unwrap(await subscribe([SOURCE], { format }));
       await publish(SOURCE, "second;");
       await aSecond();
       expect(held(format)).toBe(`first;${ended}second;`);
@@ -133,6 +133,6 @@ function envelopesOf(format: LinkFormat): readonly unknown[] {
 /** Where the source begins now: behind it is what is left. */
 function trimmedOffset(format: LinkFormat, rest: string): string | undefined {
   if (format === "raw") return undefined;
-  const { lineage, tail } = factsOf(world.stream(SOURCE).head());
+  const { lineage, tail } = unwrap(world.stream(SOURCE).head());
   return `${lineage.incarnation}_${String(tail - rest.length).padStart(16, "0")}`;
 }
