@@ -125,6 +125,18 @@ test("the template of the Deploy button is this repository's Worker, and depends
   expect(manifest).toContain(`"wrangler": "${wrangler}"`);
 });
 
+test("the first migration makes the classes of the first release, and every bound class is made exactly once", () => {
+  const toml = read("wrangler.toml");
+  const bound = [...toml.matchAll(/^class_name = "(\w+)"$/gm)].map(([, name = ""]) => name);
+  const migrations = [...toml.matchAll(/^\[\[migrations\]\]\ntag = "(.*)"\nnew_sqlite_classes = (\[.*\])$/gm)].map(
+    ([, tag, classes]) => ({ tag, classes: JSON.parse(classes ?? "") as string[] }),
+  );
+  const first = ["StreamDO", "ProjectDO", "SubscriptionDO", "EstuaryDO", "ConsumerDO"];
+  expect(migrations[0]).toEqual({ tag: "v1", classes: first });
+  expect(migrations.flatMap(({ classes }) => classes).toSorted()).toEqual(bound.toSorted());
+  expect(new Set(migrations.map(({ tag }) => tag)).size).toBe(migrations.length);
+});
+
 test("no query string, which may hold the right to read, gets into the logs of a Worker that we deploy or write", () => {
   const shipped = execFileSync("git", ["ls-files", "*wrangler*.toml", "*wrangler*.json*"], {
     cwd: root,

@@ -284,7 +284,9 @@ describe("setup, doctor and destroy, from the archive, in an empty folder", () =
     const { workers } = newcomer.account.cloudflare;
     const config = join(made, "workers/streams/wrangler.toml");
     const text = readFileSync(config, "utf8");
-    writeFileSync(config, `${text}\n[[durable_objects.bindings]]\nname = "MINE"\nclass_name = "MineDO"\n`);
+    const mine = `[[durable_objects.bindings]]\nname = "MINE"\nclass_name = "MineDO"\n`;
+    const pending = `[[migrations]]\ntag = "v2"\nnew_sqlite_classes = ["OtherDO"]\n`;
+    writeFileSync(config, `${text}\n${mine}\n${pending}`);
     const { upload = "" } = workers.get("durable-streams") ?? {};
     workers.set("durable-streams", { upload, migrationTag: "v1", secrets: new Map() });
     const found = await doctor();
