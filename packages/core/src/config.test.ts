@@ -117,7 +117,7 @@ it("PROJECT_SECRET without TENANCY=single is refused, because nothing would use 
 it("every fault is told at once, with what it is", () => {
   const env = { TENANCY: "both", LONG_POLL_TIMEOUT_MS: "soon", READ_BYTES_MAX: -1, LOG_LEVEL: "info" };
   expect(() => parseConfig(env)).toThrow(
-    /TENANCY must be path or single, but is "both".*\n.*LONG_POLL_TIMEOUT_MS .*"soon".*\n.*READ_BYTES_MAX .*-1/,
+    /TENANCY must be path or single, but it is "both".*\n.*LONG_POLL_TIMEOUT_MS .*"soon".*\n.*READ_BYTES_MAX .*-1/,
   );
 });
 

@@ -41,29 +41,38 @@ export const SETTINGS = {
   AUTH_MODE: choice(
     "project",
     ["project", "none"],
-    "project: tokens of the project; none: everybody may do everything",
+    "project: requests need a token of the project; none: everybody has full access",
   ),
-  ADMIN_SECRET: secret("bearer of `/v1/projects`: creates and lists projects; empty: nobody does"),
-  PROJECT_SECRET: secret("TENANCY=single: signs the tokens of the one project; empty: that project is in REGISTRY"),
-  ORIGIN_SECRET: secret("what a proxy sends in `Stream-Origin-Secret`; requests without are refused; empty: none are"),
+  ADMIN_SECRET: secret(
+    "the bearer token for `/v1/projects`, with which projects are created and listed; empty: nobody can",
+  ),
+  PROJECT_SECRET: secret(
+    "with TENANCY=single: the secret that signs the tokens of the only project; empty: that project is in REGISTRY",
+  ),
+  ORIGIN_SECRET: secret(
+    "the secret that a proxy must send in `Stream-Origin-Secret`; requests without it are refused; empty: no proxy is required",
+  ),
   PUBLIC_URL: {
     kind: "text",
     initial: "",
     pattern: /^(?:https?:\/\/[^\s/?#@\\]+(?:\/[^\s?#\\]*)?)?$/,
     expects: "an http or https URL without a query, such as https://streams.example.com",
     about:
-      "how clients reach the server, in `Location`, `callback_url` and all other absolute URLs; a path stands for one that a proxy takes away; empty: as requests say",
+      "the URL by which clients reach the server, used in `Location`, `callback_url` and all other absolute URLs; " +
+      "give the path, too, if a proxy strips one; empty: the URL of the request is used",
   },
   OPEN_TO: choice(
     "loopback",
     ["loopback", "everybody"],
-    "AUTH_MODE=none: loopback: serves only requests to localhost that came through no proxy, and no page of another site",
+    "with AUTH_MODE=none, who is served: loopback: only requests to localhost that came through no proxy and from no " +
+      "page of another site; everybody: all requests",
   ),
   STRANGERS_PER_MINUTE: integer(
     600,
     10,
     1_000_000,
-    "requests a minute that one address may send without showing a right; all together ten times as many; each isolate counts for itself",
+    "requests per minute without a valid token from one address; ten times as many from all addresses together; " +
+      "each isolate counts separately",
   ),
   CORS_ORIGINS: {
     kind: "text",
@@ -71,95 +80,106 @@ export const SETTINGS = {
     pattern: /^(?:\*|loopback|https?:\/\/[^\s,/]+(?:\s*,\s*https?:\/\/[^\s,/]+)*)$/,
     expects: "*, loopback, or a comma-separated list of origins such as https://app.example.com",
     about:
-      "origins that browsers may call from; a project may have its own; loopback, the default where OPEN_TO=loopback " +
-      "counts: pages of this machine",
+      "the origins whose pages may call the server from a browser; a project can have its own; loopback: pages of this " +
+      "machine, which is the default where OPEN_TO=loopback applies",
   },
   LONG_POLL_TIMEOUT_MS: integer(3_000, 100, 25_000, "how long a long-poll waits for data"),
   SSE_SESSION_SECONDS: integer(60, 2, 3_600, "how long one SSE response lasts before the client reconnects"),
-  SSE_HEARTBEAT_SECONDS: integer(15, 1, 60, "how often an SSE response sends a comment"),
+  SSE_HEARTBEAT_SECONDS: integer(15, 1, 60, "seconds between the heartbeat comments of an SSE response"),
   SSE_BUFFER_BYTES_MAX: integer(
     4 * MIB,
     64 * KIB,
     32 * MIB,
-    "bytes held for one slow SSE reader before it must catch up",
+    "bytes buffered for a slow SSE reader before it must catch up by reading",
   ),
   APPEND_BYTES_MAX: integer(
     10 * MIB,
     KIB,
     APPEND_BYTES_LIMIT,
-    "bytes of one append, after decoding; an array of JSON messages may have 1.6 times as many",
+    "largest append in bytes, after decoding; an array of JSON messages can be 1.6 times as large",
   ),
   BODIES_BYTES_MAX: integer(
     32 * MIB,
     MIB,
     GIB,
-    "bytes of request bodies that one isolate holds at a time, each up to four times; more gets 503",
+    "bytes of request bodies that one isolate handles at a time, each copied up to four times; more gets 503",
   ),
-  BODY_TIMEOUT_SECONDS: integer(120, 1, 3_600, "how long the body of a request may take to arrive in full"),
+  BODY_TIMEOUT_SECONDS: integer(120, 1, 3_600, "how long a request body may take to arrive completely"),
   JSON_DEPTH_MAX: integer(
     1_000,
     1,
     JSON_DEPTH_MAX,
-    "arrays and objects within one another in a JSON body; the parsers of many readers end not far above 1000",
+    "deepest nesting of arrays and objects in a JSON body; many JSON parsers fail not far above 1000",
   ),
-  READ_BYTES_MAX: integer(GIB, 64 * KIB, 1_024 * GIB, "bytes of one catch-up response before it is cut"),
+  READ_BYTES_MAX: integer(GIB, 64 * KIB, 1_024 * GIB, "bytes of one catch-up response, which ends early above that"),
   SEGMENT_BYTES: integer(
     8 * MIB,
     64 * KIB,
     256 * MIB,
-    "bytes of a stream's log that go to R2 together, if the binding SEGMENTS is there",
+    "bytes of a stream's log that are moved to R2 as one segment, if there is a binding SEGMENTS",
   ),
   SEGMENT_BYTES_MIN: integer(
     256 * KIB,
     1,
     8 * MIB,
-    "bytes below which a log goes to R2 neither because of its age nor because the stream is closed",
+    "a log smaller than this many bytes is not moved to R2 for its age or because its stream is closed",
   ),
-  SEGMENT_AGE_SECONDS: integer(86_400, 0, 31_536_000, "age at which a smaller log goes to R2; 0: never"),
-  PENDING_BYTES_MAX: integer(32 * MIB, MIB, 64 * MIB, "bytes of appends that may wait for one stream's disk"),
-  PENDING_APPENDS_MAX: integer(8_192, 64, 65_536, "appends that may wait for one stream's disk; one more gets 503"),
-  READERS_MAX: integer(10_000, 1, 32_000, "live readers that may wait on one stream; one more gets 503"),
-  SESSION_TTL_SECONDS: integer(86_400, 1, 31_536_000, "how long an estuary's session lasts without being used"),
+  SEGMENT_AGE_SECONDS: integer(
+    86_400,
+    0,
+    31_536_000,
+    "age at which a log smaller than SEGMENT_BYTES is moved to R2; 0: never",
+  ),
+  PENDING_BYTES_MAX: integer(32 * MIB, MIB, 64 * MIB, "bytes in the append queue of one stream; more gets 503"),
+  PENDING_APPENDS_MAX: integer(8_192, 64, 65_536, "appends in the append queue of one stream; more gets 503"),
+  READERS_MAX: integer(10_000, 1, 32_000, "live readers of one stream; more get 503"),
+  SESSION_TTL_SECONDS: integer(86_400, 1, 31_536_000, "how long an estuary's session lasts without use"),
   WEBHOOK_LOOPBACK: choice(
     "refuse",
     ["refuse", "allow"],
-    "allow: webhooks go to `localhost` and `127.0.0.x` too, also by HTTP; for development only",
+    "allow: webhooks may go to `localhost` and `127.0.0.x`, and may use HTTP there; for development only",
   ),
   OUTBOUND_ADDRESSES: choice(
     "public",
     ["public", "any"],
-    "on one machine: public: webhooks and issuers' key sets are refused when their name leads to a private address; any: they are not",
+    "on one machine, where webhooks and requests for issuers' key sets may go: public: only to names that resolve to " +
+      "public addresses; any: to all addresses",
   ),
   WEBHOOK_TIMEOUT_SECONDS: integer(30, 1, 120, "how long a webhook may take to answer"),
-  WEBHOOKS_PER_MINUTE: integer(12_000, 1, 1_000_000, "webhooks that all subscriptions of a project may send together"),
-  WEBHOOKS_PER_HOST_PER_MINUTE: integer(6_000, 1, 1_000_000, "webhooks that a project may send to one host"),
+  WEBHOOKS_PER_MINUTE: integer(12_000, 1, 1_000_000, "webhooks per minute of all subscriptions of a project together"),
+  WEBHOOKS_PER_HOST_PER_MINUTE: integer(6_000, 1, 1_000_000, "webhooks per minute that a project may send to one host"),
   WEBHOOK_CHALLENGE: choice(
     "off",
     ["off", "required"],
-    "required: webhooks are sent only to URLs that have answered a challenge; off: only where a project demands it",
+    "required: webhooks are sent only to URLs that have answered a challenge; off: only the projects that ask for it " +
+      "require a challenge",
   ),
   FAN_OUT_QUEUE_ABOVE: integer(
     512,
     1,
     100_000,
-    "sessions of one source above which deliveries go through the queue, if the binding FANOUT is there",
+    "number of sessions following one source above which deliveries go through the queue, if there is a binding FANOUT",
   ),
   LOG_LEVEL: choice(
     "error",
     ["info", "error", "off"],
-    "info: a line per request; error: only those that the server failed, and changes by managers",
+    "info: one line per request; error: only failures of the server and changes made with management tokens; off: nothing",
   ),
   SHARED_APPENDS: choice(
     "on",
     ["on", "off"],
-    "on: appends to a stream that arrive together share a call to its object; off: each makes its own",
+    "on: appends to a stream that arrive together share one call to its object; off: each makes its own call",
   ),
   SHARED_READS: choice(
     "on",
     ["on", "off"],
-    "on: reads of the same place that come together share a call to its object; off: each makes its own",
+    "on: reads of the same offset that arrive together share one call to the object; off: each makes its own call",
   ),
-  SERVER_TIMING: choice("on-request", ["on-request", "always", "off"], "when responses carry Server-Timing"),
+  SERVER_TIMING: choice(
+    "on-request",
+    ["on-request", "always", "off"],
+    "which responses have a Server-Timing header: on-request: those whose request asks for it; always: all; off: none",
+  ),
 } as const satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof SETTINGS;
@@ -265,14 +285,14 @@ export function parseConfig(env: object): Config {
     serverTiming: oneOf(SETTINGS.SERVER_TIMING.choices, textOf("SERVER_TIMING")),
   };
   if (config.projectSecret !== "" && config.tenancy === "path") {
-    faults.push("- PROJECT_SECRET must be empty with TENANCY=path, whose projects are in REGISTRY.");
+    faults.push("- PROJECT_SECRET must be empty with TENANCY=path, because the projects are then in REGISTRY.");
   }
   if (config.publicUrl !== "" && !URL.canParse(config.publicUrl)) {
     faults.push(
-      `- PUBLIC_URL must be ${expectation(SETTINGS.PUBLIC_URL)}, but is ${JSON.stringify(config.publicUrl)}.`,
+      `- PUBLIC_URL must be ${expectation(SETTINGS.PUBLIC_URL)}, but it is ${JSON.stringify(config.publicUrl)}.`,
     );
   }
-  if (faults.length > 0) throw new ConfigError(`The configuration is not usable:\n${faults.join("\n")}`);
+  if (faults.length > 0) throw new ConfigError(`The configuration is invalid:\n${faults.join("\n")}`);
   const isOwnDefault = values["CORS_ORIGINS"] === undefined && isOnlyForLoopback(config);
   return isOwnDefault ? { ...config, corsOrigins: ["loopback"] } : config;
 }
@@ -294,7 +314,7 @@ function valueOf(env: Readonly<Record<string, unknown>>, name: SettingName, faul
   if (isFit(setting, text)) return text;
   const isSecret = setting.kind === "text" && setting.isSecret === true;
   const found = isSecret ? "something else" : (JSON.stringify(raw) ?? typeof raw);
-  faults.push(`- ${name} must be ${expectation(setting)}, but is ${found}.`);
+  faults.push(`- ${name} must be ${expectation(setting)}, but it is ${found}.`);
   return String(setting.initial);
 }
 
@@ -323,7 +343,7 @@ export function expectation(setting: Setting): string {
 
 function oneOf<Choice extends string>(choices: readonly Choice[], text: string): Choice {
   const found = choices.find((candidate) => candidate === text);
-  if (found === undefined) throw new ConfigError(`${text} is none of ${choices.join(", ")}`);
+  if (found === undefined) throw new ConfigError(`${text} is not one of ${choices.join(", ")}.`);
   return found;
 }
 

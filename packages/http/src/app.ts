@@ -34,7 +34,9 @@ export function createApp(ports: AppPorts): Hono {
       app.all(path, ({ req }) => serveProjects(projects, req.raw));
   }
   app.all(`${ESTUARY_ROOT}/*`, ({ req }) => serveEstuaries(ports, req.raw));
-  app.notFound(({ req }) => refusedResponse(req.raw, refuse("route-not-found", `Streams are below ${STREAM_ROOT}.`)));
+  app.notFound(({ req }) =>
+    refusedResponse(req.raw, refuse("route-not-found", `The URLs of streams begin with ${STREAM_ROOT}.`)),
+  );
   // To the edge, which answers and logs every fault alike.
   app.onError((error) => {
     throw error;

@@ -25,8 +25,8 @@ export function behindProxy(secret: string, serve: Serve): Serve {
 
 /** Not 403: official clients repeat that for ever when it meets a producer. */
 function refuseDirect(): Refusal {
-  return refuse("proxy-required", "This server is reached through its proxy only.", {
-    hint: `Use the proxy's URL. A proxy sends ${SECRET_HEADER}, which must be the server's ORIGIN_SECRET.`,
+  return refuse("proxy-required", "This server accepts requests only through its proxy.", {
+    hint: `Use the proxy's URL. The proxy must send the server's ORIGIN_SECRET in ${SECRET_HEADER}.`,
     headers: { "WWW-Authenticate": SECRET_HEADER },
   });
 }

@@ -99,7 +99,9 @@ async function outcomeOf(request: Request, answer: () => Response | Promise<Resp
     return { response: await answer() };
   } catch (error) {
     if (isUnsent(error)) return { response: problemResponse(request, refuseUnsent().problem), error };
-    const { problem } = refuse("internal", "The request could not be completed.", { headers: { "Retry-After": "1" } });
+    const { problem } = refuse("internal", "The server failed to complete the request.", {
+      headers: { "Retry-After": "1" },
+    });
     return { response: problemResponse(request, problem), error };
   }
 }

@@ -63,20 +63,32 @@ function refuseOrigin(headers: Headers, corsOrigins: readonly string[]): Refusal
       ? headers.get("Sec-Fetch-Site") !== "cross-site"
       : isLoopbackOrigin(origin) || allowsOrigin(corsOrigins, origin);
   if (isAllowed) return undefined;
-  return refuse("origin-refused", "This server has no tokens, so pages of other sites may not write to it.", {
-    hint: `Allow the page's origin: --var CORS_ORIGINS:${origin === null || origin === "null" ? "*" : origin}`,
-  });
+  return refuse(
+    "origin-refused",
+    "This server works without tokens, so it refuses writes from web pages of other origins.",
+    {
+      hint: `Allow the page's origin: --var CORS_ORIGINS:${origin === null || origin === "null" ? "*" : origin}`,
+    },
+  );
 }
 
 function refuseProxied(header: string): Refusal {
-  return refuse("unauthenticated", `AUTH_MODE=none serves no request that a proxy passed on (${header}).`, {
-    hint: "Ask for tokens: --var AUTH_MODE:project. Or let everybody do everything: --var OPEN_TO:everybody",
-    headers: { "WWW-Authenticate": "Bearer" },
-  });
+  return refuse(
+    "unauthenticated",
+    `With AUTH_MODE=none, requests that come through a proxy are refused (the request has the header ${header}).`,
+    {
+      hint: "Require tokens with --var AUTH_MODE:project, or give everybody full access with --var OPEN_TO:everybody",
+      headers: { "WWW-Authenticate": "Bearer" },
+    },
+  );
 }
 
 function refuseHost(hostname: string): Refusal {
-  return refuse("host-refused", `AUTH_MODE=none answers for localhost only, not for ${hostname}.`, {
-    hint: "Use http://localhost, or ask for tokens: --var AUTH_MODE:project. Or let everybody in: --var OPEN_TO:everybody",
-  });
+  return refuse(
+    "host-refused",
+    `With AUTH_MODE=none, the server answers requests to localhost only, not to ${hostname}.`,
+    {
+      hint: "Use http://localhost, require tokens with --var AUTH_MODE:project, or give everybody full access with --var OPEN_TO:everybody",
+    },
+  );
 }

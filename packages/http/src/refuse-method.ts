@@ -3,5 +3,5 @@ import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 /** @param what knows the methods: "A stream". Every route knows OPTIONS besides. */
 export function refuseMethod(what: string, methods: readonly string[]): Refusal {
   const allow = [...methods, "OPTIONS"].join(", ");
-  return refuse("method-not-allowed", `${what} knows ${allow}.`, { headers: { Allow: allow } });
+  return refuse("method-not-allowed", `${what} supports only ${allow}.`, { headers: { Allow: allow } });
 }

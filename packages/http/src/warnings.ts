@@ -5,7 +5,8 @@
 
 import { HEADER, mediaType } from "@durable-streams-cloudflare/protocol";
 
-const CARRIAGE_RETURN = "carriage-return; over SSE a CR or CRLF of text/plain arrives as LF, other reads are exact";
+const CARRIAGE_RETURN =
+  "carriage-return; over SSE, CR and CRLF in text/plain arrive as LF; other reads return the exact bytes";
 
 const CR = 0x0d;
 

@@ -25,17 +25,17 @@ export function parseFork(header: HeaderReader): ParsedFork {
   const subOffsetText = header(HEADER.forkSubOffset);
   if (sourcePath === null) {
     if (offsetText === null && subOffsetText === null) return { ok: true, fork: undefined };
-    return invalid(`${HEADER.forkOffset} and ${HEADER.forkSubOffset} need ${HEADER.forkedFrom}.`);
+    return invalid(`${HEADER.forkOffset} and ${HEADER.forkSubOffset} require ${HEADER.forkedFrom}.`);
   }
   const offset = offsetText === null ? undefined : parseOffset(offsetText);
   if (offsetText !== null && (offset === undefined || offset.kind === "now")) {
-    return invalid(`${HEADER.forkOffset} must be an offset that the server sent, or -1.`);
+    return invalid(`${HEADER.forkOffset} must be -1 or an offset that the server returned.`);
   }
   if (subOffsetText !== null && !SUB_OFFSET_PATTERN.test(subOffsetText)) {
-    return invalid(`${HEADER.forkSubOffset} must be a whole number from 0, without sign or leading zeros.`);
+    return invalid(`${HEADER.forkSubOffset} must be a non-negative whole number, without a sign or leading zeros.`);
   }
   const subOffset = Number(subOffsetText ?? 0);
-  if (subOffset > 0 && offset === undefined) return invalid(`${HEADER.forkSubOffset} needs ${HEADER.forkOffset}.`);
+  if (subOffset > 0 && offset === undefined) return invalid(`${HEADER.forkSubOffset} requires ${HEADER.forkOffset}.`);
   return { ok: true, fork: { sourcePath, offset, subOffset } };
 }
 

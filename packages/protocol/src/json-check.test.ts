@@ -124,14 +124,14 @@ describe("nesting", () => {
       const levels = open.includes("[{") ? 2 : 1;
       expect(checkJson(nested(depthMax / levels, open, close), depthMax)).toBeUndefined();
       expect(checkJson(nested(depthMax / levels + 1, open, close), depthMax)).toBe(
-        `More than ${depthMax} levels deep at byte ${(depthMax / levels) * open.length}.`,
+        `The JSON is nested more than ${depthMax} levels deep at byte ${(depthMax / levels) * open.length}.`,
       );
     },
   );
 
   it("a million open arrays are refused as soon as they are too deep", () => {
     expect(checkJson(encoder.encode("[".repeat(1_000_000)), DEPTH_MAX)).toBe(
-      "More than 1000 levels deep at byte 1000.",
+      "The JSON is nested more than 1000 levels deep at byte 1000.",
     );
   });
 
@@ -145,14 +145,14 @@ it.each([
   ["[1,]", "Found ']' at byte 3; expected a value."],
   ["[1 2]", "Found '2' at byte 3; expected ',' or ']'."],
   ['{"a":1 "b"', "Found '\"' at byte 7; expected ',' or '}'."],
-  ["{a:1}", "Found 'a' at byte 1; expected a name in double quotes."],
+  ["{a:1}", "Found 'a' at byte 1; expected a property name in double quotes."],
   ['{"a" 1}', "Found '1' at byte 5; expected ':'."],
   ["[tru]", "Found ']' at byte 4; expected true, false or null."],
-  ["01", "Found '1' at byte 1; expected the end."],
+  ["01", "Found '1' at byte 1; expected the end of the body."],
   ["-", "The body ends at byte 1; expected a digit."],
   ['"é', "The body ends at byte 3; expected '\"'."],
-  ['"\n"', "Found 0x0a at byte 1; expected an escape for this character."],
-  ['"\\x"', "Found 'x' at byte 2; expected an escape that JSON knows."],
+  ['"\n"', "Found 0x0a at byte 1; expected an escape sequence for this control character."],
+  ['"\\x"', "Found 'x' at byte 2; expected a valid escape sequence."],
   ['"\\u00g0"', "Found 'g' at byte 5; expected four hexadecimal digits."],
   ["\ufeff1", "Found 0xef at byte 0; expected a value."],
 ])("says what is wrong with %j, and where", (source, fault) => {
@@ -160,5 +160,7 @@ it.each([
 });
 
 it("names the byte that is not UTF-8", () => {
-  expect(checkJson(Uint8Array.of(0x22, 0x61, 0xe2, 0x82, 0x22), DEPTH_MAX)).toBe("Byte 2 begins no UTF-8 character.");
+  expect(checkJson(Uint8Array.of(0x22, 0x61, 0xe2, 0x82, 0x22), DEPTH_MAX)).toBe(
+    "The body is not valid UTF-8 at byte 2.",
+  );
 });

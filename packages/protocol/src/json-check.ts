@@ -59,7 +59,8 @@ function checkDocument(bytes: Uint8Array, depthMax: number): void {
   for (;;) {
     const opener = byteAt(bytes, at);
     if (opener === OPEN_BRACKET || opener === OPEN_BRACE) {
-      if (depth === depthMax) throw new JsonFault(`More than ${depthMax} levels deep at byte ${at}.`);
+      if (depth === depthMax)
+        throw new JsonFault(`The JSON is nested more than ${depthMax} levels deep at byte ${at}.`);
       const closer = opener === OPEN_BRACKET ? CLOSE_BRACKET : CLOSE_BRACE;
       closers[depth] = closer;
       depth += 1;
@@ -79,12 +80,12 @@ function checkDocument(bytes: Uint8Array, depthMax: number): void {
     at = afterSpace(bytes, at + 1);
     if (closer === CLOSE_BRACE) at = afterKey(bytes, at);
   }
-  if (at < bytes.length) throw unexpected(bytes, at, "the end");
+  if (at < bytes.length) throw unexpected(bytes, at, "the end of the body");
 }
 
 /** A member's name and its colon. */
 function afterKey(bytes: Uint8Array, at: number): number {
-  if (byteAt(bytes, at) !== QUOTE) throw unexpected(bytes, at, "a name in double quotes");
+  if (byteAt(bytes, at) !== QUOTE) throw unexpected(bytes, at, "a property name in double quotes");
   const colon = afterSpace(bytes, afterString(bytes, at));
   if (byteAt(bytes, colon) !== COLON) throw unexpected(bytes, colon, "':'");
   return afterSpace(bytes, colon + 1);
@@ -110,14 +111,14 @@ function afterString(bytes: Uint8Array, opening: number): number {
     if (byte === BACKSLASH) at = afterEscape(bytes, at);
     else if (byte >= 0x80) at = afterCharacter(bytes, at);
     else if (byte >= SPACE) at += 1;
-    else throw unexpected(bytes, at, byte === END ? "'\"'" : "an escape for this character");
+    else throw unexpected(bytes, at, byte === END ? "'\"'" : "an escape sequence for this control character");
   }
 }
 
 function afterEscape(bytes: Uint8Array, at: number): number {
   const kind = byteAt(bytes, at + 1);
   if (SIMPLE_ESCAPES.has(kind)) return at + 2;
-  if (kind !== UNICODE_ESCAPE) throw unexpected(bytes, at + 1, "an escape that JSON knows");
+  if (kind !== UNICODE_ESCAPE) throw unexpected(bytes, at + 1, "a valid escape sequence");
   for (let digit = at + 2; digit < at + 6; digit += 1) {
     if (!isHexDigit(byteAt(bytes, digit))) throw unexpected(bytes, digit, "four hexadecimal digits");
   }
@@ -199,5 +200,5 @@ function unexpected(bytes: Uint8Array, at: number, expected: string): JsonFault 
 }
 
 function notUtf8(at: number): JsonFault {
-  return new JsonFault(`Byte ${at} begins no UTF-8 character.`);
+  return new JsonFault(`The body is not valid UTF-8 at byte ${at}.`);
 }

@@ -33,7 +33,11 @@ export function toStoredMessages(bytes: Uint8Array<ArrayBuffer>, depthMax: numbe
     start += 1;
     end -= 1;
     if (skipSpaceForward(bytes, start) >= end) {
-      return { ok: false, reason: "empty-array", detail: "The array has no messages." };
+      return {
+        ok: false,
+        reason: "empty-array",
+        detail: "The body is an empty JSON array: there is no message to append.",
+      };
     }
   }
   const stored = new Uint8Array(end - start + 1);

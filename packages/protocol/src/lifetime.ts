@@ -26,7 +26,7 @@ export function parseLifetime(header: HeaderReader): ParsedLifetime {
   const ttl = header(HEADER.ttl);
   const expiresAt = header(HEADER.expiresAt);
   if (ttl !== null && expiresAt !== null) {
-    return invalid("Send Stream-TTL or Stream-Expires-At, not both.");
+    return invalid("Send either Stream-TTL or Stream-Expires-At, not both.");
   }
   if (ttl !== null) return parseTtl(ttl);
   if (expiresAt !== null) return parseExpiresAt(expiresAt);
@@ -49,7 +49,9 @@ export function deadlineMs(lifetime: Lifetime, touchedAtMs: number): number | un
 function parseTtl(text: string): ParsedLifetime {
   const seconds = Number(text);
   if (!TTL_PATTERN.test(text) || seconds > TTL_SECONDS_MAX) {
-    return invalid(`Stream-TTL must be whole seconds from 0 to ${TTL_SECONDS_MAX}, without sign or leading zeros.`);
+    return invalid(
+      `Stream-TTL must be a whole number of seconds from 0 to ${TTL_SECONDS_MAX}, without a sign or leading zeros.`,
+    );
   }
   return { ok: true, lifetime: { kind: "ttl", ttlSeconds: seconds } };
 }

@@ -32,15 +32,15 @@ export type ParsedName =
  */
 export function parseStreamName(rawPath: string): ParsedName {
   const name = decode(rawPath);
-  if (name === undefined) return invalid("The path has a broken percent-encoding, or is not UTF-8.");
-  if (FORBIDDEN_PATTERN.test(name)) return invalid("The path has a control character.");
+  if (name === undefined) return invalid("The path has an invalid percent-encoding or is not valid UTF-8.");
+  if (FORBIDDEN_PATTERN.test(name)) return invalid("The path contains a control character.");
   const segments = name.split("/");
-  if (segments.some((segment) => segment === "")) return invalid("The path has an empty segment.");
+  if (segments.some((segment) => segment === "")) return invalid("The path contains an empty segment.");
   if (segments.some((segment) => segment === "." || segment === "..")) {
-    return invalid("The path has a '.' or '..' segment.");
+    return invalid("The path contains a '.' or '..' segment.");
   }
   if (utf8Length(name) > STREAM_NAME_BYTES_MAX) {
-    const detail = `A stream's name has at most ${STREAM_NAME_BYTES_MAX} bytes in UTF-8.`;
+    const detail = `A stream's name can have at most ${STREAM_NAME_BYTES_MAX} bytes in UTF-8.`;
     return { ok: false, reason: "too-long", detail };
   }
   return { ok: true, name, segments };

@@ -28,44 +28,44 @@ export const PROBLEMS = {
   "body-incomplete": kind(400, "The body is incomplete"),
   "body-timeout": kind(408, "The body took too long to arrive", "after"),
   "body-too-large": kind(413, "The body is too large"),
-  "content-encoding-broken": kind(400, "The body does not decode"),
+  "content-encoding-broken": kind(400, "The body cannot be decoded"),
   "content-encoding-unsupported": kind(415, "The content encoding is not supported"),
   "content-type-invalid": kind(400, "The content type is malformed"),
-  "content-type-mismatch": kind(409, "The content type is not the stream's"),
+  "content-type-mismatch": kind(409, "The content type does not match the stream"),
   "content-type-missing": kind(400, "The content type is missing"),
   "estuary-full": kind(409, "The estuary has too many sources"),
   "estuary-not-found": kind(404, "The estuary does not exist"),
   "expected-offset-invalid": kind(400, "Stream-Expected-Offset is malformed"),
   "expected-offset-mismatch": kind(409, "The stream does not end at the expected offset"),
-  forbidden: kind(403, "The token does not allow this"),
+  forbidden: kind(403, "The token does not permit this operation"),
   "fork-header-invalid": kind(400, "A fork header is malformed"),
-  "fork-source-deleted": kind(409, "The source was deleted"),
-  "fork-sub-offset-invalid": kind(400, "The sub-offset is beyond the source's data"),
-  "fork-too-deep": kind(400, "The chain of forks is too long"),
-  "host-refused": kind(421, "The server does not answer for this host"),
+  "fork-source-deleted": kind(409, "The fork's source was deleted"),
+  "fork-sub-offset-invalid": kind(400, "The fork's sub-offset is beyond the source's data"),
+  "fork-too-deep": kind(400, "The chain of forks is too deep"),
+  "host-refused": kind(421, "The server does not serve this host"),
   internal: kind(500, "Internal server error", "after", "unknown"),
-  "json-empty-array": kind(400, "The array has no messages"),
+  "json-empty-array": kind(400, "The JSON array is empty"),
   "json-invalid": kind(400, "The body is not valid JSON"),
   "lifetime-invalid": kind(400, "The lifetime is malformed"),
-  "method-not-allowed": kind(405, "The method is not allowed here"),
+  "method-not-allowed": kind(405, "Method not allowed"),
   "offset-beyond-tail": kind(400, "The offset is beyond the end of the stream"),
   "offset-gone": kind(410, "The offset belongs to data that no longer exists"),
   "offset-invalid": kind(400, "The offset is malformed"),
-  "offset-trimmed": kind(410, "The offset is before what the stream still has"),
-  "origin-refused": kind(403, "Pages of this origin may not write here"),
+  "offset-trimmed": kind(410, "The offset is before the earliest data of the stream"),
+  "origin-refused": kind(403, "Writes from this origin are not allowed"),
   "origin-unreachable": kind(502, "The proxy could not reach the server", "after", "unknown"),
-  overloaded: kind(503, "The stream has too much work", "after", "none"),
+  overloaded: kind(503, "The stream is overloaded", "after", "none"),
   "parameter-invalid": kind(400, "A query parameter is malformed"),
   "path-invalid": kind(400, "The path is malformed"),
   "path-reserved": kind(400, "This path is reserved by the protocol"),
-  "path-retained": kind(409, "The path is in use by forks of a deleted stream"),
+  "path-retained": kind(409, "The path is held by forks of a deleted stream"),
   "path-too-long": kind(414, "The path is too long"),
   "producer-epoch-stale": kind(403, "A newer producer epoch exists"),
   "producer-epoch-start": kind(400, "A new producer epoch must start at sequence 0"),
   "producer-gap": kind(409, "The producer sequence has a gap"),
   "producer-headers-incomplete": kind(400, "The producer headers are incomplete"),
   "producer-headers-invalid": kind(400, "A producer header is malformed"),
-  "project-exists": kind(409, "The project exists"),
+  "project-exists": kind(409, "The project already exists"),
   "project-full": kind(403, "Stream quota exceeded"),
   "project-not-found": kind(404, "The project does not exist"),
   "project-readers-full": kind(503, "Live reader quota exceeded", "after"),
@@ -73,38 +73,38 @@ export const PROBLEMS = {
   "project-storage-full": kind(507, "Storage quota exceeded", "after"),
   "proxy-required": kind(401, "Requests must come through the proxy"),
   "public-url-required": kind(400, "The server has no public URL for callbacks"),
-  "rate-limited": kind(429, "A limit of the project is reached", "after"),
+  "rate-limited": kind(429, "Rate limit exceeded", "after"),
   "readers-full": kind(503, "The stream has too many live readers", "after"),
   "retention-invalid": kind(400, "A retention header is malformed"),
-  "retention-unavailable": kind(501, "This server keeps everything"),
-  "route-not-found": kind(404, "There is nothing at this path"),
+  "retention-unavailable": kind(501, "Retention is not available on this server"),
+  "route-not-found": kind(404, "Route not found"),
   "secret-last": kind(409, "The last secret of a project cannot be removed"),
-  "secret-not-found": kind(404, "The project has no such secret"),
-  "segment-unavailable": kind(503, "A part of the stream cannot be read now", "after"),
-  "server-busy": kind(503, "The server holds too many request bodies", "after"),
+  "secret-not-found": kind(404, "The secret does not exist"),
+  "segment-unavailable": kind(503, "Part of the stream is temporarily unreadable", "after"),
+  "server-busy": kind(503, "The buffer for request bodies is full", "after"),
   "session-as-source": kind(409, "A session cannot be a source"),
   "session-expected": kind(409, "The stream is not a session"),
-  "session-read-only": kind(409, "A session is written by its sources alone"),
-  "settings-invalid": kind(400, "A setting is malformed"),
+  "session-read-only": kind(409, "Only its sources can write to a session"),
+  "settings-invalid": kind(400, "A setting is invalid"),
   "storage-full": kind(507, "The storage is full", "after"),
-  "storage-unavailable": kind(503, "The storage cannot be written", "after"),
+  "storage-unavailable": kind(503, "The storage is not writable", "after"),
   "stream-closed": kind(409, "The stream is closed"),
-  "stream-deleted": kind(410, "The stream was deleted, and forks still need its data"),
-  "stream-exists": kind(409, "The stream exists with another configuration"),
+  "stream-deleted": kind(410, "The stream was deleted, but forks still use its data"),
+  "stream-exists": kind(409, "The stream already exists with a different configuration"),
   "stream-not-found": kind(404, "The stream does not exist"),
   "stream-seq-invalid": kind(400, "Stream-Seq is malformed"),
-  "stream-seq-regression": kind(409, "The Stream-Seq sequence is not strictly increasing"),
-  "subscription-claimed": kind(409, "Another worker has the subscription", "after"),
-  "subscription-exists": kind(409, "The subscription exists with another configuration"),
-  "subscription-fenced": kind(409, "The wake is over"),
-  "subscription-idle": kind(409, "The subscription has nothing to do", "after"),
-  "subscription-invalid": kind(400, "The subscription is malformed"),
+  "stream-seq-regression": kind(409, "Stream-Seq is not strictly increasing"),
+  "subscription-claimed": kind(409, "The subscription is leased to another worker", "after"),
+  "subscription-exists": kind(409, "The subscription already exists with a different configuration"),
+  "subscription-fenced": kind(409, "The wake has ended"),
+  "subscription-idle": kind(409, "The subscription has nothing pending", "after"),
+  "subscription-invalid": kind(400, "The request to the subscription is malformed"),
   "subscription-not-found": kind(404, "The subscription does not exist"),
-  "subscriptions-full": kind(409, "There are too many subscriptions or streams of one"),
+  "subscriptions-full": kind(409, "Subscription limit reached"),
   "token-expired": kind(401, "The token has expired", "with-new-token"),
   unauthenticated: kind(401, "A valid token is required"),
-  unavailable: kind(503, "The stream could not be reached", "after", "unknown"),
-  "webhook-url-rejected": kind(400, "Webhooks are not sent to this URL"),
+  unavailable: kind(503, "Temporarily unavailable", "after", "unknown"),
+  "webhook-url-rejected": kind(400, "The webhook URL is not allowed"),
 } as const satisfies Record<string, ProblemKind>;
 
 export type ProblemCode = keyof typeof PROBLEMS;
@@ -139,7 +139,7 @@ export function refuse(
 
 /** `409` of a closed stream carries the closure and the final offset [PROTOCOL §5.2]. */
 export function refuseClosed(lineage: Lineage, tail: number): Refusal {
-  return refuse("stream-closed", "The stream is closed; no data can be added any more.", {
+  return refuse("stream-closed", "The stream is closed: no more data can be appended.", {
     headers: { [HEADER.closed]: "true", [HEADER.nextOffset]: offsetAt(lineage, tail) },
   });
 }
@@ -147,7 +147,7 @@ export function refuseClosed(lineage: Lineage, tail: number): Refusal {
 /** `403` to a fenced producer must carry the current epoch, or clients that claim epochs loop forever. */
 export function refuseStaleEpoch(currentEpoch: number): Refusal {
   return refuse("producer-epoch-stale", `The producer's current epoch is ${currentEpoch}.`, {
-    hint: `Stop this producer, or start a new session with Producer-Epoch ${currentEpoch + 1} and Producer-Seq 0.`,
+    hint: `Stop this producer, or start again with Producer-Epoch ${currentEpoch + 1} and Producer-Seq 0.`,
     headers: { [HEADER.producerEpoch]: String(currentEpoch) },
   });
 }
@@ -169,14 +169,14 @@ export function producerSeqHeaders(expectedSeq: number, receivedSeq: number): Re
 
 /** Every operation on a deleted stream that forks still read from [PROTOCOL §4.2]. */
 export function refuseDeleted(): Refusal {
-  return refuse("stream-deleted", "The stream was deleted; its data is kept only for its forks.");
+  return refuse("stream-deleted", "The stream was deleted. Its data is kept only because forks still read it.");
 }
 
 /** Retention has let go of what was there. */
 export function refuseTrimmed(lineage: Lineage, earliest: number): Refusal {
   const earliestOffset = offsetAt(lineage, earliest);
-  const { problem } = refuse("offset-trimmed", `The stream begins at ${earliestOffset} now.`, {
-    hint: "Read from the earliest offset, or from -1, which is the same.",
+  const { problem } = refuse("offset-trimmed", `The stream now begins at ${earliestOffset}.`, {
+    hint: "Read from that offset, or from -1, which means the same.",
     headers: { [HEADER.earliestOffset]: earliestOffset },
   });
   return { ok: false, problem: { ...problem, earliestOffset } };
@@ -184,21 +184,25 @@ export function refuseTrimmed(lineage: Lineage, earliest: number): Refusal {
 
 /** R2 did not bring what the stream has there. */
 export function refuseColdUnavailable(): Refusal {
-  return refuse("segment-unavailable", "The store of the stream's older part did not answer as it should.", {
-    headers: { "Retry-After": "1" },
-  });
+  return refuse(
+    "segment-unavailable",
+    "The object storage that holds the stream's older data did not answer correctly.",
+    {
+      headers: { "Retry-After": "1" },
+    },
+  );
 }
 
 /** A stream has cold segments, and the server, or this object, has lost its way to them. */
 export function refuseWithoutSegments(): Refusal {
-  return refuse("segment-unavailable", "The stream's older part is in R2, and the binding SEGMENTS is missing.", {
-    hint: "Bind SEGMENTS to the bucket that it was bound to.",
+  return refuse("segment-unavailable", "The stream's older data is in R2, but the binding SEGMENTS is missing.", {
+    hint: "Restore the binding SEGMENTS to the bucket that holds the data.",
     headers: { "Retry-After": "60" },
   });
 }
 
 export function refuseNotFound(): Refusal {
-  return refuse("stream-not-found", "There is no stream at this URL.", { hint: "Create it with PUT." });
+  return refuse("stream-not-found", "No stream exists at this URL.", { hint: "Create it with PUT." });
 }
 
 /** Prefix of every problem's type; `docs/problems.md` explains each. */

@@ -35,11 +35,11 @@ export function parseProducer(header: HeaderReader): ParsedProducer {
   const seq = header(HEADER.producerSeq);
   if (id === null && epoch === null && seq === null) return { ok: true, claim: undefined };
   if (id === null || epoch === null || seq === null) {
-    const detail = "Producer-Id, Producer-Epoch and Producer-Seq go together: send all three or none.";
+    const detail = "Producer-Id, Producer-Epoch and Producer-Seq belong together: send all three or none.";
     return { ok: false, reason: "incomplete", detail };
   }
   if (id === "" || id.length > PRODUCER_ID_LENGTH_MAX || CONTROL_PATTERN.test(id)) {
-    return invalid(`Producer-Id must have 1 to ${PRODUCER_ID_LENGTH_MAX} characters, none of them control.`);
+    return invalid(`Producer-Id must have 1 to ${PRODUCER_ID_LENGTH_MAX} characters and no control characters.`);
   }
   if (!isProducerInteger(epoch)) return invalid(integerDetail(HEADER.producerEpoch));
   if (!isProducerInteger(seq)) return invalid(integerDetail(HEADER.producerSeq));

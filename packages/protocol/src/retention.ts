@@ -43,5 +43,5 @@ function parseWhole(text: string | null, max: number): number | undefined | "mal
 }
 
 function malformed(name: string, max: number): ParsedRetention {
-  return { ok: false, detail: `${name} must be a whole number from 1 to ${max}, without sign or leading zeros.` };
+  return { ok: false, detail: `${name} must be a whole number from 1 to ${max}, without a sign or leading zeros.` };
 }

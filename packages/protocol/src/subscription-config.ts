@@ -50,7 +50,7 @@ export function parseSubscription(body: Json): Result<{ config: SubscriptionConf
     return invalid(`lease_ttl_ms must be a whole number from ${LEASE_MS_MIN} to ${LEASE_MS_MAX}.`);
   }
   if (description !== null && (typeof description !== "string" || description.length > DESCRIPTION_LENGTH_MAX)) {
-    return invalid(`description must be a text of at most ${DESCRIPTION_LENGTH_MAX} characters.`);
+    return invalid(`description must be a string of at most ${DESCRIPTION_LENGTH_MAX} characters.`);
   }
   const sources = parseSources(body);
   if (!sources.ok) return sources;
@@ -59,7 +59,8 @@ export function parseSubscription(body: Json): Result<{ config: SubscriptionConf
   const { pattern, streams } = sources;
   const { webhookUrl, wakeStream, deadLetter } = delivery;
   const own = [wakeStream, deadLetter?.stream].find((stream) => typeof stream === "string" && streams.includes(stream));
-  if (own !== undefined) return invalid(`A subscription cannot be woken by ${own}, which it writes itself.`);
+  if (own !== undefined)
+    return invalid(`A subscription cannot be woken by ${own}, because it writes to that stream itself.`);
   return {
     ok: true,
     config: { type, pattern, streams, webhookUrl, wakeStream, leaseTtlMs: lease, description, deadLetter },
@@ -76,12 +77,12 @@ export function canonicalConfig(config: SubscriptionConfig): string {
 /** Names of streams, as they stand in a request's body. */
 export function parseStreamNames(value: unknown): Result<{ streams: readonly string[] }> {
   if (!Array.isArray(value) || value.length > EXPLICIT_STREAMS_MAX) {
-    return invalid(`streams must be a list of at most ${EXPLICIT_STREAMS_MAX} names of streams.`);
+    return invalid(`streams must be a list of at most ${EXPLICIT_STREAMS_MAX} stream names.`);
   }
   const names: string[] = [];
   for (const item of value as readonly unknown[]) {
     const name = nameOf(item);
-    if (name === undefined) return invalid("streams must have names of streams, as they are below the root.");
+    if (name === undefined) return invalid("streams must contain stream names, written as in the URL after the root.");
     names.push(name);
   }
   return { ok: true, streams: [...new Set(names)].toSorted() };
@@ -91,14 +92,14 @@ function parseSources({ pattern, streams = [] }: Json): Result<Pick<Subscription
   const names = parseStreamNames(streams);
   if (!names.ok) return names;
   if (pattern === undefined || pattern === null) {
-    if (names.streams.length === 0) return invalid("Name streams, or a pattern of them.");
+    if (names.streams.length === 0) return invalid("Send streams, pattern, or both.");
     return { ok: true, pattern: null, streams: names.streams };
   }
   const normalised =
     typeof pattern === "string" && pattern.isWellFormed() ? withoutSlashes(pattern.normalize("NFC")) : "";
   const segments = normalised.split("/");
   if (segments.includes("") || segments[0] === RESERVED_SEGMENT || utf8Length(normalised) > STREAM_NAME_BYTES_MAX) {
-    return invalid("pattern must have the form of a stream's name, with * for one segment and ** for any number.");
+    return invalid("pattern must look like a stream name, with * for one segment and ** for any number of segments.");
   }
   return { ok: true, pattern: normalised, streams: names.streams };
 }
@@ -113,7 +114,7 @@ function parseWebhook({ webhook, dead_letter: letters = null }: Json): Result<De
   if (letters === null) return { ok: true, webhookUrl: url, wakeStream: null, deadLetter: null };
   const stream = isJson(letters) ? ownStream(letters["stream"]) : undefined;
   const maxAttempts = isJson(letters) ? letters["max_attempts"] : undefined;
-  if (stream === undefined) return invalid("dead_letter.stream must be the name of a stream.");
+  if (stream === undefined) return invalid("dead_letter.stream must be a stream name.");
   if (
     typeof maxAttempts !== "number" ||
     !Number.isInteger(maxAttempts) ||
@@ -127,7 +128,7 @@ function parseWebhook({ webhook, dead_letter: letters = null }: Json): Result<De
 
 function parsePullWake(body: Json): Result<Delivery> {
   const wakeStream = ownStream(body["wake_stream"]);
-  if (wakeStream === undefined) return invalid("wake_stream must be the name of a stream.");
+  if (wakeStream === undefined) return invalid("wake_stream must be a stream name.");
   return { ok: true, webhookUrl: null, wakeStream, deadLetter: null };
 }
 

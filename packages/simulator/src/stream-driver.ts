@@ -118,7 +118,7 @@ export class StreamDriver implements Driver {
 
   #read(name: string, offset: string, etag: string | undefined): Observed {
     const from = parseOffset(offset);
-    if (from === undefined) throw new Error(`${offset} is no offset.`);
+    if (from === undefined) throw new Error(`${offset} is not an offset.`);
     return this.#readFrom(name, from, etag);
   }
 

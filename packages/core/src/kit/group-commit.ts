@@ -135,7 +135,7 @@ export class GroupCommit<Item, Value> {
 
 function refuseOverloaded(): Refusal {
   return refuse("overloaded", "The append queue is full.", {
-    hint: "Append in larger batches, or spread over several streams.",
+    hint: "Append in larger batches, or spread the appends over several streams.",
     headers: { "Retry-After": "1" },
   });
 }

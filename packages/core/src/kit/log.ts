@@ -76,6 +76,6 @@ function isServerFault(status: number): boolean {
 
 function errorFields(error: unknown): Record<string, string> {
   if (error === undefined) return {};
-  if (!(error instanceof Error)) return { "error.message": "Something that is no Error was thrown." };
+  if (!(error instanceof Error)) return { "error.message": "The thrown value is not an Error." };
   return { "error.type": error.name, "error.message": error.message, "error.stack_trace": error.stack ?? "" };
 }

@@ -41,7 +41,9 @@ export function upgradeTables(database: Database, { table, migrations }: Schema)
   const newest = migrations.length + 1;
   if (version === newest) return;
   if (version > newest) {
-    throw new Error(`The tables have version ${version}, this server knows ${newest}: deploy a newer server.`);
+    throw new Error(
+      `The tables have version ${version}, but this server supports at most ${newest}: deploy a newer server.`,
+    );
   }
   database.transaction(() => {
     for (const statement of migrations.slice(version - 1).flat()) database.run(statement);

@@ -3,6 +3,6 @@
  * @throws Error when it was got by a random id.
  */
 export function objectName({ name }: { readonly name?: string | undefined }): string {
-  if (name === undefined) throw new Error("The object must be got by its name.");
+  if (name === undefined) throw new Error("The object must be addressed by name.");
   return name;
 }

@@ -68,7 +68,7 @@ export function isUnsent(error: unknown): boolean {
 }
 
 export function refuseUnsent(): Refusal {
-  return refuse("overloaded", "Too many streams are in use at a time.", { headers: RETRY_SOON });
+  return refuse("overloaded", "Too many streams are in use at the same time.", { headers: RETRY_SOON });
 }
 
 /** The runtime's marks on errors of its own; an error that our object threw has `remote` and none of them. */
@@ -78,12 +78,12 @@ function hasMark(error: unknown, mark: string): boolean {
 
 /** The runtime does not say whether the object has seen the request, so this is not the problem `overloaded`. */
 function refuseOverloadedObject(): Refusal {
-  return refuse("unavailable", "The runtime has too many requests waiting for the object.", { headers: RETRY_SOON });
+  return refuse("unavailable", "Too many requests are waiting for the stream's object.", { headers: RETRY_SOON });
 }
 
 /** Nobody knows whether the request was carried out. */
 export function refuseUnanswered(): Refusal {
-  return refuse("unavailable", "The object's answer did not arrive.", { headers: RETRY_SOON });
+  return refuse("unavailable", "The stream's object did not answer.", { headers: RETRY_SOON });
 }
 
 const RETRY_SOON = { "Retry-After": "1" };

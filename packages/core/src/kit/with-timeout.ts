@@ -3,7 +3,7 @@ export class StoreSilent extends Error {
   override readonly name = "StoreSilent";
 
   constructor(ms: number) {
-    super(`The store has been silent for ${ms} ms.`);
+    super(`The storage has not answered for ${ms} ms.`);
   }
 }
 

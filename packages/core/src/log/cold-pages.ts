@@ -39,7 +39,7 @@ export class ColdPages {
    */
   async boundary(): Promise<number> {
     this.#peeked = await this.#take();
-    if (this.#peeked === undefined) throw new Error("A plan of cold bytes is empty.");
+    if (this.#peeked === undefined) throw new Error("A plan for reading cold segments is empty.");
     const { block, position } = this.#peeked;
     // The append that the block begins inside of began in an earlier one.
     return boundaryInBlock(block, position) ?? block.position - 1;

@@ -162,9 +162,9 @@ export function blockRestBytes(header: Bytes, incarnation: number, position: num
   const payloadBytes = view.getUint32(56);
   const ends = view.getUint32(60);
   const authorsBytes = view.getUint32(36) >>> AUTHORS_SHIFT;
-  if (view.getUint32(32) !== BLOCK_MAGIC) throw new SegmentError("There is no block here.");
-  if (view.getBigUint64(40) !== BigInt(incarnation)) throw new SegmentError("The block is of another stream.");
-  if (view.getBigUint64(48) !== BigInt(position)) throw new SegmentError("The block is of another position.");
+  if (view.getUint32(32) !== BLOCK_MAGIC) throw new SegmentError("No block begins at this position.");
+  if (view.getBigUint64(40) !== BigInt(incarnation)) throw new SegmentError("The block belongs to another stream.");
+  if (view.getBigUint64(48) !== BigInt(position)) throw new SegmentError("The block belongs to another position.");
   if (payloadBytes > PAYLOAD_BYTES_MAX || ends > BLOCK_ENDS_MAX || authorsBytes > BLOCK_AUTHORS_BYTES_MAX)
     throw new SegmentError("The block is too large.");
   return 4 * ends + payloadBytes + authorsBytes;

@@ -65,7 +65,7 @@ async function* readOnce(
     void opening.then((late) => late?.cancel()).catch(() => undefined);
     throw error;
   });
-  if (stream === undefined) throw new SegmentError("There is no such object.");
+  if (stream === undefined) throw new SegmentError("The object does not exist.");
   const input = new ExactReader(stream);
   try {
     while (place.offset < end) {
@@ -100,7 +100,7 @@ class ExactReader {
     const rest = target.length - start;
     if (rest === 0) return target;
     const { value } = await withTimeout(SILENCE_MS_MAX, this.#readAtLeast(rest, target.subarray(start)));
-    if (value === undefined || value.length < rest) throw new SegmentError("The object is cut short.");
+    if (value === undefined || value.length < rest) throw new SegmentError("The object is truncated.");
     return new Uint8Array(value.buffer);
   }
 

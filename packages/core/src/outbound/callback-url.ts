@@ -12,9 +12,9 @@ export function refuseCallback(url: string, isKnown: boolean): Refusal | undefin
   if (isKnown && isConfidential(url)) return undefined;
   return refuse(
     "public-url-required",
-    `Webhooks would be told to call back at ${new URL(url).origin}, in clear text.`,
+    `The callback URL that webhooks would get is not safe: ${new URL(url).origin}.`,
     {
-      hint: "Set PUBLIC_URL to the https URL by which clients reach this server, such as https://streams.example.com.",
+      hint: "Set PUBLIC_URL to the https URL of this server, such as https://streams.example.com.",
     },
   );
 }

@@ -38,7 +38,7 @@ it.each([
   ["https://127.0.0.7:4437/"],
 ])("%s is this server itself, and sent nothing", (url) => {
   const ownHosts = [OWN, "localhost:4437"];
-  expect(faultOfUrl(url, { allowsLoopback: true, ownHosts })?.detail).toBe("It leads back to this server.");
+  expect(faultOfUrl(url, { allowsLoopback: true, ownHosts })?.detail).toBe("The URL points back to this server.");
 });
 
 it("nothing is fetched but past the guard", () => {

@@ -58,20 +58,20 @@ export interface OutboundFault {
 /** Why nothing is sent to a URL; `undefined` when it is. */
 export function faultOfUrl(text: string, { allowsLoopback, ownHosts = [] }: OutboundRules): OutboundFault | undefined {
   const url = parseUrl(text);
-  if (url === undefined) return { detail: "It is not a URL." };
-  if (url.username !== "" || url.password !== "") return { detail: "It has a user name or a password." };
-  if (ownHosts.some((own) => isSameHost(own, url))) return { detail: "It leads back to this server." };
+  if (url === undefined) return { detail: "The URL is malformed." };
+  if (url.username !== "" || url.password !== "") return { detail: "The URL contains a user name or a password." };
+  if (ownHosts.some((own) => isSameHost(own, url))) return { detail: "The URL points back to this server." };
   // The parser has made one form of all notations: lower case, and dotted decimals of 0x7f.1 and 2130706433.
   const host = url.hostname;
   if (isDevelopmentHost(host)) {
     const isHttp = url.protocol === "http:" || url.protocol === "https:";
-    return allowsLoopback && isHttp ? undefined : { detail: "It leads to this machine.", isLoopback: true };
+    return allowsLoopback && isHttp ? undefined : { detail: "The URL points to this machine.", isLoopback: true };
   }
-  if (url.protocol !== "https:") return { detail: "It is not HTTPS." };
-  if (url.port !== "") return { detail: "It names a port." };
-  if (host.startsWith("[")) return { detail: "It names an IPv6 address; use a host name." };
-  if (IPV4.test(host)) return isPrivate(host) ? { detail: "It leads to a private address." } : undefined;
-  return isPublicName(host) ? undefined : { detail: "It leads to a private name." };
+  if (url.protocol !== "https:") return { detail: "The URL does not use HTTPS." };
+  if (url.port !== "") return { detail: "The URL contains a port." };
+  if (host.startsWith("[")) return { detail: "The URL contains an IPv6 address; use a host name." };
+  if (IPV4.test(host)) return isPrivate(host) ? { detail: "The URL points to a private address." } : undefined;
+  return isPublicName(host) ? undefined : { detail: "The URL points to a private host name." };
 }
 
 /** Whether a URL is by plain HTTP or HTTPS of this machine itself, by one of the names that may be allowed. */

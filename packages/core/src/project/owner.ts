@@ -77,7 +77,7 @@ export class ProjectOwner {
 
   async create(command: CreateProjectCommand): Promise<Result<{ project: ProjectView; secret: NewSecret }>> {
     if (this.#record() !== undefined) {
-      return refuse("project-exists", "There is a project of this name.", { hint: "Change it with PATCH." });
+      return refuse("project-exists", "A project with this name already exists.", { hint: "Change it with PATCH." });
     }
     const nowMs = this.#host.now();
     if (this.#isBeingRemoved(nowMs)) return refuseBeingRemoved();
@@ -101,8 +101,8 @@ export class ProjectOwner {
     const secret = this.#newSecret(text);
     const changed = await this.#change((record) => {
       if (record.secrets.length >= SECRETS_MAX) {
-        return refuse("settings-invalid", `A project has at most ${SECRETS_MAX} secrets.`, {
-          hint: "Remove one that no token is signed with any more.",
+        return refuse("settings-invalid", `A project can have at most ${SECRETS_MAX} secrets.`, {
+          hint: "Remove a secret that no longer signs any token.",
         });
       }
       return { ...record, secrets: [{ ...secret, createdAtMs: this.#host.now() }, ...record.secrets] };
@@ -117,10 +117,10 @@ export class ProjectOwner {
       if (secrets.length === record.secrets.length) {
         // The answer to an earlier try was lost.
         if (endLinks && isEndedKey(this.#database, kid)) return record;
-        return refuse("secret-not-found", "There is no such secret.");
+        return refuse("secret-not-found", "The project has no secret with this id.");
       }
       if (secrets.length === 0) {
-        return refuse("secret-last", "The last secret of a project stays.", { hint: "Add another one first." });
+        return refuse("secret-last", "This is the project's only secret.", { hint: "Add another secret first." });
       }
       if (endLinks) insertEndedKey(this.#database, kid);
       return { ...record, secrets };
@@ -364,11 +364,11 @@ function withSettings<Settings extends ProjectSettings>(known: Settings, setting
 }
 
 function refuseBeingRemoved(): Refusal {
-  return refuse("project-removing", "A project of this name was removed, and its streams are still being deleted.", {
+  return refuse("project-removing", "A project with this name was removed, and its streams are still being deleted.", {
     headers: { "Retry-After": String(REMOVAL_MS / 1000) },
   });
 }
 
 export function refuseNoProject(): Refusal {
-  return refuse("project-not-found", "There is no such project.");
+  return refuse("project-not-found", "No project has this name.");
 }

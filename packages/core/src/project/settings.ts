@@ -44,29 +44,31 @@ type Checks = { readonly [Name in keyof ProjectSettings]-?: { holds(value: unkno
 const CHECKS: Checks = {
   corsOrigins: {
     holds: (value) => value === null || isListOf(value, ORIGINS_MAX, isOrigin),
-    expects: `null or up to ${ORIGINS_MAX} origins such as https://app.example.com, or ["*"]`,
+    expects: `null, a list of up to ${ORIGINS_MAX} origins such as https://app.example.com, or ["*"]`,
   },
   publicStreams: {
     holds: (value) => isListOf(value, PATTERNS_MAX, isPattern),
-    expects: `up to ${PATTERNS_MAX} names of streams, or prefixes that end in *`,
+    expects: `a list of up to ${PATTERNS_MAX} stream names or prefixes that end in *`,
   },
   issuer: {
     holds: (value) => value === null || isIssuer(value),
-    expects: "null or {jwksUrl, issuer}; the URL must be https to a public name, or http to this machine",
+    expects:
+      "null or {jwksUrl, issuer}, with an https URL of a public host name or an http URL of the server's own machine",
   },
   audience: {
     holds: (value) => value === null || isText(value),
-    expects: `null or a text of up to ${TEXT_MAX} characters`,
+    expects: `null or a string of up to ${TEXT_MAX} characters`,
   },
   webhookChallenge: { holds: (value) => typeof value === "boolean", expects: "true or false" },
   defaults: {
     holds: (value) => areDefaults(value),
     expects:
-      "some of {contentType, ttlSeconds, retentionSeconds, retentionBytes}, each null or as its header would say it",
+      "an object with any of contentType, ttlSeconds, retentionSeconds and retentionBytes, " +
+      "each null or a value that its header accepts",
   },
   limits: {
     holds: (value) => areLimits(value),
-    expects: `some of {${LIMITS.join(", ")}}, each null or a whole number from ${LIMIT_MIN} to ${LIMIT_MAX}`,
+    expects: `an object with any of ${LIMITS.join(", ")}, each null or a whole number from ${LIMIT_MIN} to ${LIMIT_MAX}`,
   },
 };
 
@@ -74,8 +76,8 @@ const CHECKS: Checks = {
 export function parseSettings(json: object): Result<{ settings: Partial<ProjectSettings> }> {
   for (const [name, value] of Object.entries(json)) {
     if (!Object.hasOwn(CHECKS, name)) {
-      return refuse("settings-invalid", `There is no setting ${JSON.stringify(name.slice(0, 64))}.`, {
-        hint: `Settings are ${Object.keys(CHECKS).join(", ")}.`,
+      return refuse("settings-invalid", `A project has no setting ${JSON.stringify(name.slice(0, 64))}.`, {
+        hint: `The settings are ${Object.keys(CHECKS).join(", ")}.`,
       });
     }
     const check = CHECKS[name as keyof ProjectSettings];
@@ -96,8 +98,8 @@ export function isForAdmin({ limits, issuer }: Readonly<Record<string, unknown>>
 export function parseSecret(secret: unknown): Result<{ secret: string | undefined }> {
   if (secret === undefined) return { ok: true, secret };
   if (typeof secret === "string" && SECRET.test(secret)) return { ok: true, secret };
-  return refuse("settings-invalid", "A secret is a text of 32 to 512 printable characters without spaces.", {
-    hint: "Leave it out: the server then makes a random one.",
+  return refuse("settings-invalid", "A secret must be a string of 32 to 512 printable characters without spaces.", {
+    hint: "Omit it to have the server generate a random one.",
   });
 }
 

@@ -31,7 +31,7 @@ export async function signingKey(database: Database, now: () => number): Promise
 export async function rotateSigningKey(database: Database, now: () => number): Promise<Result<{ kid: string }>> {
   const made = await newKey();
   if (publicKeys(database, now()).length >= KEYS_MAX) {
-    return refuse("rate-limited", `At most ${KEYS_MAX} keys are published at once.`, {
+    return refuse("rate-limited", `At most ${KEYS_MAX} signing keys can be published at the same time.`, {
       headers: { "Retry-After": String(RETIRED_KEY_MS / 1000) },
     });
   }

@@ -33,7 +33,7 @@ export interface ConsumerStub extends Pick<ConsumerNotifyApi, "discover"> {
 
 export function registerConsumer(database: Database, id: string, interest: Interest): Result<object> {
   if (!hasConsumer(database, id) && countConsumers(database) >= CONSUMERS_MAX) {
-    return refuse("subscriptions-full", `A project has at most ${CONSUMERS_MAX} subscriptions.`);
+    return refuse("subscriptions-full", `A project can have at most ${CONSUMERS_MAX} subscriptions.`);
   }
   database.transaction(() => writeConsumer(database, id, interest));
   return { ok: true };

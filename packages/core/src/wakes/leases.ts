@@ -92,7 +92,7 @@ export class Leases {
     if (wake?.phase === "leased") return refuseClaimed(wake);
     const isPending = firstPending(this.#host.database) !== undefined;
     if (wake !== null && !isPending) this.#steps.end(progress);
-    if (wake === null || !isPending) return refuse("subscription-idle", "No stream has anything new.");
+    if (wake === null || !isPending) return refuse("subscription-idle", "No stream of the subscription has new data.");
     const claimed = claimWake(wake, worker, leaseTtlMs, this.#host.now());
     this.#record.writeProgress({ ...progress, hasFailed: false, wake: claimed });
     return { ok: true, subscription, wake: claimed };
@@ -145,7 +145,7 @@ export class Leases {
     const cursors = new Map<string, string>();
     for (const { stream, offset } of acks) {
       const row = readLink(database, stream);
-      if (row === undefined) return refuseAck(`${stream} is no stream of this subscription.`);
+      if (row === undefined) return refuseAck(`${stream} is not a stream of this subscription.`);
       const judged = judgeAck(row, offset);
       if (!judged.ok) return judged;
       if (judged.moves) cursors.set(stream, max(offset, cursors.get(stream)));
@@ -168,7 +168,7 @@ export class Leases {
 function judgeAck(row: LinkRow, offset: string): Result<{ moves: boolean }> {
   const parsed = parseOffset(offset);
   const incarnation = parsed?.kind === "at" ? parsed.incarnation : offset === ZERO_OFFSET ? 0 : undefined;
-  if (incarnation === undefined) return refuseAck(`${offset} is no offset.`);
+  if (incarnation === undefined) return refuseAck(`${offset} is not an offset.`);
   if (row.incarnation === null || offset <= row.acked) return { ok: true, moves: false };
   if (offset <= row.tail) return { ok: true, moves: true };
   return incarnation < row.incarnation ? { ok: true, moves: false } : refuseAck(`${row.path} ends at ${row.tail}.`);
@@ -179,11 +179,16 @@ function max(offset: string, other: string | undefined): string {
 }
 
 function refuseWay(): Refusal {
-  return refuse("subscription-invalid", "A webhook has a callback; pull-wake has claim, ack and release.");
+  return refuse(
+    "subscription-invalid",
+    "A subscription of type webhook supports callback; one of type pull-wake supports claim, ack and release.",
+  );
 }
 
 function refuseAck(detail: string): Refusal {
-  return refuse("ack-invalid", detail, { hint: "Nothing of this request was acknowledged." });
+  return refuse("ack-invalid", detail, {
+    hint: "Correct the offset and send the request again: nothing in it was acknowledged.",
+  });
 }
 
 function refuseClaimed({ holder, generation }: WakeRow): Refusal {

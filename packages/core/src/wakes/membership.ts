@@ -68,7 +68,11 @@ export class Membership {
       if (subscription === undefined) return refuseNoSubscription();
       const { wakeStream, deadLetter } = subscription.config;
       const own = streams.find((stream) => stream === wakeStream || stream === deadLetter?.stream);
-      if (own !== undefined) return refuse("subscription-invalid", `The subscription writes ${own} itself.`);
+      if (own !== undefined)
+        return refuse(
+          "subscription-invalid",
+          `The subscription writes to ${own} itself, so that stream cannot wake it.`,
+        );
       const notified = await this.#notifyDirectory(subscription, streams);
       if (!notified.ok) return notified;
       const hasCapacity = this.#steps.run(() =>
@@ -121,9 +125,13 @@ export class Membership {
     hash: string,
   ): Promise<Result<{ created: boolean }>> {
     if (known.hash !== hash) {
-      return refuse("subscription-exists", "There is a subscription of this name, with another configuration.", {
-        hint: "Delete it first, or use its configuration.",
-      });
+      return refuse(
+        "subscription-exists",
+        "A subscription with this id already exists with a different configuration.",
+        {
+          hint: "Delete it first, or send the configuration that it has.",
+        },
+      );
     }
     if (known.controlUrl !== controlUrl) this.#steps.run(() => this.#record.update({ ...known, controlUrl }));
     if (known.isRegistered) return { ok: true, created: false };
@@ -220,12 +228,12 @@ export class Membership {
 }
 
 function refuseUnavailable(): Refusal {
-  const detail = "The project's directory did not answer; the subscription goes on being made.";
+  const detail = "The project's directory did not answer yet; the subscription is still being created.";
   return refuse("unavailable", detail, { headers: { "Retry-After": "1" } });
 }
 
 function refuseFull(): Refusal {
-  return refuse("subscriptions-full", `A subscription has at most ${LINKS_MAX} streams.`, {
-    hint: "Use a narrower pattern, and several subscriptions.",
+  return refuse("subscriptions-full", `A subscription can have at most ${LINKS_MAX} streams.`, {
+    hint: "Use narrower patterns and several subscriptions.",
   });
 }

@@ -3,5 +3,5 @@
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
 export function refuseNoSubscription(): Refusal {
-  return refuse("subscription-not-found", "There is no such subscription.", { hint: "Create it with PUT." });
+  return refuse("subscription-not-found", "No subscription has this id.", { hint: "Create it with PUT." });
 }

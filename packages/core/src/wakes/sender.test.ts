@@ -95,7 +95,7 @@ describe("[G57] a webhook", () => {
     await strict.pass(0);
     expect(strict.sent).toEqual([]);
     expect(await strict.consumer.deliveries()).toMatchObject({
-      attempts: [{ status: null, error: expect.stringMatching(/^It leads to this machine\./) as string }],
+      attempts: [{ status: null, error: expect.stringMatching(/^The URL points to this machine\./) as string }],
     });
   });
 });
@@ -110,7 +110,7 @@ it("what kept an attempt from getting an answer is told alike, whatever it was",
   const report = await world.consumer.deliveries();
   const told = report.ok ? report.attempts.map(({ error }) => error) : [];
   expect(told).toHaveLength(errors.length);
-  expect(new Set(told)).toEqual(new Set(["The webhook could not be reached by HTTPS, or did not answer in time."]));
+  expect(new Set(told)).toEqual(new Set(["The webhook could not be reached over HTTPS or did not answer in time."]));
 });
 
 describe("the callback that a webhook is told", () => {
@@ -235,7 +235,11 @@ describe("[G58] a webhook that fails", () => {
     const report = await world.consumer.deliveries();
     if (!report.ok) throw new Error("no report");
     expect(report.attempts).toHaveLength(20);
-    expect(report.attempts[0]).toMatchObject({ status: 503, generation: 1, error: "The webhook answered 503." });
+    expect(report.attempts[0]).toMatchObject({
+      status: 503,
+      generation: 1,
+      error: "The webhook answered with status 503.",
+    });
     expect(report.nextAttemptAtMs).toBeGreaterThan(world.nowMs);
   });
 });

@@ -15,9 +15,9 @@ import { refuseWebhookUrl } from "./webhook-url.ts";
 /** A key is asked for again after this long: rotation takes effect by then. */
 const SIGNING_KEY_MS_MAX = 60_000;
 
-const NO_ANSWER = "The webhook could not be reached by HTTPS, or did not answer in time.";
+const NO_ANSWER = "The webhook could not be reached over HTTPS or did not answer in time.";
 
-const NO_PROOF = "The webhook did not answer with the challenge.";
+const NO_PROOF = "The webhook's response did not contain the challenge.";
 
 /** What came of a delivery. `done`: all that was told is acknowledged. */
 export interface Outcome {
@@ -93,7 +93,7 @@ export class Sender {
       const body = encode(JSON.stringify(await message()));
       const signature = await this.#sign(body);
       const { status, text } = await this.#host.send({ url: config.webhookUrl ?? "", body, signature });
-      if (status < 200 || status > 299) return failed(status, `The webhook answered ${status}.`);
+      if (status < 200 || status > 299) return failed(status, `The webhook answered with status ${status}.`);
       return { kind: judge(parseObject(text)), status, error: null };
     } catch {
       // Told alike whatever it was: otherwise managers could find out what listens where.

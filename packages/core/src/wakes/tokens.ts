@@ -54,7 +54,7 @@ const CHALLENGE = { "WWW-Authenticate": 'Bearer error="invalid_token"' };
 
 /** The same of a subscription that is not there. */
 export function refuseWakeToken(): Refusal {
-  return refuse("unauthenticated", "The token is not one of this subscription.", { headers: CHALLENGE });
+  return refuse("unauthenticated", "The token does not belong to this subscription.", { headers: CHALLENGE });
 }
 
 function keyOf(secret: string): Uint8Array {

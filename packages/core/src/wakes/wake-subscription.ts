@@ -114,7 +114,7 @@ export class Consumer implements ConsumerApi {
       const isOwn = change.stream === wakeStream || change.stream === deadLetter?.stream;
       const { createdAtMs } = subscription;
       const hasCapacity = this.#links.discover(change, isOwn ? null : pattern, createdAtMs, this.#steps.isAwake());
-      if (!hasCapacity) this.#host.report("A subscription matches more streams than it may have.", change.stream);
+      if (!hasCapacity) this.#host.report("A subscription matches more streams than the limit allows.", change.stream);
     });
     await this.#host.sync();
   }
@@ -140,7 +140,7 @@ export class Consumer implements ConsumerApi {
       await this.#proofs.proveDue();
       await this.#deliveries.attemptDue();
     } catch (error) {
-      this.#host.report("A turn of a subscription broke off; it is repeated.", error);
+      this.#host.report("A pass over a subscription failed and will be repeated.", error);
       return this.#steps.guard();
     }
     this.#steps.run(() => undefined);

@@ -119,5 +119,7 @@ export function refuseFenced(
     isDelivered &&
     [claims.generation, generation].every((each) => each === wake.generation) &&
     [claims.wakeId, wakeId].every((each) => each === wake.id);
-  return isIt ? undefined : refuse("subscription-fenced", "This wake is over: its lease ended, or it was done.");
+  return isIt
+    ? undefined
+    : refuse("subscription-fenced", "This wake has ended: its lease expired, or it was marked as done.");
 }

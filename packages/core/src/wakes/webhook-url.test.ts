@@ -3,8 +3,8 @@ import { expect, it } from "vitest";
 import { refuseWebhookUrl } from "./webhook-url.ts";
 
 it.each([
-  ["http://localhost:8787/", "It leads to this machine.", "WEBHOOK_LOOPBACK"],
-  ["http://worker.shop.com/", "It is not HTTPS.", "https://"],
+  ["http://localhost:8787/", "The URL points to this machine.", "WEBHOOK_LOOPBACK"],
+  ["http://worker.shop.com/", "The URL does not use HTTPS.", "https://"],
 ])("%s is refused: %s", (url, detail, hint) => {
   const refused = refuseWebhookUrl(url, { allowsLoopback: false });
   expect(refused).toMatchObject({ problem: { code: "webhook-url-rejected", detail } });

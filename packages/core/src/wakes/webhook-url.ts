@@ -11,6 +11,6 @@ export function refuseWebhookUrl(url: string, rules: OutboundRules): Refusal | u
   const hint =
     fault.isLoopback === true
       ? "For development, start the server with WEBHOOK_LOOPBACK=allow (--var WEBHOOK_LOOPBACK:allow)."
-      : "Use https:// and the public name of your worker.";
+      : "Use an https:// URL with the public host name of your webhook.";
   return refuse("webhook-url-rejected", fault.detail, { hint });
 }

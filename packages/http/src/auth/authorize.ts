@@ -68,15 +68,19 @@ export function defaultAuthorize(authMode: Config["authMode"]): Authorize {
 /** For this machine only: a Worker that Cloudflare runs is open to the whole internet. */
 export function grantEverything({ request }: Pick<AuthorizeInput, "request">): Granted | Refusal {
   if (!request.headers.has("CF-Ray")) return { ok: true, isPublic: true };
-  return refuse("unauthenticated", "AUTH_MODE=none serves no request that comes through Cloudflare's network.", {
-    hint: "Deploy with AUTH_MODE=project, or mount the server with an `authorize` hook of your own.",
-    headers: { "WWW-Authenticate": "Bearer" },
-  });
+  return refuse(
+    "unauthenticated",
+    "With AUTH_MODE=none, requests that come through Cloudflare's network are refused.",
+    {
+      hint: "Deploy with AUTH_MODE=project, or mount the server with an `authorize` hook of your own.",
+      headers: { "WWW-Authenticate": "Bearer" },
+    },
+  );
 }
 
 export function refuseUnauthenticated(): Refusal {
-  return refuse("unauthenticated", "This server has no projects that could vouch for a token.", {
-    hint: "Bind REGISTRY and PROJECTS, or mount the server with an `authorize` hook; AUTH_MODE=none is for local development.",
+  return refuse("unauthenticated", "This server has no projects, so it cannot verify tokens.", {
+    hint: "Bind REGISTRY and PROJECTS, mount an `authorize` hook, or, for local development, set AUTH_MODE=none.",
     headers: { "WWW-Authenticate": "Bearer" },
   });
 }

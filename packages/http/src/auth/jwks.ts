@@ -78,11 +78,14 @@ export class IssuerKeys {
     const { now, sleep } = this.#ports;
     for (const endMs = now() + FETCH_MS_MAX; now() <= endMs; await sleep(POLL_MS)) {
       if (this.#known !== undefined && now() - this.#known.fetchedAtMs < ageMs) return this.#known;
-      if (now() < this.#notBeforeMs) throw new IssuerUnavailable("The keys could not be fetched a moment ago.");
+      if (now() < this.#notBeforeMs)
+        throw new IssuerUnavailable(
+          "The issuer's keys could not be fetched a moment ago, so they are not fetched again yet.",
+        );
       // The request that fetches may have been cancelled, and would then never say so.
       if (now() >= this.#isFetchingUntilMs) return this.#fetch();
     }
-    throw new IssuerUnavailable("Another request has not got the keys in time.");
+    throw new IssuerUnavailable("Another request is fetching the issuer's keys and did not finish in time.");
   }
 
   async #fetch(): Promise<Known> {
@@ -104,7 +107,7 @@ export class IssuerKeys {
 async function fetchKeySet(url: string, fetch: IssuerPorts["fetch"]): Promise<JSONWebKeySet> {
   const headers = { Accept: "application/json, application/jwk-set+json" };
   const { status, text } = await boundedFetch(url, { headers }, BOUNDS, fetch);
-  if (status !== 200) throw new Error(`The issuer answered ${status}.`);
+  if (status !== 200) throw new Error(`The issuer answered with status ${status}.`);
   if (text === null) throw new Error("The issuer's key set is too large.");
   // createLocalJWKSet checks what it is given.
   return JSON.parse(text) as JSONWebKeySet;

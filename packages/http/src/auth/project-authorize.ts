@@ -124,7 +124,8 @@ async function authorizeProjectWide(
   if (!verified.ok) return verified;
   const { claims } = verified;
   noteCaller(request, "token", claims.by);
-  if (!claims.isProjectWide) return refuse("forbidden", "The token is for some streams only.");
+  if (!claims.isProjectWide)
+    return refuse("forbidden", "The token is valid for certain streams only, not for the whole project.");
   return grant({ request, project: project.record.name, stream, scope }, claims);
 }
 
@@ -140,7 +141,7 @@ function authorizeToken(
 
 function grant({ stream, scope }: AuthorizeInput, claims: TokenClaims): Granted | Refusal {
   const rights = claims.rights.filter((right) => right.isFor(stream));
-  if (rights.length === 0) return refuse("forbidden", "The token is for other streams.");
+  if (rights.length === 0) return refuse("forbidden", "The token is not valid for this stream.");
   if (!includesScope(rights, scope)) {
     return refuse("forbidden", `The token's scope does not include ${scope}.`, {
       headers: { "WWW-Authenticate": `Bearer error="insufficient_scope", scope="${scope}"` },
@@ -169,7 +170,7 @@ function parseCredential(url: string): Result<{ kind: "none" | "token" | "key"; 
   const keys = searchParams.getAll(READER_KEY_PARAMETER);
   const [text, ...more] = [...tokens, ...keys];
   if (text === undefined) return { ok: true, kind: "none", text: "" };
-  if (more.length > 0) return refuseToken("A URL has one token or one key.");
+  if (more.length > 0) return refuseToken("The URL has more than one token or key.");
   return { ok: true, kind: tokens.length === 0 ? "key" : "token", text };
 }
 
@@ -209,8 +210,8 @@ function isRead({ method }: Request): boolean {
 }
 
 function refuseWithoutToken(): Refusal {
-  return refuse("unauthenticated", "There is no token.", {
-    hint: "Send Authorization: Bearer <token>; EventSource and others without headers use a signed read URL.",
+  return refuse("unauthenticated", "The request has no token.", {
+    hint: "Send Authorization: Bearer <token>. Clients that cannot set headers, such as EventSource, use a signed read URL.",
     headers: { "WWW-Authenticate": "Bearer" },
   });
 }

@@ -59,13 +59,13 @@ it("a token is refused whose user is not one line of text of at most 256 bytes",
     ["a"],
     true,
   ])
-    expect(await verified({ user })).toBe("The token's user is not right.");
+    expect(await verified({ user })).toBe("The token's user is not valid.");
 });
 
 it("a token lasts ten years at the most: one whose exp is in milliseconds is refused", async () => {
   expect(await verified({ exp: nowSeconds() + 3_650 * DAY })).toMatchObject({ by: { kid: "older" } });
   for (const exp of [nowSeconds() + 3_661 * DAY, Date.now(), 1e300])
-    expect(await verified({ exp })).toBe("The token's exp is more than ten years ahead.");
+    expect(await verified({ exp })).toBe("The token's exp is missing or more than ten years in the future.");
 });
 
 it("a read URL lasts a week at the most, whoever signed it, and whatever date it says", async () => {
@@ -75,14 +75,16 @@ it("a read URL lasts a week at the most, whoever signed it, and whatever date it
     { exp: nowSeconds() + 9 * 365 * DAY },
     { iat: nowSeconds() + 30 * DAY, exp: nowSeconds() + 31 * DAY },
   ])
-    expect(await readUrl(claims)).toBe("The URL is good for more than a week.");
+    expect(await readUrl(claims)).toBe("The URL's lifetime is longer than a week.");
 });
 
 it("a read URL reads the one stream of its name, and takes no rights", async () => {
   for (const claims of [{ scope: "write" }, { scope: "read write" }, { scope: "manage" }, { stream_id: undefined }])
-    expect(await readUrl(claims)).toBe("The token is not valid here.");
+    expect(await readUrl(claims)).toBe("The token is not valid on this server.");
   const rights = [{ streams: "s", scope: "read" }];
-  expect(await readUrl({ rights, scope: undefined, stream_id: undefined })).toBe("The token is not valid here.");
+  expect(await readUrl({ rights, scope: undefined, stream_id: undefined })).toBe(
+    "The token is not valid on this server.",
+  );
   expect(await readUrl({ rights })).toContain("rights must be");
 });
 

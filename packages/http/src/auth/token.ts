@@ -59,9 +59,9 @@ const TOKEN_SECONDS_MAX = 10 * 366 * 24 * 3_600;
 /** Of signed read URLs, whoever signs them. */
 export const READ_URL_SECONDS_MAX = 7 * 24 * 3_600;
 const EXPECTED: Readonly<Record<keyof RightsClaims, string>> = {
-  scope: "The token's scope is not right.",
-  stream_id: "The token's stream_id is not right.",
-  rights: `rights must be 1 to ${RIGHTS_MAX} of {streams or session, scope}, without scope or stream_id beside them.`,
+  scope: "The token's scope is not valid.",
+  stream_id: "The token's stream_id is not valid.",
+  rights: `rights must be 1 to ${RIGHTS_MAX} objects {streams or session, scope}, and excludes scope and stream_id.`,
 };
 const USER_BYTES_MAX = 256;
 /** An issuer may name its keys at any length, and what they made is stored with their name. */
@@ -78,12 +78,12 @@ export async function verifyReadUrlToken(token: string, project: Project): Promi
   const verified = await verify(token, project, (type) => type === READ_URL_TYPE);
   if (!verified.ok) return verified;
   const { iat, stream_id: name } = verified.payload;
-  if (iat === undefined || iat * 1000 < project.record.readUrlsFromMs) return refuseToken("The URL was revoked.");
+  if (iat === undefined || iat * 1000 < project.record.readUrlsFromMs) return refuseToken("The URL has been revoked.");
   const checked = claimsOf(verified, project);
   if (!checked.ok) return checked;
   const [{ scopes } = { scopes: new Set<Scope>() }] = checked.claims.rights;
   if (typeof name !== "string" || scopes.size !== 1 || !scopes.has("read")) return refuseToken();
-  if (!isWithinAWeek(verified.payload)) return refuseToken("The URL is good for more than a week.");
+  if (!isWithinAWeek(verified.payload)) return refuseToken("The URL's lifetime is longer than a week.");
   // Exactly: a name may itself end in `*`.
   const rights = [{ scopes, isFor: (stream: string) => stream === name }];
   return { ok: true, claims: { ...checked.claims, rights } };
@@ -97,7 +97,7 @@ function isWithinAWeek({ iat = Infinity, exp = Infinity }: JWTPayload): boolean 
 /** The token of a signed read URL, by the newest secret. */
 export function signReadUrlToken(project: Project, stream: string, seconds: number, nowMs: number): Promise<string> {
   const [newest] = project.keys;
-  if (newest === undefined) throw new Error("A project has a secret.");
+  if (newest === undefined) throw new Error("A project must have a secret.");
   const [kid, key] = newest;
   const nowSeconds = Math.floor(nowMs / 1000);
   const issuedAt = Math.max(nowSeconds, project.record.readUrlsFromMs / 1000);
@@ -109,7 +109,7 @@ export function signReadUrlToken(project: Project, stream: string, seconds: numb
 }
 
 /** The same words for every token that proves nothing: they must not say which projects there are. */
-export function refuseToken(detail = "The token is not valid here."): Refusal {
+export function refuseToken(detail = "The token is not valid on this server."): Refusal {
   return refuse("unauthenticated", detail, { headers: { "WWW-Authenticate": 'Bearer error="invalid_token"' } });
 }
 
@@ -117,7 +117,7 @@ export function refuseToken(detail = "The token is not valid here."): Refusal {
 function refuseExpired(): Refusal {
   const headers = { "WWW-Authenticate": 'Bearer error="invalid_token", error_description="expired"' };
   return refuse("token-expired", "The token has expired.", {
-    hint: "Get a new token, and repeat the request with it.",
+    hint: "Get a new token and repeat the request with it.",
     headers,
   });
 }
@@ -135,7 +135,7 @@ async function verify(
   } catch (error) {
     if (error instanceof errors.JWTExpired) return refuseExpired();
     if (error instanceof errors.JWTClaimValidationFailed)
-      return refuseToken(`The token's ${error.claim} is not right.`);
+      return refuseToken(`The token's ${error.claim} is not valid.`);
     return refuseToken();
   }
 }
@@ -186,7 +186,9 @@ async function verifyByIssuer(
   } catch (error) {
     // Whatever else fails is the issuer's: it does not answer, or has keys that are none.
     if (error instanceof errors.JOSEError) throw error;
-    return refuse("unavailable", "The project's issuer did not say its keys.", { headers: { "Retry-After": "5" } });
+    return refuse("unavailable", "The keys of the project's token issuer could not be fetched.", {
+      headers: { "Retry-After": "5" },
+    });
   }
 }
 
@@ -205,8 +207,8 @@ function audienceOf({ record }: Project): JWTPayload {
 function claimsOf({ payload, kid }: Verified, project: Project): Result<{ claims: TokenClaims }> {
   const { exp, sub, user = null } = payload;
   if (sub !== project.record.name) return refuseToken();
-  if (!isInTime(exp)) return refuseToken("The token's exp is more than ten years ahead.");
-  if (user !== null && !isUser(user)) return refuseToken("The token's user is not right.");
+  if (!isInTime(exp)) return refuseToken("The token's exp is missing or more than ten years in the future.");
+  if (user !== null && !isUser(user)) return refuseToken("The token's user is not valid.");
   const rights = parseRights(payload as RightsClaims);
   if (typeof rights === "string") return refuseToken(EXPECTED[rights]);
   return { ok: true, claims: { ...rights, expiresAtMs: (exp + SKEW_SECONDS) * 1000, by: { kid, user } } };

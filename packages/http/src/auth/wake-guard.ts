@@ -71,14 +71,14 @@ export class WakeGuard {
 const CHALLENGE = { "WWW-Authenticate": 'Bearer error="invalid_token"' };
 
 function refuseNoToken(): Refusal {
-  return refuse("unauthenticated", "The wake's token belongs into the Authorization header.", {
+  return refuse("unauthenticated", "The request has no wake token in its Authorization header.", {
     headers: { "WWW-Authenticate": "Bearer" },
   });
 }
 
 /** The same whether or not there is such a subscription, or such a project. */
 function refuseWake(): Refusal {
-  return refuse("unauthenticated", "The token is not one of this subscription.", { headers: CHALLENGE });
+  return refuse("unauthenticated", "The token does not belong to this subscription.", { headers: CHALLENGE });
 }
 
 function refuseExpired(): Refusal {

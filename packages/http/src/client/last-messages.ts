@@ -76,7 +76,8 @@ async function readWindow(
   for (let position = start; position < tail;) {
     const chunk = await pages.at(position, tail);
     if (!chunk.ok) return chunk;
-    if (chunk.bytes.length === 0) return refuse("offset-trimmed", "The stream has let go of its end meanwhile.");
+    if (chunk.bytes.length === 0)
+      return refuse("offset-trimmed", "Retention removed the last messages while they were being read.");
     last.add(chunk.bytes, chunk.ends);
     position = chunk.to;
   }
@@ -156,7 +157,7 @@ function readingOf(result: ReadResult, last: LastMessages): Result<Reading> {
 
 function refuseTooMuch(count: number | undefined): Refusal {
   const what = count === undefined ? "The last messages" : `The last ${count} messages`;
-  return refuse("parameter-invalid", `${what} have more than ${LAST_BYTES_MAX} bytes.`, {
-    hint: "Ask for fewer, or read from an offset.",
+  return refuse("parameter-invalid", `${what} take more than ${LAST_BYTES_MAX} bytes.`, {
+    hint: "Ask for fewer messages, or read from an offset.",
   });
 }

@@ -117,7 +117,7 @@ export class RestOfRange {
     if (!result.ok) throw new Error(`The read ended early: ${result.problem.code}.`);
     if (result.cold.length > 0) this.#cold = new ColdPages(storeOf(this.#reader), result.cold, "bytes");
     const page = result.cold.length > 0 ? await this.#nextCold() : result.page;
-    if (page === undefined || page.length === 0) throw new Error("The read ended early: the log has a hole.");
+    if (page === undefined || page.length === 0) throw new Error("The read ended early: the log has a gap.");
     return page;
   }
 }
@@ -148,7 +148,7 @@ async function firstColdPage(
       return { boundary };
     }
     const page = await cold.next();
-    if (page === undefined) throw new Error("A plan of cold bytes is empty.");
+    if (page === undefined) throw new Error("A plan for reading cold segments is empty.");
     return { ok: true, ...page };
   } catch (error) {
     if (!(error instanceof SegmentUnavailable)) throw error;

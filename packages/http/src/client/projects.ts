@@ -61,9 +61,13 @@ export class Projects {
   /** @param body `name`, and, all optional: `secret` and the settings. */
   async create({ name, secret, ...settings }: Json): Promise<Result<{ project: ProjectView; secret: NewSecret }>> {
     if (typeof name !== "string" || !isProjectName(name)) {
-      return refuse("settings-invalid", "A project's name has 1 to 63 letters, digits, dots, dashes and underscores.", {
-        hint: "It begins with a letter or a digit.",
-      });
+      return refuse(
+        "settings-invalid",
+        "A project's name must have 1 to 63 characters: letters, digits, dots, dashes and underscores.",
+        {
+          hint: "Begin the name with a letter or a digit.",
+        },
+      );
     }
     const parsed = parseSettings(settings);
     if (!parsed.ok) return parsed;
@@ -178,7 +182,7 @@ export class Projects {
 /** A stream's name as JSON has it: not percent-encoded. */
 function parseStream(name: unknown): Result<{ stream: string }> {
   if (typeof name !== "string" || !name.isWellFormed())
-    return refuse("settings-invalid", "stream must be the name of a stream.");
+    return refuse("settings-invalid", "stream must be a stream name.");
   const parsed = parseStreamName(encodeURIComponent(name));
   return parsed.ok
     ? { ok: true, stream: parsed.name }

@@ -162,8 +162,9 @@ async function createOne(
   name: string,
   contentType: string | undefined,
 ): Promise<Result<{ created: boolean }>> {
-  if (name === REGISTRY_STREAM) return refuse("method-not-allowed", "The server alone writes this stream.");
-  if (!isPlainLine(name)) return refuse("path-invalid", "A new stream's name is one line that shows what it is.");
+  if (name === REGISTRY_STREAM) return refuse("method-not-allowed", "Only the server writes to this stream.");
+  if (!isPlainLine(name))
+    return refuse("path-invalid", "A new stream's name must be one line without invisible characters.");
   const granted = await ports.authorize({ request, project, stream: name, scope: "write" });
   if (!granted.ok) return granted;
   const headers = new Headers(contentType === undefined ? {} : { "Content-Type": contentType });

@@ -87,13 +87,14 @@ async function readPayload(
   if (!body.ok) return body;
   if (body.bytes.length === 0) {
     if (close) return body;
-    return refuse("body-empty", "An append needs a body.", {
-      hint: `To close the stream, send ${HEADER.closed}: true.`,
+    return refuse("body-empty", "The append has no body.", {
+      hint: `To close the stream without appending, send ${HEADER.closed}: true.`,
     });
   }
   if (contentType === null)
-    return refuse("content-type-missing", "Say what the body is: send the stream's Content-Type.");
-  if (!isContentType(contentType)) return refuse("content-type-invalid", "Content-Type must be type/subtype.");
+    return refuse("content-type-missing", "The append has a body but no Content-Type. Send the stream's Content-Type.");
+  if (!isContentType(contentType))
+    return refuse("content-type-invalid", "Content-Type must have the form type/subtype.");
   return toStored(body.bytes, contentType, limits);
 }
 
@@ -103,7 +104,7 @@ function parseExpected(text: string | null): Result<{ expected: string | undefin
   const offset = parseOffset(text);
   if (offset === undefined || offset.kind === "now") {
     return refuse("expected-offset-invalid", `${HEADER.expectedOffset} must be an offset.`, {
-      hint: `Send the ${HEADER.nextOffset} of the last answer, or -1 for a stream that is to be empty.`,
+      hint: `Send the ${HEADER.nextOffset} of the last response, or -1 to require an empty stream.`,
     });
   }
   return { ok: true, expected: offset.kind === "start" ? "" : formatOffset(offset.incarnation, offset.position) };
@@ -120,9 +121,13 @@ function expectation(
   return { expected: parsed.expected, fault: OLDER_OBJECT.problem };
 }
 
-const OLDER_OBJECT = refuse("unavailable", `The stream's object does not know ${HEADER.expectedOffset} yet.`, {
-  headers: { "Retry-After": "10" },
-});
+const OLDER_OBJECT = refuse(
+  "unavailable",
+  `The stream is still served by an older version of the server that does not support ${HEADER.expectedOffset}.`,
+  {
+    headers: { "Retry-After": "10" },
+  },
+);
 
 function headerFault(
   producer: ReturnType<typeof parseProducer>,

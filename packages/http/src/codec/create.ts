@@ -96,5 +96,5 @@ function refuseRecordAuthor(): Refusal {
 
 function contentTypeFault(contentType: string | null): Refusal | undefined {
   if (contentType === null || isContentType(contentType)) return undefined;
-  return refuse("content-type-invalid", "Content-Type must be type/subtype, with at most 255 characters.");
+  return refuse("content-type-invalid", "Content-Type must have the form type/subtype and at most 255 characters.");
 }

@@ -98,7 +98,7 @@ export function isoTime(ms: number): string {
 export function refuseSources(): Refusal {
   return refuse(
     "subscription-invalid",
-    `sources must be a list of 1 to ${SOURCES_MAX} names of streams, or of {"stream": name, "from": offset}.`,
+    `sources must be a list of 1 to ${SOURCES_MAX} stream names or objects {"stream": name, "from": offset}.`,
   );
 }
 
@@ -120,14 +120,14 @@ function parseExpiry(
 ): Result<Pick<SubscribeOptions, "expiresAtMs">> {
   if (expiresAt === undefined && expiresInSeconds === undefined) return { ok: true, expiresAtMs: null };
   if (expiresAt !== undefined && expiresInSeconds !== undefined) {
-    return refuse("subscription-invalid", "Send expiresAt or expiresInSeconds, not both.");
+    return refuse("subscription-invalid", "Send either expiresAt or expiresInSeconds, not both.");
   }
   const atMs = expiresAt === undefined ? nowMs + 1_000 * wholeSeconds(expiresInSeconds) : instantOf(expiresAt);
   if (atMs > nowMs && atMs <= nowMs + 1_000 * EXPIRY_SECONDS_MAX) return { ok: true, expiresAtMs: atMs };
   return refuse(
     "subscription-invalid",
-    "expiresAt must be an RFC 3339 timestamp, expiresInSeconds whole seconds, in the future and at most ten years away.",
-    { hint: "Leave both out for a link that has no end." },
+    "expiresAt must be an RFC 3339 timestamp, or expiresInSeconds a whole number, at most ten years in the future.",
+    { hint: "Omit both for a link that does not expire." },
   );
 }
 
@@ -146,7 +146,7 @@ function parseCreate(create: unknown): Result<Pick<SubscribeOptions, "create">> 
   const { contentType, ...others } = isObject(create) ? create : { contentType: null };
   const isRight = contentType === undefined || (typeof contentType === "string" && isContentType(contentType));
   if (isRight && Object.keys(others).length === 0) return { ok: true, create: { contentType } };
-  return refuse("subscription-invalid", 'create must be {}, or {"contentType": type/subtype}.');
+  return refuse("subscription-invalid", 'create must be {} or {"contentType": "type/subtype"}.');
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -154,7 +154,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 }
 
 function refuseFrom(): Refusal {
-  return refuse("subscription-invalid", "from must be now, -1, or an offset of the source.", {
-    hint: "Leave it out to begin with what comes.",
+  return refuse("subscription-invalid", `from must be "now", "-1", or an offset of the source.`, {
+    hint: "Omit it to receive only new messages.",
   });
 }

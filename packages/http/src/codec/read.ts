@@ -47,11 +47,12 @@ export function parseReadQuery(url: string, lastEventId: string | null = null): 
   const start = url.indexOf("?");
   const parameters = new URLSearchParams(start < 0 ? "" : url.slice(start + 1));
   const repeated = ["offset", "live", "cursor", "last"].find((name) => parameters.getAll(name).length > 1);
-  if (repeated !== undefined) return refuse("parameter-invalid", `The parameter ${repeated} is there more than once.`);
+  if (repeated !== undefined)
+    return refuse("parameter-invalid", `The query parameter ${repeated} is given more than once.`);
   const wish = ["limit", "count"].find((name) => parameters.has(name));
   if (wish !== undefined) {
-    return refuse("parameter-invalid", `This server does not know the parameter ${wish}.`, {
-      hint: "Use last=N for the last N messages.",
+    return refuse("parameter-invalid", `The query parameter ${wish} is not supported.`, {
+      hint: "Use last=N to read the last N messages.",
     });
   }
   const live = parameters.get("live");
@@ -62,8 +63,8 @@ export function parseReadQuery(url: string, lastEventId: string | null = null): 
   const offsetText = isResumed ? lastEventId : parameters.get("offset");
   const lastText = parameters.get("last");
   if (live !== null && offsetText === null && lastText === null) {
-    return refuse("parameter-invalid", "A live read needs an offset.", {
-      hint: "Use offset=-1 for all, offset=now for what comes, last=N for the last messages and what comes.",
+    return refuse("parameter-invalid", "A live read requires an offset.", {
+      hint: "Use offset=-1 to read everything, offset=now to read new messages only, or last=N to start with the last N messages.",
     });
   }
   if (lastText !== null && !isLast(lastText)) {
@@ -71,8 +72,8 @@ export function parseReadQuery(url: string, lastEventId: string | null = null): 
   }
   const offset = parseOffset(offsetText);
   if (offset === undefined) {
-    return refuse("offset-invalid", "The offset is none that this server sends.", {
-      hint: "Use Stream-Next-Offset, -1 or now.",
+    return refuse("offset-invalid", "The offset does not have the format of this server's offsets.", {
+      hint: "Use a Stream-Next-Offset that the server returned, or -1, or now.",
     });
   }
   const cursor = parameters.get("cursor");
@@ -162,7 +163,7 @@ async function nextOf({ config }: Exchange, rest: RestOfRange, position: number)
   try {
     return await rest.next(position);
   } catch (error) {
-    logFault(config.logLevel, "A read broke off.", error);
+    logFault(config.logLevel, "A read failed before its end.", error);
     throw error;
   }
 }

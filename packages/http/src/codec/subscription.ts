@@ -88,14 +88,14 @@ export function claimJson({ wakeId, generation, token, streams, leaseTtlMs }: Cl
 
 export function parseWorker({ worker }: Json): Result<{ worker: string }> {
   if (typeof worker === "string" && worker !== "" && worker.length <= WORKER_LENGTH_MAX) return { ok: true, worker };
-  return refuse("subscription-invalid", `worker must be a text of 1 to ${WORKER_LENGTH_MAX} characters.`);
+  return refuse("subscription-invalid", `worker must be a string of 1 to ${WORKER_LENGTH_MAX} characters.`);
 }
 
 /** @param token of the `Authorization` header. */
 export function parseWake(body: Json, via: WakeCommand["via"], token: string): Result<{ command: WakeCommand }> {
   const { wake_id: wakeId, generation } = body;
   if (typeof wakeId !== "string" || typeof generation !== "number" || !Number.isSafeInteger(generation)) {
-    return refuse("subscription-invalid", "wake_id must be a text and generation a whole number.");
+    return refuse("subscription-invalid", "wake_id must be a string and generation a whole number.");
   }
   return { ok: true, command: { via, token, wakeId, generation } };
 }
@@ -108,7 +108,7 @@ export function parseAck(body: Json, via: WakeCommand["via"], token: string): Re
   const parsed = Array.isArray(acks) ? (acks as readonly unknown[]).map(ackOf) : [undefined];
   const known = parsed.filter((ack) => ack !== undefined);
   if (known.length !== parsed.length) {
-    return refuse("subscription-invalid", "acks must be a list of {stream, offset}.");
+    return refuse("subscription-invalid", "acks must be a list of objects {stream, offset}.");
   }
   return { ok: true, command: { ...wake.command, acks: known, done } };
 }

@@ -40,10 +40,14 @@ export async function readBody(request: Request, limit: BodyLimit): Promise<Read
   const encoding = (request.headers.get("Content-Encoding") ?? "identity").trim().toLowerCase();
   if (encoding === "identity" || encoding === "") return readPlain(request, request.body, limit);
   if (encoding !== "gzip" && encoding !== "x-gzip" && encoding !== "deflate") {
-    return refuse("content-encoding-unsupported", `The body's Content-Encoding is ${encoding}.`, {
-      hint: "Send it as gzip, deflate or identity.",
-      headers: { "Accept-Encoding": "gzip, deflate, identity" },
-    });
+    return refuse(
+      "content-encoding-unsupported",
+      `The body's Content-Encoding is ${encoding}, which is not supported.`,
+      {
+        hint: "Use gzip, deflate or identity.",
+        headers: { "Accept-Encoding": "gzip, deflate, identity" },
+      },
+    );
   }
   const { bytesMax } = limit;
   const excess = Math.max(COMPRESSED_EXCESS_MIN, Math.ceil(bytesMax / COMPRESSED_EXCESS_DIVISOR));
@@ -54,8 +58,8 @@ export async function readBody(request: Request, limit: BodyLimit): Promise<Read
   if (decoded.reason === "busy") return SERVER_BUSY;
   return decoded.reason === "too-large"
     ? refuseTooLarge(bytesMax)
-    : refuse("content-encoding-broken", `The body does not decode as ${encoding}.`, {
-        hint: `Send it whole, in at most ${MEMBERS_MAX} gzip members.`,
+    : refuse("content-encoding-broken", `The body cannot be decoded as ${encoding}.`, {
+        hint: `Send a complete body with at most ${MEMBERS_MAX} gzip members.`,
       });
 }
 
@@ -150,17 +154,17 @@ async function discard(reader: ReadableStreamDefaultReader<Uint8Array>, bytesMax
 }
 
 function refuseIncomplete(): Refusal {
-  return refuse("body-incomplete", "The body broke off before its end.");
+  return refuse("body-incomplete", "The connection ended before the whole body had arrived.");
 }
 
 export function refuseTooLarge(bytesMax: number): Refusal {
-  return refuse("body-too-large", `One append has at most ${bytesMax} bytes after decoding.`, {
+  return refuse("body-too-large", `A body can have at most ${bytesMax} bytes after decoding.`, {
     hint: "Split it into several appends, or raise APPEND_BYTES_MAX.",
   });
 }
 
 function refuseSlow(secondsMax: number): Refusal {
   return refuse("body-timeout", `The body had not arrived in full after ${secondsMax} seconds.`, {
-    hint: "Send less at a time, or raise BODY_TIMEOUT_SECONDS.",
+    hint: "Send smaller bodies, or raise BODY_TIMEOUT_SECONDS.",
   });
 }

@@ -42,9 +42,9 @@ export class HeldBytes {
 
 export const SERVER_BUSY = refuse(
   "server-busy",
-  "Too many bytes of request bodies are on their way to their streams.",
+  "The server already holds as many bytes of request bodies as BODIES_BYTES_MAX allows.",
   {
-    hint: "Repeat the request a little later, or send smaller bodies.",
+    hint: "Retry a little later, or send smaller bodies.",
     headers: { "Retry-After": "1" },
   },
 );

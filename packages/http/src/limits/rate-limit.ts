@@ -96,8 +96,8 @@ async function ask(
   const delta = Math.min(BINDING_UNITS, Math.ceil((weight * BINDING_UNITS) / perMinute));
   const { success } = await limiter.limit({ key: `${name}:${whose}`, delta });
   if (success) return undefined;
-  return refuse("rate-limited", `The limit is ${perMinute} ${UNITS[name]} a minute.`, {
-    hint: "Try again later, with longer pauses.",
+  return refuse("rate-limited", `The limit is ${perMinute} ${UNITS[name]} per minute.`, {
+    hint: "Retry later, and send requests less often.",
     headers: {
       "Retry-After": String(RETRY_SECONDS),
       "RateLimit-Policy": `"${name}";q=${perMinute};w=${WINDOW_SECONDS}`,
@@ -108,8 +108,8 @@ async function ask(
 
 const UNITS: Readonly<Record<LimitName, string>> = {
   requestsPerMinute: "requests to the project",
-  publicRequestsPerMinute: "requests to the project by public streams, read URLs and reader keys",
-  appendBytesPerMinute: "bytes of appends to the project",
+  publicRequestsPerMinute: "requests to the project that use public streams, read URLs or reader keys",
+  appendBytesPerMinute: "bytes appended to the project",
   streamAppendsPerMinute: "appends to the stream",
-  streamAppendBytesPerMinute: "bytes of appends to the stream",
+  streamAppendBytesPerMinute: "bytes appended to the stream",
 };

@@ -35,7 +35,7 @@ export async function refuseStoring(
   if (fault === undefined || !isStoring) return undefined;
   const { isFull, detail } = fault;
   return isFull
-    ? refuse("storage-full", detail, { hint: "Delete streams, or give the server more space.", headers: RETRY_LATER })
+    ? refuse("storage-full", detail, { hint: "Delete streams, or add disk space to the server.", headers: RETRY_LATER })
     : refuse("storage-unavailable", detail, { headers: RETRY_LATER });
 }
 

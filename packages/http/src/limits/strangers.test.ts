@@ -3,7 +3,7 @@ import { beforeEach, expect, it } from "vitest";
 
 import { Strangers } from "./strangers.ts";
 
-const UNKNOWN = refuse("unauthenticated", "There is no token.");
+const UNKNOWN = refuse("unauthenticated", "The request has no token.");
 
 let nowMs: number;
 let strangers: Strangers;
@@ -54,7 +54,7 @@ it("all together have ten times as many, so that made-up addresses evade nothing
 });
 
 it("what is refused to somebody who is known is not counted", () => {
-  const forbidden = refuse("forbidden", "The token is for other streams.");
+  const forbidden = refuse("forbidden", "The token is not valid for this stream.");
   for (let index = 0; index < 100; index += 1) expect(strangers.refuse(from(), forbidden)).toBe(forbidden);
   expect(strangers.isOver(from())).toBe(false);
 });

@@ -96,8 +96,12 @@ export class Strangers {
 }
 
 export function refuseStrangers(): Refusal {
-  return refuse("rate-limited", "There have been too many requests without a valid token.", {
-    hint: "Requests with a valid token are not limited by this. STRANGERS_PER_MINUTE is the limit.",
-    headers: { "Retry-After": String(WINDOW_SECONDS) },
-  });
+  return refuse(
+    "rate-limited",
+    "Too many requests without a valid token came from this address or from all addresses together.",
+    {
+      hint: "Send a valid token: this limit does not apply to such requests. The limit is the setting STRANGERS_PER_MINUTE.",
+      headers: { "Retry-After": String(WINDOW_SECONDS) },
+    },
+  );
 }

@@ -30,8 +30,8 @@ export async function refuseCreation(creation: Creation): Promise<Refusal | unde
 }
 
 function refuseStreams(limit: number | null): Refusal {
-  return refuse("project-full", `The project's limit is ${limit} streams.`, {
-    hint: "Delete streams that are not needed; the directory learns of it a second or so later.",
+  return refuse("project-full", `The project can have at most ${limit} streams.`, {
+    hint: "Delete streams that are no longer needed. Deletions count after about a second.",
   });
 }
 

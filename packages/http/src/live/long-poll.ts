@@ -43,7 +43,7 @@ export async function longPoll(exchange: Exchange, query: ReadQuery): Promise<Re
     const { result, channel } = attached;
     if (result.status === "behind") return readAll(exchange, query, at(result), cursor);
     if (result.status === "ended") return { ok: true, response: emptyResponse(result, cursor) };
-    if (channel === undefined) return refuse("internal", "The object attached a reader without a channel.");
+    if (channel === undefined) return refuse("internal", "The stream's object attached a reader without a channel.");
     const waited = await waitForFrame(exchange, channel, deadlineMs - Date.now());
     if (waited.kind === "frame")
       return { ok: true, response: frameResponse(exchange, result, waited.frame, query, cursor) };

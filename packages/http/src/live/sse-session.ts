@@ -45,9 +45,9 @@ const heartbeat = encoder.encode(HEARTBEAT);
 const TOKEN_EXPIRED: Problem = {
   code: "token-expired",
   detail: "The token has expired.",
-  hint: "Get a new token, and read on from the last offset with it.",
+  hint: "Get a new token and continue reading from the last offset.",
 };
-const STREAM_GONE: Problem = { code: "stream-not-found", detail: "The stream has been deleted, or has expired." };
+const STREAM_GONE: Problem = { code: "stream-not-found", detail: "The stream was deleted or has expired." };
 
 /** How a session begins: at the tail with a channel, or behind it with a first read. */
 export interface SessionStart {
@@ -222,7 +222,7 @@ export class SseSession {
 
   /** @returns whether the session goes on: what it cannot bring is the next session's, which begins with it. */
   #bring(encoded: Encoded, isInEvent: boolean): boolean {
-    if (encoded === NOT_ENCODABLE && isInEvent) this.#fail(new Error("An append of text turned out to be none."));
+    if (encoded === NOT_ENCODABLE && isInEvent) this.#fail(new Error("An append to a text stream is not valid text."));
     else if (encoded === NOT_ENCODABLE) this.#finishLate();
     else if (encoded !== undefined) this.#send(encoded);
     return encoded !== NOT_ENCODABLE;
@@ -264,7 +264,7 @@ export class SseSession {
 
   /** Before anything else is sent, except the rest of an event that has begun. */
   #onRevoked({ code, detail, hint }: Problem): void {
-    const why = `The right to read has ended. ${detail}`;
+    const why = `Access to the stream has ended. ${detail}`;
     const problem = { code, detail: why, ...(hint === undefined ? {} : { hint }) };
     if (this.#isInEvent) this.#due = { problem };
     else this.#finishLate(problem);
@@ -283,7 +283,7 @@ export class SseSession {
 
   #fail(error: unknown): void {
     if (this.#mode === "over") return;
-    logFault(this.#exchange.config.logLevel, "An event stream broke off.", error);
+    logFault(this.#exchange.config.logLevel, "An SSE response failed before its end.", error);
     this.#release();
     this.#controller?.error(error);
   }

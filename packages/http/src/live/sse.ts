@@ -26,7 +26,7 @@ export async function serverSentEvents(exchange: Exchange, query: ReadQuery): Pr
   const reading = result.status === "behind" ? await startReading(exchange, eventsFrom(from)) : undefined;
   if (reading?.ok === false) return reading;
   if (result.status === "live" && channel === undefined) {
-    return refuse("internal", "The object attached a reader without a channel.");
+    return refuse("internal", "The stream's object attached a reader without a channel.");
   }
   // An offset inside an append stands for where that begins, of which the object alone may not know.
   const position = reading?.result.from ?? result.position;

@@ -24,7 +24,7 @@ export async function boundedFetch(
   send: Fetch = (target, how) => fetch(target, how),
 ): Promise<BoundedAnswer> {
   const fault = faultOfUrl(url, rules);
-  if (fault !== undefined) throw new Error(`Nothing is sent to this URL. ${fault.detail}`);
+  if (fault !== undefined) throw new Error(`The server does not send requests to this URL. ${fault.detail}`);
   const response = await send(url, { ...init, redirect: "manual", signal: AbortSignal.timeout(timeoutMs) });
   return { status: response.status, text: await readText(response, bytesMax) };
 }

@@ -38,7 +38,7 @@ export function parseEstuaryPath(url: string, tenancy: Config["tenancy"]): Resul
     tenancy === "single" ? [SINGLE_PROJECT, [first, ...rest]] : [first, rest];
   const kind = action === undefined ? "estuary" : ACTIONS.find((known) => known === action);
   if (project === "" || estuary === "" || kind === undefined || more.length > 0) {
-    return refuse("route-not-found", `There is no such route below ${ESTUARY_ROOT}.`);
+    return refuse("route-not-found", `No such route exists under ${ESTUARY_ROOT}.`);
   }
   return { ok: true, kind, project, estuary };
 }

@@ -32,15 +32,15 @@ export function parseTarget(url: string, tenancy: Config["tenancy"]): Result<Tar
 /** The same for a path alone, percent-encoded as in a URL. It must be below the protocol's root. */
 export function parseTargetPath(path: string, tenancy: Config["tenancy"]): Result<Target> {
   if (path === STREAM_ROOT || `${path}/` === STREAM_ROOT) {
-    return refuse("path-invalid", "The path names no stream.", { hint: `Use ${STREAM_ROOT}<stream>.` });
+    return refuse("path-invalid", "The path does not name a stream.", { hint: `Use ${STREAM_ROOT}<stream>.` });
   }
-  if (!path.startsWith(STREAM_ROOT)) return refuse("route-not-found", `Streams are below ${STREAM_ROOT}.`);
+  if (!path.startsWith(STREAM_ROOT)) return refuse("route-not-found", `The URLs of streams begin with ${STREAM_ROOT}.`);
   const parsed = parseStreamName(path.slice(STREAM_ROOT.length));
   if (!parsed.ok) return refuse(parsed.reason === "too-long" ? "path-too-long" : "path-invalid", parsed.detail);
   const [project, segments] =
     tenancy === "single" ? [SINGLE_PROJECT, parsed.segments] : [parsed.segments[0] ?? "", parsed.segments.slice(1)];
   if (segments.length === 0) {
-    return refuse("path-invalid", "The path names a project, but no stream.", {
+    return refuse("path-invalid", "The path names a project but no stream.", {
       hint: "Use /v1/stream/<project>/<stream>, or set TENANCY=single.",
     });
   }

@@ -172,7 +172,10 @@ async function authorizeSession(
   const stream = isSessionId(estuary) ? estuary : "";
   const granted = await authorize({ request, project, stream, scope: needs, isBearerOnly: true });
   if (!granted.ok || granted.incarnation === undefined) return granted;
-  return refuse("forbidden", "This right is for one stream of that name, and a session may be another.");
+  return refuse(
+    "forbidden",
+    "The token is bound to one particular stream, so it cannot be used for a session of the same name.",
+  );
 }
 
 interface Addressed {
@@ -312,8 +315,8 @@ function noContent(): Handled {
 }
 
 function refuseEstuaryId(): Refusal {
-  return refuse("subscription-invalid", "estuaryId has 1 to 128 letters, digits and any of . _ ~ : @ -", {
-    hint: `Send {"estuaryId": "…"}, or name it in the path below ${ESTUARY_ROOT}.`,
+  return refuse("subscription-invalid", "estuaryId must have 1 to 128 characters: letters, digits and . _ ~ : @ -", {
+    hint: `Send {"estuaryId": "…"}, or put it in the path after ${ESTUARY_ROOT}.`,
   });
 }
 

@@ -33,9 +33,13 @@ export async function listFollowers({ project, source, followers, query }: Sourc
 export async function endFollowers({ project, source, followers, query }: SourceCall): Promise<Answered> {
   const filter = parseFilter(project, query);
   if (filter === undefined) {
-    return refuse("subscription-invalid", "Name one session, one kid, or one user.", {
-      hint: "Send ?session=<estuaryId>, ?kid=<kid> or ?user=<user>.",
-    });
+    return refuse(
+      "subscription-invalid",
+      "The request must select the links to end by exactly one of session, kid or user.",
+      {
+        hint: "Send ?session=<estuaryId>, ?kid=<kid> or ?user=<user>.",
+      },
+    );
   }
   const ended = await callOnce(async () => ({ ok: true, ...(await followers().endLinks(filter)) }));
   return ended.ok ? { ok: true, json: { source, ended: ended.ended } } : ended;

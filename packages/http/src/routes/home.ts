@@ -76,12 +76,12 @@ function page(base: string, { tenancy }: Config, access: Access): string {
 }
 
 const HOW_TO_GET_IN: Readonly<Record<Access, string>> = {
-  everybody: "Requests need no token: programs on this machine may do everything (<code>AUTH_MODE=none</code>).",
+  everybody: "Requests need no token: every program on this machine has full access (<code>AUTH_MODE=none</code>).",
   tokens:
-    "Requests need a token of a project. With the secret of the project: " +
+    "Requests need a token of a project. If you have the project's secret, create a token: " +
     "<code>export DURABLE_STREAMS_SECRET=…; durable-streams token --scope manage</code>. " +
-    "Without a project, whoever has <code>ADMIN_SECRET</code> makes one: <code>docs/projects.md</code>.",
-  hook: "Requests need what the Worker that serves them asks for.",
+    "If there is no project yet, whoever has <code>ADMIN_SECRET</code> can create one: see <code>docs/projects.md</code>.",
+  hook: "The Worker that serves this page decides what a request needs.",
 };
 
 function escapeHtml(text: string): string {

@@ -37,5 +37,7 @@ function answer(request: Request, status: number, body: object): Response {
 }
 
 function refuseProbeMethod() {
-  return refuse("method-not-allowed", "A status can only be read.", { headers: { Allow: "GET, HEAD, OPTIONS" } });
+  return refuse("method-not-allowed", "A status page supports only GET, HEAD, OPTIONS.", {
+    headers: { Allow: "GET, HEAD, OPTIONS" },
+  });
 }

@@ -176,7 +176,10 @@ async function serveRoute(ports: ProjectRoutePorts, request: Request): Promise<R
   const body = await readJson(request, { bytesMax: BODY_BYTES_MAX, secondsMax: ports.config.bodyTimeoutSeconds });
   if (!body.ok) return body;
   if (isForAdmin(body.json) && !allowed.isAdmin) {
-    return refuse("forbidden", "Only ADMIN_SECRET changes limits, or sets an issuer on the server's machine.");
+    return refuse(
+      "forbidden",
+      "Changing limits, or setting an issuer on the server's own machine, requires ADMIN_SECRET.",
+    );
   }
   const query = new URL(request.url).searchParams;
   const urlOf = (stream: string, search: string): string =>
@@ -210,7 +213,7 @@ export function projectMethods(path: string): readonly string[] {
 }
 
 function refuseNoRoute(): Refusal {
-  return refuse("route-not-found", `There is no such route below ${PROJECTS_ROOT}.`);
+  return refuse("route-not-found", `No such route exists under ${PROJECTS_ROOT}.`);
 }
 
 function matches(pattern: string, segments: readonly string[]): boolean {
@@ -258,7 +261,7 @@ function asAdmin(request: Request): Result<Allowed> {
 }
 
 function refuseRoute(needs: string): Refusal {
-  return refuse("forbidden", `This needs a token of the whole project whose scope includes ${needs}.`);
+  return refuse("forbidden", `This operation requires a token for the whole project whose scope includes ${needs}.`);
 }
 
 function limitOf(query: URLSearchParams): number {

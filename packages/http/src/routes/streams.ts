@@ -61,7 +61,7 @@ export function refuseStreamMethod(): Refusal {
 }
 
 function refuseRegistryWrite(): Refusal {
-  return refuse("method-not-allowed", "The server alone writes this stream.", {
+  return refuse("method-not-allowed", "Only the server writes to this stream.", {
     headers: { Allow: "GET, HEAD, OPTIONS" },
   });
 }
@@ -117,9 +117,9 @@ async function create(exchange: Exchange, held: Held): Promise<Handled> {
 function refuseName(): Refusal {
   return refuse(
     "path-invalid",
-    "A new stream's name has no control characters, line separators or marks of direction.",
+    "A new stream's name must not contain control characters, line separators or text-direction marks.",
     {
-      hint: "Leave U+0080 to U+009F, U+2028 to U+202E, U+2066 to U+2069, U+200E, U+200F and U+061C out.",
+      hint: "Do not use U+0080 to U+009F, U+2028 to U+202E, U+2066 to U+2069, U+200E, U+200F or U+061C.",
     },
   );
 }
@@ -128,13 +128,16 @@ function refuseName(): Refusal {
 async function forkSource(exchange: Exchange, asked: ForkRequest): Promise<Result<{ fork: ForkCommand }>> {
   const { config, request, authorize } = exchange;
   if (!asked.sourcePath.startsWith(STREAM_ROOT)) {
-    return refuse("fork-header-invalid", `${HEADER.forkedFrom} must be the path of a stream, below ${STREAM_ROOT}.`);
+    return refuse(
+      "fork-header-invalid",
+      `${HEADER.forkedFrom} must be the path of a stream, beginning with ${STREAM_ROOT}.`,
+    );
   }
   const target = parseTargetPath(asked.sourcePath, config.tenancy);
   if (!target.ok) return target;
   const { project, stream, objectName } = target;
   if (project !== exchange.target.project) {
-    return refuse("fork-header-invalid", "A stream can only be forked from one of its own project.");
+    return refuse("fork-header-invalid", "A stream can only be forked from a stream of the same project.");
   }
   if (stream === REGISTRY_STREAM) return refuse("fork-header-invalid", "This stream cannot be forked.");
   const granted = await authorize({ request, project, stream, scope: "read" });

@@ -131,7 +131,8 @@ async function serveRoute(ports: SubscriptionPorts, request: Request, path: Cont
   }
   if (control === undefined) return refuse("route-not-found", "This server has no subscriptions.");
   const isIdFit = id === "" ? !route.pattern.includes(":id") : isSubscriptionId(id);
-  if (!isIdFit) return refuse("subscription-invalid", "The subscription's id is empty, too long, or not plain text.");
+  if (!isIdFit)
+    return refuse("subscription-invalid", "The subscription's id is empty, too long, or contains control characters.");
   const body = await readJson(request, { bytesMax: BODY_BYTES_MAX, secondsMax: config.bodyTimeoutSeconds });
   if (!body.ok) return body;
   const { json } = body;
@@ -157,7 +158,7 @@ function routeOf(
   const asked = method === "HEAD" ? "GET" : method;
   const route = matching.find((candidate) => candidate.method === asked);
   if (route !== undefined) return { ok: true, route, id: segments[1] ?? "", stream: segments[3] ?? "" };
-  if (matching.length === 0) return refuse("route-not-found", `There is no such route below ${RESERVED_SEGMENT}.`);
+  if (matching.length === 0) return refuse("route-not-found", `No such route exists under ${RESERVED_SEGMENT}.`);
   return refuseMethod("This route", subscriptionMethods(segments));
 }
 
@@ -223,7 +224,7 @@ async function create(call: Call): Promise<Handled> {
 function refuseId(): Refusal {
   return refuse(
     "subscription-invalid",
-    "A new subscription's id has no control characters, line separators or marks of direction.",
+    "A new subscription's id must not contain control characters, line separators or text-direction marks.",
   );
 }
 

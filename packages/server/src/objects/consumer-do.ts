@@ -42,7 +42,7 @@ export class ConsumerDO extends DurableObject<ConsumerEnv> implements ConsumerAp
   constructor(context: DurableObjectState, env: ConsumerEnv) {
     super(context, env);
     const { storage, id } = context;
-    if (id.name === undefined) throw new Error("A subscription's object must be got by its name.");
+    if (id.name === undefined) throw new Error("A subscription's object must be addressed by name.");
     const { name } = id;
     const project = name.slice(0, name.indexOf("/"));
     const config = parseConfig(env);

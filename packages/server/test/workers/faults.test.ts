@@ -32,7 +32,11 @@ describe("a response that breaks off", () => {
     expect(await statusOf(edge, "DELETE")).toBe(204);
     await expect(readToEnd(response)).rejects.toThrow("offset-gone");
     expect(lines).toMatchObject([
-      { "log.level": "error", message: "A read broke off.", "error.message": expect.stringContaining("offset-gone") },
+      {
+        "log.level": "error",
+        message: "A read failed before its end.",
+        "error.message": expect.stringContaining("offset-gone"),
+      },
     ]);
   });
 
@@ -44,7 +48,7 @@ describe("a response that breaks off", () => {
     expect(response.status).toBe(200);
     await expect(readToEnd(response)).rejects.toThrow("a bug");
     expect(lines).toMatchObject([
-      { "log.level": "error", message: "An event stream broke off.", "error.message": "a bug" },
+      { "log.level": "error", message: "An SSE response failed before its end.", "error.message": "a bug" },
     ]);
   });
 

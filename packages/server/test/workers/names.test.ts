@@ -44,7 +44,7 @@ it.each(HIDING)("no subscription is made with %j in its id, and one that is not 
   const body = { type: "pull-wake", pattern: "**", wake_stream: "wakes" };
   const response = await service.fetch(path, withToken("PUT", manager, body));
   expect(response.status).toBe(400);
-  expect(await response.text()).toContain("marks of direction");
+  expect(await response.text()).toContain("text-direction marks");
   expect((await service.fetch(path, withToken("DELETE", manager))).status).toBe(204);
 });
 

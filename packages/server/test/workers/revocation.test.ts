@@ -84,7 +84,7 @@ it.each(WAYS)("open reads end by $what", async ({ allow, revoke }) => {
     expect(event?.type).toBe("problem");
     const problem = JSON.parse(event?.data ?? "{}") as { code: string; detail: string };
     expect(problem.code).toBe("unauthenticated");
-    expect(problem.detail).toContain("The right to read has ended.");
+    expect(problem.detail).toContain("Access to the stream has ended.");
     expect(await reader.next()).toBeUndefined();
   }
   const polled = await poll;

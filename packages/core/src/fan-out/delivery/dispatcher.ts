@@ -146,7 +146,7 @@ export class Dispatcher {
     try {
       const batch = await this.#route.pages.at(position, target);
       if (batch.ok && batch.to > position) return batch;
-      throw new Error(`There are no bytes: ${batch.ok ? "a hole" : batch.problem.code}.`);
+      throw new Error(`The bytes to deliver cannot be read: ${batch.ok ? "the log has a gap" : batch.problem.code}.`);
     } catch (error) {
       if (row.position !== null) return undefined;
       throw error;

@@ -85,7 +85,7 @@ it("when the queue takes nothing the object serves all at once", async () => {
   await publish(SOURCE, "one;");
   await aSecond();
   expect(contents()).toEqual(SESSIONS.map(() => "one;"));
-  expect(world.reports).toEqual([expect.stringContaining("The queue did not take shards")]);
+  expect(world.reports).toEqual([expect.stringContaining("The queue did not accept shards")]);
 });
 
 it("a session that does not take its shard is served by itself, later, and one that is gone is removed", async () => {

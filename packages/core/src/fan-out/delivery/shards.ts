@@ -81,7 +81,10 @@ export class Shards {
     try {
       await shards.send(refs);
     } catch (error) {
-      this.#host.report("The queue did not take shards; their sessions are served without it.", error);
+      this.#host.report(
+        "The queue did not accept shards of a delivery; the sessions are served without the queue.",
+        error,
+      );
       this.recall();
       return true;
     }

@@ -159,7 +159,7 @@ export class Estuary {
 
   /** Of the first source that there is. */
   async #typeOfFirst(sources: readonly string[]): Promise<Result<{ contentType: string }>> {
-    let last: Result<{ contentType: string }> = refuse("subscription-invalid", "There is no source to subscribe to.");
+    let last: Result<{ contentType: string }> = refuse("subscription-invalid", "The request names no source.");
     for (const source of sources) {
       last = await this.#host.source(source).head();
       if (last.ok || last.problem.code !== "stream-not-found") return last;
@@ -262,7 +262,7 @@ export class Estuary {
       return known;
     }
     const estuary = readEstuary(database);
-    if (estuary === undefined) throw new Error("A link is begun in an estuary that is gone.");
+    if (estuary === undefined) throw new Error("A link was started in an estuary that no longer exists.");
     const link = Math.max(estuary.lastLink + 2, 2 * this.#host.now());
     database.transaction(() => {
       writeEstuary(database, { ...estuary, lastLink: link });
@@ -338,7 +338,7 @@ export class Estuary {
     try {
       return await invoke();
     } catch {
-      return refuse("unavailable", "The source's subscription did not answer.", { headers: { "Retry-After": "1" } });
+      return refuse("unavailable", "The source did not answer.", { headers: { "Retry-After": "1" } });
     }
   }
 
@@ -358,13 +358,13 @@ function refuseItself(): Refusal {
 }
 
 function refuseOtherFormat({ format }: SourceLink): Refusal {
-  return refuse("subscription-exists", `The session follows this source as ${format}.`, {
-    hint: "Unsubscribe first, or keep to that format.",
+  return refuse("subscription-exists", `The session already follows this source in the format ${format}.`, {
+    hint: "Unsubscribe first, or use that format.",
   });
 }
 
 function refuseFull(): Refusal {
-  return refuse("estuary-full", `A session follows at most ${SOURCES_MAX} sources.`, {
-    hint: "Unsubscribe from some, or use another session.",
+  return refuse("estuary-full", `A session can follow at most ${SOURCES_MAX} sources.`, {
+    hint: "Unsubscribe from some sources, or use another session.",
   });
 }

@@ -3,7 +3,7 @@
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
 export function refuseNoEstuary(): Refusal {
-  return refuse("estuary-not-found", "There is no such session, or it has ended.", {
-    hint: "Subscribing makes it.",
+  return refuse("estuary-not-found", "The session does not exist or has ended.", {
+    hint: "Subscribe to a source to create it.",
   });
 }

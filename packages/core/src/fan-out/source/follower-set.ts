@@ -136,7 +136,7 @@ export class Subscription {
       this.#failures = 0;
     } catch (error) {
       this.#failures += 1;
-      this.#host.report("A turn of deliveries broke off; it is repeated.", error);
+      this.#host.report("A delivery pass failed and will be repeated.", error);
       return;
     } finally {
       this.#isRunning = false;

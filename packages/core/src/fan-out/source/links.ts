@@ -117,15 +117,17 @@ export class Links {
     if (command.format === "raw" && mediaType(contentType) !== mediaType(command.sessionContentType)) {
       return refuse(
         "content-type-mismatch",
-        `The source has ${contentType}, the session ${command.sessionContentType}.`,
-        { hint: "Sources of several content types go into one session as envelopes." },
+        `The source's content type is ${contentType}, but the session's is ${command.sessionContentType}.`,
+        { hint: "To follow sources of different content types in one session, use the format envelope." },
       );
     }
     // Ended while this went on.
     if (this.#isEndedKey(grant)) return refuseEndedKey();
     // After this instant the session may have taken the link back: nobody would ever do so again.
-    if (this.#host.now() >= command.untilMs) return refuse("unavailable", "The link took too long to make.");
-    if (isUnwanted(this.#host.database, command)) return refuse("unavailable", "The link was taken back.");
+    if (this.#host.now() >= command.untilMs)
+      return refuse("unavailable", "Linking the session to its source took too long.");
+    if (isUnwanted(this.#host.database, command))
+      return refuse("unavailable", "The subscription was withdrawn while the link was being made.");
     this.#host.database.transaction(() => this.#insert(command, followed));
     await this.#host.sync();
     return { ok: true, offset: readLink(this.#host.database, command)?.startOffset ?? followed.offset };
@@ -222,11 +224,15 @@ export class Links {
 }
 
 function refuseOver(): Refusal {
-  return refuse("subscription-not-found", "The link is over.");
+  return refuse("subscription-not-found", "The link to this source has ended.");
 }
 
 function refuseEndedKey(): Refusal {
-  return refuse("forbidden", "The links that this token's key has made were ended, and it makes no others.", {
-    hint: "Use a token that is signed with another secret of the project.",
-  });
+  return refuse(
+    "forbidden",
+    "All links made with this token's key were ended, and the key can no longer create links.",
+    {
+      hint: "Use a token that is signed with another secret of the project.",
+    },
+  );
 }

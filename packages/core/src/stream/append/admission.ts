@@ -103,9 +103,13 @@ function closedConflict(draft: Draft, closure: Closure, command: AppendCommand):
 function kindConflict(draft: Draft, { delivery, producer }: AppendCommand): Conflict {
   if (draft.state.kind === "plain") return delivery === undefined ? undefined : refuseNoSession();
   if (delivery === undefined || producer === undefined) {
-    return refuse("session-read-only", "What is appended to the session's sources arrives here by itself.", {
-      hint: "Append to a source.",
-    });
+    return refuse(
+      "session-read-only",
+      "Appends to a session are not allowed: messages arrive in it from its sources.",
+      {
+        hint: "Append to one of its sources.",
+      },
+    );
   }
   if (delivery.incarnation !== draft.state.lineage.incarnation) return refuseNotFound();
   const mark = draft.producers.get(producer.id) ?? findProducer(draft.state, draft.database, producer.id);
@@ -137,9 +141,13 @@ function contentTypeConflict(streamType: string, command: AppendCommand): Refusa
   const carriesData = command.bytes.length > 0 || command.fault !== undefined;
   const mismatch = command.contentType !== null && !isAppendable(command.contentType, streamType);
   if (carriesData && mismatch) {
-    return refuse("content-type-mismatch", `The stream has ${streamType}, the request ${command.contentType}.`, {
-      hint: `Send Content-Type: ${streamType}.`,
-    });
+    return refuse(
+      "content-type-mismatch",
+      `The stream's content type is ${streamType}, but the request's is ${command.contentType}.`,
+      {
+        hint: `Send Content-Type: ${streamType}.`,
+      },
+    );
   }
   return command.fault === undefined ? undefined : { ok: false, problem: command.fault };
 }
@@ -157,7 +165,10 @@ function producerConflict(draft: Draft, command: AppendCommand): Conflict {
     case "stale-epoch":
       return refuseStaleEpoch(decision.currentEpoch);
     case "epoch-must-start-at-zero":
-      return refuse("producer-epoch-start", `Epoch ${claim.epoch} is new, so its first Producer-Seq must be 0.`);
+      return refuse(
+        "producer-epoch-start",
+        `Producer-Epoch ${claim.epoch} is new, so its first Producer-Seq must be 0.`,
+      );
     case "gap":
       return refuseGap(decision.expectedSeq, claim.seq);
   }
@@ -166,9 +177,13 @@ function producerConflict(draft: Draft, command: AppendCommand): Conflict {
 function seqConflict(draft: Draft, command: AppendCommand): Refusal | undefined {
   if (command.streamSeq === undefined || isStreamSeqAfter(command.streamSeq, draft.streamSeq)) return undefined;
   // Official clients tell this conflict from others by the word "sequence".
-  return refuse("stream-seq-regression", "Stream-Seq must be greater, byte by byte, than the stream's last sequence.", {
-    headers: { [HEADER.nextOffset]: offsetAt(draft.lineage, draft.tail), ...lastSeqHeader(draft.streamSeq) },
-  });
+  return refuse(
+    "stream-seq-regression",
+    "Stream-Seq must be greater than the stream's last sequence, compared byte by byte.",
+    {
+      headers: { [HEADER.nextOffset]: offsetAt(draft.lineage, draft.tail), ...lastSeqHeader(draft.streamSeq) },
+    },
+  );
 }
 
 /** Compare-and-append: the tail is that which the appends before this one in the batch have made. */
@@ -177,7 +192,7 @@ function tailConflict({ lineage, tail }: Draft, { expected }: AppendCommand): Re
   const end = offsetAt(lineage, tail);
   if (expected === end || (expected === "" && tail === 0)) return undefined;
   return refuse("expected-offset-mismatch", `The stream ends at ${end}.`, {
-    hint: "Read what was appended since, decide anew, and append with that offset.",
+    hint: "Read what was appended in the meantime, decide again, and append with the new offset.",
     headers: { [HEADER.nextOffset]: end },
   });
 }

@@ -77,7 +77,11 @@ export class QuotaGrant {
   }
 }
 
-export const PROJECT_STORAGE_FULL = refuse("project-storage-full", "The project stores as many bytes as it may.", {
-  hint: "Delete streams, or have the administrator raise the project's limit storedBytes.",
-  headers: { "Retry-After": "60" },
-});
+export const PROJECT_STORAGE_FULL = refuse(
+  "project-storage-full",
+  "The project has reached its limit for stored bytes.",
+  {
+    hint: "Delete streams, or ask the administrator to raise the project's limit storedBytes.",
+    headers: { "Retry-After": "60" },
+  },
+);

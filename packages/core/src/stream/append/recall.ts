@@ -31,7 +31,7 @@ export function recallAppend(
   // A producer's append is known by its sequence however late it comes, but only to the stream that took it.
   const mayBeForgotten = command.producer === undefined && (command.repeatedAfterMs ?? 0) > REMEMBERED_MS;
   if (mayBeForgotten || (state !== undefined && isMeantForAnEarlier(command, state, nowMs))) {
-    return refuse("unavailable", "Whether the append was stored before is not known.", {
+    return refuse("unavailable", "The server cannot tell whether an earlier attempt of this append was stored.", {
       headers: { "Retry-After": "1" },
     });
   }
@@ -44,8 +44,8 @@ function isMeantForAnEarlier({ repeatedAfterMs }: Identified, { createdAtMs }: S
 }
 
 function refuseTooMany(): Result<never> {
-  return refuse("overloaded", "More is being appended to this stream than it can remember for repeats.", {
-    hint: "Append in larger batches, or spread over several streams.",
+  return refuse("overloaded", "The stream receives more appends than it can remember the request ids of.", {
+    hint: "Append in larger batches, or spread the appends over several streams.",
     headers: { "Retry-After": "1" },
   });
 }

@@ -28,6 +28,6 @@ export class ObjectCapacity {
   }
 }
 
-export const STORAGE_FULL = refuse("storage-full", "The stream's object has no room for more.", {
-  hint: "Bind SEGMENTS, so that old bytes move to R2, or go on in another stream.",
+export const STORAGE_FULL = refuse("storage-full", "The stream has reached the storage limit of its Durable Object.", {
+  hint: "Bind SEGMENTS so that old data moves to R2, or continue in another stream.",
 });

@@ -58,9 +58,13 @@ export async function planPin(
 ): Promise<Result<PinResult>> {
   const { contentType, lifetime, lineage } = state;
   if (command.contentType !== null && mediaType(command.contentType) !== mediaType(contentType)) {
-    return refuse("content-type-mismatch", `The source has ${contentType}, the fork asks for ${command.contentType}.`, {
-      hint: "Leave Content-Type out: a fork then has its source's.",
-    });
+    return refuse(
+      "content-type-mismatch",
+      `The source's content type is ${contentType}, but the request's is ${command.contentType}.`,
+      {
+        hint: "Omit Content-Type: a fork takes over the content type of its source.",
+      },
+    );
   }
   const anchor = await resolveAnchor(state, host, command);
   if (typeof anchor !== "number") return anchor;
@@ -68,8 +72,8 @@ export async function planPin(
   if (typeof position !== "number") return position;
   const ancestors = ancestorsOfFork(host.name, lineage, position);
   if (ancestors.length > ANCESTORS_MAX) {
-    return refuse("fork-too-deep", `A fork's bytes may lie in at most ${ANCESTORS_MAX} other streams.`, {
-      hint: "Copy the source into a new stream, and fork that.",
+    return refuse("fork-too-deep", `A fork can have at most ${ANCESTORS_MAX} ancestors.`, {
+      hint: "Copy the source into a new stream and fork that one.",
     });
   }
   return { ok: true, contentType, lifetime, earliest: state.earliest, incarnation: lineage.incarnation, ancestors };
@@ -170,7 +174,7 @@ async function addSubOffset(
     const page = await readAnywhere(state, ports, position);
     if (!(page instanceof Uint8Array)) return page;
     if (position - anchor > SUB_OFFSET_BYTES_MAX) return refuseFarSubOffset();
-    if (page.length === 0) throw new Error("The log has a hole.");
+    if (page.length === 0) throw new Error("The log has a gap.");
     const end = counter.take(page);
     if (end !== undefined) return position + end;
     position += page.length;
@@ -196,13 +200,16 @@ async function readAnywhere(
 function refuseFarSubOffset(): Refusal {
   return refuse(
     "fork-sub-offset-invalid",
-    `A sub-offset reaches at most ${SUB_OFFSET_BYTES_MAX} bytes past its offset.`,
+    `A sub-offset can reach at most ${SUB_OFFSET_BYTES_MAX} bytes beyond its offset.`,
     {
-      hint: "Fork from an offset that is nearer to the place.",
+      hint: "Use an offset closer to where the fork should begin.",
     },
   );
 }
 
 function refuseSubOffset(available: number, unit: string): Refusal {
-  return refuse("fork-sub-offset-invalid", `There are only ${available} ${unit} between the offset and the tail.`);
+  return refuse(
+    "fork-sub-offset-invalid",
+    `Only ${available} ${unit} lie between the offset and the end of the source.`,
+  );
 }

@@ -29,7 +29,7 @@ export class Pins {
     if (state !== planned) return refuseNotFound();
     if ((plan.ancestors.at(-1)?.to ?? 0) < state.earliest) return refuseTrimmed(state.lineage, state.earliest);
     // After this instant the fork may have released the pin: nobody would ever release it again.
-    if (this.#host.now() >= command.untilMs) return refuse("unavailable", "The fork took too long to make.");
+    if (this.#host.now() >= command.untilMs) return refuse("unavailable", "Creating the fork took too long.");
     this.#host.database.transaction(() => insertFork(this.#host.database, command.forkId, command.forkName));
     this.#lifecycle.touch(state);
     return { ...plan, earliest: state.earliest };
@@ -46,6 +46,8 @@ export class Pins {
   #pinnable(): StreamState | Refusal {
     const status = this.#lifecycle.status();
     if (status.kind === "live") return status.state;
-    return status.kind === "none" ? refuseNotFound() : refuse("fork-source-deleted", "The source was deleted.");
+    return status.kind === "none"
+      ? refuseNotFound()
+      : refuse("fork-source-deleted", "The stream to fork from was deleted.");
   }
 }

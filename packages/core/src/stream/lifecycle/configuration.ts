@@ -18,15 +18,15 @@ export function configurationDifference(state: StreamState, command: CreateComma
     return `The existing stream has content type ${state.contentType}.`;
   }
   if (state.kind === "session") return "The existing stream is a session.";
-  if (!isSameOrigin(state, command)) return "The existing stream was not forked like that.";
+  if (!isSameOrigin(state, command)) return "The existing stream has another source or fork offset.";
   // A fork that named no lifetime got its source's, and naming none again is the same request.
   const inherits = state.origin?.inheritsLifetime === true && command.lifetime.kind === "forever";
   if (isAsked("lifetime") && !inherits && !sameLifetime(state.lifetime, command.lifetime))
-    return "The existing stream has another lifetime.";
+    return "The existing stream has a different lifetime.";
   if (isAsked("retention") && !sameRetention(state.retention, command.retention))
-    return "The existing stream has another retention.";
+    return "The existing stream has a different retention.";
   if (state.recordsAuthors !== (command.recordsAuthors ?? false))
-    return `The existing stream records ${state.recordsAuthors ? "authors" : "no authors"}.`;
+    return `The existing stream ${state.recordsAuthors ? "records" : "does not record"} authors.`;
   const closed = state.closure !== undefined;
   if (closed !== command.closed) return `The existing stream is ${closed ? "closed" : "open"}.`;
   return undefined;

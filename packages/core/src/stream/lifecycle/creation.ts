@@ -74,10 +74,7 @@ export class Creation {
     if (occupied !== undefined) return occupied;
     const { retention } = command;
     if (!keepsAll(retention) && this.#host.segments === undefined) {
-      return refuse(
-        "retention-unavailable",
-        "Only what is in R2 can be let go of, and the binding SEGMENTS is missing.",
-      );
+      return refuse("retention-unavailable", "Retention requires object storage, but the binding SEGMENTS is missing.");
     }
     if (command.fork !== undefined) return this.#createFork(command, command.fork);
     const contentType = command.contentType ?? DEFAULT_CONTENT_TYPE;
@@ -94,7 +91,9 @@ export class Creation {
     const { state } = status;
     const difference = configurationDifference(state, command);
     if (difference !== undefined) {
-      return refuse("stream-exists", difference, { hint: "Delete the stream first, or use its configuration." });
+      return refuse("stream-exists", difference, {
+        hint: "Delete the stream first, or send the configuration that it has.",
+      });
     }
     this.#lifecycle.touch(state);
     return { ok: true, ...createResult(state, false) };
@@ -135,7 +134,10 @@ export class Creation {
   ): Promise<Result<CreateResult>> {
     const { contentType, ancestors } = pinned;
     if (command.contentType === null && command.bytes.length > 0 && framingOf(contentType) === "json") {
-      return refuse("content-type-missing", "Say what the body is: the source's Content-Type is application/json.");
+      return refuse(
+        "content-type-missing",
+        "The request has a body but no Content-Type. Send the source's: application/json.",
+      );
     }
     const inheritsLifetime = command.lifetime.kind === "forever";
     return this.#begin(command, {
@@ -205,8 +207,8 @@ export class Creation {
 }
 
 function refuseRetained(): Refusal {
-  return refuse("path-retained", "The stream here was deleted, but forks still read from it.", {
-    hint: "Delete its forks first, or use another path.",
+  return refuse("path-retained", "The stream at this path was deleted, but forks still read its data.", {
+    hint: "Delete the forks first, or use another path.",
   });
 }
 

@@ -323,7 +323,7 @@ export class Lifecycle {
     } catch (error) {
       // A stream that ended meanwhile has taken the tables that were being read with it: nothing is wrong then.
       if (this.stored() === state)
-        this.#host.report("A segment could not be written; the stream keeps its bytes.", error);
+        this.#host.report("A segment could not be written; its bytes stay in the stream.", error);
     }
   }
 

@@ -125,8 +125,8 @@ export async function planFollow(
   { from }: FollowCommand,
 ): Promise<Result<FollowResult>> {
   if (state.kind === "session") {
-    return refuse("session-as-source", "The source is itself a session.", {
-      hint: "Subscribe to the sources of that session: following sessions could go round in circles.",
+    return refuse("session-as-source", "The source is a session.", {
+      hint: "Subscribe to the sources of that session instead: sessions that follow sessions could form a loop.",
     });
   }
   const resolved = resolveOffset(state, from);

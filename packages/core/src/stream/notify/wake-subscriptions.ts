@@ -62,7 +62,7 @@ export class Consumers implements WantedApi {
     this.#asked.add(consumer);
     if (!state.consumers.includes(consumer)) {
       if (state.consumers.length >= CONSUMERS_MAX) {
-        return refuse("subscriptions-full", `At most ${CONSUMERS_MAX} subscriptions are woken by one stream.`);
+        return refuse("subscriptions-full", `One stream can wake at most ${CONSUMERS_MAX} subscriptions.`);
       }
       this.#setConsumers(state, [...state.consumers, consumer]);
     }

@@ -108,13 +108,13 @@ const READER_RETRY_SECONDS = "5";
 function refuseReader(isOfProject: boolean): Refusal {
   const headers = { "Retry-After": READER_RETRY_SECONDS };
   if (isOfProject) {
-    return refuse("project-readers-full", "As many live readers as the project may have are waiting.", {
-      hint: "Try again later, read without live, or have the administrator raise the project's limit liveReaders.",
+    return refuse("project-readers-full", "The project has reached its limit for live readers.", {
+      hint: "Retry later, read without live, or ask the administrator to raise the project's limit liveReaders.",
       headers,
     });
   }
-  return refuse("readers-full", "As many live readers as one stream may have are waiting on this one.", {
-    hint: "Try again later, read without live, or raise READERS_MAX.",
+  return refuse("readers-full", "The stream has reached the limit READERS_MAX for live readers.", {
+    hint: "Retry later, read without live, or raise READERS_MAX.",
     headers,
   });
 }

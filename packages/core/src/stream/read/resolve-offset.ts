@@ -58,21 +58,21 @@ function resolveInherited(state: StreamState, incarnation: number, position: num
 
 /** Either a stream that was at this URL before, or a stream of another URL: an incarnation does not tell. */
 export function refuseGone(): Refusal {
-  return refuse("offset-gone", "The offset belongs to another stream, or to one that was deleted from this URL.", {
-    hint: "Use an offset that this stream returned, or read again from offset -1.",
+  return refuse("offset-gone", "The offset belongs to another stream, or to a deleted stream that had this URL.", {
+    hint: "Use an offset that this stream returned, or start again from offset -1.",
   });
 }
 
 /** The incarnation is one of this stream's, the position is not one that it has in it. */
 export function refuseForeign(): Refusal {
-  return refuse("offset-invalid", "This stream has no such offset.", {
-    hint: "Offsets are opaque: use one that the server sent for this stream, unchanged.",
+  return refuse("offset-invalid", "The stream has never returned this offset.", {
+    hint: "Offsets are opaque: use one exactly as the server returned it for this stream.",
   });
 }
 
 /** For an edge of an older version, which cannot move to where the append begins. */
 export function refuseUnaligned(): Refusal {
-  return refuse("offset-invalid", "No append of this stream ends at this offset.", {
-    hint: "Offsets are opaque: use one that the server sent, unchanged.",
+  return refuse("offset-invalid", "No append to this stream ends at this offset.", {
+    hint: "Offsets are opaque: use one exactly as the server returned it.",
   });
 }

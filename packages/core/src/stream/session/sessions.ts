@@ -31,9 +31,13 @@ export function deliveryResult({ link }: DeliverCommand, result: Result<AppendRe
 export function openFault(state: StreamState, { contentType }: OpenSessionCommand): Refusal | undefined {
   if (state.kind !== "session") return refuseNoSession();
   if (mediaType(state.contentType) === mediaType(contentType)) return undefined;
-  return refuse("content-type-mismatch", `The session has ${state.contentType}, this needs ${contentType}.`, {
-    hint: "Sources of several content types go into one session as envelopes.",
-  });
+  return refuse(
+    "content-type-mismatch",
+    `The session's content type is ${state.contentType}, but this source needs ${contentType}.`,
+    {
+      hint: "To follow sources of different content types in one session, use the format envelope.",
+    },
+  );
 }
 
 export function sessionResult(state: StreamState): SessionResult {
@@ -42,8 +46,8 @@ export function sessionResult(state: StreamState): SessionResult {
 }
 
 export function refuseNoSession(): Refusal {
-  return refuse("session-expected", "An ordinary stream is at the URL of the session.", {
-    hint: "Use another estuaryId: only streams that subscribing has made are sessions.",
+  return refuse("session-expected", "The stream with this name is an ordinary stream.", {
+    hint: "Use another estuaryId: only streams created by subscribing are sessions.",
   });
 }
 

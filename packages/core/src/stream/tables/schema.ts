@@ -97,7 +97,7 @@ export function upgradeSchema(database: Database): boolean {
   if (version === SCHEMA_VERSION) return false;
   if (version > SCHEMA_VERSION) {
     throw new Error(
-      `The stream has schema version ${version}, this server knows ${SCHEMA_VERSION}: deploy a newer server.`,
+      `The stream has schema version ${version}, but this server supports at most ${SCHEMA_VERSION}: deploy a newer server.`,
     );
   }
   database.transaction(() => {

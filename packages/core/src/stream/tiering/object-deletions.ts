@@ -42,7 +42,7 @@ export async function deletePendingObjects(host: StreamHost): Promise<void> {
         insertPendingDeletion(database, { prefix, looks: looks - 1, dueAtMs: host.now() + LOOK_AGAIN_MS });
     } catch (error) {
       insertPendingDeletion(database, { ...pendingDeletion, dueAtMs: host.now() + RETRY_MS });
-      host.report("Segments that nobody needs could not be deleted.", error);
+      host.report("Segments that are no longer needed could not be deleted.", error);
     }
   }
 }

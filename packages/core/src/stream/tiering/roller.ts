@@ -149,5 +149,5 @@ async function verify(
   for await (const chunk of stream ?? []) chunks.push(chunk);
   const found = concatBytes(chunks);
   const isSame = found.length === expected.length && found.every((byte, index) => byte === expected[index]);
-  if (!isSame) throw new SegmentError(`The object ${key} is not the segment that belongs there.`);
+  if (!isSame) throw new SegmentError(`The object ${key} is not the expected segment.`);
 }
