@@ -23,6 +23,22 @@ it("streams and forks live as in the reference model: restarts, expiry, and cras
   expect([...seen].toSorted()).toEqual(expect.arrayContaining(REACHED));
 }, 600_000);
 
+it("a read may renew a fork's lifetime although it is refused: its offset lies inside the first append, as the source finds", async () => {
+  const unmarked = { rightMode: true, close: false, producer: undefined, streamSeq: undefined, expected: undefined };
+  const forked = { kind: "fork", source: 2, place: 0, subOffset: 0, ttlSeconds: undefined, closed: false } as const;
+  const outcomes = await live([
+    { name: "c", kind: "create", mode: "bytes", ttlSeconds: 1_000, closed: false },
+    { name: "c", kind: "append", intent: { records: [0, 0], ...unmarked } },
+    { name: "d", ...forked },
+    { name: "c", kind: "advance", how: "almost" },
+    // One past the beginning: the fourth of -1, now, two offsets, and the same with one added.
+    { name: "d", kind: "read", which: 4, etag: 0 },
+    { name: "a", kind: "advance", how: "little" },
+    { name: "a", kind: "head" },
+  ]);
+  expect(outcomes.get("read offset-invalid")).toBeGreaterThan(0);
+});
+
 it("chains of a hundred forks live as in the reference model", async () => {
   const property = fc.asyncProperty(chainSteps(100), async (plan) => {
     const outcomes = await live(plan);

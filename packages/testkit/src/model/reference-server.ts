@@ -3,6 +3,7 @@ import {
   append,
   baseOf,
   lastSeq,
+  mayTouch,
   status,
   textOf,
   touch,
@@ -221,7 +222,8 @@ export class ReferenceServer {
   #read(stream: ReferenceStream, offset: string, place: Meaning["place"], tagged: string | undefined): Expected {
     const from = this.#resolve(stream, place);
     if (from === "gone") return { outcome: "offset-gone" };
-    if (from === "foreign") return { outcome: "offset-invalid" };
+    if (from === "inside") mayTouch(stream, this.nowMs);
+    if (from === "foreign" || from === "inside") return { outcome: "offset-invalid" };
     if (from === "beyond") return { outcome: "offset-beyond-tail" };
     touch(stream, this.nowMs);
     const { mode, units, closed, generation } = stream;
@@ -234,9 +236,10 @@ export class ReferenceServer {
 
   /**
    * Where a place is in a stream: it must be one of its own, or one that it inherited. It stands for the last end of an
-   * append at or before it, and may be one beyond the end of what the stream has.
+   * append at or before it, and may be one beyond the end of what the stream has. `inside`: inside the very first append, where
+   * it stands for nothing.
    */
-  #resolve(stream: ReferenceStream, place: Meaning["place"]): number | "gone" | "foreign" | "beyond" {
+  #resolve(stream: ReferenceStream, place: Meaning["place"]): number | "gone" | "foreign" | "inside" | "beyond" {
     if (place === undefined) return 0;
     if (place === "tail") return stream.units.length;
     const { generation } = place;
@@ -246,18 +249,19 @@ export class ReferenceServer {
     const isInsideFirst = (length: number): boolean =>
       place.past === true && place.count === 0 && slack === 0 && length > 0;
     if (generation === stream.generation) {
-      if (isInsideFirst(stream.units.length)) return "foreign";
+      if (isInsideFirst(stream.units.length)) return "inside";
       if (count > stream.units.length + slack) return "beyond";
-      return count < baseOf(stream) ? "foreign" : (lastEnd(stream, Math.min(count, stream.units.length)) ?? "foreign");
+      return count < baseOf(stream) ? "foreign" : (lastEnd(stream, Math.min(count, stream.units.length)) ?? "inside");
     }
     const index = stream.inherited.findIndex((stretch) => stretch.generation === generation);
     if (index < 0) return "gone";
     const begin = stream.inherited[index - 1]?.to ?? 0;
     const end = stream.inherited[index]?.to ?? 0;
-    if (count < begin || count > end + slack || isInsideFirst(end)) return "foreign";
+    if (count < begin || count > end + slack) return "foreign";
+    if (isInsideFirst(end)) return "inside";
     const at = Math.min(count, end);
     const owner = this.#ever.get(stream.inherited.find(({ to }) => at < to)?.generation ?? -1);
-    return owner === undefined ? at : (lastEnd(owner, at) ?? "foreign");
+    return owner === undefined ? at : (lastEnd(owner, at) ?? "inside");
   }
 }
 

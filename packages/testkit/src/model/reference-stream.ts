@@ -74,6 +74,14 @@ export function touch(stream: ReferenceStream, nowMs: number): void {
   stream.surelyTouchedAtMs = nowMs;
 }
 
+/**
+ * A read has been refused that may have renewed the lifetime all the same: whether an offset lies inside the first append, only the
+ * owner of inherited bytes and R2 can say, and they are asked after the stream.
+ */
+export function mayTouch(stream: ReferenceStream, nowMs: number): void {
+  stream.touchedAtMs = nowMs;
+}
+
 /** Units of records: messages, or single bytes. */
 export function unitsOf(mode: Mode, records: readonly string[]): string[] {
   return mode === "json" ? [...records] : records.join("").split("");
