@@ -5,7 +5,7 @@
 import { spawnSync } from "node:child_process";
 
 /** Scripts of the root package.json, cheapest answers first. */
-const STEPS = ["typecheck", "lint", "format:check", "knip", "build", "bundle", "test:all"];
+const STEPS = ["typecheck", "lint", "format:check", "knip", "check-spec", "build", "bundle", "test:all"];
 
 const chosen = process.argv.length > 2 ? process.argv.slice(2) : STEPS;
 const unknown = chosen.filter((step) => !STEPS.includes(step));

@@ -81,7 +81,7 @@ async function untilCold(text: string): Promise<void> {
   await expect.poll(isThere, { timeout: 30_000 }).toBe(true);
 }
 
-it("each append's author reaches sessions: out of the log, out of R2, after a restart, and live", async () => {
+it("[AU1] each append's author reaches sessions: out of the log, out of R2, after a restart, and live", async () => {
   expect((await put("room", { ...asUser("alice"), ...RECORD }, "[0]")).status).toBe(201);
   await post("room", asUser("bob"), "[1]");
   await post("room", anonymous(), "[2]");
@@ -103,7 +103,7 @@ it("each append's author reaches sessions: out of the log, out of R2, after a re
   expect((await get(urlOf("room"), bearer(project))).text).toBe('[0,1,2,"the last one",4]');
 });
 
-it("a client cannot say itself who wrote something", async () => {
+it("[AU2] a client cannot say itself who wrote something", async () => {
   await put("forged", { ...anonymous(), ...RECORD });
   const headers = { ...asUser("mallory"), "Stream-Author": "alice", Author: "alice", "X-User": "alice", From: "alice" };
   await post("forged", headers, '[{"author":"alice"}]');
@@ -114,7 +114,7 @@ it("a client cannot say itself who wrote something", async () => {
   ]);
 });
 
-it("a repeated append of a producer keeps the author of the first", async () => {
+it("[AU3] a repeated append of a producer keeps the author of the first", async () => {
   await put("repeated", { ...anonymous(), ...RECORD });
   await post("repeated", { ...asUser("alice"), ...producer(0) }, "[0]");
   await post("repeated", { ...asUser("bob"), ...producer(0) }, "[0]");
@@ -125,7 +125,7 @@ it("a repeated append of a producer keeps the author of the first", async () => 
   ]);
 });
 
-it("only a stream that was made so records authors; that is part of what it is", async () => {
+it("[AU1] only a stream that was made so records authors; that is part of its configuration", async () => {
   expect((await put("plain", asUser("alice"), "[0]")).status).toBe(201);
   await expectAuthors(await follow("plain"), [[undefined, 0]]);
   expect(codeOf(await put("plain", { ...asUser("alice"), ...RECORD }, "[0]"))).toBe("stream-exists");

@@ -57,7 +57,7 @@ describe("a backup", () => {
     expect(readdirSync(workDir).toSorted()).toEqual(["backup.tar.gz", "data"]);
   });
 
-  it("is restored into a new directory, from which a server serves what there was", async () => {
+  it("[DU5] is restored into a new directory, from which a server serves what there was", async () => {
     const restored = join(workDir, "restored");
     expect(json(await cli(["restore", archive, "--data-dir", restored]))).toMatchObject({ dataDir: restored });
     const second = await startServer({ dataDir: restored });
@@ -69,7 +69,7 @@ describe("a backup", () => {
     expect(errorOf(again)).toMatchObject({ code: "usage", message: expect.stringContaining("not empty") });
   });
 
-  it("that is cut short, or none, leaves nothing", async () => {
+  it("[DU5] that is cut short, or none, leaves nothing", async () => {
     const whole = readFileSync(archive);
     writeFileSync(join(workDir, "cut.tar.gz"), whole.subarray(0, whole.length / 2));
     expect(errorOf(await cli(["restore", "cut.tar.gz", "--data-dir", "new"])).code).toBe("archive-failed");
@@ -93,7 +93,7 @@ describe("verify", () => {
     );
   });
 
-  it("names the stream whose file is damaged; a backup of that is not restored", async () => {
+  it("[DU5] [DU3] names the stream whose file is damaged; a backup of that is not restored", async () => {
     const broken = join(workDir, "broken");
     cpSync(dataDir, broken, { recursive: true });
     const { databases } = json<{ databases: { name: string; file: string }[] }>(

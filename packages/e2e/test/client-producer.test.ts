@@ -39,7 +39,7 @@ async function readAll(handle: DurableStream): Promise<unknown[]> {
   return (await handle.stream({ live: false })).json();
 }
 
-describe(`with ${IN_FLIGHT} batches in flight everything arrives once and in order`, () => {
+describe(`[PR19] with ${IN_FLIGHT} batches in flight everything arrives once and in order`, () => {
   it("when each request is sent once", async () => {
     const handle = await create();
     const counting = countingFetch();
@@ -99,7 +99,7 @@ it("a stream that is piped into writable() is stored and closed", async () => {
 });
 
 /** Each of these is a `409` that must not look like a gap, which the producer would try to fill for ever. */
-describe("a producer that is refused ends after one request for each batch", () => {
+describe("[PR19] a producer that is refused ends after one request for each batch", () => {
   it("when the stream was closed behind its back", async () => {
     const handle = await create();
     const counting = countingFetch();
@@ -148,7 +148,7 @@ describe("a producer that is refused ends after one request for each batch", () 
     expect(await readAll(handle)).toEqual([1]);
   });
 
-  it("when a newer epoch has fenced it", async () => {
+  it("[IN9] when a newer epoch has fenced it", async () => {
     const handle = await create();
     const counting = countingFetch();
     const fenced = newProducer(handle, counting);
@@ -166,7 +166,7 @@ describe("a producer that is refused ends after one request for each batch", () 
   });
 });
 
-it("a producer that claims the next epoch goes on with it", async () => {
+it("[PR5] a producer that claims the next epoch goes on with it", async () => {
   const handle = await create();
   const first = newProducer(handle, countingFetch(), { epoch: 4 });
   produce(first.producer, ["old"]);

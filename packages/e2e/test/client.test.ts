@@ -58,7 +58,7 @@ async function readMessages(handle: DurableStream, live: LiveMode, whenLive: () 
   return messages;
 }
 
-describe("a stream of 20 MB arrives complete and unchanged, half of it while the reader follows, and ends", () => {
+describe("[RE1] a stream of 20 MB arrives complete and unchanged, half of it while the reader follows, and ends", () => {
   it.each(LIVE_MODES)("as bytes, live: %j", async (live) => {
     const handle = await create(BINARY_TYPE);
     await appendBytes(handle, TWENTY_MIB.subarray(0, 10 * MIB));
@@ -82,7 +82,7 @@ describe("a stream of 20 MB arrives complete and unchanged, half of it while the
   });
 });
 
-describe("a stream of 20 MB arrives in one response, live: false", () => {
+describe("[RE6] a stream of 20 MB arrives in one response, live: false", () => {
   it("as bytes", async () => {
     const handle = await create(BINARY_TYPE);
     await appendBytes(handle, TWENTY_MIB);
@@ -100,7 +100,7 @@ describe("a stream of 20 MB arrives in one response, live: false", () => {
   });
 });
 
-it("one append of unknown length, piece by piece, is stored whole", async () => {
+it("[AP5] one append of unknown length, piece by piece, is stored whole", async () => {
   const handle = await create(BINARY_TYPE);
   const bytes = TWENTY_MIB.subarray(0, 4 * MIB);
   await handle.appendStream(chunksOf(bytes, 100_000));
@@ -111,7 +111,7 @@ async function* chunksOf(bytes: Uint8Array, size: number): AsyncGenerator<Uint8A
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
 
-it("text that is cut inside its characters arrives unchanged over SSE", async () => {
+it("[SS13] text that is cut inside its characters arrives unchanged over SSE", async () => {
   const text = "naïve 😀 日本語\n\u2028 data: x\n\n".repeat(50);
   const bytes = new TextEncoder().encode(text);
   const handle = await create("text/plain");
@@ -123,7 +123,7 @@ it("text that is cut inside its characters arrives unchanged over SSE", async ()
   expect(Buffer.from(received).toString()).toBe(`start ${text}`);
 });
 
-describe("a reader goes on from an offset that it saved", () => {
+describe("[OF15] a reader goes on from an offset that it saved", () => {
   it.each(ALL_MODES)("live: %j", async (live) => {
     const handle = await create(JSON_TYPE);
     await handle.append(`"before"`);
@@ -138,7 +138,7 @@ describe("a reader goes on from an offset that it saved", () => {
     expect(second.streamClosed).toBe(true);
   });
 
-  it("in another run of the server", async () => {
+  it("[OF3] in another run of the server", async () => {
     const handle = await create("text/plain");
     await handle.append("before ");
     const first = await handle.stream({ live: false });
@@ -152,14 +152,14 @@ describe("a reader goes on from an offset that it saved", () => {
 });
 
 describe("closing a stream without data", () => {
-  it.each(LIVE_MODES)("ends its readers, live: %j", async (live) => {
+  it.each(LIVE_MODES)("[LP6] [SS6] ends its readers, live: %j", async (live) => {
     const handle = await create(BINARY_TYPE);
     const received = await readBytes(handle, live, async () => void (await handle.close()));
     expect(received.length).toBe(0);
     expect(await handle.head()).toMatchObject({ exists: true, streamClosed: true });
   });
 
-  it("refuses later appends", async () => {
+  it("[CL2] [CL3] refuses later appends, and can be read", async () => {
     const handle = await create("text/plain");
     await handle.close({ body: "last" });
     await expect(handle.append("more")).rejects.toMatchObject({ status: 409 });
@@ -168,7 +168,7 @@ describe("closing a stream without data", () => {
 });
 
 describe("a deleted stream", () => {
-  it("is gone", async () => {
+  it("[DE1] is gone", async () => {
     const handle = await create("text/plain");
     await handle.append("gone");
     await handle.delete();
@@ -177,7 +177,7 @@ describe("a deleted stream", () => {
     await expect(handle.append("more")).rejects.toMatchObject({ status: 404 });
   });
 
-  it.each(LIVE_MODES)("ends its readers with an error, live: %j", async (live) => {
+  it.each(LIVE_MODES)("[DE3] ends its readers with an error, live: %j", async (live) => {
     const handle = await create("text/plain");
     const response = await handle.stream({ live });
     let deletion: Promise<void> | undefined;

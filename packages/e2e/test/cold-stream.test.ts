@@ -52,7 +52,7 @@ async function readAll(url: string): Promise<string> {
 }
 
 it(
-  `a stream of ${STREAM_MB} MB goes to R2, and ${READERS} readers at once get it from there; the server's memory stays flat`,
+  `[TI2] [RE10] a stream of ${STREAM_MB} MB goes to R2, and ${READERS} readers at once get it from there; the server's memory stays flat`,
   async () => {
     const url = `${server.url}/v1/stream/cold`;
     await create(url, { headers: BINARY });

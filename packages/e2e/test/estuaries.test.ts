@@ -137,7 +137,7 @@ async function restart(port: number): Promise<ServerProcess> {
 }
 
 it(
-  "kill -9 loses, doubles and reorders nothing in any session",
+  "[IN14] kill -9 loses, repeats and reorders nothing in any session",
   async () => {
     server = await startServer({ dataDir });
     const { url } = server;

@@ -69,7 +69,7 @@ describe.each([
   { name: "@microsoft/fetch-event-source", read: readByFetchEventSource },
 ])("$name", ({ read }) => {
   it.each(["-1", "now"])(
-    "gets each message once over several sessions, and stops at the end (offset=%s)",
+    "[EV1] gets each message once over several sessions, and stops at the end (offset=%s)",
     async (offset) => {
       const url = await server.newStream("[0]", JSON_TYPE);
       const seen: unknown[] = [];
@@ -103,7 +103,7 @@ describe("Last-Event-ID", () => {
   const resumed = (url: string, id: string, query: string): Promise<EventStream> =>
     EventStream.open(`${url}?${query}`, { "Last-Event-ID": id });
 
-  it("wins over the URL's offset, which is the one that the reader began with", async () => {
+  it("[EV2] goes before the URL's offset, which is the one that the reader began with", async () => {
     const url = await server.newStream("abc");
     const first = await tailOf(url);
     const tail = nextOffset(await append(url, "def"));
@@ -114,7 +114,7 @@ describe("Last-Event-ID", () => {
     }
   });
 
-  it("is nothing to other reads, and nothing when it is empty", async () => {
+  it("[EV2] is nothing to other reads, and nothing when it is empty", async () => {
     const url = await server.newStream("abc");
     const id = { "Last-Event-ID": await tailOf(url) };
     for (const live of ["", "&live=long-poll"]) expect((await get(`${url}?offset=-1${live}`, id)).text).toBe("abc");
@@ -123,7 +123,7 @@ describe("Last-Event-ID", () => {
     events.close();
   });
 
-  it("that is none of ours, or of a stream that is gone, is refused before any event", async () => {
+  it("[EV2] that is foreign, or of a stream that is gone, is refused before any event", async () => {
     const url = await server.newStream("abc");
     const tail = await tailOf(url);
     await send("DELETE", url);
@@ -132,7 +132,7 @@ describe("Last-Event-ID", () => {
     expect((await Promise.all(answers)).map(codeOf)).toEqual(["offset-gone", "offset-invalid"]);
   });
 
-  it("at the end of a closed stream is 204; who comes for the first time is told by an event", async () => {
+  it("[EV1] at the end of a closed stream is 204; who comes for the first time gets an event that says so", async () => {
     const url = await server.newStream("abc", { "Content-Type": "text/plain", ...CLOSE });
     const tail = await tailOf(url);
     const end = await get(`${url}?offset=-1&live=sse`, { "Last-Event-ID": tail });
@@ -142,7 +142,7 @@ describe("Last-Event-ID", () => {
   });
 });
 
-it("data, and a control without data, say where they end, so a reader that has seen nothing yet resumes where it began", async () => {
+it("[EV3] data, and a control event without data, have an id to resume from, so a reader that has seen nothing yet begins again", async () => {
   const url = await server.newStream("abc");
   const events = await EventStream.open(`${url}?offset=now&live=sse`);
   const control = await events.next();

@@ -94,7 +94,7 @@ class CheckingReader {
   }
 }
 
-it("500 SSE readers each get every message once, in order, data and control in one chunk, across reconnects", async () => {
+it("[SS22] 500 SSE readers each get every message once, in order, data and control in one chunk, across reconnects", async () => {
   const url = `${server.url}/v1/stream/many`;
   await create(url, { headers: JSON_TYPE });
   const writer = new Writer(url);

@@ -63,7 +63,7 @@ describe("one token of a user", () => {
     response.cancel();
   });
 
-  it("is refused for others' sessions, for what the user may not read, and for writing to a room", async () => {
+  it("[PJ6] is refused for others' sessions, for what the user may not read, and for writing to a room", async () => {
     const token = userToken("bob");
     const room = await newRoom({ n: 1 });
     const hall = await newStream("hall", { secret: true });

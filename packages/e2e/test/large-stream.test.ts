@@ -39,7 +39,7 @@ afterAll(async () => {
 });
 
 it(
-  "a stream of 500 MB is appended and read back byte for byte, and the server's memory stays flat",
+  "[RE1] [RE10] a stream of 500 MB is appended and read back byte for byte, and the server's memory stays flat",
   async () => {
     const url = `${server.url}/v1/stream/large`;
     await create(url, { headers: BINARY });

@@ -90,7 +90,7 @@ async function eventually(condition: () => Promise<boolean>, limitMs: number): P
   }
 }
 
-describe("what was acknowledged is there after", () => {
+describe("[DU1] what was acknowledged is there after", () => {
   it("stopping and starting again", async () => {
     const first = await start();
     await create(first.url);
@@ -158,7 +158,7 @@ describe("nothing stays behind", () => {
   });
 });
 
-describe("told to end, the server", () => {
+describe("[DU4] told to end, the server", () => {
   it("ends live reads between two events, and answers a long-poll", async () => {
     const server = await start({ vars: { SSE_SESSION_SECONDS: "3600", LONG_POLL_TIMEOUT_MS: "25000" } });
     await create(server.url);
@@ -235,7 +235,7 @@ it("Prometheus gets counts of requests, of processes and of the disk, on loopbac
   expect((await fetch(new URL("/other", server.metricsUrl))).status).toBe(404);
 });
 
-describe("without tokens it serves this machine, and not", () => {
+describe("[SC13] without tokens it serves this machine, and not", () => {
   it("a page of another site, nor one whose name points here, nor what a proxy passes on", async () => {
     const server = await start();
     const ask = (headers: Record<string, string>, method = "PUT") =>
@@ -287,7 +287,7 @@ it("its answers have a date, and its address shows what it is", async () => {
   expect(await page.text()).toContain(`${server.url}/v1/stream/hello`);
 });
 
-it("a stream whose file is damaged fails alone, and the log names the file, which may be moved away", async () => {
+it("[DU3] a stream whose file is damaged fails alone, and the log names the file, which may be moved away", async () => {
   const first = await start();
   await create(first.url);
   await append(first.url, "lost");
@@ -371,7 +371,7 @@ describe("the launcher refuses", () => {
     expect((await fetch(`${server.url}/readyz`)).ok).toBe(true);
   });
 
-  it("the data of a newer server", () => {
+  it("[DU6] the data of a newer server", () => {
     writeFileSync(join(dataDir, "version.json"), '{"stream":1000}');
     const { status, stderr } = launch("--port", "0");
     expect(status).toBe(1);

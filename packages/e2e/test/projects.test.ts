@@ -151,7 +151,7 @@ describe("the official client, with a token from a function", () => {
 });
 
 describe("a live read", () => {
-  it("ends when its token does, and says so", async () => {
+  it("[PJ9] ends when its token does, and says so", async () => {
     const url = newUrl();
     await create(url, { headers: { ...TEXT, ...bearer(project) }, body: CONTENT });
     const answer = await get(`${url}?offset=-1&live=sse`, bearer(project, "read", 2));
@@ -170,19 +170,22 @@ describe("a path", () => {
     name = url.split("/").at(-1) ?? "";
   });
 
-  it.each(PATH_TRICKS)("gives nothing away to a token of another project, or to none: %s", async (pattern) => {
-    const path = pattern.replace("NAME", name);
-    for (const headers of [{}, bearer(foreign), bearer(foreign, "read")]) {
-      for (const method of ["GET", "POST", "PUT", "DELETE"]) {
-        const sent = method === "GET" ? { ...headers } : { ...headers, ...TEXT, "Content-Length": "0" };
-        const answer = await sendRaw({ method, server: server.url, path, headers: sent });
-        expect([path, method, answer.status >= 400]).toEqual([path, method, true]);
-        expect(answer.text).not.toContain(CONTENT);
-        expect(answer.text).not.toContain(project.secret);
+  it.each(PATH_TRICKS)(
+    "[SC3] [IN16] gives nothing away to a token of another project, or to none: %s",
+    async (pattern) => {
+      const path = pattern.replace("NAME", name);
+      for (const headers of [{}, bearer(foreign), bearer(foreign, "read")]) {
+        for (const method of ["GET", "POST", "PUT", "DELETE"]) {
+          const sent = method === "GET" ? { ...headers } : { ...headers, ...TEXT, "Content-Length": "0" };
+          const answer = await sendRaw({ method, server: server.url, path, headers: sent });
+          expect([path, method, answer.status >= 400]).toEqual([path, method, true]);
+          expect(answer.text).not.toContain(CONTENT);
+          expect(answer.text).not.toContain(project.secret);
+        }
       }
-    }
-    expect((await get(`${server.url}/v1/stream/project/${name}`, bearer(project))).text).toBe(CONTENT);
-  });
+      expect((await get(`${server.url}/v1/stream/project/${name}`, bearer(project))).text).toBe(CONTENT);
+    },
+  );
 
   it("that is encoded twice names a stream of the project that it begins with", async () => {
     const path = `/v1/stream/foreign/%252e%252e/project/${name}`;
@@ -192,7 +195,7 @@ describe("a path", () => {
     expect((await sendTo({ ...TEXT, ...bearer(foreign), "Content-Length": "0" })).status).toBe(201);
   });
 
-  it("that was read with a good token answers no other, whatever conditions it sends", async () => {
+  it("[SC2] that was read with a good token answers no other, whatever conditions it sends", async () => {
     const url = `${server.url}/v1/stream/project/${name}`;
     const first = await get(`${url}?offset=-1`, bearer(project));
     const etag = first.headers.get("ETag") ?? "";
@@ -209,7 +212,7 @@ describe("a path", () => {
   });
 });
 
-it("tokens are in no log", async () => {
+it("[SC7] tokens are in no log", async () => {
   const url = newUrl();
   const token = tokenOf(project, "read");
   await get(`${url}?token=${token}&key=rk_secret`, { Authorization: `Bearer ${token}` });
@@ -297,13 +300,16 @@ describe("a limit of a project holds without any setup:", () => {
     ["requestsPerMinute", 2, 1, "rate-limited"],
     ["streamAppendBytesPerMinute", 10, 2, "rate-limited"],
     ["storedBytes", 15, 3, "project-storage-full"],
-  ])("%s of %d takes %d appends of 5 bytes, and says %s to the next", async (name, limit, taken, code) => {
-    const { url, headers } = await newLimited(name, limit);
-    for (let count = 0; count < taken; count += 1) expect((await append(url, "12345", headers)).status).toBe(204);
-    const refused = await append(url, "12345", headers);
-    expect(codeOf(refused)).toBe(code);
-    expect(Number(refused.headers.get("Retry-After"))).toBeGreaterThan(0);
-  });
+  ])(
+    "[SC8] [PJ10] %s of %d takes %d appends of 5 bytes, and answers %s to the next",
+    async (name, limit, taken, code) => {
+      const { url, headers } = await newLimited(name, limit);
+      for (let count = 0; count < taken; count += 1) expect((await append(url, "12345", headers)).status).toBe(204);
+      const refused = await append(url, "12345", headers);
+      expect(codeOf(refused)).toBe(code);
+      expect(Number(refused.headers.get("Retry-After"))).toBeGreaterThan(0);
+    },
+  );
 
   it("liveReaders of 1 lets one wait", async () => {
     const { url, headers } = await newLimited("liveReaders", 1);

@@ -52,7 +52,7 @@ async function until(isSo: () => Promise<boolean>): Promise<void> {
 }
 
 it(
-  `one publish reaches ${SESSIONS} sessions, each once, although the server is killed half-way`,
+  `[IN14] one publish reaches ${SESSIONS} sessions, each once, although the server is killed half-way`,
   async () => {
     server = await startServer({ dataDir });
     const { url } = server;

@@ -55,7 +55,7 @@ function isBetweenInstances(error: unknown): boolean {
 }
 
 describe("over restarts", () => {
-  it("live readers miss nothing, get nothing twice, and are never cut off inside a batch", async () => {
+  it("[SS22] live readers miss nothing, get nothing twice, and are never cut off inside a batch", async () => {
     const url = server.newUrl();
     await create(url, { headers: JSON_TYPE });
     const reading = Promise.all([followAll(url), followAll(url), pollAll(url)]);
@@ -74,7 +74,7 @@ describe("over restarts", () => {
     expect(await reading).toEqual([all, all, all]);
   });
 
-  it("the official producer stores nothing twice and nothing out of order, and says what it gave up", async () => {
+  it("[IN3] the official producer stores nothing twice and nothing out of order, and says what it gave up", async () => {
     const handle = await DurableStream.create({ url: server.newUrl(), contentType: "application/json" });
     const errors: unknown[] = [];
     const writer = new IdempotentProducer(handle, "writer", {

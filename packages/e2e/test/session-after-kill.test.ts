@@ -43,7 +43,7 @@ async function arrivalMs(session: string, content: string, sinceMs: number): Pro
 }
 
 it(
-  `what was acknowledged is in the session ${LATE_MS_MAX} ms after the restart, ${KILLS} of ${KILLS}`,
+  `[IN18] what was acknowledged is in the session ${LATE_MS_MAX} ms after the restart, ${KILLS} of ${KILLS}`,
   async () => {
     server = await startServer({ dataDir });
     const { url } = server;

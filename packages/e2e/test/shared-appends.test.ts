@@ -32,7 +32,7 @@ async function write(url: string, writer: number): Promise<string[]> {
   return acknowledged;
 }
 
-it("appends that share calls are all answered, and stored once, also when clients hang up on them", async () => {
+it("[AP15] appends that share calls are all answered, and stored once, even when clients hang up on them", async () => {
   const url = server.newUrl();
   await create(url);
   const acknowledged = await Promise.all(Array.from({ length: WRITERS }, (_, writer) => write(url, writer)));

@@ -50,7 +50,7 @@ async function appendPatterns(url: string, from: number, to: number, sent = crea
   return sent;
 }
 
-it("a reader that stops reading does not grow the server's memory, and gets every byte when it reads on", async () => {
+it("[SS18] [RE10] a reader that stops reading does not grow the server's memory, and gets every byte when it reads on", async () => {
   const url = `${server.url}/v1/stream/slow`;
   await create(url, { headers: BINARY });
   const reader = await new SseFollower(url, "-1").open();
@@ -90,7 +90,7 @@ describe("a stream with a sliding lifetime", () => {
     }
   }
 
-  it("lives as long as a reader is attached, and ends when the reader went away without a word", async () => {
+  it("[LT6] lives as long as a reader is attached, and ends when the reader went away without a word", async () => {
     const kept = await createShortLived("kept");
     const left = await createShortLived("left");
     const stays = await new SseFollower(kept, "-1").open();

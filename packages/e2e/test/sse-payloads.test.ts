@@ -58,7 +58,7 @@ describe("text that SSE cannot bring as text", () => {
     ["text/plain; charset=iso-8859-1", LATIN],
     // It says that it is UTF-8, and is not.
     ["text/plain", LATIN],
-  ])("arrives as it is: %s", async (contentType, body) => {
+  ])("[SS20] arrives as it is: %s", async (contentType, body) => {
     const url = await newStream(contentType, Uint8Array.from(body));
     await close(url);
     const { bytes, encodings } = await follow(url, "-1");
@@ -97,7 +97,7 @@ describe("a provider's events, stored as they are", () => {
   ];
   const whole = parts.join("");
 
-  it("come back as they are in every mode, and only SSE has the type that clients take for the server's events", async () => {
+  it("[SS9] come back as they are in every mode, and only SSE has the type that clients take for the server's events", async () => {
     const url = server.newUrl();
     const created = await create(url, { headers: TYPE });
     expect(created.headers.get("Stream-Warning")).toBeNull();
@@ -150,7 +150,7 @@ it("a CR in plain text is stored, and its writer is told what SSE makes of it", 
 describe("lines are no longer than parsers take", () => {
   const longest = (lines: readonly string[]): number => Math.max(...lines.map((line) => Buffer.byteLength(line)));
 
-  it("of many small messages, in one append and in many", async () => {
+  it("[SS21] of many small messages, in one append and in many", async () => {
     const url = await newStream("application/json");
     const messages = Array.from({ length: 1_000 }, (_, index) => JSON.stringify({ index, text: "token ".repeat(30) }));
     await append(url, `[${messages.join()}]`, JSON_TYPE);
@@ -162,7 +162,7 @@ describe("lines are no longer than parsers take", () => {
     expect(JSON.parse(bytes.toString().replaceAll("][", ",").replaceAll("]\n[", ","))).toEqual(whole);
   });
 
-  it("of text without line breaks, and of base64", async () => {
+  it("[SS21] of text without line breaks, and of base64", async () => {
     for (const contentType of ["text/plain", "application/octet-stream"]) {
       const url = await newStream(contentType);
       for (let index = 0; index < 40; index += 1) await append(url, "z".repeat(5_000), { "Content-Type": contentType });

@@ -102,7 +102,7 @@ async function pace(): Promise<number> {
   return (APPENDS / (performance.now() - startedAt)) * 1_000;
 }
 
-it(`${REQUESTS} requests without a right, over all routes, make no file, open none, and take no memory`, async () => {
+it(`[IN20] ${REQUESTS} requests without a right, over all routes, make no file, open none, and take no memory`, async () => {
   // The runtime's heaps grow to a size of their own with whatever is done first, and stay there.
   await inTurn(REQUESTS, askAsStranger);
   await append(stream, "warm", { ...TEXT, ...bearer(project) });
@@ -125,7 +125,7 @@ it(`${REQUESTS} requests without a right, over all routes, make no file, open no
   expect(after / alone).toBeGreaterThan(PACE_MIN);
 }, 600_000);
 
-describe("what is not there leaves nothing on the disk, for whoever asks", () => {
+describe("[IN20] what is not there leaves nothing on the disk, for whoever asks", () => {
   it.each([
     ["readers of a public prefix", "open/", {}],
     ["the owner's token that reads", "private/", { scope: "read" }],
@@ -167,7 +167,7 @@ describe("what is not there leaves nothing on the disk, for whoever asks", () =>
     expect((await send("GET", again, { headers: bearer(project) })).status).toBe(404);
   });
 
-  it("what was deleted is gone from the disk after the next start", async () => {
+  it("[DE5] what was deleted is gone from the disk after the next start", async () => {
     const before = objects().length;
     await server.stop();
     server = await startServer({ dataDir, vars: PROJECT_VARS });

@@ -51,7 +51,7 @@ describe.skipIf(!isInstalled)("through Varnish", () => {
     expect(answer.text).not.toContain(CONTENT);
   }
 
-  it("what a token in the header has read is read by nobody else", async () => {
+  it("[SC2] what a token in the header has read is read by nobody else", async () => {
     const { url, places } = await newStream();
     for (const place of places) {
       await expectNothing(`${url}?${place}`);
@@ -97,7 +97,7 @@ describe.skipIf(!isInstalled)("through Varnish", () => {
     expect((await get(`${url}?${places[1]}`, bearer(project))).text).toContain(CONTENT);
   });
 
-  it("all readers with a reader key are one request at the origin, and those without it get nothing", async () => {
+  it("[PJ8] [CA15] all readers with a reader key are one request at the origin, and those without it get nothing", async () => {
     const { name, url, places } = await newStream();
     const { key } = await manage("POST", "reader-keys", { stream: name });
     cache.takeRequests();

@@ -52,7 +52,7 @@ describe.skipIf(!isInstalled)("through Varnish", () => {
     return text;
   }
 
-  it(`${READERS} long-poll and ${READERS} catch-up readers of one stream get its bytes, and the origin a fraction of their requests`, async () => {
+  it(`[CA15] ${READERS} long-poll and ${READERS} catch-up readers of one stream get its bytes, and the origin a fraction of their requests`, async () => {
     const { direct, cached, offset } = await newStream();
     cache.takeRequests();
     const counting = countingFetch();
@@ -97,7 +97,7 @@ describe.skipIf(!isInstalled)("through Varnish", () => {
     expect(cache.takeRequests().filter(({ status }) => status === 200)).toHaveLength(1);
   });
 
-  it("parameters in another order are the same place", async () => {
+  it("[RE8] parameters in another order are the same place", async () => {
     const { direct, cached, offset } = await newStream();
     await append(direct, "second\n");
     const places = [`offset=${offset}&live=long-poll&cursor=1`, `cursor=1&live=long-poll&offset=${offset}`];
@@ -120,20 +120,24 @@ describe.skipIf(!isInstalled)("through Varnish", () => {
     expect(header(bypassing, "Stream-Closed")).toBe("true");
   });
 
-  it.each(["deleted", "deleted and made again"])("a stream that was %s is not read from the cache", async (fate) => {
-    const { direct, cached, offset } = await newStream("old 1\n");
-    await append(direct, "old 2\n");
-    for (const query of ["", "?offset=-1", `?offset=${offset}`, "?offset=-1&live=long-poll"]) await get(cached + query);
-    expect((await send("DELETE", cached)).status).toBe(204);
-    if (fate !== "deleted") await create(cached, { headers: TEXT, body: "new 1\n" });
-    for (const query of ["", "?offset=-1", "?offset=-1&live=long-poll"]) {
-      const [throughCache, bypassing] = [await get(cached + query), await get(direct + query)];
-      expect([throughCache.status, withoutId(throughCache)]).toEqual([bypassing.status, withoutId(bypassing)]);
-      expect(throughCache.headers.get("ETag")).toBe(bypassing.headers.get("ETag"));
-    }
-  });
+  it.each(["deleted", "deleted and made again"])(
+    "[IN11] [CA14] a stream that was %s is not read from the cache",
+    async (fate) => {
+      const { direct, cached, offset } = await newStream("old 1\n");
+      await append(direct, "old 2\n");
+      for (const query of ["", "?offset=-1", `?offset=${offset}`, "?offset=-1&live=long-poll"])
+        await get(cached + query);
+      expect((await send("DELETE", cached)).status).toBe(204);
+      if (fate !== "deleted") await create(cached, { headers: TEXT, body: "new 1\n" });
+      for (const query of ["", "?offset=-1", "?offset=-1&live=long-poll"]) {
+        const [throughCache, bypassing] = [await get(cached + query), await get(direct + query)];
+        expect([throughCache.status, withoutId(throughCache)]).toEqual([bypassing.status, withoutId(bypassing)]);
+        expect(throughCache.headers.get("ETag")).toBe(bypassing.headers.get("ETag"));
+      }
+    },
+  );
 
-  it("what a cache still has of a deleted stream leads to 410, not into the new one", async () => {
+  it("[CA14] what a cache still has of a deleted stream leads to 410, not into the new one", async () => {
     const { direct, cached, offset } = await newStream("old 1\n");
     await append(direct, "old 2\n");
     await get(`${cached}?offset=${offset}`);

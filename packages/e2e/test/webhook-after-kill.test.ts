@@ -56,7 +56,7 @@ function woken(path: string, tail: string, from = 0): Promise<unknown> {
 }
 
 it(
-  `what was acknowledged wakes a webhook after the restart, ${KILLS} of ${KILLS}`,
+  `[IN18] what was acknowledged wakes a webhook after the restart, ${KILLS} of ${KILLS}`,
   { timeout: TEST_MS_MAX },
   async () => {
     const paths = Array.from({ length: KILLS }, (_, index) => `hook/${index}`);
@@ -77,7 +77,7 @@ it(
 );
 
 it(
-  `a new stream that a pattern matches wakes a webhook after the restart, ${KILLS} of ${KILLS}`,
+  `[IN18] a new stream that a pattern matches wakes a webhook after the restart, ${KILLS} of ${KILLS}`,
   { timeout: TEST_MS_MAX },
   async () => {
     await subscribe("new", { type: "webhook", webhook: { url: hook.url } });
@@ -102,7 +102,7 @@ it(
 );
 
 it(
-  `what was acknowledged wakes workers of pull-wake after the restart, ${KILLS} of ${KILLS}`,
+  `[IN18] what was acknowledged wakes workers of pull-wake after the restart, ${KILLS} of ${KILLS}`,
   { timeout: TEST_MS_MAX },
   async () => {
     const paths = Array.from({ length: KILLS }, (_, index) => `pull/${index}`);
@@ -134,7 +134,7 @@ it(
 );
 
 it(
-  "a subscription goes on after a restart: for new appends, for a delivery that failed before, for new streams",
+  "[WH8] a subscription goes on after a restart: for new appends, for a delivery that failed before, for new streams",
   { timeout: TEST_MS_MAX },
   async () => {
     for (const path of ["a/1", "a/2"]) await create(`${root()}/${path}`, { headers: JSON_TYPE });

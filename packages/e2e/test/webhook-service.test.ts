@@ -76,7 +76,7 @@ function journalOf(path: string): JournalEntry[] {
   }
 }
 
-it("every event is handled at least once, and each wake acknowledged once", { timeout: 120_000 }, async () => {
+it("[IN13] every event is handled at least once, and each wake acknowledged once", { timeout: 120_000 }, async () => {
   const root = `${server.url}/v1/stream`;
   const journal = join(directory, "journal");
   const port = await reservePort("127.0.0.1", 0);

@@ -47,7 +47,7 @@ describe("Cache-Control of a read", () => {
       { isRevocable: true, to: 90 },
       "public, max-age=60, stale-while-revalidate=300, stale-if-error=0",
     ],
-  ])("that %s", (_, change, expected) => {
+  ])("[CA1] [CA2] [CA3] [CA13] that %s", (_, change, expected) => {
     expect(readCacheControl({ ...READ, ...change })).toBe(expected);
   });
 });

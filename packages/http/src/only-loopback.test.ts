@@ -17,7 +17,7 @@ function refused({ method = "GET", url = URL_HERE, headers = {} }: Sent, corsOri
   return refuseStranger({ method, url, headers: new Headers(headers) }, corsOrigins)?.problem.code;
 }
 
-describe("a request by a name that no stranger can have is served", () => {
+describe("[SC13] a request by a name that no stranger can have is served", () => {
   it.each([
     "localhost:4437",
     "LOCALHOST",
@@ -33,7 +33,7 @@ describe("a request by a name that no stranger can have is served", () => {
   ])("%s", (host) => expect(refused({ method: "DELETE", url: `http://${host}/x` })).toBeUndefined());
 });
 
-describe("a request by a public name is misdirected", () => {
+describe("[SC13] a request by a public name is misdirected", () => {
   it.each(["rebind.evil.example", "localhost.evil.example", "127.0.0.1.nip.io", "printer.local"])("%s", (host) => {
     for (const path of ["/", "/readyz", "/v1/stream/x"]) {
       expect(refused({ url: `http://${host}:4437${path}` })).toBe("host-refused");
@@ -42,7 +42,7 @@ describe("a request by a public name is misdirected", () => {
 });
 
 it.each(["X-Forwarded-For", "X-Forwarded-Proto", "x-forwarded-host", "Forwarded", "Via", "X-Real-IP"])(
-  "what a proxy passed on is refused: %s",
+  "[SC13] what a proxy passed on is refused: %s",
   (name) => {
     const { problem } = refuseStranger(
       { method: "GET", url: URL_HERE, headers: new Headers({ [name]: "8.8.8.8" }) },
@@ -69,7 +69,7 @@ describe.each(["POST", "PUT", "DELETE", "PATCH"])("%s", (method) => {
     { Origin: "null" },
     { Origin: "chrome-extension://abc" },
     { "Sec-Fetch-Site": "cross-site" },
-  ])("is refused to pages of others: %j", (headers) => {
+  ])("[SC13] is refused to pages of others: %j", (headers) => {
     expect(refused({ method, headers })).toBe("origin-refused");
   });
 

@@ -4,7 +4,7 @@ import { formatHelp, parseArguments } from "./arguments.ts";
 import { EXIT, Failure } from "./failure.ts";
 
 describe("parseArguments", () => {
-  it("listens on loopback, port 4437, when nothing is said", () => {
+  it("[SC11] listens on loopback, port 4437, when nothing is said", () => {
     expect(parseArguments([])).toEqual({
       host: "127.0.0.1",
       port: 4437,

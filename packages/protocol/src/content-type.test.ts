@@ -11,7 +11,7 @@ describe("isContentType", () => {
     'multipart/mixed; boundary="a;b"',
     "text/plain;",
     `text/${"x".repeat(250)}`,
-  ])("takes %j", (text) => {
+  ])("[JS1] accepts %j", (text) => {
     expect(isContentType(text)).toBe(true);
   });
 
@@ -28,7 +28,7 @@ describe("isContentType", () => {
     "a/b/c",
     "text/plain; a=\r\nX: y",
     `text/${"x".repeat(251)}`,
-  ])("refuses %j", (text) => {
+  ])("[JS1] refuses %j", (text) => {
     expect(isContentType(text)).toBe(false);
   });
 });
@@ -105,7 +105,7 @@ describe("what may be appended", () => {
     { sent: "multipart/form-data; boundary=BBB", of: MULTIPART, isIt: false },
     { sent: "multipart/form-data; boundary=aaa", of: MULTIPART, isIt: false },
     { sent: "multipart/form-data; boundary=AAA", of: "multipart/form-data", isIt: false },
-  ])("$sent to a stream of $of: $isIt", ({ sent, of, isIt }) => {
+  ])("[AP2] $sent may be appended to a stream of $of: $isIt", ({ sent, of, isIt }) => {
     expect(isAppendable(sent, of)).toBe(isIt);
   });
 });

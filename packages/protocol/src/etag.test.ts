@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { matchesEtag, rangeEtag } from "./etag.ts";
 
 describe("rangeEtag", () => {
-  it("differs by incarnation, beginning, end and closure, and is a quoted string", () => {
+  it("[CA6] [CA7] differs by incarnation, beginning, end and closure, and is a quoted string", () => {
     const tags = [
       rangeEtag(1, 0, 10, false),
       rangeEtag(2, 0, 10, false),
@@ -26,14 +26,14 @@ describe("matchesEtag", () => {
   const etag = rangeEtag(1, 0, 10, false);
 
   it.each([etag, ` ${etag} `, `W/${etag}`, `"x", ${etag}`, `${etag},"x"`, `"x" ,W/${etag} , "y"`, "*", " * "])(
-    "%j matches",
+    "[CA5] %j matches",
     (header) => {
       expect(matchesEtag(header, etag)).toBe(true);
     },
   );
 
   it.each([null, "", '"x"', "1:0:10", `${etag}x`, `w/${etag}`, `"x", "y"`, '"*"', rangeEtag(1, 0, 10, true)])(
-    "%j does not match",
+    "[CA5] %j does not match",
     (header) => {
       expect(matchesEtag(header, etag)).toBe(false);
     },

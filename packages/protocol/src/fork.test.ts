@@ -33,7 +33,7 @@ describe("the fork headers of a create", () => {
     expect(parse(FROM, OFFSET, subOffset)).toMatchObject({ ok: true, fork: { offset, subOffset: Number(subOffset) } });
   });
 
-  it("a sub-offset of 0 is as good as none, also without an offset", () => {
+  it("[FK2] a sub-offset of 0 is as if it were absent, also without an offset", () => {
     expect(parse(FROM, null, "0")).toEqual(parse(FROM));
   });
 
@@ -51,8 +51,11 @@ describe("the fork headers of a create", () => {
     [FROM, "-1", " 1"],
     [FROM, "-1", ""],
     [FROM, "-1", "1000000000000000"],
-  ])("from %j, offset %j, sub-offset %j: refused, and it says which header", (from, offset, subOffset) => {
-    const parsed = parse(from, offset, subOffset);
-    expect(parsed).toMatchObject({ ok: false, detail: expect.stringContaining("Stream-Fork") as unknown });
-  });
+  ])(
+    "[FK6] from %j, offset %j, sub-offset %j: refused, and the answer says which header",
+    (from, offset, subOffset) => {
+      const parsed = parse(from, offset, subOffset);
+      expect(parsed).toMatchObject({ ok: false, detail: expect.stringContaining("Stream-Fork") as unknown });
+    },
+  );
 });

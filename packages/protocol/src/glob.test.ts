@@ -25,7 +25,7 @@ it.each([
   ["a.b/*", "a.b/c", true],
   ["a.b/*", "axb/c", false],
   ["order-*", "order-1", false],
-])("[G52] %s and %s: %s", (pattern, name, matches) => {
+])("[SU6] the pattern %s and the name %s match: %s", (pattern, name, matches) => {
   expect(matchesGlob(pattern, name)).toBe(matches);
   expect(matches && !name.startsWith(literalPrefix(pattern))).toBe(false);
 });
@@ -40,7 +40,7 @@ function matchesByRule([glob, ...globs]: readonly string[], segments: readonly s
   return segments.length > 0 && (glob === "*" || glob === segments[0]) && matchesByRule(globs, segments.slice(1));
 }
 
-it("[G52] matches what the rules say, for any pattern", () => {
+it("[SU6] a pattern matches what the rules say, whatever it is", () => {
   const globs = fc.array(fc.constantFrom("a", "b", "*", "**"), { minLength: 1, maxLength: 6 });
   const segments = fc.array(fc.constantFrom("a", "b"), { minLength: 1, maxLength: 6 });
   fc.assert(
@@ -51,7 +51,7 @@ it("[G52] matches what the rules say, for any pattern", () => {
   );
 });
 
-it("[G52] takes no longer for a pattern that was made to take long", () => {
+it("[SU6] a pattern that was made to take long takes no longer", () => {
   const pattern = Array.from({ length: 130 }, () => "**").join("/");
   expect(matchesGlob(`${pattern}/z`, Array.from({ length: 200 }, () => "a").join("/"))).toBe(false);
 });

@@ -56,14 +56,14 @@ function edited(bytes: Uint8Array, { at, cut, insert }: Edit): Uint8Array {
 }
 
 describe("agrees with JSON.parse of strict UTF-8", () => {
-  it("about JSON, spoiled JSON, and texts of the same pieces", () => {
+  it("[JS5] about JSON, spoiled JSON, and texts of the same pieces", () => {
     const property = fc.property(text, fc.array(edit, { maxLength: 2 }), (source, edits) => {
       expectAgreement(edits.reduce(edited, encoder.encode(source)));
     });
     fc.assert(property, { numRuns: 5_000 });
   });
 
-  it("about any bytes in a string", () => {
+  it("[JS9] about any bytes in a string", () => {
     const bytes = fc.oneof(
       fc.uint8Array({ maxLength: 6 }),
       fc.array(fc.constantFrom(0x22, 0x5c, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf), {
@@ -107,7 +107,7 @@ describe("agrees with JSON.parse of strict UTF-8", () => {
   });
 });
 
-describe("nesting", () => {
+describe("[JS11] nesting", () => {
   const nested = (depth: number, open: string, close: string): Uint8Array =>
     encoder.encode(open.repeat(depth) + "1" + close.repeat(depth));
 
@@ -155,11 +155,11 @@ it.each([
   ['"\\x"', "Found 'x' at byte 2; expected a valid escape sequence."],
   ['"\\u00g0"', "Found 'g' at byte 5; expected four hexadecimal digits."],
   ["\ufeff1", "Found 0xef at byte 0; expected a value."],
-])("says what is wrong with %j, and where", (source, fault) => {
+])("[JS5] says what is wrong with %j, and where", (source, fault) => {
   expect(checkJson(encoder.encode(source), DEPTH_MAX)).toBe(fault);
 });
 
-it("names the byte that is not UTF-8", () => {
+it("[JS9] names the byte that is not UTF-8", () => {
   expect(checkJson(Uint8Array.of(0x22, 0x61, 0xe2, 0x82, 0x22), DEPTH_MAX)).toBe(
     "The body is not valid UTF-8 at byte 2.",
   );

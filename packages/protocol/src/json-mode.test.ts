@@ -60,7 +60,7 @@ function isEmptyArray(text: string): boolean {
 }
 
 describe("toStoredMessages", () => {
-  it("stores any JSON so that it reads back as an array of the same messages, one level flattened", () => {
+  it("[JS2] [JS3] [JS8] stores any JSON so that it reads back as an array of the same messages, flattened by one level", () => {
     fc.assert(
       fc.property(json, (text) => {
         fc.pre(!isEmptyArray(text));
@@ -91,11 +91,11 @@ describe("toStoredMessages", () => {
     ["an array of an array", "[[[1,2,3]]]", "[[[1,2,3]]]"],
     ["an empty array as a message", "[[]]", "[[]]"],
     ["characters of several bytes", '["é😀"]', '["é😀"]'],
-  ])("keeps %s", (_what, body, expected) => {
+  ])("[JS8] keeps %s", (_what, body, expected) => {
     expect(readBack(body)).toBe(expected);
   });
 
-  it.each(["[]", "[ ]", " [\n\t] \r\n"])("takes %j for an array without messages", (text) => {
+  it.each(["[]", "[ ]", " [\n\t] \r\n"])("[JS4] takes %j for an array without messages", (text) => {
     expect(store(text)).toMatchObject({ ok: false, reason: "empty-array" });
   });
 
@@ -118,13 +118,13 @@ describe("toStoredMessages", () => {
     "\u00a0[1]",
     "\ufeff[1]",
     '"\n"',
-  ])("refuses %j and says why", (text) => {
+  ])("[JS5] refuses %j and says why", (text) => {
     const result = store(text);
     expect(result).toMatchObject({ ok: false, reason: "invalid" });
     expect(!result.ok && result.detail.length).toBeGreaterThan(0);
   });
 
-  it("reads as an empty array when there is nothing", () => {
+  it("[JS6] reads as an empty array where there is nothing", () => {
     expect(JSON.parse(EMPTY_ARRAY)).toEqual([]);
   });
 });

@@ -18,7 +18,7 @@ describe("Stream-TTL", () => {
     ["1", 1],
     ["3600", 3600],
     [String(TTL_SECONDS_MAX), TTL_SECONDS_MAX],
-  ])("%s is a window of as many seconds", (text, ttlSeconds) => {
+  ])("[LT1] %s is a window of as many seconds", (text, ttlSeconds) => {
     expect(parse({ "Stream-TTL": text })).toEqual({ ok: true, lifetime: { kind: "ttl", ttlSeconds } });
   });
 
@@ -39,7 +39,7 @@ describe("Stream-TTL", () => {
     "٣",
     String(TTL_SECONDS_MAX + 1),
     "9".repeat(400),
-  ])("%j is refused", (text) => {
+  ])("[LT1] %j is refused", (text) => {
     expect(parse({ "Stream-TTL": text })).toMatchObject({ ok: false, detail: expect.stringContaining("Stream-TTL") });
   });
 });
@@ -57,11 +57,11 @@ describe("Stream-Expires-At", () => {
     ["2000-02-29T00:00:00Z", "2000-02-29T00:00:00.000Z"],
     ["2031-12-31T23:59:59Z", "2031-12-31T23:59:59.000Z"],
     ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59.000Z"],
-  ])("%s is the instant %s", (text, instant) => {
+  ])("[LT2] %s is the instant %s", (text, instant) => {
     expect(expiresAt(text)).toBe(Date.parse(instant));
   });
 
-  it("takes any instant in any offset", () => {
+  it("[LT2] accepts any instant with any time zone", () => {
     const date = fc.date({
       min: new Date("1970-01-02T00:00:00Z"),
       max: new Date("9998-12-31T00:00:00Z"),
@@ -105,7 +105,7 @@ describe("Stream-Expires-At", () => {
     "Wed, 01 Jan 2031 00:00:00 GMT",
     "1924905600",
     "tomorrow",
-  ])("%j is refused", (text) => {
+  ])("[LT2] %j is refused", (text) => {
     expect(parse({ "Stream-Expires-At": text })).toMatchObject({
       ok: false,
       detail: expect.stringContaining("RFC 3339"),
@@ -118,7 +118,7 @@ describe("a lifetime", () => {
     expect(parse({})).toEqual({ ok: true, lifetime: FOREVER });
   });
 
-  it("is refused with both headers, even where both are fine", () => {
+  it("[LT3] is refused with both headers, even where both are valid", () => {
     expect(parse({ "Stream-TTL": "1", "Stream-Expires-At": "2031-01-31T12:00:00Z" })).toMatchObject({ ok: false });
   });
 
@@ -128,7 +128,7 @@ describe("a lifetime", () => {
     expect(deadlineMs(FOREVER, 1_000)).toBeUndefined();
   });
 
-  it("equals another exactly when it asks for the same", () => {
+  it("[CR9] equals another exactly when it asks for the same", () => {
     const all: Lifetime[] = [
       FOREVER,
       { kind: "ttl", ttlSeconds: 60 },

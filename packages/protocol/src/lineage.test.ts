@@ -42,7 +42,7 @@ describe("a fork's ancestors", () => {
 });
 
 describe("whatever the chain", () => {
-  it("a fork's offsets are its source's up to the fork point, and grow with the position", () => {
+  it("[FK14] a fork's offsets are its source's up to the fork point, and grow with the position", () => {
     fc.assert(
       fc.property(chain, (levels) => {
         for (const [index, { lineage, tail }] of levels.entries()) {
@@ -57,7 +57,7 @@ describe("whatever the chain", () => {
     );
   });
 
-  it("the stretches of a range lie side by side, cover what is inherited of it, and name each owner once", () => {
+  it("[FK18] the stretches of a range lie side by side, cover what is inherited of it, and name each owner once", () => {
     fc.assert(
       fc.property(chain, fc.nat(60), fc.nat(60), (levels, from, size) => {
         for (const { lineage } of levels) {

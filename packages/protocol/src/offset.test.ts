@@ -7,7 +7,7 @@ const number = fc.maxSafeNat();
 const MAX = Number.MAX_SAFE_INTEGER;
 
 describe("formatOffset", () => {
-  it("orders text as the pairs of numbers are ordered", () => {
+  it("[OF1] orders text as the pairs of numbers are ordered", () => {
     fc.assert(
       fc.property(number, number, number, number, (incarnationA, positionA, incarnationB, positionB) => {
         const a = formatOffset(incarnationA, positionA);
@@ -18,13 +18,13 @@ describe("formatOffset", () => {
     );
   });
 
-  it("grows with the position by one byte, also where a digit is added", () => {
+  it("[OF1] [IN5] grows with the position by one byte, also where a digit is added", () => {
     for (const position of [0, 9, 99, 999_999, MAX - 1]) {
       expect(formatOffset(1, position) < formatOffset(1, position + 1)).toBe(true);
     }
   });
 
-  it("needs no encoding in a URL and is short", () => {
+  it("[OF4] needs no encoding in a URL and is short", () => {
     fc.assert(
       fc.property(number, number, (incarnation, position) => {
         const offset = formatOffset(incarnation, position);
@@ -80,7 +80,7 @@ describe("parseOffset", () => {
     "0000000000000001/0000000000000002",
     "0000000000000001_000000000000000\u0000",
     "٠٠٠٠٠٠٠٠٠٠٠٠٠٠٠١_0000000000000002",
-  ])("refuses %j", (text) => {
+  ])("[OF10] refuses %j", (text) => {
     expect(parseOffset(text)).toBeUndefined();
   });
 });

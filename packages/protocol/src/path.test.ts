@@ -19,7 +19,7 @@ function encodeEverything(text: string): string {
 }
 
 describe("a stream's name", () => {
-  it("is the same for every spelling: encoded or not, composed or decomposed", () => {
+  it("[SC4] is the same for every spelling: encoded or not, composed or decomposed", () => {
     fc.assert(
       fc.property(name, (text) => {
         const expected = text.normalize("NFC");
@@ -78,12 +78,12 @@ describe("a stream's name", () => {
     ["%ff", "UTF-8"],
     ["%c0%af", "UTF-8"],
     ["%ed%a0%80", "UTF-8"],
-  ])("is refused for %j, because of %s", (raw, reason) => {
+  ])("[SC3] is refused for %j, because of %s", (raw, reason) => {
     const parsed = parseStreamName(raw);
     expect(parsed).toMatchObject({ ok: false, reason: "invalid", detail: expect.stringContaining(reason) });
   });
 
-  it("never has a dot or empty segment, whatever the path", () => {
+  it("[SC3] never has a dot segment or an empty segment, whatever the path", () => {
     const chunk = fc.constantFrom("/", ".", "..", "%2e", "%2F", "%252e", "a", "%00", "\\", "%5c", "é", "e\u0301");
     fc.assert(
       fc.property(fc.array(chunk, { maxLength: 8 }), (chunks) => {
@@ -94,7 +94,7 @@ describe("a stream's name", () => {
     );
   });
 
-  it("has at most 400 bytes, counted in UTF-8 after decoding", () => {
+  it("[SC4] has at most 400 bytes, counted in UTF-8 after decoding", () => {
     expect(nameOf("a".repeat(STREAM_NAME_BYTES_MAX))).toBeDefined();
     expect(nameOf("%C3%A9".repeat(STREAM_NAME_BYTES_MAX / 2))).toBeDefined();
     for (const raw of ["a".repeat(STREAM_NAME_BYTES_MAX + 1), `${"%C3%A9".repeat(STREAM_NAME_BYTES_MAX / 2)}a`]) {
@@ -111,7 +111,7 @@ it("utf8Length counts the bytes that an encoder writes", () => {
   );
 });
 
-it("a plain line has no control characters, line separators or marks of direction", () => {
+it("[SC15] a plain line has no control characters, line separators or marks of direction", () => {
   for (const text of ["", "a b", "🚀", "שלום", "👩‍💻"]) expect(isPlainLine(text)).toBe(true);
   for (const code of [0, 0x1b, 0x7f, 0x80, 0x9f, 0x61c, 0x200e, 0x200f, 0x2028, 0x2029, 0x202a, 0x202e, 0x2066, 0x2069])
     expect([code, isPlainLine(`a${String.fromCodePoint(code)}b`)]).toEqual([code, false]);

@@ -23,15 +23,18 @@ describe("the problem table", () => {
     expect(codes).toEqual(codes.toSorted());
   });
 
-  it.each(kinds)("%s has a code in kebab case, an error status, and a title of its own", (code, { status, title }) => {
-    expect(code).toMatch(/^[a-z]+(-[a-z]+)*$/);
-    expect(status).toBeGreaterThanOrEqual(400);
-    expect(status).toBeLessThan(600);
-    expect(title).toMatch(/^[A-Z][^.]+[^.\s]$/);
-    expect(kinds.filter(([, other]) => other.title === title)).toHaveLength(1);
-  });
+  it.each(kinds)(
+    "[SC14] %s has a code in kebab case, an error status, and a title of its own",
+    (code, { status, title }) => {
+      expect(code).toMatch(/^[a-z]+(-[a-z]+)*$/);
+      expect(status).toBeGreaterThanOrEqual(400);
+      expect(status).toBeLessThan(600);
+      expect(title).toMatch(/^[A-Z][^.]+[^.\s]$/);
+      expect(kinds.filter(([, other]) => other.title === title)).toHaveLength(1);
+    },
+  );
 
-  it("lets a request be repeated only where the server was at fault, or asks for patience", () => {
+  it("[SC14] lets a request be repeated only where the server was at fault, or asks for patience", () => {
     const isFinal = ({ retry, effects }: (typeof kinds)[number][1]): boolean =>
       (retry === "never" || retry === "with-new-token") && effects === "none";
     const repeatable = kinds.filter(([, kind]) => !isFinal(kind));
@@ -60,7 +63,7 @@ it("only a token that has expired asks for another one", () => {
 });
 
 describe("a refusal carries the headers that clients decide by", () => {
-  it("409 of a closed stream: closure and final offset", () => {
+  it("[CL7] the 409 of a closed stream has the closure and the final offset", () => {
     const refusal = refuseClosed({ incarnation: 1, ancestors: [] }, 2);
     expect(PROBLEMS[refusal.problem.code].status).toBe(409);
     expect(headersOf(refusal)).toEqual({
@@ -69,26 +72,26 @@ describe("a refusal carries the headers that clients decide by", () => {
     });
   });
 
-  it("409 of a gap: what was expected and what came", () => {
+  it("[PR8] the 409 of a gap has the expected and the received sequence", () => {
     const refusal = refuseGap(4, 9);
     expect(PROBLEMS[refusal.problem.code].status).toBe(409);
     expect(headersOf(refusal)).toEqual({ "Producer-Expected-Seq": "4", "Producer-Received-Seq": "9" });
     expect(producerSeqHeaders(4, 9)).toEqual(headersOf(refusal));
   });
 
-  it("403 of a stale epoch: the current one, and which to claim", () => {
+  it("[PR4] the 403 of a stale epoch has the current one, and says which to claim", () => {
     const refusal = refuseStaleEpoch(5);
     expect(PROBLEMS[refusal.problem.code].status).toBe(403);
     expect(headersOf(refusal)).toEqual({ "Producer-Epoch": "5" });
     expect(refusal.problem.hint).toContain("Producer-Epoch 6");
   });
 
-  it("404 of a stream: how to create it", () => {
+  it("[SC14] the 404 of a stream says how to create it", () => {
     expect(PROBLEMS[refuseNotFound().problem.code].status).toBe(404);
     expect(refuseNotFound().problem.hint).toContain("PUT");
   });
 
-  it("any other: only what it was given", () => {
+  it("any other refusal has only the headers that it was given", () => {
     expect(refuse("internal", "why")).toEqual({ ok: false, problem: { code: "internal", detail: "why" } });
   });
 });

@@ -37,7 +37,7 @@ describe("the decision about one append", () => {
     expect(decideProducer(state, { id: "p", epoch, seq })).toEqual(decision);
   });
 
-  it("accepts each (epoch, seq) at most once, whatever order they come in", () => {
+  it("[IN3] accepts each (epoch, seq) at most once, whatever order they come in", () => {
     const claim = fc.record({ id: fc.constant("p"), epoch: fc.nat(2), seq: fc.nat(4) });
     fc.assert(
       fc.property(fc.array(claim, { maxLength: 60 }), (claims) => {
@@ -56,7 +56,7 @@ describe("the decision about one append", () => {
 });
 
 describe("the producer headers", () => {
-  it("are all absent, or all there", () => {
+  it("[PR1] are all absent, or all present", () => {
     expect(parse({})).toEqual({ ok: true, claim: undefined });
     expect(parse(FULL)).toEqual({ ok: true, claim: { id: "p", epoch: 0, seq: 0 } });
   });
@@ -68,7 +68,7 @@ describe("the producer headers", () => {
     [["Producer-Id", "Producer-Epoch"]],
     [["Producer-Id", "Producer-Seq"]],
     [["Producer-Epoch", "Producer-Seq"]],
-  ])("are incomplete without %j", (missing) => {
+  ])("[PR1] are incomplete without %j", (missing) => {
     const headers = Object.fromEntries(Object.entries(FULL).filter(([name]) => !missing.includes(name)));
     expect(parse(headers)).toMatchObject({ ok: false, reason: "incomplete" });
   });
@@ -78,7 +78,7 @@ describe("the producer headers", () => {
       ["0", 0],
       ["1", 1],
       ["9007199254740991", MAX],
-    ])("takes %s", (text, value) => {
+    ])("[PR3] accepts %s", (text, value) => {
       const field = name === "Producer-Epoch" ? "epoch" : "seq";
       expect(parse({ ...FULL, [name]: text })).toMatchObject({ ok: true, claim: { [field]: value } });
     });
@@ -97,7 +97,7 @@ describe("the producer headers", () => {
       " 1",
       "a",
       "١",
-    ])("refuses %j", (text) => {
+    ])("[PR3] refuses %j", (text) => {
       expect(parse({ ...FULL, [name]: text })).toMatchObject({
         ok: false,
         reason: "invalid",
@@ -106,13 +106,16 @@ describe("the producer headers", () => {
     });
   });
 
-  it.each(["p", "a b", "é😀", "p".repeat(PRODUCER_ID_LENGTH_MAX)])("take the id %.20j", (id) => {
+  it.each(["p", "a b", "é😀", "p".repeat(PRODUCER_ID_LENGTH_MAX)])("[PR2] accept the id %.20j", (id) => {
     expect(parse({ ...FULL, "Producer-Id": id })).toMatchObject({ ok: true, claim: { id } });
   });
 
-  it.each(["", "p".repeat(PRODUCER_ID_LENGTH_MAX + 1), "a\u0000", "a\tb", "\u007f"])("refuse the id %.20j", (id) => {
-    expect(parse({ ...FULL, "Producer-Id": id })).toMatchObject({ ok: false, reason: "invalid" });
-  });
+  it.each(["", "p".repeat(PRODUCER_ID_LENGTH_MAX + 1), "a\u0000", "a\tb", "\u007f"])(
+    "[PR2] refuse the id %.20j",
+    (id) => {
+      expect(parse({ ...FULL, "Producer-Id": id })).toMatchObject({ ok: false, reason: "invalid" });
+    },
+  );
 });
 
 it("two claims are the same only when id, epoch and seq are, and never when one is missing", () => {

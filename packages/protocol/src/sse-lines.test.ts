@@ -25,7 +25,7 @@ const message = fc.oneof(
 );
 
 describe("lines of JSON messages", () => {
-  it("end between messages only, and have more bytes than they may only when one message has", () => {
+  it("[SS21] end between messages only, and are longer than allowed only when one message is", () => {
     fc.assert(
       fc.property(fc.array(message, { minLength: 1 }), fc.array(fc.nat(), { maxLength: 4 }), (messages, cuts) => {
         const stored = messages.map((each) => `${each},`).join("");
@@ -47,7 +47,7 @@ describe("lines of JSON messages", () => {
 });
 
 it.each([0, 1, LINE_BYTES_MAX, LINE_BYTES_MAX + 1, 3 * LINE_BYTES_MAX])(
-  "%d characters of base64 are in lines",
+  "[SS12] [SS21] %d characters of base64 are cut into lines",
   (size) => {
     const lines = base64Lines("A".repeat(size)).split("\n");
     expect(lines.join("")).toBe("A".repeat(size));

@@ -44,7 +44,7 @@ const payload = fc.string({
 });
 
 describe("a data event", () => {
-  it("brings any payload to a conformant parser, and nothing else", () => {
+  it("[SS9] brings any payload to a conformant parser, and nothing else", () => {
     fc.assert(
       fc.property(payload, (text) => {
         const id = CONTROL.streamNextOffset;
@@ -91,17 +91,17 @@ describe("a data event", () => {
     expect(parseEventStream(event.add("\nb") + event.end("o"))[0]?.data).toBe("b");
   });
 
-  it("says where it ends only after all of its data", () => {
+  it("[EV3] has the offset that it ends at only after all of its data", () => {
     expect(dataEvent("a\nb", "o")).toBe("event: data\ndata:a\ndata:b\nid: o\n\n");
   });
 });
 
 describe("a control event", () => {
-  it("is JSON right after data:, without a space", () => {
+  it("[SS3] is JSON right after data:, without a space", () => {
     expect(controlEvent(CONTROL)).toBe(`event: control\ndata:${JSON.stringify(CONTROL)}\n\n`);
   });
 
-  it("alone says where to go on before its JSON, behind which nothing follows", () => {
+  it("[EV3] alone has the offset to resume from before its JSON, and nothing follows the JSON", () => {
     const id = CONTROL.streamNextOffset;
     expect(loneControlEvent(CONTROL)).toBe(`id: ${id}\n${controlEvent(CONTROL)}`);
     expect(parseEventStream(loneControlEvent(CONTROL))).toEqual([
@@ -109,13 +109,13 @@ describe("a control event", () => {
     ]);
   });
 
-  it("leaves out what is not so", () => {
+  it("[SS4] leaves out what does not apply", () => {
     const [event] = parseEventStream(controlEvent({ streamNextOffset: "o" }));
     expect(JSON.parse(event?.data ?? "")).toEqual({ streamNextOffset: "o" });
   });
 });
 
-it("a problem says what the body of a refused request says, and leaves the reader's place alone", () => {
+it("[SS16] a problem event has the body of a refused request, and leaves the reader's offset alone", () => {
   const [event] = parseEventStream(
     problemEvent({ code: "token-expired", detail: "d", hint: "h", headers: { A: "b" } }),
   );
@@ -132,6 +132,6 @@ it("a problem says what the body of a refused request says, and leaves the reade
   });
 });
 
-it("a heartbeat is no event", () => {
+it("[SS17] a heartbeat is not an event", () => {
   expect(parseEventStream(HEARTBEAT + HEARTBEAT)).toEqual([]);
 });

@@ -12,7 +12,7 @@ const text = fc.string({
 });
 
 describe("isStreamSeqAfter", () => {
-  it("orders any two texts as their UTF-8 bytes are ordered", () => {
+  it("[AP6] orders any two texts as their UTF-8 bytes are ordered", () => {
     fc.assert(
       fc.property(text, text, (next, last) => {
         expect(isStreamSeqAfter(next, last)).toBe(isAfterInBytes(next, last));
@@ -20,7 +20,7 @@ describe("isStreamSeqAfter", () => {
     );
   });
 
-  it("orders texts with a common beginning as their UTF-8 bytes are ordered", () => {
+  it("[AP6] orders texts with a common beginning as their UTF-8 bytes are ordered", () => {
     fc.assert(
       fc.property(text, text, text, (beginning, next, last) => {
         const [a, b] = [beginning + next, beginning + last];
@@ -41,7 +41,7 @@ describe("isStreamSeqAfter", () => {
     ["😀", "\uffff", true],
     ["\uffff", "😀", false],
     ["a😀", "a\uffff", true],
-  ])("%j after %j: %s", (next, last, expected) => {
+  ])("[AP6] %j after %j is accepted: %s", (next, last, expected) => {
     expect(isStreamSeqAfter(next, last)).toBe(expected);
     expect(isAfterInBytes(next, last)).toBe(expected);
   });

@@ -11,7 +11,7 @@ function configOf(body: Record<string, unknown>) {
   return parsed.config;
 }
 
-describe("[G55] the configuration's one form", () => {
+describe("[SU3] the normal form of a configuration", () => {
   it.each<[string, Record<string, unknown>]>([
     ["the order of streams", { ...WEBHOOK, streams: ["b", "a"] }],
     ["a stream that is named twice", { ...WEBHOOK, streams: ["a", "b", "a"] }],
@@ -36,7 +36,7 @@ describe("[G55] the configuration's one form", () => {
   });
 });
 
-describe("[G56] is refused", () => {
+describe("a subscription is refused", () => {
   it.each<[string, Record<string, unknown>]>([
     ["another type", { ...WEBHOOK, type: "push" }],
     ["neither pattern nor streams", { type: "webhook", webhook: WEBHOOK.webhook }],
@@ -63,12 +63,12 @@ describe("[G56] is refused", () => {
     ["no attempt at all", { ...WEBHOOK, dead_letter: { stream: "dead", max_attempts: 0 } }],
     ["a dead-letter stream without a name", { ...WEBHOOK, dead_letter: { max_attempts: 1 } }],
     ["more streams than one request names", { ...WEBHOOK, streams: Array.from({ length: 1_001 }, (_, i) => `s${i}`) }],
-  ])("%s", (_what, body) => {
+  ])("[SU4] %s", (_what, body) => {
     const parsed = parseSubscription(body);
     expect(parsed.ok ? parsed.config : parsed.problem.code).toBe("subscription-invalid");
   });
 
-  it.each([1_000, 600_000])("not a lease of %i ms", (lease) => {
+  it.each([1_000, 600_000])("[SU5] but not for a lease of %i ms", (lease) => {
     expect(configOf({ ...WEBHOOK, lease_ttl_ms: lease }).leaseTtlMs).toBe(lease);
   });
 });

@@ -44,7 +44,7 @@ function oneStall(): (nowMs: number) => number {
 
 const CLEAN = { twice: 0, lost: 0, refusedButStored: 0 };
 
-describe("no append is stored twice, and none that was refused is stored, while the disk is slow", () => {
+describe("[AP15] no append is stored twice, and none that was refused is stored, while the disk is slow", () => {
   it.each([4_000, 6_000])(
     "at %i appends a second from 40 isolates, when one commit takes 1.5 s",
     async (perSecond) => {
@@ -72,7 +72,7 @@ describe("no append is stored twice, and none that was refused is stored, while 
   }, 600_000);
 });
 
-describe("no append is stored twice, and none that was refused is stored, while the network and the object fail", () => {
+describe("[AP15] [IN3] no append is stored twice, and none that was refused is stored, while the network and the object fail", () => {
   const FATES: readonly Fate[] = ["request lost", "answer lost", "late"];
   const fate = (random: () => number): Fate =>
     random() < 0.8 ? "arrives" : (FATES[Math.floor(random() * FATES.length)] ?? "arrives");

@@ -35,7 +35,7 @@ afterEach(() => {
 
 const TINY = { segmentBytes: 12, segmentBytesMin: 1, segmentAgeSeconds: 30 };
 
-it("streams that roll live as in the reference model: cold bytes are hot bytes", async () => {
+it("[IN7] [TI2] streams that roll behave as the reference model does: cold bytes are hot bytes", async () => {
   let rolled = 0;
   const property = fc.asyncProperty(steps, async (plan) => {
     const segments = new FakeSegmentStore();
@@ -51,7 +51,7 @@ it("streams that roll live as in the reference model: cold bytes are hot bytes",
   expect(rolled).toBeGreaterThan(100);
 }, 600_000);
 
-it("streams that roll keep every byte and leave no object, whatever crashes, is lost or comes late", async () => {
+it("[TI3] [IN1] streams that roll keep every byte and leave no object, whatever crashes, is lost or comes late", async () => {
   const seen = { rolled: 0, lostUploads: 0, collected: 0 };
   const property = fc.asyncProperty(forkSteps, async (plan) => {
     const segments = new FakeSegmentStore();

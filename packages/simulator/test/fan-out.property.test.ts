@@ -37,7 +37,7 @@ async function run(driver: FanOutDriver, seed: number, steps: number): Promise<v
 }
 
 it.each(["raw", "envelope"] as const)(
-  "every session holds exactly what was published while it was subscribed, in order, whatever crashes or gets lost: %s",
+  "[IN14] [FO1] every session holds exactly what was published while it was subscribed, in order, whatever crashes or gets lost: %s",
   async (format) => {
     const property = fc.asyncProperty(fc.integer({ min: 1 }), async (seed) => {
       const driver = new FanOutDriver({ sources: 3, sessions: 4 }, format);
@@ -48,7 +48,7 @@ it.each(["raw", "envelope"] as const)(
   },
 );
 
-it("so it does when rounds go in shards through a queue that loses, doubles and reorders them", async () => {
+it("[IN14] [FO5] so it does when deliveries go in shards through a queue that loses, repeats and reorders them", async () => {
   let shards = 0;
   const property = fc.asyncProperty(fc.integer({ min: 1 }), async (seed) => {
     const driver = new FanOutDriver({ sources: 2, sessions: 9 }, "raw", { shardedAbove: 2, shardSessions: 2 });
@@ -60,7 +60,7 @@ it("so it does when rounds go in shards through a queue that loses, doubles and 
   expect(shards).toBeGreaterThan(0);
 });
 
-it("so do 200 sessions of 50 sources", async () => {
+it("[IN14] so do 200 sessions of 50 sources", async () => {
   const property = fc.asyncProperty(fc.integer({ min: 1 }), async (seed) => {
     const driver = new FanOutDriver({ sources: 50, sessions: 200 }, "raw");
     await run(driver, seed, 25_000);

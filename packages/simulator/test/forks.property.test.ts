@@ -12,7 +12,7 @@ import { ForkRun, forkSteps } from "../src/fork-steps.ts";
 /** Longer than any debt waits, shorter than what expires. */
 const QUIET_MS = 90_000;
 
-it("forks keep every byte and leave none, whatever crashes, is lost or comes late between their objects", async () => {
+it("[FK17] [FK1] [IN12] forks keep every byte and leave none, whatever crashes, is lost or comes late between their objects", async () => {
   const seen = new Map<string, number>();
   const property = fc.asyncProperty(forkSteps, async (plan) => {
     const run = new ForkRun();

@@ -51,7 +51,7 @@ async function textFrom(from?: OffsetRef, name = NAME): Promise<string> {
 }
 
 describe("by bytes", () => {
-  it("what is left is at least that much, and begins where a segment does", async () => {
+  it("[RT2] what is left is at least that much, and begins where a segment does", async () => {
     await world.stream(NAME).create(byBytes(25));
     await fill(6);
     expect(headOf()).toMatchObject({ earliest: 30, tail: 60, retention: { bytes: 25 } });
@@ -60,7 +60,7 @@ describe("by bytes", () => {
     expect(segments.objects.size).toBe(3);
   });
 
-  it("offsets before that are 410, and say where to go on; those that survive do not move", async () => {
+  it("[RT1] [IN15] offsets before that are 410, and say where to go on; those that survive do not move", async () => {
     await world.stream(NAME).create(byBytes(25));
     await fill(6);
     for (const read of [
@@ -86,7 +86,7 @@ describe("by bytes", () => {
     expect(await textFrom(at(10))).toBe("offset-trimmed");
   });
 
-  it("a reader that is overtaken is told, and never gets others' bytes or a hole", async () => {
+  it("[RT3] a reader that is overtaken is told, and never gets others' bytes or a hole", async () => {
     await world.stream(NAME).create(byBytes(25));
     await fill(3);
     const { incarnation } = headOf().lineage;
@@ -97,7 +97,7 @@ describe("by bytes", () => {
 });
 
 describe("by age", () => {
-  it("a segment goes when all of it is old, by an alarm of its own", async () => {
+  it("[RT2] a segment is dropped when all of it is old, by an alarm of its own", async () => {
     await world.stream(NAME).create(bySeconds(100));
     await fill(2);
     world.nowMs += 50_000;
@@ -115,7 +115,7 @@ describe("by age", () => {
 });
 
 describe("forks", () => {
-  it("keep what they have inherited, also what its source lets go of; it goes when they have gone", async () => {
+  it("[RT4] keep what they have inherited, also what their source drops; it is deleted when they have gone", async () => {
     await world.stream(NAME).create(byBytes(25));
     await fill(3);
     await world.stream("p/f").create(createOf({ fork: { source: NAME, offset: null, subOffset: 0 } }));
@@ -140,14 +140,14 @@ describe("forks", () => {
   });
 });
 
-it("is part of what a repeated create asks for", async () => {
+it("[RT5] is part of what a repeated create asks for", async () => {
   await world.stream(NAME).create(byBytes(25));
   expect(await world.stream(NAME).create(byBytes(25))).toMatchObject({ ok: true, created: false });
   expect(await world.stream(NAME).create(byBytes(26))).toMatchObject({ problem: { code: "stream-exists" } });
   expect(await world.stream(NAME).create(createOf())).toMatchObject({ problem: { code: "stream-exists" } });
 });
 
-it("is refused where nothing can be let go of", async () => {
+it("[RT5] is refused where nothing can be dropped", async () => {
   const bare = new StreamWorld(LIMITS);
   expect(await bare.stream(NAME).create(byBytes(25))).toMatchObject({ problem: { code: "retention-unavailable" } });
 });
@@ -171,7 +171,7 @@ it("a crash or a fault while segments are let go of leaves either state, and no 
   expect([...segments.objects.keys()]).toEqual([]);
 });
 
-it("whatever is appended, rolled, let go of and restarted, what is left reads as it was written", async () => {
+it("[IN15] [IN4] whatever is appended, rolled, dropped and restarted, what is left reads as it was written", async () => {
   const step = fc.oneof(
     fc.record({ kind: fc.constant("append"), size: fc.integer({ min: 1, max: 25 }) }),
     fc.record({ kind: fc.constantFrom("fireAlarm", "crash", "wait") }),

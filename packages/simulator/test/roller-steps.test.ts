@@ -64,7 +64,7 @@ describe("a crash, a lost message or a second alarm at any step", () => {
     },
   };
 
-  it.each(Object.keys(DISASTERS))("(%s) loses no byte, and leaves no object", async (name) => {
+  it.each(Object.keys(DISASTERS))("[TI3] (%s) loses no byte, and leaves no object", async (name) => {
     const disaster = DISASTERS[name] as (world: StreamWorld) => Promise<void>;
     let reached = 0;
     for (let steps = 0; ; steps += 1) {

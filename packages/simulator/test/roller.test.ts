@@ -63,7 +63,7 @@ function keyOfRemoved({ calls }: FakeSegmentStore): string {
   return calls.findLast(({ operation }) => operation === "put")?.key ?? "";
 }
 
-describe("the log goes to R2", () => {
+describe("[TI1] the log goes to R2", () => {
   it("when it has grown large enough, not before", async () => {
     const stream = await created();
     await stream.append(appendOf("x".repeat(19)));
@@ -146,7 +146,7 @@ describe("the log goes to R2", () => {
   });
 });
 
-describe("what the rows said stays known when they have gone", () => {
+describe("[TI2] what the rows said stays known when they have gone", () => {
   it("producers, Stream-Seq, and the attempts of the last seconds", async () => {
     const stream = await created();
     const producer = { id: "p", epoch: 3, seq: 0 };
@@ -178,7 +178,7 @@ describe("what the rows said stays known when they have gone", () => {
   });
 });
 
-describe("appends go on while a segment is written", () => {
+describe("[TI1] appends go on while a segment is written", () => {
   it("into the next table, and nothing is lost or twice there", async () => {
     const stream = await created();
     await stream.append(appendOf("x".repeat(20)));
@@ -226,7 +226,7 @@ describe("appends go on while a segment is written", () => {
 });
 
 describe.each<StoreFault>(["refused", "lost"])("when an upload is %s", (fault) => {
-  it("the bytes stay where they are until it works", async () => {
+  it("[TI4] the bytes stay where they are until it works", async () => {
     const stream = await created();
     await stream.append(appendOf("x".repeat(20)));
     store.failNext("put", fault);
@@ -295,7 +295,7 @@ describe("a store that is silent", () => {
   });
 });
 
-it("an object that is not the segment is never taken for it: the bytes stay in the log", async () => {
+it("[TI5] an object that is not the segment is never taken for it: the bytes stay in the log", async () => {
   const stream = await created();
   await stream.append(appendOf("x".repeat(20)));
   store.objects.set(keyOf(0, 20), new Uint8Array(1_000));
@@ -390,7 +390,7 @@ describe.each<{ operation: "list" | "delete"; fault: StoreFault }>([
   });
 });
 
-it("an expired stream gives up its objects, also when a new one is made in its place", async () => {
+it("[TI6] an expired stream gives up its objects, also when a new one is made in its place", async () => {
   const stream = await created(createOf({ lifetime: { kind: "ttl", ttlSeconds: 1_000 } }));
   await stream.append(appendOf("x".repeat(20)));
   await fireAlarm(stream);

@@ -13,7 +13,7 @@ async function live(plan: readonly Step[]): Promise<Map<string, number>> {
   return outcomes;
 }
 
-it("streams and forks live as in the reference model: restarts, expiry, and crashes between any two steps", async () => {
+it("[IN4] [IN5] [IN6] [IN10] streams and forks behave as the reference model does: restarts, expiry, and crashes between any two steps", async () => {
   const seen = new Set<string>();
   const property = fc.asyncProperty(steps, async (plan) => {
     for (const outcome of (await live(plan)).keys()) seen.add(outcome);
@@ -39,7 +39,7 @@ it("a read may renew a fork's lifetime although it is refused: its offset lies i
   expect(outcomes.get("read offset-invalid")).toBeGreaterThan(0);
 });
 
-it("chains of a hundred forks live as in the reference model", async () => {
+it("[FK18] [IN12] chains of a hundred forks behave as the reference model does", async () => {
   const property = fc.asyncProperty(chainSteps(100), async (plan) => {
     const outcomes = await live(plan);
     expect(outcomes.get("fork created")).toBeGreaterThanOrEqual(100);

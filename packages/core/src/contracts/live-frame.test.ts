@@ -19,7 +19,7 @@ it("a frame arrives as it was sent", async () => {
   await assertProperty("live frames", property, 300);
 });
 
-it("a message of another version, or one that is too short, is refused", () => {
+it("[IN19] a frame of another version, or one that is too short, is refused", () => {
   const message = encodeFrame({ from: 0, to: 1, closed: false, bytes: new Uint8Array(1) });
   new DataView(message).setUint8(0, 2);
   expect(decodeFrame(message)).toBeUndefined();

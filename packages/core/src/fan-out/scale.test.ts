@@ -93,7 +93,7 @@ async function followAll(subscription: Subscription, followers = FOLLOWERS): Pro
   }
 }
 
-it(`one publish reaches ${FOLLOWERS} sessions in turns of bounded work, also when the object dies half-way`, async () => {
+it(`[FO4] [IN14] one publish reaches ${FOLLOWERS} sessions in turns of bounded work, also when the object dies half-way`, async () => {
   const base = new FakeHost(() => undefined, START_MS, "p/source");
   const sessions = new Sessions();
   let tail = 0;
@@ -162,7 +162,7 @@ it(`one publish reaches ${FOLLOWERS} sessions in turns of bounded work, also whe
   expect(rows / FOLLOWERS).toBeLessThan(0.02);
 });
 
-it(`through the queue it reaches ${FOLLOWERS} sessions in shards of bounded work, and the object calls none of them`, async () => {
+it(`[FO5] [IN14] through the queue it reaches ${FOLLOWERS} sessions in shards of bounded work, and the object calls none of them`, async () => {
   const base = new FakeHost(() => undefined, START_MS, "p/source");
   const sessions = new Sessions();
   const queue: ShardRef[] = [];
@@ -331,7 +331,7 @@ it.each([
   { publisher: "sends the next append when it has its answer", nextOf: () => (_: number, at: number) => at + 0.3 },
   { publisher: "sends fifty appends a second", nextOf: () => every(20) },
   { publisher: "sends two hundred appends a second", nextOf: () => every(5) },
-])("a publisher that $publisher feels no more of 1,000 followers than of one", async ({ nextOf }) => {
+])("[FO4] a publisher that $publisher feels no more of 1,000 followers than of one", async ({ nextOf }) => {
   const one = await publishTo(1, nextOf());
   const many = await publishTo(1_000, nextOf());
   expect(many.p50 / one.p50).toBeLessThanOrEqual(1.15);

@@ -77,7 +77,7 @@ describe("batching", () => {
     expect(batches).toEqual([[1], [2], [3, 4]]);
   });
 
-  it("answers no item before its commit is durable", async () => {
+  it("[IN8] answers no item before its commit is durable", async () => {
     const { commits, finishSync } = slowDisk();
     const first = commits.submit(1);
     const second = commits.submit(2);
@@ -122,7 +122,7 @@ describe("limits", () => {
     expect(batches.map((batch) => batch.length)).toEqual([1, 512, 1]);
   });
 
-  it("refuses what would take the queue above its limit, and accepts again when the queue has shrunk", async () => {
+  it("[AP16] refuses what would take the queue above its limit, and accepts again when the queue has shrunk", async () => {
     const { commits, batches, finishSync } = slowDisk({
       batchBytesMax: 1_000,
       pendingBytesMax: 1_000,
@@ -141,7 +141,7 @@ describe("limits", () => {
     expect(batches.flat()).toEqual([600, 400, 1_000]);
   });
 
-  it("refuses the 1001st item even if none has any weight, and accepts again when the queue has shrunk", async () => {
+  it("[AP16] refuses the 1001st item even if none has any weight, and accepts again when the queue has shrunk", async () => {
     const { commits, finishSync } = slowDisk();
     const results = Array.from({ length: 1_000 }, () => commits.submit(0));
     expect(await commits.submit(0)).toMatchObject({ ok: false, problem: { code: "overloaded" } });

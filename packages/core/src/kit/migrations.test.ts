@@ -71,7 +71,7 @@ describe.each([
   { about: "a source's followers", schema: LINK_SCHEMA, old: OLD_LINKS, row: OLD_LINK },
   { about: "an estuary", schema: ESTUARY_SCHEMA, old: OLD_ESTUARY, row: OLD_SOURCE },
 ])("the tables of $about", ({ schema, old, row }) => {
-  it("that the first release made come to be as new ones are, and keep what they hold", () => {
+  it("[DU6] that the first release made become as new ones are, and keep what they hold", () => {
     const database = databaseOf(...old, row);
     upgradeTables(database, schema);
     const fresh = new NodeDatabase();
@@ -81,14 +81,14 @@ describe.each([
     expect(shapeOf(database)).toEqual(shapeOf(fresh));
   });
 
-  it("can be written by the release before, should it be deployed again", () => {
+  it("[IN19] can be written by the release before, should it be deployed again", () => {
     const database = databaseOf(...old);
     upgradeTables(database, schema);
     expect(() => database.run(row)).not.toThrow();
   });
 });
 
-it("what old tables hold is read as it was written, without a grant", () => {
+it("[DU6] what old tables hold is read as it was written, without a grant", () => {
   const links = databaseOf(...OLD_LINKS, OLD_LINK);
   upgradeTables(links, LINK_SCHEMA);
   expect(readSource(links)).toMatchObject({ token: 7, position: 3 });
@@ -126,7 +126,7 @@ it("a migration that fails leaves the tables as they were", () => {
   expect(database.all("SELECT name FROM pragma_table_info('things')")).toEqual([{ name: "id" }, { name: "name" }]);
 });
 
-it("tables of a newer server are left alone", () => {
+it("[DU6] tables of a newer server are left alone", () => {
   const database = new NodeDatabase();
   createTables(database, SCHEMA);
   expect(() => upgradeTables(database, { ...SCHEMA, migrations: [] })).toThrow("deploy a newer server");

@@ -63,7 +63,7 @@ function bytesOfAll(pages: readonly Appends[]): Uint8Array {
   return concatBytes(pages.map(({ bytes }) => bytes));
 }
 
-it("authors are the same from the hot log and from R2, also of appends that span rows and of such that only close", async () => {
+it("[AU1] [TI2] authors are the same from the hot log and from R2, also of appends that span rows and of such that only close", async () => {
   const commits: Commit[] = [
     { sizes: [3], authors: ["alice"] },
     { sizes: [3, 4, 5], authors: ["alice", null, "bob"] },
@@ -87,7 +87,7 @@ it("appends of very many rows come in order, as many as fit, whatever is read at
   expect(authorsOfAll(cold)).toEqual(expected);
 });
 
-it("a stream that records no authors has none, neither hot nor cold", async () => {
+it("[AU1] a stream that records no authors has none, neither hot nor cold", async () => {
   const [hot, cold] = await hotAndCold([{ sizes: [3] }, { sizes: [3, 4, 5] }, { sizes: [MIB + 1] }]);
   for (const page of [...hot, ...cold]) expect(page.authors).toBeUndefined();
 });

@@ -47,7 +47,7 @@ describe("against a plain array of bytes", () => {
   const commit = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 4 });
   const segments = fc.array(fc.array(commit, { minLength: 1, maxLength: 5 }), { minLength: 1, maxLength: 5 });
 
-  it("every range reads what lies there, and pages of appends end where appends do", async () => {
+  it("[TI2] every range reads what lies there, and pages of appends end where appends do", async () => {
     const property = fc.asyncProperty(segments, fc.nat(), fc.nat(), async (sizes, a, b) => {
       const log = await coldLogOf(sizes);
       const tail = log.bytes.length;
@@ -134,7 +134,7 @@ describe("a read", () => {
   });
 
   it.each<StoreFault>(["refused", "cut", "damaged", "missing"])(
-    "goes on where it was when a response is %s",
+    "[TI4] goes on where it was when a response is %s",
     async (fault) => {
       vi.spyOn(Math, "random").mockReturnValue(0);
       const log = await coldLogOf(SIZES);
@@ -146,7 +146,7 @@ describe("a read", () => {
   );
 
   it.each<StoreFault>(["refused", "damaged", "missing"])(
-    "ends with an error when responses stay %s: never with other bytes, never with fewer",
+    "[TI4] ends with an error when responses stay %s: never with other bytes, never with fewer",
     async (fault) => {
       vi.spyOn(Math, "random").mockReturnValue(0);
       const log = await coldLogOf([[[10]]]);
@@ -156,7 +156,7 @@ describe("a read", () => {
     },
   );
 
-  it("does not wait for ever for a silent store", async () => {
+  it("[TI4] does not wait for ever for a silent store", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const log = await coldLogOf([[[10]]]);
     for (let tries = 0; tries < 4; tries += 1) log.store.failNext("get", "held");
@@ -166,7 +166,7 @@ describe("a read", () => {
   });
 });
 
-it("a segment that is put in another's place is refused", async () => {
+it("[TI5] a segment that is put in another's place is refused", async () => {
   vi.spyOn(Math, "random").mockReturnValue(0);
   const log = await coldLogOf([[[10]], [[10]]]);
   const [first = "", second = ""] = [...log.store.objects.keys()];

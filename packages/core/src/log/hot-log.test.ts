@@ -122,7 +122,7 @@ describe("a small range that was read last", () => {
 describe("tables", () => {
   const sizes = [[3], [4, 5], [6]];
 
-  it("go on where the one before ends, and are found again by a restart", () => {
+  it("[IN5] continue where the one before ends, and are found again by a restart", () => {
     const { database, log, bytes, tail } = logOf(sizes, [0, 2]);
     expect(logTables(database)).toEqual(["log", "log_3", "log_18"]);
     expect(log.notesSince(0).map(({ position }) => position)).toEqual([0, 3, 12]);
@@ -167,7 +167,7 @@ describe("against a plain array of bytes", () => {
   const seals = fc.array(fc.nat({ max: 11 }), { maxLength: 4 });
   const places = fc.tuple(fc.nat(), fc.nat(), fc.integer({ min: 1, max: 200 }));
 
-  it("every range reads what lies there, from its beginning, and goes on to its end", async () => {
+  it("[RE1] every range reads what lies there, from its beginning, and goes on to its end", async () => {
     const property = fc.property(commits, seals, places, (sizes, sealed, [a, b, bytesMax]) => {
       const { log, bytes, tail } = logOf(sizes, sealed);
       const [from, to] = [a % (tail + 1), b % (tail + 1)].toSorted((x, y) => x - y) as [number, number];
@@ -183,7 +183,7 @@ describe("against a plain array of bytes", () => {
     await assertProperty("ranges of the log", property, 300);
   });
 
-  it("boundaries are exactly where appends ended", async () => {
+  it("[IN5] boundaries are exactly where appends ended", async () => {
     const property = fc.property(commits, seals, (sizes, sealed) => {
       const { log, boundaries, tail } = logOf(sizes, sealed);
       for (let position = 0; position <= tail; position += 1) {

@@ -57,7 +57,7 @@ describe("a block", () => {
     await assertProperty("segment blocks", property, 200);
   });
 
-  it("with any bit changed is refused", async () => {
+  it("[TI5] with any bit changed is refused", async () => {
     const bytes = await encode(blockOf([3, 4], { authors: ["alice", null] }));
     for (let index = 0; index < bytes.length; index += 1) {
       const damaged = bytes.slice();
@@ -70,7 +70,7 @@ describe("a block", () => {
     }
   });
 
-  it("that is cut short is refused", async () => {
+  it("[TI5] that is cut short is refused", async () => {
     const bytes = await encode(blockOf([3, 4]));
     for (let length = BLOCK_HEADER_BYTES; length < bytes.length; length += 1) {
       await expect(decodeBlock(bytes.subarray(0, length))).rejects.toThrow(SegmentError);

@@ -77,7 +77,7 @@ describe("keys of objects", () => {
     expect(Buffer.byteLength(key)).toBeLessThanOrEqual(1_024);
   });
 
-  it("of one stream are never below the prefix of another, or of another life", () => {
+  it("[IN11] of one stream are never below the prefix of another, or of another incarnation", () => {
     const range = { incarnation: 5, first: 0, last: 1 };
     const names = ["a", "a/b", "a/0000000000000005", "a/0000000000000005/x", "b", "a-", "aa"];
     for (const name of names) {

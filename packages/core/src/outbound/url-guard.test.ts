@@ -12,7 +12,7 @@ function verdict(url: string, allowsLoopback = false): string {
   return faultOfUrl(url, { allowsLoopback, ownHosts: [OWN] }) === undefined ? "sent" : "refused";
 }
 
-describe("[H65] requests are sent", () => {
+describe("[WH10] requests are sent", () => {
   it.each(PUBLIC_URLS)("to %s", (url) => {
     expect(verdict(url)).toBe("sent");
     expect(verdict(url, true)).toBe("sent");
@@ -23,7 +23,7 @@ describe("[H65] requests are sent", () => {
   });
 });
 
-describe("[H65] requests are never sent", () => {
+describe("[WH10] requests are never sent", () => {
   it.each(REFUSED_URLS)("%s", (_what, url) => {
     expect([verdict(url), verdict(url, true)]).toEqual(["refused", "refused"]);
   });
@@ -36,12 +36,12 @@ it.each([
   ["http://localhost:4437/"],
   ["http://127.0.0.1:4437/v1/stream/x"],
   ["https://127.0.0.7:4437/"],
-])("%s is this server itself, and sent nothing", (url) => {
+])("[WH10] %s is this server itself, and is sent nothing", (url) => {
   const ownHosts = [OWN, "localhost:4437"];
   expect(faultOfUrl(url, { allowsLoopback: true, ownHosts })?.detail).toBe("The URL points back to this server.");
 });
 
-it("nothing is fetched but past the guard", () => {
+it("[WH10] nothing is fetched without passing the guard", () => {
   const packages = join(import.meta.dirname, "../../..");
   const files = ["core", "http", "server"].flatMap((name) =>
     readdirSync(join(packages, name, "src"), { recursive: true, encoding: "utf8" }).map(

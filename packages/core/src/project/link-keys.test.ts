@@ -65,7 +65,7 @@ describe("links that a secret has made", () => {
     }
   }
 
-  it("end with it where that is asked for, each once, and those of others go on", async () => {
+  it("[SE7] end with it where that is asked for, each once, and those of others go on", async () => {
     await twoSecrets();
     const sources = Array.from({ length: 120 }, (_, index) => `p/room-${String(index).padStart(3, "0")}`);
     for (const source of sources) noteLinkKey(database, { kid: "kid1", source, token: 1 });

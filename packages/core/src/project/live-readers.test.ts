@@ -89,7 +89,7 @@ const STEP = fc.record({
   amount: fc.integer({ min: 1, max: 12 }),
 });
 
-it("never do more readers wait than the limit, however they come, leave and come back", async () => {
+it("[PJ10] never do more readers wait than the limit, however they come, leave and come back", async () => {
   let refusals = 0;
   const property = fc.asyncProperty(
     fc.integer({ min: 1, max: 30 }),

@@ -78,7 +78,7 @@ beforeEach(() => {
 });
 
 describe("secrets", () => {
-  it("are shown when they are made, and never again", async () => {
+  it("[PJ1] are shown when they are made, and never again", async () => {
     const created = await create(SECRET);
     expect(created).toMatchObject({ ok: true, secret: { kid: "kid1", secret: SECRET } });
     const added = await newOwner().addSecret(undefined);
@@ -89,7 +89,7 @@ describe("secrets", () => {
     expect(updated).toMatchObject({ ok: true, project: { secrets: [{ kid: "kid2" }, { kid: "kid1" }] } });
   });
 
-  it("rotate: the new one is first, the old one goes, the last one stays", async () => {
+  it("[PJ2] rotate: the new one is first, the old one goes, the last one stays", async () => {
     await create();
     await newOwner().addSecret(undefined);
     expect(lastPublished().secrets.map(({ kid }) => kid)).toEqual(["kid2", "kid1"]);
@@ -131,7 +131,7 @@ describe("a change that KV does not take", () => {
 });
 
 describe("a project", () => {
-  it("is created once", async () => {
+  it("[PJ1] is created once", async () => {
     await create();
     expect(await create()).toMatchObject({ ok: false, problem: { code: "project-exists" } });
   });
@@ -150,7 +150,7 @@ describe("a project", () => {
     expect(database.rowsWritten).toBe(0);
   });
 
-  it("that is removed is gone from KV at once, and may be created anew after two minutes", async () => {
+  it("[PJ13] that is removed is gone from KV at once, and may be created anew after two minutes", async () => {
     await create();
     expect(await newOwner().remove()).toEqual({ ok: true });
     expect(published.at(-1)).toBeNull();
@@ -159,7 +159,7 @@ describe("a project", () => {
     expect(await create()).toMatchObject({ ok: true, project: { secrets: [{ kid: "kid2" }] } });
   });
 
-  it("revokes its read URLs from the next second on", async () => {
+  it("[PJ7] revokes its read URLs from the next second on", async () => {
     await create();
     await newOwner().revokeReadUrls();
     expect(lastPublished().readUrlsFromMs).toBe(1_001_000);
@@ -180,7 +180,7 @@ function listed(prefix = "", after = "", limit = 100): readonly string[] {
 }
 
 describe("the directory", () => {
-  it("lists streams by prefix, page by page, in the order of their bytes", async () => {
+  it("[PJ11] lists streams by prefix, page by page, in the order of their bytes", async () => {
     const names = ["b", "a/2", "a/1", "a", "é", "a/10", "\u{10ffff}", "A"];
     for (const name of names) await newOwner().note(created(name));
     expect(listed()).toEqual(["A", "a", "a/1", "a/10", "a/2", "b", "é", "\u{10ffff}"]);
@@ -196,7 +196,7 @@ describe("the directory", () => {
     expect(pages).toEqual([["a", "a/1", "a/10"], ["a/2"]]);
   });
 
-  it("takes a notice again, or late, without harm", async () => {
+  it("[PJ11] accepts a notice again, or late, without harm", async () => {
     const owner = newOwner();
     await owner.note(created("s", 5));
     await owner.note(created("s", 5));
@@ -212,7 +212,7 @@ describe("the directory", () => {
     });
   });
 
-  it("writes three rows for a stream that is made", async () => {
+  it("[IN17] writes three rows for a stream that is made", async () => {
     await newOwner().note(created("a"));
     const before = database.rowsWritten;
     await newOwner().note(created("b"));
@@ -221,7 +221,7 @@ describe("the directory", () => {
 });
 
 describe("a removed project's streams", () => {
-  it("are deleted a page at a time, by one alarm after the other, those that are made meanwhile included", async () => {
+  it("[PJ13] are deleted a page at a time, by one alarm after the other, those that are made meanwhile included", async () => {
     await create();
     for (let count = 0; count < 60; count += 1) await newOwner().note(created(`s${count}`));
     await newOwner().remove();
@@ -270,7 +270,7 @@ describe("the registry", () => {
     }
   }
 
-  it("is told each change once, in order, and then the alarm rests", async () => {
+  it("[PJ12] is told each change once, in order, and then the alarm rests", async () => {
     await made("a");
     await made("b");
     await ended("b");
@@ -319,7 +319,7 @@ describe("the registry", () => {
   });
 
   it.each(["before", "after", "half"] as const)(
-    "is told each change once when a call fails %s, and more come meanwhile",
+    "[PJ12] is told each change once when a call fails %s, and more come meanwhile",
     async (fault) => {
       await made("first");
       await fireAlarm();

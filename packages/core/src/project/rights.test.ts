@@ -12,7 +12,7 @@ function allowed(claims: Readonly<Record<string, unknown>>, stream: string): str
   return SCOPES.filter((scope) => includesScope(rights, scope)).join(" ");
 }
 
-it("several rights allow what each of them allows, and nothing else", () => {
+it("[PJ6] several rights allow what each of them allows, and nothing else", () => {
   const rights = [
     { streams: "room-*", scope: "read" },
     { streams: "room-1", scope: "write" },
@@ -59,7 +59,7 @@ it.each([
   ["with an empty pattern", [{ streams: "", scope: "read" }]],
   ["with a pattern that is too long", [{ streams: "a".repeat(402), scope: "read" }]],
   ["of which the last is wrong", [{ streams: "a", scope: "read" }, { streams: "b" }]],
-])("rights that are %s give nothing at all", (_what, rights) => {
+])("[PJ6] rights that are %s give nothing at all", (_what, rights) => {
   expect(allowed({ rights }, "a")).toBe("bad rights");
 });
 
@@ -75,13 +75,13 @@ it("sixty-four rights are not too many", () => {
   expect(allowed({ rights }, "s63")).toBe("read");
 });
 
-it("no list of rights speaks of the whole project, not even one of all its streams", () => {
+it("[PJ6] no list of rights covers the whole project, not even one of all its streams", () => {
   expect(parseRights({ rights: [{ streams: "*", scope: "manage" }] })).toMatchObject({ isProjectWide: false });
   expect(parseRights({ scope: "manage", stream_id: "*" })).toMatchObject({ isProjectWide: false });
   expect(parseRights({ scope: "manage" })).toMatchObject({ isProjectWide: true });
 });
 
-it("scope alone allows what its known words say, on the streams of stream_id", () => {
+it("[PJ4] scope alone allows what its known words say, on the streams of stream_id", () => {
   expect(allowed({ scope: "openid read" }, "x")).toBe("read");
   expect(allowed({ scope: "manage", stream_id: "a*" }, "ab")).toBe("read write manage");
   expect(allowed({ scope: "manage", stream_id: "a*" }, "b")).toBe("");

@@ -5,13 +5,13 @@ import { publicKeys, RETIRED_KEY_MS, rotateSigningKey, signingKey } from "./sign
 
 const START_MS = 1_800_000_000_000;
 
-it("[G57] a project has no key before its first webhook, and to look for one makes none", async () => {
+it("[WH2] a project has no key before its first webhook, and looking for one makes none", async () => {
   const database = new NodeDatabase();
   expect(publicKeys(database, START_MS)).toEqual([]);
   expect(database.all("SELECT name FROM sqlite_master")).toEqual([]);
 });
 
-it("[G57] the key stays the same, and two who need the first at once get the same one", async () => {
+it("[WH2] the key stays the same, and two callers who need the first one at once get the same key", async () => {
   const database = new NodeDatabase();
   const now = () => START_MS;
   const [first, second] = await Promise.all([signingKey(database, now), signingKey(database, now)]);
@@ -29,7 +29,7 @@ it("[G57] the key stays the same, and two who need the first at once get the sam
   ]);
 });
 
-it("[G57] after a rotation the old key is published until nothing that it signed can be accepted any more", async () => {
+it("[WH3] after a rotation the old key is published until nothing that it signed can be accepted any more", async () => {
   const database = new NodeDatabase();
   let nowMs = START_MS;
   const now = () => nowMs;
@@ -46,7 +46,7 @@ it("[G57] after a rotation the old key is published until nothing that it signed
   expect(kids()).toEqual([rotated.kid]);
 });
 
-it("[G57] sixteen keys are published at most: rotations crowd out none that is needed", async () => {
+it("[WH3] sixteen keys are published at most, and rotations remove none that is needed", async () => {
   const database = new NodeDatabase();
   let nowMs = START_MS;
   const now = () => (nowMs += 1);

@@ -140,7 +140,7 @@ const STEP = fc.record({
   size: fc.oneof(fc.integer({ min: 1, max: 64 }), fc.integer({ min: 1, max: 20_000 })),
 });
 
-it("what all streams store is never more than the limit, however they append, end, begin anew and forget", async () => {
+it("[PJ10] what all streams store is never more than the limit, however they append, end, begin anew and forget", async () => {
   let refusals = 0;
   const property = fc.asyncProperty(
     fc.integer({ min: 1, max: 60_000 }),

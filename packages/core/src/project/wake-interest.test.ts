@@ -30,7 +30,7 @@ async function notifiedOf(stream: string): Promise<string[]> {
   return notified.toSorted();
 }
 
-it("subscriptions are told of streams that they name or whose pattern matches, once, and of no others", async () => {
+it("[SU9] subscriptions learn of streams that they name or whose pattern matches, once, and of no others", async () => {
   register("by-pattern", { pattern: "a/*" });
   register("by-name", { streams: ["b", "a/1"] });
   register("by-both", { pattern: "**", streams: ["a/1"] });

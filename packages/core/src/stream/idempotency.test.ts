@@ -154,7 +154,7 @@ function deliveryTo(incarnation: number): DeliverCommand {
 }
 
 describe.each(Object.entries(PROOFS))("%s, made again after the stream was made anew", (name, call) => {
-  it("leaves the new stream as it is", async () => {
+  it("[IN11] leaves the new stream as it is", async () => {
     const isOfSession = name === "endSession" || name === "deliver";
     const stream = streamOn(newHost());
     const make = (): Promise<unknown> =>

@@ -56,7 +56,7 @@ describe("a restart", () => {
       }),
     );
 
-  it("finds everything as it was", async () => {
+  it("[IN1] finds everything as it was", async () => {
     const property = fc.property(fc.array(fc.array(command, { minLength: 1 }), { maxLength: 30 }), (batches) => {
       const stream = newStream();
       for (const batch of batches) append(stream, ...batch);
@@ -129,7 +129,7 @@ describe("checkpoints", () => {
     expect(stream.database.rowsWritten - before).toBe(1 + 1 + 3);
   });
 
-  it("are never written of a closed stream: it stays closed", () => {
+  it("[IN10] [CL2] are never written of a closed stream: it stays closed", () => {
     const stream = newStream();
     const producer = { id: "p", epoch: 0, seq: 0 };
     appendTimes(stream, 999);

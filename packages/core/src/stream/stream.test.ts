@@ -46,7 +46,7 @@ describe("a batch that cannot be written", () => {
     });
   });
 
-  it("leaves no trace, and its producer may send it again", async () => {
+  it("[IN2] leaves no trace, and its producer may send it again", async () => {
     const { host, stream } = await newStream();
     host.database.failOnce(/^INSERT INTO log/, new Error("disk full"));
     await expect(stream.append(appendOf("a", { producer, streamSeq: "s", close: true }))).rejects.toThrow("disk full");
@@ -56,7 +56,7 @@ describe("a batch that cannot be written", () => {
     expect(contentOf(streamOn(host))).toBe("a");
   });
 
-  it("fails as a whole: no part of a large append stays behind", async () => {
+  it("[IN2] fails as a whole: no part of a large append stays behind", async () => {
     const { host, stream } = await newStream();
     const large = "x".repeat(1024 * 1024);
     host.database.failOnce(/^INSERT INTO log/, new Error("first row"));
@@ -64,7 +64,7 @@ describe("a batch that cannot be written", () => {
     expect(host.database.all("SELECT position FROM log")).toEqual([]);
   });
 
-  it("is not sent to live readers", async () => {
+  it("[IN8] is not sent to live readers", async () => {
     const { host, stream } = await newStream();
     const socket = host.attach(0);
     host.database.failOnce(/^INSERT INTO log/, new Error("disk full"));
@@ -75,7 +75,7 @@ describe("a batch that cannot be written", () => {
 });
 
 describe("a sliding lifetime", () => {
-  it("is renewed by appends, reads and confirming creates, not by head", async () => {
+  it("[LT4] [LT5] is renewed by appends, reads and confirming creates, not by head", async () => {
     const renewals: Record<string, (stream: Stream) => unknown> = {
       append: (stream) => stream.append(appendOf("x")),
       read: (stream) => stream.read(FROM_START),
@@ -106,7 +106,7 @@ describe("a sliding lifetime", () => {
     expect(stream.head()).toMatchObject({ ok: false, problem: { code: "stream-not-found" } });
   });
 
-  it("never ends early because of restarts, and at most a tenth of the window late", async () => {
+  it("[LT11] never ends early because of restarts, and at most a tenth of the window late", async () => {
     for (const useMs of [1_000, 9_999, 10_000, 55_555]) {
       const { host, stream } = await newStream(createOf(TTL));
       host.nowMs += useMs;
@@ -118,7 +118,7 @@ describe("a sliding lifetime", () => {
     }
   });
 
-  it("grows by no restart: a stream that is restarted all the time ends like any other", async () => {
+  it("[LT11] grows by no restart: a stream that is restarted all the time ends like any other", async () => {
     const { host } = await newStream(createOf(TTL));
     for (let restart = 0; restart < 50; restart += 1) {
       host.nowMs += 10;
@@ -150,7 +150,7 @@ describe("a sliding lifetime", () => {
     expect(host.database.rowsWritten - before).toBe(10);
   });
 
-  it("does not end while somebody reads live, nor for a window after they left", async () => {
+  it("[LT6] does not end while somebody reads live, nor for a window after they left", async () => {
     const { host, stream } = await newStream(createOf(TTL));
     const socket = host.attach(0);
     for (let window = 0; window < 5; window += 1) {
@@ -168,7 +168,7 @@ describe("a sliding lifetime", () => {
 });
 
 describe("the alarm", () => {
-  it("comes when the lifetime may end, and again when it was renewed; an append sets none", async () => {
+  it("[IN17] comes when the lifetime may end, and again when it was renewed; an append sets none", async () => {
     const { host, stream } = await newStream(createOf(TTL));
     expect(host.alarmAtMs).toBe(START_MS + 100_000);
     host.nowMs += 60_000;
@@ -180,7 +180,7 @@ describe("the alarm", () => {
     expect(contentOf(stream)).toBe("x");
   });
 
-  it("of an expired stream leaves nothing, ends its readers, and makes way for a new one", async () => {
+  it("[LT12] of an expired stream leaves nothing, ends its readers, and makes way for a new one", async () => {
     const { host, stream } = await newStream(createOf({ lifetime: { kind: "at", expiresAtMs: START_MS + 10 } }));
     const socket = host.attach(0);
     host.nowMs += 10;
@@ -197,7 +197,7 @@ describe("the alarm", () => {
   });
 });
 
-it("a stream made anew over an expired one ends the readers of the old, who would take its bytes for theirs", async () => {
+it("[DE4] a stream made anew over an expired one ends the readers of the old, who would take its bytes for theirs", async () => {
   const { host, stream } = await newStream(createOf({ lifetime: { kind: "at", expiresAtMs: START_MS + 10 } }));
   const socket = host.attach(0);
   host.nowMs += 10;
@@ -215,7 +215,7 @@ it("after a restart, readers that do not stand at the tail are turned away befor
   expect(current.closed).toBeUndefined();
 });
 
-it("a stream that is only asked for stores nothing", async () => {
+it("[IN20] a stream that is only asked for stores nothing", async () => {
   const host = newHost();
   const stream = streamOn(host);
   stream.head();
@@ -229,7 +229,7 @@ it("a stream that is only asked for stores nothing", async () => {
 describe("an object that is nearly full", () => {
   const FULL_BYTES = 9_500_000_001;
 
-  it("refuses appends with 507 and keeps what it has; closed and wrong types are told first", async () => {
+  it("[DU2] refuses appends with 507 and keeps what it has; closed and wrong types are reported first", async () => {
     const { host, stream: earlier } = await newStream();
     await earlier.append(appendOf("kept"));
     host.storedBytes = FULL_BYTES;
@@ -240,7 +240,7 @@ describe("an object that is nearly full", () => {
     expect(contentOf(stream)).toBe("kept");
   });
 
-  it("can still be closed, and takes appends again when it has room", async () => {
+  it("[DU2] can still be closed, and accepts appends again when it has room", async () => {
     const { host, stream } = await newStream();
     host.storedBytes = FULL_BYTES;
     expect(await stream.append(appendOf("x"))).toMatchObject({ ok: false, problem: { code: "storage-full" } });

@@ -8,15 +8,15 @@ beforeEach(() => {
   world = new ConsumerFixture();
 });
 
-describe("[G53] a new subscription", () => {
-  it("begins at the tail of what there is, and is not woken by it", async () => {
+describe("a new subscription", () => {
+  it("[SU8] begins at the tail of what exists, and is not woken by it", async () => {
     await world.append("a");
     await world.create();
     await world.pass(60_000);
     expect([world.sent.length, await world.acked("a")]).toEqual([0, world.tail("a")]);
   });
 
-  it("is woken by the first append to a stream that was made later", async () => {
+  it("[SU9] is woken by the first append to a stream that was made later", async () => {
     await world.create({ pattern: "new/*", streams: [] });
     await world.append("new/x");
     await world.discover("new/x");
@@ -24,7 +24,7 @@ describe("[G53] a new subscription", () => {
     expect(world.last().streams).toMatchObject([{ path: "new/x", has_pending: true }]);
   });
 
-  it("is not woken by a stream that is made empty", async () => {
+  it("[SU9] is not woken by a stream that is made empty", async () => {
     await world.create({ pattern: "new/*", streams: [] });
     world.makeStream("new/x");
     await world.discover("new/x");
@@ -32,7 +32,7 @@ describe("[G53] a new subscription", () => {
     expect([world.sent.length, await world.acked("new/x")]).toEqual([0, world.tail("new/x")]);
   });
 
-  it("is not woken by what a stream had before, of which the directory learns only later", async () => {
+  it("[SU8] is not woken by what a stream had before, even if the directory learns of that stream later", async () => {
     await world.append("new/x");
     await world.create({ pattern: "new/*", streams: [] });
     await world.discover("new/x");
@@ -43,7 +43,7 @@ describe("[G53] a new subscription", () => {
     expect(world.sent).toHaveLength(1);
   });
 
-  it("links all streams that the directory lists, more than it asks at once", async () => {
+  it("[SU8] links all streams that the directory lists, more than it asks at once", async () => {
     for (let count = 0; count < 300; count += 1) {
       await world.append(`s/${count}`);
       world.listed.push(`s/${count}`);
@@ -77,8 +77,8 @@ describe("[G53] a new subscription", () => {
   });
 });
 
-describe("[G55] a subscription", () => {
-  it("is confirmed with the same configuration, and refused with another", async () => {
+describe("a subscription", () => {
+  it("[SU2] is confirmed with the same configuration, and refused with another", async () => {
     expect(await world.create()).toMatchObject({ ok: true, created: true });
     expect(await world.create()).toMatchObject({ ok: true, created: false });
     expect(codeOf(await world.create({ description: "x" }))).toBe("subscription-exists");
@@ -90,14 +90,14 @@ describe("[G55] a subscription", () => {
     expect(await world.create()).toMatchObject({ ok: true, created: false });
   });
 
-  it("shows no secret", async () => {
+  it("[SU7] shows no secret", async () => {
     await world.create();
     const described = JSON.stringify(await world.consumer.describe());
     expect(described).not.toContain("secret");
     expect(described).toContain("ds_test");
   });
 
-  it("that is deleted is gone for everything, and deleting it again does nothing", async () => {
+  it("[SU12] that is deleted is gone for every request, and deleting it again does nothing", async () => {
     await world.create();
     await world.append("a");
     await world.pass(0);
@@ -118,7 +118,7 @@ describe("[G55] a subscription", () => {
     expect(world.alarmAtMs).toBeUndefined();
   });
 
-  it("that is made again begins anew, and its generations go on", async () => {
+  it("[SU13] that is made again begins anew, and its generations go on", async () => {
     await world.create();
     await world.append("a");
     await world.pass(0);
@@ -143,7 +143,7 @@ describe("[G55] a subscription", () => {
   });
 });
 
-describe("[G54] a stream that is named and matched", () => {
+describe("[SU10] a stream that is named and matched", () => {
   beforeEach(async () => {
     world.makeStream("a");
     world.listed.push("a");
@@ -166,7 +166,7 @@ describe("[G54] a stream that is named and matched", () => {
     expect(world.sent).toHaveLength(1);
   });
 
-  it("keeps its cursor when it is named again", async () => {
+  it("[SU11] keeps its cursor when it is named again", async () => {
     await world.append("a");
     const acked = await world.acked("a");
     await world.consumer.addStreams(["a"]);
@@ -174,7 +174,7 @@ describe("[G54] a stream that is named and matched", () => {
   });
 });
 
-describe("[G63] a stream that ends", () => {
+describe("[SU14] a stream that ends", () => {
   it("wakes nobody any more, and an acknowledgement of it does no harm", async () => {
     await world.create({ ...PULL, pattern: "a", streams: ["b"] });
     await world.append("a");
@@ -217,7 +217,7 @@ describe("[G63] a stream that ends", () => {
     expect(await world.acked("a")).toBe("0000000000000002_0000000000000000");
   });
 
-  it("grows without a wake when it is only closed: its offset is the same", async () => {
+  it("[SU15] causes no wake when it is only closed, because its offset is the same", async () => {
     await world.create();
     await world.append("a");
     world.webhook = () => ({ status: 200, text: '{"done":true}' });

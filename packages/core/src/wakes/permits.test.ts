@@ -19,7 +19,7 @@ async function deliver(times: number): Promise<void> {
   }
 }
 
-describe("webhooks need permits of their project", () => {
+describe("[WH15] webhooks need permits of their project", () => {
   it("which come several at once, for the URL's host", async () => {
     await deliver(16);
     expect(world.sent).toHaveLength(16);

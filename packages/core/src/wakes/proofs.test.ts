@@ -34,7 +34,7 @@ beforeEach(() => {
   world.grant = () => ({ granted: 8, waitMs: 0, mustProve: true });
 });
 
-describe("a webhook's URL, of which the project demands a proof,", () => {
+describe("[WH13] a webhook's URL, of which the project demands a proof,", () => {
   it("is sent a challenge as soon as the subscription is made, signed as everything is, and wakes when it has answered", async () => {
     await world.create();
     expect(await proof()).toMatchObject({ isProven: false });

@@ -18,14 +18,14 @@ beforeEach(() => {
 const ACTIVE = { ok: true, subscription: { status: "active" } };
 const FAILED = { ok: true, subscription: { status: "failed" } };
 
-describe("[G57] a webhook", () => {
+describe("a webhook", () => {
   beforeEach(async () => {
     world.makeStream("a");
     await world.create();
     await world.append("a");
   });
 
-  it("is signed over the bytes that are sent, at each attempt anew", async () => {
+  it("[WH5] is signed over the bytes that are sent, at each attempt anew", async () => {
     world.webhook = () => ({ status: 500, text: "" });
     await world.pass(2_000);
     expect(world.sent.length).toBeGreaterThan(1);
@@ -38,7 +38,7 @@ describe("[G57] a webhook", () => {
     }
   });
 
-  it("has what the specification says", async () => {
+  it("[WH4] contains what the specification says", async () => {
     await world.pass(0);
     expect(world.last()).toEqual({
       subscription_id: "sub",
@@ -58,7 +58,7 @@ describe("[G57] a webhook", () => {
     });
   });
 
-  it("that answers done acknowledges what it was told, and not what came after that", async () => {
+  it("[WH6] that answers done acknowledges what the wake contained, and nothing that came after it", async () => {
     const first = world.tail("a");
     let late = "";
     world.webhook = async () => {
@@ -75,7 +75,7 @@ describe("[G57] a webhook", () => {
   });
 
   it.each(["", "{}", '{"done":1}', '{"done":"true"}', "[true]", "nonsense", "null"])(
-    "that answers %j has not said done",
+    "[WH6] that answers %j has not said done",
     async (text) => {
       const before = await world.acked("a");
       world.webhook = () => ({ status: 200, text });
@@ -84,7 +84,7 @@ describe("[G57] a webhook", () => {
     },
   );
 
-  it("is judged again at each delivery", async () => {
+  it("[WH10] is judged again at each delivery", async () => {
     const strict = new ConsumerFixture();
     strict.allowsLoopback = true;
     strict.restart();
@@ -130,7 +130,7 @@ describe("the callback that a webhook is told", () => {
     expect(await world.consumer.describe()).toMatchObject({ subscription: { controlUrl: world.publicControlUrl } });
   });
 
-  it("is never by plain HTTP: a stored one is not sent, and the delivery tells what to set", async () => {
+  it("[WH12] is never by plain HTTP: a stored one is not sent, and the delivery says what to set", async () => {
     await world.create({}, IN_CLEAR);
     await world.append("a");
     await world.pass(0);
@@ -138,7 +138,7 @@ describe("the callback that a webhook is told", () => {
     expect((await attempts())[0]?.error).toContain("PUBLIC_URL");
   });
 
-  it("may be by plain HTTP on this machine", async () => {
+  it("[WH12] may be by plain HTTP on this machine", async () => {
     await world.create({}, "http://localhost:4437/v1/stream/p/__ds");
     await world.append("a");
     await world.pass(0);
@@ -153,21 +153,21 @@ describe("the callback that a webhook is told", () => {
   });
 });
 
-describe("[G58] a webhook that fails", () => {
+describe("a webhook that fails", () => {
   beforeEach(async () => {
     await world.create();
     await world.append("a");
     world.webhook = () => ({ status: 503, text: "" });
   });
 
-  it("is tried again after 1 s, 2 s, 4 s … 60 s, by the same wake, however short the lease", async () => {
+  it("[WH7] is tried again after 1 s, 2 s, 4 s … 60 s, by the same wake, however short the lease", async () => {
     await world.pass(200_000);
     const times = world.sent.map(({ atMs }) => Math.round((atMs - CONSUMER_START_MS) / 1_000));
     expect(times).toEqual([0, 1, 3, 7, 15, 31, 63, 123, 183]);
     expect(new Set(world.sent.map(({ body }) => `${body.wake_id} ${body.generation}`)).size).toBe(1);
   });
 
-  it("keeps to its times when the object is evicted", async () => {
+  it("[WH8] keeps its retry times when the object is evicted", async () => {
     for (let step = 0; step < 200; step += 1) {
       await world.pass(1_000);
       world.restart();
@@ -175,7 +175,7 @@ describe("[G58] a webhook that fails", () => {
     expect(world.sent).toHaveLength(9);
   });
 
-  it("keeps to its times when the object dies at each attempt", async () => {
+  it("[WH8] keeps its retry times when the object dies at each attempt", async () => {
     world.webhook = () => new Promise(() => undefined);
     for (let step = 0; step < 2_000; step += 1) {
       const atMs = world.alarmAtMs;
@@ -191,13 +191,16 @@ describe("[G58] a webhook that fails", () => {
     expect(world.sent.length).toBeLessThan(12);
   });
 
-  it.each([301, 302, 307, 400, 410, 500])("with %i is tried again; a redirect is not followed", async (status) => {
-    world.webhook = () => ({ status, text: '{"done":true}' });
-    await world.pass(1_100);
-    expect(world.sent.map(({ request }) => request.url)).toEqual([WEBHOOK.webhookUrl, WEBHOOK.webhookUrl]);
-  });
+  it.each([301, 302, 307, 400, 410, 500])(
+    "[WH7] [WH11] with %i is tried again, and a redirect is not followed",
+    async (status) => {
+      world.webhook = () => ({ status, text: '{"done":true}' });
+      await world.pass(1_100);
+      expect(world.sent.map(({ request }) => request.url)).toEqual([WEBHOOK.webhookUrl, WEBHOOK.webhookUrl]);
+    },
+  );
 
-  it("because nobody answers is tried again", async () => {
+  it("[WH7] because nobody answers is tried again", async () => {
     world.webhook = () => Promise.reject(new Error("It took too long."));
     await world.pass(1_100);
     expect(world.sent).toHaveLength(2);
@@ -206,7 +209,7 @@ describe("[G58] a webhook that fails", () => {
     });
   });
 
-  it("[G59] makes the subscription failed, until it has been delivered", async () => {
+  it("[WH9] makes the subscription failed until it has been delivered", async () => {
     await world.pass(0);
     expect(await world.consumer.describe()).toMatchObject(FAILED);
     world.webhook = () => ({ status: 204, text: "" });
@@ -252,7 +255,7 @@ describe("a webhook with a dead-letter stream", () => {
     world.webhook = () => ({ status: 500, text: "" });
   });
 
-  it("is given up after so many attempts: the stream says what was lost, once, and the subscription goes on", async () => {
+  it("[WH14] is given up after so many attempts: the stream gets what was lost, once, and the subscription goes on", async () => {
     const tail = world.tail("a");
     await world.pass(600_000);
     expect(world.sent).toHaveLength(3);
@@ -271,7 +274,7 @@ describe("a webhook with a dead-letter stream", () => {
     expect(world.last().generation).toBe(2);
   });
 
-  it("whose stream is missing is tried on: nothing is given up that is written nowhere", async () => {
+  it("[WH14] whose stream is missing is tried again: nothing is given up that is written nowhere", async () => {
     const before = await world.acked("a");
     world.streams.delete("dead");
     await world.pass(30_000);

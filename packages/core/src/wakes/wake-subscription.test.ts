@@ -14,8 +14,8 @@ const NOTHING = { acks: [], done: false };
 const ACTIVE = { ok: true, subscription: { status: "active" } };
 const FAILED = { ok: true, subscription: { status: "failed" } };
 
-describe("[G60] wakes", () => {
-  it("come together: appends while one is under way make one more", async () => {
+describe("wakes", () => {
+  it("[WK1] [WK2] [IN13] are combined: appends while one is under way make one more", async () => {
     await world.create({ leaseTtlMs: 600_000 });
     await world.append("a");
     await world.pass(0);
@@ -31,7 +31,7 @@ describe("[G60] wakes", () => {
     expect(world.last().wake_id).not.toBe(first.wake_id);
   });
 
-  it("are not made when all is done", async () => {
+  it("[WK1] are not made when everything is done", async () => {
     await world.create({ ...PULL });
     world.makeStream("wake");
     const offset = await world.append("a");
@@ -52,7 +52,7 @@ it("news while a lease is held sets no alarm anew: each would be a row written",
   expect(world.alarmsSet).toBe(before);
 });
 
-describe("a worker that takes wakes and acknowledges nothing", () => {
+describe("[WK12] a worker that takes wakes and acknowledges nothing", () => {
   const gaps = (): number[] =>
     world.sent.slice(1).map(({ atMs }, index) => Math.round((atMs - (world.sent[index]?.atMs ?? 0)) / 1_000));
 
@@ -106,7 +106,7 @@ describe("a worker that takes wakes and acknowledges nothing", () => {
   });
 });
 
-it("a token that is none of its own is answered alike by a subscription that is there, by way of both, and by none", async () => {
+it("[WK13] a token that is not the subscription's own gets the same answer from every subscription, existing or not", async () => {
   const command = (via: WakeCommand["via"]): AckCommand => ({
     via,
     token: "x",
@@ -129,7 +129,7 @@ it("a token that is none of its own is answered alike by a subscription that is 
   expect(none).toMatchObject(none.map(() => ({ problem: { code: "unauthenticated" } })));
 });
 
-describe("[G61] the fencing matrix", () => {
+describe("[WK9] the fencing matrix", () => {
   type Request = (good: WakeCommand) => Promise<Partial<WakeCommand>> | Partial<WakeCommand>;
   const token = (key: string, claims: object, sub = "p/sub", atMs = CONSUMER_START_MS + 3_600_000) =>
     new SignJWT({ sub, wake: "w_2", gen: 1, ...claims })
@@ -215,7 +215,7 @@ describe("[G61] the fencing matrix", () => {
       ],
       "ack-invalid",
     ],
-  ])("an acknowledgement of %s", async (_what, acks, code) => {
+  ])("[WK10] an acknowledgement of %s", async (_what, acks, code) => {
     await world.append("a");
     await world.create(PULL);
     await world.append("a");
@@ -226,7 +226,7 @@ describe("[G61] the fencing matrix", () => {
     expect(await world.acked("a")).toBe(code === "ok" ? asked[0]?.offset : before);
   });
 
-  describe("what a claim has listed can be acknowledged as long as its lease lasts", () => {
+  describe("[WK11] what a claim has listed can be acknowledged as long as its lease lasts", () => {
     type Event = () => unknown;
     const ZERO = "0000000000000000_0000000000000000";
     /** Each stream of the claim, by its tail and by its cursor, in one request. */
@@ -284,7 +284,7 @@ describe("[G61] the fencing matrix", () => {
       expect(await world.consumer.ack(ackOf(claimed, "tail"))).toMatchObject({ ok: true });
     });
 
-    it("and never moves a cursor back", async () => {
+    it("[WK10] and never moves a cursor back", async () => {
       await world.create(PULL);
       await world.append("a");
       const claimed = await world.claim();
@@ -309,7 +309,7 @@ describe("[G61] the fencing matrix", () => {
     });
   });
 
-  it("an acknowledgement of what the stream has not told yet is heard", async () => {
+  it("[WK11] an acknowledgement of what the stream has not notified yet is accepted", async () => {
     await world.create(PULL);
     await world.append("a");
     const wake = ofClaim(await world.claim());
@@ -319,7 +319,7 @@ describe("[G61] the fencing matrix", () => {
   });
 });
 
-describe("[G62] a lease", () => {
+describe("a lease", () => {
   beforeEach(async () => {
     world.makeStream("wake");
     await world.create(PULL);
@@ -327,7 +327,7 @@ describe("[G62] a lease", () => {
 
   const events = () => world.streams.get("wake")?.events ?? [];
 
-  it("is one of fifty workers'", async () => {
+  it("[WK4] [IN13] goes to one of fifty workers", async () => {
     await world.append("a");
     const answers = await Promise.all(Array.from({ length: 50 }, (_, index) => world.consumer.claim(`w${index}`)));
     expect(answers.filter(({ ok }) => ok)).toHaveLength(1);
@@ -336,11 +336,11 @@ describe("[G62] a lease", () => {
     expect(lost[0]).toMatchObject({ problem: { lease: { holder: "w0", generation: 1 } } });
   });
 
-  it("is not there without work", async () => {
+  it("[WK5] is not given without work", async () => {
     expect(codeOf(await world.consumer.claim("w"))).toBe("subscription-idle");
   });
 
-  it("is there for work that the stream has not told yet", async () => {
+  it("[WK5] is given for work that the stream has not notified yet", async () => {
     await world.append("a");
     await world.pass(0);
     const wake = ofClaim(await world.claim());
@@ -349,7 +349,7 @@ describe("[G62] a lease", () => {
     expect((await world.claim()).generation).toBe(2);
   });
 
-  it("is extended by an ack without done, and by nothing else", async () => {
+  it("[WK6] is extended by an acknowledgement without done, and by nothing else", async () => {
     await world.append("a");
     const wake = ofClaim(await world.claim());
     for (let beats = 0; beats < 10; beats += 1) {
@@ -361,7 +361,7 @@ describe("[G62] a lease", () => {
     expect(codeOf(await world.consumer.ack({ ...wake, ...NOTHING }))).toBe("subscription-fenced");
   });
 
-  it("that is over clears its holder, and wakes again", async () => {
+  it("[WK8] that runs out loses its holder, and what is pending wakes again", async () => {
     await world.append("a");
     await world.pass(0);
     expect(events()).toMatchObject([{ type: "wake", subscription_id: "sub", stream: "a", generation: 1 }]);
@@ -371,7 +371,7 @@ describe("[G62] a lease", () => {
     expect((await world.claim("other")).generation).toBe(2);
   });
 
-  it("that is released wakes again at once", async () => {
+  it("[WK7] that is released wakes again at once", async () => {
     await world.append("a");
     await world.pass(0);
     expect(codeOf(await world.consumer.release(ofClaim(await world.claim())))).toBe("ok");
@@ -402,7 +402,7 @@ describe("[G62] a lease", () => {
     expect(answers.slice(148)).toEqual(["token-expired", "token-expired"]);
   });
 
-  it("[G56] whose wake stream is missing waits for it", async () => {
+  it("[WK3] whose wake stream is missing waits for it", async () => {
     world.streams.delete("wake");
     await world.append("a");
     await world.pass(10_000);

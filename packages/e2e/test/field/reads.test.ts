@@ -9,7 +9,7 @@ const server = useServer({ LONG_POLL_TIMEOUT_MS: 500 });
 const MODES = ["", "&live=long-poll", "&live=sse"];
 
 describe("a reader who comes back", () => {
-  it("near the end of a long log gets what is behind its offset, and no more", async () => {
+  it("[OF15] near the end of a long log gets what is behind its offset, and no more", async () => {
     const url = await server.newStream("", JSON_TYPE);
     const messages = (from: number, count: number) => JSON.stringify(Array.from({ length: count }, (_, n) => from + n));
     for (let n = 0; n < 13_000; n += 1_000) await append(url, messages(n, 1_000), JSON_TYPE);
@@ -39,7 +39,7 @@ describe("a reader who comes back", () => {
 
 describe("an offset that nobody was given", () => {
   it.each(["-2", "-0", "1", "abc", "0", "", "null", "NaN", "1e3", "%00", "-1%0a", "NOW", "%2D1x", "9".repeat(5_000)])(
-    "is a plain 4xx in every mode: %s",
+    "[OF10] is a plain 4xx in every mode: %s",
     async (offset) => {
       const url = await server.newStream("x");
       for (const mode of MODES) {
@@ -50,7 +50,7 @@ describe("an offset that nobody was given", () => {
     },
   );
 
-  it("of another stream, or of one to come, is 410 or 400, never a silent replay", async () => {
+  it("[OF12] [OF11] of another stream, or of one to come, is 410 or 400, never a silent replay", async () => {
     const url = await server.newStream("x");
     const [incarnation = "", position = ""] = (await tailOf(url)).split("_");
     const earlier = String(BigInt(incarnation) - 5n).padStart(16, "0");
@@ -64,7 +64,7 @@ describe("an offset that nobody was given", () => {
   });
 
   it.each(["offset=-1&offset=now", "offset=-1&live=", "offset=-1&live=LONG-POLL", "offset=-1&live=true", "live=sse"])(
-    "and a query that means nothing are 400: %s",
+    "[RE7] and a query that means nothing is 400: %s",
     async (query) => {
       expect((await get(`${await server.newStream("x")}?${query}`)).status).toBe(400);
     },
@@ -72,7 +72,7 @@ describe("an offset that nobody was given", () => {
 });
 
 describe("no cache keeps", () => {
-  it("an error, or an answer that is true for a moment only", async () => {
+  it("[CA3] an error, or an answer that is true for a moment only", async () => {
     const url = await server.newStream("1", JSON_TYPE);
     const tail = await tailOf(url);
     const missing = server.newUrl();
@@ -92,7 +92,7 @@ describe("no cache keeps", () => {
     for (const answer of answers) expect(header(answer, "Cache-Control")).toContain("no-store");
   });
 
-  it("what of a stream was true before it was made anew: its offset is 410, and its entity tag is worth nothing", async () => {
+  it("[CA7] [DE4] what was true of a stream before it was made anew: its offset is 410, and its entity tag is worth nothing", async () => {
     const url = await server.newStream("1", JSON_TYPE);
     const before = await get(`${url}?offset=-1`);
     await send("DELETE", url);
@@ -104,7 +104,7 @@ describe("no cache keeps", () => {
   });
 });
 
-it("HEAD of a live URL answers at once and holds nothing open", async () => {
+it("[HE3] HEAD of a live URL answers at once and holds nothing open", async () => {
   const url = await server.newStream("x");
   for (const query of ["", "?offset=-1", "?offset=-1&live=sse", "?offset=now&live=long-poll"]) {
     expect((await send("HEAD", url + query)).status).toBe(200);
@@ -113,13 +113,13 @@ it("HEAD of a live URL answers at once and holds nothing open", async () => {
 });
 
 describe("an event stream", () => {
-  it("of a stream without messages begins with one control and no data", async () => {
+  it("[SS8] of a stream without messages begins with one control event and no data", async () => {
     const live = await EventStream.open(`${await server.newStream("", JSON_TYPE)}?offset=-1&live=sse`);
     expect(await live.control()).toMatchObject({ upToDate: true });
     live.close();
   });
 
-  it("carries one JSON array in each data, and each has its control", async () => {
+  it("[SS10] [SS3] [JS3] carries one JSON array in each data event, and each has its control event", async () => {
     const url = await server.newStream("", JSON_TYPE);
     for (let n = 0; n < 7; n += 1) await append(url, JSON.stringify({ n, s: "x".repeat(n * 3_000) }), JSON_TYPE);
     await append(url, "[[1,2],[3]]", { ...JSON_TYPE, "Stream-Closed": "true" });
@@ -130,7 +130,7 @@ describe("an event stream", () => {
     expect(messages.slice(7)).toEqual([[1, 2], [3]]);
   });
 
-  it("carries text that looks like an event stream, blank lines, a byte order mark and NUL exactly, live as well", async () => {
+  it("[SS9] carries text that looks like an event stream, blank lines, a byte order mark and NUL exactly, live as well", async () => {
     const parts = [
       "\uFEFFdata: first\n",
       " leading\n",
@@ -159,7 +159,7 @@ describe("an event stream", () => {
     expect(data.join("")).toBe(parts.join(""));
   });
 
-  it("is left alone by whatever lies between: not compressed, not buffered, not transformed", async () => {
+  it("[SS1] is left alone by whatever lies between: not compressed, not buffered, not transformed", async () => {
     const url = await server.newStream("x");
     const { response, close } = await EventStream.open(`${url}?offset=-1&live=sse`, {
       "Accept-Encoding": "gzip, br, zstd",
@@ -172,7 +172,7 @@ describe("an event stream", () => {
 });
 
 describe("a stored event stream", () => {
-  it("of a provider reads back as its bytes, and cannot forge an event of ours", async () => {
+  it("[SS9] of a provider reads back as its bytes, and cannot forge an event of ours", async () => {
     const type = { "Content-Type": "text/event-stream" };
     const parts = [
       'data: {"type":"start"}\n\n',
@@ -191,7 +191,7 @@ describe("a stored event stream", () => {
   });
 });
 
-it("deleting a stream ends those who wait, who see nothing of the one that is made at once in its place", async () => {
+it("[DE3] [DE4] deleting a stream ends those who wait, and they see nothing of the one that is made at once in its place", async () => {
   const url = await server.newStream("1", JSON_TYPE);
   const tail = await tailOf(url);
   const live = await EventStream.open(`${url}?offset=${tail}&live=sse`);
@@ -205,7 +205,7 @@ it("deleting a stream ends those who wait, who see nothing of the one that is ma
 });
 
 describe("a conditional read", () => {
-  it("is 304 for the tag alone, weakened by a proxy, in a list, and for a star; never for other bytes", async () => {
+  it("[CA5] is 304 for the tag alone, weakened by a proxy, in a list, and for a star; never for other bytes", async () => {
     const url = await server.newStream("[1,2]", JSON_TYPE);
     const tag = header(await get(`${url}?offset=-1`), "ETag");
     for (const condition of [tag, `W/${tag}`, `"zz", ${tag}`, `"zz",W/${tag}`, "*"]) {
@@ -221,7 +221,7 @@ describe("a conditional read", () => {
 });
 
 it.each(["text/html", "image/svg+xml", "application/xhtml+xml", "text/xml"])(
-  "%s in a stream does not run when a browser opens it",
+  "[SC6] %s in a stream does not run when a browser opens it",
   async (type) => {
     const url = await server.newStream("<script>alert(1)</script>", { "Content-Type": type });
     const page = await get(`${url}?offset=-1`);

@@ -42,7 +42,7 @@ function isSigned({ headers, body }: Delivery, { keys }: Keys): boolean {
   return verify(null, signed, createPublicKey({ key: jwk, format: "jwk" }), signature);
 }
 
-it("each attempt verifies over the raw bytes, whatever the stream's name, and Content-Length counts bytes", async () => {
+it("[WH5] each attempt verifies over the raw bytes, whatever the stream's name, and Content-Length counts bytes", async () => {
   const name = "😀-é/x y";
   await create(`${root()}/${encodeURI(name)}`, { headers: JSON_TYPE });
   await subscribe(name);
@@ -61,7 +61,7 @@ it("each attempt verifies over the raw bytes, whatever the stream's name, and Co
   expect(first && isSigned({ ...first, body: Buffer.concat([first.body, Buffer.from(" ")]) }, keys)).toBe(false);
 });
 
-it("a worker may write to the server and acknowledge before it answers the webhook; the next append wakes it again", async () => {
+it("[WK7] a worker may write to the server and acknowledge before it answers the webhook; the next append wakes it again", async () => {
   const [input, output] = [`${root()}/in`, `${root()}/out`];
   await create(input, { headers: JSON_TYPE });
   await create(output, { headers: JSON_TYPE });

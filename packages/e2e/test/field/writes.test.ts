@@ -17,7 +17,7 @@ const statuses = (answers: readonly { readonly status: number }[]): number[] => 
 ];
 
 describe("the same bytes twice", () => {
-  it("are two appends, however many come at once", async () => {
+  it("[IN1] are two appends, however many come at once", async () => {
     const url = await server.newStream();
     const answers = await Promise.all(numbers(20).map(() => append(url, " the")));
     expect(statuses(answers)).toEqual([204]);
@@ -35,7 +35,7 @@ describe("the same bytes twice", () => {
 });
 
 describe("a producer", () => {
-  it("that retries an old batch is told that it is a duplicate, with its latest number", async () => {
+  it("[PR6] that retries an old batch learns that it is a duplicate, and gets its latest sequence", async () => {
     const url = await server.newStream();
     for (const seq of numbers(5)) expect((await append(url, `${seq}`, producer(seq))).status).toBe(200);
     for (const seq of [0, 2, 4]) {
@@ -46,7 +46,7 @@ describe("a producer", () => {
     expect((await get(url)).text).toBe("012345");
   });
 
-  it("starts anew on a stream that was made anew, and the old stream's offsets are gone for all readers", async () => {
+  it("[DE4] starts anew on a stream that was made anew, and the old stream's offsets are gone for all readers", async () => {
     const url = await server.newStream();
     const old = nextOffset(await append(url, "old", producer(0, 3)));
     await send("DELETE", url);
@@ -61,7 +61,7 @@ describe("a producer", () => {
 });
 
 describe("requests that come at once", () => {
-  it("make one stream with one first body; each append is stored, or told that there is no stream yet", async () => {
+  it("[CR10] make one stream with one first body; each append is stored, or learns that there is no stream yet", async () => {
     const url = server.newUrl();
     const create = () => send("PUT", url, { headers: JSON_TYPE, body: '"first"' });
     const add = () => append(url, '"next"', JSON_TYPE);
@@ -76,7 +76,7 @@ describe("requests that come at once", () => {
     expect(JSON.parse((await get(url)).text)).toEqual(["first", ...Array<string>(acknowledged).fill("next")]);
   });
 
-  it("with a close among them: what was acknowledged is there, the close is last, and a live reader sees the same", async () => {
+  it("[CL4] [IN10] with a close among them: what was acknowledged is there, the close is last, and a live reader sees the same", async () => {
     const url = await server.newStream("", JSON_TYPE);
     const live = await EventStream.open(`${url}?offset=-1&live=sse`);
     const answers = await Promise.all(
@@ -99,7 +99,7 @@ describe("requests that come at once", () => {
   });
 });
 
-describe("a body that breaks off stores nothing", () => {
+describe("[AP12] a body that breaks off stores nothing", () => {
   const requestOf = (url: string, framing: string): string =>
     `POST ${new URL(url).pathname} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n${framing}\r\n\r\n`;
 
@@ -132,7 +132,7 @@ describe("a body that breaks off stores nothing", () => {
   });
 });
 
-it("a sender that is slow is stored in the end, behind those who did not wait for it", async () => {
+it("[AP13] a slow sender's body is stored in the end, behind those who did not wait for it", async () => {
   const url = await server.newStream();
   const headers = `POST ${new URL(url).pathname} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n`;
   const socket = connect(Number(new URL(url).port), new URL(url).hostname);
@@ -163,7 +163,7 @@ describe("JSON", () => {
       ['{"k":1,"k":2}', '[{"n":12345678901234567890,"f":1.0,"z":-0,"e":1e400}]', '"\\u0061\\ud83d"'],
       '[{"k":1,"k":2},{"n":12345678901234567890,"f":1.0,"z":-0,"e":1e400},"\\u0061\\ud83d"]',
     ],
-  ])("%s, in every mode", async (_what, bodies, all) => {
+  ])("[JS8] %s, in every mode", async (_what, bodies, all) => {
     const url = await server.newStream("", JSON_TYPE);
     const live = await EventStream.open(`${url}?offset=-1&live=sse`);
     await live.control();
@@ -203,7 +203,7 @@ describe("JSON", () => {
     ] as const
   ).map(([what, body]) => [what, new Uint8Array(Buffer.from(body as string))]);
 
-  it.each(NOT_JSON)("that is none is 400 and stores nothing: %s", async (_what, body) => {
+  it.each(NOT_JSON)("[JS5] that is invalid is 400 and stores nothing: %s", async (_what, body) => {
     const url = await server.newStream("", JSON_TYPE);
     expect((await append(url, body, JSON_TYPE)).status).toBe(400);
     expect((await get(url)).text).toBe("[]");
@@ -226,7 +226,7 @@ describe("JSON", () => {
 describe("a lifetime is taken exactly, or refused", () => {
   const year = new Date().getUTCFullYear() + 1;
 
-  it.each(["0060", "60.0", "+60", "1e3", "-1", "60s", "60, 60"])("Stream-TTL: %s is 400", async (ttl) => {
+  it.each(["0060", "60.0", "+60", "1e3", "-1", "60s", "60, 60"])("[LT1] Stream-TTL: %s is 400", async (ttl) => {
     const refused = await send("PUT", server.newUrl(), { headers: { ...TEXT, "Stream-TTL": ttl } });
     expect(refused.status).toBe(400);
   });
@@ -239,13 +239,13 @@ describe("a lifetime is taken exactly, or refused", () => {
     "Thu, 01 Jan 2037 00:00:00 GMT",
     "1999999999",
     "+012345-01-01T00:00:00Z",
-  ])("Stream-Expires-At: %s is 400", async (instant) => {
+  ])("[LT2] Stream-Expires-At: %s is 400", async (instant) => {
     const refused = await send("PUT", server.newUrl(), { headers: { ...TEXT, "Stream-Expires-At": instant } });
     expect(refused.status).toBe(400);
   });
 
   it.each([`${year}-01-01T00:00:00Z`, `${year}-01-01T00:00:00.123456789Z`, `${year}-01-01T01:00:00+01:00`])(
-    "Stream-Expires-At: %s is taken, and told again",
+    "[LT2] Stream-Expires-At: %s is accepted, and returned",
     async (instant) => {
       const url = server.newUrl();
       const created = await send("PUT", url, { headers: { ...TEXT, "Stream-Expires-At": instant } });
@@ -257,7 +257,7 @@ describe("a lifetime is taken exactly, or refused", () => {
 });
 
 describe("a content type", () => {
-  it("in another case and with parameters is the same, JSON included", async () => {
+  it("[AP2] [CR9] in another case and with parameters is the same, JSON included", async () => {
     const url = await server.newStream("", { "Content-Type": "Application/JSON; Charset=UTF-8" });
     for (const [n, type] of ["application/json", 'application/json;charset="utf-8"'].entries()) {
       expect((await append(url, `${n}`, { "Content-Type": type })).status).toBe(204);
@@ -265,14 +265,14 @@ describe("a content type", () => {
     expect((await get(url)).text).toBe("[0,1]");
   });
 
-  it("that is wrong is told with the right one", async () => {
+  it("[AP2] that is wrong is refused with the right one", async () => {
     const url = await server.newStream("", JSON_TYPE);
     const refused = await append(url, '{"a":1}', { "Content-Type": "application/x-www-form-urlencoded" });
     expect([refused.status, codeOf(refused)]).toEqual([409, "content-type-mismatch"]);
     expect(refused.text).toContain("Content-Type: application/json");
   });
 
-  it.each(["json", "application/", "application/json,text/plain"])("that is none is 400: %s", async (type) => {
+  it.each(["json", "application/", "application/json,text/plain"])("[JS1] that is none is 400: %s", async (type) => {
     expect((await send("PUT", server.newUrl(), { headers: { "Content-Type": type } })).status).toBe(400);
   });
 });

@@ -15,8 +15,8 @@ function bytes(buffer: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(buffer);
 }
 
-describe("[A11] a body over the limit is 413, which its sender can read", () => {
-  it("[A11] exactly the limit is taken, one byte more is not", async () => {
+describe("a body over the limit is 413, and its sender can read that answer", () => {
+  it("[AP9] exactly the limit is accepted, one byte more is not", async () => {
     const url = await server.newStream();
     expect((await append(url, "x".repeat(LIMIT))).status).toBe(204);
     const refused = await append(url, "x".repeat(LIMIT + 1));
@@ -26,14 +26,14 @@ describe("[A11] a body over the limit is 413, which its sender can read", () => 
   });
 
   // Whether a sender is cut off before it reads is a matter of luck, hence the rounds.
-  it("[A11] 30 MB with a Content-Length, each of five times", async () => {
+  it("[AP9] for 30 MB with a Content-Length, each of five times", async () => {
     const url = await server.newStream();
     const body = new Uint8Array(30 * MIB);
     for (let round = 0; round < 5; round += 1) expect(codeOf(await append(url, body))).toBe("body-too-large");
     expect((await get(url)).text).toBe("");
   });
 
-  it("[A11] 30 MB in chunks, each of five times", async () => {
+  it("[AP9] for 30 MB in chunks, each of five times", async () => {
     const url = await server.newStream();
     const raw = { method: "POST", server: url, path: new URL(url).pathname, headers: TEXT };
     const chunks = Array.from({ length: 30 }, () => Buffer.alloc(MIB, "x"));
@@ -41,13 +41,13 @@ describe("[A11] a body over the limit is 413, which its sender can read", () => 
     expect((await get(url)).text).toBe("");
   });
 
-  it("[A11] the same for PUT, which then creates nothing", async () => {
+  it("[AP9] [CR8] for PUT as well, which then creates nothing", async () => {
     const url = server.newUrl();
     expect((await send("PUT", url, { headers: TEXT, body: "x".repeat(LIMIT + 1) })).status).toBe(413);
     expect((await send("HEAD", url)).status).toBe(404);
   });
 
-  it("[A11] 30 MB for a request that is refused whatever its body", async () => {
+  it("[AP9] and 30 MB that are refused whatever they contain get their answer, too", async () => {
     const chunks = Array.from({ length: 30 }, () => Buffer.alloc(MIB, "x"));
     const path = new URL(server.newUrl()).pathname;
     const headers = { ...TEXT, "Stream-TTL": "nonsense" };
@@ -55,7 +55,7 @@ describe("[A11] a body over the limit is 413, which its sender can read", () => 
     expect(codeOf(refused)).toBe("lifetime-invalid");
   });
 
-  it("[A11] a sender that stops in the middle gets its answer, too", async () => {
+  it("[AP9] and a sender that stops in the middle gets its answer, too", async () => {
     const url = await server.newStream();
     const answered = Promise.withResolvers<void>();
     const chunks = (async function* () {
@@ -68,14 +68,14 @@ describe("[A11] a body over the limit is 413, which its sender can read", () => 
   });
 });
 
-describe("[A12] Content-Encoding", () => {
+describe("Content-Encoding", () => {
   it.each([
     ["gzip", gzipSync("hello")],
     ["GZIP", gzipSync("hello")],
     ["x-gzip", gzipSync("hello")],
     ["deflate", deflateSync("hello")],
     ["identity", Buffer.from("hello")],
-  ])("[A12] %s is decoded, in POST and PUT", async (encoding, body) => {
+  ])("[AP14] %s is decoded, in POST and PUT", async (encoding, body) => {
     const [url, other] = [await server.newStream(), server.newUrl()];
     const headers = { ...TEXT, "Content-Encoding": encoding };
     expect((await append(url, bytes(body), headers)).status).toBe(204);
@@ -85,7 +85,7 @@ describe("[A12] Content-Encoding", () => {
     }
   });
 
-  it("[A12] JSON is validated after decoding", async () => {
+  it("[AP14] JSON is validated after decoding", async () => {
     const url = await server.newStream("", JSON_TYPE);
     const headers = { ...JSON_TYPE, "Content-Encoding": "gzip" };
     expect((await append(url, bytes(gzipSync('[{"a":1}]')), headers)).status).toBe(204);
@@ -98,7 +98,7 @@ describe("[A12] Content-Encoding", () => {
     ["zstd", Buffer.from("hello")],
     ["gzip, gzip", gzipSync(gzipSync("hello"))],
     ["nonsense", Buffer.from("hello")],
-  ])("[A12] %s is 415 and says what is taken", async (encoding, body) => {
+  ])("[AP14] %s is 415, and the answer says what is accepted", async (encoding, body) => {
     const url = await server.newStream();
     const refused = await append(url, bytes(body), { "Content-Encoding": encoding });
     expect([refused.status, codeOf(refused)]).toEqual([415, "content-encoding-unsupported"]);
@@ -110,20 +110,20 @@ describe("[A12] Content-Encoding", () => {
     ["text that says gzip", "gzip", Buffer.from("hello")],
     ["gzip cut short", "gzip", gzipSync("hello".repeat(100)).subarray(0, -12)],
     ["deflate without its header", "deflate", deflateRawSync("hello")],
-  ])("[A12] %s is 400 and stores nothing", async (_what, encoding, body) => {
+  ])("[AP14] %s is 400 and stores nothing", async (_what, encoding, body) => {
     const url = await server.newStream();
     expect(codeOf(await append(url, bytes(body), { "Content-Encoding": encoding }))).toBe("content-encoding-broken");
     expect((await get(url)).text).toBe("");
   });
 
-  it("[A12] gzip of several members is decoded whole, as log shippers send it", async () => {
+  it("[AP14] gzip of several members is decoded whole, as log shippers send it", async () => {
     const url = await server.newStream();
     const body = Buffer.concat([gzipSync("one "), gzipSync(""), gzipSync("two "), gzipSync("x".repeat(50_000))]);
     expect((await append(url, bytes(body), { "Content-Encoding": "gzip" })).status).toBe(204);
     expect((await get(url)).text).toBe(`one two ${"x".repeat(50_000)}`);
   });
 
-  it("[A12] gzip of several members is refused whole when one of them does not decode, or is too much", async () => {
+  it("[AP14] gzip of several members is refused whole when one of them does not decode, or is too large", async () => {
     const url = await server.newStream();
     const gzip = { "Content-Encoding": "gzip" };
     const broken = Buffer.concat([gzipSync("one"), gzipSync("two").subarray(0, -1)]);
@@ -133,7 +133,7 @@ describe("[A12] Content-Encoding", () => {
     expect((await get(url)).text).toBe("");
   });
 
-  it("[A12] a bomb is refused at the limit, counted after decoding", async () => {
+  it("[AP14] [AP9] a bomb is refused at the limit, which counts decoded bytes", async () => {
     const url = await server.newStream();
     const bomb = bytes(gzipSync(Buffer.alloc(60 * MIB)));
     expect(bomb.length).toBeLessThan(LIMIT);
@@ -142,7 +142,7 @@ describe("[A12] Content-Encoding", () => {
   });
 });
 
-describe("a body has to arrive in full within BODY_TIMEOUT_SECONDS, however steadily it trickles in", () => {
+describe("a body must arrive in full within BODY_TIMEOUT_SECONDS, however steadily it trickles in", () => {
   /** Sends a byte whenever the last one has gone, until there is an answer. */
   async function trickle(method: string, path: string, headers: Record<string, string>): Promise<number> {
     const answered = Promise.withResolvers<void>();
@@ -158,7 +158,7 @@ describe("a body has to arrive in full within BODY_TIMEOUT_SECONDS, however stea
     return status;
   }
 
-  it("an append, a creation, and a call of another route are answered 408", async () => {
+  it("[AP13] an append, a creation, and a call of another route are answered 408", async () => {
     const url = await server.newStream();
     const json = { "Content-Type": "application/json" };
     const statuses = await Promise.all([

@@ -18,19 +18,19 @@ async function newLongStream(headers: Record<string, string> = {}): Promise<{ ur
   return { url, first };
 }
 
-describe("what may be kept for ever", () => {
-  it("[C21] is a cut read whose URL names the stream's incarnation", async () => {
+describe("the only read that may be kept for ever", () => {
+  it("[CA13] is a cut read whose URL names the stream's incarnation", async () => {
     const { url, first } = await newLongStream();
     expect(cacheControl(await get(`${url}?offset=${first}`))).toContain("immutable");
     expect(cacheControl(await get(`${url}?offset=-1`))).not.toContain("immutable");
   });
 
-  it("[C22] is not a long-poll from -1, which names no incarnation", async () => {
+  it("[CA13] is not a long-poll from -1, which names no incarnation", async () => {
     const { url } = await newLongStream();
     expect(cacheControl(await get(`${url}?offset=-1&live=long-poll`))).not.toContain("immutable");
   });
 
-  it("[F44] is not a cut read of a fork at its source's offset, which another fork may have, too", async () => {
+  it("[CA13] is not a cut read of a fork at its source's offset, which another fork may share", async () => {
     const { url: source, first } = await newLongStream();
     const { url } = await newLongStream({ "Stream-Forked-From": new URL(source).pathname });
     const answer = await get(`${url}?offset=${first}`);
@@ -39,7 +39,7 @@ describe("what may be kept for ever", () => {
   });
 });
 
-it("[C22] nobody keeps what a long-poll at offset=now was answered", async () => {
+it("[CA3] no cache keeps the answer to a long-poll at offset=now", async () => {
   const url = server.newUrl();
   await create(url);
   let isAnswered = false;
@@ -50,7 +50,7 @@ it("[C22] nobody keeps what a long-poll at offset=now was answered", async () =>
   expect([answer.status, cacheControl(answer), answer.headers.get("ETag")]).toEqual([200, "no-store", null]);
 });
 
-it("[H66] a stream of HTML does not run in this origin", async () => {
+it("[SC6] a stream of HTML does not run in this origin", async () => {
   const url = server.newUrl();
   await create(url, { headers: { "Content-Type": "text/html" }, body: "<script>1</script>" });
   expect(header(await get(url), "Content-Security-Policy")).toContain("sandbox");

@@ -1,4 +1,4 @@
-/** "How real clients behave" of the protocol notes: what makes them loop, stop or misread, on the wire and by them. */
+/** What makes real clients loop, stop or misread (docs/protocol-notes.md), on the wire and with the clients themselves. */
 import { DurableStream } from "@durable-streams/client";
 import { describe, expect, it } from "vitest";
 
@@ -11,7 +11,7 @@ const LONG_POLL_TIMEOUT_MS = 1_000;
 const server = useServer({ LONG_POLL_TIMEOUT_MS, SSE_SESSION_SECONDS: 2 });
 const locked = useServer({ AUTH_MODE: "project" });
 
-it("[T1] a read that is not live streams everything to the tail, because clients stop after the first response", async () => {
+it("[RE6] a read that is not live streams everything to the tail, because clients stop after the first response", async () => {
   const url = await server.newStream();
   const chunk = "x".repeat(1_000_000);
   for (let n = 0; n < 12; n += 1) await append(url, chunk);
@@ -23,7 +23,7 @@ it("[T1] a read that is not live streams everything to the tail, because clients
   expect([(await response.text()).length, counting.requests()]).toEqual([12 * chunk.length, 1]);
 });
 
-it("[T2] every read says where it ended, and whether that is the tail", async () => {
+it("[RE3] every read says where it ended, and whether that is the tail", async () => {
   const url = await server.newStream("abc");
   const tail = nextOffset(await send("HEAD", url));
   for (const query of ["", "?offset=-1", "?offset=now", `?offset=${tail}`, "?offset=-1&live=long-poll"]) {
@@ -35,12 +35,12 @@ it("[T2] every read says where it ended, and whether that is the tail", async ()
   }
 });
 
-describe("[T3] every 409 to a producer carries both numbers, so that its client gives up", () => {
+describe("every 409 to a producer carries both numbers, so that its client gives up", () => {
   it.each<[string, Record<string, string>, string]>([
     ["of a closed stream", {}, "closed"],
     ["of another content type", JSON_TYPE, "open"],
     ["of Stream-Seq", { "Stream-Seq": "a" }, "open"],
-  ])("[T3] %s", async (_what, headers, state) => {
+  ])("[PR15] the 409 %s", async (_what, headers, state) => {
     const url = await server.newStream();
     await append(url, "x", { ...producer(0), "Stream-Seq": "b", ...(state === "closed" ? CLOSE : {}) });
     const refused = await append(url, "1", { ...headers, ...producer(1) });
@@ -49,7 +49,7 @@ describe("[T3] every 409 to a producer carries both numbers, so that its client 
   });
 });
 
-it("[T4] a producer that may not write is told 401, never 403 without an epoch", async () => {
+it("[PR16] a producer that may not write gets 401, never 403 without an epoch", async () => {
   const url = locked.newUrl();
   const refused = await append(url, "x", producer(0));
   expect([refused.status, header(refused, "WWW-Authenticate")]).toEqual([401, "Bearer"]);
@@ -57,13 +57,13 @@ it("[T4] a producer that may not write is told 401, never 403 without an epoch",
   expect((await send("OPTIONS", url)).status).toBe(204);
 });
 
-it("[T6] nobody gets a 304 who did not ask", async () => {
+it("[CA8] nobody gets a 304 without asking for it", async () => {
   const url = await server.newStream("abc");
   await get(url);
   expect((await get(url)).status).toBe(200);
 });
 
-it("[T7] a client ends a read at 404 and 410, after one request", async () => {
+it("[RE9] a client ends a read at 404 and 410, after one request", async () => {
   const url = await server.newStream("abc");
   const old = nextOffset(await send("HEAD", url));
   await send("DELETE", url);
@@ -76,13 +76,13 @@ it("[T7] a client ends a read at 404 and 410, after one request", async () => {
   }
 });
 
-it("[T8] an accepted producer append is exactly 200, any other append exactly 204", async () => {
+it("[AP1] [PR7] an accepted producer append is exactly 200, any other append exactly 204", async () => {
   const url = await server.newStream();
   const statuses = [await append(url, "x", producer(0)), await append(url, "x", producer(0)), await append(url, "y")];
   expect(statuses.map(({ status }) => status)).toEqual([200, 204, 204]);
 });
 
-it("[T9] an SSE response lasts a second at least, also when its stream is deleted at once", async () => {
+it("[SS15] an SSE response lasts at least a second, even when its stream is deleted at once", async () => {
   const url = await server.newStream("abc");
   const startedAt = Date.now();
   const events = await EventStream.open(`${url}?offset=-1&live=sse`);
@@ -92,8 +92,8 @@ it("[T9] an SSE response lasts a second at least, also when its stream is delete
   expect(Date.now() - startedAt).toBeGreaterThanOrEqual(950);
 });
 
-describe("[T10] a long-poll", () => {
-  it("[T10] without data is held for its time, whatever cursor comes", async () => {
+describe("a long-poll", () => {
+  it("[LP8] without data is held for its time, whatever cursor it has", async () => {
     const url = await server.newStream("abc");
     for (const cursor of ["", "&cursor=1", "&cursor=99999999999"]) {
       const startedAt = Date.now();
@@ -103,7 +103,7 @@ describe("[T10] a long-poll", () => {
     }
   });
 
-  it("[T10] gives readers with one cursor the same next one, so that a cache can collapse them", async () => {
+  it("[CA12] gives readers with one cursor the same next cursor, so that a cache can collapse them", async () => {
     const url = await server.newStream("abc");
     const ahead = "9".repeat(12);
     const answers = await Promise.all([1, 2, 3].map(() => get(`${url}?offset=-1&live=long-poll&cursor=${ahead}`)));
@@ -111,7 +111,7 @@ describe("[T10] a long-poll", () => {
   });
 });
 
-it("[T11] a browser may read how binary events are encoded", async () => {
+it("[SS11] a browser may read how binary events are encoded", async () => {
   const url = await server.newStream("", { "Content-Type": "application/octet-stream" });
   const events = await EventStream.open(`${url}?offset=now&live=sse`);
   expect(header(events.response, "Stream-SSE-Data-Encoding")).toBe("base64");
@@ -119,7 +119,7 @@ it("[T11] a browser may read how binary events are encoded", async () => {
   events.close();
 });
 
-it("[T14] the client's streamed body, of unknown length, is appended whole", async () => {
+it("[AP5] a body of unknown length that the client streams is appended whole", async () => {
   const url = await server.newStream();
   const stream = new DurableStream({ url, contentType: "text/plain" });
   const body = new ReadableStream<Uint8Array>({
@@ -132,7 +132,7 @@ it("[T14] the client's streamed body, of unknown length, is appended whole", asy
   expect((await get(url)).text).toBe("one two three");
 });
 
-it("[T14] the client's create fails at a conflict, after one request", async () => {
+it("[CR2] the client's create fails at a conflict, after one request", async () => {
   const counting = countingFetch();
   const creating = DurableStream.create({
     url: await server.newStream(),
@@ -143,7 +143,7 @@ it("[T14] the client's create fails at a conflict, after one request", async () 
   expect(counting.requests()).toBe(1);
 });
 
-it("[T15] parameters of others on the stream's URL survive in every mode", async () => {
+it("[RE8] foreign parameters on the stream's URL survive in every mode", async () => {
   const url = `${await server.newStream("abc")}?token=t&x=%20`;
   const statuses = [
     await get(url),
@@ -157,7 +157,7 @@ it("[T15] parameters of others on the stream's URL survive in every mode", async
   expect(await response.text()).toBe("abcd");
 });
 
-it("[T16] sixteen zeros twice is the beginning, in every mode", async () => {
+it("[OF5] sixteen zeros twice means the beginning, in every mode", async () => {
   const url = await server.newStream("abc");
   const zero = "0000000000000000_0000000000000000";
   expect((await get(`${url}?offset=${zero}`)).text).toBe("abc");
@@ -167,7 +167,7 @@ it("[T16] sixteen zeros twice is the beginning, in every mode", async () => {
   events.close();
 });
 
-it("[T17] clients that go away are no errors, and do no harm", async () => {
+it("[SC12] clients that go away are no errors, and do no harm", async () => {
   const url = await server.newStream("abc");
   await Promise.all(
     Array.from({ length: 30 }, async (_, n) => {

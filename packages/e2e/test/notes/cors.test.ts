@@ -1,4 +1,4 @@
-/** The CORS lists of the protocol notes. */
+/** What browsers may send and read. */
 import { describe, expect, it } from "vitest";
 
 import { create, get, header, send, TEXT } from "../../src/requests.ts";
@@ -22,8 +22,8 @@ function list(answer: { headers: Headers }, name: string): string[] {
   return header(answer, name).toLowerCase().split(", ");
 }
 
-describe("[CORS] a preflight", () => {
-  it("[CORS] allows every method and header of the protocol, for a day", async () => {
+describe("a preflight", () => {
+  it("[SC9] allows every method and header of the protocol, for a day", async () => {
     const preflight = await send("OPTIONS", open.newUrl(), {
       headers: { Origin: "https://app.example.com", "Access-Control-Request-Method": "PUT" },
     });
@@ -35,13 +35,13 @@ describe("[CORS] a preflight", () => {
     expect(header(preflight, "Access-Control-Max-Age")).toBe("86400");
   });
 
-  it("[CORS] is answered for __ds, too", async () => {
+  it("[SC9] is answered for __ds, too", async () => {
     const preflight = await send("OPTIONS", `${open.url}/v1/stream/__ds/x`);
     expect([preflight.status, header(preflight, "Access-Control-Allow-Origin")]).toEqual([204, "*"]);
   });
 });
 
-it("[CORS] every response exposes what clients read, errors and 304 included", async () => {
+it("[SC9] every response exposes what clients read, errors and 304 included", async () => {
   const url = open.newUrl();
   await create(url, { headers: TEXT, body: "x" });
   const answers = [
@@ -60,9 +60,9 @@ it("[CORS] every response exposes what clients read, errors and 304 included", a
   }
 });
 
-describe("[CORS] with a list of origins", () => {
+describe("with a list of origins", () => {
   it.each(["https://app.example.com", "http://localhost:3000"])(
-    "[CORS] %s is echoed, with credentials",
+    "[SC10] %s is echoed, with credentials",
     async (origin) => {
       const url = listed.newUrl();
       await create(url);
@@ -76,7 +76,7 @@ describe("[CORS] with a list of origins", () => {
   );
 
   it.each(["https://evil.example.com", "https://app.example.com.evil.com", "http://app.example.com", "null"])(
-    "[CORS] %s is not, and caches are told that it matters",
+    "[SC10] %s is not echoed, and caches are told that the origin matters",
     async (origin) => {
       const answer = await get(listed.newUrl(), { Origin: origin });
       expect(answer.headers.get("Access-Control-Allow-Origin")).toBeNull();

@@ -1,4 +1,4 @@
-/** Section A of the protocol notes: create, close, append. */
+/** Creating, closing, appending and deleting, on the wire. */
 import { describe, expect, it } from "vitest";
 
 import { sendRaw, utf8Header } from "../../src/raw-http.ts";
@@ -30,19 +30,22 @@ async function isClosed(url: string): Promise<boolean> {
   return (await send("HEAD", url)).headers.get("Stream-Closed") === "true";
 }
 
-describe("[A1] Stream-Closed", () => {
-  it.each(["true", "TRUE", "tRuE"])("[A1] %s closes by PUT, by POST with a body and by POST without", async (value) => {
-    const [put, withBody, without] = [
-      await newStream({ ...TEXT, "Stream-Closed": value }),
-      await newStream(),
-      await newStream(),
-    ];
-    expect((await append(withBody, "x", { "Stream-Closed": value })).status).toBe(204);
-    expect((await send("POST", without, { headers: { "Stream-Closed": value } })).status).toBe(204);
-    for (const url of [put, withBody, without]) expect(await isClosed(url)).toBe(true);
-  });
+describe("Stream-Closed", () => {
+  it.each(["true", "TRUE", "tRuE"])(
+    "[CL1] %s closes the stream by PUT, by POST with a body and by POST without one",
+    async (value) => {
+      const [put, withBody, without] = [
+        await newStream({ ...TEXT, "Stream-Closed": value }),
+        await newStream(),
+        await newStream(),
+      ];
+      expect((await append(withBody, "x", { "Stream-Closed": value })).status).toBe(204);
+      expect((await send("POST", without, { headers: { "Stream-Closed": value } })).status).toBe(204);
+      for (const url of [put, withBody, without]) expect(await isClosed(url)).toBe(true);
+    },
+  );
 
-  it.each(NOT_TRUE)("[A1] %j is as if absent, and never an error", async (value) => {
+  it.each(NOT_TRUE)("[CL1] %j counts as no Stream-Closed at all, and is never an error", async (value) => {
     const url = await newStream({ ...TEXT, "Stream-Closed": value });
     expect((await append(url, "x", { "Stream-Closed": value })).status).toBe(204);
     expect(codeOf(await send("POST", url, { headers: { "Stream-Closed": value } }))).toBe("body-empty");
@@ -55,14 +58,14 @@ it.each([
   ["closed", "open", 409],
   ["closed", "closed", 200],
   ["open", "closed", 409],
-])("[A2] a stream that is %s, asked for as %s, answers %d", async (is, asked, status) => {
+])("[CR2] [CR3] a stream that is %s, created again as %s, answers %d", async (is, asked, status) => {
   const headersOf = (state: string) => (state === "closed" ? { ...TEXT, ...CLOSE } : TEXT);
   const url = await newStream(headersOf(is));
   expect((await send("PUT", url, { headers: headersOf(asked) })).status).toBe(status);
 });
 
-describe("[A3] PUT", () => {
-  it("[A3] answers with type, tail and closure, and names an absolute URL when it created", async () => {
+describe("PUT", () => {
+  it("[CR1] [CR5] [CR7] answers with the content type, the tail and the closure, and with an absolute Location when it created the stream", async () => {
     const url = server.newUrl();
     const parts = { headers: { ...TEXT, ...CLOSE }, body: "abc" };
     const created = await send("PUT", url, parts);
@@ -76,13 +79,20 @@ describe("[A3] PUT", () => {
     }
   });
 
-  it("[A3] never adds its body to a stream that exists", async () => {
+  it("[CR6] creates application/octet-stream when no content type is given", async () => {
+    const url = server.newUrl();
+    const created = await sendRaw({ method: "PUT", server: url, path: new URL(url).pathname });
+    expect([created.status, created.headers["content-type"]]).toEqual([201, "application/octet-stream"]);
+    expect(header(await get(url), "Content-Type")).toBe("application/octet-stream");
+  });
+
+  it("[CR4] never appends its body to a stream that exists", async () => {
     const url = await newStream(TEXT, "abc");
     const confirmed = await send("PUT", url, { headers: TEXT, body: "def" });
     expect([confirmed.status, (await get(url)).text]).toEqual([200, "abc"]);
   });
 
-  it.each(["{", "[1,]", "\u0000"])("[A3] creates nothing when its JSON is %j", async (body) => {
+  it.each(["{", "[1,]", "\u0000"])("[CR8] [JS5] creates nothing when its JSON is %j", async (body) => {
     const url = server.newUrl();
     expect(codeOf(await send("PUT", url, { headers: JSON_TYPE, body }))).toBe("json-invalid");
     expect((await send("HEAD", url)).status).toBe(404);
@@ -95,24 +105,24 @@ it.each([
   [{ "Content-Type": "text/plain" }, { "Content-Type": "Text/PLAIN; charset=utf-8" }, 200],
   [{ "Content-Type": "text/plain" }, { "Content-Type": "text/html" }, 409],
   [{ "Stream-TTL": "60" }, { "Stream-TTL": "61" }, 409],
-])("[A4] %j and %j are compared by what they mean: %d", async (first, second, status) => {
+])("[CR2] [CR9] the configurations %j and %j are compared by their meaning: %d", async (first, second, status) => {
   const url = await newStream({ ...TEXT, ...first });
   expect((await send("PUT", url, { headers: { ...TEXT, ...second } })).status).toBe(status);
 });
 
-describe("[A5] lifetimes", () => {
+describe("lifetimes", () => {
   it.each([
     { "Stream-Expires-At": "2031-01-01" },
     { "Stream-Expires-At": "tomorrow" },
     { "Stream-TTL": "99999999999999999999" },
     { "Stream-TTL": "01" },
     { "Stream-TTL": "60", "Stream-Expires-At": "2031-01-01T00:00:00Z" },
-  ])("[A5] %j is refused", async (headers) => {
+  ])("[LT1] [LT2] [LT3] %j is refused", async (headers) => {
     expect(codeOf(await send("PUT", server.newUrl(), { headers }))).toBe("lifetime-invalid");
   });
 
   it.each([{ "Stream-TTL": "0" }, { "Stream-Expires-At": "2001-01-01T00:00:00Z" }])(
-    "[A5] %j makes a stream that is over at once",
+    "[LT10] %j creates a stream that is over at once",
     async (headers) => {
       const url = await newStream({ ...TEXT, ...headers }, "gone");
       expect((await get(url)).status).toBe(404);
@@ -122,9 +132,9 @@ describe("[A5] lifetimes", () => {
   );
 });
 
-describe("[A6] bodies", () => {
+describe("bodies", () => {
   it.each(["application/json", "text/html", "no type at all", ""])(
-    "[A6] a close without a body does not mind Content-Type %j",
+    "[CL6] a close without a body accepts the content type %j",
     async (type) => {
       const url = await newStream();
       const closed = await send("POST", url, { headers: { ...CLOSE, "Content-Type": type } });
@@ -132,7 +142,7 @@ describe("[A6] bodies", () => {
     },
   );
 
-  it("[A6] chunked bodies are appended whole", async () => {
+  it("[AP5] a chunked body is appended whole", async () => {
     const url = await newStream();
     const { pathname } = new URL(url);
     const chunks = ["one ", "two ", "three"];
@@ -140,7 +150,7 @@ describe("[A6] bodies", () => {
     expect([answer.status, (await get(url)).text]).toEqual([204, "one two three"]);
   });
 
-  it("[A6] a chunked body of no bytes is an empty body", async () => {
+  it("[AP4] a chunked body of no bytes is an empty body", async () => {
     const url = await newStream();
     const raw = { method: "POST", server: url, path: new URL(url).pathname, chunks: [] };
     const chunked = { ...TEXT, "Transfer-Encoding": "chunked" };
@@ -149,7 +159,7 @@ describe("[A6] bodies", () => {
     expect(await isClosed(url)).toBe(true);
   });
 
-  it("[A6] a slow body holds up nobody else", async () => {
+  it("[AP13] a slow body delays no other request", async () => {
     const url = await newStream();
     const halves = Promise.withResolvers<string>();
     const chunks = (async function* () {
@@ -164,8 +174,17 @@ describe("[A6] bodies", () => {
   });
 });
 
-describe("[A7] append-and-close", () => {
-  it("[A7] is one step for readers who wait and readers who poll", async () => {
+it("[CL5] closing without a body is 204 with the tail and Stream-Closed, and so is closing again", async () => {
+  const url = await newStream(TEXT, "abc");
+  const tail = nextOffset(await get(url));
+  for (const answer of [await send("POST", url, { headers: CLOSE }), await send("POST", url, { headers: CLOSE })]) {
+    expect([answer.status, nextOffset(answer), header(answer, "Stream-Closed")]).toEqual([204, tail, "true"]);
+  }
+  expect((await get(url)).text).toBe("abc");
+});
+
+describe("append-and-close", () => {
+  it("[CL4] readers who wait and readers who poll see the data and the closure together, or neither", async () => {
     const url = await newStream();
     const tail = nextOffset(await send("HEAD", url));
     const waiting = get(`${url}?offset=${tail}&live=long-poll`);
@@ -180,14 +199,14 @@ describe("[A7] append-and-close", () => {
   });
 });
 
-describe("[A8] 409 of a closed stream says so, and where it ends", () => {
+describe("the 409 of a closed stream says that it is closed and where it ends", () => {
   it.each([
     ["an append", {}],
     ["an append that closes", CLOSE],
     ["an append of a producer", producer(1)],
     ["a close by another tuple", { ...producer(1), ...CLOSE }],
     ["a close by another producer", { ...producer(0, 0, "q"), ...CLOSE }],
-  ])("[A8] %s", async (_what, headers) => {
+  ])("[CL7] [CL9] in answer to %s", async (_what, headers) => {
     const url = await newStream();
     const closed = await append(url, "end", { ...producer(0), ...CLOSE });
     expect(closed.status).toBe(200);
@@ -199,14 +218,14 @@ describe("[A8] 409 of a closed stream says so, and where it ends", () => {
   });
 });
 
-describe("[A9] of several faults, the most important is told", () => {
+describe("of several faults, the most important one is reported", () => {
   const everything = { ...JSON_TYPE, "Stream-Seq": "a", ...producer(5) };
 
-  it("[A9] a missing stream comes before all", async () => {
+  it("[AP8] [AP10] a missing stream comes first", async () => {
     expect(codeOf(await append(server.newUrl(), "{", everything))).toBe("stream-not-found");
   });
 
-  it("[A9] then closed, then content type, then the sequences", async () => {
+  it("[AP8] then the closure, the content type and the sequences, in this order", async () => {
     const url = await newStream();
     await append(url, "x", { "Stream-Seq": "b" });
     expect(codeOf(await append(url, "{", everything))).toBe("content-type-mismatch");
@@ -217,7 +236,7 @@ describe("[A9] of several faults, the most important is told", () => {
     expect(codeOf(await append(url, "x".repeat(70_000), everything))).toBe("stream-closed");
   });
 
-  it("[A9] a producer's duplicate is one, even where Stream-Seq no longer grows", async () => {
+  it("[PR17] a producer's duplicate stays a duplicate although its Stream-Seq is not increasing", async () => {
     const url = await newStream();
     const headers = { ...producer(0), "Stream-Seq": "a" };
     expect((await append(url, "x", headers)).status).toBe(200);
@@ -226,7 +245,7 @@ describe("[A9] of several faults, the most important is told", () => {
   });
 });
 
-it("[A10] Stream-Seq grows byte by byte, per stream, and over a restart", async () => {
+it("[AP6] [AP7] Stream-Seq must increase by its bytes, for the whole stream and across a restart", async () => {
   const url = await newStream();
   const path = new URL(url).pathname;
   const appendWith = async (seq: string): Promise<number> => {
@@ -240,8 +259,8 @@ it("[A10] Stream-Seq grows byte by byte, per stream, and over a restart", async 
   expect([await appendWith("\uffff"), await appendWith("😀"), await appendWith("😀a")]).toEqual([409, 409, 204]);
 });
 
-describe("[A11] refusals", () => {
-  it("[A11] a method that streams do not know is 405 with Allow", async () => {
+describe("refusals", () => {
+  it("[AP11] a method that streams do not have is 405 with Allow", async () => {
     const url = await newStream();
     for (const method of ["PATCH", "PROPFIND", "QUERY", "TRACE", "LOCK"]) {
       const answer = await sendRaw({ method, server: url, path: new URL(url).pathname });
@@ -253,7 +272,7 @@ describe("[A11] refusals", () => {
     }
   });
 
-  it.each(["/healthz", "/readyz"])("[A11] %s is only read: other methods are 405 with Allow", async (path) => {
+  it.each(["/healthz", "/readyz"])("[AP11] %s can only be read: other methods are 405 with Allow", async (path) => {
     for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
       const answer = await sendRaw({ method, server: server.url, path });
       expect([method, answer.status, answer.headers["allow"]]).toEqual([method, 405, "GET, HEAD, OPTIONS"]);
@@ -263,7 +282,7 @@ describe("[A11] refusals", () => {
     }
   });
 
-  it("[A11] an empty array is refused, closes nothing, and is fine in a PUT", async () => {
+  it("[JS4] an empty array in an append is refused and closes nothing, but a PUT may have one", async () => {
     const url = server.newUrl();
     await create(url, { headers: JSON_TYPE, body: " [ ] " });
     expect(codeOf(await append(url, "[]", { ...JSON_TYPE, ...CLOSE }))).toBe("json-empty-array");
@@ -271,9 +290,19 @@ describe("[A11] refusals", () => {
     expect((await get(url)).text).toBe("[]");
   });
 
-  it("[A11] an append without a content type is 400", async () => {
+  it("[AP3] an append with a body and without a content type is 400", async () => {
     const url = await newStream();
     const answer = await sendRaw({ method: "POST", server: url, path: new URL(url).pathname, chunks: ["x"] });
     expect(codeOf(answer)).toBe("content-type-missing");
   });
+});
+
+it("[DE1] [DE2] [AP10] a deleted stream is 404 for every request, also to delete it, and so is one that never existed", async () => {
+  const url = await newStream(TEXT, "abc");
+  expect((await send("DELETE", url)).status).toBe(204);
+  for (const missing of [url, server.newUrl()]) {
+    for (const method of ["GET", "HEAD", "DELETE"]) expect((await send(method, missing)).status).toBe(404);
+    expect((await append(missing, "x")).status).toBe(404);
+    expect((await send("POST", missing, { headers: CLOSE })).status).toBe(404);
+  }
 });

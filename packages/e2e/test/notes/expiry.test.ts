@@ -1,4 +1,4 @@
-/** Section E of the protocol notes: lifetimes. Streams here live for a few seconds. */
+/** Lifetimes, on the wire. Streams here live for a few seconds. */
 import { setTimeout as delay } from "node:timers/promises";
 
 import { describe, expect, it } from "vitest";
@@ -33,7 +33,7 @@ async function touchBeyondWindow(touch: () => Promise<unknown>): Promise<void> {
   for (const end = Date.now() + (TTL_SECONDS + 1) * 1_000; Date.now() < end; await delay(TOUCH_MS)) await touch();
 }
 
-describe.concurrent("[E40] a sliding lifetime", () => {
+describe.concurrent("lifetimes", () => {
   it.each<[string, (url: string) => Promise<unknown>]>([
     ["a read", (url) => get(url)],
     ["a read of nothing", (url) => get(`${url}?offset=now`)],
@@ -41,7 +41,7 @@ describe.concurrent("[E40] a sliding lifetime", () => {
     ["an append", (url) => append(url, "x")],
     ["a producer's duplicate", (url) => append(url, "x", producer(0))],
     ["a PUT that confirms", (url) => send("PUT", url, { headers: { ...TEXT, "Stream-TTL": String(TTL_SECONDS) } })],
-  ])("[E40] is renewed by %s", async (_what, touch) => {
+  ])("[LT4] a sliding lifetime is renewed by %s", async (_what, touch) => {
     const url = await newStream({ "Stream-TTL": String(TTL_SECONDS) });
     await touchBeyondWindow(() => touch(url));
     expect(await statusOf(url)).toBe(200);
@@ -55,7 +55,7 @@ describe.concurrent("[E40] a sliding lifetime", () => {
     ["an append that is refused", (url) => append(url, "{", { "Content-Type": "application/json" })],
     // A fork of nothing, so that it is refused, too, when the stream is gone.
     ["a PUT that is refused", (url) => send("PUT", url, { headers: { ...TEXT, ...FORK_OF_NOTHING } })],
-  ])("[E40] is not renewed by %s", async (_what, touch) => {
+  ])("[LT5] a sliding lifetime is not renewed by %s", async (_what, touch) => {
     const url = await newStream({ "Stream-TTL": String(TTL_SECONDS) });
     const touching = new AbortController();
     const touches = (async () => {
@@ -70,7 +70,7 @@ describe.concurrent("[E40] a sliding lifetime", () => {
     expect(codeOf(await get(url))).toBe("stream-not-found");
   });
 
-  it("[E41] does not end while somebody reads live, and ends after", async () => {
+  it("[LT6] a sliding lifetime does not end while someone reads live, and ends after that", async () => {
     const url = await newStream({ "Stream-TTL": "1" });
     const events = await EventStream.open(`${url}?offset=now&live=sse`);
     await events.control();
@@ -83,7 +83,7 @@ describe.concurrent("[E40] a sliding lifetime", () => {
     expect((await get(url)).status).toBe(404);
   });
 
-  it("[E40] an instant is not renewed by anything, and ends a live reader", async () => {
+  it("[LT7] [SS16] an absolute expiry is not renewed by anything, and ends a live reader", async () => {
     const url = await newStream({ "Stream-Expires-At": new Date(Date.now() + 2_000).toISOString() });
     const events = await EventStream.open(`${url}?offset=now&live=sse`);
     await events.control();
@@ -98,14 +98,17 @@ it.each([
   [{ "Stream-TTL": "3600" }, "3600", null],
   [{ "Stream-Expires-At": "2031-01-31T13:00:00+01:00" }, null, "2031-01-31T12:00:00.000Z"],
   [{}, null, null],
-])("[E42] HEAD tells the window, not what remains of it, or the instant: %j", async (headers, ttl, expiresAt) => {
-  const url = await newStream(headers);
-  await append(url, "x");
-  const head = await send("HEAD", url);
-  expect([head.headers.get("Stream-TTL"), head.headers.get("Stream-Expires-At")]).toEqual([ttl, expiresAt]);
-});
+])(
+  "[LT8] [HE1] HEAD returns the window, not what is left of it, or the instant: %j",
+  async (headers, ttl, expiresAt) => {
+    const url = await newStream(headers);
+    await append(url, "x");
+    const head = await send("HEAD", url);
+    expect([head.headers.get("Stream-TTL"), head.headers.get("Stream-Expires-At")]).toEqual([ttl, expiresAt]);
+  },
+);
 
-it("[E43] an expired stream is 404 to all, and its URL is free for another one", async () => {
+it("[LT9] an expired stream is 404 for everyone, and its URL is free for another one", async () => {
   const url = await newStream({ "Stream-TTL": "1" }, "old");
   const tail = nextOffset(await send("HEAD", url));
   await untilGone(url);

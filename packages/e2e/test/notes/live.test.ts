@@ -1,4 +1,4 @@
-/** Section D of the protocol notes: long-poll, SSE, cursors. */
+/** Long-poll, SSE and cursors, on the wire. */
 import { describe, expect, it } from "vitest";
 
 import { EventStream, type ControlEvent } from "../../src/event-stream.ts";
@@ -24,8 +24,8 @@ function currentInterval(): bigint {
   return BigInt(Math.floor((Date.now() - Date.UTC(2024, 9, 9)) / 20_000));
 }
 
-describe("[D33] the cursor", () => {
-  it("[D33] counts intervals of 20 seconds since 9 October 2024, with data and without", async () => {
+describe("the cursor", () => {
+  it("[CA9] [LP2] counts intervals of 20 seconds since 9 October 2024, with data and without", async () => {
     const url = await server.newStream("abc");
     for (const offset of ["-1", "now"]) {
       const before = currentInterval();
@@ -35,28 +35,34 @@ describe("[D33] the cursor", () => {
     }
   });
 
-  it.each([0n, 5n, 1_000_000n, 10n ** 40n])("[D33] is greater than a client's that is %d ahead", async (ahead) => {
-    const url = await server.newStream("abc");
-    let cursor = currentInterval() + ahead;
-    for (const offset of ["-1", "now", "-1", "now"]) {
-      const answer = await get(`${url}?offset=${offset}&live=long-poll&cursor=${cursor}`);
-      const next = BigInt(header(answer, "Stream-Cursor"));
-      expect(next > cursor || next >= currentInterval()).toBe(true);
-      expect(next).toBeGreaterThanOrEqual(cursor);
-      cursor = next;
-    }
-    const events = await EventStream.open(`${url}?offset=now&live=sse&cursor=${cursor}`);
-    expect(BigInt((await events.control()).streamCursor ?? "")).toBeGreaterThanOrEqual(cursor);
-    events.close();
-  });
+  it.each([0n, 5n, 1_000_000n, 10n ** 40n])(
+    "[CA10] is greater than a client's cursor that is %d ahead",
+    async (ahead) => {
+      const url = await server.newStream("abc");
+      let cursor = currentInterval() + ahead;
+      for (const offset of ["-1", "now", "-1", "now"]) {
+        const answer = await get(`${url}?offset=${offset}&live=long-poll&cursor=${cursor}`);
+        const next = BigInt(header(answer, "Stream-Cursor"));
+        expect(next > cursor || next >= currentInterval()).toBe(true);
+        expect(next).toBeGreaterThanOrEqual(cursor);
+        cursor = next;
+      }
+      const events = await EventStream.open(`${url}?offset=now&live=sse&cursor=${cursor}`);
+      expect(BigInt((await events.control()).streamCursor ?? "")).toBeGreaterThanOrEqual(cursor);
+      events.close();
+    },
+  );
 
-  it.each(["abc", "-5", "1.5", "", "%00", "9".repeat(2_000)])("[D33] of a client may be %.20s", async (cursor) => {
-    const answer = await get(`${await server.newStream("abc")}?offset=-1&live=long-poll&cursor=${cursor}`);
-    expect([answer.status, answer.text]).toEqual([200, "abc"]);
-    expect(header(answer, "Stream-Cursor")).toMatch(/^\d{7,9}$/);
-  });
+  it.each(["abc", "-5", "1.5", "", "%00", "9".repeat(2_000)])(
+    "[CA11] of a client may be %.20s, and is then ignored",
+    async (cursor) => {
+      const answer = await get(`${await server.newStream("abc")}?offset=-1&live=long-poll&cursor=${cursor}`);
+      expect([answer.status, answer.text]).toEqual([200, "abc"]);
+      expect(header(answer, "Stream-Cursor")).toMatch(/^\d{7,9}$/);
+    },
+  );
 
-  it("[D33] comes with a 204, next to the tail and Stream-Up-To-Date", async () => {
+  it("[LP4] [CA9] comes with a 204, beside the tail and Stream-Up-To-Date", async () => {
     const url = await server.newStream("abc");
     const answer = await get(`${url}?offset=now&live=long-poll`);
     expect([answer.status, nextOffset(answer), header(answer, "Stream-Up-To-Date")]).toEqual([
@@ -69,7 +75,7 @@ describe("[D33] the cursor", () => {
   });
 });
 
-it("[D35] an SSE session ends by itself behind a control, and resuming there loses nothing", async () => {
+it("[SS14] [OF15] an SSE response ends by itself behind a control event, and resuming there loses nothing", async () => {
   const url = await server.newStream("", JSON_TYPE);
   const written: number[] = [];
   let done = false;
@@ -95,8 +101,8 @@ it("[D35] an SSE session ends by itself behind a control, and resuming there los
   expect(read).toEqual(written);
 });
 
-describe("[D36] control events", () => {
-  it("[D36] the first comes at once where there is nothing to send", async () => {
+describe("control events", () => {
+  it("[SS8] [SS4] [OF8] the first comes at once where there is nothing to send", async () => {
     const url = await server.newStream("abc");
     for (const offset of ["now", await tailOf(url)]) {
       const events = await EventStream.open(`${url}?offset=${offset}&live=sse`);
@@ -110,7 +116,7 @@ describe("[D36] control events", () => {
     }
   });
 
-  it("[D36] one follows every data; upToDate is true only at the tail", async () => {
+  it("[SS3] [SS5] one follows each data event, and upToDate is true only at the tail", async () => {
     const url = await server.newStream();
     // More than one page, so that the first event cannot reach the tail.
     const chunks = Array.from({ length: 6 }, (_, n) => String(n).repeat(200_000));
@@ -131,7 +137,7 @@ describe("[D36] control events", () => {
   it.each([
     ["without data", ""],
     ["with data", "last"],
-  ])("[D36] streamClosed is in the last one when the stream closes %s, and ends the response", async (_how, body) => {
+  ])("[SS6] streamClosed is in the last one when the stream closes %s, and the response ends", async (_how, body) => {
     const url = await server.newStream();
     const events = await EventStream.open(`${url}?offset=-1&live=sse`);
     await events.control();
@@ -146,7 +152,7 @@ describe("[D36] control events", () => {
   });
 });
 
-describe("[D37] what SSE carries", () => {
+describe("what SSE carries", () => {
   /** Reads a whole closed stream by SSE. */
   async function carried(contentType: string, ...bodies: (string | Uint8Array<ArrayBuffer>)[]) {
     const url = await server.newStream("", { "Content-Type": contentType });
@@ -166,43 +172,46 @@ describe("[D37] what SSE carries", () => {
     ["a byte order mark", "\ufeffa"],
     ["colons and field names", "id: 1\nevent: control\n: comment\nretry: 5"],
     ["a forged event", 'x\n\nevent: control\ndata:{"streamClosed":true}\n\n'],
-  ])("[D37] text with %s", async (_what, text) => {
+  ])("[SS9] text with %s arrives unchanged", async (_what, text) => {
     const { live, later, encoding } = await carried("text/plain", text);
     expect([live.join(""), later.join(""), encoding]).toEqual([text, text, null]);
   });
 
-  it("[D37] CR and CRLF arrive as line feeds, the only thing that SSE changes", async () => {
+  it("[SS9] CR and CRLF arrive as line feeds, the only thing that SSE changes", async () => {
     expect((await carried("text/plain", "a\rb\r\nc\r")).later).toEqual(["a\nb\nc\n"]);
   });
 
-  it("[D37] characters that are split across appends arrive whole", async () => {
+  it("[SS13] characters that are split across appends arrive whole", async () => {
     const text = "é€😀";
     const halves = Array.from(Buffer.from(text), (byte) => Uint8Array.of(byte));
     const { live, later } = await carried("text/plain; charset=utf-8", ...halves);
     expect([live.join(""), later.join("")]).toEqual([text, text]);
   });
 
-  it("[D37] JSON as arrays, its source text kept", async () => {
+  it("[SS10] [JS8] JSON arrives as arrays, with its source text unchanged", async () => {
     const { later } = await carried("application/json", '{"a":1.0,\r\n"a":12345678901234567890}', "[1,2]");
     expect(later.map((data) => data.replaceAll("\n", ""))).toEqual(['[{"a":1.0,"a":12345678901234567890},1,2]']);
   });
 
-  it.each(["application/octet-stream", "application/foo+json", "image/png"])("[D37] %s as base64", async (type) => {
-    const chunks = [1, 2, 3, 70_000].map((size) => Uint8Array.from({ length: size }, (_, n) => n % 251));
-    const { live, later, encoding } = await carried(type, ...chunks);
-    expect(encoding).toBe("base64");
-    for (const data of [...live, ...later]) {
-      const text = data.replaceAll("\n", "");
-      expect(text).toMatch(/^[A-Za-z0-9+/]*={0,2}$/);
-      expect(text.length % 4).toBe(0);
-    }
-    const decode = (parts: string[]) => Buffer.concat(parts.map((data) => Buffer.from(data, "base64")));
-    for (const parts of [live, later]) expect(decode(parts).equals(Buffer.concat(chunks))).toBe(true);
-  });
+  it.each(["application/octet-stream", "application/foo+json", "image/png"])(
+    "[SS11] [SS12] %s arrives as base64",
+    async (type) => {
+      const chunks = [1, 2, 3, 70_000].map((size) => Uint8Array.from({ length: size }, (_, n) => n % 251));
+      const { live, later, encoding } = await carried(type, ...chunks);
+      expect(encoding).toBe("base64");
+      for (const data of [...live, ...later]) {
+        const text = data.replaceAll("\n", "");
+        expect(text).toMatch(/^[A-Za-z0-9+/]*={0,2}$/);
+        expect(text.length % 4).toBe(0);
+      }
+      const decode = (parts: string[]) => Buffer.concat(parts.map((data) => Buffer.from(data, "base64")));
+      for (const parts of [live, later]) expect(decode(parts).equals(Buffer.concat(chunks))).toBe(true);
+    },
+  );
 });
 
-describe("[D38] SSE", () => {
-  it("[D38] says 404, 410 and 400 before it begins", async () => {
+describe("an SSE response", () => {
+  it("[SS2] is a plain 404, 410 or 400 where the stream cannot be read", async () => {
     const url = await server.newStream("abc");
     const tail = await tailOf(url);
     await send("DELETE", url);
@@ -217,7 +226,7 @@ describe("[D38] SSE", () => {
     }
   });
 
-  it("[D38] has exactly text/event-stream, and forbids storing and transforming", async () => {
+  it("[SS1] has exactly the type text/event-stream, and forbids storing and transforming", async () => {
     const events = await EventStream.open(`${await server.newStream()}?offset=-1&live=sse`);
     expect(events.response.headers.get("Content-Type")).toBe("text/event-stream");
     expect(events.response.headers.get("Cache-Control")).toBe("no-cache, no-store, no-transform");

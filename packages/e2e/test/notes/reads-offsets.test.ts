@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-/** Section C of the protocol notes: reads, offsets, caching. */
+/** Reads, offsets and caching, on the wire. */
 import { EventStream } from "../../src/event-stream.ts";
 import {
   append,
@@ -26,8 +26,8 @@ function ifNoneMatch(url: string, tag: string): Promise<Answer> {
   return get(url, { "If-None-Match": tag });
 }
 
-describe("[C21] [C22] Cache-Control", () => {
-  it("[C21] a read that reaches the tail is fresh for a minute, if its URL names the stream's incarnation", async () => {
+describe("Cache-Control", () => {
+  it("[CA1] [CA14] a read up to the tail is fresh for a minute if its URL names the stream's incarnation", async () => {
     const url = await server.newStream("abc");
     const middle = await tailOf(url);
     await append(url, "def");
@@ -50,15 +50,15 @@ describe("[C21] [C22] Cache-Control", () => {
     ["POST", "", 400],
     ["PATCH", "", 405],
     ["OPTIONS", "", 204],
-  ])("[C22] %s %s is never stored", async (method, suffix, status) => {
+  ])("[CA3] [OF6] [HE2] no cache stores the answer to %s %s", async (method, suffix, status) => {
     const answer = await send(method, (await server.newStream("abc")) + suffix);
     expect(answer.status).toBe(status);
     expect(header(answer, "Cache-Control")).toContain("no-store");
   });
 });
 
-describe("[C23] [C24] [C25] ETag", () => {
-  it("[C23] is on every read but offset=now", async () => {
+describe("ETag", () => {
+  it("[CA4] [OF6] every read has one, except at offset=now", async () => {
     const url = await server.newStream("abc");
     for (const query of ["", "?offset=-1", `?offset=${await tailOf(url)}`, "?offset=-1&live=long-poll"]) {
       expect(header(await get(url + query), "ETag")).toMatch(/^"[^"]+"$/);
@@ -66,7 +66,7 @@ describe("[C23] [C24] [C25] ETag", () => {
     expect((await get(`${url}?offset=now`)).headers.get("ETag")).toBeNull();
   });
 
-  it("[C23] does not outlive its stream: another one of the same length at the URL is sent anew", async () => {
+  it("[CA7] [DE4] it does not outlive its stream: another stream of the same length at the URL is sent in full", async () => {
     const url = await server.newStream("old");
     const tag = header(await get(url), "ETag");
     await send("DELETE", url);
@@ -76,7 +76,7 @@ describe("[C23] [C24] [C25] ETag", () => {
     expect(header(fresh, "ETag")).not.toBe(tag);
   });
 
-  it("[C24] matches alone, in a list, weak, and by *", async () => {
+  it("[CA5] it matches alone, in a list, weak, and as *", async () => {
     const url = await server.newStream("abc");
     const full = await get(url);
     const tag = header(full, "ETag");
@@ -97,14 +97,14 @@ describe("[C23] [C24] [C25] ETag", () => {
       expect((await ifNoneMatch(url, sent)).status).toBe(200);
   });
 
-  it("[C24] an append makes a new one", async () => {
+  it("[CA5] an append changes it", async () => {
     const url = await server.newStream("abc");
     const tag = header(await get(url), "ETag");
     await append(url, "def");
     expect((await ifNoneMatch(url, tag)).text).toBe("abcdef");
   });
 
-  it("[C25] changes when the stream closes, at the tail and for the full range", async () => {
+  it("[CA6] it changes when the stream closes, at the tail and for the full range", async () => {
     const url = await server.newStream("abc");
     const places = ["", `?offset=${await tailOf(url)}`];
     const tags = await Promise.all(places.map(async (place) => header(await get(url + place), "ETag")));
@@ -118,7 +118,7 @@ describe("[C23] [C24] [C25] ETag", () => {
   });
 });
 
-describe("[C26] a read that is cut", () => {
+describe("a read that is cut", () => {
   async function readInParts(url: string): Promise<Answer[]> {
     const parts = [await get(url)];
     for (let last = parts[0]; last !== undefined && last.headers.get("Stream-Up-To-Date") === null;) {
@@ -131,23 +131,26 @@ describe("[C26] a read that is cut", () => {
   it.each([
     ["open", {}],
     ["closed", CLOSE],
-  ])("[C26] of a stream that is %s: only the last part says so, no message is split", async (_state, closing) => {
-    const url = await server.newStream("", JSON_TYPE);
-    const messages = Array.from({ length: 30 }, (_, n) => ({ n, text: "é".repeat(5_000) }));
-    for (const message of messages) await append(url, JSON.stringify(message), { ...JSON_TYPE });
-    const last = await append(url, '"end"', { ...JSON_TYPE, ...closing });
-    const parts = await readInParts(url);
-    expect(parts.length).toBeGreaterThan(2);
-    expect(parts.flatMap(({ text }) => JSON.parse(text) as unknown[])).toEqual([...messages, "end"]);
-    for (const part of parts.slice(0, -1)) {
-      expect(part.headers.get("Stream-Closed")).toBeNull();
-      expect(Buffer.byteLength(part.text)).toBeLessThanOrEqual(READ_BYTES_MAX + 2);
-    }
-    expect(parts.at(-1)?.headers.get("Stream-Closed") ?? null).toBe("Stream-Closed" in closing ? "true" : null);
-    expect(nextOffset(parts.at(-1) ?? last)).toBe(nextOffset(last));
-  });
+  ])(
+    "[RE3] [RE4] [RE5] of a stream that is %s: only the last part says so, and no message is split",
+    async (_state, closing) => {
+      const url = await server.newStream("", JSON_TYPE);
+      const messages = Array.from({ length: 30 }, (_, n) => ({ n, text: "é".repeat(5_000) }));
+      for (const message of messages) await append(url, JSON.stringify(message), { ...JSON_TYPE });
+      const last = await append(url, '"end"', { ...JSON_TYPE, ...closing });
+      const parts = await readInParts(url);
+      expect(parts.length).toBeGreaterThan(2);
+      expect(parts.flatMap(({ text }) => JSON.parse(text) as unknown[])).toEqual([...messages, "end"]);
+      for (const part of parts.slice(0, -1)) {
+        expect(part.headers.get("Stream-Closed")).toBeNull();
+        expect(Buffer.byteLength(part.text)).toBeLessThanOrEqual(READ_BYTES_MAX + 2);
+      }
+      expect(parts.at(-1)?.headers.get("Stream-Closed") ?? null).toBe("Stream-Closed" in closing ? "true" : null);
+      expect(nextOffset(parts.at(-1) ?? last)).toBe(nextOffset(last));
+    },
+  );
 
-  it("[C26] in bytes: the parts joined are the stream, and one append is never cut", async () => {
+  it("[RE5] in bytes: the parts joined are the stream, and no append is cut", async () => {
     const url = await server.newStream();
     const chunks = Array.from({ length: 12 }, (_, n) => String.fromCharCode(97 + n).repeat(20_000));
     const large = "L".repeat(3 * READ_BYTES_MAX);
@@ -157,7 +160,7 @@ describe("[C26] a read that is cut", () => {
     expect(parts.some(({ text }) => text.includes(large))).toBe(true);
   });
 
-  it("[C26] that is asked for by its offset never changes, and may be kept for ever", async () => {
+  it("[CA13] by an offset never changes, and may be kept for ever", async () => {
     const url = await server.newStream();
     await append(url, "a".repeat(40_000));
     const first = await get(url);
@@ -170,8 +173,8 @@ describe("[C26] a read that is cut", () => {
   });
 });
 
-describe("[C27] a closed stream", () => {
-  it("[C27] says so with its last data, at its tail, to HEAD, and to offset=now", async () => {
+describe("a closed stream", () => {
+  it("[RE4] [RE2] [OF9] [SS7] says so with its last data, at its tail, to HEAD, and at offset=now in every mode", async () => {
     const url = await server.newStream("abc", { ...TEXT, ...CLOSE });
     const tail = await tailOf(url);
     for (const [query, text] of [
@@ -192,16 +195,16 @@ describe("[C27] a closed stream", () => {
     );
   });
 
-  it("[C27] that is JSON reads as [] where there is nothing", async () => {
+  it("[JS6] of JSON reads as [] where there is nothing", async () => {
     const url = await server.newStream("1", { ...JSON_TYPE, ...CLOSE });
     for (const query of [`?offset=${await tailOf(url)}`, "?offset=now"])
       expect((await get(url + query)).text).toBe("[]");
   });
 });
 
-describe("[C28] [C30] offsets", () => {
+describe("offsets", () => {
   it.each(["", "&live=long-poll", "&live=sse"])(
-    "[C28] beyond the tail is 400, of a deleted stream 410 (%s)",
+    "[OF11] [OF12] beyond the tail are 400, and those of a deleted stream 410 (%s)",
     async (live) => {
       const url = await server.newStream("abc");
       const [incarnation] = (await tailOf(url)).split("_");
@@ -215,7 +218,7 @@ describe("[C28] [C30] offsets", () => {
     },
   );
 
-  it("[C30] grow with every append, over a restart and a new stream at the URL, and are URL-safe", async () => {
+  it("[OF2] [OF3] [OF4] increase with every append, across a restart and a new stream at the URL, and are URL-safe", async () => {
     const url = await server.newStream();
     const offsets = [await tailOf(url)];
     for (const seq of [0, 1, 2]) offsets.push(nextOffset(await append(url, "x".repeat(seq + 1), producer(seq))));
@@ -230,7 +233,7 @@ describe("[C28] [C30] offsets", () => {
     for (const offset of offsets) expect(offset).toMatch(/^[\w~.-]{1,255}$/);
   });
 
-  it("[C30] do not move when nothing is added", async () => {
+  it("[OF3] do not move when nothing is added", async () => {
     const url = await server.newStream();
     const tail = nextOffset(await append(url, "x", producer(0)));
     await append(url, "x", producer(0));
@@ -239,7 +242,7 @@ describe("[C28] [C30] offsets", () => {
     expect([await tailOf(url), nextOffset(await get(`${url}?offset=${tail}`))]).toEqual([tail, tail]);
   });
 
-  it("[C30] that no append ends at mean the largest boundary below, up to one past the tail, in every mode", async () => {
+  it("[OF13] [OF14] at which no append ends mean the largest boundary below, up to one past the tail, in every mode", async () => {
     const url = await server.newStream("abc");
     await append(url, "defg");
     const [incarnation] = (await tailOf(url)).split("_");
@@ -255,7 +258,7 @@ describe("[C28] [C30] offsets", () => {
     expect([past.text, nextOffset(past), past.headers.get("Stream-Up-To-Date")]).toEqual(["", at(7), "true"]);
   });
 
-  it("[C30] one past the tail wait for what comes, and no cache keeps what they are answered", async () => {
+  it("[OF14] [CA13] one past the tail wait for what comes next, and no cache keeps the answer", async () => {
     const url = await server.newStream("abc");
     const [incarnation] = (await tailOf(url)).split("_");
     const past = `${incarnation}_0000000000000004`;
@@ -272,7 +275,7 @@ describe("[C28] [C30] offsets", () => {
     expect((await get(`${url}?offset=${past}`)).text).toBe("");
   });
 
-  it("[C30] inside an append have the entity tag of what they bring, and are not kept without asking", async () => {
+  it("[OF13] [CA13] inside an append have the entity tag of what they return, and are not kept without revalidation", async () => {
     const url = await server.newStream("abc");
     const first = await tailOf(url);
     await append(url, "defg");
@@ -283,7 +286,7 @@ describe("[C28] [C30] offsets", () => {
     expect((await get(`${url}?offset=${inside}`, { "If-None-Match": header(made, "ETag") })).status).toBe(304);
   });
 
-  it("[C30] inside an append fork the stream, and follow it, from where that append begins", async () => {
+  it("[OF13] inside an append fork the stream, and read a fork, from where that append begins", async () => {
     const url = await server.newStream("abc");
     const first = await tailOf(url);
     await append(url, "defg");
@@ -298,7 +301,7 @@ describe("[C28] [C30] offsets", () => {
   });
 
   it.each(["", "&live=long-poll", "&live=sse"])(
-    "[C30] inside the very first append are 400: they would bring all (%s)",
+    "[OF13] inside the very first append are 400, because they would return the whole stream (%s)",
     async (live) => {
       const url = await server.newStream("abc");
       await append(url, "defg");
@@ -307,14 +310,14 @@ describe("[C28] [C30] offsets", () => {
     },
   );
 
-  it("[C30] of another stream are 410, and the answer does not claim that this one was deleted", async () => {
+  it("[OF12] of another stream are 410, and the answer does not claim that this one was deleted", async () => {
     const other = await tailOf(await server.newStream("other"));
     const gone = await get(`${await server.newStream("abc")}?offset=${other}`);
     expect([gone.status, codeOf(gone)]).toEqual([410, "offset-gone"]);
     expect(gone.text).toContain("another stream");
   });
 
-  it("[C30] each append's answer is where its reader goes on", async () => {
+  it("[OF15] in the answer to an append are where its reader continues", async () => {
     const url = await server.newStream();
     const first = nextOffset(await append(url, "one"));
     await append(url, "two");
@@ -322,7 +325,31 @@ describe("[C28] [C30] offsets", () => {
   });
 });
 
-describe("[C31] the query", () => {
+it.each([
+  [TEXT, "abc", ""],
+  [JSON_TYPE, '"abc"', "[]"],
+])("[OF6] a catch-up read at now of %j has no data, and says where the stream ends", async (type, body, nothing) => {
+  const url = await server.newStream(body, type);
+  const answer = await get(`${url}?offset=now`);
+  expect([answer.status, answer.text, header(answer, "Content-Type")]).toEqual([200, nothing, type["Content-Type"]]);
+  expect([nextOffset(answer), header(answer, "Stream-Up-To-Date")]).toEqual([await tailOf(url), "true"]);
+  expect([header(answer, "Cache-Control"), answer.headers.get("ETag")]).toEqual(["no-store", null]);
+});
+
+it("[HE1] HEAD returns the content type, the tail and the closure, and no body", async () => {
+  const url = await server.newStream("abc");
+  const tail = nextOffset(await get(url));
+  for (const closed of [null, "true"]) {
+    const head = await send("HEAD", url);
+    expect([head.status, head.text, header(head, "Content-Type")]).toEqual([200, "", "text/plain"]);
+    expect([nextOffset(head), head.headers.get("Stream-Closed")]).toEqual([tail, closed]);
+    await send("POST", url, { headers: CLOSE });
+  }
+  await send("DELETE", url);
+  expect((await send("HEAD", url)).status).toBe(404);
+});
+
+describe("the query", () => {
   it.each([
     ["offset=-1&live=bogus", "parameter-invalid"],
     ["offset=-1&live=", "parameter-invalid"],
@@ -340,12 +367,12 @@ describe("[C31] the query", () => {
     ["offset=%00", "offset-invalid"],
     ["offset=%0A", "offset-invalid"],
     ["offset=%20-1", "offset-invalid"],
-  ])("[C31] %s is 400", async (query, code) => {
+  ])("[RE7] [OF10] [LP1] %s is 400", async (query, code) => {
     const answer = await get(`${await server.newStream("abc")}?${query}`);
     expect([answer.status, codeOf(answer)]).toEqual([400, code]);
   });
 
-  it("[C31] may come in any order, with parameters of others, and an empty cursor", async () => {
+  it("[RE8] [CA11] may have any order, foreign parameters and an empty cursor", async () => {
     const url = await server.newStream("abc");
     for (const query of ["live=long-poll&cursor=&offset=-1", "token=t&offset=-1", "offset=%2D1&x=1&x=2", "OFFSET=z"]) {
       const answer = await get(`${url}?${query}`);

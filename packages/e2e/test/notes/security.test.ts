@@ -1,4 +1,4 @@
-/** Section H of the protocol notes: headers of every response, paths, secrets, fidelity. */
+/** Headers of every response, paths, secrets, and the text of JSON, on the wire. */
 import { connect } from "node:net";
 
 import { describe, expect, it, vi } from "vitest";
@@ -19,7 +19,7 @@ function raw(method: string, path: string, more: Partial<RawRequest> = {}) {
   return sendRaw({ method, server: server.url, path, ...more });
 }
 
-it("CONNECT is refused, and whoever tries it leaves nothing in the log", async () => {
+it("CONNECT is refused, and leaves nothing in the log", async () => {
   const before = server.log();
   const { hostname, port } = new URL(server.url);
   const answer = await new Promise<string>((resolve, reject) => {
@@ -39,7 +39,7 @@ it("CONNECT is refused, and whoever tries it leaves nothing in the log", async (
   expect(server.log().slice(before.length)).not.toMatch(/connect/i);
 });
 
-describe("[H66] every response", () => {
+describe("every response", () => {
   it.each<[string, number, method: string, suffix: string, headers?: Record<string, string>, body?: string]>([
     ["a create", 201, "PUT", "/new", TEXT],
     ["a confirmation", 200, "PUT", "", TEXT],
@@ -68,7 +68,7 @@ describe("[H66] every response", () => {
     ["/healthz", 200, "GET", "/../../../healthz"],
     ["/readyz", 200, "GET", "/../../../readyz"],
   ])(
-    "[H66] is nosniff, has a policy, CORS and a Cache-Control: %s",
+    "[SC5] [SC14] has nosniff, a resource policy, CORS headers and a Cache-Control: %s",
     async (_what, status, method, suffix, headers, body) => {
       const url = await server.newStream();
       if (status === 403) await append(url, "x", producer(0, 2));
@@ -89,12 +89,12 @@ describe("[H66] every response", () => {
     },
   );
 
-  it("[H66] HEAD is never stored", async () => {
+  it("[HE2] to HEAD is never stored", async () => {
     expect(header(await send("HEAD", await server.newStream()), "Cache-Control")).toBe("no-store");
   });
 });
 
-describe("[H67] a path", () => {
+describe("a path", () => {
   it.each([
     "/v1/stream/a/../b",
     "/v1/stream/..",
@@ -114,34 +114,34 @@ describe("[H67] a path", () => {
     "/v1/stream/%",
     "/v1/stream/%zz",
     "/v1/stream/%c0%ae%c0%ae/x",
-  ])("[H67] %s is refused, not resolved", async (path) => {
+  ])("[SC3] %s is refused, not resolved", async (path) => {
     const answer = await raw("PUT", path, { headers: TEXT });
     expect([path, answer.status]).toEqual([path, 400]);
     expect(codeOf(answer)).toBe("path-invalid");
   });
 
-  it("[H67] is one stream in all its spellings", async () => {
+  it("[SC4] is one stream in all its spellings", async () => {
     expect((await raw("PUT", "/v1/stream/caf%C3%A9/x", { headers: TEXT, chunks: ["abc"] })).status).toBe(201);
     for (const spelling of ["cafe%CC%81/x", "caf%c3%a9/x", "%63afe%CC%81%2Fx", "%63%61%66%C3%A9%2fx"]) {
       expect((await raw("GET", `/v1/stream/${spelling}`)).text).toBe("abc");
     }
   });
 
-  it("[H67] is decoded once only: what was encoded twice is another stream", async () => {
+  it("[SC4] is decoded only once: what was encoded twice is another stream", async () => {
     await raw("PUT", "/v1/stream/twice/a", { headers: TEXT });
     for (const spelling of ["twice%252Fa", "%2574wice/a", "twice/%252e%252e/twice/a"]) {
       expect((await raw("HEAD", `/v1/stream/${spelling}`)).status).toBe(404);
     }
   });
 
-  it("[H67] has at most 400 bytes", async () => {
+  it("[SC4] has at most 400 bytes", async () => {
     expect((await raw("PUT", `/v1/stream/${"x".repeat(400)}`, { headers: TEXT })).status).toBe(201);
     for (const name of ["x".repeat(401), "%C3%A9".repeat(201), "x".repeat(6_000)]) {
       expect(codeOf(await raw("PUT", `/v1/stream/${name}`, { headers: TEXT }))).toBe("path-too-long");
     }
   });
 
-  it.each(["GET", "PUT", "POST", "DELETE", "HEAD"])("[H67] __ds is reserved in every spelling: %s", async (method) => {
+  it.each(["GET", "PUT", "POST", "DELETE", "HEAD"])("[SU1] __ds is reserved in every spelling: %s", async (method) => {
     for (const path of ["__ds", "__ds/x", "%5F%5Fds/x", "__d%73"]) {
       const answer = await raw(method, `/v1/stream/${path}`, { headers: { ...TEXT, "Content-Length": "0" } });
       expect([path, answer.status]).toEqual([path, 404]);
@@ -149,14 +149,14 @@ describe("[H67] a path", () => {
     expect((await raw(method, "/v1/stream//__ds", { headers: { "Content-Length": "0" } })).status).toBe(400);
   });
 
-  it("[H67] that only looks like the root is nothing", async () => {
+  it("[SC3] that only looks like the root leads nowhere", async () => {
     for (const path of ["/v1/streams/x", "/V1/stream/x", "/v2/stream/x", "//v1/stream/x", "/v1/../v1/stream/x"]) {
       expect([path, (await raw("PUT", path, { headers: TEXT })).status]).toEqual([path, 404]);
     }
   });
 });
 
-it("[H68] a token is in no log, whatever way it comes, and in no Location", async () => {
+it("[SC7] a token is in no log, however it is sent, and in no Location", async () => {
   const url = server.newUrl();
   const secret = "s3cr3t-t0ken";
   const created = await send("PUT", `${url}?token=${secret}`, {
@@ -169,7 +169,7 @@ it("[H68] a token is in no log, whatever way it comes, and in no Location", asyn
   expect(server.log()).not.toContain(secret);
 });
 
-describe("[H69] JSON keeps its source text", () => {
+describe("JSON keeps its source text", () => {
   it.each([
     ["12345678901234567890", "[12345678901234567890]"],
     ["[1.0, 1e400, -0, 1E5]", "[1.0, 1e400, -0, 1E5]"],
@@ -177,14 +177,14 @@ describe("[H69] JSON keeps its source text", () => {
     ['"\\u0041\\/\\ud83d\\ude00\\ud800"', '["\\u0041\\/\\ud83d\\ude00\\ud800"]'],
     ['\r\n[ {"a" : 1} ,\t2 ]\n', '[ {"a" : 1} ,\t2 ]'],
     ['["é😀\u2028"]', '["é😀\u2028"]'],
-  ])("[H69] %s", async (body, text) => {
+  ])("[JS8] %s", async (body, text) => {
     const url = await server.newStream("", JSON_TYPE);
     expect((await append(url, body, JSON_TYPE)).status).toBe(204);
     expect((await get(url)).text).toBe(text);
   });
 
   it.each([[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0x22, 0xc3, 0x22], [0xef, 0xbb, 0xbf, 0x31]])(
-    "[H69] bytes that are no UTF-8 without a mark are 400: %j",
+    "[JS9] bytes that are not UTF-8 without a byte order mark are 400: %j",
     async (...bytes) => {
       const url = await server.newStream("", JSON_TYPE);
       const body = bytes[0] === 0x22 || bytes[0] === 0xef ? bytes : [0x22, ...bytes, 0x22];
@@ -193,7 +193,7 @@ describe("[H69] JSON keeps its source text", () => {
     },
   );
 
-  it("[H69] application/foo+json is bytes", async () => {
+  it("[JS10] application/foo+json is bytes", async () => {
     const type = { "Content-Type": "application/foo+json" };
     const url = await server.newStream("", type);
     await append(url, "{not", type);

@@ -1,4 +1,4 @@
-/** Section H of the protocol notes, with `TENANCY=path`: a path never leaves its project. */
+/** With `TENANCY=path`, a path never leaves its project. */
 import { expect, it } from "vitest";
 
 import { sendRaw } from "../../src/raw-http.ts";
@@ -12,21 +12,21 @@ function put(path: string) {
 }
 
 it.each(["a/../b/secret", "a/%2e%2e/b/secret", "a%2F..%2Fb/secret", "a/./../b/secret", "a//b", "/b/secret"])(
-  "[H67] %s reaches no other project",
+  "[SC3] [IN16] %s reaches no other project",
   async (path) => {
     expect(codeOf(await put(path))).toBe("path-invalid");
   },
 );
 
-it("[H67] the same name in two projects is two streams", async () => {
+it("[IN16] the same name in two projects is two streams", async () => {
   expect([(await put("one/x")).status, (await put("two/x")).status]).toEqual([201, 201]);
 });
 
-it("[H67] an encoded slash separates as a slash does, so no project's name holds one", async () => {
+it("[SC4] an encoded slash separates as a slash does, so no project's name contains one", async () => {
   expect([(await put("one%2Fy")).status, (await put("one/y")).status]).toEqual([201, 200]);
 });
 
-it("a project alone is no stream, and the refusal says how a stream is named", async () => {
+it("a path of a project alone names no stream, and the refusal says how to name one", async () => {
   const answer = await put("project");
   expect(codeOf(answer)).toBe("path-invalid");
   expect(answer.text).toContain("/v1/stream/<project>/<stream>");
@@ -40,6 +40,6 @@ it.each([
   ["project/__ds", "route-not-found"],
   ["project/__ds/x", "route-not-found"],
   ["project/%5F%5Fds/x", "route-not-found"],
-])("[G64] no stream is made at %s: %s", async (path, code) => {
+])("[SU1] no stream is created at %s: %s", async (path, code) => {
   expect(codeOf(await put(path))).toBe(code);
 });

@@ -1,4 +1,4 @@
-/** Sections C and D of the protocol notes: readers who wait are woken, whatever happens. A poll waits 25 seconds here. */
+/** Readers who wait are woken, whatever happens. A long-poll waits 25 seconds here. */
 import { describe, expect, it } from "vitest";
 
 import { EventStream } from "../../src/event-stream.ts";
@@ -10,8 +10,8 @@ const ROUNDS = 20;
 /** Far less than a poll would wait by itself: a poll that is not woken fails the test. */
 const SOON = { timeout: 15_000 };
 
-describe("[C32] nothing is missed between the look at the tail and the wait", SOON, () => {
-  it("[C32] by a long-poll that starts while an append is made", async () => {
+describe("nothing is missed between the look at the tail and the wait", SOON, () => {
+  it("[LP3] by a long-poll that starts while an append is made", async () => {
     const url = await server.newStream();
     for (let round = 0; round < ROUNDS; round += 1) {
       const tail = await tailOf(url);
@@ -24,7 +24,7 @@ describe("[C32] nothing is missed between the look at the tail and the wait", SO
     }
   });
 
-  it("[C32] by offset=now: what comes after the place that a reader was given is delivered", async () => {
+  it("[OF8] by offset=now over SSE: what comes after the offset that the reader was given is delivered", async () => {
     const url = await server.newStream();
     for (let round = 0; round < ROUNDS; round += 1) {
       const opening = EventStream.open(`${url}?offset=now&live=sse`);
@@ -43,7 +43,7 @@ describe("[C32] nothing is missed between the look at the tail and the wait", SO
     }
   });
 
-  it("[C32] by a long-poll at offset=now, which gets the next append", async () => {
+  it("[OF7] by a long-poll at offset=now, which gets the next append", async () => {
     const url = await server.newStream("before");
     let isAnswered = false;
     const polling = get(`${url}?offset=now&live=long-poll`).finally(() => (isAnswered = true));
@@ -56,8 +56,8 @@ describe("[C32] nothing is missed between the look at the tail and the wait", SO
   });
 });
 
-describe("[D34] a long-poll ends at once", SOON, () => {
-  it("[D34] at the tail of a closed stream", async () => {
+describe("a long-poll ends at once", SOON, () => {
+  it("[LP5] at the tail of a closed stream", async () => {
     const url = await server.newStream("abc", { ...TEXT, ...CLOSE });
     const polled = await get(`${url}?offset=${await tailOf(url)}&live=long-poll`);
     expect([polled.status, header(polled, "Stream-Closed"), header(polled, "Stream-Up-To-Date")]).toEqual([
@@ -70,7 +70,7 @@ describe("[D34] a long-poll ends at once", SOON, () => {
   it.each([
     ["without data", "", 204],
     ["with data", "last", 200],
-  ])("[D34] when the stream closes %s", async (_how, body, status) => {
+  ])("[LP6] when the stream closes %s", async (_how, body, status) => {
     const url = await server.newStream("abc");
     const polling = get(`${url}?offset=${await tailOf(url)}&live=long-poll`);
     await send("POST", url, { headers: { ...TEXT, ...CLOSE }, body });
@@ -79,14 +79,14 @@ describe("[D34] a long-poll ends at once", SOON, () => {
     expect(nextOffset(polled)).toBe(await tailOf(url));
   });
 
-  it("[D34] when the stream is deleted", async () => {
+  it("[LP7] [DE3] when the stream is deleted", async () => {
     const url = await server.newStream("abc");
     const polling = get(`${url}?offset=now&live=long-poll`);
     await send("DELETE", url);
     expect((await polling).status).toBe(404);
   });
 
-  it("[D34] when the stream expires", async () => {
+  it("[LP7] when the stream expires", async () => {
     const url = await server.newStream("abc", {
       ...TEXT,
       "Stream-Expires-At": new Date(Date.now() + 1_500).toISOString(),
@@ -94,7 +94,7 @@ describe("[D34] a long-poll ends at once", SOON, () => {
     expect((await get(`${url}?offset=now&live=long-poll`)).status).toBe(404);
   });
 
-  it("[D34] for every one of many who wait", async () => {
+  it("[LP3] for each of many readers who wait", async () => {
     const url = await server.newStream();
     const tail = await tailOf(url);
     const polling = Array.from({ length: 50 }, () => get(`${url}?offset=${tail}&live=long-poll`));
@@ -103,8 +103,8 @@ describe("[D34] a long-poll ends at once", SOON, () => {
   });
 });
 
-describe("[D38] SSE ends", SOON, () => {
-  it("[D38] when the stream is deleted, in good order, and says 404 the next time", async () => {
+describe("SSE ends", SOON, () => {
+  it("[SS16] [DE3] when the stream is deleted, by a problem event, and the next request is 404", async () => {
     const url = await server.newStream("abc");
     const events = await EventStream.open(`${url}?offset=now&live=sse`);
     await events.control();
@@ -116,7 +116,7 @@ describe("[D38] SSE ends", SOON, () => {
   });
 });
 
-it("[D38] an SSE response that is silent sends comments, which are no events", SOON, async () => {
+it("[SS17] a silent SSE response sends comments, which are no events", SOON, async () => {
   const url = await server.newStream();
   const response = await fetch(`${url}?offset=now&live=sse`);
   let text = "";

@@ -20,7 +20,7 @@ beforeEach(() => {
   ports = { registry: new Registry(store), strangers: new Strangers(PER_MINUTE, false) };
 });
 
-it("a made-up name is looked up so many times a minute and no more, whatever it was looked up for", async () => {
+it("[IN20] a made-up name is looked up so many times a minute and no more, whatever it was looked up for", async () => {
   const found = [];
   for (let number = 0; number < 2 * PER_MINUTE; number += 1) {
     const request = new Request("https://streams.example", { headers: { "CF-Connecting-IP": "192.0.2.1" } });

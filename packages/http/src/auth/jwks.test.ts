@@ -51,7 +51,7 @@ async function find(keys: IssuerKeys, kid: string): Promise<void> {
 }
 
 describe("an issuer's keys", () => {
-  it("are fetched once, without following redirects, and again when they are ten minutes old", async () => {
+  it("[PJ5] are fetched once, without following redirects, and again when they are ten minutes old", async () => {
     const keys = newKeys();
     for (let count = 0; count < 3; count += 1) await find(keys, "old");
     nowMs += CACHE_MS - 1;
@@ -76,7 +76,7 @@ describe("an issuer's keys", () => {
     expect(fetches).toHaveLength(2);
   });
 
-  it("rotate: a new one is known as soon as the cool-down allows, a removed one is not known any more", async () => {
+  it("[PJ5] rotate: a new one is known as soon as the cool-down allows, a removed one is not known any more", async () => {
     const keys = newKeys();
     await find(keys, "old");
     answer = () => keySetOf("new");

@@ -68,7 +68,7 @@ it("a token lasts ten years at the most: one whose exp is in milliseconds is ref
     expect(await verified({ exp })).toBe("The token's exp is missing or more than ten years in the future.");
 });
 
-it("a read URL lasts a week at the most, whoever signed it, and whatever date it says", async () => {
+it("[PJ7] a read URL lasts a week at the most, whoever signed it, and whatever date it says", async () => {
   expect(await readUrl({ exp: nowSeconds() + 7 * DAY })).toMatchObject({ isProjectWide: false });
   for (const claims of [
     { exp: nowSeconds() + 7 * DAY + 60 },
@@ -78,7 +78,7 @@ it("a read URL lasts a week at the most, whoever signed it, and whatever date it
     expect(await readUrl(claims)).toBe("The URL's lifetime is longer than a week.");
 });
 
-it("a read URL reads the one stream of its name, and takes no rights", async () => {
+it("[PJ7] a read URL reads the one stream of its name, and carries no rights", async () => {
   for (const claims of [{ scope: "write" }, { scope: "read write" }, { scope: "manage" }, { stream_id: undefined }])
     expect(await readUrl(claims)).toBe("The token is not valid on this server.");
   const rights = [{ streams: "s", scope: "read" }];
@@ -88,7 +88,7 @@ it("a read URL reads the one stream of its name, and takes no rights", async () 
   expect(await readUrl({ rights })).toContain("rights must be");
 });
 
-it("a token is accepted in one spelling only: nothing may be added to its signature", async () => {
+it("[PJ3] a token is accepted in one spelling only: nothing may be added to its signature", async () => {
   const project = await projectOf(record);
   const token = await signReadUrlToken(project, "s", 60, Date.now());
   expect((await verifyReadUrlToken(token, project)).ok).toBe(true);

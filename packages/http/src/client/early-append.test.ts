@@ -27,17 +27,17 @@ async function appendWith(seq: number | undefined, answers: readonly Answer[]) {
   return { answer, calls };
 }
 
-it("an append that came before its predecessor goes in as soon as that has come", async () => {
+it("[PR18] an append that arrived before its predecessor is stored as soon as that one is", async () => {
   const early = refuseGap(4, 6);
   expect(await appendWith(6, [early, early, accepted])).toEqual({ answer: accepted, calls: 3 });
 });
 
-it("so does one that came before the first of a new epoch", async () => {
+it("[PR18] so is one that arrived before the first of a new epoch", async () => {
   const early = refuse("producer-epoch-start", "Epoch 1 is new.");
   expect(await appendWith(2, [early, accepted])).toEqual({ answer: accepted, calls: 2 });
 });
 
-it("gives up after half a second or so", async () => {
+it("[PR18] gives up after half a second or so", async () => {
   const early = refuseGap(4, 6);
   const { answer, calls } = await appendWith(6, [early]);
   expect(answer).toBe(early);

@@ -36,7 +36,7 @@ it("a body that took too long is read no further", async () => {
   expect(request.bodyUsed).toBe(true);
 });
 
-it("all bodies together have a limit of bytes: one that would go beyond it is refused, and read no further", async () => {
+it("[AP13] all bodies together have a limit of bytes: one that would go beyond it is refused, and read no further", async () => {
   const bodies = new HeldBytes(1_500);
   const post = (headers: Record<string, string>, held: Held) => {
     const body = new ReadableStream({
@@ -65,7 +65,7 @@ it("a body that is alone may be larger than all together: its own limit holds", 
   expect(await readBody(request, { bytesMax: 4_000, secondsMax: 5, held })).toMatchObject({ ok: true });
 });
 
-it("what a body decodes to counts too", async () => {
+it("[AP9] what a body decodes to counts too", async () => {
   const bodies = new HeldBytes(1_000);
   const other = bodies.open();
   other.take(500);

@@ -47,22 +47,25 @@ describe("a gzip body is decoded whole", () => {
 it.each([
   ["gzip", (held: Held) => gunzip(new Uint8Array(gzipSync(Buffer.alloc(LIMIT))), LIMIT, held)],
   ["deflate", (held: Held) => inflate(new Uint8Array(deflateSync(Buffer.alloc(LIMIT))), LIMIT, held)],
-])("what comes out of %s is counted while it comes, and ends where no more may be held", async (_format, decode) => {
-  let taken = 0;
-  const upTo = (bytesMax: number): Held => ({
-    take: (more) => {
-      if (taken + more > bytesMax) return false;
-      taken += more;
-      return true;
-    },
-    release: () => undefined,
-  });
-  expect((await decode(upTo(LIMIT))).ok).toBe(true);
-  expect(taken).toBe(LIMIT);
-  taken = 0;
-  expect(textOf(await decode(upTo(LIMIT / 2)))).toBe("busy");
-  expect(taken).toBeLessThanOrEqual(LIMIT / 2);
-});
+])(
+  "[AP9] what comes out of %s is counted while it comes, and ends where no more may be held",
+  async (_format, decode) => {
+    let taken = 0;
+    const upTo = (bytesMax: number): Held => ({
+      take: (more) => {
+        if (taken + more > bytesMax) return false;
+        taken += more;
+        return true;
+      },
+      release: () => undefined,
+    });
+    expect((await decode(upTo(LIMIT))).ok).toBe(true);
+    expect(taken).toBe(LIMIT);
+    taken = 0;
+    expect(textOf(await decode(upTo(LIMIT / 2)))).toBe("busy");
+    expect(taken).toBeLessThanOrEqual(LIMIT / 2);
+  },
+);
 
 describe("a gzip body is refused that", () => {
   it.each([

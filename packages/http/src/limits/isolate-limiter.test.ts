@@ -7,7 +7,7 @@ async function isLet(limiter: IsolateLimiter, key: string, delta: number): Promi
   return (await limiter.limit({ key, delta })).success;
 }
 
-it("what comes is let through as long as less than the limit came before, and again a minute later", async () => {
+it("[SC8] requests are let through as long as fewer than the limit came before, and again a minute later", async () => {
   let nowMs = 0;
   const limiter = new IsolateLimiter(() => nowMs);
   const half = BINDING_UNITS / 2;

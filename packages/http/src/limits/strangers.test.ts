@@ -24,7 +24,7 @@ function codesOf(times: number, address?: string): string[] {
   return Array.from({ length: times }, () => strangers.refuse(from(address), UNKNOWN).problem.code);
 }
 
-it("an address has so many refusals a minute, and is then told that these are too many", () => {
+it("[IN20] an address has so many refusals a minute, and then learns that these are too many", () => {
   expect(codesOf(5, "192.0.2.1")).toEqual([...Array(3).fill("unauthenticated"), "rate-limited", "rate-limited"]);
   expect(codesOf(1, "192.0.2.2")).toEqual(["unauthenticated"]);
   nowMs += 60_000;

@@ -31,7 +31,7 @@ function watched(again: Granted["again"]): { told: string[]; end: () => void } {
   return { told, end: watchRight({ config, granted: right }, ({ problem }) => told.push(problem.code)) };
 }
 
-it("a right that is taken back is told once, at the next heartbeat", async () => {
+it("[PJ9] a right that is taken back is noticed once, at the next heartbeat", async () => {
   let decision: Awaited<ReturnType<NonNullable<Granted["again"]>>> = granted;
   const { told } = watched(async () => decision);
   await vi.advanceTimersByTimeAsync(10 * HEARTBEAT_MS);

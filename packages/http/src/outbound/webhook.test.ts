@@ -28,20 +28,20 @@ async function sendTo(answer: RequestListener, timeoutMs = 10_000): Promise<{ st
   );
 }
 
-it("a receiver that never answers is given up", async () => {
+it("[WH11] a receiver that never answers is given up", async () => {
   await expect(sendTo(() => undefined, 50)).rejects.toMatchObject({ name: "TimeoutError" });
 });
 
-it("a receiver that never ends its answer is given up", async () => {
+it("[WH11] a receiver that never ends its answer is given up", async () => {
   await expect(sendTo((_, response) => response.write("{"), 50)).rejects.toMatchObject({ name: "TimeoutError" });
 });
 
-it("of an answer that is too large nothing counts but the status", async () => {
+it("[WH11] only the status counts of an answer that is too large", async () => {
   const answered = sendTo((_, response) => response.end(`{"done":true}${" ".repeat(16 * 1024)}`));
   expect(await answered).toEqual({ status: 200, text: "" });
 });
 
-it("a redirect is an answer like any other: nobody goes there", async () => {
+it("[WH11] a redirect is an answer like any other, and is not followed", async () => {
   const paths: (string | undefined)[] = [];
   const answered = await sendTo((request, response) => {
     paths.push(request.url);

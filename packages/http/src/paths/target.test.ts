@@ -41,13 +41,13 @@ describe("tenancy path", () => {
     expect(nameOf(path)).toBe(name);
   });
 
-  it("a name has 400 bytes at the most, counted in UTF-8", () => {
+  it("[SC4] a name has at most 400 bytes, counted in UTF-8", () => {
     expect(nameOf(`shop/${"x".repeat(395)}`)).toBe(`shop/${"x".repeat(395)}`);
     expect(nameOf(`shop/${"x".repeat(396)}`)).toBe("path-too-long");
     expect(nameOf(`shop/${"%C3%A9".repeat(198)}`)).toBe("path-too-long");
   });
 
-  it("tells project and stream apart", () => {
+  it("[IN16] tells project and stream apart", () => {
     expect(parseTarget(`${ROOT}shop/a/b`, "path")).toMatchObject({ project: "shop", stream: "a/b" });
   });
 });

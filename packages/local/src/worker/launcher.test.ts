@@ -5,7 +5,7 @@ import { DiskStatus, durably, type Launcher } from "./launcher.ts";
 
 const FULL: StorageState = { fault: { isFull: true, detail: "full" }, roomBytes: 0 };
 
-it("a put resolves when the launcher has made it durable, and fails when that fails", async () => {
+it("[IN8] a put resolves when the launcher has made it durable, and fails when that fails", async () => {
   const steps: string[] = [];
   let status = 204;
   const LAUNCHER: Launcher = {

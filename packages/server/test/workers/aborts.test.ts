@@ -27,7 +27,7 @@ async function die(edge: Edge): Promise<void> {
 }
 
 describe.each(["before", "after"] as const)("the object dies %s a commit is durable, before it answers", (when) => {
-  it("and the edge repeats the append: it is stored once", async () => {
+  it("[AP15] and the edge repeats the append: it is stored once", async () => {
     const edge = await newStream({ body: "a" });
     await dieAtNextSync(edge, when);
     const response = await append(edge, "b");
@@ -36,7 +36,7 @@ describe.each(["before", "after"] as const)("the object dies %s a commit is dura
     expect(await content(edge)).toBe("ab");
   });
 
-  it("and every append of the batch is stored once", async () => {
+  it("[AP15] and every append of the batch is stored once", async () => {
     const edge = await newStream();
     await dieAtNextSync(edge, when);
     const texts = Array.from({ length: 20 }, (_, index) => `<${index}>`);
@@ -45,7 +45,7 @@ describe.each(["before", "after"] as const)("the object dies %s a commit is dura
     expect((await content(edge)).match(/<\d+>/g)?.toSorted()).toEqual(texts.toSorted());
   });
 
-  it("and a producer's append is stored once, and told as new", async () => {
+  it("[PR11] and a producer's append is stored once, and answered as new", async () => {
     const edge = await newStream();
     await dieAtNextSync(edge, when);
     const response = await append(edge, "a", producer(0));
@@ -54,7 +54,7 @@ describe.each(["before", "after"] as const)("the object dies %s a commit is dura
     expect(await content(edge)).toBe("ab");
   });
 
-  it("and a close with data is stored once", async () => {
+  it("[CL4] and a close with data is stored once", async () => {
     const edge = await newStream();
     await dieAtNextSync(edge, when);
     const response = await append(edge, "end", { "Stream-Closed": "true" });
@@ -65,7 +65,7 @@ describe.each(["before", "after"] as const)("the object dies %s a commit is dura
   });
 });
 
-it("appends answered 2xx while the object dies again and again are stored exactly once, all others at most once", async () => {
+it("[IN1] [IN2] appends answered 2xx while the object dies again and again are stored exactly once, all others at most once", async () => {
   const edge = await newStream();
   const texts = Array.from({ length: 120 }, (_, index) => `<${index}>`);
   const stored = new Set<string>();

@@ -50,21 +50,27 @@ const asking = ROUTES.filter((route) => !isMaking(route) && route.needs !== "wak
 let names = 0;
 
 describe.each(asking)("$method $path", ({ method, path }) => {
-  it.each(["", "?offset=-1&live=sse", "?offset=now&live=long-poll"])("is answered the same, %s", async (query) => {
-    const modes: [mode: "project" | "none", name: string][] = [["none", `unknown-${crypto.randomUUID()}`]];
-    // What changes the project of these tests is answered differently each time.
-    if (method === "GET" || !path.startsWith("/v1/projects")) modes.push(["project", project.name]);
-    for (const [mode, name] of modes) {
-      names += 1;
-      const named = path
-        .replace(":project", name)
-        .replace(/:(?:stream|session|id|item)/, `made-up-${names}`)
-        .replace(/:stream/, "made-up");
-      const asked = await newServer(mode)(method, named + query);
-      const unasked = await newServer(mode, (kind) => kind === "PROJECTS" && mode === "project")(method, named + query);
-      expect(await seen(unasked)).toEqual(await seen(asked));
-    }
-  });
+  it.each(["", "?offset=-1&live=sse", "?offset=now&live=long-poll"])(
+    "[IN20] is answered the same, %s",
+    async (query) => {
+      const modes: [mode: "project" | "none", name: string][] = [["none", `unknown-${crypto.randomUUID()}`]];
+      // What changes the project of these tests is answered differently each time.
+      if (method === "GET" || !path.startsWith("/v1/projects")) modes.push(["project", project.name]);
+      for (const [mode, name] of modes) {
+        names += 1;
+        const named = path
+          .replace(":project", name)
+          .replace(/:(?:stream|session|id|item)/, `made-up-${names}`)
+          .replace(/:stream/, "made-up");
+        const asked = await newServer(mode)(method, named + query);
+        const unasked = await newServer(mode, (kind) => kind === "PROJECTS" && mode === "project")(
+          method,
+          named + query,
+        );
+        expect(await seen(unasked)).toEqual(await seen(asked));
+      }
+    },
+  );
 });
 
 it("what makes something reaches its object", async () => {

@@ -197,7 +197,7 @@ async function expectNothing(response: Response, status: number): Promise<void> 
   for (const secret of [CONTENT, project.secret, project.kid]) expect(text).not.toContain(secret);
 }
 
-describe.each(probes)("$route", ({ method, path, needs }) => {
+describe.each(probes)("[SC1] $route", ({ method, path, needs }) => {
   it("is refused without a token", async () => {
     const response = await service.fetch(path(), { method });
     expect(response.headers.get("WWW-Authenticate")).toBe("Bearer");
@@ -237,14 +237,14 @@ describe.each(probes)("$route", ({ method, path, needs }) => {
 });
 
 describe("a token for some streams", () => {
-  it.each(streamProbes)("is refused for another one: $route", async ({ method, path }) => {
+  it.each(streamProbes)("[PJ4] is refused for another one: $route", async ({ method, path }) => {
     for (const pattern of ["other", "other/*", `${stream.split("/").at(-1)}x`, "S-*"]) {
       const token = await newToken(project, { claims: { stream_id: pattern } });
       await expectNothing(await service.fetch(path(), withToken(method, token)), 403);
     }
   });
 
-  it.each(estuaryProbes)("is refused for another session: $route", async ({ method, path }) => {
+  it.each(estuaryProbes)("[PJ4] is refused for another session: $route", async ({ method, path }) => {
     for (const pattern of ["other", "sessio", "SESSION*"]) {
       const token = await newToken(project, { claims: { stream_id: pattern } });
       const init = { method, headers: { Authorization: `Bearer ${token}` } };
@@ -262,7 +262,7 @@ describe("a token for some streams", () => {
     }
   });
 
-  it("is enough for its own, exact or by prefix", async () => {
+  it("[PJ4] is enough for its own, exact or by prefix", async () => {
     for (const pattern of [stream.split("/").at(-1), "s-*", "*"]) {
       const token = await newToken(project, { claims: { stream_id: pattern, scope: "read" } });
       expect((await service.fetch(stream, withToken("GET", token))).status).toBe(200);
@@ -315,7 +315,7 @@ describe("who may do what", () => {
     for (const token of [late, early]) expect((await service.fetch(stream, withToken("GET", token))).status).toBe(200);
   });
 
-  it("a producer that may not write is told 401, because it would loop on a 403", async () => {
+  it("[PR16] a producer that may not write gets 401, because it would loop on a 403", async () => {
     const token = await newToken(project, { claims: { scope: "read" } });
     const headers = {
       Authorization: `Bearer ${token}`,
@@ -326,27 +326,27 @@ describe("who may do what", () => {
     await expectNothing(await service.fetch(stream, { method: "POST", headers, body: "x" }), 401);
   });
 
-  it("a fork needs the right to read its source", async () => {
+  it("[FK16] a fork needs the right to read its source", async () => {
     const write = await newToken(project, { claims: { scope: "write" } });
     const headers = { Authorization: `Bearer ${write}`, "Stream-Forked-From": stream };
     await expectNothing(await service.fetch(`${stream}-fork`, { method: "PUT", headers }), 403);
   });
 
-  it("a fork never crosses projects, whatever the token", async () => {
+  it("[FK16] [IN16] a fork never crosses projects, whatever the token", async () => {
     const headers = { Authorization: `Bearer ${await newToken(other)}`, "Stream-Forked-From": stream };
     const response = await service.fetch(`/v1/stream/${other.name}/fork`, { method: "PUT", headers });
     expect(response.status).toBe(400);
     expect(await problemCode(response)).toBe("fork-header-invalid");
   });
 
-  it("a project that does not exist and a token that is wrong look the same", async () => {
+  it("[PJ3] a project that does not exist and a token that is wrong look the same", async () => {
     const token = await newToken(other);
     const missing = await service.fetch("/v1/stream/missing/s", withToken("GET", token));
     const wrong = await service.fetch(stream, withToken("GET", token));
     expect(await withoutId(missing)).toEqual(await withoutId(wrong));
   });
 
-  it("what a token reads is kept by no shared cache", async () => {
+  it("[SC2] no shared cache keeps what a token reads", async () => {
     const response = await service.fetch(`${stream}?offset=-1`, withToken("GET", await newToken(project)));
     expect(response.headers.get("Cache-Control")).toContain("private");
     expect(response.headers.get("Vary")).toContain("Authorization");

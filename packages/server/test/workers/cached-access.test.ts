@@ -89,7 +89,7 @@ const newCache = (path: string, keptBy: "all" | "one"): KeepingCache =>
   new KeepingCache((query, init) => service.fetch(path + query, init), keptBy);
 
 describe.each(["all", "one"] as const)("through a cache that is kept by %s", (keptBy) => {
-  it.each(KINDS)("what was read with %s is read by nobody without", async (kind) => {
+  it.each(KINDS)("[SC2] nobody without %s reads what was read with it", async (kind) => {
     const reader = good[kind];
     const isPublic = kind === "no credential, of a public stream";
     for (const [path, place] of PLACES.map((placeOf) => [reader.path, placeOf(reader.path)] as const)) {
@@ -121,7 +121,7 @@ describe.each(["all", "one"] as const)("through a cache that is kept by %s", (ke
 });
 
 describe("a shared cache", () => {
-  it("answers nobody with what was revoked, where it has to ask", async () => {
+  it("[SC2] answers nobody with what was revoked, where it has to ask", async () => {
     const owner = await newProject(service);
     const path = await newReadable(owner);
     const stream = path.split("/").at(-1) ?? "";
@@ -151,7 +151,7 @@ describe("a shared cache", () => {
     expect(cache.hits).toBe(2);
   });
 
-  it("does not mix the answers to different origins", async () => {
+  it("[SC2] does not mix the answers to different origins", async () => {
     const origins = ["https://a.example", "https://b.example"];
     const owner = await newProject(service, { publicStreams: ["s-*"], corsOrigins: origins });
     const path = await newReadable(owner);
@@ -165,7 +165,7 @@ describe("a shared cache", () => {
   });
 });
 
-it("every answer to a credential says private and Vary: Authorization, 304 included, unless all may read it", async () => {
+it("[CA2] every answer to a credential says private and Vary: Authorization, 304 included, unless all may read it", async () => {
   for (const kind of ["a token in the header", "a signed read URL"] as const) {
     const { path, ...reader } = good[kind];
     for (const placeOf of [...PLACES, () => "offset=-1&live=sse", () => "offset=now"]) {

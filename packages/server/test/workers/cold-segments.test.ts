@@ -102,7 +102,7 @@ function expectSame(found: string, expected: string): void {
 }
 
 describe("a stream that is partly in R2", () => {
-  it("is read from every offset, cold and hot alike, also by a later instance of its object", async () => {
+  it("[TI2] [IN7] is read from every offset, cold and hot alike, also after its object was restarted", async () => {
     const { edge, text, offsets } = await rolled();
     expect(await objectsOf(edge)).toHaveLength(1);
     for (let life = 0; life < 2; life += 1) {
@@ -118,13 +118,16 @@ describe("a stream that is partly in R2", () => {
     }
   });
 
-  it.each(["", "&live=long-poll"])("begins at the append that an offset is inside of (%s)", async (live) => {
-    const { edge, text, offsets } = await rolled();
-    for (const past of [1, APPEND_BYTES - 1]) {
-      const response = await edge.fetch(`?offset=${later(offsets[3], past)}${live}`);
-      expectSame(await response.text(), text.slice(4 * APPEND_BYTES));
-    }
-  });
+  it.each(["", "&live=long-poll"])(
+    "[TI2] [OF13] begins at the append that an offset is inside of (%s)",
+    async (live) => {
+      const { edge, text, offsets } = await rolled();
+      for (const past of [1, APPEND_BYTES - 1]) {
+        const response = await edge.fetch(`?offset=${later(offsets[3], past)}${live}`);
+        expectSame(await response.text(), text.slice(4 * APPEND_BYTES));
+      }
+    },
+  );
 
   it("refuses an offset inside its first append, which would bring all of it", async () => {
     const { edge, offsets } = await rolled();
@@ -139,7 +142,7 @@ describe("a stream that is partly in R2", () => {
     expectSame(await reader.untilClosed(), text.slice(4 * APPEND_BYTES));
   });
 
-  it("is read live from a cold offset, in order, while R2 is slow and appends go on", async () => {
+  it("[TI2] [SS22] is read live from a cold offset, in order, while R2 is slow and appends go on", async () => {
     const { edge, text, offsets } = await rolled(await newStream({ segments: slowBucket() }));
     const reader = new EventReader(await edge.fetch(`?live=sse&offset=${offsets[1]}`));
     const reading = reader.untilClosed();
@@ -163,7 +166,7 @@ describe("a stream that is partly in R2", () => {
     expect(await (await next).text()).toBe("next");
   });
 
-  it("keeps SSE readers that wait at its tail while it rolls", async () => {
+  it("[SS22] keeps SSE readers that wait at its tail while it rolls", async () => {
     const { edge } = await fill(await newStream());
     const reader = new EventReader(await edge.fetch("?live=sse&offset=now"));
     await reader.take(1);
@@ -174,7 +177,7 @@ describe("a stream that is partly in R2", () => {
     await reader.cancel();
   });
 
-  it("as JSON is one array across the border", async () => {
+  it("[JS2] [TI2] as JSON is one array across the border", async () => {
     const edge = await newStream({ contentType: "application/json" });
     const messages = Array.from({ length: APPENDS }, (_, index) => textOf(index));
     const post = (message: string) => append(edge, JSON.stringify(message), { "Content-Type": "application/json" });
@@ -187,7 +190,7 @@ describe("a stream that is partly in R2", () => {
 });
 
 describe("a fork of a stream in R2", () => {
-  it("reads its source's segments, also when the source is deleted; they go with the last fork", async () => {
+  it("[FK11] reads its source's segments, also when the source is deleted; they go with the last fork", async () => {
     const family = new Family();
     const source = await family.create("source");
     const { text, offsets } = await rolled(source);
@@ -219,7 +222,7 @@ describe("a fork of a stream in R2", () => {
 });
 
 describe("R2 that does not answer", () => {
-  it.each(["", "&live=long-poll", "&live=sse"])("is a 503 that says so, before any header (%s)", async (live) => {
+  it.each(["", "&live=long-poll", "&live=sse"])("[TI4] is a 503 that says so, before any header (%s)", async (live) => {
     const { edge, offsets } = await rolled(await newStream({ segments: deadBucket() }));
     const response = await edge.fetch(`?offset=${offsets[0]}${live}`);
     expect(response.status).toBe(503);
@@ -228,7 +231,7 @@ describe("R2 that does not answer", () => {
     expect(await problemCode(response)).toBe("segment-unavailable");
   });
 
-  it("does not concern readers of what is hot", async () => {
+  it("[TI4] does not affect readers of what is hot", async () => {
     const { edge, text, offsets } = await rolled(await newStream({ segments: deadBucket() }));
     const response = await edge.fetch(`?offset=${offsets.at(-3)}`);
     expectSame(await response.text(), text.slice(-2 * APPEND_BYTES));
@@ -246,7 +249,7 @@ describe("R2 that does not answer", () => {
     }
   });
 
-  it("in the middle of a body breaks it off: a reader never takes a part for the whole", async () => {
+  it("[TI4] in the middle of a body breaks it off: a reader never takes a part for the whole", async () => {
     let gets = 0;
     const dying = bucketWith(async (key, options) => {
       gets += 1;
@@ -277,7 +280,7 @@ describe("the object in R2", () => {
     expectSame(await (await edge.fetch("?offset=-1")).text(), text);
   });
 
-  it("that is something else is left alone, and the log keeps the bytes", async () => {
+  it("[TI5] that is something else is left alone, and the log keeps the bytes", async () => {
     const { edge, text, offsets } = await fill(await newStream());
     const name = await inObject(edge, (_, { id }) => id.name ?? "");
     const incarnation = Number(offsets[0]?.split("_")[0]);
@@ -290,7 +293,7 @@ describe("the object in R2", () => {
     expectSame(await (await edge.fetch("?offset=-1")).text(), text);
   });
 
-  it("goes with the stream, and a new stream at the URL has its own", async () => {
+  it("[TI6] goes with the stream, and a new stream at the URL has its own", async () => {
     const { edge } = await rolled();
     const [old] = await objectsOf(edge);
     await edge.fetch("", { method: "DELETE" });
@@ -323,7 +326,7 @@ describe("the object in R2", () => {
 });
 
 describe("retention", () => {
-  it("is shown by HEAD, and tells readers where a stream begins", async () => {
+  it("[RT1] is shown by HEAD, and readers learn where a stream begins", async () => {
     const edge = await newStream({ headers: { "Stream-Retention-Bytes": "1", "Stream-Retention-Seconds": "3600" } });
     const gone = await fill(edge);
     await runDurableObjectAlarm(edge.stub());

@@ -17,7 +17,7 @@ function plus(offset: string, bytes: number): string {
 }
 
 describe("an append that says where the stream must end", () => {
-  it("is stored if the stream ends there; otherwise it is refused with the offset where it does", async () => {
+  it("[CX1] [CX2] is stored if the stream ends there; otherwise it is refused with the offset where it does", async () => {
     const edge = await newStream({ body: "a" });
     const tail = await tailOf(edge);
     const stored = await append(edge, "b", expecting(tail));
@@ -29,7 +29,7 @@ describe("an append that says where the stream must end", () => {
     expect(await content(edge)).toBe("ab");
   });
 
-  it("of all that come together and expect the same, one is stored", async () => {
+  it("[CX1] of all that come together and expect the same, one is stored", async () => {
     const edge = await newStream();
     const tail = await tailOf(edge);
     const texts = Array.from({ length: 40 }, (_, index) => `<${index}>`);
@@ -40,7 +40,7 @@ describe("an append that says where the stream must end", () => {
   });
 
   it.each(["now", "abc", "", "1_2", "0000000000000001"])(
-    "is refused when it says %j: that is no offset",
+    "[CX3] is refused when it says %j: that is not an offset",
     async (offset) => {
       const edge = await newStream();
       const response = await append(edge, "a", expecting(offset));
@@ -49,7 +49,7 @@ describe("an append that says where the stream must end", () => {
     },
   );
 
-  it("may say that the stream must be empty", async () => {
+  it("[CX1] may say that the stream must be empty", async () => {
     const edge = await newStream();
     const zero = `${"0".repeat(16)}_${"0".repeat(16)}`;
     expect((await append(edge, "a", expecting("-1"))).status).toBe(204);
@@ -58,7 +58,7 @@ describe("an append that says where the stream must end", () => {
     expect(await content(edge)).toBe("a");
   });
 
-  it("is refused when it means an earlier stream of the same URL", async () => {
+  it("[CX2] is refused when it means an earlier stream of the same URL", async () => {
     const edge = await newStream();
     const tail = await tailOf(edge);
     await edge.fetch("", { method: "DELETE" });
@@ -68,7 +68,7 @@ describe("an append that says where the stream must end", () => {
     expect([response.status, response.headers.get("Stream-Next-Offset")]).toEqual([409, await tailOf(edge)]);
   });
 
-  it("closes the stream or leaves it open, as a whole", async () => {
+  it("[CX2] closes the stream or leaves it open, as a whole", async () => {
     const edge = await newStream({ body: "a" });
     const tail = await tailOf(edge);
     const closing = { "Stream-Closed": "true" };
@@ -81,7 +81,7 @@ describe("an append that says where the stream must end", () => {
     expect((await close(edge)).status).toBe(204);
   });
 
-  it("of a producer is a duplicate before anything else, and a gap waits for the append before it", async () => {
+  it("[PR17] of a producer is a duplicate before anything else, and a gap waits for the append before it", async () => {
     const edge = await newStream();
     const tail = await tailOf(edge);
     const second = append(edge, "b", { ...producer(1), ...expecting(plus(tail, 1)) });
@@ -100,8 +100,8 @@ describe("an append that says where the stream must end", () => {
   });
 });
 
-describe("a Stream-Seq that does not grow", () => {
-  it("is refused with the stream's last one, and with its end", async () => {
+describe("a Stream-Seq that is not increasing", () => {
+  it("[CX4] is refused with the stream's last one, and with its end", async () => {
     const edge = await newStream();
     expect((await append(edge, "a", { "Stream-Seq": "05" })).status).toBe(204);
     const tail = await tailOf(edge);
@@ -120,7 +120,7 @@ describe("a Stream-Seq that does not grow", () => {
     expect((await append(edge, "b", { "Stream-Seq": "06", ...expecting(tail) })).status).toBe(204);
   });
 
-  it("can be avoided: HEAD tells the last one, and browsers may read it", async () => {
+  it("[CX4] can be avoided: HEAD returns the last one, and browsers may read it", async () => {
     const edge = await newStream();
     const head = async (): Promise<Headers> => (await edge.fetch("", { method: "HEAD" })).headers;
     expect((await head()).has("Stream-Seq")).toBe(false);

@@ -44,12 +44,22 @@ function messages(count: number): string {
   return JSON.stringify(Array.from({ length: count }, (_, n) => ({ n })));
 }
 
-it.each([1, 10, 100])("an append of %i messages is 1 row, 1 request of the object and nothing else", async (count) => {
-  const edge = await newJsonStream();
-  const usage = await meter.of(() => append(edge, messages(count), JSON_TYPE));
-  expect(usage).toMatchObject({ rowsWritten: 1, objectRequests: 1, r2Reads: 0, r2Writes: 0, kvReads: 0, kvWrites: 0 });
-  measured[`append-${count}`] = usage;
-});
+it.each([1, 10, 100])(
+  "[IN17] an append of %i messages is 1 row, 1 request of the object and nothing else",
+  async (count) => {
+    const edge = await newJsonStream();
+    const usage = await meter.of(() => append(edge, messages(count), JSON_TYPE));
+    expect(usage).toMatchObject({
+      rowsWritten: 1,
+      objectRequests: 1,
+      r2Reads: 0,
+      r2Writes: 0,
+      kvReads: 0,
+      kvWrites: 0,
+    });
+    measured[`append-${count}`] = usage;
+  },
+);
 it("a stream's creation is told to its project", async () => {
   const edge = newEdge();
   const create = async (): Promise<void> => {
@@ -68,7 +78,7 @@ it("a stream's end is told to its project", async () => {
   measured["delete"] = await meter.of(remove);
 });
 
-it("a read of what is in the object writes nothing, and is one request", async () => {
+it("[IN17] a read of what is in the object writes nothing, and is one request", async () => {
   const edge = await newJsonStream();
   for (let count = 0; count < 10; count += 1) await append(edge, messages(10), JSON_TYPE);
   const usage = await meter.of(async () => expect(await (await edge.fetch("?offset=-1")).json()).toHaveLength(100));
@@ -121,7 +131,7 @@ it("an SSE session is one request, and what it is sent costs the object no other
   for (const reader of readers) await reader.cancel();
 });
 
-it("an SSE reader that is idle for ten minutes wakes nobody", async () => {
+it("[IN17] an SSE reader that is idle for ten minutes wakes nobody", async () => {
   const edge = await newJsonStream({ SSE_SESSION_SECONDS: "3600", SSE_HEARTBEAT_SECONDS: "15" });
   vi.useFakeTimers({ toFake: ["setTimeout", "setInterval", "clearTimeout", "clearInterval", "Date"] });
   const response = await edge.fetch("?offset=now&live=sse");
@@ -157,7 +167,7 @@ it("a long-poll is one request, whether it brings something or not", async () =>
   measured["long-poll-delivery"] = busy;
 });
 
-it.each(FOLLOWERS)("a publish to %i sessions is a row of each of them", async (followers) => {
+it.each(FOLLOWERS)("[IN17] a publish to %i sessions is one row in each of them", async (followers) => {
   // Alarms ring when they are told to: in the server's time, which stands still, it is always an hour later.
   vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 3_600_000 });
   const service = newService();

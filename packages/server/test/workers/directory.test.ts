@@ -32,7 +32,7 @@ const streamStub = (path: string) => env.STREAMS.getByName(path.slice("/v1/strea
 const tell = (path: string): Promise<boolean> => runDurableObjectAlarm(streamStub(path));
 
 describe("the directory of a project", () => {
-  it("lists a stream from its creation to its end, with what it is", async () => {
+  it("[PJ11] lists a stream from its creation to its end, with what it is", async () => {
     const project = await newProject(service, { publicStreams: ["s-*"] });
     const path = await newProjectStream(service, project);
     await tell(path);
@@ -85,7 +85,7 @@ describe("a directory that is down", () => {
     throw new Error("the directory is down");
   };
 
-  it("holds up no creation, and catches up, also when the stream's object was restarted", async () => {
+  it("[PJ11] delays no creation, and catches up, also when the stream's object was restarted", async () => {
     const note = vi.spyOn(ProjectDO.prototype, "note").mockImplementation(isDown);
     const project = await newProject(service);
     const path = await newProjectStream(service, project, "content");
@@ -130,7 +130,7 @@ it("telling the news costs a stream one row, and its appends none", async () => 
 });
 
 describe("a project that is removed", () => {
-  it("lets nobody in, ends its live readers, and deletes its streams", async () => {
+  it("[PJ13] lets nobody in, ends its live readers, and deletes its streams", async () => {
     const project = await newProject(service);
     const path = await newProjectStream(service, project);
     await tell(path);

@@ -75,7 +75,7 @@ describe("a session", () => {
     for (const spy of [started, finished, yielding, notify]) spy.mockRestore();
   });
 
-  it("gets what is published, also when every object dies in between", async () => {
+  it("[IN14] [FO1] gets what is published, even when every object dies in between", async () => {
     const [source, session] = [await newSource(), newName("session")];
     expect((await subscribe(source, { estuaryId: session })).status).toBe(200);
     await publish(source, { n: 1 });
@@ -87,7 +87,7 @@ describe("a session", () => {
     await expectMessages(session, [{ n: 1 }, { n: 2 }, { n: 3 }]);
   });
 
-  it("says what it follows, lasts longer when it is touched, and can be ended", async () => {
+  it("[SE12] says what it follows, lasts longer when it is touched, and can be ended", async () => {
     const [source, session] = [await newSource(), newName("session")];
     const path = `${project.name}/${session}`;
     const subscribed = await (await subscribe(source, { estuaryId: session, format: "envelope" })).json<object>();
@@ -108,7 +108,7 @@ describe("a session", () => {
     }
   });
 
-  it("follows many sources by one call, with a result for each", async () => {
+  it("[SE1] follows many sources by one call, with a result for each", async () => {
     const session = newName("session");
     const sources = [await newSource("many"), await newSource("many")];
     const nothing = Array.from({ length: 8 }, (_, index) => `nothing/${index}`);
@@ -131,7 +131,7 @@ describe("a session", () => {
 });
 
 describe("a token", () => {
-  it("of a session reads that session, and nothing else", async () => {
+  it("[SE4] of a session reads that session, and nothing else", async () => {
     const [source, session, other] = [await newSource(), newName("session"), newName("session")];
     for (const estuaryId of [session, other]) expect((await subscribe(source, { estuaryId })).status).toBe(200);
     const token = await newToken(project, { claims: { scope: "read", stream_id: session } });
@@ -150,7 +150,7 @@ describe("a token", () => {
     expect(refused.map(({ status }) => status)).toEqual([403, 403, 403, 403, 403]);
   });
 
-  it("that may write the session must be allowed to read the source", async () => {
+  it("[SE4] that may write the session must be allowed to read the source", async () => {
     const [source, open, session] = [await newSource(), await newSource("public/source"), newName("session")];
     const token = await newToken(project, { claims: { scope: "read write", stream_id: session } });
     expect((await subscribe(source, { estuaryId: session }, token)).status).toBe(403);

@@ -40,7 +40,7 @@ describe("a sliding lifetime", () => {
     close: (edge) => edge.fetch("", { method: "POST", headers: { "Stream-Closed": "true" } }),
   };
 
-  it.each(Object.entries(renewals))("is renewed by %s", async (_, renew) => {
+  it.each(Object.entries(renewals))("[LT4] is renewed by %s", async (_, renew) => {
     const edge = await newStream(TTL);
     pass(WINDOW_MS - 1);
     expect((await renew(edge)).ok).toBe(true);
@@ -65,7 +65,7 @@ describe("a sliding lifetime", () => {
     "a refused read": (edge) => edge.fetch("?offset=0000000000000001_0000000000000001"),
   };
 
-  it.each(Object.entries(others))("is not renewed by %s", async (_, request) => {
+  it.each(Object.entries(others))("[LT5] is not renewed by %s", async (_, request) => {
     const edge = await newStream(TTL);
     pass(WINDOW_MS - 1);
     await request(edge);
@@ -107,7 +107,7 @@ describe("a sliding lifetime", () => {
     });
   });
 
-  it("survives evictions, and does not grow by them", async () => {
+  it("[LT11] survives evictions, and does not grow by them", async () => {
     const edge = await newStream(TTL);
     for (let round = 0; round < 12; round += 1) {
       pass(10);
@@ -120,7 +120,7 @@ describe("a sliding lifetime", () => {
     expect(await isThere(edge)).toBe(false);
   });
 
-  it("does not end while somebody reads live", async () => {
+  it("[LT6] does not end while someone reads live", async () => {
     const edge = await newStream(TTL);
     const reader = new EventReader(await edge.fetch("?live=sse&offset=now"));
     await reader.take(1);
@@ -140,7 +140,7 @@ describe("a sliding lifetime", () => {
 });
 
 describe("the alarm", () => {
-  it("of an expired stream leaves nothing behind, and the URL free", async () => {
+  it("[LT12] of an expired stream leaves nothing behind, and the URL free", async () => {
     const edge = await newStream(TTL);
     await append(edge, "x".repeat(100_000));
     pass(WINDOW_MS);
@@ -162,7 +162,7 @@ describe("the alarm", () => {
     expect(await isThere(edge)).toBe(true);
   });
 
-  it("ends live readers of a stream whose instant has come, event streams and long-polls", async () => {
+  it("[LT7] ends live readers of a stream whose instant has come, event streams and long-polls", async () => {
     const headers = { "Stream-Expires-At": new Date(Date.now() + WINDOW_MS).toISOString() };
     const edge = await newStream({ headers, vars: { LONG_POLL_TIMEOUT_MS: "25000" } });
     const reader = new EventReader(await edge.fetch("?live=sse&offset=now"));
@@ -178,7 +178,7 @@ describe("the alarm", () => {
 });
 
 describe("an expired stream whose alarm has not come yet", () => {
-  it("is gone for everybody", async () => {
+  it("[LT9] is gone for everyone", async () => {
     const edge = await newStream(TTL);
     pass(WINDOW_MS);
     for (const response of [
@@ -190,7 +190,7 @@ describe("an expired stream whose alarm has not come yet", () => {
     }
   });
 
-  it("makes way for a new one that has none of its bytes, producers or offsets", async () => {
+  it("[LT9] [DE4] makes way for a new one that has none of its bytes, producers or offsets", async () => {
     const edge = await newStream(TTL);
     const producer = { "Producer-Id": "p", "Producer-Epoch": "5", "Producer-Seq": "0" };
     const old = await append(edge, "old", producer);
@@ -213,7 +213,7 @@ describe("an expired stream whose alarm has not come yet", () => {
   });
 });
 
-it("a deleted stream leaves nothing behind", async () => {
+it("[DE5] a deleted stream leaves nothing behind", async () => {
   const edge = await newStream(TTL);
   await append(edge, "x");
   expect((await edge.fetch("", { method: "DELETE" })).status).toBe(204);

@@ -78,7 +78,7 @@ describe("a body that breaks off", () => {
     { method: "POST", headers: { "Content-Length": "100" }, about: "of an append that said how long it is" },
     { method: "POST", headers: { "Stream-Closed": "true" }, about: "of a closing append" },
     { method: "POST", headers: { "Content-Encoding": "gzip" }, about: "that is compressed" },
-  ])("$about changes nothing", async ({ method, headers }) => {
+  ])("[AP12] $about changes nothing", async ({ method, headers }) => {
     const edge = await newStream({ body: "before;" });
     const init = { method, headers: { "Content-Type": "text/plain", ...headers }, body: brokenBody() };
     const response = await edge.fetch("", init);
@@ -87,7 +87,7 @@ describe("a body that breaks off", () => {
     expect(await content(edge)).toBe("before;after");
   });
 
-  it("of a create makes no stream", async () => {
+  it("[AP12] [CR8] of a create makes no stream", async () => {
     const nobody = new Family().stream("nobody");
     const init = { method: "PUT", headers: { "Content-Type": "text/plain" }, body: brokenBody() };
     const response = await nobody.fetch("", init);
@@ -97,14 +97,14 @@ describe("a body that breaks off", () => {
 });
 
 describe.each([true, false])("a delete whose answer is lost, after it was done: %s", (isDone) => {
-  it("is answered 204 all the same, and a second one as what it finds", async () => {
+  it("[DE6] is answered 204 all the same, and a second one according to what it finds", async () => {
     const edge = await newStream({ body: "abc" });
     loseNextAnswer("remove", isDone);
     expect(await statusOf(edge, "DELETE")).toBe(204);
     expect(await statusOf(edge, "DELETE")).toBe(404);
   });
 
-  it("is answered 204 also when forks keep the stream's bytes", async () => {
+  it("[DE6] is answered 204 also when forks keep the stream's bytes", async () => {
     const family = new Family();
     const source = await family.create("source", {}, "abc");
     const fork = await family.fork("fork", source);
@@ -115,12 +115,15 @@ describe.each([true, false])("a delete whose answer is lost, after it was done: 
   });
 });
 
-it.each([true, false])("a fork's creation whose answer is lost is made once, after it was done: %s", async (isDone) => {
-  const family = new Family();
-  const source = await family.create("source", {}, "abc");
-  loseNextAnswer("create", isDone);
-  const fork = family.stream("fork");
-  const response = await fork.fetch("", { method: "PUT", headers: { "Stream-Forked-From": source.path } });
-  expect(response.ok).toBe(true);
-  expect(await content(fork)).toBe("abc");
-});
+it.each([true, false])(
+  "[FK17] a fork's creation whose answer is lost is made once, after it was done: %s",
+  async (isDone) => {
+    const family = new Family();
+    const source = await family.create("source", {}, "abc");
+    loseNextAnswer("create", isDone);
+    const fork = family.stream("fork");
+    const response = await fork.fetch("", { method: "PUT", headers: { "Stream-Forked-From": source.path } });
+    expect(response.ok).toBe(true);
+    expect(await content(fork)).toBe("abc");
+  },
+);

@@ -34,7 +34,7 @@ describe(`a chain of ${DEPTH} forks, each with bytes of its own`, () => {
 
   const last = (): Relative => chain[DEPTH] as Relative;
 
-  it("[F49] is read from the beginning, and from boundaries all along", async () => {
+  it("[FK11] is read from the beginning, and from every fork point", async () => {
     expect(await content(last())).toBe(textUpTo(DEPTH));
     for (const [level, tail] of tails.entries()) {
       if (level % 10 > 0) continue;
@@ -43,7 +43,7 @@ describe(`a chain of ${DEPTH} forks, each with bytes of its own`, () => {
     }
   });
 
-  it("[F49] has its sources' offsets up to each fork point, in order", async () => {
+  it("[FK14] has its sources' offsets up to each fork point, in order", async () => {
     expect(tails.toSorted()).toEqual(tails);
     for (const [level, tail] of tails.slice(0, -1).entries()) {
       const own = await (chain[level + 1] as Relative).fetch(`?offset=${tail}`);
@@ -51,7 +51,7 @@ describe(`a chain of ${DEPTH} forks, each with bytes of its own`, () => {
     }
   });
 
-  it("[F49] asks each owner of bytes once, and the fork itself once", async () => {
+  it("[FK18] [IN17] calls each owner of bytes once, and the fork itself once", async () => {
     const asked: string[] = [];
     const streams = new Proxy(env.STREAMS, {
       get: (target, key) => {
@@ -82,7 +82,7 @@ describe(`a chain of ${DEPTH} forks, each with bytes of its own`, () => {
   });
 
   it.each([-1, 0, 50, 99])(
-    "[F49] is read live from the boundary after level %i, without a gap or a repetition",
+    "[SS19] [LP9] is read live from the boundary after level %i, without a gap or a repetition",
     async (level) => {
       const from = level < 0 ? "-1" : tails[level];
       const rest = textUpTo(DEPTH).slice(level < 0 ? 0 : textUpTo(level).length);
@@ -98,7 +98,7 @@ describe(`a chain of ${DEPTH} forks, each with bytes of its own`, () => {
     },
   );
 
-  it("[F49] wakes a reader who waits at its tail", async () => {
+  it("[LP9] wakes a reader who waits at its tail", async () => {
     const fork = await family.fork("waiting", last());
     const waiting = fork.fetch(`?offset=${tails[DEPTH]}&live=long-poll`);
     const events = new EventReader(await fork.fetch(`?offset=${tails[DEPTH]}&live=sse`));
@@ -111,7 +111,7 @@ describe(`a chain of ${DEPTH} forks, each with bytes of its own`, () => {
     await fireAllAlarms([fork]);
   });
 
-  it("[F49] keeps every byte when its middle and its root are deleted, and ends without any", async () => {
+  it("[FK11] [FK12] keeps every byte when its middle and its root are deleted, and leaves none at its end", async () => {
     const [root] = chain;
     if (root === undefined) throw new Error("There is no root.");
     expect(await statusOf(chain[50] as Relative, "DELETE")).toBe(204);

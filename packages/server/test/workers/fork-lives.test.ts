@@ -26,8 +26,8 @@ async function twoLevels(
   return { family, source, fork };
 }
 
-describe("[F50] a deleted stream that forks need", () => {
-  it("is gone for everybody else, and its path is taken", async () => {
+describe("a deleted stream that forks need", () => {
+  it("[FK10] is gone for everyone else, and its path is taken", async () => {
     const { family, source, fork } = await twoLevels();
     expect(await statusOf(source, "DELETE")).toBe(204);
     expect(await Promise.all(METHODS.map((method) => statusOf(source, method)))).toEqual(METHODS.map(() => 410));
@@ -40,7 +40,7 @@ describe("[F50] a deleted stream that forks need", () => {
     expect(await content(fork)).toBe("abcdef");
   });
 
-  it("ends its live readers: long-poll with 410, SSE at its end", async () => {
+  it("[FK10] ends its live readers: long-poll with 410, SSE at its end", async () => {
     const { source } = await twoLevels({ LONG_POLL_TIMEOUT_MS: "20000" });
     const events = new EventReader(await source.fetch("?offset=now&live=sse"));
     await events.take(1);
@@ -51,7 +51,7 @@ describe("[F50] a deleted stream that forks need", () => {
     expect(await events.take(2)).toEqual(["problem:stream-not-found", "end"]);
   });
 
-  it("is cleared away with its last fork, to the last byte, and its path is free", async () => {
+  it("[FK12] is removed with its last fork, to the last byte, and its path is free", async () => {
     const { family, source, fork } = await twoLevels();
     const second = await family.fork("second", source);
     await statusOf(source, "DELETE");
@@ -65,7 +65,7 @@ describe("[F50] a deleted stream that forks need", () => {
     expect((await put(source, { "Content-Type": "text/plain" })).status).toBe(201);
   });
 
-  it("may have expired instead, and so may its forks: the alarms free all of them", async () => {
+  it("[FK12] may have expired instead, and so may its forks: the alarms free all of them", async () => {
     const family = new Family();
     const soon = { "Stream-Expires-At": new Date(Date.now() - 1_000).toISOString() };
     const source = await family.create("source", {}, "abc");
@@ -77,7 +77,7 @@ describe("[F50] a deleted stream that forks need", () => {
     expect([await isBlank(fork), await isBlank(source)]).toEqual([true, true]);
   });
 
-  it("survives the crash of both objects between any two of these steps", async () => {
+  it("[FK17] survives the crash of both objects between any two of these steps", async () => {
     const { source, fork } = await twoLevels();
     const both = async (): Promise<void> => {
       await die(fork);
@@ -97,7 +97,7 @@ describe("[F50] a deleted stream that forks need", () => {
     expect([await isBlank(fork), await isBlank(source)]).toEqual([true, true]);
   });
 
-  it("and a fork made at the same moment: one comes first, in every round", async () => {
+  it("[FK17] and a fork that is made at the same moment are ordered: one comes first, each time", async () => {
     const outcomes = new Set<string>();
     for (let round = 0; round < 15; round += 1) {
       const family = new Family();
@@ -146,8 +146,8 @@ describe("a source that dies while a fork of it is made", () => {
   );
 });
 
-describe("[F51] a source's appends after the fork", () => {
-  it("never reach or wake the fork's readers", async () => {
+describe("a source's appends after the fork", () => {
+  it("[FK15] [IN12] never reach or wake the fork's readers", async () => {
     const { source, fork } = await twoLevels({ LONG_POLL_TIMEOUT_MS: "300" });
     const events = new EventReader(await fork.fetch("?offset=now&live=sse"));
     await events.take(1);
@@ -162,7 +162,7 @@ describe("[F51] a source's appends after the fork", () => {
     expect(await content(source)).toBe("abcxyz");
   });
 
-  it("are not in a JSON read over the boundary, which is one array", async () => {
+  it("[JS7] [FK15] are not in a JSON read across the fork point, which is one array", async () => {
     const family = new Family();
     const json = { "Content-Type": "application/json" };
     const source = await family.create("source", json, "[1,2]");
@@ -174,7 +174,7 @@ describe("[F51] a source's appends after the fork", () => {
   });
 });
 
-describe("a URL whose stream is over and that is used again", () => {
+describe("[DE4] [LT9] [OF12] a URL whose stream is over and that is used again", () => {
   const WINDOW_MS = 1_000_000;
   type Headers = Record<string, string>;
 
@@ -231,7 +231,7 @@ describe("a URL whose stream is over and that is used again", () => {
   });
 });
 
-it("a stream that is made while its URL is being cleared survives, also the next crash", async () => {
+it("[IN11] a stream that is created while its URL is being cleared survives, and so it does the next crash", async () => {
   const seen = new Set<number>();
   for (let round = 0; round < 20; round += 1) {
     const family = new Family();

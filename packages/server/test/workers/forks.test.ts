@@ -16,7 +16,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-describe("[F44] a fork's creation, sent again, is confirmed", () => {
+describe("[FK7] a fork's creation, sent again, is confirmed", () => {
   const inherited: Record<string, Record<string, string>> = {
     nothing: {},
     "a sliding window": { "Stream-TTL": "1000" },
@@ -82,7 +82,7 @@ describe("[F44] a fork's creation, sent again, is confirmed", () => {
   });
 });
 
-describe("[F45] the lifetime of a fork", () => {
+describe("the lifetime of a fork", () => {
   const instant = (seconds: number): string => new Date(1_900_000_000_000 + seconds * 1_000).toISOString();
   const lifetimes = {
     none: { headers: {}, ttl: null, at: null },
@@ -97,7 +97,7 @@ describe("[F45] the lifetime of a fork", () => {
   const kinds = ["none", "ttl", "at"] as const;
   const table = kinds.flatMap((source) => kinds.map((fork) => ({ source, fork })));
 
-  it.each(table)("of a source with $source that asks for $fork", async ({ source, fork }) => {
+  it.each(table)("[FK4] of a source with $source that asks for $fork", async ({ source, fork }) => {
     const family = new Family();
     const parent = await family.create("source", lifetimes[source].headers, "abc");
     const child = await family.fork("fork", parent, asked[fork].headers);
@@ -108,7 +108,7 @@ describe("[F45] the lifetime of a fork", () => {
     expect(found === null ? null : Date.parse(found)).toBe(expected.at === null ? null : Date.parse(expected.at));
   });
 
-  it("of a fork comes from its direct source", async () => {
+  it("[FK4] of a fork comes from its direct source", async () => {
     const family = new Family();
     const first = await family.create("first", { "Stream-TTL": "1000" });
     const second = await family.fork("second", first, { "Stream-TTL": "500" });
@@ -116,7 +116,7 @@ describe("[F45] the lifetime of a fork", () => {
     expect((await third.fetch("", { method: "HEAD" })).headers.get("Stream-TTL")).toBe("500");
   });
 
-  it("is renewed by use of the fork, not of its source, and the other way round", async () => {
+  it("[FK13] is renewed by use of the fork, not of its source, and the other way round", async () => {
     const family = new Family();
     const source = await family.create("source", { "Stream-TTL": "1000" }, "abc");
     const fork = await family.fork("fork", source);
@@ -128,7 +128,7 @@ describe("[F45] the lifetime of a fork", () => {
   });
 });
 
-describe("[F46] what cannot be forked", () => {
+describe("what cannot be forked", () => {
   it.each([
     { about: "a place without a source", headers: { [OFFSET]: "-1" } },
     { about: "a sub-offset without a source", headers: { [SUB_OFFSET]: "1" } },
@@ -144,7 +144,7 @@ describe("[F46] what cannot be forked", () => {
     { about: "a stream of another project", headers: { [FROM]: "/v1/stream/other/source" } },
     { about: "a path out of the project", headers: { [FROM]: "SOURCE/../../other/source" } },
     { about: "an encoded path out of the project", headers: { [FROM]: "SOURCE/%2e%2e/x" } },
-  ])("400: $about", async ({ headers }) => {
+  ])("[FK6] 400: $about", async ({ headers }) => {
     const family = new Family();
     const source = await family.create("source", {}, "abc");
     const tail = await tailOf(source);
@@ -160,7 +160,7 @@ describe("[F46] what cannot be forked", () => {
     expect(await statusOf(fork, "HEAD")).toBe(404);
   });
 
-  it("404: a stream that is not there, itself, or an expired one", async () => {
+  it("[FK5] 404: a stream that does not exist, the stream itself, or an expired one", async () => {
     const family = new Family();
     const fork = family.stream("fork");
     expect((await put(fork, { [FROM]: family.stream("nobody").path })).status).toBe(404);
@@ -170,14 +170,14 @@ describe("[F46] what cannot be forked", () => {
     expect((await put(fork, { [FROM]: source.path })).status).toBe(404);
   });
 
-  it("409: another content type", async () => {
+  it("[FK3] 409: another content type", async () => {
     const family = new Family();
     const source = await family.create("source", { "Content-Type": "application/json" });
     const response = await put(family.stream("fork"), { [FROM]: source.path, "Content-Type": "text/plain" });
     expect([response.status, await problemCode(response)]).toEqual([409, "content-type-mismatch"]);
   });
 
-  it("409: a path that is retained for forks", async () => {
+  it("[FK10] 409: a path that is retained for forks", async () => {
     const family = new Family();
     const source = await family.create("source", {}, "abc");
     const other = await family.create("other", {}, "abc");
@@ -187,7 +187,7 @@ describe("[F46] what cannot be forked", () => {
     expect([response.status, await problemCode(response)]).toEqual([409, "path-retained"]);
   });
 
-  it("a source's path may be spelled with percent-encoding", async () => {
+  it("but a source's path may be spelled with percent-encoding", async () => {
     const family = new Family();
     const source = await family.create("a%20b/%C3%BC", {}, "abc");
     const spelled = source.path.replace("%C3%BC", "u%CC%88").replace("/a", "/%61");
@@ -198,7 +198,7 @@ describe("[F46] what cannot be forked", () => {
   });
 });
 
-describe("[F47] a sub-offset", () => {
+describe("[FK2] a sub-offset", () => {
   it("counts bytes, not characters, across appends and up to the tail", async () => {
     const family = new Family();
     const source = await family.create("source", {}, "äb");
@@ -238,8 +238,8 @@ describe("[F47] a sub-offset", () => {
   });
 });
 
-describe("[F48] a fork begins anew", () => {
-  it("with no producers", async () => {
+describe("a fork begins anew", () => {
+  it("[FK9] without producers", async () => {
     const family = new Family();
     const producer = { "Producer-Id": "p", "Producer-Epoch": "3", "Producer-Seq": "0" };
     const source = await family.create("source");
@@ -250,7 +250,7 @@ describe("[F48] a fork begins anew", () => {
     expect((await append(source, "a", producer)).status).toBe(204);
   });
 
-  it("with no Stream-Seq", async () => {
+  it("[FK9] without a Stream-Seq", async () => {
     const family = new Family();
     const source = await family.create("source");
     await append(source, "a", { "Stream-Seq": "z" });
@@ -258,7 +258,7 @@ describe("[F48] a fork begins anew", () => {
     expect((await append(fork, "b", { "Stream-Seq": "a" })).status).toBe(204);
   });
 
-  it("open, and not with the tuple that closed its source", async () => {
+  it("[FK8] [FK9] open, and without the tuple that closed its source", async () => {
     const family = new Family();
     const producer = { "Producer-Id": "p", "Producer-Epoch": "0", "Producer-Seq": "0" };
     const source = await family.create("source");

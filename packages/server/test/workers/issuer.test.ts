@@ -72,7 +72,7 @@ async function forged(project: TestProject, header: object, key: string | Uint8A
 }
 
 describe.each(ALGORITHMS)("an issuer that signs with %s", (algorithm) => {
-  it("is believed, and asked for its keys once", async () => {
+  it("[PJ5] is believed, and asked for its keys once", async () => {
     const { project, path, fetched } = await setUp();
     for (let count = 0; count < 3; count += 1) {
       const response = await read(path, await signed(project, algorithm));
@@ -81,7 +81,7 @@ describe.each(ALGORITHMS)("an issuer that signs with %s", (algorithm) => {
     expect(fetched.mock.calls).toHaveLength(1);
   });
 
-  it("is not to be impersonated: by another's key, another kid, or a changed payload", async () => {
+  it("[PJ5] is not to be impersonated: by another's key, another kid, or a changed payload", async () => {
     const { project, path } = await setUp();
     const mine = await generateKeyPair(algorithm);
     const other = ALGORITHMS.find((candidate) => candidate !== algorithm) ?? "";
@@ -97,7 +97,7 @@ describe.each(ALGORITHMS)("an issuer that signs with %s", (algorithm) => {
     }
   });
 
-  it("is not to be impersonated with HS256 by its public key, in any of its forms", async () => {
+  it("[PJ5] is not to be impersonated with HS256 by its public key, in any of its forms", async () => {
     const { project, path } = await setUp();
     const { publicKey } = pairs[algorithm];
     const pem = await exportSPKI(publicKey);
@@ -125,7 +125,7 @@ describe.each(ALGORITHMS)("an issuer that signs with %s", (algorithm) => {
 });
 
 it.each(["none", "NONE", "", "RS512", "PS256", "ES384", "ES256K", "HS384", "HS512", "Ed25519", "dir"])(
-  "the algorithm '%s' is refused where there is an issuer, and the issuer is not asked",
+  "[PJ5] the algorithm '%s' is refused where there is an issuer, and the issuer is not asked",
   async (alg) => {
     const { project, path, fetched } = await setUp();
     const [, payload = "", signature = ""] = (await signed(project, "RS256")).split(".");

@@ -30,7 +30,7 @@ describe("the last messages of JSON", () => {
     [4, '[{"three":[3,3]},4.0,"5,]",6]'],
     [6, '[1,2,{"three":[3,3]},4.0,"5,]",6]'],
     [1_000, '[1,2,{"three":[3,3]},4.0,"5,]",6]'],
-  ])("are counted across appends: the last %d", async (count, text) => {
+  ])("[LM1] are counted across appends: the last %d", async (count, text) => {
     const edge = await jsonStream("1", '[2,{"three":[3,3]}, 4.0]', '["5,]",6]');
     const response = await edge.fetch(`?last=${count}`);
     expect((await response.text()).replaceAll(" ", "")).toBe(text);
@@ -40,7 +40,7 @@ describe("the last messages of JSON", () => {
     expect(next(response)).toBe(next(await edge.fetch("", { method: "HEAD" })));
   });
 
-  it("lead to what comes after them", async () => {
+  it("[LM1] lead to what comes after them", async () => {
     const edge = await jsonStream("1", "2");
     const response = await edge.fetch("?last=1");
     await append(edge, "3", JSON_TYPE);
@@ -67,14 +67,14 @@ describe("the last messages of JSON", () => {
   });
 });
 
-it("other streams have appends instead of messages", async () => {
+it("[LM1] streams of other types have appends instead of messages", async () => {
   const edge = await newStream();
   for (const body of ["one", "two", "three"]) await append(edge, body);
   expect(await textOf(edge, "?last=2")).toBe("twothree");
   expect(await textOf(edge, "?last=9")).toBe("onetwothree");
 });
 
-describe("where the bytes lie", () => {
+describe("[LM1] where the bytes are stored", () => {
   it("makes no difference: in R2, and half there", async () => {
     const edge = await newStream({ contentType: "application/json" });
     const message = (index: number): string => `"${String(index).repeat(1_000_000)}"`;
@@ -97,7 +97,7 @@ describe("where the bytes lie", () => {
 });
 
 describe("live", () => {
-  it("the last messages come first, then what comes (SSE)", async () => {
+  it("[LM2] the last messages come first, then what comes (SSE)", async () => {
     const edge = await jsonStream("1", "[2,3]");
     const reader = new EventReader(await edge.fetch("?last=2&live=sse"));
     expect(await reader.take(1)).toEqual(["data:[2,3]"]);
@@ -116,7 +116,7 @@ describe("live", () => {
     await reader.cancel();
   });
 
-  it("a reader that comes back says where it was, and gets nothing again (SSE)", async () => {
+  it("[LM2] [EV2] a reader that comes back says where it was, and gets nothing again (SSE)", async () => {
     const edge = await jsonStream("1", "2");
     const id = next(await edge.fetch("", { method: "HEAD" }));
     await append(edge, "3", JSON_TYPE);
@@ -125,7 +125,7 @@ describe("live", () => {
     await reader.cancel();
   });
 
-  it("a long-poll brings them, and one at a stream without any waits", async () => {
+  it("[LM2] a long-poll returns them, and one at a stream without any waits", async () => {
     const edge = await jsonStream("1", "2");
     const response = await edge.fetch("?last=1&live=long-poll");
     expect([await response.text(), response.headers.get("Stream-Cursor")]).toEqual(["[2]", expect.any(String)]);
@@ -145,7 +145,7 @@ describe("what is asked for", () => {
   });
 
   it.each(["last=0", "last=-1", "last=1001", "last=1.5", "last=", "last=ten", "last=1&last=2", "limit=10", "count=10"])(
-    "is refused with the fix: %s",
+    "[LM3] is refused with the fix: %s",
     async (query) => {
       const edge = await jsonStream("1");
       const response = await edge.fetch(`?offset=-1&${query}`);
@@ -153,7 +153,7 @@ describe("what is asked for", () => {
     },
   );
 
-  it("is refused when it has too many bytes", async () => {
+  it("[LM3] is refused when it has too many bytes", async () => {
     const edge = await newStream();
     for (let index = 0; index < 5; index += 1) await append(edge, "x".repeat(1_000_000));
     expect((await edge.fetch("?last=4")).status).toBe(200);

@@ -37,7 +37,7 @@ describe("a Worker that mounts the server with its own authorize", () => {
     expect((await edge.fetch("", { method: "HEAD" })).status).toBe(401);
   });
 
-  it("gets 403 through to plain writers, but 401 to producers, who would loop on a 403", async () => {
+  it("[PR16] gets 403 through to plain writers, but 401 to producers, who would loop on a 403", async () => {
     const edge = newEdge({ authorize: forbidWriting });
     const plain = await append(edge, "x");
     expect(plain.status).toBe(403);
@@ -58,7 +58,7 @@ describe("a Worker that mounts the server with its own authorize", () => {
     expect(await response.text()).not.toContain("secret");
   });
 
-  it("decides what shared caches may keep", async () => {
+  it("[CA2] decides what shared caches may keep", async () => {
     for (const isPublic of [true, false]) {
       const edge = await newStream({ body: "x", authorize: () => ({ ok: true, isPublic }) });
       const response = await edge.fetch("?offset=-1");
@@ -78,7 +78,7 @@ describe("a Worker that mounts the server with its own authorize", () => {
     expect([response.status, response.headers.get("Stream-Up-To-Date")]).toEqual([204, "true"]);
   });
 
-  it("ends an event stream when the right to read ends", async () => {
+  it("[PJ9] ends an event stream when the right to read ends", async () => {
     const edge = await newStream({
       body: "hello",
       vars: { SSE_SESSION_SECONDS: "3600" },

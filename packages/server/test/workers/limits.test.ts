@@ -52,7 +52,7 @@ async function content(path: string, token: string): Promise<string> {
   return (await service.fetch(path, withToken("GET", token))).text();
 }
 
-it("requests above the limit are 429, say when to come back, and reach no stream; other projects go on", async () => {
+it("[SC8] [PJ10] requests above the limit are 429, say when to come back, and reach no stream; other projects go on", async () => {
   const project = await newProject(service);
   const other = await newProject(service);
   const path = await newProjectStream(service, project);
@@ -205,7 +205,7 @@ describe("limits of each stream", () => {
   it.each<[string, ProjectLimits, string]>([
     ["appends", { streamAppendsPerMinute: 2 }, "two"],
     ["bytes", { streamAppendBytesPerMinute: 6 }, "two"],
-  ])("count its %s, and nobody else's; reads and closing go on", async (_what, limits, body) => {
+  ])("[PJ10] count its %s, and nobody else's; reads and closing go on", async (_what, limits, body) => {
     const project = await newProject(service, { limits });
     const [path, other] = [await newProjectStream(service, project, ""), await newProjectStream(service, project, "")];
     const token = await newToken(project);
@@ -236,7 +236,7 @@ describe("a limit of streams", () => {
     return { project, paths, token: await newToken(project) };
   }
 
-  it("refuses one more, forks too, until one is deleted; the others go on", async () => {
+  it("[PJ10] refuses one more, forks too, until one is deleted; the others go on", async () => {
     const { paths, token } = await setUp();
     const refused = await create(`${paths[0]}-more`, token);
     expect([refused.status, await problemCode(refused)]).toEqual([403, "project-full"]);
@@ -288,7 +288,7 @@ describe("a limit of bytes", () => {
     return service.fetch(path, { method: "PUT", headers, body });
   };
 
-  it("refuses appends and creations that would be beyond it, of old streams too, and says what they store", async () => {
+  it("[PJ10] refuses appends and creations that would be beyond it, of old streams too, and says what they store", async () => {
     const project = await newProject(service);
     const path = await newProjectStream(service, project, "12345");
     const token = await newToken(project);
@@ -339,7 +339,7 @@ describe("a limit of bytes", () => {
 });
 
 describe("a limit of live readers", () => {
-  it("counts those of all streams; one more is told to come back, reads that do not wait go on", async () => {
+  it("[PJ10] counts those of all streams; one more is told to come back, reads that do not wait go on", async () => {
     const project = await newProject(service, { limits: { liveReaders: 1 } });
     const [path, other] = [await newProjectStream(service, project), await newProjectStream(service, project)];
     const token = await newToken(project);

@@ -35,7 +35,7 @@ const DISRUPTIONS: Record<string, (edge: Edge) => Promise<void>> = {
 };
 
 describe.each(Object.entries(DISRUPTIONS))("while readers wait, the object is %s", (_, disrupt) => {
-  it("and SSE readers miss nothing and get nothing twice", async () => {
+  it("[SS22] and SSE readers miss nothing and get nothing twice", async () => {
     const edge = await newStream({ body: "start" });
     const readers = [await sse(edge), await sse(edge, "-1")];
     expect(await readers[0]?.take(1)).toEqual(["control@5 up-to-date"]);
@@ -52,7 +52,7 @@ describe.each(Object.entries(DISRUPTIONS))("while readers wait, the object is %s
     for (const reader of readers) expect(await reader.take(2)).toEqual(["control@14 up-to-date closed", "end"]);
   });
 
-  it("and a long-poll gets the append that comes then", async () => {
+  it("[LP3] and a long-poll gets the append that comes then", async () => {
     const edge = await newStream({ body: "start", vars: LONG });
     const poll = await waitingPoll(edge);
     await disrupt(edge);
@@ -62,7 +62,7 @@ describe.each(Object.entries(DISRUPTIONS))("while readers wait, the object is %s
     expect(await response.text()).toBe("next");
   });
 
-  it("and a long-poll learns of the close that comes then", async () => {
+  it("[LP6] and a long-poll learns of the close that comes then", async () => {
     const edge = await newStream({ vars: LONG });
     const poll = await waitingPoll(edge);
     await disrupt(edge);
@@ -140,7 +140,7 @@ describe("the position of a socket", () => {
   });
 });
 
-it("live never overtakes catch-up: what is appended while a reader catches up over many pages comes in its place", async () => {
+it("[SS22] live never overtakes catch-up: what is appended while a reader catches up over many pages comes in its place", async () => {
   const edge = await newStream({ vars: { SSE_BUFFER_BYTES_MAX: "65536" } });
   const written: string[] = [];
   const write = async (text: string): Promise<void> => {
@@ -192,7 +192,7 @@ describe("an append that is larger than a page", () => {
   it.each([
     [1, 1],
     [5, 5],
-  ])("of %d MiB is never more than a page in memory: it comes in %d chunks", async (size, count) => {
+  ])("[SS21] [RE10] of %d MiB is never more than a page in memory: it comes in %d chunks", async (size, count) => {
     const edge = await newStream({ body: textOfSize(size * MIB) });
     await close(edge);
     const response = await edge.fetch("?live=sse&offset=-1");
@@ -202,7 +202,7 @@ describe("an append that is larger than a page", () => {
     expect(Math.max(...chunks)).toBeLessThan(1.5 * MIB);
   });
 
-  it("comes in chunks of a page at the most to readers who wait, too", async () => {
+  it("[SS21] comes in chunks of a page at the most to readers who wait, too", async () => {
     const edge = await newStream();
     const response = await edge.fetch("?live=sse&offset=now");
     await append(edge, textOfSize(2 * MIB));
@@ -242,7 +242,7 @@ describe("an append that is larger than a page", () => {
 });
 
 describe("deleting the stream", () => {
-  it("ends an SSE reader, but not within a second of its opening", async () => {
+  it("[SS15] ends an SSE reader, but not within a second of its opening", async () => {
     const edge = await newStream();
     const openedAtMs = Date.now();
     const reader = await sse(edge);
@@ -252,7 +252,7 @@ describe("deleting the stream", () => {
     expect(Date.now() - openedAtMs).toBeGreaterThanOrEqual(990);
   });
 
-  it("ends a long-poll with 404, long before its time", async () => {
+  it("[LP7] [DE3] ends a long-poll with 404, long before its time", async () => {
     const edge = await newStream({ vars: LONG });
     const poll = await waitingPoll(edge);
     await edge.fetch("", { method: "DELETE" });
@@ -261,7 +261,7 @@ describe("deleting the stream", () => {
     expect(await problemCode(response)).toBe("stream-not-found");
   });
 
-  it("lets no reader of the old stream see a byte of the one that is made after it", async () => {
+  it("[DE4] [IN11] lets no reader of the old stream see a byte of the one that is made after it", async () => {
     const edge = await newStream();
     const reader = await sse(edge);
     await reader.take(1);

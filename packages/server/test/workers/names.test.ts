@@ -31,7 +31,7 @@ beforeAll(async () => {
 
 const pathOf = (name: string): string => `/v1/stream/${project.name}/${encodeURIComponent(name)}`;
 
-it.each(HIDING)("no stream is made with %j in its name", async (hiding) => {
+it.each(HIDING)("[SC15] no stream is made with %j in its name", async (hiding) => {
   for (const name of [`a${hiding}b`, `dir/${hiding}`]) {
     const response = await service.fetch(pathOf(name), withToken("PUT", manager));
     expect(response.status).toBe(400);
@@ -39,14 +39,17 @@ it.each(HIDING)("no stream is made with %j in its name", async (hiding) => {
   }
 });
 
-it.each(HIDING)("no subscription is made with %j in its id, and one that is not there is deleted", async (hiding) => {
-  const path = `/v1/stream/${project.name}/__ds/subscriptions/${encodeURIComponent(`a${hiding}b`)}`;
-  const body = { type: "pull-wake", pattern: "**", wake_stream: "wakes" };
-  const response = await service.fetch(path, withToken("PUT", manager, body));
-  expect(response.status).toBe(400);
-  expect(await response.text()).toContain("text-direction marks");
-  expect((await service.fetch(path, withToken("DELETE", manager))).status).toBe(204);
-});
+it.each(HIDING)(
+  "[SC15] no subscription is made with %j in its id, and one that is not there is deleted",
+  async (hiding) => {
+    const path = `/v1/stream/${project.name}/__ds/subscriptions/${encodeURIComponent(`a${hiding}b`)}`;
+    const body = { type: "pull-wake", pattern: "**", wake_stream: "wakes" };
+    const response = await service.fetch(path, withToken("PUT", manager, body));
+    expect(response.status).toBe(400);
+    expect(await response.text()).toContain("text-direction marks");
+    expect((await service.fetch(path, withToken("DELETE", manager))).status).toBe(204);
+  },
+);
 
 it("names with emoji, right-to-left letters and joiners are fine", async () => {
   for (const name of ["🚀", "שלום", "سلام", "👩‍💻", "a\u00a0b"])

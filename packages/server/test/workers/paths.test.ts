@@ -225,7 +225,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it("every path gives the same bytes, whatever has been rolled, evicted, trimmed and forked", async () => {
+it("[IN7] every path gives the same bytes, whatever has been rolled, evicted, trimmed and forked", async () => {
   const property = fc.asyncProperty(
     fc.array(stepArbitrary, { minLength: 20, maxLength: 40, size: "max" }),
     async (plan) => {

@@ -29,7 +29,7 @@ async function read(service: Service, path: string, token: string): Promise<numb
 }
 
 describe("/v1/projects", () => {
-  it("creates a project with the secret and settings that are asked for, and shows the secret this once", async () => {
+  it("[PJ1] creates a project with the secret and settings that are asked for, and shows the secret this once", async () => {
     const service = newService();
     const name = `p-${crypto.randomUUID()}`;
     const body = { name, secret: SECRET, corsOrigins: ["https://app.example"] };
@@ -117,7 +117,7 @@ describe("/v1/projects", () => {
 });
 
 describe("keys rotate", () => {
-  it("without a moment in which no token works", async () => {
+  it("[PJ2] without a moment in which no token works", async () => {
     const service = newService();
     const project = await newProject(service);
     const path = await newProjectStream(service, project);
@@ -178,7 +178,7 @@ describe("a signed read URL", () => {
   }
 
   it.each(["", "&offset=-1&live=long-poll", "&offset=-1&live=sse"])(
-    "reads its stream without a header: %s",
+    "[PJ7] reads its stream without a header: %s",
     async (query) => {
       const { service, path, stream, sign } = await setUp();
       const { token, expiresAt } = await json<{ token: string; expiresAt: string }>(
@@ -208,7 +208,7 @@ describe("a signed read URL", () => {
     }
   });
 
-  it("writes nothing, reads no other stream, and works in no header", async () => {
+  it("[PJ7] writes nothing, reads no other stream, and works in no header", async () => {
     const { service, project, path, stream, sign } = await setUp();
     const { token } = await json<{ token: string }>(await sign({ stream }));
     for (const method of ["PUT", "POST", "DELETE"]) {
@@ -228,7 +228,7 @@ describe("a signed read URL", () => {
     expect((await service.fetch(`/v1/stream/${project.name}/${stream.slice(0, 4)}*?token=${token}`)).status).toBe(404);
   });
 
-  it("is void once it has been revoked, and a new one is not", async () => {
+  it("[PJ7] is void once it has been revoked, and a new one is not", async () => {
     const { service, project, path, stream, manager, sign } = await setUp();
     const { token } = await json<{ token: string }>(await sign({ stream }));
     await json(await service.fetch(`/v1/projects/${project.name}/read-urls`, withToken("DELETE", manager)));
@@ -360,7 +360,7 @@ describe("TENANCY=single with PROJECT_SECRET", () => {
   });
 });
 
-describe("AUTH_MODE=none", () => {
+describe("[PJ14] AUTH_MODE=none", () => {
   it("serves nothing that comes through Cloudflare's network", async () => {
     const service = newService({ AUTH_MODE: "none" });
     const headers = { "CF-Ray": "8c3d1f0a2b4c5d6e-FRA" };

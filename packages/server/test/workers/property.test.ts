@@ -12,7 +12,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it("the server answers every life of a few URLs as the reference model does, evictions and forks included", async () => {
+it("[IN7] the server answers for every incarnation of a few URLs as the reference model does, evictions and forks included", async () => {
   const property = fc.asyncProperty(steps, async (plan) => {
     await runSteps(new HttpDriver(), plan, Date.now());
   });

@@ -79,13 +79,13 @@ describe.each(CASES)("$about", ({ origin, headers = {}, vars = {}, base, isRefus
     return createDurableStreams().fetch(request, { ...env, ...settings }, createExecutionContext());
   };
 
-  it("the Location of a new stream", async () => {
+  it("[CR1] the Location of a new stream", async () => {
     const path = `/v1/stream/test/a%20b/${id}`;
     const response = await send("PUT", `${path}?x=1`);
     expect([response.status, response.headers.get("Location")]).toEqual([201, base + path]);
   });
 
-  it("a webhook's callback and keys, or a refusal that says what to set", async () => {
+  it("[WH12] a webhook's callback and keys, or a refusal that says what to set", async () => {
     const body = JSON.stringify({ type: "webhook", pattern: "x/*", webhook: { url: HOOK } });
     const response = await send("PUT", `/v1/stream/test/__ds/subscriptions/${id}`, body);
     const refused = {

@@ -10,7 +10,7 @@ async function keyFrom(response: Promise<Response>): Promise<{ key: string }> {
 }
 
 describe("a reader key", () => {
-  it("makes a private stream cacheable by everybody who knows it, for a minute at a time", async () => {
+  it("[PJ8] [CA2] makes a private stream cacheable by everyone who knows it, for a minute at a time", async () => {
     const service = newService();
     const project = await newProject(service);
     const path = await newProjectStream(service, project);
@@ -51,7 +51,7 @@ describe("a reader key", () => {
     expect(stored).not.toContain(key.slice(3));
   });
 
-  it("dies with its stream: it opens no other that is made at the same URL, in no way to read", async () => {
+  it("[PJ8] dies with its stream: it opens no other that is made at the same URL, in no way to read", async () => {
     const service = newService();
     const project = await newProject(service);
     const keys = `/v1/projects/${project.name}/reader-keys`;

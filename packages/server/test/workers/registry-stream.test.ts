@@ -53,7 +53,7 @@ const insert = (name: string) => ({
 const remove = (name: string) => ({ type: "stream", key: name, headers: { operation: "delete" } });
 
 describe("the registry of a project", () => {
-  it("is an ordinary JSON stream of what was made and has ended, also for live readers", async () => {
+  it("[PJ12] is an ordinary JSON stream of what was made and has ended, also for live readers", async () => {
     const { project, path, registry, reader } = await setUp();
     const head = await service.fetch(registry, withToken("HEAD", reader));
     expect([head.status, head.headers.get("Content-Type")]).toEqual([200, "application/json"]);
@@ -75,7 +75,7 @@ describe("the registry of a project", () => {
   });
 
   it.each([true, false])(
-    "has each change once when its object dies in the middle of being told, the append done: %s",
+    "[PJ12] has each change once when its object dies in the middle of being told, the append done: %s",
     async (isDone) => {
       const { project, path, registry, reader } = await setUp();
       loseNextAnswer("appendAll", isDone);
@@ -116,7 +116,7 @@ describe("the registry of a project", () => {
 });
 
 describe("the registry is closed to", () => {
-  it("clients that would write, delete or fork it, whatever their token", async () => {
+  it("[PJ12] clients that would write, delete or fork it, whatever their token", async () => {
     const { project, registry, reader } = await setUp();
     const token = await newToken(project);
     const spellings = [registry, registry.replace("__registry__", "%5F%5Fregistry%5F%5F")];
@@ -170,7 +170,7 @@ describe("the registry is closed to", () => {
     }
   });
 
-  it("tokens of other projects, which have registries of their own", async () => {
+  it("[IN16] tokens of other projects, which have registries of their own", async () => {
     const [one, other] = [await setUp(), await setUp()];
     expect((await service.fetch(one.registry, withToken("GET", other.reader))).status).toBe(401);
     expect(await events(other.registry, other.reader)).toEqual([insert(nameOf(other.path))]);

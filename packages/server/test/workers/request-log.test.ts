@@ -25,7 +25,7 @@ async function idOf(response: Response): Promise<string> {
 }
 
 describe("what is refused", () => {
-  it("has an id in the answer that is in the log, with the code, the reason, and who it was", async () => {
+  it("[PJ16] has an id in the answer that is in the log, with the code, the reason, and who it was", async () => {
     const project = await newProject(service);
     const path = await newProjectStream(service, project);
     lines = [];
@@ -66,7 +66,7 @@ describe("what is refused", () => {
     expect(response.headers.get("Stream-Request-Id")).toBe(lines.at(-1)?.["http.request.id"]);
   });
 
-  it("says nothing of tokens, keys and secrets", async () => {
+  it("[SC7] says nothing of tokens, keys and secrets", async () => {
     const project = await newProject(service);
     const token = await newToken(project, { claims: { scope: "read" } });
     await service.fetch(`/v1/stream/${project.name}/s?token=${token}`);
@@ -78,7 +78,7 @@ describe("what is refused", () => {
 });
 
 describe("what is changed by managers", () => {
-  it("has a line at LOG_LEVEL error, too: which change, by whom, and what came of it", async () => {
+  it("[PJ16] has a line at LOG_LEVEL error, too: which change, by whom, and its outcome", async () => {
     const quiet = newService({ LOG_LEVEL: "error" });
     const project = await newProject(quiet);
     const path = `/v1/projects/${project.name}`;
@@ -134,7 +134,7 @@ describe("what a route knows", () => {
     "/v1/stream/p/__ds/jwks.json",
     "/healthz",
     "/",
-  ])("a 405 says the same: %s", async (path) => {
+  ])("[AP11] a 405 says the same: %s", async (path) => {
     const refused = await service.fetch(path, { method: "PATCH" });
     const options = await service.fetch(path, { method: "OPTIONS" });
     expect(refused.status).toBe(405);

@@ -69,7 +69,7 @@ async function setUp(): Promise<{ project: TestProject; path: string; owner: str
   return { project, path, owner };
 }
 
-it.each(WAYS)("open reads end by $what", async ({ allow, revoke }) => {
+it.each(WAYS)("[PJ9] open reads end by $what", async ({ allow, revoke }) => {
   const { project, path, owner } = await setUp();
   const { query = "", headers = {} } = await allow(project);
   const open = (mode: string): Promise<Response> =>
@@ -95,7 +95,7 @@ it.each(WAYS)("open reads end by $what", async ({ allow, revoke }) => {
   await others.cancel();
 });
 
-it("open reads end with their project, as soon as either the edge or the stream has heard of it", async () => {
+it("[PJ9] [PJ13] open reads end with their project, as soon as either the edge or the stream has heard of it", async () => {
   const { project, path } = await setUp();
   const reader = new EventReader(
     await service.fetch(`${path}?offset=now&live=sse`, withToken("GET", await newToken(project))),

@@ -37,7 +37,7 @@ afterEach(() => {
 });
 
 describe("one token with several rights", () => {
-  it("joins its own session to what it may read, and reads the session", async () => {
+  it("[PJ6] joins its own session to what it may read, and reads the session", async () => {
     const token = await tokenOf(ALICE);
     for (const room of ["room-1", "room-2"]) {
       const path = `/v1/estuary/subscribe/${project.name}/${room}`;
@@ -54,7 +54,7 @@ describe("one token with several rights", () => {
     ).toBe(204);
   });
 
-  it("is refused for other sessions, other sources, and more than its scope", async () => {
+  it("[PJ6] is refused for other sessions, other sources, and more than its scope", async () => {
     const token = await tokenOf(ALICE);
     const subscribe = `/v1/estuary/subscribe/${project.name}`;
     for (const estuaryId of ["bob", "alice2", "Alice", "alic"])
@@ -79,7 +79,7 @@ describe("one token with several rights", () => {
     ]);
   });
 
-  it("lists nothing of the project, and manages nothing, whatever it may do with streams", async () => {
+  it("[PJ6] lists nothing of the project, and manages nothing, whatever it may do with streams", async () => {
     const token = await tokenOf([{ streams: "*", scope: "manage" }]);
     expect(await statusOf(token, "GET", streamPath("hall"))).toBe(200);
     for (const path of ["", "/streams"])
@@ -88,7 +88,7 @@ describe("one token with several rights", () => {
     expect(await statusOf(token, "GET", streamPath("__ds/subscriptions"))).toBe(403);
   });
 
-  it("is good in the header only, and only in this project", async () => {
+  it("[IN16] is good in the header only, and only in this project", async () => {
     const token = await tokenOf([{ streams: "room-*", scope: "read" }]);
     expect((await service.fetch(`${streamPath("room-1")}?token=${token}`)).status).toBe(401);
     const other = await newProject(service);

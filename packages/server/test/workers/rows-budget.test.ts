@@ -24,7 +24,7 @@ describe("one row written", () => {
       about: "an append with all of it that closes",
       headers: { ...producer(0), "Stream-Seq": "1", "Stream-Closed": "true" },
     },
-  ])("is the price of $about", async ({ headers }) => {
+  ])("[IN17] is the price of $about", async ({ headers }) => {
     const edge = await newStream();
     const rows = await countRows(edge);
     expect((await append(edge, "hello", headers)).ok).toBe(true);
@@ -75,7 +75,7 @@ describe("one row written", () => {
 });
 
 describe("reads", () => {
-  it("of a stream without a sliding lifetime write nothing, in any mode", async () => {
+  it("[IN17] of a stream without a sliding lifetime write nothing, in any mode", async () => {
     const edge = await newStream({ body: "hello", vars: { LONG_POLL_TIMEOUT_MS: "100" } });
     const rows = await countRows(edge);
     for (const query of ["?offset=-1", "?offset=now", "", "?offset=now&live=long-poll"]) {
@@ -127,7 +127,7 @@ describe("a creation", () => {
 describe("a stream that is deleted", () => {
   const sizeOf = (edge: Edge): Promise<number> => inObject(edge, (_, { storage }) => storage.sql.databaseSize);
 
-  it("leaves no more bytes than one that never was, whatever it held", async () => {
+  it("[DE5] leaves no more bytes than one that never was, whatever it held", async () => {
     const family = new Family();
     const nobody = family.stream("nobody");
     expect(await statusOf(nobody, "HEAD")).toBe(404);
@@ -141,7 +141,7 @@ describe("a stream that is deleted", () => {
   });
 });
 
-it("appends set no alarm", async () => {
+it("[IN17] appends set no alarm", async () => {
   const edge = await newStream();
   await runDurableObjectAlarm(edge.stub()); // Tells the directory.
   await append(edge, "hello");
@@ -171,7 +171,7 @@ it("an append of 5 MB spans rows of at most 1 MiB, and is one append", async () 
 const TRIES = 2;
 
 describe("a batch that SQLite refuses", () => {
-  it("leaves no trace, and the next append works", async () => {
+  it("[IN2] leaves no trace, and the next append works", async () => {
     const edge = await newStream({ body: "before;" });
     await failSql(edge, /^INSERT INTO log/, new Error("injected"), TRIES);
     expect((await append(edge, "lost;")).status).toBe(500);
@@ -180,7 +180,7 @@ describe("a batch that SQLite refuses", () => {
     expect(await content(edge)).toBe("before;after;");
   });
 
-  it("leaves no part of an append that spans rows", async () => {
+  it("[IN2] leaves no part of an append that spans rows", async () => {
     const edge = await newStream();
     await inObject(edge, (_, { storage }) => {
       // The third row of the append falls on a place that is taken.
@@ -192,7 +192,7 @@ describe("a batch that SQLite refuses", () => {
     expect(positions).toEqual([{ position: 2 * MIB }]);
   });
 
-  it("does not advance its producer", async () => {
+  it("[PR12] does not advance its producer", async () => {
     const edge = await newStream();
     expect((await append(edge, "a", producer(0))).status).toBe(200);
     await failSql(edge, /^INSERT INTO log/, new Error("injected"), TRIES);
@@ -203,7 +203,7 @@ describe("a batch that SQLite refuses", () => {
   });
 });
 
-it("a stream that is only asked for stores nothing", async () => {
+it("[IN20] a stream that is only asked for stores nothing", async () => {
   const edge = newEdge();
   const requests: [string, RequestInit][] = [
     ["", {}],

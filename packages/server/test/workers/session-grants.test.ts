@@ -73,7 +73,7 @@ function expectMessages(session: string, messages: readonly unknown[]): Promise<
 }
 
 describe("a session", () => {
-  it("is seen and touched by a bearer's right alone, also where its name is a public stream's", async () => {
+  it("[SE4] is seen and touched by a bearer's right alone, also where its name is a public stream's", async () => {
     const [source, session] = [await newSource(), newName("open-session")];
     expect((await follow(source, { estuaryId: session })).status).toBe(200);
     const path = `/v1/estuary/${project.name}/${session}`;
@@ -115,7 +115,7 @@ describe("a session", () => {
 });
 
 describe("a link", () => {
-  it("is listed with the key and the user that made it, and its end, for those who manage the source", async () => {
+  it("[SE7] is listed with the key and the user that made it, and its end, for those who manage the source", async () => {
     const source = await newSource("room/with/slashes");
     const sessions = [newName("s"), newName("s"), newName("s")];
     for (const estuaryId of sessions) {
@@ -138,7 +138,7 @@ describe("a link", () => {
     expect(await sessionsFollowing(source)).toEqual(sessions);
   });
 
-  it("is cut off by session, and says so in envelopes", async () => {
+  it("[SE6] [SE7] is cut off by session, and says so in envelopes", async () => {
     const [source, session, other] = [await newSource(), newName("s"), newName("s")];
     for (const estuaryId of [session, other]) await follow(source, { estuaryId, format: "envelope" });
     expect(await (await cutOff(source, `session=${session}`)).json()).toEqual({ source, ended: 1 });
@@ -176,7 +176,7 @@ describe("a link", () => {
     expect(await problemCode(response)).toBe("subscription-invalid");
   });
 
-  it("ends with the secret that it was made with where that is asked for, and that secret makes no other", async () => {
+  it("[SE7] ends with the secret that it was made with where that is asked for, and that secret makes no other", async () => {
     const own = await newProject(service);
     const added = await service.fetch(`/v1/projects/${own.name}/secrets`, asAdmin("POST", {}));
     const { secret } = await added.json<{ secret: { kid: string; secret: string } }>();
@@ -225,7 +225,7 @@ describe("a link", () => {
 });
 
 describe("an application whose session has ended", () => {
-  it("joins again with the offset that it has of each source, in one call, as often as it likes", async () => {
+  it("[SE13] joins again with the offset that it has of each source, in one call, as often as it likes", async () => {
     const [a, b, c] = [await newSource(), await newSource(), await newSource()];
     const offsets = [await publish(a, "a1"), await publish(b, "b1")];
     for (const source of [a, b, c]) await publish(source, `${source} later`);
@@ -256,7 +256,7 @@ describe("an application whose session has ended", () => {
 });
 
 describe("a source that does not exist", () => {
-  it("is made by the same call with the right to write it, once, and misses nothing", async () => {
+  it("[SE5] is made by the same call with the right to write it, once, and misses nothing", async () => {
     const [there, absent, session] = [await newSource(), newName("room"), newName("s")];
     const body = { sources: [there, absent], create: { contentType: "application/json" } };
     for (let times = 0; times < 2; times += 1) {
@@ -275,7 +275,7 @@ describe("a source that does not exist", () => {
     await expectMessages(session, ["first"]);
   });
 
-  it("is not made without the right to write it, nor where nobody asks for it", async () => {
+  it("[SE5] is not made without the right to write it, nor where nobody asks for it", async () => {
     const [there, absent, session] = [await newSource(), newName("room"), newName("s")];
     const rights = [
       { session, scope: "write" },

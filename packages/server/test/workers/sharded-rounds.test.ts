@@ -73,7 +73,7 @@ function allHave(source: FollowedSource, text: string): Promise<void> {
   return vi.waitFor(async () => expect(await source.strangers(text)).toHaveLength(0), waiting);
 }
 
-it("a round to very many goes in shards through the queue, to each once, also when every object dies meanwhile", async () => {
+it("[FO5] [IN14] a delivery to very many goes in shards through the queue, to each once, even when every object dies meanwhile", async () => {
   const served = vi.spyOn(SubscriptionDO.prototype, "shardServed");
   const source = new FollowedSource();
   await source.begin();

@@ -37,7 +37,7 @@ function payloadsOf(contentType: string, batches: readonly Uint8Array<ArrayBuffe
 }
 
 describe("text", () => {
-  it("a batch is one data and one control event", () => {
+  it("[SS3] a batch is one data and one control event", () => {
     const [data, control, ...more] = eventsOf(encoderOf("text/plain").batch(utf8("hello"), LIVE));
     expect(data).toEqual({ type: "data", data: "hello" });
     expect(control?.type).toBe("control");
@@ -63,7 +63,7 @@ describe("text", () => {
     expect(payloadsOf("text/plain", [utf8(text)])).toEqual([arrives]);
   });
 
-  it("wherever text is cut into batches, the events together are the text", async () => {
+  it("[SS9] wherever text is cut into batches, the events together are the text", async () => {
     const text = fc.string({ unit: fc.constantFrom("a", "é", "€", "😀", " ", "\u{10FFFF}"), minLength: 1 });
     const property = fc.property(text, fc.array(fc.nat()), (whole, cuts) => {
       const bytes = utf8(whole);
@@ -75,7 +75,7 @@ describe("text", () => {
     await assertProperty("UTF-8 cut into SSE batches", property, 500);
   });
 
-  it("a batch that ends inside a character is sent with the next one, and no control lets a client resume there", () => {
+  it("[SS13] a batch that ends inside a character is sent with the next one, and no control event lets a client resume there", () => {
     const encoder = encoderOf("text/plain");
     const [first, second, third] = [utf8("x€").slice(0, 2), utf8("x€").slice(2, 3), utf8("x€").slice(3)];
     expect(encoder.batch(first, LIVE)).toBeUndefined();
@@ -94,7 +94,7 @@ describe("text", () => {
 });
 
 describe("JSON", () => {
-  it("messages arrive as an array, as they were written", () => {
+  it("[SS10] messages arrive as an array, as they were written", () => {
     expect(payloadsOf("application/json", [utf8('1.0,{"a":1,"a":2},')])).toEqual(['[1.0,{"a":1,"a":2}]']);
   });
 
@@ -104,14 +104,17 @@ describe("JSON", () => {
 });
 
 describe("base64", () => {
-  it.each([1, 2, 3, 4, 0x6000 - 1, 0x6000, 0x6000 + 1, 3 * 0x6000 + 2])("%d bytes decode to themselves", (size) => {
-    const bytes = patternBytes(size);
-    const [payload = ""] = payloadsOf("application/octet-stream", [bytes]);
-    const lines = payload.split("\n");
-    expect(lines.join("").length % 4).toBe(0);
-    expect(Math.max(...lines.map(({ length }) => length))).toBeLessThan(65_536);
-    expect(Buffer.compare(Buffer.from(payload, "base64"), bytes)).toBe(0);
-  });
+  it.each([1, 2, 3, 4, 0x6000 - 1, 0x6000, 0x6000 + 1, 3 * 0x6000 + 2])(
+    "[SS12] %d bytes decode to themselves",
+    (size) => {
+      const bytes = patternBytes(size);
+      const [payload = ""] = payloadsOf("application/octet-stream", [bytes]);
+      const lines = payload.split("\n");
+      expect(lines.join("").length % 4).toBe(0);
+      expect(Math.max(...lines.map(({ length }) => length))).toBeLessThan(65_536);
+      expect(Buffer.compare(Buffer.from(payload, "base64"), bytes)).toBe(0);
+    },
+  );
 
   it("batches are encoded one by one: none waits for another", () => {
     const batches = [1, 2, 3].map((size) => patternBytes(size, size));
@@ -151,13 +154,13 @@ describe("a batch in parts", () => {
   );
 });
 
-it("a close without data is a control that ends the stream, without a cursor", () => {
+it("[SS6] a close without data is a control event that ends the stream, without a cursor", () => {
   const [control, ...more] = eventsOf(encoderOf("text/plain").batch(new Uint8Array(), CLOSED));
   expect(JSON.parse(control?.data ?? "")).toEqual({ streamNextOffset: OFFSET, upToDate: true, streamClosed: true });
   expect(more).toEqual([]);
 });
 
-it("a control in the middle of catching up does not claim to be up to date", () => {
+it("[SS5] a control event in the middle of catching up does not claim to be up to date", () => {
   const events = eventsOf(encoderOf("text/plain").batch(utf8("x"), { ...LIVE, upToDate: false }));
   expect(JSON.parse(events[1]?.data ?? "")).not.toHaveProperty("upToDate");
 });
@@ -186,7 +189,7 @@ describe("text in parts", () => {
   });
 });
 
-describe("text that SSE cannot bring", () => {
+describe("[SS20] text that SSE cannot carry", () => {
   const latin = new Uint8Array([0x63, 0x61, 0x66, 0xe9]);
 
   it.each([[0xff], [0xf8], [0x80], [0xc3, 0x28], [0x61, 0x80, 0x80, 0x80, 0x80]])(

@@ -47,7 +47,7 @@ async function problemOf(response: Response): Promise<object> {
 }
 
 describe("on a full disk", () => {
-  it("nothing is stored, and the answer says so; reads and deletions go on, and it heals by itself", async () => {
+  it("[DU2] nothing is stored, and the answer says so; reads and deletions go on, and it heals by itself", async () => {
     await put();
     expect((await post("kept")).status).toBe(204);
     fault = FULL;
@@ -63,7 +63,7 @@ describe("on a full disk", () => {
     expect((await put()).status).toBe(201);
   });
 
-  it("what ends something is let through", async () => {
+  it("[DU2] what ends something is let through", async () => {
     fault = FULL;
     for (const verb of ["ack", "release", "callback"]) {
       const response = await send("POST", `/v1/stream/test/__ds/subscriptions/s/${verb}`, {
@@ -121,7 +121,7 @@ describe("a write that fails", () => {
   const getByName = () => ({ remove: () => Promise.reject(new Error("SQLITE_FULL")) });
   const failing = { STREAMS: { getByName, idFromName: (name: string) => env.STREAMS.idFromName(name) } };
 
-  it("because the disk is full says so, and does not claim that nothing was done", async () => {
+  it("[DU2] because the disk is full says so, and does not claim that nothing was done", async () => {
     fault = FULL;
     const response = await send("DELETE", STREAM, {}, failing);
     expect(response.status).toBe(503);

@@ -133,7 +133,7 @@ describe.each(ROUTES)("$method $path", (route) => {
   };
 
   it.each(Object.entries(NO_RIGHTS))(
-    "with %s calls no object, whether or not there is such a project",
+    "[IN20] [SC1] with %s calls no object, whether or not there is such a project",
     async (_what, of) => {
       for (const name of ["missing", project.name, "a/b", ""]) {
         for (const query of QUERIES) {
@@ -151,7 +151,7 @@ describe.each(ROUTES)("$method $path", (route) => {
     },
   );
 
-  it("answers the same for a project that is there as for one that is not, whatever it is shown", async () => {
+  it("[PJ3] answers the same for a project that exists as for one that does not, whatever it is shown", async () => {
     if (isOpen(route)) return;
     for (const of of Object.values(NO_RIGHTS)) {
       for (const query of QUERIES) {
@@ -217,7 +217,7 @@ it.each([
   20_000,
 );
 
-it("the registry is read for a stranger only so often, and known projects are served nevertheless", async () => {
+it("[IN20] the registry is read for a stranger only so often, and known projects are served nevertheless", async () => {
   const limited = new CountingServer({ STRANGERS_PER_MINUTE: "10" });
   const own = `/v1/projects/${project.name}`;
   expect((await limited.fetch(own, withToken("GET", manager))).status).toBe(200);
@@ -273,7 +273,7 @@ it("a server with an authorize hook of its own takes no wake's token that has no
   expect(touched).toEqual(["of-the-hook/x"]);
 });
 
-it("the table has every method of every path, and no path has another", () => {
+it("[SC1] the table has every method of every path, and no path has another", () => {
   for (const route of ROUTES) {
     const url = ORIGIN + pathOf(route, "p");
     expect(methodsAt({ url }, "path")).toContain(route.method);

@@ -25,7 +25,7 @@ async function head(project: TestProject, name: string): Promise<Record<string, 
 }
 
 describe("the defaults of a project", () => {
-  it("are what a stream is whose creation names nothing", async () => {
+  it("[PJ15] are what a stream has whose creation names nothing", async () => {
     const project = await newProject(service, { defaults: DEFAULTS });
     expect((await put(project, "s")).status).toBe(201);
     expect(await head(project, "s")).toEqual({
@@ -36,7 +36,7 @@ describe("the defaults of a project", () => {
     });
   });
 
-  it("give way, each group of them, to what a creation names", async () => {
+  it("[PJ15] give way, each group of them, to what a creation names", async () => {
     const project = await newProject(service, { defaults: DEFAULTS });
     const expiresAt = "2099-01-01T00:00:00.000Z";
     const named = { "Content-Type": "text/plain", "Stream-Expires-At": expiresAt, "Stream-Retention-Bytes": "7" };

@@ -76,14 +76,14 @@ async function errorOf(response: Response): Promise<unknown> {
 }
 
 describe("who may do what", () => {
-  it("every route needs a scope, the token of a wake, or nothing; only the public keys need nothing", () => {
+  it("[SC1] every route needs a scope, the token of a wake, or nothing; only the public keys need nothing", () => {
     const open = SUBSCRIPTION_ROUTES.filter(({ needs }) => needs === "nothing");
     expect(open.map(({ method, pattern }) => `${method} ${pattern}`)).toEqual(["GET jwks.json"]);
     const byWake = SUBSCRIPTION_ROUTES.filter(({ needs }) => needs === "wake");
     expect(byWake.map(({ pattern }) => pattern.split("/").at(-1))).toEqual(["callback", "ack", "release"]);
   });
 
-  it("a project's token is none of a wake, and a wake's token none of the project", async () => {
+  it("[WK13] a project's token is not a wake's token, and a wake's token is not a project's", async () => {
     const stream = await newStream();
     const id = await newPullWake([stream]);
     await append(stream);
@@ -98,7 +98,7 @@ describe("who may do what", () => {
     expect((await control("POST", `subscriptions/${id}/ack`, wake, token)).status).toBe(200);
   });
 
-  it("a wake's token ends with the secret of the project that vouches for it", async () => {
+  it("[WK13] a wake's token ends with the secret of the project that vouches for it", async () => {
     const own = await newProject(service);
     const token = await newToken(own);
     const call = (method: string, path: string, body?: unknown, bearer = token) =>
@@ -117,7 +117,7 @@ describe("who may do what", () => {
     expect((await call("POST", "__ds/subscriptions/x/ack", extend, claim.token)).status).toBe(401);
   });
 
-  it("without any token a wake cannot be acknowledged", async () => {
+  it("[WK9] without any token a wake cannot be acknowledged", async () => {
     const path = `/v1/stream/${project.name}/__ds/subscriptions/x/ack`;
     expect(await errorOf(await service.fetch(path, { method: "POST", body: "{}" }))).toEqual([401, "TOKEN_INVALID"]);
   });
@@ -129,7 +129,7 @@ describe("who may do what", () => {
     }
   });
 
-  it("a wake's token of one project is none of another project's subscription of that name", async () => {
+  it("[WK13] a wake's token of one project is invalid for another project's subscription of the same name", async () => {
     const stream = await newStream();
     const id = await newPullWake([stream]);
     await append(stream);
@@ -140,8 +140,8 @@ describe("who may do what", () => {
   });
 });
 
-describe("[G57] keys", () => {
-  it("are public, for GET and HEAD alike, and cached for five minutes; asking makes none", async () => {
+describe("keys", () => {
+  it("[WH1] are public, for GET and HEAD alike, and cached for five minutes; asking makes none", async () => {
     const other = await newProject(service);
     for (const method of ["GET", "HEAD"]) {
       const response = await service.fetch(`/v1/stream/${other.name}/__ds/jwks.json`, { method });
@@ -152,7 +152,7 @@ describe("[G57] keys", () => {
     }
   });
 
-  it("verify what is sent, also after a restart; a rotated one does, too, and the new one signs", async () => {
+  it("[WH5] [WH3] [WH2] verify what is sent, also after a restart; so does a rotated one, while the new one signs", async () => {
     const sent: { signature: string; body: Uint8Array<ArrayBuffer> }[] = [];
     vi.spyOn(globalThis, "fetch").mockImplementation(async (_url, init) => {
       const signature = new Headers(init?.headers).get("Webhook-Signature") ?? "";
@@ -185,8 +185,8 @@ describe("[G57] keys", () => {
   });
 });
 
-describe("[G58] a webhook", () => {
-  it("is called without following redirects, and gets no credential but its own", async () => {
+describe("a webhook", () => {
+  it("[WH11] is called without following redirects, and gets no credential but its own", async () => {
     const calls: RequestInit[] = [];
     vi.spyOn(globalThis, "fetch").mockImplementation(async (_url, init) => {
       calls.push(init ?? {});
@@ -204,7 +204,7 @@ describe("[G58] a webhook", () => {
     await control("DELETE", `subscriptions/${id}`);
   });
 
-  it("may answer as much as it likes: no more than a little is read", async () => {
+  it("[WH11] may answer as much as it likes: only a little of it is read", async () => {
     let pulled = 0;
     vi.spyOn(globalThis, "fetch").mockImplementation(async () => {
       const pull = (controller: ReadableStreamDefaultController<Uint8Array>): void => {
@@ -223,7 +223,7 @@ describe("[G58] a webhook", () => {
   });
 });
 
-it("where a project demands it, a webhook's URL proves itself by a challenge before it is sent any wake", async () => {
+it("[WH13] where a project demands it, a webhook's URL proves itself by a challenge before it is sent any wake", async () => {
   const strict = await newProject(service, { webhookChallenge: true });
   const token = await newToken(strict);
   const call = (method: string, path: string, body?: unknown) =>
@@ -255,7 +255,7 @@ it("where a project demands it, a webhook's URL proves itself by a challenge bef
   }, 20_000);
 });
 
-it("an append is followed by a wake, though every object dies right after it", async () => {
+it("[IN13] [IN18] an append is followed by a wake, though every object dies right after it", async () => {
   const stream = await newStream();
   const id = await newPullWake([stream]);
   await append(stream);
@@ -269,7 +269,7 @@ it("an append is followed by a wake, though every object dies right after it", a
 });
 
 describe("requests", () => {
-  it("name a stream with slashes, encoded or not", async () => {
+  it("[SU11] name a stream with slashes, encoded or not", async () => {
     const id = await newPullWake(["a/b", "c/d", "e%f"]);
     for (const path of ["a%2Fb", "c/d", "e%25f"]) {
       expect((await control("DELETE", `subscriptions/${id}/streams/${path}`)).status).toBe(204);
@@ -277,7 +277,7 @@ describe("requests", () => {
     expect(await (await control("GET", `subscriptions/${id}`)).json()).toMatchObject({ streams: [] });
   });
 
-  it("are answered with the specification's error besides the problem", async () => {
+  it("[SU16] are answered with the specification's error besides the problem", async () => {
     const response = await control("GET", "subscriptions/missing");
     expect([response.status, response.headers.get("Content-Type")]).toEqual([404, "application/json"]);
     expect(await response.json()).toMatchObject({
@@ -338,7 +338,38 @@ describe("requests", () => {
     expect(await errorOf(response)).toEqual([400, "INVALID_REQUEST"]);
   });
 
-  it("[G62] say who holds the lease", async () => {
+  it("[SU2] [SU5] create with 201, repeat with 200, and get 409 for another configuration", async () => {
+    const [id, stream] = [newName("sub"), await newStream()];
+    const body = { type: "webhook", streams: [stream], webhook: { url: HOOK } };
+    const created = await control("PUT", `subscriptions/${id}`, body);
+    expect(created.status).toBe(201);
+    expect(await created.json()).toMatchObject({ subscription_id: id, type: "webhook", lease_ttl_ms: 30_000 });
+    expect((await control("PUT", `subscriptions/${id}`, body)).status).toBe(200);
+    expect((await control("PUT", `subscriptions/${id}`, { ...body, lease_ttl_ms: 1_000 })).status).toBe(409);
+  });
+
+  it("[WK5] claim a wake, and get its id, generation, token, lease and streams", async () => {
+    const stream = await newStream();
+    const id = await newPullWake([stream]);
+    const tail = await append(stream);
+    expect(await claimOf(id)).toEqual({
+      wake_id: expect.stringMatching(/\S/),
+      generation: 1,
+      token: expect.stringMatching(/\S/),
+      lease_ttl_ms: 30_000,
+      streams: [
+        {
+          path: stream,
+          link_type: "explicit",
+          acked_offset: expect.stringMatching(/^\d{16}_\d{16}$/),
+          tail_offset: tail,
+          has_pending: true,
+        },
+      ],
+    });
+  });
+
+  it("[WK4] get the holder of the lease", async () => {
     const stream = await newStream();
     const id = await newPullWake([stream]);
     await append(stream);
@@ -348,7 +379,7 @@ describe("requests", () => {
   });
 });
 
-it("[G53] a pattern links what there is, and soon what comes; the list and the end of a project know it", async () => {
+it("[SU8] [SU9] a pattern links what exists, and soon what is made later; the list and the end of a project include it", async () => {
   const mine = await newProject(service);
   const token = await newToken(mine);
   const call = (method: string, path: string, body?: unknown) =>

@@ -90,7 +90,7 @@ describe("a token is refused with 401", () => {
     ["of an empty secret", () => ({ secret: "\0" })],
     ["of another secret", () => ({ secret: "x".repeat(32) })],
     ["of more than 8 KiB", () => ({ claims: { padding: "y".repeat(9_000) } })],
-  ])("%s", async (_what, shape) => {
+  ])("[PJ3] %s", async (_what, shape) => {
     expect(await statusOf(`Bearer ${await signed(shape())}`)).toBe(401);
   });
 
@@ -114,13 +114,13 @@ describe("a token is refused with 401", () => {
   });
 });
 
-it("a live read ends with its token, by an event that says so", async () => {
+it("[PJ9] a live read ends with its token, by an event that says so", async () => {
   const headers = { Authorization: `Bearer ${await signed({ claims: { exp: now() - 29 } })}` };
   const reader = new EventReader(await service.fetch(`${path}?offset=now&live=sse`, { headers }));
   expect(await reader.take(3)).toEqual(["control@7 up-to-date", "problem:token-expired", "end"]);
 });
 
-it("a producer whose token may only read is answered 401, because clients claim new epochs for ever on a bare 403", async () => {
+it("[PR16] a producer whose token may only read gets 401, because clients claim new epochs for ever on a bare 403", async () => {
   const token = await newToken(project, { claims: { scope: "read" } });
   const producer = { "Producer-Id": "p", "Producer-Epoch": "0", "Producer-Seq": "0" };
   const headers = { ...producer, Authorization: `Bearer ${token}`, "Content-Type": "text/plain" };
@@ -128,7 +128,7 @@ it("a producer whose token may only read is answered 401, because clients claim 
   expect([response.status, await problemCode(response)]).toEqual([401, "unauthenticated"]);
 });
 
-describe("what a token has bought stays private", () => {
+describe("[SC2] what a token has bought stays private", () => {
   const ask = (query: string, more: Record<string, string> = {}): Promise<Response> =>
     newToken(project).then((token) =>
       service.fetch(path + query, { headers: { Authorization: `Bearer ${token}`, ...more } }),

@@ -36,7 +36,7 @@ async function deliverAll(): Promise<void> {
   while (world.queue.length > 0) await world.deliverShard(0);
 }
 
-it("references go through the queue, in shards, and Workers deliver", async () => {
+it("[FO5] references go through the queue, in shards, and Workers deliver", async () => {
   await followAll();
   await publish(SOURCE, "one;");
   await aSecond();
@@ -64,7 +64,7 @@ it("the next pass begins when all shards of one have been served, in any order a
   expect(contents()).toEqual(SESSIONS.map(() => "one;two;"));
 });
 
-it("what the queue loses the object serves itself, after a while", async () => {
+it("[FO5] the object serves what the queue loses by itself, after a while", async () => {
   await followAll();
   await publish(SOURCE, "one;");
   await aSecond();
@@ -79,7 +79,7 @@ it("what the queue loses the object serves itself, after a while", async () => {
   expect(deliveries()).toBe(before);
 });
 
-it("when the queue takes nothing the object serves all at once", async () => {
+it("[FO5] when the queue accepts nothing, the object serves everything at once", async () => {
   await followAll();
   world.isQueueDown = true;
   await publish(SOURCE, "one;");
@@ -88,7 +88,7 @@ it("when the queue takes nothing the object serves all at once", async () => {
   expect(world.reports).toEqual([expect.stringContaining("The queue did not accept shards")]);
 });
 
-it("a session that does not take its shard is served by itself, later, and one that is gone is removed", async () => {
+it("[FO3] a session that does not accept its shard is served by itself, later, and one that is gone is removed", async () => {
   await followAll();
   world.host("stream:p/b").database.failOnce(/^INSERT INTO log/, new Error("injected"));
   unwrap(await world.stream("p/c").remove());
@@ -103,7 +103,7 @@ it("a session that does not take its shard is served by itself, later, and one t
   expect(left.map(({ session }) => session)).toEqual(["p/a", "p/b", "p/d", "p/e"]);
 });
 
-it("that a source is gone is said at once, whatever the queue still has", async () => {
+it("[FO6] the end of a source is delivered at once, whatever the queue still holds", async () => {
   await followAll("envelope");
   await publish(SOURCE, "one;");
   await aSecond();

@@ -26,7 +26,7 @@ function callsOf(method: string): number {
   return world.calls.filter((call) => call.method === method).length;
 }
 
-describe("a stream that nobody follows", () => {
+describe("[FO2] [IN17] a stream that nobody follows", () => {
   it("is appended to without a call to anybody, in one row", async () => {
     const chat = await source("chat");
     await publish(chat, "a");
@@ -68,7 +68,7 @@ describe("a stream that is followed", () => {
     expect(world.content(SESSION)).toBe(`a${Array.from({ length: 20 }, (_, index) => index).join("")}`);
   });
 
-  it("brings news although the word of them got lost", async () => {
+  it("[FO1] delivers what was appended although the notification got lost", async () => {
     const chat = await source("chat");
     unwrap(await subscribe([chat]));
     await aSecond();
@@ -98,7 +98,7 @@ describe("a stream that is followed", () => {
 });
 
 describe("a session", () => {
-  it("is a copy of its sources from where it subscribed, each in its order", async () => {
+  it("[FO1] [SE1] is a copy of its sources from where it subscribed, each in its order", async () => {
     const [a, b] = [await source("a"), await source("b")];
     await publish(a, "before;");
     unwrap(await subscribe([a, b]));
@@ -112,7 +112,7 @@ describe("a session", () => {
     expect(content).not.toContain("before");
   });
 
-  it("may begin at the beginning of a source, or at an offset of it", async () => {
+  it("[SE1] may begin at the beginning of a source, or at an offset of it", async () => {
     const chat = await source("chat");
     await publish(chat, "a;");
     const head = unwrap(world.stream(chat).head());
@@ -139,7 +139,7 @@ describe("a session", () => {
     expect(world.content(SESSION)).toBe("a;b;");
   });
 
-  it("stays as it is when it subscribes again, and in another format it does not", async () => {
+  it("[SE2] stays as it is when it subscribes again, and refuses another format", async () => {
     const chat = await source("chat", { contentType: "application/json" });
     const [first] = unwrap(await subscribe([chat])).results;
     await publish(chat, "1,", "application/json");
@@ -150,7 +150,7 @@ describe("a session", () => {
     expect(world.content(SESSION)).toBe("1,");
   });
 
-  it("gets what was published before it unsubscribed, and nothing after", async () => {
+  it("[SE3] gets what was published before it unsubscribed, and nothing after", async () => {
     const chat = await source("chat");
     unwrap(await subscribe([chat]));
     await publish(chat, "a;");
@@ -162,7 +162,7 @@ describe("a session", () => {
     expect(world.content(SESSION)).toBe("a;c;");
   });
 
-  it("takes appends of nobody else", async () => {
+  it("[SE10] accepts appends of nobody else", async () => {
     const chat = await source("chat");
     unwrap(await subscribe([chat]));
     for (const more of [{}, { close: true, bytes: utf8("") }, { producer: { id: chat, epoch: 9e15, seq: 0 } }]) {
@@ -173,7 +173,7 @@ describe("a session", () => {
     expect(world.content(SESSION)).toBe("a");
   });
 
-  it("is never an ordinary stream, which is left alone", async () => {
+  it("[SE10] is never an ordinary stream, which is left alone", async () => {
     const chat = await source("chat");
     await source("alice");
     expect(codeOf(await subscribe([chat]))).toBe("session-expected");
@@ -187,14 +187,14 @@ describe("a session", () => {
   it.each([
     ["itself", SESSION],
     ["another session", "p/bob"],
-  ])("does not follow %s: there are no cycles", async (_, followed) => {
+  ])("[SE11] does not follow %s: there are no cycles", async (_, followed) => {
     const chat = await source("chat");
     unwrap(await subscribe([chat]));
     unwrap(await subscribe([chat], { session: "p/bob" }));
     expect(await codes(subscribe([followed]))).toEqual(["session-as-source"]);
   });
 
-  it("tells what is wrong with each source, and follows the others", async () => {
+  it("[SE1] reports what is wrong with each source, and follows the others", async () => {
     const [text, json] = [await source("text"), await source("json", { contentType: "application/json" })];
     expect(await codes(subscribe([text, "p/nothing", json]))).toEqual([
       "ok",
@@ -205,7 +205,7 @@ describe("a session", () => {
     expect(subscriptions.map((subscription) => subscription.source)).toEqual([text]);
   });
 
-  it("holds up nobody when it fails, and gets everything once it does not", async () => {
+  it("[FO3] delays no other session when it fails, and gets everything once it works again", async () => {
     const chat = await source("chat");
     for (const session of [SESSION, "p/bob"]) unwrap(await subscribe([chat], { session }));
     const { database } = world.host(`stream:${SESSION}`);
@@ -220,7 +220,7 @@ describe("a session", () => {
 });
 
 describe("envelopes", () => {
-  it("carry sources of any type, each message with its source and offset", async () => {
+  it("[SE8] carry sources of any type, each message with its source and offset", async () => {
     const sources = [
       await source("json", { contentType: "application/json" }),
       await source("text"),
@@ -241,7 +241,7 @@ describe("envelopes", () => {
     expect(of("text")?.offset).toBe(`${lineage.incarnation}_${String(tail).padStart(16, "0")}`);
   });
 
-  it("of text that was cut inside a character say so", async () => {
+  it("[SE8] say so when a text was cut inside a character", async () => {
     const text = await source("text");
     unwrap(await subscribe([text], { format: "envelope" }));
     unwrap(await world.stream(text).append({ ...appendOf(""), bytes: utf8("é").slice(0, 1) }));
@@ -249,7 +249,7 @@ describe("envelopes", () => {
     expect(envelopes()).toMatchObject([{ data: "ww==", encoding: "base64" }]);
   });
 
-  it("say when a source is closed, after its last message", async () => {
+  it("[SE9] say when a source is closed, after its last message", async () => {
     const chat = await source("chat");
     unwrap(await subscribe([chat], { format: "envelope" }));
     await publish(chat, "a");
@@ -259,7 +259,7 @@ describe("envelopes", () => {
     expect(world.leftovers(`subscription:${chat}`)).toEqual([]);
   });
 
-  it("say so to whoever subscribes later, too", async () => {
+  it("[SE9] say so to whoever subscribes later, too", async () => {
     const chat = await source("chat");
     unwrap(await world.stream(chat).append(appendOf("a", { close: true })));
     unwrap(await subscribe([chat], { format: "envelope", from: START }));
@@ -267,7 +267,7 @@ describe("envelopes", () => {
     expect(envelopes()).toMatchObject([{ data: "a" }, { control: "closed" }]);
   });
 
-  it("say when a source is deleted; one that is made in its place is another", async () => {
+  it("[SE9] say when a source is deleted; one that is made in its place is another", async () => {
     const chat = await source("chat");
     unwrap(await subscribe([chat], { format: "envelope" }));
     await publish(chat, "a");
@@ -283,7 +283,7 @@ describe("envelopes", () => {
     expect(envelopes()).toMatchObject([{ data: "a" }, { control: "deleted" }, { data: "b" }]);
   });
 
-  it("say when a source has expired", async () => {
+  it("[SE9] say when a source has expired", async () => {
     unwrap(await world.stream("p/chat").create(createOf({ lifetime: { kind: "ttl", ttlSeconds: 10 } })));
     unwrap(await subscribe(["p/chat"], { format: "envelope" }));
     await world.fireAlarmsUntil(world.nowMs + 20_000);
@@ -295,7 +295,7 @@ describe("envelopes", () => {
 describe("a session's lifetime", () => {
   const exists = (): boolean => world.stream(SESSION).head().ok;
 
-  it("is renewed by reads, touches and subscribing, not by what arrives", async () => {
+  it("[SE12] is renewed by reads, touches and subscribing, not by what arrives", async () => {
     const chat = await source("chat");
     unwrap(await subscribe([chat]));
     const uses = [
@@ -314,7 +314,7 @@ describe("a session's lifetime", () => {
     expect(exists()).toBe(false);
   });
 
-  it("ends with its links and its stream, and nothing else", async () => {
+  it("[SE12] ends with its links and its stream, and nothing else", async () => {
     const chat = await source("chat");
     unwrap(await subscribe([chat]));
     await world.fireAlarmsUntil(world.nowMs + 300_000);
@@ -325,7 +325,7 @@ describe("a session's lifetime", () => {
     expect(codeOf(await world.askEstuary(SESSION, (estuary) => estuary.describe()))).toBe("estuary-not-found");
   });
 
-  it("survives a crash that comes after what arrived", async () => {
+  it("[SE12] survives a crash that comes after what arrived", async () => {
     const chat = await source("chat");
     unwrap(await subscribe([chat]));
     await world.fireAlarmsUntil(world.nowMs + 99_000);
@@ -336,7 +336,7 @@ describe("a session's lifetime", () => {
     expect(exists()).toBe(false);
   });
 
-  it("may be ended at once; a new session of that name is another", async () => {
+  it("[SE12] may be ended at once; a new session of that name is another", async () => {
     const chat = await source("chat");
     unwrap(await subscribe([chat]));
     await publish(chat, "a");

@@ -63,7 +63,7 @@ describe.each([
   { quiet: "a minute", quietMs: 60 * SECOND },
   { quiet: "a day", quietMs: DAY },
 ])("after $quiet of silence", ({ quietMs }) => {
-  it("an acknowledged message is in the session within 5 s of a kill at any point", async () => {
+  it("[IN18] an acknowledged message is in the session within 5 s of a kill at any point", async () => {
     let steps = 0;
     for (let isOver = false; !isOver; steps += 1) {
       expect(steps).toBeLessThan(STEPS_MAX);
@@ -80,7 +80,7 @@ describe.each([
     expect(steps).toBeGreaterThan(3);
   });
 
-  it("so is the end of a source", async () => {
+  it("[IN18] [FO6] so is the end of a source", async () => {
     for (let steps = 0, isOver = false; !isOver; steps += 1) {
       expect(steps).toBeLessThan(STEPS_MAX);
       await follow(quietMs, "envelope");
@@ -96,7 +96,7 @@ describe.each([
     }
   });
 
-  it("so is the end of a source in whose place another stream was made", async () => {
+  it("[IN18] [FO6] so is the end of a source in whose place another stream was made", async () => {
     await follow(quietMs, "envelope");
     unwrap(await world.stream(SOURCE).append(appendOf("last;")));
     unwrap(await world.stream(SOURCE).remove());
@@ -107,7 +107,7 @@ describe.each([
     expect(world.content(SESSION)).toContain('"control":"deleted"');
   });
 
-  it("a notification that is lost is sent again", async () => {
+  it("[IN18] a notification that is lost is sent again", async () => {
     for (const lost of ["lost", "late"] as const) {
       await follow(quietMs);
       world.isHeld = true;
@@ -124,7 +124,7 @@ describe.each([
   });
 });
 
-it("a source and its followers that are quiet set no alarm and make no call", async () => {
+it("[IN17] a source and its followers that are quiet set no alarm and make no call", async () => {
   await follow(10 * SECOND);
   expect([world.host(`stream:${SOURCE}`).alarmAtMs, world.host(`subscription:${SOURCE}`).alarmAtMs]).toEqual([
     undefined,
@@ -144,7 +144,7 @@ it("a busy source sets one alarm in two seconds for its followers, and writes on
   expect(host.database.rowsWritten - rows).toBe(100);
 });
 
-it("shards that were with the queue when everything died are served within seconds, though the queue lost them", async () => {
+it("[IN18] [FO5] shards that were with the queue when everything died are served within seconds, though the queue lost them", async () => {
   world = new FanOutWorld({ shards: { shardedAbove: 2, shardSessions: 2 } });
   await source("chat");
   const sessions = ["p/a", "p/b", "p/c", "p/d"];

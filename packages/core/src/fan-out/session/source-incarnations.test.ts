@@ -47,7 +47,7 @@ function failDeliveries(times: number): void {
   for (let left = times; left > 0; left -= 1) database.failOnce(/^INSERT INTO log/, new Error("injected"));
 }
 
-it("more sessions than one turn tells are all told that their source is gone", async () => {
+it("[FO6] more sessions than one turn serves all learn that their source is gone", async () => {
   await source("chat");
   for (let number = 0; number < 600; number += 1) {
     unwrap(await subscribe([SOURCE], { session: `p/session-${number}` }));
@@ -81,7 +81,7 @@ describe.each(FORMATS)("a session of format %s", (format) => {
     expect(held(format)).toBe(published);
   });
 
-  it("that was behind when retention let go of messages gets the rest, and envelopes say so", async () => {
+  it("[SE9] that was behind when retention dropped messages gets the rest, and envelopes say so", async () => {
     await source("chat", { retention: { seconds: undefined, bytes: SEGMENT_BYTES } });
     unwrap(await subscribe([SOURCE], { format }));
     failDeliveries(5);

@@ -48,7 +48,7 @@ async function followed(): Promise<readonly string[]> {
 describe.each(FORMATS)("a session of format %s", (format) => {
   const ended = (end: string): string => (format === "raw" ? "" : `<${end}>`);
 
-  it("whose link is taken back gets nothing more, is told so, and may follow anew", async () => {
+  it("[SE6] whose link is taken back gets nothing more, is told so, and may follow anew", async () => {
     await source("chat");
     unwrap(await subscribe([SOURCE], { format, grant: KEY }));
     await publish(SOURCE, "one;");
@@ -65,7 +65,7 @@ describe.each(FORMATS)("a session of format %s", (format) => {
     expect(held(format)).toBe(`one;${ended("revoked")}three;`);
   });
 
-  it("gets nothing that is published after the end of its link, also when nobody was there to see it end", async () => {
+  it("[SE6] gets nothing that is published after the end of its link, also when nothing ran to see it end", async () => {
     await source("chat");
     const expiresAtMs = world.nowMs + 10_000;
     unwrap(await subscribe([SOURCE], { format, grant: { ...KEY, expiresAtMs } }));
@@ -81,7 +81,7 @@ describe.each(FORMATS)("a session of format %s", (format) => {
     expect(await followed()).toEqual([]);
   });
 
-  it("is told by the alarm that its link has ended", async () => {
+  it("[SE6] learns from the alarm that its link has ended", async () => {
     await source("chat");
     unwrap(await subscribe([SOURCE], { format, grant: { ...KEY, expiresAtMs: world.nowMs + 10_000 } }));
     expect(unwrap(await world.askEstuary(SESSION, (estuary) => estuary.describe())).subscriptions).toMatchObject([
@@ -144,7 +144,7 @@ describe.each(FORMATS)("a session of format %s", (format) => {
   });
 });
 
-it("links are taken back by key or by user, and those of others go on", async () => {
+it("[SE7] links are taken back by key or by user, and those of others go on", async () => {
   await source("chat");
   const grants = [KEY, { kid: "key-1", user: "bob" }, { kid: "key-2", user: "ann" }, { kid: "key-2", user: "bob" }];
   for (const [index, grant] of grants.entries()) {
@@ -157,7 +157,7 @@ it("links are taken back by key or by user, and those of others go on", async ()
   expect(grants.map((_, index) => world.content(`p/s${index}`))).toEqual(["", "", "", "one;"]);
 });
 
-it("followers are listed in pages, with whoever made their links", async () => {
+it("[SE7] followers are listed in pages, with whoever made their links", async () => {
   await source("chat");
   for (const name of ["a", "b", "c"]) unwrap(await subscribe([SOURCE], { session: `p/${name}`, grant: KEY }));
   const first = await followers("", 2);
@@ -199,7 +199,7 @@ describe("a key", () => {
     expect(world.notedKeys).toEqual([`${KEY.kid} ${SOURCE}`]);
   });
 
-  it("whose links were ended makes no others, here or elsewhere", async () => {
+  it("[SE7] whose links were ended makes no others, here or elsewhere", async () => {
     for (const name of ["chat", "other"]) await source(name);
     unwrap(await subscribe([SOURCE], { session: "p/a", grant: KEY }));
     unwrap(await subscribe([SOURCE], { session: "p/b", grant: { kid: "key-2" } }));
@@ -234,7 +234,7 @@ describe("a key", () => {
   });
 });
 
-it("one call begins in each source at an offset of its own", async () => {
+it("[SE1] one call begins in each source at an offset of its own", async () => {
   const offsets: string[] = [];
   for (const name of ["chat", "other"]) {
     await source(name);
@@ -252,7 +252,7 @@ it("one call begins in each source at an offset of its own", async () => {
   for (const text of ["chat two;", "other one;other two;"]) expect(content).toContain(text);
 });
 
-it("a session that ends takes its links with it, whatever end they have", async () => {
+it("[SE12] a session that ends takes its links with it, whatever end they have", async () => {
   await source("chat");
   unwrap(await subscribe([SOURCE], { grant: { ...KEY, expiresAtMs: world.nowMs + 10 * TTL_SECONDS * 1_000 } }));
   await world.fireAlarmsUntil(world.nowMs + 4 * TTL_SECONDS * 1_000);

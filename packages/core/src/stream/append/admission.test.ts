@@ -37,7 +37,7 @@ function outcomeOf(target: Draft, command: AppendCommand): string {
   return result.admitted ? result.result.outcome : `known: ${result.result.outcome}`;
 }
 
-describe("precedence: closed > content type > fault > producer > Stream-Seq > expected offset", () => {
+describe("[AP8] precedence: closed > content type > fault > producer > Stream-Seq > expected offset", () => {
   /** Each thing that can be wrong with one append, the most important first. */
   const WRONGS = [
     { code: "stream-closed", state: { closure: {} }, append: {} },
@@ -49,22 +49,22 @@ describe("precedence: closed > content type > fault > producer > Stream-Seq > ex
   ] as const;
   const pairs = WRONGS.flatMap((first, index) => WRONGS.slice(index).map((second) => ({ first, second })));
 
-  it.each(pairs)("$first.code is told before $second.code", ({ first, second }) => {
+  it.each(pairs)("$first.code is reported before $second.code", ({ first, second }) => {
     const target = draft({ ...second.state, ...first.state });
     expect(outcomeOf(target, appendOf("x", { ...second.append, ...first.append }))).toBe(first.code);
   });
 
-  it("all wrongs at once are told as the first of them", () => {
+  it("of all faults at once, the first of them is reported", () => {
     const everything = WRONGS.map(({ append }) => append).reduce((all, one) => ({ ...all, ...one }), {});
     expect(outcomeOf(draft({ closure: {} }), appendOf("x", everything))).toBe("stream-closed");
     expect(outcomeOf(draft(), appendOf("x", everything))).toBe("content-type-mismatch");
   });
 
-  it("a producer's duplicate is told before a regression of Stream-Seq", () => {
+  it("[PR17] a producer's duplicate is recognised before a regression of Stream-Seq", () => {
     expect(outcomeOf(draft(), appendOf("x", { producer: CLAIM, streamSeq: "a" }))).toBe("known: duplicate");
   });
 
-  it("a refused append changes nothing in the draft", () => {
+  it("[IN2] a refused append changes nothing in the draft", () => {
     for (const { code, state, append } of WRONGS) {
       const target = draft(state);
       const before = structuredClone({ ...target, state: null, database: null });
@@ -85,16 +85,19 @@ describe("producers", () => {
     { claim: { id: "p", epoch: 4, seq: 1 }, outcome: "producer-epoch-start" },
     { claim: { id: "new", epoch: 9, seq: 0 }, outcome: "appended" },
     { claim: { id: "new", epoch: 9, seq: 1 }, outcome: "producer-gap" },
-  ])("epoch $claim.epoch seq $claim.seq of $claim.id is $outcome", ({ claim, outcome }) => {
-    expect(outcomeOf(draft(), appendOf("x", { producer: claim }))).toBe(outcome);
-  });
+  ])(
+    "[PR4] [PR5] [PR6] [PR7] [PR8] [PR9] epoch $claim.epoch seq $claim.seq of $claim.id is $outcome",
+    ({ claim, outcome }) => {
+      expect(outcomeOf(draft(), appendOf("x", { producer: claim }))).toBe(outcome);
+    },
+  );
 
-  it("a duplicate is answered with the producer's newest state", () => {
+  it("[PR6] a duplicate is answered with the producer's newest state", () => {
     const result = admit(draft(), appendOf("x", { producer: { ...CLAIM, seq: 2 } }));
     expect(result).toMatchObject({ ok: true, result: { producer: { epoch: 3, seq: 7 }, tail: 10 } });
   });
 
-  it("a gap names the expected and the received number, a stale epoch the current one", () => {
+  it("[PR8] [PR4] a gap names the expected and the received number, a stale epoch the current one", () => {
     const gap = admit(draft(), appendOf("x", { producer: { ...CLAIM, seq: 20 } }));
     const headers = { [HEADER.producerExpectedSeq]: "8", [HEADER.producerReceivedSeq]: "20" };
     expect(gap).toMatchObject({ ok: false, problem: { headers } });
@@ -102,7 +105,7 @@ describe("producers", () => {
     expect(stale).toMatchObject({ ok: false, problem: { headers: { [HEADER.producerEpoch]: "3" } } });
   });
 
-  it("appends of one batch are judged by those before them", () => {
+  it("[PR10] appends of one batch are judged by those before them", () => {
     const target = draft();
     const claims = [8, 8, 9, 11].map((seq) => appendOf("x", { producer: { ...CLAIM, seq } }));
     expect(claims.map((command) => outcomeOf(target, command))).toEqual([
@@ -131,7 +134,7 @@ describe("closing", () => {
     { about: "data", append: appendOf("x"), outcome: "stream-closed" },
     { about: "data and a close", append: appendOf("x", { close: true }), outcome: "stream-closed" },
     { about: "a faulty close", append: appendOf("", { close: true, fault: FAULT }), outcome: "stream-closed" },
-  ])("$about after the close is $outcome", ({ append, outcome }) => {
+  ])("[CL2] [CL9] $about after the close is $outcome", ({ append, outcome }) => {
     const target = draft();
     expect(outcomeOf(target, appendOf("end", { close: true }))).toBe("appended");
     expect(outcomeOf(target, append)).toBe(outcome);
@@ -142,7 +145,7 @@ describe("closing", () => {
     { about: "an earlier duplicate of that producer", producer: CLAIM, outcome: "stream-closed" },
     { about: "its next number", producer: { ...closing, seq: 9 }, outcome: "stream-closed" },
     { about: "the same numbers of another producer", producer: { ...closing, id: "q" }, outcome: "stream-closed" },
-  ])("$about after a producer's close is $outcome, with or without data", ({ producer, outcome }) => {
+  ])("[CL8] [CL9] $about after a producer's close is $outcome, with or without data", ({ producer, outcome }) => {
     for (const text of ["", "other data"]) {
       const target = draft();
       expect(outcomeOf(target, appendOf("end", { close: true, producer: closing }))).toBe("appended");
@@ -150,13 +153,13 @@ describe("closing", () => {
     }
   });
 
-  it("a closed stream says where it ends", () => {
+  it("[CL7] the refusal of a closed stream says where it ends", () => {
     const result = admit(draft({ closure: {} }), appendOf("x"));
     const headers = { [HEADER.closed]: "true", [HEADER.nextOffset]: "0000000000000042_0000000000000010" };
     expect(result).toMatchObject({ ok: false, problem: { headers } });
   });
 
-  it("a close without data cares for no content type", () => {
+  it("[CL6] a close without data accepts any content type", () => {
     expect(outcomeOf(draft(), appendOf("", { close: true, contentType: "image/png" }))).toBe("closed");
   });
 });
@@ -170,22 +173,22 @@ describe("an expected offset", () => {
     { expected: "0000000000000042_0000000000000011", outcome: "expected-offset-mismatch" },
     { expected: "0000000000000041_0000000000000010", outcome: "expected-offset-mismatch" },
     { expected: "", outcome: "expected-offset-mismatch" },
-  ])("$expected of a stream that ends at 10 is $outcome", ({ expected, outcome }) => {
+  ])("[CX1] [CX2] $expected of a stream that ends at 10 is $outcome", ({ expected, outcome }) => {
     expect(outcomeOf(draft(), appendOf("x", { expected }))).toBe(outcome);
   });
 
-  it("is compared with the tail that the appends before it in the batch have made", () => {
+  it("[CX1] is compared with the tail that the appends before it in the batch have made", () => {
     const target = draft();
     const both = [END, END, "0000000000000042_0000000000000011"].map((expected) => appendOf("x", { expected }));
     const outcomes = both.map((command) => outcomeOf(target, command));
     expect(outcomes).toEqual(["appended", "expected-offset-mismatch", "appended"]);
   });
 
-  it("is compared after a producer's duplicate is recognised", () => {
+  it("[PR17] is compared after a producer's duplicate is recognised", () => {
     expect(outcomeOf(draft(), appendOf("x", { producer: CLAIM, expected: "" }))).toBe("known: duplicate");
   });
 
-  it("comes with a fault for objects that do not know it; those that do set the fault aside", () => {
+  it("[IN19] comes with a fault for objects that do not know it, and objects that do know it ignore the fault", () => {
     const { problem: fault } = refuse("unavailable", "unknown to this version");
     expect(outcomeOf(draft(), appendOf("x", { fault }))).toBe("unavailable");
     expect(outcomeOf(draft(), appendOf("x", { expected: END, fault }))).toBe("appended");
@@ -205,7 +208,7 @@ describe("content types and Stream-Seq", () => {
     { streamSeq: "mm", outcome: "appended" },
     { streamSeq: "m", outcome: "stream-seq-regression" },
     { streamSeq: "l", outcome: "stream-seq-regression" },
-  ])("Stream-Seq $streamSeq after m is $outcome", ({ streamSeq, outcome }) => {
+  ])("[AP6] Stream-Seq $streamSeq after m is $outcome", ({ streamSeq, outcome }) => {
     expect(outcomeOf(draft(), appendOf("x", { streamSeq }))).toBe(outcome);
   });
 });

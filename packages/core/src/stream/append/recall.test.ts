@@ -28,7 +28,7 @@ describe.each([
   { about: "a plain append", command: appendOf("abc", { requestId: "a" }) },
   { about: "a producer's append", command: appendOf("abc", { requestId: "a", producer }) },
 ])("$about that arrives once more", ({ command }) => {
-  it("is stored once, and answered as it was", async () => {
+  it("[AP15] is stored once, and answered as it was", async () => {
     const { stream } = await newStream();
     const first = await stream.append(command);
     await stream.append(appendOf("other"));
@@ -59,14 +59,14 @@ describe.each([
     expect(ofClient).toMatchObject({ ok: false, problem: { code: "stream-closed" } });
   });
 
-  it("after the object was restarted is stored once", async () => {
+  it("[AP15] after the object was restarted is stored once", async () => {
     const { host, stream } = await newStream();
     const first = await stream.append(command);
     for (let index = 0; index < 1_000; index += 1) await stream.append(appendOf("x", { requestId: `x${index}` }));
     expect(await streamOn(host).append(again(command))).toEqual(first);
   });
 
-  it("after another stream was made in the place of its own is not stored in that one", async () => {
+  it("[IN11] after another stream was made in the place of its own is not stored in that one", async () => {
     const { stream } = await newStream();
     const first = await stream.append(command);
     await stream.remove();
@@ -148,7 +148,7 @@ describe("request ids", () => {
 describe("a creation that arrives once more", () => {
   const command = createOf({ requestId: "a", bytes: utf8("abc") });
 
-  it("is answered as it was, whatever has been appended since", async () => {
+  it("[CR11] is answered as it was, whatever has been appended since", async () => {
     const stream = streamOn(newHost());
     const first = await stream.create(command);
     await stream.append(appendOf("def"));
@@ -156,7 +156,7 @@ describe("a creation that arrives once more", () => {
     expect(await stream.create({ ...command, repeatedAfterMs: 100 })).toEqual(first);
   });
 
-  it("does not bring back a stream that was deleted since", async () => {
+  it("[CR11] [IN11] does not bring back a stream that was deleted since", async () => {
     const stream = streamOn(newHost());
     const first = await stream.create(command);
     await stream.remove();
@@ -164,7 +164,7 @@ describe("a creation that arrives once more", () => {
     expect(stream.head()).toMatchObject({ ok: false, problem: { code: "stream-not-found" } });
   });
 
-  it("does not do so after a restart before the deletion", async () => {
+  it("[CR11] [IN11] does not do so after a restart before the deletion", async () => {
     const host = newHost();
     const first = await streamOn(host).create(command);
     const restarted = streamOn(host);
@@ -184,7 +184,7 @@ describe("a creation that arrives once more", () => {
 });
 
 describe("a deletion that names the incarnation", () => {
-  it("takes no other stream with it", async () => {
+  it("[DE6] takes no other stream with it", async () => {
     const { stream } = await newStream();
     const found = stream.head();
     if (!found.ok) throw new Error(found.problem.code);

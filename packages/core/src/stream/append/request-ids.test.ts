@@ -11,7 +11,7 @@ function filled(count: number, fromMs: number, stepMs: number, ids = new Request
 }
 
 describe("request ids", () => {
-  it("are known for as long as copies may arrive, however many others come meanwhile", () => {
+  it("[AP15] are known for as long as copies may arrive, however many others come meanwhile", () => {
     const ids = new RequestIds(LIMITS);
     ids.remember("first", LANDING, 0);
     filled(9_000, 1, 0.1, ids);

@@ -39,7 +39,7 @@ describe("a fork's ancestors", () => {
     { ancestors: 255, ownBytes: 1, code: "ok" },
     { ancestors: 256, ownBytes: 0, code: "ok" },
     { ancestors: 256, ownBytes: 1, code: "fork-too-deep" },
-  ])("are at most 256 streams that bytes lie in: $ancestors, and $ownBytes own bytes: $code", async (row) => {
+  ])("[FK18] are at most 256 streams that bytes lie in: $ancestors, and $ownBytes own bytes: $code", async (row) => {
     const state = streamWith(row.ancestors, row.ownBytes);
     expect(codeOf(await planPin(state, newHost(), pin, () => true))).toBe(row.code);
   });

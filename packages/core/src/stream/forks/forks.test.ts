@@ -257,7 +257,7 @@ describe("offsets", () => {
   });
 });
 
-describe("[F51] a read that is cut", () => {
+describe("[RE5] [FK14] a read that is cut", () => {
   it("ends at a fork point, and goes on from there with the fork's own bytes", async () => {
     const world = new StreamWorld({ readBytesMax: 10 });
     await world.ask("p/source", (stream) => stream.create(createOf({ bytes: utf8("8 bytes.") })));
@@ -327,7 +327,7 @@ describe("the alarm", () => {
   });
 });
 
-it("[F44] a fork is confirmed by the same request, whatever it inherited and however its source grew", async () => {
+it("[FK7] a fork is confirmed by the same request, whatever it inherited and however its source grew", async () => {
   const world = new StreamWorld();
   const lifetime = { kind: "ttl", ttlSeconds: 1_000 } as const;
   await world.ask("p/source", (stream) => stream.create(createOf({ lifetime, bytes: utf8("a") })));

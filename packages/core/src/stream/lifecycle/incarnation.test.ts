@@ -7,7 +7,7 @@ import { codeOf, StreamWorld } from "../../../test/stream-world.ts";
 import { mintIncarnation } from "./incarnation.ts";
 
 describe("two streams that are made in the same instant", () => {
-  it("have different incarnations: an old offset of one that becomes a fork of the other is gone", async () => {
+  it("[OF12] have different incarnations: an old offset of one that becomes a fork of the other is gone", async () => {
     const world = new StreamWorld();
     const create = createOf({ bytes: utf8("12345") });
     await world.ask("p/source", (stream) => stream.create(create));
@@ -23,7 +23,7 @@ describe("two streams that are made in the same instant", () => {
 });
 
 describe("a stream that is deleted and made again", () => {
-  it.each([0, -1, -500])("has another incarnation, also when the clock went %i ms over an eviction", async (ms) => {
+  it.each([0, -1, -500])("[OF2] has another incarnation, even if the clock went %i ms over an eviction", async (ms) => {
     const host = newHost();
     const first = await streamOn(host).create(createOf({ bytes: utf8("12345") }));
     await streamOn(host).remove();
@@ -48,13 +48,16 @@ describe("an incarnation", () => {
     expect(mintIncarnation(1_800_000_000_999, LARGEST, 0)).toBe(1_800_000_000_999_999);
   });
 
-  it.each([0, 0.5, LARGEST])("is greater than the one before it, whatever the clock and chance (%d) say", (random) => {
-    const floor = mintIncarnation(START_MS, LARGEST, 0);
-    for (const now of [START_MS, START_MS - 60_000, 0]) {
-      expect(mintIncarnation(now, random, floor)).toBeGreaterThan(floor);
-      expect(mintIncarnation(now, random, floor)).toBeLessThanOrEqual(floor + 1_000_000);
-    }
-  });
+  it.each([0, 0.5, LARGEST])(
+    "[OF2] is greater than the one before it, whatever the clock and chance (%d) say",
+    (random) => {
+      const floor = mintIncarnation(START_MS, LARGEST, 0);
+      for (const now of [START_MS, START_MS - 60_000, 0]) {
+        expect(mintIncarnation(now, random, floor)).toBeGreaterThan(floor);
+        expect(mintIncarnation(now, random, floor)).toBeLessThanOrEqual(floor + 1_000_000);
+      }
+    },
+  );
 
   it("of the siblings of one second differs, though all must be greater than their source's", () => {
     const source = mintIncarnation(START_MS, 0.9, 0);

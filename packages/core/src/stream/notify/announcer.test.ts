@@ -45,7 +45,7 @@ it("a directory that does not answer is told again, after pauses that double up 
   expect([notified.reports.length, notified.host.alarmAtMs]).toEqual([1, undefined]);
 });
 
-it("an object that dies while it tells the directory tells it within seconds", async () => {
+it("[IN18] an object that dies while it notifies the directory notifies it within seconds", async () => {
   const notified = newReceiver();
   await streamOn(notified.host).create(createOf());
   notified.host.nowMs = notified.host.alarmAtMs ?? 0;

@@ -36,7 +36,7 @@ async function settled(): Promise<void> {
   await new Promise((resolve) => void setImmediate(resolve));
 }
 
-it("an append to a stream that no subscription wants tells nobody and sets no alarm", async () => {
+it("[SU17] [IN17] an append to a stream that no subscription wants notifies nobody and sets no alarm", async () => {
   const host = newHost();
   const notification = notified(host);
   const stream = await newStream(host);
@@ -45,7 +45,7 @@ it("an append to a stream that no subscription wants tells nobody and sets no al
   expect([notification.length, host.alarmsSet]).toEqual([0, 0]);
 });
 
-it("whoever wants a stream is told of what is appended after that", async () => {
+it("[IN18] whoever wants a stream is notified of what is appended after that", async () => {
   const host = newHost();
   const notification = notified(host);
   const stream = await newStream(host);
@@ -60,7 +60,7 @@ it("whoever wants a stream is told of what is appended after that", async () => 
   expect(positions(notification)).toEqual([6]);
 });
 
-it("[G53] news begins at the instant that the subscription names, however late it asks", async () => {
+it("[SU8] notifications begin at the instant that the subscription names, however late it asks", async () => {
   const host = newHost();
   const stream = await newStream(host);
   for (const text of ["a", "b", "c"]) {
@@ -82,7 +82,7 @@ it("commits that come while it tells are told together", async () => {
   expect(positions(notification).at(-1)).toBe(4);
 });
 
-it("a stream that dies between the commit and the telling tells by its alarm", async () => {
+it("[IN18] a stream that dies between the commit and the notification notifies by its alarm", async () => {
   const host = newHost();
   const stream = await newStream(host);
   await want(stream, START_MS);

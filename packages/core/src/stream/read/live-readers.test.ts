@@ -9,7 +9,7 @@ const FRAME: LiveFrame = { from: 10, to: 13, closed: false, bytes: utf8("abc") }
 const MIB = 1024 * 1024;
 
 describe("a commit", () => {
-  it("goes only to readers that stand where it begins, and moves them to its end", () => {
+  it("[SS22] goes only to readers that stand where it begins, and moves them to its end", () => {
     const [before, at, after] = [new FakeSocket(9), new FakeSocket(10), new FakeSocket(13)];
     new LiveReaders(() => [before, at, after]).broadcast(FRAME);
     expect(at.messages.map(decodeFrame)).toEqual([FRAME]);
@@ -21,7 +21,7 @@ describe("a commit", () => {
     }
   });
 
-  it("turns away a reader that takes too slowly, and no other", () => {
+  it("[SS18] turns away a reader that is too slow, and no other", () => {
     const [slow, busy] = [new FakeSocket(10), new FakeSocket(10)];
     slow.bufferedAmount = 4 * MIB + 1;
     busy.bufferedAmount = 4 * MIB;

@@ -18,7 +18,7 @@ function envelopes(text: string, more: Partial<SourceRange>): string {
   return new TextDecoder().decode(toEnvelopes({ ...range, ...more }));
 }
 
-it("each append has its author, where the source records them, and null where nobody is known", () => {
+it("[AU1] each append has its author, where the source records them, and null where nobody is known", () => {
   const [first, second] = [formatOffset(OWNER, 2), formatOffset(OWNER, 4)];
   expect(envelopes("1,2,", { ends: [2, 4], authors: ['al"ice', null] })).toBe(
     `{"source":"chat","offset":"${first}","author":"al\\"ice","data":[1]},` +
@@ -30,7 +30,7 @@ it("a source that records no authors has none in its envelopes", () => {
   expect(envelopes("1,", {})).toBe(`{"source":"chat","offset":"${formatOffset(OWNER, 2)}","data":[1]},`);
 });
 
-it("what a client writes is data: it cannot stand in for the author", () => {
+it("[AU2] what a client writes is data: it cannot stand in for the author", () => {
   const forged = `{"author":"mallory"},"author":"mallory",`;
   expect(
     JSON.parse(

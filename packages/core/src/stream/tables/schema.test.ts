@@ -53,7 +53,7 @@ it("a stream of this version is left as it is", () => {
   expect(readStreamRow(database)).toEqual({ ...ROW, ...NEW });
 });
 
-it("a stream of a newer server is refused, and not touched", () => {
+it("[DU6] a stream of a newer server is refused, and not touched", () => {
   const database = storedStream();
   database.run("UPDATE stream SET schema_version = ?", SCHEMA_VERSION + 1);
   const before = database.rowsWritten;
@@ -113,7 +113,7 @@ function columnsOf(database: NodeDatabase): Record<string, unknown[]> {
   );
 }
 
-it("a stream of the first version is brought up to date, and has all its bytes", () => {
+it("[DU6] a stream of the first version is brought up to date, and has all its bytes", () => {
   const database = new NodeDatabase();
   for (const statement of FIRST_VERSION) database.run(statement);
   upgradeSchema(database);
