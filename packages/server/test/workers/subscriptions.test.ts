@@ -200,7 +200,7 @@ describe("a webhook", () => {
     expect(calls.every(({ redirect }) => redirect === "manual")).toBe(true);
     expect(Object.keys(calls[0]?.headers ?? {}).toSorted()).toEqual(["Content-Type", "Webhook-Signature"]);
     const report = await (await control("GET", `subscriptions/${id}/deliveries`)).json<Record<string, unknown>>();
-    expect(report).toMatchObject({ requestIds: [{ status: 302, generation: 1 }], next_attempt_at: expect.any(String) });
+    expect(report).toMatchObject({ attempts: [{ status: 302, generation: 1 }], next_attempt_at: expect.any(String) });
     await control("DELETE", `subscriptions/${id}`);
   });
 
@@ -215,8 +215,8 @@ describe("a webhook", () => {
     });
     const id = await newWebhook();
     await vi.waitFor(async () => {
-      const report = await (await control("GET", `subscriptions/${id}/deliveries`)).json<{ requestIds: unknown[] }>();
-      expect(report.requestIds).toMatchObject([{ status: 200, error: null }]);
+      const report = await (await control("GET", `subscriptions/${id}/deliveries`)).json<{ attempts: unknown[] }>();
+      expect(report.attempts).toMatchObject([{ status: 200, error: null }]);
     }, 10_000);
     expect(pulled).toBeLessThan(10);
     await control("DELETE", `subscriptions/${id}`);
