@@ -24,7 +24,8 @@ function commandsPage(): string {
 
 # Commands of \`durable-streams\`
 
-What \`durable-streams COMMAND --help\` says of each. [cli.md](cli.md) has what they have in common, and the contract for scripts.
+The output of \`durable-streams COMMAND --help\` for each command. [cli.md](cli.md) describes what all commands have in common, and
+what scripts can rely on.
 
 ${commandReference()}`;
 }
@@ -37,15 +38,16 @@ function problemsPage(): string {
 
 # Problems
 
-Every error is \`application/problem+json\` ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)). \`code\` is stable, so
-decide on it and on the status, never on a text. \`type\` is the code behind \`urn:durable-streams-cloudflare:problem:\`,
-\`detail\` says what is wrong with this request, \`hint\`, where there is one, what to do about it. \`requestId\`, also in the
-header \`Stream-Request-Id\`, leads to the request's line in the log. A live read by SSE that ends early says the same in its last
-event, \`event: problem\`.
+Every error is \`application/problem+json\` ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)). \`code\` is stable: programs
+should decide by the code and the status, never by a text. \`type\` is \`urn:durable-streams-cloudflare:problem:\` followed by the
+code. \`detail\` says what is wrong with this request, and the optional \`hint\` says what to do about it. \`requestId\` is also in
+the header \`Stream-Request-Id\` and identifies the request in the server's log. A live read over SSE that ends early sends the
+same JSON as its last event, \`event: problem\`.
 
-- \`retry\`: \`never\`, the same request fails again; \`after\`, it may succeed later, see \`Retry-After\`; \`same\`, send it again at once;
-  \`with-new-token\`, it succeeds with a token that has not expired.
-- \`effects\`: \`none\`, nothing was stored; \`unknown\`, it may have been: repeat such a request only with producer headers.
+- \`retry\`: \`never\`: the same request would fail again. \`after\`: it may succeed later; wait for \`Retry-After\`. \`same\`: send it
+  again at once. \`with-new-token\`: send it again with a token that has not expired.
+- \`effects\`: \`none\`: nothing was stored. \`unknown\`: the data may have been stored, so repeat the request only if it has producer
+  headers.
 
 | code | status | title | retry | effects |
 | ---- | ------ | ----- | ----- | ------- |
@@ -62,20 +64,20 @@ function configurationPage(): string {
 
 # Configuration
 
-Settings are the \`[vars]\` of \`wrangler.toml\`, or \`--var NAME:VALUE\` of \`npm start\` and
-\`durable-streams serve\`, which take secrets from the environment. They are read once, at the start: a value out of its
-bounds stops the deploy (or those two, with exit code 2) with a message that lists every fault.
+On Cloudflare, settings are the \`[vars]\` of \`wrangler.toml\`. \`npm start\` and \`durable-streams serve\` take them as
+\`--var NAME:VALUE\`, and secrets from the environment. Settings are read once, at the start. An invalid value stops the deploy
+(or those two commands, with exit code 2) with a message that lists everything that is wrong.
 
-| setting | initial | accepts | meaning |
+| setting | default | accepts | meaning |
 | ------- | ------- | ------- | ------- |
 ${rows.join("\n")}
 
-\`npm start\` and \`durable-streams serve\` begin with \`TENANCY=single\` and \`AUTH_MODE=none\`, so that curl lines work when
-pasted; they listen on loopback only. While they are open to this machine alone, \`WEBHOOK_LOOPBACK\` is \`allow\`.
+\`npm start\` and \`durable-streams serve\` have other defaults: \`TENANCY=single\` and \`AUTH_MODE=none\`, so that pasted curl
+commands work. They listen on loopback only, and while only this machine has access, \`WEBHOOK_LOOPBACK\` is \`allow\`.
 
-\`SSE_SESSION_SECONDS\` is a price: each reconnect is one request to the Worker and one to the stream's object. Ten
-thousand idle readers make 432 million of each in a month at 60 seconds, and 29 million at 900. Keep it short behind
-a CDN that collapses readers, make it long without one.
+\`SSE_SESSION_SECONDS\` determines cost: each reconnect is one request to the Worker and one to the stream's object. Ten
+thousand idle readers make 432 million of each per month with 60 seconds, and 29 million with 900. Keep it short behind a CDN
+that collapses readers; make it long without one.
 `;
 }
 

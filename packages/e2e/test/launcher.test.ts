@@ -308,7 +308,7 @@ it("[DU3] a stream whose file is damaged fails alone, and the log names the file
 
 it("more streams at a time than it may open files for get 503, and neither they nor the server are harmed", async () => {
   const server = await start({ filesMax: 256 });
-  expect(server.log()).toContain("may open 256 files only");
+  expect(server.log()).toContain("may open only 256 files");
   const workerd = workerdPid();
   const statuses: number[] = [];
   // Few at a time, since connections are files as well.

@@ -1,4 +1,4 @@
-/** The part of the build that is not TypeScript: the bundled Worker, and the shell script beside the launcher. */
+/** The part of the build that is not TypeScript: bundles the Worker, and copies the shell script beside the launcher. */
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";

@@ -1,4 +1,4 @@
-/** workerd's own databases: when each object is to be woken. A damaged one keeps workerd from starting. */
+/** workerd's own databases, which hold the objects' alarms. A damaged one prevents workerd from starting. */
 
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -14,14 +14,14 @@ export function checkAlarmFiles(dataDir: string): void {
   for (const path of alarmFiles(join(dataDir, "do"))) {
     if (!isDamaged(path)) continue;
     throw new Failure(
-      `${path} is damaged. It holds no streams, only when each of them is to be woken.`,
-      "restore the data directory from a backup. Without one, move this file away, with those that begin with its name: " +
-        "no message is lost, but streams that nobody uses expire late, and what is to be delivered waits until they are used",
+      `${path} is damaged. It holds the alarms of the streams, not their data.`,
+      "restore the data directory from a backup; without one, move away this file and all files whose names begin with its " +
+        "name: no message is lost, but unused streams expire late, and their pending deliveries wait until they are used",
     );
   }
 }
 
-/** One beside the objects of each class. */
+/** There is one beside the objects of each class. */
 function alarmFiles(directory: string): string[] {
   if (!existsSync(directory)) return []; // A new data directory.
   return readdirSync(directory)

@@ -8,14 +8,14 @@ export interface Arguments {
   readonly host: string;
   /** 0 asks for any free port. */
   readonly port: number;
-  /** As given; undefined means the default of the command. */
+  /** As given; `undefined` means the command's default. */
   readonly dataDir: string | undefined;
   /** Settings by name. */
   readonly variables: Readonly<Record<string, string>>;
   readonly quiet: boolean;
-  /** Where Prometheus may scrape, on loopback; `undefined`: nowhere. 0 asks for any free port. */
+  /** The loopback port on which Prometheus can scrape metrics; `undefined`: none. 0 asks for any free port. */
   readonly metricsPort: number | undefined;
-  /** How long requests in flight may go on when the server is told to end. */
+  /** How long requests in flight may continue after the server is told to stop. */
   readonly drainSeconds: number;
   readonly readyJson: boolean;
   readonly help: boolean;
@@ -37,28 +37,28 @@ const OPTIONS = {
   help: { type: "boolean", short: "h" },
 } as const;
 
-/** @param command how this program is called, up to its flags. */
+/** @param command the command line that runs this program, without its flags. */
 export function formatHelp(command: string): string {
-  return `Runs the Durable Streams server on this machine; its data stays on disk.
+  return `Run the Durable Streams server on this machine and keep its data on disk.
 
   ${command} [flags]
 
-  --port N           port to listen on; 0 takes any free one (default ${PORT_DEFAULT})
-  --host ADDRESS     address to listen on (default 127.0.0.1)
-  --data-dir DIR     where the data lives (default .data)
-  --var NAME:VALUE   a setting of the server; repeatable
-  --metrics-port N   serves http://127.0.0.1:N/metrics for Prometheus; 0 takes any free port (default: not at all)
-  --drain-seconds N  how long requests may go on when the server is told to end (default ${DRAIN_SECONDS_DEFAULT})
-  --quiet            prints no banner
-  --ready-json       prints one line of JSON on stdout when the server is ready
-  --help             prints this
+  --port N           listen on this port; 0 picks a free one (default ${PORT_DEFAULT})
+  --host ADDRESS     listen on this address (default 127.0.0.1)
+  --data-dir DIR     keep the data in this directory (default .data)
+  --var NAME:VALUE   set a setting of the server; repeatable
+  --metrics-port N   serve http://127.0.0.1:N/metrics for Prometheus; 0 picks a free port (default: off)
+  --drain-seconds N  when stopping, let requests in flight continue for this long (default ${DRAIN_SECONDS_DEFAULT})
+  --quiet            do not print the banner
+  --ready-json       print one line of JSON on stdout when the server is ready
+  --help             print this help
 
 Secrets are read from the environment: ${SECRETS.join(", ")}.
-It speaks http; for https put a proxy in front of it. Settings: docs/configuration.md. Everything else: docs/serve.md
+The server speaks plain HTTP: for HTTPS, put a proxy in front of it. Settings: docs/configuration.md. More: docs/serve.md
 `;
 }
 
-/** @throws Failure with the exit code for misuse. */
+/** @throws Failure with the exit code for wrong usage. */
 export function parseArguments(argv: readonly string[]): Arguments {
   const values = parseFlags(argv);
   return {
@@ -78,9 +78,9 @@ function parseFlags(argv: readonly string[]) {
   try {
     return parseArgs({ args: [...argv], options: OPTIONS, strict: true, allowPositionals: false }).values;
   } catch (error) {
-    // Node explains a wrong flag in several sentences; the first says what is wrong.
+    // Node.js explains a wrong flag in several sentences; the first one says what is wrong.
     const [reason] = (error instanceof Error ? error.message : String(error)).split(/\.\s|\n/);
-    throw misuse(`${reason}.`, `flags are ${flagNames()}; --help explains them`);
+    throw misuse(`${reason}.`, `use --help to see what each flag does. The flags are ${flagNames()}`);
   }
 }
 
@@ -101,20 +101,20 @@ function parseSeconds(flag: string, text: string): number {
 function parseWhole(flag: string, text: string, max: number, fix: string): number {
   const number = Number(text);
   if (/^\d{1,9}$/.test(text) && number <= max) return number;
-  throw misuse(`${flag} must be a whole number from 0 to ${max}, but is "${text}".`, fix);
+  throw misuse(`${flag} must be a whole number from 0 to ${max}, but it is "${text}".`, fix);
 }
 
-/** A host may be written as in a URL, so `[::1]` is `::1`. */
+/** Accepts a host as it is written in a URL: `[::1]` is `::1`. */
 function parseHost(text: string): string {
   const host = text.replace(/^\[(.*)\]$/, "$1");
   if (!/^[\w.:%-]+$/.test(host)) {
-    throw misuse(`--host must be an address or a host name, but is "${text}".`, "--host 127.0.0.1");
+    throw misuse(`--host must be an address or a host name, but it is "${text}".`, "--host 127.0.0.1");
   }
   return host;
 }
 
 function parseDataDir(text: string | undefined): string | undefined {
-  if (text === "") throw misuse("--data-dir must name a directory, but is empty.", "--data-dir .data");
+  if (text === "") throw misuse("--data-dir must name a directory, but it is empty.", "--data-dir .data");
   return text;
 }
 
@@ -122,7 +122,7 @@ function parseDataDir(text: string | undefined): string | undefined {
 function parseVariable(text: string): [name: string, value: string] {
   const [, name, value] = /^([A-Za-z_]\w*):(.*)$/s.exec(text) ?? [];
   if (name === undefined || value === undefined) {
-    throw misuse(`--var takes NAME:VALUE, but got "${text}".`, "--var LOG_LEVEL:info");
+    throw misuse(`--var must have the form NAME:VALUE, but it is "${text}".`, "--var LOG_LEVEL:info");
   }
   return [name, value];
 }

@@ -6,7 +6,7 @@ export interface BannerInput {
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
-/** Where the server is, and lines to paste into another terminal: create, append, read, follow. */
+/** The server's address, and commands to paste into another terminal: create, append, read, follow. */
 export function formatBanner({ url, dataDir, settings }: BannerInput): string {
   const project = settings["TENANCY"] === "path" ? "demo/" : "";
   const address = url.replace("//127.0.0.1:", "//localhost:");
@@ -15,8 +15,8 @@ export function formatBanner({ url, dataDir, settings }: BannerInput): string {
   const token = needsToken ? `-H "Authorization: Bearer $TOKEN" ` : "";
   const json = "-H 'Content-Type: application/json'";
   return `
-Durable Streams at ${address}, data in ${shortPath(dataDir)}. Ctrl-C ends it.
-${needsToken ? "\nAUTH_MODE is not none: set TOKEN to a token of the project first.\n" : ""}
+Durable Streams is running at ${address}, with its data in ${shortPath(dataDir)}. Press Ctrl-C to stop it.
+${needsToken ? "\nRequests need a token (AUTH_MODE is project): set TOKEN to a token of the project first.\n" : ""}
   # create a stream, append to it, read it, follow it
   curl ${token}-X PUT ${json} ${stream}
   curl ${token}-X POST ${json} -d '{"text":"hello"}' ${stream}
@@ -26,7 +26,7 @@ ${needsToken ? "\nAUTH_MODE is not none: set TOKEN to a token of the project fir
 `;
 }
 
-/** Where a program on this machine reaches the server: every address includes the loopback one. */
+/** The URL by which a program on this machine reaches the server. Listening on all addresses includes loopback. */
 export function formatUrl(host: string, port: number): string {
   const reachable = host === "0.0.0.0" || host === "*" ? "127.0.0.1" : host === "::" ? "::1" : host;
   return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
@@ -36,12 +36,12 @@ export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
-/** Empty unless the server is open to other machines, and to everybody on them. */
+/** Empty unless other machines can reach the server and need no token. */
 export function formatExposureWarning(host: string, settings: Readonly<Record<string, unknown>>): string {
   if (isLoopback(host) || settings["AUTH_MODE"] !== "none") return "";
   return (
-    `! DANGER: listening on ${host} with AUTH_MODE=none. Everybody who reaches this machine may read, write and delete\n` +
-    "  every stream. Fix: --host 127.0.0.1, or --var AUTH_MODE:project\n"
+    `! DANGER: listening on ${host} with AUTH_MODE=none. Everybody who can reach this machine can read, write and delete\n` +
+    "  every stream.\n  Fix: --host 127.0.0.1, or --var AUTH_MODE:project\n"
   );
 }
 

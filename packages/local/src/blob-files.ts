@@ -1,15 +1,15 @@
-/** Where Miniflare keeps what R2 and KV hold: a file for each value, and a database that says which file is whose. */
+/** Where Miniflare keeps the values of R2 and KV: one file per value, and a database that says which file is which value. */
 
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
-/** By the folder of each service, what names the files of a value in its databases. */
+/** For each service's folder, the queries that list the files its databases refer to. */
 export const BLOB_QUERIES: Readonly<Record<string, readonly string[]>> = {
   r2: ["SELECT blob_id FROM _mf_objects", "SELECT blob_id FROM _mf_multipart_parts"],
   kv: ["SELECT blob_id FROM _mf_entries"],
 };
 
-/** The folders of files, one for each bucket and namespace; those of no service that is not used yet. */
+/** The folders that hold the files, one for each bucket or namespace. Empty for a service that was never used. */
 export function blobDirectories(dataDir: string, service: string): string[] {
   const root = join(dataDir, service);
   if (!existsSync(root)) return [];
@@ -18,7 +18,7 @@ export function blobDirectories(dataDir: string, service: string): string[] {
     .filter((path) => existsSync(path));
 }
 
-/** A file that is being written has another name until all of it is there. */
+/** Whether the file is complete: one that is still being written has a name that begins with a dot. */
 export function isWholeBlob(name: string): boolean {
   return !name.startsWith(".");
 }

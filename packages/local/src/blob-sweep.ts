@@ -1,4 +1,4 @@
-/** Removes the files of R2 and KV values that no database knows: an upload that was cut off, or a crash before a removal. */
+/** Removes files of R2 and KV that no database refers to: left by an interrupted upload, or by a crash during a removal. */
 
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -7,8 +7,8 @@ import { DatabaseSync } from "node:sqlite";
 import { blobDirectories, BLOB_QUERIES } from "./blob-files.ts";
 
 /**
- * To be called while no workerd runs: an upload under way would look like one that was cut off.
- * @returns how many were removed; none where not every database can be read.
+ * Must only be called while no workerd runs: an upload in progress would look like an interrupted one.
+ * @returns how many files were removed; none if any database cannot be read.
  */
 export function sweepBlobs(dataDir: string): number {
   let removed = 0;
@@ -28,7 +28,7 @@ export function sweepBlobs(dataDir: string): number {
   return removed;
 }
 
-/** `undefined`: it cannot be said, so all files may belong to something. */
+/** `undefined` if a database cannot be read: then every file may still be referred to. */
 function knownBlobs(serviceDir: string, queries: readonly string[]): ReadonlySet<string> | undefined {
   const paths = databasesOf(serviceDir);
   if (paths.length === 0) return undefined;
@@ -37,7 +37,7 @@ function knownBlobs(serviceDir: string, queries: readonly string[]): ReadonlySet
     try {
       for (const name of readBlobs(path, queries)) known.add(name);
     } catch {
-      return undefined; // Damaged, or laid out in another way.
+      return undefined; // Damaged, or with another layout.
     }
   }
   return known;

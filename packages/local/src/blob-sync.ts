@@ -1,6 +1,6 @@
 /**
- * Makes what R2 and KV hold survive a power cut. workerd syncs its databases, but not the files of values beside them: for
- * half a minute they would be in the memory of the system alone, while the stream has dropped what it has moved there.
+ * Makes the values of R2 and KV survive a power cut. workerd syncs its databases, but not the files beside them that hold
+ * the values: for about half a minute those would exist in memory only, while the stream has already deleted its own copy.
  */
 
 import { open, readdir } from "node:fs/promises";
@@ -9,13 +9,13 @@ import { join } from "node:path";
 
 import { blobDirectories, BLOB_QUERIES, isWholeBlob } from "./blob-files.ts";
 
-/** Makes the entries of a folder, or the bytes of a file, durable. */
+/** Makes the entries of a folder or the bytes of a file durable. */
 type SyncPath = (path: string) => Promise<void>;
 
 export class BlobSync {
   readonly #dataDir: string;
   readonly #syncPath: SyncPath;
-  /** What is durable, by folder. */
+  /** The names of the durable files, by folder. */
   readonly #synced = new Map<string, ReadonlySet<string>>();
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
@@ -25,10 +25,10 @@ export class BlobSync {
     this.#syncPath = syncPath;
   }
 
-  /** Resolves when all files that were there at the call are durable. Calls that come together share one look. */
+  /** Resolves when all files that existed at the time of the call are durable. Concurrent calls share one pass. */
   sync(): Promise<void> {
     if (this.#running === undefined) return this.#run();
-    // What runs may have looked already; one that begins after it has not.
+    // The running pass may have listed the files before this call, so the caller needs the next one.
     this.#next ??= this.#running.catch(() => undefined).then(() => this.#run());
     return this.#next;
   }
@@ -50,7 +50,7 @@ export class BlobSync {
 
   async #syncDirectory(directory: string): Promise<void> {
     const known = this.#synced.get(directory);
-    // The folder itself may be new, and those above it.
+    // The folder itself and the folders above it may be new.
     const above = known === undefined ? [dirname(directory), dirname(dirname(directory)), this.#dataDir] : [];
     for (const path of above) await this.#syncPath(path);
     const names = (await readdir(directory)).filter(isWholeBlob);
@@ -61,7 +61,7 @@ export class BlobSync {
   }
 }
 
-/** @throws Error of the file system, but for what has been removed meanwhile. */
+/** @throws Error of the file system, except when the path was removed in the meantime. */
 async function syncWithDisk(path: string): Promise<void> {
   try {
     const file = await open(path, "r");

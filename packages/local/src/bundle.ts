@@ -13,10 +13,10 @@ interface CachedBundle extends WorkerBundle {
   readonly inputs: Fingerprint;
 }
 
-/** Files besides the sources that decide what the bundle and its options are. */
+/** Files other than the sources that determine the bundle and its options. */
 const CONFIG_FILES = ["wrangler.toml", ".dev.vars", "pnpm-lock.yaml", "packages/local/src/bundle.ts"];
 
-/** The Worker of wrangler.toml, and what the launcher asks of it. */
+/** The Worker of wrangler.toml, plus the entry point that the launcher calls. */
 const ENTRY = "packages/local/src/worker/main.ts";
 
 /** The server must start without a network: no telemetry, no check for a newer wrangler. */
@@ -39,28 +39,28 @@ export async function loadBundle(root: string): Promise<WorkerBundle> {
   const [built, config] = await Promise.all([bundleWorker(root), readLocalConfig(root)]);
   const paths = [...CONFIG_FILES, ...built.inputs];
   const bundle: CachedBundle = { script: built.script, config, inputs: fingerprint(root, paths) };
-  // A file that was edited meanwhile may be in the bundle in its old form and in the fingerprint in its new one.
+  // If a file was edited in the meantime, the bundle may have its old content and the fingerprint its new one.
   if (!haveChangedSince(root, paths, startedAt)) writeAtomically(cachePath, JSON.stringify(bundle));
   return bundle;
 }
 
-/** The Worker for other machines: as `loadBundle`, without anything of this one. */
+/** The Worker for publishing: like `loadBundle`, but without anything specific to this machine. */
 export async function buildBundle(root: string): Promise<WorkerBundle> {
   const [{ script }, config] = await Promise.all([bundleWorker(root), readPublicConfig(root)]);
   return { script, config };
 }
 
-/** Its vars are also those of .dev.vars, if it is there. */
+/** The configuration of wrangler.toml; its vars include those of .dev.vars, if that file exists. */
 async function readLocalConfig(root: string): Promise<WorkerConfig> {
   Object.assign(process.env, WRANGLER_ENVIRONMENT);
   const { unstable_getMiniflareWorkerOptions } = await import("wrangler");
   const { workerOptions } = unstable_getMiniflareWorkerOptions(join(root, "wrangler.toml"));
-  // The module rules are about bundling, which is done without Miniflare; the path is only of this machine.
+  // Miniflare does not bundle, so it needs no module rules; the root path is specific to this machine.
   const { modulesRules: _, rootPath: __, bindings, ...options } = workerOptions;
   return { options, vars: { ...(bindings as Record<string, unknown> | undefined) } };
 }
 
-/** Of wrangler.toml alone: .dev.vars may hold secrets. */
+/** The configuration of wrangler.toml alone: .dev.vars may hold secrets. */
 export async function readPublicConfig(root: string): Promise<WorkerConfig> {
   const { options } = await readLocalConfig(root);
   const { unstable_readConfig } = await import("wrangler");
@@ -93,8 +93,8 @@ async function runWrangler(root: string, args: readonly string[]): Promise<void>
   const code = await new Promise((settle, fail) => child.once("error", fail).once("close", settle));
   if (code !== 0)
     throw new Failure(
-      `The Worker does not bundle:\n${stripVTControlCharacters(output).trim()}`,
-      "correct what is named above",
+      `The Worker cannot be bundled:\n${stripVTControlCharacters(output).trim()}`,
+      "correct the errors above",
     );
 }
 
@@ -102,7 +102,7 @@ function readOnlyModule(outDir: string): string {
   const modules = readdirSync(outDir).filter((name) => ![".map", ".md", ".json"].includes(extname(name)));
   const [only] = modules;
   if (only === undefined || modules.length > 1) {
-    throw new Error(`expected the bundle to be one module, but it is ${modules.join(", ") || "empty"}`);
+    throw new Error(`The bundle must be one module, but it is ${modules.join(", ") || "empty"}`);
   }
   return readFileSync(join(outDir, only), "utf8");
 }
@@ -120,10 +120,10 @@ function readCache(path: string): CachedBundle | undefined {
   }
 }
 
-/** Two launchers may start at once; each must see a whole file. */
+/** Two launchers may start at the same time; each must see a complete file. */
 function writeAtomically(path: string, text: string): void {
   mkdirSync(dirname(path), { recursive: true });
   const temporary = join(dirname(path), `${basename(path)}.${process.pid}`);
-  writeFileSync(temporary, text, { mode: 0o600 }); // .dev.vars may hold secrets, and so may the options.
+  writeFileSync(temporary, text, { mode: 0o600 }); // The options include .dev.vars, which may hold secrets.
   renameSync(temporary, path);
 }

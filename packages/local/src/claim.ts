@@ -4,9 +4,9 @@ import { lockDataDir } from "./lock.ts";
 import { endOrphan } from "./process-record.ts";
 
 /**
- * Takes a data directory whose server is stopped: until it is released no server starts on it, and nothing in it changes.
- * @returns what releases it.
- * @throws Failure when a server uses it.
+ * Locks a data directory whose server is stopped: until it is released, no server can start on it and nothing in it changes.
+ * @returns a function that releases the directory.
+ * @throws Failure when a server uses the directory.
  */
 export async function claimDataDir(dataDir: string): Promise<() => void> {
   const path = resolve(dataDir);

@@ -9,10 +9,10 @@ interface Usage {
 }
 
 const PAUSE_MS_MIN = 60_000;
-/** Of the time, at the most one part in so many goes into measuring. */
+/** The pause after a measurement is at least this many times as long as the measurement. */
 const PAUSE_FACTOR = 20;
 
-/** How much a data directory holds. A stream is a file, so this is measured beside the requests for it. */
+/** How much a data directory holds. There is a file per stream, so measuring takes a while: it runs in the background. */
 export class DataUsage {
   readonly #dataDir: string;
   #latest: Usage | undefined;
@@ -23,7 +23,7 @@ export class DataUsage {
     this.#dataDir = dataDir;
   }
 
-  /** What was measured last, and begins to measure anew if that was long ago. */
+  /** Returns the last measurement, and starts a new one if that is too old. */
   latest(): Usage | undefined {
     if (!this.#isMeasuring && performance.now() >= this.#nextAtMs) void this.#measure();
     return this.#latest;
@@ -32,7 +32,7 @@ export class DataUsage {
   async #measure(): Promise<void> {
     this.#isMeasuring = true;
     const startedAtMs = performance.now();
-    // A file may go while it is counted; the next time is soon.
+    // A file may be removed while it is being counted; the next measurement comes soon.
     this.#latest = (await usageOf(this.#dataDir).catch(() => undefined)) ?? this.#latest;
     const endedAtMs = performance.now();
     this.#nextAtMs = endedAtMs + Math.max(PAUSE_MS_MIN, PAUSE_FACTOR * (endedAtMs - startedAtMs));
@@ -40,7 +40,7 @@ export class DataUsage {
   }
 }
 
-/** One directory and one file at a time. */
+/** Visits one directory and one file at a time. */
 async function usageOf(directory: string): Promise<Usage> {
   let [bytes, files] = [0, 0];
   for await (const entry of await opendir(directory)) {
@@ -63,9 +63,9 @@ async function bytesOf(path: string): Promise<number> {
 export async function dataMetrics(dataDir: string, usage: Usage | undefined): Promise<string> {
   const { bavail, bsize } = await statfs(dataDir);
   return [
-    metric("durable_streams_data_bytes", "gauge", "Bytes of all files in the data directory.", valueOf(usage?.bytes)),
-    metric("durable_streams_data_files", "gauge", "Files in the data directory.", valueOf(usage?.files)),
-    metric("durable_streams_data_free_bytes", "gauge", "Bytes that its file system has left.", valueOf(bavail * bsize)),
+    metric("durable_streams_data_bytes", "gauge", "Total size in bytes of the data directory.", valueOf(usage?.bytes)),
+    metric("durable_streams_data_files", "gauge", "Number of files in the data directory.", valueOf(usage?.files)),
+    metric("durable_streams_data_free_bytes", "gauge", "Free bytes on its file system.", valueOf(bavail * bsize)),
   ].join("");
 }
 

@@ -8,9 +8,9 @@ import { Failure } from "./failure.ts";
 type Versions = Readonly<Record<string, number>>;
 
 /**
- * Refuses the data of a newer server, and leaves a note for older ones. A stream that a newer server has touched cannot be
- * opened, but all others could: without this, an older server would seem to work.
- * @param known what this server reads and writes.
+ * Refuses the data of a newer server, and records this server's versions for older ones. Without this check an older server
+ * would seem to work, because only those streams fail to open that a newer server has written to.
+ * @param known the versions that this server reads and writes.
  * @throws Failure when the directory has been used by a newer server.
  */
 export function claimDataVersion(dataDir: string, known: Versions = DATA_VERSIONS): void {
@@ -20,9 +20,9 @@ export function claimDataVersion(dataDir: string, known: Versions = DATA_VERSION
     const knownVersion = known[kind] ?? 0;
     if (version <= knownVersion) continue;
     throw new Failure(
-      `The data in ${dataDir} was written by a newer server: its version of "${kind}" is ${version}, this server knows ` +
-        `${knownVersion}.`,
-      "start the newer server, or restore the backup that was made before the upgrade: --data-dir DIR",
+      `The data in ${dataDir} was written by a newer server: its version of "${kind}" is ` +
+        `${version}, but this server supports at most ${knownVersion}.`,
+      "start the newer server, or restore a backup from before the upgrade: --data-dir DIR",
     );
   }
   writeFileSync(path, `${JSON.stringify({ ...found, ...known })}\n`);
@@ -34,6 +34,6 @@ function readVersions(path: string): Versions {
     if (typeof parsed !== "object" || parsed === null) return {};
     return Object.fromEntries(Object.entries(parsed).filter(([, version]) => Number.isInteger(version)));
   } catch {
-    return {}; // Of a new directory, or one of a server that did not write it yet.
+    return {}; // A new directory, or one of an older server that did not write this file.
   }
 }

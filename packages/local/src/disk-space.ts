@@ -1,4 +1,4 @@
-/** Whether the data directory can take more, and a reserve in it that deletions can use when the disk is full. */
+/** Whether the data directory can store more, and a reserve in it for deletions on a full disk. */
 
 import { rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
@@ -9,18 +9,18 @@ import type { StorageState } from "./storage-state.ts";
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** What is kept free for deletions and for what the server does by itself: a part of the file system, within bounds. */
+/** Space kept free for deletions and for the server's own work: a part of the file system, within bounds. */
 const SPARE = { part: 0.02, min: MIB, max: 64 * MIB };
-/** A file that takes space which another program would use up; it goes when nothing else is left. */
+/** A file that holds space which other programs would use up otherwise. It is removed when no other space is left. */
 const RESERVE = { part: 0.01, min: 512 * KIB, max: 8 * MIB };
-/** With less than this part of the reserve free, it goes. */
+/** The reserve is removed when less free space is left than this part of its size. */
 const CRITICAL_PART = 0.5;
 
-/** Of the file system, in bytes and files. */
+/** The space of the file system. */
 interface Space {
   readonly total: number;
   readonly free: number;
-  /** Whether it can hold no more files. */
+  /** Whether the file system cannot hold any more files. */
   readonly isOutOfFiles: boolean;
 }
 
@@ -39,26 +39,26 @@ export class DiskSpace {
     this.#ports = { space: () => spaceOf(dataDir), probe: () => writeProbe(join(dataDir, "tmp")), ...ports };
   }
 
-  /** Cheap enough to be asked every second. */
+  /** Cheap enough to be called every second. */
   async check(): Promise<StorageState> {
     try {
       const space = this.keepReserve();
       const spare = share(space.total, SPARE);
-      if (space.isOutOfFiles) return full("it can hold no more files");
+      if (space.isOutOfFiles) return full("its file system cannot hold any more files");
       if (space.free < spare) {
-        return full(`${megabytes(space.free)} are free, and ${megabytes(spare)} are kept for deletions`);
+        return full(`${megabytes(space.free)} are free, of which ${megabytes(spare)} are kept for deletions`);
       }
       await this.#ports.probe();
       return { fault: null, roomBytes: space.free - spare };
     } catch (error) {
-      // Without its message, which has a path: clients see this.
+      // Only the code of the error: clients see this text, and the message contains a path.
       const code = error instanceof Error && "code" in error ? String(error.code) : "unknown error";
       if (code === "ENOSPC" || code === "EDQUOT") return full(code);
-      return { fault: { isFull: false, detail: `The data directory cannot be written: ${code}.` }, roomBytes: 0 };
+      return { fault: { isFull: false, detail: `The data directory is not writable: ${code}.` }, roomBytes: 0 };
     }
   }
 
-  /** Gives the reserve to the server when nothing else is left, and takes it back when there is plenty again. */
+  /** Removes the reserve when no other space is left, and creates it again when there is enough. */
   keepReserve(): Space {
     const space = this.#ports.space();
     const reserve = share(space.total, RESERVE);
@@ -68,7 +68,7 @@ export class DiskSpace {
       return this.#ports.space();
     }
     if (!hasReserve && space.free > share(space.total, SPARE) + 2 * reserve) {
-      // Real bytes: a file with a hole would take no space.
+      // Real bytes: a sparse file would take no space.
       writeFileSync(this.#reservePath, new Uint8Array(reserve));
       return this.#ports.space();
     }

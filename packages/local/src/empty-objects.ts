@@ -3,20 +3,20 @@ import { join } from "node:path";
 
 import { WORKER_NAME } from "./worker-name.ts";
 
-/** SQLite's page: a database with a table has two at the least, so one alone holds nothing. */
+/** Size of an SQLite page. A database with a table has at least two pages, so one with a single page is empty. */
 const EMPTY_BYTES_MAX = 4096;
-/** Where SQLite's header has the number of pages. */
+/** Position of the page count in the header of an SQLite database. */
 const PAGES_AT = 28;
 const DATABASE = ".sqlite";
-/** What Miniflare keeps of all objects of a kind: their alarms. */
+/** Where Miniflare keeps the alarms of all objects of a kind. */
 const METADATA = `metadata${DATABASE}`;
-/** Files that are looked at side by side. */
+/** How many files are examined at the same time. */
 const AT_ONCE = 64;
 
 /**
- * Removes the files of objects that store nothing: what was deleted, has expired, or was only ever asked for. Nothing may run
- * on the data directory meanwhile.
- * @returns how many objects that were.
+ * Removes the files of objects that store nothing, because they were deleted, have expired, or were only ever read. Must only
+ * be called while no workerd runs on the data directory.
+ * @returns how many objects were removed.
  */
 export async function removeEmptyObjects(dataDir: string): Promise<number> {
   let removed = 0;
@@ -33,12 +33,12 @@ export async function removeEmptyObjects(dataDir: string): Promise<number> {
   return removed;
 }
 
-/** What a write-ahead log holds is not in the database yet. What cannot be looked at is left alone, since it may hold everything. */
+/** Data in the write-ahead log is not in the database yet. A file that cannot be examined is kept: it may hold data. */
 async function removeIfEmpty(path: string): Promise<boolean> {
   const [database, log] = await Promise.all([bytesOf(path), bytesOf(`${path}-wal`)]);
   if (database === undefined || log === undefined || database > EMPTY_BYTES_MAX || log > 0) return false;
   if (database > 0 && (await pagesOf(path)) !== 1) return false;
-  // The database last: without it, what is left of the others would be no object's.
+  // Removes the database last: without it, remaining files could no longer be assigned to an object.
   for (const name of [`${path}-shm`, `${path}-wal`, path]) await rm(name, { force: true });
   return true;
 }
@@ -52,7 +52,7 @@ async function entriesOf(directory: string): Promise<string[]> {
   }
 }
 
-/** The pages that a database says it has; `undefined` when it cannot be read. More than there are: it was cut off. */
+/** The page count in a database's header; `undefined` when it cannot be read. A truncated file has fewer pages than that. */
 async function pagesOf(path: string): Promise<number | undefined> {
   try {
     const header = await readFile(path);
@@ -62,7 +62,7 @@ async function pagesOf(path: string): Promise<number | undefined> {
   }
 }
 
-/** `undefined`: the file system does not say. A file that is not there has none. */
+/** `undefined` if the file system reports an error. A missing file has 0 bytes. */
 async function bytesOf(path: string): Promise<number | undefined> {
   try {
     return (await stat(path)).size;

@@ -1,7 +1,7 @@
-/** Exit codes of the launcher; the README lists them for scripts. */
+/** Exit codes of the launcher, which the README lists. */
 export const EXIT = { stopped: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
-/** An expected failure: shown as what failed and how to fix it, never as a stack trace. */
+/** An expected failure: users see what failed and how to fix it, never a stack trace. */
 export class Failure extends Error {
   override readonly name = "Failure";
   readonly fix: string;

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 
-/** The hash of each file by its path from a root; empty for one that is not there, so that its coming is noticed. */
+/** The hash of each file, by its path relative to a root. Empty for a missing file, so that its creation is noticed. */
 export type Fingerprint = Readonly<Record<string, string>>;
 
 export function fingerprint(root: string, paths: readonly string[]): Fingerprint {

@@ -11,7 +11,7 @@ it.each([
   ["LOG_LEVEL", "info", "--var LOG_LEVEL:info"],
 ])("%s is not read, and the right spelling is told", (name, value, instead) => {
   const line = format({ [name]: value }, {});
-  expect(line).toMatch(new RegExp(`^! ${name} in the environment is not read\\.`));
+  expect(line).toMatch(new RegExp(`^! The environment variable ${name} is ignored\\.`));
   expect(line).toContain(instead);
 });
 

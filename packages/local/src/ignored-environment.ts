@@ -4,7 +4,7 @@ import { SECRETS } from "./settings.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Names by which other servers are configured, and what says the same here. */
+/** Variables that configure other servers, with the flag that does the same here. */
 const FLAG_OF: Readonly<Record<string, string>> = {
   PORT: "--port",
   DS_SERVER__PORT: "--port",
@@ -13,13 +13,13 @@ const FLAG_OF: Readonly<Record<string, string>> = {
 };
 
 /**
- * Empty unless the environment has what looks like a setting of this server: only secrets are read from there.
- * @param given what `--var` says.
+ * Empty unless the environment has a variable that looks like a setting: only secrets are read from the environment.
+ * @param given the values of `--var`.
  */
 export function formatIgnoredEnvironment(environment: Environment, given: Environment): string {
   const lines = Object.entries(environment).flatMap(([name, value]) => {
     const instead = value === undefined || value === "" ? undefined : insteadOf(name, value, given);
-    return instead === undefined ? [] : [`! ${name} in the environment is not read. ${instead}\n`];
+    return instead === undefined ? [] : [`! The environment variable ${name} is ignored.\n  ${instead}\n`];
   });
   return lines.join("");
 }
@@ -30,6 +30,6 @@ function insteadOf(name: string, value: string, given: Environment): string | un
   if (flag !== undefined) return `Fix: ${flag} ${value}`;
   if (Object.hasOwn(SETTINGS, name)) return given[name] === undefined ? `Fix: --var ${name}:${value}` : undefined;
   return /^DS_(?:\w+__|CONFIG$)/.test(name)
-    ? "Fix: flags (--help), and --var NAME:VALUE (docs/configuration.md)"
+    ? "Fix: use flags (--help) or --var NAME:VALUE (docs/configuration.md)"
     : undefined;
 }

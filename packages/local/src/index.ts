@@ -1,4 +1,4 @@
-/** The Durable Streams server on one machine. */
+/** Runs the Durable Streams server on one machine. */
 
 import { launch } from "./launch.ts";
 import { loadPrebuilt } from "./prebuilt.ts";
@@ -9,17 +9,17 @@ export { Failure } from "./failure.ts";
 export type { LocalServer, ServerOptions } from "./server.ts";
 
 /**
- * Runs the server as a command until this process is asked to end, and then exits.
+ * Runs the server as a command until this process is asked to stop, and then exits.
  * @param argv the flags; `--help` lists them.
- * @param name how the command is called, for its help.
+ * @param name the command line that runs it, for its help text.
  */
 export async function serve(argv: readonly string[], name: string): Promise<void> {
   await launch(argv, { name, dataDir: ".data", loadWorker: loadPrebuilt });
 }
 
 /**
- * Starts the server in this process, and returns when it can serve. One at a time.
- * @throws Failure when it cannot start: its `message` says why, its `fix` what to do.
+ * Starts the server in this process and resolves when it accepts requests. A process can run one server at a time.
+ * @throws Failure when the server cannot start: `message` says why, and `fix` says what to do.
  * @example
  * const server = await startServer({ dataDir: "data", port: 0 });
  * await fetch(`${server.url}/v1/stream/hello`, { method: "PUT" });

@@ -9,22 +9,22 @@ import { takeSignals } from "./signals.ts";
 import type { WorkerBundle } from "./worker-bundle.ts";
 
 export interface Command {
-  /** How it is called, up to its flags. */
+  /** The command line that runs it, without its flags. */
   readonly name: string;
-  /** Without `--data-dir`. */
+  /** Used without `--data-dir`. */
   readonly dataDir: string;
   readonly loadWorker: () => Promise<WorkerBundle>;
 }
 
-/** One Ctrl-C or closed terminal may arrive several times: from the kernel, from npm, and as the end of npm. */
+/** A single Ctrl-C or closed terminal may arrive several times: from the kernel, from npm, and because npm ends. */
 const SAME_REQUEST_MS = 250;
 
 /**
- * Runs the server until this process is asked to end, and ends it with an exit code of packages/local/README.md.
+ * Runs the server until this process is asked to stop, and exits with an exit code of packages/local/README.md.
  * @param argv the flags.
  */
 export async function launch(argv: readonly string[], command: Command): Promise<void> {
-  process.umask(0o077); // What is written here is for this user alone; workerd inherits it.
+  process.umask(0o077); // Only this user may read the files that are written; workerd inherits this.
   const running = new RunningServer();
   takeSignals(() => running.end());
   whenAnyEnds(npmAncestors(), () => running.endWithParent());
@@ -57,20 +57,22 @@ class RunningServer {
     if (!args.quiet) process.stdout.write(formatBanner(server));
   }
 
-  /** The first request to end is carried out in order, the second at once. */
+  /** The first call stops the server gracefully, the second one at once. */
   end(): void {
     if (this.#endingSinceMs !== undefined) {
       if (performance.now() - this.#endingSinceMs > SAME_REQUEST_MS) process.exit(EXIT.interrupted);
       return;
     }
     this.#endingSinceMs = performance.now();
-    // What is only starting is not waited for: it has answered nobody, and ends with this process.
+    // A server that is still starting has answered nobody, so it simply ends with this process.
     const stopped = this.#server === undefined ? Promise.resolve() : this.#stop(this.#server);
     stopped.then(() => process.exit(EXIT.stopped), exitWith);
   }
 
   async #stop(server: LocalServer): Promise<void> {
-    this.#say(`Stopping: requests in flight have ${this.#drainMs / 1000} s. Ctrl-C again cuts them off.`);
+    this.#say(
+      `Stopping: waiting up to ${this.#drainMs / 1000} s for requests in flight. Press Ctrl-C again to stop at once.`,
+    );
     await server.stop(this.#drainMs);
     this.#say("Stopped.");
   }
@@ -83,13 +85,13 @@ class RunningServer {
     if (this.#endingSinceMs === undefined) this.end();
   }
 
-  /** Once we are ending, whatever breaks is a consequence of that. */
+  /** Failures while stopping are a consequence of stopping, so they are ignored. */
   fail(error: unknown): void {
     if (this.#endingSinceMs === undefined) exitWith(error);
   }
 }
 
-/** workerd ends with this process, whatever its reason. */
+/** workerd ends with this process, whatever the reason. */
 function exitWith(error: unknown): void {
   const failure = error instanceof Failure ? error : undefined;
   process.stderr.write(failure ? formatFailure(failure) : `${error instanceof Error ? error.stack : String(error)}\n`);

@@ -1,9 +1,9 @@
-/** What the Worker asks of its launcher, which sees the disk: the binding `LAUNCHER`, which no client can reach. */
+/** Answers the Worker's requests about the disk. They come through the binding `LAUNCHER`, which no client can reach. */
 
 import { BlobSync } from "./blob-sync.ts";
 import { DiskSpace } from "./disk-space.ts";
 
-/** `worker/launcher.ts` is the other side. */
+/** `worker/launcher.ts` makes these requests. */
 export function launcherService(dataDir: string): (request: { method: string; url: string }) => Promise<Response> {
   const blobs = new BlobSync(dataDir);
   const disk = new DiskSpace(dataDir);

@@ -5,14 +5,14 @@ import { DatabaseSync } from "node:sqlite";
 import { makePrivateDirectory } from "./directory.ts";
 import { Failure } from "./failure.ts";
 
-/** Who holds a data directory; for the error message of the second server. */
+/** The process that holds a data directory, for the error message of a second server. */
 export interface Holder {
   readonly pid: number;
   readonly url?: string;
 }
 
 export interface DataDirLock {
-  /** Makes known where this server answers. */
+  /** Records the URL of this server. */
   announce(url: string): void;
   release(): void;
 }
@@ -23,10 +23,10 @@ const SQLITE_FULL = 13;
 const SQLITE_NOTADB = 26;
 
 /**
- * Takes a data directory for this process: two servers on one directory would each overwrite what the other
- * acknowledged. The lock is SQLite's exclusive lock on an empty database, which the kernel lets go when the process
- * dies in whatever way; a file with a process number goes stale, and the number gets reused.
- * @throws Failure when another process holds it, or the directory cannot be written.
+ * Locks a data directory for this process: two servers on one directory would overwrite each other's acknowledged data.
+ * The lock is SQLite's exclusive lock on an empty database, which the kernel releases however the process ends. A file
+ * with a process number would become stale, and the number would be reused.
+ * @throws Failure when another process holds the lock, or the directory is not writable.
  */
 export function lockDataDir(dataDir: string): DataDirLock {
   const holderPath = join(dataDir, "server.json");
@@ -54,13 +54,16 @@ function openExclusively(dataDir: string, holderPath: string): DatabaseSync {
     const code = error instanceof Error && "errcode" in error ? error.errcode : undefined;
     if (code === SQLITE_BUSY) throw heldBy(dataDir, readHolder(holderPath));
     if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) {
-      throw new Failure(`${path} is damaged. It holds no data.`, `remove it, and start again: rm '${path}'`);
+      throw new Failure(`${path} is damaged. It holds no data.`, `remove it and start again: rm '${path}'`);
     }
     if (code === SQLITE_FULL || isOutOfSpace(error)) {
-      throw new Failure(`The disk of ${dataDir} is full.`, "make room on it, or use another: --data-dir DIR");
+      throw new Failure(`The disk of ${dataDir} is full.`, "free some space, or use another directory: --data-dir DIR");
     }
     const reason = error instanceof Error ? error.message : String(error);
-    throw new Failure(`The data directory ${dataDir} cannot be used: ${reason}`, "choose another: --data-dir DIR");
+    throw new Failure(
+      `The data directory ${dataDir} cannot be used: ${reason}`,
+      "use another directory: --data-dir DIR",
+    );
   }
 }
 
@@ -71,8 +74,8 @@ function isOutOfSpace(error: unknown): boolean {
 function heldBy(dataDir: string, holder: Holder | undefined): Failure {
   const process = holder === undefined ? "" : ` (process ${holder.pid}${holder.url ? `, ${holder.url}` : ""})`;
   return new Failure(
-    `Another server uses the data directory ${dataDir}${process}.`,
-    `${holder === undefined ? "end it" : `end it: kill ${holder.pid}`}, or use another directory: --data-dir DIR`,
+    `Another server is using the data directory ${dataDir}${process}.`,
+    `stop that server${holder === undefined ? "" : ` (kill ${holder.pid})`}, or use another directory: --data-dir DIR`,
   );
 }
 
@@ -85,6 +88,6 @@ function readHolder(path: string): Holder | undefined {
       ? { pid: parsed.pid, url: parsed.url }
       : { pid: parsed.pid };
   } catch {
-    return undefined; // The holder has only just taken the lock.
+    return undefined; // The holder has just taken the lock and not written this file yet.
   }
 }

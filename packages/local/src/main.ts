@@ -1,4 +1,4 @@
-/** `npm start` in the repository: the Worker of its sources. */
+/** `npm start` in the repository: runs the Worker built from the sources. */
 
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";

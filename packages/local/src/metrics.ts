@@ -1,4 +1,4 @@
-/** What Prometheus scrapes: the Worker's own counts, and what only its launcher sees. */
+/** The metrics page for Prometheus: the Worker's own counters, and what only the launcher can see. */
 
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -10,13 +10,13 @@ import { readProcessRecord } from "./process-record.ts";
 import { metric, PROMETHEUS_TYPE } from "./prometheus.ts";
 import type { Runtime } from "./runtime.ts";
 
-/** Numbers of requests and bytes are nobody else's business. */
+/** Only programs on this machine may read the metrics. */
 export const METRICS_HOST = "127.0.0.1";
 
 /** More than scrapers need. */
 const CONNECTIONS_MAX = 16;
 
-const MISDIRECTED = "Metrics are for this machine only: ask for localhost or 127.0.0.1.\n";
+const MISDIRECTED = "Metrics are served to this machine only: use the host name localhost or 127.0.0.1.\n";
 
 export interface MetricsServer {
   readonly url: string;
@@ -28,7 +28,7 @@ export async function serveMetrics(port: number, runtime: Runtime, dataDir: stri
   const usage = new DataUsage(dataDir);
   usage.latest();
   const server = createServer((request, response) => {
-    // A web page whose name was made to point here sends that name (DNS rebinding).
+    // A web page whose host name was made to resolve to this machine sends that name (DNS rebinding).
     if (!isLoopbackHost(request.headers.host ?? "")) return void response.writeHead(421).end(MISDIRECTED);
     if (request.method !== "GET" || request.url !== "/metrics") return void response.writeHead(404).end();
     collect(runtime, dataDir, usage).then(
@@ -54,12 +54,12 @@ function isLoopbackHost(host: string): boolean {
 }
 
 async function collect(runtime: Runtime, dataDir: string, usage: DataUsage): Promise<string> {
-  // A workerd that is being restarted does not answer; its counts begin again at 0 then.
+  // workerd does not answer while it is restarted; its counters begin at 0 again afterwards.
   const ofWorker = await runtime.metrics().catch(() => undefined);
   const workerd = readProcessRecord(dataDir);
   return [
-    metric("durable_streams_up", "gauge", "Whether workerd answers.", [` ${ofWorker === undefined ? 0 : 1}`]),
-    metric("durable_streams_workerd_crashes_total", "counter", "How often workerd had to be started again.", [
+    metric("durable_streams_up", "gauge", "1 if workerd answers, otherwise 0.", [` ${ofWorker === undefined ? 0 : 1}`]),
+    metric("durable_streams_workerd_crashes_total", "counter", "Number of times workerd crashed and was restarted.", [
       ` ${runtime.crashes()}`,
     ]),
     ofWorker ?? "",

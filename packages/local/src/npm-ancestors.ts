@@ -6,14 +6,14 @@ import { commandOf, isRunning, type ProcessRecord } from "./process-record.ts";
 const POLL_MS = 500;
 
 /**
- * The processes of `npm start` (npm, npx, pnpm, and the shells between them) that led to this one. npm hands a signal
- * only to the shell that it started, which dies and leaves us running: so whoever kills npm would have to find us.
+ * The processes of `npm start` (npm, npx, pnpm, and the shells between them) that started this one. npm passes a signal only
+ * to the shell that it started, which dies and leaves this process running. So this process watches them and stops with them.
  */
 export function npmAncestors(): ProcessRecord[] {
   return upToOutermostPackageManager(ancestors());
 }
 
-/** Calls back once, as soon as one of the processes is gone. */
+/** Calls back once, as soon as one of the processes has ended. */
 export function whenAnyEnds(processes: readonly ProcessRecord[], callback: () => void): void {
   if (processes.length === 0) return;
   const timer = setInterval(() => {
@@ -24,7 +24,7 @@ export function whenAnyEnds(processes: readonly ProcessRecord[], callback: () =>
   timer.unref();
 }
 
-/** A shell above the outermost package manager is the user's own; it may end and leave the server running. */
+/** A shell above the outermost package manager is the user's own: it may end while the server keeps running. */
 export function upToOutermostPackageManager(lineage: readonly ProcessRecord[]): ProcessRecord[] {
   const end = lineage.findIndex(({ command }) => !isPackageManager(command) && !isShell(command));
   const candidates = end === -1 ? lineage : lineage.slice(0, end);

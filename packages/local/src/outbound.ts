@@ -1,14 +1,14 @@
 /**
- * What the Worker sends out: webhooks, and requests for issuers' key sets. A name may lead anywhere, and only who connects
- * knows where it does. So all of it goes through a Worker of its own with two networks, of which workerd checks each
- * address when it connects: `localhost`, when a URL names it, and otherwise public addresses alone. Whether this machine may be
- * named is for the server to decide.
+ * Guards the requests that the Worker sends out: webhooks, and requests for issuers' key sets. A host name may resolve to any
+ * address, which is known only at the time of connecting. So all these requests go through a separate Worker with two
+ * networks, in which workerd checks each address when it connects: loopback, if the URL names this machine, and otherwise
+ * public addresses only. Whether a URL may name this machine is decided by the server.
  */
 import { readFileSync } from "node:fs";
 
 import type { V4WorkerOptions } from "miniflare";
 
-/** Names of this machine in URLs. Names that a DNS server has made of it are not among them. */
+/** Host names in URLs that stand for this machine. Names that DNS resolves to it are not included. */
 const LOOPBACK = String.raw`/^(?:localhost|127\.0\.0\.\d{1,3})$/`;
 
 const SCRIPT = `export default {
@@ -17,7 +17,7 @@ const SCRIPT = `export default {
   },
 };`;
 
-/** Public, though clouds keep their metadata and name servers there. */
+/** A public address behind which Azure serves metadata and DNS to its machines. */
 const AZURE_METADATA = "168.63.129.16/32";
 
 export const OUTBOUND_NAME = "outbound";
@@ -38,7 +38,7 @@ export function outboundWorker(addresses: "public" | "any"): V4WorkerOptions {
   };
 }
 
-/** As Node.js takes them. */
+/** The additional certificates that Node.js trusts as well. */
 function extraCertificates(): string[] {
   const path = process.env["NODE_EXTRA_CA_CERTS"];
   if (path === undefined || path === "") return [];

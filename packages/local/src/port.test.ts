@@ -17,7 +17,7 @@ it("names a taken port and offers another", async () => {
   const port = portOf(server);
   await expect(reservePort("127.0.0.1", port)).rejects.toMatchObject({
     exitCode: 1,
-    message: `Port ${port} on 127.0.0.1 is taken by another program.`,
+    message: `Port ${port} on 127.0.0.1 is in use by another program.`,
     fix: expect.stringContaining(`--port ${port + 1}`),
   });
   server.close();
@@ -33,8 +33,8 @@ it("speaks of the flag that it is about, and knows the port of the other one", a
   server.close();
   await expect(reservePort("127.0.0.1", 4437, "--metrics-port", 4437)).rejects.toMatchObject({
     exitCode: 2,
-    message: "--metrics-port 4437 is the port of --port.",
-    fix: "take another: --metrics-port 4438",
+    message: "--metrics-port 4437 is the same port as --port.",
+    fix: "use another port: --metrics-port 4438",
   });
 });
 

@@ -3,20 +3,24 @@ import { createServer } from "node:net";
 
 import { EXIT, Failure } from "./failure.ts";
 
-/** Below the ports that systems give to outgoing connections: one of those could take it before workerd listens. */
+/** Below the range that systems use for outgoing connections: one of those could take the port before workerd listens. */
 const FREE_PORTS = { from: 20_000, count: 12_000 };
 const TRIES = 20;
 
 /**
- * Finds out whether the server can listen, before anything else is started: workerd would say so only after a second,
- * and less clearly. Returns the port, which for 0 is a free one. In the moment until workerd listens, another program
- * may still take it; then workerd's own message has to do.
- * @param flag what says the port.
- * @param taken a port that this server has chosen already, for something else.
+ * Checks that the server can listen before anything else is started: workerd would report a failure only after a second, and
+ * less clearly. Until workerd listens, another program may still take the port; then workerd's own message is shown.
+ * @param flag the flag that sets this port.
+ * @param taken a port that this server already uses for something else.
+ * @returns the port; for 0, a free one.
  */
 export async function reservePort(host: string, port: number, flag = "--port", taken?: number): Promise<number> {
   if (port !== 0 && port === taken) {
-    throw new Failure(`${flag} ${port} is the port of --port.`, `take another: ${flag} ${port + 1}`, EXIT.usage);
+    throw new Failure(
+      `${flag} ${port} is the same port as --port.`,
+      `use another port: ${flag} ${port + 1}`,
+      EXIT.usage,
+    );
   }
   try {
     return port === 0 ? await reserveAny(host, taken) : await reserve(host, port);
@@ -55,19 +59,16 @@ function explain(error: unknown, host: string, port: number, flag: string): Fail
   switch (codeOf(error)) {
     case "EADDRINUSE":
       return new Failure(
-        `Port ${port} on ${host} is taken by another program.`,
-        `end it, or take another port: ${flag} ${port + 1} (0 takes any free one)`,
+        `Port ${port} on ${host} is in use by another program.`,
+        `stop that program, or use another port: ${flag} ${port + 1} (0 picks a free one)`,
       );
     case "EACCES":
-      return new Failure(`This user may not listen on port ${port}.`, `take one above 1023: ${flag} 4437`);
+      return new Failure(`This user is not allowed to listen on port ${port}.`, `use a port above 1023: ${flag} 4437`);
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
     case "EAI_AGAIN":
-      return new Failure(`${host} is no address of this machine.`, "--host 127.0.0.1", EXIT.usage);
+      return new Failure(`${host} is not an address of this machine.`, "--host 127.0.0.1", EXIT.usage);
     default:
-      return new Failure(
-        `Cannot listen on ${host}, port ${port}: ${String(error)}`,
-        `choose another --host or ${flag}`,
-      );
+      return new Failure(`Cannot listen on ${host}, port ${port}: ${String(error)}`, `use another --host or ${flag}`);
   }
 }

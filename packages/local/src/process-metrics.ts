@@ -7,10 +7,10 @@ interface Process {
   readonly pid: number;
 }
 
-/** Ticks in a second, of the times that Linux tells of a process; the same on all of its platforms. */
+/** Clock ticks per second in the process times that Linux reports; the same on all of its platforms. */
 const TICKS = 100;
 
-/** What the system knows of processes; nothing where there is no /proc. */
+/** Metrics of processes, as the system reports them; empty where there is no /proc. */
 export function processMetrics(processes: readonly Process[]): string {
   const each = (valueOf: (pid: number) => number | undefined): string[] =>
     processes.flatMap(({ role, pid }) => {
@@ -18,9 +18,24 @@ export function processMetrics(processes: readonly Process[]): string {
       return value === undefined ? [] : [`{process="${role}"} ${value}`];
     });
   return [
-    metric("durable_streams_process_resident_bytes", "gauge", "Memory that a process holds.", each(residentBytes)),
-    metric("durable_streams_process_cpu_seconds_total", "counter", "Processor time of a process.", each(cpuSeconds)),
-    metric("durable_streams_process_open_fds", "gauge", "Open files and sockets of a process.", each(openFiles)),
+    metric(
+      "durable_streams_process_resident_bytes",
+      "gauge",
+      "Resident memory of the process in bytes.",
+      each(residentBytes),
+    ),
+    metric(
+      "durable_streams_process_cpu_seconds_total",
+      "counter",
+      "Processor time used by the process in seconds.",
+      each(cpuSeconds),
+    ),
+    metric(
+      "durable_streams_process_open_fds",
+      "gauge",
+      "Number of open files and sockets of the process.",
+      each(openFiles),
+    ),
   ].join("");
 }
 
@@ -44,7 +59,7 @@ function openFiles(pid: number): number | undefined {
   return orNothing(() => readdirSync(`/proc/${pid}/fd`).length);
 }
 
-/** A process may be gone at any time. */
+/** A process may end at any time, which makes its files in /proc disappear. */
 function orNothing(read: () => number | undefined): number | undefined {
   try {
     return read();

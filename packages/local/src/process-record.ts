@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { Failure } from "./failure.ts";
 
-/** A process that is still the same one only while its number has the same command line. */
+/** Identifies a process: as long as its number has the same command line, it is the same process. */
 export interface ProcessRecord {
   readonly pid: number;
   readonly command: string;
@@ -19,7 +19,7 @@ export function processRecordPath(dataDir: string): string {
 }
 
 export interface WorkerdRecord extends ProcessRecord {
-  /** Of the process that ends workerd when the launcher is gone; it outlives workerd, but not the launcher. */
+  /** The process that ends workerd when the launcher is gone. It outlives workerd, but not the launcher. */
   readonly watcherPid: number;
 }
 
@@ -32,19 +32,19 @@ export function readProcessRecord(dataDir: string): WorkerdRecord | undefined {
     return undefined;
   }
   const [pid, command, watcherPid] = text.split("\n");
-  // To a process, the number 0 is its whole group.
+  // As a process number, 0 would mean the whole process group.
   if (!(Number(pid) > 0 && Number(watcherPid) > 0) || !command) return undefined;
   return { pid: Number(pid), command, watcherPid: Number(watcherPid) };
 }
 
-/** Whether the recorded process still runs, and is not another one that was given the same number since. */
+/** Whether the recorded process still runs, rather than another one that got the same number later. */
 export function isRunning(record: ProcessRecord): boolean {
   return commandOf(record.pid) === record.command;
 }
 
 /**
- * Ends a workerd that has outlived its launcher, which the guard prevents unless it was killed too, and removes the
- * record. The caller holds the directory's lock, so nobody needs that workerd any more.
+ * Ends a workerd that has outlived its launcher, and removes the record. The guard prevents such a workerd unless the guard
+ * itself was killed. The caller holds the directory's lock, so nobody needs that workerd any more.
  */
 export async function endOrphan(dataDir: string): Promise<void> {
   const record = readProcessRecord(dataDir);
@@ -52,8 +52,8 @@ export async function endOrphan(dataDir: string): Promise<void> {
     process.kill(record.pid, "SIGKILL");
     if (!(await endsWithin(record, ORPHAN_LIMIT_MS))) {
       throw new Failure(
-        `A workerd of an earlier start (process ${record.pid}) still uses the data directory and does not end.`,
-        `find out what holds it (ps -o pid,stat,wchan -p ${record.pid}), or use another directory: --data-dir DIR`,
+        `workerd from an earlier start (process ${record.pid}) is still using the data directory and cannot be stopped.`,
+        `find out what it is waiting for (ps -o pid,stat,wchan -p ${record.pid}), or use another directory: --data-dir DIR`,
       );
     }
   }
@@ -70,7 +70,7 @@ export async function endsWithin(record: ProcessRecord, limitMs: number): Promis
   return true;
 }
 
-/** The command line of a process; empty for one that is gone, or dead and not yet collected by its parent. */
+/** The command line of a process; empty if the process has ended, even if its parent has not collected it yet. */
 export function commandOf(pid: number): string {
   try {
     if (process.platform === "linux") {

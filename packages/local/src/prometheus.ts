@@ -1,10 +1,10 @@
-/** Prometheus's text format, as far as it is used here. */
+/** The part of Prometheus's text format that is used here. */
 
 export const PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
 /**
- * A metric with its values.
- * @param values each the part of a line behind the metric's name: perhaps a suffix and labels, and the number.
+ * Formats a metric with its values.
+ * @param values for each line, what follows the metric's name: an optional suffix, optional labels, and the number.
  */
 export function metric(
   name: string,

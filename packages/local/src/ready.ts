@@ -5,8 +5,8 @@ import { Failure } from "./failure.ts";
 const POLL_MS = 25;
 
 /**
- * Waits until the Worker itself says that it runs: that workerd listens does not mean that yet. Whether it can store anything
- * is another matter: on a full disk it starts as well, so that something can be deleted.
+ * Waits until the Worker itself reports that it runs; workerd already listens before that. Whether the Worker can store
+ * anything does not matter here: it also starts on a full disk, so that data can be deleted.
  */
 export async function waitUntilReady(url: string, limitMs: number): Promise<void> {
   const end = performance.now() + limitMs;
@@ -15,18 +15,18 @@ export async function waitUntilReady(url: string, limitMs: number): Promise<void
     if (answer.isWell) return;
     if (performance.now() > end) {
       throw new Failure(
-        `The server did not become ready within ${limitMs / 1000} s. GET /healthz: ${answer.text}`,
-        "read the messages above; --var LOG_LEVEL:info shows every request",
+        `The server was not ready within ${limitMs / 1000} s. GET /healthz returned: ${answer.text}`,
+        "read the messages above; --var LOG_LEVEL:info logs every request",
       );
     }
     await delay(POLL_MS);
   }
 }
 
-/** Empty unless the Worker says that it cannot store anything. */
+/** Empty unless the Worker reports that it cannot store anything. */
 export async function formatUnreadyWarning(url: string): Promise<string> {
   const answer = await ask(`${url}/readyz`);
-  return answer.isWell ? "" : `! The server runs, but is not ready. GET /readyz: ${answer.text}\n`;
+  return answer.isWell ? "" : `! The server is running but not ready. GET /readyz returned: ${answer.text}\n`;
 }
 
 async function ask(url: string): Promise<{ isWell: boolean; text: string }> {

@@ -23,19 +23,19 @@ export interface RuntimeOptions {
   readonly host: string;
   readonly port: number;
   readonly dataDir: string;
-  /** Called when workerd cannot be kept running; the runtime is of no more use. */
+  /** Called when workerd cannot be kept running; the runtime is unusable then. */
   readonly onFailure: (failure: Failure) => void;
 }
 
 export interface Runtime {
-  /** How often workerd had to be started again. */
+  /** How often workerd crashed and was restarted. */
   crashes(): number;
   /**
-   * What the Worker has counted, for Prometheus.
+   * The Worker's counters, in Prometheus's format.
    * @throws Error while workerd does not answer.
    */
   metrics(): Promise<string>;
-  /** Ends accepting and live reads, lets requests in flight finish within the given time, and ends workerd. */
+  /** Stops accepting requests, ends live reads, lets requests in flight finish within the given time, and ends workerd. */
   stop(drainMs: number): Promise<void>;
 }
 
@@ -44,7 +44,7 @@ const GUARD = fileURLToPath(new URL("workerd-guard.sh", import.meta.url));
 const CRASHES_MAX = 5;
 const CRASH_WINDOW_MS = 60_000;
 
-/** Starts workerd by Miniflare, which simulates the bindings (R2, KV, Queues, …) that workerd alone does not have. */
+/** Starts workerd through Miniflare, which simulates the bindings (R2, KV, Queues, …) that workerd itself lacks. */
 export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   const temporaryDir = emptyTemporaryDir(options.dataDir);
   const control = controlPath(temporaryDir);
@@ -65,11 +65,11 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
     metrics: () => askForMetrics(control),
     stop: async (drainMs) => {
       process.env["DS_STOPPING"] = "1";
-      log.mute(); // Miniflare takes workerd's end for a crash.
-      await endLiveReads(control).catch(() => undefined); // It is gone already, or was not there yet.
+      log.mute(); // Miniflare would report that workerd crashed.
+      await endLiveReads(control).catch(() => undefined); // workerd has already ended, or has not started yet.
       await drain(options.dataDir, drainMs);
       await miniflare.dispose();
-      rmSync(control, { force: true }); // What is in the directory then can be copied by every tool.
+      rmSync(control, { force: true }); // Some tools cannot copy a directory with a socket in it.
     },
   };
 }
@@ -77,21 +77,21 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
 function explain(error: unknown, port: number): unknown {
   switch (error instanceof Error && "code" in error ? error.code : undefined) {
     case "ERR_ADDRESS_IN_USE":
-      return new Failure(`Another program took port ${port} just now.`, "start again, or take another: --port N");
+      return new Failure(`Another program has just taken port ${port}.`, "start again, or use another port: --port N");
     case "ERR_RUNTIME_FAILURE":
-      return new Failure("workerd cannot run the Worker.", "read its messages above");
+      return new Failure("workerd cannot run the Worker.", "read the messages above");
     default:
       return error;
   }
 }
 
-/** Whoever copied the repository may have lost the file's mode. */
+/** A copy of the repository may have lost the file's mode. */
 function executable(path: string): string {
   if ((statSync(path).mode & 0o100) === 0) chmodSync(path, 0o755);
   return path;
 }
 
-/** Miniflare leaves its temporary files behind when it is killed; here, the next start removes them. */
+/** Miniflare leaves temporary files behind when it is killed; the next start removes them here. */
 function emptyTemporaryDir(dataDir: string): string {
   const path = join(dataDir, "tmp");
   rmSync(path, { recursive: true, force: true });
@@ -99,7 +99,7 @@ function emptyTemporaryDir(dataDir: string): string {
   return path;
 }
 
-/** Where Miniflare keeps the objects. It must be there before the runtime's service that shows it. */
+/** Where Miniflare keeps the objects. The directory must exist before the runtime's service that serves it. */
 function objectsDir(dataDir: string): string {
   const path = join(dataDir, "do");
   mkdirSync(path, { recursive: true, mode: 0o700 });
@@ -108,7 +108,7 @@ function objectsDir(dataDir: string): string {
 
 function miniflareOptions(options: RuntimeOptions, log: Log, crashes: CrashCounter, control: string) {
   return convertV4MiniflareOptions({
-    cf: false, // Otherwise Request.cf would be fetched from the internet.
+    cf: false, // Otherwise Miniflare would fetch Request.cf from the internet.
     logRequests: false,
     log,
     handleStructuredLogs: ({ message }) => void process.stderr.write(logText(message)),
@@ -129,12 +129,12 @@ function miniflareOptions(options: RuntimeOptions, log: Log, crashes: CrashCount
   });
 }
 
-/** workerd ends by itself on SIGTERM once no request is in flight; Miniflare would only ever kill it. */
+/** On SIGTERM, workerd ends as soon as no request is in flight; Miniflare would simply kill it. */
 async function drain(dataDir: string, drainMs: number): Promise<void> {
   const record = readProcessRecord(dataDir);
   if (record === undefined) return;
   signal(record.pid, "SIGTERM");
-  // Otherwise its watcher would keep a socket of this process open, and so this process.
+  // Otherwise its watcher would keep a socket of this process open, which would keep this process running.
   if (await endsWithin(record, drainMs)) signal(record.watcherPid, "SIGKILL");
 }
 
@@ -142,11 +142,11 @@ function signal(pid: number, name: "SIGTERM" | "SIGKILL"): void {
   try {
     process.kill(pid, name);
   } catch {
-    // It is gone already.
+    // The process has already ended.
   }
 }
 
-/** Miniflare restarts a crashed workerd at once; one that keeps crashing is given up. */
+/** Miniflare restarts a crashed workerd at once; this gives up if it keeps crashing. */
 class CrashCounter {
   readonly #onFailure: RuntimeOptions["onFailure"];
   #recentMs: number[] = [];
@@ -164,13 +164,13 @@ class CrashCounter {
     this.#onFailure(
       new Failure(
         `workerd crashed ${this.#recentMs.length} times within a minute.`,
-        "read its last messages above; nothing acknowledged is lost, so start again when the cause is gone",
+        "read its last messages above, remove the cause and start again; no acknowledged data is lost",
       ),
     );
   }
 }
 
-/** Miniflare's own warnings and errors, on stderr. */
+/** Prints Miniflare's own warnings and errors on stderr. */
 class RuntimeLog extends Log {
   readonly #onFailure: RuntimeOptions["onFailure"];
   #isMuted = false;
@@ -190,7 +190,7 @@ class RuntimeLog extends Log {
 
   override error(error: Error): void {
     if ("code" in error && error.code === "ERR_RUNTIME_FAILURE") {
-      this.#onFailure(new Failure(error.message, "read workerd's messages above"));
+      this.#onFailure(new Failure(error.message, "read the messages of workerd above"));
     } else {
       super.error(error);
     }

@@ -21,30 +21,30 @@ import { checkSystem, formatFewFilesWarning } from "./system.ts";
 import type { WorkerBundle } from "./worker-bundle.ts";
 
 export interface ServerOptions {
-  /** Where the data lives; created when missing. */
+  /** The directory that holds the data; created when missing. */
   readonly dataDir: string;
-  /** Address to listen on; initially 127.0.0.1. */
+  /** Address to listen on; default 127.0.0.1. */
   readonly host?: string | undefined;
-  /** Initially 4437; 0 takes any free one. */
+  /** Port to listen on; default 4437. 0 picks a free one. */
   readonly port?: number | undefined;
-  /** Settings of the server by name, as `--var`. */
+  /** Settings of the server by name, as with `--var`. */
   readonly settings?: Readonly<Record<string, string>> | undefined;
-  /** Serves `/metrics` for Prometheus on this port of 127.0.0.1; 0 takes any free one. Initially not at all. */
+  /** Serves `/metrics` for Prometheus on this port of 127.0.0.1; 0 picks a free one. Default: no metrics. */
   readonly metricsPort?: number | undefined;
-  /** Called once, when workerd cannot be kept running: the server is gone then. */
+  /** Called once if workerd cannot be kept running: the server has ended then. */
   readonly onFailure?: ((failure: Error) => void) | undefined;
 }
 
 export interface LocalServer {
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   readonly url: string;
-  /** Of Prometheus's page, if there is one. */
+  /** URL of the metrics page, if there is one. */
   readonly metricsUrl: string | undefined;
   readonly dataDir: string;
   readonly settings: Readonly<Record<string, unknown>>;
   /**
-   * Ends it: no new connections, live reads end between two events, and what is in flight may go on for a time.
-   * @param drainMs how long; what remains then is cut off. Initially 5 seconds.
+   * Stops the server: it accepts no new connections, ends live reads between two events, and lets requests in flight continue.
+   * @param drainMs how long they may continue; after that they are aborted. Default: 5 seconds.
    */
   stop(drainMs?: number): Promise<void>;
 }
@@ -54,9 +54,9 @@ export const DRAIN_MS_DEFAULT = 5_000;
 const READY_LIMIT_MS = 15_000;
 
 /**
- * Starts the server and returns when it can serve. One at a time in a process, since workerd is told some of its ways by
- * the environment.
- * @throws Failure when it cannot start: it says why, and what to do.
+ * Starts the server and resolves when it accepts requests. A process can run one at a time, because workerd is configured
+ * partly by the environment of the process.
+ * @throws Failure when the server cannot start: it says why, and what to do.
  */
 export async function startServer(
   { host = "127.0.0.1", port = PORT_DEFAULT, settings: given = {}, ...options }: ServerOptions,
@@ -66,7 +66,7 @@ export async function startServer(
   const { env: environment } = process;
   refuseUnmeantExposure(host, { given, environment });
   const dataDir = resolve(options.dataDir);
-  // On a full disk the lock itself could not be written.
+  // On a full disk not even the lock could be written.
   if (existsSync(dataDir)) new DiskSpace(dataDir).keepReserve();
   const lock = lockDataDir(dataDir);
   let runtime: Runtime | undefined;
@@ -87,7 +87,7 @@ export async function startServer(
         ? undefined
         : await reservePort(METRICS_HOST, options.metricsPort, "--metrics-port", publicPort);
     const restoreSignals = keepSignals();
-    // Miniflare takes half a second to load: after the checks, and while the Worker is loaded.
+    // Loading Miniflare takes half a second, so it comes after the checks and while the Worker is loaded.
     const [bundle, { startRuntime }] = await Promise.all([
       loadWorker(),
       import("./runtime.ts"),

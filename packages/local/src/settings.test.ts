@@ -91,7 +91,7 @@ describe.each(["PROJECT_SECRET", "ADMIN_SECRET"])("%s", (name) => {
   it("means that tokens are asked for, wherever it comes from, and the user is told", () => {
     for (const settings of [localSettings({}, {}, secret), localSettings(secret, {})]) {
       expect(settings).toMatchObject({ AUTH_MODE: "project", ...secret });
-      expect(formatImpliedAuthMode({ given: {} }, settings)).toMatch(new RegExp(`${name}.*--var AUTH_MODE:none`));
+      expect(formatImpliedAuthMode({ given: {} }, settings)).toMatch(new RegExp(`${name}[^]*--var AUTH_MODE:none`));
     }
     refuseUnmeantExposure("0.0.0.0", { given: {}, environment: secret });
   });

@@ -6,23 +6,23 @@ import { EXIT, Failure } from "./failure.ts";
 type Settings = Readonly<Record<string, unknown>>;
 
 export interface SettingSources {
-  /** Of wrangler.toml, and of .dev.vars where that is read. */
+  /** The values of wrangler.toml and, where it is read, of .dev.vars. */
   readonly configured: Settings;
-  /** Of `--var`. */
+  /** The values of `--var`. */
   readonly given: Readonly<Record<string, string>>;
-  /** Only secrets are taken from it: a command line is seen by everybody on the machine. */
+  /** Only secrets are read from it: every user of the machine can see command lines. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** The address that the server listens on. */
   readonly host: string;
 }
 
-/** What a pasted curl line needs. wrangler.toml and .dev.vars do not change these: they speak of the deployment. */
+/** Defaults that make pasted curl commands work. wrangler.toml and .dev.vars, which are for the deployment, cannot change them. */
 const LOCAL_DEFAULTS = { TENANCY: "single", AUTH_MODE: "none" } as const;
 
-/** One isolate serves everybody here, and has more than the 128 MB of one on Cloudflare. */
+/** Here a single isolate serves all requests, and it has more memory than the 128 MB of an isolate on Cloudflare. */
 const MACHINE_DEFAULTS = { BODIES_BYTES_MAX: String(256 * 1024 * 1024) } as const;
 
-/** Secrets by which a server knows whom it may let in. Whoever sets one wants tokens to be asked for. */
+/** Secrets with which the server checks credentials. Setting one implies that requests need tokens. */
 const SECRETS_OF_TOKENS = ["PROJECT_SECRET", "ADMIN_SECRET"] as const;
 
 /** The names of the settings that are secrets. */
@@ -31,22 +31,22 @@ export const SECRETS: readonly string[] = Object.entries(SETTINGS).flatMap(([nam
 );
 
 /**
- * The settings that the server runs with: those of wrangler.toml, then the local defaults, then secrets of the
- * environment, then `--var`.
- * @throws Failure when `--var` names no setting, or a secret, or any value is refused by the server's own parser.
+ * The settings that the server runs with. Later ones override earlier ones: wrangler.toml, the local defaults, secrets of the
+ * environment, `--var`.
+ * @throws Failure when `--var` names an unknown setting or a secret, or when the server's own parser refuses a value.
  */
 export function localSettings({ configured, given, environment, host }: SettingSources): Settings {
   for (const name of Object.keys(given)) {
     if (!Object.hasOwn(SETTINGS, name)) {
       throw new Failure(
-        `--var ${name}: there is no such setting.`,
-        `settings are ${Object.keys(SETTINGS).join(" ")}`,
+        `--var ${name}: the server has no setting with this name.`,
+        `use one of ${Object.keys(SETTINGS).join(" ")}`,
         EXIT.usage,
       );
     }
     if (SECRETS.includes(name)) {
       throw new Failure(
-        `--var ${name}: a command line is seen by everybody on the machine.`,
+        `--var ${name} is not allowed: ${name} is a secret, and every user of the machine can see command lines.`,
         `set it in the environment: export ${name}=…`,
         EXIT.usage,
       );
@@ -54,7 +54,7 @@ export function localSettings({ configured, given, environment, host }: SettingS
   }
   const secrets = Object.fromEntries(SECRETS.flatMap((name) => (environment[name] ? [[name, environment[name]]] : [])));
   const implied = impliedAuthMode({ ...configured, ...secrets }) === undefined ? {} : { AUTH_MODE: "project" };
-  // Who listens for other machines without tokens has said that it is meant: see `refuseUnmeantExposure`.
+  // Listening for other machines without tokens was requested explicitly: see `refuseUnmeantExposure`.
   const openTo = isLoopback(host) ? {} : { OPEN_TO: "everybody" };
   const merged = { ...MACHINE_DEFAULTS, ...configured, ...LOCAL_DEFAULTS, ...implied, ...openTo, ...secrets, ...given };
   const settings = { ...webhookDefault(merged), ...merged };
@@ -62,42 +62,48 @@ export function localSettings({ configured, given, environment, host }: SettingS
     parseConfig(settings);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    throw new Failure(message, "change these in --var NAME:VALUE, or in the environment for secrets", EXIT.usage);
+    throw new Failure(
+      message,
+      "correct the values: settings with --var NAME:VALUE, secrets in the environment",
+      EXIT.usage,
+    );
   }
   return settings;
 }
 
-/** Whoever uses a server that is open to this machine only may call all of the machine without it, so webhooks may, too. */
+/** Clients of a server that only this machine can reach could call the machine's services themselves, so webhooks may do so. */
 function webhookDefault({ AUTH_MODE, OPEN_TO, ORIGIN_SECRET = "" }: Readonly<Record<string, unknown>>): Settings {
-  // With a secret between it and its proxy it is open to whoever the proxy is open to.
+  // With ORIGIN_SECRET, whoever can reach the proxy can reach the server.
   const isOwnMachines = AUTH_MODE === "none" && OPEN_TO !== "everybody" && ORIGIN_SECRET === "";
   return isOwnMachines ? { WEBHOOK_LOOPBACK: "allow" } : {};
 }
 
-/** The secret because of which tokens are asked for although no setting says so; `undefined`: there is none. */
+/** The secret that implies AUTH_MODE=project; `undefined` if there is none. */
 function impliedAuthMode(settings: Settings): string | undefined {
   return SECRETS_OF_TOKENS.find((name) => settings[name] !== undefined && settings[name] !== "");
 }
 
 /**
- * A server that other machines reach and that lets everybody do everything must be meant.
- * @param given as `--var` and the environment say it.
- * @throws Failure when only the defaults say so.
+ * A server that other machines can reach and that needs no tokens must have been requested explicitly.
+ * @throws Failure when it only follows from the defaults.
  */
 export function refuseUnmeantExposure(host: string, { given, environment }: ExposureSources): void {
   if (given["AUTH_MODE"] !== undefined || isLoopback(host) || impliedAuthMode(environment) !== undefined) return;
   throw new Failure(
-    `On ${host} everybody who reaches this machine could read and change everything.`,
-    "ask for tokens: --var AUTH_MODE:project; or say that it is meant: --var AUTH_MODE:none",
+    `On ${host}, everybody who can reach this machine could read, write and delete every stream.`,
+    "require tokens: --var AUTH_MODE:project; or confirm that this is intended: --var AUTH_MODE:none",
     EXIT.usage,
   );
 }
 
 type ExposureSources = Pick<SettingSources, "given" | "environment">;
 
-/** Empty unless a secret has decided that tokens are asked for. */
+/** Empty unless a secret implies that requests need tokens. */
 export function formatImpliedAuthMode({ given }: Pick<SettingSources, "given">, settings: Settings): string {
   const secret = impliedAuthMode(settings);
   if (secret === undefined || given["AUTH_MODE"] !== undefined) return "";
-  return `! ${secret} is set, so requests need tokens: AUTH_MODE is project. To let everybody in: --var AUTH_MODE:none\n`;
+  return (
+    `! ${secret} is set, so requests need tokens (AUTH_MODE is project).\n` +
+    "  To allow requests without tokens: --var AUTH_MODE:none\n"
+  );
 }

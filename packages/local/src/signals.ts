@@ -1,6 +1,6 @@
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** Makes this process's reaction to being asked to end this one alone. */
+/** Makes the callback this process's only reaction to a signal that asks it to stop. */
 export function takeSignals(callback: () => void): void {
   for (const signal of SIGNALS) {
     const others = process.listeners(signal);
@@ -10,14 +10,14 @@ export function takeSignals(callback: () => void): void {
 }
 
 /**
- * Notes who listens now. Libraries (Miniflare, and what wrangler imports) add listeners that end the process at once and
- * with another exit code; the function that is returned takes those off again.
+ * Remembers the current listeners. Libraries (Miniflare, and what wrangler imports) add listeners that end the process at
+ * once and with another exit code. The returned function removes those again.
  */
 export function keepSignals(): () => void {
   const kept = SIGNALS.map((signal) => ({ signal, listeners: process.listeners(signal) }));
   return () => {
     for (const { signal, listeners } of kept) {
-      // The others stay on throughout: with the last one, Node.js drops a signal that has come but is not yet delivered.
+      // The remembered listeners stay in place: when the last listener is removed, Node.js drops signals not yet delivered.
       for (const listener of process.listeners(signal)) {
         if (!listeners.includes(listener)) process.off(signal, listener);
       }

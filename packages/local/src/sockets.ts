@@ -3,10 +3,10 @@ import { fileURLToPath } from "node:url";
 import type { Plugin, V4WorkerOptions } from "miniflare";
 
 /**
- * A plugin of Miniflare that adds the sockets which the server listens on, straight to the Worker: the public one, and
- * the launcher's own; and a service that tells which objects have files. Miniflare's entry socket leads through a Worker of its own, which costs most of the throughput. Its
- * `unsafeDirectSockets` does not, but lets every client forge `request.cf` and open a control connection that skips the
- * Worker's authentication.
+ * A plugin for Miniflare that adds two sockets which lead straight to the Worker (the public one and the launcher's own), and
+ * a service that shows which objects have files. Miniflare's own entry socket leads through another Worker, which costs most
+ * of the throughput. Its `unsafeDirectSockets` does not, but lets every client forge `request.cf` and open a control
+ * connection that bypasses the Worker's authentication.
  */
 const SOCKETS = "sockets";
 
@@ -16,7 +16,7 @@ interface Addresses {
   readonly objects: string;
 }
 
-/** What the Worker sees the files of objects by, and the binding that it is. */
+/** The name of the service that shows the objects' files to the Worker, and of its binding. */
 const OBJECT_FILES = "OBJECT_FILES";
 
 /** The form in which Miniflare hands a plugin's binding back to it. */
@@ -27,8 +27,8 @@ interface SocketsBinding {
 type UnsafeBinding = NonNullable<V4WorkerOptions["unsafeBindings"]>[number];
 
 /**
- * @param controlPath where the entry point `Control` of the Worker answers.
- * @param objects the directory of the files of objects, which the Worker may look at.
+ * @param controlPath the path of the socket on which the Worker's entry point `Control` answers.
+ * @param objects the directory that holds the objects' files, which the Worker may read.
  */
 export function sockets(host: string, port: number, controlPath: string, objects: string): UnsafeBinding {
   const address = `${host.includes(":") ? `[${host}]` : host}:${port}`;
@@ -46,7 +46,7 @@ export const plugins: Readonly<Record<string, Plugin>> = {
     getNodeBindings: () => ({}),
     getServices: ({ options: { config } }) => {
       const binding = config.env?.[SOCKETS] as unknown as SocketsBinding | undefined;
-      // Of the Worker that what we send out goes through.
+      // The Worker for outgoing requests has no such binding.
       if (binding === undefined) return { services: [], extensions: [], sockets: [] };
       const { public: publicAddress, control, objects } = binding.dev.options;
       const name = `core:user:${config.name}`; // Miniflare's name for the service that is our Worker.

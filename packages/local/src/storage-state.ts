@@ -1,12 +1,12 @@
-/** What the launcher tells the Worker of the disk. */
+/** What the launcher tells the Worker about the disk. */
 export interface StorageState {
-  /** Why nothing can be stored, if that is so. */
+  /** Why nothing can be stored; `null` if the disk is fine. */
   readonly fault: StorageFault | null;
-  /** Bytes that can be stored before that. */
+  /** How many bytes can still be stored. */
   readonly roomBytes: number;
 }
 
-/** What the server calls by the same name. */
+/** The same as the server's type of this name. */
 export interface StorageFault {
   readonly isFull: boolean;
   readonly detail: string;

@@ -22,7 +22,7 @@ it("the hard limit of open files is read, and warned of when it is low", () => {
       throw new Error("no /proc");
     }),
   ).toBeUndefined();
-  expect(formatFewFilesWarning(1024)).toContain("may open 1024 files only");
+  expect(formatFewFilesWarning(1024)).toContain("may open only 1024 files");
   expect(formatFewFilesWarning(65_536) + formatFewFilesWarning(undefined)).toBe("");
 });
 

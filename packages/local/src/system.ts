@@ -4,45 +4,45 @@ import { totalmem } from "node:os";
 import { EXIT, Failure } from "./failure.ts";
 
 /**
- * workerd is started by a shell script, and spoken to by a Unix socket.
- * @throws Failure where there is neither.
+ * workerd is started by a shell script and controlled through a Unix socket.
+ * @throws Failure on systems that have neither.
  */
 export function checkSystem(platform: NodeJS.Platform = process.platform): void {
   if (platform !== "win32") return;
   throw new Failure(
-    "On Windows the server runs in WSL only.",
-    "install WSL, and run the same command there: https://learn.microsoft.com/windows/wsl/install",
+    "On Windows, the server runs only in WSL.",
+    "install WSL and run the same command there: https://learn.microsoft.com/windows/wsl/install",
     EXIT.usage,
   );
 }
 
-/** Below this a burst of streams, or a thousand readers, uses up what a process may open. */
+/** With fewer files than this, a burst of streams or a thousand readers reaches the limit of a process. */
 const FILES_FEW = 8_192;
-/** A stream in use: its file and two of its journal. */
+/** A stream in use has its database and two files of its journal open. */
 const FILES_PER_STREAM = 3;
 
-/** Of a stream in use, as measured: 200 KB. */
+/** Memory of a stream in use; about 200 KB were measured. */
 const MEMORY_PER_STREAM = 256 * 1024;
-/** What the process opens whether or not there are streams. */
+/** Files that the process opens in any case. */
 const FILES_OF_ITS_OWN = 128;
-/** What is left is for connections, and for the parts of the system that are not streams. */
+/** Which part of the limits is for streams. The rest is for connections and for everything that is not a stream. */
 const PART_FOR_STREAMS = { files: 0.8, memory: 0.5 };
 const STREAMS_MIN = 16;
 
-/** How many streams, sessions and other objects may be in use at a time, so that workerd never runs out of files. */
+/** How many streams, sessions and other objects may be in use at the same time, so that workerd never runs out of files. */
 export function openObjectsMax(filesMax: number | undefined = openFilesMax(), memoryBytes: number = memory()): number {
   const byFiles = ((filesMax ?? Infinity) - FILES_OF_ITS_OWN) * (PART_FOR_STREAMS.files / FILES_PER_STREAM);
   const byMemory = memoryBytes * (PART_FOR_STREAMS.memory / MEMORY_PER_STREAM);
   return Math.max(STREAMS_MIN, Math.floor(Math.min(byFiles, byMemory)));
 }
 
-/** Of the machine, or of the container. */
+/** The memory of the machine or of the container. */
 function memory(): number {
   const constrained = process.constrainedMemory();
   return constrained > 0 ? Math.min(totalmem(), constrained) : totalmem();
 }
 
-/** How many files and connections workerd may have open, at the most; `undefined`: the system does not say. */
+/** The maximum number of open files and connections of workerd; `undefined` if the system does not report it. */
 export function openFilesMax(read: () => string = readLimits): number | undefined {
   try {
     // "Max open files   SOFT   HARD   files": Node.js raises its own soft limit, and its children inherit that.
@@ -57,11 +57,12 @@ function readLimits(): string {
   return readFileSync("/proc/self/limits", "utf8");
 }
 
-/** Empty unless the machine lets this process open only few files. */
+/** Empty unless this process may open only few files. */
 export function formatFewFilesWarning(max: number | undefined = openFilesMax()): string {
   if (max === undefined || max >= FILES_FEW) return "";
   return (
-    `! This process may open ${max} files only: a stream in use takes ${FILES_PER_STREAM}, a connection one. ` +
-    "What is too much gets 503.\n  Fix: raise the hard limit: ulimit -Hn, LimitNOFILE= (systemd), --ulimit nofile= (docker)\n"
+    `! This process may open only ${max} files: a stream in use needs ${FILES_PER_STREAM}, a connection 1. ` +
+    "Requests beyond that get status 503.\n" +
+    "  Fix: raise the hard limit: ulimit -Hn, LimitNOFILE= (systemd), --ulimit nofile= (docker)\n"
   );
 }

@@ -1,6 +1,6 @@
 import type { V4WorkerOptions } from "miniflare";
 
-/** wrangler.toml, but for its vars, in the form that Miniflare takes. */
+/** The configuration of wrangler.toml without its vars, in the form that Miniflare takes. */
 export type WorkerOptions = Omit<
   V4WorkerOptions,
   "bindings" | "modules" | "modulesRoot" | "modulesRules" | "rootPath" | "script" | "scriptPath"

@@ -1,4 +1,4 @@
-/** The value of the header `Date`, which is made once a second: that is cheaper than to make it for each response. */
+/** The value of the header `Date`. It is formatted once per second, which is cheaper than once per response. */
 
 let madeForSecond = Number.NaN;
 let text = "";

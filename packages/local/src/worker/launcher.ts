@@ -1,4 +1,4 @@
-/** What this Worker asks of its launcher; `../launcher-service.ts` answers. */
+/** The Worker's requests to its launcher; `../launcher-service.ts` answers them. */
 
 import type { StorageFault, StorageState } from "../storage-state.ts";
 
@@ -8,19 +8,19 @@ export interface Launcher {
 }
 
 const ROOT = "http://launcher";
-/** How long an answer about the disk counts. */
+/** How long an answer about the disk is valid. */
 const FRESH_MS = 1_000;
 
-/** What a byte takes on the disk until the journal of its database is emptied, at the most. */
+/** A stored byte takes at most this many bytes of disk until the journal of its database is emptied. */
 const BYTES_ON_DISK = 2;
 
-/** Whether the disk takes more, asked once a second, and again before more is let in than it had room for. */
+/** Whether the disk can store more. The launcher is asked once per second, and again before its free space is used up. */
 export class DiskStatus {
   readonly #launcher: () => Launcher;
   readonly #now: () => number;
   #latest: StorageState = { fault: null, roomBytes: Infinity };
   #askedAtMs = -Infinity;
-  /** Bytes let in lately: they may not be on the disk yet when it is looked at. */
+  /** Bytes that were admitted recently: they may not be on the disk yet when it is examined. */
   readonly #granted: Lately;
 
   /** @param now a clock, in milliseconds. */
@@ -30,7 +30,7 @@ export class DiskStatus {
     this.#granted = new Lately(now);
   }
 
-  /** @param bytes that are about to be stored. */
+  /** @param bytes how many are about to be stored. */
   async fault(bytes = 0): Promise<StorageFault | undefined> {
     const needed = bytes * BYTES_ON_DISK;
     const isOld = this.#now() - this.#askedAtMs >= FRESH_MS;
@@ -38,7 +38,7 @@ export class DiskStatus {
     const { fault } = this.#latest;
     if (fault !== null) return fault;
     if (!this.#fits(needed))
-      return { isFull: true, detail: "The disk of the data directory has no room for this body." };
+      return { isFull: true, detail: "The disk of the data directory has not enough space for this body." };
     this.#granted.add(needed);
     return undefined;
   }
@@ -52,7 +52,7 @@ export class DiskStatus {
     return needed === 0 || this.#latest.roomBytes - this.#granted.sum() >= needed;
   }
 
-  /** A launcher that does not answer is ending, or was not there yet: that is no fault of the disk. */
+  /** A launcher that does not answer is stopping or starting: that is not a fault of the disk. */
   async #look(): Promise<void> {
     this.#askedAtMs = this.#now();
     try {
@@ -64,7 +64,7 @@ export class DiskStatus {
   }
 }
 
-/** A sum of what was added in the last one to two seconds. */
+/** The sum of what was added in the last one to two seconds. */
 class Lately {
   readonly #now: () => number;
   #sinceMs = 0;
@@ -94,7 +94,7 @@ class Lately {
   }
 }
 
-/** Resolves when what R2 and KV hold is on the disk. */
+/** Resolves when the values of R2 and KV are on the disk. */
 async function syncBlobs(launcher: Launcher): Promise<void> {
   const { status } = await launcher.fetch(`${ROOT}/sync-blobs`, { method: "POST" });
   if (status !== 204) throw new Error(`The launcher could not make the files of R2 and KV durable: ${status}.`);
@@ -126,8 +126,8 @@ export function durably<Env extends object>(env: Env & BlobEnv): Env {
 }
 
 /**
- * A segment that is there already was written by a try that did not live to put it into its stream's index, so nobody reads
- * it. Perhaps a power cut took its bytes: it is written anew.
+ * A segment that already exists was written by an attempt that ended before the segment was in its stream's index, so nobody
+ * reads it. A power cut may have damaged it, so it is written again.
  */
 async function putSegment(bucket: Bucket, launcher: Launcher, key: string, more: never[]): Promise<unknown> {
   if ((await bucket.head(key)) !== null) await bucket.delete(key);

@@ -1,4 +1,4 @@
-/** The server's Worker, and beside it what its launcher asks of it: an entry point that no client can reach. */
+/** The server's Worker, and a second entry point for its launcher that no client can reach. */
 
 import { createDurableStreams, type DurableStreamsEnv } from "@durable-streams-cloudflare/server";
 import * as server from "@durable-streams-cloudflare/server/worker";
@@ -18,12 +18,12 @@ const now = (): number => performance.now();
 const given = bindings as unknown as LocalEnv;
 const objects = new OpenObjects(given.OPEN_OBJECTS_MAX, now);
 
-/** What the server and its objects get in place of their bindings. */
+/** Wraps the bindings that the server and its objects get. */
 function onThisMachine<Env extends object>(own: Env & LocalEnv): Env {
   return withLimit(durably<Env>(own), objects);
 }
 
-// One environment for all requests: the server keeps what it knows by it.
+// One environment for all requests: the server caches its state per environment.
 const env = onThisMachine<LocalEnv>(given);
 const disk = new DiskStatus(() => env.LAUNCHER, now);
 const files = new ObjectFiles(bindings);
@@ -63,7 +63,7 @@ export class ConsumerDO extends server.ConsumerDO {
   }
 }
 
-/** `control.ts` is the other side. */
+/** Answers the requests of `../control.ts`. */
 export class Control extends WorkerEntrypoint {
   override fetch(request: Request): Response {
     switch (`${request.method} ${new URL(request.url).pathname}`) {
@@ -81,7 +81,7 @@ export class Control extends WorkerEntrypoint {
 export default {
   async fetch(request, _, context) {
     const response = await counts.count(request, () => streams.fetch(request, env, context));
-    // Cloudflare does this by itself. An origin with a clock must [RFC 9110 §6.6.1].
+    // Cloudflare adds this header itself. A server with a clock must send it [RFC 9110 §6.6.1].
     response.headers.set("Date", dateOf(Date.now()));
     return response;
   },

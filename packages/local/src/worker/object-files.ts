@@ -1,14 +1,14 @@
 /**
- * Which objects have a file: workerd makes one for each object that is called, and keeps it. So whatever a client makes up would
- * stay on the disk, were its object asked whether it is there.
+ * Tells which objects have a file. workerd creates a file for each object that is called, and keeps it. So if the object itself
+ * were asked whether it exists, every name that a client makes up would leave a file on the disk.
  */
 
-/** The runtime's service that shows the directory of all objects; `sockets.ts` adds it. */
+/** The runtime's service that serves the directory of all objects; `sockets.ts` adds it. */
 interface ObjectFilesEnv {
   readonly OBJECT_FILES: { fetch(url: string, init: { method: "HEAD" }): Promise<{ readonly status: number }> };
 }
 
-/** As Miniflare names the directories. */
+/** The directories, as Miniflare names them. */
 const DIRECTORIES = {
   STREAMS: "durable-streams-StreamDO",
   PROJECTS: "durable-streams-ProjectDO",
@@ -20,7 +20,7 @@ const DIRECTORIES = {
 type ObjectKind = keyof typeof DIRECTORIES;
 type Namespaces = Readonly<Record<ObjectKind, { idFromName(name: string): { toString(): string } }>>;
 
-/** Objects of each kind that are remembered to have one; all are forgotten when it is more. */
+/** How many objects of each kind are remembered to have a file. Above that, all of them are forgotten. */
 const KNOWN_MAX = 20_000;
 
 export class ObjectFiles {
@@ -33,12 +33,12 @@ export class ObjectFiles {
     SUBSCRIPTIONS: new Set(),
   };
 
-  /** @param env the bindings of wrangler.toml, and the one that the launcher adds. */
+  /** @param env the bindings of wrangler.toml, and the one that `sockets.ts` adds. */
   constructor(env: object) {
     this.#env = env as ObjectFilesEnv & Namespaces;
   }
 
-  /** While the server runs no file goes: what has one goes on having it. */
+  /** Files are never removed while the server runs, so a positive answer stays valid. */
   readonly mayExist = (kind: ObjectKind, name: string): boolean | Promise<boolean> =>
     this.#known[kind].has(name) || this.#look(kind, name);
 

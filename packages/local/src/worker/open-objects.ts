@@ -1,15 +1,15 @@
 /**
- * A limit of the objects (streams, sessions, projects …) that are in use at a time. Each holds files and memory until it has
- * not been used for ten seconds; a workerd that may open no more files does not refuse, but crashes.
+ * Limits how many objects (streams, sessions, projects …) are in use at the same time. Each one holds files and memory until
+ * it has been unused for ten seconds, and workerd crashes when it may not open any more files.
  */
 
-/** How long an object stays in memory after it was used, and a little more. */
+/** How long an object stays in memory after its last use, plus a margin. */
 const STAY_MS = 12_000;
 
 export class OpenObjects {
   readonly #max: number;
   readonly #now: () => number;
-  /** When each was used last; the longest ago is first. */
+  /** When each object was last used; the least recently used one comes first. */
   readonly #usedAtMs = new Map<string, number>();
 
   /** @param now a clock, in milliseconds. */
@@ -18,7 +18,7 @@ export class OpenObjects {
     this.#now = now;
   }
 
-  /** Whether an object may be used now; it counts as used then. Those that are in use may be used always. */
+  /** Whether an object may be used now, in which case it counts as used. Objects already in use may always be used. */
   use(name: string): boolean {
     const now = this.#now();
     if (!this.#usedAtMs.delete(name)) {
@@ -41,7 +41,7 @@ interface Namespace {
   getByName(name: string): object;
 }
 
-/** The same environment, with namespaces that give no object out which would be one too many. */
+/** The same environment, with namespaces that hand out no object beyond the limit. */
 export function withLimit<Env extends object>(env: Env, objects: OpenObjects): Env {
   const limited = Object.entries(env).filter(([, binding]) => isNamespace(binding));
   return {
@@ -50,7 +50,7 @@ export function withLimit<Env extends object>(env: Env, objects: OpenObjects): E
   };
 }
 
-/** Other bindings answer to every name, as a method of theirs; only a namespace can make ids. */
+/** Detects a namespace by its class: other bindings treat every property name as one of their methods. */
 function isNamespace(binding: unknown): binding is Namespace {
   return (
     typeof binding === "object" && binding !== null && binding.constructor.name.startsWith("DurableObjectNamespace")
@@ -69,18 +69,18 @@ function limit(binding: string, namespace: Namespace, objects: OpenObjects): Nam
   });
 }
 
-/** Every call of it fails with the mark by which the server knows that it was not sent, and may be made again. */
+/** Every call of it fails with a mark that tells the server that the call was not sent and can be repeated. */
 const UNAVAILABLE: object = new Proxy(
   {},
   {
-    // Whoever waits for the stub itself must not take it for a promise.
+    // A stub that is awaited must not look like a promise.
     get: (_, property) => (property === "then" ? undefined : () => Promise.reject(unsent())),
   },
 );
 
 function unsent(): Error {
   const error = new Error(
-    "Too many objects are in use: this process may open no more files, or has no memory for them.",
+    "Too many objects are in use: this process cannot open more files or has no memory for more objects.",
   );
   return Object.assign(error, { unsent: true });
 }

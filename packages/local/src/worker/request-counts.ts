@@ -1,11 +1,11 @@
-/** Counts the requests that this server has answered, and tells them to Prometheus. */
+/** Counts the requests that this server has answered, for Prometheus. */
 
 import { metric } from "../prometheus.ts";
 
 /** Upper bounds of the histogram, in seconds; the last is above the longest long-poll. */
 const BOUNDS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
-/** All others are counted together, or clients could make series without end. */
+/** All other methods are counted together: otherwise clients could create any number of series. */
 const METHODS: ReadonlySet<string> = new Set(["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]);
 
 const LIVE = /[?&]live=(sse|long-poll)(?:&|$)/;
@@ -13,14 +13,14 @@ const LIVE = /[?&]live=(sse|long-poll)(?:&|$)/;
 /** Requests that are counted together. */
 interface Series {
   readonly labels: string;
-  /** How many were answered with each status. */
+  /** How many requests were answered with each status. */
   readonly statuses: Map<number, number>;
-  /** How many took up to each bound, and longer than the one before; last, those above all bounds. */
+  /** For each bound, how many requests took up to it but longer than the previous one. Last: those above all bounds. */
   readonly counts: number[];
   sumSeconds: number;
 }
 
-/** Of a `Request`: what is counted apart. */
+/** The part of a `Request` that is needed to count it. */
 interface CountedRequest {
   readonly method: string;
   readonly url: string;
@@ -28,7 +28,7 @@ interface CountedRequest {
 
 export class RequestCounts {
   readonly #now: () => number;
-  /** By method, and by `live` where there is one. No text is put together for a request: that could be felt. */
+  /** By method, or by the value of `live` if there is one. No string is built per request: that would cost throughput. */
   readonly #series = new Map<string, Series>();
   #failed = 0;
   #inFlight = 0;
@@ -38,7 +38,7 @@ export class RequestCounts {
     this.#now = now;
   }
 
-  /** Counts a request when its response begins: how long it goes on then is a matter of its client. */
+  /** Counts a request when its response begins: how long the response takes from then on depends on the client. */
   async count<Answer extends { readonly status: number }>(
     request: CountedRequest,
     answer: () => Promise<Answer>,
@@ -58,7 +58,7 @@ export class RequestCounts {
     }
   }
 
-  /** @param liveReads how many there are now. */
+  /** @param liveReads the current number of live reads. */
   format(liveReads: number): string {
     const series = [...this.#series.values()].filter(({ statuses }) => statuses.size > 0);
     const answered = series.flatMap(({ labels, statuses }) =>
@@ -66,13 +66,22 @@ export class RequestCounts {
     );
     const durations = series.flatMap(histogram);
     return [
-      metric("durable_streams_requests_total", "counter", "Requests that were answered.", answered),
-      metric("durable_streams_requests_failed_total", "counter", "Requests that got no answer.", [` ${this.#failed}`]),
-      metric("durable_streams_requests_in_flight", "gauge", "Requests whose response has not begun.", [
+      metric("durable_streams_requests_total", "counter", "Number of requests that were answered.", answered),
+      metric("durable_streams_requests_failed_total", "counter", "Number of unanswered requests.", [
+        ` ${this.#failed}`,
+      ]),
+      metric("durable_streams_requests_in_flight", "gauge", "Number of requests whose response has not begun.", [
         ` ${this.#inFlight}`,
       ]),
-      metric("durable_streams_live_reads", "gauge", "Open event streams, and long-polls that wait.", [` ${liveReads}`]),
-      metric("durable_streams_request_duration_seconds", "histogram", "Time until the response began.", durations),
+      metric("durable_streams_live_reads", "gauge", "Number of open SSE responses and waiting long-polls.", [
+        ` ${liveReads}`,
+      ]),
+      metric(
+        "durable_streams_request_duration_seconds",
+        "histogram",
+        "Time until the response began, in seconds.",
+        durations,
+      ),
     ].join("");
   }
 

@@ -40,7 +40,7 @@ describe("a browser gets a page", () => {
     [
       "what its Worker asks for",
       { options: { authorize: () => ({ ok: true, isPublic: false }) } },
-      "the Worker that serves",
+      "The Worker that serves this page",
     ],
   ])("that says that one needs %s", async (_, asked, sentence) => {
     const text = await (await home({ ...asked, headers: BROWSER })).text();
