@@ -17,7 +17,7 @@ export class Lost extends Error {
   readonly retryable = true;
 }
 
-/** What an object between two crashes does. What an earlier life still had under way never goes on. */
+/** What an object between two crashes does. What an earlier instance still had under way never goes on. */
 export interface Doer {
   isOver: boolean;
 }

@@ -10,7 +10,7 @@ export class AppendConnection {
     const { hostname, port, pathname } = new URL(url);
     const socket = connect({ host: hostname, port: Number(port), noDelay: true });
     await once(socket, "connect");
-    // A connection that breaks is told by `append`, which waits on it.
+    // `append`, which waits on the connection, reports that it broke.
     socket.on("error", () => undefined);
     return new AppendConnection(socket, pathname);
   }

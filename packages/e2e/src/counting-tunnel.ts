@@ -7,7 +7,7 @@ export interface CountingTunnel {
   readonly url: string;
   /** Connections since the start. */
   connections(): number;
-  /** Breaks all connections that are open, in the middle of whatever they bring; new ones are passed on. */
+  /** Breaks all connections that are open, in the middle of whatever they carry; new ones are passed on. */
   cut(): void;
   stop(): void;
 }

@@ -2,7 +2,7 @@
 import { halves, type Promised } from "./crash-ledger.ts";
 import { CLOSE, JSON_TYPE, producer, send, type Answer, type RequestParts } from "./requests.ts";
 
-/** One life of the server. */
+/** One run of the server. */
 export interface Round {
   readonly url: string;
   /** Called for each acknowledged request. */
@@ -31,7 +31,7 @@ abstract class Writer implements Promised {
   }
 }
 
-/** Does not know after a crash whether its last append was stored, so it writes in one round only. */
+/** Does not know after a crash whether its last append was stored, so it writes in one run only. */
 export class PlainWriter extends Writer {
   async run(round: Round, stream: string): Promise<void> {
     while (await this.append(round, stream, {}));

@@ -75,7 +75,7 @@ export async function startHook(): Promise<Hook> {
   return hook;
 }
 
-/** How often a stream was told to have something new: a wake lists the others, too. */
+/** How often a wake said that a stream has something new: a wake lists the other streams, too. */
 export function countOf(deliveries: readonly Delivery[], path: string): number {
   return deliveries.filter(({ wake }) => wake.streams.some((told) => told.path === path && told.has_pending)).length;
 }

@@ -1,4 +1,4 @@
-/** Data to send and compare: the same on every run, and without a pattern that a lost or doubled piece could hide in. */
+/** Data to send and compare: the same on every run, and without a pattern in which a lost or doubled chunk could hide. */
 import { createCipheriv, createHash } from "node:crypto";
 
 export const MIB = 1024 * 1024;

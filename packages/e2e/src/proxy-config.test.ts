@@ -43,14 +43,14 @@ describe("the image", () => {
     expect(dockerfile).not.toMatch(/SECRET|^ARG/m);
   });
 
-  it("tells how it is at the path that the configuration answers", () => {
+  it("reports its health at the path that the configuration answers", () => {
     const path = /^ {2}CMD wget .*\$\{PORT\}(\/\S+)"$/m.exec(dockerfile)?.[1];
     expect(configFor("1.30.6")).toContain(`location = ${path} {`);
   });
 });
 
 describe("the documentation", () => {
-  it("lists the variables that there are, with their initial values", () => {
+  it("lists the variables that there are, with their default values", () => {
     const readme = readFileSync(join(PROXY, "README.md"), "utf8");
     const settings = readFileSync(join(PROXY, "17-settings.envsh"), "utf8");
     const rows = new Map(

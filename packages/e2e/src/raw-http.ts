@@ -12,7 +12,7 @@ export interface RawRequest {
   readonly path: string;
   /** Each character is one byte. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Each piece is one chunk, unless there is a Content-Length. */
+  /** Each item is one HTTP chunk, unless there is a Content-Length. */
   readonly chunks?: Iterable<Uint8Array | string> | AsyncIterable<Uint8Array | string>;
 }
 

@@ -34,7 +34,7 @@ describe("on an open server", () => {
     expect(missing.stderr).not.toContain("\u009b");
   });
 
-  it("what is missing is told with the command that makes it, by its name", async () => {
+  it("a missing stream is reported with the command that creates it, by its name", async () => {
     for (const argv of [["read"], ["tail"], ["append", "--data", "1"]]) {
       const [command = "", ...rest] = argv;
       const ran = await cli(["stream", command, "no/such stream", ...rest, "--json"]);

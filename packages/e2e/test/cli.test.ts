@@ -102,7 +102,7 @@ describe("on an open server", () => {
     expect(await tail.ended).toMatchObject({ exitCode: 0, stdout: "1\n2\n3\n" });
   });
 
-  it("tail ends after --count messages, and at Ctrl-C, telling where to go on", async () => {
+  it("tail ends after --count messages, and at Ctrl-C, and says where to resume", async () => {
     await cli(["stream", "create", "counted"]);
     await cli(["stream", "append", "counted", "--data", "[1,2,3]"]);
     const counted = await cli(["stream", "tail", "counted", "--offset", "-1", "--count", "2"]);
@@ -113,7 +113,7 @@ describe("on an open server", () => {
     expect(await tail.ended).toMatchObject({ exitCode: 130, stderr: expect.stringMatching(/Read up to \d+_\d+/) });
   });
 
-  it("a session follows streams, and is told of those that are not there", async () => {
+  it("a session follows streams, and the command names those that do not exist", async () => {
     await cli(["stream", "create", "source"]);
     const subscribed = await cli(["subscribe", "alice", "source", "nowhere", "--json"]);
     expect(subscribed.exitCode).toBe(3);
@@ -264,7 +264,7 @@ describe("on a server with projects", () => {
     }
   });
 
-  it("a token that may only write is enough to append lines, and is not told where they are", async () => {
+  it("a token that may only write is enough to append lines, and does not reveal their offsets", async () => {
     const { secret } = json<{ secret: { secret: string } }>(await cli(["create-project", "writers"], admin));
     const env = { DURABLE_STREAMS_PROJECT: "writers", DURABLE_STREAMS_SECRET: secret.secret };
     await cli(["stream", "create", "log"], env);

@@ -28,7 +28,7 @@ afterEach(async () => {
   rmSync(dataDir, { recursive: true, force: true });
 });
 
-/** Everything that was promised in all rounds so far. */
+/** Everything that was promised in all runs so far. */
 class Promises {
   readonly #producers = new Map<string, readonly ProducerWriter[]>();
   readonly #plain = new Map<string, PlainWriter[]>();
@@ -65,7 +65,7 @@ class Promises {
   }
 }
 
-/** Follows one stream from round to round: nobody may have seen what a crash then takes away. */
+/** Follows one stream from run to run: nobody may have seen what a crash then takes away. */
 class Reader {
   readonly seen: Entry[] = [];
   #offset = "-1";

@@ -46,7 +46,7 @@ describe("an open server", () => {
     expect(statusesOf(await doctor(await startBadProxy(server.url, { caches: true })))).toMatchObject({ cache: "ok" });
   });
 
-  it("with another time, is told of", async () => {
+  it("whose clock differs is reported", async () => {
     const ran = await doctor(await startBadProxy(server.url, { skewMs: 120_000 }));
     expect(ran.exitCode).toBe(1);
     expect(statusesOf(ran)).toEqual({ ...HEALTHY, clock: "fail" });

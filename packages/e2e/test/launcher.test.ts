@@ -271,7 +271,7 @@ describe("[SC13] without tokens it serves this machine, and not", () => {
   });
 });
 
-it("a secret in the environment closes the server to whoever has no token, and the user is told", async () => {
+it("a secret in the environment closes the server to whoever has no token, and the server says so", async () => {
   const server = await start({ vars: { PROJECT_SECRET: "a-secret-of-the-project-0123456789" } });
   expect((await fetch(`${server.url}/v1/stream/kept`, { method: "PUT" })).status).toBe(401);
   expect(server.log()).toContain("PROJECT_SECRET is set, so requests need tokens");

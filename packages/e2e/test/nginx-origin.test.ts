@@ -41,7 +41,7 @@ describe.skipIf(!hasNginx())("nginx", () => {
     expect(faultsOf(proxyConfig(settings))).toBe("");
   });
 
-  it("tells how it is, whatever its origin does", async () => {
+  it("reports its health, whatever its origin does", async () => {
     const alone = await proxies.proxy({ ORIGIN: "http://127.0.0.1:1" });
     const answer = await get(`${alone.url}/-/health`);
     expect([answer.status, answer.text]).toEqual([200, '{"status":"ok"}']);
@@ -138,7 +138,7 @@ describe.skipIf(!hasNginx())("nginx", () => {
     expect(read).toEqual(CHUNKS);
   });
 
-  it("tells the next proxy what a response says of buffering", async () => {
+  it("passes on to the next proxy what a response says about buffering", async () => {
     const sse = await proxies.origin((_, response) => response.setHeader("X-Accel-Buffering", "no").end());
     const answer = await get(`${(await proxies.proxy({ ORIGIN: sse.url })).url}/`);
     expect(header(answer, "X-Accel-Buffering")).toBe("no");

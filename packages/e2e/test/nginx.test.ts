@@ -28,7 +28,7 @@ async function followResuming(url: string, onItem: (item: number) => void): Prom
   const items: number[] = [];
   for (let offset = "-1"; ;) {
     const response = await stream<number>({ url, offset, live: "sse" });
-    // It tells of a broken connection twice; the loop below hears it, too.
+    // It reports a broken connection twice; the loop below sees it, too.
     response.closed.catch(() => undefined);
     try {
       for await (const item of response.jsonStream()) {

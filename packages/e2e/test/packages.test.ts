@@ -398,7 +398,7 @@ describe("the README's commands to deploy, from the archives", () => {
   });
 });
 
-it("the command tells its version and its help", () => {
+it("the command prints its version and its help", () => {
   const command = join(folder, "node_modules/.bin/durable-streams");
   expect(runProgram(folder, command, ["--version"])).toMatch(/^\d+\.\d+\.\d+\n$/);
   expect(runProgram(folder, command, ["serve", "--help"])).toContain("durable-streams serve [flags]");

@@ -127,7 +127,7 @@ describe("the official client, with a token from a function", () => {
     },
   );
 
-  it("whose producer may not write is told so once, and does not loop", async () => {
+  it("whose producer may not write gets one refusal, and does not loop", async () => {
     const url = newUrl();
     await create(url, { headers: { ...JSON_TYPE, ...bearer(project) } });
     let requests = 0;
@@ -271,7 +271,7 @@ describe("while somebody else", () => {
       () => 0,
     );
     await expectUse(url);
-    // The server may hang up before it was told everything.
+    // The server may hang up before everything was sent.
     expect([413, 0]).toContain(await sent);
     expect((await get(url, bearer(project))).text).toBe("xxxxx");
   });

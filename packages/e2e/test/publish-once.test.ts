@@ -28,7 +28,7 @@ afterEach(async () => {
   rmSync(dataDir, { recursive: true, force: true });
 });
 
-/** In the order in which a round comes to them. */
+/** In the order in which a delivery pass reaches them. */
 function sessionAt(index: number): string {
   return `session-${String(index).padStart(5, "0")}`;
 }

@@ -25,7 +25,7 @@ async function fullStream(): Promise<{ url: string; readers: EventStream[] }> {
 }
 
 describe("a stream that has READERS_MAX live readers", () => {
-  it.each(["sse", "long-poll"])("refuses one more by %s, who is told when to come again", async (live) => {
+  it.each(["sse", "long-poll"])("refuses one more by %s, and says when to try again", async (live) => {
     const { url, readers } = await fullStream();
     const refused = await get(`${url}?offset=now&live=${live}`);
     expect([refused.status, codeOf(refused)]).toEqual([503, "readers-full"]);

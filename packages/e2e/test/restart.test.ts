@@ -18,7 +18,7 @@ async function persist(ask: () => Promise<Answer>): Promise<Answer> {
       const answer = await ask();
       if (answer.status !== 503) return answer;
     } catch {
-      // It is between two lives.
+      // It is between two runs.
     }
   }
 }

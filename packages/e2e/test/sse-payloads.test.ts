@@ -1,4 +1,4 @@
-/** What SSE brings is what was stored, whatever that is, in lines that parsers take. */
+/** SSE delivers what was stored, whatever that is, in lines that parsers accept. */
 import { DurableStream, stream } from "@durable-streams/client";
 import { describe, expect, it } from "vitest";
 
@@ -50,7 +50,7 @@ function close(url: string): Promise<unknown> {
   return send("POST", url, { headers: CLOSE });
 }
 
-describe("text that SSE cannot bring as text", () => {
+describe("text that SSE cannot carry as text", () => {
   it.each([
     ["text/csv", Buffer.from(CSV)],
     ["text/csv; charset=windows-1252", LATIN],
@@ -140,7 +140,7 @@ describe("a provider's events, stored as they are", () => {
   });
 });
 
-it("a CR in plain text is stored, and its writer is told what SSE makes of it", async () => {
+it("a CR in plain text is stored, and its writer is warned of what SSE makes of it", async () => {
   const url = await newStream("text/plain");
   expect((await append(url, "a\r\nb")).headers.get("Stream-Warning")).toMatch(/^carriage-return; /);
   expect((await append(url, "a\nb")).headers.get("Stream-Warning")).toBeNull();

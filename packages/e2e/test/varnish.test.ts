@@ -69,7 +69,7 @@ describe.skipIf(!isInstalled)("through Varnish", () => {
     const bypassing = (await get(`${direct}?offset=${offset}`)).text;
     expect(bypassing).toBe(MESSAGES.join(""));
     expect(new Set(await Promise.all(readers))).toEqual(new Set([bypassing]));
-    // Those who begin at the beginning are told what is there by now, which is asked for each time.
+    // Readers from the beginning get what is there by now, which the cache revalidates each time.
     const whole = (await get(direct)).text;
     const half = whole.slice(0, whole.indexOf(MESSAGES[HALF] ?? ""));
     for (const text of await Promise.all(catchUps)) {

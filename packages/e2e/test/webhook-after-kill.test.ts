@@ -48,7 +48,7 @@ async function subscribe(id: string, more: object): Promise<void> {
   expect((await send("PUT", `${root()}/__ds/subscriptions/${id}`, { headers: JSON_TYPE, body })).status).toBe(201);
 }
 
-/** The wake of an append, by which its stream is told to end there. @param from how many deliveries do not count. */
+/** The wake that an append caused, whose snapshot ends at that append. @param from how many deliveries do not count. */
 function woken(path: string, tail: string, from = 0): Promise<unknown> {
   return hook.received((all) =>
     all.slice(from).some(({ wake }) => wake.streams.some((told) => told.path === path && told.tail_offset === tail)),

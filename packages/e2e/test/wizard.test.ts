@@ -91,7 +91,7 @@ it("asks before it destroys", async () => {
   }
 });
 
-it("tells what is wrong with an answer, and asks again", async () => {
+it("says what is wrong with an answer, and asks again", async () => {
   const terminal = startWizard(await makeAccount(onTestFinished), onTestFinished);
   await terminal.see("Name of the Worker");
   terminal.type(" Upper\r");

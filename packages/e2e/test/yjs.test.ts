@@ -21,7 +21,7 @@ let opened: (() => void)[] = [];
 let names = 0;
 
 beforeEach(async () => {
-  // It tells of each compaction on the console, and of requests that end with the server or the editor.
+  // It logs each compaction on the console, and of requests that end with the server or the editor.
   for (const method of ["log", "error"] as const) vi.spyOn(console, method).mockReturnValue(undefined);
   documents = await documentServer();
 });

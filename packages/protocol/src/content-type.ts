@@ -35,7 +35,7 @@ const EVENT_STREAM = "text/event-stream";
 
 /**
  * Whether a body of one type may be added to a stream of another. Parameters say nothing, but for the boundary of
- * `multipart/*`: without the one that its reader is told, the body has no parts.
+ * `multipart/*`: without the one that its reader knows, the body has no parts.
  */
 export function isAppendable(sent: string, streamType: string): boolean {
   if (mediaType(sent) !== mediaType(streamType)) return false;

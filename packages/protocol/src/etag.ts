@@ -2,7 +2,7 @@
 
 /**
  * The tag of a range. It names the incarnation, so that a stream created again at the same URL never validates an
- * old copy, and whether the reader is told that the stream is closed, so that a close changes it.
+ * old copy, and whether the answer says that the stream is closed, so that a close changes it.
  */
 export function rangeEtag(incarnation: number, from: number, to: number, closed: boolean): string {
   return `"${incarnation}:${from}:${to}${closed ? ":c" : ""}"`;

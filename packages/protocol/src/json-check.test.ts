@@ -24,7 +24,7 @@ function expectAgreement(bytes: Uint8Array): void {
   expect({ accepted: fault === undefined, fault }).toEqual({ accepted: isJson(bytes), fault });
 }
 
-/** Pieces that JSON is made of, and some that it is not: most texts of these are just wrong. */
+/** Fragments of JSON, and some that are not: most texts made of these are invalid. */
 const CHUNKS = [
   "{}[],:\"\\ \t\n\r-+.0123456789eEuabtrfn/'\u0000\u001f\u007f\u00a0\u2028\ufeff".split(""),
   ["true", "false", "null", "NaN", "-0", "01", "1.", ".5", "1e", "1e+", "1E-7", "1e400", "0x1", "-", "--1"],
@@ -56,7 +56,7 @@ function edited(bytes: Uint8Array, { at, cut, insert }: Edit): Uint8Array {
 }
 
 describe("agrees with JSON.parse of strict UTF-8", () => {
-  it("[JS5] about JSON, spoiled JSON, and texts of the same pieces", () => {
+  it("[JS5] about JSON, spoiled JSON, and texts of the same fragments", () => {
     const property = fc.property(text, fc.array(edit, { maxLength: 2 }), (source, edits) => {
       expectAgreement(edits.reduce(edited, encoder.encode(source)));
     });

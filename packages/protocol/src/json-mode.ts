@@ -20,7 +20,7 @@ export type JsonBody =
   | { readonly ok: false; readonly reason: "invalid" | "empty-array"; readonly detail: string };
 
 /**
- * Validates a JSON body and brings it into the stored form, one array level flattened.
+ * Validates a JSON body and converts it to the stored form, one array level flattened.
  * @param bytes the body as it came; anything but UTF-8 is invalid.
  * @param depthMax how many arrays and objects may be within one another.
  */

@@ -2,7 +2,7 @@
 
 import { HEADER, type HeaderReader } from "./headers.ts";
 
-/** How long a stream lives. `ttl` slides with every read and write; `at` is a fixed instant. */
+/** How long a stream lasts. `ttl` slides with every read and write; `at` is a fixed instant. */
 export type Lifetime =
   | { readonly kind: "forever" }
   | { readonly kind: "ttl"; readonly ttlSeconds: number }

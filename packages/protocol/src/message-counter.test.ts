@@ -20,13 +20,13 @@ const messages = fc.array(
   { minLength: 1, maxLength: 8 },
 );
 
-/** Cuts bytes into pieces at any place. */
+/** Cuts bytes into chunks at any position. */
 function cut(bytes: readonly number[], places: readonly number[]): Uint8Array[] {
   const borders = [...places.map((place) => place % (bytes.length + 1)), 0, bytes.length].toSorted((a, b) => a - b);
   return borders.slice(1).map((to, index) => Uint8Array.from(bytes.slice(borders[index], to)));
 }
 
-/** Where the counter finds the end, over all pieces. */
+/** Where the counter finds the end, over all chunks. */
 function endOf(counter: MessageCounter, chunks: readonly Uint8Array[]): number | undefined {
   let position = 0;
   for (const chunk of chunks) {

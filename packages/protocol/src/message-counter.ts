@@ -7,7 +7,7 @@ const COMMA = 0x2c;
 const isOpening = (byte: number): boolean => byte === 0x5b || byte === 0x7b;
 const isClosing = (byte: number): boolean => byte === 0x5d || byte === 0x7d;
 
-/** Knows at each byte of the log, whose pieces may end anywhere, whether a message ends with it. */
+/** Knows at each byte of the log, whose chunks may end anywhere, whether a message ends with it. */
 export class MessageScanner {
   #depth = 0;
   #inString = false;
@@ -28,7 +28,7 @@ export class MessageScanner {
   }
 }
 
-/** Counts messages across pieces of the log. */
+/** Counts messages across chunks of the log. */
 export class MessageCounter {
   readonly #scanner = new MessageScanner();
   #left: number;
@@ -43,7 +43,7 @@ export class MessageCounter {
     return this.#left;
   }
 
-  /** Bytes of this piece up to the end of the last message looked for; `undefined` if that is not in it. */
+  /** Bytes of this chunk up to the end of the last message looked for; `undefined` if that is not in it. */
   take(chunk: Uint8Array): number | undefined {
     for (let index = 0; index < chunk.length; index += 1) {
       if (!this.#scanner.step(chunk[index] ?? 0)) continue;

@@ -3,7 +3,7 @@
 /** The path that the protocol reserves below its root [PROTOCOL §6]. */
 export const RESERVED_SEGMENT = "__ds";
 
-/** The stream of a project that tells of its others. The server alone writes it. */
+/** The stream that lists the other streams of a project. Only the server writes it. */
 export const REGISTRY_STREAM = "__registry__";
 
 /** Keeps `project/stream` below the 512 bytes of a KV key, the smallest store that a name ends up in. */

@@ -126,7 +126,7 @@ export interface Refusal {
   readonly problem: Problem;
 }
 
-/** The result of a command: its facts, or why it was refused. Safe to send over RPC. */
+/** The result of a command: its values, or why it was refused. Safe to send over RPC. */
 export type Result<Value> = ({ readonly ok: true } & Value) | Refusal;
 
 export function refuse(
@@ -182,7 +182,7 @@ export function refuseTrimmed(lineage: Lineage, earliest: number): Refusal {
   return { ok: false, problem: { ...problem, earliestOffset } };
 }
 
-/** R2 did not bring what the stream has there. */
+/** R2 did not return what the stream has stored there. */
 export function refuseColdUnavailable(): Refusal {
   return refuse(
     "segment-unavailable",

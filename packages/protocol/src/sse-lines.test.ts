@@ -6,7 +6,7 @@ import { base64Lines, hasLongLine, LINE_BYTES_MAX, MessageLines, withBreaks } fr
 const encoder = new TextEncoder();
 const SHORT = 24;
 
-/** Stored JSON with line breaks where they may be, cut into pieces first. */
+/** Stored JSON with line breaks where they are allowed, cut into chunks first. */
 function broken(stored: string, cuts: readonly number[] = []): string {
   const bytes = encoder.encode(stored);
   const ends = [...cuts.map((cut) => cut % (bytes.length + 1)), bytes.length].toSorted((a, b) => a - b);

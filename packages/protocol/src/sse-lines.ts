@@ -10,18 +10,18 @@ export const LINE_BYTES_MAX = 63 * 1024;
 
 const LINE_FEED = 0x0a;
 
-/** Breaks stored JSON between messages; a break there is white space. Its pieces may end anywhere. */
+/** Breaks stored JSON between messages; a break there is white space. Its chunks may end anywhere. */
 export class MessageLines {
   readonly #scanner = new MessageScanner();
   readonly #bytesMax: number;
-  /** Bytes of the line that earlier pieces had. */
+  /** Bytes of the line that earlier chunks had. */
   #before = 0;
 
   constructor(bytesMax = LINE_BYTES_MAX) {
     this.#bytesMax = bytesMax;
   }
 
-  /** @returns the places of this piece behind which a line ends: ends of messages. */
+  /** @returns the positions in this chunk after which a line ends: ends of messages. */
   breaksIn(chunk: Uint8Array, isLast: boolean): number[] {
     const breaks: number[] = [];
     let lineStart = -this.#before;

@@ -44,7 +44,7 @@ const payload = fc.string({
 });
 
 describe("a data event", () => {
-  it("[SS9] brings any payload to a conformant parser, and nothing else", () => {
+  it("[SS9] carries any payload to a conformant parser, and nothing else", () => {
     fc.assert(
       fc.property(payload, (text) => {
         const id = CONTROL.streamNextOffset;

@@ -1,4 +1,4 @@
-/** What a subscription is asked to be [PROTOCOL §6.2], checked and brought into one form. */
+/** The configuration that a client asks for [PROTOCOL §6.2], checked and normalized. */
 
 import { parseStreamName, REGISTRY_STREAM, RESERVED_SEGMENT, STREAM_NAME_BYTES_MAX, utf8Length } from "./path.ts";
 import { refuse, type Refusal, type Result } from "./problem.ts";

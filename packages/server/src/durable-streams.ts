@@ -49,7 +49,7 @@ export interface DurableStreamsEnv {
   readonly ESTUARIES?: DurableObjectNamespace<EstuaryDO>;
   /** Together with `PROJECTS`; without them there are no subscriptions of the protocol. */
   readonly CONSUMERS?: DurableObjectNamespace<ConsumerDO>;
-  /** Takes the shards of rounds to many sessions; its consumer is `queue`. Without it subscriptions serve all themselves. */
+  /** Takes the shards of delivery passes to many sessions; its consumer is `queue`. Without it the source's object delivers to all of them itself. */
   readonly FANOUT?: Queue;
 }
 
@@ -58,7 +58,7 @@ export interface DurableStreamsOptions {
   readonly authorize?: Authorize;
   /** Where the objects do not lie on Cloudflare: whether they can store anything. */
   readonly storage?: StorageStatus;
-  /** Whether an object may hold anything, where the host can tell: one that holds nothing is then not called. */
+  /** Whether an object may hold anything, where the host knows: an empty object is then not called. */
   readonly mayExist?: MayExist;
 }
 

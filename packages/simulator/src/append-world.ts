@@ -25,7 +25,7 @@ export interface AppendWorldOptions {
   readonly limits?: Partial<typeof LIMITS>;
 }
 
-/** The object between two crashes. What an earlier life had under way never goes on. */
+/** The object between two crashes. What an earlier instance had under way never goes on. */
 interface Instance {
   readonly stream: Stream;
   readonly crashed: PromiseWithResolvers<never>;

@@ -14,7 +14,7 @@ const SETTLE_MS = 660_000;
 /** What a client has asked for and was not answered: it asks again until it is. */
 type Pending = () => Promise<void>;
 
-/** Clients that publish, subscribe and unsubscribe while anything may go wrong, and the ledger of what they were told. */
+/** Clients that publish, subscribe and unsubscribe while anything may go wrong, and the ledger of what they were answered. */
 export class FanOutDriver {
   readonly world: FanOutWorld;
   readonly ledger = new FanOutLedger();
@@ -104,7 +104,7 @@ export class FanOutDriver {
     await this.world.release(at, pick(FATES, fate));
   }
 
-  /** The queue brings a message, in any order; or it loses one, or brings it and will bring it again. */
+  /** The queue delivers a message, in any order; or it loses one, or delivers it and will deliver it again. */
   queue(at: number, fate: number): void {
     const { queue } = this.world;
     if (queue.length === 0) return;

@@ -21,7 +21,7 @@ export type ForkStep =
       readonly place: number;
       readonly sub: number;
     }
-  | { readonly kind: "calm" }
+  | { readonly kind: "quiet" }
   | { readonly kind: "release"; readonly which: number; readonly fate: Fate }
   | { readonly kind: "advance"; readonly ms: number };
 
@@ -48,7 +48,7 @@ const step: fc.Arbitrary<ForkStep> = fc.oneof(
       fate: fc.constantFrom<Fate>("arrives", "arrives", "arrives", "arrives", "lost", "late"),
     }),
   },
-  { weight: 5, arbitrary: fc.constant({ kind: "calm" } as const) },
+  { weight: 5, arbitrary: fc.constant({ kind: "quiet" } as const) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom("crash", "fireAlarm", "fireAlarm"), name }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("advance"), ms: fc.constantFrom(20_000, 45_000, 70_000) }) },
 );
@@ -56,7 +56,7 @@ const step: fc.Arbitrary<ForkStep> = fc.oneof(
 /** Starts with a stream that the others can come from. */
 export const forkSteps: fc.Arbitrary<ForkStep[]> = fc
   .array(step, { minLength: 1, maxLength: 80, size: "max" })
-  .map((rest) => [{ kind: "create", name: "p/a" }, { kind: "append", name: "p/a" }, { kind: "calm" }, ...rest]);
+  .map((rest) => [{ kind: "create", name: "p/a" }, { kind: "append", name: "p/a" }, { kind: "quiet" }, ...rest]);
 
 /** An object comes back later than it went. */
 const CRASH_MS = 50;
@@ -81,7 +81,7 @@ export class ForkRun {
       case "release":
         await this.world.release(current.which, current.fate);
         break;
-      case "calm":
+      case "quiet":
         await this.world.releaseAll();
         break;
       case "crash":

@@ -14,7 +14,7 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { ForkRun, forkSteps } from "../src/fork-steps.ts";
 import { StreamDriver } from "../src/stream-driver.ts";
 
-/** Longer than anything waits: debts, uploads that arrive late, a second look for garbage. */
+/** Longer than anything waits: pending releases, uploads that arrive late, a second pass over pending deletions. */
 const QUIET_MS = 600_000;
 
 beforeEach(() => {

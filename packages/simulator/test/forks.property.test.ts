@@ -9,7 +9,7 @@ import { expect, it } from "vitest";
 
 import { ForkRun, forkSteps } from "../src/fork-steps.ts";
 
-/** Longer than any debt waits, shorter than what expires. */
+/** Longer than any pending release waits, shorter than what expires. */
 const QUIET_MS = 90_000;
 
 it("[FK17] [FK1] [IN12] forks keep every byte and leave none, whatever crashes, is lost or comes late between their objects", async () => {

@@ -41,7 +41,7 @@ describe("a crash, a lost message or a second alarm at any step", () => {
   const DISASTERS: Record<string, (world: StreamWorld) => Promise<void>> = {
     crash: async (world) => world.crash("p/s"),
     loss: async (world) => world.release(0, "lost"),
-    // The runtime rings only one at a time, but gives up one that takes too long.
+    // The runtime fires only one alarm at a time, but gives up one that takes too long.
     "a second alarm": async (world) => {
       world.nowMs += 60_000;
       const { heldCount } = world;

@@ -33,7 +33,7 @@ export class FakeSocket {
   }
 }
 
-/** What a stream tells of itself. */
+/** What a stream reports about itself. */
 interface Notified {
   readonly stream: string;
   readonly incarnation: number;
@@ -41,13 +41,13 @@ interface Notified {
 }
 
 /**
- * What an object brings to its stream, on Node.js: the host survives while a test drops the stream and makes another
+ * What an object supplies to its stream, on Node.js: the host survives while a test drops the stream and makes another
  * on it, which is what an eviction is.
  */
 export class FakeHost<Readers, Peer> {
   /** Where cold segments go; `undefined` as in a Worker without the binding. */
   segments: FakeSegmentStore | undefined;
-  /** Failures that the object has told of. */
+  /** Failures that the object has reported. */
   readonly reports: { readonly message: string; readonly error: unknown }[] = [];
   readonly name: string;
   readonly database = new NodeDatabase();
@@ -62,7 +62,7 @@ export class FakeHost<Readers, Peer> {
   peers: (name: string) => Peer = (name) => {
     throw new Error(`There is no object ${name}.`);
   };
-  /** What subscriptions answer that are told of news: whether they want more. `undefined`: nothing, in time. */
+  /** What subscriptions answer to a notification: whether they want more. `undefined`: no answer in time. */
   consumers: (consumer: string, notification: Notified) => boolean | undefined = () => false;
   #ids = 0;
   #draws = 0;

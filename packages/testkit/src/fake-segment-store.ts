@@ -16,7 +16,7 @@ export class FakeSegmentStore {
   readonly calls: { readonly operation: Operation; readonly key: string }[] = [];
   /** Bodies that are neither read to their end nor given up. */
   openBodies = 0;
-  /** Bytes of one piece of a body. */
+  /** Bytes of one chunk of a body. */
   chunkBytes = 1_000;
   readonly #faults: { readonly operation: Operation; readonly fault: StoreFault }[] = [];
   #held: (() => void)[] = [];

@@ -25,7 +25,7 @@ describe("a body over the limit is 413, and its sender can read that answer", ()
     expect((await get(url)).text).toHaveLength(LIMIT);
   });
 
-  // Whether a sender is cut off before it reads is a matter of luck, hence the rounds.
+  // Whether a sender is cut off before it reads is a matter of luck, hence the repetitions.
   it("[AP9] for 30 MB with a Content-Length, each of five times", async () => {
     const url = await server.newStream();
     const body = new Uint8Array(30 * MIB);

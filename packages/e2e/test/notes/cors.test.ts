@@ -76,7 +76,7 @@ describe("with a list of origins", () => {
   );
 
   it.each(["https://evil.example.com", "https://app.example.com.evil.com", "http://app.example.com", "null"])(
-    "[SC10] %s is not echoed, and caches are told that the origin matters",
+    "[SC10] %s is not echoed, and `Vary` says that the origin matters",
     async (origin) => {
       const answer = await get(listed.newUrl(), { Origin: origin });
       expect(answer.headers.get("Access-Control-Allow-Origin")).toBeNull();

@@ -20,7 +20,7 @@ interface Put {
   readonly signal: AbortSignal;
 }
 
-/** R2 takes a stream if its length is known; so no more than a piece is in memory at a time. */
+/** R2 takes a stream if its length is known; so no more than one chunk is in memory at a time. */
 async function put(bucket: R2Bucket, { key, size, chunks, signal }: Put): Promise<boolean> {
   const { readable, writable } = new FixedLengthStream(size);
   const writer = writable.getWriter();

@@ -1,4 +1,4 @@
-/** The Durable Object of one session: a thin shell that brings the runtime's storage, clock and alarm. */
+/** The Durable Object of one session: a thin shell that supplies the runtime's storage, clock and alarm. */
 
 import type {
   EstuaryApi,
@@ -38,7 +38,7 @@ export class EstuaryDO extends DurableObject<EstuaryEnv> implements EstuaryApi, 
     this.#estuary = new Estuary({
       database: objectDatabase(storage),
       name,
-      // Each of these may be repeated. A link is not: the estuary must know of each call that may still arrive.
+      // Each of these is idempotent. Linking is not: the estuary must know of each call that may still arrive.
       stream: {
         openSession: async (command) => detach(await callOnce(() => streamOf(name).openSession(command))),
         session: async (renew) => detach(await retryRpc(() => streamOf(name).session(renew))),

@@ -16,7 +16,7 @@ export interface ShardEnv {
   readonly SUBSCRIPTIONS?: { getByName(source: string): ShardApi };
 }
 
-/** Serves one shard after the other. Never throws: each is acknowledged or brought again by itself. */
+/** Serves one shard after the other. Never throws: each is acknowledged or redelivered by itself. */
 export async function serveShards(batch: MessageBatch, env: ShardEnv): Promise<void> {
   const { SUBSCRIPTIONS } = env;
   if (SUBSCRIPTIONS === undefined) return;

@@ -1,4 +1,4 @@
-/** The Durable Object of one stream: a thin shell that brings the runtime's storage, clock, sockets and alarm. */
+/** The Durable Object of one stream: a thin shell that supplies the runtime's storage, clock, sockets and alarm. */
 
 import { parseConfig } from "@durable-streams-cloudflare/core/config";
 import type {

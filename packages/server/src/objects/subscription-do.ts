@@ -1,4 +1,4 @@
-/** The Durable Object of a source's followers: a thin shell that brings the runtime's storage, clock and alarm. */
+/** The Durable Object of a source's followers: a thin shell that supplies the runtime's storage, clock and alarm. */
 
 import { parseConfig } from "@durable-streams-cloudflare/core/config";
 import type {
@@ -34,7 +34,7 @@ import { r2SegmentStore } from "../bindings/r2-segment-store.ts";
 
 export interface SubscriptionEnv {
   readonly SEGMENTS?: R2Bucket;
-  /** Takes the shards of large rounds; without it the object serves all followers itself. */
+  /** Takes the shards of large delivery passes; without it the object serves all followers itself. */
   readonly FANOUT?: Queue<ShardRef>;
   readonly STREAMS: { getByName(name: string): SourceApi & SessionApi };
   readonly ESTUARIES: { getByName(session: string): LinkOwnerApi };

@@ -13,7 +13,7 @@ const APPEND_BYTES = 700_001;
 /** A little more than `SEGMENT_BYTES`. */
 const APPENDS = 13;
 
-/** A stream of text whose bytes tell where they are. */
+/** A stream of text whose bytes say at which position they are. */
 interface Filled {
   readonly edge: Edge;
   readonly text: string;
@@ -129,7 +129,7 @@ describe("a stream that is partly in R2", () => {
     },
   );
 
-  it("refuses an offset inside its first append, which would bring all of it", async () => {
+  it("refuses an offset inside its first append, which would return all of it", async () => {
     const { edge, offsets } = await rolled();
     const response = await edge.fetch(`?offset=${later(offsets[0], -1)}`);
     expect([response.status, await problemCode(response)]).toEqual([400, "offset-invalid"]);

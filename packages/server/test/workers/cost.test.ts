@@ -33,7 +33,7 @@ async function newJsonStream(vars: Readonly<Record<string, string>> = {}): Promi
   return edge;
 }
 
-/** Has the stream tell its project what there is to tell, and the project its registry. */
+/** Lets the stream notify its project of everything pending, and the project its registry. */
 async function settle(edge: Edge): Promise<void> {
   const name = await inObject(edge, (_, { id }) => id.name ?? "");
   await fireAlarmsUntilQuiet(edge.stub());
@@ -60,7 +60,7 @@ it.each([1, 10, 100])(
     measured[`append-${count}`] = usage;
   },
 );
-it("a stream's creation is told to its project", async () => {
+it("a stream notifies its project of its creation", async () => {
   const edge = newEdge();
   const create = async (): Promise<void> => {
     expect((await edge.fetch("", { method: "PUT", headers: JSON_TYPE })).status).toBe(201);
@@ -69,7 +69,7 @@ it("a stream's creation is told to its project", async () => {
   measured["create"] = await meter.of(create);
 });
 
-it("a stream's end is told to its project", async () => {
+it("a stream notifies its project of its end", async () => {
   const edge = await newJsonStream();
   const remove = async (): Promise<void> => {
     expect((await edge.fetch("", { method: "DELETE" })).status).toBe(204);
@@ -149,7 +149,7 @@ it("[IN17] an SSE reader that is idle for ten minutes wakes nobody", async () =>
   expect(idling).toEqual(NOTHING);
 });
 
-it("a long-poll is one request, whether it brings something or not", async () => {
+it("a long-poll is one request, whether it returns something or not", async () => {
   const edge = await newJsonStream({ LONG_POLL_TIMEOUT_MS: "100" });
   const idling = await meter.of(async () => {
     expect((await edge.fetch("?offset=now&live=long-poll")).status).toBe(204);
@@ -168,7 +168,7 @@ it("a long-poll is one request, whether it brings something or not", async () =>
 });
 
 it.each(FOLLOWERS)("[IN17] a publish to %i sessions is one row in each of them", async (followers) => {
-  // Alarms ring when they are told to: in the server's time, which stands still, it is always an hour later.
+  // Alarms fire when the test says so: the server's clock stands still, always an hour ahead.
   vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 3_600_000 });
   const service = newService();
   const project = await newProject(service);

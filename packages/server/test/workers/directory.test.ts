@@ -28,7 +28,7 @@ const namesIn = async (project: string): Promise<string[]> => (await list(projec
 
 const streamStub = (path: string) => env.STREAMS.getByName(path.slice("/v1/stream/".length));
 
-/** Has the stream tell its project what there is to tell. */
+/** Lets the stream notify its project of everything pending. */
 const tell = (path: string): Promise<boolean> => runDurableObjectAlarm(streamStub(path));
 
 describe("the directory of a project", () => {
@@ -73,7 +73,7 @@ describe("the directory of a project", () => {
     await tell(path);
     expect(await namesIn(project.name)).toHaveLength(1);
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 2_000 });
-    await tell(path); // It ends now, and tells of it when it rings again.
+    await tell(path); // It ends now, and notifies the directory when its alarm fires again.
     await tell(path);
     vi.useRealTimers();
     expect(await namesIn(project.name)).toEqual([]);
@@ -104,7 +104,7 @@ describe("a directory that is down", () => {
     expect(await inObject(edge, (_, { storage }) => storage.getAlarm())).toBeNull();
   });
 
-  it("learns only the last news of a stream that was made, ended and made again meanwhile", async () => {
+  it("learns only the last change of a stream that was created, deleted and created again meanwhile", async () => {
     const note = vi.spyOn(ProjectDO.prototype, "note").mockImplementation(isDown);
     const project = await newProject(service);
     const path = await newProjectStream(service, project);
@@ -117,7 +117,7 @@ describe("a directory that is down", () => {
   });
 });
 
-it("telling the news costs a stream one row, and its appends none", async () => {
+it("a notification costs a stream one row, and its appends none", async () => {
   const edge = newEdge();
   const rows = await countRows(edge);
   await edge.fetch("", { method: "PUT", headers: { "Content-Type": "text/plain" } });

@@ -33,7 +33,7 @@ export class EventReader {
     }
   }
 
-  /** Of text, which comes in base64 where SSE could not bring it as it is. */
+  /** Of text, which comes in base64 where SSE could not carry it as it is. */
   #decoded(event: StreamEvent): StreamEvent {
     if (!this.#isBase64 || event.type !== "data") return event;
     const bytes = Uint8Array.from(atob(event.data.replaceAll("\n", "")), (character) => character.charCodeAt(0));

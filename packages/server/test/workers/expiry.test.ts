@@ -151,7 +151,7 @@ describe("the alarm", () => {
 
   it("comes again when the lifetime was renewed meanwhile", async () => {
     const edge = await newStream(TTL);
-    await runDurableObjectAlarm(edge.stub()); // Tells the directory.
+    await runDurableObjectAlarm(edge.stub()); // Notifies the directory.
     const firstMs = await inObject(edge, (_, { storage }) => storage.getAlarm());
     pass(WINDOW_MS / 2);
     await edge.fetch("?offset=-1");
@@ -217,6 +217,6 @@ it("[DE5] a deleted stream leaves nothing behind", async () => {
   const edge = await newStream(TTL);
   await append(edge, "x");
   expect((await edge.fetch("", { method: "DELETE" })).status).toBe(204);
-  await runDurableObjectAlarm(edge.stub()); // Tells the directory.
+  await runDurableObjectAlarm(edge.stub()); // Notifies the directory.
   expect(await isBlank(edge)).toBe(true);
 });

@@ -80,7 +80,7 @@ export async function isBlank(edge: Edge): Promise<boolean> {
   });
 }
 
-/** Rings the alarms of all, again and again, until none of them has one. */
+/** Fires the alarms of all, again and again, until none of them has one. */
 export async function fireAllAlarms(streams: readonly Edge[]): Promise<void> {
   for (let rounds = 0; rounds < 1_000; rounds += 1) {
     const fired = await Promise.all(streams.map((stream) => runDurableObjectAlarm(stream.stub())));

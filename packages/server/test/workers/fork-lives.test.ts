@@ -138,7 +138,7 @@ describe("a source that dies while a fork of it is made", () => {
       await statusOf(source, "DELETE");
       await statusOf(fork, "DELETE");
       expect(await isBlank(source)).toBe(false);
-      // The lost pin might still come until it is too old; then its debt falls due.
+      // The lost pin might still come until it is too old; then its pending release is due.
       vi.setSystemTime(Date.now() + 61_000);
       await fireAllAlarms([fork, source]);
       expect([await isBlank(fork), await isBlank(source)]).toEqual([true, true]);

@@ -47,7 +47,7 @@ describe("a Worker that mounts the server with its own authorize", () => {
     expect(await producer.json()).toMatchObject({ code: "unauthenticated", detail: "Readers may only read." });
   });
 
-  it("that throws fails the request without telling why", async () => {
+  it("that throws fails the request without saying why", async () => {
     const edge = newEdge({
       authorize: () => {
         throw new Error("secret detail");
@@ -94,7 +94,7 @@ it("without a hook, AUTH_MODE project lets nobody in", async () => {
   expect((await edge.fetch()).status).toBe(401);
 });
 
-it("a bad setting is told by name, and nothing is served", async () => {
+it("an invalid setting is reported by name, and nothing is served", async () => {
   const edge = newEdge({ vars: { SSE_SESSION_SECONDS: "soon" } });
   await expect(edge.fetch()).rejects.toThrow(ConfigError);
   await expect(edge.fetch()).rejects.toThrow("SSE_SESSION_SECONDS");

@@ -309,7 +309,7 @@ describe("a limit of bytes", () => {
     expect((await put(`${path}-more`, token, "x")).status).toBe(201);
   });
 
-  it("holds up what estuaries bring into sessions, and none of it is lost", async () => {
+  it("holds up what estuaries deliver into sessions, and none of it is lost", async () => {
     const project = await newProject(service, { limits: { storedBytes: 15 } });
     const path = await newProjectStream(service, project, "");
     const token = await newToken(project);
@@ -339,7 +339,7 @@ describe("a limit of bytes", () => {
 });
 
 describe("a limit of live readers", () => {
-  it("[PJ10] counts those of all streams; one more is told to come back, reads that do not wait go on", async () => {
+  it("[PJ10] counts those of all streams; one more is asked to come back, and reads that do not wait go on", async () => {
     const project = await newProject(service, { limits: { liveReaders: 1 } });
     const [path, other] = [await newProjectStream(service, project), await newProjectStream(service, project)];
     const token = await newToken(project);

@@ -87,7 +87,7 @@ it("a thousand SSE readers wait while the object is not in memory, and each gets
 });
 
 describe("the position of a socket", () => {
-  it("a reader that stands elsewhere is told that it is behind, and gets no frame", async () => {
+  it("a reader at another position is told that it is behind, and gets no frame", async () => {
     const edge = await newStream({ body: "0123456789" });
     const { messages, closed } = await rawSocket(edge);
     await standAt(edge, 4);
@@ -216,7 +216,7 @@ describe("an append that is larger than a page", () => {
     expect(largest).toBeLessThan(1.5 * MIB);
   });
 
-  it("is brought to its end when the session's time is over meanwhile", async () => {
+  it("is ended when the session's time is over meanwhile", async () => {
     const edge = await newStream({ body: text, vars: { SSE_BUFFER_BYTES_MAX: "65536", SSE_SESSION_SECONDS: "2" } });
     await append(edge, "next");
     const reader = await sse(edge, "-1");

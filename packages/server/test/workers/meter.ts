@@ -32,7 +32,7 @@ export class Meter {
   static async install(): Promise<Meter> {
     const meter = new Meter();
     const stub = env.STREAMS.getByName(`meter/${crypto.randomUUID()}`);
-    // What a stub brings out of an object is a copy; only in there are the prototypes the real ones.
+    // What a stub returns from an object is a copy; only in there are the prototypes the real ones.
     await runInDurableObject(stub, (_, { storage }) => meter.#watchStorage(storage));
     meter.#watchObjects();
     meter.#count(env.SEGMENTS, ["put", "list", "createMultipartUpload"], "r2Writes");
@@ -42,7 +42,7 @@ export class Meter {
     return meter;
   }
 
-  /** What some work is billed for. Alarms that are due belong to it only if it has them ring. */
+  /** What some work is billed for. Alarms that are due count only if the work fires them. */
   async of(work: () => Promise<unknown>): Promise<Usage> {
     [this.#counters, this.#cursors, this.#isCounting] = [{ ...NOTHING }, [], true];
     try {
@@ -105,7 +105,7 @@ export class Meter {
   }
 }
 
-/** Has an object's alarm ring until it has nothing more to do for a while. */
+/** Fires an object's alarm until it has nothing more to do for a while. */
 export async function fireAlarmsUntilQuiet(stub: DurableObjectStub): Promise<void> {
   const isAtRest = async (): Promise<void> => {
     await runDurableObjectAlarm(stub);
@@ -114,7 +114,7 @@ export async function fireAlarmsUntilQuiet(stub: DurableObjectStub): Promise<voi
   await vi.waitFor(isAtRest, { timeout: 10_000 });
 }
 
-/** Has an object's alarm ring once it is due, and on as long as it is. */
+/** Fires an object's alarm once it is due, and again as long as it is. */
 export async function fireAlarmWhenDue(stub: DurableObjectStub): Promise<void> {
   const isDue = async (): Promise<boolean> => ((await alarmOf(stub)) ?? Infinity) <= Date.now();
   await vi.waitFor(async () => expect(await isDue()).toBe(true), { timeout: 10_000 });

@@ -80,14 +80,14 @@ export async function newProjectStream(service: Service, project: TestProject, b
   return path;
 }
 
-/** Has a stream tell its project, and the project its registry, what there is to tell. */
+/** Lets a stream notify its project, and the project its registry, of everything pending. */
 export async function notifyProject(path: string): Promise<void> {
   const name = path.slice("/v1/stream/".length);
   await fireAlarms(env.STREAMS.getByName(name));
   await fireAlarms(env.PROJECTS.getByName(name.slice(0, name.indexOf("/"))));
 }
 
-/** Until the alarm, which may also ring by itself meanwhile, has no more to do for a while. */
+/** Until the alarm, which may also fire by itself meanwhile, has no more to do for a while. */
 async function fireAlarms(stub: DurableObjectStub): Promise<void> {
   const isAtRest = async (): Promise<void> => {
     await runDurableObjectAlarm(stub);

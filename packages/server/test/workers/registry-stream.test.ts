@@ -75,7 +75,7 @@ describe("the registry of a project", () => {
   });
 
   it.each([true, false])(
-    "[PJ12] has each change once when its object dies in the middle of being told, the append done: %s",
+    "[PJ12] has each change once when its object dies in the middle of the notification, the append done: %s",
     async (isDone) => {
       const { project, path, registry, reader } = await setUp();
       loseNextAnswer("appendAll", isDone);
@@ -87,7 +87,7 @@ describe("the registry of a project", () => {
     },
   );
 
-  it("that was lost is there again with the next change, and tells of all that there is", async () => {
+  it("that was lost is there again with the next change, and lists all streams that exist", async () => {
     const { project, path, registry, reader } = await setUp();
     await env.STREAMS.getByName(`${project.name}/__registry__`).remove();
     const second = await newProjectStream(service, project);

@@ -6,7 +6,7 @@ import { append, close, content, evict, inObject, newEdge, newStream, type Edge 
 import { Family, fireAllAlarms, statusOf } from "./family.ts";
 import { countRows, failSql } from "./rows.ts";
 
-/** Once in a stream's life. */
+/** Once for each stream. */
 const ROWS_OF_CREATION_MAX = 20;
 const MIB = 1024 * 1024;
 const producer = (seq: number) => ({ "Producer-Id": "p", "Producer-Epoch": "0", "Producer-Seq": String(seq) });
@@ -143,7 +143,7 @@ describe("a stream that is deleted", () => {
 
 it("[IN17] appends set no alarm", async () => {
   const edge = await newStream();
-  await runDurableObjectAlarm(edge.stub()); // Tells the directory.
+  await runDurableObjectAlarm(edge.stub()); // Notifies the directory.
   await append(edge, "hello");
   expect(await inObject(edge, (_, { storage }) => storage.getAlarm())).toBeNull();
   const mortal = await newStream({ headers: { "Stream-TTL": "1000" } });

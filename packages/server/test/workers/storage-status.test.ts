@@ -105,7 +105,7 @@ it("a disk that cannot be written is not called full", async () => {
   });
 });
 
-it("the host is told how much is about to be stored: the most that it can be where the request does not say", async () => {
+it("the host learns how much is about to be stored: at most, where the request does not say", async () => {
   await put();
   await post("x".repeat(100), { "Content-Length": "100" });
   await post("x".repeat(100), { "Content-Length": "100", "Content-Encoding": "gzip" });

@@ -80,17 +80,17 @@ export interface Observed {
    */
   readonly outcome: string;
   readonly closed?: boolean;
-  /** What a read brought. */
+  /** What a read returned. */
   readonly text?: string;
   /** The producer's state that an append answers with. */
   readonly producer?: { readonly epoch: number; readonly seq: number };
   /** The sequence number that a gap is refused with, or the epoch that fences. */
   readonly expected?: number;
-  /** The last `Stream-Seq`, where an answer tells it. */
+  /** The last `Stream-Seq`, where an answer has it. */
   readonly streamSeq?: string;
   /** Where the stream ends. */
   readonly offset?: string;
-  /** The entity tag of what a read brought. */
+  /** The entity tag of what a read returned. */
   readonly etag?: string;
 }
 
@@ -99,7 +99,7 @@ export interface Driver {
   apply(command: Command): Promise<Observed>;
   /** Appends at the same time; the answers in the order of the appends. Absent: they are made one after the other. */
   applyTogether?(appends: readonly Append[]): Promise<Observed[]>;
-  /** Rings every alarm that is due, until none is. */
+  /** Fires every alarm that is due, until none is. */
   settle(): Promise<void>;
   /** Takes `INTERRUPTION_MS`, whatever happens. Absent: commands are never interrupted. */
   interrupt?(interruption: Interruption): Promise<Observed>;

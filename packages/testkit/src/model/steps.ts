@@ -126,7 +126,7 @@ function stepOf(name: fc.Arbitrary<string>): fc.Arbitrary<Step> {
   );
 }
 
-/** Lives of a few URLs: the first step makes a stream more often than not. */
+/** Histories of a few URLs: the first step creates a stream more often than not. */
 export const steps: fc.Arbitrary<Step[]> = fc
   .tuple(
     fc.constantFrom<Mode>("bytes", "json"),
@@ -136,7 +136,7 @@ export const steps: fc.Arbitrary<Step[]> = fc
   .map(([mode, ttlSeconds, rest]) => [{ name: "a", kind: "create", mode, ttlSeconds, closed: false }, ...rest]);
 
 /**
- * A chain of forks, each with something of its own, and then its life. A link leaves its source at the tail, or where
+ * A chain of forks, each with some bytes of its own, and then its history. A link leaves its source at the tail, or where
  * its source's own content begins.
  */
 export function chainSteps(depth: number): fc.Arbitrary<Step[]> {
