@@ -1,11 +1,11 @@
-/** Every command as Markdown, from the texts of its help: a page of docs/. */
+/** Generates the reference of all commands as Markdown, from their help texts. */
 
 import { examplesOf, PROGRAM } from "../packages/cli/src/help.ts";
 import { buildProgram } from "../packages/cli/src/program.ts";
 
 type Command = ReturnType<typeof buildProgram>;
 
-/** The commands that do something, in the order of the help, one section each. */
+/** One section for each command that can be run, in the order of the help. */
 export function commandReference(): string {
   const unused = { write: () => true } as unknown as NodeJS.WritableStream & NodeJS.ReadableStream;
   const io = { env: {}, cwd: "/", stdin: unused, stdout: unused, stderr: unused, signal: new AbortController().signal };
@@ -22,13 +22,13 @@ function section(command: Command): string {
   const aliases = command.aliases().map((alias) => ` Also \`${alias}\`.`);
   const options = command.options.map(({ flags, description, defaultValue, argChoices }) => {
     const choices = argChoices === undefined ? "" : ` (${argChoices.join(", ")})`;
-    const initial =
+    const byDefault =
       defaultValue === undefined || defaultValue === "" || typeof defaultValue === "boolean"
         ? ""
         : ` (default: ${[defaultValue].flat().join(" ")})`;
-    return `| \`${flags}\` | ${plain(description + choices + initial)} |`;
+    return `| \`${flags}\` | ${plain(description + choices + byDefault)} |`;
   });
-  const table = options.length === 0 ? "" : `\n| option | does |\n| --- | --- |\n${options.join("\n")}\n`;
+  const table = options.length === 0 ? "" : `\n| option | meaning |\n| --- | --- |\n${options.join("\n")}\n`;
   const examples = examplesOf(command).join("\n");
   return `## \`${name}\`
 
@@ -51,7 +51,7 @@ function capitalised(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/** Text that Markdown must not interpret. */
+/** Escapes what Markdown would interpret. */
 function plain(text: string): string {
   return text.replaceAll(/[*<|]/g, String.raw`\$&`);
 }

@@ -5,7 +5,7 @@ import { ConfigError, parseConfig, SETTINGS, type SettingName } from "./config.t
 const names = Object.keys(SETTINGS) as SettingName[];
 const integers = names.flatMap((name) => {
   const setting = SETTINGS[name];
-  return setting.kind === "integer" ? [{ name, min: setting.min, max: setting.max, initial: setting.initial }] : [];
+  return setting.kind === "integer" ? [{ name, min: setting.min, max: setting.max, initial: setting.default }] : [];
 });
 const choices = names.flatMap((name) => {
   const setting = SETTINGS[name];

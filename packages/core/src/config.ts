@@ -1,29 +1,12 @@
 /**
  * Every setting of the server: one table, read once into a typed `Config`, refused as a whole when any value is
- * nonsense. Values come from `wrangler.toml` vars, `npm start -- --var NAME:VALUE`, or the dashboard, so they may be
+ * invalid. Values come from `wrangler.toml` vars, `npm start -- --var NAME:VALUE`, or the dashboard, so they may be
  * strings. `docs/configuration.md` lists the same settings for operators.
  */
 
 import { JSON_DEPTH_MAX } from "@durable-streams-cloudflare/protocol";
 
-type Setting =
-  | {
-      readonly kind: "integer";
-      readonly initial: number;
-      readonly min: number;
-      readonly max: number;
-      readonly about: string;
-    }
-  | { readonly kind: "choice"; readonly initial: string; readonly choices: readonly string[]; readonly about: string }
-  | {
-      readonly kind: "text";
-      readonly initial: string;
-      readonly pattern: RegExp;
-      readonly expects: string;
-      readonly about: string;
-      /** Never shown, not even when it is wrong. */
-      readonly isSecret?: true;
-    };
+import { choice, expectation, integer, isValid, secret, type Setting } from "./setting-kinds.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -32,7 +15,7 @@ const GIB = 1024 * MIB;
 /** Bytes of the largest RPC message that we send to an object; the platform's limit is 32 MiB. */
 const RPC_BYTES_MAX = 30 * MIB;
 
-/** Clients make one array of all messages that wait, without regard to its size. */
+/** Clients send all waiting messages as one array, whatever its size. */
 export const ARRAY_FACTOR = 1.6;
 const APPEND_BYTES_LIMIT = Math.floor(RPC_BYTES_MAX / ARRAY_FACTOR);
 
@@ -54,7 +37,7 @@ export const SETTINGS = {
   ),
   PUBLIC_URL: {
     kind: "text",
-    initial: "",
+    default: "",
     pattern: /^(?:https?:\/\/[^\s/?#@\\]+(?:\/[^\s?#\\]*)?)?$/,
     expects: "an http or https URL without a query, such as https://streams.example.com",
     about:
@@ -76,7 +59,7 @@ export const SETTINGS = {
   ),
   CORS_ORIGINS: {
     kind: "text",
-    initial: "*",
+    default: "*",
     pattern: /^(?:\*|loopback|https?:\/\/[^\s,/]+(?:\s*,\s*https?:\/\/[^\s,/]+)*)$/,
     expects: "*, loopback, or a comma-separated list of origins such as https://app.example.com",
     about:
@@ -187,15 +170,15 @@ export type SettingName = keyof typeof SETTINGS;
 export interface Config {
   readonly tenancy: "path" | "single";
   readonly authMode: "project" | "none";
-  /** Empty: there is none. */
+  /** Empty if there is none. */
   readonly adminSecret: string;
-  /** Empty: there is none. */
+  /** Empty if there is none. */
   readonly projectSecret: string;
-  /** Empty: there is none. */
+  /** Empty if there is none. */
   readonly originSecret: string;
-  /** Without a slash at its end. Empty: there is none. */
+  /** Without a trailing slash. Empty if there is none. */
   readonly publicUrl: string;
-  /** Whom `authMode` `none` serves. */
+  /** Whom the server serves with `authMode` `none`. */
   readonly openTo: "loopback" | "everybody";
   readonly strangersPerMinute: number;
   /** Allowed origins; `*` alone stands for all, and `loopback` for those of this machine. */
@@ -225,18 +208,18 @@ export interface Config {
   readonly fanOutQueueAbove: number;
   readonly logLevel: "info" | "error" | "off";
   readonly sharedAppends: "on" | "off";
-  /** Whether reads of the same place share calls to its object. */
+  /** Whether reads from the same offset share calls to the stream's object. */
   readonly sharedReads: "on" | "off";
   readonly serverTiming: "on-request" | "always" | "off";
 }
 
-/** Thrown by `parseConfig`: the message names every bad setting, what it must be, and what it is. */
+/** Thrown by `parseConfig`; its message names every invalid setting, what it must be, and what it is. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
 
 /**
- * Reads the settings out of a Worker's environment. Bindings and unknown names are passed over.
+ * Reads the settings from a Worker's environment. Bindings and unknown names are ignored.
  * @throws ConfigError when any setting is out of its bounds.
  */
 export function parseConfig(env: object): Config {
@@ -298,64 +281,28 @@ export function parseConfig(env: object): Config {
 }
 
 /**
- * Whether a server with these settings serves its own machine only. With a secret between it and its proxy it does not:
- * nobody else gets in then, and the proxy is meant.
+ * Whether a server with these settings serves its own machine only. With an `ORIGIN_SECRET` it does not: then only the
+ * proxy gets in, and it may be on another machine.
  */
 export function isOnlyForLoopback(config: Pick<Config, "authMode" | "openTo" | "originSecret">): boolean {
   return config.authMode === "none" && config.openTo === "loopback" && config.originSecret === "";
 }
 
-/** The setting's text if it is fit for use; otherwise notes the fault and returns the default value. */
+/** The setting's text if it is valid; otherwise records the fault and returns the default. */
 function valueOf(env: Readonly<Record<string, unknown>>, name: SettingName, faults: string[]): string {
   const setting: Setting = SETTINGS[name];
   const raw = env[name];
-  if (raw === undefined) return String(setting.initial);
+  if (raw === undefined) return String(setting.default);
   const text = typeof raw === "string" || typeof raw === "number" ? String(raw).trim() : "";
-  if (isFit(setting, text)) return text;
+  if (isValid(setting, text)) return text;
   const isSecret = setting.kind === "text" && setting.isSecret === true;
   const found = isSecret ? "something else" : (JSON.stringify(raw) ?? typeof raw);
   faults.push(`- ${name} must be ${expectation(setting)}, but it is ${found}.`);
-  return String(setting.initial);
-}
-
-function isFit(setting: Setting, text: string): boolean {
-  switch (setting.kind) {
-    case "integer":
-      return /^\d{1,15}$/.test(text) && Number(text) >= setting.min && Number(text) <= setting.max;
-    case "choice":
-      return setting.choices.includes(text);
-    case "text":
-      return setting.pattern.test(text);
-  }
-}
-
-/** What a setting accepts, in words: for error messages and the generated documentation. */
-export function expectation(setting: Setting): string {
-  switch (setting.kind) {
-    case "integer":
-      return `a whole number from ${setting.min} to ${setting.max}`;
-    case "choice":
-      return setting.choices.join(" or ");
-    case "text":
-      return setting.expects;
-  }
+  return String(setting.default);
 }
 
 function oneOf<Choice extends string>(choices: readonly Choice[], text: string): Choice {
   const found = choices.find((candidate) => candidate === text);
   if (found === undefined) throw new ConfigError(`${text} is not one of ${choices.join(", ")}.`);
   return found;
-}
-
-function secret(about: string) {
-  const expects = "32 to 512 printable characters without spaces";
-  return { kind: "text", initial: "", pattern: /^(?:[!-~]{32,512})?$/, expects, about, isSecret: true } as const;
-}
-
-function integer(initial: number, min: number, max: number, about: string) {
-  return { kind: "integer", initial, min, max, about } as const;
-}
-
-function choice<const Choices extends readonly string[]>(initial: Choices[number], choices: Choices, about: string) {
-  return { kind: "choice", initial, choices, about } as const;
 }

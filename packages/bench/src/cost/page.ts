@@ -1,4 +1,4 @@
-/** The page of costs: the counts of the test, times the prices. */
+/** The page of costs: what the test has counted, multiplied by the prices. */
 import { existsSync, readFileSync } from "node:fs";
 
 import type { Usage } from "@durable-streams-cloudflare/testkit";
@@ -27,7 +27,7 @@ const SEGMENT_BYTES = 9_100_000;
 /** How long an object is awake for one event; not counted, because this machine's disk says nothing of the platform's. */
 const AWAKE_SECONDS = 0.01;
 
-/** How the operations are called on the page. */
+/** What the operations are called on the page. */
 const OPERATIONS: Readonly<Record<string, string>> = {
   "append-1": "append of 1 message",
   "append-10": "append of 10 messages",
@@ -37,13 +37,13 @@ const OPERATIONS: Readonly<Record<string, string>> = {
   head: "HEAD",
   "sse-session": "SSE session: opening and closing",
   "sse-idle": "SSE reader, 10 idle minutes",
-  "sse-deliveries": "append that 10 SSE readers get",
+  "sse-deliveries": "append delivered to 10 SSE readers",
   "long-poll-idle": "long-poll that ends empty",
-  "long-poll-delivery": "append, and the long-poll that gets it",
-  "publish-1": "append that 1 session gets",
-  "publish-11": "append that 11 sessions get",
-  create: "creation of a stream, and telling its project",
-  delete: "deletion of a stream, and telling its project",
+  "long-poll-delivery": "append, and the long-poll that it answers",
+  "publish-1": "append delivered to 1 session",
+  "publish-11": "append delivered to 11 sessions",
+  create: "creation of a stream, and notifying its project",
+  delete: "deletion of a stream, and notifying its project",
   roll: "roll of 9 MB into a segment",
 };
 
@@ -123,32 +123,33 @@ ${rows.join("\n")}`;
 
 function pricesTable(): string {
   const units: Readonly<Record<keyof typeof PRICES, string>> = {
-    workerRequest: "million requests of the Worker (W)",
-    cpuMs: "million ms of its processor time (C)",
-    objectRequest: "million requests of objects (D)",
-    objectGigabyteSecond: `million GB-s of objects that are awake, each ${OBJECT_GIGABYTES} GB (G)`,
+    workerRequest: "million requests to the Worker (W)",
+    cpuMs: "million ms of the Worker's processor time (C)",
+    objectRequest: "million requests to objects (D)",
+    objectGigabyteSecond: `million GB-s of objects that are awake, at ${OBJECT_GIGABYTES} GB each (G)`,
     rowRead: "million rows read",
     rowWritten: "million rows written (R)",
     objectGigabyteMonth: "GB-month in objects",
-    r2Write: "million operations of class A in R2",
-    r2Read: "million operations of class B in R2",
+    r2Write: "million class A operations in R2",
+    r2Read: "million class B operations in R2",
     r2GigabyteMonth: "GB-month in R2",
-    kvRead: "million reads of KV",
-    kvWrite: "million writes of KV",
+    kvRead: "million KV reads",
+    kvWrite: "million KV writes",
   };
   const rows = Object.entries(PRICES).map(([name, price]) => {
     const isStored = name.endsWith("Month");
     return `| ${units[name as keyof typeof PRICES]} | ${dollars(isStored ? price : price * MILLION)} |`;
   });
-  return `| a | costs |\n| --- | ---: |\n${rows.join("\n")}`;
+  return `| unit | price |\n| --- | ---: |\n${rows.join("\n")}`;
 }
 
 function cpuText(): string {
   if (CPU === undefined)
-    return "Processor time has not been measured (`npm run bench -- cpu --write`), and is in no figure.";
+    return "Processor time has not been measured (`npm run bench -- cpu --write`), so no figure includes it.";
   const { measured, append, read, delivery } = CPU;
-  return `Processor time of workerd as a whole, which the platform bills only in part (${measured}): ${append} ms for an
-append, ${read} ms for a small read, ${delivery} ms for a delivery to an SSE reader. It depends on the machine, so no test compares it.`;
+  return `This is the processor time of workerd as a whole, of which the platform bills only a part
+(${measured}): ${append} ms for an append, ${read} ms for a small read, and
+${delivery} ms for a delivery to an SSE reader. It depends on the machine, so no test compares it.`;
 }
 
 export function costPage(notice: string): string {
@@ -157,19 +158,20 @@ export function costPage(notice: string): string {
 
 # What it costs
 
-\`npm run cost\` has workerd do each operation once, counts what the platform bills, at the bindings and in SQLite, and writes
-this page. A test compares the counts. Prices are those of ${PRICES_AS_OF} (\`packages/bench/src/cost/prices.ts\`), beyond what the
-plan includes, and without its $5 a month.
+\`npm run cost\` runs each operation once on workerd, counts what the platform bills, at the bindings and in SQLite, and writes
+this page. A test compares the counts. The prices are those of ${PRICES_AS_OF} (\`packages/bench/src/cost/prices.ts\`). They apply
+to usage beyond what the plan includes, and leave out the plan's $5 a month.
 
 ## What is counted
 
 ${countsTable()}
 
-Each HTTP request is also one of the Worker. A wake-up is an event that the object has to be in memory for: a request, an alarm, or
-a socket that was closed. A wake-up of an object that is awake already costs no more than its time.
-Bytes that live readers get, and heartbeats, are no requests.
+Each HTTP request is also one request to the Worker. A wake-up is an event for which the object must be in memory: a request,
+an alarm, or a socket that was closed. Waking an object that is already awake costs no more than its time. Bytes that are sent
+to live readers, and heartbeats, are not requests.
 
-With \`AUTH_MODE=project\` an isolate that has not heard of the project yet reads KV once, and again when its copy is half a minute old.
+With \`AUTH_MODE=project\`, an isolate that has not seen the project yet reads KV once, and again whenever its copy is 30 seconds
+old.
 
 ## Processor time
 
@@ -179,20 +181,20 @@ ${cpuText()}
 
 ${appendsTable()}
 
-One append: W + ${usageOf("append-1").objectRequests} × D + ${usageOf("append-1").rowsWritten} × R, its rows read, processor time, and ${AWAKE_SECONDS * 1_000} ms of an object that is awake. Appends to one
-stream that come together share a request and a row, so a busy stream pays less.
+One append costs W + ${usageOf("append-1").objectRequests} × D + ${usageOf("append-1").rowsWritten} × R, plus the rows that it reads, processor time, and ${AWAKE_SECONDS * 1_000} ms of an object that is
+awake. Appends to one stream that arrive together share a request and a row, so a busy stream pays less.
 
-## ${READERS.toLocaleString("en-US")} SSE readers of one stream, a month
+## ${READERS.toLocaleString("en-US")} SSE readers of one stream, per month
 
 ${readersTable()}
 
-Idle: ${READERS.toLocaleString("en-US")} × 2,592,000 s / session × (W + D), and a heartbeat each ${HEARTBEAT_SECONDS} s. With messages: the same, each delivery's processor
-time, and the appends. While nobody writes the object sleeps.
+Idle readers cost ${READERS.toLocaleString("en-US")} × 2,592,000 s / session × (W + D), and a heartbeat every ${HEARTBEAT_SECONDS} s. With messages, they cost the same
+plus the processor time of each delivery, and the appends. While nobody writes, the object sleeps.
 
 ## Fan-out to sessions
 
-A million deliveries: ${dollars(deliveryPrice() * MILLION)}, the difference of what 11 sessions cost and 1, divided by ten. The publish itself is an
-append, and what its source's fan-out keeps of it: ${dollars(MILLION * (requestPrice("publish-1") - deliveryPrice()))} for a million.
+A million deliveries cost ${dollars(deliveryPrice() * MILLION)}: the difference between the cost for 11 sessions and for 1, divided by ten. The publish
+itself is an append, plus what the fan-out of its source records: ${dollars(MILLION * (requestPrice("publish-1") - deliveryPrice()))} for a million.
 
 ## Storage
 
@@ -205,8 +207,8 @@ ${pricesTable()}
 ## To be confirmed on the real network
 
 - That the platform bills the rows that SQLite's cursors count here, and nothing for \`DROP TABLE\`.
-- How long an object is awake for an event; the figures have ${AWAKE_SECONDS * 1_000} ms, and nothing while it waits to hibernate.
-- How much of the processor time is the Worker's, and how much the object's, which is not billed by the millisecond.
-- How often one append meets another: every figure here is for one that comes alone.
+- How long an object is awake for an event. The figures assume ${AWAKE_SECONDS * 1_000} ms, and nothing while it waits to hibernate.
+- How much of the processor time is the Worker's, and how much is the object's, which is not billed by the millisecond.
+- How often appends arrive together. Every figure here is for an append that arrives alone.
 `;
 }

@@ -1,0 +1,61 @@
+/** The kinds of settings: what each accepts, and how to declare one in the table of `config.ts`. */
+
+export type Setting =
+  | {
+      readonly kind: "integer";
+      readonly default: number;
+      readonly min: number;
+      readonly max: number;
+      readonly about: string;
+    }
+  | { readonly kind: "choice"; readonly default: string; readonly choices: readonly string[]; readonly about: string }
+  | {
+      readonly kind: "text";
+      readonly default: string;
+      readonly pattern: RegExp;
+      readonly expects: string;
+      readonly about: string;
+      /** Never shown, not even in the message about an invalid value. */
+      readonly isSecret?: true;
+    };
+
+/** Whether the setting accepts this text. */
+export function isValid(setting: Setting, text: string): boolean {
+  switch (setting.kind) {
+    case "integer":
+      return /^\d{1,15}$/.test(text) && Number(text) >= setting.min && Number(text) <= setting.max;
+    case "choice":
+      return setting.choices.includes(text);
+    case "text":
+      return setting.pattern.test(text);
+  }
+}
+
+/** What a setting accepts, in words: for error messages and the generated documentation. */
+export function expectation(setting: Setting): string {
+  switch (setting.kind) {
+    case "integer":
+      return `a whole number from ${setting.min} to ${setting.max}`;
+    case "choice":
+      return setting.choices.join(" or ");
+    case "text":
+      return setting.expects;
+  }
+}
+
+export function secret(about: string) {
+  const expects = "32 to 512 printable characters without spaces";
+  return { kind: "text", default: "", pattern: /^(?:[!-~]{32,512})?$/, expects, about, isSecret: true } as const;
+}
+
+export function integer(defaultValue: number, min: number, max: number, about: string) {
+  return { kind: "integer", default: defaultValue, min, max, about } as const;
+}
+
+export function choice<const Choices extends readonly string[]>(
+  defaultValue: Choices[number],
+  choices: Choices,
+  about: string,
+) {
+  return { kind: "choice", default: defaultValue, choices, about } as const;
+}
