@@ -31,6 +31,8 @@ export class FanOutWorld extends World<Core, Key> {
   /** Keys whose links were ended, as the project knows it, and what it was asked to remember. */
   readonly endedKeys = new Set<string>();
   readonly notedKeys: string[] = [];
+  /** What happens while the project notes a key. */
+  onNoteKey: () => Promise<unknown> = async () => undefined;
   /** Messages that the queue has taken and not yet brought. */
   readonly queue: ShardRef[] = [];
 
@@ -99,7 +101,10 @@ export class FanOutWorld extends World<Core, Key> {
         session: (to) => wire(`stream:${to}`),
         owner: (to) => wire(`estuary:${to}`),
         keys: {
-          noteLinkKey: async (note) => this.#noteKey(note),
+          noteLinkKey: async (note) => {
+            await this.onNoteKey();
+            return this.#noteKey(note);
+          },
           forgetLinkKeys: async (source, token) => {
             this.notedKeys.push(`forget ${source} ${token}`);
           },
