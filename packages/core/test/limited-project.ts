@@ -3,7 +3,7 @@ import { NodeDatabase, type FakeSocket } from "@durable-streams-cloudflare/testk
 
 import type { ProjectLimits } from "../src/contracts/project-record.ts";
 import type { StreamReport } from "../src/contracts/project.ts";
-import type { ReaderSlotsRequest } from "../src/contracts/reader-slots.ts";
+import type { ReaderSlotsRequest, ReaderBudget } from "../src/contracts/reader-slots.ts";
 import { ProjectOwner } from "../src/project/owner.ts";
 import type { Stream } from "../src/stream/stream.ts";
 import { newHost, START_MS, streamOn, type Host } from "./stream-fixture.ts";
@@ -88,11 +88,11 @@ export class LimitedProject {
   }
 
   /** A live reader comes: its socket, or why it may not stay. */
-  async attach(name: string): Promise<FakeSocket | string> {
+  async attach(name: string, budget: ReaderBudget = "tokens"): Promise<FakeSocket | string> {
     const stream = this.stream(name);
-    return stream.readerSlots.letIn(() => {
-      const attached = stream.attach({ kind: "now" }, true);
-      return attached.ok ? this.host(name).attach(attached.position) : attached.problem.code;
+    return stream.readerSlots[budget].letIn(() => {
+      const attached = stream.attach({ kind: "now" }, { budget, isLimited: true });
+      return attached.ok ? this.host(name).attach(attached.position, budget === "public") : attached.problem.code;
     });
   }
 

@@ -1,6 +1,7 @@
 /** What a host supplies: the objects by their names, a place for what outlives a request, the registry of projects. */
 
 import type { LiveFrame } from "@durable-streams-cloudflare/core/contracts/live-frame";
+import type { ReaderAdmission } from "@durable-streams-cloudflare/core/contracts/reader-slots";
 import type { StreamApi, AttachResult } from "@durable-streams-cloudflare/core/contracts/stream";
 import type { OffsetRef, Result } from "@durable-streams-cloudflare/protocol";
 
@@ -33,11 +34,8 @@ export type Attachment = Result<{ readonly result: AttachResult; readonly channe
 
 /** The objects of streams. */
 export interface StreamObjects extends Objects<StreamApi> {
-  /**
-   * Attaches a live reader to a stream.
-   * @param isLimited whether the project has a limit of live readers.
-   */
-  attach(name: string, from: OffsetRef, isLimited: boolean): Promise<Attachment>;
+  /** Attaches a live reader to a stream. */
+  attach(name: string, from: OffsetRef, admission: ReaderAdmission): Promise<Attachment>;
   /** What the host calls the object, for its log. */
   idOf(name: string): string;
 }

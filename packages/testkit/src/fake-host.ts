@@ -10,8 +10,12 @@ export class FakeSocket {
   isBroken = false;
   #attachment: number;
 
-  constructor(position: number) {
+  /** Whether it is of a reader without a token. */
+  readonly isPublic: boolean;
+
+  constructor(position: number, isPublic = false) {
     this.#attachment = position;
+    this.isPublic = isPublic;
   }
 
   send(message: ArrayBuffer): void {
@@ -68,10 +72,16 @@ export class FakeHost<Readers, Peer> {
   #draws = 0;
   #syncs: (() => Promise<void>)[] = [];
 
-  constructor(makeReaders: (sockets: () => readonly FakeSocket[]) => Readers, nowMs: number, name = "project/stream") {
+  constructor(
+    makeReaders: (sockets: (of?: "public") => readonly FakeSocket[]) => Readers,
+    nowMs: number,
+    name = "project/stream",
+  ) {
     this.name = name;
     this.nowMs = nowMs;
-    this.readers = makeReaders(() => this.#sockets.filter(({ closed }) => closed === undefined));
+    this.readers = makeReaders((of) =>
+      this.#sockets.filter(({ closed, isPublic }) => closed === undefined && (of === undefined || isPublic)),
+    );
   }
 
   databaseBytes(): number {
@@ -140,8 +150,8 @@ export class FakeHost<Readers, Peer> {
   }
 
   /** A socket that stands at a position. */
-  attach(position: number): FakeSocket {
-    const socket = new FakeSocket(position);
+  attach(position: number, isPublic = false): FakeSocket {
+    const socket = new FakeSocket(position, isPublic);
     this.#sockets.push(socket);
     return socket;
   }

@@ -3,6 +3,8 @@
  * the edge reads, as JSON.
  */
 
+import type { ReaderBudget } from "./reader-slots.ts";
+
 /** The KV key of a project's record. */
 export const RECORD_KEY_PREFIX = "project:";
 
@@ -39,6 +41,14 @@ export interface ProjectLimits {
   readonly storedBytes?: number | null;
   /** Readers that wait on all of them at the same time. */
   readonly liveReaders?: number | null;
+  /** The same, by public streams, read URLs and reader keys; without it as many as the above, counted apart. */
+  readonly publicLiveReaders?: number | null;
+}
+
+/** How many live readers of one kind a project may have; `null`: as many as it likes. */
+export function liveReadersMax(limits: ProjectLimits | undefined, budget: ReaderBudget): number | null {
+  const max = limits?.liveReaders ?? null;
+  return budget === "public" ? (limits?.publicLiveReaders ?? max) : max;
 }
 
 /** What a stream is that is created without saying so; `null`, or nothing in older records: what the protocol says. */
@@ -96,6 +106,7 @@ export const DEFAULT_SETTINGS: ProjectSettings = {
     streams: null,
     storedBytes: null,
     liveReaders: null,
+    publicLiveReaders: null,
   },
 };
 

@@ -1,9 +1,24 @@
 /** What a stream asks its project for before more live readers wait on it: plain data, safe to send over RPC. */
 
+/**
+ * Which of a project's live readers one is: of its tokens; or of everybody, by a public stream, a read URL or a reader key. Each has
+ * slots of its own, so that strangers never take those of the owner.
+ */
+export type ReaderBudget = "tokens" | "public";
+
+/** A live reader that asks to wait. */
+export interface ReaderAdmission {
+  readonly budget: ReaderBudget;
+  /** Whether the project has a limit of such readers. */
+  readonly isLimited: boolean;
+}
+
 export interface ReaderSlotsRequest {
   /** Its name within the project. */
   readonly stream: string;
-  /** Readers that wait on it now. */
+  /** Which readers it is about; `tokens` unless it says so. */
+  readonly budget?: ReaderBudget;
+  /** Such readers that wait on it now. */
   readonly readers: number;
   /** As many as would wait if all were let in that ask for it. */
   readonly wanted: number;
@@ -13,6 +28,6 @@ export interface ReaderSlotsRequest {
 
 /** The part of a project's object that streams ask for places. */
 export interface ReaderSlotsApi {
-  /** How many readers may wait on the stream; `null`: as many as it likes. */
+  /** How many such readers may wait on the stream; `null`: as many as it likes. */
   allowReaders(request: ReaderSlotsRequest): Promise<number | null>;
 }

@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 
 import { LimitedProject } from "../../test/limited-project.ts";
 import { createOf, LIMITS } from "../../test/stream-fixture.ts";
+import type { ReaderBudget } from "../contracts/reader-slots.ts";
 import { allowReaders } from "./quota-grants.ts";
 
 const FULL = "project-readers-full";
@@ -31,8 +32,13 @@ async function projectOf(liveReaders: number | null, ...names: readonly string[]
   return project;
 }
 
-async function comeTogether(project: LimitedProject, name: string, count: number): Promise<number> {
-  const answers = await Promise.all(Array.from({ length: count }, () => project.attach(name)));
+async function comeTogether(
+  project: LimitedProject,
+  name: string,
+  count: number,
+  budget: ReaderBudget = "tokens",
+): Promise<number> {
+  const answers = await Promise.all(Array.from({ length: count }, () => project.attach(name, budget)));
   return answers.filter((answer) => answer !== FULL).length;
 }
 
@@ -83,13 +89,34 @@ describe("a project's limit of live readers", () => {
   });
 });
 
+describe("readers without a token", () => {
+  it("[PJ10] have slots of their own, as many as there are for tokens, and take none of those", async () => {
+    const project = await projectOf(2, "a", "b");
+    expect(await comeTogether(project, "a", 5, "public")).toBe(2);
+    expect(await comeTogether(project, "b", 5)).toBe(2);
+    expect(await project.attach("b", "public")).toBe(FULL);
+    project.evict("a");
+    project.evict("b");
+    project.nowMs += 1_000;
+    expect([await project.attach("a"), await project.attach("a", "public")]).toEqual([FULL, FULL]);
+  });
+
+  it("have as many slots as the project says, also where tokens have no limit", async () => {
+    const project = await LimitedProject.with({ liveReaders: null, publicLiveReaders: 3 });
+    await project.stream("a").create(createOf());
+    expect(await comeTogether(project, "a", 5, "public")).toBe(3);
+    expect(await comeTogether(project, "a", 5)).toBe(5);
+  });
+});
+
 const STEP = fc.record({
   name: fc.constantFrom("a", "b", "c"),
+  budget: fc.constantFrom("tokens", "public"),
   kind: fc.constantFrom("come", "come", "come", "leave", "wait", "evict"),
   amount: fc.integer({ min: 1, max: 12 }),
 });
 
-it("[PJ10] never do more readers wait than the limit, however they come, leave and come back", async () => {
+it("[PJ10] never do more readers of one kind wait than the limit, however they come, leave and come back", async () => {
   let refusals = 0;
   const property = fc.asyncProperty(
     fc.integer({ min: 1, max: 30 }),
@@ -97,13 +124,15 @@ it("[PJ10] never do more readers wait than the limit, however they come, leave a
     async (limit, steps) => {
       const project = await projectOf(limit, "a", "b", "c");
       let waiting: { readonly name: string; readonly socket: FakeSocket; readonly leavesAtMs: number }[] = [];
+      const waitingOf = (isPublic: boolean): number =>
+        waiting.filter(({ socket }) => socket.isPublic === isPublic).length;
       const leave = (isLeaving: (reader: (typeof waiting)[number], index: number) => boolean): void => {
         for (const { name, socket } of waiting.filter(isLeaving)) project.host(name).detach(socket);
         waiting = waiting.filter((reader, index) => !isLeaving(reader, index));
       };
-      for (const { name, kind, amount } of steps) {
+      for (const { name, budget, kind, amount } of steps) {
         const coming = kind === "come" ? amount : 0;
-        for (const answer of await Promise.all(Array.from({ length: coming }, () => project.attach(name)))) {
+        for (const answer of await Promise.all(Array.from({ length: coming }, () => project.attach(name, budget)))) {
           if (typeof answer === "string") refusals += 1;
           else waiting.push({ name, socket: answer, leavesAtMs: project.nowMs + STAY_MS });
         }
@@ -111,7 +140,7 @@ it("[PJ10] never do more readers wait than the limit, however they come, leave a
         if (kind === "evict") project.evict(name);
         if (kind === "wait") project.nowMs += amount * 3_000;
         leave(({ leavesAtMs }) => leavesAtMs <= project.nowMs);
-        expect(waiting.length).toBeLessThanOrEqual(limit);
+        for (const isPublic of [false, true]) expect(waitingOf(isPublic)).toBeLessThanOrEqual(limit);
       }
     },
   );

@@ -7,6 +7,7 @@ import { refuse, REGISTRY_STREAM, type Refusal, type Result } from "@durable-str
 
 import {
   DEFAULT_SETTINGS,
+  liveReadersMax,
   viewOf,
   type ProjectRecord,
   type ProjectSecret,
@@ -180,13 +181,14 @@ export class ProjectOwner {
   }
 
   /** Until they are over, the places count for the stream, whether or not they are taken. */
-  async allowReaders({ stream, readers, wanted, forMs }: ReaderSlotsRequest): Promise<number | null> {
-    const limit = this.#record()?.limits.liveReaders ?? null;
+  async allowReaders({ stream, budget = "tokens", ...asked }: ReaderSlotsRequest): Promise<number | null> {
+    const limit = liveReadersMax(this.#record()?.limits, budget);
     if (limit === null) return null;
     const nowMs = this.#host.now();
-    const others = countOtherReaderSlots(this.#database, stream, nowMs);
-    const readerSlots = allowReaders({ limit, others, readers, wanted }) ?? wanted;
-    writeReaderSlots(this.#database, stream, readerSlots, nowMs + Math.min(forMs, SLOTS_MS_MAX), nowMs);
+    const others = countOtherReaderSlots(this.#database, budget, stream, nowMs);
+    const readerSlots = allowReaders({ limit, others, ...asked }) ?? asked.wanted;
+    const untilMs = nowMs + Math.min(asked.forMs, SLOTS_MS_MAX);
+    writeReaderSlots(this.#database, budget, { name: stream, readerSlots, untilMs }, nowMs);
     await this.#host.sync();
     return readerSlots;
   }

@@ -8,6 +8,7 @@
 
 import { refuseNotFound, type OffsetRef, type Result } from "@durable-streams-cloudflare/protocol";
 
+import type { ReaderAdmission, ReaderBudget } from "../contracts/reader-slots.ts";
 import type {
   AppendCommand,
   AppendResult,
@@ -48,6 +49,8 @@ export interface StreamLimits extends RollLimits, ReadLimits {
   readonly longPollTimeoutMs: number;
 }
 
+const UNLIMITED: ReaderAdmission = { budget: "tokens", isLimited: false };
+
 export class Stream {
   readonly #host: StreamHost;
   readonly #lifecycle: Lifecycle;
@@ -62,7 +65,7 @@ export class Stream {
   readonly fanOut: FanOut;
   readonly #quotaGrant: QuotaGrant;
   /** For live readers, where the project has a limit of them. */
-  readonly readerSlots: ReaderSlots;
+  readonly readerSlots: Readonly<Record<ReaderBudget, ReaderSlots>>;
   /** The subscriptions of the protocol that it wakes. */
   readonly consumers: Consumers;
 
@@ -73,7 +76,10 @@ export class Stream {
     this.#lifecycle = new Lifecycle(host, limits, (state) => this.#notify(state));
     this.consumers = new Consumers(host, this.#lifecycle);
     const stayMs = Math.max(limits.sseSessionSeconds * 1000, limits.longPollTimeoutMs) + STAY_MARGIN_MS;
-    this.readerSlots = new ReaderSlots(host, stayMs);
+    this.readerSlots = {
+      tokens: new ReaderSlots(host, stayMs, "tokens"),
+      public: new ReaderSlots(host, stayMs, "public"),
+    };
     this.#creation = new Creation(host, this.#lifecycle, (expired) => this.fanOut.followers.notify(expired));
     this.#pins = new Pins(host, this.#lifecycle);
     this.#reading = new Reading(host, this.#lifecycle, this.readerSlots, limits);
@@ -126,8 +132,8 @@ export class Stream {
     return this.#reading.page(command);
   }
 
-  attach(from: OffsetRef, isLimited = false): Result<AttachResult> {
-    return this.#reading.attach(from, isLimited);
+  attach(from: OffsetRef, admission: ReaderAdmission = UNLIMITED): Result<AttachResult> {
+    return this.#reading.attach(from, admission);
   }
 
   /** [PROTOCOL §5.4] */

@@ -63,13 +63,29 @@ async function decide(input: AuthorizeInput, project: Project, ports: Ports): Pr
   if (isOfAllStreams(input.stream)) return authorizeProjectWide(input, project, ports);
   const { isBearerOnly = false } = input;
   const isPublic = project.record.publicStreams.some((pattern) => matchesPattern(pattern, input.stream));
-  if (isPublic && !isBearerOnly && input.scope === "read") {
-    noteCaller(input.request, "public");
-    return { ok: true, isPublic, by: NOBODY, budget: "public" };
-  }
   const bearer = bearerOf(input.request);
+  if (isPublic && !isBearerOnly && input.scope === "read") return authorizePublic(input, bearer, project, ports);
   if (bearer !== null) return authorizeToken(input, "token", await ports.headerTokens.verify(bearer, project));
   return isRead(input.request) && !isBearerOnly ? authorizeUrl(input, project, ports) : refuseNobody(input.request);
+}
+
+/** Everybody may read the stream. Whoever has a right of their own to it is counted with the project's tokens, not with everybody. */
+async function authorizePublic(
+  input: AuthorizeInput,
+  bearer: string | null,
+  project: Project,
+  { headerTokens }: Ports,
+): Promise<Granted> {
+  const granted: Granted = { ok: true, isPublic: true, by: NOBODY };
+  if (bearer !== null) {
+    const verified = await headerTokens.verify(bearer, project);
+    if (verified.ok && grant(input, verified.claims).ok) {
+      noteCaller(input.request, "token", verified.claims.by);
+      return granted;
+    }
+  }
+  noteCaller(input.request, "public");
+  return { ...granted, budget: "public" };
 }
 
 /** The token in the `Authorization` header; `null` when there is no such header. */

@@ -1,10 +1,12 @@
 /** The edge's hold on one stream's object. */
 
-import type { ProjectLimits } from "@durable-streams-cloudflare/core/contracts/project-record";
+import { liveReadersMax } from "@durable-streams-cloudflare/core/contracts/project-record";
+import type { ReaderBudget } from "@durable-streams-cloudflare/core/contracts/reader-slots";
 import type { StreamApi } from "@durable-streams-cloudflare/core/contracts/stream";
 import { retryRpc, type CallOptions } from "@durable-streams-cloudflare/core/kit/retry-rpc";
 import type { Lineage, OffsetRef, Result } from "@durable-streams-cloudflare/protocol";
 
+import type { Granted } from "../auth/authorize.ts";
 import { refuseToken } from "../auth/token.ts";
 import type { Attachment, StreamObjects } from "../ports.ts";
 
@@ -44,13 +46,11 @@ export class StreamClient {
     }
   }
 
-  /**
-   * Attaches a live reader.
-   * @param limits of the project.
-   */
-  async attach(from: OffsetRef, limits: ProjectLimits | undefined): Promise<Attachment> {
-    const isLimited = (limits?.liveReaders ?? null) !== null;
-    const attached = await this.call(() => this.#objects.attach(this.objectName, from, isLimited));
+  /** Attaches a live reader, who was granted so much. */
+  async attach(from: OffsetRef, granted: Pick<Granted, "limits" | "budget">): Promise<Attachment> {
+    const budget: ReaderBudget = granted.budget ?? "tokens";
+    const admission = { budget, isLimited: liveReadersMax(granted.limits, budget) !== null };
+    const attached = await this.call(() => this.#objects.attach(this.objectName, from, admission));
     if (!attached.ok || !this.#isOfAnotherIncarnation(attached.result)) return attached;
     attached.channel?.close();
     return refuseToken();

@@ -14,7 +14,7 @@ export const WINDOW_SECONDS = 60;
 /** The binding does not say when there is room again; it counts in a window that slides. */
 const RETRY_SECONDS = 10;
 
-type LimitName = Exclude<keyof ProjectLimits, "streams" | "storedBytes" | "liveReaders">;
+type LimitName = Exclude<keyof ProjectLimits, "streams" | "storedBytes" | "liveReaders" | "publicLiveReaders">;
 
 /** What is counted. `whose`: the project, or its stream. `weight`: requests, appends, or bytes. */
 interface Counted {

@@ -38,7 +38,7 @@ export async function longPoll(exchange: Exchange, query: ReadQuery): Promise<Re
   const cursor = nextCursor(Date.now(), query.cursor);
   let from: OffsetRef = query.offset;
   for (;;) {
-    const attached = await exchange.stream.attach(from, exchange.granted.limits);
+    const attached = await exchange.stream.attach(from, exchange.granted);
     if (!attached.ok) return attached;
     const { result, channel } = attached;
     if (result.status === "behind") return readAll(exchange, query, at(result), cursor);

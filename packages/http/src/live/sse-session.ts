@@ -164,7 +164,7 @@ export class SseSession {
   }
 
   async #attach(): Promise<void> {
-    const attached = await this.#exchange.stream.attach(this.#offset(), this.#exchange.granted.limits);
+    const attached = await this.#exchange.stream.attach(this.#offset(), this.#exchange.granted);
     if (!attached.ok) return this.#finishLate(attached.problem);
     // Behind, or closed, in the meantime: the next round reads it.
     if (attached.channel === undefined) return;

@@ -14,7 +14,7 @@ import { SseSession, type SessionStart } from "./sse-session.ts";
 
 /** Errors are plain HTTP, before any header of the event stream is sent. */
 export async function serverSentEvents(exchange: Exchange, query: ReadQuery): Promise<Result<{ response: Response }>> {
-  const attached = await exchange.stream.attach(query.offset, exchange.granted.limits);
+  const attached = await exchange.stream.attach(query.offset, exchange.granted);
   if (!attached.ok) return attached;
   const { result, channel } = attached;
   // An `EventSource` comes back after the end, again and again, unless it is told so by this status.

@@ -3,10 +3,13 @@
  * upgrade; the answer is in its body, or, next to a socket, in `ATTACH_HEADER`.
  */
 
+import type { ReaderAdmission } from "@durable-streams-cloudflare/core/contracts/reader-slots";
 import type { AttachResult } from "@durable-streams-cloudflare/core/contracts/stream";
 import { formatOffset, parseOffset, type OffsetRef, type Result } from "@durable-streams-cloudflare/protocol";
 
+/** At the end, which is where objects of an older version look for it. */
 const LIMITED = "&limited";
+const PUBLIC = "&public";
 
 export type AttachAnswer = Result<AttachResult>;
 
@@ -21,16 +24,16 @@ export function decodeAttachHeader(header: string): AttachAnswer {
   return JSON.parse(decodeURIComponent(header)) as AttachAnswer;
 }
 
-/** @param isLimited whether the project has a limit of live readers. */
-export function attachRequest(from: OffsetRef, isLimited: boolean): Request {
-  return new Request(`https://stream/?offset=${offsetText(from)}${isLimited ? LIMITED : ""}`, {
+export function attachRequest(from: OffsetRef, { budget, isLimited }: ReaderAdmission): Request {
+  const flags = `${budget === "public" ? PUBLIC : ""}${isLimited ? LIMITED : ""}`;
+  return new Request(`https://stream/?offset=${offsetText(from)}${flags}`, {
     // Compressing on the way between two Workers only costs.
     headers: { Upgrade: "websocket", "Sec-WebSocket-Extensions": "" },
   });
 }
 
-export function isLimitedAttach(url: string): boolean {
-  return url.endsWith(LIMITED);
+export function admissionFromAttachUrl(url: string): ReaderAdmission {
+  return { budget: url.includes(PUBLIC) ? "public" : "tokens", isLimited: url.endsWith(LIMITED) };
 }
 
 /** @throws Error on a request that `attachRequest` did not make. */

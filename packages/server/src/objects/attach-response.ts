@@ -1,25 +1,28 @@
 /** The answer to `attachRequest`: 101 with a hibernating socket for a reader that stands at the tail, otherwise only words. */
 
+import type { ReaderBudget } from "@durable-streams-cloudflare/core/contracts/reader-slots";
 import type { Stream } from "@durable-streams-cloudflare/core/stream/stream";
 import { lineageAtBase } from "@durable-streams-cloudflare/protocol";
 
 import {
+  admissionFromAttachUrl,
   ATTACH_HEADER,
   encodeAttachHeader,
-  isLimitedAttach,
   offsetFromAttachUrl,
   type AttachAnswer,
 } from "./attach-request.ts";
 
-/** @param accept has the object keep the socket while it sleeps. */
+/** @param accept has the object keep the socket while it sleeps, and find it by what kind of reader it is of. */
 export function attachResponse(
   url: string,
   stream: Stream,
-  accept: (socket: WebSocket) => void,
+  accept: (socket: WebSocket, of: ReaderBudget) => void,
 ): Response | Promise<Response> {
-  const isLimited = isLimitedAttach(url);
-  const attach = (): Response => respond(stream.attach(offsetFromAttachUrl(url), isLimited), accept);
-  return isLimited ? stream.readerSlots.letIn(attach) : attach();
+  const admission = admissionFromAttachUrl(url);
+  const { budget, isLimited } = admission;
+  const attach = (): Response =>
+    respond(stream.attach(offsetFromAttachUrl(url), admission), (socket) => accept(socket, budget));
+  return isLimited ? stream.readerSlots[budget].letIn(attach) : attach();
 }
 
 /** Synchronous: did anything happen before the object has the socket, the reader would miss a commit. */

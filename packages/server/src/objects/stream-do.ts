@@ -69,7 +69,7 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
     this.#stream = new Stream(
       {
         database: objectDatabase(storage),
-        readers: new LiveReaders(() => context.getWebSockets()),
+        readers: new LiveReaders((of) => context.getWebSockets(of)),
         segments: env.SEGMENTS && r2SegmentStore(env.SEGMENTS),
         report: (message, error) => logFault(config.logLevel, message, error),
         databaseBytes: () => storage.sql.databaseSize,
@@ -164,7 +164,7 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
 
   /** Attaches a live reader. */
   override async fetch({ url }: Request): Promise<Response> {
-    return attachResponse(url, this.#stream, (socket) => this.ctx.acceptWebSocket(socket));
+    return attachResponse(url, this.#stream, (socket, of) => this.ctx.acceptWebSocket(socket, [of]));
   }
 
   override alarm(): Promise<void> {

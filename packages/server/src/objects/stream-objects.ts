@@ -14,8 +14,8 @@ export function streamObjects(
   return {
     getByName: (name) => namespace.getByName(name),
     idOf,
-    async attach(name, from, isLimited) {
-      const response = await namespace.getByName(name).fetch(attachRequest(from, isLimited));
+    async attach(name, from, admission) {
+      const response = await namespace.getByName(name).fetch(attachRequest(from, admission));
       const socket = response.webSocket;
       const answer = socket
         ? decodeAttachHeader(response.headers.get(ATTACH_HEADER) ?? "")

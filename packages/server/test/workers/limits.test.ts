@@ -168,6 +168,8 @@ describe("what readers use up is not the owner's", () => {
       statuses.push((await service.fetch(urls[index % 3] ?? open)).status);
     expect(statuses).toEqual([...Array<number>(times).fill(200), 429]);
     expect((await append(open, token, "x")).status).toBe(204);
+    expect((await service.fetch(open, withToken("GET", token))).status).toBe(200);
+    expect((await service.fetch(open, withToken("GET", `${token}x`))).status).toBe(429);
     const policy = (await service.fetch(open)).headers.get("RateLimit-Policy");
     expect(policy).toBe(`"publicRequestsPerMinute";q=${times};w=60`);
   });
@@ -352,6 +354,21 @@ describe("a limit of live readers", () => {
       expect((await service.fetch(`${other}?offset=-1&live=long-poll`, withToken("GET", token))).status).toBe(200);
     }
     await events.body?.cancel();
+  });
+
+  it("is counted apart for public streams: strangers who wait keep no owner from waiting", async () => {
+    const project = await newProject(service, { limits: { liveReaders: 1 }, publicStreams: ["*"] });
+    const path = await newProjectStream(service, project);
+    const token = await newToken(project);
+    const stranger = await service.fetch(`${path}?offset=now&live=sse`);
+    expect(stranger.status).toBe(200);
+    const refused = await service.fetch(`${path}?offset=now&live=sse`);
+    expect([refused.status, await problemCode(refused)]).toEqual([503, "project-readers-full"]);
+    const owner = await service.fetch(`${path}?offset=now&live=sse`, withToken("GET", token));
+    expect(owner.status).toBe(200);
+    const another = await service.fetch(`${path}?offset=now&live=sse`, withToken("GET", token));
+    expect([another.status, await problemCode(another)]).toEqual([503, "project-readers-full"]);
+    for (const { body } of [stranger, owner]) await body?.cancel();
   });
 
   it("costs a live read no call where there is none", async () => {

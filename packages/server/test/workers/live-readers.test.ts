@@ -292,7 +292,9 @@ async function standAt(edge: Edge, position: number): Promise<void> {
 
 /** A live reader's socket without the edge's code around it. */
 async function rawSocket(edge: Edge): Promise<{ messages: ArrayBuffer[]; closed: Promise<number> }> {
-  const { webSocket: socket } = await edge.stub().fetch(attachRequest({ kind: "now" }, false));
+  const { webSocket: socket } = await edge
+    .stub()
+    .fetch(attachRequest({ kind: "now" }, { budget: "tokens", isLimited: false }));
   if (socket === null) throw new Error("The object gave no socket.");
   const messages: ArrayBuffer[] = [];
   const closed = new Promise<number>((resolve) => {

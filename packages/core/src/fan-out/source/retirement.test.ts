@@ -3,7 +3,7 @@
 import { beforeEach, expect, it } from "vitest";
 
 import { clientsOf, SESSION, START } from "../../../test/fan-out-clients.ts";
-import { factsOf, FanOutWorld } from "../../../test/fan-out-world.ts";
+import { unwrap, FanOutWorld } from "../../../test/fan-out-world.ts";
 import { settled } from "../../../test/world.ts";
 import { UNKNOWN_GRANT } from "../../contracts/grant.ts";
 import type { Subscription } from "./follower-set.ts";
@@ -30,7 +30,7 @@ function askFollowers<Answer>(ask: (followers: Subscription) => Answer | Promise
 async function unlink(refuseUntilMs: number): Promise<void> {
   const [link] = world.host(FOLLOWERS).database.all<{ link: number }>("SELECT link FROM links");
   const command = { session: SESSION, link: link?.link ?? 0, drain: false, refuseUntilMs };
-  factsOf(await askFollowers((followers) => followers.unlink(command)));
+  unwrap(await askFollowers((followers) => followers.unlink(command)));
 }
 
 /** Lets what is held go on, one by one, until something is so. @param from the first that goes on. */
@@ -43,11 +43,11 @@ async function releaseUntil(isSo: () => boolean | Promise<boolean>, from = 0): P
 }
 
 it("a link made while the last one is let go brings what the source has at once", async () => {
-  factsOf(await subscribe([SOURCE]));
+  unwrap(await subscribe([SOURCE]));
   // A call that makes the link may still come, and must be refused: that is remembered for a minute.
   await unlink(world.nowMs + 60_000);
   world.isHeld = true;
-  await world.ringNext();
+  await world.fireNextAlarm();
   await releaseUntil(() => world.calls.at(-1)?.method === "unfollow");
   const subscribing = subscribe([SOURCE], { session: "p/bob", from: START });
   const isLinked = (): Promise<boolean> =>
@@ -55,17 +55,17 @@ it("a link made while the last one is let go brings what the source has at once"
   await releaseUntil(isLinked, 1);
   await world.releaseAll();
   await world.alarmsRest();
-  factsOf(await subscribing);
+  unwrap(await subscribing);
   await aSecond();
   expect(world.content("p/bob")).toBe("one;");
 });
 
 it("a link that ends while its grant is renewed leaves nothing behind, and the project forgets both keys", async () => {
-  factsOf(await subscribe([SOURCE], { grant: KEYS }));
+  unwrap(await subscribe([SOURCE], { grant: KEYS }));
   world.onNoteKey = async () => {
     world.onNoteKey = async () => undefined;
     await unlink(0);
-    await world.ring(FOLLOWERS);
+    await world.fireAlarm(FOLLOWERS);
   };
   const [link] = world.host(FOLLOWERS).database.all<{ link: number }>("SELECT link FROM links");
   const renewed = await askFollowers((followers) =>

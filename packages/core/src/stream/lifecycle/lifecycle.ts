@@ -279,7 +279,7 @@ export class Lifecycle {
 
   async #expire(state: StreamState): Promise<void> {
     if (state.deleted) return this.afterRelease();
-    if (state.lifetime.kind === "ttl" && this.#host.readers.count > 0) this.touch(state);
+    if (state.lifetime.kind === "ttl" && this.#host.readers.count() > 0) this.touch(state);
     if (this.#isOver(state)) await this.end(state);
   }
 
@@ -287,7 +287,7 @@ export class Lifecycle {
   #isOver(state: StreamState): boolean {
     const deadline = stateDeadlineMs(state);
     if (deadline === undefined || this.#host.now() < deadline) return false;
-    return state.lifetime.kind === "at" || this.#host.readers.count === 0;
+    return state.lifetime.kind === "at" || this.#host.readers.count() === 0;
   }
 
   async #destroy(): Promise<void> {

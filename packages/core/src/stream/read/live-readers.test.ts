@@ -58,10 +58,16 @@ describe("a commit", () => {
 });
 
 describe("a place for one more reader", () => {
+  function admit(readers: LiveReaders, readersMax: number): boolean {
+    const hasSlot = readers.hasSlot("all", readersMax);
+    if (hasSlot) readers.take("tokens");
+    return hasSlot;
+  }
+
   it("is taken until as many wait as may, and free again when one has left", () => {
     const sockets: FakeSocket[] = [];
     const readers = new LiveReaders(() => sockets);
-    const attach = (): boolean => readers.admit(2) && sockets.push(new FakeSocket(10)) > 0;
+    const attach = (): boolean => admit(readers, 2) && sockets.push(new FakeSocket(10)) > 0;
     expect([attach(), attach(), attach()]).toEqual([true, true, false]);
     sockets.pop();
     expect([attach(), attach()]).toEqual([true, false]);
@@ -69,8 +75,8 @@ describe("a place for one more reader", () => {
 
   it("is not taken twice by readers that an earlier instance of the object knew", () => {
     const readers = new LiveReaders(() => [new FakeSocket(10), new FakeSocket(10)]);
-    expect(readers.admit(2)).toBe(false);
-    expect(readers.admit(3)).toBe(true);
+    expect(admit(readers, 2)).toBe(false);
+    expect(admit(readers, 3)).toBe(true);
   });
 
   it("is found without counting all sockets for each reader", () => {
@@ -80,8 +86,19 @@ describe("a place for one more reader", () => {
       counts += 1;
       return sockets;
     });
-    for (let reader = 0; reader < 1_000; reader += 1) expect(readers.admit(1_000)).toBe(true);
+    for (let reader = 0; reader < 1_000; reader += 1) expect(admit(readers, 1_000)).toBe(true);
     expect(counts).toBe(1);
+  });
+
+  it("is counted for each kind of reader by itself, and for all of them", () => {
+    const sockets = [new FakeSocket(10, true), new FakeSocket(10), new FakeSocket(10, true)];
+    const readers = new LiveReaders((of) => sockets.filter(({ isPublic }) => of === undefined || isPublic));
+    expect([readers.count(), readers.count("public"), readers.count("tokens")]).toEqual([3, 2, 1]);
+    const hasSlot = (): readonly boolean[] => [readers.hasSlot("public", 3), readers.hasSlot("tokens", 2)];
+    expect(hasSlot()).toEqual([true, true]);
+    readers.take("public");
+    sockets.push(new FakeSocket(10, true));
+    expect([...hasSlot(), readers.hasSlot("all", 4), readers.hasSlot("all", 5)]).toEqual([false, true, false, true]);
   });
 });
 
@@ -95,7 +112,7 @@ it("a sweep turns away all who do not stand at the tail", () => {
 it("the end of a stream ends all readers, wherever they stand", () => {
   const sockets = [new FakeSocket(0), new FakeSocket(10)];
   const readers = new LiveReaders(() => sockets);
-  expect(readers.count).toBe(2);
+  expect(readers.count()).toBe(2);
   readers.endAll();
   expect(sockets.map(({ closed }) => closed?.code)).toEqual([CLOSE_GONE, CLOSE_GONE]);
 });

@@ -6,6 +6,7 @@
  */
 
 import { CLOSE_BEHIND, CLOSE_GONE, encodeFrame, type LiveFrame } from "../../contracts/live-frame.ts";
+import type { ReaderBudget } from "../../contracts/reader-slots.ts";
 
 /** Bytes of one commit to all sockets together; above it they catch up by reading, each at its own pace. */
 const FANOUT_BYTES_MAX = 32 * 1024 * 1024;
@@ -21,30 +22,35 @@ export interface ReaderSocket {
   readonly bufferedAmount?: number;
 }
 
-export class LiveReaders {
-  readonly #sockets: () => readonly ReaderSocket[];
-  /** No fewer than there are. To count all sockets for each new one would make a rush of readers quadratic. */
-  #countAtMost = Infinity;
+/** The sockets that there are: all of them, or those of public readers. */
+export type SocketList = (of?: "public") => readonly ReaderSocket[];
 
-  constructor(sockets: () => readonly ReaderSocket[]) {
+export class LiveReaders {
+  readonly #sockets: SocketList;
+  /** No fewer than there are. To count all sockets for each new one would make a rush of readers quadratic. */
+  readonly #countAtMost = { all: Infinity, tokens: Infinity, public: Infinity };
+
+  constructor(sockets: SocketList) {
     this.#sockets = sockets;
   }
 
-  get count(): number {
-    return this.#sockets().length;
+  /** How many readers wait. @param of only those of one kind. */
+  count(of: ReaderBudget | "all" = "all"): number {
+    if (of === "public") return this.#sockets("public").length;
+    const all = this.#sockets().length;
+    return of === "all" ? all : all - this.count("public");
   }
 
-  /** Whether there is a place for one more reader. */
-  hasSlot(readersMax: number): boolean {
-    if (this.#countAtMost >= readersMax) this.#countAtMost = this.count;
-    return this.#countAtMost < readersMax;
+  /** Whether there is a slot for one more reader, among all or among those of one kind. */
+  hasSlot(of: ReaderBudget | "all", readersMax: number): boolean {
+    if (this.#countAtMost[of] >= readersMax) this.#countAtMost[of] = this.count(of);
+    return this.#countAtMost[of] < readersMax;
   }
 
-  /** The same; if there is one, it is taken. */
-  admit(readersMax: number): boolean {
-    if (!this.hasSlot(readersMax)) return false;
-    this.#countAtMost += 1;
-    return true;
+  /** A reader has taken a slot. */
+  take(of: ReaderBudget): void {
+    this.#countAtMost.all += 1;
+    this.#countAtMost[of] += 1;
   }
 
   /** Sends a commit to every reader that stands at its start. */

@@ -4,7 +4,7 @@
  * a place, and places that a stream does not use any more come back by themselves.
  */
 
-import type { ReaderSlotsApi } from "../../contracts/reader-slots.ts";
+import type { ReaderSlotsApi, ReaderBudget } from "../../contracts/reader-slots.ts";
 import { withTimeout } from "../../kit/with-timeout.ts";
 import type { StreamHost } from "../host.ts";
 
@@ -38,6 +38,7 @@ export function readerSlotsOf(keepers: ReaderSlotOwners | undefined, name: strin
 export class ReaderSlots {
   readonly #host: StreamHost;
   readonly #stayMs: number;
+  readonly #budget: ReaderBudget;
   #readerSlots = 0;
   /** Until then a reader may be let in. */
   #untilMs = 0;
@@ -46,10 +47,11 @@ export class ReaderSlots {
   #coming = 0;
   #asking: Promise<void> | undefined;
 
-  /** @param stayMs how long a reader waits at the most. */
-  constructor(host: StreamHost, stayMs: number) {
+  /** @param stayMs how long a reader waits at the most. @param budget which readers they are for. */
+  constructor(host: StreamHost, stayMs: number, budget: ReaderBudget) {
     this.#host = host;
     this.#stayMs = stayMs;
+    this.#budget = budget;
   }
 
   /** How many readers may wait now. */
@@ -74,17 +76,19 @@ export class ReaderSlots {
   /** Has a place for each reader that is coming, if there are so many. Never rejects. */
   async #reserve(): Promise<void> {
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
-      if (this.#host.readers.hasSlot(this.max - this.#coming + 1) || this.#host.now() < this.#restUntilMs) return;
+      const hasSlot = this.#host.readers.hasSlot(this.#budget, this.max - this.#coming + 1);
+      if (hasSlot || this.#host.now() < this.#restUntilMs) return;
       this.#asking ??= this.#ask(this.#host.requestReaderSlots).finally(() => (this.#asking = undefined));
       await this.#asking;
     }
   }
 
   async #ask(ask: RequestReaderSlots | undefined): Promise<void> {
-    const readers = this.#host.readers.count;
+    const readers = this.#host.readers.count(this.#budget);
     // From before the question on: the project counts from when it hears it, which is later.
     const askedAtMs = this.#host.now();
-    const request = { readers, wanted: readers + this.#coming, forMs: this.#stayMs + RENEWAL_MS };
+    const budget = this.#budget === "public" ? { budget: this.#budget } : {};
+    const request = { readers, wanted: readers + this.#coming, forMs: this.#stayMs + RENEWAL_MS, ...budget };
     try {
       const readerSlots = ask === undefined ? null : await withTimeout(ANSWER_MS_MAX, ask(request));
       this.#readerSlots = readerSlots ?? Infinity;

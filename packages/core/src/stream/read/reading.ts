@@ -10,6 +10,7 @@ import {
   type Result,
 } from "@durable-streams-cloudflare/protocol";
 
+import type { ReaderAdmission, ReaderBudget } from "../../contracts/reader-slots.ts";
 import type {
   AttachResult,
   HeadResult,
@@ -35,10 +36,15 @@ export interface ReadLimits {
 export class Reading {
   readonly #host: StreamHost;
   readonly #lifecycle: Lifecycle;
-  readonly #readerSlots: ReaderSlots;
+  readonly #readerSlots: Readonly<Record<ReaderBudget, ReaderSlots>>;
   readonly #limits: ReadLimits;
 
-  constructor(host: StreamHost, lifecycle: Lifecycle, readerSlots: ReaderSlots, limits: ReadLimits) {
+  constructor(
+    host: StreamHost,
+    lifecycle: Lifecycle,
+    readerSlots: Readonly<Record<ReaderBudget, ReaderSlots>>,
+    limits: ReadLimits,
+  ) {
     this.#host = host;
     this.#lifecycle = lifecycle;
     this.#readerSlots = readerSlots;
@@ -83,18 +89,26 @@ export class Reading {
   }
 
   /** [PROTOCOL §5.7, §5.8] Where a live reader that comes with an offset stands. */
-  attach(from: OffsetRef, isLimited = false): Result<AttachResult> {
+  attach(from: OffsetRef, admission: ReaderAdmission): Result<AttachResult> {
     const state = this.#lifecycle.require();
     if ("ok" in state) return state;
     const position = resolveOffset(state, from);
     if (typeof position !== "number") return position;
     const status = position < state.tail ? "behind" : state.closure === undefined ? "live" : "ended";
-    const { readersMax } = this.#limits;
-    const slotsMax = isLimited ? this.#readerSlots.max : Infinity;
-    if (status === "live" && !this.#host.readers.admit(Math.min(readersMax, slotsMax)))
-      return refuseReader(slotsMax < readersMax);
+    if (status === "live") {
+      const refusal = this.#admit(admission);
+      if (refusal !== undefined) return refusal;
+    }
     this.#lifecycle.touch(state);
     return { ok: true, ...headResult(state), status, position };
+  }
+
+  #admit({ budget, isLimited }: ReaderAdmission): Refusal | undefined {
+    const { readers } = this.#host;
+    if (!readers.hasSlot("all", this.#limits.readersMax)) return refuseReader();
+    if (isLimited && !readers.hasSlot(budget, this.#readerSlots[budget].max)) return refuseReader(budget);
+    readers.take(budget);
+    return undefined;
   }
 }
 
@@ -105,11 +119,13 @@ function noPage(end: number): PageResult {
 /** Clients wait at least this long and then try again, for as long as it takes. */
 const READER_RETRY_SECONDS = "5";
 
-function refuseReader(isOfProject: boolean): Refusal {
+/** @param budget whose slots in the project are taken; none: those of the stream are. */
+function refuseReader(budget?: ReaderBudget): Refusal {
   const headers = { "Retry-After": READER_RETRY_SECONDS };
-  if (isOfProject) {
+  if (budget !== undefined) {
+    const limit = budget === "public" ? "publicLiveReaders" : "liveReaders";
     return refuse("project-readers-full", "The project has reached its limit for live readers.", {
-      hint: "Retry later, read without live, or ask the administrator to raise the project's limit liveReaders.",
+      hint: `Retry later, read without live, or ask the administrator to raise the project's limit ${limit}.`,
       headers,
     });
   }
