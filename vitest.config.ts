@@ -20,7 +20,7 @@ export default defineConfig({
         test: {
           name: "unit",
           environment: "node",
-          include: ["packages/*/src/**/*.test.ts", "packages/simulator/test/*.test.ts", "scripts/**/*.test.ts"],
+          include: ["packages/*/src/**/*.test.ts", "packages/simulator/test/**/*.test.ts", "scripts/**/*.test.ts"],
           exclude: ["**/node_modules/**"],
           // No module here has state that another file's tests would see, and those that fake a global give it back.
           isolate: false,

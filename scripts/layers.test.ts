@@ -33,7 +33,7 @@ const PACKAGES: Record<string, readonly string[]> = {
 const EVERYTHING = [
   "protocol",
   "core/kit/log",
-  "core/test/world",
+  "core/test/stream-fixture",
   "http/edge",
   "server",
   "local",

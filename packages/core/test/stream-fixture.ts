@@ -1,4 +1,4 @@
-import { KEEP_ALL, refuseNotFound } from "@durable-streams-cloudflare/protocol";
+import { KEEP_ALL, refuseNotFound, type Result } from "@durable-streams-cloudflare/protocol";
 import { utf8 } from "@durable-streams-cloudflare/testkit";
 import { FakeHost } from "@durable-streams-cloudflare/testkit/node-host";
 
@@ -32,6 +32,10 @@ export function newHost(name?: string): Host {
 /** A stream's object on Node.js. On a host that had one before, it is what comes back after an eviction. */
 export function streamOn(host: Host, limits: Partial<typeof LIMITS> = {}): Stream {
   return new Stream(host, { ...LIMITS, ...limits });
+}
+
+export function codeOf(result: Result<object>): string {
+  return result.ok ? "ok" : result.problem.code;
 }
 
 export function createOf(more: Partial<CreateCommand> = {}): CreateCommand {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { FanOutLedger } from "@durable-streams-cloudflare/testkit";
+import { FanOutLedger } from "@durable-streams-cloudflare/simulator/model/fan-out-ledger";
 import { startServer, type ServerProcess } from "@durable-streams-cloudflare/testkit/server-process";
 import { afterEach, beforeEach, expect, it } from "vitest";
 

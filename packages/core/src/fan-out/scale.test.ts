@@ -1,9 +1,8 @@
 import type { Result } from "@durable-streams-cloudflare/protocol";
-import { FakeHost } from "@durable-streams-cloudflare/testkit/node-host";
+import { FakeHost, settled } from "@durable-streams-cloudflare/testkit/node-host";
 import { expect, it } from "vitest";
 
 import { START_MS } from "../../test/stream-fixture.ts";
-import { settled } from "../../test/world.ts";
 import type { DeliverCommand, DeliverResult, PullCommand, ShardRef, SourceApi } from "../contracts/fan-out.ts";
 import { Foreground, HELD_MS_MAX } from "../kit/foreground.ts";
 import { BURST_MAX } from "./delivery/pacer.ts";

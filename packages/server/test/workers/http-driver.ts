@@ -1,5 +1,11 @@
-import { bodyOf, CONTENT_TYPES, contentText } from "@durable-streams-cloudflare/core/test/content";
-import { RESTART_MS, type Append, type Command, type Driver, type Observed } from "@durable-streams-cloudflare/testkit";
+import {
+  RESTART_MS,
+  type Append,
+  type Command,
+  type Driver,
+  type Observed,
+} from "@durable-streams-cloudflare/simulator/model/commands";
+import { bodyOf, CONTENT_TYPES, contentText } from "@durable-streams-cloudflare/simulator/model/content";
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { vi } from "vitest";
 

@@ -1,4 +1,6 @@
-import { assertProperty, runSteps, steps } from "@durable-streams-cloudflare/testkit";
+import { runSteps } from "@durable-streams-cloudflare/simulator/model/run-steps";
+import { steps } from "@durable-streams-cloudflare/simulator/model/steps";
+import { assertProperty } from "@durable-streams-cloudflare/testkit";
 import fc from "fast-check";
 import { afterEach, beforeEach, it, vi } from "vitest";
 
