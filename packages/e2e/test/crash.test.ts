@@ -145,7 +145,7 @@ function rootOf({ url }: ServerProcess): string {
   return `${url}/v1/stream`;
 }
 
-it("[IN1] [IN2] [IN3] [IN10] kill -9 loses, repeats and reorders nothing that was acknowledged, and stores nothing in part", async () => {
+it("[IN1] [IN2] [IN3] [IN6] [IN10] [DU1] kill -9 loses, repeats and reorders nothing that was acknowledged, and stores nothing in part", async () => {
   const promises = new Promises();
   const reader = new Reader();
   server = await startServer({ dataDir });

@@ -320,7 +320,7 @@ describe("a limit of a project holds without any setup:", () => {
   });
 });
 
-it("a project, its keys and its streams are still there after a restart", async () => {
+it("[DU1] a project, its keys and its streams are still there after a restart", async () => {
   const url = newUrl();
   await send("PUT", url, { headers: { ...TEXT, ...bearer(project) }, body: CONTENT });
   await server.restart();

@@ -8,7 +8,7 @@ function warningOf(contentType: string | null, text: string): string | undefined
   return headers.get("Stream-Warning")?.split(";", 1)[0];
 }
 
-describe("a write is warned of", () => {
+describe("[DG3] a write is warned of", () => {
   it.each([
     ["text/plain", "a\r\nb", "carriage-return"],
     ["text/plain; charset=utf-8", "50%\r", "carriage-return"],

@@ -46,7 +46,7 @@ describe("parseOffset", () => {
   });
 
   it.each([null, "-1", "0000000000000000_0000000000000000", ZERO_OFFSET, formatOffset(0, 0)])(
-    "takes %j for the beginning",
+    "[OF5] reads %j as the beginning",
     (text) => {
       expect(parseOffset(text)).toEqual({ kind: "start" });
     },

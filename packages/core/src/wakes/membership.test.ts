@@ -90,6 +90,14 @@ describe("a subscription", () => {
     expect(await world.create()).toMatchObject({ ok: true, created: false });
   });
 
+  it("[SU18] begins at the tail of a stream that is named later, and is not woken by it", async () => {
+    await world.create();
+    const tail = await world.append("b");
+    await world.consumer.addStreams(["b"]);
+    await world.pass(1_000);
+    expect([await world.acked("b"), world.sent.length]).toEqual([tail, 0]);
+  });
+
   it("[SU7] shows no secret", async () => {
     await world.create();
     const described = JSON.stringify(await world.consumer.describe());

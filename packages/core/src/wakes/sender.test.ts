@@ -160,7 +160,7 @@ describe("a webhook that fails", () => {
     world.webhook = () => ({ status: 503, text: "" });
   });
 
-  it("[WH7] is tried again after 1 s, 2 s, 4 s … 60 s, by the same wake, however short the lease", async () => {
+  it("[WH7] [WK14] is tried again after 1 s, 2 s, 4 s … 60 s, by the same wake, however short the lease", async () => {
     await world.pass(200_000);
     const times = world.sent.map(({ atMs }) => Math.round((atMs - CONSUMER_START_MS) / 1_000));
     expect(times).toEqual([0, 1, 3, 7, 15, 31, 63, 123, 183]);
@@ -233,7 +233,7 @@ describe("a webhook that fails", () => {
     expect([world.sent.length, world.alarmAtMs]).toEqual([1, undefined]);
   });
 
-  it("says its last twenty attempts, and when the next one is", async () => {
+  it("[DG5] reports its last twenty attempts, and when the next one is", async () => {
     await world.pass(2_000_000);
     const report = await world.consumer.deliveries();
     if (!report.ok) throw new Error("no report");

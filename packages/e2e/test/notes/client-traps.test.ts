@@ -157,7 +157,7 @@ it("[RE8] foreign parameters on the stream's URL survive in every mode", async (
   expect(await response.text()).toBe("abcd");
 });
 
-it("[OF5] sixteen zeros twice means the beginning, in every mode", async () => {
+it("[OF5] [LP2] sixteen zeros twice means the beginning, in every mode", async () => {
   const url = await server.newStream("abc");
   const zero = "0000000000000000_0000000000000000";
   expect((await get(`${url}?offset=${zero}`)).text).toBe("abc");

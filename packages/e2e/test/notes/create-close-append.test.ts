@@ -65,7 +65,7 @@ it.each([
 });
 
 describe("PUT", () => {
-  it("[CR1] [CR5] [CR7] answers with the content type, the tail and the closure, and with an absolute Location when it created the stream", async () => {
+  it("[CR1] [CR5] answers with the content type, the tail and the closure, and with an absolute Location when it created the stream", async () => {
     const url = server.newUrl();
     const parts = { headers: { ...TEXT, ...CLOSE }, body: "abc" };
     const created = await send("PUT", url, parts);
@@ -79,14 +79,14 @@ describe("PUT", () => {
     }
   });
 
-  it("[CR6] creates application/octet-stream when no content type is given", async () => {
+  it("[CR6] [JS1] creates application/octet-stream when no content type is given", async () => {
     const url = server.newUrl();
     const created = await sendRaw({ method: "PUT", server: url, path: new URL(url).pathname });
     expect([created.status, created.headers["content-type"]]).toEqual([201, "application/octet-stream"]);
     expect(header(await get(url), "Content-Type")).toBe("application/octet-stream");
   });
 
-  it("[CR4] never appends its body to a stream that exists", async () => {
+  it("[CR4] [CR7] never appends its body to a stream that exists", async () => {
     const url = await newStream(TEXT, "abc");
     const confirmed = await send("PUT", url, { headers: TEXT, body: "def" });
     expect([confirmed.status, (await get(url)).text]).toEqual([200, "abc"]);
@@ -184,6 +184,13 @@ it("[CL5] closing without a body is 204 with the tail and Stream-Closed, and so 
 });
 
 describe("append-and-close", () => {
+  it("[AP17] is answered with Stream-Closed and the new tail", async () => {
+    const url = await newStream(TEXT, "abc");
+    const closed = await append(url, "last", CLOSE);
+    expect([closed.status, header(closed, "Stream-Closed")]).toEqual([204, "true"]);
+    expect([nextOffset(closed), (await get(url)).text]).toEqual([nextOffset(await get(url)), "abclast"]);
+  });
+
   it("[CL4] readers who wait and readers who poll see the data and the closure together, or neither", async () => {
     const url = await newStream();
     const tail = nextOffset(await send("HEAD", url));

@@ -122,7 +122,7 @@ describe("epochs", () => {
     expect([gap.status, header(gap, "Producer-Expected-Seq")]).toEqual([409, "0"]);
   });
 
-  it("[PR5] [PR4] a new epoch must begin at 0, and continues from there", async () => {
+  it("[PR5] [PR4] [IN9] a new epoch must begin at 0, and continues from there", async () => {
     const url = await server.newStream();
     for (const seq of [0, 1]) await append(url, "a", producer(seq));
     expect(codeOf(await append(url, "b", producer(2, 1)))).toBe("producer-epoch-start");

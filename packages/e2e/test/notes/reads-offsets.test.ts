@@ -218,7 +218,7 @@ describe("offsets", () => {
     },
   );
 
-  it("[OF2] [OF3] [OF4] increase with every append, across a restart and a new stream at the URL, and are URL-safe", async () => {
+  it("[OF2] [OF3] [OF4] [IN6] increase with every append, across a restart and a new stream at the URL, and are URL-safe", async () => {
     const url = await server.newStream();
     const offsets = [await tailOf(url)];
     for (const seq of [0, 1, 2]) offsets.push(nextOffset(await append(url, "x".repeat(seq + 1), producer(seq))));
@@ -317,7 +317,7 @@ describe("offsets", () => {
     expect(gone.text).toContain("another stream");
   });
 
-  it("[OF15] in the answer to an append are where its reader continues", async () => {
+  it("[OF15] [AP1] in the answer to an append are where its reader continues", async () => {
     const url = await server.newStream();
     const first = nextOffset(await append(url, "one"));
     await append(url, "two");
@@ -335,6 +335,20 @@ it.each([
   expect([nextOffset(answer), header(answer, "Stream-Up-To-Date")]).toEqual([await tailOf(url), "true"]);
   expect([header(answer, "Cache-Control"), answer.headers.get("ETag")]).toEqual(["no-store", null]);
 });
+
+it.each([
+  [TEXT, "abc", ""],
+  [JSON_TYPE, '"abc"', "[]"],
+])(
+  "[RE2] [RE3] [JS6] a read at the tail of %j is 200 with no data and the same offset",
+  async (type, body, nothing) => {
+    const url = await server.newStream(body, type);
+    const tail = await tailOf(url);
+    const answer = await get(`${url}?offset=${tail}`);
+    expect([answer.status, answer.text, nextOffset(answer)]).toEqual([200, nothing, tail]);
+    expect([header(answer, "Stream-Up-To-Date"), answer.headers.get("Stream-Closed")]).toEqual(["true", null]);
+  },
+);
 
 it("[HE1] HEAD returns the content type, the tail and the closure, and no body", async () => {
   const url = await server.newStream("abc");

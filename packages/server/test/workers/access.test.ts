@@ -197,7 +197,7 @@ async function expectNothing(response: Response, status: number): Promise<void> 
   for (const secret of [CONTENT, project.secret, project.kid]) expect(text).not.toContain(secret);
 }
 
-describe.each(probes)("[SC1] $route", ({ method, path, needs }) => {
+describe.each(probes)("[SC1] [IN16] $route", ({ method, path, needs }) => {
   it("is refused without a token", async () => {
     const response = await service.fetch(path(), { method });
     expect(response.headers.get("WWW-Authenticate")).toBe("Bearer");

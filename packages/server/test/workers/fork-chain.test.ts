@@ -34,7 +34,7 @@ describe(`a chain of ${DEPTH} forks, each with bytes of its own`, () => {
 
   const last = (): Relative => chain[DEPTH] as Relative;
 
-  it("[FK11] is read from the beginning, and from every fork point", async () => {
+  it("[FK1] [FK11] is read from the beginning, and from every fork point", async () => {
     expect(await content(last())).toBe(textUpTo(DEPTH));
     for (const [level, tail] of tails.entries()) {
       if (level % 10 > 0) continue;

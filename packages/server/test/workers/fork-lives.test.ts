@@ -147,7 +147,7 @@ describe("a source that dies while a fork of it is made", () => {
 });
 
 describe("a source's appends after the fork", () => {
-  it("[FK15] [IN12] never reach or wake the fork's readers", async () => {
+  it("[FK15] [IN12] [SS19] [LP9] never reach or wake the fork's readers", async () => {
     const { source, fork } = await twoLevels({ LONG_POLL_TIMEOUT_MS: "300" });
     const events = new EventReader(await fork.fetch("?offset=now&live=sse"));
     await events.take(1);

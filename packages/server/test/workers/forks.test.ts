@@ -34,7 +34,7 @@ describe("[FK7] a fork's creation, sent again, is confirmed", () => {
     expect(again.headers.get(FROM)).toBeNull();
   });
 
-  it("when its source grew since, and the place was left out", async () => {
+  it("[FK1] when its source grew since, and the fork offset was left out", async () => {
     const family = new Family();
     const source = await family.create("source", {}, "abc");
     const fork = await family.fork("fork", source);

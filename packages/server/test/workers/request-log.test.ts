@@ -25,7 +25,7 @@ async function idOf(response: Response): Promise<string> {
 }
 
 describe("what is refused", () => {
-  it("[PJ16] has an id in the answer that is in the log, with the code, the reason, and who it was", async () => {
+  it("[DG1] [PJ16] has an id in the answer that is in the log, with the code, the reason, and who it was", async () => {
     const project = await newProject(service);
     const path = await newProjectStream(service, project);
     lines = [];
@@ -60,7 +60,7 @@ describe("what is refused", () => {
     expect(new Set(ids).size).toBe(ids.length);
   });
 
-  it("has its id in a header where the answer has no body", async () => {
+  it("[DG1] has its id in a header where the answer has no body", async () => {
     const response = await service.fetch("/v1/stream/missing/s", { method: "HEAD" });
     expect(await response.text()).toBe("");
     expect(response.headers.get("Stream-Request-Id")).toBe(lines.at(-1)?.["http.request.id"]);

@@ -75,7 +75,7 @@ describe("on a full disk", () => {
     expect((await send("POST", "/v1/projects", { body: "{}" })).status).toBe(507);
   });
 
-  it.each(["/healthz", "/readyz"])("%s tells the truth", async (path) => {
+  it.each(["/healthz", "/readyz"])("[DG4] %s tells the truth", async (path) => {
     expect((await send("GET", path)).status).toBe(200);
     expect((await send("POST", path)).status).toBe(405);
     fault = FULL;

@@ -348,6 +348,29 @@ describe("requests", () => {
     expect((await control("PUT", `subscriptions/${id}`, { ...body, lease_ttl_ms: 1_000 })).status).toBe(409);
   });
 
+  it("[SU19] get what a subscription is, and where each of its streams stands", async () => {
+    const [id, stream] = [newName("sub"), await newStream()];
+    const tail = await append(stream);
+    const body = {
+      type: "webhook",
+      pattern: `${stream}/*`,
+      streams: [stream],
+      webhook: { url: HOOK },
+      description: "x",
+    };
+    await control("PUT", `subscriptions/${id}`, body);
+    expect(await (await control("GET", `subscriptions/${id}`)).json()).toMatchObject({
+      ...body,
+      id,
+      subscription_id: id,
+      streams: [{ path: stream, link_type: "explicit", acked_offset: tail }],
+      wake_stream: null,
+      lease_ttl_ms: 30_000,
+      created_at: expect.stringMatching(/^\d{4}-.*Z$/),
+      status: "active",
+    });
+  });
+
   it("[WK5] claim a wake, and get its id, generation, token, lease and streams", async () => {
     const stream = await newStream();
     const id = await newPullWake([stream]);

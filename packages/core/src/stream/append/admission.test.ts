@@ -197,7 +197,7 @@ describe("an expected offset", () => {
 
 describe("content types and Stream-Seq", () => {
   it.each(["text/plain", "TEXT/Plain", "text/plain; charset=utf-8", "text/plain ;x=y"])(
-    "%s is the stream's text/plain",
+    "[AP2] %s is the stream's text/plain",
     (contentType) => {
       expect(outcomeOf(draft(), appendOf("x", { contentType }))).toBe("appended");
     },
