@@ -60,6 +60,10 @@ describe("parseArguments", () => {
     expect(failure.fix).toMatch(/--|flags are/);
   });
 
+  it("has help that says how to get HTTPS, which the server does not speak", () => {
+    expect(formatHelp("x")).toMatch(/plain HTTP.*HTTPS.*proxy/);
+  });
+
   it("has a line of help for each flag", () => {
     for (const flag of [
       "port",

@@ -18,6 +18,8 @@ export interface ServerOptions {
   readonly program?: readonly string[];
   /** Flags of the launcher besides those. */
   readonly flags?: readonly string[];
+  /** Whether it says only what went wrong; so unless said otherwise. */
+  readonly isQuiet?: boolean;
   /** How many files the server may open at the most; initially as many as this process. */
   readonly filesMax?: number;
 }
@@ -47,13 +49,14 @@ const POLL_MS = 5;
  * @throws Error with what the launcher said, when it ends instead.
  */
 export async function startServer(options: ServerOptions): Promise<ServerProcess> {
-  const { dataDir, port = 0, vars = {}, program = [LAUNCHER], flags: more = [], filesMax } = options;
+  const { dataDir, port = 0, vars = {}, program = [LAUNCHER], flags: more = [], isQuiet = true, filesMax } = options;
   const secrets = Object.entries(vars).filter(([name]) => name.endsWith("_SECRET"));
   const variables = Object.entries(vars)
     .filter(([name]) => !name.endsWith("_SECRET"))
     .flatMap(([name, value]) => ["--var", `${name}:${value}`]);
   const env = { ...process.env, ...Object.fromEntries(secrets.map(([name, value]) => [name, String(value)])) };
-  const flags = ["--port", String(port), "--data-dir", dataDir, "--quiet", "--ready-json", ...variables, ...more];
+  const flags = ["--port", String(port), "--data-dir", dataDir, "--ready-json", ...variables, ...more];
+  if (isQuiet) flags.push("--quiet");
   const limit = filesMax === undefined ? "" : `ulimit -n ${filesMax} && `;
   const command = [process.execPath, ...program, ...flags];
   const child = spawn("sh", ["-c", `${limit}exec "$@"`, "sh", ...command], { env, stdio: ["ignore", "pipe", "pipe"] });
