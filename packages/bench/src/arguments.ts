@@ -35,22 +35,22 @@ export function formatUsage(scenarios: Scenarios): string {
     Object.values(scenarios).reduce((total, { budget }) => total + (budget[kind] ?? 0), 0);
   return `npm run bench -- [SCENARIO …] [--quick] [--against NAME] [--url URL] [--json FILE] [--write]
 
-Without a name it runs all scenarios that have a time here, the first, or with --quick the second. That is what each may
-take on two idle processors; together ${sum("full")} s and ${sum("quick")} s. "-": only when it is named.
+Without a name, all scenarios that have a time below are run. The first time is for a full run, the second for --quick: how
+long each may take on two idle processors, ${sum("full")} s and ${sum("quick")} s in total. "-": runs only if it is named.
 
 ${lines.join("\n")}
 
   --quick          one round, shorter, without the largest numbers and without bare workerd
   --rounds N       how often each target is measured (${ROUNDS}, or ${QUICK_ROUNDS} with --quick)
-  --seconds N      how long each measurement is, whatever the budgets say
+  --seconds N      how long each measurement takes, regardless of the budgets
   --followers N    sessions that follow one stream in fan-out (${FOLLOWERS}, or ${QUICK_FOLLOWERS} with --quick, at most ${FOLLOWERS_MAX})
-  --against NAME   the target that the others are compared with, as it is called in the tables
-  --url URL        measures the server there too: a URL that ends where a stream's name begins,
-                   as https://example.com/v1/stream/my-project/; its streams stay there
-  --header "N: V"  sent with every request to it; may be repeated
-  --json FILE      writes every round's figures
-  --write          writes docs/bench.md and docs/bench/*.svg: these scenarios anew, the others as they are
-  --help           says this`;
+  --against NAME   the target that the others are compared with, by its name in the tables
+  --url URL        also measures the server at this URL, which ends where a stream's name begins, such as
+                   https://example.com/v1/stream/my-project/; the streams that it creates stay there
+  --header "N: V"  a header for every request to that server; repeatable
+  --json FILE      writes the figures of every round to FILE
+  --write          writes docs/bench.md and docs/bench/*.svg; sections of other scenarios stay as they are
+  --help           prints this help`;
 }
 
 /** @throws Error that says what is wrong with them. */
@@ -72,7 +72,7 @@ export function readArguments(scenarios: Scenarios): Arguments | "help" {
   });
   if (values.help) return "help";
   const unknown = positionals.filter((name) => !(name in scenarios));
-  if (unknown.length > 0) throw new Error(`There is no such scenario: ${unknown.join(" ")}.`);
+  if (unknown.length > 0) throw new Error(`Unknown scenario: ${unknown.join(" ")}.`);
   const kind = values.quick ? "quick" : "full";
   const initial = Object.keys(scenarios).filter((name) => scenarios[name]?.budget[kind] !== undefined);
   return {

@@ -73,17 +73,17 @@ function write(report: Report, { json, write: isWritten }: Arguments): void {
 }
 
 const METHOD = [
-  "All targets of a section run at once on this machine and are measured in turns, by the same load tool in a process of",
-  "its own over kept-alive HTTP connections: a warm-up first, then the measurement, and that several times. Each connection",
-  "waits for an answer before it sends again, so latencies are those of the server, not of a queue before it; only live",
-  "delivery, and publishing where it says so, is measured with a writer that keeps to its pace. Figures are medians of the rounds; the spread is the lowest",
-  "and the highest round. A request that fails ends the scenario.",
+  "All targets of a section run at the same time on this machine, and are measured in turns, in several rounds, by the same",
+  "load tool. The tool runs in a process of its own and uses kept-alive HTTP connections; each round is a warm-up, then the",
+  "measurement. Each connection waits for an answer before it sends again, so latencies are those of the server, not of a",
+  "queue in front of it. Only live delivery, and publishing where stated, is measured with a writer that keeps a fixed pace.",
+  "Figures are medians of the rounds; the spread is the lowest and the highest round. A request that fails ends the scenario.",
 ].join("\n");
 
 function runOf({ rounds, seconds }: Arguments): string {
   const flags = process.argv.slice(2).map((flag) => (flag.includes(" ") ? JSON.stringify(flag) : flag));
   const command = ["npm run bench", ...(flags.length === 0 ? [] : ["--", ...flags])].join(" ");
-  const times = seconds === undefined ? "within their budgets" : `of ${seconds} s after 1 s`;
+  const times = seconds === undefined ? "within their budgets" : `of ${seconds} s, each after a warm-up of 1 s`;
   return `${today()}, \`${command}\`: ${rounds} ${rounds === 1 ? "round" : "rounds"} ${times}.`;
 }
 

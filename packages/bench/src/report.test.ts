@@ -25,7 +25,7 @@ it("a report names machine, method and run, and says of each bar whether it was 
   });
   expect(report).toBe(`# Measurements
 
-Written by \`npm run bench -- --write\`; each section says when, and by which command.
+\`npm run bench -- --write\` writes this page; each section says when it was measured, and with which command.
 
 - 2 × a processor
 
@@ -42,8 +42,8 @@ Measured in 2030.
 | ours      |     1,000 |
 | reference |        90 |
 
-- many writers: 11.11 ×, at least 4 × is asked for: met.
-- one writer: 0.99 ×, at least 1 × is asked for: **missed**.
+- many writers: 11.11 × (goal: ≥ 4 ×): met.
+- one writer: 0.99 × (goal: ≥ 1 ×): **missed**.
 `);
 });
 

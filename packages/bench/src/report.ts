@@ -15,26 +15,26 @@ export interface Report {
 }
 
 export interface ReportSection extends Section {
-  /** Where its plot lies, seen from the report. */
+  /** The path of its plot, relative to the report. */
   readonly plot?: string;
 }
 
 const HEADING = "## ";
 
-/** @param earlier the report so far: its sections stay, but for those that were measured anew. */
+/** @param earlier the existing report: its sections stay, except for those that were measured again. */
 export function formatReport(report: Report, earlier = ""): string {
   const kept = sectionsOf(earlier);
   for (const section of report.sections) kept.set(section.title, formatSection(section, report));
   return [
     "# Measurements\n",
-    "Written by `npm run bench -- --write`; each section says when, and by which command.\n",
+    "`npm run bench -- --write` writes this page; each section says when it was measured, and with which command.\n",
     ...report.machine.map((line) => `- ${line}`),
     `\n${report.method}\n`,
     [...kept.values()].join("\n"),
   ].join("\n");
 }
 
-/** The same for programs: every round's value besides the table's text. */
+/** The same for programs: every round's value in addition to the table's text. */
 export function reportData({ machine, run, against, sections }: Report): object {
   return {
     machine,
@@ -93,7 +93,7 @@ function withRatios(
 
 function formatBar({ claim, atLeast, measured }: Bar): string {
   const verdict = measured >= atLeast ? "met" : "**missed**";
-  return `${claim}: ${formatRatio(measured)}, at least ${atLeast} × is asked for: ${verdict}.`;
+  return `${claim}: ${formatRatio(measured)} (goal: ≥ ${atLeast} ×): ${verdict}.`;
 }
 
 function formatTable(columns: readonly string[], rows: readonly (readonly string[])[]): string {

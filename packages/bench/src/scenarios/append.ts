@@ -33,7 +33,7 @@ const VARIANTS: readonly Writers[] = [
 const LAUNCHER_SHARE_MIN = 0.5;
 
 export const APPEND: Scenario = {
-  summary: "appends of one message by 64 writers on one stream and on 64, and by one",
+  summary: "appends of one message by 64 writers on one stream and on 64 streams, and by 1 writer",
   targets: [NPM_START, BARE_WORKERD, REFERENCE_ON_DISK, REFERENCE_IN_MEMORY, LEAST_PROGRAM, NO_OP_SERVER],
   isForAnyServer: true,
   budget: { full: 88, quick: 11, preparation: 12, quickPreparation: 6, measurements: VARIANTS.length },
@@ -49,7 +49,7 @@ async function measureWriters(context: ScenarioContext, variant: Writers): Promi
   const results = await interleave(targets, rounds, (target, round) => append(context, target, variant, round));
   return loadSection({
     title: variant.title,
-    about: `Acknowledged appends of one JSON message of ${MESSAGE.length} bytes; ${variant.streams === 1 ? "a new stream" : "the same streams"} each round.`,
+    about: `Acknowledged appends of one JSON message of ${MESSAGE.length} bytes, to ${variant.streams === 1 ? "a new stream in each round" : "the same streams in all rounds"}.`,
     unit: "appends",
     results,
     against: REFERENCE_ON_DISK,

@@ -21,7 +21,7 @@ interface Reader {
 }
 
 export const AUTH: Scenario = {
-  summary: "what a token costs a read",
+  summary: "what a token adds to the time of a read",
   budget: { full: 25, preparation: 5, measurements: 4 * PART },
   targets: [NPM_START, NPM_START_WITH_TOKENS],
   run: async (context) => {
@@ -61,8 +61,8 @@ async function measure(context: ScenarioContext, readers: readonly Reader[], con
   return {
     title: `Reads with and without tokens, by ${connections === 1 ? "1 reader" : `${connections} readers`}`,
     about: [
-      `A stream of ${BYTES} bytes, read from its beginning; each is measured for a third of the time. What a token costs is`,
-      "the share of a read's time (p50) that it would not take without.",
+      `Each reader reads a stream of ${BYTES} bytes from its beginning. Each credential is measured for a third of the time.`,
+      "The share of the time is the part of a read's p50 that the credential adds.",
     ].join("\n"),
     columns: ["Credential", "p50", "p99", "Reads/s", "Spread", "Share of the time"],
     rows: [...results].map(([{ name }, of]) => {

@@ -33,7 +33,7 @@ async function measureBatches(context: ScenarioContext, messages: number): Promi
   });
   return loadSection({
     title: `Appends of ${messages === 1 ? "1 message" : `${messages} messages`} each`,
-    about: `${WRITERS} writers on one stream, with JSON arrays of ${JSON.stringify(MESSAGE).length} bytes a message; a new stream each round.`,
+    about: `${WRITERS} writers append JSON arrays to one stream, with ${JSON.stringify(MESSAGE).length} bytes per message. Each round uses a new stream.`,
     unit: "messages",
     results,
     amount: ({ requests }) => requests * messages,

@@ -18,7 +18,7 @@ const SETTLE_MS = 3_000;
 const RATIO_MIN = 1.5;
 
 export const CATCH_UP: Scenario = {
-  summary: "a stream of 96 MB read hot and cold, by 1 and by 8",
+  summary: "a stream of 96 MB read hot and cold, by 1 and by 8 readers",
   targets: [ROLLING_NEVER, ROLLING_FULL, REFERENCE_ON_DISK, REFERENCE_IN_MEMORY],
   isForAnyServer: true,
   budget: { full: 45, quick: 9, preparation: 12, quickPreparation: 7, measurements: READERS.length },
@@ -54,10 +54,10 @@ async function measureReaders(context: ScenarioContext, readers: number, megabyt
   return {
     title: `Catch-up of ${megabytes} MB by ${readers === 1 ? "1 reader" : `${readers} readers`}`,
     about: [
-      `A stream of ${megabytes} appends of 1 MB, read from its beginning again and again. ${ROLLING_FULL.name} has it in (simulated) R2,`,
-      `but for its end; ${ROLLING_NEVER.name} has all of it in the object.`,
+      `Each reader reads a stream of ${megabytes} appends of 1 MB from its beginning, again and again. "${ROLLING_FULL.name}" has all but its end`,
+      `in (simulated) R2; "${ROLLING_NEVER.name}" has all of it in the object.`,
     ].join("\n"),
-    columns: ["Target", "MB/s together", "Spread", "p50 of a read"],
+    columns: ["Target", "MB/s in total", "Spread", "p50 of a read"],
     rows: [...results].map(([{ kind }, of]) => rowOf(kind, of)),
     bars: barsOf(values),
     figures: { unit: "MB/s", better: "more", values, against: REFERENCE_IN_MEMORY.name },

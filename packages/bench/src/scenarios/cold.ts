@@ -47,8 +47,8 @@ export const COLD: Scenario = {
     return [
       {
         title: `${READERS} catch-up reads of 1 GB at once`,
-        about: `A stream of ${APPENDS} appends of ${APPEND_BYTES} bytes; npm start has all but its end in (simulated) R2.`,
-        columns: ["Target", "MB/s together", "Spread", "× reference, in memory"],
+        about: `A stream of ${APPENDS} appends of ${APPEND_BYTES} bytes. "npm start" has all but its end in (simulated) R2.`,
+        columns: ["Target", "MB/s in total", "Spread", "× reference, in memory"],
         rows: [...rates].map(([kind, of]) => [
           kind.name,
           formatCount(median(of)),

@@ -23,7 +23,7 @@ export const CPU_ROWS = { append: "append of one message", read: "small read", d
 type Measured = Record<keyof typeof CPU_ROWS, number>;
 
 export const CPU: Scenario = {
-  summary: "workerd's processor time per operation; with --write also for docs/cost.md; Linux only",
+  summary: "workerd's processor time per operation; with --write also updates docs/cost.md; Linux only",
   targets: [NPM_START],
   budget: { preparation: 4, measurements: 3 },
   run: async (context) => {
@@ -107,7 +107,7 @@ function sectionOf(rounds: readonly Measured[]): Section {
   const values = new Map(names.map((name) => [CPU_ROWS[name], rounds.map((round) => round[name])]));
   return {
     title: "Processor time of workerd",
-    about: `npm start, ${CONNECTIONS} connections, or ${READERS} SSE readers and ${MESSAGES_PER_SECOND} messages a second; user and system time of all its threads.`,
+    about: `"npm start" with ${CONNECTIONS} connections, or with ${READERS} SSE readers and ${MESSAGES_PER_SECOND} messages per second: user and system time of all its threads.`,
     columns: ["Operation", "Each", "Spread"],
     rows: [...values].map(([name, of]) => {
       const { min, max } = spreadOf(of);

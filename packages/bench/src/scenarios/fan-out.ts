@@ -1,4 +1,4 @@
-/** Publishing to a stream that sessions follow: how soon all have it, what it takes, and what the publisher feels of it. */
+/** Publishing to a stream that sessions follow: how soon all have it, what it takes, and how it affects the publisher. */
 import { forEach } from "../for-each.ts";
 import { interleave } from "../interleave.ts";
 import type { LoadResult } from "../load/job.ts";
@@ -76,10 +76,10 @@ async function publishOnce(sources: Sources, target: RunningTarget, { rounds }: 
   return {
     title: `One publish to ${formatCount(sessions.length)} sessions`,
     about: [
-      `From the publisher's request until every session has the message; ${rounds} publishes. Rows are those of the`,
-      "sessions' logs, counted in the data directory. Requests of objects are counted in [cost.md](cost.md): one a delivery.",
+      `The time from the publisher's request until every session has the message; ${rounds} publishes. Rows are those of the`,
+      "sessions' logs, counted in the data directory. Each delivery is one request to an object: see [cost.md](cost.md).",
     ].join("\n"),
-    columns: ["Target", "Until all have it", "Deliveries/s", "Spread", "Rows per delivery"],
+    columns: ["Target", "Until all sessions have it", "Deliveries/s", "Spread", "Rows per delivery"],
     rows: [
       [
         target.kind.name,
@@ -148,13 +148,13 @@ function publishingSection(
   });
   const ofMany = withRatios.filter(({ source }) => source !== single);
   const claimOf = (quantile: string, pace: Pace): string =>
-    `${quantile} of appends with 1 follower against that with ${formatCount(sessions.length)}, sent ${pace}`;
+    `${quantile} of appends with 1 follower, relative to ${formatCount(sessions.length)} followers, sent ${pace}`;
   return {
-    title: "What a publisher feels of its followers",
+    title: "How followers affect a publisher",
     about: [
-      'Acknowledged appends by one publisher while the earlier ones are delivered. "At once": it sends the next as soon as it',
-      `has its answer. "In time": ${PER_SECOND} a second, and latencies from the moment when each was due.`,
-      `All ${formatCount(sessions.length)} got all of it, ${appendsPerRow.toFixed(1)} appends in a row.`,
+      'Acknowledged appends by one publisher while its earlier appends are delivered. "At once": it sends each append as soon as',
+      `the previous one is answered. "In time": it sends ${PER_SECOND} per second, and latencies count from when each append was due.`,
+      `All ${formatCount(sessions.length)} sessions received everything, with ${appendsPerRow.toFixed(1)} appends per row.`,
     ].join("\n"),
     columns: ["Followers", "Sent", "Appends/s", "p50", "p99", "p50 × 1 follower", "p99 × 1 follower"],
     rows: withRatios.map(({ pace, source, rate, p50, p99, p50Ratio, p99Ratio }) => [

@@ -26,7 +26,7 @@ const SENDERS: readonly (Senders | undefined)[] = [
 ];
 
 export const HOSTILE: Scenario = {
-  summary: "appends and reads beside hostile senders",
+  summary: "appends and reads next to hostile senders",
   budget: { full: 30, preparation: 5, measurements: 10 * PART },
   targets: [NPM_START_WITH_TOKENS],
   run: async ({ driver, targets: [target], rounds, ...times }) => {
@@ -57,15 +57,15 @@ function sectionOf(
     p99: median(of.map(({ latencyMs }) => latencyMs.p99)),
   }));
   return {
-    title: "Appends and reads beside hostile senders on the same stream",
+    title: "Appends and reads next to hostile senders on the same stream",
     about: [
-      `${CONNECTIONS} connections that append, or read, ${MESSAGE.length} bytes at a time; a new stream each round, each measured for a third of`,
-      "the time. The others, who have a good token, send on the same machine: 200 bodies of a byte each 100 ms that never",
-      "end; or, as fast as the server takes them and each on a new connection, requests with 16 KB of headers by 8, or",
-      "bodies of 100 MB in chunks by 2. The 8 who append as others do are there to compare with: they send as often, and",
-      "share the processors as well.",
+      `${CONNECTIONS} connections append, or read, ${MESSAGE.length} bytes at a time, to a new stream in each round. Each kind of load is measured`,
+      "for a third of the time. The hostile senders have a valid token and run on the same machine. Either 200 of them send",
+      "bodies that never end, one byte per 100 ms; or 8 send requests with 16 KB of headers; or 2 send bodies of 100 MB in",
+      "chunks, the latter two as fast as the server accepts them and each on a new connection. The 8 ordinary senders are",
+      "for comparison: they send as often, and share the processors as well.",
     ].join("\n"),
-    columns: ["Beside", "Requests", "p50", "p99", "× p50 without", "× p99 without"],
+    columns: ["Next to", "Requests", "p50", "p99", "× p50 without", "× p99 without"],
     rows: rows.map(({ senders, work, p50, p99 }) => {
       const calm = rows.find((row) => row.senders === undefined && row.work === work);
       return [

@@ -57,8 +57,8 @@ async function measureLevel(
   return {
     title: `${MODES[level.mode]} delivery to ${count}`,
     about: [
-      `One writer that sends ${level.messagesPerSecond} messages a second, whether the server keeps up or not. A delivery's time is counted from`,
-      "when its message was due, by each reader; it has in it what the load tool takes for reading.",
+      `One writer sends ${level.messagesPerSecond} messages per second, whether or not the server keeps up. Each reader measures a delivery from when`,
+      "its message was due; the time includes what the load tool takes to read it.",
     ].join("\n"),
     columns: ["Target", "p99", "Spread", "p50", "Deliveries"],
     rows: [...results].map(([{ kind }, of]) => [

@@ -31,7 +31,7 @@ export const MEMORY: Scenario = {
       perReader.set(target.kind.name, [grown.readers / readers / KIB]);
     }
     const about =
-      "What the server's resident memory grew by, divided by their number; once, as it never shrinks again.";
+      "The growth of the server's resident memory, divided by their number; measured once, because it never shrinks again.";
     const section = (title: string, values: ReadonlyMap<string, readonly number[]>) => ({
       title,
       about,

@@ -28,7 +28,7 @@ type Drivers = {
 };
 
 export const MIXED: Scenario = {
-  summary: "writers, readers and live readers together, a minute for each server",
+  summary: "writers, readers and live readers at the same time; one minute per server",
   targets: [NPM_START, REFERENCE_ON_DISK],
   isForAnyServer: true,
   budget: { full: 128, quick: 5, preparation: 3, measurements: 1 },
@@ -83,8 +83,8 @@ function sectionOf(results: ReadonlyMap<RunningTarget, readonly Mixed[]>): Secti
   return {
     title: "Mixed load",
     about: [
-      `At once, by processes of their own: ${WRITERS} writers of one message at a time on ${STREAMS} streams, ${READERS} readers of a small stream, and`,
-      `${LIVE_READERS} SSE readers of one that gets ${LIVE_MESSAGES_PER_SECOND} messages a second.`,
+      `These run at the same time, in separate processes: ${WRITERS} writers of one message at a time on ${STREAMS} streams, ${READERS} readers of a`,
+      `small stream, and ${LIVE_READERS} SSE readers of a stream that gets ${LIVE_MESSAGES_PER_SECOND} messages per second.`,
     ].join("\n"),
     columns: ["Target", "Appends/s", "p99", "Reads/s", "p99 of reads", "p99 of deliveries"],
     rows: [...results].map(([{ kind }, of]) => [

@@ -46,9 +46,9 @@ function sectionOf(results: ReadonlyMap<TargetKind, readonly LoadResult[]>): Sec
   return {
     title: `Appends by ${WRITERS} writers while segments roll`,
     about: [
-      `Acknowledged appends of ${APPEND_BYTES} bytes to a new stream each round. Where segments roll, it has as much as one at first,`,
-      "which goes to (simulated) R2 a second later, as does what has come by then whenever it is as much again: on the",
-      "same disk, by the same thread. Segments have 8 MiB unless told otherwise.",
+      `Acknowledged appends of ${APPEND_BYTES} bytes to a new stream in each round. Where segments roll, the stream begins with enough data`,
+      "for one segment. That segment moves to (simulated) R2 a second later, and so does each further segment as soon as there",
+      "is enough data for it: on the same disk, by the same thread. Segments have 8 MiB unless stated otherwise.",
     ].join("\n"),
     columns: ["Target", "Appends", "Appends/s", "Spread", "p50", "p99"],
     rows: [...results].map(([kind, of]) => {

@@ -25,7 +25,7 @@ export const START_UP: Scenario = {
       {
         title: "Start-up",
         about:
-          "With an empty data directory, until a PUT of a stream is answered. Starts by npm start bundle the Worker.",
+          "The time from the start, with an empty data directory, until a PUT of a stream is answered. `npm start` bundles the Worker.",
         columns: ["Target", "Until the first stream", "Spread"],
         rows: [...values].map(([name, of]) => {
           const { min, max } = spreadOf(of);
