@@ -26,13 +26,13 @@ const propertyOf = (name: SettingName): string =>
   name.toLowerCase().replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 
 describe.each(integers)("$name", ({ name, min, max, initial }) => {
-  it("has an default value within its bounds, which an empty environment gives", () => {
+  it("has a default value within its bounds, which an empty environment gives", () => {
     expect(initial).toBeGreaterThanOrEqual(min);
     expect(initial).toBeLessThanOrEqual(max);
     expect(parseConfig({})).toHaveProperty(propertyOf(name), initial);
   });
 
-  it("takes its bounds, as text or number, and nothing beyond", () => {
+  it("accepts its bounds, as text or number, and nothing beyond them", () => {
     for (const value of [min, max, String(min), ` ${max} `]) {
       expect(parseConfig({ [name]: value })).toHaveProperty(propertyOf(name), Number(value));
     }
@@ -48,7 +48,7 @@ describe.each(integers)("$name", ({ name, min, max, initial }) => {
 });
 
 describe.each(choices)("$name", ({ name, all }) => {
-  it("takes each of its choices", () => {
+  it("accepts each of its choices", () => {
     for (const value of all) expect(parseConfig({ [name]: value })).toHaveProperty(propertyOf(name), value);
   });
 
@@ -73,7 +73,7 @@ describe("PUBLIC_URL", () => {
     (value) => expect(faultOf("PUBLIC_URL", value)).toContain("PUBLIC_URL must be an http or https URL"),
   );
 
-  it("with a port that is none is refused", () => {
+  it("with an invalid port is refused", () => {
     expect(faultOf("PUBLIC_URL", "https://a.example:99999")).toContain("PUBLIC_URL must be an http or https URL");
   });
 });
@@ -104,7 +104,7 @@ describe.each(["ADMIN_SECRET", "PROJECT_SECRET", "ORIGIN_SECRET"] as const)("%s"
     },
   );
 
-  it("is taken as it is", () => {
+  it("is used exactly as it is", () => {
     const secret = "x".repeat(32);
     expect(parseConfig({ [name]: secret, TENANCY: "single" })).toHaveProperty(propertyOf(name), secret);
   });
@@ -114,13 +114,13 @@ it("PROJECT_SECRET without TENANCY=single is refused, because nothing would use 
   expect(faultOf("PROJECT_SECRET", "x".repeat(32))).toContain("TENANCY=path");
 });
 
-it("every fault is told at once, with what it is", () => {
+it("all faults are reported at once, each with what is wrong", () => {
   const env = { TENANCY: "both", LONG_POLL_TIMEOUT_MS: "soon", READ_BYTES_MAX: -1, LOG_LEVEL: "info" };
   expect(() => parseConfig(env)).toThrow(
     /TENANCY must be path or single, but it is "both".*\n.*LONG_POLL_TIMEOUT_MS .*"soon".*\n.*READ_BYTES_MAX .*-1/,
   );
 });
 
-it("bindings and unknown names are passed over", () => {
+it("bindings and unknown names are ignored", () => {
   expect(parseConfig({ STREAMS: {}, SOMETHING: "else" })).toEqual(parseConfig({}));
 });

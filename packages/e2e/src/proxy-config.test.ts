@@ -160,7 +160,7 @@ describe("the configuration", () => {
     expect(config.match(/set_real_ip_from/g)).toHaveLength(ranges);
   });
 
-  it("nobody says it with TRUSTED_PROXIES none", () => {
+  it("nobody does with TRUSTED_PROXIES none", () => {
     expect(configFor("1.30.6", { ORIGIN, TRUSTED_PROXIES: "none" })).not.toContain("set_real_ip_from");
   });
 });

@@ -139,7 +139,7 @@ it("[AU1] only a stream that was made so records authors; that is part of its co
   expect((await send("HEAD", urlOf("plain"), { headers })).headers.get("Stream-Record-Author")).toBeNull();
 });
 
-it("a fork has the authors of what it inherits, and records its own only if it was made so", async () => {
+it("[AU1] a fork has the authors of what it inherits, and records its own only if it was made so", async () => {
   await put("origin", { ...asUser("alice"), ...RECORD }, "[0]");
   const forkOf = { "Stream-Forked-From": `/v1/stream/${PROJECT}/origin` };
   expect((await put("fork", { ...asUser("bob"), ...forkOf, ...RECORD })).status).toBe(201);

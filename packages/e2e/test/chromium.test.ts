@@ -29,7 +29,7 @@ describe.skipIf(!isInstalled)("in Chromium, from another origin", () => {
     expect(page.origin).not.toBe(new URL(server.url).origin);
   });
 
-  it("a stream is created, appended to and read", async () => {
+  it("[SC9] a stream is created, appended to and read", async () => {
     const offset = expect.stringMatching(/^\d{16}_\d{16}$/) as string;
     expect(await page.run("createAndAppend", server.newUrl())).toMatchObject({
       head: { exists: true, contentType: "application/json", streamClosed: false, offset },
@@ -50,7 +50,7 @@ describe.skipIf(!isInstalled)("in Chromium, from another origin", () => {
     expect(await page.run("follow", server.newUrl(), live)).toEqual({ items: ["before", "live"], streamClosed: true });
   });
 
-  it("bytes that are not text arrive over SSE unchanged", async () => {
+  it("[SS11] bytes that are not text arrive over SSE unchanged", async () => {
     const bytes = Array.from({ length: 1_000 }, (_, index) => index % 256);
     expect(await page.run("followBytes", server.newUrl(), bytes)).toEqual(bytes);
   });
@@ -63,7 +63,7 @@ describe.skipIf(!isInstalled)("in Chromium, from another origin", () => {
     expect(await page.run("remove", server.newUrl())).toEqual({ exists: false });
   });
 
-  it("EventSource reads a stream to its close", async () => {
+  it("[EV1] EventSource reads a stream to its close", async () => {
     const url = server.newUrl();
     await create(url);
     await append(url, "one\ntwo", CLOSE);
@@ -110,7 +110,7 @@ describe.skipIf(!isInstalled)("in Chromium, from another origin", () => {
     });
   });
 
-  it("a script can ask whether anything has changed", async () => {
+  it("[CA5] a script can ask whether anything has changed", async () => {
     const url = server.newUrl();
     await create(url);
     const etag = (await send("GET", `${url}?offset=-1`)).headers.get("ETag") ?? "";
@@ -118,7 +118,7 @@ describe.skipIf(!isInstalled)("in Chromium, from another origin", () => {
     expect(unchanged).toEqual({ status: 304, headers: { ETag: etag } });
   });
 
-  it("a page whose origin is not in CORS_ORIGINS reads nothing", async () => {
+  it("[SC10] a page whose origin is not in CORS_ORIGINS reads nothing", async () => {
     const dataDir = mkdtempSync(join(tmpdir(), "origins-"));
     const strict = await startServer({ dataDir, vars: { CORS_ORIGINS: "https://app.example.com" } });
     expect(await page.run("canRead", `${strict.url}/healthz`)).toBe(false);

@@ -100,7 +100,7 @@ it("a stream that is piped into writable() is stored and closed", async () => {
 
 /** Each of these is a `409` that must not look like a gap, which the producer would try to fill for ever. */
 describe("[PR19] a producer that is refused ends after one request for each batch", () => {
-  it("when the stream was closed behind its back", async () => {
+  it("[PR15] when the stream was closed behind its back", async () => {
     const handle = await create();
     const counting = countingFetch();
     const { producer, errors } = newProducer(handle, counting);
@@ -116,7 +116,7 @@ describe("[PR19] a producer that is refused ends after one request for each batc
     expect(await readAll(handle)).toEqual([1, 2, 3]);
   });
 
-  it("when it sends another content type", async () => {
+  it("[PR15] when it sends another content type", async () => {
     const handle = await create();
     const counting = countingFetch();
     const { producer, errors } = newProducer(handle, counting);
@@ -130,7 +130,7 @@ describe("[PR19] a producer that is refused ends after one request for each batc
     expect(await readAll(handle)).toEqual([1]);
   });
 
-  it("when its Stream-Seq is not strictly increasing", async () => {
+  it("[PR15] when its Stream-Seq is not strictly increasing", async () => {
     const handle = await create();
     const counting = countingFetch();
     const ordered = new DurableStream({

@@ -168,7 +168,7 @@ describe("closing a stream without data", () => {
 });
 
 describe("a deleted stream", () => {
-  it("[DE1] is gone", async () => {
+  it("[DE1] [RE9] is gone", async () => {
     const handle = await create("text/plain");
     await handle.append("gone");
     await handle.delete();

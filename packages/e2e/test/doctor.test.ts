@@ -62,7 +62,7 @@ describe("an open server", () => {
 describe("a server with projects", () => {
   const server = useServer(PROJECT_VARS);
 
-  it("is tried as far as the secret goes that there is", async () => {
+  it("is tested as far as the given secret allows", async () => {
     const project = await createProject(server.url, "demo");
     expect(statusesOf(await doctor(server.url))).toMatchObject({ server: "ok", "round-trip": "warn", sse: "skip" });
     const env = { DURABLE_STREAMS_PROJECT: project.name, DURABLE_STREAMS_SECRET: project.secret };

@@ -38,12 +38,12 @@ describe.each(NAMES)("the data directory %s", (name) => {
   });
   afterAll(() => server.kill9());
 
-  it("has its streams, their cold segments and forks, its project, session and subscription", async () => {
+  it("[DU6] has its streams, their cold segments and forks, its project, session and subscription", async () => {
     const expected = JSON.parse(readFileSync(join(FIXTURES, `${name}.json`), "utf8")) as object;
     expect(await describeServer(server.url)).toMatchObject(expected);
   });
 
-  it("goes on where it was: producers, sessions, closed streams, and a wake that nobody has taken", async () => {
+  it("[DU6] continues where it was: producers, sessions, closed streams, and a wake that nobody has claimed", async () => {
     const orders = keptUrl(server.url, "orders");
     const claimed = await claimWake(server.url);
     expect(claimed.status).toBe(200);
@@ -59,7 +59,7 @@ describe.each(NAMES)("the data directory %s", (name) => {
   });
 });
 
-it("the data directory of a newer server is refused, unchanged, with what to do", async () => {
+it("[DU6] the data directory of a newer server is refused, unchanged, with what to do", async () => {
   const dataDir = join(workDir, "newer");
   unpack("four-migrations", dataDir);
   const path = join(dataDir, "version.json");

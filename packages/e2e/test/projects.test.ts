@@ -53,7 +53,7 @@ describe("the official client, with a token from a function", () => {
   );
 
   it.each<LiveMode>(["sse", "long-poll"])(
-    "goes on reading live when its token is refreshed in mid-stream, and loses nothing; live: %j",
+    "[OF15] goes on reading live when its token is refreshed in mid-stream, and loses nothing; live: %j",
     async (live) => {
       let tokens = 0;
       const short = {
@@ -311,7 +311,7 @@ describe("a limit of a project holds without any setup:", () => {
     },
   );
 
-  it("liveReaders of 1 lets one wait", async () => {
+  it("[PJ10] liveReaders of 1 lets one wait", async () => {
     const { url, headers } = await newLimited("liveReaders", 1);
     const aborts = new AbortController();
     expect((await fetch(`${url}?offset=now&live=sse`, { headers, signal: aborts.signal })).status).toBe(200);

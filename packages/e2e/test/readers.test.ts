@@ -33,7 +33,7 @@ describe("a stream that has READERS_MAX live readers", () => {
     for (const reader of readers) reader.close();
   });
 
-  it("goes on to serve those it has, and reads that do not wait", async () => {
+  it("still serves those it has, and reads that do not wait", async () => {
     const { url, readers } = await fullStream();
     expect((await append(url, "x")).status).toBe(204);
     for (const reader of readers) expect(await reader.data()).toBe("x");
@@ -42,7 +42,7 @@ describe("a stream that has READERS_MAX live readers", () => {
     for (const reader of readers) reader.close();
   });
 
-  it("has a place again when a reader has left", async () => {
+  it("accepts a reader again when one has left", async () => {
     const { url, readers } = await fullStream();
     readers[0]?.close();
     for (;;) {
@@ -55,7 +55,7 @@ describe("a stream that has READERS_MAX live readers", () => {
     readers[1]?.close();
   });
 
-  it("keeps an official client waiting, who asks seldom and has everything when it gets a place", async () => {
+  it("keeps an official client waiting, which asks seldom, and gets everything once it is accepted", async () => {
     const { url, readers } = await fullStream();
     const counting = countingFetch();
     const received = Promise.withResolvers<string>();
@@ -73,7 +73,7 @@ describe("a stream that has READERS_MAX live readers", () => {
   });
 });
 
-it("a heartbeat comes on time to busy readers too: it is how one who went away is noticed", async () => {
+it("a heartbeat comes on time to busy readers, too, because it is how the server notices one that went away", async () => {
   const url = server.newUrl();
   await create(url);
   const reader = await openChunked(`${url}?offset=now&live=sse`);

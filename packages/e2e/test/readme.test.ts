@@ -70,7 +70,7 @@ it("these are its blocks: each is run by a test", () => {
 describe("npm start", () => {
   const url = useServerOf("npm start\n");
 
-  it("the curl lines create, append, read and follow", async () => {
+  it("[SC11] the curl lines create, append, read and follow", async () => {
     const code = readmeBlock("curl -X PUT").replaceAll(PRINTED_URL, url());
     const event = 'event: data\ndata:[{"text":"hello"}]\n';
     const { stdout } = await paste(code, { cwd: workDir, env: process.env, enough: event });

@@ -67,7 +67,7 @@ describe("text that SSE cannot carry as text", () => {
     expect(Buffer.from(await response.body()).toString("latin1")).toBe(body.toString("latin1"));
   });
 
-  it("arrives as it is when it comes to a reader of text, who is sent on", async () => {
+  it("arrives as it is at a reader of text, which has to reconnect", async () => {
     const url = await newStream("text/csv");
     const following = follow(url, "now");
     await append(url, "a,b\n", { "Content-Type": "text/csv" });
@@ -140,7 +140,7 @@ describe("a provider's events, stored as they are", () => {
   });
 });
 
-it("a CR in plain text is stored, and its writer is warned of what SSE makes of it", async () => {
+it("[DG3] a CR in plain text is stored, and its writer is warned of what SSE makes of it", async () => {
   const url = await newStream("text/plain");
   expect((await append(url, "a\r\nb")).headers.get("Stream-Warning")).toMatch(/^carriage-return; /);
   expect((await append(url, "a\nb")).headers.get("Stream-Warning")).toBeNull();

@@ -97,7 +97,7 @@ describe.skipIf(!isInstalled)("through Varnish", () => {
     expect(cache.takeRequests().filter(({ status }) => status === 200)).toHaveLength(1);
   });
 
-  it("[RE8] parameters in another order are the same place", async () => {
+  it("[RE8] parameters in another order share a cache entry", async () => {
     const { direct, cached, offset } = await newStream();
     await append(direct, "second\n");
     const places = [`offset=${offset}&live=long-poll&cursor=1`, `cursor=1&live=long-poll&offset=${offset}`];
@@ -107,7 +107,7 @@ describe.skipIf(!isInstalled)("through Varnish", () => {
     expect(cache.takeRequests()).toHaveLength(1);
   });
 
-  it("an append and a close reach a reader whose place is in the cache", async () => {
+  it("an append and a close reach a reader whose offset is in the cache", async () => {
     const { direct, cached, offset } = await newStream();
     await append(direct, "second\n");
     expect((await get(`${cached}?offset=${offset}`)).text).toBe("second\n");

@@ -93,7 +93,7 @@ it("is for servers without tokens, unless they are open to everybody or behind a
   expect(isOnlyForLoopback(parseConfig({ ...none, ORIGIN_SECRET: "x".repeat(32) }))).toBe(false);
 });
 
-it("CORS_ORIGINS is what it is said to be; not said, it is this machine's where the server serves no other", () => {
+it("CORS_ORIGINS defaults to this machine's origins where the server serves this machine only", () => {
   expect(LOOPBACK).toEqual(["loopback"]);
   expect(parseConfig({ AUTH_MODE: "none", OPEN_TO: "everybody" }).corsOrigins).toEqual(["*"]);
   expect(parseConfig({}).corsOrigins).toEqual(["*"]);

@@ -44,7 +44,7 @@ describe("mediaType", () => {
   });
 });
 
-describe("framingOf", () => {
+describe("[JS10] framingOf", () => {
   it.each([
     ["application/json", "json"],
     ["Application/JSON; charset=utf-8", "json"],

@@ -20,7 +20,7 @@ describe("the fork headers of a create", () => {
     expect(parse(null)).toEqual({ ok: true, fork: undefined });
   });
 
-  it("a source alone: its tail", () => {
+  it("[FK1] a source alone: its tail", () => {
     expect(parse(FROM)).toEqual({ ok: true, fork: { sourcePath: FROM, offset: undefined, subOffset: 0 } });
   });
 

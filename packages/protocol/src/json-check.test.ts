@@ -119,7 +119,7 @@ describe("[JS11] nesting", () => {
   const CASES = [2, DEPTH_MAX, JSON_DEPTH_MAX].flatMap((depthMax) => KINDS.map((kind) => [depthMax, ...kind] as const));
 
   it.each(CASES)(
-    "up to %d levels of %s is accepted, and refused above with the place",
+    "up to %d levels of %s is accepted, and refused above that with the position",
     (depthMax, _what, open, close) => {
       const levels = open.includes("[{") ? 2 : 1;
       expect(checkJson(nested(depthMax / levels, open, close), depthMax)).toBeUndefined();
@@ -129,7 +129,7 @@ describe("[JS11] nesting", () => {
     },
   );
 
-  it("a million open arrays are refused as soon as they are too deep", () => {
+  it("[JS11] a million open arrays are refused as soon as they are too deep", () => {
     expect(checkJson(encoder.encode("[".repeat(1_000_000)), DEPTH_MAX)).toBe(
       "The JSON is nested more than 1000 levels deep at byte 1000.",
     );

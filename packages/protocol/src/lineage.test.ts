@@ -73,7 +73,7 @@ describe("whatever the chain", () => {
     );
   });
 
-  it("what is left of a lineage for a header says the same from the fork point on", () => {
+  it("the shortened lineage in a header says the same from the fork point on", () => {
     fc.assert(
       fc.property(chain, fc.nat(20), (levels, beyond) => {
         for (const { lineage } of levels) {

@@ -52,11 +52,11 @@ describe("parseOffset", () => {
     },
   );
 
-  it("takes now for the tail", () => {
+  it("reads now as the tail", () => {
     expect(parseOffset("now")).toEqual({ kind: "now" });
   });
 
-  it("takes the largest numbers that are exact, and none beyond", () => {
+  it("accepts the largest numbers that are exact, and none beyond", () => {
     expect(parseOffset(`${MAX}_${MAX}`)).toEqual({ kind: "at", incarnation: MAX, position: MAX });
     expect(parseOffset(`9007199254740992_${"0".repeat(16)}`)).toBeUndefined();
     expect(parseOffset(`${"0".repeat(16)}_9999999999999999`)).toBeUndefined();

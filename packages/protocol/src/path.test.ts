@@ -50,7 +50,7 @@ describe("a stream's name", () => {
     expect(nameOf(raw)).toBe(expected);
   });
 
-  it("has its segments apart", () => {
+  it("is split into its segments", () => {
     expect(parseStreamName("a/b%2Fc")).toMatchObject({ ok: true, segments: ["a", "b", "c"] });
   });
 

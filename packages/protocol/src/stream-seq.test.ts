@@ -46,12 +46,12 @@ describe("isStreamSeqAfter", () => {
     expect(isAfterInBytes(next, last)).toBe(expected);
   });
 
-  it("lets anything be the first", () => {
+  it("accepts anything as the first", () => {
     expect(isStreamSeqAfter("", undefined)).toBe(true);
   });
 });
 
-it("a Stream-Seq has 1 to 1024 characters", () => {
+it("[AP6] a Stream-Seq has 1 to 1024 characters", () => {
   expect(isStreamSeq("")).toBe(false);
   expect(isStreamSeq("0")).toBe(true);
   expect(isStreamSeq("x".repeat(STREAM_SEQ_LENGTH_MAX))).toBe(true);

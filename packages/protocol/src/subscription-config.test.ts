@@ -73,7 +73,7 @@ describe("a subscription is refused", () => {
   });
 });
 
-it("names of streams keep their percent signs and are in normal form", () => {
+it("[SU3] names of streams keep their percent signs and are in normal form", () => {
   expect(parseStreamNames(["b%2F", "a/e\u0301"])).toEqual({ ok: true, streams: ["a/\u00e9", "b%2F"] });
 });
 

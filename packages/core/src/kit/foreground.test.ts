@@ -37,19 +37,19 @@ it("nothing waits for appends where there are none", async () => {
   expect(await new FakeThread().yieldToAppends()).toEqual({ afterMs: 1, isSpare: false });
 });
 
-it("what is answered has a moment in which its client can send the next append", async () => {
+it("after an answer, other work waits a moment in which the client can send its next append", async () => {
   const thread = new FakeThread();
   thread.append(5_000);
   expect(await thread.yieldToAppends()).toEqual({ afterMs: 3, isSpare: false });
 });
 
-it("appends that come without end hold other work up for a bounded time, and then little of it may begin", async () => {
+it("endless appends delay other work for a bounded time, and then only a little of it may begin", async () => {
   const thread = new FakeThread();
   thread.onWait = () => thread.append(0);
   expect(await thread.yieldToAppends()).toEqual({ afterMs: HELD_MS_MAX, isSpare: true });
 });
 
-it("an append that never ends, because its client is gone, holds nothing up", async () => {
+it("an append that never ends, because its client is gone, delays nothing", async () => {
   const thread = new FakeThread();
   thread.nowMs += 5_000;
   thread.foreground.appendStarted();
@@ -68,7 +68,7 @@ it("while appends come again and again the thread rests longer than the work too
   expect(await thread.yieldToAppends()).toEqual({ afterMs: 11, isSpare: true });
 });
 
-it("rests until the appends stay away for eight times as long as usual, and not for those that are rare", async () => {
+it("rests until no append has come for eight times as long as usual, and does not rest for rare appends", async () => {
   const thread = new FakeThread();
   thread.append(100, 20);
   thread.nowMs += 150;
@@ -80,7 +80,7 @@ it("rests until the appends stay away for eight times as long as usual, and not 
   expect((await thread.yieldToAppends()).isSpare).toBe(false);
 });
 
-it("goes on when the clock is put back", async () => {
+it("continues when the clock is set back", async () => {
   const thread = new FakeThread();
   thread.append(5_000);
   thread.nowMs -= 1_000;

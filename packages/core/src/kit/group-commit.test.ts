@@ -89,7 +89,7 @@ describe("batching", () => {
     expect(await second).toBe("stored 2");
   });
 
-  it("starts again after it came to rest", async () => {
+  it("starts again after it was idle", async () => {
     const { commits, batches, finishSync } = slowDisk();
     const first = commits.submit(1);
     await finishSync();

@@ -35,7 +35,7 @@ function script<Answer>(...answers: (Answer | Error)[]): { invoke: () => Promise
 }
 
 describe("a call", () => {
-  it("whose answer is lost is made again, with growing pauses, and tells of each", async () => {
+  it("whose answer is lost is repeated, with growing pauses, and each repeat is reported", async () => {
     const { invoke, calls } = script<Result<object>>(lost(), lost(), { ok: true });
     const onLost = vi.fn<() => void>();
     expect(await retryRpc(invoke, { onLost })).toEqual({ ok: true });
@@ -44,7 +44,7 @@ describe("a call", () => {
     expect(waits[1]).toBeGreaterThanOrEqual(40);
   });
 
-  it("that was refused is not made again, except by an object with too much to do", async () => {
+  it("that was refused is not repeated, unless the object had too much to do", async () => {
     const refused = script<Result<object>>(refuse("stream-closed", "closed"));
     expect(await retryRpc(refused.invoke)).toMatchObject({ problem: { code: "stream-closed" } });
     const busy = script<Result<object>>(refuse("overloaded", "busy"), { ok: true });
@@ -52,7 +52,7 @@ describe("a call", () => {
     expect([refused.calls(), busy.calls()]).toEqual([1, 2]);
   });
 
-  it("that was not sent, because too many objects are in use, is made again, and did nothing", async () => {
+  it("that was not sent, because too many objects are in use, is repeated, and had no effect", async () => {
     const unsent = (): Error => Object.assign(new Error("too many"), { unsent: true });
     const later = script<Result<object>>(unsent(), { ok: true });
     expect(await retryRpc(later.invoke)).toEqual({ ok: true });
@@ -84,7 +84,7 @@ describe("a call", () => {
     vi.mocked(Date.now).mockRestore();
   });
 
-  it("is not made again when it was sent too long ago: nobody may know it any more", async () => {
+  it("is not repeated when it was sent too long ago, because its request id may be forgotten", async () => {
     const { invoke, calls } = script<Result<object>>(lost());
     vi.spyOn(Date, "now").mockReturnValueOnce(5_000).mockReturnValueOnce(5_000).mockReturnValue(15_001);
     expect(await retryRpc(invoke, { repeatedMsMax: 10_000 })).toMatchObject({ problem: { code: "unavailable" } });
@@ -92,7 +92,7 @@ describe("a call", () => {
     vi.mocked(Date.now).mockRestore();
   });
 
-  it("is told to have had no effects only if no try of it can have had any", async () => {
+  it("is said to have had no effects only if no attempt can have had any", async () => {
     const busy = refuse("overloaded", "busy");
     const code = async (...answers: (Result<object> | Error)[]): Promise<string> => {
       const answer = await retryRpc(script(...answers).invoke);
@@ -105,14 +105,14 @@ describe("a call", () => {
     expect(sentBefore).toMatchObject({ problem: { code: "unavailable" } });
   });
 
-  it("that the runtime holds to be too many is not made again, and may have had effects", async () => {
+  it("that the runtime refuses as overload is not repeated, and may have had effects", async () => {
     const overload = Object.assign(new Error("too many"), { overloaded: true, retryable: true });
     const { invoke, calls } = script<Result<object>>(overload);
     expect(await retryRpc(invoke)).toMatchObject({ problem: { code: "unavailable" } });
     expect(calls()).toBe(1);
   });
 
-  it("that failed by a bug is not made again, and the bug is not hidden", async () => {
+  it("that failed because of a bug is not repeated, and the bug is not hidden", async () => {
     const { invoke, calls } = script<Result<object>>(Object.assign(new Error("a bug"), { remote: true }));
     await expect(retryRpc(invoke)).rejects.toThrow("a bug");
     expect([calls(), waits.length]).toEqual([1, 0]);
@@ -142,13 +142,13 @@ describe("the object of another stream", () => {
     expect(stubs()).toBe(2);
   });
 
-  it("is asked for a pin once: a refusal of a second try would not mean that the first was not made", async () => {
+  it("is asked for a pin once, because refusing a second attempt would not mean that the first was not made", async () => {
     const { invoke, calls } = script<Awaited<ReturnType<PeerApi["pin"]>>>(lost(), refuse("stream-not-found", "gone"));
     await expect(peerWith({ pin: invoke }).peer.pin(pin)).rejects.toMatchObject({ durableObjectReset: true });
     expect(calls()).toBe(1);
   });
 
-  it("is told of a release once: the alarm tells it again", async () => {
+  it("is sent a release once, because the alarm sends it again", async () => {
     const release = vi.fn<() => Promise<void>>(async () => {
       throw lost();
     });
@@ -156,7 +156,7 @@ describe("the object of another stream", () => {
     expect(release).toHaveBeenCalledTimes(1);
   });
 
-  it("gives answers that are copies, and lets go of the call", async () => {
+  it("returns copies as answers, and releases the call", async () => {
     const dispose = vi.fn<() => void>();
     const answer = { ok: true, page: new Uint8Array(1), end: 1, cold: [], [Symbol.dispose]: dispose } as const;
     const found = await peerWith({ page: async () => answer }).peer.page(page);

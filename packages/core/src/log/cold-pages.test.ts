@@ -83,7 +83,7 @@ describe("against a plain array of bytes", () => {
     await assertProperty("boundaries of cold bytes", property, 10);
   });
 
-  it("appends that span blocks come in parts, and nothing says that they end inside", async () => {
+  it("appends that span blocks come in parts, and no end is reported inside them", async () => {
     const large = 2 * ROW_BYTES_MAX + 3;
     const log = await coldLogOf([
       [[5, 6], [large], [ROW_BYTES_MAX], [7]],
@@ -106,7 +106,7 @@ describe("against a plain array of bytes", () => {
     }
   });
 
-  it("one byte appends without end stay within what a block may have", async () => {
+  it("endless appends of one byte stay within the limit of a block", async () => {
     const log = await coldLogOf([Array.from({ length: 40 }, () => Array.from({ length: 512 }, () => 1))]);
     const pages = await pagesOf(log, 0, log.bytes.length);
     expect(pages.map(({ length }) => length)).toEqual([16_384, 4_096]);
@@ -124,7 +124,7 @@ describe("a read", () => {
     expect(get.mock.calls.map(([, , length]) => length)).toEqual([2 * (64 + 2 * 4 + 200_000)]);
   });
 
-  it("that nobody goes on with lets go of its segment", async () => {
+  it("that is abandoned releases its segment", async () => {
     const log = await coldLogOf(SIZES);
     const cold = new ColdPages(log.store, log.slices(0, 800_000), "bytes");
     await cold.next();

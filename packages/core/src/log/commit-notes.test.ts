@@ -41,12 +41,12 @@ it("authors are read back, one for each append; one text stands for all where al
   }
 });
 
-it("a commit with nothing to say has no notes", () => {
+it("a commit that needs no notes has none", () => {
   expect(encodeNotes({})).toBeNull();
   expect(decodeNotes(null)).toEqual({});
 });
 
-it("the stored form stays as it is, because streams on disk have it", () => {
+it("the stored form does not change, because streams on disk have it", () => {
   const by = { id: "p", epoch: 1, seq: 2 };
   const all: CommitNotes = { ends: [1, 2], producers: [by], streamSeq: "s", closed: { by }, requestIds: ["t", null] };
   const text = '{"e":[1,2],"p":[["p",1,2]],"s":"s","c":["p",1,2],"a":["t",null]}';

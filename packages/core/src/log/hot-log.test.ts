@@ -68,7 +68,7 @@ describe("rows", () => {
     expect(log.newestNotes(2).map((row) => row.position)).toEqual([3, 1]);
   });
 
-  it("a close without data is a row of its own at the tail, and no byte", () => {
+  it("a close without data is a row of its own at the tail, without a byte", () => {
     const { log, bytes, tail } = logOf([[3, 4]]);
     log.insertCommit(tail, new Uint8Array(), { closed: {} }, 9);
     expect(log.newestNotes(1)[0]).toMatchObject({ position: tail, size: 0, notes: { closed: {} } });
@@ -84,7 +84,7 @@ describe("rows", () => {
     expect(log.readRange(0, 10, 10)).toHaveLength(0);
   });
 
-  it("a piece that is read does not drag its row's whole buffer along", () => {
+  it("a range that is read does not keep its row's whole buffer in memory", () => {
     const { log } = logOf([[1_000]]);
     expect(log.readRange(10, 20, 100).buffer.byteLength).toBe(10);
   });
@@ -103,7 +103,7 @@ describe("a small range that was read last", () => {
     expect(statements).toEqual([]);
   });
 
-  it("ends where it ended: what was appended since is read", () => {
+  it("ends where it ended, and what was appended since is read from the database", () => {
     const { log, bytes } = logOf([[3], [4, 5]]);
     log.readRange(0, 12, 100);
     const more = patternBytes(6, 7);

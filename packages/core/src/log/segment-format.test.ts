@@ -85,7 +85,7 @@ describe("a block", () => {
     expect(() => blockRestBytes(header, incarnation, position)).toThrow(SegmentError);
   });
 
-  it("that claims more than any block has is refused before room is made for it", async () => {
+  it("that claims to be larger than any block is refused before memory is allocated for it", async () => {
     for (const at of [56, 60]) {
       const header = (await encode(blockOf([3]))).slice(0, BLOCK_HEADER_BYTES);
       new DataView(header.buffer).setUint32(at, 2 ** 31);
@@ -93,7 +93,7 @@ describe("a block", () => {
     }
   });
 
-  it("knows the last end of an append up to each place, and whether one ended where it begins", () => {
+  it("knows the last end of an append up to each position, and whether one ended where it begins", () => {
     const block = blockOf([3, 4]);
     expect([7, 8, 10, 13, 14].map((place) => boundaryInBlock(block, place))).toEqual([7, 7, 10, 10, 14]);
     const continued = { ...block, continued: true };
@@ -121,7 +121,7 @@ describe("a segment", () => {
     expect(bytes.length).toBe(HEADER_BYTES + 2 * 64 + 3 * 4 + 12 + 2 * INDEX_ENTRY_BYTES + FOOTER_BYTES);
   });
 
-  it("is the same bytes for the same blocks, and ends with other bytes for any other", async () => {
+  it("is the same bytes for the same blocks, and has another ending for any other blocks", async () => {
     const one = await segmentOf([blockOf([3, 4])]);
     expect((await segmentOf([blockOf([3, 4])])).bytes).toEqual(one.bytes);
     const other = blockOf([3, 4]);

@@ -52,7 +52,7 @@ describe(`one of ${SEGMENTS} segments`, () => {
     });
   });
 
-  it("is followed by the next ones, as many as an answer may speak of", () => {
+  it("is followed by the next ones, as many as one answer may contain", () => {
     const slices = coldSlices(thousandSegments(), STREAM, 500_500, SEGMENTS * BYTES);
     expect(slices).toHaveLength(16);
     expect(slices.map(({ from }) => from)).toEqual(

@@ -43,7 +43,7 @@ describe("permits", () => {
     expect(rich.grant("a", 8, 0).granted).toBe(8);
   });
 
-  it("say when there is one again, and then there is", () => {
+  it("say when the next one is available, and then it is", () => {
     const budget = new DeliveryBudget({ perMinute: 1, perHostPerMinute: 1 });
     expect(budget.grant("a", 8, 0)).toEqual({ granted: 1, waitMs: 0 });
     const { granted: none, waitMs } = budget.grant("a", 8, 0);
@@ -52,7 +52,7 @@ describe("permits", () => {
     expect(budget.grant("a", 8, waitMs).granted).toBe(1);
   });
 
-  it("of any number of hosts take no more memory than those of some", () => {
+  it("take bounded memory, however many hosts there are", () => {
     const budget = new DeliveryBudget({ perMinute: 1_000_000, perHostPerMinute: 6 });
     expect(budget.grant("a", 1, 0).granted).toBe(1);
     expect(budget.grant("a", 1, 0).granted).toBe(0);

@@ -77,7 +77,7 @@ describe("links that a secret has made", () => {
     expect(noteLinkKey(database, { kid: "kid2", source: "p/late", token: 2 })).toBe(true);
   });
 
-  it("stay where it is not", async () => {
+  it("stay where that is not asked for", async () => {
     await twoSecrets();
     noteLinkKey(database, { kid: "kid1", source: "p/room", token: 1 });
     expect(await newOwner().removeSecret("kid1", false)).toMatchObject({ ok: true });

@@ -14,7 +14,7 @@ const STAY_MS = LIMITS.sseSessionSeconds * 1_000;
 /** Places that are not used any more have come back. */
 const OVER_MS = STAY_MS + 15_000;
 
-describe("the places that a stream is given", () => {
+describe("the number of reader slots that a stream is granted", () => {
   it.each([
     ["are those that it wants", 100, 90, 0, 10, 10],
     ["are as many as there are", 100, 95, 0, 10, 5],
@@ -43,7 +43,7 @@ async function comeTogether(
 }
 
 describe("a project's limit of live readers", () => {
-  it("is one for all its streams, and what was left is there again a while later", async () => {
+  it("is shared by all its streams, and slots that were left are free again a while later", async () => {
     const project = await projectOf(2, "a", "b");
     const first = (await project.attach("a")) as FakeSocket;
     expect(await project.attach("b")).not.toBe(FULL);
@@ -71,7 +71,7 @@ describe("a project's limit of live readers", () => {
     expect(project.questions).toBeLessThan(5);
   });
 
-  it("that is taken away, or whose project does not answer, limits nobody, and is asked about again", async () => {
+  it("that is removed, or whose project does not answer, limits nobody, and is asked about again", async () => {
     const project = await projectOf(1, "a");
     expect([await comeTogether(project, "a", 2)]).toEqual([1]);
     await project.owner().update({ limits: { liveReaders: null } });

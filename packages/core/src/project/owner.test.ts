@@ -117,7 +117,7 @@ describe("secrets", () => {
 });
 
 describe("a change that KV does not take", () => {
-  it("is made all the same, and published by the alarm, also after a restart", async () => {
+  it("is stored nevertheless, and published by the alarm, also after a restart", async () => {
     failures = 2;
     await create();
     expect(published).toEqual([]);
@@ -236,7 +236,7 @@ describe("a removed project's streams", () => {
     expect(alarmAtMs).toBeUndefined();
   });
 
-  it("that cannot be deleted now are tried again, and hold up no others", async () => {
+  it("that cannot be deleted now are tried again, and delay no others", async () => {
     await create();
     for (const name of ["stuck", "other"]) await newOwner().note(created(name));
     await newOwner().remove();
@@ -270,7 +270,7 @@ describe("the registry", () => {
     }
   }
 
-  it("[PJ12] is told each change once, in order, and then the alarm rests", async () => {
+  it("[PJ12] gets each change once, in order, and then no alarm is set", async () => {
     await made("a");
     await made("b");
     await ended("b");
@@ -284,7 +284,7 @@ describe("the registry", () => {
     expect([registry.calls, alarmAtMs]).toEqual([calls, undefined]);
   });
 
-  it("is told at once, and no later because more news comes meanwhile", async () => {
+  it("gets a change at once, and no later because more changes come meanwhile", async () => {
     const owner = newOwner();
     const firstAtMs = nowMs;
     for (const name of ["a", "b", "c"]) {
@@ -297,7 +297,7 @@ describe("the registry", () => {
     expect(alarmAtMs).toBe(nowMs);
   });
 
-  it("is told nothing of news that is repeated, or older than what is known", async () => {
+  it("gets nothing of a notification that is repeated, or older than what is known", async () => {
     const notice = { stream: "a", incarnation: 5, contentType: "text/plain", atMs: 7 };
     for (const notification of [
       notice,
@@ -311,7 +311,7 @@ describe("the registry", () => {
     expect(registry.messages).toEqual([insert("a")]);
   });
 
-  it("learns that a stream was replaced whose end nobody told", async () => {
+  it("learns that a stream was replaced although nobody reported its end", async () => {
     await made("a");
     await made("a");
     await fireAlarm();
@@ -319,7 +319,7 @@ describe("the registry", () => {
   });
 
   it.each(["before", "after", "half"] as const)(
-    "[PJ12] is told each change once when a call fails %s, and more come meanwhile",
+    "[PJ12] gets each change once when a call fails %s, and more come meanwhile",
     async (fault) => {
       await made("first");
       await fireAlarm();
@@ -335,7 +335,7 @@ describe("the registry", () => {
     },
   );
 
-  it("is told more than fit into one call", async () => {
+  it("gets more changes than fit into one call", async () => {
     const names = Array.from({ length: 600 }, (_, index) => `s${index}`);
     for (const name of names) await made(name);
     await fireAlarm();
@@ -361,7 +361,7 @@ describe("the registry", () => {
   });
 
   it.each<["is lost" | ProblemCode]>([["is lost"], ["producer-gap"], ["producer-epoch-stale"], ["stream-closed"]])(
-    "that %s is made anew, and told of all that there is, and of what comes",
+    "that %s is made anew, with everything that exists, and then with what comes",
     async (what) => {
       const names = Array.from({ length: 300 }, (_, index) => `s${String(index).padStart(3, "0")}`);
       for (const name of [...names, "t"]) await made(name);
@@ -410,7 +410,7 @@ describe("the registry", () => {
   });
 });
 
-it("a subscription that does not answer keeps a stream's news from being done with, and goes with its project", async () => {
+it("a stream's notification is kept until every subscription has answered, and goes with its project", async () => {
   await create();
   registerConsumer(database, "x", { type: "webhook", createdAtMs: 1, pattern: "**", streams: [] });
   isSilent = true;

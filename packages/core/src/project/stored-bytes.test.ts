@@ -9,7 +9,7 @@ import { allowBytes } from "./quota-grants.ts";
 const KIB = 1024;
 const MIB = KIB * KIB;
 
-describe("what a stream is given", () => {
+describe("the number of bytes that a stream is granted", () => {
   it.each([
     ["nothing more than it wants where nothing more is left", 100, 90, 0, 10, 10],
     ["what it stores where it cannot have what it wants", 100, 90, 5, 11, 5],
@@ -37,7 +37,7 @@ async function appendTo(project: LimitedProject, name: string, size: number): Pr
 }
 
 describe("a project's limit of bytes", () => {
-  it("refuses the append that would be beyond it, of any stream, until there is room again", async () => {
+  it("refuses the append that would exceed it, of any stream, until there is space again", async () => {
     const project = await LimitedProject.with({ storedBytes: 10 });
     for (const name of ["a", "b"]) await project.stream(name).create(createOf());
     expect([await appendTo(project, "a", 6), await appendTo(project, "b", 4)]).toEqual(["appended", "appended"]);
@@ -66,7 +66,7 @@ describe("a project's limit of bytes", () => {
     expect(free.reports.length).toBe(before);
   });
 
-  it("is known to a stream that has told of its creation, whoever appends then, and after an eviction", async () => {
+  it("is known to a stream that has reported its creation, whoever appends then, and after an eviction", async () => {
     const project = await LimitedProject.with({ storedBytes: 10 });
     await project.stream("a").create(createOf({ bytes: utf8("12345678") }));
     await project.fireAlarm("a");
@@ -74,7 +74,7 @@ describe("a project's limit of bytes", () => {
     expect([await append("9"), await append("10!"), await append("0")]).toEqual([true, false, true]);
   });
 
-  it("that is raised, or taken away, is heard of a second later", async () => {
+  it("that is raised, or removed, takes effect a second later", async () => {
     const project = await LimitedProject.with({ storedBytes: 5 });
     await project.stream("a").create(createOf());
     expect([await appendTo(project, "a", 5), await appendTo(project, "a", 1)]).toEqual([
@@ -93,7 +93,7 @@ describe("a project's limit of bytes", () => {
     for (let count = 0; count < 3; count += 1) expect(await appendTo(project, "a", 100)).toBe("appended");
   });
 
-  it("knows again what was stored before: a producer's append, and a call that is made twice", async () => {
+  it("recognises what was stored before: a producer's append, and a call that is repeated", async () => {
     const project = await LimitedProject.with({ storedBytes: 2 });
     const stream = project.stream("a");
     await stream.create(createOf());
@@ -106,7 +106,7 @@ describe("a project's limit of bytes", () => {
     expect(await appendTo(project, "a", 1)).toBe("project-storage-full");
   });
 
-  it("limits nobody while the project does not answer, which holds up no append for long", async () => {
+  it("limits nobody while the project does not answer, which delays no append for long", async () => {
     const project = await LimitedProject.with({ storedBytes: 5 });
     await project.stream("a").create(createOf());
     await appendTo(project, "a", 5);
@@ -119,7 +119,7 @@ describe("a project's limit of bytes", () => {
     expect(await appendTo(project, "a", 1)).toBe("project-storage-full");
   });
 
-  it("forgets a stream that ended while it was asking, also when the question was heard last", async () => {
+  it("forgets a stream that ended while it was asking, even when the question arrives last", async () => {
     const project = await LimitedProject.with({ storedBytes: 100 });
     await project.stream("a").create(createOf());
     await project.fireAlarm("a");

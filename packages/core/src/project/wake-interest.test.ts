@@ -55,7 +55,7 @@ it("a project without subscriptions has no tables for them", async () => {
   expect(database.all("SELECT name FROM sqlite_master")).toEqual([]);
 });
 
-it("a project has a thousand subscriptions at the most; one that is registered again is no other", () => {
+it("a project has at most a thousand subscriptions, and one that is registered again is counted once", () => {
   for (let count = 0; count < 1_000; count += 1) expect(register(`s${count}`, { streams: ["a"] }).ok).toBe(true);
   expect(register("one-more", {})).toMatchObject({ problem: { code: "subscriptions-full" } });
   expect(register("s7", {}).ok).toBe(true);

@@ -112,12 +112,12 @@ function methodsOf(kind: string): string[] {
   return [...new Set(names)].filter((name) => !HANDLERS.has(name));
 }
 
-describe("every call that is made again is idempotent", () => {
+describe("every call that is repeated is idempotent", () => {
   it.each(Object.keys(METHODS))("all methods of the object %s are in the table", (kind) => {
     expect(methodsOf(kind).toSorted()).toEqual(Object.keys(METHODS[kind] ?? {}).toSorted());
   });
 
-  it("nothing that may not be made again is", () => {
+  it("nothing is repeated that may not be repeated", () => {
     const isOnce = (name: string): boolean =>
       Object.values(METHODS).some((methods) => methods[name] === "once") &&
       !Object.values(METHODS).some((methods) => methods[name] !== undefined && methods[name] !== "once");
@@ -153,7 +153,7 @@ function deliveryTo(incarnation: number): DeliverCommand {
   return { ...range, source: "p/s", link: 2, incarnation, format: "raw", contentType: "text/plain" };
 }
 
-describe.each(Object.entries(PROOFS))("%s, made again after the stream was made anew", (name, call) => {
+describe.each(Object.entries(PROOFS))("%s, repeated after the stream was created anew", (name, call) => {
   it("[IN11] leaves the new stream as it is", async () => {
     const isOfSession = name === "endSession" || name === "deliver";
     const stream = streamOn(newHost());

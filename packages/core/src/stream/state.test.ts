@@ -56,7 +56,7 @@ describe("a restart", () => {
       }),
     );
 
-  it("[IN1] finds everything as it was", async () => {
+  it("[IN1] [PR13] finds everything as it was", async () => {
     const property = fc.property(fc.array(fc.array(command, { minLength: 1 }), { maxLength: 30 }), (batches) => {
       const stream = newStream();
       for (const batch of batches) append(stream, ...batch);
@@ -71,7 +71,7 @@ describe("a restart", () => {
     expect(loadState(new NodeDatabase(), START_MS)).toBeUndefined();
   });
 
-  it("takes the renewal that the disk may have missed for granted, but never one in the future", () => {
+  it("assumes the renewal that the disk may have missed, but never one in the future", () => {
     const { database } = newStream();
     database.run("UPDATE stream SET ttl_seconds = 100");
     expect(loadState(database, START_MS + 3_000)?.touchedAtMs).toBe(START_MS + 3_000);

@@ -93,7 +93,7 @@ describe("a sliding lifetime", () => {
     }
   });
 
-  it("is not renewed by a live reader for whom there is no place", async () => {
+  it("is not renewed by a live reader that gets no slot", async () => {
     const host = newHost();
     const stream = streamOn(host, { readersMax: 1 });
     await stream.create(createOf(TTL));
@@ -128,7 +128,7 @@ describe("a sliding lifetime", () => {
     expect(streamOn(host).head().ok).toBe(false);
   });
 
-  it("is renewed on disk too by a producer that only repeats itself", async () => {
+  it("is renewed on disk, too, by a producer that only sends duplicates", async () => {
     const producer = { id: "p", epoch: 0, seq: 0 };
     const { host, stream } = await newStream(createOf(TTL));
     await stream.append(appendOf("x", { producer }));

@@ -55,7 +55,7 @@ describe("a new subscription", () => {
     expect(world.last().streams.filter(({ has_pending: isPending }) => isPending)).toHaveLength(1);
   });
 
-  it("that the directory did not hear of goes on being made, by the alarm or by a repeated request", async () => {
+  it("that the directory did not hear of is completed by the alarm or by a repeated request", async () => {
     world.isDirectorySilent = true;
     expect(codeOf(await world.create({ pattern: "a*", streams: ["a"] }))).toBe("unavailable");
     world.restart();
@@ -140,7 +140,7 @@ describe("a subscription", () => {
     expect(codeOf(await world.consumer.ack(callbackOf(old)))).toBe("unauthenticated");
   });
 
-  it("that the directory could not be told of is forgotten by the alarm", async () => {
+  it("of which the directory could not be notified is forgotten by the alarm", async () => {
     await world.create();
     world.isDirectorySilent = true;
     await world.consumer.remove();
@@ -213,7 +213,7 @@ describe("[SU14] a stream that ends", () => {
     expect(world.last().streams[0]?.acked_offset).toBe("0000000000000002_0000000000000000");
   });
 
-  it("and whose end is told late does not end what has begun since", async () => {
+  it("and whose end is reported late does not end what has begun since", async () => {
     await world.create();
     await world.append("a");
     const old = { stream: "a", incarnation: 1, hasEnded: true };
@@ -236,7 +236,7 @@ describe("[SU14] a stream that ends", () => {
   });
 });
 
-it("what a stream tells while its answer is on its way is not forgotten", async () => {
+it("what a stream reports while its answer is on its way is not forgotten", async () => {
   await world.create();
   await world.append("a");
   world.onWant.push(() => world.append("a"));
@@ -245,7 +245,7 @@ it("what a stream tells while its answer is on its way is not forgotten", async 
   expect(await world.acked("a")).toBe(world.tail("a"));
 });
 
-it("that a stream was not there says nothing when it was made since", async () => {
+it("the answer that a stream does not exist counts for nothing when it was made since", async () => {
   await world.create();
   world.makeStream("a");
   await world.discover("a");
@@ -259,7 +259,7 @@ it("that a stream was not there says nothing when it was made since", async () =
   expect(world.sent.at(-1)?.body.streams).toMatchObject([{ path: "a", has_pending: true }]);
 });
 
-it("a stream that does not answer is asked again, and holds up no other", async () => {
+it("a stream that does not answer is asked again, and delays no other", async () => {
   world.makeStream("b");
   world.silent.add("a");
   await world.create({ streams: ["a", "b"] });

@@ -20,13 +20,13 @@ async function deliver(times: number): Promise<void> {
 }
 
 describe("[WH15] webhooks need permits of their project", () => {
-  it("which come several at once, for the URL's host", async () => {
+  it("which come several at a time, for the URL's host", async () => {
     await deliver(16);
     expect(world.sent).toHaveLength(16);
     expect(world.asked).toEqual(["worker.shop.com", "worker.shop.com"]);
   });
 
-  it("which are void after half a minute, and after a restart", async () => {
+  it("which expire after half a minute, and with a restart", async () => {
     await deliver(1);
     await world.pass(30_000);
     await deliver(1);
@@ -35,7 +35,7 @@ describe("[WH15] webhooks need permits of their project", () => {
     expect(world.asked).toHaveLength(3);
   });
 
-  it("and wait for them without counting an attempt, longer and longer, also over restarts", async () => {
+  it("and wait for them without counting an attempt, longer and longer, also across restarts", async () => {
     world.grant = () => NONE;
     await world.append("a");
     for (let step = 0; step < 300; step += 1) {
@@ -51,7 +51,7 @@ describe("[WH15] webhooks need permits of their project", () => {
     });
   });
 
-  it("and are sent when there are some again; failures start from the beginning", async () => {
+  it("and are sent once permits are available again, and count failures from zero", async () => {
     world.grant = () => NONE;
     await world.append("a");
     await world.pass(20_000);
@@ -62,7 +62,7 @@ describe("[WH15] webhooks need permits of their project", () => {
     expect(await world.consumer.deliveries()).toMatchObject({ isLimited: false, nextAttemptAtMs: null });
   });
 
-  it("each attempt one: failures use them up as well", async () => {
+  it("one for each attempt, so failures use them up as well", async () => {
     world.webhook = () => ({ status: 500, text: "" });
     world.grant = () => ({ granted: 1, waitMs: 0, mustProve: false });
     await world.append("a");

@@ -35,7 +35,7 @@ beforeEach(() => {
 });
 
 describe("[WH13] a webhook's URL, of which the project demands a proof,", () => {
-  it("is sent a challenge as soon as the subscription is made, signed as everything is, and wakes when it has answered", async () => {
+  it("is sent a signed challenge as soon as the subscription is made, and wakes once it has answered", async () => {
     await world.create();
     expect(await proof()).toMatchObject({ isProven: false });
     await world.pass(0);
@@ -84,7 +84,7 @@ describe("[WH13] a webhook's URL, of which the project demands a proof,", () => 
     expect(await proof()).toMatchObject({ isProven: false, error: expect.any(String) as string });
   });
 
-  it("what was appended meanwhile is delivered as soon as it has", async () => {
+  it("what was appended meanwhile is delivered as soon as it has answered", async () => {
     isWilling = false;
     await world.create();
     await world.append("a");
@@ -96,7 +96,7 @@ describe("[WH13] a webhook's URL, of which the project demands a proof,", () => 
     expect(await world.acked("a")).toBe(world.tail("a"));
   });
 
-  it("a subscription that was made before must, too, before its next wake", async () => {
+  it("a subscription that was made before the demand must answer, too, before its next wake", async () => {
     world.grant = () => ({ granted: 1, waitMs: 0, mustProve: false });
     await world.create();
     await world.append("a");
@@ -108,7 +108,7 @@ describe("[WH13] a webhook's URL, of which the project demands a proof,", () => 
     expect([challenges().length, wakes().length]).toEqual([1, 2]);
   });
 
-  it("nobody waits for it any more when the demand is taken back", async () => {
+  it("nothing waits for the answer any more when the demand is taken back", async () => {
     isWilling = false;
     await world.create();
     await world.append("a");

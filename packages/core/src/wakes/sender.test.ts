@@ -100,7 +100,7 @@ describe("a webhook", () => {
   });
 });
 
-it("what kept an attempt from getting an answer is told alike, whatever it was", async () => {
+it("an attempt without an answer is reported in one way, whatever the cause", async () => {
   await world.create();
   await world.append("a");
   const errors = ["Network connection lost.", "internal error; reference = x", "The operation timed out."];
@@ -113,7 +113,7 @@ it("what kept an attempt from getting an answer is told alike, whatever it was",
   expect(new Set(told)).toEqual(new Set(["The webhook could not be reached over HTTPS or did not answer in time."]));
 });
 
-describe("the callback that a webhook is told", () => {
+describe("the callback URL in a webhook", () => {
   const IN_CLEAR = "http://streams.shop.com/v1/stream/p/__ds";
   const attempts = async (): Promise<readonly { readonly error: string | null }[]> => {
     const report = await world.consumer.deliveries();
@@ -145,7 +145,7 @@ describe("the callback that a webhook is told", () => {
     expect(world.last().callback_url).toContain("http://localhost:4437/");
   });
 
-  it("tells what is the server itself: webhooks to PUBLIC_URL are refused", async () => {
+  it("makes PUBLIC_URL known as the server itself, to which no webhook is sent", async () => {
     world.publicControlUrl = "https://public.shop.com/v1/stream/p/__ds";
     world.restart();
     const refused = await world.create({ webhookUrl: "https://public.shop.com/hooks" });
@@ -217,7 +217,7 @@ describe("a webhook that fails", () => {
     expect(await world.consumer.describe()).toMatchObject(ACTIVE);
   });
 
-  it("is heard all the same when it calls back", async () => {
+  it("counts as delivered when it calls back", async () => {
     world.webhook = async (body) => {
       await world.consumer.ack(callbackOf(body, { acks: [{ stream: "a", offset: world.tail("a") }], done: true }));
       return { status: 500, text: "" };
@@ -226,7 +226,7 @@ describe("a webhook that fails", () => {
     expect([world.sent.length, await world.acked("a")]).toEqual([1, world.tail("a")]);
   });
 
-  it("is tried for nothing once its stream is gone", async () => {
+  it("is not tried any more once its stream is gone", async () => {
     await world.pass(0);
     await world.discover("a", true);
     await world.pass(600_000);

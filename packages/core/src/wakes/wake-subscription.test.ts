@@ -43,7 +43,7 @@ describe("wakes", () => {
   });
 });
 
-it("news while a lease is held sets no alarm anew: each would be a row written", async () => {
+it("a notification while a lease is held sets no alarm, because each alarm is a row written", async () => {
   await world.create({ leaseTtlMs: 600_000 });
   await world.append("a");
   await world.pass(1_000);
@@ -61,13 +61,13 @@ describe("[WK12] a worker that takes wakes and acknowledges nothing", () => {
     await world.append("a");
   });
 
-  it("is sent them less and less often, once a minute in the end", async () => {
+  it("is sent wakes less and less often, once a minute in the end", async () => {
     await world.pass(400_000);
     // A lease of a second, and then what it waits.
     expect(gaps()).toEqual([1, 2, 3, 5, 9, 17, 33, 61, 61, 61, 61, 61]);
   });
 
-  it("is sent them no more often when the object dies in between, or more is appended", async () => {
+  it("is not sent wakes more often when the object dies in between, or more is appended", async () => {
     for (let step = 0; step < 400; step += 1) {
       await world.pass(1_000);
       world.restart();
@@ -76,7 +76,7 @@ describe("[WK12] a worker that takes wakes and acknowledges nothing", () => {
     expect(world.sent.length).toBeLessThanOrEqual(13);
   });
 
-  it("is sent them at once again when it has acknowledged something", async () => {
+  it("is sent wakes at once again when it has acknowledged something", async () => {
     await world.pass(200_000);
     world.webhook = () => ({ status: 200, text: '{"done":true}' });
     await world.pass(70_000);
@@ -88,14 +88,14 @@ describe("[WK12] a worker that takes wakes and acknowledges nothing", () => {
     expect(world.sent.length).toBe(before + 2);
   });
 
-  it("that is done, or gives back, without acknowledging anything is no better", async () => {
+  it("is treated alike when it says done, or releases, without acknowledging anything", async () => {
     world.webhook = (body) =>
       world.consumer.ack(callbackOf(body, { done: true })).then(() => ({ status: 200, text: "" }));
     await world.pass(400_000);
     expect(world.sent.length).toBeLessThanOrEqual(15);
   });
 
-  it("keeps nobody from claiming at once", async () => {
+  it("can still claim at once", async () => {
     world = new ConsumerFixture();
     world.makeStream("wake");
     await world.create({ ...PULL, leaseTtlMs: 1_000 });
@@ -192,7 +192,7 @@ describe("[WK9] the fencing matrix", () => {
       expect(codeOf(await ask(good))).toBe("subscription-fenced");
     });
 
-    it("a lease that is over, by a millisecond and before its alarm: fenced", async () => {
+    it("a lease that is over by a millisecond, before its alarm: fenced", async () => {
       const good = await wake();
       world.nowMs += 1_000;
       expect(codeOf(await ask(good))).toBe("subscription-fenced");
@@ -294,7 +294,7 @@ describe("[WK9] the fencing matrix", () => {
       expect([reached, await world.acked("a")]).toEqual([world.tail("a"), world.tail("a")]);
     });
 
-    it("the same of a webhook's wake", async () => {
+    it("and the same holds for a webhook's wake", async () => {
       world.makeStream("b");
       world.silent.add("b");
       await world.create({ streams: ["a", "b"], leaseTtlMs: 600_000 });
@@ -379,7 +379,7 @@ describe("a lease", () => {
     expect(events().map(({ generation }) => generation)).toEqual([1, 2]);
   });
 
-  it("that nobody takes is not repeated: the event stays in the wake stream", async () => {
+  it("that nobody claims is not repeated, because the event stays in the wake stream", async () => {
     await world.append("a");
     await world.pass(86_400_000 * 3);
     expect(events()).toHaveLength(1);

@@ -37,7 +37,7 @@ describe("a reader who comes back", () => {
   });
 });
 
-describe("an offset that nobody was given", () => {
+describe("an offset that the server never returned", () => {
   it.each(["-2", "-0", "1", "abc", "0", "", "null", "NaN", "1e3", "%00", "-1%0a", "NOW", "%2D1x", "9".repeat(5_000)])(
     "[OF10] is a plain 4xx in every mode: %s",
     async (offset) => {

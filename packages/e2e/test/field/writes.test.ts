@@ -223,7 +223,7 @@ describe("JSON", () => {
   });
 });
 
-describe("a lifetime is taken exactly, or refused", () => {
+describe("a lifetime is accepted exactly, or refused", () => {
   const year = new Date().getUTCFullYear() + 1;
 
   it.each(["0060", "60.0", "+60", "1e3", "-1", "60s", "60, 60"])("[LT1] Stream-TTL: %s is 400", async (ttl) => {

@@ -37,7 +37,7 @@ beforeEach(() => {
   registry = new Registry({ get }, () => nowMs);
 });
 
-it("a project that is warm costs no read, whether it exists or not", async () => {
+it("a project that was looked up lately costs no read, whether it exists or not", async () => {
   for (let count = 0; count < 100; count += 1) {
     expect((await registry.project("a"))?.record.name).toBe("a");
     expect(await registry.project("b")).toBeUndefined();
@@ -71,7 +71,7 @@ it("while one request reads what is no longer fresh, all others go on with what 
   expect(reads).toEqual(["project:a"]);
 });
 
-it("a read that never ends is taken over five seconds later", async () => {
+it("a read that never ends is replaced by another one five seconds later", async () => {
   await registry.project("a");
   nowMs += 30_000;
   unanswered = true;
@@ -92,7 +92,7 @@ it("what was read before a change was made here does not come back after it", as
   expect(await registry.project("a")).toBeUndefined();
 });
 
-it("what is no project's name is never looked up", async () => {
+it("an invalid project name is never looked up", async () => {
   for (const name of ["", "a/b", "../a", "a b", "é", "__ds", "x".repeat(64)]) {
     expect(await registry.project(name)).toBeUndefined();
   }
@@ -119,7 +119,7 @@ it("a thousand projects are remembered, and the oldest is forgotten then", async
   expect(reads).toContain("project:p0");
 });
 
-it("that a project is not there is remembered as well, a thousand times, and drives out none that is there", async () => {
+it("a missing project is remembered as well, up to a thousand, and evicts no existing one", async () => {
   await registry.project("a");
   for (let count = 0; count <= 1_000; count += 1) await registry.project(`p${count}`);
   reads = [];
@@ -130,7 +130,7 @@ it("that a project is not there is remembered as well, a thousand times, and dri
   expect(reads).toEqual(["project:p0"]);
 });
 
-it("what need not be looked up is told without reading anything", async () => {
+it("what need not be looked up is answered without reading anything", async () => {
   expect([registry.knows("a"), registry.knows("missing"), registry.knows("no/name")]).toEqual([false, false, true]);
   await registry.project("a");
   await registry.project("missing");

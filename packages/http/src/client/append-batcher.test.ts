@@ -138,7 +138,7 @@ it("a request leads for a few seconds at the most: it may be ended soon after it
   expect(stream.calls.length).toBeLessThan(10);
 });
 
-it("an append that the object had no room for calls alone", async () => {
+it("an append for which the object's queue was full calls alone", async () => {
   const { stream, append } = newQueue();
   const answer = append(1);
   stream.calls[0]?.refuse();
@@ -147,7 +147,7 @@ it("an append that the object had no room for calls alone", async () => {
   expect(await answer).toBe(1);
 });
 
-it("the request that makes the calls asks to be seen through, because others wait for it", async () => {
+it("the request that makes the calls asks the runtime to let it finish, because others wait for it", async () => {
   const { stream, append, kept } = newQueue();
   for (const size of [1, 2, 3]) void append(size);
   expect(kept).toHaveLength(1);
@@ -159,7 +159,7 @@ it("the request that makes the calls asks to be seen through, because others wai
   expect(kept).toHaveLength(2);
 });
 
-it("the calls are made by another request after a while, and what waits for the one before is not left behind", async () => {
+it("another request makes the calls after a while, and what waits for the earlier one is not lost", async () => {
   const { stream, append, kept } = newQueue();
   const answers = [append(0)];
   for (let call = 0; kept.length === 1; call += 1) {

@@ -68,7 +68,7 @@ it("two readers wait for nobody; those that come meanwhile share a call that beg
   expect(calls).toHaveLength(5);
 });
 
-it("one that comes while a shared call is under way does not get its answer", async () => {
+it("a reader that comes while a shared call is under way does not get that call's answer", async () => {
   const { read, calls } = newReads();
   const early = [read(), read(), read()];
   calls[0]?.answer(1);

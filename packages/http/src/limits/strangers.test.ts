@@ -31,7 +31,7 @@ it("[IN20] an address has so many refusals a minute, and then learns that these 
   expect(codesOf(1, "192.0.2.1")).toEqual(["unauthenticated"]);
 });
 
-it("behind the own proxy the address is what the proxy says, and nothing that a client says", () => {
+it("behind the server's own proxy, the address is what the proxy says, and nothing that a client says", () => {
   strangers = new Strangers(1, true, () => nowMs);
   const codes = ["a, 192.0.2.1", "b, 192.0.2.1"].map(
     (list) =>
@@ -47,13 +47,13 @@ it("a network of IPv6 addresses counts as one", () => {
   expect(codesOf(1, "2001:db8:1:3::1")).toEqual(["unauthenticated"]);
 });
 
-it("all together have ten times as many, so that made-up addresses evade nothing but the limit of one", () => {
+it("all together have ten times as many, so that made-up addresses evade only the limit of a single address", () => {
   for (let index = 0; index < 30; index += 1) expect(codesOf(1, `192.0.2.${index}`)).toEqual(["unauthenticated"]);
   expect(codesOf(1, "198.51.100.1")).toEqual(["rate-limited"]);
   expect(codesOf(1)).toEqual(["rate-limited"]);
 });
 
-it("what is refused to somebody who is known is not counted", () => {
+it("a refusal to someone who has proved who they are is not counted", () => {
   const forbidden = refuse("forbidden", "The token is not valid for this stream.");
   for (let index = 0; index < 100; index += 1) expect(strangers.refuse(from(), forbidden)).toBe(forbidden);
   expect(strangers.isOver(from())).toBe(false);

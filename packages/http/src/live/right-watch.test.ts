@@ -52,7 +52,7 @@ it("a read goes on while it is not known whether it may", async () => {
   expect([unavailable.told, failing.told, hook.told]).toEqual([[], [], []]);
 });
 
-it("a watch that was ended tells nothing, also of what was asked before", async () => {
+it("a watch that was ended reports nothing, also of what was asked before", async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
   const { told, end } = watched(async () => {
     await promise;

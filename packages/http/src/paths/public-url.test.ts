@@ -95,7 +95,7 @@ describe("no other code makes an absolute URL of a request", () => {
         .map((line) => ({ name, line: line.trim() })),
     );
 
-  it("of a request's URL everybody else takes the path or the query", () => {
+  it("all other code takes only the path or the query of a request's URL", () => {
     const uses = lines.filter(({ name, line }) => name !== OWN && /\b(?:request|raw|req)\.url\b/.test(line));
     expect(uses.filter(({ line }) => !PARTS.test(line))).toEqual([]);
     expect(uses.length).toBeGreaterThan(8);

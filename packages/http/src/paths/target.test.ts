@@ -47,7 +47,7 @@ describe("tenancy path", () => {
     expect(nameOf(`shop/${"%C3%A9".repeat(198)}`)).toBe("path-too-long");
   });
 
-  it("[IN16] tells project and stream apart", () => {
+  it("[IN16] a path has its project and its stream apart", () => {
     expect(parseTarget(`${ROOT}shop/a/b`, "path")).toMatchObject({ project: "shop", stream: "a/b" });
   });
 });

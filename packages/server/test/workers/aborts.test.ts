@@ -107,7 +107,7 @@ describe("what the runtime throws", () => {
     expect([answer, calls]).toEqual([{ ok: true }, 3]);
   });
 
-  it("when an object's own code failed is not: it is thrown on at once", async () => {
+  it("when an object's own code failed is not worth another attempt, and is thrown at once", async () => {
     const edge = await newStream();
     const error = await inObject(edge, () => {
       throw new Error("a bug");

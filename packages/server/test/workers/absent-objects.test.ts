@@ -73,7 +73,7 @@ describe.each(asking)("$method $path", ({ method, path }) => {
   );
 });
 
-it("what makes something reaches its object", async () => {
+it("a request that creates something reaches its object", async () => {
   const call = newServer("project", () => false);
   const path = `/v1/stream/${project.name}/made`;
   expect((await call("PUT", path)).status).toBe(201);
@@ -81,7 +81,7 @@ it("what makes something reaches its object", async () => {
   expect((await newServer("project", () => true)("GET", path)).status).toBe(200);
 });
 
-it("an object is asked about before each call of it, and not about any other", async () => {
+it("the existence of an object is checked before each call of it, and of no other object", async () => {
   const asked: string[] = [];
   const call = newServer("project", (kind, name) => {
     asked.push(`${kind} ${name}`);

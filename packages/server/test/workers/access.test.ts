@@ -198,7 +198,7 @@ async function expectNothing(response: Response, status: number): Promise<void> 
 }
 
 describe.each(probes)("[SC1] [IN16] $route", ({ method, path, needs }) => {
-  it("is refused without a token", async () => {
+  it("[PJ3] is refused without a token", async () => {
     const response = await service.fetch(path(), { method });
     expect(response.headers.get("WWW-Authenticate")).toBe("Bearer");
     await expectNothing(response, 401);
@@ -208,7 +208,7 @@ describe.each(probes)("[SC1] [IN16] $route", ({ method, path, needs }) => {
     await expectNothing(await service.fetch(path(), withToken(method, await make())), 401);
   });
 
-  it("is refused with a good token in a wrong place", async () => {
+  it("is refused with a good token in the wrong place of the request", async () => {
     const token = await newToken(project);
     const query = path().includes("?") ? "&" : "?";
     for (const suffix of [`token=${token}`, `key=${token}`, `access_token=${token}`]) {
@@ -271,7 +271,7 @@ describe("a token for some streams", () => {
 });
 
 describe("who may do what", () => {
-  it("ADMIN_SECRET opens no stream", async () => {
+  it("ADMIN_SECRET does not give access to streams", async () => {
     await expectNothing(await service.fetch(stream, withToken("GET", ADMIN)), 401);
   });
 

@@ -43,7 +43,7 @@ describe.each(WRONG)("with %j", (headers = {}) => {
     expect((await send(path, { headers })).status).toBe(401),
   );
 
-  it.each(["/healthz", "/readyz"])("%s answers", async (path) => {
+  it.each(["/healthz", "/readyz"])("[DG4] %s answers", async (path) => {
     expect((await send(path, { headers })).status).toBe(200);
   });
 });

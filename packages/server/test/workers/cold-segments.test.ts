@@ -237,7 +237,7 @@ describe("R2 that does not answer", () => {
     expectSame(await response.text(), text.slice(-2 * APPEND_BYTES));
   });
 
-  it("that nobody is bound to is said so, in every mode", async () => {
+  it("that is not bound is reported as such, in every mode", async () => {
     const { edge, offsets } = await rolled(await newStream({ segments: null }));
     for (const query of ["?offset=-1", `?offset=${offsets[0]}&live=long-poll`, "?offset=-1&live=sse"]) {
       const response = await edge.fetch(query);
@@ -266,7 +266,7 @@ describe("R2 that does not answer", () => {
 });
 
 describe("the object in R2", () => {
-  it("that an earlier try has written is taken for what it is", async () => {
+  it("that an earlier attempt has written is recognised", async () => {
     const { edge, text } = await fill(await newStream());
     await failSql(edge, /^INSERT INTO segments/, new Error("injected"));
     await runDurableObjectAlarm(edge.stub());

@@ -94,7 +94,7 @@ describe("an append that says where the stream must end", () => {
     expect(await content(edge)).toBe("abc");
   });
 
-  it("is known to browsers' preflights", async () => {
+  it("is allowed by preflights of browsers", async () => {
     const response = await newEdge().fetch("", { method: "OPTIONS" });
     expect(response.headers.get("Access-Control-Allow-Headers")).toContain("Stream-Expected-Offset");
   });

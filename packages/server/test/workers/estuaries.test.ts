@@ -58,7 +58,7 @@ function expectMessages(session: string, messages: readonly unknown[]): Promise<
 }
 
 describe("a session", () => {
-  it("is not thought of before the publishers have had their turn", async () => {
+  it("is not served before the publishers are", async () => {
     const [source, session] = [await newSource(), newName("session")];
     expect((await subscribe(source, { estuaryId: session })).status).toBe(200);
     const turn = Promise.withResolvers<boolean>();
@@ -182,7 +182,7 @@ describe("a malformed request", () => {
     },
   );
 
-  it("to a path or by a method that is none is refused", async () => {
+  it("to an unknown path or by an unknown method is refused", async () => {
     expect(await problemCode(await call("GET", `${project.name}/a/b`))).toBe("route-not-found");
     expect(await problemCode(await call("GET", project.name))).toBe("route-not-found");
     expect(await problemCode(await call("PUT", `${project.name}/a`))).toBe("method-not-allowed");

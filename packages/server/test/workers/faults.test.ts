@@ -26,7 +26,7 @@ describe("a response that breaks off", () => {
     await response.arrayBuffer();
   }
 
-  it("because its stream is deleted under it leaves a line that says why", async () => {
+  it("because its stream is deleted meanwhile leaves a line that says why", async () => {
     const edge = await newStream({ ...LOGGED, body: LARGE });
     const response = await edge.fetch("?offset=-1");
     expect(await statusOf(edge, "DELETE")).toBe(204);

@@ -128,7 +128,7 @@ describe("a source that dies while a fork of it is made", () => {
   });
 
   it.each([true, false])(
-    "does not fail the fork, nor stay pinned for nobody: pinned before it died: %s",
+    "does not fail the fork, and does not stay pinned (pinned before it died: %s)",
     async (isMade) => {
       const family = new Family();
       const source = await family.create("source", {}, "abc");

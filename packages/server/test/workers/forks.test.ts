@@ -43,7 +43,7 @@ describe("[FK7] a fork's creation, sent again, is confirmed", () => {
     expect(await content(fork)).toBe("abc");
   });
 
-  it("when it names the beginning by its other name", async () => {
+  it("when it spells the beginning in the other way", async () => {
     const family = new Family();
     const source = await family.create("source", {}, "abc");
     const zero = (await tailOf(source)).replace(/3$/, "0");

@@ -311,7 +311,7 @@ describe("a limit of bytes", () => {
     expect((await put(`${path}-more`, token, "x")).status).toBe(201);
   });
 
-  it("holds up what estuaries deliver into sessions, and none of it is lost", async () => {
+  it("delays what estuaries deliver into sessions, and none of it is lost", async () => {
     const project = await newProject(service, { limits: { storedBytes: 15 } });
     const path = await newProjectStream(service, project, "");
     const token = await newToken(project);

@@ -273,7 +273,7 @@ describe("deleting the stream", () => {
   });
 });
 
-it("a reader that goes away frees its socket", async () => {
+it("[SC12] a reader that goes away frees its socket", async () => {
   const edge = await newStream();
   const reader = await sse(edge);
   await reader.take(1);

@@ -134,7 +134,7 @@ describe("the registry is closed to", () => {
     expect(await events(registry, reader)).toHaveLength(1);
   });
 
-  it("estuaries: no session has its name, so none takes its place before there is one", async () => {
+  it("estuaries: no session can have its name, not even before it exists", async () => {
     const project = await newProject(service);
     const token = await newToken(project);
     const subscribe = withToken("POST", token, { estuaryId: "__registry__" });

@@ -255,7 +255,7 @@ it("[WH13] where a project demands it, a webhook's URL proves itself by a challe
   }, 20_000);
 });
 
-it("[IN13] [IN18] an append is followed by a wake, though every object dies right after it", async () => {
+it("[IN13] [IN18] [WK3] an append is followed by a wake, though every object dies right after it", async () => {
   const stream = await newStream();
   const id = await newPullWake([stream]);
   await append(stream);
@@ -315,7 +315,7 @@ describe("requests", () => {
     ["POST", "subscriptions/x/streams", '{"streams":[]}', 400, "INVALID_REQUEST"],
     ["DELETE", "subscriptions/x/streams/__ds%2Fy", "", 400, "INVALID_REQUEST"],
     ["POST", "subscriptions/x/claim", "{}", 400, "INVALID_REQUEST"],
-  ])("%s %s %s: %i %s", async (method, path, body, status, code) => {
+  ])("[SU4] [SU16] %s %s %s: %i %s", async (method, path, body, status, code) => {
     const init = { method, headers: { Authorization: `Bearer ${manager}` }, ...(body === "" ? {} : { body }) };
     const response = await service.fetch(`/v1/stream/${project.name}/__ds/${path}`, init);
     expect(await errorOf(response)).toEqual([status, code]);

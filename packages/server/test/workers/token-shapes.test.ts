@@ -155,7 +155,7 @@ describe("[SC2] what a token has bought stays private", () => {
     }
   });
 
-  it("and what is known of it buys nothing", async () => {
+  it("and who knows its entity tag, or a longer name, gets nothing", async () => {
     const etag = (await ask("?offset=-1")).headers.get("ETag") ?? "";
     for (const [suffix, headers] of [
       ["", {}],

@@ -35,7 +35,7 @@ describe("[FO2] [IN17] a stream that nobody follows", () => {
     expect(world.calls).toEqual([]);
   });
 
-  it("neither is one that was followed once", async () => {
+  it("[FO2] neither is one that was followed once", async () => {
     const chat = await source("chat");
     unwrap(await subscribe([chat]));
     unwrap(await world.askEstuary(SESSION, (estuary) => estuary.unsubscribe([chat])));
@@ -49,7 +49,7 @@ describe("[FO2] [IN17] a stream that nobody follows", () => {
 });
 
 describe("a stream that is followed", () => {
-  it("is appended to in one row, and tells its subscription once for many commits", async () => {
+  it("is appended to in one row, and notifies its followers once for many commits", async () => {
     const chat = await source("chat");
     unwrap(await subscribe([chat]));
     await aSecond();

@@ -48,7 +48,7 @@ async function followed(): Promise<readonly string[]> {
 describe.each(FORMATS)("a session of format %s", (format) => {
   const ended = (end: string): string => (format === "raw" ? "" : `<${end}>`);
 
-  it("[SE6] whose link is taken back gets nothing more, is told so, and may follow anew", async () => {
+  it("[SE6] whose link is taken back gets nothing more, learns that, and may follow anew", async () => {
     await source("chat");
     unwrap(await subscribe([SOURCE], { format, grant: KEY }));
     await publish(SOURCE, "one;");
@@ -106,7 +106,7 @@ describe.each(FORMATS)("a session of format %s", (format) => {
     ]);
   });
 
-  it("that cannot be told now is told later, and gets nothing meanwhile", async () => {
+  it("that cannot be notified now is notified later, and gets nothing meanwhile", async () => {
     await source("chat");
     unwrap(await subscribe([SOURCE], { format, grant: KEY }));
     await publish(SOURCE, "one;");
@@ -176,7 +176,7 @@ it("a stream that nobody follows has no followers, and asking for them stores no
 });
 
 describe("a key", () => {
-  it("is forgotten by the project when the last link has gone, and told to it anew with the next one", async () => {
+  it("is forgotten by the project when the last link has gone, and reported to it anew with the next one", async () => {
     await source("chat");
     for (let times = 0; times < 2; times += 1) {
       unwrap(await subscribe([SOURCE], { grant: KEY }));
@@ -192,7 +192,7 @@ describe("a key", () => {
     expect(world.leftovers(`subscription:${SOURCE}`)).toEqual([]);
   });
 
-  it("is told to the project before its first link to a source, once", async () => {
+  it("is reported to the project before its first link to a source, once", async () => {
     await source("chat");
     for (const session of ["p/a", "p/b"]) unwrap(await subscribe([SOURCE], { session, grant: KEY }));
     unwrap(await subscribe([SOURCE], { session: "p/c" }));

@@ -42,7 +42,7 @@ async function releaseUntil(isSo: () => boolean | Promise<boolean>, from = 0): P
   }
 }
 
-it("a link made while the last one is let go brings what the source has at once", async () => {
+it("a link that is made while the last one is removed delivers what the source has at once", async () => {
   unwrap(await subscribe([SOURCE]));
   // A call that makes the link may still come, and must be refused: that is remembered for a minute.
   await unlink(world.nowMs + 60_000);

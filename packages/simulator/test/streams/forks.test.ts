@@ -163,7 +163,7 @@ describe("a pin", () => {
     expect(codeOf(world.content("p/fork"))).toBe("ok");
   });
 
-  it("is not released by an alarm that read of its debt before the fork was made", async () => {
+  it("is not released by an alarm that read its pending release before the fork was made", async () => {
     const world = await worldWithSource();
     await world.ask("p/other", (stream) => stream.create(createOf()));
     // A first debt, of a fork that never came to be: its creator crashed.
@@ -193,7 +193,7 @@ describe("a pin", () => {
     expect(codeOf(world.content("p/fork"))).toBe("ok");
   });
 
-  it("of one source that does not answer does not hold up the release of another", async () => {
+  it("of one source that does not answer does not delay the release of another", async () => {
     const world = await worldWithFork();
     await world.ask("p/fork", (stream) => stream.remove());
     await world.ask("p/other", (stream) => stream.create(createOf()));
@@ -309,7 +309,7 @@ describe("the alarm", () => {
     expect(world.host("p/source").alarmAtMs).toBeUndefined();
   });
 
-  it("may ring at any time, twice, and changes nothing that is not due", async () => {
+  it("may fire at any time, twice, and changes nothing that is not due", async () => {
     const world = await worldWithFork();
     const before = world.keys.map((name) => world.host(name).database.rowsWritten);
     for (const name of [...world.keys, ...world.keys]) await world.fireAlarm(name);

@@ -78,7 +78,7 @@ describe("by bytes", () => {
     }
   });
 
-  it("a later instance of the object begins at the same place", async () => {
+  it("a later instance of the object begins at the same position", async () => {
     await world.stream(NAME).create(byBytes(25));
     await fill(6);
     world.crash(NAME);
@@ -86,7 +86,7 @@ describe("by bytes", () => {
     expect(await textFrom(at(10))).toBe("offset-trimmed");
   });
 
-  it("[RT3] a reader that is overtaken is told, and never gets others' bytes or a hole", async () => {
+  it("[RT3] a reader that is overtaken gets an error, and never others' bytes or a gap", async () => {
     await world.stream(NAME).create(byBytes(25));
     await fill(3);
     const { incarnation } = headOf().lineage;

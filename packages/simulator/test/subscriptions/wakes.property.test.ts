@@ -38,7 +38,7 @@ async function run(driver: ConsumerDriver, seed: number, steps: number): Promise
 }
 
 it.each(["pull-wake", "webhook"] as const)(
-  "[IN13] one lease at most, growing generations, no wake lost, none without a cause, nothing acknowledged unseen: %s",
+  "[IN13] [WK2] one lease at most, growing generations, no wake lost, none without a cause, nothing acknowledged unseen: %s",
   async (type) => {
     const property = fc.asyncProperty(fc.integer({ min: 1 }), async (seed) => {
       const driver = new ConsumerDriver(type);

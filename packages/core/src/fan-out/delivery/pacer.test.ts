@@ -35,7 +35,7 @@ it("lets half as many begin after each pause that ends late, down to one", async
   expect((await bursts([...inTime, ...late])).slice(-6)).toEqual([16, 8, 4, 2, 1, 1]);
 });
 
-it("lets one begin where as little as possible is to", () => {
+it("lets one begin at a time where as little as possible should run", () => {
   const [bursts, pass] = [new Bursts(), {}];
   expect([10, 11, 12].map((atMs) => bursts.grant(pass, atMs, atMs))).toEqual([1, 2, 3]);
   expect(bursts.grant(pass, 13, 13, true)).toBe(1);
@@ -55,7 +55,7 @@ it("gives passes whose pauses end at the same time one burst, and they take turn
   expect([bursts.grant(one, 11, 11), bursts.grant(other, 11, 11), bursts.grant(one, 12, 12)]).toEqual([0, 2, 3]);
 });
 
-it("waits for nobody whose object is gone", () => {
+it("does not wait for an object that is gone", () => {
   const [bursts, pass] = [new Bursts(), {}];
   bursts.enter({}, 0);
   bursts.enter(pass, 1);
@@ -63,7 +63,7 @@ it("waits for nobody whose object is gone", () => {
   expect(bursts.grant(pass, 300, 300)).toBe(1);
 });
 
-it("goes on when the clock is put back", () => {
+it("continues when the clock is set back", () => {
   const [bursts, pass] = [new Bursts(), {}];
   expect(bursts.grant(pass, 101, 101)).toBe(1);
   expect(bursts.grant(pass, 6, 6)).toBe(2);

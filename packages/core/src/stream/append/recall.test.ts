@@ -36,7 +36,7 @@ describe.each([
     expect(tailOf(stream)).toBe(8);
   });
 
-  it("while the first copy waits for the disk shares its answer, and takes no room in the queue", async () => {
+  it("while the first copy waits for the disk shares its answer, and takes no space in the queue", async () => {
     const host = newHost();
     const stream = streamOn(host, { pendingAppendsMax: 2 });
     await stream.create(createOf());
@@ -49,7 +49,7 @@ describe.each([
     expect(tailOf(stream)).toBe(4);
   });
 
-  it("is answered as it was although the stream has closed since, which a client's own repeat is not", async () => {
+  it("is answered as it was although the stream has closed since, unlike a repeat by the client", async () => {
     const { stream } = await newStream();
     const first = await stream.append(command);
     await stream.append(appendOf("", { close: true, requestId: "b" }));
@@ -173,7 +173,7 @@ describe("a creation that arrives once more", () => {
     expect(restarted.head()).toMatchObject({ ok: false });
   });
 
-  it("by a client of its own makes the stream anew, and finds one that is there", async () => {
+  it("by a client itself creates the stream anew, or confirms the one that exists", async () => {
     const stream = streamOn(newHost());
     await stream.create(command);
     expect(await stream.create({ ...command, requestId: "b" })).toMatchObject({ ok: true, created: false });

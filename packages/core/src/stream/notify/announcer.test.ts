@@ -32,7 +32,7 @@ async function fire({ host }: Receiver): Promise<number> {
   return afterMs;
 }
 
-it("a directory that does not answer is told again, after pauses that double up to half a minute, and then no more", async () => {
+it("a directory that does not answer is notified again, after pauses that double up to half a minute, until it answers", async () => {
   const notified = newReceiver();
   await streamOn(notified.host).create(createOf());
   notified.isDown = true;

@@ -71,7 +71,7 @@ it("[SU8] notifications begin at the instant that the subscription names, howeve
   expect(await Promise.all([START_MS, START_MS + 10, START_MS + 25, START_MS + 99].map(from))).toEqual([0, 1, 2, 3]);
 });
 
-it("commits that come while it tells are told together", async () => {
+it("commits that come during a notification share the next one", async () => {
   const host = newHost();
   const notification = notified(host);
   const stream = await newStream(host);
@@ -98,7 +98,7 @@ it("[IN18] a stream that dies between the commit and the notification notifies b
   expect(positions(notification)).toEqual([1]);
 });
 
-it("who did not answer is told again by the alarm, until he has; then the alarm rests", async () => {
+it("a subscription that does not answer is notified again by the alarm, until it does; then no alarm is set", async () => {
   const host = newHost();
   const notification = notified(host, [undefined, undefined]);
   const stream = await newStream(host);
@@ -143,7 +143,7 @@ it("appends that follow each other set one alarm in two seconds, not one each", 
   expect(host.alarmsSet).toBe(1);
 });
 
-it("who does not want it any more is told no more, also after a restart", async () => {
+it("a subscription that no longer wants the stream is not notified, also after a restart", async () => {
   const host = newHost();
   const notification = notified(host, [false]);
   const stream = await newStream(host);
@@ -157,7 +157,7 @@ it("who does not want it any more is told no more, also after a restart", async 
   expect(positions(notification)).toEqual([1]);
 });
 
-it("who asks again while his refusal is under way is told on", async () => {
+it("a subscription that asks again while its refusal is under way is notified as before", async () => {
   const host = newHost();
   const stream = await newStream(host);
   await want(stream, START_MS);
@@ -184,7 +184,7 @@ it("64 subscriptions are woken by one stream at the most", async () => {
   await want(stream, START_MS, "project/7");
 });
 
-it("a stream that is not there cannot be wanted, and asking stores nothing", async () => {
+it("a stream that does not exist cannot be wanted, and asking stores nothing", async () => {
   const host = newHost();
   const result = await streamOn(host).consumers.want({ consumer: CONSUMER, sinceMs: START_MS });
   expect(result).toMatchObject({ problem: { code: "stream-not-found" } });

@@ -30,7 +30,7 @@ describe("a commit", () => {
     expect(busy.messages).toHaveLength(1);
   });
 
-  it("that is too large for all readers together is sent to none: they read it", () => {
+  it("that is too large for all readers together is sent to none, and they read it", () => {
     const sockets = Array.from({ length: 33 }, () => new FakeSocket(10));
     const bytes = new Uint8Array(MIB);
     const frame = { from: 10, to: 10 + MIB, closed: false, bytes };
@@ -57,14 +57,14 @@ describe("a commit", () => {
   });
 });
 
-describe("a place for one more reader", () => {
+describe("a reader slot", () => {
   function admit(readers: LiveReaders, readersMax: number): boolean {
     const hasSlot = readers.hasSlot("all", readersMax);
     if (hasSlot) readers.take("tokens");
     return hasSlot;
   }
 
-  it("is taken until as many wait as may, and free again when one has left", () => {
+  it("is granted until as many readers wait as may, and is free again when one has left", () => {
     const sockets: FakeSocket[] = [];
     const readers = new LiveReaders(() => sockets);
     const attach = (): boolean => admit(readers, 2) && sockets.push(new FakeSocket(10)) > 0;

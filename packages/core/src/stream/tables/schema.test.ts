@@ -37,7 +37,7 @@ function storedStream(): NodeDatabase {
   return database;
 }
 
-it("a database without a stream is told by a look that writes nothing", () => {
+it("a look at a database without a stream writes nothing", () => {
   const database = new NodeDatabase();
   expect(hasSchema(database)).toBe(false);
   expect(database.rowsWritten).toBe(0);
