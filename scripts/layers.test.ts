@@ -48,6 +48,9 @@ const PLATFORM =
   /\b(?:DurableObject\w*|R2\w+|KVNamespace|SqlStorage\w*|WebSocket\w*|ExecutionContext|MessageBatch|scheduler\.wait|cloudflare:)/;
 const WEB = /\b(?:new (?:Request|Response|Headers)\b|Response\.json|Request\b|[^.\w]fetch\()/;
 
+/** What a handler must not make, nor ask for: a host may have neither, or only at a price (docs/adr/0021-plain-answers.md). */
+const HTTP_OBJECTS = /\b(?:Request|Response|Headers)\b/;
+
 function specifierOf(name: string): string {
   return /^(?:hono|jose|node:|cloudflare:)/.test(name) ? name : SCOPE + name;
 }
@@ -105,6 +108,13 @@ test.each(Object.entries(PACKAGES))("packages/%s imports only %j of others", (fo
 describe("the engine and HTTP name nothing of a platform", () => {
   test.each(["core", "http"])("%s has no name of Cloudflare's", (name) => {
     expect(linesOf(name).filter(({ line }) => PLATFORM.test(line))).toEqual([]);
+  });
+
+  test("http answers with plain data and takes any request; only as a client it has the platform's", () => {
+    const handlers = linesOf("http").filter(({ file }) => !file.startsWith("outbound/"));
+    const withoutTexts = handlers.map(({ file, line }) => ({ file, line: line.replace(/"[^"]*"|\/\/.*$/g, "") }));
+    expect(withoutTexts.filter(({ line }) => HTTP_OBJECTS.test(line))).toEqual([]);
+    expect(handlers.filter(({ line }) => /\.clone\(|\.formData\(|\.blob\(/.test(line))).toEqual([]);
   });
 
   test("core has neither requests nor responses, and fetches nothing", () => {

@@ -1,13 +1,15 @@
 /** The routes besides the streams themselves. */
 
 import { refuse } from "@durable-streams-cloudflare/protocol";
-import { Hono } from "hono/tiny";
+import { PatternRouter } from "hono/router/pattern-router";
 
-import { preflightResponse } from "./cors.ts";
+import type { Answer } from "./answers/answer.ts";
+import { preflightAnswer } from "./answers/cors.ts";
+import { refusedAnswer } from "./answers/problem.ts";
 import type { StorageStatus } from "./limits/storage-status.ts";
 import { ESTUARY_ROOT } from "./paths/estuary-path.ts";
-import { STREAM_ROOT } from "./paths/target.ts";
-import { refusedResponse } from "./problem-response.ts";
+import { rawPath, STREAM_ROOT } from "./paths/target.ts";
+import type { HttpRequest } from "./ports.ts";
 import { methodsAt } from "./route-table.ts";
 import { serveEstuaries, type EstuaryPorts } from "./routes/estuaries.ts";
 import { serveHome, type Access } from "./routes/home.ts";
@@ -22,24 +24,24 @@ export interface AppPorts extends EstuaryPorts {
   readonly access: Access;
 }
 
-/** Builds the Hono app. It keeps no state between requests. */
-export function createApp(ports: AppPorts): Hono {
+type ServeRoute = (request: HttpRequest) => Answer | Promise<Answer>;
+
+/** Makes what serves all requests but those to streams. It keeps no state between them. */
+export function createApp(ports: AppPorts): ServeRoute {
   const { projects, storage, config, access } = ports;
-  const app = new Hono();
-  app.options("*", ({ req }) => preflightResponse(req.raw, methodsAt(req.raw, config.tenancy)));
-  for (const path of PROBES) app.all(path, ({ req }) => serveProbe(req.raw, path, storage));
-  app.all("/", ({ req }) => serveHome(req.raw, config, access));
+  const router = new PatternRouter<ServeRoute>();
+  for (const path of PROBES) router.add("ALL", path, (request) => serveProbe(request, path, storage));
+  router.add("ALL", "/", (request) => serveHome(request, config, access));
   if (projects !== undefined) {
     for (const path of [PROJECTS_ROOT, `${PROJECTS_ROOT}/*`])
-      app.all(path, ({ req }) => serveProjects(projects, req.raw));
+      router.add("ALL", path, (request) => serveProjects(projects, request));
   }
-  app.all(`${ESTUARY_ROOT}/*`, ({ req }) => serveEstuaries(ports, req.raw));
-  app.notFound(({ req }) =>
-    refusedResponse(req.raw, refuse("route-not-found", `The URLs of streams begin with ${STREAM_ROOT}.`)),
-  );
-  // To the edge, which answers and logs every fault alike.
-  app.onError((error) => {
-    throw error;
-  });
-  return app;
+  router.add("ALL", `${ESTUARY_ROOT}/*`, (request) => serveEstuaries(ports, request));
+  return (request) => {
+    if (request.method === "OPTIONS") return preflightAnswer(request, methodsAt(request, config.tenancy));
+    const [[found]] = router.match(request.method, rawPath(request.url));
+    return (
+      found?.[0](request) ?? refusedAnswer(request, refuse("route-not-found", `Streams are below ${STREAM_ROOT}.`))
+    );
+  };
 }

@@ -5,27 +5,29 @@ import { isLogged, logRequest } from "@durable-streams-cloudflare/core/kit/log";
 import { isUnsent, refuseUnsent } from "@durable-streams-cloudflare/core/kit/retry-rpc";
 import { refuse } from "@durable-streams-cloudflare/protocol";
 
+import type { Answer } from "./answers/answer.ts";
+import { addCorsHeaders } from "./answers/cors.ts";
+import { problemAnswer, refusedAnswer } from "./answers/problem.ts";
 import { createApp, type AppPorts } from "./app.ts";
-import { behindProxy, type Serve } from "./behind-proxy.ts";
-import { addCommonHeaders } from "./cors.ts";
+import { behindProxy, type Serve } from "./auth/behind-proxy.ts";
+import { onlyLoopback } from "./auth/only-loopback.ts";
 import { refuseFailedWrite, refuseStoring, type StorageStatus } from "./limits/storage-status.ts";
-import { onlyLoopback } from "./only-loopback.ts";
 import { isStreamPath, parseTargetPath, rawPath } from "./paths/target.ts";
-import type { Background } from "./ports.ts";
-import { problemResponse, refusedResponse } from "./problem-response.ts";
+import type { HttpRequest, Background } from "./ports.ts";
 import { corsOrigins } from "./project-cors.ts";
-import { notesOf, requestIdOf } from "./request-notes.ts";
+import { notesOf, requestIdOf } from "./requests/request-notes.ts";
 import type { Access } from "./routes/home.ts";
 import type { ProjectRoutePorts } from "./routes/projects.ts";
 import { serveStream, type StreamPorts } from "./serve-stream.ts";
 
 export interface Edge {
-  fetch(request: Request, background: Background): Promise<Response>;
+  /** Its host sends `COMMON_HEADERS` besides. */
+  answer(request: HttpRequest, background: Background): Promise<Answer>;
 }
 
 /** What became of a request. `error`: our own fault. */
 interface Outcome {
-  readonly response: Response;
+  readonly answer: Answer;
   readonly error?: unknown;
 }
 
@@ -40,18 +42,18 @@ export function createEdge(ports: EdgePorts): Edge {
   const serve: Serve = (request, background) =>
     request.method !== "OPTIONS" && isStreamPath(rawPath(request.url))
       ? serveStream(ports, request, background)
-      : app.fetch(request);
-  const answer = guarded(
+      : app(request);
+  const serveGuarded = guarded(
     config,
     access,
     storage === undefined ? serve : whileStorable(storage, config.appendBytesMax, serve),
   );
   return {
-    async fetch(request, background) {
+    async answer(request, background) {
       const startedAt = performance.now();
-      const { response, error } = await outcomeOf(request, () => answer(request, background));
-      addCommonHeaders(response.headers, request, await corsOrigins(ports, request));
-      const { status } = response;
+      const { answer, error } = await outcomeOf(request, () => serveGuarded(request, background));
+      addCorsHeaders(answer, request, await corsOrigins(ports, request));
+      const { status } = answer;
       const notes = notesOf(request);
       if (isLogged(config.logLevel, status, notes.change !== undefined)) {
         logRequest({
@@ -65,7 +67,7 @@ export function createEdge(ports: EdgePorts): Edge {
           error,
         });
       }
-      return response;
+      return request.method === "HEAD" ? { ...answer, body: null } : answer;
     },
   };
 }
@@ -75,14 +77,14 @@ function whileStorable(storage: StorageStatus, bytesMax: number, serve: Serve): 
   return async (request, background) => {
     if (request.method === "GET" || request.method === "HEAD") return serve(request, background);
     const refusal = await refuseStoring(storage, request, rawPath(request.url), bytesMax);
-    if (refusal !== undefined) return refusedResponse(request, refusal);
+    if (refusal !== undefined) return refusedAnswer(request, refusal);
     try {
-      const response = await serve(request, background);
+      const answer = await serve(request, background);
       // An object that could not write is gone, and does not answer: the next request may need what the host can free.
-      if (response.status === 503) await storage.faultNow();
-      return response;
+      if (answer.status === 503) await storage.faultNow();
+      return answer;
     } catch (error) {
-      return refusedResponse(request, await refuseFailedWrite(storage, error));
+      return refusedAnswer(request, await refuseFailedWrite(storage, error));
     }
   };
 }
@@ -94,20 +96,20 @@ function guarded(config: Config, access: Access, serve: Serve): Serve {
   return access === "everybody" && isOnlyForLoopback(config) ? onlyLoopback(config, serve) : serve;
 }
 
-async function outcomeOf(request: Request, answer: () => Response | Promise<Response>): Promise<Outcome> {
+async function outcomeOf(request: HttpRequest, serve: () => Answer | Promise<Answer>): Promise<Outcome> {
   try {
-    return { response: await answer() };
+    return { answer: await serve() };
   } catch (error) {
-    if (isUnsent(error)) return { response: problemResponse(request, refuseUnsent().problem), error };
+    if (isUnsent(error)) return { answer: problemAnswer(request, refuseUnsent().problem), error };
     const { problem } = refuse("internal", "The server failed to complete the request.", {
       headers: { "Retry-After": "1" },
     });
-    return { response: problemResponse(request, problem), error };
+    return { answer: problemAnswer(request, problem), error };
   }
 }
 
 /** Of the stream that was asked for. On one machine it is the name of its file. */
-function objectIdOf({ streams, config }: EdgePorts, request: Request): string | undefined {
+function objectIdOf({ streams, config }: EdgePorts, request: HttpRequest): string | undefined {
   const target = parseTargetPath(rawPath(request.url), config.tenancy);
   return target.ok ? streams.idOf(target.objectName) : undefined;
 }

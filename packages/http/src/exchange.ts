@@ -12,9 +12,10 @@ import type { RateLimiter } from "./limits/rate-limit.ts";
 import type { CountersOf } from "./limits/stream-quota.ts";
 import type { LiveReads } from "./live/live-reads.ts";
 import type { Target } from "./paths/target.ts";
+import type { HttpRequest } from "./ports.ts";
 
 export interface Exchange {
-  readonly request: Request;
+  readonly request: HttpRequest;
   readonly config: Config;
   readonly target: Target;
   readonly stream: StreamClient;

@@ -5,6 +5,19 @@ import type { ReaderAdmission } from "@durable-streams-cloudflare/core/contracts
 import type { StreamApi, AttachResult } from "@durable-streams-cloudflare/core/contracts/stream";
 import type { OffsetRef, Result } from "@durable-streams-cloudflare/protocol";
 
+/** What is needed of a request: a part of the Web's `Request`, which a host may pass as it is, or in a lighter form. */
+export interface HttpRequest {
+  readonly method: string;
+  /** Absolute, and as it came: percent-encoding and dots untouched. */
+  readonly url: string;
+  readonly headers: { get(name: string): string | null };
+  readonly body: ReadableStream<Uint8Array> | null;
+  readonly bodyUsed: boolean;
+  bytes(): Promise<Uint8Array>;
+  /** Aborted when the client has gone. */
+  readonly signal: Pick<AbortSignal, "addEventListener" | "removeEventListener">;
+}
+
 /** The objects of one kind. */
 export interface Objects<Api> {
   getByName(name: string): Api;

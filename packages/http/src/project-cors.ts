@@ -6,6 +6,7 @@ import { findProject, type ProjectFinder } from "./auth/project-authorize.ts";
 import { parseControlPath } from "./paths/control-path.ts";
 import { ESTUARY_ROOT, parseEstuaryPath } from "./paths/estuary-path.ts";
 import { parseTarget, rawPath } from "./paths/target.ts";
+import type { HttpRequest } from "./ports.ts";
 import { PROJECTS_ROOT } from "./routes/projects.ts";
 
 interface Ports {
@@ -14,7 +15,7 @@ interface Ports {
 }
 
 /** The project's own origins; the server's where it has none, or where there is no project. */
-export async function corsOrigins({ config, projects }: Ports, request: Request): Promise<readonly string[]> {
+export async function corsOrigins({ config, projects }: Ports, request: HttpRequest): Promise<readonly string[]> {
   if (config.authMode === "none" || projects === undefined) return config.corsOrigins;
   const name = parseProjectName(request.url, config.tenancy);
   const found = name === undefined ? undefined : await findProject(projects, name, request);

@@ -10,6 +10,7 @@ import { SCOPE_OF_METHOD, type Scope } from "./auth/authorize.ts";
 import { parseControlPath } from "./paths/control-path.ts";
 import { ESTUARY_ROOT, parseEstuaryPath, type EstuaryPath } from "./paths/estuary-path.ts";
 import { isStreamPath, parseTarget, rawPath, STREAM_ROOT } from "./paths/target.ts";
+import type { HttpRequest } from "./ports.ts";
 import { ESTUARY_ROUTES } from "./routes/estuaries.ts";
 import { PROBES } from "./routes/probes.ts";
 import { PROJECT_ROUTES, PROJECTS_ROOT, projectMethods } from "./routes/projects.ts";
@@ -67,7 +68,7 @@ export const ROUTES: readonly DeclaredRoute[] = [
 ];
 
 /** The methods that the server knows at a URL, OPTIONS apart; none where there is nothing. */
-export function methodsAt({ url }: Pick<Request, "url">, tenancy: Config["tenancy"]): readonly string[] {
+export function methodsAt({ url }: Pick<HttpRequest, "url">, tenancy: Config["tenancy"]): readonly string[] {
   const path = rawPath(url);
   if (path === "/" || PROBES.includes(path)) return withHead(["GET"]);
   if (path === PROJECTS_ROOT || path.startsWith(`${PROJECTS_ROOT}/`)) return projectMethods(path);

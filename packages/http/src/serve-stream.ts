@@ -3,6 +3,8 @@
 import type { Config } from "@durable-streams-cloudflare/core/config";
 import type { SegmentStore } from "@durable-streams-cloudflare/core/log/segment-store";
 
+import { addVary, type Answer } from "./answers/answer.ts";
+import { refusedAnswer } from "./answers/problem.ts";
 import { SCOPE_OF_METHOD, type Authorize } from "./auth/authorize.ts";
 import type { AppendBatcher } from "./client/append-batcher.ts";
 import type { SharedReads } from "./client/shared-reads.ts";
@@ -13,8 +15,7 @@ import type { CountersOf } from "./limits/stream-quota.ts";
 import type { LiveReads } from "./live/live-reads.ts";
 import { parseControlPath } from "./paths/control-path.ts";
 import { parseTarget, rawPath } from "./paths/target.ts";
-import type { Background, StreamObjects } from "./ports.ts";
-import { refusedResponse } from "./problem-response.ts";
+import type { HttpRequest, Background, StreamObjects } from "./ports.ts";
 import { handleStream, refuseStreamMethod, withoutBareForbidden } from "./routes/streams.ts";
 import { serveSubscriptions, type SubscriptionPorts } from "./routes/subscriptions.ts";
 
@@ -33,35 +34,35 @@ export interface StreamPorts extends SubscriptionPorts {
 }
 
 /** Serves a request whose path is that of a stream (`isStreamPath`). */
-export async function serveStream(ports: StreamPorts, request: Request, background: Background): Promise<Response> {
+export async function serveStream(ports: StreamPorts, request: HttpRequest, background: Background): Promise<Answer> {
   const startedAt = performance.now();
   const { config, appends, bodies, reads, liveReads, segments, limiter, counters, authorize } = ports;
   const target = parseTarget(request.url, config.tenancy);
   if (!target.ok) {
     const control = parseControlPath(rawPath(request.url), config.tenancy);
-    return control === undefined ? refusedResponse(request, target) : serveSubscriptions(ports, request, control);
+    return control === undefined ? refusedAnswer(request, target) : serveSubscriptions(ports, request, control);
   }
   const scope = SCOPE_OF_METHOD[request.method];
-  if (scope === undefined) return refusedResponse(request, refuseStreamMethod());
+  if (scope === undefined) return refusedAnswer(request, refuseStreamMethod());
   const granted = await authorize({ request, project: target.project, stream: target.stream, scope });
-  if (!granted.ok) return refusedResponse(request, withoutBareForbidden(request, granted));
+  if (!granted.ok) return refusedAnswer(request, withoutBareForbidden(request, granted));
   const limited = refuseRequest(limiter, granted.limits, target.project, 1, granted.budget);
   const tooMany = limited === undefined ? undefined : await limited;
-  if (tooMany !== undefined) return refusedResponse(request, tooMany);
+  if (tooMany !== undefined) return refusedAnswer(request, tooMany);
   const stream = new StreamClient(ports.streams, target.objectName, granted.incarnation);
   const keepAlive = (promise: Promise<unknown>): void => background.waitUntil(promise);
   const shared = { config, appends, bodies, reads, liveReads, segments, limiter, counters, authorize };
   const handled = await handleStream({ ...shared, request, target, stream, keepAlive, granted });
-  const response = handled.ok ? handled.response : await refusedResponse(request, handled);
+  const answer = handled.ok ? handled.answer : await refusedAnswer(request, handled);
   // A browser's own cache must not answer one user with what another has read.
-  if (!granted.isPublic) response.headers.append("Vary", "Authorization");
+  if (!granted.isPublic) addVary(answer, "Authorization");
   if (wantsTiming(request, config))
-    response.headers.set("Server-Timing", timing(stream.objectMs, performance.now() - startedAt));
-  return response;
+    answer.headers["Server-Timing"] = timing(stream.objectMs, performance.now() - startedAt);
+  return answer;
 }
 
-function wantsTiming(request: Request, config: Config): boolean {
-  if (config.serverTiming === "on-request") return request.headers.has("Stream-Server-Timing");
+function wantsTiming(request: HttpRequest, config: Config): boolean {
+  if (config.serverTiming === "on-request") return request.headers.get("Stream-Server-Timing") !== null;
   return config.serverTiming === "always";
 }
 

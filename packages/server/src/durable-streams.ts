@@ -1,7 +1,12 @@
 /** The server as a library: mount it in a Worker of your own. */
 
 import { parseConfig, type Config } from "@durable-streams-cloudflare/core/config";
-import { defaultAuthorize, grantEverything, type Authorize } from "@durable-streams-cloudflare/http/auth/authorize";
+import {
+  defaultAuthorize,
+  grantEverything,
+  type Authorize as AuthorizeHttp,
+  type AuthorizeInput as AuthorizeHttpInput,
+} from "@durable-streams-cloudflare/http/auth/authorize";
 import { projectAuthorize } from "@durable-streams-cloudflare/http/auth/project-authorize";
 import { PublicKeys } from "@durable-streams-cloudflare/http/auth/public-keys";
 import { Registry } from "@durable-streams-cloudflare/http/auth/registry";
@@ -22,6 +27,7 @@ import type { Access } from "@durable-streams-cloudflare/http/routes/home";
 import type { ProjectRoutePorts } from "@durable-streams-cloudflare/http/routes/projects";
 
 import { r2SegmentStore } from "./bindings/r2-segment-store.ts";
+import { toResponse } from "./bindings/to-response.ts";
 import { withoutAbsent, type MayExist } from "./objects/absent-objects.ts";
 import type { ConsumerDO } from "./objects/consumer-do.ts";
 import type { EstuaryDO } from "./objects/estuary-do.ts";
@@ -52,6 +58,9 @@ export interface DurableStreamsEnv {
   /** Takes the shards of delivery passes to many sessions; its consumer is `queue`. Without it the source's object delivers to all of them itself. */
   readonly FANOUT?: Queue;
 }
+
+export type Authorize = AuthorizeHttp<Request>;
+export type AuthorizeInput = AuthorizeHttpInput<Request>;
 
 export interface DurableStreamsOptions {
   /** Decides who may do what; without it, `AUTH_MODE` does. */
@@ -93,7 +102,7 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
       config,
       access: accessOf(config, options),
       storage: options.storage,
-      authorize: options.authorize ?? authorizeOf(config, projects),
+      authorize: authorizeOf(config, options, projects),
       streams: streamObjects(env.STREAMS, (name) => bound.STREAMS.idFromName(name).toString()),
       appends: new AppendBatcher(config.sharedAppends === "on"),
       bodies: new HeldBytes(config.bodiesBytesMax),
@@ -113,7 +122,7 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
     return edge;
   };
   return {
-    fetch: async (request, env, context) => edgeOf(env).fetch(request, context),
+    fetch: async (request, env, context) => toResponse(await edgeOf(env).answer(request, context)),
     queue: serveShards,
     liveReads,
   };
@@ -133,7 +142,13 @@ function wakeProofOf({ authMode }: Config, { authorize }: DurableStreamsOptions)
   return authMode === "none" ? "nothing" : "tag";
 }
 
-function authorizeOf({ authMode }: Config, projects: ProjectRoutePorts | undefined): Authorize {
+function authorizeOf(
+  { authMode }: Config,
+  { authorize }: DurableStreamsOptions,
+  projects: ProjectRoutePorts | undefined,
+): AuthorizeHttp {
+  // Every request of this host is a `Request`.
+  if (authorize !== undefined) return authorize as AuthorizeHttp;
   return authMode === "project" && projects !== undefined ? projectAuthorize(projects) : defaultAuthorize(authMode);
 }
 

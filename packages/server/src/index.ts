@@ -5,15 +5,11 @@ export {
   type Config,
   type SettingName,
 } from "@durable-streams-cloudflare/core/config";
-export type {
-  Authorize,
-  AuthorizeInput,
-  Granted,
-  Scope,
-  Signer,
-} from "@durable-streams-cloudflare/http/auth/authorize";
+export type { Granted, Scope, Signer } from "@durable-streams-cloudflare/http/auth/authorize";
 export {
   createDurableStreams,
+  type Authorize,
+  type AuthorizeInput,
   type DurableStreams,
   type DurableStreamsEnv,
   type DurableStreamsOptions,

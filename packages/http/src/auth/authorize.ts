@@ -5,6 +5,7 @@ import type { ProjectLimits, StreamDefaults } from "@durable-streams-cloudflare/
 import type { Scope } from "@durable-streams-cloudflare/core/project/rights";
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
+import type { HttpRequest } from "../ports.ts";
 import type { Signer } from "./token.ts";
 
 export type { Scope, Signer };
@@ -23,8 +24,8 @@ export const SCOPE_OF_METHOD: Readonly<Record<string, Scope>> = {
  * own PUT request, whether its source may be read. A subscription of the protocol is asked about as the stream
  * `__ds/subscriptions/<id>`: whoever may create it is told where all streams of the project end.
  */
-export interface AuthorizeInput {
-  readonly request: Request;
+export interface AuthorizeInput<Incoming extends HttpRequest = HttpRequest> {
+  readonly request: Incoming;
   readonly project: string;
   readonly stream: string;
   readonly scope: Scope;
@@ -58,7 +59,9 @@ export interface Granted {
 }
 
 /** Decides one request. Return a refusal (`unauthenticated`, `forbidden`, …); throw only on a fault of your own. */
-export type Authorize = (input: AuthorizeInput) => Granted | Refusal | Promise<Granted | Refusal>;
+export type Authorize<Incoming extends HttpRequest = HttpRequest> = (
+  input: AuthorizeInput<Incoming>,
+) => Granted | Refusal | Promise<Granted | Refusal>;
 
 /** `AUTH_MODE=none`, and `project` where there is no registry of projects. */
 export function defaultAuthorize(authMode: Config["authMode"]): Authorize {
@@ -66,8 +69,8 @@ export function defaultAuthorize(authMode: Config["authMode"]): Authorize {
 }
 
 /** For this machine only: a Worker that Cloudflare runs is open to the whole internet. */
-export function grantEverything({ request }: Pick<AuthorizeInput, "request">): Granted | Refusal {
-  if (!request.headers.has("CF-Ray")) return { ok: true, isPublic: true };
+export function grantEverything({ request }: { readonly request: Pick<HttpRequest, "headers"> }): Granted | Refusal {
+  if (request.headers.get("CF-Ray") === null) return { ok: true, isPublic: true };
   return refuse(
     "unauthenticated",
     "With AUTH_MODE=none, requests that come through Cloudflare's network are refused.",

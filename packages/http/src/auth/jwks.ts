@@ -2,7 +2,7 @@
 
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from "jose";
 
-import { boundedFetch } from "../outbound/bounded-fetch.ts";
+import { boundedFetch, type Fetch } from "../outbound/bounded-fetch.ts";
 
 const CACHE_MS = 600_000;
 const COOL_DOWN_MS = 30_000;
@@ -16,7 +16,7 @@ const POLL_MS = 20;
 export class IssuerUnavailable extends Error {}
 
 export interface IssuerPorts {
-  readonly fetch?: (url: string, init: RequestInit) => Promise<Response>;
+  readonly fetch?: Fetch;
   readonly now: () => number;
   readonly sleep: (ms: number) => Promise<void>;
 }

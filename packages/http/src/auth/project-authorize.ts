@@ -13,7 +13,8 @@ import {
 } from "@durable-streams-cloudflare/protocol";
 
 import { refuseStrangers, Strangers } from "../limits/strangers.ts";
-import { noteCaller } from "../request-notes.ts";
+import type { HttpRequest } from "../ports.ts";
+import { noteCaller } from "../requests/request-notes.ts";
 import type { Authorize, AuthorizeInput, Granted } from "./authorize.ts";
 import type { Registry } from "./registry.ts";
 import { NOBODY, refuseToken, verifyReadUrlToken, verifyToken, type TokenClaims } from "./token.ts";
@@ -89,7 +90,7 @@ async function authorizePublic(
 }
 
 /** The token in the `Authorization` header; `null` when there is no such header. */
-export function bearerOf(request: Request): string | null {
+export function bearerOf(request: HttpRequest): string | null {
   const header = request.headers.get("Authorization");
   if (header === null) return null;
   const [scheme = "", token = "", ...more] = header.split(" ");
@@ -100,7 +101,7 @@ export function bearerOf(request: Request): string | null {
 export async function findProject(
   { registry, strangers }: ProjectFinder,
   name: string,
-  request: Request,
+  request: HttpRequest,
 ): Promise<Result<{ project: Project | undefined }>> {
   const isKnown = registry.knows(name);
   if (!isKnown && strangers.isOver(request)) return refuseStrangers();
@@ -115,7 +116,7 @@ export async function findProject(
 }
 
 /** The same for a project that is not there as for one that is: names must not be found out by trying. */
-export function refuseNobody(request: Request): Refusal {
+export function refuseNobody(request: HttpRequest): Refusal {
   if (bearerOf(request) !== null) return refuseToken();
   if (!isRead(request)) return refuseWithoutToken();
   const credential = parseCredential(request.url);
@@ -221,7 +222,7 @@ async function authorizeKey(
   }
 }
 
-function isRead({ method }: Request): boolean {
+function isRead({ method }: HttpRequest): boolean {
   return method === "GET" || method === "HEAD";
 }
 

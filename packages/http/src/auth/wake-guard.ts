@@ -5,7 +5,8 @@ import type { Project } from "@durable-streams-cloudflare/core/project/project";
 import { hasWakeTag, wakeKey } from "@durable-streams-cloudflare/core/project/wake-keys";
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
-import { noteCaller } from "../request-notes.ts";
+import type { HttpRequest } from "../ports.ts";
+import { noteCaller } from "../requests/request-notes.ts";
 import { bearerOf, findProject, type ProjectFinder } from "./project-authorize.ts";
 
 /**
@@ -29,7 +30,7 @@ export class WakeGuard {
   }
 
   /** The token that the subscription itself verifies. */
-  async open(request: Request, project: string, id: string): Promise<Result<{ token: string }>> {
+  async open(request: HttpRequest, project: string, id: string): Promise<Result<{ token: string }>> {
     const bearer = bearerOf(request);
     if (bearer === null) return this.#refuse(request, refuseNoToken());
     const { inner } = splitWakeToken(bearer);
@@ -45,7 +46,7 @@ export class WakeGuard {
   }
 
   /** A wake's token as its worker gets it. */
-  async tag(token: string, project: string, request: Request): Promise<Result<{ token: string }>> {
+  async tag(token: string, project: string, request: HttpRequest): Promise<Result<{ token: string }>> {
     const found = await this.#find(project, request);
     if (!found.ok) return found;
     const key = found.project && (await wakeKey(found.project.record.secrets, this.#now()));
@@ -53,17 +54,17 @@ export class WakeGuard {
   }
 
   /** Whether there may be such a project, for what needs no token. */
-  async isKnown(project: string, request: Request): Promise<Result<{ isKnown: boolean }>> {
+  async isKnown(project: string, request: HttpRequest): Promise<Result<{ isKnown: boolean }>> {
     if (this.#proof !== "tag") return { ok: true, isKnown: true };
     const found = await this.#find(project, request);
     return found.ok ? { ok: true, isKnown: found.project !== undefined } : found;
   }
 
-  async #find(name: string, request: Request): Promise<Result<{ project: Project | undefined }>> {
+  async #find(name: string, request: HttpRequest): Promise<Result<{ project: Project | undefined }>> {
     return this.#finder === undefined ? { ok: true, project: undefined } : findProject(this.#finder, name, request);
   }
 
-  #refuse(request: Request, refusal: Refusal): Refusal {
+  #refuse(request: HttpRequest, refusal: Refusal): Refusal {
     return this.#finder === undefined ? refusal : this.#finder.strangers.refuse(request, refusal);
   }
 }

@@ -19,28 +19,25 @@ import {
 } from "@durable-streams-cloudflare/protocol";
 
 import type { Authorize, Granted } from "../auth/authorize.ts";
-import { parseCreate } from "../codec/create.ts";
+import { emptyCreate } from "../codec/create.ts";
 import { byName, type SubscribeOptions, type WantedSource } from "../codec/estuary.ts";
-import type { BodyLimits } from "../codec/payload.ts";
 import { refuseCreation, type CountersOf } from "../limits/stream-quota.ts";
-import type { StreamObjects } from "../ports.ts";
+import type { HttpRequest, StreamObjects } from "../ports.ts";
 import { StreamClient } from "./stream-client.ts";
 
-/** Of a creation that nobody has sent: only its headers are looked at. */
-const NO_URL = "https://stream.invalid/";
 /** Streams that are made at once. */
 const CREATIONS_MAX = 16;
 
 /** One session's call, as far as subscribing needs it. */
 export interface Subscriber {
-  readonly request: Request;
+  readonly request: HttpRequest;
   readonly project: string;
   readonly estuaryId: string;
   /** For the session. */
   readonly granted: Granted;
   readonly estuary: EstuaryApi;
   readonly ports: {
-    readonly config: BodyLimits & { readonly sessionTtlSeconds: number };
+    readonly config: { readonly sessionTtlSeconds: number };
     readonly authorize: Authorize;
     readonly streams: StreamObjects;
     readonly counters: CountersOf | undefined;
@@ -167,9 +164,7 @@ async function createOne(
     return refuse("path-invalid", "A new stream's name must be one line without invisible characters.");
   const granted = await ports.authorize({ request, project, stream: name, scope: "write" });
   if (!granted.ok) return granted;
-  const headers = new Headers(contentType === undefined ? {} : { "Content-Type": contentType });
-  const put = new Request(NO_URL, { method: "PUT", headers });
-  const parsed = await parseCreate(put, ports.config, granted.defaults);
+  const parsed = emptyCreate(contentType, granted.defaults);
   if (!parsed.ok) return parsed;
   const stream = new StreamClient(ports.streams, `${project}/${name}`);
   const tooMany = await refuseCreation({ counters: ports.counters, granted, project, stream, bytes: 0 });

@@ -20,9 +20,11 @@ import {
   type Result,
 } from "@durable-streams-cloudflare/protocol";
 
-import { headersWithCommon } from "../cors.ts";
+import type { Answer } from "../answers/answer.ts";
+import { NO_STORE } from "../answers/cache-control.ts";
 import type { Held } from "../limits/held-bytes.ts";
-import { newRequestId } from "../request-id.ts";
+import type { HttpRequest } from "../ports.ts";
+import { newRequestId } from "../requests/request-id.ts";
 import { readContent, toStored, type BodyLimits } from "./payload.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -31,7 +33,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
  * Reads the request. What is wrong with it goes along as the command's `fault`, because a missing or closed stream
  * is the more important answer, and only the object knows.
  */
-export async function parseAppend(request: Request, limits: BodyLimits, held: Held): Promise<AppendCommand> {
+export async function parseAppend(request: HttpRequest, limits: BodyLimits, held: Held): Promise<AppendCommand> {
   const header = (name: string): string | null => request.headers.get(name);
   const close = isClosedHeader(header(HEADER.closed));
   const contentType = header("Content-Type");
@@ -51,20 +53,16 @@ export async function parseAppend(request: Request, limits: BodyLimits, held: He
   };
 }
 
-const APPEND_HEADERS = headersWithCommon({ "Cache-Control": "no-store" });
-
 /** An accepted producer append is exactly 200, anything else that went well exactly 204. */
-export function appendResponse({ lineage, tail, closed, producer, outcome }: AppendResult): Response {
+export function appendAnswer({ lineage, tail, closed, producer, outcome }: AppendResult): Answer {
   const isNewOfProducer = producer !== undefined && outcome === "appended";
-  const response = new Response(null, { status: isNewOfProducer ? 200 : 204, headers: APPEND_HEADERS });
-  const { headers } = response;
-  headers.set(HEADER.nextOffset, offsetAt(lineage, tail));
-  if (closed) headers.set(HEADER.closed, "true");
+  const headers: Answer["headers"] = { "Cache-Control": NO_STORE, [HEADER.nextOffset]: offsetAt(lineage, tail) };
+  if (closed) headers[HEADER.closed] = "true";
   if (producer !== undefined) {
-    headers.set(HEADER.producerEpoch, String(producer.epoch));
-    headers.set(HEADER.producerSeq, String(producer.seq));
+    headers[HEADER.producerEpoch] = String(producer.epoch);
+    headers[HEADER.producerSeq] = String(producer.seq);
   }
-  return response;
+  return { status: isNewOfProducer ? 200 : 204, headers, body: null };
 }
 
 /**
@@ -78,7 +76,7 @@ export function withProducerHeaders(problem: Problem, claim: ProducerClaim | und
 }
 
 async function readPayload(
-  request: Request,
+  request: HttpRequest,
   { contentType, close }: Pick<AppendCommand, "contentType" | "close">,
   limits: BodyLimits,
   held: Held,

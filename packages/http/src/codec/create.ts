@@ -14,12 +14,16 @@ import {
   refuse,
   spelledForReaders,
   type ForkRequest,
+  type HeaderReader,
   type Refusal,
   type Result,
 } from "@durable-streams-cloudflare/protocol";
 
+import type { Answer } from "../answers/answer.ts";
+import { NO_STORE } from "../answers/cache-control.ts";
 import type { Held } from "../limits/held-bytes.ts";
-import { newRequestId } from "../request-id.ts";
+import type { HttpRequest } from "../ports.ts";
+import { newRequestId } from "../requests/request-id.ts";
 import { readContent, toStored, type BodyLimits } from "./payload.ts";
 import { withDefaults } from "./stream-defaults.ts";
 
@@ -31,12 +35,33 @@ interface ParsedCreate {
 
 /** @param defaults of the project, for what the request does not say. A fork is what its source is. */
 export async function parseCreate(
-  request: Request,
+  request: HttpRequest,
   limits: BodyLimits,
-  defaults: StreamDefaults = {},
-  held?: Held,
+  defaults: StreamDefaults,
+  held: Held,
 ): Promise<Result<ParsedCreate>> {
-  const named = (name: string): string | null => request.headers.get(name);
+  const parsed = parseHeaders((name) => request.headers.get(name), defaults);
+  if (!parsed.ok) return parsed;
+  const { command, fork } = parsed;
+  const { contentType } = command;
+  const body = await readContent(request, contentType, limits, held);
+  if (!body.ok) return body;
+  const stored = body.bytes.length === 0 ? body : toStored(body.bytes, contentType ?? DEFAULT_CONTENT_TYPE, limits);
+  // An empty array is a fine way to create an empty stream [PROTOCOL §9.1.3].
+  if (!stored.ok && stored.problem.code !== "json-empty-array") return stored;
+  return { ok: true, command: stored.ok ? { ...command, bytes: stored.bytes } : command, fork };
+}
+
+/** The creation of an empty stream that no client has sent. */
+export function emptyCreate(
+  contentType: string | undefined,
+  defaults: StreamDefaults = {},
+): Result<{ command: CreateCommand }> {
+  return parseHeaders((name) => (name === "Content-Type" ? (contentType ?? null) : null), defaults);
+}
+
+/** What a creation's headers say; the command has no bytes yet. */
+function parseHeaders(named: HeaderReader, defaults: StreamDefaults): Result<ParsedCreate> {
   const fork = parseFork(named);
   if (!fork.ok) return refuse("fork-header-invalid", fork.detail);
   const { header, byDefault } = withDefaults(named, fork.fork === undefined ? defaults : {});
@@ -50,12 +75,6 @@ export async function parseCreate(
   if (!retention.ok) return refuse("retention-invalid", retention.detail);
   const recordsAuthors = parseRecordAuthor(header(HEADER.recordAuthor));
   if (recordsAuthors === undefined) return refuseRecordAuthor();
-  const body = await readContent(request, contentType, limits, held);
-  if (!body.ok) return body;
-  const stored = body.bytes.length === 0 ? body : toStored(body.bytes, contentType ?? DEFAULT_CONTENT_TYPE, limits);
-  // An empty array is a fine way to create an empty stream [PROTOCOL §9.1.3].
-  if (!stored.ok && stored.problem.code !== "json-empty-array") return stored;
-  const bytes = stored.ok ? stored.bytes : new Uint8Array();
   return {
     ok: true,
     command: {
@@ -66,22 +85,22 @@ export async function parseCreate(
       closed: isClosedHeader(header(HEADER.closed)),
       ...(recordsAuthors ? { recordsAuthors } : {}),
       ...(byDefault.length === 0 ? {} : { byDefault }),
-      bytes,
+      bytes: new Uint8Array(),
     },
     fork: fork.fork,
   };
 }
 
 /** @param url the stream's absolute URL. */
-export function createResponse(result: CreateResult, url: string): Response {
-  const headers = new Headers({
+export function createAnswer(result: CreateResult, url: string): Answer {
+  const headers: Answer["headers"] = {
     "Content-Type": spelledForReaders(result.contentType),
-    "Cache-Control": "no-store",
+    "Cache-Control": NO_STORE,
     [HEADER.nextOffset]: offsetAt(result.lineage, result.tail),
-  });
-  if (result.closed) headers.set(HEADER.closed, "true");
-  if (result.created) headers.set("Location", url);
-  return new Response(null, { status: result.created ? 201 : 200, headers });
+  };
+  if (result.closed) headers[HEADER.closed] = "true";
+  if (result.created) headers["Location"] = url;
+  return { status: result.created ? 201 : 200, headers, body: null };
 }
 
 /** @returns `undefined` for what is neither yes nor no: nobody is to believe in vain that authors are recorded. */

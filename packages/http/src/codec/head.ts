@@ -3,22 +3,23 @@
 import type { HeadResult } from "@durable-streams-cloudflare/core/contracts/stream";
 import { HEADER, lastSeqHeader, offsetAt, spelledForReaders } from "@durable-streams-cloudflare/protocol";
 
-import { NO_STORE } from "../cache-control.ts";
+import type { Answer } from "../answers/answer.ts";
+import { NO_STORE } from "../answers/cache-control.ts";
 
-export function headResponse(result: HeadResult): Response {
-  const headers = new Headers({
+export function headAnswer(result: HeadResult): Answer {
+  const headers: Answer["headers"] = {
     "Content-Type": spelledForReaders(result.contentType),
     "Cache-Control": NO_STORE,
     [HEADER.nextOffset]: offsetAt(result.lineage, result.tail),
-  });
-  if (result.lifetime.kind === "ttl") headers.set(HEADER.ttl, String(result.lifetime.ttlSeconds));
-  if (result.lifetime.kind === "at") headers.set(HEADER.expiresAt, new Date(result.lifetime.expiresAtMs).toISOString());
+    ...lastSeqHeader(result.streamSeq),
+  };
+  if (result.lifetime.kind === "ttl") headers[HEADER.ttl] = String(result.lifetime.ttlSeconds);
+  if (result.lifetime.kind === "at") headers[HEADER.expiresAt] = new Date(result.lifetime.expiresAtMs).toISOString();
   const { seconds, bytes } = result.retention;
-  if (seconds !== undefined) headers.set(HEADER.retentionSeconds, String(seconds));
-  if (bytes !== undefined) headers.set(HEADER.retentionBytes, String(bytes));
-  if (result.recordsAuthors === true) headers.set(HEADER.recordAuthor, "true");
-  if (result.earliest > 0) headers.set(HEADER.earliestOffset, offsetAt(result.lineage, result.earliest));
-  Object.entries(lastSeqHeader(result.streamSeq)).forEach(([name, value]) => headers.set(name, value));
-  if (result.closed) headers.set(HEADER.closed, "true");
-  return new Response(null, { headers });
+  if (seconds !== undefined) headers[HEADER.retentionSeconds] = String(seconds);
+  if (bytes !== undefined) headers[HEADER.retentionBytes] = String(bytes);
+  if (result.recordsAuthors === true) headers[HEADER.recordAuthor] = "true";
+  if (result.earliest > 0) headers[HEADER.earliestOffset] = offsetAt(result.lineage, result.earliest);
+  if (result.closed) headers[HEADER.closed] = "true";
+  return { status: 200, headers, body: null };
 }

@@ -12,6 +12,7 @@ import {
 
 import { readBody, refuseTooLarge, type BodyLimit } from "../limits/body.ts";
 import type { Held } from "../limits/held-bytes.ts";
+import type { HttpRequest } from "../ports.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -29,7 +30,7 @@ const WHITE: ReadonlySet<number> = new Set([TAB, LINE_FEED, CARRIAGE_RETURN, SPA
 
 /** Reads what is to be stored, within its limit. An array of JSON messages has a greater one than a single message. */
 export async function readContent(
-  request: Request,
+  request: HttpRequest,
   contentType: string | null,
   limits: BodyLimits,
   held?: Held,

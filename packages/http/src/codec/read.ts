@@ -14,11 +14,11 @@ import {
   type Result,
 } from "@durable-streams-cloudflare/protocol";
 
+import type { Answer } from "../answers/answer.ts";
+import { readCacheControl } from "../answers/cache-control.ts";
 import type { Granted } from "../auth/authorize.ts";
-import { readCacheControl } from "../cache-control.ts";
 import { LAST_MAX } from "../client/last-messages.ts";
 import { RestOfRange, type Reading } from "../client/paging.ts";
-import { COMMON_HEADERS } from "../cors.ts";
 import type { Exchange } from "../exchange.ts";
 import { emptyBody, toBody } from "./payload.ts";
 
@@ -88,24 +88,21 @@ function isLast(text: string): boolean {
 }
 
 /** @param cursor the `Stream-Cursor` of a live read; catch-up reads have none. */
-export function readResponse(exchange: Exchange, reading: Reading, query: ReadQuery, cursor?: string): Response {
+export function readAnswer(exchange: Exchange, reading: Reading, query: ReadQuery, cursor?: string): Answer {
   const { result } = reading;
   const headers = readHeaders(result, exchange.granted, query, cursor);
   if (result.notModified) {
     const { "Content-Type": _, ...ofNothing } = headers;
-    return new Response(null, { status: 304, headers: ofNothing });
+    return { status: 304, headers: ofNothing, body: null };
   }
   const framing = framingOf(result.contentType);
-  if (result.to === result.from) return new Response(emptyBody(framing), { headers });
+  if (result.to === result.from) return { status: 200, headers, body: emptyBody(framing) };
   const fitsInOnePage = result.page.length === result.to - result.from;
   const body = fitsInOnePage ? toBody(result.page, framing, true, true) : pagedBody(exchange, reading);
-  return new Response(body, { headers });
+  return { status: 200, headers, body };
 }
 
-/**
- * What a read with data says of itself. A record and no `Headers`, which would cost as much as all the rest of the
- * response; the common headers are in it for the same reason.
- */
+/** What a read with data says of itself. */
 export function readHeaders(
   result: Pick<
     ReadResult,
@@ -114,10 +111,9 @@ export function readHeaders(
   { isPublic, isRevocable = false }: Pick<Granted, "isPublic" | "isRevocable">,
   { offset, namesOffset }: Pick<ReadQuery, "offset" | "namesOffset">,
   cursor: string | undefined,
-): Record<string, string> {
+): Answer["headers"] {
   const { lineage, to, tail } = result;
-  const headers: Record<string, string> = {
-    ...COMMON_HEADERS,
+  const headers: Answer["headers"] = {
     "Content-Type": spelledForReaders(result.contentType),
     // A stream may hold HTML; navigated to, it must not run in this origin.
     "Content-Security-Policy": "sandbox; default-src 'none'",

@@ -17,9 +17,11 @@ import {
   type Result,
 } from "@durable-streams-cloudflare/protocol";
 
+import type { Answer } from "../answers/answer.ts";
+import { problemAnswer } from "../answers/problem.ts";
 import { discardBody } from "../limits/body.ts";
 import type { Json } from "../limits/json-body.ts";
-import { problemResponse } from "../problem-response.ts";
+import type { HttpRequest } from "../ports.ts";
 
 const WORKER_LENGTH_MAX = 256;
 
@@ -38,15 +40,15 @@ const ERROR_CODES: Partial<Record<ProblemCode, string>> = {
 const OWN_NAMES: ReadonlySet<ProblemCode> = new Set(["public-url-required", "webhook-url-rejected"]);
 
 /** A refusal has the specification's `error` besides the members of every problem. */
-export async function refusedControl(request: Request, problem: Problem): Promise<Response> {
+export async function refusedControl(request: HttpRequest, problem: Problem): Promise<Answer> {
   await discardBody(request);
   const { code, detail, lease } = problem;
   const isMalformed = PROBLEMS[code].status === 400 && !OWN_NAMES.has(code);
   const name = ERROR_CODES[code] ?? (isMalformed ? "INVALID_REQUEST" : snake(code));
   const holder = lease === undefined ? {} : { current_holder: lease.holder, generation: lease.generation };
-  const response = problemResponse(request, problem, { error: { code: name, message: detail, ...holder } });
-  response.headers.set("Content-Type", "application/json");
-  return response;
+  const answer = problemAnswer(request, problem, { error: { code: name, message: detail, ...holder } });
+  answer.headers["Content-Type"] = "application/json";
+  return answer;
 }
 
 export function subscriptionJson(view: ConsumerView): object {

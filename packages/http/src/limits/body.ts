@@ -6,6 +6,7 @@
 import { concatBytes } from "@durable-streams-cloudflare/core/kit/bytes";
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
+import type { HttpRequest } from "../ports.ts";
 import { gunzip, inflate, MEMBERS_MAX } from "./decompress.ts";
 import { SERVER_BUSY, type Held } from "./held-bytes.ts";
 
@@ -35,7 +36,7 @@ const DISCARD_BYTES_PER_PAUSE = 1024 * 1024;
 const DISCARD_PAUSE_MS = 20;
 
 /** Reads a whole body. */
-export async function readBody(request: Request, limit: BodyLimit): Promise<Read> {
+export async function readBody(request: HttpRequest, limit: BodyLimit): Promise<Read> {
   if (request.body === null) return { ok: true, bytes: new Uint8Array() };
   const encoding = (request.headers.get("Content-Encoding") ?? "identity").trim().toLowerCase();
   if (encoding === "identity" || encoding === "") return readPlain(request, request.body, limit);
@@ -66,7 +67,7 @@ export async function readBody(request: Request, limit: BodyLimit): Promise<Read
 /** The sender goes on sending. */
 const STOPPED: ReadonlySet<string> = new Set(["body-too-large", "server-busy"]);
 
-async function readPlain(request: Request, body: ReadableStream<Uint8Array>, limit: BodyLimit): Promise<Read> {
+async function readPlain(request: HttpRequest, body: ReadableStream<Uint8Array>, limit: BodyLimit): Promise<Read> {
   if (isShort(request, limit.bytesMax)) {
     if (limit.held?.take(Number(request.headers.get("Content-Length"))) === false) return SERVER_BUSY;
     return inTime(limit, readShort(request), () => undefined);
@@ -77,9 +78,10 @@ async function readPlain(request: Request, body: ReadableStream<Uint8Array>, lim
   return read;
 }
 
-async function readShort(request: Request): Promise<Read> {
+async function readShort(request: HttpRequest): Promise<Read> {
   try {
-    return { ok: true, bytes: new Uint8Array(await request.arrayBuffer()) };
+    // The type of some hosts allows for shared memory, which no body is in.
+    return { ok: true, bytes: (await request.bytes()) as Bytes };
   } catch {
     return refuseIncomplete();
   }
@@ -89,7 +91,7 @@ async function readShort(request: Request): Promise<Read> {
  * Whether the request says that its body is short. HTTP holds it to that, and reading it in one go saves a quarter of an
  * append's time at the edge.
  */
-function isShort(request: Request, bytesMax: number): boolean {
+function isShort(request: HttpRequest, bytesMax: number): boolean {
   const length = request.headers.get("Content-Length");
   return length !== null && Number(length) <= Math.min(SHORT_BYTES_MAX, bytesMax);
 }
@@ -109,7 +111,7 @@ async function inTime({ secondsMax }: BodyLimit, reading: Promise<Read>, giveUp:
 }
 
 /** For a request that is refused before its body was read. */
-export async function discardBody(request: Request): Promise<void> {
+export async function discardBody(request: HttpRequest): Promise<void> {
   if (request.body !== null && !request.bodyUsed) await discard(request.body.getReader(), DISCARD_BYTES_MAX);
 }
 

@@ -2,12 +2,13 @@
 
 import { refuse, type Result } from "@durable-streams-cloudflare/protocol";
 
+import type { HttpRequest } from "../ports.ts";
 import { readBody, type BodyLimit } from "./body.ts";
 
 export type Json = Readonly<Record<string, unknown>>;
 
 /** No body is an empty object. */
-export async function readJson(request: Request, limit: BodyLimit): Promise<Result<{ json: Json }>> {
+export async function readJson(request: HttpRequest, limit: BodyLimit): Promise<Result<{ json: Json }>> {
   if (request.method === "GET") return { ok: true, json: {} };
   const body = await readBody(request, limit);
   if (!body.ok) return body;

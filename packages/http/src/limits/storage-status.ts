@@ -2,6 +2,8 @@
 
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
+import type { HttpRequest } from "../ports.ts";
+
 export interface StorageFault {
   readonly isFull: boolean;
   /** For clients and operators: no paths in it. */
@@ -25,7 +27,7 @@ const ENDING = /\/(?:ack|callback|release)$/;
 /** Refuses what would store more while nothing can be stored. */
 export async function refuseStoring(
   storage: StorageStatus,
-  { method, headers }: Pick<Request, "method" | "headers">,
+  { method, headers }: Pick<HttpRequest, "method" | "headers">,
   path: string,
   bytesMax: number,
 ): Promise<Refusal | undefined> {
@@ -51,10 +53,10 @@ export async function refuseFailedWrite(storage: StorageStatus, error: unknown):
 }
 
 /** A body that does not say its size, or that is compressed, may be as large as one can be. */
-function bytesOf(headers: Headers, bytesMax: number): number {
+function bytesOf(headers: HttpRequest["headers"], bytesMax: number): number {
   const length = headers.get("Content-Length");
-  if (length === null && !headers.has("Transfer-Encoding")) return OVERHEAD_BYTES;
-  const isPlain = length !== null && !headers.has("Content-Encoding");
+  if (length === null && headers.get("Transfer-Encoding") === null) return OVERHEAD_BYTES;
+  const isPlain = length !== null && headers.get("Content-Encoding") === null;
   return OVERHEAD_BYTES + (isPlain ? Math.min(Number(length), bytesMax) : bytesMax);
 }
 

@@ -5,6 +5,7 @@
 
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
+import type { HttpRequest } from "../ports.ts";
 import { WINDOW_SECONDS } from "./rate-limit.ts";
 
 /** Addresses that are counted at the same time; the oldest is forgotten for a new one. */
@@ -26,7 +27,7 @@ export class Strangers {
   /** In the order of their beginning, oldest first. */
   readonly #windows = new Map<string, Window>();
 
-  readonly #counted = new WeakSet<Request>();
+  readonly #counted = new WeakSet<HttpRequest>();
 
   /** @param isBehindProxy whether every request has proven to come through the own proxy, which says who its client is. */
   constructor(perMinute: number, isBehindProxy: boolean, now: () => number = Date.now) {
@@ -36,13 +37,13 @@ export class Strangers {
   }
 
   /** Whether the limit is reached. */
-  isOver(request: Request): boolean {
+  isOver(request: HttpRequest): boolean {
     const address = this.#addressOf(request);
     return this.#isOver(EVERYBODY, EVERYBODY_FACTOR) || (address !== EVERYBODY && this.#isOver(address, 1));
   }
 
   /** Once each, however many parts of the server find that it shows no right. */
-  count(request: Request): void {
+  count(request: HttpRequest): void {
     if (this.#counted.has(request)) return;
     this.#counted.add(request);
     this.#count(EVERYBODY);
@@ -54,7 +55,7 @@ export class Strangers {
    * Counts a request that is refused because it shows no right.
    * @returns what to answer: above the limit that is the same for everything, whether or not it was looked up.
    */
-  refuse(request: Request, refusal: Refusal): Refusal {
+  refuse(request: HttpRequest, refusal: Refusal): Refusal {
     if (refusal.problem.code !== "unauthenticated") return refusal;
     if (!this.#counted.has(request) && this.isOver(request)) return refuseStrangers();
     this.count(request);
@@ -65,7 +66,7 @@ export class Strangers {
    * The address that a request came from: of IPv6 the network, which is what one client has. Where neither Cloudflare nor the
    * own proxy has written the header, anybody may have, who then evades no more than the limit of one address.
    */
-  #addressOf({ headers }: Request): string {
+  #addressOf({ headers }: HttpRequest): string {
     const address = headers.get(this.#addressHeader)?.split(",").at(-1)?.trim() ?? EVERYBODY;
     return address.includes(":") ? address.split(":").slice(0, 4).join(":") : address.slice(0, ADDRESS_LENGTH_MAX);
   }

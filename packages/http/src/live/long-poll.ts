@@ -13,13 +13,13 @@ import {
   refuse,
   type OffsetRef,
   type Refusal,
-  type Result,
 } from "@durable-streams-cloudflare/protocol";
 
-import { NO_STORE } from "../cache-control.ts";
+import type { Answer, Handled } from "../answers/answer.ts";
+import { NO_STORE } from "../answers/cache-control.ts";
 import { startReading } from "../client/paging.ts";
 import { toBody } from "../codec/payload.ts";
-import { readHeaders, readResponse, type ReadQuery } from "../codec/read.ts";
+import { readHeaders, readAnswer, type ReadQuery } from "../codec/read.ts";
 import type { Exchange } from "../exchange.ts";
 import type { ReaderChannel } from "../ports.ts";
 import { watchRight } from "./right-watch.ts";
@@ -32,7 +32,7 @@ type Waited =
   | { readonly kind: "revoked"; readonly refusal: Refusal }
   | { readonly kind: "gone" | "lost" | "timeout" };
 
-export async function longPoll(exchange: Exchange, query: ReadQuery): Promise<Result<{ response: Response }>> {
+export async function longPoll(exchange: Exchange, query: ReadQuery): Promise<Handled> {
   const expiresAtMs = exchange.granted.expiresAtMs ?? Infinity;
   const deadlineMs = Math.min(Date.now() + exchange.config.longPollTimeoutMs, expiresAtMs);
   const cursor = nextCursor(Date.now(), query.cursor);
@@ -42,13 +42,13 @@ export async function longPoll(exchange: Exchange, query: ReadQuery): Promise<Re
     if (!attached.ok) return attached;
     const { result, channel } = attached;
     if (result.status === "behind") return readAll(exchange, query, at(result), cursor);
-    if (result.status === "ended") return { ok: true, response: emptyResponse(result, cursor) };
+    if (result.status === "ended") return { ok: true, answer: emptyAnswer(result, cursor) };
     if (channel === undefined) return refuse("internal", "The stream's object attached a reader without a channel.");
     const waited = await waitForFrame(exchange, channel, deadlineMs - Date.now());
     if (waited.kind === "frame")
-      return { ok: true, response: frameResponse(exchange, result, waited.frame, query, cursor) };
+      return { ok: true, answer: frameAnswer(exchange, result, waited.frame, query, cursor) };
     if (waited.kind === "revoked") return waited.refusal;
-    if (waited.kind === "timeout") return { ok: true, response: emptyResponse(result, cursor) };
+    if (waited.kind === "timeout") return { ok: true, answer: emptyAnswer(result, cursor) };
     // A stream that is gone is asked once more: it knows whether forks still need it.
     if (waited.kind === "lost") await wait(REATTACH_DELAY_MS);
     // From here on the place is known, also when the client asked for `now`.
@@ -57,15 +57,10 @@ export async function longPoll(exchange: Exchange, query: ReadQuery): Promise<Re
 }
 
 /** @param from where to read, exactly; the query may say `now`, and decides who may keep the response. */
-async function readAll(
-  exchange: Exchange,
-  query: ReadQuery,
-  from: OffsetRef,
-  cursor: string,
-): Promise<Result<{ response: Response }>> {
+async function readAll(exchange: Exchange, query: ReadQuery, from: OffsetRef, cursor: string): Promise<Handled> {
   const ifNoneMatch = exchange.request.headers.get("If-None-Match");
   const reading = await startReading(exchange, { from, ifNoneMatch, paging: "bytes" });
-  return reading.ok ? { ok: true, response: readResponse(exchange, reading, query, cursor) } : reading;
+  return reading.ok ? { ok: true, answer: readAnswer(exchange, reading, query, cursor) } : reading;
 }
 
 function at({ lineage, position }: AttachResult): OffsetRef {
@@ -96,29 +91,29 @@ function waitForFrame(exchange: Exchange, channel: ReaderChannel, timeoutMs: num
 }
 
 /** What a commit brought. A close without data is the end of the stream, and has no body. */
-function frameResponse(
+function frameAnswer(
   exchange: Exchange,
   result: AttachResult,
   frame: LiveFrame,
   query: ReadQuery,
   cursor: string,
-): Response {
+): Answer {
   const status = { ...result, tail: frame.to, closed: frame.closed };
-  if (frame.bytes.length === 0) return emptyResponse({ ...status, position: frame.to }, cursor);
+  if (frame.bytes.length === 0) return emptyAnswer({ ...status, position: frame.to }, cursor);
   const etag = rangeEtag(result.lineage.incarnation, frame.from, frame.to, frame.closed);
   const read = { ...status, from: frame.from, to: frame.to, etag };
   const headers = readHeaders(read, exchange.granted, query, cursor);
-  return new Response(toBody(frame.bytes.slice(), framingOf(result.contentType), true, true), { headers });
+  return { status: 200, headers, body: toBody(frame.bytes.slice(), framingOf(result.contentType), true, true) };
 }
 
 /** Nothing has come, or the stream has ended. */
-export function emptyResponse(result: Pick<AttachResult, "lineage" | "position" | "closed">, cursor: string): Response {
-  const headers = new Headers({
+export function emptyAnswer(result: Pick<AttachResult, "lineage" | "position" | "closed">, cursor: string): Answer {
+  const headers: Answer["headers"] = {
     "Cache-Control": NO_STORE,
     [HEADER.nextOffset]: offsetAt(result.lineage, result.position),
     [HEADER.upToDate]: "true",
     [HEADER.cursor]: cursor,
-  });
-  if (result.closed) headers.set(HEADER.closed, "true");
-  return new Response(null, { status: 204, headers });
+  };
+  if (result.closed) headers[HEADER.closed] = "true";
+  return { status: 204, headers, body: null };
 }

@@ -1,25 +1,26 @@
 /** SSE [PROTOCOL §5.8]: the response, and what makes it begin. */
 
 import type { AttachResult } from "@durable-streams-cloudflare/core/contracts/stream";
-import { HEADER, nextCursor, refAt, refuse, type Result } from "@durable-streams-cloudflare/protocol";
+import { HEADER, nextCursor, refAt, refuse } from "@durable-streams-cloudflare/protocol";
 
-import { EVENT_STREAM } from "../cache-control.ts";
+import type { Answer, Handled } from "../answers/answer.ts";
+import { EVENT_STREAM } from "../answers/cache-control.ts";
 import { startReading, type Reading } from "../client/paging.ts";
 import type { ReadQuery } from "../codec/read.ts";
 import type { Exchange } from "../exchange.ts";
 import { eventsFrom } from "./catch-up.ts";
-import { emptyResponse } from "./long-poll.ts";
+import { emptyAnswer } from "./long-poll.ts";
 import { sseFormOf } from "./sse-form.ts";
 import { SseSession, type SessionStart } from "./sse-session.ts";
 
 /** Errors are plain HTTP, before any header of the event stream is sent. */
-export async function serverSentEvents(exchange: Exchange, query: ReadQuery): Promise<Result<{ response: Response }>> {
+export async function serverSentEvents(exchange: Exchange, query: ReadQuery): Promise<Handled> {
   const attached = await exchange.stream.attach(query.offset, exchange.granted);
   if (!attached.ok) return attached;
   const { result, channel } = attached;
   // An `EventSource` comes back after the end, again and again, unless it is told so by this status.
   if (result.status === "ended" && query.isResumed) {
-    return { ok: true, response: emptyResponse(result, nextCursor(Date.now(), query.cursor)) };
+    return { ok: true, answer: emptyAnswer(result, nextCursor(Date.now(), query.cursor)) };
   }
   // What is wrong with a cold or inherited place is only found by reading there.
   const from = refAt(result.lineage, result.position);
@@ -30,30 +31,30 @@ export async function serverSentEvents(exchange: Exchange, query: ReadQuery): Pr
   }
   // An offset inside an append stands for where that begins, of which the object alone may not know.
   const position = reading?.result.from ?? result.position;
-  const response = sessionResponse(exchange, { ...result, position }, { channel, reading }, query.cursor);
-  return { ok: true, response };
+  const answer = sessionAnswer(exchange, { ...result, position }, { channel, reading }, query.cursor);
+  return { ok: true, answer };
 }
 
 /** A session that begins with what has been read already, and goes on from there. */
-export function eventStream(exchange: Exchange, reading: Reading, cursor: string | null): Response {
+export function eventStream(exchange: Exchange, reading: Reading, cursor: string | null): Answer {
   const { result } = reading;
   const status = { ...result, status: "behind", position: result.from } as const;
-  return sessionResponse(exchange, status, { channel: undefined, reading }, cursor);
+  return sessionAnswer(exchange, status, { channel: undefined, reading }, cursor);
 }
 
-function sessionResponse(
+function sessionAnswer(
   exchange: Exchange,
   result: AttachResult,
   start: Omit<SessionStart, "form">,
   cursor: string | null,
-): Response {
-  const headers = new Headers({
+): Answer {
+  const headers: Answer["headers"] = {
     "Content-Type": "text/event-stream",
     "Cache-Control": EVENT_STREAM,
     // nginx and others that know this header then pass every event on at once.
     "X-Accel-Buffering": "no",
-  });
+  };
   const form = sseFormOf(result.contentType, start.reading);
-  if (form === "base64") headers.set(HEADER.sseDataEncoding, "base64");
-  return new Response(new SseSession(exchange, result, { ...start, form }, cursor).body, { headers });
+  if (form === "base64") headers[HEADER.sseDataEncoding] = "base64";
+  return { status: 200, headers, body: new SseSession(exchange, result, { ...start, form }, cursor).body };
 }

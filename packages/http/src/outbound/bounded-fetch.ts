@@ -14,7 +14,7 @@ export interface BoundedAnswer {
   readonly text: string | null;
 }
 
-type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 /** @throws when nothing may be sent to the URL, and when there is no whole answer in time. */
 export async function boundedFetch(

@@ -11,6 +11,8 @@
 import type { Config } from "@durable-streams-cloudflare/core/config";
 import { isLoopbackHost } from "@durable-streams-cloudflare/core/outbound/loopback";
 
+import type { HttpRequest } from "../ports.ts";
+
 export type PublicUrlConfig = Pick<Config, "publicUrl" | "originSecret">;
 
 export interface PublicBase {
@@ -24,7 +26,7 @@ export interface PublicBase {
 const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?\.?|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/;
 const SCHEME = /^https?$/i;
 
-export function publicBaseOf(request: Request, { publicUrl, originSecret }: PublicUrlConfig): PublicBase {
+export function publicBaseOf(request: HttpRequest, { publicUrl, originSecret }: PublicUrlConfig): PublicBase {
   if (publicUrl !== "") return { url: publicUrl, isKnown: true };
   const seen = new URL(request.url);
   if (originSecret !== "") return { url: forwardedOrigin(request.headers, seen), isKnown: true };
@@ -36,13 +38,13 @@ export function publicBaseOf(request: Request, { publicUrl, originSecret }: Publ
  * resolve the latter against the URL that they have asked.
  * @param path percent-encoded, with a slash in front; perhaps with a query.
  */
-export function publicUrlOf(request: Request, config: PublicUrlConfig, path: string): string {
+export function publicUrlOf(request: HttpRequest, config: PublicUrlConfig, path: string): string {
   const { url, isKnown } = publicBaseOf(request, config);
   return isKnown ? url + path : path;
 }
 
 /** A list has the client's view first. Whatever is malformed is passed over. */
-function forwardedOrigin(headers: Headers, seen: URL): string {
+function forwardedOrigin(headers: HttpRequest["headers"], seen: URL): string {
   const standard = parseForwarded(headers.get("Forwarded"));
   const scheme = firstFit(SCHEME, [headers.get("X-Forwarded-Proto"), standard.get("proto")]);
   const host = firstFit(HOST, [headers.get("X-Forwarded-Host"), standard.get("host")]);

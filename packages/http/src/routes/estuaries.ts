@@ -10,6 +10,9 @@ import type {
 import { retryRpc, callOnce } from "@durable-streams-cloudflare/core/kit/retry-rpc";
 import { isSessionId, refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
+import { answerJson, answerNothing, type Answer, type Handled } from "../answers/answer.ts";
+import { refusedAnswer } from "../answers/problem.ts";
+import { refuseMethod } from "../answers/refuse-method.ts";
 import type { Authorize, Granted, Scope } from "../auth/authorize.ts";
 import { subscribe } from "../client/subscribe.ts";
 import {
@@ -27,9 +30,7 @@ import { refuseRequest, type RateLimiter } from "../limits/rate-limit.ts";
 import type { CountersOf } from "../limits/stream-quota.ts";
 import { ESTUARY_ROOT, parseEstuaryPath, type EstuaryPath } from "../paths/estuary-path.ts";
 import { STREAM_ROOT } from "../paths/target.ts";
-import type { Objects, StreamObjects } from "../ports.ts";
-import { refusedResponse } from "../problem-response.ts";
-import { refuseMethod } from "../refuse-method.ts";
+import type { HttpRequest, Objects, StreamObjects } from "../ports.ts";
 import { endFollowers, listFollowers, type SourceCall } from "./followers.ts";
 
 const BODY_BYTES_MAX = 1024 * 1024;
@@ -52,7 +53,7 @@ export interface EstuaryPorts {
 
 interface SessionCall {
   readonly ports: EstuaryPorts;
-  readonly request: Request;
+  readonly request: HttpRequest;
   readonly project: string;
   readonly granted: Granted;
   readonly estuary: EstuaryApi;
@@ -61,8 +62,6 @@ interface SessionCall {
   readonly source: string;
   readonly body: Json;
 }
-
-type Handled = Result<{ readonly response: Response }>;
 
 interface RouteContext {
   readonly method: "GET" | "POST" | "DELETE";
@@ -97,12 +96,12 @@ export const ESTUARY_ROUTES: readonly EstuaryRoute[] = [
   { method: "POST", kind: "touch", whose: "session", needs: "read", handle: touch },
 ];
 
-export async function serveEstuaries(ports: EstuaryPorts, request: Request): Promise<Response> {
+export async function serveEstuaries(ports: EstuaryPorts, request: HttpRequest): Promise<Answer> {
   const served = await serveRoute(ports, request);
-  return served.ok ? served.response : refusedResponse(request, served);
+  return served.ok ? served.answer : refusedAnswer(request, served);
 }
 
-async function serveRoute(ports: EstuaryPorts, request: Request): Promise<Handled> {
+async function serveRoute(ports: EstuaryPorts, request: HttpRequest): Promise<Handled> {
   const path = parseEstuaryPath(request.url, ports.config.tenancy);
   if (!path.ok) return path;
   const found = routeOf(request.method, path.kind);
@@ -115,7 +114,7 @@ async function serveRoute(ports: EstuaryPorts, request: Request): Promise<Handle
 
 async function serveSource(
   { authorize, limiter, estuaries, followers }: EstuaryPorts,
-  request: Request,
+  request: HttpRequest,
   route: SourceRoute,
   path: EstuaryPath,
 ): Promise<Handled> {
@@ -135,7 +134,7 @@ async function serveSource(
 
 async function serveNamed(
   ports: EstuaryPorts,
-  request: Request,
+  request: HttpRequest,
   route: SessionRoute,
   { project, estuary }: EstuaryPath & { readonly estuary: string },
 ): Promise<Handled> {
@@ -147,7 +146,7 @@ async function serveNamed(
 
 async function serveUnnamed(
   ports: EstuaryPorts,
-  request: Request,
+  request: HttpRequest,
   route: SessionRoute,
   path: EstuaryPath,
 ): Promise<Handled> {
@@ -164,7 +163,7 @@ async function serveUnnamed(
 /** A right to a session is a bearer's: neither what everybody may read counts, nor what stands in a URL. */
 async function authorizeSession(
   { authorize }: EstuaryPorts,
-  request: Request,
+  request: HttpRequest,
   { needs }: SessionRoute,
   project: string,
   estuary: unknown,
@@ -188,7 +187,7 @@ interface Addressed {
 
 async function serveSession(
   ports: EstuaryPorts,
-  request: Request,
+  request: HttpRequest,
   route: SessionRoute,
   { project, estuary: estuaryId, source, granted, body }: Addressed,
 ): Promise<Handled> {
@@ -307,11 +306,11 @@ function viewOf(
 }
 
 function answer(json: object): Handled {
-  return { ok: true, response: Response.json(json, { headers: { "Cache-Control": "no-store" } }) };
+  return { ok: true, answer: answerJson(json) };
 }
 
 function noContent(): Handled {
-  return { ok: true, response: new Response(null, { status: 204, headers: { "Cache-Control": "no-store" } }) };
+  return { ok: true, answer: answerNothing() };
 }
 
 function refuseEstuaryId(): Refusal {

@@ -2,10 +2,12 @@
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
 
+import { answerJson, type Answer } from "../answers/answer.ts";
+import { refusedAnswer } from "../answers/problem.ts";
+import { refuseMethod } from "../answers/refuse-method.ts";
 import { publicBaseOf } from "../paths/public-url.ts";
 import { STREAM_ROOT } from "../paths/target.ts";
-import { refusedResponse } from "../problem-response.ts";
-import { refuseMethod } from "../refuse-method.ts";
+import type { HttpRequest } from "../ports.ts";
 
 /** Whom the server lets in. `hook`: a Worker that mounts it decides. */
 export type Access = "everybody" | "tokens" | "hook";
@@ -13,20 +15,19 @@ export type Access = "everybody" | "tokens" | "hook";
 /** Nothing is loaded, and nothing runs. */
 const POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-export async function serveHome(request: Request, config: Config, access: Access): Promise<Response> {
+export async function serveHome(request: HttpRequest, config: Config, access: Access): Promise<Answer> {
   if (request.method !== "GET" && request.method !== "HEAD") {
-    return refusedResponse(request, refuseMethod("This page", ["GET", "HEAD"]));
+    return refusedAnswer(request, refuseMethod("This page", ["GET", "HEAD"]));
   }
   const isForBrowser = (request.headers.get("Accept") ?? "").includes("text/html");
-  const response = isForBrowser
-    ? new Response(page(publicBaseOf(request, config).url, config, access), { headers: HTML_HEADERS })
-    : Response.json(description(access), { headers: HEADERS });
-  return request.method === "HEAD" ? new Response(null, response) : response;
+  return isForBrowser
+    ? { status: 200, headers: { ...HTML_HEADERS }, body: page(publicBaseOf(request, config).url, config, access) }
+    : answerJson(description(access), 200, { Vary: "Accept" });
 }
 
-const HEADERS = { "Cache-Control": "no-store", Vary: "Accept" };
 const HTML_HEADERS = {
-  ...HEADERS,
+  "Cache-Control": "no-store",
+  Vary: "Accept",
   "Content-Type": "text/html; charset=utf-8",
   "Content-Security-Policy": POLICY,
   "Referrer-Policy": "no-referrer",

@@ -2,8 +2,10 @@
 
 import { refuse } from "@durable-streams-cloudflare/protocol";
 
+import { answerJson, type Answer } from "../answers/answer.ts";
+import { refusedAnswer } from "../answers/problem.ts";
 import type { StorageStatus } from "../limits/storage-status.ts";
-import { refusedResponse } from "../problem-response.ts";
+import type { HttpRequest } from "../ports.ts";
 
 const HEALTH = "/healthz";
 const READINESS = "/readyz";
@@ -19,21 +21,16 @@ export function isProbe(path: string): boolean {
 
 /** @param storage `undefined`: it can always store something. */
 export async function serveProbe(
-  request: Request,
+  request: HttpRequest,
   path: string,
   storage: StorageStatus | undefined,
-): Promise<Response> {
-  if (!METHODS.has(request.method)) return refusedResponse(request, refuseProbeMethod());
+): Promise<Answer> {
+  if (!METHODS.has(request.method)) return refusedAnswer(request, refuseProbeMethod());
   // A server that is started again has the same disk: that nothing can be stored is no reason to end it.
-  if (path === HEALTH) return answer(request, 200, { status: "ok" });
+  if (path === HEALTH) return answerJson({ status: "ok" });
   const fault = await storage?.fault();
-  if (fault === undefined) return answer(request, 200, { status: "ready" });
-  return answer(request, 503, { status: "unavailable", reason: fault.detail });
-}
-
-function answer(request: Request, status: number, body: object): Response {
-  const response = Response.json(body, { status, headers: { "Cache-Control": "no-store" } });
-  return request.method === "HEAD" ? new Response(null, response) : response;
+  if (fault === undefined) return answerJson({ status: "ready" });
+  return answerJson({ status: "unavailable", reason: fault.detail }, 503);
 }
 
 function refuseProbeMethod() {

@@ -7,6 +7,9 @@ import { includesScope } from "@durable-streams-cloudflare/core/project/rights";
 import { isForAdmin } from "@durable-streams-cloudflare/core/project/settings";
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
+import { answerJson, answerNothing, type Answer, type Handled } from "../answers/answer.ts";
+import { refusedAnswer } from "../answers/problem.ts";
+import { refuseMethod } from "../answers/refuse-method.ts";
 import {
   bearerOf,
   findProject,
@@ -21,9 +24,8 @@ import { readJson, type Json } from "../limits/json-body.ts";
 import { refuseRequest, type RateLimiter } from "../limits/rate-limit.ts";
 import { publicUrlOf } from "../paths/public-url.ts";
 import { rawPath, streamPathOf } from "../paths/target.ts";
-import { refusedResponse } from "../problem-response.ts";
-import { refuseMethod } from "../refuse-method.ts";
-import { noteCaller, notesOf } from "../request-notes.ts";
+import type { HttpRequest } from "../ports.ts";
+import { noteCaller, notesOf } from "../requests/request-notes.ts";
 
 export const PROJECTS_ROOT = "/v1/projects";
 
@@ -153,16 +155,16 @@ export interface ProjectRoutePorts extends ProjectFinder {
   readonly projects: Projects;
   readonly limiter: RateLimiter;
   /** Decides first where there are no tokens at all (`AUTH_MODE=none`). */
-  readonly authorizeAll: ((request: Request) => Result<object>) | undefined;
+  readonly authorizeAll: ((request: HttpRequest) => Result<object>) | undefined;
 }
 
-export async function serveProjects(ports: ProjectRoutePorts, request: Request): Promise<Response> {
+export async function serveProjects(ports: ProjectRoutePorts, request: HttpRequest): Promise<Answer> {
   const served = await serveRoute(ports, request);
-  return served.ok ? served.response : refusedResponse(request, served);
+  return served.ok ? served.answer : refusedAnswer(request, served);
 }
 
 /** In the path as it came, a segment is a name as it stands: none is percent-encoded. */
-async function serveRoute(ports: ProjectRoutePorts, request: Request): Promise<Result<{ response: Response }>> {
+async function serveRoute(ports: ProjectRoutePorts, request: HttpRequest): Promise<Handled> {
   const path = rawPath(request.url);
   const found = findRoute(request.method, path);
   if (!found.ok) return found;
@@ -186,10 +188,9 @@ async function serveRoute(ports: ProjectRoutePorts, request: Request): Promise<R
     publicUrlOf(request, ports.config, `${streamPathOf(project, stream, ports.config.tenancy)}?${search}`);
   const result = await route.handle({ projects: ports.projects, project, item, query, body: body.json, urlOf });
   if (!result.ok) return result;
-  const headers = { "Cache-Control": "no-store" };
-  if (route.status === 204) return { ok: true, response: new Response(null, { status: 204, headers }) };
+  if (route.status === 204) return { ok: true, answer: answerNothing() };
   const { ok: _, ...json } = result;
-  return { ok: true, response: Response.json(json, { status: route.status, headers }) };
+  return { ok: true, answer: answerJson(json, route.status) };
 }
 
 function findRoute(method: string, path: string): Result<{ route: Route; project: string; item: string }> {
@@ -232,7 +233,7 @@ interface Allowed {
 
 async function authorizeRoute(
   { authorizeAll, ...ports }: ProjectRoutePorts,
-  request: Request,
+  request: HttpRequest,
   { needs }: Route,
   name: string,
 ): Promise<Result<Allowed>> {
@@ -255,7 +256,7 @@ async function authorizeRoute(
     : refuseRoute(needs);
 }
 
-function asAdmin(request: Request): Result<Allowed> {
+function asAdmin(request: HttpRequest): Result<Allowed> {
   noteCaller(request, "admin");
   return { ok: true, isAdmin: true };
 }

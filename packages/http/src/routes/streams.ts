@@ -16,15 +16,18 @@ import {
   type Result,
 } from "@durable-streams-cloudflare/protocol";
 
+import { answerNothing, type Handled } from "../answers/answer.ts";
+import { refuseMethod } from "../answers/refuse-method.ts";
+import { warn } from "../answers/warnings.ts";
 import { refuseUnauthenticated } from "../auth/authorize.ts";
 import { isUser } from "../auth/token.ts";
 import { appendWhenDue } from "../client/early-append.ts";
 import { readLast } from "../client/last-messages.ts";
 import { startReading } from "../client/paging.ts";
-import { appendResponse, parseAppend, withProducerHeaders } from "../codec/append.ts";
-import { createResponse, parseCreate } from "../codec/create.ts";
-import { headResponse } from "../codec/head.ts";
-import { parseReadQuery, readResponse, type ReadQuery } from "../codec/read.ts";
+import { appendAnswer, parseAppend, withProducerHeaders } from "../codec/append.ts";
+import { createAnswer, parseCreate } from "../codec/create.ts";
+import { headAnswer } from "../codec/head.ts";
+import { parseReadQuery, readAnswer, type ReadQuery } from "../codec/read.ts";
 import type { Exchange } from "../exchange.ts";
 import type { Held } from "../limits/held-bytes.ts";
 import { refuseAboveLimits } from "../limits/rate-limit.ts";
@@ -33,10 +36,7 @@ import { longPoll } from "../live/long-poll.ts";
 import { eventStream, serverSentEvents } from "../live/sse.ts";
 import { publicUrlOf } from "../paths/public-url.ts";
 import { parseTargetPath, rawPath, STREAM_ROOT } from "../paths/target.ts";
-import { refuseMethod } from "../refuse-method.ts";
-import { warn } from "../warnings.ts";
-
-type Handled = Result<{ response: Response }>;
+import type { HttpRequest } from "../ports.ts";
 
 const METHODS: Readonly<Record<string, (exchange: Exchange) => Promise<Handled>>> = {
   GET: read,
@@ -67,8 +67,8 @@ function refuseRegistryWrite(): Refusal {
 }
 
 /** A refused producer must see 401: on a 403 without an epoch its client claims new epochs for ever. */
-export function withoutBareForbidden(request: Request, refusal: Refusal): Refusal {
-  const isProducer = request.method === "POST" && request.headers.has(HEADER.producerId);
+export function withoutBareForbidden(request: HttpRequest, refusal: Refusal): Refusal {
+  const isProducer = request.method === "POST" && request.headers.get(HEADER.producerId) !== null;
   const isForbidden = PROBLEMS[refusal.problem.code].status === 403;
   if (!isProducer || !isForbidden || refusal.problem.headers?.[HEADER.producerEpoch] !== undefined) return refusal;
   return { ok: false, problem: { ...refuseUnauthenticated().problem, detail: refusal.problem.detail } };
@@ -90,7 +90,7 @@ async function holdingBody(
 async function create(exchange: Exchange, held: Held): Promise<Handled> {
   const { request, config, stream } = exchange;
   if (!isPlainLine(exchange.target.objectName)) return refuseName();
-  const parsed = await parseCreate(request, config, exchange.granted.defaults, held);
+  const parsed = await parseCreate(request, config, exchange.granted.defaults ?? {}, held);
   if (!parsed.ok) return parsed;
   const source = parsed.fork === undefined ? undefined : await forkSource(exchange, parsed.fork);
   if (source?.ok === false) return source;
@@ -108,9 +108,9 @@ async function create(exchange: Exchange, held: Held): Promise<Handled> {
     repeatedMsMax: REPEATED_MS_MAX,
   });
   if (!result.ok) return result;
-  const response = createResponse(result, publicUrlOf(request, config, rawPath(request.url)));
-  warn(response.headers, result.contentType, command.bytes);
-  return { ok: true, response };
+  const answer = createAnswer(result, publicUrlOf(request, config, rawPath(request.url)));
+  warn(answer.headers, result.contentType, command.bytes);
+  return { ok: true, answer };
 }
 
 /** Only here: a stream that has such a name already is read, appended to and deleted. */
@@ -159,9 +159,9 @@ async function append(exchange: Exchange, held: Held): Promise<Handled> {
   const result = await appendWhenDue(command, () => appends.append(stream, command, keepAlive));
   FOREGROUND.appendFinished();
   if (result.ok) {
-    const response = appendResponse(result);
-    warn(response.headers, command.contentType, command.bytes);
-    return { ok: true, response };
+    const answer = appendAnswer(result);
+    warn(answer.headers, command.contentType, command.bytes);
+    return { ok: true, answer };
   }
   return { ok: false, problem: withProducerHeaders(result.problem, command.producer) };
 }
@@ -183,7 +183,7 @@ function refuseAppend({ limiter, granted, target }: Exchange, bytes: number): Pr
 
 async function head(exchange: Exchange): Promise<Handled> {
   const result = await exchange.stream.call((stub) => stub.head());
-  return result.ok ? { ok: true, response: headResponse(result) } : result;
+  return result.ok ? { ok: true, answer: headAnswer(result) } : result;
 }
 
 async function read(exchange: Exchange): Promise<Handled> {
@@ -202,9 +202,9 @@ async function readFromLast(exchange: Exchange, asked: ReadQuery, count: number)
   const query = { ...asked, offset: { kind: "now" }, namesOffset: true } as const;
   // There is nothing: what comes is waited for, and nothing of it is missed.
   if (from === tail && query.live !== undefined) return readFrom(exchange, { ...query, offset: refAt(lineage, tail) });
-  if (query.live === "sse") return { ok: true, response: eventStream(exchange, reading, query.cursor) };
+  if (query.live === "sse") return { ok: true, answer: eventStream(exchange, reading, query.cursor) };
   const cursor = query.live === undefined ? undefined : nextCursor(Date.now(), query.cursor);
-  return { ok: true, response: readResponse(exchange, reading, query, cursor) };
+  return { ok: true, answer: readAnswer(exchange, reading, query, cursor) };
 }
 
 async function readFrom(exchange: Exchange, query: ReadQuery): Promise<Handled> {
@@ -212,7 +212,7 @@ async function readFrom(exchange: Exchange, query: ReadQuery): Promise<Handled> 
   if (query.live === "sse") return serverSentEvents(exchange, query);
   const ifNoneMatch = exchange.request.headers.get("If-None-Match");
   const reading = await startReading(exchange, { from: query.offset, ifNoneMatch, paging: "bytes" });
-  return reading.ok ? { ok: true, response: readResponse(exchange, reading, query) } : reading;
+  return reading.ok ? { ok: true, answer: readAnswer(exchange, reading, query) } : reading;
 }
 
 /** Names the incarnation: were the call repeated without, it could delete what others have made here since. */
@@ -225,7 +225,7 @@ async function remove({ stream }: Exchange): Promise<Handled> {
   // The first try may have deleted the stream before its answer was lost.
   const wasDeletedByUs = !removed.ok && lostAnswers > 0 && GONE.has(removed.problem.code);
   if (!removed.ok && !wasDeletedByUs) return removed;
-  return { ok: true, response: new Response(null, { status: 204, headers: { "Cache-Control": "no-store" } }) };
+  return { ok: true, answer: answerNothing() };
 }
 
 /** What a delete is answered when it has been done before. */

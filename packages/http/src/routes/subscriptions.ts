@@ -17,6 +17,8 @@ import {
   type Result,
 } from "@durable-streams-cloudflare/protocol";
 
+import { answerJson, answerNothing, type Answer, type Handled } from "../answers/answer.ts";
+import { refuseMethod } from "../answers/refuse-method.ts";
 import type { Authorize, Scope } from "../auth/authorize.ts";
 import type { PublicKeys } from "../auth/public-keys.ts";
 import type { WakeGuard } from "../auth/wake-guard.ts";
@@ -33,9 +35,8 @@ import { readJson, type Json } from "../limits/json-body.ts";
 import { refuseRequest, type RateLimiter } from "../limits/rate-limit.ts";
 import type { ControlPath } from "../paths/control-path.ts";
 import { publicBaseOf } from "../paths/public-url.ts";
-import type { Objects } from "../ports.ts";
-import { refuseMethod } from "../refuse-method.ts";
-import { notesOf } from "../request-notes.ts";
+import type { HttpRequest, Objects } from "../ports.ts";
+import { notesOf } from "../requests/request-notes.ts";
 
 const BODY_BYTES_MAX = 1024 * 1024;
 const PAGE = 100;
@@ -56,7 +57,7 @@ export interface ControlObjects {
 }
 
 interface Call {
-  readonly request: Request;
+  readonly request: HttpRequest;
   readonly config: Config;
   readonly project: string;
   readonly objects: ControlObjects;
@@ -70,8 +71,6 @@ interface Call {
   readonly stream: string;
   readonly body: Json;
 }
-
-type Handled = Result<{ readonly response: Response }>;
 
 export interface SubscriptionRoute {
   readonly method: "GET" | "PUT" | "POST" | "DELETE";
@@ -102,15 +101,14 @@ export const SUBSCRIPTION_ROUTES: readonly SubscriptionRoute[] = [
 /** Serves a request to a project's `__ds`. */
 export async function serveSubscriptions(
   ports: SubscriptionPorts,
-  request: Request,
+  request: HttpRequest,
   path: ControlPath,
-): Promise<Response> {
+): Promise<Answer> {
   const served = await serveRoute(ports, request, path);
-  const response = served.ok ? served.response : await refusedControl(request, served.problem);
-  return request.method === "HEAD" ? new Response(null, response) : response;
+  return served.ok ? served.answer : refusedControl(request, served.problem);
 }
 
-async function serveRoute(ports: SubscriptionPorts, request: Request, path: ControlPath): Promise<Handled> {
+async function serveRoute(ports: SubscriptionPorts, request: HttpRequest, path: ControlPath): Promise<Handled> {
   const { config, control, authorize, limiter, wakes } = ports;
   const { project, segments } = path;
   const matched = routeOf(request.method, segments);
@@ -186,7 +184,7 @@ async function publishKeys({ objects, project, wakes, keys: known, request }: Ca
   // A project that is not there looks like one without webhooks.
   const keys = found.isKnown ? await known.of(project, () => objects.projects.getByName(project).publicKeys()) : [];
   const headers = { "Content-Type": "application/jwk-set+json", "Cache-Control": "public, max-age=300" };
-  return { ok: true, response: new Response(JSON.stringify({ keys }), { headers }) };
+  return { ok: true, answer: answerJson({ keys }, 200, headers) };
 }
 
 async function rotateKey({ objects, project, keys }: Call): Promise<Handled> {
@@ -287,9 +285,9 @@ async function release(call: Call): Promise<Handled> {
 }
 
 function answer(json: object, status = 200): Handled {
-  return { ok: true, response: Response.json(json, { status, headers: { "Cache-Control": "no-store" } }) };
+  return { ok: true, answer: answerJson(json, status) };
 }
 
 function noContent(): Handled {
-  return { ok: true, response: new Response(null, { status: 204, headers: { "Cache-Control": "no-store" } }) };
+  return { ok: true, answer: answerNothing() };
 }

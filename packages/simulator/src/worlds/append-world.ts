@@ -6,7 +6,7 @@ import { appendOf, createOf, LIMITS, newHost, type Host } from "@durable-streams
 import { AppendBatcher } from "@durable-streams-cloudflare/http/client/append-batcher";
 import { StreamClient } from "@durable-streams-cloudflare/http/client/stream-client";
 import type { StreamObjects } from "@durable-streams-cloudflare/http/ports";
-import { newRequestId } from "@durable-streams-cloudflare/http/request-id";
+import { newRequestId } from "@durable-streams-cloudflare/http/requests/request-id";
 import { PROBLEMS, type Result } from "@durable-streams-cloudflare/protocol";
 import { FakeSegmentStore } from "@durable-streams-cloudflare/testkit/node-host";
 

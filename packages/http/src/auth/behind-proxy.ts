@@ -3,14 +3,15 @@
 import { isSameText } from "@durable-streams-cloudflare/core/project/reader-key";
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
-import { rawPath } from "./paths/target.ts";
-import type { Background } from "./ports.ts";
-import { refusedResponse } from "./problem-response.ts";
-import { isProbe } from "./routes/probes.ts";
+import type { Answer } from "../answers/answer.ts";
+import { refusedAnswer } from "../answers/problem.ts";
+import { rawPath } from "../paths/target.ts";
+import type { HttpRequest, Background } from "../ports.ts";
+import { isProbe } from "../routes/probes.ts";
 
 const SECRET_HEADER = "Stream-Origin-Secret";
 
-export type Serve = (request: Request, background: Background) => Response | Promise<Response>;
+export type Serve = (request: HttpRequest, background: Background) => Answer | Promise<Answer>;
 
 /** Serves probes, and requests that carry the secret; refuses all others, whatever they ask. */
 export function behindProxy(secret: string, serve: Serve): Serve {
@@ -19,7 +20,7 @@ export function behindProxy(secret: string, serve: Serve): Serve {
     const sent = request.headers.get(SECRET_HEADER);
     return sent !== null && (await isSameText(sent, secret))
       ? serve(request, background)
-      : refusedResponse(request, refuseDirect());
+      : refusedAnswer(request, refuseDirect());
   };
 }
 

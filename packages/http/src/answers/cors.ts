@@ -3,7 +3,9 @@
 import { isLoopbackOrigin } from "@durable-streams-cloudflare/core/outbound/loopback";
 import { HEADER } from "@durable-streams-cloudflare/protocol";
 
-import { REQUEST_ID_HEADER } from "./request-notes.ts";
+import type { HttpRequest } from "../ports.ts";
+import { REQUEST_ID_HEADER } from "../requests/request-notes.ts";
+import { addVary, type Answer } from "./answer.ts";
 
 const METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
@@ -76,43 +78,36 @@ const EXPOSED_HEADERS = [
 
 const PREFLIGHT_SECONDS = "86400";
 
-/** What every response has, whatever its status and its project. */
+/**
+ * What every response has, whatever its status and its project. A host sends them with each answer; they are in none, because to copy
+ * prepared ones is cheaper than to make them each time.
+ */
 export const COMMON_HEADERS: Readonly<Record<string, string>> = {
   "X-Content-Type-Options": "nosniff",
   "Cross-Origin-Resource-Policy": "cross-origin",
   "Access-Control-Expose-Headers": EXPOSED_HEADERS,
 };
 
-/**
- * For a response that is made often: headers to copy, as `new Response(…, { headers })` does. That is cheaper than to add
- * the common ones each time.
- */
-export function headersWithCommon(own: Readonly<Record<string, string>>): Headers {
-  return new Headers({ ...COMMON_HEADERS, ...own });
-}
-
 /** A right in the URL must not travel on to wherever the content leads. */
 const RIGHT_IN_QUERY = /[?&](?:token|key)=/;
 
-function hasRightInQuery({ url }: Request): boolean {
+function hasRightInQuery({ url }: HttpRequest): boolean {
   return RIGHT_IN_QUERY.test(url);
 }
 
-/** Adds what every response has, as far as it is missing, and whether the request's origin may read it. */
-export function addCommonHeaders(headers: Headers, request: Request, origins: readonly string[]): void {
-  if (!headers.has("X-Content-Type-Options")) {
-    for (const [name, value] of Object.entries(COMMON_HEADERS)) headers.set(name, value);
-  }
-  if (hasRightInQuery(request)) headers.set("Referrer-Policy", "no-referrer");
+/** Says whether the request's origin may read the answer, and that a right in the URL stays there. */
+export function addCorsHeaders(answer: Answer, request: HttpRequest, origins: readonly string[]): void {
+  const { headers } = answer;
+  if (hasRightInQuery(request)) headers["Referrer-Policy"] = "no-referrer";
   if (origins.includes("*")) {
-    headers.set("Access-Control-Allow-Origin", "*");
+    headers["Access-Control-Allow-Origin"] = "*";
     return;
   }
-  headers.append("Vary", "Origin");
+  addVary(answer, "Origin");
   const origin = request.headers.get("Origin");
   if (origin === null || !allowsOrigin(origins, origin)) return;
-  headers.set("Access-Control-Allow-Origin", origin);
-  headers.set("Access-Control-Allow-Credentials", "true");
+  headers["Access-Control-Allow-Origin"] = origin;
+  headers["Access-Control-Allow-Credentials"] = "true";
 }
 
 /** @param origins as in `Config.corsOrigins`. */
@@ -129,8 +124,8 @@ const HEADER_NAME = /^[!#$%&'*+.^_`|~\w-]{1,64}$/;
  * @param methods that the server knows at the URL. Browsers are let through with any, so that a page gets to see the 405, which
  *   says the same.
  */
-export function preflightResponse(request: Request, methods: readonly string[]): Response {
-  return new Response(null, {
+export function preflightAnswer(request: Pick<HttpRequest, "headers">, methods: readonly string[]): Answer {
+  return {
     status: 204,
     headers: {
       "Access-Control-Allow-Methods": METHODS,
@@ -140,11 +135,12 @@ export function preflightResponse(request: Request, methods: readonly string[]):
       "Cache-Control": "no-store",
       Vary: "Access-Control-Request-Headers",
     },
-  });
+    body: null,
+  };
 }
 
 /** Tracing, error reports and frameworks add headers of their own to every request: what has no meaning here does no harm. */
-function allowedHeaders(request: Request): string {
+function allowedHeaders(request: Pick<HttpRequest, "headers">): string {
   const asked = (request.headers.get("Access-Control-Request-Headers") ?? "").split(",").map((name) => name.trim());
   const more = asked.filter((name) => HEADER_NAME.test(name) && !IS_ALLOWED.has(name.toLowerCase()));
   return [...ALLOWED_HEADERS, ...more.slice(0, ASKED_MAX)].join(", ");

@@ -7,9 +7,10 @@ import type { Config } from "@durable-streams-cloudflare/core/config";
 import { isLoopbackHost, isLoopbackOrigin } from "@durable-streams-cloudflare/core/outbound/loopback";
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
+import { allowsOrigin } from "../answers/cors.ts";
+import { refusedAnswer } from "../answers/problem.ts";
+import type { HttpRequest } from "../ports.ts";
 import type { Serve } from "./behind-proxy.ts";
-import { allowsOrigin } from "./cors.ts";
-import { refusedResponse } from "./problem-response.ts";
 
 /** What proxies add to the requests that they pass on. */
 const PROXY_HEADERS = [
@@ -30,16 +31,16 @@ const READING: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 export function onlyLoopback({ corsOrigins }: Pick<Config, "corsOrigins">, serve: Serve): Serve {
   return (request, background) => {
     const refusal = refuseStranger(request, corsOrigins);
-    return refusal === undefined ? serve(request, background) : refusedResponse(request, refusal);
+    return refusal === undefined ? serve(request, background) : refusedAnswer(request, refusal);
   };
 }
 
 /** @param request of which `url` names the host that the client has sent. */
 export function refuseStranger(
-  { method, url, headers }: Pick<Request, "method" | "url" | "headers">,
+  { method, url, headers }: Pick<HttpRequest, "method" | "url" | "headers">,
   corsOrigins: readonly string[],
 ): Refusal | undefined {
-  const proxyHeader = PROXY_HEADERS.find((name) => headers.has(name));
+  const proxyHeader = PROXY_HEADERS.find((name) => headers.get(name) !== null);
   if (proxyHeader !== undefined) return refuseProxied(proxyHeader);
   const { hostname } = new URL(url);
   if (!isLoopbackHost(hostname) && isPublicName(hostname)) return refuseHost(hostname);
@@ -56,7 +57,7 @@ function isPublicName(hostname: string): boolean {
 }
 
 /** What a page may not read it may send all the same, as far as no preflight is needed. */
-function refuseOrigin(headers: Headers, corsOrigins: readonly string[]): Refusal | undefined {
+function refuseOrigin(headers: HttpRequest["headers"], corsOrigins: readonly string[]): Refusal | undefined {
   const origin = headers.get("Origin");
   const isAllowed =
     origin === null

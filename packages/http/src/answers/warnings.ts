@@ -5,14 +5,16 @@
 
 import { HEADER, mediaType } from "@durable-streams-cloudflare/protocol";
 
+import type { Answer } from "./answer.ts";
+
 const CARRIAGE_RETURN =
   "carriage-return; over SSE, CR and CRLF in text/plain arrive as LF; other reads return the exact bytes";
 
 const CR = 0x0d;
 
 /** Adds the warning, where there is one. @param contentType the stream's, or the request's, which is the same. */
-export function warn(headers: Headers, contentType: string | null, bytes: Uint8Array): void {
+export function warn(headers: Answer["headers"], contentType: string | null, bytes: Uint8Array): void {
   // Most streams are of another type, and are asked no more than this.
   if (contentType === null || !/^text\/plain/i.test(contentType)) return;
-  if (mediaType(contentType) === "text/plain" && bytes.includes(CR)) headers.set(HEADER.warning, CARRIAGE_RETURN);
+  if (mediaType(contentType) === "text/plain" && bytes.includes(CR)) headers[HEADER.warning] = CARRIAGE_RETURN;
 }

@@ -3,9 +3,9 @@ import { describe, expect, it } from "vitest";
 import { warn } from "./warnings.ts";
 
 function warningOf(contentType: string | null, text: string): string | undefined {
-  const headers = new Headers();
+  const headers: Record<string, string> = {};
   warn(headers, contentType, new TextEncoder().encode(text));
-  return headers.get("Stream-Warning")?.split(";", 1)[0];
+  return headers["Stream-Warning"]?.split(";", 1)[0];
 }
 
 describe("[DG3] a write is warned of", () => {

@@ -2,7 +2,8 @@
 
 import type { Problem } from "@durable-streams-cloudflare/protocol";
 
-import type { Signer } from "./auth/token.ts";
+import type { Signer } from "../auth/token.ts";
+import type { HttpRequest } from "../ports.ts";
 
 /** Of problems: also in the body, which answers to HEAD have not. */
 export const REQUEST_ID_HEADER = "Stream-Request-Id";
@@ -21,9 +22,9 @@ export interface RequestNotes {
   change?: string;
 }
 
-const notes = new WeakMap<Request, RequestNotes>();
+const notes = new WeakMap<HttpRequest, RequestNotes>();
 
-export function notesOf(request: Request): RequestNotes {
+export function notesOf(request: HttpRequest): RequestNotes {
   const known = notes.get(request);
   if (known !== undefined) return known;
   const made: RequestNotes = {};
@@ -32,13 +33,13 @@ export function notesOf(request: Request): RequestNotes {
 }
 
 /** Leads from what a client reports to the log. */
-export function requestIdOf(request: Request): string {
+export function requestIdOf(request: HttpRequest): string {
   const known = notesOf(request);
   known.requestId ??= request.headers.get("CF-Ray") ?? crypto.randomUUID();
   return known.requestId;
 }
 
-export function noteCaller(request: Request, shown: Shown, by?: Signer): void {
+export function noteCaller(request: HttpRequest, shown: Shown, by?: Signer): void {
   const known = notesOf(request);
   known.shown = shown;
   if (by !== undefined) known.by = by;

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 
-import { preflightResponse } from "./cors.ts";
+import { preflightAnswer } from "./cors.ts";
 
 function allowedFor(asked: string): string[] {
   const headers = { "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": asked };
   const request = new Request("https://streams.example", { method: "OPTIONS", headers });
-  const allowed = preflightResponse(request, ["GET"]).headers.get("Access-Control-Allow-Headers") ?? "";
+  const allowed = preflightAnswer(request, ["GET"]).headers["Access-Control-Allow-Headers"] ?? "";
   return allowed.toLowerCase().split(", ");
 }
 

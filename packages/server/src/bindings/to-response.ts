@@ -1,0 +1,13 @@
+/** The one place where an answer becomes a `Response`. */
+
+import type { Answer } from "@durable-streams-cloudflare/http/answers/answer";
+import { COMMON_HEADERS } from "@durable-streams-cloudflare/http/answers/cors";
+
+/** To copy these and set the others takes half the time of making all of a record (docs/adr/0021-plain-answers.md). */
+const COMMON = new Headers(COMMON_HEADERS);
+
+export function toResponse({ status, headers, body }: Answer): Response {
+  const response = new Response(body, { status, headers: COMMON });
+  for (const name of Object.keys(headers)) response.headers.set(name, headers[name] ?? "");
+  return response;
+}
