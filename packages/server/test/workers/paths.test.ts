@@ -1,4 +1,4 @@
-/** Invariant 7: cold = hot = live = cached, byte for byte. */
+/** Hot, cold, cached and live reads return the same bytes. */
 import { assertProperty, patternBytes } from "@durable-streams-cloudflare/testkit";
 import { runDurableObjectAlarm } from "cloudflare:test";
 import fc from "fast-check";
