@@ -52,6 +52,11 @@ export class ConsumerFixture {
   /** Names that the directory lists. */
   readonly listed: string[] = [];
   readonly directoryCalls: string[] = [];
+  /** When the subscriptions were created that the directory was told of, and asked to forget something of. */
+  readonly interests: { readonly registered: number[]; readonly forgotten: (number | undefined)[] } = {
+    registered: [],
+    forgotten: [],
+  };
   isDirectorySilent = false;
   /** What the project answers to those who ask for permits, and for which hosts it was asked. */
   grant: () => DeliveryGrant = () => ({ granted: 8, waitMs: 0, mustProve: false });
@@ -194,12 +199,19 @@ export class ConsumerFixture {
       this.directoryCalls.push(what);
     };
     return {
-      registerConsumer: async (id, { pattern, streams }) => {
+      registerConsumer: async (id, { pattern, streams, createdAtMs }) => {
+        this.interests.registered.push(createdAtMs);
         call(`register ${id} ${pattern ?? ""} ${streams.join()}`.trimEnd());
         return { ok: true, mustProve: this.grant().mustProve };
       },
-      forgetStreams: async (id, streams) => call(`forget ${id} ${streams.join()}`),
-      forgetConsumer: async (id) => call(`forget ${id}`),
+      forgetStreams: async (id, streams, createdAtMs) => {
+        this.interests.forgotten.push(createdAtMs);
+        call(`forget ${id} ${streams.join()}`);
+      },
+      forgetConsumer: async (id, createdAtMs) => {
+        this.interests.forgotten.push(createdAtMs);
+        call(`forget ${id}`);
+      },
       matchStreams: async () => {
         call("match");
         return { streams: this.listed, cursor: null };

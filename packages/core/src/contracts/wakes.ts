@@ -143,11 +143,18 @@ export interface AckResult {
 
 /** A project's directory, as its consumers see it. */
 export interface ConsumerDirectoryApi {
-  /** From now on the consumer is told of streams that it may want. Idempotent; names add up. */
+  /**
+   * From now on the consumer is told of streams that it may want. Idempotent; names add up. A late call of one that was deleted
+   * and made anew since does nothing.
+   */
   registerConsumer(id: string, interest: Interest): Promise<Result<Registered>>;
-  /** It does not want to be told of these names any more. */
-  forgetStreams(id: string, streams: readonly string[]): Promise<void>;
-  forgetConsumer(id: string): Promise<void>;
+  /**
+   * It does not want to be told of these names any more.
+   * @param createdAtMs of the consumer: one that was made later is another. Objects of an older version do not say it.
+   */
+  forgetStreams(id: string, streams: readonly string[], createdAtMs?: number): Promise<void>;
+  /** @param createdAtMs the same. */
+  forgetConsumer(id: string, createdAtMs?: number): Promise<void>;
   /** Names of streams that match a pattern, in order. */
   matchStreams(pattern: string, after: string): Promise<MatchedStreams>;
   /** The key that signs webhooks now. */

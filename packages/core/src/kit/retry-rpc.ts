@@ -1,7 +1,7 @@
 /**
  * Calls to an object. One whose answer is lost (a deploy, a restart) is made again here, because its caller cannot do that
  * safely: every call that goes through here is idempotent, by a request id, an incarnation, or its nature
- * (`stream/idempotency.test.ts` has the table).
+ * (`packages/simulator/src/idempotency/methods.ts` has the table, and a proof for each stands in its tests).
  */
 
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";

@@ -9,12 +9,12 @@ import { mapConcurrent } from "../kit/map-concurrent.ts";
 import { listStreams } from "./tables/directory-rows.ts";
 import {
   consumersNaming,
+  consumerCreatedAtMs,
   countConsumers,
   deleteChange,
   deleteConsumer,
   deleteConsumerStreams,
   hasChange,
-  hasConsumer,
   insertChange,
   listConsumers,
   writeConsumer,
@@ -32,19 +32,33 @@ export interface ConsumerStub extends Pick<ConsumerNotifyApi, "discover"> {
 }
 
 export function registerConsumer(database: Database, id: string, interest: Interest): Result<object> {
-  if (!hasConsumer(database, id) && countConsumers(database) >= CONSUMERS_MAX) {
+  if (consumerCreatedAtMs(database, id) === undefined && countConsumers(database) >= CONSUMERS_MAX) {
     return refuse("subscriptions-full", `A project can have at most ${CONSUMERS_MAX} subscriptions.`);
   }
+  // A call that took too long may arrive when the subscription was deleted and made anew.
+  if (isOfLater(database, id, interest.createdAtMs)) return { ok: true };
   database.transaction(() => writeConsumer(database, id, interest));
   return { ok: true };
 }
 
-export function forgetStreams(database: Database, id: string, streams: readonly string[]): void {
+export function forgetStreams(
+  database: Database,
+  id: string,
+  streams: readonly string[],
+  createdAtMs = Infinity,
+): void {
+  if (isOfLater(database, id, createdAtMs)) return;
   database.transaction(() => deleteConsumerStreams(database, id, streams));
 }
 
-export function forgetConsumer(database: Database, id: string): void {
+export function forgetConsumer(database: Database, id: string, createdAtMs = Infinity): void {
+  if (isOfLater(database, id, createdAtMs)) return;
   database.transaction(() => deleteConsumer(database, id));
+}
+
+/** Whether the subscription of that id is one that was made later. */
+function isOfLater(database: Database, id: string, createdAtMs: number): boolean {
+  return (consumerCreatedAtMs(database, id) ?? 0) > createdAtMs;
 }
 
 export function listSubscriptions(database: Database, after: string, limit: number): SubscriptionPage {

@@ -126,6 +126,17 @@ describe("a subscription", () => {
     expect(world.alarmAtMs).toBeUndefined();
   });
 
+  it("[SU13] names itself to the directory by when it was created, later than the one before it", async () => {
+    const { interests } = world;
+    await world.create();
+    await world.consumer.removeStream("a");
+    await world.consumer.remove();
+    await world.create();
+    const [first = 0, second = 0] = interests.registered;
+    expect(second).toBeGreaterThan(first);
+    expect(interests.forgotten).toEqual([first, first]);
+  });
+
   it("[SU13] that is made again begins anew, and its generations go on", async () => {
     await world.create();
     await world.append("a");

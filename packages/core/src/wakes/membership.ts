@@ -52,7 +52,9 @@ export class Membership {
       const { streams, ...rest } = config;
       const secret = this.#host.newSecret();
       this.#steps.run(() => {
-        this.#record.begin({ config: rest, hash, controlUrl, createdAtMs: sinceMs, secret, isRegistered: false });
+        // Later than the one that was deleted: by that the directory tells their calls apart.
+        const createdAtMs = Math.max(sinceMs, (this.#record.tombstone()?.createdAtMs ?? 0) + 1);
+        this.#record.begin({ config: rest, hash, controlUrl, createdAtMs, secret, isRegistered: false });
         for (const stream of streams) this.#links.add(stream, "explicit", sinceMs);
       });
       const registered = await this.#register();
@@ -86,11 +88,12 @@ export class Membership {
   /** Takes back that a stream was named. Where a pattern matches it, it stays. */
   removeStream(stream: string): Promise<Result<object>> {
     return this.#inTurn(async () => {
-      if (this.#record.subscription() === undefined) return refuseNoSubscription();
+      const subscription = this.#record.subscription();
+      if (subscription === undefined) return refuseNoSubscription();
       this.#steps.run(() => this.#links.removeExplicit(stream, this.#steps.isAwake()));
       await this.#host.sync();
       // Should that get lost, the subscription is told of a stream that it does not want.
-      await this.#host.directory.forgetStreams(this.#id, [stream]).catch(() => undefined);
+      await this.#host.directory.forgetStreams(this.#id, [stream], subscription.createdAtMs).catch(() => undefined);
       return { ok: true };
     });
   }
@@ -195,14 +198,15 @@ export class Membership {
 
   #bury(): void {
     this.#steps.run((subscription) => {
-      const secret = subscription === undefined ? {} : { secret: subscription.secret };
-      this.#record.bury({ deletedAtMs: this.#host.now(), isForgotten: false, ...secret });
+      const { secret, createdAtMs } = subscription ?? {};
+      const kept = secret === undefined || createdAtMs === undefined ? {} : { secret, createdAtMs };
+      this.#record.bury({ deletedAtMs: this.#host.now(), isForgotten: false, ...kept });
     });
   }
 
   async #forget(): Promise<void> {
-    await this.#host.directory.forgetConsumer(this.#id);
     const tombstone = this.#record.tombstone();
+    await this.#host.directory.forgetConsumer(this.#id, tombstone?.createdAtMs);
     if (tombstone !== undefined) this.#steps.run(() => this.#record.bury({ ...tombstone, isForgotten: true }));
     await this.#host.sync();
   }

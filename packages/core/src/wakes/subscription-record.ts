@@ -30,6 +30,8 @@ export interface Proof {
 /** What is left of one that was deleted. */
 export interface Tombstone {
   readonly deletedAtMs: number;
+  /** Missing in older ones. */
+  readonly createdAtMs?: number;
   /** Whoever holds a token of one of its wakes may know that it is gone; missing in older ones: nobody does. */
   readonly secret?: string;
   /** Whether the directory has let go of it. */

@@ -59,8 +59,8 @@ export class ConsumerDO extends DurableObject<ConsumerEnv> implements ConsumerAp
       }),
       directory: {
         registerConsumer: (consumer, interest) => call(directory().registerConsumer(consumer, interest)),
-        forgetStreams: (consumer, streams) => withTimeout(CALL_MS_MAX, directory().forgetStreams(consumer, streams)),
-        forgetConsumer: (consumer) => withTimeout(CALL_MS_MAX, directory().forgetConsumer(consumer)),
+        forgetStreams: (...named) => withTimeout(CALL_MS_MAX, directory().forgetStreams(...named)),
+        forgetConsumer: (...named) => withTimeout(CALL_MS_MAX, directory().forgetConsumer(...named)),
         matchStreams: (pattern, after) => call(directory().matchStreams(pattern, after)),
         signingKey: () => call(directory().signingKey()),
         grantDeliveries: (host, wanted) => call(directory().grantDeliveries(host, wanted)),

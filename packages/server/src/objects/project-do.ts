@@ -107,12 +107,12 @@ export class ProjectDO extends DurableObject<ProjectEnv> implements ProjectApi, 
     return this.#config.webhookChallenge === "required" || this.#owner.demandsProof();
   }
 
-  async forgetStreams(id: string, streams: readonly string[]): Promise<void> {
-    forgetStreams(this.#database, id, streams);
+  async forgetStreams(id: string, streams: readonly string[], createdAtMs?: number): Promise<void> {
+    forgetStreams(this.#database, id, streams, createdAtMs);
   }
 
-  async forgetConsumer(id: string): Promise<void> {
-    forgetConsumer(this.#database, id);
+  async forgetConsumer(id: string, createdAtMs?: number): Promise<void> {
+    forgetConsumer(this.#database, id, createdAtMs);
   }
 
   async matchStreams(pattern: string, after: string): Promise<MatchedStreams> {

@@ -50,12 +50,12 @@ class Project {
     return registerConsumer(this.#database, id, interest);
   }
 
-  async forgetStreams(id: string, streams: readonly string[]): Promise<void> {
-    forgetStreams(this.#database, id, streams);
+  async forgetStreams(id: string, streams: readonly string[], createdAtMs?: number): Promise<void> {
+    forgetStreams(this.#database, id, streams, createdAtMs);
   }
 
-  async forgetConsumer(id: string): Promise<void> {
-    forgetConsumer(this.#database, id);
+  async forgetConsumer(id: string, createdAtMs?: number): Promise<void> {
+    forgetConsumer(this.#database, id, createdAtMs);
   }
 
   async matchStreams(pattern: string, after: string) {
@@ -183,8 +183,8 @@ function methodOf(method: string, args: unknown[]): (core: Core) => unknown {
 function directoryOf(project: Project): Omit<ConsumerDirectoryApi, "signingKey" | "grantDeliveries"> {
   return {
     registerConsumer: (id, interest) => project.registerConsumer(id, interest),
-    forgetStreams: (id, streams) => project.forgetStreams(id, streams),
-    forgetConsumer: (id) => project.forgetConsumer(id),
+    forgetStreams: (...named) => project.forgetStreams(...named),
+    forgetConsumer: (...named) => project.forgetConsumer(...named),
     matchStreams: (pattern, after) => project.matchStreams(pattern, after),
   };
 }

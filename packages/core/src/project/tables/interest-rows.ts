@@ -61,8 +61,11 @@ export function countConsumers(database: Database): number {
   return firstRow<{ consumers: number }>(database, "SELECT count(*) AS consumers FROM consumers")?.consumers ?? 0;
 }
 
-export function hasConsumer(database: Database, id: string): boolean {
-  return hasTables(database) && firstRow(database, "SELECT 1 AS found FROM consumers WHERE id = ?", id) !== undefined;
+/** `undefined`: there is no such subscription. */
+export function consumerCreatedAtMs(database: Database, id: string): number | undefined {
+  if (!hasTables(database)) return undefined;
+  const sql = "SELECT created_at_ms FROM consumers WHERE id = ?";
+  return firstRow<{ created_at_ms: number }>(database, sql, id)?.created_at_ms;
 }
 
 /** Whether there is any. */

@@ -29,7 +29,10 @@ export interface LinkKeyRow {
 
 export function insertLinkKey(database: Database, { source, kid }: LinkKeyRow, token: number): void {
   for (const table of TABLES) database.run(table);
-  database.run("INSERT OR REPLACE INTO link_keys (source, kid, token) VALUES (?, ?, ?)", source, kid, token);
+  // A late word of an earlier following must not take the key from the one that there is.
+  const sql = `INSERT INTO link_keys (source, kid, token) VALUES (?, ?, ?)
+               ON CONFLICT (source, kid) DO UPDATE SET token = max(token, excluded.token)`;
+  database.run(sql, source, kid, token);
 }
 
 /** Of a following that is over, or of one before it. */
