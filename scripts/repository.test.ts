@@ -6,7 +6,7 @@ import { parseEnv } from "node:util";
 
 import { expect, test } from "vitest";
 
-import { initialAnswers } from "../packages/cli/src/setup/answers.ts";
+import { defaultAnswers } from "../packages/cli/src/setup/answers.ts";
 import { wranglerToml } from "../packages/cli/src/setup/wrangler-toml.ts";
 import { parseConfig } from "../packages/core/src/config.ts";
 
@@ -144,7 +144,7 @@ test("no query string, which may hold the right to read, gets into the logs of a
   });
   const paths = shipped.trim().split("\n");
   expect(paths).toContain("wrangler.toml");
-  const written = wranglerToml({ ...initialAnswers("durable-streams", "path"), account: "0".repeat(32) }, "the-id");
+  const written = wranglerToml({ ...defaultAnswers("durable-streams", "path"), account: "0".repeat(32) }, "the-id");
   for (const toml of [...paths.map(read), written]) {
     const sections = toml.split(/^(?=\[)/m);
     expect(sections.find((section) => section.startsWith("[observability]\n"))).toMatch(

@@ -20,14 +20,14 @@ const CODES = {
   cyan: [36, 39],
 } as const;
 
-/** @param isOn otherwise texts stay as they are. */
+/** @param isOn if `false`, all texts stay unchanged. */
 export function colors(isOn: boolean): Colors {
   const paint = ([begin, end]: readonly [number, number]): Paint =>
     isOn ? (text) => `\u001b[${begin}m${text}\u001b[${end}m` : (text) => text;
   return Object.fromEntries(Object.entries(CODES).map(([name, codes]) => [name, paint(codes)])) as unknown as Colors;
 }
 
-/** `--no-color`, then `NO_COLOR` (https://no-color.org), then `FORCE_COLOR`; otherwise on terminals that know colours. */
+/** `--no-color`, then `NO_COLOR` (https://no-color.org), then `FORCE_COLOR`; otherwise on terminals that support colours. */
 export function wantsColors(env: Io["env"], isTerminal: boolean, isRefused: boolean): boolean {
   if (isRefused || (env["NO_COLOR"] ?? "") !== "") return false;
   const forced = env["FORCE_COLOR"];

@@ -37,7 +37,7 @@ describe("resolveConnection", () => {
   });
 
   it.each(["streams.example.com", "ftp://x", "http://user@x", "https://x/?token=1"])("refuses the URL %s", (url) => {
-    expect(() => resolveConnection({ url }, env)).toThrow(/not usable/);
+    expect(() => resolveConnection({ url }, env)).toThrow(/malformed/);
   });
 });
 

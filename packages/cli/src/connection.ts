@@ -1,28 +1,28 @@
-/** Where the server is and who asks: flags before environment before profile. Secrets come from the environment only. */
+/** The server and the credentials: flags override the environment, which overrides the profile. Secrets are never flags. */
 
 import { usageError } from "./failure.ts";
 import type { Io } from "./io.ts";
 import { knownProfile, readProfiles, usedProfile, type Profile } from "./profiles.ts";
 
-/** Flags of the whole program. */
+/** The flags that every command accepts. */
 export interface Globals {
   readonly url?: string;
   readonly project?: string;
   readonly profile?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
-  /** `false`: as with `--no-color`. */
+  /** `false` with `--no-color`. */
   readonly color?: boolean;
 }
 
 export interface Connection {
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   readonly url: string;
-  /** `undefined`: names of streams are whole paths, and the project of a server that has only one is `default`. */
+  /** `undefined`: stream names are whole paths. On a server with a single project, that project is called `default`. */
   readonly project: string | undefined;
-  /** As it came. */
+  /** Sent unchanged. */
   readonly token: string | undefined;
-  /** Signs tokens of the project. */
+  /** The secret that signs tokens of the project. */
   readonly secret: string | undefined;
   readonly adminSecret: string | undefined;
 }
@@ -48,7 +48,7 @@ interface Setting {
   readonly source: Source;
 }
 
-/** @throws CliError when a profile that was asked for is not there, or a URL is none. */
+/** @throws CliError when the requested profile does not exist, or a URL is malformed. */
 export function resolveConnection(globals: Globals, env: Io["env"]): Connection {
   const given = (name: keyof typeof ENVIRONMENT): string | undefined => env[ENVIRONMENT[name]] || undefined;
   const { url, project } = resolveSettings(globals, env);
@@ -61,7 +61,7 @@ export function resolveConnection(globals: Globals, env: Io["env"]): Connection 
   };
 }
 
-/** Each setting, and where its value comes from. @throws CliError as `resolveConnection` does. */
+/** Each setting with the source of its value. @throws CliError in the same cases as `resolveConnection`. */
 export function explainConnection(
   globals: Globals,
   env: Io["env"],
@@ -83,7 +83,7 @@ function resolveSettings(globals: Globals, env: Io["env"]) {
   const named = given("profile");
   const profile = findProfile(named?.value, env);
   const url = given("url") ?? from(profile?.url) ?? { value: LOCAL_URL, source: "default" as const };
-  // A project belongs to the server that it is on.
+  // A profile's project exists only on the profile's own server.
   const ofProfile = url.value === profile?.url ? from(profile?.project) : undefined;
   const project = given("project") ?? ofProfile ?? { value: undefined, source: "default" as const };
   return { url, project, profile: named ?? { value: usedProfile(env), source: "default" as const } };
@@ -93,16 +93,16 @@ function from(value: string | undefined): Setting | undefined {
   return value === undefined ? undefined : { value, source: "profile" };
 }
 
-/** The URL of a server without a slash at its end. @throws CliError */
+/** The URL of a server, without a trailing slash. @throws CliError when it is malformed. */
 export function parseServerUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== "" || url.search !== "") {
-    throw usageError(`The URL of the server is not usable: ${text}`, "--url https://streams.example.com");
+    throw usageError(`The URL of the server is malformed: ${text}`, "--url https://streams.example.com");
   }
   return `${url.origin}${url.pathname.replace(/\/+$/, "")}`;
 }
 
-/** @param name that was asked for; otherwise that in use, which need not be there. */
+/** @param name the requested profile; `undefined` means the one in use, which need not exist. */
 function findProfile(name: string | undefined, env: Io["env"]): Profile | undefined {
   return name === undefined ? readProfiles(env)[usedProfile(env)] : knownProfile(env, name);
 }

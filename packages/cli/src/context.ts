@@ -5,12 +5,12 @@ import type { Io } from "./io.ts";
 import { Output } from "./output.ts";
 import { Server } from "./server.ts";
 
-/** What the action of a command works with. */
+/** What the action of a command needs. */
 export interface Context {
   readonly io: Io;
   readonly output: Output;
   readonly globals: Globals;
-  /** The server that the command is about. @throws CliError when flags, environment and profile do not name one. */
+  /** The server to use. @throws CliError when flags, environment or profile are invalid. */
   readonly server: () => Server;
 }
 

@@ -1,4 +1,4 @@
-/** Exit codes, a contract: docs/cli.md lists them. */
+/** Exit codes. Scripts rely on them: docs/cli.md lists them. */
 export const EXIT = {
   ok: 0,
   failed: 1,
@@ -13,18 +13,18 @@ export const EXIT = {
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 export interface Explanation {
-  /** Kebab-case and stable: scripts compare it. */
+  /** Kebab-case and stable, because scripts compare it. */
   readonly code: string;
   readonly why?: string;
-  /** Exactly what to do: a command, where there is one. */
+  /** Exactly what to do; a command, if there is one. */
   readonly fix: string;
-  /** Of the request that the server has refused; its log says more about it. */
+  /** The id of the request that the server refused, which is also in the server's log. */
   readonly requestId?: string;
   readonly exitCode?: ExitCode;
   readonly cause?: unknown;
 }
 
-/** An expected failure: what failed, why, and how to fix it. Anything else that is thrown is a mistake of ours. */
+/** An expected failure: what failed, why, and how to fix it. Any other error that is thrown is a bug. */
 export class CliError extends Error {
   override readonly name = "CliError";
   readonly code: string;
@@ -43,7 +43,7 @@ export class CliError extends Error {
   }
 }
 
-/** The same failure, with more to do about it. */
+/** The same failure, with an addition to its fix. */
 export function withFix(error: CliError, more: string): CliError {
   const { message, code, why, requestId, fix, exitCode, cause } = error;
   const known = { ...(why === undefined ? {} : { why }), ...(requestId === undefined ? {} : { requestId }) };
@@ -61,23 +61,23 @@ export class Interruption extends Error {
   readonly exitCode: ExitCode;
 
   constructor(signal: "SIGINT" | "SIGTERM" | "SIGHUP") {
-    super(signal === "SIGINT" ? "Cancelled." : `Ended by ${signal}.`);
+    super(signal === "SIGINT" ? "Cancelled." : `Stopped by ${signal}.`);
     this.exitCode = signal === "SIGINT" ? EXIT.cancelled : EXIT.terminated;
   }
 }
 
-/** The end of a command that goes on until a signal ends it: nothing has failed, and nothing is left to say. */
-export class EndedAsAsked extends Error {
-  override readonly name = "EndedAsAsked";
+/** Ends a command that runs until a signal stops it: nothing has failed, and no error is printed. */
+export class StoppedBySignal extends Error {
+  override readonly name = "StoppedBySignal";
 }
 
-/** What a command that was interrupted ends with. */
+/** The error of a command that was interrupted by a signal. */
 export function interrupted({ reason }: AbortSignal): CliError {
   const { message, exitCode } = reason instanceof Interruption ? reason : new Interruption("SIGINT");
   return new CliError(message, { code: "cancelled", fix: "run the command again", exitCode });
 }
 
-/** Escape in a prompt, or the answer no. */
+/** The error after Escape, or the answer no, in a prompt. */
 export function cancelled(what = "Cancelled."): CliError {
   return new CliError(what, { code: "cancelled", fix: "run the command again", exitCode: EXIT.cancelled });
 }
@@ -85,6 +85,6 @@ export function cancelled(what = "Cancelled."): CliError {
 /** The text of anything that was thrown. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  // `fetch failed` says nothing; its cause does.
+  // The message of `fetch failed` says nothing, but its cause does.
   return error.cause instanceof Error && error.cause.message !== "" ? error.cause.message : error.message;
 }

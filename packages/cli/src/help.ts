@@ -1,4 +1,4 @@
-/** How help looks: examples for every command, and what holds for all of them said once. */
+/** The format of help texts: every command has examples, and the common options are listed only once. */
 
 import type { Command, HelpConfiguration } from "commander";
 
@@ -6,7 +6,7 @@ import type { Colors } from "./colors.ts";
 
 export const PROGRAM = "durable-streams";
 
-/** All that can stand behind the program's name, so that it is told from other uses of that word. */
+/** Everything that can follow the program's name, to tell commands from other uses of that name in a text. */
 export const COMMAND_NAMES = [
   "stream",
   "session",
@@ -35,14 +35,14 @@ export const COMMAND_NAMES = [
 
 const CALL = new RegExp(`\\b${PROGRAM} (?=(${COMMAND_NAMES.join("|")}|--[a-z]+)\\b)`, "g");
 
-/** Commands in a text as this user calls them. @param invokedAs such as `npm run cli --`; `undefined`: by the program's name. */
+/** Writes the commands in a text as this user runs them. @param invokedAs such as `npm run cli --`; default: the program. */
 export function asInvoked(text: string, invokedAs: string | undefined): string {
   return invokedAs === undefined ? text : text.replace(CALL, () => `${invokedAs} `);
 }
 
 const EXAMPLES = new WeakMap<Command, readonly string[]>();
 
-/** Lines to paste, shown with the command's help. A line is a whole shell command that calls the program. */
+/** Adds examples to the command's help. Each line is a complete shell command that can be pasted. */
 export function examples(command: Command, ...lines: readonly string[]): Command {
   EXAMPLES.set(command, lines);
   return command.addHelpText("after", listed(lines));
@@ -52,11 +52,11 @@ export function examplesOf(command: Command): readonly string[] {
   return EXAMPLES.get(command) ?? [];
 }
 
-/** Below the help of each command, instead of the options of the program again. */
+/** Refers to the common options below the help of each command, instead of repeating them. */
 export function addGlobalOptionsHint(program: Command): void {
   const flags = program.options.map(({ long }) => long).join(" ");
   program.addHelpText("afterAll", ({ command }) =>
-    command === program ? "" : `\nOptions of all commands (${PROGRAM} --help): ${flags}\n`,
+    command === program ? "" : `\nCommon options (see ${PROGRAM} --help): ${flags}\n`,
   );
 }
 

@@ -1,16 +1,16 @@
 /**
- * Cuts what a JSON stream answers (arrays, one after the other) into its messages, as it comes. The text of a message is
- * kept as its writer sent it, so `1.0` and `12345678901234567890` survive; only line breaks between its tokens go, for one
- * message is to be one line.
+ * Splits the responses of a JSON stream (one array after the other) into messages while they arrive. The text of a message is
+ * kept as its writer sent it, so `1.0` and `12345678901234567890` survive. Only line breaks between its tokens are removed, so
+ * that each message is one line.
  */
 export class JsonMessages {
   #depth = 0;
   #inString = false;
   #escaped = false;
-  /** Of a message whose end has not come yet. */
+  /** The beginning of a message that is not complete yet. */
   #pending = "";
 
-  /** The messages that are complete with this. */
+  /** Returns the messages that this text completes. */
   push(text: string): string[] {
     const messages: string[] = [];
     let start = 0;
@@ -26,7 +26,7 @@ export class JsonMessages {
     return messages;
   }
 
-  /** Whether a message ends or an array begins here. */
+  /** Whether a message ends or an array begins at this character. */
   #isBoundary(character: string): boolean {
     if (this.#inString) {
       if (this.#escaped) this.#escaped = false;

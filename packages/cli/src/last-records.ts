@@ -1,14 +1,14 @@
 import { JsonMessages } from "./json-messages.ts";
 
-/** So many are kept in memory at once, at the most. */
+/** The largest number of records that are kept in memory. */
 export const LAST_MAX = 10_000;
 
-/** The last messages of a JSON stream, or lines of a text, of all that was pushed. */
+/** Collects the last messages of a JSON stream, or the last lines of a text. */
 export class LastRecords {
   readonly #limit: number;
   readonly #messages: JsonMessages | undefined;
   readonly #decoder = new TextDecoder();
-  /** Of a line whose end has not come. */
+  /** The beginning of a line that is not complete yet. */
   #pending = "";
   #records: string[] = [];
 
@@ -20,11 +20,11 @@ export class LastRecords {
   push(bytes: Uint8Array): void {
     const text = this.#decoder.decode(bytes, { stream: true });
     for (const record of this.#messages?.push(text) ?? this.#lines(text)) this.#records.push(record);
-    // Not for each record: a cut copies what is left.
+    // Not after each record, because slicing copies the remaining ones.
     if (this.#records.length > 2 * this.#limit) this.#records = this.#records.slice(-this.#limit);
   }
 
-  /** In their order; lines with their ends, and the last one perhaps without. */
+  /** The records in their order. Lines include their line ending, which the last one may lack. */
   take(): string[] {
     const rest = this.#pending === "" ? [] : [this.#pending];
     return [...this.#records, ...rest].slice(-this.#limit);

@@ -1,4 +1,4 @@
-/** Follows a stream by the official client, through whatever cuts its connections. */
+/** Follows a stream with the official client, across interrupted connections. */
 
 import { stream as openStream, type ByteChunk, type StreamResponse } from "@durable-streams/client";
 
@@ -7,7 +7,7 @@ import { BACKOFF, explain } from "./producer.ts";
 import type { Server } from "./server.ts";
 import { withResolvers } from "./with-resolvers.ts";
 
-/** How long what the client has announced may take to arrive. */
+/** How long to wait for the last chunk after the client has reported the end of the stream. */
 const LAST_CHUNK_MS = 30_000;
 
 export type LiveMode = "sse" | "long-poll";
@@ -18,17 +18,17 @@ export interface Following {
   /** Where to begin. */
   readonly offset: string;
   readonly live: LiveMode;
-  /** Ends it. */
+  /** Stops following. */
   readonly signal: AbortSignal;
-  /** Called when it is known what the stream holds. */
+  /** Called when the content type of the stream is known. */
   readonly begin: (contentType: string) => void;
-  /** Called with one chunk after the other. */
+  /** Called with each chunk, in order. */
   readonly print: (chunk: ByteChunk) => Promise<void>;
 }
 
 /**
- * Until the stream is closed or the signal ends it. The client gives a stream of events up when it was cut in a way that it does
- * not know; then a new one goes on from what has been printed.
+ * Follows the stream until it is closed or the signal stops it. If an SSE response is interrupted in a way that the client does
+ * not handle, a new response continues after what has been printed.
  * @returns the offset up to which everything has been printed. @throws CliError
  */
 export async function followStream(following: Following): Promise<string> {
@@ -63,7 +63,7 @@ async function open({ server, name, offset, live, signal }: Following): Promise<
       warnOnHttp: false,
       backoffOptions: BACKOFF,
       sseResilience: { logWarnings: false },
-      // A function: a long read outlives the tokens that it begins with.
+      // A function, because a long read needs newer tokens than the one it begins with.
       ...(isOpen ? {} : { headers: { Authorization: () => server.authorization("read").Authorization ?? "" } }),
     });
   } catch (error) {
@@ -71,13 +71,13 @@ async function open({ server, name, offset, live, signal }: Following): Promise<
   }
 }
 
-/** The client says that it is closed before it has handed over what came last. @returns whether the stream is closed. */
+/** Waits for the last chunk, because the client reports the end before delivering it. @returns whether the stream is closed. */
 async function drain(response: StreamResponse, print: (chunk: ByteChunk) => Promise<void>): Promise<boolean> {
   const last = withResolvers<true>();
   let [failed, isOver]: [unknown, boolean] = [undefined, false];
   let printed = Promise.resolve();
   response.subscribeBytes((chunk) => {
-    // What comes now is read once more by the next response.
+    // The next response reads this chunk again.
     if (isOver) return Promise.resolve();
     printed = print(chunk).then(
       () => {
@@ -91,23 +91,24 @@ async function drain(response: StreamResponse, print: (chunk: ByteChunk) => Prom
     return printed;
   });
   let isClosed = await Promise.race([last.promise, response.closed.then(() => false)]);
-  if (!isClosed && failed === undefined && response.streamClosed) isClosed = await within(LAST_CHUNK_MS, last.promise);
+  if (!isClosed && failed === undefined && response.streamClosed)
+    isClosed = await settlesWithin(LAST_CHUNK_MS, last.promise);
   isOver = true;
   await printed;
   if (failed instanceof Error) throw failed;
   return isClosed;
 }
 
-async function within(limitMs: number, promise: Promise<true>): Promise<boolean> {
+async function settlesWithin(limitMs: number, promise: Promise<true>): Promise<boolean> {
   const late = withResolvers<false>();
   const timer = setTimeout(() => late.resolve(false), limitMs);
   return Promise.race([promise, late.promise]).finally(() => clearTimeout(timer));
 }
 
 function cutOff(offset: string): CliError {
-  return new CliError("The server ends every response before anything has come.", {
+  return new CliError("The server ends every response before any data arrives.", {
     code: "answer-incomplete",
-    fix: `durable-streams doctor looks for what is in between; then continue with --offset ${offset}`,
+    fix: `run durable-streams doctor to find out what interrupts it; then continue with --offset ${offset}`,
     exitCode: EXIT.unavailable,
   });
 }

@@ -6,12 +6,12 @@ const interrupted = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(signal, () => {
     const interruption = new Interruption(signal);
-    // The second one does not wait for anything.
+    // A second signal exits at once.
     if (interrupted.signal.aborted) process.exit(interruption.exitCode);
     interrupted.abort(interruption);
   });
 }
-// Whoever reads stdout may go away: `| head`.
+// The reader of stdout may stop early, for example `| head`.
 process.stdout.on("error", () => process.exit(0));
 
 process.exitCode = await run(process.argv.slice(2), {

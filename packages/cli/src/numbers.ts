@@ -1,9 +1,9 @@
 import { usageError } from "./failure.ts";
 
-/** The number of a flag such as `--limit 10`; without the flag there is no bound. @throws CliError */
+/** Parses the number of a flag such as `--limit 10`. Without the flag, there is no limit. @throws CliError */
 export function parseCount(flag: string, text: string | undefined): number {
   if (text === undefined) return Number.POSITIVE_INFINITY;
-  if (!/^[1-9]\d{0,9}$/.test(text)) throw usageError(`${flag} must be a whole number from 1.`, `${flag} 10`);
+  if (!/^[1-9]\d{0,9}$/.test(text)) throw usageError(`${flag} must be a whole number of at least 1.`, `${flag} 10`);
   return Number(text);
 }
 

@@ -1,4 +1,4 @@
-/** Many appends, each exactly once however often a request has to be repeated: the official client's producer. */
+/** Appends many messages exactly once, however often a request is repeated, with the official client's producer. */
 
 import { randomUUID } from "node:crypto";
 
@@ -11,10 +11,10 @@ import { PROGRAM } from "./help.ts";
 import { parseProblem, refusal, unreachable, type Server } from "./server.ts";
 import { shellWord } from "./shell-word.ts";
 
-/** Some twenty seconds; whoever runs the command then hears of it. */
+/** Retries for about twenty seconds before the command reports the failure. */
 export const BACKOFF: BackoffOptions = { initialDelay: 200, maxDelay: 5_000, multiplier: 2, maxRetries: 8 };
 
-/** Messages that are handed to the producer before the next waits for them. */
+/** How many messages the producer may hold unsent before the next one waits. */
 const UNSENT_MAX = 5_000;
 const UNSENT_LENGTH_MAX = 4 * 1024 * 1024;
 
@@ -25,9 +25,9 @@ interface Target {
 }
 
 export interface Producer {
-  /** Waits while too much is unsent. @throws CliError when something before it could not be appended. */
+  /** Waits while too much is unsent. @throws CliError when an earlier message could not be appended. */
   append(message: string): Promise<void>;
-  /** Waits for everything; the stream's tail then, `null` for those who may not read it. @throws CliError */
+  /** Waits until everything is appended. @returns the tail, or `null` if the token may not read it. @throws CliError */
   end(close: boolean): Promise<string | null>;
 }
 
@@ -67,7 +67,7 @@ export function openProducer(server: Server, { name, contentType, signal }: Targ
   };
 }
 
-/** `null`: whoever may only append is not told. */
+/** `null` if the token may only append. */
 async function tailOf(server: Server, name: string): Promise<string | null> {
   try {
     const head = await server.send("HEAD", server.streamPath(name), { headers: server.authorization("read") });
@@ -78,7 +78,7 @@ async function tailOf(server: Server, name: string): Promise<string | null> {
   }
 }
 
-/** What an error of the official client means. */
+/** Translates an error of the official client. */
 export function explain(error: unknown, { connection }: Server, stream: string): unknown {
   if (error instanceof CliError) return error;
   if (error instanceof FetchError) {
@@ -90,7 +90,7 @@ export function explain(error: unknown, { connection }: Server, stream: string):
   }
   return new CliError(reasonOf(error), {
     code: "code" in error && typeof error.code === "string" ? error.code.toLowerCase().replaceAll("_", "-") : "failed",
-    fix: `look at the stream: ${PROGRAM} stream head ${shellWord(stream)}`,
+    fix: `check the stream: ${PROGRAM} stream head ${shellWord(stream)}`,
     exitCode: EXIT.failed,
   });
 }

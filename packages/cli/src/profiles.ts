@@ -6,16 +6,16 @@ import { CliError, reasonOf, usageError } from "./failure.ts";
 import { writeAtomically } from "./files.ts";
 import type { Io } from "./io.ts";
 
-/** A server that has a name. Secrets are never in a profile. */
+/** A server under a name. A profile never contains secrets. */
 export interface Profile {
   readonly url: string;
-  /** What names of streams are relative to; none where the server has a single project. */
+  /** The project that stream names are relative to; absent on a server with a single project. */
   readonly project?: string;
 }
 
 type Profiles = Readonly<Record<string, Profile>>;
 
-/** The one that is used unless another was chosen. */
+/** The profile that is used unless another one was chosen. */
 const PROFILE_DEFAULT = "default";
 
 /** `$XDG_CONFIG_HOME/durable-streams/profiles.json`. */
@@ -24,7 +24,7 @@ export function profilesPath(env: Io["env"]): string {
   return join(base, "durable-streams", "profiles.json");
 }
 
-/** @throws CliError when the file is there and cannot be used. */
+/** @throws CliError when the file exists but cannot be read. */
 export function readProfiles(env: Io["env"]): Profiles {
   const path = profilesPath(env);
   try {
@@ -34,12 +34,12 @@ export function readProfiles(env: Io["env"]): Profiles {
     throw new CliError(`The profiles in ${path} cannot be read.`, {
       code: "profiles-unreadable",
       why: reasonOf(error),
-      fix: `correct the file, or remove it: rm ${path}`,
+      fix: `correct the file or remove it: rm ${path}`,
     });
   }
 }
 
-/** Atomically: a crash leaves the old profiles or the new ones. */
+/** Writes atomically: a crash leaves either the old profiles or the new ones. */
 export function writeProfile(env: Io["env"], name: string, profile: Profile): void {
   writeProfiles(env, { ...readProfiles(env), [name]: profile });
 }
@@ -54,21 +54,24 @@ export function isProfileName(name: string): boolean {
   return /^[\w][\w.-]{0,62}$/.test(name) && name !== "__proto__";
 }
 
-/** @throws CliError when there is no such profile. */
+/** @throws CliError when the profile does not exist. */
 export function knownProfile(env: Io["env"], name: string): Profile {
   const profiles = readProfiles(env);
   const profile = Object.hasOwn(profiles, name) ? profiles[name] : undefined;
   if (profile !== undefined) return profile;
-  const known = Object.keys(profiles).join(", ") || "there are none yet; durable-streams profile add makes one";
-  throw usageError(`There is no profile ${JSON.stringify(name)}.`, `--profile NAME, or --url URL. Profiles: ${known}`);
+  const known = Object.keys(profiles).join(", ") || "none yet; add one with durable-streams profile add";
+  throw usageError(
+    `The profile ${JSON.stringify(name)} does not exist.`,
+    `use --profile NAME or --url URL. Profiles: ${known}`,
+  );
 }
 
-/** The name of the profile that commands use where none is named. */
+/** The profile that commands use without `--profile`. */
 export function usedProfile(env: Io["env"]): string {
   try {
     return readFileSync(usedPath(env), "utf8").trim() || PROFILE_DEFAULT;
   } catch {
-    return PROFILE_DEFAULT; // None has been chosen.
+    return PROFILE_DEFAULT; // No profile has been chosen.
   }
 }
 

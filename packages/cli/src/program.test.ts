@@ -67,7 +67,7 @@ describe("the program", () => {
       expect(exitCode).toBe(EXIT.ok);
       expect(stdout).toMatch(/^Examples?:\n {2}/m);
       expect(stdout).not.toContain("print nothing on stderr");
-      expect(stdout).toMatch(/^Options of all commands .*--json/m);
+      expect(stdout).toMatch(/^Common options .*--json/m);
     },
   );
 

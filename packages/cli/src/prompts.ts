@@ -1,4 +1,4 @@
-/** Questions to whoever sits at the terminal. They are asked on stderr: stdout is data. */
+/** Prompts on the terminal. They use stderr, because stdout is for data. */
 
 import { confirm, isCancel, select, text } from "@clack/prompts";
 
@@ -6,7 +6,7 @@ import { cancelled, usageError } from "./failure.ts";
 import { isInteractive, type Io } from "./io.ts";
 import { escapeUnsafe } from "./terminal-text.ts";
 
-/** The flag of every command that asks before something is lost. */
+/** The flag of every command that asks for confirmation before data is lost. */
 export const YES = ["--yes", "skip the confirmation prompt"] as const;
 
 export interface Choice<Value> {
@@ -26,10 +26,10 @@ export class Prompts {
     return answered(await confirm({ ...this.#streams, message: escapeUnsafe(message), initialValue }));
   }
 
-  /** @param check says what is wrong with an answer; `undefined`: nothing. */
-  async text(message: string, initial: string, check: (value: string) => string | undefined): Promise<string> {
+  /** @param check returns what is wrong with an answer, or `undefined` if it is valid. */
+  async text(message: string, preset: string, check: (value: string) => string | undefined): Promise<string> {
     const validate = (value: string | undefined) => check((value ?? "").trim());
-    return answered(await text({ ...this.#streams, message, initialValue: initial, validate })).trim();
+    return answered(await text({ ...this.#streams, message, initialValue: preset, validate })).trim();
   }
 
   async select<Value extends string>(
@@ -37,7 +37,7 @@ export class Prompts {
     options: readonly Choice<Value>[],
     initialValue: Value,
   ): Promise<Value> {
-    // Labels are names of accounts and the like: somebody else's text.
+    // Labels contain foreign text, such as names of accounts.
     const shown = options.map((option) => ({ ...option, label: escapeUnsafe(option.label) }));
     const found = await select<string>({ ...this.#streams, message, options: shown, initialValue });
     return answered(found) as Value;
@@ -45,13 +45,16 @@ export class Prompts {
 }
 
 /**
- * Asks before something is lost for good.
- * @throws CliError when the answer is no, or when there is nobody to ask and no `--yes`.
+ * Asks for confirmation before data is lost.
+ * @throws CliError when the answer is no, or when prompting is impossible and `--yes` is missing.
  */
-export async function confirmLoss(io: Io, question: string, isAgreed: boolean): Promise<void> {
-  if (isAgreed) return;
+export async function confirmLoss(io: Io, question: string, isConfirmed: boolean): Promise<void> {
+  if (isConfirmed) return;
   if (!isInteractive(io))
-    throw usageError(`${question} There is no terminal to ask on.`, "add --yes to skip the confirmation");
+    throw usageError(
+      `Confirmation is needed, but there is no terminal. ${question}`,
+      "add --yes to confirm without a prompt",
+    );
   if (!(await new Prompts(io).confirm(question, false))) throw cancelled("Nothing was changed.");
 }
 

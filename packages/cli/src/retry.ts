@@ -6,7 +6,7 @@ const TRIES = 8;
 const FIRST_DELAY_MS = 200;
 const DELAY_MS_MAX = 5_000;
 
-/** Does again what the server cannot do now; for requests that change nothing when they arrive twice. @throws CliError */
+/** Retries while the server is unavailable. Only for idempotent requests. @throws CliError */
 export async function retryWhileUnavailable<Result>(signal: AbortSignal, work: () => Promise<Result>): Promise<Result> {
   for (let attempt = 0; ; attempt += 1) {
     try {

@@ -1,4 +1,4 @@
-/** Requests to the server: a refusal, or none that answers, becomes a `CliError`. */
+/** Requests to the server. A refusal or an unreachable server becomes a `CliError`. */
 
 import { PROBLEMS, type ProblemCode } from "@durable-streams-cloudflare/protocol";
 
@@ -11,10 +11,10 @@ import { isFromSource } from "./version.ts";
 
 const REQUEST_ID_HEADER = "Stream-Request-Id";
 
-/** How long a token lasts that is made for one request. */
+/** Lifetime of a token that is signed for a single request. */
 const OWN_TOKEN_SECONDS = 300;
 const ANSWER_MS = 30_000;
-/** Entries of a page; the server gives no more at once. */
+/** Entries per page; the server returns no more at once. */
 const PAGE = 1_000;
 const PAGES_MAX = 1_000;
 
@@ -22,9 +22,9 @@ export interface Call {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array<ArrayBuffer>;
   readonly query?: Readonly<Record<string, string | undefined>>;
-  /** How long the server may take to begin its answer. */
+  /** How long the server may take to begin its response. */
   readonly limitMs?: number;
-  /** Where the path does not say it. */
+  /** What the request is about, if the path does not say it. */
   readonly subject?: Subject;
 }
 
@@ -37,12 +37,12 @@ export class Server {
     this.#signal = signal;
   }
 
-  /** The project that a command is about: `default` where the server has only one. */
+  /** The project that a command is about; `default` if the server has a single project. */
   get project(): string {
     return this.connection.project ?? SINGLE_PROJECT;
   }
 
-  /** The path of a stream: below the project, where there is one. */
+  /** The path of a stream, within the project if there is one. */
   streamPath(name: string): string {
     const { project } = this.connection;
     const segments = name.split("/").map(encodeURIComponent);
@@ -53,7 +53,7 @@ export class Server {
     return this.connection.url + this.streamPath(name);
   }
 
-  /** The header of a token with this scope; none where nothing is known to make one of. */
+  /** The header with a token of this scope; empty if there is neither a token nor a secret. */
   authorization(scope: Scope): { Authorization?: string } {
     const { token, secret } = this.connection;
     if (token !== undefined) return { Authorization: `Bearer ${token}` };
@@ -62,13 +62,13 @@ export class Server {
     return { Authorization: `Bearer ${signToken({ project: this.project, scopes: [scope], expiresAt }, secret)}` };
   }
 
-  /** What opens `/v1/projects`: the server's secret, or else a token of the project. */
+  /** The credential for `/v1/projects`: the server's secret, otherwise a token of the project. */
   projectAuthorization(scope: Scope = "manage"): { Authorization?: string } {
     const { adminSecret } = this.connection;
     return adminSecret === undefined ? this.authorization(scope) : { Authorization: `Bearer ${adminSecret}` };
   }
 
-  /** @throws CliError unless the answer is 2xx. */
+  /** @throws CliError unless the status is 2xx. */
   async send(
     method: string,
     path: string,
@@ -82,7 +82,7 @@ export class Server {
     throw refusal(response.status, problem, subject ?? subjectOf(path, this.connection.project));
   }
 
-  /** The JSON object of the answer; empty when there is no body. @throws CliError */
+  /** Returns the JSON object in the response; empty if there is no body. @throws CliError */
   async sendJson<Json>(method: string, path: string, call?: Call & { readonly json?: object }): Promise<Json> {
     const { json, ...rest } = call ?? {};
     const headers = { ...rest.headers, ...(json === undefined ? {} : { "Content-Type": "application/json" }) };
@@ -91,7 +91,7 @@ export class Server {
     return (text === "" ? {} : JSON.parse(text)) as Json;
   }
 
-  /** The pages of a list, until they have so many entries; at most a million. @throws CliError */
+  /** Reads the pages of a list until the limit is reached; at most a million entries. @throws CliError */
   async sendPages<Page extends { readonly cursor: string | null }>(
     path: string,
     call: Call,
@@ -110,7 +110,7 @@ export class Server {
     return pages;
   }
 
-  /** Only the beginning of the answer has a limit: a body may take as long as it likes. */
+  /** Limits only the time until the response begins: the body may take any time. */
   async #fetch(url: URL, init: RequestInit, limitMs = ANSWER_MS): Promise<Response> {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(new Error(`no answer within ${limitMs / 1000} seconds`)), limitMs);
@@ -129,13 +129,13 @@ export function unreachable(origin: string, error: unknown): CliError {
   return new CliError(`The server at ${origin} cannot be reached.`, {
     code: "unreachable",
     why: reasonOf(error),
-    fix: `start it (${isFromSource() ? "npm start" : `${PROGRAM} serve`}), or name another: --url URL or ${ENVIRONMENT.url}`,
+    fix: `start it (${isFromSource() ? "npm start" : `${PROGRAM} serve`}), or use another one: --url URL or ${ENVIRONMENT.url}`,
     exitCode: EXIT.unavailable,
     cause: error,
   });
 }
 
-/** What a request was about, by the name that commands use for it. */
+/** What a request is about, under the name that commands use. */
 export interface Subject {
   readonly stream?: string;
   readonly project?: string;
@@ -156,9 +156,9 @@ export interface ProblemBody {
   readonly requestId?: string;
 }
 
-/** What a status and a problem's JSON [RFC 9457] mean to whoever ran the command. */
+/** Translates a status and a problem's JSON [RFC 9457] into an error of the command. */
 export function refusal(status: number, problem: ProblemBody, subject: Subject = {}): CliError {
-  return new CliError(problem.title ?? `The server answered ${status}.`, {
+  return new CliError(problem.title ?? `The server answered with status ${status}.`, {
     code: problem.code ?? `status-${status}`,
     ...(problem.detail === undefined ? {} : { why: problem.detail }),
     fix: fixOf(status, problem, subject),
@@ -167,7 +167,7 @@ export function refusal(status: number, problem: ProblemBody, subject: Subject =
   });
 }
 
-/** An answer to HEAD has no body: its status has to say which problem of a stream it is. */
+/** A response to HEAD has no body, so the problem is derived from its status. */
 function problemOfHead({ status, headers }: Response): ProblemBody {
   const code = HEAD_PROBLEMS[status];
   const requestId = headers.get(REQUEST_ID_HEADER);
@@ -189,23 +189,24 @@ export function parseProblem(text: string): ProblemBody {
     const json: unknown = JSON.parse(text);
     return typeof json === "object" && json !== null ? json : {};
   } catch {
-    return {}; // A proxy's page, for example.
+    return {}; // For example, the error page of a proxy.
   }
 }
 
 function fixOf(status: number, { hint, code }: ProblemBody, { stream, project }: Subject): string {
   if (status === 401 || status === 403) {
-    return `set ${ENVIRONMENT.secret} (the project's secret) or ${ENVIRONMENT.token}, and --project; for projects ${ENVIRONMENT.adminSecret}`;
+    return `set ${ENVIRONMENT.secret} or ${ENVIRONMENT.token}, and --project; for projects, set ${ENVIRONMENT.adminSecret}`;
   }
   if (code === "stream-not-found" && stream !== undefined) {
     return `create it: ${PROGRAM} stream create ${shellWord(stream)}`;
   }
   if (code === "project-exists" && project !== undefined) {
-    return `change its settings: ${PROGRAM} project set ${shellWord(project)} SETTING=VALUE; or add a secret: ${PROGRAM} project rotate ${shellWord(project)}`;
+    const name = shellWord(project);
+    return `to change it: ${PROGRAM} project set ${name} SETTING=VALUE; to add a secret: ${PROGRAM} project rotate ${name}`;
   }
   if (hint !== undefined) return hint;
-  if (status === 404 || status === 405) return "check --url and --project: durable-streams doctor";
-  if (status >= 500 || status === 429) return "try again later; durable-streams doctor tells what the server says";
+  if (status === 404 || status === 405) return "check --url and --project, or run durable-streams doctor";
+  if (status >= 500 || status === 429) return "try again later; durable-streams doctor shows the state of the server";
   return "change the request; docs/problems.md explains the code";
 }
 

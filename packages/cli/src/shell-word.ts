@@ -1,4 +1,4 @@
-/** One word of a command line that can be pasted into a shell, whatever is in it. */
+/** Quotes a text as a single word of a shell command. */
 export function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) && !text.startsWith("-") ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

@@ -1,4 +1,4 @@
-/** Reading a stream to its tail, one answer after the other. */
+/** Reads a stream up to its tail, one response after the other. */
 
 import { HEADER, isClosedHeader } from "@durable-streams-cloudflare/protocol";
 
@@ -8,13 +8,13 @@ import type { Progress } from "./stream-printer.ts";
 
 export interface StreamPage {
   readonly contentType: string;
-  /** Its bytes, as they come. @throws CliError when the connection breaks. */
+  /** The bytes, as they arrive. @throws CliError when the connection breaks. */
   readonly chunks: AsyncIterable<Uint8Array>;
-  /** Where the reader stands behind these bytes. */
+  /** The reader's position after these bytes. */
   readonly progress: Progress;
 }
 
-/** @param begin `-1`, or an offset; or `-1` and so many messages that are enough, to a server that knows how to find them. */
+/** @param begin where to begin: `-1`, an offset, or the number of last messages to read. */
 export async function* readPages(
   server: Server,
   name: string,
@@ -44,10 +44,10 @@ async function* chunksOf(body: Response["body"], offset: string, signal: AbortSi
     for await (const chunk of body ?? []) yield chunk;
   } catch (error) {
     signal.throwIfAborted();
-    throw new CliError("The response was cut off.", {
+    throw new CliError("The connection broke before the response was complete.", {
       code: "answer-incomplete",
       why: reasonOf(error),
-      fix: `read again with --offset ${offset}: what came after it is not complete`,
+      fix: `read again with --offset ${offset}: the output after that offset is incomplete`,
       exitCode: EXIT.unavailable,
       cause: error,
     });

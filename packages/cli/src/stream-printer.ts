@@ -1,11 +1,11 @@
-/** Prints what is read of a stream: NDJSON for JSON streams, the bytes as they are for all others. */
+/** Prints the data of a stream: NDJSON for JSON streams, unchanged bytes for all others. */
 
 import { framingOf, isTextual } from "@durable-streams-cloudflare/protocol";
 
 import { JsonMessages } from "./json-messages.ts";
 import type { Output } from "./output.ts";
 
-/** Where a reader stands. */
+/** A reader's position. */
 export interface Progress {
   readonly offset: string;
   readonly upToDate: boolean;
@@ -13,8 +13,8 @@ export interface Progress {
 }
 
 /**
- * With `--json` each line is an object: `{"data": …}` for a message (for a piece of any other stream: its text, or
- * base64 with `"encoding"`), and `{"offset", "upToDate", "closed"}` after what an answer brought.
+ * With `--json`, each line is an object: `{"data": …}` for a message (for a chunk of any other stream: its text, or base64
+ * with `"encoding"`), and `{"offset", "upToDate", "closed"}` after the data of each response.
  */
 export class StreamPrinter {
   readonly #output: Output;
@@ -25,7 +25,7 @@ export class StreamPrinter {
   readonly #decoder = new TextDecoder();
   #printed = 0;
 
-  /** @param limit so many messages are printed, no more. */
+  /** @param limit the maximum number of messages to print. */
   constructor(output: Output, contentType: string, limit = Number.POSITIVE_INFINITY) {
     this.#output = output;
     this.isJson = framingOf(contentType) === "json";
@@ -33,26 +33,26 @@ export class StreamPrinter {
     this.#limit = limit;
   }
 
-  /** Whether as much has been printed as was asked for. */
+  /** Whether the limit has been reached. */
   get isFull(): boolean {
     return this.#printed >= this.#limit;
   }
 
-  /** How many messages, or pieces. */
+  /** The number of printed messages or chunks. */
   get printed(): number {
     return this.#printed;
   }
 
   async print(bytes: Uint8Array): Promise<void> {
     if (this.isJson) await this.#printMessages(this.#decoder.decode(bytes, { stream: true }));
-    else if (bytes.length > 0) await this.#printPiece(bytes);
+    else if (bytes.length > 0) await this.#printChunk(bytes);
   }
 
   async printProgress({ offset, upToDate, closed }: Progress): Promise<void> {
     if (this.#output.json) await this.#output.write(`${JSON.stringify({ offset, upToDate, closed })}\n`);
   }
 
-  /** Messages, or lines of a text, that were read before: they do not count. */
+  /** Prints messages or lines that were read earlier. They do not count towards the limit. */
   async printRecords(records: readonly string[]): Promise<void> {
     const text = (record: string): string => {
       if (!this.#output.json) return this.isJson ? `${record}\n` : record;
@@ -67,7 +67,7 @@ export class StreamPrinter {
     await this.printRecords(messages);
   }
 
-  async #printPiece(bytes: Uint8Array): Promise<void> {
+  async #printChunk(bytes: Uint8Array): Promise<void> {
     this.#printed += 1;
     if (!this.#output.json) return this.#output.write(bytes);
     const record = this.#isText

@@ -5,19 +5,19 @@ export type Scope = "read" | "write" | "manage";
 export interface TokenRequest {
   readonly project: string;
   readonly scopes: readonly Scope[];
-  /** A stream's name, or a prefix that ends in `*`; none: all streams of the project. */
+  /** A stream's name, or a prefix that ends in `*`; `undefined`: all streams of the project. */
   readonly stream?: string | undefined;
-  /** Instead of scopes and stream: the claim `rights`, each right for some streams or a session. */
+  /** The claim `rights`, instead of scopes and stream. Each right is for some streams or a session. */
   readonly rights?: readonly object[] | undefined;
-  /** Whom the token is made for. */
+  /** The user that the token is issued to. */
   readonly user?: string | undefined;
-  /** In seconds since 1970. */
+  /** Seconds since 1970. */
   readonly expiresAt: number;
-  /** Which of the project's secrets signed it; the server otherwise tries each. */
+  /** The id of the secret that signs the token; without it, the server tries each secret. */
   readonly kid?: string | undefined;
 }
 
-/** A token of a project (docs/projects.md): JWT by HS256, whose key is the UTF-8 bytes of the secret. */
+/** Signs a token of a project (docs/projects.md): a JWT with HS256, whose key is the UTF-8 bytes of the secret. */
 export function signToken(request: TokenRequest, secret: string): string {
   const { project, scopes, stream, rights, user, expiresAt, kid } = request;
   const header = { alg: "HS256", typ: "JWT", kid };

@@ -2,24 +2,24 @@ import type { Io } from "./io.ts";
 import { counted } from "./numbers.ts";
 import { CLEAR_LINE } from "./setup/progress.ts";
 
-/** How often a terminal is told. */
+/** How often the line on the terminal is updated. */
 const TICK_MS = 200;
 const UNITS = ["B", "kB", "MB", "GB", "TB"];
 
-/** How much has been transferred so far, on one line of a terminal; elsewhere it says nothing. */
+/** Shows on one line of a terminal how much has been transferred. Prints nothing elsewhere. */
 export class TransferMeter {
   readonly #stderr: Io["stderr"];
   readonly #isShown: boolean;
   readonly #verb: string;
   #bytes = 0;
   #messages = 0;
-  #toldMs = 0;
+  #shownMs = 0;
 
   /** @param verb such as `Read`. */
   constructor(io: Pick<Io, "stdout" | "stderr">, verb: string, { isQuiet }: { readonly isQuiet: boolean }) {
     this.#stderr = io.stderr;
     this.#verb = verb;
-    // Where stdout is the same terminal, the data itself shows how far it is.
+    // If stdout is a terminal, too, the data itself shows the progress.
     this.#isShown = !isQuiet && io.stderr.isTTY === true && !(verb === "Read" && io.stdout.isTTY === true);
   }
 
@@ -27,14 +27,14 @@ export class TransferMeter {
     this.#bytes += bytes;
     this.#messages += messages;
     const nowMs = performance.now();
-    if (!this.#isShown || nowMs - this.#toldMs < TICK_MS) return;
-    this.#toldMs = nowMs;
+    if (!this.#isShown || nowMs - this.#shownMs < TICK_MS) return;
+    this.#shownMs = nowMs;
     this.#stderr.write(`${CLEAR_LINE}${this.#verb} ${this.describe()}`);
   }
 
-  /** Takes the line away again. */
+  /** Removes the line. */
   end(): void {
-    if (this.#isShown && this.#toldMs > 0) this.#stderr.write(CLEAR_LINE);
+    if (this.#isShown && this.#shownMs > 0) this.#stderr.write(CLEAR_LINE);
   }
 
   describe(): string {

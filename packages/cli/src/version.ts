@@ -5,17 +5,17 @@ import { fileURLToPath } from "node:url";
 const PACKAGE = new URL("../package.json", import.meta.url);
 const REPOSITORY = fileURLToPath(new URL("../../..", import.meta.url));
 
-/** The one version of all packages that are published. */
+/** The version that all published packages share. */
 export function version(): string {
   return (JSON.parse(readFileSync(PACKAGE, "utf8")) as { version: string }).version;
 }
 
-/** Whether this runs from a clone of the repository, rather than from a package. */
+/** Whether this runs from a clone of the repository rather than from a published package. */
 export function isFromSource(): boolean {
   return import.meta.url.endsWith(".ts");
 }
 
-/** What `--version` prints: sources have the version of the last release, so they name their commit besides. */
+/** The output of `--version`. In a clone, the version is that of the last release, so the commit is added. */
 export function describeVersion(): string {
   if (!isFromSource() || !existsSync(`${REPOSITORY}/.git`)) return version();
   const args = ["-C", REPOSITORY, "rev-parse", "--short", "HEAD"];

@@ -12,18 +12,18 @@ export const DOWN = "\u001b[B";
 /** Of `durable-streams setup`, in their order. */
 export const WIZARD_QUESTIONS = [
   "Name of the Worker",
-  "What to deploy",
+  "What do you want to deploy?",
   "Account",
-  "Move the older part",
+  "Move older data",
   "Name of the R2 bucket",
-  "Where the bucket is",
+  "Region of the R2 bucket",
   "Title of the KV namespace",
-  "A queue for messages",
+  "Create a queue for messages",
   "Name of the queue",
-  "Workers Caching?",
-  "Domain of the account's",
+  "Turn on Workers Caching?",
+  "Domain of the account",
   "Name of the first project",
-  "Go ahead?",
+  "Continue?",
 ];
 
 export interface Terminal {

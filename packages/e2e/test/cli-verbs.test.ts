@@ -81,7 +81,7 @@ describe("on an open server", () => {
     for (const command of ["read", "head"]) {
       const ran = await cli(["stream", command, "nowhere", "--json"]);
       expect(errorOf(ran)).toMatchObject({ requestId: expect.stringMatching(/^[\w-]{8,}$/) });
-      expect((await cli(["stream", command, "nowhere"])).stderr).toMatch(/^ {2}Request: [\w-]+/m);
+      expect((await cli(["stream", command, "nowhere"])).stderr).toMatch(/^ {2}Request id: [\w-]+/m);
     }
   });
 

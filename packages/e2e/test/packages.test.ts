@@ -329,7 +329,7 @@ it(
     const flags = `${join(workDir, "from-clone")} --yes --url ${newcomer.account.cloudflare.deployedUrl}`;
     const code = `${setup.replace(printed, workDir)} ${flags}`;
     const ran = await paste(code, { cwd: ROOT, env: { ...newcomer.env, CLOUDFLARE_API_TOKEN } });
-    expect([ran.exitCode, ran.stderr]).toEqual([0, expect.stringContaining("The server is at ")]);
+    expect([ran.exitCode, ran.stderr]).toEqual([0, expect.stringContaining("The server is running at ")]);
     expect(newcomer.account.cloudflare.workers.get("durable-streams")?.upload).toContain("class StreamDO");
   },
   LONG_MS,

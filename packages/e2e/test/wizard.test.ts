@@ -34,8 +34,8 @@ it("asks, shows the plan, and carries it out", async () => {
   const terminal = startWizard(account, onTestFinished);
   const keys: Readonly<Record<string, string>> = {
     "Name of the Worker": "-two\r",
-    "Where the bucket is": DOWN + DOWN + ENTER,
-    "Workers Caching?": "y",
+    "Region of the R2 bucket": DOWN + DOWN + ENTER,
+    "Turn on Workers Caching?": "y",
     "Name of the first project": "-two\r",
   };
   for (const question of WIZARD_QUESTIONS) {

@@ -139,8 +139,9 @@ export function refuse(
 
 /** `409` of a closed stream carries the closure and the final offset [PROTOCOL §5.2]. */
 export function refuseClosed(lineage: Lineage, tail: number): Refusal {
-  return refuse("stream-closed", "The stream is closed: no more data can be appended.", {
-    headers: { [HEADER.closed]: "true", [HEADER.nextOffset]: offsetAt(lineage, tail) },
+  const finalOffset = offsetAt(lineage, tail);
+  return refuse("stream-closed", `No more data can be appended; the stream ends at ${finalOffset}.`, {
+    headers: { [HEADER.closed]: "true", [HEADER.nextOffset]: finalOffset },
   });
 }
 

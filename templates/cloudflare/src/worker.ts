@@ -1,3 +1,3 @@
-// The server as it is. To mount it in a Worker of your own, see the README of the package.
+// The unmodified server. To mount it in your own Worker, see the README of the package.
 export { default } from "@durable-streams-cloudflare/server/worker";
 export * from "@durable-streams-cloudflare/server/worker";

@@ -1,4 +1,4 @@
-/** The few calls of Cloudflare's API that setting up takes. */
+/** The part of Cloudflare's API that setup needs. */
 
 import { CliError, EXIT, reasonOf } from "../failure.ts";
 
@@ -7,7 +7,7 @@ const API_URL = "https://api.cloudflare.com/client/v4";
 const R2_DISABLED = 10042;
 const ANSWER_MS = 30_000;
 const PAGE = 100;
-/** So many pages of a list are searched. */
+/** How many pages of a list are searched. */
 const PAGES_MAX = 50;
 
 export interface Account {
@@ -16,11 +16,11 @@ export interface Account {
 }
 
 export interface DeployedWorker {
-  /** Of the migration of Durable Objects that was applied last; `undefined`: none was. */
+  /** The tag of the last applied migration of Durable Objects; `undefined` if there is none. */
   readonly migrationTag: string | undefined;
 }
 
-/** What `wrangler` knows of a login, as headers. */
+/** The credentials of a login, as headers. */
 export type Credentials = Readonly<Record<string, string>>;
 
 export interface ApiOptions {
@@ -39,7 +39,7 @@ export class CloudflareApi {
   readonly #credentials: Credentials;
   readonly #signal: AbortSignal;
 
-  /** As wrangler does, it calls `CLOUDFLARE_API_BASE_URL` instead where that is set. */
+  /** Like wrangler, uses `CLOUDFLARE_API_BASE_URL` instead if it is set. */
   constructor({ credentials, env, signal }: ApiOptions) {
     this.#baseUrl = (env["CLOUDFLARE_API_BASE_URL"] || API_URL).replace(/\/+$/, "");
     this.#credentials = credentials;
@@ -54,7 +54,7 @@ export class CloudflareApi {
     return this.#exists(`/accounts/${account}/r2/buckets/${name}`);
   }
 
-  /** @param region R2's location hint; `undefined`: near whoever asks. */
+  /** @param region R2's location hint; `undefined`: close to the caller. */
   async createBucket(account: string, name: string, region: string | undefined): Promise<void> {
     const hint = region === undefined ? {} : { locationHint: region };
     await this.#call("POST", `/accounts/${account}/r2/buckets`, { name, ...hint });
@@ -64,7 +64,7 @@ export class CloudflareApi {
     await this.#call("DELETE", `/accounts/${account}/r2/buckets/${name}`);
   }
 
-  /** The id of the namespace with this title. */
+  /** Finds the id of the namespace with this title. */
   async findNamespace(account: string, title: string): Promise<string | undefined> {
     const path = `/accounts/${account}/storage/kv/namespaces`;
     const isWanted = (namespace: { title: string }): boolean => namespace.title === title;
@@ -80,7 +80,7 @@ export class CloudflareApi {
     await this.#call("DELETE", `/accounts/${account}/storage/kv/namespaces/${id}`);
   }
 
-  /** The id of the queue with this name. */
+  /** Finds the id of the queue with this name. */
   async findQueue(account: string, name: string): Promise<string | undefined> {
     const path = `/accounts/${account}/queues`;
     const isWanted = (queue: { queue_name: string }): boolean => queue.queue_name === name;
@@ -99,7 +99,7 @@ export class CloudflareApi {
     return (await this.findWorker(account, name)) !== undefined;
   }
 
-  /** `undefined`: there is none of that name. */
+  /** `undefined` if there is no Worker with this name. */
   async findWorker(account: string, name: string): Promise<DeployedWorker | undefined> {
     const path = `/accounts/${account}/workers/scripts`;
     const scripts = await this.#call<readonly { id: string; migration_tag?: string }[]>("GET", path);
@@ -107,7 +107,7 @@ export class CloudflareApi {
     return found === undefined ? undefined : { migrationTag: found.migration_tag };
   }
 
-  /** With everything that its objects hold. */
+  /** Deletes the Worker together with all data of its objects. */
   async deleteWorker(account: string, name: string): Promise<void> {
     await this.#call("DELETE", `/accounts/${account}/workers/scripts/${name}?force=true`);
   }
@@ -122,7 +122,7 @@ export class CloudflareApi {
     await this.#call("PUT", path, { name, text, type: "secret_text" });
   }
 
-  /** Of `workers.dev`; `undefined`: the account has none yet. */
+  /** The account's subdomain of `workers.dev`; `undefined` if it has none yet. */
   async subdomain(account: string): Promise<string | undefined> {
     const path = `/accounts/${account}/workers/subdomain`;
     const { status, envelope } = await this.#send<{ subdomain?: string } | null>("GET", path);
@@ -167,7 +167,7 @@ export class CloudflareApi {
       throw new CliError(`Cloudflare's API at ${this.#baseUrl} did not answer.`, {
         code: "cloudflare-unreachable",
         why: reasonOf(error),
-        fix: "check the network",
+        fix: "check the network connection",
         exitCode: EXIT.unavailable,
         cause: error,
       });
@@ -185,20 +185,24 @@ function parseEnvelope<Result>(text: string): Envelope<Result> {
 
 function refusal(status: number, { errors = [] }: Envelope<unknown>, path: string): CliError {
   const [error] = errors;
-  return new CliError(`Cloudflare's API answered ${status}.`, {
+  return new CliError(`Cloudflare's API answered with status ${status}.`, {
     code: "cloudflare-refused",
-    why: `${error === undefined ? "It gave no reason" : `${error.message} (${error.code})`}, for ${path.split("?")[0]}`,
+    why: `${error === undefined ? "No reason was given" : `${error.message} (${error.code})`}. Path: ${path.split("?")[0]}`,
     fix: fixOf(status, error?.code, path),
     exitCode: status === 401 || status === 403 ? EXIT.refused : status >= 500 ? EXIT.unavailable : EXIT.failed,
   });
 }
 
 function fixOf(status: number, code: number | undefined, path: string): string {
-  const without = path.includes("/r2/") ? "; or --no-bucket" : path.includes("/queues") ? "; or --no-queue" : "";
+  const without = path.includes("/r2/")
+    ? ", or use --no-bucket"
+    : path.includes("/queues")
+      ? ", or use --no-queue"
+      : "";
   if (code === R2_DISABLED) return `enable R2 in Cloudflare's dashboard${without}`;
-  if (status !== 401 && status !== 403) return `correct what it says${without}`;
+  if (status !== 401 && status !== 403) return `correct the cause${without}`;
   return (
-    "use a token that may edit Workers Scripts, Workers R2 Storage, Workers KV Storage and Queues of the account, or " +
+    "use a token that may edit Workers Scripts, Workers R2 Storage, Workers KV Storage and Queues of the account, run " +
     `npx wrangler login${without}`
   );
 }

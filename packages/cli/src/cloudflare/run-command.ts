@@ -15,7 +15,7 @@ export interface CommandLine {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** No shell: nothing in a name is ever taken for a command. @returns what it has printed on stdout. @throws CliError */
+/** Runs a command without a shell, so no name can be taken for a command. @returns its stdout. @throws CliError */
 export async function runCommand(io: Io, line: CommandLine, fix: string): Promise<string> {
   const { command, args, cwd, env } = line;
   const child = spawn(command, args, {
@@ -36,11 +36,11 @@ export async function runCommand(io: Io, line: CommandLine, fix: string): Promis
     throw failed(line, reasonOf(error), fix);
   });
   io.signal.throwIfAborted();
-  if (code !== 0) throw failed(line, lastLines(all) || `it ended with exit code ${code}`, fix);
+  if (code !== 0) throw failed(line, lastLines(all) || `The command ended with exit code ${code}.`, fix);
   return stdout;
 }
 
-/** With the terminal itself: for what asks, or runs until Ctrl-C. Its stdout is our stderr. @returns its exit code. */
+/** Runs a command on the terminal, for prompts or until Ctrl-C. Its stdout goes to stderr. @returns its exit code. */
 export async function runOnTerminal(io: Io, { command, args, cwd, env }: CommandLine): Promise<number> {
   const child = spawn(command, args, { cwd, env: { ...io.env, ...env }, stdio: ["inherit", 2, "inherit"] });
   const { promise, resolve, reject } = withResolvers<number | null>();
@@ -56,7 +56,7 @@ export async function runOnTerminal(io: Io, { command, args, cwd, env }: Command
 
 function failed({ command, args }: CommandLine, why: string, fix: string): CliError {
   const name = [command.split("/").at(-1), ...args.map((arg) => arg.split("/").at(-1))].join(" ");
-  return new CliError(`This failed: ${name}`, { code: "command-failed", why, fix });
+  return new CliError(`The command failed: ${name}`, { code: "command-failed", why, fix });
 }
 
 function lastLines(text: string): string {

@@ -1,4 +1,4 @@
-/** wrangler: that of the scaffolded folder once it is installed, until then by npx. */
+/** Runs wrangler: the one installed in the folder that setup created, otherwise through npx. */
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -8,15 +8,15 @@ import { isInteractive, type Io } from "../io.ts";
 import type { Credentials } from "./api.ts";
 import { runCommand, runOnTerminal, type CommandLine } from "./run-command.ts";
 
-/** The one that this version of the server was tested and bundled with. */
+/** The version that this version of the server was tested and bundled with. */
 export const WRANGLER_VERSION = "4.156.2";
 
-/** It must ask nothing, and tell nobody. */
+/** wrangler must not prompt, and must not send telemetry. */
 const ENVIRONMENT = { WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true", CI: "1" };
 
-const LOGIN_FIX = "npx wrangler login, or export CLOUDFLARE_API_TOKEN=…";
+const LOGIN_FIX = "run npx wrangler login, or export CLOUDFLARE_API_TOKEN=…";
 
-/** @param folder of the Worker: where its package.json is. */
+/** @param folder the Worker's folder, which contains its package.json. */
 export function wranglerLine(folder: string, args: readonly string[], cwd = folder): CommandLine {
   const installed = wranglerPath(folder);
   return existsSync(installed)
@@ -29,8 +29,8 @@ export function wranglerPath(folder: string): string {
 }
 
 /**
- * Who we are to Cloudflare: `CLOUDFLARE_API_TOKEN`, or the login of wrangler.
- * @throws CliError when there is neither, and nobody to log in.
+ * Finds the credentials for Cloudflare: `CLOUDFLARE_API_TOKEN`, or the login of wrangler.
+ * @throws CliError when there is neither, and nobody can log in.
  */
 export async function findCredentials(io: Io, folder: string): Promise<Credentials> {
   const token = io.env["CLOUDFLARE_API_TOKEN"];
@@ -43,21 +43,21 @@ export async function findCredentials(io: Io, folder: string): Promise<Credentia
     const fresh = await loginOf(io, folder);
     if (fresh !== undefined) return fresh;
   }
-  throw new CliError("Nobody is logged in to Cloudflare.", {
+  throw new CliError("You are not logged in to Cloudflare.", {
     code: "not-logged-in",
     fix: LOGIN_FIX,
     exitCode: EXIT.refused,
   });
 }
 
-/** The login that wrangler keeps, renewed if need be. */
+/** The login that wrangler has stored, renewed if necessary. */
 async function loginOf(io: Io, folder: string): Promise<Credentials | undefined> {
   const line = wranglerLine(folder, ["auth", "token", "--json"], io.cwd);
   const text = await runCommand(io, line, LOGIN_FIX).catch((error: unknown) => {
     if (error instanceof CliError) return "{}";
     throw error;
   });
-  // It may say something before.
+  // wrangler may print other text before the JSON.
   const json = /\{[^]*\}/.exec(text)?.[0] ?? "{}";
   const found = JSON.parse(json) as { token?: string; key?: string; email?: string };
   if (found.token !== undefined) return { Authorization: `Bearer ${found.token}` };

@@ -1,4 +1,4 @@
-/** All commands, one file each; the order and the groups of the help. */
+/** All commands in the order and the groups of the help. Each command has its own file. */
 
 import type { Command } from "commander";
 
@@ -35,9 +35,9 @@ const GROUPS: readonly (readonly [heading: string, commands: readonly AddCommand
     "Projects and access:",
     [createProjectCommand, projectCommand, tokenCommand, readUrlCommand, readerKeyCommand, statsCommand],
   ],
-  ["A server on this machine:", [serveCommand, backupCommand, restoreCommand, verifyCommand]],
-  ["A server on Cloudflare:", [setupCommand, devCommand, destroyCommand]],
-  ["This tool:", [doctorCommand, openCommand, profileCommand, configCommand, completionCommand]],
+  ["Server on this machine:", [serveCommand, backupCommand, restoreCommand, verifyCommand]],
+  ["Server on Cloudflare:", [setupCommand, devCommand, destroyCommand]],
+  ["Checks and configuration:", [doctorCommand, openCommand, profileCommand, configCommand, completionCommand]],
 ];
 
 export function addCommands(program: Command, io: Io): void {

@@ -13,7 +13,7 @@ const SCRIPTS = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion
 export function completionCommand(program: Command, io: Io): void {
   const command = program
     .command("completion")
-    .description("print a script that completes commands and flags in your shell")
+    .description("print a completion script for your shell")
     .addArgument(new Argument("<shell>").choices(Object.keys(SCRIPTS)))
     .action(async (shell: keyof typeof SCRIPTS, _options: object, called: Command) => {
       const { output } = contextOf(called, io);
@@ -23,7 +23,7 @@ export function completionCommand(program: Command, io: Io): void {
   examples(
     command,
     'eval "$(durable-streams completion bash)"    # in ~/.bashrc',
-    "durable-streams completion zsh > ~/.zfunc/_durable-streams    # in a folder of fpath, before compinit",
+    "durable-streams completion zsh > ~/.zfunc/_durable-streams    # a folder in fpath, set before compinit",
     "durable-streams completion fish > ~/.config/fish/completions/durable-streams.fish",
   );
 }

@@ -8,10 +8,10 @@ import { table } from "../output.ts";
 import { profilesPath } from "../profiles.ts";
 
 export function configCommand(program: Command, io: Io): void {
-  const config = program.command("config").description("what this tool is configured to do");
+  const config = program.command("config").description("show the configuration of this tool");
   const command = config
     .command("show")
-    .description("show which server and project commands use, where each value comes from, and which secrets are set")
+    .description("show the server and the project in use, where each value comes from, and which secrets are set")
     .action(async (_options: object, called: Command) => {
       const { output, globals } = contextOf(called, io);
       const settings = explainConnection(globals, io.env);

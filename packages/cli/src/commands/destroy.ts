@@ -31,40 +31,43 @@ export function destroyCommand(program: Command, io: Io): void {
   const command = program
     .command("destroy [folder]")
     .description(
-      "remove from Cloudflare what setup made: the Worker with all its streams, the queue, the namespace, the bucket",
+      "remove what setup created on Cloudflare: the Worker with all its streams, queue, KV namespace and bucket",
     )
-    .option("--keep-bucket", "keep the R2 bucket and what is in it")
+    .option("--keep-bucket", "keep the R2 bucket and its contents")
     .option(...YES)
-    .option("--dry-run", "only show what would be removed")
+    .option("--dry-run", "show what would be removed, and remove nothing")
     .action(async (folder: string | undefined, options: Options, called: Command) => {
       const { output } = contextOf(called, io);
       const store = StateStore.read(resolve(io.cwd, folder ?? "."));
       if (store === undefined)
-        throw usageError("This is not a folder that setup made.", "name the folder that it made");
+        throw usageError(
+          "This folder was not created by setup.",
+          "run it in the folder that setup created, or give its path",
+        );
       const removals = removalsOf(io, store, options.keepBucket === true);
       const plan = removals.map(({ what, name }) => ({ remove: what, name }));
       const lines = plan.map(({ remove, name }) => `- ${remove} ${name}`).join("\n");
       if (options.dryRun) return output.result({ plan }, lines);
       const { name } = store.state.answers;
-      if (options.yes !== true) output.note(`This will be removed from Cloudflare:\n${lines}`);
-      await confirmLoss(io, `All streams of ${name} will be lost for good. Destroy it?`, options.yes === true);
+      if (options.yes !== true) output.note(`These will be removed from Cloudflare:\n${lines}`);
+      await confirmLoss(io, `All streams of ${name} will be deleted permanently. Continue?`, options.yes === true);
       const credentials = await findCredentials(io, join(store.folder, WORKER_FOLDER));
       const api = new CloudflareApi({ credentials, env: io.env, signal: io.signal });
       const removed: { remove: string; name: string; wasThere: boolean }[] = [];
       for (const removal of removals) {
         const wasThere = await removal.remove(api);
         removed.push({ remove: removal.what, name: removal.name, wasThere });
-        output.note(`✓ ${removal.what} ${removal.name}${wasThere ? " removed" : " was not there"}`);
+        output.note(`✓ ${removal.what} ${removal.name}${wasThere ? " removed" : " did not exist"}`);
       }
-      // Last: until then, the same command goes on from here.
+      // Last, so that the same command can resume until then.
       rmSync(join(store.folder, STATE_FILE));
       await output.result({ removed }, "");
-      output.note(`The files in ${store.folder} are still there.`);
+      output.note(`The files in ${store.folder} were kept.`);
     });
   examples(command, "durable-streams destroy durable-streams --dry-run", "durable-streams destroy durable-streams");
 }
 
-/** In the order in which each is no longer used by what comes before. What setup has found, and not made, stays. */
+/** Ordered so that nothing is removed while it is still in use. What setup did not create is kept. */
 function removalsOf(io: Io, store: StateStore, keepBucket: boolean): readonly Removal[] {
   const { answers, isOwner, made = [] } = store.state;
   const { account, name, namespace, bucket, queue } = answers;
@@ -94,7 +97,7 @@ function removalsOf(io: Io, store: StateStore, keepBucket: boolean): readonly Re
 }
 
 interface Calls {
-  /** What the API calls it; `undefined`: it is not there. */
+  /** Its id in the API; `undefined` if it does not exist. */
   readonly find: (api: CloudflareApi) => Promise<string | undefined>;
   readonly remove: (api: CloudflareApi, found: string) => Promise<void>;
 }

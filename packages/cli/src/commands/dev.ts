@@ -17,29 +17,30 @@ const PORT = 4437;
 export function devCommand(program: Command, io: Io): void {
   const command = program
     .command("dev [folder]")
-    .description("run the Worker of the folder that setup made on this machine, without tokens, reloading on changes")
-    .option("--port <n>", "the port to listen on", String(PORT))
+    .description("run the Worker of a setup folder on this machine, without tokens, and reload it on changes")
+    .option("--port <n>", "listen on this port", String(PORT))
     .action(async (folder: string | undefined, { port }: { port: string }, called: Command) => {
       const { output } = contextOf(called, io);
       const store = StateStore.read(resolve(io.cwd, folder ?? "."));
       if (store === undefined) {
         throw usageError(
-          "This is not a folder that setup made.",
-          "durable-streams setup; or, without Cloudflare: serve",
+          "This folder was not created by setup.",
+          "create one with durable-streams setup, or run a server without Cloudflare: durable-streams serve",
         );
       }
-      if (!/^\d{1,5}$/.test(port)) throw usageError(`--port ${port} is not a port.`, `--port ${PORT}`);
+      if (!/^\d{1,5}$/.test(port))
+        throw usageError(`--port ${port} is not a valid port.`, `use a port such as --port ${PORT}`);
       checkNode(process.versions.node);
       const vars = ["--var", "AUTH_MODE:none", "--var", `TENANCY:${store.state.answers.tenancy}`];
       const args = ["dev", "--ip", "127.0.0.1", "--port", port, ...vars];
       const project = store.state.answers.tenancy === "path" ? " --project demo" : "";
-      output.note(`Use it: durable-streams --url http://localhost:${port}${project} stream create hello`);
+      output.note(`Try it: durable-streams --url http://localhost:${port}${project} stream create hello`);
       const code = await runOnTerminal(io, wranglerLine(join(store.folder, WORKER_FOLDER), args));
       io.signal.throwIfAborted();
       if (code !== 0) {
         throw new CliError(`wrangler dev ended with exit code ${code}.`, {
           code: "command-failed",
-          fix: "read its messages above; durable-streams doctor looks for the usual reasons",
+          fix: "read its messages above; durable-streams doctor checks for the usual causes",
         });
       }
     });

@@ -20,20 +20,18 @@ const MARKS: Readonly<Record<Status, string>> = { ok: "âœ“", warn: "!", fail: "â
 export function doctorCommand(program: Command, io: Io): void {
   const command = program
     .command("doctor [folder]")
-    .description(
-      "find out what is wrong with this machine, the folder that setup made, and the server, and how to fix it",
-    )
+    .description("check this machine, the folder that setup created, and the server, and show how to fix problems")
     .action(async (folder: string | undefined, _options: object, called: Command) => {
       const { output, server, globals } = contextOf(called, io);
       const store = StateStore.read(resolve(io.cwd, folder ?? "."));
       if (store === undefined && folder !== undefined) {
-        throw new CliError(`${folder} is not a folder that setup made.`, {
+        throw new CliError(`The folder ${folder} was not created by setup.`, {
           code: "folder-unknown",
-          fix: "name that folder, or none to check the server only",
+          fix: "give the folder that setup created, or no folder to check only the server",
         });
       }
       const known = server();
-      // The server of the folder, unless another was named.
+      // The server of the folder, unless flags name another one.
       const isNamed = globals.url !== undefined || globals.profile !== undefined;
       const url = isNamed ? known.connection.url : (store?.state.url ?? known.connection.url);
       const checks: readonly Check[] = [
@@ -41,15 +39,17 @@ export function doctorCommand(program: Command, io: Io): void {
         ...(store === undefined ? [] : folderChecks(io, store)),
         ...serverChecks(new Server({ ...known.connection, url }, io.signal)),
       ];
-      const tell = output.json ? () => undefined : (report: Report) => output.painted(describe(report, output.colors));
-      const reports = await examine(checks, io.signal, tell);
-      const bad = reports.filter(({ status }) => status === "fail");
-      await output.result({ ok: bad.length === 0, checks: reports }, "");
-      if (bad.length > 0) {
-        throw new CliError(`${bad.length} of ${reports.length} checks failed.`, {
+      const onReport = output.json
+        ? () => undefined
+        : (report: Report) => output.painted(describe(report, output.colors));
+      const reports = await examine(checks, io.signal, onReport);
+      const failed = reports.filter(({ status }) => status === "fail");
+      await output.result({ ok: failed.length === 0, checks: reports }, "");
+      if (failed.length > 0) {
+        throw new CliError(`${failed.length} of ${reports.length} checks failed.`, {
           code: "unhealthy",
-          why: bad.map(({ check }) => check).join(", "),
-          fix: bad[0]?.fix ?? "see above",
+          why: failed.map(({ check }) => check).join(", "),
+          fix: failed[0]?.fix ?? "see the failed checks above",
         });
       }
     });
@@ -61,7 +61,7 @@ export function doctorCommand(program: Command, io: Io): void {
   );
 }
 
-/** Older ones use servers as well, but cannot set them up. */
+/** Older versions can use a server, but not set one up. */
 function checkNodeVersion() {
   const { node } = process.versions;
   try {

@@ -9,7 +9,7 @@ import { isInteractive, type Io } from "../io.ts";
 export function openCommand(program: Command, io: Io): void {
   const command = program
     .command("open [stream]")
-    .description("print the URL of the server, or of a stream, and on a terminal open it in a browser")
+    .description("open the server or a stream in a browser, and print its URL")
     .option("--print", "only print the URL")
     .action(async (stream: string | undefined, options: { print?: true }, called: Command) => {
       const { output, server } = contextOf(called, io);
@@ -17,12 +17,12 @@ export function openCommand(program: Command, io: Io): void {
       const url = stream === undefined ? to.connection.url : `${to.streamUrl(stream)}?offset=-1`;
       await output.result({ url }, url);
       if (options.print || output.json || !isInteractive(io)) return;
-      browse(url, () => output.note("No browser could be started here: open the URL yourself."));
+      browse(url, () => output.note("No browser could be started. Open the URL yourself."));
     });
   examples(command, "durable-streams open", "durable-streams open chat --print");
 }
 
-/** The browser goes on when this program has ended. */
+/** The browser keeps running when this program ends. */
 function browse(url: string, onFailure: () => void): void {
   const program = process.platform === "darwin" ? "open" : "xdg-open";
   const child = spawn(program, [url], { stdio: "ignore", detached: true });

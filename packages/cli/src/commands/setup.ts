@@ -10,7 +10,7 @@ import { cancelled, usageError } from "../failure.ts";
 import { examples } from "../help.ts";
 import { isInteractive, type Io } from "../io.ts";
 import { Prompts } from "../prompts.ts";
-import { ANSWER_NAMES, NAME_INITIAL, REGIONS, TENANCIES, type Answers } from "../setup/answers.ts";
+import { ANSWER_NAMES, NAME_DEFAULT, REGIONS, TENANCIES, type Answers } from "../setup/answers.ts";
 import { act, plan, type PlannedStep } from "../setup/engine.ts";
 import { Progress } from "../setup/progress.ts";
 import { findAnswers } from "../setup/questions.ts";
@@ -28,36 +28,36 @@ interface Options extends Flags {
   readonly dryRun?: true;
 }
 
-/** A dry run calls nobody, so it does not know the account that nobody has named. */
+/** A dry run calls nothing, so it cannot find out an account that is not given. */
 const UNKNOWN_ACCOUNTS = { accounts: async () => [{ id: "", name: "" }] };
 
 export function setupCommand(program: Command, io: Io): void {
   const command = program
     .command("setup [folder]")
-    .description("deploy a server to your Cloudflare account; if interrupted, run it again: it resumes")
-    .option("--name <name>", `the name of the Worker (default: ${NAME_INITIAL})`)
-    .addOption(new Option("--tenancy <tenancy>", "path: many projects; single: one").choices(TENANCIES))
-    .option("--account <id>", "the Cloudflare account (or CLOUDFLARE_ACCOUNT_ID)")
-    .option("--bucket <name>", "the R2 bucket for the older part of long streams")
-    .option("--no-bucket", "keep everything in the objects")
-    .option("--namespace <title>", "the KV namespace for projects")
-    .addOption(new Option("--region <region>", "where the bucket is").choices(REGIONS))
-    .option("--queue <name>", "a queue for messages to very many sessions at once")
-    .option("--no-queue", "create no queue: the objects deliver everything themselves")
-    .option("--caching", "turn Workers Caching on")
+    .description("deploy a server to your Cloudflare account; if interrupted, run it again to resume")
+    .option("--name <name>", `name of the Worker (default: ${NAME_DEFAULT})`)
+    .addOption(new Option("--tenancy <tenancy>", "path: many projects; single: one project").choices(TENANCIES))
+    .option("--account <id>", "id of the Cloudflare account (or set CLOUDFLARE_ACCOUNT_ID)")
+    .option("--bucket <name>", "R2 bucket for older data of long streams")
+    .option("--no-bucket", "keep all data in the Durable Objects")
+    .option("--namespace <title>", "KV namespace for projects")
+    .addOption(new Option("--region <region>", "region of the bucket").choices(REGIONS))
+    .option("--queue <name>", "queue for messages to very many sessions at once")
+    .option("--no-queue", "create no queue: the Durable Objects deliver everything themselves")
+    .option("--caching", "turn on Workers Caching")
     .option("--no-caching", "leave Workers Caching off")
-    .option("--domain <domain>", "a domain of the account, instead of workers.dev")
+    .option("--domain <domain>", "domain of the account to use instead of workers.dev")
     .option("--no-domain", "use workers.dev")
-    .option("--first-project <name>", "the first project")
+    .option("--first-project <name>", "name of the first project")
     .option("--no-first-project", "create no project")
     .option(
       "--server-package <package>",
-      "version or archive of the server, or a folder of `npm run pack` (default: this version)",
+      "version or archive of the server, or a folder from `npm run pack` (default: this version)",
     )
-    .option("--yes", "skip the prompts: use the default of every answer that is not given")
-    .option("--dry-run", "only print the plan; nothing is called")
+    .option("--yes", "skip the prompts and use the default of every missing answer")
+    .option("--dry-run", "print the plan, and change nothing")
     .action(async (folder: string | undefined, options: Options, called: Command) => {
-      await setup(contextOf(called, io), resolve(io.cwd, folder ?? NAME_INITIAL), options);
+      await setup(contextOf(called, io), resolve(io.cwd, folder ?? NAME_DEFAULT), options);
     });
   examples(
     command,
@@ -80,7 +80,7 @@ async function setup(context: Context, folder: string, options: Options): Promis
   const answers = await findAnswers({
     given,
     prompts,
-    isAgreed: isDry || options.yes === true,
+    acceptsDefaults: isDry || options.yes === true,
     api: isDry ? async () => UNKNOWN_ACCOUNTS : connect,
   });
   const steps = plan(answers, known?.state);
@@ -101,7 +101,7 @@ async function setup(context: Context, folder: string, options: Options): Promis
   await act(world, new Progress(io, output, globals.quiet === true));
   const { url = "" } = store.state;
   await output.result({ url, folder, profile: answers.name }, `${ENVIRONMENT.url}=${url}`);
-  output.note(`The server is at ${url}. Check it: durable-streams doctor --profile ${answers.name}`);
+  output.note(`The server is running at ${url}. Check it: durable-streams doctor --profile ${answers.name}`);
 }
 
 async function connectTo(io: Io, folder: string): Promise<CloudflareApi> {
@@ -109,7 +109,7 @@ async function connectTo(io: Io, folder: string): Promise<CloudflareApi> {
   return new CloudflareApi({ credentials, env: io.env, signal: io.signal });
 }
 
-/** Flags before what was answered before. @throws CliError when they want another server than the one that is here. */
+/** Flags override earlier answers. @throws CliError when they describe another server than the one in this folder. */
 function givenAnswers(options: Options, { env }: Io, before: Answers | undefined): Partial<Answers> {
   const account = options.account ?? (env["CLOUDFLARE_ACCOUNT_ID"] || undefined);
   const flags = { ...options, ...(account === undefined ? {} : { account }) };
@@ -117,12 +117,12 @@ function givenAnswers(options: Options, { env }: Io, before: Answers | undefined
   const given = Object.fromEntries(
     Object.entries(flags)
       .filter(([name, value]) => names.includes(name) && value !== undefined)
-      // `--no-bucket` is the flag's way to say null; `--no-caching` means what it says.
+      // Flags such as `--no-bucket` mean null; `--no-caching` really means false.
       .map(([name, value]) => [name, value === false && name !== "caching" ? null : value]),
   ) as Partial<Answers>;
   for (const name of ["name", "account", "tenancy"] as const) {
     if (before === undefined || given[name] === undefined || given[name] === before[name]) continue;
-    throw usageError(`This folder belongs to another server: its ${name} is ${before[name]}.`, "name another folder");
+    throw usageError(`This folder belongs to another server: its ${name} is ${before[name]}.`, "use another folder");
   }
   return { ...before, ...given };
 }
@@ -133,5 +133,5 @@ function describe(folder: string, steps: readonly PlannedStep[]): string {
 
 async function agree(prompts: Prompts, note: (text: string) => void, folder: string, steps: readonly PlannedStep[]) {
   note(`\n${describe(folder, steps)}\n`);
-  if (!(await prompts.confirm("Go ahead?", true))) throw cancelled("Nothing was changed.");
+  if (!(await prompts.confirm("Continue?", true))) throw cancelled("Nothing was changed.");
 }

@@ -17,7 +17,7 @@ interface Counters {
 export function statsCommand(program: Command, io: Io): void {
   const command = program
     .command("stats")
-    .description("count the project's streams and bytes, as far as its directory has heard of them")
+    .description("show how many streams and bytes the project has")
     .action(async (_options: object, called: Command) => {
       const { output, server } = contextOf(called, io);
       const from = server();
@@ -25,7 +25,7 @@ export function statsCommand(program: Command, io: Io): void {
       const call = { headers: from.projectAuthorization("read"), query: { limit: "1" } };
       const { counters } = await from.sendJson<{ counters: Counters }>("GET", `${projectPath(project)}/streams`, call);
       await output.result({ project, ...counters }, describe(project, counters));
-      output.note("A stream tells its directory of itself about a second after it has changed.");
+      output.note("Changes are counted after about a second.");
     });
   examples(command, "durable-streams stats", "durable-streams stats --project demo --json");
 }
@@ -34,8 +34,8 @@ function describe(project: string, { streams, created, ended, bytes }: Counters)
   return table([
     ["project", project],
     ["streams", String(streams)],
-    ["created so far", String(created)],
-    ["ended so far", String(ended)],
+    ["created in total", String(created)],
+    ["ended in total", String(ended)],
     ["stored", formatBytes(bytes)],
   ]);
 }

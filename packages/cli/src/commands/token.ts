@@ -20,30 +20,30 @@ interface Options {
   readonly secretStdin?: true;
 }
 
-/** The server accepts no shorter ones. */
+/** The server accepts no other secrets. */
 const SECRET = /^[!-~]{32,512}$/;
 
-/** The server accepts no token that lasts longer. */
+/** The server accepts no tokens with a longer lifetime. */
 const EXPIRES_SECONDS_MAX = 3_650 * 86_400;
 const RIGHTS_EXAMPLE = '[{"streams":"room-*","scope":"read"},{"session":"alice","scope":"write"}]';
 
 export function tokenCommand(program: Command, io: Io): void {
   const command = program
     .command("token")
-    .description(`sign a token of a project with its secret (${ENVIRONMENT.secret}, or stdin); nothing is sent`)
+    .description(`sign a token with the project's secret (${ENVIRONMENT.secret} or stdin), without calling the server`)
     .addOption(
-      new Option("--scope <scope...>", "what the token allows").choices(["read", "write", "manage"]).default(["read"]),
+      new Option("--scope <scope...>", "scopes of the token").choices(["read", "write", "manage"]).default(["read"]),
     )
-    .option("--stream <stream>", "only for this stream; its name may not contain *")
-    .option("--stream-prefix <prefix>", "only for streams whose names begin with this: chat/")
+    .option("--stream <stream>", "limit the token to this stream, whose name may not contain *")
+    .option("--stream-prefix <prefix>", "limit the token to streams whose names begin with this prefix, such as chat/")
     .addOption(
-      new Option("--rights <json>", `several rights instead: ${RIGHTS_EXAMPLE}`)
+      new Option("--rights <json>", `several rights instead of --scope and --stream: ${RIGHTS_EXAMPLE}`)
         .argParser(parseRights)
         .conflicts(["scope", "stream", "streamPrefix"]),
     )
-    .option("--user <user>", "whom the token is made for; the verified author of what is appended with it")
-    .option("--expires <duration>", "how long the token lasts: 90s, 15m, 12h, 30d", "1h")
-    .option("--kid <kid>", "the id of the secret; the server need not try each then")
+    .option("--user <user>", "user that the token is issued to: the verified author of appends made with it")
+    .option("--expires <duration>", "lifetime of the token, such as 90s, 15m, 12h, 30d", "1h")
+    .option("--kid <kid>", "id of the secret, so that the server need not try each one")
     .option("--secret-stdin", "read the secret from stdin")
     .action(async (options: Options, called: Command) => {
       const { output, server } = contextOf(called, io);
@@ -55,8 +55,8 @@ export function tokenCommand(program: Command, io: Io): void {
       const scopes = rights === undefined ? options.scope : [];
       const token = signToken({ project, scopes, stream, rights, user, expiresAt, kid }, checkSecret(secret));
       const allowed = { scopes, stream: stream ?? null, rights: rights ?? null, user: user ?? null };
-      const facts = { token, project, ...allowed, expiresAt: new Date(expiresAt * 1000) };
-      await output.result(facts, token);
+      const result = { token, project, ...allowed, expiresAt: new Date(expiresAt * 1000) };
+      await output.result(result, token);
     });
   examples(
     command,
@@ -68,41 +68,41 @@ export function tokenCommand(program: Command, io: Io): void {
 }
 
 /**
- * What the claim `stream_id` says: a star at its end makes a prefix of it. A name that comes from somebody else must not
- * become one by accident.
+ * The claim `stream_id`. A star at its end makes it a prefix, which must not happen by accident with a name that comes from
+ * somebody else.
  */
 function streamPattern({ stream, streamPrefix }: Options): string | undefined {
   if (stream !== undefined && streamPrefix !== undefined) {
-    throw usageError("--stream and --stream-prefix exclude each other.", "give one of them");
+    throw usageError("--stream and --stream-prefix cannot be used together.", "use only one of them");
   }
   if (stream?.includes("*") === true) {
     const prefix = shellWord(stream.slice(0, stream.indexOf("*")));
     throw usageError(
-      "--stream names one stream, so it may not contain *.",
-      `--stream-prefix ${prefix}, if a prefix is meant`,
+      "--stream names a single stream, so it may not contain *.",
+      `for a prefix, use --stream-prefix ${prefix}`,
     );
   }
   if (streamPrefix?.includes("*") === true) {
-    throw usageError("--stream-prefix is the beginning of names, without a *.", "--stream-prefix chat/");
+    throw usageError("--stream-prefix may not contain *.", "use the beginning of the names: --stream-prefix chat/");
   }
   return streamPrefix === undefined ? stream : `${streamPrefix}*`;
 }
 
-/** What each right must be is the server's to say. */
+/** The server checks the content of each right. */
 function parseRights(text: string): readonly object[] {
   try {
     const rights: unknown = JSON.parse(text);
     if (Array.isArray(rights) && rights.every((right) => typeof right === "object" && right !== null)) return rights;
   } catch {
-    // Told below.
+    // Reported below.
   }
-  throw usageError("--rights must be a list of rights, in JSON.", `--rights '${RIGHTS_EXAMPLE}'`);
+  throw usageError("--rights must be a JSON array of rights.", `use the form --rights '${RIGHTS_EXAMPLE}'`);
 }
 
 function parseExpires(text: string): number {
   const seconds = parseDuration(text);
   if (seconds <= EXPIRES_SECONDS_MAX) return seconds;
-  throw usageError("A token lasts ten years at the most.", "--expires 3650d");
+  throw usageError("The lifetime of a token is at most ten years.", "use --expires 3650d or less");
 }
 
 function checkSecret(secret: string | undefined): string {
@@ -110,6 +110,6 @@ function checkSecret(secret: string | undefined): string {
   const what =
     secret === undefined
       ? "The project's secret is missing."
-      : "That is not a project's secret, which has 32 to 512 printable characters without spaces.";
-  throw usageError(what, `${ENVIRONMENT.secret}=… durable-streams token, or pipe it in with --secret-stdin`);
+      : "The secret is malformed: it must have 32 to 512 printable characters without spaces.";
+  throw usageError(what, `${ENVIRONMENT.secret}=… durable-streams token, or use --secret-stdin`);
 }

@@ -1,7 +1,7 @@
 import { PROGRAM } from "../help.ts";
 import type { Node } from "./tree.ts";
 
-/** Words with a `-` in front are flags; all others before the cursor that name a command lead to it. */
+/** Words that begin with `-` are flags. The other words before the cursor form the path of the command. */
 export function bashCompletion(tree: readonly Node[]): string {
   const cases = tree.map(({ path, commands, flags }) => {
     const words = [...commands, ...flags].map(({ word }) => word).join(" ");

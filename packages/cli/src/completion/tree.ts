@@ -5,15 +5,15 @@ export interface Word {
   readonly description: string;
 }
 
-/** What can stand behind some words of a command line. */
+/** What can follow some words of a command line. */
 export interface Node {
-  /** The words before, such as `stream create`; empty: the program alone. */
+  /** The words before, such as `stream create`; empty after the program's name. */
   readonly path: string;
   readonly commands: readonly Word[];
   readonly flags: readonly Word[];
 }
 
-/** Every command with what completes it; the flags of all commands are with each. */
+/** Every command with its completions, which include the common flags. */
 export function completionTree(program: Command): Node[] {
   const globals = flagsOf(program);
   const visit = (command: Command, path: string): Node[] => {

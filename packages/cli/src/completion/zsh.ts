@@ -1,7 +1,7 @@
 import { PROGRAM } from "../help.ts";
 import type { Node, Word } from "./tree.ts";
 
-/** Works from a folder of `fpath`, and by `eval`. `path` and `words` have a meaning of their own in zsh. */
+/** Works both from a folder of `fpath` and with `eval`. Avoids the names `path` and `words`, which zsh itself uses. */
 export function zshCompletion(tree: readonly Node[]): string {
   const cases = tree.map(({ path, commands, flags }) => {
     const candidates = [...commands, ...flags].map(described).join(" ");
@@ -29,7 +29,7 @@ if [ "$funcstack[1]" = "_${PROGRAM}" ]; then _${PROGRAM} "$@"; fi
 `;
 }
 
-/** \`word:description\`, quoted. */
+/** `word:description`, quoted. */
 function described({ word, description }: Word): string {
   return `'${`${word}:${description}`.replaceAll("'", String.raw`'\''`)}'`;
 }

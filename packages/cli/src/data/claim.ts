@@ -4,21 +4,21 @@ import { join } from "node:path";
 import { loadServer } from "../commands/serve.ts";
 import { CliError } from "../failure.ts";
 
-/** Where `serve` and `npm start` keep their data unless they are told otherwise. */
+/** Where `serve` and `npm start` keep their data by default. */
 export const DATA_DIR = ".data";
 
-/** The flag of commands that are about a data directory. */
+/** The flag of commands that work on a data directory. */
 export const DATA_DIR_FLAG = ["--data-dir <dir>", "the server's data directory", DATA_DIR] as const;
 
 /**
- * Does something with the data of a stopped server, which cannot be started meanwhile.
- * @throws CliError when a server uses the directory, or it is not one.
+ * Works on the data of a stopped server, and prevents the server from starting in the meantime.
+ * @throws CliError when a server uses the directory, or the directory is not a data directory.
  */
 export async function withDataDir<Result>(dataDir: string, work: () => Promise<Result>): Promise<Result> {
   if (!isDataDir(dataDir)) {
     throw new CliError(`${dataDir} is not the data directory of a server.`, {
       code: "data-not-found",
-      fix: "name the directory that serve was started with: --data-dir DIR",
+      fix: "use the directory that the server was started with: --data-dir DIR",
     });
   }
   const { claimDataDir } = await loadServer();
@@ -32,12 +32,12 @@ export async function withDataDir<Result>(dataDir: string, work: () => Promise<R
   }
 }
 
-/** What every server makes when it first starts. */
+/** Every server creates the folder `do` when it first starts. */
 export function isDataDir(path: string): boolean {
   return existsSync(join(path, "do")) && statSync(path).isDirectory();
 }
 
-/** @param error a `Failure` of the server's package, whose class is known only where that is installed. */
+/** @param error a `Failure` of the server's package, whose class may not be installed. */
 function unusable(error: unknown): unknown {
   if (!(error instanceof Error && "fix" in error && typeof error.fix === "string")) return error;
   return new CliError(error.message, { code: "data-in-use", fix: error.fix, cause: error });

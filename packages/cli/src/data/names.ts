@@ -1,4 +1,4 @@
-/** Which object a file belongs to: workerd names a file after its object's id, which is made of the object's name. */
+/** Finds out which object a file belongs to. workerd names a file by its object's id, which is derived from its name. */
 
 import { createHash, createHmac } from "node:crypto";
 import { readdirSync } from "node:fs";
@@ -9,11 +9,11 @@ import { withDatabase } from "./sqlite.ts";
 
 const HALF = 16;
 const PROJECT_KEY = "project:";
-/** The project of a server that has a single one. */
+/** The project of a server with a single project. */
 const SINGLE_PROJECT = "default";
 const REGISTRY_STREAM = "__registry__";
 
-/** How workerd makes an object's id of its name. @param namespace the folder that its objects' files are in. */
+/** Derives an object's id from its name, as workerd does. @param namespace the folder that contains the objects' files. */
 export function objectId(namespace: string, name: string): string {
   const key = createHash("sha256").update(namespace).digest();
   const half = createHmac("sha256", key).update(name).digest().subarray(0, HALF);
@@ -21,7 +21,7 @@ export function objectId(namespace: string, name: string): string {
   return Buffer.concat([half, check]).toString("hex");
 }
 
-/** Names of objects by the path of their database, as far as the directories of the projects know them. */
+/** The names of objects by the path of their database, as far as the projects' directories list them. */
 export async function nameObjects(dataDir: string, databases: readonly string[]): Promise<Map<string, string>> {
   const folders = new Set(
     databases.map((path) => dirname(path)).filter((folder) => folder.startsWith(join(dataDir, "do"))),
@@ -41,7 +41,7 @@ export async function nameObjects(dataDir: string, databases: readonly string[])
   return names;
 }
 
-/** Projects that were made by the API: their records are in KV. */
+/** The projects that were created through the API, whose records are in KV. */
 async function projectNames(databases: readonly string[]): Promise<string[]> {
   const namespaces = databases.filter(
     (path) => path.includes("KVNamespaceObject") && basename(path) !== "metadata.sqlite",
@@ -55,14 +55,14 @@ async function streamsOf(names: ReadonlyMap<string, string>, project: string): P
   return path === undefined ? [] : columnOf(path, "SELECT name AS value FROM streams");
 }
 
-/** Nothing where the database cannot be read, or has no such table: names are a help, not what is verified. */
+/** Empty if the database cannot be read or has no such table: names are only informative. */
 async function columnOf(path: string, query: string): Promise<string[]> {
   const read = (database: DatabaseSync) => database.prepare(query).all() as { value: string }[];
   const rows = await withDatabase(path, read).catch(() => []);
   return rows.map(({ value }) => value);
 }
 
-/** All databases below a folder, as paths. */
+/** The paths of all databases in a folder. */
 export function findDatabases(dataDir: string): string[] {
   const files = readdirSync(dataDir, { recursive: true, encoding: "utf8" });
   return files

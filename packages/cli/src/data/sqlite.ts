@@ -1,4 +1,4 @@
-/** Databases of a data directory that nobody writes, read without changing a byte of it. */
+/** Reads the databases of an unused data directory without changing a byte in it. */
 
 import { copyFileSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,12 +7,12 @@ import type { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 
 /**
- * Opens a database, gives it to the work, and closes it. One with a journal that a crash has left is copied first: to read
- * that, SQLite would have to write.
- * @throws Error when the file is no database.
+ * Opens a database, passes it to `work`, and closes it. If a crash has left a journal, the database is copied first, because
+ * SQLite would have to write in order to read it.
+ * @throws Error when the file is not a database.
  */
 export async function withDatabase<Result>(path: string, work: (database: DatabaseSync) => Result): Promise<Result> {
-  // Loaded here, because most commands run where Node.js has no SQLite.
+  // Loaded here, because most commands also run on versions of Node.js without SQLite.
   const { DatabaseSync: Database } = await import("node:sqlite");
   const url = pathToFileURL(path);
   if (sizeOf(`${path}-wal`) === 0) {
@@ -30,7 +30,7 @@ export async function withDatabase<Result>(path: string, work: (database: Databa
   }
 }
 
-/** What is wrong with a database; `undefined`: nothing. */
+/** What is wrong with a database; `undefined` if it is intact. */
 export async function findDamage(path: string): Promise<string | undefined> {
   try {
     return await withDatabase(path, (database) => {

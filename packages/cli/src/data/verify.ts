@@ -4,19 +4,19 @@ import { findDatabases, nameObjects } from "./names.ts";
 import { findDamage } from "./sqlite.ts";
 
 export interface Verified {
-  /** Below the data directory. */
+  /** The path within the data directory. */
   readonly file: string;
-  /** Of the stream, project or session that it is of; `null`: unknown. */
+  /** The name of the stream, project or session; `null` if unknown. */
   readonly name: string | null;
-  /** `null`: nothing is wrong. */
+  /** What is damaged; `null` if nothing is. */
   readonly damage: string | null;
 }
 
-/** Checks every database of a data directory that no server uses. */
+/** Checks every database of an unused data directory. */
 export async function verifyDatabases(
   dataDir: string,
   signal: AbortSignal,
-  tell: (checked: number, of: number) => void,
+  onProgress: (checked: number, of: number) => void,
 ): Promise<Verified[]> {
   const databases = findDatabases(dataDir);
   const names = await nameObjects(dataDir, databases);
@@ -25,18 +25,18 @@ export async function verifyDatabases(
     signal.throwIfAborted();
     const damage = (await findDamage(path)) ?? null;
     verified.push({ file: relative(dataDir, path), name: names.get(path) ?? null, damage });
-    tell(verified.length, databases.length);
+    onProgress(verified.length, databases.length);
   }
   return verified;
 }
 
-/** What a database is of, for people. */
+/** Describes what a database contains. */
 export function kindOf({ file, name }: Verified): string {
   const folder = file.split("/").at(-2) ?? "";
   if (basename(file) === "metadata.sqlite") return `the alarms of ${folder}`;
   const kind = KINDS[folder.split("-").at(-1) ?? ""];
   if (kind === undefined) return folder;
-  return name === null ? `${kind} whose name is not known` : `${kind} ${name}`;
+  return name === null ? `${kind} with an unknown name` : `${kind} ${name}`;
 }
 
 const KINDS: Readonly<Record<string, string>> = {

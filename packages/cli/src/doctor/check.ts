@@ -1,4 +1,4 @@
-/** One thing that doctor looks at. */
+/** A check of `doctor`. */
 
 import { CliError, reasonOf } from "../failure.ts";
 
@@ -7,12 +7,12 @@ export type Status = "ok" | "warn" | "fail" | "skip";
 export interface Finding {
   readonly status: Status;
   readonly detail: string;
-  /** Of what is not ok: exactly what to do. */
+  /** Exactly what to do, unless the status is ok. */
   readonly fix?: string;
 }
 
 export interface Check {
-  /** Stable: scripts compare it. */
+  /** Stable, because scripts compare it. */
   readonly id: string;
   readonly run: () => Promise<Finding>;
 }
@@ -21,11 +21,11 @@ export interface Report extends Finding {
   readonly check: string;
 }
 
-/** In their order; what throws has failed. */
+/** Runs the checks in order. A check that throws has failed. */
 export async function examine(
   checks: readonly Check[],
   signal: AbortSignal,
-  tell: (report: Report) => void,
+  onReport: (report: Report) => void,
 ): Promise<Report[]> {
   const reports: Report[] = [];
   for (const { id, run } of checks) {
@@ -33,7 +33,7 @@ export async function examine(
     signal.throwIfAborted();
     const report = { check: id, ...finding };
     reports.push(report);
-    tell(report);
+    onReport(report);
   }
   return reports;
 }
@@ -44,7 +44,7 @@ export function ok(detail: string): Finding {
 
 function failure(error: unknown): Finding {
   if (!(error instanceof CliError))
-    return { status: "fail", detail: reasonOf(error), fix: "run it again; if it stays, report it" };
+    return { status: "fail", detail: reasonOf(error), fix: "run doctor again; if the error persists, report it" };
   const { message, why, fix } = error;
   return { status: "fail", detail: why === undefined ? message : `${message} ${why}`, fix };
 }

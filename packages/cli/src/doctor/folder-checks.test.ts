@@ -6,8 +6,8 @@ const config = { durable_objects: { bindings: [] }, migrations: [{ tag: "v1" }, 
 
 it.each([
   ["v2", "ok", "v2 is applied"],
-  ["v1", "fail", "stands at the migration v1, wrangler.toml at v2"],
-  [undefined, "fail", "has no migration, wrangler.toml at v2"],
+  ["v1", "fail", "is at migration v1, but wrangler.toml is at v2"],
+  [undefined, "fail", "has no migration, but wrangler.toml is at v2"],
   ["v3", "fail", "v3, which wrangler.toml lacks"],
 ])("a Worker whose last migration is %s: %s", (migrationTag, status, detail) => {
   const finding = checkApplied({ migrationTag }, config);

@@ -1,4 +1,4 @@
-/** What doctor looks at in the folder that setup made, and in the account that it is deployed to. */
+/** The checks of `doctor` on the folder that setup created, and on the account that it is deployed to. */
 
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -14,7 +14,7 @@ import { PNPM_VERSION, WORKER_FOLDER } from "../setup/scaffold.ts";
 import type { StateStore } from "../setup/state.ts";
 import { ok, type Check, type Finding } from "./check.ts";
 
-/** The part of wrangler.toml that is looked at. */
+/** The part of wrangler.toml that is checked. */
 interface WorkerConfig {
   readonly durable_objects: {
     readonly bindings: readonly { readonly class_name: string; readonly script_name?: string }[];
@@ -51,28 +51,31 @@ export function folderChecks(io: Io, store: StateStore): readonly Check[] {
 
 function checkWrangler(worker: string): Finding {
   const path = join(worker, "node_modules/wrangler/package.json");
-  if (!existsSync(path)) return fail("It is not installed.", "npx pnpm install, in the folder");
+  if (!existsSync(path)) return fail("wrangler is not installed.", "run npx pnpm install in the folder");
   const { version } = JSON.parse(readFileSync(path, "utf8")) as { version: string };
   if (version === WRANGLER_VERSION) return ok(version);
-  const detail = `It is ${version}; this tool was tested with ${WRANGLER_VERSION}.`;
-  return { status: "warn", detail, fix: "durable-streams setup, in the folder" };
+  const detail = `The version is ${version}, but this tool was tested with ${WRANGLER_VERSION}.`;
+  return { status: "warn", detail, fix: "run durable-streams setup for the folder" };
 }
 
 async function checkLogin(api: CloudflareApi, account: string): Promise<Finding> {
   const accounts = await api.accounts();
   const found = accounts.find(({ id }) => id === account);
   return found === undefined
-    ? fail(`The login does not reach the account ${account}.`, "npx wrangler login, or another CLOUDFLARE_API_TOKEN")
+    ? fail(
+        `The login has no access to the account ${account}.`,
+        "run npx wrangler login, or set another CLOUDFLARE_API_TOKEN",
+      )
     : ok(found.name);
 }
 
-/** wrangler itself compares the bindings with what the Worker exports, when it bundles. */
+/** When it bundles, wrangler itself compares the bindings with the exports of the Worker. */
 async function checkBindings(io: Io, worker: string): Promise<Finding> {
   const outDir = mkdtempSync(join(tmpdir(), "durable-streams-doctor-"));
   try {
     const line = wranglerLine(worker, ["deploy", "--dry-run", "--outdir", outDir]);
-    await runCommand(io, line, `correct ${WORKER_FOLDER}/wrangler.toml, or what src/worker.ts exports`);
-    return ok("The Worker bundles, and exports what its bindings name.");
+    await runCommand(io, line, `correct ${WORKER_FOLDER}/wrangler.toml or the exports of src/worker.ts`);
+    return ok("The Worker can be bundled and exports every class that its bindings name.");
   } finally {
     rmSync(outDir, { recursive: true, force: true });
   }
@@ -86,11 +89,12 @@ async function readConfig(worker: string): Promise<WorkerConfig> {
   return wrangler.unstable_readConfig({ config: join(worker, "wrangler.toml") });
 }
 
-/** Each class of a binding is made by some migration, and no tag is used twice. */
+/** Every class of a binding must be created by a migration, and no tag may be used twice. */
 function checkMigrations({ durable_objects: objects, migrations }: WorkerConfig): Finding {
   const tags = migrations.map(({ tag }) => tag);
   const repeated = tags.find((tag, index) => tags.indexOf(tag) !== index);
-  if (repeated !== undefined) return fail(`The tag ${repeated} is there twice.`, "give the newer one a tag of its own");
+  if (repeated !== undefined)
+    return fail(`The tag ${repeated} is used twice.`, "give the newer migration a tag of its own");
   const classes = new Set<string>();
   for (const migration of migrations) {
     const { new_sqlite_classes: sqlite = [], new_classes: others = [], renamed_classes: renamed = [] } = migration;
@@ -98,39 +102,39 @@ function checkMigrations({ durable_objects: objects, migrations }: WorkerConfig)
     for (const gone of [...(migration.deleted_classes ?? []), ...renamed.map(({ from }) => from)]) classes.delete(gone);
   }
   const missing = objects.bindings.filter((each) => each.script_name === undefined && !classes.has(each.class_name));
-  if (missing.length === 0) return ok(`${tags.length}, the last is ${tags.at(-1)}.`);
+  if (missing.length === 0) return ok(`${tags.length} in total; the last one is ${tags.at(-1)}.`);
   const names = missing.map((each) => each.class_name).join(", ");
-  return fail(`No migration makes ${names}.`, `add [[migrations]] with a new tag and new_sqlite_classes = ["…"]`);
+  return fail(`No migration creates ${names}.`, `add [[migrations]] with a new tag and new_sqlite_classes = ["…"]`);
 }
 
 async function checkDeployed(api: CloudflareApi, account: string, name: string): Promise<Finding> {
   if (await api.hasWorker(account, name)) return ok(name);
-  return fail(`The account has no Worker ${name}.`, "durable-streams setup, in the folder");
+  return fail(`The account has no Worker ${name}.`, "run durable-streams setup for the folder");
 }
 
-/** The classes that the configuration counts on are there only once its last migration has been applied. */
+/** The classes that the configuration needs exist only after its last migration has been applied. */
 export function checkApplied(deployed: DeployedWorker | undefined, { migrations }: WorkerConfig): Finding {
-  if (deployed === undefined) return { status: "skip", detail: "The Worker has to be deployed for that." };
+  if (deployed === undefined) return { status: "skip", detail: "This check needs a deployed Worker." };
   const tags = migrations.map(({ tag }) => tag);
   const { migrationTag: applied } = deployed;
   const last = tags.at(-1);
-  if (applied === last) return ok(last === undefined ? "There are none." : `${last} is applied.`);
+  if (applied === last) return ok(last === undefined ? "There are no migrations." : `${last} is applied.`);
   if (applied !== undefined && !tags.includes(applied)) {
     const detail = `The deployed Worker has the migration ${applied}, which wrangler.toml lacks: another version was deployed.`;
     return fail(
       detail,
-      "npx @durable-streams-cloudflare/cli@latest setup ., in the folder; or add that [[migrations]]",
+      "run npx @durable-streams-cloudflare/cli@latest setup . in the folder, or add that migration to wrangler.toml",
     );
   }
-  const has = applied === undefined ? "has no migration" : `stands at the migration ${applied}`;
-  const detail = `The deployed Worker ${has}, wrangler.toml at ${last}: newer classes are not there.`;
-  return fail(detail, `npx pnpm@${PNPM_VERSION} run deploy, in the folder`);
+  const has = applied === undefined ? "has no migration" : `is at migration ${applied}`;
+  const detail = `The deployed Worker ${has}, but wrangler.toml is at ${last}: newer classes are missing.`;
+  return fail(detail, `run npx pnpm@${PNPM_VERSION} run deploy in the folder`);
 }
 
 async function checkSecrets(api: CloudflareApi, account: string, name: string): Promise<Finding> {
   const names = await api.secretNames(account, name);
   if (names.includes("ADMIN_SECRET")) return ok(names.join(", "));
-  return fail("ADMIN_SECRET is not set: nobody can create a project.", "npx wrangler secret put ADMIN_SECRET");
+  return fail("ADMIN_SECRET is not set, so nobody can create a project.", "run npx wrangler secret put ADMIN_SECRET");
 }
 
 function fail(detail: string, fix: string): Finding {

@@ -1,4 +1,4 @@
-/** What doctor looks at in a running server: a stream is made, written, read in every way, and deleted. */
+/** The checks of `doctor` on a running server: a stream is created, written, read in every way, and deleted. */
 
 import { randomUUID } from "node:crypto";
 
@@ -9,15 +9,15 @@ import { CliError, EXIT } from "../failure.ts";
 import type { Server } from "../server.ts";
 import { ok, type Check, type Finding } from "./check.ts";
 
-/** The server takes tokens from clocks that differ by so much. */
+/** The server accepts tokens from clocks that differ by up to this much. */
 const SKEW_SECONDS_MAX = 30;
-/** An event that takes longer was held back by something. */
+/** An event that takes longer was buffered on the way. */
 const EVENT_MS = 5_000;
 
-const HELD_BACK: Finding = {
+const BUFFERED: Finding = {
   status: "fail",
-  detail: `A live response brought nothing within ${EVENT_MS / 1000} s: something on the way buffers it.`,
-  fix: "turn buffering off: packages/proxy is an nginx that does not buffer",
+  detail: `No event arrived within ${EVENT_MS / 1000} s: something between the server and this machine buffers responses.`,
+  fix: "turn off buffering in your proxy; packages/proxy is an nginx that does not buffer",
 };
 
 const MESSAGE = '{"from":"doctor"}';
@@ -26,7 +26,7 @@ export function serverChecks(server: Server): readonly Check[] {
   const stream = `doctor-${randomUUID()}`;
   let isThere = false;
   const needsStream = (run: () => Promise<Finding>) => async (): Promise<Finding> =>
-    isThere ? run() : { status: "skip", detail: "It needs the stream of the round trip." };
+    isThere ? run() : { status: "skip", detail: "This check needs the stream of the round trip." };
   return [
     { id: "server", run: () => checkServer(server) },
     { id: "clock", run: () => checkClock(server) },
@@ -52,10 +52,10 @@ async function checkServer(server: Server): Promise<Finding> {
 async function checkClock(server: Server): Promise<Finding> {
   const response = await server.send("GET", "/readyz");
   const date = Date.parse(response.headers.get("Date") ?? "");
-  if (Number.isNaN(date)) return { status: "skip", detail: "The server's answers have no Date." };
+  if (Number.isNaN(date)) return { status: "skip", detail: "The server's responses have no Date header." };
   const skew = Math.round(Math.abs(Date.now() - date) / 1000);
-  if (skew <= SKEW_SECONDS_MAX) return ok(`${skew} s apart`);
-  const detail = `This clock and the server's are ${skew} s apart: tokens signed here are not valid there.`;
+  if (skew <= SKEW_SECONDS_MAX) return ok(`${skew} s difference`);
+  const detail = `The clocks of this machine and of the server differ by ${skew} s, so tokens signed here may be refused.`;
   return { status: "fail", detail, fix: "set this machine's clock: sudo timedatectl set-ntp true" };
 }
 
@@ -69,35 +69,43 @@ async function checkRoundTrip(server: Server, stream: string): Promise<Finding> 
     const found = await server.send("GET", path, { query: { offset: "-1" }, headers: server.authorization("manage") });
     const text = await found.text();
     if (text !== `[${MESSAGE}]`) {
-      return { status: "fail", detail: `What was appended was read back as ${text.slice(0, 80)}`, fix: "report this" };
+      return {
+        status: "fail",
+        detail: `The data that was read differs from what was appended: ${text.slice(0, 80)}`,
+        fix: "report this bug",
+      };
     }
   } catch (error) {
     const refused = explainRefusal(error, server.connection);
     if (refused === undefined) throw error;
     return refused;
   }
-  return ok(`create, append, read: ${Math.round(performance.now() - startMs)} ms`);
+  return ok(`Create, append and read took ${Math.round(performance.now() - startMs)} ms.`);
 }
 
-const SCOPE_FIX = "sign a token that may try this: durable-streams token --scope manage";
+const SCOPE_FIX = "use a token with the right to do so: durable-streams token --scope manage";
 
-/** Why whoever asks may not make a stream to try things with; `undefined`: it is something else. */
+/** Why the credentials do not allow creating a test stream; `undefined` if the error has another cause. */
 function explainRefusal(error: unknown, { project, token, secret }: Connection): Finding | undefined {
   if (!(error instanceof CliError)) return undefined;
-  // Where streams belong to projects, a name without one is no stream's.
+  // On a server with projects, a stream's name without a project is invalid.
   if (error.code === "path-invalid" && project === undefined) {
-    const detail = "Streams of this server belong to projects, and none was named.";
+    const detail = "The streams of this server belong to projects, but no project was given.";
     return {
       status: "warn",
       detail,
-      fix: `--project NAME, and export ${ENVIRONMENT.secret}=…, to have this tried too`,
+      fix: `to include this check, use --project NAME and export ${ENVIRONMENT.secret}=…`,
     };
   }
   if (error.exitCode !== EXIT.refused) return undefined;
   const [credential, name] = token === undefined ? ["secret", ENVIRONMENT.secret] : ["token", ENVIRONMENT.token];
   if (token === undefined && secret === undefined) {
-    const detail = "The server lets nobody in without a token, and neither a token nor a secret is set.";
-    return { status: "warn", detail, fix: `export ${ENVIRONMENT.secret}=… and --project NAME, to have this tried too` };
+    const detail = "The server requires a token, but neither a token nor a secret is set.";
+    return {
+      status: "warn",
+      detail,
+      fix: `to include this check, export ${ENVIRONMENT.secret}=… and use --project NAME`,
+    };
   }
   const why = error.why === undefined ? "" : ` (${error.why})`;
   if (token !== undefined && error.code === "forbidden") {
@@ -107,14 +115,14 @@ function explainRefusal(error: unknown, { project, token, secret }: Connection):
   return {
     status: "fail",
     detail: `The server does not accept the ${credential} of ${name}${project === undefined ? "" : ` for ${project}`}${why}.`,
-    fix: `set the ${credential} of the project that --project names, on the server that --url names`,
+    fix: `set the ${credential} of the project given by --project, on the server given by --url`,
   };
 }
 
-/** A reader key makes an answer one that shared caches may keep; where nobody signs tokens, every answer is. */
+/** With a reader key, shared caches may store the response. On a server without tokens, they may store every response. */
 async function checkCache(server: Server, stream: string): Promise<Finding> {
   const key = await readerKey(server, stream).catch(asRefused);
-  if (key === NO_KEY) return { status: "skip", detail: "It takes a token that manages the project." };
+  if (key === NO_KEY) return { status: "skip", detail: "This check needs a token that manages the project." };
   const read = async (): Promise<Response> => {
     const response = await server.send("GET", server.streamPath(stream), { query: { offset: "-1", key } });
     await response.arrayBuffer();
@@ -122,16 +130,16 @@ async function checkCache(server: Server, stream: string): Promise<Finding> {
   };
   await read();
   const { headers } = await read();
-  const said = ["CF-Cache-Status", "X-Cache", "Age"].flatMap((name) => {
+  const cacheHeaders = ["CF-Cache-Status", "X-Cache", "Age"].flatMap((name) => {
     const value = headers.get(name);
     return value === null ? [] : [`${name}: ${value}`];
   });
-  if (said.some((line) => /\bhit\b/i.test(line) || /^Age: [1-9]/.test(line)))
-    return ok(`second read: ${said.join(", ")}`);
+  if (cacheHeaders.some((line) => /\bhit\b/i.test(line) || /^Age: [1-9]/.test(line)))
+    return ok(`The second read was served from a cache (${cacheHeaders.join(", ")}).`);
   return {
     status: "warn",
-    detail: `The second read of the same range ran the server again (${said.join(", ") || "no cache says anything"}).`,
-    fix: "with many readers of the same streams: setup --caching, or a CDN in front (docs/caching.md)",
+    detail: `The second read of the same range was not served from a cache (${cacheHeaders.join(", ") || "no cache headers"}).`,
+    fix: "if many clients read the same streams, use setup --caching or put a CDN in front (docs/caching.md)",
   };
 }
 
@@ -142,7 +150,7 @@ function asRefused(error: unknown): typeof NO_KEY {
   throw error;
 }
 
-/** `undefined`: the server has no keys, so it needs none. */
+/** `undefined` on a server without tokens, which needs no key. */
 async function readerKey(server: Server, stream: string): Promise<string | undefined> {
   const headers = server.authorization("manage");
   if (headers.Authorization === undefined) return undefined;
@@ -150,7 +158,7 @@ async function readerKey(server: Server, stream: string): Promise<string | undef
   return (await server.sendJson<{ key: string }>("POST", path, { headers, json: { stream } })).key;
 }
 
-/** An event must arrive while the response goes on: a proxy that buffers would hold it until the end. */
+/** An event must arrive while the response is still open: a proxy that buffers would hold it back until the end. */
 async function checkSse(server: Server, stream: string): Promise<Finding> {
   const path = server.streamPath(stream);
   const headers = server.authorization("manage");
@@ -159,16 +167,17 @@ async function checkSse(server: Server, stream: string): Promise<Finding> {
     if (error instanceof CliError && error.code === "unreachable") return undefined;
     throw error;
   });
-  if (response === undefined) return HELD_BACK;
+  if (response === undefined) return BUFFERED;
   const reader = response.body?.getReader();
-  if (reader === undefined) return { status: "fail", detail: "The response has no body.", fix: "check the proxy" };
+  if (reader === undefined)
+    return { status: "fail", detail: "The response has no body.", fix: "check the proxy in front of the server" };
   const startMs = performance.now();
   const type = { "Content-Type": "application/json" };
   await server.send("POST", path, { headers: { ...type, ...headers }, body: MESSAGE });
   const isThere = await arrives(reader, "event: data");
   await reader.cancel().catch(() => undefined);
-  if (isThere) return ok(`an append arrived after ${Math.round(performance.now() - startMs)} ms`);
-  return HELD_BACK;
+  if (isThere) return ok(`The append arrived after ${Math.round(performance.now() - startMs)} ms.`);
+  return BUFFERED;
 }
 
 async function arrives(reader: ReadableStreamDefaultReader<Uint8Array>, what: string): Promise<boolean> {
@@ -189,5 +198,5 @@ async function arrives(reader: ReadableStreamDefaultReader<Uint8Array>, what: st
 
 async function remove(server: Server, stream: string): Promise<Finding> {
   await server.send("DELETE", server.streamPath(stream), { headers: server.authorization("manage") });
-  return ok("the stream is deleted again");
+  return ok("The test stream was deleted.");
 }

@@ -1,4 +1,4 @@
-/** Plan, then act. */
+/** Plans the steps of a setup and carries them out. */
 
 import { CliError, withFix } from "../failure.ts";
 import type { Answers } from "./answers.ts";
@@ -10,13 +10,13 @@ import type { World } from "./world.ts";
 export interface PlannedStep {
   readonly step: string;
   readonly title: string;
-  /** As far as this folder knows; acting looks again. */
+  /** According to this folder; carrying out the step checks again. */
   readonly status: "done" | "to do";
 }
 
-const AGAIN = "then run the same command again: it resumes";
+const RESUME_FIX = "then run the same command again to resume";
 
-/** What would be done. Asks nobody. */
+/** The steps that would be carried out, from local knowledge only. */
 export function plan(answers: Answers, state: State | undefined): PlannedStep[] {
   return stepsFor(answers).map(({ id, title }) => ({
     step: id,
@@ -25,7 +25,7 @@ export function plan(answers: Answers, state: State | undefined): PlannedStep[] 
   }));
 }
 
-/** Carries out what is not done yet. If interrupted, another run resumes. */
+/** Carries out the steps that are not done yet. If interrupted, the next run resumes. */
 export async function act(world: World, progress: Progress): Promise<void> {
   const { answers } = world.store.state;
   for (const step of stepsFor(answers)) {
@@ -39,7 +39,7 @@ export async function act(world: World, progress: Progress): Promise<void> {
         return wasDone;
       })
       .catch((error: unknown) => {
-        throw error instanceof CliError ? withFix(error, AGAIN) : error;
+        throw error instanceof CliError ? withFix(error, RESUME_FIX) : error;
       });
     world.store.markDone(step.id);
     const line = { step: step.id, status: wasDone ? "was done" : "done" };

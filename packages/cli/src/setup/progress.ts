@@ -4,7 +4,7 @@ import type { Output } from "../output.ts";
 const TICK_MS = 1_000;
 export const CLEAR_LINE = "\r\u001b[K";
 
-/** Tells on stderr what is going on: on a terminal with a clock for what takes long, otherwise a line when it is done. */
+/** Reports progress on stderr: on a terminal with a clock for long steps, otherwise with one line per finished step. */
 export class Progress {
   readonly #io: Io;
   readonly #output: Output;
@@ -16,11 +16,11 @@ export class Progress {
     this.#hasClock = !quiet && io.stderr.isTTY === true;
   }
 
-  /** @param work resolves to whether there was nothing to do. */
+  /** @param work resolves to whether the step was already done. */
   async during(title: string, isLong: boolean, work: () => Promise<boolean>): Promise<void> {
     const stopClock = isLong && this.#hasClock ? this.#startClock(title) : () => undefined;
     const wasDone = await work().finally(stopClock);
-    this.#output.note(`✓ ${title}${wasDone ? " (was done)" : ""}`);
+    this.#output.note(`✓ ${title}${wasDone ? " (already done)" : ""}`);
   }
 
   #startClock(title: string): () => void {

@@ -1,14 +1,14 @@
 import { expect, it } from "vitest";
 
 import { programOf } from "../testing/captured-io.ts";
-import { ANSWER_NAMES, flagOf, initialAnswers, NAME_INITIAL, type Answers } from "./answers.ts";
-import { findAnswers, type Asking } from "./questions.ts";
+import { ANSWER_NAMES, flagOf, defaultAnswers, NAME_DEFAULT, type Answers } from "./answers.ts";
+import { findAnswers, type Prompter } from "./questions.ts";
 
 const ACCOUNT = "0".repeat(32);
-const ALL: Answers = { ...initialAnswers(NAME_INITIAL, "path"), account: ACCOUNT };
+const ALL: Answers = { ...defaultAnswers(NAME_DEFAULT, "path"), account: ACCOUNT };
 
 /** Somebody who takes what is suggested; what they were asked is listed. */
-function somebody(asked: string[]): Asking {
+function somebody(asked: string[]): Prompter {
   return {
     confirm: async (message, initial) => (asked.push(message), initial),
     text: async (message, initial) => (asked.push(message), initial),
@@ -16,9 +16,9 @@ function somebody(asked: string[]): Asking {
   };
 }
 
-function find(given: Partial<Answers>, prompts: Asking | undefined): Promise<Answers> {
+function find(given: Partial<Answers>, prompts: Prompter | undefined): Promise<Answers> {
   const accounts = async () => [{ id: ACCOUNT, name: "mine" }];
-  return findAnswers({ given, prompts, isAgreed: false, api: async () => ({ accounts }) });
+  return findAnswers({ given, prompts, acceptsDefaults: false, api: async () => ({ accounts }) });
 }
 
 it("asks nothing where every flag is given", async () => {

@@ -1,4 +1,4 @@
-/** Finds an answer to each question: what this folder was set up with, flags, prompts, or the initial values. */
+/** Finds the answers: from flags, from an earlier setup in this folder, from prompts, or from the defaults. */
 
 import type { Account, CloudflareApi } from "../cloudflare/api.ts";
 import { CliError, EXIT, usageError } from "../failure.ts";
@@ -8,8 +8,8 @@ import {
   checkAnswers,
   faultOf,
   flagOf,
-  initialAnswers,
-  NAME_INITIAL,
+  defaultAnswers,
+  NAME_DEFAULT,
   ONLY_PROJECT,
   REGIONS,
   type Answers,
@@ -18,45 +18,48 @@ import {
   type Tenancy,
 } from "./answers.ts";
 
-/** Whoever can be asked. */
-export type Asking = Pick<Prompts, "confirm" | "select" | "text">;
+/** The prompts that questions need. */
+export type Prompter = Pick<Prompts, "confirm" | "select" | "text">;
 
 export interface Sources {
-  /** Of flags, and of the setup that was here before. */
+  /** Answers from flags and from an earlier setup in this folder. */
   readonly given: Partial<Answers>;
-  /** `undefined`: nobody is there to be asked. */
-  readonly prompts: Asking | undefined;
-  /** Whether the initial values will do for what nobody has said. */
-  readonly isAgreed: boolean;
+  /** `undefined` if prompting is impossible. */
+  readonly prompts: Prompter | undefined;
+  /** Whether missing answers get their defaults. */
+  readonly acceptsDefaults: boolean;
   /** Calls Cloudflare only when the account is not given. */
   readonly api: () => Promise<Pick<CloudflareApi, "accounts">>;
 }
 
-/** @throws CliError when a value is no good, or when there are questions that nobody answers. */
+/** @throws CliError when a value is invalid, or when an answer is missing and cannot be prompted for. */
 export async function findAnswers(sources: Sources): Promise<Answers> {
-  const { given, prompts, isAgreed } = sources;
+  const { given, prompts, acceptsDefaults } = sources;
   checkAnswers(given);
-  if (prompts === undefined && !isAgreed) refuseMissing(given);
-  const asking = isAgreed ? undefined : prompts;
-  const name = given.name ?? (await askText(asking, "name", "Name of the Worker", NAME_INITIAL));
-  const tenancy = given.tenancy ?? (await askTenancy(asking));
-  const account = given.account ?? (await findAccount(sources, asking));
-  const initial = initialAnswers(name, tenancy);
-  const bucket = given.bucket === undefined ? await askBucket(asking, initial.bucket) : given.bucket;
-  const region = given.region ?? (bucket === null ? initial.region : await askRegion(asking, initial.region));
+  if (prompts === undefined && !acceptsDefaults) refuseMissing(given);
+  const prompter = acceptsDefaults ? undefined : prompts;
+  const name = given.name ?? (await askText(prompter, "name", "Name of the Worker", NAME_DEFAULT));
+  const tenancy = given.tenancy ?? (await askTenancy(prompter));
+  const account = given.account ?? (await findAccount(sources, prompter));
+  const defaults = defaultAnswers(name, tenancy);
+  const bucket = given.bucket === undefined ? await askBucket(prompter, defaults.bucket) : given.bucket;
+  const region = given.region ?? (bucket === null ? defaults.region : await askRegion(prompter, defaults.region));
   const namespace =
     given.namespace ??
-    (await askText(asking, "namespace", "Title of the KV namespace for projects", initial.namespace));
-  const queue = given.queue === undefined ? await askQueue(asking, initial.queue) : given.queue;
-  const caching = given.caching ?? (await askCaching(asking, initial.caching));
-  const domain = given.domain === undefined ? await askDomain(asking) : given.domain;
+    (await askText(prompter, "namespace", "Title of the KV namespace for projects", defaults.namespace));
+  const queue = given.queue === undefined ? await askQueue(prompter, defaults.queue) : given.queue;
+  const caching = given.caching ?? (await askCaching(prompter, defaults.caching));
+  const domain = given.domain === undefined ? await askDomain(prompter) : given.domain;
   const answers = { name, account, tenancy, bucket, namespace, region, queue, caching, domain };
   const firstProject =
     given.firstProject === undefined
-      ? await askFirstProject(asking, tenancy, initial.firstProject)
+      ? await askFirstProject(prompter, tenancy, defaults.firstProject)
       : given.firstProject;
   if (tenancy === "single" && firstProject !== null && firstProject !== ONLY_PROJECT) {
-    throw usageError(`With --tenancy single the project is ${ONLY_PROJECT}.`, `--first-project ${ONLY_PROJECT}`);
+    throw usageError(
+      `With --tenancy single, the project is always called ${ONLY_PROJECT}.`,
+      `use --first-project ${ONLY_PROJECT}`,
+    );
   }
   return { ...answers, firstProject };
 }
@@ -65,87 +68,87 @@ function refuseMissing(given: Partial<Answers>): void {
   const missing = ANSWER_NAMES.filter((name) => given[name] === undefined).map(flagOf);
   if (missing.length === 0) return;
   throw usageError(
-    `There is no terminal to ask on, and these are not given: ${missing.join(", ")}.`,
-    "give them, or use their defaults with --yes",
+    `These flags are missing, and there is no terminal to ask on: ${missing.join(", ")}.`,
+    "add the flags, or use their defaults with --yes",
   );
 }
 
-async function askText(prompts: Asking | undefined, name: Checked, message: string, initial: string): Promise<string> {
-  return prompts === undefined ? initial : prompts.text(message, initial, (value) => faultOf(name, value));
+async function askText(prompts: Prompter | undefined, name: Checked, message: string, preset: string): Promise<string> {
+  return prompts === undefined ? preset : prompts.text(message, preset, (value) => faultOf(name, value));
 }
 
-async function askTenancy(prompts: Asking | undefined): Promise<Tenancy> {
+async function askTenancy(prompts: Prompter | undefined): Promise<Tenancy> {
   if (prompts === undefined) return "path";
   const options = [
-    { value: "path", label: "A server of many projects", hint: "/v1/stream/<project>/<stream>" },
-    { value: "single", label: "A server of one project", hint: "/v1/stream/<stream>" },
+    { value: "path", label: "A server with many projects", hint: "/v1/stream/<project>/<stream>" },
+    { value: "single", label: "A server with a single project", hint: "/v1/stream/<stream>" },
   ] as const;
-  return prompts.select<Tenancy>("What to deploy", options, "path");
+  return prompts.select<Tenancy>("What do you want to deploy?", options, "path");
 }
 
-async function findAccount({ api }: Sources, prompts: Asking | undefined): Promise<string> {
+async function findAccount({ api }: Sources, prompts: Prompter | undefined): Promise<string> {
   const accounts = await (await api()).accounts();
   const [only] = accounts;
   if (only === undefined) {
-    throw new CliError("This login reaches no account.", {
+    throw new CliError("This login has access to no account.", {
       code: "no-account",
-      fix: "give the token access to an account, or name one: --account ID",
+      fix: "give the token access to an account, or use --account ID",
       exitCode: EXIT.refused,
     });
   }
   if (prompts !== undefined) return prompts.select("Account", accounts.map(choiceOf), only.id);
   if (accounts.length === 1) return only.id;
   const names = accounts.map(({ id, name }) => `${id} (${name})`).join(", ");
-  throw usageError("This login reaches several accounts.", `--account ID, one of ${names}`);
+  throw usageError("This login has access to several accounts.", `use --account ID with one of ${names}`);
 }
 
 function choiceOf({ id, name }: Account) {
   return { value: id, label: name, hint: id };
 }
 
-async function askBucket(prompts: Asking | undefined, initial: string | null): Promise<string | null> {
-  if (prompts === undefined || initial === null) return initial;
+async function askBucket(prompts: Prompter | undefined, preset: string | null): Promise<string | null> {
+  if (prompts === undefined || preset === null) return preset;
   const isWanted = await prompts.confirm(
-    "Move the older part of long streams to R2? (Cheaper, and without a limit)",
+    "Move older data of long streams to R2? (cheaper, and without a size limit)",
     true,
   );
-  return isWanted ? askText(prompts, "bucket", "Name of the R2 bucket", initial) : null;
+  return isWanted ? askText(prompts, "bucket", "Name of the R2 bucket", preset) : null;
 }
 
-async function askRegion(prompts: Asking | undefined, initial: Region): Promise<Region> {
-  if (prompts === undefined) return initial;
-  const labels = ["near me", "western North America", "eastern North America", "western Europe", "eastern Europe"];
+async function askRegion(prompts: Prompter | undefined, preset: Region): Promise<Region> {
+  if (prompts === undefined) return preset;
+  const labels = ["Close to me", "Western North America", "Eastern North America", "Western Europe", "Eastern Europe"];
   const all = [...labels, "Asia-Pacific", "Oceania"];
   const options = REGIONS.map((value, index) => ({ value, label: all[index] ?? value, hint: value }));
-  return prompts.select<Region>("Where the bucket is", options, initial);
+  return prompts.select<Region>("Region of the R2 bucket", options, preset);
 }
 
-async function askQueue(prompts: Asking | undefined, initial: string | null): Promise<string | null> {
-  if (prompts === undefined || initial === null) return initial;
-  const isWanted = await prompts.confirm("A queue for messages to more than 512 sessions at once?", true);
-  return isWanted ? askText(prompts, "queue", "Name of the queue", initial) : null;
+async function askQueue(prompts: Prompter | undefined, preset: string | null): Promise<string | null> {
+  if (prompts === undefined || preset === null) return preset;
+  const isWanted = await prompts.confirm("Create a queue for messages to more than 512 sessions at once?", true);
+  return isWanted ? askText(prompts, "queue", "Name of the queue", preset) : null;
 }
 
-async function askCaching(prompts: Asking | undefined, initial: boolean): Promise<boolean> {
-  if (prompts === undefined) return initial;
-  return prompts.confirm("Workers Caching? (Answers repeated reads without running the Worker)", initial);
+async function askCaching(prompts: Prompter | undefined, preset: boolean): Promise<boolean> {
+  if (prompts === undefined) return preset;
+  return prompts.confirm("Turn on Workers Caching? (answers repeated reads without running the Worker)", preset);
 }
 
-async function askDomain(prompts: Asking | undefined): Promise<string | null> {
+async function askDomain(prompts: Prompter | undefined): Promise<string | null> {
   if (prompts === undefined) return null;
   const check = (value: string) => (value === "" ? undefined : faultOf("domain", value));
-  const domain = await prompts.text("Domain of the account's, or nothing for workers.dev", "", check);
+  const domain = await prompts.text("Domain of the account (leave empty for workers.dev)", "", check);
   return domain === "" ? null : domain;
 }
 
 async function askFirstProject(
-  prompts: Asking | undefined,
+  prompts: Prompter | undefined,
   tenancy: Tenancy,
-  initial: string | null,
+  preset: string | null,
 ): Promise<string | null> {
-  if (prompts === undefined || initial === null) return initial;
-  if (tenancy === "single") return (await prompts.confirm("Make a secret for its project?", true)) ? initial : null;
+  if (prompts === undefined || preset === null) return preset;
+  if (tenancy === "single") return (await prompts.confirm("Create a secret for its project?", true)) ? preset : null;
   const check = (value: string) => (value === "" ? undefined : faultOf("firstProject", value));
-  const project = await prompts.text("Name of the first project, or nothing for none", initial, check);
+  const project = await prompts.text("Name of the first project (leave empty for none)", preset, check);
   return project === "" ? null : project;
 }

@@ -1,4 +1,4 @@
-/** The folder that setup makes: a pnpm workspace with one Worker, which depends on the published package. */
+/** The folder that setup creates: a pnpm workspace with one Worker that depends on the published package. */
 
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
@@ -14,7 +14,7 @@ import { wranglerToml } from "./wrangler-toml.ts";
 
 export const PNPM_VERSION = "12.21.0";
 
-/** Where the Worker is, below the folder. */
+/** The Worker's path within the folder. */
 export const WORKER_FOLDER = "workers/streams";
 
 export interface ScaffoldInput {
@@ -23,7 +23,7 @@ export interface ScaffoldInput {
   readonly serverPackage: ServerPackage;
 }
 
-/** Text by path. All but wrangler.toml can be written before there is anything at Cloudflare. */
+/** Texts by path. All files except wrangler.toml can be written before anything exists at Cloudflare. */
 export function scaffoldFiles({ answers, serverPackage }: Omit<ScaffoldInput, "namespaceId">): Record<string, string> {
   return {
     "package.json": json({
@@ -35,12 +35,12 @@ export function scaffoldFiles({ answers, serverPackage }: Omit<ScaffoldInput, "n
       "packages:",
       "  - workers/*",
       "",
-      "# Packages that may run an install script: they check their native binaries.",
+      "# Packages whose install scripts may run: they check their native binaries.",
       "allowBuilds:",
       "  esbuild: true",
       "  workerd: true",
       "",
-      "# pnpm waits a day before it takes a new version; this one belongs to the tool that wrote this.",
+      "# pnpm ignores versions that are less than a day old. This one belongs to the tool that created this folder.",
       "minimumReleaseAgeExclude:",
       '  - "@durable-streams-cloudflare/*"',
       ...overridesOf(serverPackage),
@@ -57,7 +57,7 @@ export function scaffoldFiles({ answers, serverPackage }: Omit<ScaffoldInput, "n
       devDependencies: { wrangler: WRANGLER_VERSION },
     }),
     [`${WORKER_FOLDER}/src/worker.ts`]: [
-      "// The server as it is. To mount it in a Worker of your own, see the README of the package.",
+      "// The unmodified server. To mount it in your own Worker, see the README of the package.",
       'export { default } from "@durable-streams-cloudflare/server/worker";',
       'export * from "@durable-streams-cloudflare/server/worker";',
       "",
@@ -65,7 +65,7 @@ export function scaffoldFiles({ answers, serverPackage }: Omit<ScaffoldInput, "n
   };
 }
 
-/** Where npm does not have what the server depends on. */
+/** Overrides for dependencies of the server that are not on npm. */
 function overridesOf({ overrides }: ServerPackage): string[] {
   const lines = Object.entries(overrides).map(([name, spec]) => `  ${JSON.stringify(name)}: ${JSON.stringify(spec)}`);
   return lines.length === 0 ? [] : ["", "overrides:", ...lines];
@@ -76,8 +76,8 @@ export function configFiles({ answers, namespaceId }: ScaffoldInput): Record<str
 }
 
 /**
- * Writes files, and remembers what it wrote. A file that somebody has changed since stays as it is.
- * @returns the paths of those.
+ * Writes files and records what it wrote. A file that was changed since then is kept.
+ * @returns the paths of the files that were kept.
  */
 export function writeFiles(store: StateStore, files: Readonly<Record<string, string>>): string[] {
   const kept: string[] = [];
@@ -95,7 +95,7 @@ export function writeFiles(store: StateStore, files: Readonly<Record<string, str
   return kept;
 }
 
-/** Whether there is nothing to write: the files are as they should be, or somebody has changed what should still be so. */
+/** Whether nothing needs to be written: the recorded texts are current, even if the files were changed since then. */
 export function areWritten(store: StateStore, files: Readonly<Record<string, string>>): boolean {
   return Object.entries(files).every(([path, text]) => {
     const found = hashOfFile(join(store.folder, path));
@@ -104,20 +104,20 @@ export function areWritten(store: StateStore, files: Readonly<Record<string, str
   });
 }
 
-/** A hash of files as they are on disk. */
+/** A hash of the files on disk. */
 export function hashOfFiles(folder: string, paths: readonly string[]): string {
   return hashOf(paths.map((path) => `${path} ${hashOfFile(join(folder, path)) ?? "none"}`).join("\n"));
 }
 
-/** @throws CliError when there is something in the folder that is not ours. */
+/** @throws CliError when the folder contains anything that setup did not create. */
 export function checkFolder(folder: string): void {
   const names = existsSync(folder) ? readdirSync(folder).filter((name) => !name.startsWith(".git")) : [];
-  // A setup that was killed while it wrote its very first state has left that unfinished.
+  // A setup that was killed while it wrote its first state leaves an incomplete state file.
   if (names.every((name) => name.startsWith(STATE_FILE)) || names.includes(STATE_FILE)) return;
   throw new CliError(`The folder ${folder} is not empty.`, {
     code: "folder-not-empty",
-    why: "Setup writes into a folder of its own.",
-    fix: "durable-streams setup ANOTHER-FOLDER",
+    why: "Setup needs a new or empty folder.",
+    fix: "use another folder: durable-streams setup FOLDER",
   });
 }
 
@@ -140,14 +140,14 @@ function json(value: object): string {
 function readme({ name }: Answers): string {
   return `# ${name}
 
-A Durable Streams server on Cloudflare, made by \`durable-streams setup\`.
+A Durable Streams server on Cloudflare, created by \`durable-streams setup\`.
 
-    npx pnpm@${PNPM_VERSION} run deploy    # deploys ${WORKER_FOLDER}
-    npx pnpm@${PNPM_VERSION} run dev       # runs it on this machine
+    npx pnpm@${PNPM_VERSION} run deploy    # deploy ${WORKER_FOLDER}
+    npx pnpm@${PNPM_VERSION} run dev       # run it on this machine
     npx @durable-streams-cloudflare/cli doctor
-    npx @durable-streams-cloudflare/cli setup .    # resumes a setup that was interrupted
+    npx @durable-streams-cloudflare/cli setup .    # resume an interrupted setup
 
-Settings are in \`${WORKER_FOLDER}/wrangler.toml\`. \`${STATE_FILE}\`
-records what setup has done; it holds no secrets, keep it with the rest.
+The settings are in \`${WORKER_FOLDER}/wrangler.toml\`. \`${STATE_FILE}\` records what setup has done.
+It contains no secrets: commit it with the other files.
 `;
 }

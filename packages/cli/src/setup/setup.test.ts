@@ -155,7 +155,7 @@ describe("setup", () => {
     const path = join(folder, "workers/streams/wrangler.toml");
     writeFileSync(path, `${readFileSync(path, "utf8")}# mine\n`);
     const again = await setup("--caching");
-    expect(again.stderr).toContain("wrangler.toml has been changed since");
+    expect(again.stderr).toContain("wrangler.toml was changed after");
     expect(readFileSync(path, "utf8")).toContain("# mine");
     expect(cloudflare.workers.get("durable-streams")?.upload).toContain("# mine");
   });

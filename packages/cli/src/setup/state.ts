@@ -1,4 +1,4 @@
-/** What setup has done in a folder, so that it can be run again. Secrets are never in it. */
+/** Records what setup has done in a folder, so that it can be run again. Never contains secrets. */
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import type { Answers } from "./answers.ts";
 
 export const STATE_FILE = ".durable-streams.json";
 
-/** Of the file's form. */
+/** Version of the file's format. */
 const VERSION: number = 1;
 
 export interface State {
@@ -17,16 +17,16 @@ export interface State {
   readonly answers: Answers;
   /** Steps that have been completed at least once. */
   readonly done: readonly string[];
-  /** Of each file that setup wrote: the hash of what it wrote. */
+  /** For each file that setup wrote, the hash of the text. */
   readonly files: Readonly<Record<string, string>>;
-  /** What is ours to remove; written before it is made. What was there before is not in it. */
+  /** What setup created, and may remove. Recorded before it is created; what existed before is not included. */
   readonly made?: readonly string[];
   readonly namespaceId?: string;
-  /** Hash of what was installed. */
+  /** Hash of the files that were installed. */
   readonly installed?: string;
-  /** Whether the Worker of this name is ours; written before it is deployed for the first time. */
+  /** Whether setup created the Worker of this name. Recorded before it is deployed for the first time. */
   readonly isOwner?: true;
-  /** Hash of what was deployed. */
+  /** Hash of the files that were deployed. */
   readonly deployed?: string;
   readonly url?: string;
   /** Whether the current ADMIN_SECRET has been shown. */
@@ -35,7 +35,7 @@ export interface State {
   readonly shownProject?: string;
 }
 
-/** The state of one folder, on disk after every change. */
+/** The state of a folder, written to disk after every change. */
 export class StateStore {
   readonly folder: string;
   #state: State;
@@ -45,26 +45,26 @@ export class StateStore {
     this.#state = state;
   }
 
-  /** `undefined`: setup has not been in this folder. @throws CliError when the file is broken. */
+  /** `undefined` if setup has not run in this folder. @throws CliError when the file cannot be read. */
   static read(folder: string): StateStore | undefined {
     const path = join(folder, STATE_FILE);
     try {
       const state = JSON.parse(readFileSync(path, "utf8")) as State;
-      if (state.version !== VERSION) throw new Error(`it is not of version ${VERSION}`);
+      if (state.version !== VERSION) throw new Error(`Its version is not ${VERSION}.`);
       return new StateStore(folder, state);
     } catch (error) {
       if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR")) {
         return undefined;
       }
-      throw new CliError(`${path} cannot be used.`, {
+      throw new CliError(`${path} cannot be read.`, {
         code: "state-unreadable",
         why: reasonOf(error),
-        fix: "use the version of the tool that wrote it, or set up another folder",
+        fix: "use the version of this tool that wrote the file, or set up another folder",
       });
     }
   }
 
-  /** Nothing is on disk before the first change. */
+  /** Writes nothing to disk before the first change. */
   static begin(folder: string, answers: Answers): StateStore {
     return new StateStore(folder, { version: VERSION, answers, done: [], files: {} });
   }

@@ -1,4 +1,4 @@
-/** What a setup does, in order. Each step can be cut off anywhere and carried out again. */
+/** The steps of a setup, in order. Each one can be interrupted anywhere and carried out again. */
 
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
@@ -25,44 +25,44 @@ import { adminServer, reveal, workerFolder, type World } from "./world.ts";
 
 export interface Step {
   readonly id: string;
-  /** What it does, as a sentence without its subject. */
+  /** What the step does, in the imperative. */
   readonly title: (answers: Answers) => string;
-  /** Whether it has to be there at all. */
+  /** Whether the step is needed; by default, it is. */
   readonly applies?: (answers: Answers) => boolean;
-  /** Whether it takes so long that one wonders. */
+  /** Whether the step takes so long that a clock is shown. */
   readonly isLong?: true;
-  /** Whether there is nothing left to do. */
+  /** Whether the step is already done. */
   readonly check: (world: World) => Promise<boolean>;
   readonly act: (world: World) => Promise<void>;
 }
 
-/** How long a new version may take to arrive everywhere. */
+/** How long a new version may take to be deployed everywhere. */
 const READY_MS = 120_000;
 const POLL_MS = 1_000;
 
 const ADMIN_SECRET = "ADMIN_SECRET";
 
-/** Files that decide what is installed, and what is deployed. */
+/** Files that determine what is installed, and what is deployed. */
 const INSTALL_FILES = ["package.json", "pnpm-workspace.yaml", `${WORKER_FOLDER}/package.json`];
 const DEPLOY_FILES = [...INSTALL_FILES, `${WORKER_FOLDER}/wrangler.toml`, `${WORKER_FOLDER}/src/worker.ts`];
 
 const STEPS: readonly Step[] = [
   {
     id: "claim",
-    title: ({ name }) => `make sure that the Worker ${name} is nobody else's`,
+    title: ({ name }) => `check that no other Worker is called ${name}`,
     check: async ({ store }) => store.state.isOwner === true,
     act: claim,
   },
   {
     id: "scaffold",
-    title: () => "write the workspace",
+    title: () => "create the workspace",
     check: async (world) => areWritten(world.store, scaffoldFiles(inputOf(world))),
     act: async (world) => warnKept(world, writeFiles(world.store, scaffoldFiles(inputOf(world)))),
   },
   {
     id: "install",
     isLong: true,
-    title: () => "install its packages",
+    title: () => "install the packages",
     check: async (world) => {
       const { folder, state } = world.store;
       return existsSync(wranglerPath(workerFolder(world))) && state.installed === hashOfFiles(folder, INSTALL_FILES);
@@ -112,7 +112,7 @@ const STEPS: readonly Step[] = [
   },
   {
     id: "address",
-    title: ({ domain }) => `find its address ${domain === null ? "at workers.dev" : `at ${domain}`}`,
+    title: ({ domain }) => `find the server's URL at ${domain ?? "workers.dev"}`,
     check: async ({ store, url }) => store.state.url !== undefined && (url ?? store.state.url) === store.state.url,
     act: findAddress,
   },
@@ -127,16 +127,21 @@ const STEPS: readonly Step[] = [
     },
     act: deploy,
   },
-  { id: "secret", title: () => `set ${ADMIN_SECRET}, and show it`, check: checkSecret, act: setSecret },
-  { id: "smoke", isLong: true, title: () => "see that it answers", check: async () => false, act: smoke },
+  { id: "secret", title: () => `set ${ADMIN_SECRET} and show it`, check: checkSecret, act: setSecret },
+  { id: "smoke", isLong: true, title: () => "wait until the server answers", check: async () => false, act: smoke },
   {
     id: "project",
-    title: ({ firstProject }) => `create the project ${firstProject}, and show its secret`,
+    title: ({ firstProject }) => `create the project ${firstProject} and show its secret`,
     applies: ({ firstProject }) => firstProject !== null,
     check: async ({ store }) => store.state.shownProject === store.state.answers.firstProject,
     act: makeProject,
   },
-  { id: "profile", title: ({ name }) => `remember it as the profile ${name}`, check: checkProfile, act: setProfile },
+  {
+    id: "profile",
+    title: ({ name }) => `save the server as the profile ${name}`,
+    check: checkProfile,
+    act: setProfile,
+  },
 ];
 
 /** The steps that these answers need. */
@@ -147,10 +152,10 @@ export function stepsFor(answers: Answers): readonly Step[] {
 async function claim({ api, store }: World): Promise<void> {
   const { account, name } = store.state.answers;
   if (await api.hasWorker(account, name)) {
-    throw new CliError(`The account has a Worker ${name} already.`, {
+    throw new CliError(`The account already has a Worker called ${name}.`, {
       code: "worker-exists",
-      why: `This setup has not made it: there is nothing about it in ${store.folder}.`,
-      fix: "--name ANOTHER, or run setup in the folder that it was set up in",
+      why: `This setup did not create it: ${store.folder} has no record of it.`,
+      fix: "use another --name, or run setup in the folder from which that Worker was set up",
     });
   }
   store.update({ isOwner: true });
@@ -165,12 +170,12 @@ function configOf(world: World) {
 }
 
 function warnKept({ output }: World, kept: readonly string[]): void {
-  for (const path of kept) output.warn(`${path} has been changed since setup wrote it, so it stays as it is.`);
+  for (const path of kept) output.warn(`${path} was changed after setup wrote it, so setup does not overwrite it.`);
 }
 
 const INSTALL_FIX = isFromSource()
-  ? "until the packages are on npm: npm run pack -- /tmp/durable-streams, then add --server-package /tmp/durable-streams"
-  : "check the network";
+  ? "until the packages are on npm, run npm run pack -- /tmp/durable-streams and add --server-package /tmp/durable-streams"
+  : "check the network connection";
 
 async function install({ io, store }: World): Promise<void> {
   const args = ["--yes", `pnpm@${PNPM_VERSION}`, "install"];
@@ -178,7 +183,7 @@ async function install({ io, store }: World): Promise<void> {
   store.update({ installed: hashOfFiles(store.folder, INSTALL_FILES) });
 }
 
-/** A namespace that was made and not written down, because something was cut off, is found by its title. */
+/** Finds the namespace by its title, in case an interrupted run created it without recording its id. */
 async function checkNamespace({ api, store }: World): Promise<boolean> {
   const { account, namespace } = store.state.answers;
   const id = await api.findNamespace(account, namespace);
@@ -191,9 +196,9 @@ async function findAddress({ api, store, url }: World): Promise<void> {
   if (url !== undefined || domain !== null) return store.update({ url: url ?? `https://${domain}` });
   const subdomain = await api.subdomain(account);
   if (subdomain === undefined) {
-    throw new CliError("The account has no subdomain of workers.dev yet.", {
+    throw new CliError("The account has no workers.dev subdomain yet.", {
       code: "no-subdomain",
-      fix: `open https://dash.cloudflare.com/${account}/workers/onboarding once, or give --domain`,
+      fix: `open https://dash.cloudflare.com/${account}/workers/onboarding once, or use --domain`,
     });
   }
   store.update({ url: `https://${name}.${subdomain}.workers.dev` });
@@ -202,13 +207,13 @@ async function findAddress({ api, store, url }: World): Promise<void> {
 async function deploy(world: World): Promise<void> {
   const { io, store } = world;
   const hash = hashOfFiles(store.folder, DEPLOY_FILES);
-  await runCommand(io, wranglerLine(workerFolder(world), ["deploy"]), "correct what it says");
+  await runCommand(io, wranglerLine(workerFolder(world), ["deploy"]), "correct the cause");
   store.update({ deployed: hash });
 }
 
 /**
- * A secret that was shown is only made anew while the setup is not complete and nobody has given it back to us: the
- * project cannot be created without it.
+ * A secret that was already shown is replaced only if the project still has to be created and the secret was not passed in
+ * again: without it, the project cannot be created.
  */
 async function checkSecret({ api, store, adminSecret }: World): Promise<boolean> {
   const { answers, isAdminSecretShown, shownProject } = store.state;
@@ -227,7 +232,7 @@ async function setSecret(world: World): Promise<void> {
   store.update({ isAdminSecretShown: true });
 }
 
-/** The server answers, and knows the secret; both may take a while to arrive everywhere. */
+/** Waits until the server answers and knows the secret. Both may take a while to be deployed everywhere. */
 async function smoke(world: World): Promise<void> {
   const server = adminServer(world);
   const end = Date.now() + READY_MS;
@@ -244,7 +249,7 @@ async function smoke(world: World): Promise<void> {
   }
 }
 
-/** A project whose secret nobody has seen gets another one. */
+/** If the project already exists but its secret was never shown, it gets another secret. */
 async function makeProject(world: World): Promise<void> {
   const server = adminServer(world);
   const headers = server.projectAuthorization();
@@ -258,16 +263,16 @@ async function makeProject(world: World): Promise<void> {
         json: {},
       });
     });
-  // Where there is a single project, names of streams are not below it.
+  // On a server with a single project, stream names do not include the project.
   const project = world.store.state.answers.tenancy === "path" ? { [ENVIRONMENT.project]: name } : {};
   await reveal(world, { ...project, [ENVIRONMENT.secret]: made.secret.secret });
   world.store.update({ shownProject: name });
 }
 
-/** What the profile of this setup is. */
+/** The profile for this setup. */
 function profileOf(store: StateStore): { url: string; project?: string } {
   const { url = "", answers } = store.state;
-  // Where there is a single project, streams are not below it.
+  // On a server with a single project, stream names do not include the project.
   const hasProject = answers.tenancy === "path" && answers.firstProject !== null;
   return hasProject ? { url, project: answers.firstProject } : { url };
 }
@@ -282,17 +287,17 @@ async function setProfile({ io, store }: World): Promise<void> {
   if (readProfiles(io.env)["default"] === undefined) writeProfile(io.env, "default", profileOf(store));
 }
 
-/** What must be true before anything is done. @throws CliError */
+/** Checks the requirements of setup. @throws CliError */
 export function checkNode(version: string, platform: string = process.platform): void {
   if (platform === "win32") {
-    throw new CliError("On Windows this runs in WSL only.", {
+    throw new CliError("On Windows, this command runs only in WSL.", {
       code: "system-unsupported",
-      fix: "install WSL, and run the same command there: https://learn.microsoft.com/windows/wsl/install",
+      fix: "install WSL and run the same command there: https://learn.microsoft.com/windows/wsl/install",
       exitCode: EXIT.usage,
     });
   }
   if (Number(version.split(".")[0]) >= 22) return;
-  throw new CliError(`wrangler needs Node.js 22 or newer; this is ${version}.`, {
+  throw new CliError(`wrangler needs Node.js 22 or newer, but this is ${version}.`, {
     code: "node-too-old",
     fix: "install Node.js 22 or newer: https://nodejs.org",
     exitCode: EXIT.usage,

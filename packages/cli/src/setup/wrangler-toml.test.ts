@@ -6,12 +6,12 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 
 import { WRANGLER_VERSION } from "../cloudflare/wrangler.ts";
-import { initialAnswers, type Answers } from "./answers.ts";
+import { defaultAnswers, type Answers } from "./answers.ts";
 import { PNPM_VERSION } from "./scaffold.ts";
 import { wranglerToml } from "./wrangler-toml.ts";
 
 const ROOT = join(import.meta.dirname, "../../../..");
-const ANSWERS: Answers = { ...initialAnswers("durable-streams", "path"), account: "0".repeat(32) };
+const ANSWERS: Answers = { ...defaultAnswers("durable-streams", "path"), account: "0".repeat(32) };
 
 const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
 

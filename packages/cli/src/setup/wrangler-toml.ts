@@ -1,16 +1,16 @@
-/** The Worker's configuration: that of the server itself, with the names and ids of this setup. */
+/** The Worker's configuration: the server's own wrangler.toml, with the names and ids of this setup. */
 
 import { existsSync, readFileSync } from "node:fs";
 
 import type { Answers } from "./answers.ts";
 
-/** The build puts the repository's wrangler.toml beside the code; the sources read it where it is. */
+/** The build copies the repository's wrangler.toml beside the code; sources read it from its place. */
 const CANDIDATES = ["../wrangler.toml", "../../../../wrangler.toml"].map((path) => new URL(path, import.meta.url));
 
-/** A section of the file, with the comments above it; between sections is an empty line. */
+/** A section of the file with the comments above it. Sections are separated by empty lines. */
 type Section = string;
 
-/** Names have been checked: none needs quoting. */
+/** The names were checked and need no quoting. */
 export function wranglerToml(answers: Answers, namespaceId: string): string {
   const sections = readTemplate().trimEnd().split(/\n\n+/);
   return `${sections.flatMap((section) => adapt(section, answers, namespaceId)).join("\n\n")}\n`;
@@ -18,7 +18,7 @@ export function wranglerToml(answers: Answers, namespaceId: string): string {
 
 function readTemplate(): string {
   const found = CANDIDATES.find((candidate) => existsSync(candidate));
-  if (found === undefined) throw new Error("the package lacks wrangler.toml");
+  if (found === undefined) throw new Error("The package does not contain wrangler.toml.");
   return readFileSync(found, "utf8");
 }
 
@@ -32,7 +32,9 @@ function adapt(section: Section, answers: Answers, namespaceId: string): Section
       return [`${named}\naccount_id = "${account}"${route}`];
     }
     case "[vars]":
-      return [`# Secrets are not here: npx wrangler secret put ADMIN_SECRET\n${set(section, "TENANCY", tenancy)}`];
+      return [
+        `# Secrets are not in this file. To set one: npx wrangler secret put ADMIN_SECRET\n${set(section, "TENANCY", tenancy)}`,
+      ];
     case "[[kv_namespaces]]":
       return [`${section}\nid = "${namespaceId}"`];
     case "[[r2_buckets]]":
@@ -47,14 +49,14 @@ function adapt(section: Section, answers: Answers, namespaceId: string): Section
   }
 }
 
-/** The line that names a section; that of Workers Caching is commented out. */
+/** The line that names a section; for Workers Caching, it is commented out. */
 function headerOf(section: Section): string {
   return section.split("\n").find((line) => /^(# )?\[/.test(line)) ?? "";
 }
 
-/** @throws Error when there is no such setting: the template has changed. */
+/** @throws Error when the template has no such setting. */
 function set(section: Section, key: string, value: string): Section {
   const line = new RegExp(`^${key} = "[^"]*"`, "m");
-  if (!line.test(section)) throw new Error(`wrangler.toml has no ${key} where one is expected`);
+  if (!line.test(section)) throw new Error(`wrangler.toml has no ${key} in the expected section.`);
   return section.replace(line, `${key} = "${value}"`);
 }

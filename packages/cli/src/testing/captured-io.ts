@@ -15,20 +15,20 @@ export interface RunOptions {
   readonly stdin?: string | Uint8Array;
   readonly cwd?: string;
   readonly signal?: AbortSignal;
-  /** stdout and stderr are terminals. Nobody sits at them: stdin is not. */
+  /** stdout and stderr are terminals, but stdin is not. */
   readonly isTerminal?: boolean;
-  /** Called with each piece of stdout. */
+  /** Called with each chunk of stdout. */
   readonly onStdout?: (text: string) => void;
 }
 
-/** All commands with their flags, for looking at. */
+/** All commands with their flags, for inspection. */
 export function programOf(): Command {
   const [stdin, sink] = [Readable.from([]), new Writable()];
   const io = { env: {}, cwd: "/", stdin, stdout: sink, stderr: sink, signal: new AbortController().signal };
   return buildProgram(io, () => undefined);
 }
 
-/** Runs a command line in this process, without a terminal, with no environment but the one given. */
+/** Runs a command line in this process, without a terminal and with only the given environment. */
 export async function runCaptured(argv: readonly string[], options: RunOptions = {}): Promise<Ran> {
   const [stdout, stderr] = [capture(options.onStdout), capture()];
   const exitCode = await run(argv, {
@@ -42,7 +42,7 @@ export async function runCaptured(argv: readonly string[], options: RunOptions =
   return { exitCode, stdout: stdout.text(), stderr: stderr.text() };
 }
 
-/** The error that a run with `--json` has told of. */
+/** The error that a run with `--json` printed. */
 export function errorOf({ stderr }: Ran): { code: string; message: string; fix: string; exitCode: number } {
   const lines = stderr.trim().split("\n");
   return (JSON.parse(lines.at(-1) ?? "") as { error: ReturnType<typeof errorOf> }).error;

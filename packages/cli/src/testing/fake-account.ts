@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { API_TOKEN, FakeCloudflare } from "./fake-cloudflare.ts";
 import { installFakeTools } from "./fake-tools.ts";
 
-/** An account on loopback, and a home on this machine from which it is used. */
+/** A fake account on loopback, and a home directory from which it is used. */
 export interface FakeAccount {
   readonly home: string;
-  /** Below the home; not there yet. */
+  /** A path in the home directory that does not exist yet. */
   readonly folder: string;
   readonly cloudflare: FakeCloudflare;
   readonly env: Record<string, string>;

@@ -1,6 +1,6 @@
 /**
- * Cloudflare's API on loopback, as far as setting up calls it, and the server that gets deployed, reduced to its projects.
- * It records the calls, and can break the connection at any of those that change something.
+ * Cloudflare's API on loopback, as far as setup calls it, and the deployed server, reduced to its projects. It
+ * records the calls and can break the connection at any call that changes something.
  */
 
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
@@ -12,7 +12,7 @@ export const API_TOKEN = "the-api-token-of-the-tests";
 const API = "/client/v4";
 /** Where the deployed server answers. */
 const DEPLOYED = "/deployed";
-/** Where wrangler sends somebody's browser to log in, and asks for the token. */
+/** Where wrangler sends the browser to log in, and requests the token. */
 const LOGIN = "/oauth2";
 
 export interface Call {
@@ -24,7 +24,7 @@ export interface Call {
 interface Worker {
   /** Multipart, as wrangler sends it. */
   readonly upload: string;
-  /** Of the last migration that was applied. */
+  /** The tag of the last applied migration. */
   readonly migrationTag?: string | undefined;
   readonly secrets: Map<string, string>;
 }
@@ -43,11 +43,11 @@ export interface Cut {
 export class FakeCloudflare {
   readonly calls: Call[] = [];
   readonly buckets = new Map<string, { locationHint?: string }>();
-  /** Names of those that hold something. */
+  /** Names of the buckets that contain something. */
   readonly fullBuckets = new Set<string>();
-  /** Title by id. */
+  /** Titles by id. */
   readonly namespaces = new Map<string, string>();
-  /** Name by id. */
+  /** Names by id. */
   readonly queues = new Map<string, string>();
   readonly workers = new Map<string, Worker>();
   /** Secrets by project, newest last. */
@@ -79,7 +79,7 @@ export class FakeCloudflare {
     return this.#origin() + DEPLOYED;
   }
 
-  /** What makes `wrangler login` come here. */
+  /** The environment that makes `wrangler login` use this server. */
   get loginEnv(): Record<string, string> {
     const url = this.#origin() + LOGIN;
     return {
@@ -89,7 +89,7 @@ export class FakeCloudflare {
     };
   }
 
-  /** How many calls so far have changed something, or would have. */
+  /** How many calls have changed something so far, or would have. */
   get changes(): number {
     return this.#changes;
   }
@@ -119,7 +119,7 @@ export class FakeCloudflare {
     response.writeHead(answer.status, { "Content-Type": "application/json" }).end(JSON.stringify(answer.json));
   }
 
-  /** Whoever comes is let in at once. */
+  /** Logs everybody in at once. */
   #serveLogin(url: string, response: ServerResponse): void {
     const { pathname, searchParams } = new URL(url, this.#origin());
     if (pathname === `${LOGIN}/token`) {
@@ -147,7 +147,7 @@ export class FakeCloudflare {
     if (path === "workers/subdomain") {
       return this.subdomain === null ? failure(404, 10007, "none") : success({ subdomain: this.subdomain });
     }
-    // What wrangler asks besides, when it deploys.
+    // wrangler also asks for this when it deploys.
     if (path.startsWith("workers/workers/")) return success({ id: name, name, subdomain: { enabled: true } });
     if (path.startsWith("workers/services/")) {
       const worker = this.workers.get(name);
@@ -191,7 +191,7 @@ export class FakeCloudflare {
 
   #answerQueues(method: string, path: string, body: string): Answer {
     const [, id = "", item] = path.split("/");
-    // What wrangler asks besides, when it deploys: who consumes the queue.
+    // wrangler also asks who consumes the queue when it deploys.
     if (item === "consumers") return success(method === "GET" ? [] : { queue_name: this.queues.get(id) });
     if (method === "POST") {
       const { queue_name: name } = JSON.parse(body) as { queue_name: string };
@@ -217,7 +217,7 @@ export class FakeCloudflare {
       return success({ id: name, resources: { script: { etag: "etag" } } });
     }
     if (worker === undefined) return failure(404, 10007, "This Worker does not exist on your account.");
-    // What wrangler asks besides, when it deploys again.
+    // wrangler also asks for this when it deploys again.
     if (item === "deployments" || item === "settings") return success({ deployments: [], bindings: [] });
     if (item === "secrets" && method === "PUT") {
       const secret = JSON.parse(body) as { name: string; text: string };
@@ -228,7 +228,7 @@ export class FakeCloudflare {
     return success({ id: name });
   }
 
-  /** Its administrator is whoever knows a secret that some Worker has. */
+  /** The administrator is whoever knows a secret of any Worker. */
   #answerDeployed(method: string, path: string, authorization: string | undefined): Answer {
     if (this.workers.size === 0) return { status: 404, json: {} };
     if (path === "/readyz") return { status: 200, json: { status: "ready" } };
@@ -249,7 +249,7 @@ export class FakeCloudflare {
   }
 }
 
-/** Of an upload by wrangler, or of wrangler.toml. */
+/** Reads the migrations of an upload by wrangler, or of wrangler.toml. */
 function migrationTagOf(upload: string): string | undefined {
   return /"new_tag":"([^"]*)"/.exec(upload)?.[1] ?? [...upload.matchAll(/^tag = "(.*)"$/gm)].at(-1)?.[1];
 }

@@ -1,6 +1,6 @@
 /**
- * An `npx` that installs nothing, and the wrangler that it "installs": it uploads what it is asked to deploy. `FAKE_LOGIN` is
- * the token that a login brings; without it, nobody ever comes to log in.
+ * An `npx` that installs nothing, and the wrangler that it "installs", which uploads what it is asked to deploy. `FAKE_LOGIN`
+ * is the token that a login returns; without it, nobody ever logs in.
  */
 
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
@@ -46,7 +46,7 @@ async function main() {
 main().catch((error) => { console.error(error.message); process.exitCode = 1; });
 `;
 
-/** Writes them below a folder; the PATH that finds them first. */
+/** Writes the tools into a folder. @returns the PATH that finds them first. */
 export function installFakeTools(folder: string): string {
   const bin = join(folder, "bin");
   mkdirSync(bin, { recursive: true });

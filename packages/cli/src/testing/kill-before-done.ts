@@ -1,6 +1,6 @@
 /**
- * Preloaded into the tool: kills it, as a power cut would, at the worst moment of a step of setup. Its work is done, and that it
- * is done has not been written down. `KILL_BEFORE_DONE` is the step.
+ * Preloaded into the tool: kills it, like a power cut, at the worst moment of a step of setup. The work of the step is
+ * done, but that has not been recorded yet. `KILL_BEFORE_DONE` names the step.
  */
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";

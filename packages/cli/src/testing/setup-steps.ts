@@ -1,4 +1,4 @@
-/** The plan of a setup that leaves nothing out. */
+/** The plan of a setup with all optional parts. */
 export const SETUP_STEPS = [
   "claim",
   "scaffold",

@@ -5,16 +5,16 @@ import { CliError } from "../failure.ts";
 import { readLines } from "../lines.ts";
 import { parseExportLine, type ExportHeader, type Mark } from "./export-format.ts";
 
-export interface Begun {
+export interface PartialExport {
   readonly header: ExportHeader;
-  /** The last that is there as a whole; `undefined`: nothing behind the header counts. */
+  /** The last complete mark; `undefined` if there is none after the header. */
   readonly mark: Mark | undefined;
-  /** The length of all that counts. */
+  /** The length of the part to keep. */
   readonly length: number;
 }
 
-/** What a file has of an export that was interrupted, or that is to be brought up to date. */
-export async function readBegun(path: string): Promise<Begun | undefined> {
+/** Reads how far an interrupted or earlier export got in a file. */
+export async function readPartialExport(path: string): Promise<PartialExport | undefined> {
   if (!existsSync(path)) return undefined;
   let [header, mark, length, position, number]: [ExportHeader | undefined, Mark | undefined, number, number, number] = [
     undefined,
@@ -36,7 +36,7 @@ export async function readBegun(path: string): Promise<Begun | undefined> {
   return header === undefined ? undefined : { header, mark, length };
 }
 
-/** The last line may have been cut by whatever interrupted the export. */
+/** The last line may be incomplete if the export was interrupted. */
 function parseUnlessTorn(line: string, number: number): ReturnType<typeof parseExportLine> | undefined {
   try {
     return parseExportLine(line, number);
@@ -46,13 +46,13 @@ function parseUnlessTorn(line: string, number: number): ReturnType<typeof parseE
   }
 }
 
-/** Opens the file for what comes behind that length; what stood there is gone. */
-export async function openBehind(path: string, length: number): Promise<FileHandle> {
+/** Opens the file to write after that length, and removes everything behind it. */
+export async function openAt(path: string, length: number): Promise<FileHandle> {
   const file = await open(path, length === 0 ? "wx" : "r+", 0o600).catch((error: unknown) => {
     throw new CliError(`The file ${path} cannot be written.`, {
       code: "export-unwritable",
       why: error instanceof Error ? error.message : String(error),
-      fix: "name another file: --output FILE",
+      fix: "use another file: --output FILE",
     });
   });
   await file.truncate(length);

@@ -1,17 +1,17 @@
 /**
- * A stream in a file: NDJSON, so that it can be looked at, cut and compressed with everyday tools.
+ * The format of a stream in a file: NDJSON, so that it can be viewed, split and compressed with everyday tools.
  *
- * - The first line is `{"export": …}`: what the stream is, and an id of this file.
- * - `{"data": …}` is a message of a JSON stream, its text as it was written; of any other stream the next bytes, as base64.
- * - `{"offset", "upToDate", "closed"}` says that all before that offset is in the lines above. An export goes on, and an
- *   import cuts its appends, at these lines.
+ * - The first line is `{"export": …}`: a description of the stream, and an id of this file.
+ * - `{"data": …}` is a message of a JSON stream, its text as it was written; for any other stream, the next bytes as base64.
+ * - `{"offset", "upToDate", "closed"}` says that everything before that offset is in the lines above. An export resumes at such
+ *   a line, and an import never puts data from both sides of one into the same append.
  */
 
 import { CliError } from "../failure.ts";
 
 export interface ExportHeader {
   readonly version: 1;
-  /** Of this file: what an import has appended is recognised by it. */
+  /** The id of this file, by which the server recognises what an import has already appended. */
   readonly id: string;
   readonly url: string;
   readonly contentType: string;
@@ -30,7 +30,7 @@ export interface Mark {
 export type ExportLine =
   | { readonly header: ExportHeader }
   | { readonly mark: Mark }
-  /** The JSON behind `data`, as it stands there. */
+  /** The JSON text of `data`, unchanged. */
   | { readonly data: string };
 
 const DATA = '{"data":';
@@ -43,12 +43,12 @@ export function markLine({ offset, upToDate, closed }: Mark): string {
   return `${JSON.stringify({ offset, upToDate, closed })}\n`;
 }
 
-/** @param json a message, or bytes as a JSON string. */
+/** @param json a message, or base64 as a JSON string. */
 export function dataLine(json: string): string {
   return `${DATA}${json}}\n`;
 }
 
-/** @throws CliError when the line is none of an export. */
+/** @throws CliError when the line does not belong to an export. */
 export function parseExportLine(line: string, number: number): ExportLine {
   try {
     const json = JSON.parse(line) as Partial<Mark> & { readonly export?: ExportHeader };
@@ -56,11 +56,11 @@ export function parseExportLine(line: string, number: number): ExportLine {
     if (json.export?.version === 1) return { header: json.export };
     if (typeof json.offset === "string") return { mark: json as Mark };
   } catch {
-    // Told of below.
+    // Reported below.
   }
-  throw new CliError(`Line ${number} is not a line of an export.`, {
+  throw new CliError(`Line ${number} of the file is not in the format of an export.`, {
     code: "export-unreadable",
     why: line.slice(0, 80),
-    fix: "export the stream again into a new file: durable-streams stream export STREAM --output FILE",
+    fix: "export the stream again to a new file: durable-streams stream export STREAM --output FILE",
   });
 }

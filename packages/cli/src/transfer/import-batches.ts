@@ -1,21 +1,22 @@
+import { CliError } from "../failure.ts";
 import { parseExportLine, type ExportHeader } from "./export-format.ts";
 
-/** Of an append; a message that is larger is an append of its own. */
+/** Size of an append. A larger message becomes an append of its own. */
 const BATCH_BYTES = 512 * 1024;
 
 export type ImportPart =
   | { readonly header: ExportHeader }
-  /** What one append takes: the same ones for the same file, however often it is read. */
+  /** The data of one append. The same file always results in the same batches. */
   | { readonly batch: readonly string[] }
   | { readonly isClosed: boolean };
 
-/** A page of an export is as large as an answer of the server, which has a limit; so has what is kept of one here. */
+/** The part between two marks is as large as a response of the server, which is limited. So is the part kept in memory. */
 const PAGE_BYTES_MAX = 256 * 1024 * 1024;
 
 /**
- * Cuts the lines of an export into appends. Lines behind the last mark are what an interrupted export has not finished: they are
- * left out, for the next export may cut the same bytes in another way.
- * @throws CliError at a line that is none of an export.
+ * Groups the lines of an export into appends. Lines after the last mark belong to an interrupted export. They are left out,
+ * because the next export may split the same bytes differently.
+ * @throws CliError at a line that does not belong to an export.
  */
 export async function* importParts(lines: AsyncIterable<string>): AsyncGenerator<ImportPart> {
   let [page, number, isClosed]: [PageBatches, number, boolean] = [new PageBatches(), 0, false];
@@ -33,6 +34,13 @@ export async function* importParts(lines: AsyncIterable<string>): AsyncGenerator
   yield { isClosed };
 }
 
+function tooMuchWithoutMark(): CliError {
+  return new CliError(`The file has ${PAGE_BYTES_MAX} bytes of data without a line that contains an offset.`, {
+    code: "export-unreadable",
+    fix: "export the stream again to a new file: durable-streams stream export STREAM --output FILE",
+  });
+}
+
 class PageBatches {
   readonly batches: string[][] = [];
   #batchBytes = 0;
@@ -48,6 +56,6 @@ class PageBatches {
     }
     this.#batchBytes += data.length;
     this.#bytes += data.length;
-    if (this.#bytes > PAGE_BYTES_MAX) throw new Error(`${PAGE_BYTES_MAX} bytes without a line that says the offset`);
+    if (this.#bytes > PAGE_BYTES_MAX) throw tooMuchWithoutMark();
   }
 }

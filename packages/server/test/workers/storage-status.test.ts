@@ -6,7 +6,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { createDurableStreams, type StorageFault } from "../../src/index.ts";
 
 const FULL: StorageFault = { isFull: true, detail: "The disk is full." };
-const BROKEN: StorageFault = { isFull: false, detail: "The data directory cannot be written: EROFS." };
+const BROKEN: StorageFault = { isFull: false, detail: "The data directory is not writable: EROFS." };
 const TEXT = { "Content-Type": "text/plain" };
 const STREAM = `/v1/stream/test/${crypto.randomUUID()}`;
 

@@ -15,16 +15,20 @@ import { formatBytes } from "../../transfer-meter.ts";
 export function backupCommand(program: Command, io: Io): void {
   const command = program
     .command("backup <archive>")
-    .description("copy the data of a stopped server into a .tar.gz; it holds the projects' secrets, so keep it safe")
+    .description(
+      "back up the data of a stopped server to a .tar.gz, which contains the projects' secrets: keep it safe",
+    )
     .option(...DATA_DIR_FLAG)
     .action(async (name: string, options: { dataDir: string }, called: Command) => {
       const { output } = contextOf(called, io);
       const [archive, dataDir] = [resolve(io.cwd, name), resolve(io.cwd, options.dataDir)];
-      if (existsSync(archive)) throw usageError(`${archive} exists already.`, "name a new file");
+      if (existsSync(archive)) throw usageError(`${archive} already exists.`, "use the name of a new file");
       await withDataDir(dataDir, () => pack(dataDir, archive, io.signal));
       const bytes = statSync(archive).size;
       await output.result({ archive, dataDir, bytes }, archive);
-      output.note(`Wrote ${formatBytes(bytes)}. Try it: durable-streams restore ${shellWord(name)} --data-dir NEW-DIR`);
+      output.note(
+        `Wrote ${formatBytes(bytes)}. To test the backup: durable-streams restore ${shellWord(name)} --data-dir NEW-DIR`,
+      );
     });
   examples(
     command,

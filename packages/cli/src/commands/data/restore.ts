@@ -17,7 +17,7 @@ import { requireServerNode } from "../serve.ts";
 export function restoreCommand(program: Command, io: Io): void {
   const command = program
     .command("restore <archive>")
-    .description("make a data directory of a backup, and check each of its databases")
+    .description("restore a backup to a new data directory and check every database")
     .option(...DATA_DIR_FLAG)
     .action(async (name: string, options: { dataDir: string }, called: Command) => {
       const { output } = contextOf(called, io);
@@ -27,7 +27,7 @@ export function restoreCommand(program: Command, io: Io): void {
       await output.result({ archive, dataDir, databases: databases.length }, dataDir);
       const where = options.dataDir === DATA_DIR ? "" : ` --data-dir ${shellWord(options.dataDir)}`;
       output.note(
-        `Restored ${counted(databases.length, "database")}, all of them sound. Start it: durable-streams serve${where}`,
+        `Restored ${counted(databases.length, "database")}; all are intact. To start the server: durable-streams serve${where}`,
       );
     });
   examples(
@@ -37,10 +37,13 @@ export function restoreCommand(program: Command, io: Io): void {
   );
 }
 
-/** Beside the place where it belongs, and only when it is sound moved there: a crash leaves nothing half restored. */
+/** Unpacks beside the target and moves it there only if it is intact: a crash leaves nothing half restored. */
 async function restore(archive: string, dataDir: string, signal: AbortSignal): Promise<Verified[]> {
   if (existsSync(dataDir) && readdirSync(dataDir).length > 0) {
-    throw usageError(`${dataDir} is not empty: restoring would mix two servers' data.`, "name another: --data-dir DIR");
+    throw usageError(
+      `${dataDir} is not empty. Restoring would mix the data of two servers.`,
+      "use another directory: --data-dir DIR",
+    );
   }
   const unfinished = `${dataDir}.${process.pid}.unfinished`;
   mkdirSync(dirname(dataDir), { recursive: true });
@@ -62,13 +65,13 @@ async function restore(archive: string, dataDir: string, signal: AbortSignal): P
 function notABackup(archive: string): CliError {
   return new CliError(`${archive} is not a backup of a server.`, {
     code: "archive-failed",
-    why: "It has no folder `do`, in which every server keeps its streams.",
-    fix: "name a file that durable-streams backup has written",
+    why: "It has no folder `do`, where every server keeps its streams.",
+    fix: "use a file that durable-streams backup has written",
   });
 }
 
 function isDamaged(archive: string, damaged: Verified): CliError {
-  return new CliError(`The backup ${archive} is damaged: nothing was restored.`, {
+  return new CliError(`The backup ${archive} is damaged. Nothing was restored.`, {
     code: "data-damaged",
     why: `${damaged.file}, ${kindOf(damaged)}: ${damaged.damage}`,
     fix: "restore an older backup",

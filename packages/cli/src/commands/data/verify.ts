@@ -19,9 +19,9 @@ interface Options {
 export function verifyCommand(program: Command, io: Io): void {
   const command = program
     .command("verify")
-    .description("check every database of a stopped server, and name the streams whose files are damaged")
+    .description("check every database of a stopped server and list the damaged streams")
     .option(...DATA_DIR_FLAG)
-    .option("--all", "list the sound databases as well, with the streams they hold")
+    .option("--all", "also list the intact databases and their streams")
     .action(async (options: Options, called: Command) => {
       const { output } = contextOf(called, io);
       const dataDir = resolve(io.cwd, options.dataDir);
@@ -33,10 +33,10 @@ export function verifyCommand(program: Command, io: Io): void {
         { dataDir, checked: verified.length, damaged: damaged.length, databases: shown },
         table(rows),
       );
-      if (damaged.length === 0) return output.note(`${counted(verified.length, "database")}, all of them sound.`);
-      throw new CliError(`Damaged: ${damaged.length} of ${counted(verified.length, "database")}.`, {
+      if (damaged.length === 0) return output.note(`Checked ${counted(verified.length, "database")}; all are intact.`);
+      throw new CliError(`${damaged.length} of ${counted(verified.length, "database")} damaged.`, {
         code: "data-damaged",
-        fix: "restore a backup; or move a damaged stream's file away, and the stream is gone while all others stay",
+        fix: "restore a backup, or move the file of a damaged stream away: that stream is lost, all others stay",
       });
     });
   examples(

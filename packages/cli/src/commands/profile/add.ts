@@ -10,17 +10,20 @@ import { isProfileName, writeProfile } from "../../profiles.ts";
 export function addAdd(profile: Command, io: Io): void {
   const command = profile
     .command("add <name> <url>")
-    .description("remember a server by a name, with --project if its streams belong to one; replaces what it was")
+    .description("save a server under a name, together with --project; replaces an existing profile")
     .action(async (name: string, url: string, _options: object, called: Command) => {
       const { output, globals } = contextOf(called, io);
       if (!isProfileName(name)) {
-        throw usageError(`${JSON.stringify(name)} cannot be a profile's name.`, "use letters, digits, - _ and .");
+        throw usageError(
+          `${JSON.stringify(name)} is not a valid name for a profile.`,
+          "use up to 63 letters, digits and - _ .",
+        );
       }
       const { project } = globals;
       const added = { url: parseServerUrl(url), ...(project === undefined ? {} : { project }) };
       writeProfile(io.env, name, added);
       await output.result({ name, ...added, project: project ?? null }, "");
-      output.note(`Use it: durable-streams profile use ${name}, or --profile ${name} with a command.`);
+      output.note(`Use it with durable-streams profile use ${name}, or add --profile ${name} to a command.`);
     });
   examples(
     command,

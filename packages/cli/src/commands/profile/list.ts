@@ -10,7 +10,7 @@ export function addList(profile: Command, io: Io): void {
   const command = profile
     .command("list")
     .alias("ls")
-    .description("list the profiles; * marks the one in use")
+    .description("list the profiles and mark the one in use with *")
     .action(async (_options: object, called: Command) => {
       const { output } = contextOf(called, io);
       const used = usedProfile(io.env);

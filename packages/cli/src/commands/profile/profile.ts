@@ -10,7 +10,7 @@ import { addRemove } from "./remove.ts";
 import { addUse } from "./use.ts";
 
 export function profileCommand(program: Command, io: Io): void {
-  const profile = program.command("profile").description("servers that this tool remembers by a name");
+  const profile = program.command("profile").description("save servers under a name");
   for (const add of [addList, addAdd, addUse, addRemove]) add(profile, io);
   examples(profile, "durable-streams profile list", "durable-streams profile use staging");
 }

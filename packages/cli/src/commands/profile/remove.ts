@@ -8,13 +8,13 @@ import { knownProfile, removeProfile } from "../../profiles.ts";
 export function addRemove(profile: Command, io: Io): void {
   const command = profile
     .command("remove <name>")
-    .description("forget a profile; its server stays as it is")
+    .description("remove a profile; its server is not affected")
     .action(async (name: string, _options: object, called: Command) => {
       const { output } = contextOf(called, io);
       knownProfile(io.env, name);
       removeProfile(io.env, name);
       await output.result({ removed: name }, "");
-      output.note(`Forgot ${name}.`);
+      output.note(`Removed the profile ${name}.`);
     });
   examples(command, "durable-streams profile remove staging");
 }

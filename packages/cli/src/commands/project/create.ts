@@ -15,10 +15,10 @@ interface Options {
 export function createProjectCommand(program: Command, io: Io): void {
   const command = program
     .command("create-project <name>")
-    .description(`create a project; its secret is shown only now (needs ${ENVIRONMENT.adminSecret})`)
-    .option("--secret-stdin", "take the secret from stdin (default: a random one)")
-    .option("--cors-origin <origin...>", "origins that browsers may call from")
-    .option("--public-stream <pattern...>", "streams that everybody may read: names, or prefixes that end in *")
+    .description(`create a project and print its secret, which is shown only once (needs ${ENVIRONMENT.adminSecret})`)
+    .option("--secret-stdin", "read the secret from stdin (default: a random secret)")
+    .option("--cors-origin <origin...>", "allow calls from pages of these origins")
+    .option("--public-stream <pattern...>", "let everybody read these streams (names, or prefixes that end in *)")
     .action(async (name: string, options: Options, called: Command) => {
       const { output, server } = contextOf(called, io);
       const secret = options.secretStdin ? await readSecret(io.stdin) : undefined;
@@ -30,8 +30,8 @@ export function createProjectCommand(program: Command, io: Io): void {
         subject: { project: name },
       });
       await output.result(made, made.secret.secret);
-      output.note(`Created the project ${name}. Its secret, on stdout, is shown only now: keep it.`);
-      output.note(`Use it: export ${ENVIRONMENT.secret}=… ${ENVIRONMENT.project}=${name}`);
+      output.note(`Created the project ${name}. Save the secret on stdout: it is not shown again.`);
+      output.note(`To use the project: export ${ENVIRONMENT.secret}=… ${ENVIRONMENT.project}=${name}`);
     });
   examples(
     command,

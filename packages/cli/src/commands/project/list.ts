@@ -18,7 +18,7 @@ export function addList(project: Command, io: Io): void {
     .command("list")
     .alias("ls")
     .description(`list the names of all projects (needs ${ENVIRONMENT.adminSecret})`)
-    .option("--limit <n>", "list at most this many")
+    .option("--limit <n>", "list at most this many entries")
     .action(async (options: { limit?: string }, called: Command) => {
       const { output, server } = contextOf(called, io);
       const projects = await listProjects(server(), parseCount("--limit", options.limit));

@@ -5,11 +5,11 @@ export interface Secret {
   readonly secret: string;
 }
 
-/** As the server describes it, with settings that a newer server may have more of. */
+/** A project in the server's form. A newer server may have more settings. */
 export interface Project {
   readonly name: string;
   readonly createdAtMs: number;
-  /** Read URLs that were signed before are void. */
+  /** Read URLs that were signed before this time are invalid. */
   readonly readUrlsFromMs: number;
   readonly secrets: readonly { readonly kid: string; readonly createdAtMs: number }[];
   readonly [setting: string]: unknown;

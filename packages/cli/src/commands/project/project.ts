@@ -1,4 +1,4 @@
-/** `project …`: what `/v1/projects` does (docs/projects.md). */
+/** `project …`: the API `/v1/projects` (docs/projects.md). */
 
 import type { Command } from "commander";
 
@@ -13,7 +13,9 @@ import { addSet } from "./set.ts";
 import { addShow } from "./show.ts";
 
 export function projectCommand(program: Command, io: Io): void {
-  const project = program.command("project").description("the server's projects, their settings and their secrets");
+  const project = program
+    .command("project")
+    .description("manage the server's projects, their settings and their secrets");
   for (const add of [addList, addShow, addSet, addKeys, addRotate, addRevoke, addRemove]) add(project, io);
   examples(project, "durable-streams project show demo", "durable-streams project keys demo");
 }

@@ -9,15 +9,15 @@ import { projectPath } from "./paths.ts";
 export function addRemove(project: Command, io: Io): void {
   const command = project
     .command("remove <name>")
-    .description("remove a project and, in the background, all of its streams")
+    .description("remove a project and, in the background, all its streams")
     .option(...YES)
     .action(async (name: string, options: { yes?: true }, called: Command) => {
       const { output, server } = contextOf(called, io);
-      await confirmLoss(io, `All streams of ${name} will be deleted. Remove it?`, options.yes === true);
+      await confirmLoss(io, `All streams of ${name} will be deleted. Remove the project?`, options.yes === true);
       const to = server();
       await to.sendJson("DELETE", projectPath(name), { headers: to.projectAuthorization() });
       await output.result({ removed: name }, "");
-      output.note(`Removed ${name}; its streams are being deleted.`);
+      output.note(`Removed the project ${name}. Its streams are being deleted.`);
     });
   examples(command, "durable-streams project remove demo");
 }

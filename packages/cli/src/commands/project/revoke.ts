@@ -14,18 +14,22 @@ interface Options {
 export function addRevoke(project: Command, io: Io): void {
   const command = project
     .command("revoke <name> <kid>")
-    .description("remove a secret: tokens that it signed are void within a minute and a half")
-    .option("--end-links", "also stop every session from following what a token signed by it let it follow")
+    .description("remove a secret; the tokens that it signed become invalid within 90 seconds")
+    .option("--end-links", "also end every subscription of a session that was made with a token signed by this secret")
     .option(...YES)
     .action(async (name: string, kid: string, options: Options, called: Command) => {
       const { output, server } = contextOf(called, io);
-      await confirmLoss(io, `Tokens signed by ${kid} will no longer open ${name}. Revoke it?`, options.yes === true);
+      await confirmLoss(
+        io,
+        `Tokens signed by ${kid} will no longer give access to ${name}. Revoke the secret?`,
+        options.yes === true,
+      );
       const to = server();
       const path = `${projectPath(name)}/secrets/${encodeURIComponent(kid)}`;
       const query = options.endLinks ? { endLinks: "true" } : {};
       await to.sendJson("DELETE", path, { headers: to.projectAuthorization(), query });
       await output.result({ project: name, revoked: kid }, "");
-      output.note(`Revoked ${kid} of ${name}.`);
+      output.note(`Revoked the secret ${kid} of ${name}.`);
     });
   examples(
     command,

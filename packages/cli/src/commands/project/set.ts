@@ -11,8 +11,11 @@ import { describe } from "./show.ts";
 export function addSet(project: Command, io: Io): void {
   const command = project
     .command("set <name> <setting=value...>")
-    .description(`change settings and limits, named as \`project show\` does (limits need ${ENVIRONMENT.adminSecret})`)
-    .addHelpText("after", "\nValues: none for null, a,b for lists, durations such as 30d for what ends in Seconds.")
+    .description(`change settings and limits, named as in \`project show\` (limits need ${ENVIRONMENT.adminSecret})`)
+    .addHelpText(
+      "after",
+      "\nValues: none means null, a,b is a list, and settings that end in Seconds accept durations such as 30d.",
+    )
     .action(async (name: string, settings: string[], _options: object, called: Command) => {
       const { output, server } = contextOf(called, io);
       const json = parseSettings(settings);
@@ -20,7 +23,7 @@ export function addSet(project: Command, io: Io): void {
       const call = { json, headers: to.projectAuthorization() };
       const changed = await to.sendJson<{ project: Project }>("PATCH", projectPath(name), call);
       await output.result(changed, describe(changed.project));
-      output.note(`Changed ${name}. Every edge knows it within a minute and a half.`);
+      output.note(`Changed ${name}. The change takes effect everywhere within 90 seconds.`);
     });
   examples(
     command,

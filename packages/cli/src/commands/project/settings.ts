@@ -1,15 +1,15 @@
-/** Settings of a project as `name=value`, one for each leaf: `limits.streams=1000`. */
+/** Settings of a project as `name=value`, one per leaf: `limits.streams=1000`. */
 
 import { parseDuration } from "../../duration.ts";
 import { usageError } from "../../failure.ts";
 
 const EXAMPLE = "durable-streams project set demo limits.streams=1000 publicStreams=news/*";
-/** Those whose values are lists: `a,b`. */
+/** Settings whose values are lists: `a,b`. */
 const LISTS = new Set(["corsOrigins", "publicStreams"]);
 
 type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
-/** Of what a project has, all that can be set. */
+/** Flattens the settings of a project. */
 export function flattenSettings(settings: object, prefix = ""): (readonly [name: string, value: string])[] {
   return Object.entries(settings).flatMap(([key, value]: [string, Json]) => {
     const name = `${prefix}${key}`;
@@ -24,12 +24,12 @@ function textOf(value: Json): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
-/** The body of a change. The server says what is wrong with names and values. @throws CliError */
+/** Builds the body of a change. The server checks names and values. @throws CliError when the form is wrong. */
 export function parseSettings(texts: readonly string[]): object {
   const settings: Record<string, Json> = {};
   for (const text of texts) {
     const [, name = "", value = ""] = /^([A-Za-z]+(?:\.[A-Za-z]+)?)=(.*)$/.exec(text) ?? [];
-    if (name === "") throw usageError(`${JSON.stringify(text)} is not NAME=VALUE.`, EXAMPLE);
+    if (name === "") throw usageError(`${JSON.stringify(text)} does not have the form NAME=VALUE.`, EXAMPLE);
     const [group = "", leaf] = name.split(".");
     const parsed = parseValue(name, value);
     const known = settings[group];

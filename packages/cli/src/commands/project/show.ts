@@ -21,15 +21,15 @@ export function addShow(project: Command, io: Io): void {
   examples(command, "durable-streams project show demo");
 }
 
-/** Settings as `project set` takes them. */
+/** Formats the settings as `project set` takes them. */
 export function describe({ name, createdAtMs, secrets, readUrlsFromMs: _void, ...settings }: Project): string {
   const kids = secrets.map(({ kid }) => kid).join(" ");
-  const facts = [
+  const fields = [
     ["name:", name],
     ["created:", new Date(createdAtMs).toISOString()],
     ["secrets:", kids],
   ];
-  return `${table(facts)}\n\n${flattenSettings(settings)
+  return `${table(fields)}\n\n${flattenSettings(settings)
     .map(([setting, value]) => `${setting}=${value}`)
     .join("\n")}`;
 }

@@ -1,4 +1,4 @@
-/** `read-url …`: URLs that read one stream without a header (docs/projects.md). */
+/** `read-url …`: URLs that give read access to one stream without a header (docs/projects.md). */
 
 import type { Command } from "commander";
 
@@ -15,7 +15,9 @@ interface Signed {
 }
 
 export function readUrlCommand(program: Command, io: Io): void {
-  const readUrl = program.command("read-url").description("URLs that read one stream without a header, for a while");
+  const readUrl = program
+    .command("read-url")
+    .description("create and revoke URLs that give temporary read access to a stream without a header");
   addCreate(readUrl, io);
   addRevoke(readUrl, io);
   examples(readUrl, "durable-streams read-url create chat --expires 12h");
@@ -24,8 +26,8 @@ export function readUrlCommand(program: Command, io: Io): void {
 function addCreate(readUrl: Command, io: Io): void {
   const command = readUrl
     .command("create <stream>")
-    .description("sign a URL that reads a stream; whoever has it can read until it expires")
-    .option("--expires <duration>", "how long it lasts: 90s, 15m, 12h, 7d at most", "1h")
+    .description("create a URL with which anybody can read a stream until it expires")
+    .option("--expires <duration>", "lifetime of the URL, such as 90s, 15m, 12h; at most 7d", "1h")
     .action(async (name: string, options: { expires: string }, called: Command) => {
       const { output, server } = contextOf(called, io);
       const to = server();
@@ -36,7 +38,7 @@ function addCreate(readUrl: Command, io: Io): void {
       });
       const url = `${to.streamUrl(name)}?token=${encodeURIComponent(token)}`;
       await output.result({ stream: name, url, expiresAt }, url);
-      output.note(`It reads ${name} until ${expiresAt}. Add offset= and live= to it as to any URL of a stream.`);
+      output.note(`The URL is valid until ${expiresAt}. Add offset= and live= to it as to any URL of a stream.`);
     });
   examples(
     command,
@@ -48,7 +50,7 @@ function addCreate(readUrl: Command, io: Io): void {
 function addRevoke(readUrl: Command, io: Io): void {
   const command = readUrl
     .command("revoke")
-    .description("revoke every read URL of the project that was signed so far")
+    .description("revoke all read URLs of the project that exist now")
     .option(...YES)
     .action(async (options: { yes?: true }, called: Command) => {
       const { output, server } = contextOf(called, io);

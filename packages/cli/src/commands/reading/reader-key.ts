@@ -1,4 +1,4 @@
-/** `reader-key …`: the key that all readers of a stream share, so that a CDN answers them with one copy. */
+/** `reader-key …`: a key that all readers of a stream share, so that a CDN can serve them from one cached copy. */
 
 import type { Command } from "commander";
 
@@ -9,7 +9,9 @@ import { confirmLoss, YES } from "../../prompts.ts";
 import { projectPath } from "../project/paths.ts";
 
 export function readerKeyCommand(program: Command, io: Io): void {
-  const readerKey = program.command("reader-key").description("keys that let many readers share one cached copy");
+  const readerKey = program
+    .command("reader-key")
+    .description("create and revoke keys that let many readers share one cached copy");
   addCreate(readerKey, io);
   addRevoke(readerKey, io);
   examples(readerKey, "durable-streams reader-key create news");
@@ -18,12 +20,12 @@ export function readerKeyCommand(program: Command, io: Io): void {
 function addCreate(readerKey: Command, io: Io): void {
   const command = readerKey
     .command("create <stream>")
-    .description("make a new reader key for a stream; the one before it is void")
+    .description("create a new reader key for a stream, which replaces the previous one")
     .option(...YES)
     .action(async (name: string, options: { yes?: true }, called: Command) => {
       const { output, server } = contextOf(called, io);
       const to = server();
-      await confirmLoss(io, `A reader key that ${name} already has will stop working. Go ahead?`, options.yes === true);
+      await confirmLoss(io, `An existing reader key of ${name} will stop working. Continue?`, options.yes === true);
       const { key } = await to.sendJson<{ key: string }>("POST", `${projectPath(to.project)}/reader-keys`, {
         json: { stream: name },
         headers: to.projectAuthorization(),

@@ -18,23 +18,26 @@ interface Options {
 export function addCutOff(session: Command, io: Io): void {
   const command = session
     .command("cut-off <source>")
-    .description("stop a stream from reaching a session, or all sessions that a key or a user let follow it")
-    .option("--session <session>", "this session")
-    .option("--kid <kid>", "every session that a token signed by this key let follow it")
-    .option("--user <user>", "every session that a token of this user let follow it")
+    .description("stop sessions from following a stream: one session, or all that a key or a user subscribed")
+    .option("--session <session>", "cut off this session")
+    .option("--kid <kid>", "cut off every session that was subscribed with a token signed by this key")
+    .option("--user <user>", "cut off every session that was subscribed with a token of this user")
     .option(...YES)
     .action(async (source: string, { session: id, kid, user, yes }: Options, called: Command) => {
       const { output, server } = contextOf(called, io);
       const query = Object.fromEntries(Object.entries({ session: id, kid, user }).filter(([, value]) => value));
       if (Object.keys(query).length !== 1) {
-        throw usageError("Name the sessions to cut off in one way.", "--session SESSION, or --kid KID, or --user USER");
+        throw usageError(
+          "Exactly one of --session, --kid and --user is required.",
+          "use --session SESSION, --kid KID or --user USER",
+        );
       }
-      await confirmLoss(io, `They will receive nothing more from ${source}. Cut them off?`, yes === true);
+      await confirmLoss(io, `The selected sessions will receive nothing more from ${source}. Continue?`, yes === true);
       const to = server();
       const call = { headers: to.authorization("manage"), query, subject: { stream: source } };
-      const facts = await to.sendJson<{ ended: number }>("DELETE", sourcePath(to, source), call);
-      await output.result({ ...facts, source }, "");
-      output.note(`Cut off ${counted(facts.ended, "session")} from ${source}.`);
+      const result = await to.sendJson<{ ended: number }>("DELETE", sourcePath(to, source), call);
+      await output.result({ ...result, source }, "");
+      output.note(`Cut off ${counted(result.ended, "session")} from ${source}.`);
     });
   examples(
     command,

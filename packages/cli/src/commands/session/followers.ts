@@ -22,8 +22,8 @@ interface Page {
 export function addFollowers(session: Command, io: Io): void {
   const command = session
     .command("followers <source>")
-    .description("list the sessions that follow a stream, with the key and the user that let them")
-    .option("--limit <n>", "list at most this many")
+    .description("list the sessions that follow a stream, with the key and the user that subscribed them")
+    .option("--limit <n>", "list at most this many entries")
     .action(async (source: string, options: { limit?: string }, called: Command) => {
       const { output, server } = contextOf(called, io);
       const from = server();
@@ -36,7 +36,7 @@ export function addFollowers(session: Command, io: Io): void {
         estuaryId,
         kid ?? "-",
         user ?? "-",
-        expiresAt ?? "no end",
+        expiresAt ?? "never expires",
       ]);
       await output.result({ source, followers }, table(rows));
     });

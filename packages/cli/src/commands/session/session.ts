@@ -1,4 +1,4 @@
-/** `session …`: streams that receive what many others hold (docs/estuaries.md). */
+/** `session …`: streams that receive the messages of many other streams (docs/estuaries.md). */
 
 import type { Command } from "commander";
 
@@ -11,7 +11,9 @@ import { addShow } from "./show.ts";
 import { addTouch } from "./touch.ts";
 
 export function sessionCommand(program: Command, io: Io): void {
-  const session = program.command("session").description("sessions, which follow many streams; see also subscribe");
+  const session = program
+    .command("session")
+    .description("manage sessions, which follow many streams (see also subscribe)");
   for (const add of [addShow, addTouch, addEnd, addFollowers, addCutOff]) add(session, io);
   examples(session, "durable-streams session show alice");
 }

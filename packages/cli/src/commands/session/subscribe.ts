@@ -17,18 +17,20 @@ interface Options {
 export function subscribeCommand(program: Command, io: Io): void {
   const command = program
     .command("subscribe <session> <source...>")
-    .description("have a session receive every message of these streams; creates the session if it does not exist")
-    .option("--from <offset>", "where in the sources to begin: now, -1, or an offset", "now")
+    .description("subscribe a session to these streams, and create the session if it does not exist")
+    .option("--from <offset>", "begin at this offset of the sources: now, -1, or an offset", "now")
     .addOption(
-      new Option("--format <format>", "how messages look in the session").choices(["raw", "envelope"]).default("raw"),
+      new Option("--format <format>", "format of the messages in the session")
+        .choices(["raw", "envelope"])
+        .default("raw"),
     )
-    .option("--expires <duration>", "stop following after this long: 90s, 12h, 30d (default: never)")
-    .option("--create [type]", "create the sources that do not exist, with this content type (default: the project's)")
+    .option("--expires <duration>", "end the subscription after this time, such as 90s, 12h, 30d (default: never)")
+    .option("--create [type]", "create missing sources with this content type (default: the project's)")
     .action(async (session: string, sources: string[], options: Options, called: Command) => {
       const { output, server } = contextOf(called, io);
       const answer = await changeSources(server(), "POST", session, { sources, ...bodyOf(options) });
       await reportSources(output, answer);
-      output.note(`Read it: durable-streams stream tail ${shellWord(session)} --offset -1`);
+      output.note(`To read the session: durable-streams stream tail ${shellWord(session)} --offset -1`);
     });
   examples(
     command,

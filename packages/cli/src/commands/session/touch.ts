@@ -8,7 +8,7 @@ import { sessionPath } from "./paths.ts";
 export function addTouch(session: Command, io: Io): void {
   const command = session
     .command("touch <session>")
-    .description("renew a session's lifetime, as reading it does")
+    .description("renew a session's lifetime without reading it")
     .action(async (name: string, _options: object, called: Command) => {
       const { output, server } = contextOf(called, io);
       const to = server();

@@ -8,7 +8,7 @@ import { changeSources, reportSources } from "./change-sources.ts";
 export function unsubscribeCommand(program: Command, io: Io): void {
   const command = program
     .command("unsubscribe <session> <source...>")
-    .description("stop a session from receiving these streams")
+    .description("unsubscribe a session from these streams")
     .action(async (session: string, sources: string[], _options: object, called: Command) => {
       const { output, server } = contextOf(called, io);
       await reportSources(output, await changeSources(server(), "DELETE", session, { sources }));

@@ -14,7 +14,7 @@ import { counted } from "../../numbers.ts";
 import { openProducer } from "../../producer.ts";
 import type { Server } from "../../server.ts";
 import { TransferMeter } from "../../transfer-meter.ts";
-import { contentTypeOf } from "./facts.ts";
+import { contentTypeOf } from "./description.ts";
 
 interface Options {
   readonly data?: string;
@@ -27,11 +27,11 @@ interface Options {
 export function addAppend(stream: Command, io: Io): void {
   const command = stream
     .command("append <stream>")
-    .description("append stdin, a file or a text; a JSON stream takes one message or an array of messages")
+    .description("append stdin, a file or a text; on a JSON stream, one message or an array of messages")
     .option("--data <text>", "append this text")
     .option("--file <path>", "append this file")
-    .option("--lines", "append each line as a message of its own, as it comes, exactly once")
-    .option("--content-type <type>", "of the data (default: the stream's)")
+    .option("--lines", "append each line as a separate message when it arrives, exactly once")
+    .option("--content-type <type>", "content type of the data (default: the stream's)")
     .option("--close", "close the stream together with this append")
     .action(async (name: string, options: Options, called: Command) => {
       const { output, server, globals } = contextOf(called, io);
@@ -67,13 +67,18 @@ export function addAppend(stream: Command, io: Io): void {
 
 function inputOf({ data, file, lines }: Options, io: Io): string | Readable {
   if (data !== undefined && file !== undefined)
-    throw usageError("--data and --file exclude each other.", "give one of them");
+    throw usageError("--data and --file cannot be used together.", "use only one of them");
   if (data !== undefined) {
-    if (lines) throw usageError("--lines reads stdin or a file.", "leave --data out");
+    if (lines)
+      throw usageError(
+        "--lines and --data cannot be used together.",
+        "omit --data and pipe in the lines, or use --file PATH",
+      );
     return data;
   }
   if (file !== undefined) return createReadStream(checkFile(resolve(io.cwd, file)));
-  if (isInteractive(io)) throw usageError("There is nothing to append.", "--data TEXT, --file PATH, or pipe it in");
+  if (isInteractive(io))
+    throw usageError("There is no data to append.", "use --data TEXT, --file PATH, or pipe in the data");
   return io.stdin;
 }
 
@@ -98,8 +103,8 @@ async function appendLines(
     if (isJson && !isJsonText(line)) {
       await producer.end(false);
       throw usageError(
-        `Line ${messages + 1} is not JSON; those before it are appended.`,
-        "correct it and send the rest",
+        `Line ${messages + 1} is not valid JSON. All lines before it were appended.`,
+        "correct the line and append the rest",
       );
     }
     messages += 1;

@@ -8,7 +8,7 @@ import type { Io } from "../../io.ts";
 export function addClose(stream: Command, io: Io): void {
   const command = stream
     .command("close <stream>")
-    .description("close a stream for good: nothing can be appended after that")
+    .description("close a stream permanently, so that nothing more can be appended")
     .action(async (name: string, _options: object, called: Command) => {
       const { output, server } = contextOf(called, io);
       const to = server();

@@ -5,7 +5,7 @@ import { contextOf } from "../../context.ts";
 import { parseDuration } from "../../duration.ts";
 import { examples } from "../../help.ts";
 import { readStdin, type Io } from "../../io.ts";
-import { factsOf } from "./facts.ts";
+import { descriptionOf } from "./description.ts";
 
 interface Options {
   readonly contentType: string;
@@ -21,15 +21,15 @@ interface Options {
 export function addCreate(stream: Command, io: Io): void {
   const command = stream
     .command("create <stream>")
-    .description("create a stream; succeeds too when it exists with the same configuration")
-    .option("--content-type <type>", "what the stream holds", "application/json")
-    .option("--ttl <duration>", "delete the stream after this long without use: 90s, 12h, 30d")
-    .option("--expires-at <time>", "delete the stream at this time: 2030-01-01T00:00:00Z")
-    .option("--retention-seconds <n>", "data older than this may be removed")
-    .option("--retention-bytes <n>", "data further back than this may be removed")
-    .option("--record-author", "note which user wrote each append, for the envelopes of sessions")
-    .option("--stdin", "take the first data from stdin")
-    .option("--closed", "close the stream at once")
+    .description("create a stream; succeeds if it already exists with the same configuration")
+    .option("--content-type <type>", "content type of the stream", "application/json")
+    .option("--ttl <duration>", "delete the stream after this long without use, such as 90s, 12h, 30d")
+    .option("--expires-at <time>", "delete the stream at this time, such as 2030-01-01T00:00:00Z")
+    .option("--retention-seconds <n>", "allow the server to remove data older than n seconds")
+    .option("--retention-bytes <n>", "allow the server to remove all but the newest n bytes")
+    .option("--record-author", "record the user of each append, for the envelopes of sessions")
+    .option("--stdin", "read the first data from stdin")
+    .option("--closed", "create the stream already closed")
     .action(async (name: string, options: Options, called: Command) => {
       const { output, server } = contextOf(called, io);
       const to = server();
@@ -37,8 +37,11 @@ export function addCreate(stream: Command, io: Io): void {
       const body = options.stdin ? { body: new Uint8Array(await readStdin(io.stdin)) } : {};
       const response = await to.send("PUT", to.streamPath(name), { headers, ...body });
       const created = response.status === 201;
-      await output.result({ stream: name, url: to.streamUrl(name), created, ...factsOf(response) }, to.streamUrl(name));
-      output.note(created ? `Created ${name}.` : `${name} exists already.`);
+      await output.result(
+        { stream: name, url: to.streamUrl(name), created, ...descriptionOf(response) },
+        to.streamUrl(name),
+      );
+      output.note(created ? `Created ${name}.` : `${name} already exists.`);
     });
   examples(
     command,

@@ -12,7 +12,7 @@ export function addDelete(stream: Command, io: Io): void {
     .option(...YES)
     .action(async (name: string, options: { yes?: true }, called: Command) => {
       const { output, server } = contextOf(called, io);
-      await confirmLoss(io, `Everything in ${name} will be lost. Delete it?`, options.yes === true);
+      await confirmLoss(io, `All data of ${name} will be deleted. Continue?`, options.yes === true);
       const to = server();
       await to.send("DELETE", to.streamPath(name), { headers: to.authorization("manage") });
       await output.result({ stream: name, deleted: true }, "");

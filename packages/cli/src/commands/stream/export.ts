@@ -14,15 +14,18 @@ import type { Output } from "../../output.ts";
 import type { Server } from "../../server.ts";
 import { readPages, type StreamPage } from "../../stream-pages.ts";
 import { TransferMeter } from "../../transfer-meter.ts";
-import { openBehind, readBegun } from "../../transfer/export-file.ts";
+import { openAt, readPartialExport } from "../../transfer/export-file.ts";
 import { dataLine, headerLine, markLine, type ExportHeader } from "../../transfer/export-format.ts";
-import { factsOf } from "./facts.ts";
+import { descriptionOf } from "./description.ts";
 
 export function addExport(stream: Command, io: Io): void {
   const command = stream
     .command("export <stream>")
-    .description("copy a stream into a file, as NDJSON; if interrupted, run it again: it resumes")
-    .requiredOption("--output <file>", "the file; if it holds an export of this stream, what is new is added to it")
+    .description("export a stream to a file as NDJSON; if interrupted, run it again to resume")
+    .requiredOption(
+      "--output <file>",
+      "the file to write; if it already has an export of this stream, new data is added",
+    )
     .action(async (name: string, { output: file }: { output: string }, called: Command) => {
       const { output, server, globals } = contextOf(called, io);
       const meter = new TransferMeter(io, "Exported", { isQuiet: globals.quiet === true });
@@ -37,16 +40,16 @@ export function addExport(stream: Command, io: Io): void {
   );
 }
 
-interface Facts {
+interface ExportResult {
   readonly stream: string;
   readonly file: string;
   readonly nextOffset: string;
   readonly closed: boolean;
 }
 
-async function report(output: Output, facts: Facts, meter: TransferMeter): Promise<void> {
-  await output.result(facts, facts.nextOffset);
-  output.note(`${facts.file} has ${facts.stream} up to ${facts.nextOffset} (${meter.describe()} new).`);
+async function report(output: Output, result: ExportResult, meter: TransferMeter): Promise<void> {
+  await output.result(result, result.nextOffset);
+  output.note(`Exported ${result.stream} up to ${result.nextOffset} to ${result.file} (${meter.describe()} new).`);
 }
 
 interface Exporting {
@@ -57,17 +60,20 @@ interface Exporting {
 }
 
 async function exportTo(path: string, { server, name, meter, io }: Exporting) {
-  const begun = await readBegun(path);
+  const partial = await readPartialExport(path);
   const url = server.streamUrl(name);
-  if (begun !== undefined && begun.header.url !== url) {
-    throw usageError(`${path} is an export of ${begun.header.url}.`, "name another file: --output FILE");
+  if (partial !== undefined && partial.header.url !== url) {
+    throw usageError(
+      `${path} is an export of another stream: ${partial.header.url}.`,
+      "use another file: --output FILE",
+    );
   }
-  const header = begun?.header ?? (await describe(server, name));
-  const file = await openBehind(path, begun?.length ?? 0);
-  let reached = { nextOffset: begun?.mark?.offset ?? "-1", closed: begun?.mark?.closed ?? false };
+  const header = partial?.header ?? (await describe(server, name));
+  const file = await openAt(path, partial?.length ?? 0);
+  let reached = { nextOffset: partial?.mark?.offset ?? "-1", closed: partial?.mark?.closed ?? false };
   try {
-    if (begun === undefined) await file.appendFile(headerLine(header));
-    let position = begun?.length ?? Buffer.byteLength(headerLine(header));
+    if (partial === undefined) await file.appendFile(headerLine(header));
+    let position = partial?.length ?? Buffer.byteLength(headerLine(header));
     if (reached.closed) return reached;
     for await (const page of readPages(server, name, reached.nextOffset, io.signal)) {
       position += await writePage(file, position, page, meter);
@@ -82,12 +88,12 @@ async function exportTo(path: string, { server, name, meter, io }: Exporting) {
 
 async function describe(server: Server, name: string): Promise<ExportHeader> {
   const head = await server.send("HEAD", server.streamPath(name), { headers: server.authorization("read") });
-  const { contentType, ttlSeconds, expiresAt, retentionSeconds, retentionBytes } = factsOf(head);
+  const { contentType, ttlSeconds, expiresAt, retentionSeconds, retentionBytes } = descriptionOf(head);
   const lifetime = { ttlSeconds, expiresAt, retentionSeconds, retentionBytes };
   return { version: 1, id: randomUUID(), url: server.streamUrl(name), contentType: contentType ?? "", ...lifetime };
 }
 
-/** @returns how many bytes of the file that is. */
+/** @returns the number of bytes that were written. */
 async function writePage(file: FileHandle, begin: number, page: StreamPage, meter: TransferMeter): Promise<number> {
   const messages = framingOf(page.contentType) === "json" ? new JsonMessages() : undefined;
   const decoder = new TextDecoder();

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { contextOf } from "../../context.ts";
 import { examples } from "../../help.ts";
 import type { Io } from "../../io.ts";
-import { factsOf } from "./facts.ts";
+import { descriptionOf } from "./description.ts";
 
 interface Options {
   readonly offset?: string;
@@ -14,13 +14,13 @@ interface Options {
 export function addFork(stream: Command, io: Io): void {
   const command = stream
     .command("fork <source> <stream>")
-    .description("create a stream that begins with what another one holds")
-    .option("--offset <offset>", "take only what lies before this offset (default: everything)")
-    .option("--sub-offset <n>", "take this many messages after it as well (bytes, unless the stream is JSON)")
+    .description("create a stream that begins with the data of another one")
+    .option("--offset <offset>", "fork at this offset (default: the end of the source)")
+    .option("--sub-offset <n>", "fork this many messages after the offset (bytes, if the stream is not JSON)")
     .action(async (source: string, name: string, options: Options, called: Command) => {
       const { output, server } = contextOf(called, io);
       const to = server();
-      // The source may be any content type; a fork that names none inherits it.
+      // Without a content type, the fork takes over that of its source.
       const headers = {
         [HEADER.forkedFrom]: to.streamPath(source),
         ...(options.offset === undefined ? {} : { [HEADER.forkOffset]: options.offset }),
@@ -28,8 +28,8 @@ export function addFork(stream: Command, io: Io): void {
         ...to.authorization("manage"),
       };
       const response = await to.send("PUT", to.streamPath(name), { headers });
-      const facts = { stream: name, source, url: to.streamUrl(name), ...factsOf(response) };
-      await output.result(facts, to.streamUrl(name));
+      const result = { stream: name, source, url: to.streamUrl(name), ...descriptionOf(response) };
+      await output.result(result, to.streamUrl(name));
       output.note(`Forked ${name} from ${source}.`);
     });
   examples(

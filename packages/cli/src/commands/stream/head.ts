@@ -4,23 +4,23 @@ import { contextOf } from "../../context.ts";
 import { examples } from "../../help.ts";
 import type { Io } from "../../io.ts";
 import { table } from "../../output.ts";
-import { factsOf } from "./facts.ts";
+import { descriptionOf } from "./description.ts";
 
 export function addHead(stream: Command, io: Io): void {
   const command = stream
     .command("head <stream>")
-    .description("describe a stream: its content type, tail and lifetime, and whether it is closed")
+    .description("show a stream's content type, tail, lifetime, and whether it is closed")
     .action(async (name: string, _options: object, called: Command) => {
       const { output, server } = contextOf(called, io);
       const from = server();
       const response = await from.send("HEAD", from.streamPath(name), { headers: from.authorization("read") });
-      const facts = { stream: name, ...factsOf(response) };
-      await output.result(facts, describe(facts));
+      const result = { stream: name, ...descriptionOf(response) };
+      await output.result(result, describe(result));
     });
   examples(command, "durable-streams stream head chat", "durable-streams stream head chat --json");
 }
 
-function describe(facts: object): string {
-  const known = Object.entries(facts).filter(([, value]) => value !== null);
+function describe(result: object): string {
+  const known = Object.entries(result).filter(([, value]) => value !== null);
   return table(known.map(([name, value]) => [name, String(value)]));
 }

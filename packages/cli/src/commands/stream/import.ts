@@ -25,17 +25,17 @@ export function addImport(stream: Command, io: Io): void {
   const command = stream
     .command("import <stream>")
     .description("create a stream from an export; if interrupted, run it again: nothing is appended twice")
-    .option("--file <file>", "the export (default: stdin)")
-    .option("--no-lifetime", "create the stream without the lifetime and retention of the exported one")
+    .option("--file <file>", "the export to read (default: stdin)")
+    .option("--no-lifetime", "do not take over the lifetime and retention of the exported stream")
     .action(async (name: string, options: Options, called: Command) => {
       const { output, server, globals } = contextOf(called, io);
       const meter = new TransferMeter(io, "Imported", { isQuiet: globals.quiet === true });
       const input = options.file === undefined ? io.stdin : createReadStream(checkFile(resolve(io.cwd, options.file)));
       const importing = new Importing(server(), name, { hasLifetime: options.lifetime, meter, signal: io.signal });
-      const facts = await importing.run(readLines(input)).finally(() => meter.end());
-      await output.result({ stream: name, ...facts }, facts.nextOffset ?? "");
+      const result = await importing.run(readLines(input)).finally(() => meter.end());
+      await output.result({ stream: name, ...result }, result.nextOffset ?? "");
       output.note(
-        `Imported into ${name}: ${counted(facts.appended, "append")}, and ${facts.skipped} that were there already.`,
+        `Imported into ${name}: ${counted(result.appended, "append")}, and skipped ${result.skipped} that already existed.`,
       );
     });
   examples(
@@ -51,17 +51,17 @@ interface ImportOptions {
   readonly signal: AbortSignal;
 }
 
-/** Each batch is an append of a producer that is named after the file, so whatever is sent again is recognised. */
+/** Each batch is an append of a producer that is named after the file, so the server recognises repeated batches. */
 class Importing {
   readonly #server: Server;
   readonly #name: string;
   readonly #options: ImportOptions;
   #nextOffset: string | null = null;
   #seq = 0;
-  /** The last sequence that an earlier run has appended. */
+  /** The last sequence that an earlier run appended. */
   #knownSeq = -1;
   #skipped = 0;
-  /** Nothing can be appended any more: an earlier run has come to its end, or this is another stream. */
+  /** Whether the stream is closed: an earlier run has completed, or it is another stream. */
   #isSealed = false;
 
   constructor(server: Server, name: string, options: ImportOptions) {
@@ -96,7 +96,7 @@ class Importing {
     const { contentType, ttlSeconds, expiresAt, retentionSeconds, retentionBytes } = header;
     const lifetime = {
       [HEADER.ttl]: ttlSeconds,
-      // A stream has one of the two.
+      // A stream has either a TTL or an expiry time.
       [HEADER.expiresAt]: ttlSeconds === null ? expiresAt : null,
       [HEADER.retentionSeconds]: retentionSeconds,
       [HEADER.retentionBytes]: retentionBytes,
@@ -128,13 +128,13 @@ class Importing {
     }
     const headers = { "Content-Type": contentType, ...producerHeaders(id, seq) };
     const answer = await this.#send("POST", headers, body);
-    // 204 is the answer to what was appended before; it says up to where.
+    // 204 means that the batch was appended before; the header says up to which sequence.
     if (answer.status !== 204) return;
     this.#skipped += 1;
     this.#knownSeq = Number(answer.headers.get(HEADER.producerSeq) ?? seq);
   }
 
-  /** By the same producer: a stream that another has closed, with other data, is told from this one. */
+  /** Closes with the same producer, so that a stream closed by another one, with other data, is noticed. */
   async #close({ id }: ExportHeader): Promise<void> {
     await this.#send("POST", { [HEADER.closed]: "true", ...producerHeaders(id, this.#seq) });
   }
@@ -160,15 +160,15 @@ function producerHeaders(id: string, seq: number): Record<string, string> {
 }
 
 function isSealed(name: string): CliError {
-  return new CliError(`${name} is closed, and the exported stream is not.`, {
+  return new CliError(`${name} is closed, but the exported stream is not.`, {
     code: "stream-closed",
     fix: "import into another stream",
   });
 }
 
 function notAnExport(): CliError {
-  return new CliError("The file does not begin as an export does.", {
+  return new CliError("The file is not an export of a stream.", {
     code: "export-unreadable",
-    fix: "durable-streams stream export STREAM --output FILE; for other data: stream append --lines",
+    fix: "create an export with durable-streams stream export STREAM --output FILE; for other data, use stream append --lines",
   });
 }

@@ -28,16 +28,16 @@ export function addList(stream: Command, io: Io): void {
   const command = stream
     .command("list")
     .alias("ls")
-    .description("list the streams of the project, by name")
-    .option("--prefix <prefix>", "list only streams whose names begin with this", "")
-    .option("--limit <n>", "list at most this many")
+    .description("list the streams of the project in the order of their names")
+    .option("--prefix <prefix>", "list only streams whose names begin with this prefix", "")
+    .option("--limit <n>", "list at most this many entries")
     .action(async (options: Options, called: Command) => {
       const { output, server } = contextOf(called, io);
       const limit = parseCount("--limit", options.limit);
       const streams = await listStreams(server(), options.prefix, limit);
       const rows = streams.map(({ name, contentType, createdAt }) => [name, contentType, createdAt]);
       await output.result({ streams }, table(rows));
-      if (streams.length === limit) output.note(`Only the first ${limit}: there may be more.`);
+      if (streams.length === limit) output.note(`Only the first ${limit} streams are listed; there may be more.`);
     });
   examples(
     command,

@@ -16,9 +16,9 @@ interface Options {
 export function addRead(stream: Command, io: Io): void {
   const command = stream
     .command("read <stream>")
-    .description("print what a stream holds: one JSON message a line, everything else byte for byte")
-    .option("--offset <offset>", "where to begin: -1 for the beginning, or an offset", "-1")
-    .option("--limit <n>", "stop after this many messages (pieces, unless the stream is JSON)")
+    .description("print the data of a stream: one JSON message per line, or the unchanged bytes")
+    .option("--offset <offset>", "begin at this offset (-1 is the beginning)", "-1")
+    .option("--limit <n>", "stop after this many messages (chunks, if the stream is not JSON)")
     .action(async (name: string, options: Options, called: Command) => {
       const { output, server, globals } = contextOf(called, io);
       const limit = parseCount("--limit", options.limit);

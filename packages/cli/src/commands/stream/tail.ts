@@ -2,7 +2,7 @@ import { framingOf, isTextual } from "@durable-streams-cloudflare/protocol";
 import { Option, type Command } from "commander";
 
 import { contextOf } from "../../context.ts";
-import { CliError, EndedAsAsked, usageError } from "../../failure.ts";
+import { CliError, StoppedBySignal, usageError } from "../../failure.ts";
 import { examples } from "../../help.ts";
 import type { Io } from "../../io.ts";
 import { LAST_MAX, LastRecords } from "../../last-records.ts";
@@ -12,7 +12,7 @@ import type { Output } from "../../output.ts";
 import type { Server } from "../../server.ts";
 import { readPages } from "../../stream-pages.ts";
 import { StreamPrinter, type Progress } from "../../stream-printer.ts";
-import { contentTypeOf } from "./facts.ts";
+import { contentTypeOf } from "./description.ts";
 
 interface Options {
   readonly offset?: string;
@@ -24,20 +24,20 @@ interface Options {
 export function addTail(stream: Command, io: Io): void {
   const command = stream
     .command("tail <stream>")
-    .description("print what is appended, as it comes, until the stream is closed or you press Ctrl-C")
-    .option("--offset <offset>", "where to begin: now (the default), -1 for the beginning, or an offset")
-    .option("-n, --lines <n>", `print the last n messages (lines, if the stream is text) first; at most ${LAST_MAX}`)
-    .addOption(new Option("--live <mode>", "how to wait for data").choices(["sse", "long-poll"]).default("sse"))
-    .option("--count <n>", "end after this many new messages (pieces, unless the stream is JSON)")
+    .description("print new data as it is appended, until the stream is closed or you press Ctrl-C")
+    .option("--offset <offset>", "begin at this offset: now (default), -1 for the beginning, or an offset")
+    .option("-n, --lines <n>", `first print the last n messages (lines, if the stream is text); at most ${LAST_MAX}`)
+    .addOption(new Option("--live <mode>", "how to wait for new data").choices(["sse", "long-poll"]).default("sse"))
+    .option("--count <n>", "stop after this many new messages (chunks, if the stream is not JSON)")
     .action(async (name: string, options: Options, called: Command) => {
       const { output, server } = contextOf(called, io);
       const limit = parseCount("--count", options.count);
       const from = server();
-      const around = { output, signal: io.signal };
-      const { offset, isClosed } = await begin(from, name, options, around);
-      const reached = isClosed ? offset : await tail({ server: from, name, offset, live: options.live, limit }, around);
+      const run = { output, signal: io.signal };
+      const { offset, isClosed } = await begin(from, name, options, run);
+      const reached = isClosed ? offset : await tail({ server: from, name, offset, live: options.live, limit }, run);
       if (!output.json) output.note(`Read up to ${reached}`);
-      if (io.signal.aborted) throw new EndedAsAsked();
+      if (io.signal.aborted) throw new StoppedBySignal();
     });
   examples(
     command,
@@ -47,21 +47,24 @@ export function addTail(stream: Command, io: Io): void {
   );
 }
 
-interface Around {
+interface Run {
   readonly output: Output;
   readonly signal: AbortSignal;
 }
 
-/** Where to begin to wait, when the last messages have been printed. */
-async function begin(server: Server, name: string, { offset, lines }: Options, { output, signal }: Around) {
+/** Prints the last messages if requested. @returns where to begin waiting for new data. */
+async function begin(server: Server, name: string, { offset, lines }: Options, { output, signal }: Run) {
   const last = parseCount("--lines", lines);
   if (lines === undefined) return { offset: offset ?? "now", isClosed: false };
-  if (offset !== undefined) throw usageError("--offset and --lines exclude each other.", "give one of them");
+  if (offset !== undefined) throw usageError("--offset and --lines cannot be used together.", "use only one of them");
   if (last > LAST_MAX)
-    throw usageError(`--lines is at most ${LAST_MAX}.`, "durable-streams stream read, for all of it");
+    throw usageError(
+      `--lines can be at most ${LAST_MAX}.`,
+      "to print the whole stream, use durable-streams stream read",
+    );
   const contentType = await contentTypeOf(server, name);
   if (framingOf(contentType) !== "json" && !isTextual(contentType)) {
-    throw usageError(`A stream of ${contentType} has no messages and no lines to count.`, "leave --lines out");
+    throw usageError(`A stream of ${contentType} has no messages or lines to count.`, "omit --lines");
   }
   const printer = new StreamPrinter(output, contentType);
   const { records, reached } = await readLast(server, name, { last, isJson: printer.isJson, signal });
@@ -76,7 +79,7 @@ interface Last {
   readonly signal: AbortSignal;
 }
 
-/** The server finds the last messages of a JSON stream, up to a limit; otherwise the whole stream is read for them. */
+/** The server finds the last messages of a JSON stream, up to a limit. Otherwise the whole stream is read. */
 async function readLast(server: Server, name: string, { last, isJson, signal }: Last) {
   const read = async (begin: Parameters<typeof readPages>[2]) => {
     const records = new LastRecords(isJson, last);
@@ -103,7 +106,7 @@ interface Tailing {
 }
 
 /** @returns the offset up to which everything has been printed. */
-async function tail({ limit, ...from }: Tailing, { output, signal }: Around): Promise<string> {
+async function tail({ limit, ...from }: Tailing, { output, signal }: Run): Promise<string> {
   const ended = new AbortController();
   let printer: StreamPrinter | undefined;
   return followStream({

@@ -22,15 +22,15 @@ interface Options {
 export function addCreate(subscription: Command, io: Io): void {
   const command = subscription
     .command("create <id>")
-    .description("create a subscription, or confirm that it exists with the same configuration")
-    .option("--webhook <url>", "wake a worker with requests to this https URL")
-    .option("--wake-stream <stream>", "or wake workers with an event in this JSON stream, which must exist")
-    .option("--pattern <pattern>", "wake for streams whose names match: * is one segment, ** any number")
+    .description("create a subscription; succeeds if it already exists with the same configuration")
+    .option("--webhook <url>", "wake a worker with requests to this HTTPS URL")
+    .option("--wake-stream <stream>", "or wake workers with an event in this existing JSON stream")
+    .option("--pattern <pattern>", "wake for streams whose names match (* is one segment, ** any number)")
     .option("--stream <stream...>", "wake for these streams")
-    .option("--lease <duration>", "how long a worker has before it must acknowledge: 30s")
-    .option("--description <text>", "what it is for")
-    .option("--dead-letter <stream>", "the stream that gets what could not be delivered")
-    .option("--max-attempts <n>", "after how many failed attempts", "20")
+    .option("--lease <duration>", "time that a worker has to acknowledge, such as 30s")
+    .option("--description <text>", "description of the subscription")
+    .option("--dead-letter <stream>", "stream for events that could not be delivered")
+    .option("--max-attempts <n>", "failed attempts before an event goes to the dead-letter stream", "20")
     .action(async (id: string, options: Options, called: Command) => {
       const { output, server } = contextOf(called, io);
       const json = configurationOf(options);
@@ -38,7 +38,7 @@ export function addCreate(subscription: Command, io: Io): void {
       const call = { json, headers: to.authorization("manage") };
       const made = await to.sendJson<{ status: string }>("PUT", subscriptionPath(to, id), call);
       await output.result(made, id);
-      output.note(`The subscription ${id} exists; its status is ${made.status}.`);
+      output.note(`The subscription ${id} exists. Its status is ${made.status}.`);
     });
   examples(
     command,
@@ -50,10 +50,13 @@ export function addCreate(subscription: Command, io: Io): void {
 function configurationOf(options: Options): object {
   const { webhook, wakeStream, pattern, stream, lease, description, deadLetter, maxAttempts } = options;
   if ((webhook === undefined) === (wakeStream === undefined)) {
-    throw usageError("A subscription has one way to wake its worker.", "--webhook URL, or --wake-stream STREAM");
+    throw usageError(
+      "Exactly one of --webhook and --wake-stream is required.",
+      "use --webhook URL or --wake-stream STREAM",
+    );
   }
   if (pattern === undefined && stream === undefined) {
-    throw usageError("A subscription is for some streams.", "--pattern PATTERN, or --stream STREAM...");
+    throw usageError("A subscription needs --pattern or --stream.", "use --pattern PATTERN or --stream STREAM...");
   }
   return {
     ...(webhook === undefined ? { type: "pull-wake", wake_stream: wakeStream } : { type: "webhook" }),

@@ -19,7 +19,7 @@ interface Report {
 export function addDeliveries(subscription: Command, io: Io): void {
   const command = subscription
     .command("deliveries <id>")
-    .description("show the last attempts to wake a subscription's worker, and when the next one is")
+    .description("show the last attempts to wake a subscription's worker and the time of the next one")
     .action(async (id: string, _options: object, called: Command) => {
       const { output, server } = contextOf(called, io);
       const from = server();
@@ -32,7 +32,7 @@ export function addDeliveries(subscription: Command, io: Io): void {
         error ?? "",
       ]);
       await output.result(report, table(rows));
-      output.note(`Next attempt: ${report.next_attempt_at ?? "none is due"}.`);
+      output.note(`Next attempt: ${report.next_attempt_at ?? "none"}.`);
     });
   examples(command, "durable-streams subscription deliveries orders");
 }

@@ -8,13 +8,13 @@ import { subscriptionPath } from "./paths.ts";
 
 interface Described {
   readonly streams: readonly { readonly path: string; readonly acked_offset: string }[];
-  readonly [fact: string]: unknown;
+  readonly [field: string]: unknown;
 }
 
 export function addGet(subscription: Command, io: Io): void {
   const command = subscription
     .command("get <id>")
-    .description("show a subscription, and how far each of its streams is acknowledged")
+    .description("show a subscription and the acknowledged offset of each stream")
     .action(async (id: string, _options: object, called: Command) => {
       const { output, server } = contextOf(called, io);
       const from = server();
@@ -25,8 +25,8 @@ export function addGet(subscription: Command, io: Io): void {
   examples(command, "durable-streams subscription get orders");
 }
 
-function describe({ streams, ...facts }: Described): string {
-  const known = Object.entries(facts).filter(([, value]) => value !== null && value !== undefined);
+function describe({ streams, ...fields }: Described): string {
+  const known = Object.entries(fields).filter(([, value]) => value !== null && value !== undefined);
   const rows = known.map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]);
   return table([...rows, ...streams.map(({ path, acked_offset: acked }) => [`acked ${path}`, acked])]);
 }

@@ -22,7 +22,7 @@ export function addList(subscription: Command, io: Io): void {
     .command("list")
     .alias("ls")
     .description("list the project's subscriptions")
-    .option("--limit <n>", "list at most this many")
+    .option("--limit <n>", "list at most this many entries")
     .action(async (options: { limit?: string }, called: Command) => {
       const { output, server } = contextOf(called, io);
       const from = server();

@@ -1,6 +1,6 @@
 import type { Server } from "../../server.ts";
 
-/** Of the protocol's subscriptions: below the project, where there is one. */
+/** The path of the protocol's subscriptions, within the project if there is one. */
 export function subscriptionPath({ connection: { project } }: Server, ...segments: readonly string[]): string {
   const path = [...(project === undefined ? [] : [project]), "__ds", "subscriptions", ...segments];
   return `/v1/stream/${path.map(encodeURIComponent).join("/")}`;

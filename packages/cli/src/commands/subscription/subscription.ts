@@ -13,7 +13,7 @@ import { addList } from "./list.ts";
 export function subscriptionCommand(program: Command, io: Io): void {
   const subscription = program
     .command("subscription")
-    .description("subscriptions, which wake a worker by webhook or by an event in a stream");
+    .description("manage subscriptions, which wake a worker by webhook or by an event in a stream");
   for (const add of [addCreate, addGet, addList, addDelete, addDeliveries]) add(subscription, io);
   examples(subscription, "durable-streams subscription list", "durable-streams subscription deliveries orders");
 }

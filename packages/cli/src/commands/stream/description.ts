@@ -2,8 +2,8 @@ import { HEADER, isClosedHeader } from "@durable-streams-cloudflare/protocol";
 
 import type { Server } from "../../server.ts";
 
-/** What the headers of an answer say about a stream. */
-export function factsOf({ headers }: Response) {
+/** The description of a stream in the headers of a response. */
+export function descriptionOf({ headers }: Response) {
   return {
     contentType: headers.get("Content-Type"),
     nextOffset: headers.get(HEADER.nextOffset),
@@ -16,7 +16,7 @@ export function factsOf({ headers }: Response) {
   };
 }
 
-/** What a stream holds. @throws CliError */
+/** The content type of a stream. @throws CliError */
 export async function contentTypeOf(server: Server, name: string): Promise<string> {
   const head = await server.send("HEAD", server.streamPath(name), { headers: server.authorization("read") });
   return head.headers.get("Content-Type") ?? "application/octet-stream";
