@@ -40,7 +40,7 @@ afterAll(() => rmSync(workDir, { recursive: true, force: true }));
 it("is not taken of a running server, nor is that verified", async () => {
   for (const argv of [["backup", archive], ["verify"]]) {
     const ran = await cli([...argv, "--data-dir", dataDir]);
-    const message = expect.stringContaining("Another server uses");
+    const message = expect.stringContaining("Another server is using");
     expect(errorOf(ran)).toMatchObject({ code: "data-in-use", message });
   }
   expect(existsSync(archive)).toBe(false);

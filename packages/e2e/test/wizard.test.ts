@@ -61,7 +61,7 @@ it("logs in first, where nobody is", async () => {
   const terminal = start(command, { ...account, env: { ...env, FAKE_LOGIN: token } }, onTestFinished);
   await terminal.see("The account of the tests");
   terminal.type(ENTER);
-  await terminal.see("Go ahead?");
+  await terminal.see("Continue?");
   terminal.type(ENTER);
   expect(await terminal.exitCode).toBe(0);
   expect([...account.cloudflare.workers.keys()]).toEqual(["x"]);
@@ -85,7 +85,7 @@ it("asks before it destroys", async () => {
   for (const [answer, exitCode, left] of [[ENTER, 130, 1] as const, ["y", 0, 0] as const]) {
     const destroying = start("destroy streams", account, onTestFinished);
     await destroying.see("- worker durable-streams");
-    await destroying.see("Destroy it?");
+    await destroying.see("deleted permanently. Continue?");
     destroying.type(answer);
     expect([await destroying.exitCode, workers.size]).toEqual([exitCode, left]);
   }
@@ -95,7 +95,7 @@ it("says what is wrong with an answer, and asks again", async () => {
   const terminal = startWizard(await makeAccount(onTestFinished), onTestFinished);
   await terminal.see("Name of the Worker");
   terminal.type(" Upper\r");
-  await terminal.see("small letters, digits and dashes");
+  await terminal.see("lower-case letters, digits and dashes");
   terminal.type(CTRL_C);
   expect(await terminal.exitCode).toBe(130);
 });
