@@ -166,3 +166,9 @@ test("the Deploy button asks for secrets with values that the server refuses", (
   const toml = read("wrangler.toml");
   for (const name of Object.keys(cloudflare.bindings)) expect(toml + Object.keys(example).join()).toContain(name);
 });
+
+test("every property test runs through assertProperty, which says the seed of any failure, but for those of pure functions", () => {
+  const files = execFileSync("git", ["ls-files", "packages/*.ts"], { cwd: root, encoding: "utf8" }).trim().split("\n");
+  const others = files.filter((file) => !/^packages\/(?:protocol|testkit\/src\/property\.ts)/.test(file));
+  expect(others.filter((file) => /\bfc\.(?:assert|check)\(/.test(read(file)))).toEqual([]);
+});

@@ -29,7 +29,7 @@ export type ForkStep =
 
 const name = fc.constantFrom(...NAMES);
 
-const step: fc.Arbitrary<ForkStep> = fc.oneof(
+export const forkStep: fc.Arbitrary<ForkStep> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom("create", "append", "remove", "remove"), name }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("expiring"), name, sliding: fc.boolean() }) },
   {
@@ -55,10 +55,16 @@ const step: fc.Arbitrary<ForkStep> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("advance"), ms: fc.constantFrom(20_000, 45_000, 70_000) }) },
 );
 
-/** Starts with a stream that the others can come from. */
+/** A stream that the others can come from. */
+export const FIRST_STEPS: readonly ForkStep[] = [
+  { kind: "create", name: "p/a" },
+  { kind: "append", name: "p/a" },
+  { kind: "quiet" },
+];
+
 export const forkSteps: fc.Arbitrary<ForkStep[]> = fc
-  .array(step, { minLength: 1, maxLength: 80, size: "max" })
-  .map((rest) => [{ kind: "create", name: "p/a" }, { kind: "append", name: "p/a" }, { kind: "quiet" }, ...rest]);
+  .array(forkStep, { minLength: 1, maxLength: 80, size: "max" })
+  .map((rest) => [...FIRST_STEPS, ...rest]);
 
 /** An object comes back later than it went. */
 const CRASH_MS = 50;

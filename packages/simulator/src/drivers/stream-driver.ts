@@ -169,6 +169,9 @@ function lostOnly(error: unknown): Observed {
   throw error;
 }
 
+/** Ids differ from each other, as those of the edge do; which they are changes nothing. */
+let requests = 0;
+
 const FOREVER = { kind: "forever" } as const;
 
 function createCommand(create: Create): CreateCommand {
@@ -190,7 +193,7 @@ function appendCommand(append: Append): AppendCommand {
     bytes: append.records.length === 0 ? new Uint8Array() : storedOf(append),
     contentType: CONTENT_TYPES[append.mode],
     close,
-    requestId: crypto.randomUUID(),
+    requestId: `request ${(requests += 1)}`,
     ...(producer === undefined ? {} : { producer }),
     ...(expected === undefined ? {} : { expected: expected === "-1" ? "" : expected }),
     ...(streamSeq === undefined ? {} : { streamSeq }),

@@ -10,12 +10,21 @@ const LOOKED_AT_MAX = 8;
 /**
  * Does the same to the model and to a server, and compares every answer; at the end, and after each interruption, all
  * streams are looked at: what they hold, and what becomes of old offsets and entity tags.
+ * @param onStep is told the place of each step in the plan, before it is taken.
  * @returns how often each command was answered how.
  * @throws Error at the first difference.
  */
-export async function runSteps(driver: Driver, plan: readonly Step[], startMs: number): Promise<Map<string, number>> {
+export async function runSteps(
+  driver: Driver,
+  plan: readonly Step[],
+  startMs: number,
+  onStep?: (nth: number) => void,
+): Promise<Map<string, number>> {
   const run = new Run(driver, startMs);
-  for (const step of plan) await run.take(step);
+  for (const [nth, step] of plan.entries()) {
+    onStep?.(nth);
+    await run.take(step);
+  }
   await run.lookAtAll(plan.map(({ name }) => name));
   return run.outcomes;
 }

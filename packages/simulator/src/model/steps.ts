@@ -126,12 +126,15 @@ function stepOf(name: fc.Arbitrary<string>): fc.Arbitrary<Step> {
   );
 }
 
+/** One step in the life of a few URLs. */
+export const lifeStep: fc.Arbitrary<Step> = stepOf(fc.constantFrom(...NAMES));
+
 /** Histories of a few URLs: the first step creates a stream more often than not. */
 export const steps: fc.Arbitrary<Step[]> = fc
   .tuple(
     fc.constantFrom<Mode>("bytes", "json"),
     fc.constantFrom(undefined, TTL_SECONDS),
-    fc.array(stepOf(fc.constantFrom(...NAMES)), { minLength: 1, maxLength: 60, size: "max" }),
+    fc.array(lifeStep, { minLength: 1, maxLength: 60, size: "max" }),
   )
   .map(([mode, ttlSeconds, rest]) => [{ name: "a", kind: "create", mode, ttlSeconds, closed: false }, ...rest]);
 

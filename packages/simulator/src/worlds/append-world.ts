@@ -71,7 +71,7 @@ export class AppendWorld {
     this.#options = options;
     this.#random = randomOf(options.seed);
     this.clock = new SimClock(this.#host.nowMs);
-    this.clock.install();
+    this.clock.install(() => this.#random());
     this.#limits = { ...LIMITS, ...options.limits };
     this.#batchers = Array.from({ length: options.isolates }, () => new AppendBatcher(true));
     this.#object = this.#boot();

@@ -1,8 +1,6 @@
-import { vi } from "vitest";
-
 /**
  * A clock that stands still until it is told to go on. Vitest's own waits a real millisecond for each timer, which is too
- * slow for hundreds of thousands. `vi.unstubAllGlobals` and `vi.restoreAllMocks` give back what it fakes.
+ * slow for hundreds of thousands.
  */
 export class SimClock {
   nowMs: number;
@@ -17,11 +15,28 @@ export class SimClock {
     this.nowMs = startMs;
   }
 
-  install(): void {
-    vi.spyOn(Date, "now").mockImplementation(() => this.nowMs + this.jumpMs);
-    vi.stubGlobal("setTimeout", (run: () => void, ms: number) => this.#set(run, ms));
-    vi.stubGlobal("clearTimeout", (id: number | undefined) => this.#clear(id));
-    vi.stubGlobal("scheduler", { wait: (ms: number) => this.wait(ms) });
+  /**
+   * Takes the place of the real one, or of another of these, until `uninstall`.
+   * @param random stands for `Math.random` meanwhile.
+   */
+  install(random: () => number): void {
+    replaced ??= { globals: REPLACED_GLOBALS.map((name) => [name, GLOBALS[name]]), now: Date.now, random: Math.random };
+    Object.assign(globalThis, {
+      setTimeout: (run: () => void, ms: number) => this.#set(run, ms),
+      clearTimeout: (id: number | undefined) => this.#clear(id),
+      scheduler: { wait: (ms: number) => this.wait(ms) },
+    });
+    Date.now = () => this.nowMs + this.jumpMs;
+    Math.random = random;
+  }
+
+  /** Gives back what was there before any of these was installed. */
+  static uninstall(): void {
+    if (replaced === undefined) return;
+    Object.assign(globalThis, Object.fromEntries(replaced.globals));
+    Date.now = replaced.now;
+    Math.random = replaced.random;
+    replaced = undefined;
   }
 
   wait(ms: number): Promise<void> {
@@ -65,6 +80,11 @@ export class SimClock {
   }
 }
 
+const GLOBALS = globalThis as unknown as Readonly<Record<string, unknown>>;
+const REPLACED_GLOBALS = ["setTimeout", "clearTimeout", "scheduler"];
+let replaced:
+  | { readonly globals: (readonly [string, unknown])[]; readonly now: () => number; readonly random: () => number }
+  | undefined;
 const realImmediate = setImmediate;
 
 /** Lets everything run that waits for no timer. */

@@ -1,7 +1,8 @@
+import assert from "node:assert/strict";
+
 import type { Origin } from "@durable-streams-cloudflare/core/stream/tables/stream-row";
 import { codeOf } from "@durable-streams-cloudflare/core/test/stream-fixture";
 import { textOf } from "@durable-streams-cloudflare/testkit";
-import { expect } from "vitest";
 
 import type { StreamWorld } from "./stream-world.ts";
 
@@ -10,10 +11,10 @@ export function expectWholeContents(world: StreamWorld): void {
   for (const name of world.keys) {
     const content = world.content(name);
     const code = codeOf(content);
-    expect(["ok", "stream-not-found", "stream-deleted"]).toContain(code);
+    assert.ok(["ok", "stream-not-found", "stream-deleted"].includes(code), `${name} was answered ${code}.`);
     const found = content.ok ? textOf(content.bytes) : "";
     const expected = content.ok ? textOf(world.expectedContent(name, content.lineage)) : "";
-    expect({ name, content: found }).toEqual({ name, content: expected });
+    assert.deepEqual({ name, content: found }, { name, content: expected });
   }
 }
 
@@ -23,13 +24,13 @@ export function expectExactCounts(world: StreamWorld): void {
   for (const name of world.keys) {
     const pins = rows<{ id: string }>(world, name, "forks").map(({ id }) => id);
     const forks = origins.filter(({ source }) => source === name).map(({ forkId }) => forkId);
-    expect({ name, pins: pins.toSorted() }).toEqual({ name, pins: forks.toSorted() });
-    expect({ name, pendingReleases: rows(world, name, "debts") }).toEqual({ name, pendingReleases: [] });
+    assert.deepEqual({ name, pins: pins.toSorted() }, { name, pins: forks.toSorted() });
+    assert.deepEqual({ name, pendingReleases: rows(world, name, "debts") }, { name, pendingReleases: [] });
     const [stream] = rows<{ deleted: number }>(world, name, "stream");
     const isRetainedForNobody = stream?.deleted === 1 && pins.length === 0;
-    expect({ name, isRetainedForNobody }).toEqual({ name, isRetainedForNobody: false });
+    assert.deepEqual({ name, isRetainedForNobody }, { name, isRetainedForNobody: false });
     const left = stream === undefined ? world.leftovers(name) : [];
-    expect({ name, left }).toEqual({ name, left: [] });
+    assert.deepEqual({ name, left }, { name, left: [] });
   }
 }
 
@@ -37,7 +38,7 @@ export function expectExactCounts(world: StreamWorld): void {
 export async function expectNothingAfterDeletingAll(world: StreamWorld): Promise<void> {
   for (const name of world.keys) await world.ask(name, (stream) => stream.remove());
   await world.fireAllAlarms();
-  for (const name of world.keys) expect({ name, left: world.leftovers(name) }).toEqual({ name, left: [] });
+  for (const name of world.keys) assert.deepEqual({ name, left: world.leftovers(name) }, { name, left: [] });
 }
 
 function originsOf(world: StreamWorld, name: string): Origin[] {
