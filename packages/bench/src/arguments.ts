@@ -11,11 +11,11 @@ export interface Arguments {
   readonly names: readonly string[];
   readonly isQuick: boolean;
   readonly rounds: number;
-  /** How long each measurement is; otherwise what the scenario's budget leaves. */
+  /** How long each measurement takes; `undefined`: as long as the scenario's budget allows. */
   readonly seconds: number | undefined;
   readonly followers: number;
   readonly against: string | undefined;
-  /** Another server: what a stream's name is put behind, and what is sent with every request. */
+  /** Another server to measure: the URL before a stream's name, and the headers of every request. */
   readonly url: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly json: string | undefined;
@@ -53,7 +53,7 @@ ${lines.join("\n")}
   --help           prints this help`;
 }
 
-/** @throws Error that says what is wrong with them. */
+/** @throws Error that says what is wrong with the arguments. */
 export function readArguments(scenarios: Scenarios): Arguments | "help" {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
@@ -74,9 +74,9 @@ export function readArguments(scenarios: Scenarios): Arguments | "help" {
   const unknown = positionals.filter((name) => !(name in scenarios));
   if (unknown.length > 0) throw new Error(`Unknown scenario: ${unknown.join(" ")}.`);
   const kind = values.quick ? "quick" : "full";
-  const initial = Object.keys(scenarios).filter((name) => scenarios[name]?.budget[kind] !== undefined);
+  const defaults = Object.keys(scenarios).filter((name) => scenarios[name]?.budget[kind] !== undefined);
   return {
-    names: positionals.length === 0 ? initial : positionals,
+    names: positionals.length === 0 ? defaults : positionals,
     isQuick: values.quick,
     rounds: wholeNumber("--rounds", values.rounds ?? String(values.quick ? QUICK_ROUNDS : ROUNDS), 1_000),
     seconds: values.seconds === undefined ? undefined : positive("--seconds", values.seconds),
@@ -96,17 +96,17 @@ export function readArguments(scenarios: Scenarios): Arguments | "help" {
 function wholeNumber(flag: string, text: string, max: number): number {
   const value = Number(text);
   if (Number.isInteger(value) && value >= 1 && value <= max) return value;
-  throw new Error(`${flag} takes a whole number from 1 to ${max}.`);
+  throw new Error(`${flag} must be a whole number from 1 to ${max}.`);
 }
 
 function positive(flag: string, text: string): number {
   const value = Number(text);
   if (value > 0 && Number.isFinite(value)) return value;
-  throw new Error(`${flag} takes a number above 0.`);
+  throw new Error(`${flag} must be a number above 0.`);
 }
 
 function readHeader(text: string): [string, string] {
   const match = /^([^:\s]+):\s*(.*)$/.exec(text);
-  if (match === null) throw new Error('--header takes "Name: value".');
+  if (match === null) throw new Error('--header must have the form "Name: value".');
   return [match[1] ?? "", match[2] ?? ""];
 }

@@ -1,4 +1,4 @@
-/** Measures several targets in turns, so that whatever else the machine does meanwhile hits all of them alike. */
+/** Measures several targets in turns, so that other load on the machine affects all of them equally. */
 
 export async function interleave<Target, Measured>(
   targets: readonly Target[],
@@ -7,7 +7,7 @@ export async function interleave<Target, Measured>(
 ): Promise<Map<Target, readonly Measured[]>> {
   const measured = new Map<Target, Measured[]>(targets.map((target) => [target, []]));
   for (let round = 0; round < rounds; round += 1) {
-    // Each round begins with another target: nobody always comes first, or always after the same neighbour.
+    // Each round begins with another target, so that no target always comes first or always follows the same one.
     const first = round % targets.length;
     for (const target of [...targets.slice(first), ...targets.slice(0, first)]) {
       measured.get(target)?.push(await measure(target, round));

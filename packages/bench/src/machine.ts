@@ -1,4 +1,4 @@
-/** The machine that the figures are of, without its name. */
+/** Describes the machine that the figures were measured on, without its name. */
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { createRequire } from "node:module";
 import { arch, cpus, platform, release, tmpdir, totalmem } from "node:os";
@@ -10,7 +10,7 @@ import { formatMs } from "./units.ts";
 const SYNC_TRIES = 50;
 const SYNC_BYTES = 4_096;
 
-/** One line per fact. */
+/** One line per property. */
 export function describeMachine(): readonly string[] {
   return [
     `${cpus().length} × ${cpus()[0]?.model.trim() ?? "unknown processor"}, ${Math.round(totalmem() / 2 ** 30)} GiB of memory`,
@@ -20,7 +20,7 @@ export function describeMachine(): readonly string[] {
   ];
 }
 
-/** The version of a package that some module of ours depends on. */
+/** The version of a package that one of our modules depends on. */
 function versionOf(name: string, from?: string): string {
   const require = createRequire(from === undefined ? import.meta.url : import.meta.resolve(from));
   const entry = require.resolve(name);

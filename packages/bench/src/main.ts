@@ -1,4 +1,4 @@
-/** `npm run bench`: `--help` says what it takes. */
+/** `npm run bench`; `--help` lists its arguments. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -23,7 +23,7 @@ async function bench(args: Arguments): Promise<void> {
   const totalOf = (all: typeof left): number => all.reduce((sum, [, { budget }]) => sum + secondsOf(budget, args), 0);
   const total = totalOf(left);
   for (const [name, scenario] of left) {
-    // What one takes too much, on a busy machine, the measurements of the others are shorter by.
+    // If a scenario takes too long on a busy machine, the measurements of the remaining ones become shorter.
     const secondsLeft = total - (performance.now() - startMs) / 1_000;
     const share = Math.min(1, Math.max(0, secondsLeft / totalOf(left)));
     sections.push(...(await measure(name, scenario, args, share)));
@@ -36,7 +36,7 @@ async function bench(args: Arguments): Promise<void> {
   console.error(`${Math.round((performance.now() - startMs) / 1_000)} s.`);
 }
 
-/** One that fails does not take the others with it. */
+/** Measures a scenario. If it fails, the others still run. */
 async function measure(
   name: string,
   scenario: Scenario,
@@ -60,7 +60,7 @@ async function measure(
   }
 }
 
-/** A budget is what it takes on two idle processors. */
+/** A budget is the time that a scenario takes on two idle processors. */
 function formatTime(seconds: number, budget: number): string {
   const isOver = seconds > budget;
   return `${Math.round(seconds)} s${isOver ? `, more than its ${budget} s` : ""}`;

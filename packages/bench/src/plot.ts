@@ -1,4 +1,4 @@
-/** The figures of a scenario as one SVG: a panel for each section, a bar for each target, readable on light and dark. */
+/** Draws the figures of a scenario as one SVG: a panel per section, a bar per target, readable on light and dark pages. */
 import type { Figures, Section } from "./scenarios/scenario.ts";
 import { spreadOf } from "./statistics.ts";
 
@@ -12,7 +12,7 @@ const BAR_STEP = 26;
 const BAR_HEIGHT = 16;
 const AXIS_HEIGHT = 40;
 const TICKS = 4;
-/** Rows of this server stand out. */
+/** Rows of this server are highlighted. */
 const OURS = /^npm start/;
 
 const STYLE = `

@@ -1,4 +1,4 @@
-/** The figures as Markdown, which is also readable in a terminal, and as JSON. */
+/** Formats the figures as Markdown, which is also readable in a terminal, and as JSON. */
 import { ratiosOf } from "./ratios.ts";
 import type { Bar, Section } from "./scenarios/scenario.ts";
 import { spreadOf } from "./statistics.ts";
@@ -7,7 +7,7 @@ import { formatRatio } from "./units.ts";
 export interface Report {
   readonly machine: readonly string[];
   readonly method: string;
-  /** When and how the sections were measured: a sentence. */
+  /** A sentence that says when and how the sections were measured. */
   readonly run: string;
   /** The name of the target that the others are compared with. */
   readonly against?: string | undefined;
@@ -34,7 +34,7 @@ export function formatReport(report: Report, earlier = ""): string {
   ].join("\n");
 }
 
-/** The same for programs: every round's value in addition to the table's text. */
+/** The report for programs: it has every round's value in addition to the table's text. */
 export function reportData({ machine, run, against, sections }: Report): object {
   return {
     machine,
@@ -62,7 +62,7 @@ export function reportData({ machine, run, against, sections }: Report): object 
   };
 }
 
-/** By their titles, in their order. */
+/** Splits a report into sections by their titles, in order. */
 function sectionsOf(report: string): Map<string, string> {
   const [, ...texts] = report.split(new RegExp(`^${HEADING}`, "m"));
   return new Map(texts.map((text) => [text.slice(0, text.indexOf("\n")), `${HEADING}${text.trimEnd()}\n`]));
@@ -72,7 +72,7 @@ function formatSection(section: ReportSection, { run, against }: Report): string
   const { title, about, plot, bars } = section;
   const { columns, rows } = withRatios(section, against);
   const image = plot === undefined ? [] : [`![Plot of the figures below](${plot})`];
-  // A bar has no figure when one of its targets was left out.
+  // A bar has no figure if one of its targets was left out.
   const verdicts = bars.filter(({ measured }) => !Number.isNaN(measured)).map((bar) => `- ${formatBar(bar)}`);
   const parts = [`${HEADING}${title}`, about, run, ...image, formatTable(columns, rows)];
   return `${[...parts, ...(verdicts.length === 0 ? [] : [verdicts.join("\n")])].join("\n\n")}\n`;
@@ -104,7 +104,7 @@ function formatTable(columns: readonly string[], rows: readonly (readonly string
   return [line(columns), `| ${rule.join(" | ")} |`, ...rows.map(line)].join("\n");
 }
 
-/** Names stand on the left, figures on the right. */
+/** Names are aligned left, figures right. */
 function pad(cell: string, width: number, index: number): string {
   return index === 0 ? cell.padEnd(width) : cell.padStart(width);
 }

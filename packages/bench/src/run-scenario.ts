@@ -1,4 +1,4 @@
-/** One scenario: starts its targets, measures within its budget, and stops them. */
+/** Runs a scenario: starts its targets, measures within its budget, and stops them. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,17 +9,17 @@ import { startLoadDriver } from "./load/driver.ts";
 import type { RunningTarget, Scenario, Section } from "./scenarios/scenario.ts";
 import type { Target, TargetKind } from "./targets/target.ts";
 
-/** Before measurements of a given length; otherwise a warm-up is this part of the time that there is. */
+/** The warm-up before measurements of a given length. Otherwise, the warm-up is a part of the available time. */
 const WARM_UP_MS = 1_000;
 const WARM_UP_PART = 1 / 4;
 const WINDOW_MS_MIN = 300;
-/** A scenario that takes so many times as long as it may, and this on top, hangs. */
+/** A scenario is considered hung after this many times its budget plus a constant. */
 const HANGING_FACTOR = 4;
 const HANGING_MS = 60_000;
 
 /**
- * @param share of its budget that there is time for, at most 1.
- * @throws Error when it takes much longer than it may.
+ * @param share the part of the scenario's budget that is available, at most 1.
+ * @throws Error when the scenario takes much longer than its budget.
  */
 export async function runScenario(scenario: Scenario, args: Arguments, share: number): Promise<readonly Section[]> {
   const directory = mkdtempSync(join(tmpdir(), "bench-"));
@@ -56,10 +56,13 @@ function running(kind: TargetKind, target: Target, dataDir: string): RunningTarg
   return { kind, url, streams: `${url}/v1/stream/`, headers: {}, dataDir, pids: () => target.pids() };
 }
 
-/** The streams of this run have names that none before had. */
+/** Another server. The names of the streams are unique to this run. */
 function elsewhere(url: string, headers: Arguments["headers"]): RunningTarget {
   const run = crypto.randomUUID().slice(0, 8);
-  const kind: TargetKind = { name: new URL(url).host, start: () => Promise.reject(new Error("It runs already.")) };
+  const kind: TargetKind = {
+    name: new URL(url).host,
+    start: () => Promise.reject(new Error("The server is already running.")),
+  };
   return { kind, url: new URL(url).origin, streams: `${url}bench-${run}-`, headers, dataDir: "", pids: () => [] };
 }
 
@@ -79,7 +82,7 @@ function preparationOf({ preparation, quickPreparation }: Scenario["budget"], { 
   return isQuick ? (quickPreparation ?? preparation) : preparation;
 }
 
-/** How long a scenario may take; one that must be named has the time that it takes. */
+/** How long a scenario may take. One that runs only when named may take as long as its preparation. */
 export function secondsOf({ full, quick, preparation }: Scenario["budget"], { isQuick }: Arguments): number {
   return (isQuick ? quick : full) ?? full ?? preparation;
 }
@@ -88,5 +91,5 @@ async function hanging({ budget }: Scenario, args: Arguments): Promise<never> {
   const measuredMs = (args.seconds ?? 0) * args.rounds * 1_000 * 20;
   const limitMs = HANGING_FACTOR * (1_000 * secondsOf(budget, args) + measuredMs) + HANGING_MS;
   await delay(limitMs, undefined, { ref: false });
-  throw new Error(`It took more than ${Math.round(limitMs / 1_000)} s.`);
+  throw new Error(`The scenario took more than ${Math.round(limitMs / 1_000)} s.`);
 }

@@ -1,4 +1,4 @@
-/** Medians and spread; nothing here assumes a distribution. */
+/** Medians and spreads, which assume no distribution. */
 
 export interface Spread {
   readonly median: number;
@@ -17,7 +17,7 @@ export function median(values: readonly number[]): number {
   return (lower + upper) / 2;
 }
 
-/** The smallest value that is not below the given share of all. */
+/** The smallest value that is at least as large as the given share of all values. */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].toSorted((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;

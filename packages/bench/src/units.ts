@@ -1,4 +1,4 @@
-/** Figures for people. */
+/** Formats figures for tables. */
 import type { Spread } from "./statistics.ts";
 
 export function formatCount(value: number): string {
@@ -17,7 +17,7 @@ export function formatRatio(value: number): string {
   return `${value.toFixed(2)} ×`;
 }
 
-/** Below a thousandth it is none. */
+/** Less than a thousandth is shown as none. */
 export function formatShare(value: number): string {
   return `${(Math.abs(value) < 0.0005 ? 0 : 100 * value).toFixed(1)} %`;
 }

@@ -1,4 +1,4 @@
-/** Keeps what the scenario `cpu` measured for the page of costs. */
+/** Stores the measurements of the scenario `cpu` for the page of costs. */
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -10,7 +10,7 @@ import { median } from "../statistics.ts";
 const FILE = new URL("cpu.json", import.meta.url);
 const ROOT = fileURLToPath(new URL("../../../..", import.meta.url));
 
-/** @param measured when, and on what: a clause. */
+/** @param measured when and on which machine they were measured. */
 export function writeCpuTimes(sections: readonly Section[], measured: string): void {
   const values = sections[0]?.figures?.values;
   const times = Object.entries(CPU_ROWS).map(([name, row]) => [

@@ -1,11 +1,11 @@
-/** The page of costs: what the test has counted, multiplied by the prices. */
+/** The page of costs: the counts of the test, multiplied by the prices. */
 import { existsSync, readFileSync } from "node:fs";
 
 import type { Usage } from "@durable-streams-cloudflare/testkit";
 
 import { OBJECT_GIGABYTES, PRICES, PRICES_AS_OF } from "./prices.ts";
 
-/** Milliseconds of workerd's processor time, as `npm run bench -- cpu --write` measured them. */
+/** Milliseconds of workerd's processor time, measured by `npm run bench -- cpu --write`. */
 interface CpuTimes {
   readonly measured: string;
   readonly append: number;
@@ -13,7 +13,7 @@ interface CpuTimes {
   readonly delivery: number;
 }
 
-/** Of one operation each, as `packages/server/test/workers/meter.ts` counts them. */
+/** The counts per operation, from `packages/server/test/workers/meter.ts`. */
 const COUNTS = readJson<Readonly<Record<string, Usage>>>("counts.json") ?? {};
 const CPU = readJson<CpuTimes>("cpu.json");
 
@@ -22,12 +22,12 @@ const MILLION = 1_000_000;
 const READERS = 10_000;
 const SESSION_SECONDS = [60, 900, 3_600];
 const HEARTBEAT_SECONDS = 15;
-/** Of the segment that the test makes: 13 appends of 700,000 bytes. */
+/** The size of the segment that the test creates: 13 appends of 700,000 bytes. */
 const SEGMENT_BYTES = 9_100_000;
-/** How long an object is awake for one event; not counted, because this machine's disk says nothing of the platform's. */
+/** How long an object is awake for one event. This is an assumption: the disk here says nothing about the platform's. */
 const AWAKE_SECONDS = 0.01;
 
-/** What the operations are called on the page. */
+/** The names of the operations on the page. */
 const OPERATIONS: Readonly<Record<string, string>> = {
   "append-1": "append of 1 message",
   "append-10": "append of 10 messages",
@@ -58,7 +58,7 @@ function usageOf(operation: string): Usage {
   return usage;
 }
 
-/** Dollars of one operation, without the request of the Worker and processor time. */
+/** The price of one operation in dollars, without the request to the Worker and processor time. */
 function priceOf(usage: Usage): number {
   return (
     usage.objectRequests * PRICES.objectRequest +
@@ -72,7 +72,7 @@ function priceOf(usage: Usage): number {
   );
 }
 
-/** The same of one HTTP request. */
+/** The price of one HTTP request in dollars. */
 function requestPrice(operation: string, cpuMs = 0): number {
   return PRICES.workerRequest + cpuMs * PRICES.cpuMs + priceOf(usageOf(operation));
 }

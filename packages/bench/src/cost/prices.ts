@@ -1,6 +1,6 @@
 /**
- * What Cloudflare asks, in US dollars, as of November 2026: the pages "Pricing" of Workers, Durable Objects, R2 and KV at
- * developers.cloudflare.com. Beyond what the paid plan ($5 a month) includes.
+ * Cloudflare's prices in US dollars as of November 2026, from the pages "Pricing" of Workers, Durable Objects, R2 and KV at
+ * developers.cloudflare.com. They apply beyond what the paid plan ($5 per month) includes.
  */
 export const PRICES_AS_OF = "2026-11-01";
 
@@ -10,7 +10,7 @@ export const PRICES = {
   workerRequest: 0.3 / MILLION,
   cpuMs: 0.02 / MILLION,
   objectRequest: 0.15 / MILLION,
-  /** Of memory times time; an object counts as 128 MB, and while it hibernates as nothing. */
+  /** Memory times time. An object counts as 128 MB, and as nothing while it hibernates. */
   objectGigabyteSecond: 12.5 / MILLION,
   rowRead: 0.001 / MILLION,
   rowWritten: 1 / MILLION,
@@ -24,5 +24,5 @@ export const PRICES = {
   kvWrite: 5 / MILLION,
 } as const;
 
-/** What an object counts as. */
+/** The memory that an object counts as. */
 export const OBJECT_GIGABYTES = 0.128;

@@ -1,4 +1,4 @@
-/** One kept-alive HTTP/1.1 connection with one request under way at a time: little work per request. */
+/** A kept-alive HTTP/1.1 connection with one request in flight at a time, which takes little work per request. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
@@ -29,7 +29,7 @@ export class Connection {
     socket.on("close", () => this.#settle()?.reject(new Error("The server closed the connection.")));
   }
 
-  /** @param request head and body as they go over the wire. */
+  /** @param request head and body as they are sent. */
   send(request: Buffer): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
@@ -48,7 +48,7 @@ export class Connection {
   }
 }
 
-/** A connected socket; TLS for https. */
+/** Opens a connected socket, with TLS for https. */
 export async function openSocket(url: string): Promise<Socket> {
   const { protocol, hostname, port } = new URL(url);
   const isSecure = protocol === "https:";

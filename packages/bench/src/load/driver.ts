@@ -1,22 +1,22 @@
-/** The ways to put load on a target: processes of their own that send plain HTTP. */
+/** Puts load on a target from separate processes that send plain HTTP. */
 import { fork } from "node:child_process";
 import { once } from "node:events";
 
 import type { LiveJob, LiveResult, LoadJob, LoadResult } from "./job.ts";
 
 interface Driver<Job, Result> {
-  /** @throws Error when any request is refused or fails: a load that does not arrive measures nothing. */
+  /** @throws Error when any request is refused or fails, because such a load would measure nothing. */
   run(job: Job): Promise<Result>;
-  /** Ends it, whatever it does. */
+  /** Ends the process, whatever it is doing. */
   stop(): void;
 }
 
 export type LoadDriver = Driver<LoadJob, LoadResult>;
 
-/** Requests in closed loops. */
+/** A driver for requests in closed loops. */
 export const startLoadDriver = (): LoadDriver => startDriver(new URL("process.ts", import.meta.url));
 
-/** A writer that keeps to its pace, and live readers. */
+/** A driver for live readers and a writer with a fixed pace. */
 export const startLiveDriver = (): Driver<LiveJob, LiveResult> =>
   startDriver(new URL("live-process.ts", import.meta.url));
 

@@ -1,4 +1,4 @@
-/** The process of hostile senders: they go on as told until it is ended. */
+/** The process of hostile senders, which send until the process is ended. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { pipeline } from "node:stream/promises";
@@ -10,7 +10,7 @@ const MIB = 1024 * 1024;
 const TRICKLE_MS = 100;
 const BODY_BYTES = 100 * MIB;
 const HEADER_BYTES = 16 * 1024;
-/** After the server hung up. */
+/** Pause after the server closed the connection. */
 const PAUSE_MS = 10;
 
 type Attack = (socket: Socket, head: string) => Promise<void>;
@@ -26,7 +26,7 @@ const ATTACKS: Readonly<Record<HostileJob["kind"], Attack>> = {
   "100 MB bodies": async (socket, head) => {
     await pipeline(largeRequest(head), socket);
   },
-  // Not hostile: what as many others do to a server just by being there.
+  // Not hostile: shows the effect of the same number of ordinary clients.
   "ordinary appends": async (socket, head) => {
     socket.end(`${head}Content-Length: 1\r\nConnection: close\r\n\r\nx`);
   },

@@ -1,19 +1,19 @@
-/** What the load process is asked to do, and what it found: plain data, sent from process to process. */
+/** The jobs and results of the load processes: plain data that is sent between processes. */
 
 export interface LoadJob {
-  /** Each connection keeps to one of them; there are as many connections as these, or more. */
+  /** Each connection uses one of these URLs; there are at least as many connections as URLs. */
   readonly urls: readonly string[];
   readonly method: "GET" | "POST";
   readonly headers: Readonly<Record<string, string>>;
   /** Sent with every request. */
   readonly body: string;
-  /** Each has one request under way at most. */
+  /** Each connection has at most one request in flight. */
   readonly connections: number;
-  /** The pace of each connection (an open loop); otherwise it sends again as soon as it has its answer (a closed loop). */
+  /** The pace of each connection (an open loop). Without it, a connection sends again after each answer (a closed loop). */
   readonly perSecond?: number;
-  /** Answers in this time are not counted. */
+  /** Requests that begin in this time are not counted. */
   readonly warmUpMs: number;
-  /** How long is measured; every connection measures at least one request. */
+  /** How long to measure. Every connection measures at least one request. */
   readonly measureMs: number;
 }
 
@@ -21,27 +21,27 @@ export interface LoadResult {
   readonly requests: number;
   readonly bodyBytes: number;
   readonly seconds: number;
-  /** Of the measured requests, in milliseconds. */
+  /** Latency of the measured requests in milliseconds. */
   readonly latencyMs: { readonly p50: number; readonly p99: number };
 }
 
 export interface LiveJob {
-  /** The stream: of JSON, and not written by others meanwhile. */
+  /** A JSON stream that nobody else writes to during the measurement. */
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** Where it ends. */
+  /** The offset at the end of the stream. */
   readonly offset: string;
   readonly mode: "sse" | "long-poll";
   readonly readers: number;
-  /** The pace of the one writer, whether the server keeps up or not (an open loop). */
+  /** The pace of the writer, whether or not the server keeps up (an open loop). */
   readonly messagesPerSecond: number;
-  /** Messages in this time are not counted. */
+  /** Messages sent in this time are not counted. */
   readonly warmUpMs: number;
   readonly measureMs: number;
 }
 
 export interface LiveResult {
   readonly deliveries: number;
-  /** From the moment when a message was due until a reader had it, in milliseconds. */
+  /** The time from when a message was due until a reader had it, in milliseconds. */
   readonly latencyMs: { readonly p50: number; readonly p99: number };
 }

@@ -1,10 +1,10 @@
 /**
- * The process of live readers and their writer. The writer sends when a message is due, not when the one before is
- * acknowledged, and latencies count from then: a server that falls behind cannot hide it (coordinated omission).
+ * The process of live readers and their writer. The writer sends each message when it is due, not when the previous one is
+ * acknowledged, and latencies are measured from then on. So a server that falls behind cannot hide it (coordinated omission).
  */
 import { setTimeout as delay } from "node:timers/promises";
 
-import { forEach } from "../for-each.ts";
+import { forEachConcurrent } from "../for-each-concurrent.ts";
 import { median, percentile } from "../statistics.ts";
 import { Connection, formatRequest } from "./connection.ts";
 import type { LiveJob, LiveResult } from "./job.ts";
@@ -12,9 +12,9 @@ import { LiveReader } from "./live-reader.ts";
 import { serveJobs } from "./serve-jobs.ts";
 
 const OPENING_AT_ONCE = 50;
-/** For long-polls that have been sent to begin to wait. */
+/** Time for sent long-polls to begin waiting. */
 const SETTLE_MS = 300;
-/** How long readers may take for the last messages. */
+/** How long the last messages may take to reach the readers. */
 const LAST_MS_MAX = 20_000;
 
 serveJobs(async (job: LiveJob): Promise<LiveResult> => {
@@ -33,7 +33,7 @@ serveJobs(async (job: LiveJob): Promise<LiveResult> => {
   return deliveries.result();
 });
 
-/** How many messages the writer sends. */
+/** The number of messages that the writer sends. */
 function messagesOf({ messagesPerSecond, warmUpMs, measureMs }: LiveJob): number {
   return Math.max(2, Math.round((messagesPerSecond * (warmUpMs + measureMs)) / 1_000));
 }
@@ -77,7 +77,7 @@ async function openAll(
   failed: (error: Error) => void,
 ): Promise<void> {
   const indices = Array.from({ length: job.readers }, (_, index) => index);
-  await forEach(indices, OPENING_AT_ONCE, async () => {
+  await forEachConcurrent(indices, OPENING_AT_ONCE, async () => {
     const begun = Promise.withResolvers<void>();
     const events = { message: (dueUs: number) => deliveries.add(dueUs), ready: begun.resolve, failed };
     readers.push(await LiveReader.open(job, events));
@@ -85,7 +85,7 @@ async function openAll(
   });
 }
 
-/** Never waits for an answer: a connection that has none yet is left alone, and another one taken. */
+/** Never waits for an answer: while a connection is still waiting for one, another connection is used. */
 async function writeAll(job: LiveJob, failed: (error: Error) => void): Promise<void> {
   const free: Connection[] = [];
   const all: Connection[] = [];

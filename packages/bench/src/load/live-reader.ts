@@ -1,6 +1,6 @@
 /**
- * One live reader, over SSE or long-poll, that tells of each message when it comes. Servers end event streams after a while,
- * and some close the connection then: it goes on from where it was, as clients do.
+ * A live reader over SSE or long-poll that reports each message when it arrives. Servers end SSE responses after a while, and
+ * some then close the connection. The reader continues from its offset, as clients do.
  */
 import type { Socket } from "node:net";
 
@@ -8,7 +8,7 @@ import { formatRequest, openSocket } from "./connection.ts";
 import type { LiveJob } from "./job.ts";
 import { ResponseParser } from "./response-parser.ts";
 
-/** What a message, or the header that matters, may take; so much of what came is looked at again with what comes next. */
+/** The maximum length of a message or of a header that is read. This much of the input is searched again with the next chunk. */
 const OVERLAP = 256;
 const MESSAGE = /"dueUs":(\d+)[,}]/g;
 const STATUS = /^HTTP\/1\.1 (\d+)/;
@@ -17,9 +17,9 @@ const NEXT_EVENT_OFFSET = /"streamNextOffset":"([^"]+)"/g;
 const CURSOR = /^stream-cursor: *(\S+)\r$/gim;
 
 interface Events {
-  /** @param dueUs what the message says. */
+  /** @param dueUs when the message was due, as it says itself. */
   readonly message: (dueUs: number) => void;
-  /** It will miss nothing from now on. */
+  /** Called when the reader will miss no further message. */
   readonly ready: () => void;
   readonly failed: (error: Error) => void;
 }
@@ -71,7 +71,7 @@ export class LiveReader {
     if (this.#cursor !== undefined) query.set("cursor", this.#cursor);
     const url = `${this.#job.url}?${query.toString()}`;
     this.#socket.write(formatRequest({ url, method: "GET", headers: this.#job.headers, body: "" }));
-    // A long-poll is answered when there is something to say; nothing tells that it waits.
+    // A long-poll is answered only when there is data, so nothing shows that it has begun to wait.
     if (this.#job.mode === "long-poll") this.#events.ready();
   }
 
@@ -92,7 +92,7 @@ export class LiveReader {
     for (const [, offset] of text.matchAll(NEXT_EVENT_OFFSET)) this.#offset = offset ?? this.#offset;
     if (this.#isBegun) return;
     const status = STATUS.exec(text)?.[1] ?? "200";
-    if (status !== "200") this.#events.failed(new Error(`SSE was answered ${status}.`));
+    if (status !== "200") this.#events.failed(new Error(`The SSE request was answered with status ${status}.`));
     this.#isBegun = text.includes("event: control");
     if (this.#isBegun) this.#events.ready();
   }
@@ -105,7 +105,7 @@ export class LiveReader {
   #isAnswered(bytes: Buffer): boolean {
     const answer = this.#parser.take(bytes);
     if (answer !== undefined && answer.status > 299) {
-      this.#events.failed(new Error(`A live reader was answered ${answer.status}.`));
+      this.#events.failed(new Error(`A live reader's request was answered with status ${answer.status}.`));
     }
     return answer !== undefined;
   }

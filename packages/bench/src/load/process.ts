@@ -1,4 +1,4 @@
-/** The load process: carries out one job after the other, apart from everything that could slow it down. */
+/** The load process: carries out one job after the other, separated from everything that could slow it down. */
 import { setTimeout as delay } from "node:timers/promises";
 
 import { median, percentile } from "../statistics.ts";
@@ -43,12 +43,12 @@ async function run(job: LoadJob): Promise<LoadResult> {
   return { requests: latencies.length, bodyBytes, seconds, latencyMs };
 }
 
-/** When the next request begins: the moment when it was due, if the answer of the one before it came too late for that. */
+/** When the next request begins. If the previous answer came too late, it is the time when the request was due. */
 async function nextStart({ perSecond }: LoadJob, startedAt: number, endedAt: number): Promise<number> {
   if (perSecond === undefined) return endedAt;
   const dueAt = startedAt + 1_000 / perSecond;
   if (endedAt >= dueAt) return dueAt;
   await delay(dueAt - endedAt);
-  // The timer's lateness is not the server's.
+  // A late timer is not the fault of the server.
   return performance.now();
 }

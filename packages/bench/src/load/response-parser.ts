@@ -1,4 +1,4 @@
-/** As much of HTTP/1.1 as a load tool needs: status, and where the response ends. Bodies are counted, not kept. */
+/** Parses as much of HTTP/1.1 as a load tool needs: the status, and the end of the response. Bodies are only counted. */
 
 export interface HttpAnswer {
   readonly status: number;
@@ -15,14 +15,14 @@ const HEAD_END = "\r\n\r\n";
 
 export class ResponseParser {
   #expected: Expected = { kind: "head" };
-  /** The beginning of a head or of a chunk's size. */
+  /** The beginning of an incomplete head or chunk size. */
   #unfinished: Buffer = Buffer.alloc(0);
   #status = 0;
   #bodyBytes = 0;
 
   /**
-   * Takes what came over the connection.
-   * @returns the answer once it is complete; the client never has more than one under way.
+   * Processes received bytes.
+   * @returns the response once it is complete; there is never more than one in flight.
    */
   take(received: Buffer): HttpAnswer | undefined {
     const bytes = this.#unfinished.length === 0 ? received : Buffer.concat([this.#unfinished, received]);
@@ -59,7 +59,7 @@ export class ResponseParser {
     return { kind: "body", left: length, next: "done" };
   }
 
-  /** A chunk is followed by a line's end; so is the last one, which is empty. Trailers are not expected. */
+  /** Every chunk is followed by a line break, including the last one, which is empty. Trailers are not supported. */
   #chunkOf(text: string): Expected {
     const size = Number.parseInt(text, 16);
     if (Number.isNaN(size)) throw new Error("A chunk of the response has no size.");

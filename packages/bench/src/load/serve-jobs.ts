@@ -1,4 +1,4 @@
-/** Carries out the jobs that a load process is sent, one after the other. */
+/** Carries out the jobs that a load process receives, one after the other. */
 export function serveJobs<Job, Result>(run: (job: Job) => Promise<Result>): void {
   process.on("message", (job: Job) => {
     void run(job).then(

@@ -1,4 +1,4 @@
-/** Writers, each waiting for its append's acknowledgement before it sends the next: on one stream, and on one each. */
+/** Writers that wait for the acknowledgement of each append before the next: on one stream, and on one stream each. */
 import { interleave } from "../interleave.ts";
 import type { LoadResult } from "../load/job.ts";
 import {
@@ -53,7 +53,7 @@ async function measureWriters(context: ScenarioContext, variant: Writers): Promi
     unit: "appends",
     results,
     against: REFERENCE_ON_DISK,
-    unplotted: NO_OP_SERVER, // What the load tool can do would make the others' bars short.
+    unplotted: NO_OP_SERVER, // The limit of the load tool would make all other bars short.
     bars: (rateOf) => barsOf(variant, rateOf),
   });
 }
@@ -65,7 +65,7 @@ async function append(
   round: number,
 ): Promise<LoadResult> {
   const url = `${target.streams}append-${writers}-${streams}`;
-  // Many at once are the same in each round: the reference with a data directory answers 404 for a while when more come.
+  // Each round uses the same streams: the reference with a data directory answers 404 for a while when many are created.
   const urls = streams === 1 ? [`${url}-${round}`] : Array.from({ length: streams }, (_, index) => `${url}-${index}`);
   const headers = { ...HEADERS, ...target.headers };
   if (target.kind !== NO_OP_SERVER) await Promise.all(urls.map((each) => createStream(each, headers)));

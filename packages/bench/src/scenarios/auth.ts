@@ -1,4 +1,4 @@
-/** What it costs a read to show that it may: the same read without tokens, and with each way to bring one. */
+/** The cost of authorisation for a read: the same read without tokens, and with each kind of credential. */
 import { interleave } from "../interleave.ts";
 import type { LoadResult } from "../load/job.ts";
 import { median, spreadOf } from "../statistics.ts";
@@ -10,7 +10,7 @@ import { createStream, postJson } from "./streams.ts";
 
 const STREAM = "auth";
 const BYTES = 1_000;
-/** There is much to measure here, so each measurement is this part of the usual. */
+/** This scenario has many measurements, so each one takes only this part of the usual time. */
 const PART = 1 / 3;
 
 /** One way to read. */

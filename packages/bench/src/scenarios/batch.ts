@@ -1,4 +1,4 @@
-/** Appends that bring several messages each. */
+/** Appends with several messages each. */
 import { interleave } from "../interleave.ts";
 import { NPM_START, REFERENCE_IN_MEMORY, REFERENCE_ON_DISK } from "../targets/index.ts";
 import { loadSection } from "./load-section.ts";

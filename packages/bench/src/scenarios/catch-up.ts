@@ -1,4 +1,4 @@
-/** A stream of some size read from its beginning, out of the object and out of R2, by one reader and by several. */
+/** Reads a large stream from its beginning, from the object and from R2, with one reader and with several. */
 import { setTimeout as delay } from "node:timers/promises";
 
 import { interleave } from "../interleave.ts";
@@ -13,7 +13,7 @@ const MEGABYTE = 1_000_000;
 const READERS = [1, 8];
 const STREAM_MEGABYTES = 96;
 const QUICK_MEGABYTES = 12;
-/** More than the last segment takes to R2. */
+/** More than the time that the last segment needs to get to R2. */
 const SETTLE_MS = 3_000;
 const RATIO_MIN = 1.5;
 

@@ -1,4 +1,4 @@
-/** A long stream, most of which lies in R2, read from its beginning by several readers at once. */
+/** Reads a long stream that is mostly in R2 from its beginning, with several readers at the same time. */
 import { setTimeout as delay } from "node:timers/promises";
 
 import { interleave } from "../interleave.ts";
@@ -13,7 +13,7 @@ const MEGABYTE = 1_000_000;
 const READERS = 8;
 const APPENDS = 125;
 const APPEND_BYTES = 8 * MEGABYTE;
-/** More than the last segment takes to R2. */
+/** More than the time that the last segment needs to get to R2. */
 const SETTLE_MS = 5_000;
 
 export const COLD: Scenario = {

@@ -1,4 +1,4 @@
-/** What one operation takes of workerd's processor time, for the page of costs. */
+/** The processor time of workerd per operation, for the page of costs. */
 import { readFileSync } from "node:fs";
 
 import { startLiveDriver } from "../load/driver.ts";
@@ -14,10 +14,10 @@ const MESSAGE = JSON.stringify({ id: 123_456, kind: "order", note: "x".repeat(60
 const CONNECTIONS = 4;
 const READERS = 100;
 const MESSAGES_PER_SECOND = 10;
-/** What /proc counts in, on every Linux. */
+/** The unit of times in /proc on every Linux. */
 const TICK_MS = 10;
 
-/** Its rows, by the names that the page of costs has for them. */
+/** The rows, under their names on the page of costs. */
 export const CPU_ROWS = { append: "append of one message", read: "small read", delivery: "delivery to an SSE reader" };
 
 type Measured = Record<keyof typeof CPU_ROWS, number>;
@@ -28,7 +28,7 @@ export const CPU: Scenario = {
   budget: { preparation: 4, measurements: 3 },
   run: async (context) => {
     const [target] = context.targets;
-    if (target === undefined) throw new Error("There is no server.");
+    if (target === undefined) throw new Error("The target was not started.");
     await measure(context, target, "warm-up");
     const rounds: Measured[] = [];
     for (let round = 0; round < context.rounds; round += 1) {
@@ -59,7 +59,7 @@ async function cpuPerRequest(
   return (cpuMs(target) - beforeMs) / requests;
 }
 
-/** Without what its appends take. */
+/** Without the time of its appends. */
 async function cpuPerDelivery(
   { measureMs }: ScenarioContext,
   target: RunningTarget,
@@ -72,7 +72,7 @@ async function cpuPerDelivery(
   try {
     const job = { url, headers: {}, offset, mode: "sse", readers: READERS } as const;
     const pace = { messagesPerSecond: MESSAGES_PER_SECOND, warmUpMs: 0 };
-    // Opening the readers is not what is asked for: what two runs differ by is their messages.
+    // Opening the readers is not measured: two runs differ only in the number of their messages.
     const [shortMs, long] = [measureMs / 4, measureMs];
     const first = await cpuOf(target, () => live.run({ ...job, ...pace, measureMs: shortMs }));
     const tail = await createStream(`${url}-more`, HEADERS);
@@ -94,10 +94,10 @@ async function cpuOf<Result>(
   return { result, cpuMs: cpuMs(target) - beforeMs };
 }
 
-/** Of workerd since it started; the launcher, the first of the processes, does nothing for requests. */
+/** The processor time of workerd since its start. The launcher, the first process, does nothing for requests. */
 function cpuMs(target: RunningTarget): number {
   const stat = readFileSync(`/proc/${target.pids().at(-1)}/stat`, "utf8");
-  // After the name, which may hold anything, come the fields from the third on.
+  // The third field and the following ones come after the name, which may contain anything.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
 }

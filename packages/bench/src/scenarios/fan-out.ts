@@ -1,5 +1,5 @@
-/** Publishing to a stream that sessions follow: how soon all have it, what it takes, and how it affects the publisher. */
-import { forEach } from "../for-each.ts";
+/** Publishing to a stream that sessions follow: how soon all have the message, what it costs, and how it slows the publisher. */
+import { forEachConcurrent } from "../for-each-concurrent.ts";
 import { interleave } from "../interleave.ts";
 import type { LoadResult } from "../load/job.ts";
 import { median, spreadOf } from "../statistics.ts";
@@ -11,18 +11,18 @@ import { appendTo, createStream, tailOf } from "./streams.ts";
 
 const HEADERS = { "Content-Type": "application/json" };
 const MESSAGE = JSON.stringify({ id: 123_456, kind: "order", note: "x".repeat(60) });
-/** Follows both sources, and comes last in the order of names, which is that of a round. */
+/** A session that follows both sources. Its name comes last, so each delivery pass reaches it last. */
 const LAST = "zz-follows-both";
 const CALLS = 16;
 const POLL_MS = 5;
 const LOOK_MS_MAX = 120_000;
-/** Appends a second of a publisher that keeps to its pace, whether the server does or not. */
+/** Appends per second of a publisher with a fixed pace, whether or not the server keeps up. */
 const PER_SECOND = 100;
-/** How slow appends may be with many followers, against one: parts of 1. */
+/** How slow appends may be with many followers, as a fraction of the speed with one follower. */
 const P50_RATIO_MIN = 0.87;
 const P99_RATIO_MIN = 0.5;
 
-/** Streams on the target that is measured. */
+/** The streams on the measured target. */
 interface Sources {
   readonly url: string;
   readonly single: string;
@@ -49,7 +49,7 @@ async function subscribeAll({ url }: RunningTarget, followers: number): Promise<
   const [single, many] = ["fan-out-single", "fan-out-many"];
   for (const source of [single, many]) await createStream(`${url}/v1/stream/${source}`, HEADERS);
   const sessions = Array.from({ length: followers - 1 }, (_, index) => `follower-${index}`);
-  await forEach(sessions, CALLS, (session) => subscribe(url, session, [many]));
+  await forEachConcurrent(sessions, CALLS, (session) => subscribe(url, session, [many]));
   await subscribe(url, LAST, [single, many]);
   return { url, single, many, sessions: [...sessions, LAST] };
 }
@@ -58,7 +58,7 @@ async function subscribe(url: string, session: string, sources: readonly string[
   await appendTo(`${url}/v1/estuary/${session}/subscriptions`, HEADERS, JSON.stringify({ sources }));
 }
 
-/** Each round: one message, until every session has it. */
+/** In each round, publishes one message and waits until every session has it. */
 async function publishOnce(sources: Sources, target: RunningTarget, { rounds }: ScenarioContext): Promise<Section> {
   const { url, many, sessions } = sources;
   const before = sessionRows(target.dataDir);
@@ -93,7 +93,7 @@ async function publishOnce(sources: Sources, target: RunningTarget, { rounds }: 
   };
 }
 
-/** How one publisher sends. */
+/** How a publisher sends. */
 type Pace = "at once" | "in time";
 
 interface Publishing {
@@ -101,7 +101,7 @@ interface Publishing {
   readonly source: string;
 }
 
-/** One publisher, with one follower and with many, while what it has sent before is delivered. */
+/** One publisher, with one follower and with many, while its earlier messages are still being delivered. */
 async function publishOnAndOn(
   sources: Sources,
   { dataDir }: RunningTarget,
@@ -174,18 +174,20 @@ function publishingSection(
 }
 
 /**
- * Resolves when sessions have all that a source has; whether any had not at the first look.
- * @throws when that takes too long.
+ * Resolves when the sessions have everything that a source has.
+ * @returns whether any session was behind at first.
+ * @throws Error when it takes too long.
  */
 async function arrived({ url, single, many }: Sources, source: string, sessions: readonly string[]): Promise<boolean> {
   const [ofSingle, ofMany] = await Promise.all([single, many].map((name) => tailOf(`${url}/v1/stream/${name}`)));
   const deadlineMs = performance.now() + LOOK_MS_MAX;
   let hadToWait = false;
   const wanted = (session: string): number => (ofMany ?? 0) + (session === LAST ? (ofSingle ?? 0) : 0);
-  await forEach(sessions, CALLS, async (session) => {
+  await forEachConcurrent(sessions, CALLS, async (session) => {
     while ((await tailOf(`${url}/v1/stream/${session}`)) < wanted(session)) {
       hadToWait = true;
-      if (performance.now() > deadlineMs) throw new Error(`${session} has not got all of ${source}.`);
+      if (performance.now() > deadlineMs)
+        throw new Error(`${session} did not receive everything from ${source} in time.`);
       await new Promise((resolve) => void setTimeout(resolve, POLL_MS));
     }
   });

@@ -1,4 +1,4 @@
-/** What hostile senders do to the appends and reads of others on the same stream. */
+/** The effect of hostile senders on the appends and reads of others on the same stream. */
 import { interleave } from "../interleave.ts";
 import { whileHostile, type HostileJob } from "../load/hostile.ts";
 import type { LoadResult } from "../load/job.ts";
@@ -10,13 +10,13 @@ import { createStream } from "./streams.ts";
 
 const CONNECTIONS = 4;
 const MESSAGE = "x".repeat(100);
-/** There is much to measure here, so each measurement is this part of the usual. */
+/** This scenario has many measurements, so each one takes only this part of the usual time. */
 const PART = 1 / 3;
 
 type Senders = Pick<HostileJob, "kind" | "senders">;
 type Work = "Appends" | "Reads";
 
-/** Those with 100 MB are two: each of them takes a processor of this machine by itself. */
+/** Only two senders send 100 MB bodies, because each of them occupies a whole processor of this machine. */
 const SENDERS: readonly (Senders | undefined)[] = [
   undefined,
   { kind: "slow bodies", senders: 200 },
@@ -30,7 +30,7 @@ export const HOSTILE: Scenario = {
   budget: { full: 30, preparation: 5, measurements: 10 * PART },
   targets: [NPM_START_WITH_TOKENS],
   run: async ({ driver, targets: [target], rounds, ...times }) => {
-    if (target === undefined) throw new Error("There is no server.");
+    if (target === undefined) throw new Error("The target was not started.");
     const headers = { "Content-Type": "text/plain", Authorization: `Bearer ${newToken("manage")}` };
     const [warmUpMs, measureMs] = [times.warmUpMs * PART, times.measureMs * PART];
     const variants = SENDERS.flatMap((senders) => (["Appends", "Reads"] as const).map((work) => ({ senders, work })));

@@ -1,4 +1,4 @@
-/** How soon live readers have a message, over SSE and long-poll. */
+/** How soon live readers get a message over SSE and long-poll. */
 import { interleave } from "../interleave.ts";
 import { startLiveDriver } from "../load/driver.ts";
 import type { LiveJob, LiveResult } from "../load/job.ts";
@@ -10,7 +10,7 @@ import { createStream } from "./streams.ts";
 
 const HEADERS = { "Content-Type": "application/json" };
 const MODES = { sse: "SSE", "long-poll": "Long-poll" } as const;
-/** How many readers, and how many messages a second they are sent. */
+/** The number of readers, and of messages per second that they get. */
 const LEVELS = [
   { readers: 1, messagesPerSecond: 50 },
   { readers: 100, messagesPerSecond: 10 },

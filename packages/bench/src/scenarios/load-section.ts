@@ -1,4 +1,4 @@
-/** The table that most scenarios make of their loads: how much each target did in a second, and how soon it answered. */
+/** The table of most scenarios: how much each target did per second, and how soon it answered. */
 import type { LoadResult } from "../load/job.ts";
 import { median, spreadOf } from "../statistics.ts";
 import type { TargetKind } from "../targets/target.ts";
@@ -8,13 +8,13 @@ import type { Bar, RunningTarget, Section } from "./scenario.ts";
 export interface LoadSection {
   readonly title: string;
   readonly about: string;
-  /** What is counted, as "appends". */
+  /** What is counted, such as "appends". */
   readonly unit: string;
   readonly results: ReadonlyMap<RunningTarget, readonly LoadResult[]>;
-  /** How much of it a result is; initially its requests. */
+  /** How many of them a result contains; default: its requests. */
   readonly amount?: (result: LoadResult) => number;
   readonly against: TargetKind;
-  /** Rows that are no contestants. */
+  /** Rows that do not take part in the comparison. */
   readonly unplotted?: TargetKind;
   readonly bars?: (rateOf: (kind: TargetKind) => number) => readonly Bar[];
 }

@@ -1,9 +1,9 @@
-/** What a stream, and a live reader that waits, take of a server's memory. */
+/** The memory that a server needs for a stream and for a waiting live reader. */
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { get, type IncomingMessage } from "node:http";
 
-import { forEach } from "../for-each.ts";
+import { forEachConcurrent } from "../for-each-concurrent.ts";
 import { NPM_START, REFERENCE_IN_MEMORY } from "../targets/index.ts";
 import { formatCount } from "../units.ts";
 import type { RunningTarget, Scenario } from "./scenario.ts";
@@ -47,7 +47,7 @@ export const MEMORY: Scenario = {
   },
 };
 
-/** Bytes that streams, and readers, took. */
+/** The bytes that streams and readers needed. */
 async function grow(
   target: RunningTarget,
   streams: number,
@@ -58,11 +58,11 @@ async function grow(
   const opened: IncomingMessage[] = [];
   try {
     const empty = residentBytes(target);
-    await forEach(numbers(streams), CALLS, async (index) => {
+    await forEachConcurrent(numbers(streams), CALLS, async (index) => {
       await createStream(`${target.streams}memory-${index}`, HEADERS);
     });
     const filled = residentBytes(target);
-    await forEach(numbers(readers), CALLS, async () => void opened.push(await openReader(followed)));
+    await forEachConcurrent(numbers(readers), CALLS, async () => void opened.push(await openReader(followed)));
     return { streams: filled - empty, readers: residentBytes(target) - filled };
   } finally {
     for (const response of opened) response.destroy();
@@ -73,13 +73,13 @@ function numbers(count: number): number[] {
   return Array.from({ length: count }, (_, index) => index);
 }
 
-/** An SSE reader that has caught up. */
+/** Opens an SSE reader that has caught up. */
 async function openReader(stream: string): Promise<IncomingMessage> {
   const request = get(`${stream}?offset=now&live=sse`, { agent: false });
   const [response] = (await once(request, "response")) as [IncomingMessage];
-  if (response.statusCode !== 200) throw new Error(`SSE was answered ${response.statusCode}`);
+  if (response.statusCode !== 200) throw new Error(`The SSE request was answered with status ${response.statusCode}.`);
   await once(response, "data");
-  // Nothing but the end of the measurement ends it.
+  // Only the end of the measurement closes it.
   response.on("error", () => undefined).resume();
   return response;
 }

@@ -1,4 +1,4 @@
-/** Everything at once: writers, catch-up readers, and live readers with a writer of their own. */
+/** All kinds of load at once: writers, catch-up readers, and live readers with a writer of their own. */
 import { interleave } from "../interleave.ts";
 import { startLiveDriver, startLoadDriver } from "../load/driver.ts";
 import type { LiveResult, LoadResult } from "../load/job.ts";

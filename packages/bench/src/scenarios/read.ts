@@ -9,7 +9,7 @@ const HEADERS = { "Content-Type": "application/octet-stream" };
 const READERS = 16;
 const APPENDS = 10;
 const APPEND_BYTES = 100;
-/** How many times as many reads `npm start` must do. */
+/** How many times as many reads `npm start` must serve. */
 const RATIOS_MIN = new Map([
   [REFERENCE_ON_DISK, 4],
   [REFERENCE_IN_MEMORY, 0.7],

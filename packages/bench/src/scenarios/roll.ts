@@ -1,4 +1,4 @@
-/** What rolling does to appends that go on meanwhile. */
+/** The effect of moving segments to R2 on appends at the same time. */
 import { interleave } from "../interleave.ts";
 import type { LoadResult } from "../load/job.ts";
 import { median, spreadOf } from "../statistics.ts";
@@ -11,10 +11,10 @@ import { createStream } from "./streams.ts";
 const HEADERS = { "Content-Type": "application/octet-stream" };
 const WRITERS = 16;
 const APPEND_BYTES = 1_000;
-/** How much slower the slowest hundredth of appends may be: half as fast. */
+/** The slowest 1 % of appends must still be at least this fraction as fast. */
 const P99_RATIO_MIN = 0.5;
 
-/** What a stream has in it at first: as much as a segment, so that the first goes to R2 while it is measured. */
+/** The initial size of a stream: as much as a segment, so that the first one is moved to R2 during the measurement. */
 const FIRST_BYTES = new Map([
   [ROLLING_OFTEN, SEGMENT_BYTES_OFTEN],
   [NPM_START, 8 * 1024 * 1024],
@@ -69,7 +69,7 @@ function sectionOf(results: ReadonlyMap<TargetKind, readonly LoadResult[]>): Sec
   };
 }
 
-/** Each round is compared with itself: whatever else the machine does changes from one to the next. */
+/** Each round is compared with itself, because other load on the machine differs between rounds. */
 function barOf(results: ReadonlyMap<TargetKind, readonly LoadResult[]>, kind: TargetKind, name: string): Bar {
   const never = results.get(ROLLING_NEVER) ?? [];
   const ratios = (results.get(kind) ?? []).map(({ latencyMs: { p99 } }, round) => {

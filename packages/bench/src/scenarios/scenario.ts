@@ -1,17 +1,17 @@
 import type { LoadDriver } from "../load/driver.ts";
 import type { TargetKind } from "../targets/target.ts";
 
-/** A target that runs. */
+/** A running target. */
 export interface RunningTarget {
   readonly kind: TargetKind;
   readonly url: string;
-  /** What a stream's name is put behind. */
+  /** The URL before a stream's name. */
   readonly streams: string;
   /** Sent with every request. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Where its data lies. */
+  /** The directory of its data. */
   readonly dataDir: string;
-  /** Its processes; none when it runs elsewhere. */
+  /** Its processes; empty if it runs elsewhere. */
   pids(): readonly number[];
 }
 
@@ -23,33 +23,33 @@ export interface ScenarioContext {
   readonly followers: number;
   readonly warmUpMs: number;
   readonly measureMs: number;
-  /** Whether there is about a minute for everything: less is prepared, and the largest numbers are left out. */
+  /** Whether everything must take about a minute: less is prepared, and the largest numbers are left out. */
   readonly isQuick: boolean;
 }
 
-/** One table of the report. */
+/** A table of the report. */
 export interface Section {
   readonly title: string;
   /** How it was measured. */
   readonly about: string;
-  /** What the rows are, and then their figures. */
+  /** The heading of the rows' names, then those of their figures. */
   readonly columns: readonly string[];
   readonly rows: readonly (readonly string[])[];
   readonly bars: readonly Bar[];
-  /** The table's main column as numbers: for the plot, the JSON and the ratios. */
+  /** The table's main column as numbers, for the plot, the JSON and the ratios. */
   readonly figures?: Figures;
 }
 
 export interface Figures {
   readonly unit: string;
   readonly better: "more" | "less";
-  /** Every round's value, by the name that the row begins with. A row without is not plotted. */
+  /** Every round's value by the name of the row. A row without values is not plotted. */
   readonly values: ReadonlyMap<string, readonly number[]>;
-  /** Whom the others are compared with, unless the user says otherwise. */
+  /** The row that the others are compared with, unless the user chooses another one. */
   readonly against: string;
 }
 
-/** What must hold between two targets. */
+/** A ratio that must hold between two targets. */
 export interface Bar {
   readonly claim: string;
   readonly atLeast: number;
@@ -58,23 +58,23 @@ export interface Bar {
 
 /** How long a scenario may take, in seconds. */
 export interface Budget {
-  /** In `npm run bench`; absent when it must be named to run. */
+  /** For `npm run bench`; absent if the scenario runs only when named. */
   readonly full?: number;
-  /** In `npm run bench -- --quick`; absent when it is left out there. */
+  /** For `npm run bench -- --quick`; absent if the scenario is left out there. */
   readonly quick?: number;
-  /** What starting the targets and filling streams takes of it. */
+  /** The part that starting the targets and filling streams takes. */
   readonly preparation: number;
-  /** The same with `--quick`, if it is less. */
+  /** The same with `--quick`, if that is less. */
   readonly quickPreparation?: number;
-  /** How many measurements of the usual length each target takes in a round. */
+  /** How many measurements of the usual length each target needs per round. */
   readonly measurements: number;
 }
 
 export interface Scenario {
-  /** For `--help`. */
+  /** The description in `--help`. */
   readonly summary: string;
   readonly targets: readonly TargetKind[];
-  /** It speaks nothing but the protocol, so any server may be measured. */
+  /** Whether the scenario uses only the protocol, so that it can measure any server. */
   readonly isForAnyServer?: boolean;
   readonly budget: Budget;
   run(context: ScenarioContext): Promise<readonly Section[]>;

@@ -1,4 +1,4 @@
-/** How long a server takes from nothing until it has made a stream. */
+/** How long a server takes from its start until it has created a stream. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

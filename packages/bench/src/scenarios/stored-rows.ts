@@ -1,10 +1,10 @@
-/** What a server of this machine has written, counted in a copy of its files: it alone may open them while it runs. */
+/** Counts what a server on this machine has stored, in a copy of its files: only the server may open them while it runs. */
 import { copyFileSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
-/** Rows in the logs of all sessions, one for each commit. Nothing may be written meanwhile. */
+/** The number of rows in the logs of all sessions, one per commit. Nothing may be written during the count. */
 export function sessionRows(dataDir: string): number {
   const directory = mkdtempSync(join(tmpdir(), "bench-rows-"));
   const copy = join(directory, "copy.sqlite");
@@ -17,7 +17,7 @@ export function sessionRows(dataDir: string): number {
   }
 }
 
-/** The journal first: what the server moves out of it meanwhile is in the file that is copied then. */
+/** Copies the journal first: what the server moves from it into the database in the meantime is then in the database's copy. */
 function rowsInCopy(path: string, copy: string): number {
   rmSync(`${copy}-wal`, { force: true });
   try {

@@ -1,8 +1,8 @@
-/** What scenarios do to streams before they measure. */
+/** Prepares streams for scenarios. */
 
 type Headers = Readonly<Record<string, string>>;
 
-/** The offset at its end. */
+/** The offset at the end of a stream. */
 export async function createStream(url: string, headers: Headers, body: string | null = null): Promise<string> {
   return (await send(url, "PUT", headers, body)).headers.get("Stream-Next-Offset") ?? "";
 }
@@ -11,7 +11,7 @@ export async function appendTo(url: string, headers: Headers, body: string): Pro
   await send(url, "POST", headers, body);
 }
 
-/** How many bytes a stream has. */
+/** The size of a stream in bytes. */
 export async function tailOf(url: string): Promise<number> {
   const { headers } = await send(url, "HEAD", {});
   return Number(headers.get("Stream-Next-Offset")?.split("_")[1]);

@@ -14,14 +14,14 @@ const ROOT = fileURLToPath(new URL("../../../..", import.meta.url));
 const LEAST_WORKER = new URL("least-worker.js", import.meta.url);
 const READY_LIMIT_MS = 10_000;
 
-/** What workerd is to run. */
+/** The Worker that workerd runs. */
 interface Program {
   readonly script: string;
   readonly options: BareOptions;
   readonly vars: Readonly<Record<string, unknown>>;
 }
 
-/** The part of the options that workerd can do without Miniflare. */
+/** The part of the options that workerd supports without Miniflare. */
 interface BareOptions {
   readonly compatibilityDate: string;
   readonly compatibilityFlags: readonly string[];
@@ -29,17 +29,17 @@ interface BareOptions {
 }
 
 /**
- * The Worker on `workerd serve` and nothing else: the mark that `npm start` is measured against. Only vars and Durable
- * Objects are bound; workerd has no R2, KV or Queues of its own.
+ * Runs the Worker on plain `workerd serve`, to compare `npm start` with. Only vars and Durable Objects are bound, because
+ * workerd itself has no R2, KV or Queues.
  */
 export async function startBareWorkerd(dataDir: string): Promise<Target> {
   const { script, config } = await loadBundle(ROOT);
-  // Their own type says `unknown` of each.
+  // Their own type is `unknown` for each.
   const options = config.options as unknown as BareOptions;
   return startWorkerd(dataDir, { script, options, vars: { ...config.vars, TENANCY: "single", AUTH_MODE: "none" } });
 }
 
-/** The least program (`least-worker.js`): what it reaches is the most that one call to an object for each request can. */
+/** A minimal program (`least-worker.js`): its throughput is the maximum with one call to an object per request. */
 export async function startLeastProgram(dataDir: string): Promise<Target> {
   const { config } = await loadBundle(ROOT);
   const options = config.options as unknown as BareOptions;
@@ -113,7 +113,7 @@ function formatVar(value: unknown): string {
   return typeof value === "string" ? `text = ${quote(value)}` : `json = ${quote(JSON.stringify(value))}`;
 }
 
-/** Cap'n Proto text has the escapes of JSON, but for \\u. */
+/** Cap'n Proto text has the escapes of JSON except \\u. */
 function quote(text: string): string {
   return JSON.stringify(text);
 }

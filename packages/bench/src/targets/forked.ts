@@ -1,4 +1,4 @@
-/** Targets that are Node.js programs: each runs in a process of its own and tells its URL when it listens. */
+/** Targets that are Node.js programs. Each runs in its own process and reports its URL when it listens. */
 import { fork } from "node:child_process";
 import { once } from "node:events";
 

@@ -13,11 +13,11 @@ export const NPM_START = npmStart("npm start", {});
 const MIB = 1024 * 1024;
 
 export const SEGMENT_BYTES_OFTEN = MIB;
-/** A segment a second or so, many more than in any real stream. */
+/** About a segment per second, many more than in any real stream. */
 export const ROLLING_OFTEN = npmStart("npm start, segments of 1 MiB", { SEGMENT_BYTES: SEGMENT_BYTES_OFTEN });
-/** As much of a stream as can be is in R2. */
+/** As much of a stream as possible is in R2. */
 export const ROLLING_FULL = npmStart("npm start, cold", { SEGMENT_BYTES: 4 * MIB });
-/** None in a measurement. */
+/** No segment is moved to R2 during a measurement. */
 export const ROLLING_NEVER = npmStart("npm start, no segments", { SEGMENT_BYTES: 256 * MIB, SEGMENT_AGE_SECONDS: 0 });
 
 const PROJECT_SECRET = "project-secret-of-the-measurements-0123456789";
@@ -25,7 +25,7 @@ const PROJECT_SECRET = "project-secret-of-the-measurements-0123456789";
 /** The same with `AUTH_MODE=project`. */
 export const NPM_START_WITH_TOKENS = npmStart("npm start, with tokens", { AUTH_MODE: "project", PROJECT_SECRET });
 
-/** A token for it that lasts longer than any measurement. */
+/** Signs a token for that target which outlasts any measurement. */
 export function newToken(scope: string): string {
   const exp = Math.floor(Date.now() / 1000) + 24 * 3_600;
   return signToken(PROJECT_SECRET, { sub: "default", scope, exp });
@@ -33,7 +33,7 @@ export function newToken(scope: string): string {
 
 export const BARE_WORKERD: TargetKind = { name: "bare workerd", isExtra: true, start: startBareWorkerd };
 
-/** No server of streams: what one call to an object, with one statement in it, costs on this runtime. */
+/** Not a stream server: shows the cost of one call to an object with one statement in it on this runtime. */
 export const LEAST_PROGRAM: TargetKind = { name: "least program on workerd", isExtra: true, start: startLeastProgram };
 
 export const REFERENCE_ON_DISK: TargetKind = {
@@ -56,7 +56,7 @@ function npmStart(name: string, vars: Readonly<Record<string, string | number>>)
   };
 }
 
-/** No server of streams: the ceiling of the load tool itself. */
+/** Not a stream server: shows the limit of the load tool itself. */
 export const NO_OP_SERVER: TargetKind = {
   name: "no-op server",
   isExtra: true,

@@ -1,11 +1,11 @@
-/** Answers every request at once and the same: what the load tool reaches here is the most that it can measure. */
+/** Answers every request at once with the same response, which shows the maximum that the load tool can measure. */
 import { createServer, type AddressInfo } from "node:net";
 
 const REQUEST_END = "\r\n\r\n";
 const ANSWER = "HTTP/1.1 204 No Content\r\n\r\n";
 
 const server = createServer({ noDelay: true }, (socket) => {
-  // Requests are small and come one at a time, so each arrives in one piece.
+  // Requests are small and are sent one at a time, so each arrives in a single chunk.
   socket.on("data", (bytes) => {
     if (bytes.includes(REQUEST_END)) socket.write(ANSWER);
   });

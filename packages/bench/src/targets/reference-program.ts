@@ -1,4 +1,4 @@
-/** The reference server; with a directory as its argument it keeps its streams there, otherwise in memory. */
+/** The reference server. Keeps its streams in the directory given as its argument, otherwise in memory. */
 import { DurableStreamTestServer } from "@durable-streams/server";
 
 const [, , dataDir] = process.argv;

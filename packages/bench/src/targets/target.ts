@@ -1,24 +1,24 @@
-/** A server under load, in processes of its own. Scenarios know nothing of it but its URL. */
+/** A server under load, in processes of its own. Scenarios know only its URL. */
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 
 export interface Target {
   readonly url: string;
-  /** The processes that it consists of. */
+  /** Its processes. */
   pids(): readonly number[];
   stop(): Promise<void>;
 }
 
 export interface TargetKind {
-  /** As it stands in tables. */
+  /** The name in tables. */
   readonly name: string;
-  /** Left out when there is little time: it tells where time goes, not who is faster. */
+  /** Whether it is left out with `--quick`: it shows where time is spent, not which server is faster. */
   readonly isExtra?: boolean;
   /** @param dataDir an empty directory that is removed afterwards. */
   start(dataDir: string): Promise<Target>;
 }
 
-/** A server that is one process, and listens already. */
+/** A server that consists of one process and already listens. */
 export function processTarget(url: string, child: ChildProcess): Target {
   const exited = once(child, "exit");
   return {
