@@ -25,8 +25,8 @@ function commandsPage(): string {
 
 # Commands of \`durable-streams\`
 
-The output of \`durable-streams COMMAND --help\` for each command. [cli.md](cli.md) describes what all commands have in common, and
-what scripts can rely on.
+This page has the output of \`durable-streams COMMAND --help\` for each command. [cli.md](cli.md) describes what all commands
+have in common, and what scripts can rely on.
 
 ${commandReference()}`;
 }
