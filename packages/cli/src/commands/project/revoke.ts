@@ -15,7 +15,10 @@ export function addRevoke(project: Command, io: Io): void {
   const command = project
     .command("revoke <name> <kid>")
     .description("remove a secret; the tokens that it signed become invalid within 90 seconds")
-    .option("--end-links", "also end every subscription of a session that was made with a token signed by this secret")
+    .option(
+      "--end-links",
+      "also end every link between a session and a source that was made with a token signed by this secret",
+    )
     .option(...YES)
     .action(async (name: string, kid: string, options: Options, called: Command) => {
       const { output, server } = contextOf(called, io);
