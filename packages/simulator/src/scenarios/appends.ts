@@ -6,7 +6,7 @@ import { installSimCrypto } from "../worlds/sim-crypto.ts";
 import { scenarioOf, type Outcome } from "./scenario.ts";
 import { weightedSteps, type WeightedStep } from "./weighted-steps.ts";
 
-const WEIGHTS = { append: 250, wait: 250, ring: 5, crash: 1 } as const;
+const WEIGHTS = { append: 250, wait: 250, fire: 5, crash: 1 } as const;
 type Kind = keyof typeof WEIGHTS;
 
 const ISOLATES = 8;
@@ -37,7 +37,7 @@ async function appendAtMostOnce(
       onStep(nth);
       if (kind === "append") void world.append(a % ISOLATES);
       if (kind === "crash") world.crash();
-      if (kind === "ring") void world.fireAlarmWhenDue();
+      if (kind === "fire") void world.fireAlarmWhenDue();
       await world.clock.advance(1);
     }
     for (let second = 0; second < REST_SECONDS; second += 1) {

@@ -4,7 +4,7 @@ import { FanOutDriver } from "../drivers/fan-out-driver.ts";
 import { countCalls, scenarioOf, type Outcome, type Scenario } from "./scenario.ts";
 import { weightedSteps, type WeightedStep } from "./weighted-steps.ts";
 
-const WEIGHTS = { publish: 3, toggle: 1, renew: 1, crash: 1, ring: 1, retry: 1, queue: 1, release: 18 } as const;
+const WEIGHTS = { publish: 3, toggle: 1, renew: 1, crash: 1, fire: 1, retry: 1, queue: 1, release: 18 } as const;
 type Kind = keyof typeof WEIGHTS;
 
 const LATE_ALARM_MS = 100_000;
@@ -43,7 +43,7 @@ async function take(driver: FanOutDriver, { kind, a, b }: WeightedStep<Kind>): P
       return driver.queue(a, b);
     case "crash":
       return driver.crash(a);
-    case "ring":
+    case "fire":
       return void (await driver.world.fireNextAlarm(driver.world.nowMs + LATE_ALARM_MS));
     case "release":
       return driver.release(a, b);

@@ -5,7 +5,7 @@ import { installSimCrypto } from "../worlds/sim-crypto.ts";
 import { countCalls, scenarioOf, type Outcome, type Scenario } from "./scenario.ts";
 import { weightedSteps, type WeightedStep } from "./weighted-steps.ts";
 
-const WEIGHTS = { append: 3, work: 3, choose: 2, ring: 2, crash: 1, release: 24 } as const;
+const WEIGHTS = { append: 3, work: 3, choose: 2, fire: 2, crash: 1, release: 24 } as const;
 type Kind = keyof typeof WEIGHTS;
 type Way = "pull-wake" | "webhook";
 
@@ -49,7 +49,7 @@ async function take(driver: ConsumerDriver, { kind, a, b }: WeightedStep<Kind>):
       return driver.choose(b);
     case "crash":
       return driver.crash(a);
-    case "ring":
+    case "fire":
       return void (await driver.world.fireNextAlarm(driver.world.nowMs + LATE_ALARM_MS));
     case "release":
       return driver.release(a, b);
