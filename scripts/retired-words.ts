@@ -13,8 +13,8 @@ export interface RetiredWord {
   readonly write: string;
   /** What not to write in documents: Markdown without its code, and the comments of the settings. */
   readonly documents?: RegExp;
-  /** What not to write in comments and texts of the source. Often the same as `documents`, once the source is clean. */
-  readonly source?: RegExp;
+  /** What not to write in comments and texts of the source; `true`: the same as in documents. */
+  readonly source?: RegExp | true;
   /**
    * What not to use in names of the source. A name is matched as its parts in lower case with spaces between them:
    * `callAgain`, `CallAgain` and `CALL_AGAIN` are all `call again`.
@@ -44,7 +44,7 @@ export const RETIRED_WORDS: readonly RetiredWord[] = [
     word: "bring, courier",
     write: "deliver, dispatcher",
     documents: /\bcouriers?\b|\bbrings? (?:it|them) on\b/,
-    source: /\bcouriers?\b/,
+    source: true,
     names: /\bcouriers?\b/,
     wrong: ["The courier takes it.", "nobody brings it on"],
     fine: ["If that call brings no answer", "Bring your own secret"],
@@ -53,6 +53,7 @@ export const RETIRED_WORDS: readonly RetiredWord[] = [
     word: "round",
     write: "delivery pass",
     documents: /\brounds? of deliver(?:y|ies)|\bdelivery rounds?\b|\ba round to\b|\bround is over\b/,
+    source: true,
     wrong: ["Rounds of deliveries", "The round is over"],
     fine: ["a round trip per level", "in several rounds", "rounded up to whole rows", "go round in circles"],
   },
@@ -74,7 +75,7 @@ export const RETIRED_WORDS: readonly RetiredWord[] = [
     word: "allowance, room",
     write: "quota grant, remaining bytes",
     documents: /\ballowances?\b/,
-    source: /\ballowances?\b/,
+    source: true,
     names: /\ballowances?\b/,
     // A column of the table `stream`.
     allowedNames: ["allowance_bytes"],
@@ -109,6 +110,7 @@ export const RETIRED_WORDS: readonly RetiredWord[] = [
     word: "facts",
     write: "result",
     documents: /\bfacts of (?:an?|the) (?:stream|append|subscription|source)\b/,
+    source: true,
     wrong: ["the facts of a stream"],
     fine: ["in fact", "the facts"],
   },
@@ -116,7 +118,7 @@ export const RETIRED_WORDS: readonly RetiredWord[] = [
     word: "standing",
     write: "status",
     documents: /\bstanding of\b|\bits standing\b/,
-    source: /\bstanding of\b/,
+    source: true,
     names: /\bstanding\b/,
     wrong: ["the standing of a link"],
     fine: ["notwithstanding that", "a standing order"],
@@ -125,6 +127,7 @@ export const RETIRED_WORDS: readonly RetiredWord[] = [
     word: "attempt (of an append)",
     write: "request id",
     documents: /\battempt ids?\b|\bid of (?:an|the|each) attempt\b/,
+    source: true,
     names: /\battempt ids?\b/,
     wrong: ["its attempt id"],
     fine: ["the last 20 attempts", "after `max_attempts` failed attempts"],
@@ -160,6 +163,7 @@ export const RETIRED_WORDS: readonly RetiredWord[] = [
     word: "subscription (of a session)",
     write: 'link, follower; "subscription" is the protocol\'s',
     documents: /\bsession(?:'s|s') subscriptions?\b|\bsubscriptions? of (?:a|the) sessions?\b/,
+    source: true,
     wrong: ["the session's subscriptions"],
     fine: ["changes of sessions and of subscriptions", "sessions and subscriptions"],
   },
@@ -172,6 +176,7 @@ export const RETIRED_WORDS: readonly RetiredWord[] = [
     word: "initial (of a setting)",
     write: "default",
     documents: /\binitial (?:values?|settings?)\b/,
+    source: true,
     wrong: ["the setting's initial value"],
     fine: ["a PUT's initial content"],
   },
@@ -187,7 +192,7 @@ export const RETIRED_WORDS: readonly RetiredWord[] = [
     word: "broken off",
     write: "interrupted",
     documents: /\bbroken off\b/,
-    source: /\bbroken off\b/,
+    source: true,
     wrong: ["Broken off anywhere, the same command goes on."],
     fine: ["a broken body", "the response breaks off"],
   },
@@ -203,7 +208,7 @@ export const RETIRED_WORDS: readonly RetiredWord[] = [
     word: "also not",
     write: "not even",
     documents: /\b(?:lost|stored|read|found|sent), also not\b/,
-    source: /\b(?:lost|stored|read|found|sent), also not\b/,
+    source: true,
     wrong: ["lost, also not by `kill -9`"],
     fine: ["It was also not deleted."],
   },

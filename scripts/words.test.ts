@@ -57,7 +57,11 @@ test("no document has a retired word", () => {
 
 test("no comment and no text in the source has a retired word", () => {
   const prose = new Map(sources.map((path) => [path, sourceProse(read(path))]));
-  expect(faultsIn(sources, (word, path) => findings(word.source, prose.get(path) ?? ""))).toEqual([]);
+  expect(
+    faultsIn(sources, (word, path) =>
+      findings(word.source === true ? word.documents : word.source, prose.get(path) ?? ""),
+    ),
+  ).toEqual([]);
 });
 
 test("no name in the source has a retired word", () => {
