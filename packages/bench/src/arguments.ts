@@ -45,12 +45,12 @@ ${lines.join("\n")}
   --seconds N      how long each measurement takes, regardless of the budgets
   --followers N    sessions that follow one stream in fan-out (${FOLLOWERS}, or ${QUICK_FOLLOWERS} with --quick, at most ${FOLLOWERS_MAX})
   --against NAME   the target that the others are compared with, by its name in the tables
-  --url URL        also measures the server at this URL, which ends where a stream's name begins, such as
+  --url URL        also measure the server at this URL, which ends where a stream's name begins, such as
                    https://example.com/v1/stream/my-project/; the streams that it creates stay there
   --header "N: V"  a header for every request to that server; repeatable
-  --json FILE      writes the figures of every round to FILE
-  --write          writes docs/bench.md and docs/bench/*.svg; sections of other scenarios stay as they are
-  --help           prints this help`;
+  --json FILE      write the figures of every round to FILE
+  --write          write docs/bench.md and docs/bench/*.svg; sections of other scenarios stay as they are
+  --help           print this help`;
 }
 
 /** @throws Error that says what is wrong with the arguments. */

@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 
 import { interleave } from "./interleave.ts";
 
-it("every target is measured once a round, and each round begins with the next one", async () => {
+it("every target is measured once per round, and each round begins with the next target", async () => {
   const order: string[] = [];
   const measured = await interleave(["a", "b", "c"], 3, async (target, round) => {
     order.push(target);

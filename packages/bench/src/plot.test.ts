@@ -29,10 +29,10 @@ it("a plot has a panel for each section with figures, and a bar as long as each 
     ["bar ours", "306.7"],
     ["bar", "153.3"],
   ]);
-  // Only rounds that differ have a spread.
+  // Rounds have a spread only if they differ.
   expect(svg?.match(/class="spread"/g)).toHaveLength(1);
 });
 
-it("nothing is plotted where there are no figures", () => {
+it("nothing is plotted without figures", () => {
   expect(plotSections("none", [section("only a table")])).toBeUndefined();
 });

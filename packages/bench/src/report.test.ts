@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 
 import { formatReport, reportData } from "./report.ts";
 
-it("a report names machine, method and run, and says of each bar whether it was met", () => {
+it("a report names the machine, the method and the run, and says whether each bar was met", () => {
   const report = formatReport({
     machine: ["2 × a processor"],
     method: "In turns.",
@@ -47,7 +47,7 @@ Measured in 2030.
 `);
 });
 
-it("a report keeps the sections that were not measured anew, in their places", () => {
+it("a report keeps sections that were not measured again in their places", () => {
   const section = (title: string) => ({ title, about: "About.", columns: ["Target"], rows: [["ours"]], bars: [] });
   const head = { machine: ["a processor"], method: "In turns." };
   const first = formatReport({ ...head, run: "First.", sections: ["A", "B", "C"].map(section) });
@@ -57,7 +57,7 @@ it("a report keeps the sections that were not measured anew, in their places", (
   expect(formatReport({ ...head, run: "", sections: [] }, second)).toBe(second);
 });
 
-it("rows are compared with the one that was asked for, or with the section's own choice", () => {
+it("rows are compared with the requested row, or with the section's default", () => {
   const values = new Map([
     ["ours", [8, 10, 12]],
     ["one", [5]],
@@ -74,7 +74,7 @@ it("rows are compared with the one that was asked for, or with the section's own
   });
 });
 
-it("a bar one of whose targets was not measured is left out", () => {
+it("a bar is left out if one of its targets was not measured", () => {
   const bars = [{ claim: "claim", atLeast: 1, measured: Number.NaN }];
   const section = { title: "A", about: "", columns: ["Target"], rows: [["ours"]], bars };
   expect(formatReport({ machine: [], method: "", run: "", sections: [section] })).not.toContain("claim");

@@ -6,7 +6,7 @@ it("the median of an even count lies between its two middle values", () => {
   expect([median([3, 1, 2]), median([4, 1, 3, 2]), median([7])]).toEqual([2, 2.5, 7]);
 });
 
-it("the spread names the middle and both ends, whatever the order", () => {
+it("the spread shows the median and both ends, whatever the order", () => {
   expect(spreadOf([30, 10, 20])).toEqual({ median: 20, min: 10, max: 30 });
 });
 

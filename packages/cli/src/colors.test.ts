@@ -18,7 +18,7 @@ it.each([
   expect(wantsColors(env, isTerminal, isRefused)).toBe(wanted);
 });
 
-it("paints only where colours are wanted", () => {
+it("colours text only if colours are on", () => {
   expect(colors(true).red("x")).toBe("\u001b[31mx\u001b[39m");
   expect(colors(false).red("x")).toBe("x");
 });

@@ -16,11 +16,11 @@ beforeEach(() => {
 });
 
 describe("resolveConnection", () => {
-  it("is the server of npm start when nothing is said", () => {
+  it("defaults to the server of npm start", () => {
     expect(resolveConnection({}, env)).toMatchObject({ url: "http://localhost:4437", project: undefined });
   });
 
-  it("takes flags before the environment, and that before the profile", () => {
+  it("prefers flags to the environment, and the environment to the profile", () => {
     writeProfile(env, "default", { url: "https://profile.example.com", project: "p" });
     expect(resolveConnection({}, env)).toMatchObject({ url: "https://profile.example.com", project: "p" });
     const around = { ...env, DURABLE_STREAMS_URL: "https://env.example.com/" };
@@ -29,7 +29,7 @@ describe("resolveConnection", () => {
     expect(resolveConnection(flags, around)).toMatchObject({ url: "https://flag.example.com/below", project: "q" });
   });
 
-  it("finds a profile by its name, and says which there are", () => {
+  it("finds a profile by its name, and lists the profiles if it does not exist", () => {
     writeProfile(env, "staging", { url: "https://staging.example.com" });
     expect(resolveConnection({ profile: "staging" }, env).url).toBe("https://staging.example.com");
     expect(() => resolveConnection({ profile: "stagin" }, env)).toThrow(/stagin/);
@@ -42,7 +42,7 @@ describe("resolveConnection", () => {
 });
 
 describe("profiles", () => {
-  it("are readable by their owner only, and go when they are removed", () => {
+  it("can be read only by their owner, and are deleted by remove", () => {
     writeProfile(env, "a", { url: "http://a" });
     writeProfile(env, "b", { url: "http://b" });
     removeProfile(env, "a");

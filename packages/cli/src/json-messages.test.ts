@@ -5,7 +5,7 @@ import { JsonMessages } from "./json-messages.ts";
 const ARRAYS = '[{"a":[1,2],"b":"],\\"["}, 1.0,\n12345678901234567890][][ "x\\\\" ,{\n"c":\r\nnull}]';
 const MESSAGES = ['{"a":[1,2],"b":"],\\"["}', "1.0", "12345678901234567890", '"x\\\\"', '{ "c": null}'];
 
-it("keeps the text of each message, wherever the pieces are cut", () => {
+it("keeps the text of each message, however the input is split into chunks", () => {
   for (let size = 1; size <= ARRAYS.length; size += 1) {
     const splitter = new JsonMessages();
     const found: string[] = [];
@@ -14,7 +14,7 @@ it("keeps the text of each message, wherever the pieces are cut", () => {
   }
 });
 
-it("tells of a message when it has ended, not before", () => {
+it("returns a message only when it is complete", () => {
   const splitter = new JsonMessages();
   expect(splitter.push("[1")).toEqual([]);
   expect(splitter.push("2,")).toEqual(["12"]);

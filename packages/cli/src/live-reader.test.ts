@@ -14,7 +14,7 @@ afterEach(() => {
 
 const MESSAGES = 6;
 
-/** A server with six messages that ends every response after one of them, as some proxies do; the last one closes the stream. */
+/** A server with six messages that ends every response after one of them, like some proxies. The last one closes the stream. */
 async function startCuttingServer(): Promise<string> {
   const server = createServer((request, response) => {
     const query = new URL(request.url ?? "", "http://localhost").searchParams;
@@ -45,7 +45,7 @@ function sendMessage(response: ServerResponse, next: number): void {
 }
 
 it.each(["sse", "long-poll"] as const)(
-  "prints everything once, however often the connection is cut: %s",
+  "prints everything exactly once, however often the connection is interrupted: %s",
   async (live) => {
     const { printed, offset } = await follow(await startCuttingServer(), live);
     expect([printed, offset]).toEqual(["[1][2][3][4][5][6]", "6"]);

@@ -11,18 +11,18 @@ import { errorOf, programOf, runCaptured } from "./testing/captured-io.ts";
 
 const DOCS = readFileSync(join(import.meta.dirname, "../../../docs/cli.md"), "utf8");
 
-/** Those that do something; of the others, those below them. */
+/** The commands with an action; for groups of commands, their subcommands. */
 function commandsOf(command: Command): Command[] {
   return command.commands.length === 0 ? [command] : command.commands.flatMap(commandsOf);
 }
 
-/** As it is typed, without the program's name. */
+/** The command as it is typed, without the program's name. */
 function nameOf(command: Command): string {
   const parent = command.parent?.parent === null ? "" : `${command.parent?.name() ?? ""} `;
   return parent + command.name();
 }
 
-/** What a command line calls; flags of the program may stand before. */
+/** Finds the command of a command line; common flags may come before it. */
 function commandOf(program: Command, args: readonly string[]): { command: Command; rest: readonly string[] } {
   const globals = args.findIndex((word, index) => !word.startsWith("--") && !args[index - 1]?.startsWith("--"));
   let [command, rest] = [program, args.slice(Math.max(globals, 0))];
@@ -33,7 +33,7 @@ function commandOf(program: Command, args: readonly string[]): { command: Comman
   }
 }
 
-/** Also those that have others below them. */
+/** Includes commands that only group others. */
 const ALL = programOf()
   .commands.flatMap((command) => [command, ...command.commands])
   .map((command) => ({ name: nameOf(command), command }));
@@ -41,7 +41,7 @@ const ALL = programOf()
 const COMMANDS = commandsOf(programOf()).map((command) => ({ name: nameOf(command), command }));
 
 describe("the program", () => {
-  it("prints help on stdout when asked, and on stderr when nothing was said", async () => {
+  it("prints help on stdout with --help, and on stderr without arguments", async () => {
     const asked = await runCaptured(["--help"]);
     expect(asked).toMatchObject({ exitCode: EXIT.ok, stdout: expect.stringContaining("Usage: "), stderr: "" });
     const silent = await runCaptured([]);
@@ -53,7 +53,7 @@ describe("the program", () => {
     [["--jsn"], "--json"],
     [["token", "--scope", "all"], "read, write, manage"],
     [["token", "extra"], "too many arguments"],
-  ])("refuses %j with exit code 2, saying what was meant", async (argv, meant) => {
+  ])("refuses %j with exit code 2 and suggests a correction", async (argv, meant) => {
     const ran = await runCaptured(argv);
     expect(ran).toMatchObject({ exitCode: EXIT.usage, stdout: "" });
     expect(ran.stderr).toContain(meant);
@@ -61,12 +61,12 @@ describe("the program", () => {
   });
 
   it.each(ALL.filter(({ name }) => name !== SERVE))(
-    "shows examples with the help of $name, and the flags of all commands on one line",
+    "shows examples in the help of $name, and the common flags on one line",
     async ({ name }) => {
       const { stdout, exitCode } = await runCaptured([...name.split(" "), "--help"]);
       expect(exitCode).toBe(EXIT.ok);
       expect(stdout).toMatch(/^Examples?:\n {2}/m);
-      expect(stdout).not.toContain("print nothing on stderr");
+      expect(stdout).not.toContain("print only warnings");
       expect(stdout).toMatch(/^Common options .*--json/m);
     },
   );
@@ -87,7 +87,7 @@ describe("the program", () => {
     expect([example, command.commands]).toEqual([example, []]);
   });
 
-  it("has no flag that takes a secret: those are seen by everybody on the machine", () => {
+  it("has no flag that takes a secret, because every user of the machine can see flags", () => {
     const flags = COMMANDS.flatMap(({ command }) => command.options).filter(
       ({ required, optional }) => required || optional,
     );
@@ -105,20 +105,20 @@ describe("the program", () => {
     ["read-url", "revoke"],
     ["reader-key", "create", "x"],
     ["reader-key", "revoke", "x"],
-  ])("loses nothing that nobody has agreed to: %s %s", async (...argv) => {
+  ])("deletes nothing without confirmation: %s %s", async (...argv) => {
     const ran = await runCaptured([...argv, "--json"]);
     expect(errorOf(ran)).toMatchObject({ exitCode: EXIT.usage, fix: expect.stringContaining("--yes") });
   });
 
-  it("tells of errors as JSON where --json is, even among flags that it cannot read", async () => {
+  it("prints errors as JSON with --json, even next to flags that it does not know", async () => {
     const ran = await runCaptured(["tokn", "--json"]);
     expect(errorOf(ran)).toMatchObject({ code: "usage", exitCode: EXIT.usage });
     expect((await runCaptured(["tokn", "--", "--json"])).stderr).toMatch(/^✗/);
   });
 });
 
-describe("where it is called in another way,", () => {
-  it("its hints are commands that can be pasted there", async () => {
+describe("when the program is run under another name,", () => {
+  it("its hints are commands that can be pasted", async () => {
     const env = { DURABLE_STREAMS_INVOKED_AS: "npm run cli --" };
     expect((await runCaptured(["token"], { env })).stderr).toContain(
       "Fix: DURABLE_STREAMS_SECRET=… npm run cli -- token",
@@ -137,7 +137,7 @@ describe("where it is called in another way,", () => {
 });
 
 describe("colours", () => {
-  it("are on terminals only, unless they are forced or refused", async () => {
+  it("are used only on terminals, unless they are forced or turned off", async () => {
     const painted = expect.stringContaining("\u001b[");
     expect(await runCaptured(["tokn"], { isTerminal: true })).toMatchObject({ stderr: painted });
     expect((await runCaptured(["--help"], { isTerminal: true })).stdout).toEqual(painted);
@@ -153,7 +153,7 @@ describe("colours", () => {
 });
 
 describe("the version", () => {
-  it("is that of the package, and of sources their commit besides", async () => {
+  it("is the package's version, with the commit in a clone", async () => {
     const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "../package.json"), "utf8")) as {
       version: string;
     };
@@ -165,7 +165,7 @@ describe("the version", () => {
 });
 
 describe("docs/cli.md, the contract for scripts,", () => {
-  it.each(COMMANDS)("speaks of $name", ({ name }) => {
+  it.each(COMMANDS)("mentions $name", ({ name }) => {
     expect(DOCS).toContain(`\`${name}`);
   });
 

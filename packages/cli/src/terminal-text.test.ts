@@ -14,7 +14,7 @@ describe("text on a terminal", () => {
     expect(escapeUnsafe(text)).toBe(shown);
   });
 
-  it("leaves tabs, line breaks of both kinds, and all other text alone", () => {
+  it("does not change tabs, both kinds of line breaks, and all other text", () => {
     const text = "a\tb\nc\r\nгород 東京 🚀 é";
     expect(escapeUnsafe(text)).toBe(text);
   });
@@ -24,7 +24,7 @@ describe("text on a terminal", () => {
     expect(JSON.parse(escapeUnsafe(JSON.stringify(value)))).toEqual(value);
   });
 
-  it("puts together a character that comes in two pieces, and escapes it", () => {
+  it("escapes a character that arrives in two chunks", () => {
     const decoder = new SafeDecoder();
     const [first, second] = [Uint8Array.of(0x41, 0xc2), Uint8Array.of(0x9b, 0x42)];
     expect(decoder.push(first) + decoder.push(second)).toBe("A\\u009bB");

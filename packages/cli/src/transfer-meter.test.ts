@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { CLEAR_LINE } from "./setup/progress.ts";
 import { formatBytes, TransferMeter } from "./transfer-meter.ts";
 
-/** What it has written on stderr, when so many messages were transferred. */
+/** The text on stderr after messages were transferred. */
 function shown(verb: string, { isQuiet = false, stdout = false, stderr = true }): string {
   let text = "";
   const stream = (isTTY: boolean, listen = false) =>
@@ -24,8 +24,8 @@ function shown(verb: string, { isQuiet = false, stdout = false, stderr = true })
   return text;
 }
 
-describe("the line that says how far a transfer is", () => {
-  it("is shown on a terminal now and then, and taken away at the end", () => {
+describe("the progress line of a transfer", () => {
+  it("is updated on a terminal from time to time, and removed at the end", () => {
     const text = shown("Appended", {});
     expect(text.startsWith(`${CLEAR_LINE}Appended 1 message, 1.5 kB`)).toBe(true);
     expect(text.endsWith(CLEAR_LINE)).toBe(true);
@@ -33,9 +33,9 @@ describe("the line that says how far a transfer is", () => {
   });
 
   it.each([
-    ["where nobody sees it", "Read", { stderr: false }],
-    ["when it is not wanted", "Read", { isQuiet: true }],
-    ["among the data, when that is read on the same terminal", "Read", { stdout: true }],
+    ["when stderr is not a terminal", "Read", { stderr: false }],
+    ["with --quiet", "Read", { isQuiet: true }],
+    ["when the data itself is printed on the same terminal", "Read", { stdout: true }],
   ] as const)("is not shown %s", (_when, verb, options) => {
     expect(shown(verb, options)).toBe("");
   });

@@ -4,7 +4,7 @@ import { formatHelp, parseArguments } from "./arguments.ts";
 import { EXIT, Failure } from "./failure.ts";
 
 describe("parseArguments", () => {
-  it("[SC11] listens on loopback, port 4437, when nothing is said", () => {
+  it("[SC11] listens on loopback, port 4437, by default", () => {
     expect(parseArguments([])).toEqual({
       host: "127.0.0.1",
       port: 4437,
@@ -33,7 +33,7 @@ describe("parseArguments", () => {
     });
   });
 
-  it("lets the last --var of a name win", () => {
+  it("uses the last --var of a name", () => {
     expect(parseArguments(["--var", "A:1", "--var", "A:2"]).variables).toEqual({ A: "2" });
   });
 
@@ -52,7 +52,7 @@ describe("parseArguments", () => {
     [["--var", "LOG_LEVEL=info"], "LOG_LEVEL=info"],
     [["--var", ":info"], ":info"],
     [["--quiet=yes"], "--quiet"],
-  ])("refuses %j, naming the culprit and a fix", (argv, culprit) => {
+  ])("refuses %j, and names the wrong argument and a fix", (argv, culprit) => {
     const failure = failureOf(() => parseArguments(argv));
     expect(failure.exitCode).toBe(EXIT.usage);
     expect(failure.message).toContain(culprit);

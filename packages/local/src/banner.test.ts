@@ -6,7 +6,7 @@ const url = "http://127.0.0.1:4437";
 const dataDir = "/data";
 
 describe("formatBanner", () => {
-  it("prints four lines that work when pasted", () => {
+  it("prints four commands that work when pasted", () => {
     const banner = formatBanner({ url, dataDir, settings: { TENANCY: "single", AUTH_MODE: "none" } });
     expect(banner.match(/^ {2}curl .*$/gm)).toEqual([
       "  curl -X PUT -H 'Content-Type: application/json' http://localhost:4437/v1/stream/hello",
@@ -18,7 +18,7 @@ describe("formatBanner", () => {
     expect(banner).not.toContain("TOKEN");
   });
 
-  it("puts the stream into a project, and asks for a token, where the settings do", () => {
+  it("adds the project and the token if the settings need them", () => {
     const banner = formatBanner({ url, dataDir, settings: { TENANCY: "path", AUTH_MODE: "project" } });
     expect(banner.match(/^ {2}curl -H "Authorization: Bearer \$TOKEN" .*\/v1\/stream\/demo\/hello/gm)).toHaveLength(4);
     expect(banner).toContain("set TOKEN");
@@ -35,7 +35,7 @@ it.each([
   expect(formatUrl(host, 4437)).toBe(expected);
 });
 
-it("warns when the server is open to other machines, and only then", () => {
+it("warns only if the server is open to other machines", () => {
   expect(formatExposureWarning("127.0.0.1", { AUTH_MODE: "none" })).toBe("");
   expect(formatExposureWarning("0.0.0.0", { AUTH_MODE: "project" })).toBe("");
   expect(formatExposureWarning("0.0.0.0", { AUTH_MODE: "none" })).toContain("DANGER");

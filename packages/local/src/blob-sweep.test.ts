@@ -29,7 +29,7 @@ function write(...statements: string[]): void {
 
 const TABLES = ["CREATE TABLE _mf_objects (blob_id TEXT)", "CREATE TABLE _mf_multipart_parts (blob_id TEXT NOT NULL)"];
 
-it("removes the files that no value has", () => {
+it("removes files that do not belong to a value", () => {
   write(
     ...TABLES,
     "INSERT INTO _mf_objects VALUES ('kept'), (NULL)",

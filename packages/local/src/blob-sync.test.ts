@@ -27,7 +27,7 @@ const noting = (): BlobSync =>
     synced.push(relative(dataDir, path));
   });
 
-it("makes new files durable, then the folder that names them, and each only once", async () => {
+it("makes new files durable, then their folder, and each file only once", async () => {
   const blobs = noting();
   await blobs.sync();
   expect(synced).toEqual([]);
@@ -58,7 +58,7 @@ it("makes new files durable, then the folder that names them, and each only once
   expect(synced).toEqual([`${BLOBS}/b`, BLOBS]);
 });
 
-it("a call that comes while files are looked at waits for a look of its own, which it shares", async () => {
+it("a call during a pass waits for the next pass, which concurrent calls share", async () => {
   write(`${BLOBS}/a`);
   const gate = Promise.withResolvers<void>();
   const blobs = new BlobSync(dataDir, async (path) => {
@@ -74,7 +74,7 @@ it("a call that comes while files are looked at waits for a look of its own, whi
   expect(synced.filter((path) => path.endsWith("/late"))).toHaveLength(1);
 });
 
-it("fails when the disk does, and looks again at the next call", async () => {
+it("fails when the disk fails, and tries again at the next call", async () => {
   write(`${BLOBS}/a`);
   let isBroken = true;
   const blobs = new BlobSync(dataDir, async (path) => {

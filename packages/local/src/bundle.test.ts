@@ -6,7 +6,7 @@ import { expect, it, onTestFinished } from "vitest";
 
 import { readPublicConfig } from "./bundle.ts";
 
-it("what is published holds no secret and no path of the machine that built it", async () => {
+it("the published bundle contains no secret and no path of the machine that built it", async () => {
   const root = mkdtempSync(join(tmpdir(), "public-config-"));
   onTestFinished(() => rmSync(root, { recursive: true, force: true }));
   writeFileSync(

@@ -12,7 +12,7 @@ function newDirectory(): string {
   return directory;
 }
 
-it("counts the bytes and files of all directories below", async () => {
+it("counts the bytes and files of all subdirectories", async () => {
   const directory = newDirectory();
   mkdirSync(join(directory, "do/deep"), { recursive: true });
   writeFileSync(join(directory, "lock"), "");
@@ -24,7 +24,7 @@ it("counts the bytes and files of all directories below", async () => {
   expect(usage.latest()).toEqual({ bytes: 8, files: 3 });
 });
 
-it("tells what the file system has left, and nothing of what is not known yet", async () => {
+it("reports the free space, and nothing that has not been measured yet", async () => {
   const text = await dataMetrics(newDirectory(), undefined);
   expect(text).toMatch(/^durable_streams_data_free_bytes \d+$/m);
   expect(text).not.toContain("durable_streams_data_bytes");

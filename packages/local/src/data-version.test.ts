@@ -14,14 +14,14 @@ afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
 
 const noted = (): unknown => JSON.parse(readFileSync(join(dataDir, "version.json"), "utf8"));
 
-it("takes a new directory, its own, and that of an older server, which it then notes", () => {
+it("accepts a new directory, its own, and that of an older server, and records its version", () => {
   claimDataVersion(dataDir, { stream: 6 });
   claimDataVersion(dataDir, { stream: 6 });
   claimDataVersion(dataDir, { stream: 7, project: 2 });
   expect(noted()).toEqual({ stream: 7, project: 2 });
 });
 
-it.each([{ stream: 7 }, { stream: 6, project: 1 }])("refuses what a newer server has written: %j", (newer) => {
+it.each([{ stream: 7 }, { stream: 6, project: 1 }])("refuses the data of a newer server: %j", (newer) => {
   claimDataVersion(dataDir, newer);
   expect(() => claimDataVersion(dataDir, { stream: 6 })).toThrow(
     expect.objectContaining({
@@ -32,7 +32,7 @@ it.each([{ stream: 7 }, { stream: 6, project: 1 }])("refuses what a newer server
   expect(noted()).toEqual(newer);
 });
 
-it("writes the note anew when it cannot be read", () => {
+it("writes the record again if it cannot be read", () => {
   for (const text of ["", "{", "null", "[]", '{"stream":"x"}']) {
     writeFileSync(join(dataDir, "version.json"), text);
     claimDataVersion(dataDir, { stream: 6 });

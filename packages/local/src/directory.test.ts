@@ -14,14 +14,14 @@ afterEach(() => rmSync(parent, { recursive: true, force: true }));
 
 const modeOf = (path: string): number => statSync(path).mode & 0o777;
 
-it("makes a directory that no other user can enter, with those above it", () => {
+it("creates a directory and its parents so that no other user can enter it", () => {
   const path = join(parent, "a/b");
   makePrivateDirectory(path);
   expect([modeOf(join(parent, "a")), modeOf(path)]).toEqual([0o700, 0o700]);
   expect(formatOpenDirectoryWarning(path)).toBe("");
 });
 
-it("leaves a directory as it is, and warns when others may read it", () => {
+it("does not change an existing directory, and warns if other users can read it", () => {
   const path = join(parent, "open");
   mkdirSync(path);
   chmodSync(path, 0o755);
@@ -30,7 +30,7 @@ it("leaves a directory as it is, and warns when others may read it", () => {
   expect(formatOpenDirectoryWarning(path)).toContain(`chmod 700 '${path}'`);
 });
 
-it("says so when a file is in the way", () => {
+it("reports a file that is in the way", () => {
   writeFileSync(join(parent, "file"), "");
   expect(() => makePrivateDirectory(join(parent, "file/x"))).toThrow("EEXIST");
 });

@@ -20,7 +20,7 @@ afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
 const reservePath = (): string => join(dataDir, "reserve");
 const reserveBytes = (): number => statSync(reservePath(), { throwIfNoEntry: false })?.size ?? 0;
 
-/** A file system of a size, of which others use so much. */
+/** A file system of a given size, of which other programs use a part. */
 function disk(total: number, used: () => number, isOutOfFiles = false): DiskSpace {
   return new DiskSpace(dataDir, {
     space: () => ({ total, free: Math.max(0, total - used() - reserveBytes()), isOutOfFiles }),
@@ -43,7 +43,7 @@ it.each([
 });
 
 describe("the reserve", () => {
-  it("is real bytes, goes when others have used up the disk, and comes back when there is plenty", async () => {
+  it("consists of real bytes, is removed when the disk is nearly full, and is created again when there is space", async () => {
     let used = 0;
     const space = disk(GIB, () => used);
     await space.check();
@@ -62,13 +62,13 @@ describe("the reserve", () => {
     expect(reserveBytes()).toBe(8 * MIB);
   });
 
-  it("is not taken from a disk that has little", async () => {
+  it("is not created on a disk with little space", async () => {
     await disk(6 * MIB, () => 4.5 * MIB).check();
     expect(existsSync(reservePath())).toBe(false);
   });
 });
 
-it("no more files are as full as no more bytes", async () => {
+it("a file system without free inodes counts as full", async () => {
   expect(await disk(GIB, () => 0, true).check()).toMatchObject({ fault: { isFull: true } });
 });
 
@@ -77,7 +77,7 @@ it.each([
   ["EDQUOT", true],
   ["EROFS", false],
   ["EIO", false],
-])("%s at a write is told", async (code, isFull) => {
+])("%s at a write is reported", async (code, isFull) => {
   const probe = async (): Promise<void> => {
     throw Object.assign(new Error(`${code}: /secret/path`), { code });
   };
@@ -86,7 +86,7 @@ it.each([
   expect(fault?.detail).not.toContain("/secret/path");
 });
 
-it("leaves nothing but the reserve on the real disk, and says of a directory that is gone that it cannot be written", async () => {
+it("leaves only the reserve on a real disk, and reports a missing directory as not writable", async () => {
   expect(await new DiskSpace(dataDir).check()).toMatchObject({ fault: null });
   expect([readdirSync(dataDir), readdirSync(join(dataDir, "tmp"))]).toEqual([["reserve", "tmp"], []]);
   expect(await new DiskSpace(join(dataDir, "gone")).check()).toMatchObject({ fault: { isFull: false } });

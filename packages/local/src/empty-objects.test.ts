@@ -18,14 +18,14 @@ beforeEach(() => {
 
 afterEach(() => rmSync(dataDir, { recursive: true }));
 
-/** A database as workerd leaves it. */
+/** Creates a database as workerd leaves it. */
 function database(path: string, sql = ""): DatabaseSync {
   const made = new DatabaseSync(path);
   made.exec(`PRAGMA journal_mode = WAL; ${sql}`);
   return made;
 }
 
-it("the file of an object that stores nothing is removed, with what SQLite has beside it", async () => {
+it("the file of an object that stores nothing is removed, together with SQLite's files beside it", async () => {
   database(join(streams, "empty.sqlite")).close();
   database(join(streams, "dropped.sqlite"), "CREATE TABLE t (a); DROP TABLE t; VACUUM").close();
   for (const name of ["crashed.sqlite", "crashed.sqlite-wal"]) writeFileSync(join(streams, name), "");
@@ -34,7 +34,7 @@ it("the file of an object that stores nothing is removed, with what SQLite has b
   expect(readdirSync(streams)).toEqual([]);
 });
 
-it("whatever stores something stays, also what only the write-ahead log has", async () => {
+it("an object that stores anything is kept, even if only the write-ahead log has it", async () => {
   database(join(streams, "full.sqlite"), "CREATE TABLE t (a)").close();
   database(join(streams, "metadata.sqlite")).close();
   const open = database(join(streams, "logged.sqlite"), "PRAGMA wal_autocheckpoint = 0; CREATE TABLE t (a)");
@@ -47,18 +47,18 @@ it("whatever stores something stays, also what only the write-ahead log has", as
   open.close();
 });
 
-it("what was cut off, and what cannot be looked at, is left alone", async () => {
+it("truncated files, and files that cannot be examined, are kept", async () => {
   database(join(streams, "cut.sqlite"), "CREATE TABLE t (a)").close();
   truncateSync(join(streams, "cut.sqlite"), 4_096);
   database(join(streams, "unseen.sqlite")).close();
-  // Whose size the file system does not tell: a link that leads to itself.
+  // A link to itself, whose size the file system cannot report.
   symlinkSync("unseen.sqlite-wal", join(streams, "unseen.sqlite-wal"));
   const before = readdirSync(streams).toSorted();
   expect(await removeEmptyObjects(dataDir)).toBe(0);
   expect(readdirSync(streams).toSorted()).toEqual(before);
 });
 
-it("a new data directory has none", async () => {
+it("a new data directory has no empty objects", async () => {
   rmSync(join(dataDir, "do"), { recursive: true });
   expect(await removeEmptyObjects(dataDir)).toBe(0);
 });

@@ -12,7 +12,7 @@ function temporaryRoot(): string {
   return root;
 }
 
-it("is current until a file changes, comes or goes", () => {
+it("is current until a file is changed, created or removed", () => {
   const root = temporaryRoot();
   const there = join(root, "there.ts");
   const absent = join(root, "absent.ts");
@@ -31,7 +31,7 @@ it("is current until a file changes, comes or goes", () => {
   expect(isCurrent(root, known)).toBe(false);
 });
 
-it("notices a file that was written since a moment", () => {
+it("notices a file that was written after a given time", () => {
   const root = temporaryRoot();
   writeFileSync(join(root, "a.ts"), "");
   utimesSync(join(root, "a.ts"), 1_000, 1_000);

@@ -9,13 +9,13 @@ it.each([
   ["DS_STORAGE__MODE", "acid", "--var NAME:VALUE"],
   ["AUTH_MODE", "project", "--var AUTH_MODE:project"],
   ["LOG_LEVEL", "info", "--var LOG_LEVEL:info"],
-])("%s is not read, and the right spelling is told", (name, value, instead) => {
+])("%s is not read, and a warning names the flag to use", (name, value, instead) => {
   const line = format({ [name]: value }, {});
   expect(line).toMatch(new RegExp(`^! The environment variable ${name} is ignored\\.`));
   expect(line).toContain(instead);
 });
 
-it("says nothing of secrets, which are read, of what is empty or said by --var, of others' names and of its own", () => {
+it("does not warn about secrets, empty variables, settings given by --var, or unrelated variables", () => {
   const secret = "x".repeat(32);
   const environment = {
     PROJECT_SECRET: secret,

@@ -19,7 +19,7 @@ beforeEach(() => {
 
 afterEach(() => rmSync(parent, { recursive: true, force: true }));
 
-it("keeps a second server out, and tells where the first one is", () => {
+it("refuses a second server, and names the process and URL of the first one", () => {
   const lock = lockDataDir(dataDir);
   lock.announce("http://127.0.0.1:1");
   expect(() => lockDataDir(dataDir)).toThrow(Failure);
@@ -27,7 +27,7 @@ it("keeps a second server out, and tells where the first one is", () => {
   lock.release();
 });
 
-it("can be taken again once released, and may be released twice", () => {
+it("can be taken again after it was released, and may be released twice", () => {
   const lock = lockDataDir(dataDir);
   lock.release();
   lock.release();
@@ -35,7 +35,7 @@ it("can be taken again once released, and may be released twice", () => {
   lockDataDir(dataDir).release();
 });
 
-it("is free after its holder was killed, whatever the holder left behind", async () => {
+it("is free after its holder was killed, whatever files the holder left", async () => {
   const script = `import(${JSON.stringify(new URL("lock.ts", import.meta.url).href)})
     .then(({ lockDataDir }) => { lockDataDir(process.argv[1]); console.log("held"); setInterval(() => {}, 1e6); })`;
   const holder = spawn(process.execPath, ["-e", script, dataDir], { stdio: ["ignore", "pipe", "inherit"] });

@@ -6,14 +6,14 @@ it.each([
   "NOSENTRY SQLite alarm overdue; alarmTime = 2026-11-30",
   "workerd/io/actor-sqlite.c++:123: warning: NOSENTRY SQLite alarm overdue",
   "workerd/io/worker.c++:7: NOSENTRY output lock broke during alarm execution",
-])("what is for Cloudflare's operators is not shown: %s", (message) => {
+])("a message for Cloudflare's operators is not shown: %s", (message) => {
   expect(logText(message)).toBe("");
 });
 
 it.each([
   "Received a connect event but we lack a handler. Did you remember to export a connect() function?",
   "Uncaught exception: workerd/api/global-scope.c++:308: failed: remote.jsg.Error: Handler does not export a connect() function.",
-])("what workerd tells of a CONNECT is not shown: %s", (message) => {
+])("a message about a CONNECT request is not shown: %s", (message) => {
   expect(logText(message)).toBe("");
 });
 

@@ -26,7 +26,7 @@ it.each([
   expect(upToOutermostPackageManager(all)).toEqual(all.slice(0, count));
 });
 
-it("calls back once when one of the processes is gone", () => {
+it("calls back once when one of the processes has ended", () => {
   vi.useFakeTimers();
   const callback = vi.fn<() => void>();
   const here = { pid: process.pid, command: commandOf(process.pid) };

@@ -1,4 +1,4 @@
-/** What leaves the server meets real connections here, so that it is workerd that refuses an address. */
+/** Outgoing requests make real connections here, so that workerd itself refuses an address. */
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { OUTBOUND_NAME, outboundWorker } from "./outbound.ts";
 
-/** Fetches what its path says, and tells the status; without an answer, 0. */
+/** Fetches the URL in its path and returns the status, or 0 without an answer. */
 const SENDER = `export default {
   async fetch(request) {
     const target = decodeURIComponent(new URL(request.url).pathname.slice(1));
@@ -52,20 +52,20 @@ async function senderOf(addresses: "public" | "any"): Promise<(url: string) => P
   };
 }
 
-describe("what is sent out", () => {
-  it("reaches this machine by the names that the server's guard knows, and no redirect is followed", async () => {
+describe("an outgoing request", () => {
+  it("reaches this machine by the host names that the server's guard knows, and follows no redirect", async () => {
     const send = await senderOf("public");
     for (const host of ["127.0.0.1", "localhost"])
       expect([host, await send(`http://${host}:${port}/`)]).toEqual([host, 302]);
   });
 
-  it("reaches no other address that is not public: workerd refuses it when it connects", async () => {
+  it("reaches no other private address: workerd refuses it when it connects", async () => {
     const send = await senderOf("public");
     for (const host of ["127.1.2.3", "[::1]", "0.0.0.0"])
       expect([host, await send(`http://${host}:${port}/`)]).toEqual([host, 0]);
   });
 
-  it("reaches them where the operator has said any", async () => {
+  it("reaches private addresses with OUTBOUND_ADDRESSES=any", async () => {
     const send = await senderOf("any");
     expect(await send(`http://127.1.2.3:${port}/`)).toBe(302);
   });

@@ -5,13 +5,13 @@ import { expect, it } from "vitest";
 
 import { reservePort } from "./port.ts";
 
-it("passes a free port, and leaves it free", async () => {
+it("accepts a free port, and leaves it free", async () => {
   const port = await reservePort("127.0.0.1", 0);
   expect(port).toBeGreaterThan(0);
   expect(await reservePort("127.0.0.1", port)).toBe(port);
 });
 
-it("names a taken port and offers another", async () => {
+it("names a port that is in use, and suggests another one", async () => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const port = portOf(server);
@@ -23,7 +23,7 @@ it("names a taken port and offers another", async () => {
   server.close();
 });
 
-it("speaks of the flag that it is about, and knows the port of the other one", async () => {
+it("names the flag concerned, and refuses the port of the other flag", async () => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const port = portOf(server);

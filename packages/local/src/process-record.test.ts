@@ -26,7 +26,7 @@ async function startSleeper() {
   return { sleeper, pid: sleeper.pid ?? 0, exited: once(sleeper, "exit") };
 }
 
-it("reads what the guard writes, and nothing where there is nothing or half a record", () => {
+it("reads what the guard writes, and ignores a missing or incomplete record", () => {
   expect(readProcessRecord(dataDir)).toBeUndefined();
   record(42, "/bin/workerd serve --binary");
   expect(readProcessRecord(dataDir)).toEqual({ pid: 42, command: "/bin/workerd serve --binary", watcherPid: 43 });
@@ -44,7 +44,7 @@ it("ends the recorded process", async () => {
   expect(readProcessRecord(dataDir)).toBeUndefined();
 });
 
-it("leaves alone another process that was given the recorded number", async () => {
+it("does not end another process that got the recorded number", async () => {
   const { sleeper, pid, exited } = await startSleeper();
   record(pid, "/bin/workerd serve --binary");
   await endOrphan(dataDir);
@@ -53,7 +53,7 @@ it("leaves alone another process that was given the recorded number", async () =
   await exited;
 });
 
-it("waits for an end no longer than it is told to", async () => {
+it("waits for the end of a process no longer than the given time", async () => {
   const { sleeper, pid, exited } = await startSleeper();
   const running = { pid, command: commandOf(pid) };
   expect(await endsWithin(running, 20)).toBe(false);

@@ -12,7 +12,7 @@ const UNIT = readFileSync(fileURLToPath(new URL("../durable-streams.service", im
 const PROGRAM = "/usr/local/bin/durable-streams";
 const SYSTEMD_ANALYZE = "/usr/bin/systemd-analyze";
 
-it("the unit calls the server with flags that it has, and gives it more time to end than it takes", () => {
+it("the unit uses only flags that exist, and gives the server more time to stop than it needs", () => {
   const [, command = ""] = /^ExecStart=(.*)$/m.exec(UNIT) ?? [];
   const [program, subcommand, ...flags] = command.split(" ");
   expect([program, subcommand]).toEqual([PROGRAM, "serve"]);
@@ -31,7 +31,7 @@ it.skipIf(!hasSystemd)("systemd has nothing against the unit", () => {
   const directory = mkdtempSync(join(tmpdir(), "unit-"));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   const path = join(directory, "durable-streams.service");
-  // The program must be there.
+  // systemd checks that the program exists.
   writeFileSync(path, UNIT.replace(PROGRAM, "/bin/true"));
   const { status, stderr } = spawnSync(SYSTEMD_ANALYZE, ["verify", "--man=no", path], { encoding: "utf8" });
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });

@@ -2,14 +2,14 @@ import { describe, expect, it } from "vitest";
 
 import { formatImpliedAuthMode, localSettings as merge, refuseUnmeantExposure, SECRETS } from "./settings.ts";
 
-/** One machine has more memory than an isolate on Cloudflare. */
+/** A machine has more memory than an isolate on Cloudflare. */
 const MACHINE_BYTES = String(256 * 1024 * 1024);
 
 function localSettings(configured: Record<string, string>, given: Record<string, string>, environment = {}) {
   return merge({ configured, given, environment, host: "127.0.0.1" });
 }
 
-it("is open to one tenant on this machine, whatever wrangler.toml says of the deployment", () => {
+it("is a single-tenant server for this machine, whatever wrangler.toml says about the deployment", () => {
   const settings = localSettings({ TENANCY: "path", AUTH_MODE: "project", LOG_LEVEL: "error" }, {});
   expect(settings).toEqual({
     BODIES_BYTES_MAX: MACHINE_BYTES,
@@ -33,12 +33,12 @@ describe("webhooks to this machine", () => {
   const webhooks = (given: Record<string, string>, host = "127.0.0.1", environment = {}): unknown =>
     merge({ configured: {}, given, environment, host })["WEBHOOK_LOOPBACK"];
 
-  it("are allowed where the server is open to this machine and to nobody else, and may be refused there", () => {
+  it("are allowed if only this machine has access to the server, and can be turned off", () => {
     expect(webhooks({})).toBe("allow");
     expect(webhooks({ WEBHOOK_LOOPBACK: "refuse" })).toBe("refuse");
   });
 
-  it("need a setting everywhere else", () => {
+  it("need a setting otherwise", () => {
     expect(webhooks({ AUTH_MODE: "project" })).toBeUndefined();
     expect(webhooks({ OPEN_TO: "everybody" })).toBeUndefined();
     expect(webhooks({}, "127.0.0.1", { ORIGIN_SECRET: "x".repeat(32) })).toBeUndefined();
@@ -47,11 +47,11 @@ describe("webhooks to this machine", () => {
   });
 });
 
-it("keeps variables of wrangler.toml that are no settings", () => {
+it("keeps variables of wrangler.toml that are not settings", () => {
   expect(localSettings({ SECRET: "s" }, {})).toHaveProperty("SECRET", "s");
 });
 
-it("refuses a --var that is no setting, and lists those that are", () => {
+it("refuses a --var that is not a setting, and lists the settings", () => {
   expect(() => localSettings({}, { LOG_LEVLE: "info" })).toThrow(
     expect.objectContaining({
       exitCode: 2,
@@ -61,13 +61,13 @@ it("refuses a --var that is no setting, and lists those that are", () => {
   );
 });
 
-it("refuses values that the server refuses, all of them in one message", () => {
+it("refuses invalid values, all of them in one message", () => {
   expect(() => localSettings({ LOG_LEVEL: "loud" }, { TENANCY: "many" })).toThrow(
     expect.objectContaining({ exitCode: 2, message: expect.stringMatching(/TENANCY[^]*LOG_LEVEL/) }),
   );
 });
 
-it("takes secrets from the environment, and nothing else", () => {
+it("takes only secrets from the environment", () => {
   const secret = "x".repeat(32);
   const environment = { ORIGIN_SECRET: secret, LOG_LEVEL: "info", PATH: "/bin" };
   expect(localSettings({}, {}, environment)).toEqual({
@@ -79,7 +79,7 @@ it("takes secrets from the environment, and nothing else", () => {
   expect(SECRETS).toEqual(["ADMIN_SECRET", "PROJECT_SECRET", "ORIGIN_SECRET"]);
 });
 
-it("takes no secret from the command line, and says where from", () => {
+it("takes no secret from the command line, and says where to set it", () => {
   expect(() => localSettings({}, { ADMIN_SECRET: "x".repeat(32) })).toThrow(
     expect.objectContaining({ exitCode: 2, fix: expect.stringContaining("export ADMIN_SECRET=") }),
   );
@@ -88,7 +88,7 @@ it("takes no secret from the command line, and says where from", () => {
 describe.each(["PROJECT_SECRET", "ADMIN_SECRET"])("%s", (name) => {
   const secret = { [name]: "x".repeat(32) };
 
-  it("means that tokens are asked for, wherever it comes from, and the user is told", () => {
+  it("implies that requests need tokens, wherever it is set, and prints a note", () => {
     for (const settings of [localSettings({}, {}, secret), localSettings(secret, {})]) {
       expect(settings).toMatchObject({ AUTH_MODE: "project", ...secret });
       expect(formatImpliedAuthMode({ given: {} }, settings)).toMatch(new RegExp(`${name}[^]*--var AUTH_MODE:none`));
@@ -96,18 +96,18 @@ describe.each(["PROJECT_SECRET", "ADMIN_SECRET"])("%s", (name) => {
     refuseUnmeantExposure("0.0.0.0", { given: {}, environment: secret });
   });
 
-  it("does not, when --var says so", () => {
+  it("does not imply it if --var says otherwise", () => {
     const given = { AUTH_MODE: "none" };
     expect(localSettings({}, given, secret)).toMatchObject(given);
     expect(formatImpliedAuthMode({ given }, secret)).toBe("");
   });
 
-  it("is none when it is empty", () => {
+  it("counts as missing if it is empty", () => {
     expect(localSettings({}, {}, { [name]: "" })).toMatchObject({ AUTH_MODE: "none" });
   });
 });
 
-it("is open to other machines without tokens only when that is said", () => {
+it("is open to other machines without tokens only if that was requested", () => {
   const environment = {};
   expect(() => refuseUnmeantExposure("0.0.0.0", { given: {}, environment })).toThrow(
     expect.objectContaining({ exitCode: 2 }),

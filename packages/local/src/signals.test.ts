@@ -18,7 +18,7 @@ async function hangUp(): Promise<void> {
   await arrived;
 }
 
-it("whoever takes signals is the only one to hear them, once", async () => {
+it("after takeSignals, only its callback gets a signal, exactly once", async () => {
   const [others, ours] = [vi.fn<() => void>(), vi.fn<() => void>()];
   process.on("SIGHUP", others);
   takeSignals(ours);
@@ -27,7 +27,7 @@ it("whoever takes signals is the only one to hear them, once", async () => {
   expect(others).not.toHaveBeenCalled();
 });
 
-it("libraries that are loaded meanwhile hear none, and who listened before still does", async () => {
+it("listeners of libraries loaded in between are removed, and earlier listeners stay", async () => {
   const [library, ours] = [vi.fn<() => void>(), vi.fn<() => void>()];
   process.on("SIGHUP", ours);
   const restore = keepSignals();

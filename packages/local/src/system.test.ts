@@ -2,17 +2,17 @@ import { expect, it } from "vitest";
 
 import { checkSystem, formatFewFilesWarning, openFilesMax, openObjectsMax } from "./system.ts";
 
-it.each(["linux", "darwin"] as const)("the server runs on %s", (platform) => {
+it.each(["linux", "darwin"] as const)("the server supports %s", (platform) => {
   expect(() => checkSystem(platform)).not.toThrow();
 });
 
-it("on Windows it says at once that it does not run there, and what to do", () => {
+it("on Windows, the server refuses to start and says what to do", () => {
   expect(() => checkSystem("win32")).toThrow(
     expect.objectContaining({ exitCode: 2, fix: expect.stringContaining("WSL") as string }) as Error,
   );
 });
 
-it("the hard limit of open files is read, and warned of when it is low", () => {
+it("the hard limit of open files is read, and a low one causes a warning", () => {
   const limits = (soft: string, hard: string): string =>
     `Limit                     Soft Limit           Hard Limit           Units     \nMax open files            ${soft}                 ${hard}               files     \n`;
   expect(openFilesMax(() => limits("1024", "4096"))).toBe(4096);
@@ -26,7 +26,7 @@ it("the hard limit of open files is read, and warned of when it is low", () => {
   expect(formatFewFilesWarning(65_536) + formatFewFilesWarning(undefined)).toBe("");
 });
 
-it("so many streams are in use at a time as there are files and memory for", () => {
+it("the number of streams in use is limited by files and memory", () => {
   const GIB = 1024 ** 3;
   expect(openObjectsMax(1024, 64 * GIB)).toBe(238);
   expect(openObjectsMax(1_048_576, 2 * GIB)).toBe(4_096);

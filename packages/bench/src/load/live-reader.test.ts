@@ -11,7 +11,7 @@ function chunk(text: string): string {
   return `${text.length.toString(16)}\r\n${text}\r\n`;
 }
 
-/** An event stream of one message, whose offset is the message's number. */
+/** An SSE response with one message, whose offset is the message's number. */
 function events(message: number): string {
   const control = `event: control\ndata: {"streamNextOffset":"${message}"}\n\n`;
   return HEAD + chunk(`event: data\ndata: [{"dueUs":${message},"note":""}]\n\n`) + chunk(control);
@@ -20,7 +20,7 @@ function events(message: number): string {
 it.each([
   { ends: "ends the response", isClosing: false },
   { ends: "closes the connection", isClosing: true },
-])("a server that $ends is asked again, from where it was", async ({ isClosing }) => {
+])("after a server $ends, the reader continues from its offset", async ({ isClosing }) => {
   const asked: string[] = [];
   const server = createServer((socket) => {
     socket.on("data", (bytes) => {

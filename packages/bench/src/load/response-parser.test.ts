@@ -2,19 +2,19 @@ import { describe, expect, it } from "vitest";
 
 import { ResponseParser, type HttpAnswer } from "./response-parser.ts";
 
-/** The answers to a response that arrives in pieces of a given size. */
-function parse(response: string, pieceBytes: number): HttpAnswer[] {
+/** Parses a response that arrives in chunks of a given size. */
+function parse(response: string, chunkBytes: number): HttpAnswer[] {
   const parser = new ResponseParser();
   const bytes = Buffer.from(response);
   const answers: HttpAnswer[] = [];
-  for (let at = 0; at < bytes.length; at += pieceBytes) {
-    const answer = parser.take(bytes.subarray(at, at + pieceBytes));
+  for (let at = 0; at < bytes.length; at += chunkBytes) {
+    const answer = parser.take(bytes.subarray(at, at + chunkBytes));
     if (answer !== undefined) answers.push(answer);
   }
   return answers;
 }
 
-describe.each([1, 2, 3, 7, 1000])("a response in pieces of %i bytes ends where it ends:", (pieceBytes) => {
+describe.each([1, 2, 3, 7, 1000])("the end of a response in chunks of %i bytes is found:", (chunkBytes) => {
   it.each([
     ["no body", "HTTP/1.1 204 No Content\r\nX: y\r\n\r\n", { status: 204, bodyBytes: 0 }],
     ["a length", "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello", { status: 200, bodyBytes: 5 }],
@@ -25,10 +25,10 @@ describe.each([1, 2, 3, 7, 1000])("a response in pieces of %i bytes ends where i
     ],
     ["no chunk", "HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", { status: 404, bodyBytes: 0 }],
   ])("%s", (_, response, answer) => {
-    expect(parse(response, pieceBytes)).toEqual([answer]);
+    expect(parse(response, chunkBytes)).toEqual([answer]);
   });
 
-  it("and the next one is counted from zero", () => {
+  it("the next response is counted from zero", () => {
     const parser = new ResponseParser();
     const response = Buffer.from("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc");
     expect([parser.take(response), parser.take(response)]).toEqual([

@@ -11,7 +11,7 @@ async function scriptFor(shell: string): Promise<string> {
   return stdout;
 }
 
-/** What bash offers for the last of these words. */
+/** The completions that bash offers for the last word. */
 async function completeInBash(...words: readonly string[]): Promise<string[]> {
   const line = ["durable-streams", ...words].map((word) => `'${word}'`).join(" ");
   const asked = `COMP_WORDS=(${line}); COMP_CWORD=${words.length}; _durable_streams; printf '%s\\n' "\${COMPREPLY[@]}"`;
@@ -42,7 +42,7 @@ describe("completion in bash", () => {
   });
 });
 
-it.each(["zsh", "fish"])("a script for %s has every command and flag, with what it does", async (shell) => {
+it.each(["zsh", "fish"])("a script for %s has every command and flag with its description", async (shell) => {
   const script = await scriptFor(shell);
   for (const word of ["stream", "export", "lines", "config", "do not use colours"]) expect(script).toContain(word);
 });

@@ -1,4 +1,4 @@
-/** What setup has made is run on this machine, and removed again. */
+/** Runs what setup created on this machine, and removes it. */
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -25,7 +25,7 @@ const removedOf = ({ stdout }: Ran): string[] =>
     .map(({ remove }) => remove);
 
 describe("destroy", () => {
-  it("removes what setup has made, and leaves the files", async () => {
+  it("removes what setup created, and keeps the files", async () => {
     await setup();
     expect(removedOf(await cli("destroy", account.folder, "--yes"))).toEqual([
       "worker",
@@ -38,7 +38,7 @@ describe("destroy", () => {
     expect(errorOf(await cli("destroy", account.folder, "--yes")).code).toBe("usage");
   });
 
-  it("leaves what was there before setup, and the bucket where it is to be kept", async () => {
+  it("keeps what existed before setup, and the bucket with --keep-bucket", async () => {
     const { buckets, namespaces } = account.cloudflare;
     namespaces.set("f".repeat(32), "durable-streams-registry");
     await setup();
@@ -50,7 +50,7 @@ describe("destroy", () => {
     expect([namespaces.size, buckets.size]).toEqual([1, 1]);
   });
 
-  it.each([1, 2, 3, 4])("cut off at change %i, goes on from there", async (at) => {
+  it.each([1, 2, 3, 4])("resumes after being interrupted at change %i", async (at) => {
     await setup();
     account.cloudflare.restartCount();
     account.cloudflare.cut = { at, when: "after" };
@@ -61,7 +61,7 @@ describe("destroy", () => {
     expect([workers.size, queues.size, namespaces.size, buckets.size]).toEqual([0, 0, 0, 0]);
   });
 
-  it("says why a bucket stays that is not empty", async () => {
+  it("explains why a bucket that is not empty was kept", async () => {
     await setup();
     account.cloudflare.fullBuckets.add("durable-streams-segments");
     expect(errorOf(await cli("destroy", account.folder, "--yes"))).toMatchObject({
@@ -83,7 +83,7 @@ describe("dev", () => {
     );
   });
 
-  it("needs a folder that setup has made, and a port", async () => {
+  it("needs a folder that setup created, and a valid port", async () => {
     expect(errorOf(await cli("dev", account.home))).toMatchObject({ code: "usage", exitCode: EXIT.usage });
     await setup();
     expect(errorOf(await cli("dev", account.folder, "--port", "x"))).toMatchObject({ code: "usage" });

@@ -15,14 +15,14 @@ function claimsOf(token: string): Record<string, unknown> {
 }
 
 describe("token", () => {
-  it("reads the project's streams for an hour, when nothing is said", async () => {
+  it("allows reading the project's streams for an hour by default", async () => {
     const { stdout } = await runCaptured(["token", "--project", "demo"], { env });
     const { exp, ...claims } = claimsOf(stdout);
     expect(claims).toEqual({ sub: "demo", scope: "read" });
     expect(Math.abs(Number(exp) - Date.now() / 1000 - 3_600)).toBeLessThan(60);
   });
 
-  it("has the scopes, the streams and the expiry that were asked for", async () => {
+  it("has the requested scopes, streams and expiry", async () => {
     const argv = [
       "token",
       "--scope",
@@ -47,7 +47,7 @@ describe("token", () => {
     expect(JSON.parse(Buffer.from(token.split(".")[0] ?? "", "base64url").toString())).toMatchObject({ kid: "k" });
   });
 
-  it("has several rights instead of a scope, and names the user whom it is for", async () => {
+  it("can have several rights instead of a scope, and names its user", async () => {
     const rights = [
       { streams: "room-*", scope: "read" },
       { session: "alice", scope: "write" },
@@ -60,11 +60,11 @@ describe("token", () => {
   });
 
   it.each([
-    ["rights that are no list", ["--rights", "{}"]],
-    ["rights that are no JSON", ["--rights", "room-*"]],
-    ["rights of texts", ["--rights", '["read"]']],
-    ["rights beside a scope", ["--rights", "[]", "--scope", "read"]],
-    ["rights beside a stream", ["--rights", "[]", "--stream", "a"]],
+    ["rights that are not a list", ["--rights", "{}"]],
+    ["rights that are not JSON", ["--rights", "room-*"]],
+    ["rights that are strings", ["--rights", '["read"]']],
+    ["rights together with a scope", ["--rights", "[]", "--scope", "read"]],
+    ["rights together with a stream", ["--rights", "[]", "--stream", "a"]],
     ["more than ten years", ["--expires", "3651d"]],
   ])("refuses %s", async (_what, argv) => {
     const ran = await runCaptured(["token", ...argv], { env });
@@ -75,7 +75,7 @@ describe("token", () => {
     ["*", "--stream-prefix ''"],
     ["room*", "--stream-prefix room"],
     ["a*b", "--stream-prefix a"],
-  ])("is for one stream: a name with a star, %s, is refused unless a prefix is meant", async (name, fix) => {
+  ])("is for one stream: a name with a star, %s, is refused with a hint about prefixes", async (name, fix) => {
     const ran = await runCaptured(["token", "--stream", name, "--json"], { env });
     expect(ran).toMatchObject({ exitCode: EXIT.usage, stdout: "" });
     expect(errorOf(ran).fix).toContain(fix);
@@ -84,7 +84,7 @@ describe("token", () => {
     expect((await runCaptured(["token", "--stream-prefix", name, "--json"], { env })).exitCode).toBe(EXIT.usage);
   });
 
-  it("takes the secret from stdin before the environment", async () => {
+  it("prefers the secret from stdin to that of the environment", async () => {
     const ran = await runCaptured(["token", "--secret-stdin"], {
       env: { DURABLE_STREAMS_SECRET: "another" },
       stdin: `${SECRET}\n`,
@@ -92,7 +92,7 @@ describe("token", () => {
     expect(claimsOf(ran.stdout)).toMatchObject({ sub: "default" });
   });
 
-  it.each([[{}], [{ DURABLE_STREAMS_SECRET: "short" }]])("refuses %j, which is no secret", async (wrong) => {
+  it.each([[{}], [{ DURABLE_STREAMS_SECRET: "short" }]])("refuses %j, which has no valid secret", async (wrong) => {
     const ran = await runCaptured(["token", "--json"], { env: wrong });
     expect(ran).toMatchObject({ exitCode: EXIT.usage, stdout: "" });
     expect(errorOf(ran).fix).toContain("DURABLE_STREAMS_SECRET");

@@ -15,7 +15,7 @@ it.each([
   expect(finding.fix === undefined).toBe(status === "ok");
 });
 
-it("a Worker without objects has no migrations, and one that is not deployed is not looked at", () => {
+it("a Worker without Durable Objects has no migrations, and a Worker that is not deployed is skipped", () => {
   expect(checkApplied({ migrationTag: undefined }, { ...config, migrations: [] })).toMatchObject({ status: "ok" });
   expect(checkApplied(undefined, config)).toMatchObject({ status: "skip" });
 });

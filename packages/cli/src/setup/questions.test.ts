@@ -7,12 +7,12 @@ import { findAnswers, type Prompter } from "./questions.ts";
 const ACCOUNT = "0".repeat(32);
 const ALL: Answers = { ...defaultAnswers(NAME_DEFAULT, "path"), account: ACCOUNT };
 
-/** Somebody who takes what is suggested; what they were asked is listed. */
-function somebody(asked: string[]): Prompter {
+/** A prompter that accepts every default and records the questions. */
+function prompterThatAccepts(asked: string[]): Prompter {
   return {
-    confirm: async (message, initial) => (asked.push(message), initial),
-    text: async (message, initial) => (asked.push(message), initial),
-    select: async (message, _options, initial) => (asked.push(message), initial),
+    confirm: async (message, preset) => (asked.push(message), preset),
+    text: async (message, preset) => (asked.push(message), preset),
+    select: async (message, _options, preset) => (asked.push(message), preset),
   };
 }
 
@@ -21,16 +21,16 @@ function find(given: Partial<Answers>, prompts: Prompter | undefined): Promise<A
   return findAnswers({ given, prompts, acceptsDefaults: false, api: async () => ({ accounts }) });
 }
 
-it("asks nothing where every flag is given", async () => {
+it("asks nothing if every flag is given", async () => {
   const asked: string[] = [];
-  expect(await find(ALL, somebody(asked))).toEqual(ALL);
+  expect(await find(ALL, prompterThatAccepts(asked))).toEqual(ALL);
   expect(asked).toEqual([]);
 });
 
-it.each(ANSWER_NAMES)("what it asks where %s is not given is answered by the flag of that name", async (name) => {
+it.each(ANSWER_NAMES)("what it asks if %s is not given is answered by the flag of that name", async (name) => {
   const { [name]: _, ...others } = ALL;
   const asked: string[] = [];
-  expect(await find(others, somebody(asked))).toEqual(ALL);
+  expect(await find(others, prompterThatAccepts(asked))).toEqual(ALL);
   expect(asked).not.toEqual([]);
   await expect(find(others, undefined)).rejects.toMatchObject({
     exitCode: 2,

@@ -14,7 +14,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(cwd, { recursive: true, force: true }));
 
-it("is a version of npm's", () => {
+it("is a version on npm", () => {
   expect(findServerPackage("1.2.3", cwd)).toEqual({ spec: "1.2.3", overrides: {} });
 });
 
@@ -23,7 +23,7 @@ it("is an archive, wherever the Worker's folder is", () => {
   expect(findServerPackage("durable-streams-cloudflare-server-1.2.3.tgz", cwd)).toEqual({ spec, overrides: {} });
 });
 
-it("is in a folder of archives, with the packages that it depends on", () => {
+it("is found in a folder of archives, together with its dependencies", () => {
   expect(findServerPackage(".", cwd)).toEqual({
     spec: `file:${cwd}/durable-streams-cloudflare-server-1.2.3.tgz`,
     overrides: {

@@ -1,4 +1,4 @@
-/** Setting up, against an API on loopback that records the calls: to the end, cut off anywhere, and again. */
+/** Runs setup against an API on loopback that records the calls: to the end, interrupted anywhere, and again. */
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { ACCOUNT, API_TOKEN, type Cut, type FakeCloudflare } from "../testing/fa
 import { SETUP_STEPS } from "../testing/setup-steps.ts";
 import { checkNode } from "./steps.ts";
 
-/** Calls of a whole setup that change something: install, bucket, namespace, queue, deploy, secret, project. */
+/** Calls of a complete setup that change something: install, bucket, namespace, queue, deploy, secret, project. */
 const CHANGES = 7;
 
 let home: string;
@@ -29,7 +29,7 @@ beforeEach(async () => {
 const setup = (...flags: string[]): Promise<Ran> =>
   runCaptured(["setup", folder, "--yes", "--json", "--url", cloudflare.deployedUrl, ...flags], { env });
 
-/** What a run has shown, by variable. */
+/** The values that a run has printed, by variable. */
 function revealed({ stdout }: Ran): Record<string, string> {
   const lines = stdout
     .split("\n")
@@ -52,7 +52,7 @@ const filesBelow = (parent: string): string[] =>
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name));
 
-/** One of everything, and the secrets that were shown last are those that work. */
+/** Checks that everything exists once, and that the secrets printed last are the valid ones. */
 function expectComplete(runs: readonly Ran[]): void {
   const shown = Object.assign({}, ...runs.map(revealed)) as Record<string, string>;
   expect([...cloudflare.buckets.keys()]).toEqual(["durable-streams-segments"]);
@@ -66,7 +66,7 @@ function expectComplete(runs: readonly Ran[]): void {
 }
 
 describe("setup", () => {
-  it("makes everything, shows each secret once, and leaves none on disk", async () => {
+  it("creates everything, shows each secret once, and leaves no secret on disk", async () => {
     const ran = await setup("--region", "weur", "--caching");
     expect(ran.exitCode).toBe(EXIT.ok);
     expect(Object.keys(statusesOf(ran))).toEqual(SETUP_STEPS);
@@ -85,7 +85,7 @@ describe("setup", () => {
     }
   });
 
-  it("run again, does nothing twice and shows no secret again", async () => {
+  it("does nothing twice and shows no secret again when it is run again", async () => {
     const first = await setup();
     cloudflare.restartCount();
     const again = await setup();
@@ -103,7 +103,7 @@ describe("setup", () => {
       { at, when: "before" },
       { at, when: "after" },
     ]),
-  )("cut off at change $at, $when its effect, goes on from there", async (cut) => {
+  )("resumes after being interrupted at change $at, $when its effect", async (cut) => {
     cloudflare.cut = cut;
     const first = await setup();
     expect([EXIT.failed, EXIT.unavailable]).toContain(first.exitCode);
@@ -117,7 +117,7 @@ describe("setup", () => {
   it.each([
     [1, "install"],
     [5, "wrangler"],
-  ])("interrupted by Ctrl-C at change %i, while %s runs, goes on from there", async (at) => {
+  ])("resumes after Ctrl-C at change %i, while %s runs", async (at) => {
     const interrupted = new AbortController();
     cloudflare.onChange = (_call, count) => {
       if (count === at) interrupted.abort();
@@ -132,7 +132,7 @@ describe("setup", () => {
   });
 
   it.each(SETUP_STEPS.slice(0, -1))(
-    "interrupted between the step %s and the next, goes on from there",
+    "resumes after being interrupted between the step %s and the next one",
     async (step) => {
       const interrupted = new AbortController();
       const argv = ["setup", folder, "--yes", "--json", "--url", cloudflare.deployedUrl];
@@ -150,7 +150,7 @@ describe("setup", () => {
     },
   );
 
-  it("keeps a file that somebody has changed, and says so", async () => {
+  it("keeps a file that was changed by hand, and warns about it", async () => {
     await setup();
     const path = join(folder, "workers/streams/wrangler.toml");
     writeFileSync(path, `${readFileSync(path, "utf8")}# mine\n`);
@@ -160,7 +160,7 @@ describe("setup", () => {
     expect(cloudflare.workers.get("durable-streams")?.upload).toContain("# mine");
   });
 
-  it("takes an ADMIN_SECRET of one's own from the environment, and does not repeat it", async () => {
+  it("takes a given ADMIN_SECRET from the environment, and does not print it", async () => {
     env["DURABLE_STREAMS_ADMIN_SECRET"] = "an-admin-secret-of-ones-own-0123456789";
     const ran = await setup();
     expect(cloudflare.workers.get("durable-streams")?.secrets.get("ADMIN_SECRET")).toBe(
@@ -183,7 +183,7 @@ describe("setup", () => {
   });
 });
 
-it("takes a folder in which a setup was killed while it wrote down the first thing", async () => {
+it("accepts a folder in which setup was killed while it wrote its first state", async () => {
   mkdirSync(folder);
   writeFileSync(join(folder, ".durable-streams.json.7.new"), '{"vers');
   expect((await setup()).exitCode).toBe(EXIT.ok);
@@ -200,13 +200,13 @@ describe("setup refuses", () => {
 
   const refusal = async (...flags: string[]) => errorOf(await setup(...flags));
 
-  it("a Worker that it has not made", async () => {
+  it("a Worker that it did not create", async () => {
     cloudflare.workers.set("durable-streams", { upload: "", secrets: new Map() });
     expect(await refusal()).toMatchObject({ code: "worker-exists", fix: expect.stringContaining("--name") });
     expect(cloudflare.changes).toBe(0);
   });
 
-  it("a folder with something else in it", async () => {
+  it("a folder that contains other files", async () => {
     writeFileSync(join(home, "something"), "");
     folder = home;
     expect(await refusal()).toMatchObject({ code: "folder-not-empty" });
@@ -219,7 +219,7 @@ describe("setup refuses", () => {
     expect(cloudflare.workers.size).toBe(0);
   });
 
-  it("an account without R2, saying how to do without", async () => {
+  it("an account without R2, and names the flag to do without it", async () => {
     cloudflare.hasR2 = false;
     expect(await refusal()).toMatchObject({ code: "cloudflare-refused", fix: expect.stringContaining("--no-bucket") });
     expect((await setup("--no-bucket")).exitCode).toBe(EXIT.ok);
@@ -231,7 +231,7 @@ describe("setup refuses", () => {
     expect((await setup("--account", ACCOUNT)).exitCode).toBe(EXIT.ok);
   });
 
-  it("to make another server of a folder", async () => {
+  it("to turn a folder into another server", async () => {
     await setup();
     expect(await refusal("--name", "another")).toMatchObject({ code: "usage" });
   });
@@ -249,7 +249,7 @@ describe("setup refuses", () => {
     expect(cloudflare.calls).toEqual([]);
   });
 
-  it("to ask without a terminal: it names the flags", async () => {
+  it("to prompt without a terminal, and names the missing flags", async () => {
     const ran = await runCaptured(["setup", folder, "--name", "x", "--json"], { env });
     expect(ran.exitCode).toBe(EXIT.usage);
     expect(errorOf(ran).message).not.toContain("--name,");
@@ -269,7 +269,7 @@ describe("setup refuses", () => {
 });
 
 describe("setup --dry-run", () => {
-  it("prints the plan, calls nobody and writes nothing", async () => {
+  it("prints the plan, calls nothing and writes nothing", async () => {
     const ran = await runCaptured(["setup", folder, "--dry-run", "--json"], { env: { HOME: home } });
     expect(ran).toMatchObject({ exitCode: EXIT.ok, stderr: "" });
     const { plan, answers } = JSON.parse(ran.stdout) as { plan: { step: string; status: string }[]; answers: object };
@@ -280,7 +280,7 @@ describe("setup --dry-run", () => {
     expect(cloudflare.calls).toEqual([]);
   });
 
-  it("leaves out what the answers leave out, and tells what is done", async () => {
+  it("leaves out the steps that the answers do not need, and shows which steps are done", async () => {
     const flags = ["--no-bucket", "--no-queue", "--no-first-project"];
     await setup(...flags);
     const ran = await runCaptured(["setup", folder, "--dry-run", "--json"], { env });

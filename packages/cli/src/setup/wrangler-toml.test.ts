@@ -1,4 +1,4 @@
-/** What is scaffolded must be what this version of the server needs. */
+/** The created files must be what this version of the server needs. */
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -15,10 +15,10 @@ const ANSWERS: Answers = { ...defaultAnswers("durable-streams", "path"), account
 
 const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
 
-/** Lines that decide how the Worker runs. */
+/** The lines that determine how the Worker runs. */
 const linesOf = (toml: string): string[] => toml.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
 
-it("is the repository's own wrangler.toml, but for names and ids", () => {
+it("is the repository's own wrangler.toml except for names and ids", () => {
   const [own, ours] = [linesOf(read("wrangler.toml")), linesOf(wranglerToml(ANSWERS, "the-id"))];
   expect(ours.filter((line) => !own.includes(line))).toEqual([
     'main = "src/worker.ts"',
@@ -28,7 +28,7 @@ it("is the repository's own wrangler.toml, but for names and ids", () => {
   expect(own.filter((line) => !ours.includes(line))).toEqual(['main = "packages/server/src/worker.ts"']);
 });
 
-it("has what was answered", () => {
+it("contains the answers", () => {
   const own = { name: "mine", bucket: "my-segments" };
   const answers: Answers = { ...ANSWERS, ...own, tenancy: "single", caching: true, domain: "s.example.com" };
   const toml = wranglerToml(answers, "the-id");
@@ -40,7 +40,7 @@ it("has what was answered", () => {
   expect(toml).toContain('binding = "REGISTRY"\nid = "the-id"');
 });
 
-it("leaves out what was not wanted", () => {
+it("leaves out the sections that the answers turn off", () => {
   const toml = wranglerToml({ ...ANSWERS, bucket: null, queue: null, caching: false, domain: null }, "the-id");
   expect(toml).not.toMatch(/r2_buckets|queues|^\[cache\]|^routes/m);
 });

@@ -26,13 +26,13 @@ async function partsOf(text: string): Promise<ImportPart[]> {
 const mark = (offset: string, closed = false) => markLine({ offset, upToDate: true, closed });
 
 describe("the appends of an import", () => {
-  it("end at the marks, and keep the text of messages", async () => {
+  it("never cross a mark, and keep the text of messages", async () => {
     const text = headerLine(HEADER) + dataLine("1.0") + dataLine('{"a":"}"}') + mark("2") + dataLine("3") + mark("3");
     const batches = (await partsOf(text)).flatMap((part) => ("batch" in part ? [part.batch] : []));
     expect(batches).toEqual([["1.0", '{"a":"}"}'], ["3"]]);
   });
 
-  it("are the same for a file that was brought up to date since", async () => {
+  it("are the same for a file that has been extended since", async () => {
     const big = JSON.stringify("x".repeat(300_000));
     const first = headerLine(HEADER) + dataLine(big) + dataLine(big) + mark("2");
     const more = first + dataLine("3") + mark("3", true);
@@ -42,7 +42,7 @@ describe("the appends of an import", () => {
     expect(after.at(-1)).toEqual({ isClosed: true });
   });
 
-  it("leave out what an interrupted export has not finished", async () => {
+  it("leave out the incomplete end of an interrupted export", async () => {
     const parts = await partsOf(headerLine(HEADER) + dataLine("1") + mark("1") + dataLine("2"));
     expect(parts).toEqual([{ header: HEADER }, { batch: ["1"] }, { isClosed: false }]);
   });

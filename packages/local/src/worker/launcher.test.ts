@@ -32,7 +32,7 @@ it("[IN8] a put resolves when the launcher has made it durable, and fails when t
   await env.REGISTRY.put("left");
   expect(steps).toEqual(["put a into bucket", "POST /sync-blobs", "put left into bucket", "POST /sync-blobs"]);
   expect([await env.SEGMENTS.head("left"), env.OTHER]).toEqual(["left", "x"]);
-  // A power cut may have left a segment without its bytes.
+  // A power cut may have left an incomplete segment.
   steps.length = 0;
   await env.SEGMENTS.put("left");
   expect(steps).toEqual(["delete left", "put left into bucket", "POST /sync-blobs"]);
@@ -40,7 +40,7 @@ it("[IN8] a put resolves when the launcher has made it durable, and fails when t
   await expect(env.SEGMENTS.put("b")).rejects.toThrow("500");
 });
 
-it("an environment without R2 and KV stays without", () => {
+it("an environment without R2 and KV is unchanged", () => {
   const env = { LAUNCHER: { fetch: async () => new Response() }, STREAMS: 1 };
   expect(durably(env)).toEqual(env);
 });
@@ -66,7 +66,7 @@ describe("the disk", () => {
 
   const is = (state: StorageState): void => void (answer = () => Response.json(state));
 
-  it("is asked about once a second, and a launcher that does not answer is no fault of it", async () => {
+  it("is checked once per second, and a launcher that does not answer does not count as a fault", async () => {
     is(FULL);
     expect(await disk.fault()).toEqual(FULL.fault);
     is({ fault: null, roomBytes: 1_000 });
@@ -80,7 +80,7 @@ describe("the disk", () => {
     expect(await disk.fault(1_000_000)).toBeUndefined();
   });
 
-  it("is looked at anew after something failed", async () => {
+  it("is checked again after a failure", async () => {
     is({ fault: null, roomBytes: 1_000 });
     await disk.fault();
     is(FULL);
@@ -91,19 +91,19 @@ describe("the disk", () => {
     ]);
   });
 
-  it("takes no more in a second than it has room for, bytes under way included", async () => {
+  it("accepts no more per second than it has space for, including bytes not written yet", async () => {
     is({ fault: null, roomBytes: 1_000 });
     const taken: boolean[] = [];
     for (let n = 0; n < 4; n += 1) taken.push((await disk.fault(200)) === undefined);
     expect(taken).toEqual([true, true, false, false]);
     expect(await disk.fault(50)).toBeUndefined();
-    // A delete needs no room.
+    // A delete needs no space.
     expect(await disk.fault()).toBeUndefined();
     nowMs += 2_000;
     expect(await disk.fault(200)).toBeUndefined();
   });
 
-  it("refuses what does not fit, and looks again each time, since something may have been deleted", async () => {
+  it("refuses what does not fit, and checks again each time, because data may have been deleted", async () => {
     is({ fault: null, roomBytes: 100 });
     expect(await disk.fault(200)).toMatchObject({ isFull: true });
     is({ fault: null, roomBytes: 1_000 });

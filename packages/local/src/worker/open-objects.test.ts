@@ -8,12 +8,12 @@ beforeEach(() => {
 });
 const limitedTo = (max: number): OpenObjects => new OpenObjects(max, () => nowMs);
 
-it("so many objects may be in use, and those that are may be used on", () => {
+it("no more objects than the limit can be in use, and those in use stay usable", () => {
   const objects = limitedTo(2);
   expect(["a", "b", "c", "a", "b"].map((name) => objects.use(name))).toEqual([true, true, false, true, true]);
 });
 
-it("an object that was not used for a while makes room, the one that was used last stays", () => {
+it("an object that has not been used for a while makes way for another, and recently used ones stay", () => {
   const objects = limitedTo(2);
   objects.use("a");
   objects.use("b");
@@ -23,7 +23,7 @@ it("an object that was not used for a while makes room, the one that was used la
   expect([objects.use("c"), objects.use("d"), objects.use("a")]).toEqual([true, false, true]);
 });
 
-it("remembers no more names than it may", () => {
+it("remembers no more names than the limit", () => {
   const objects = limitedTo(100);
   let taken = 0;
   for (let n = 0; n < 10_000; n += 1) taken += Number(objects.use(`s${n}`));
@@ -36,7 +36,7 @@ class DurableObjectNamespace {
   }
 }
 
-it("a call of one too many fails when it is made, with the mark of a call that was not sent", async () => {
+it("a call of an object beyond the limit fails with the mark of a call that was not sent", async () => {
   const { STREAMS, OTHER } = withLimit({ STREAMS: new DurableObjectNamespace(), OTHER: "x" }, limitedTo(1));
   expect([await STREAMS.getByName("a").read(), OTHER]).toEqual(["a", "x"]);
   const stub = STREAMS.getByName("b");

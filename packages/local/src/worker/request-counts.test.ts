@@ -44,7 +44,7 @@ describe("requests are counted", () => {
     });
   });
 
-  it("without a series for whatever a client makes up", async () => {
+  it("without a series for every method that a client makes up", async () => {
     await answer("BREW", `${STREAM}?live=sse`, 405);
     await answer("GET", `${STREAM}?live=sse2`, 400);
     await answer("GET", `${STREAM}?alive=sse`, 400);
@@ -54,7 +54,7 @@ describe("requests are counted", () => {
     ]);
   });
 
-  it("while they wait for an answer, and when they got none", async () => {
+  it("while they wait for an answer, and if they get none", async () => {
     const gate = Promise.withResolvers<{ status: number }>();
     const waiting = counts.count({ method: "GET", url: STREAM }, () => gate.promise);
     expect(valuesOf("durable_streams_requests_in_flight")).toEqual({ "": 1 });

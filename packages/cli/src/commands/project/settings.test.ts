@@ -11,7 +11,7 @@ const SETTINGS = {
   defaults: { contentType: "text/plain", ttlSeconds: 90 },
 };
 
-it("what is shown of a project can be set again", () => {
+it("the settings that show prints can be passed to set", () => {
   const lines = flattenSettings(SETTINGS).map(([name, value]) => `${name}=${value}`);
   expect(lines).toContain("limits.requestsPerMinute=600");
   expect(lines).toContain("publicStreams=news/*,pub");

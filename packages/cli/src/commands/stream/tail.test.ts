@@ -11,7 +11,7 @@ afterEach(() => {
   for (const close of closeAll.splice(0)) close();
 });
 
-/** A closed JSON stream of five messages. @param lastMax what the server finds by itself; 0: it does not know how to. */
+/** A closed JSON stream of five messages. @param lastMax how many last messages the server finds; 0: it does not support it. */
 async function startStream(lastMax: number): Promise<{ url: string; reads: string[] }> {
   const reads: string[] = [];
   const headers = {
@@ -39,9 +39,9 @@ async function startStream(lastMax: number): Promise<{ url: string; reads: strin
 }
 
 it.each([
-  ["asks for the last messages", 1_000, ["offset=-1&last=2"]],
-  ["reads the stream where the server will not find so many", 1, ["offset=-1&last=2", "offset=-1"]],
-  ["takes the last of what comes, where the server does not know how", 0, ["offset=-1&last=2"]],
+  ["asks the server for the last messages", 1_000, ["offset=-1&last=2"]],
+  ["reads the whole stream if the server does not look for that many", 1, ["offset=-1&last=2", "offset=-1"]],
+  ["keeps the last messages if the server does not support last", 0, ["offset=-1&last=2"]],
 ])("tail -n %s", async (_what, lastMax, asked) => {
   const { url, reads } = await startStream(lastMax);
   const ran = await runCaptured(["stream", "tail", "x", "-n", "2", "--url", url]);
