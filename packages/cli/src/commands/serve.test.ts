@@ -14,15 +14,15 @@ it.each(["20.19.0", "22.12.9"])("needs a newer Node.js than %s", async (version)
   await expect(runServer([], version)).rejects.toThrow("Node.js 22.13");
 });
 
-describe("if the runtime could not be installed", () => {
+describe("a missing runtime", () => {
   const failing = (code: string) => () => Promise.reject(Object.assign(new Error("broken"), { code }));
 
-  it("it says so, and how to install it", async () => {
+  it("is reported together with the command that installs it", async () => {
     const running = runServer([], "24.0.0", failing("ERR_MODULE_NOT_FOUND"));
     await expect(running).rejects.toMatchObject({ code: "serve-not-installed", fix: expect.stringContaining("npm ") });
   });
 
-  it("it does not hide other failures", async () => {
+  it("is not reported for other failures", async () => {
     await expect(runServer([], "24.0.0", failing("ERR_OTHER"))).rejects.toThrow("broken");
   });
 });
