@@ -4,7 +4,7 @@ import { FakeSegmentStore, NodeDatabase } from "@durable-streams-cloudflare/test
 import { HotLog } from "../src/log/hot-log.ts";
 import { segmentSize } from "../src/log/segment-format.ts";
 import { coldSlices, insertSegment, segmentKey } from "../src/log/segment-rows.ts";
-import { encodeSegment, planSegment } from "../src/log/segment-writer.ts";
+import { encodeSegment, planSegments } from "../src/log/segment-writer.ts";
 import { createSchema } from "../src/stream/tables/schema.ts";
 
 const NAME = "project/stream";
@@ -41,7 +41,9 @@ export async function coldLogOf(segments: readonly (readonly (readonly number[])
     }
     log.seal(position, () => undefined);
     for (const table of log.frozen) {
-      const plan = await planSegment(log, table, INCARNATION, () => Promise.resolve());
+      const whole = { incarnation: INCARNATION, bytesMax: Infinity };
+      const [plan] = await planSegments(log, table, whole, () => Promise.resolve());
+      if (plan === undefined) throw new Error("A table gives no segment.");
       const { range, blocks, committedAtMs } = plan;
       const signal = AbortSignal.timeout(60_000);
       await store.put(segmentKey(NAME, range), segmentSize(blocks), encodeSegment(log, table, plan), signal);

@@ -7,7 +7,7 @@ import { readColdAppends } from "./cold-appends.ts";
 import { HotLog, type Appends } from "./hot-log.ts";
 import { segmentSize } from "./segment-format.ts";
 import { coldSlices, insertSegment, segmentKey } from "./segment-rows.ts";
-import { encodeSegment, planSegment } from "./segment-writer.ts";
+import { encodeSegment, planSegments } from "./segment-writer.ts";
 
 const STREAM = { name: "project/stream", incarnation: 1_800_000_000_000 };
 const MIB = 1024 * 1024;
@@ -34,7 +34,9 @@ async function hotAndCold(commits: readonly Commit[]): Promise<[Appends[], Appen
   log.seal(tail, () => undefined);
   const [table] = log.frozen;
   if (table === undefined) throw new Error("There is one.");
-  const plan = await planSegment(log, table, STREAM.incarnation, async () => undefined);
+  const whole = { incarnation: STREAM.incarnation, bytesMax: Infinity };
+  const [plan] = await planSegments(log, table, whole, async () => undefined);
+  if (plan === undefined) throw new Error("There is one.");
   const store = new FakeSegmentStore();
   const key = segmentKey(STREAM.name, plan.range);
   await store.put(key, segmentSize(plan.blocks), encodeSegment(log, table, plan), AbortSignal.timeout(60_000));

@@ -18,6 +18,9 @@ type Bytes = Uint8Array<ArrayBuffer>;
 /** A block takes whole rows until its authors have this many bytes. */
 const AUTHORS_BYTES = 256 * 1024;
 
+/** Segments of one table: all of them are uploaded before the index has the first. */
+const SEGMENTS_PER_TABLE_MAX = 64;
+
 /** Rows looked at between two breaks: appends go on meanwhile. */
 const ROWS_PER_TURN = 256;
 
@@ -38,7 +41,7 @@ interface BlockPlan {
   readonly authors: AuthorRunsSize;
 }
 
-/** What a table's segment will be. */
+/** What a segment will be. */
 export interface SegmentPlan {
   readonly range: SegmentRange;
   readonly blocks: readonly (Omit<BlockPlan, "authors"> & BlockSizes)[];
@@ -49,19 +52,30 @@ export interface SegmentPlan {
 /** Resolves when the requests that have come meanwhile were seen to. */
 type NextTurn = () => Promise<void>;
 
-/** Looks at the notes only. The same table always gives the same plan. */
-export async function planSegment(
+/**
+ * What a table becomes: one segment, or several when it has grown to a multiple of what one should have, as in a burst that the
+ * alarm did not keep up with. Segments end where commits do. Looks at the notes only. The same table always gives the same plan.
+ * @param bytesMax what one segment should have at the most; it has less than twice as much, and a commit.
+ */
+export async function planSegments(
   log: HotLog,
   table: FrozenTable,
-  incarnation: number,
+  { incarnation, bytesMax }: { readonly incarnation: number; readonly bytesMax: number },
   nextTurn: NextTurn,
-): Promise<SegmentPlan> {
-  const blocks: BlockPlan[] = [];
+): Promise<SegmentPlan[]> {
+  const slices: Slice[] = [];
   let last: LogRowNotes | undefined;
+  let cuts: Cuts | undefined;
   for (let position = table.first; position < table.last;) {
     const rows = log.tableNotes(table.first, position, ROWS_PER_TURN).filter(({ size }) => size > 0);
     for (const row of rows) {
-      addRow(blocks, row, last?.notes.open === true);
+      const isContinued = last?.notes.open === true;
+      cuts ??= new Cuts(row.position, table.last, bytesMax);
+      if (slices.length === 0 || (!isContinued && cuts.isAt(row.position))) slices.push({ blocks: [], last: row });
+      const slice = slices.at(-1);
+      if (slice === undefined) continue;
+      addRow(slice.blocks, row, isContinued);
+      slice.last = row;
       last = row;
     }
     if (last === undefined || rows.length === 0)
@@ -69,13 +83,45 @@ export async function planSegment(
     position = last.position + last.size;
     if (position < table.last) await nextTurn();
   }
+  return slices.map((slice) => planOf(slice, incarnation));
+}
+
+/** The rows of one segment. */
+interface Slice {
+  readonly blocks: BlockPlan[];
+  last: LogRowNotes;
+}
+
+/** Where a table is cut into segments of about the same size. */
+class Cuts {
+  readonly #first: number;
+  readonly #count: number;
+  readonly #bytes: number;
+  #taken = 1;
+
+  constructor(first: number, last: number, bytesMax: number) {
+    this.#first = first;
+    this.#count = Math.min(SEGMENTS_PER_TABLE_MAX, Math.max(1, Math.floor((last - first) / bytesMax)));
+    this.#bytes = (last - first) / this.#count;
+  }
+
+  /** Whether a segment ends before a position. @param position where a commit begins, asked for in order. */
+  isAt(position: number): boolean {
+    if (this.#taken >= this.#count || position < this.#first + this.#taken * this.#bytes) return false;
+    // A commit may be longer than a segment, and what follows it must not become a very small one.
+    this.#taken = Math.round((position - this.#first) / this.#bytes) + 1;
+    return true;
+  }
+}
+
+function planOf({ blocks, last }: Slice, incarnation: number): SegmentPlan {
   const hasAuthors = blocks.some(({ authors }) => authors.bytes > 0);
-  const range = { incarnation, first: blocks[0]?.position ?? table.first, last: table.last, hasAuthors };
+  const range = { incarnation, first: blocks[0]?.position ?? 0, last: last.position + last.size, hasAuthors };
   const sized = blocks.map(({ authors, ...block }) => ({
     ...block,
     storedBytes: storedBytesOf(block.payloadBytes, block.ends, authors.bytes),
   }));
-  return { range, blocks: sized, committedAtMs: last?.committedAtMs ?? 0 };
+  return { range, blocks: sized, committedAtMs: last.committedAtMs };
 }
 
 /** The segment's bytes, block by block. The last piece is its index and footer. */

@@ -114,7 +114,7 @@ describe("request ids", () => {
   it("of a segment's rows outlive them, as long as they may be repeated", async () => {
     const host = newHost();
     host.segments = new FakeSegmentStore();
-    const stream = streamOn(host, { segmentBytes: 1_000, segmentBytesMin: 1 });
+    const stream = streamOn(host, { segmentBytes: 3_000, segmentBytesMin: 1 });
     await stream.create(createOf());
     for (let index = 0; index < 300; index += 1)
       await stream.append(appendOf("0123456789", { requestId: `a${index}` }));
@@ -132,7 +132,7 @@ describe("request ids", () => {
   it("too many to outlive a segment's rows keep those in the object, until they are not repeated any more", async () => {
     const host = newHost();
     host.segments = new FakeSegmentStore();
-    const stream = streamOn(host, { segmentBytes: 1_000, segmentBytesMin: 1 });
+    const stream = streamOn(host, { segmentBytes: 20_000, segmentBytesMin: 1 });
     await stream.create(createOf());
     const appends = Array.from({ length: 20_000 }, (_, index) => appendOf("x", { requestId: `a${index}` }));
     for (let from = 0; from < appends.length; from += 4_000) await stream.appendAll(appends.slice(from, from + 4_000));

@@ -1,8 +1,8 @@
 /**
  * Takes the older part of a stream from the object to R2: freezes the newest table of the log, writes what it holds as a
- * segment, and drops it in the transaction that takes the segment into the index. Only the alarm does this; appends go on
- * meanwhile, into the next table. Each step may be repeated: a frozen table always gives the same object, which is never
- * written twice. Until the index has it, reads come from the table.
+ * segment (several, if it has grown too large), and drops it in the transaction that takes them into the index. Only the alarm
+ * does this; appends go on meanwhile, into the next table. Each step may be repeated: a frozen table always gives the same
+ * objects, which are never written twice. Until the index has them, reads come from the table.
  */
 
 import { concatBytes } from "../../kit/bytes.ts";
@@ -11,7 +11,7 @@ import type { FrozenTable } from "../../log/hot-log.ts";
 import { SegmentError, segmentSize } from "../../log/segment-format.ts";
 import { insertSegment, segmentKey } from "../../log/segment-rows.ts";
 import type { SegmentStore } from "../../log/segment-store.ts";
-import { encodeSegment, planSegment, withBreaks, type SegmentPlan } from "../../log/segment-writer.ts";
+import { encodeSegment, planSegments, withBreaks, type SegmentPlan } from "../../log/segment-writer.ts";
 import { leavingRequests, storeRequests } from "../append/request-rows.ts";
 import type { StreamHost } from "../host.ts";
 import { sealLog, type StreamState } from "../state.ts";
@@ -84,14 +84,22 @@ export class Roller {
         this.#retryAtMs = this.#host.now() + REQUESTS_MS;
         return;
       }
-      const plan = await planSegment(state.log, table, state.lineage.incarnation, nextTurn);
+      const { incarnation } = state.lineage;
+      const plans = await planSegments(
+        state.log,
+        table,
+        { incarnation, bytesMax: this.#limits.segmentBytes },
+        nextTurn,
+      );
+      for (const plan of plans) {
+        if (!isCurrent()) return;
+        await this.#upload(segments, state, table, plan);
+        await nextTurn();
+      }
       if (!isCurrent()) return;
-      await this.#upload(segments, state, table, plan);
-      await nextTurn();
-      if (!isCurrent()) return;
-      const { range, blocks, committedAtMs } = plan;
       state.log.dropOldest(() => {
-        insertSegment(database, { ...range, committedAtMs }, blocks);
+        for (const { range, blocks, committedAtMs } of plans)
+          insertSegment(database, { ...range, committedAtMs }, blocks);
         storeRequests(state, database, requests);
       });
     }
