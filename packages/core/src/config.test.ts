@@ -53,7 +53,7 @@ describe.each(choices)("$name", ({ name, all }) => {
   });
 
   it.each(["", "other", "PATH", 1, true, null, {}])("refuses %j", (value) => {
-    expect(faultOf(name, value)).toContain(`${name} must be ${all.join(" or ")}`);
+    expect(faultOf(name, value)).toContain(`${name} must be ${all.join(", ").replace(/, (?=\w+$)/, " or ")}`);
   });
 });
 

@@ -37,7 +37,7 @@ export function expectation(setting: Setting): string {
     case "integer":
       return `a whole number from ${setting.min} to ${setting.max}`;
     case "choice":
-      return setting.choices.join(" or ");
+      return anyOf(setting.choices);
     case "text":
       return setting.expects;
   }
@@ -58,4 +58,9 @@ export function choice<const Choices extends readonly string[]>(
   about: string,
 ) {
   return { kind: "choice", default: defaultValue, choices, about } as const;
+}
+
+/** `a or b`; `a, b or c`. */
+function anyOf(choices: readonly string[]): string {
+  return [choices.slice(0, -1).join(", "), ...choices.slice(-1)].join(" or ");
 }

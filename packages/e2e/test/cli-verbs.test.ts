@@ -40,6 +40,11 @@ describe("on an open server", () => {
       const ran = await cli(["stream", command, "no/such stream", ...rest, "--json"]);
       expect(errorOf(ran).fix).toBe("create it: durable-streams stream create 'no/such stream'");
     }
+    const forked = await cli(["stream", "fork", "no/such", "forked", "--json"]);
+    expect(errorOf(forked)).toMatchObject({
+      why: expect.stringContaining("to fork from"),
+      fix: "create it: durable-streams stream create no/such",
+    });
   });
 
   it.each([

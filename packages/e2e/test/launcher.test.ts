@@ -399,6 +399,13 @@ describe("the launcher refuses", () => {
     expect(stderr).toContain(`Port ${port}`);
   });
 
+  it("a data directory that is a file", () => {
+    const { status, stderr } = launch("--data-dir", LAUNCHER);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^✗ The data directory .* cannot be used[^]*Fix: /);
+    expect(stderr).not.toContain("    at ");
+  });
+
   it.each([
     [["--prot", "1"], "--prot"],
     [["--var", "NO_SUCH_SETTING:1"], "NO_SUCH_SETTING"],

@@ -41,7 +41,8 @@ export function createApp(ports: AppPorts): ServeRoute {
     if (request.method === "OPTIONS") return preflightAnswer(request, methodsAt(request, config.tenancy));
     const [[found]] = router.match(request.method, rawPath(request.url));
     return (
-      found?.[0](request) ?? refusedAnswer(request, refuse("route-not-found", `Streams are below ${STREAM_ROOT}.`))
+      found?.[0](request) ??
+      refusedAnswer(request, refuse("route-not-found", `The URLs of streams begin with ${STREAM_ROOT}.`))
     );
   };
 }

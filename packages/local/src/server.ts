@@ -66,8 +66,7 @@ export async function startServer(
   const { env: environment } = process;
   refuseUnmeantExposure(host, { given, environment });
   const dataDir = resolve(options.dataDir);
-  // On a full disk not even the lock could be written.
-  if (existsSync(dataDir)) new DiskSpace(dataDir).keepReserve();
+  freeReserve(dataDir);
   const lock = lockDataDir(dataDir);
   let runtime: Runtime | undefined;
   let metrics: MetricsServer | undefined;
@@ -114,5 +113,15 @@ export async function startServer(
   } catch (error) {
     await stop(0);
     throw error;
+  }
+}
+
+/** On a full disk, not even the lock could be written without the space of the reserve. */
+function freeReserve(dataDir: string): void {
+  if (!existsSync(dataDir)) return;
+  try {
+    new DiskSpace(dataDir).keepReserve();
+  } catch {
+    // If the directory cannot be used at all, `lockDataDir` says so.
   }
 }

@@ -98,7 +98,7 @@ export const PROBLEMS = {
   "subscription-exists": kind(409, "The subscription already exists with a different configuration"),
   "subscription-fenced": kind(409, "The wake has ended"),
   "subscription-idle": kind(409, "The subscription has nothing pending", "after"),
-  "subscription-invalid": kind(400, "The request to the subscription is malformed"),
+  "subscription-invalid": kind(400, "The subscription request is malformed"),
   "subscription-not-found": kind(404, "The subscription does not exist"),
   "subscriptions-full": kind(409, "Subscription limit reached"),
   "token-expired": kind(401, "The token has expired", "with-new-token"),
@@ -199,6 +199,13 @@ export function refuseWithoutSegments(): Refusal {
   return refuse("segment-unavailable", "The stream's older data is in R2, but the binding SEGMENTS is missing.", {
     hint: "Restore the binding SEGMENTS to the bucket that holds the data.",
     headers: { "Retry-After": "60" },
+  });
+}
+
+/** A fork's source does not exist; `detail` and `hint` are about the source, not about the URL of the request. */
+export function refuseForkSourceNotFound(): Refusal {
+  return refuse("stream-not-found", "The stream to fork from does not exist.", {
+    hint: `Create the source first, or correct ${HEADER.forkedFrom}.`,
   });
 }
 

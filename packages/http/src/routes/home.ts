@@ -66,7 +66,7 @@ function page(base: string, { tenancy }: Config, access: Access): string {
 </head>
 <body>
 <h1>Durable Streams</h1>
-<p>This is a server for the <a href="${PROTOCOL_URL}">Durable Streams</a> protocol: append-only logs over HTTP. It runs.</p>
+<p>This is a running server for the <a href="${PROTOCOL_URL}">Durable Streams</a> protocol: append-only logs over HTTP.</p>
 <p>${HOW_TO_GET_IN[access]}</p>
 <p>Create a stream, append to it, read it, and follow it:</p>
 <pre>${lines.map(escapeHtml).join("\n")}</pre>

@@ -27,7 +27,8 @@ export function addFork(stream: Command, io: Io): void {
         ...(options.subOffset === undefined ? {} : { [HEADER.forkSubOffset]: options.subOffset }),
         ...to.authorization("manage"),
       };
-      const response = await to.send("PUT", to.streamPath(name), { headers });
+      // If a stream does not exist, it is the source.
+      const response = await to.send("PUT", to.streamPath(name), { headers, subject: { stream: source } });
       const result = { stream: name, source, url: to.streamUrl(name), ...descriptionOf(response) };
       await output.result(result, to.streamUrl(name));
       output.note(`Forked ${name} from ${source}.`);

@@ -1,6 +1,12 @@
 /** A stream as the source of forks: a pin keeps the bytes that a fork reads, until the fork releases it. */
 
-import { refuse, refuseNotFound, refuseTrimmed, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
+import {
+  refuse,
+  refuseForkSourceNotFound,
+  refuseTrimmed,
+  type Refusal,
+  type Result,
+} from "@durable-streams-cloudflare/protocol";
 
 import type { PinCommand, PinResult } from "../../contracts/stream.ts";
 import type { StreamHost } from "../host.ts";
@@ -26,7 +32,7 @@ export class Pins {
     const state = this.#pinnable();
     if ("ok" in state) return state;
     if (!plan.ok) return plan;
-    if (state !== planned) return refuseNotFound();
+    if (state !== planned) return refuseForkSourceNotFound();
     if ((plan.ancestors.at(-1)?.to ?? 0) < state.earliest) return refuseTrimmed(state.lineage, state.earliest);
     // After this instant the fork may have released the pin: nobody would ever release it again.
     if (this.#host.now() >= command.untilMs) return refuse("unavailable", "Creating the fork took too long.");
@@ -47,7 +53,7 @@ export class Pins {
     const status = this.#lifecycle.status();
     if (status.kind === "live") return status.state;
     return status.kind === "none"
-      ? refuseNotFound()
+      ? refuseForkSourceNotFound()
       : refuse("fork-source-deleted", "The stream to fork from was deleted.");
   }
 }

@@ -10,6 +10,7 @@ import {
   keepsAll,
   lineageAtBase,
   refuse,
+  refuseForkSourceNotFound,
   refuseNotFound,
   type Refusal,
   type Result,
@@ -104,7 +105,7 @@ export class Creation {
    * @throws when the pin's answer is lost: then the pin may still come to be, until the debt falls due.
    */
   async #createFork(command: CreateCommand, fork: ForkCommand): Promise<Result<CreateResult>> {
-    if (fork.source === this.#host.name) return refuseNotFound();
+    if (fork.source === this.#host.name) return refuseForkSourceNotFound();
     const forkId = this.#host.newId();
     const untilMs = this.#host.now() + PIN_MS_MAX;
     await this.#lifecycle.recordRelease({ id: forkId, source: fork.source, dueAtMs: untilMs + CLOCK_SKEW_MS_MAX });
