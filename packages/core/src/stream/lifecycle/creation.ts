@@ -11,7 +11,6 @@ import {
   lineageAtBase,
   refuse,
   refuseForkSourceNotFound,
-  refuseNotFound,
   type Refusal,
   type Result,
 } from "@durable-streams-cloudflare/protocol";
