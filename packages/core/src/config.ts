@@ -47,8 +47,8 @@ export const SETTINGS = {
   OPEN_TO: choice(
     "loopback",
     ["loopback", "everybody"],
-    "with AUTH_MODE=none, who is served: loopback: only requests to localhost that came through no proxy and from no " +
-      "page of another site; everybody: all requests",
+    "with AUTH_MODE=none: loopback serves only requests to localhost that came through no proxy and from no page of " +
+      "another site; everybody serves all requests",
   ),
   STRANGERS_PER_MINUTE: integer(
     600,
@@ -94,7 +94,12 @@ export const SETTINGS = {
     JSON_DEPTH_MAX,
     "deepest nesting of arrays and objects in a JSON body; many JSON parsers fail not far above 1000",
   ),
-  READ_BYTES_MAX: integer(GIB, 64 * KIB, 1_024 * GIB, "bytes of one catch-up response, which ends early above that"),
+  READ_BYTES_MAX: integer(
+    GIB,
+    64 * KIB,
+    1_024 * GIB,
+    "largest catch-up response in bytes; a longer one ends early, and the client continues",
+  ),
   SEGMENT_BYTES: integer(
     8 * MIB,
     64 * KIB,
@@ -125,8 +130,8 @@ export const SETTINGS = {
   OUTBOUND_ADDRESSES: choice(
     "public",
     ["public", "any"],
-    "on one machine, where webhooks and requests for issuers' key sets may go: public: only to names that resolve to " +
-      "public addresses; any: to all addresses",
+    "on one machine: public allows webhooks and requests for issuers' key sets only to names that resolve to public " +
+      "addresses; any allows all addresses",
   ),
   WEBHOOK_TIMEOUT_SECONDS: integer(30, 1, 120, "how long a webhook may take to answer"),
   WEBHOOKS_PER_MINUTE: integer(12_000, 1, 1_000_000, "webhooks per minute of all subscriptions of a project together"),
@@ -161,7 +166,7 @@ export const SETTINGS = {
   SERVER_TIMING: choice(
     "on-request",
     ["on-request", "always", "off"],
-    "which responses have a Server-Timing header: on-request: those whose request asks for it; always: all; off: none",
+    "which responses have a Server-Timing header; on-request: those whose request asks for it",
   ),
 } as const satisfies Record<string, Setting>;
 
