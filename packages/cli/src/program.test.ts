@@ -52,7 +52,7 @@ describe("the program", () => {
     [["tokn"], "token"],
     [["--jsn"], "--json"],
     [["token", "--scope", "all"], "read, write, manage"],
-    [["token", "extra"], "too many arguments"],
+    [["token", "extra"], "Too many arguments"],
   ])("refuses %j with exit code 2 and suggests a correction", async (argv, meant) => {
     const ran = await runCaptured(argv);
     expect(ran).toMatchObject({ exitCode: EXIT.usage, stdout: "" });

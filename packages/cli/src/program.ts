@@ -42,7 +42,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     const [what = "", ...more] = error.message.replace(/^error: /, "").split("\n");
     // The second line is a suggestion such as "(Did you mean stream?)".
     const suggestion = more.join(" ").replace(/^\((.*)\)$/, "$1 Otherwise, ");
-    return output.fail(usageError(what, `${suggestion}run ${PROGRAM} --help, or add --help to a command`));
+    return output.fail(usageError(asSentence(what), `${suggestion}run ${PROGRAM} --help, or add --help to a command`));
   }
 }
 
@@ -79,6 +79,12 @@ export function buildProgram(io: Io, writeErr: (text: string) => void, isColorfu
   addCommands(program, io);
   addGlobalOptionsHint(program);
   return program;
+}
+
+/** commander's messages begin with a small letter, and some have no full stop. */
+function asSentence(text: string): string {
+  const capitalised = text.charAt(0).toUpperCase() + text.slice(1);
+  return capitalised.endsWith(".") ? capitalised : `${capitalised}.`;
 }
 
 function columnsOf(stream: { readonly isTTY?: boolean; readonly columns?: number }): number {

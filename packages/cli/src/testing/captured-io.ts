@@ -48,7 +48,7 @@ export function errorOf({ stderr }: Ran): { code: string; message: string; fix: 
   return (JSON.parse(lines.at(-1) ?? "") as { error: ReturnType<typeof errorOf> }).error;
 }
 
-function capture(listen: (piece: string) => void = () => undefined) {
+function capture(listen: (chunk: string) => void = () => undefined) {
   let text = "";
   const stream = new Writable({
     write(chunk: Buffer, _encoding, done) {

@@ -28,6 +28,6 @@ export class ObjectCapacity {
   }
 }
 
-export const STORAGE_FULL = refuse("storage-full", "The stream has reached the storage limit of its Durable Object.", {
+export const STORAGE_FULL = refuse("storage-full", "The stream has reached the storage limit of its object.", {
   hint: "Bind SEGMENTS so that old data moves to R2, or continue in another stream.",
 });
