@@ -66,7 +66,7 @@ it("[DU6] the data directory of a newer server is refused, unchanged, with what 
   const note = JSON.stringify({ ...(JSON.parse(readFileSync(path, "utf8")) as object), stream: 1_000 });
   writeFileSync(path, note);
   await expect(startServer({ dataDir, vars: KEPT_VARS })).rejects.toThrow(
-    /written by a newer server.*start the newer server, or restore the backup/s,
+    /written by a newer server.*start the newer server, or restore a backup/s,
   );
   expect(readFileSync(path, "utf8")).toBe(note);
 });
