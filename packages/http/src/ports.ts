@@ -49,6 +49,12 @@ export type Attachment = Result<{ readonly result: AttachResult; readonly channe
 export interface StreamObjects extends Objects<StreamApi> {
   /** Attaches a live reader to a stream. */
   attach(name: string, from: OffsetRef, admission: ReaderAdmission): Promise<Attachment>;
+  /**
+   * Removes what the host has stored for an object, if it is damaged and the object cannot even start because of that; absent
+   * where the host cannot.
+   * @returns whether that was so.
+   */
+  removeDamaged?(name: string): Promise<boolean>;
   /** What the host calls the object, for its log. */
   idOf(name: string): string;
 }

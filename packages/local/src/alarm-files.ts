@@ -2,12 +2,9 @@
 
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 
+import { isDamaged } from "./damaged-objects.ts";
 import { Failure } from "./failure.ts";
-
-const SQLITE_CORRUPT = 11;
-const SQLITE_NOTADB = 26;
 
 /** @throws Failure that names a damaged file, and what to do about it. */
 export function checkAlarmFiles(dataDir: string): void {
@@ -27,18 +24,4 @@ function alarmFiles(directory: string): string[] {
   return readdirSync(directory)
     .map((name) => join(directory, name, "metadata.sqlite"))
     .filter((path) => existsSync(path));
-}
-
-function isDamaged(path: string): boolean {
-  let database: DatabaseSync | undefined;
-  try {
-    database = new DatabaseSync(path);
-    database.exec("SELECT count(*) FROM sqlite_schema");
-    return false;
-  } catch (error) {
-    const code = error instanceof Error && "errcode" in error ? error.errcode : undefined;
-    return code === SQLITE_CORRUPT || code === SQLITE_NOTADB;
-  } finally {
-    database?.close();
-  }
 }

@@ -69,6 +69,12 @@ export interface DurableStreamsOptions {
   readonly storage?: StorageStatus;
   /** Whether an object may hold anything, where the host knows: an empty object is then not called. */
   readonly mayExist?: MayExist;
+  /**
+   * Removes what is stored for a stream's object, if it is damaged, where the host can: an object that cannot open its database
+   * does not start, and cannot delete it.
+   * @returns whether that was so.
+   */
+  readonly removeDamaged?: (name: string) => Promise<boolean>;
 }
 
 export interface DurableStreams<Env extends DurableStreamsEnv> {
@@ -103,7 +109,7 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
       access: accessOf(config, options),
       storage: options.storage,
       authorize: authorizeOf(config, options, projects),
-      streams: streamObjects(env.STREAMS, (name) => bound.STREAMS.idFromName(name).toString()),
+      streams: streamObjects(env.STREAMS, (name) => bound.STREAMS.idFromName(name).toString(), options.removeDamaged),
       appends: new AppendBatcher(config.sharedAppends === "on"),
       bodies: new HeldBytes(config.bodiesBytesMax),
       reads: new SharedReads(config.sharedReads === "on"),

@@ -204,4 +204,6 @@ export interface StreamApi extends PeerApi, SourceApi, SessionApi, SessionStream
   read(command: ReadCommand): Promise<Result<ReadResult>>;
   /** @param incarnation which stream is meant; without it, whatever is there. */
   remove(incarnation?: number): Promise<Result<object>>;
+  /** Deletes the stream if its stored data is damaged; see `Stream.discard`. */
+  discard(isEmptied?: boolean): Promise<Result<{ readonly wasDamaged: boolean }>>;
 }

@@ -88,7 +88,12 @@ export function segmentKey(name: string, { incarnation, first, last }: SegmentRa
 
 /** What the objects of one incarnation of a stream begin with, and no others. */
 export function segmentPrefix(name: string, incarnation: number): string {
-  return `v1/${name}//${digits(incarnation)}/`;
+  return `${segmentsPrefix(name)}${digits(incarnation)}/`;
+}
+
+/** What the objects of all streams at one URL begin with, and no others. */
+export function segmentsPrefix(name: string): string {
+  return `v1/${name}//`;
 }
 
 /** The blocks that have any of the bytes wanted: where they are in the object, and where the first one begins. */

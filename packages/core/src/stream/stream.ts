@@ -6,7 +6,7 @@
  * bytes that a crash takes away.
  */
 
-import { refuseNotFound, type OffsetRef, type Result } from "@durable-streams-cloudflare/protocol";
+import { refuse, refuseNotFound, type OffsetRef, type Result } from "@durable-streams-cloudflare/protocol";
 
 import type { ReaderAdmission, ReaderBudget } from "../contracts/reader-slots.ts";
 import type {
@@ -33,6 +33,7 @@ import { ObjectCapacity, STORAGE_FULL } from "./append/remaining-bytes.ts";
 import { Pins } from "./forks/pins.ts";
 import type { StreamHost } from "./host.ts";
 import { Creation } from "./lifecycle/creation.ts";
+import { isDamage } from "./lifecycle/discard.ts";
 import { Lifecycle } from "./lifecycle/lifecycle.ts";
 import { Consumers } from "./notify/wake-subscriptions.ts";
 import { ReaderSlots } from "./read/reader-slots.ts";
@@ -141,9 +142,46 @@ export class Stream {
     const state = this.#lifecycle.require();
     if ("ok" in state) return state;
     if (incarnation !== undefined && incarnation !== state.lineage.incarnation) return refuseNotFound();
-    await this.#lifecycle.end(state);
+    try {
+      await this.#lifecycle.end(state);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      await this.#discard(error);
+    }
     this.fanOut.followers.notify(state);
     return { ok: true };
+  }
+
+  /**
+   * Deletes the stream if its stored data is damaged. Idempotent: a stream that can be read is left alone. It never throws, so that
+   * an error means that the object could not start.
+   * @param isEmptied the host has already removed what was stored, because the object could not start.
+   */
+  async discard(isEmptied = false): Promise<Result<{ readonly wasDamaged: boolean }>> {
+    try {
+      const fault = this.#damage(isEmptied);
+      if (fault === undefined) return { ok: true, wasDamaged: false };
+      await this.#discard(fault);
+      return { ok: true, wasDamaged: true };
+    } catch (error) {
+      this.#host.report("A stream whose stored data is damaged could not be deleted.", error);
+      return refuse("unavailable", "The damaged data could not be deleted yet.", { headers: { "Retry-After": "1" } });
+    }
+  }
+
+  /** What shows that the data is damaged; `undefined`: nothing does. */
+  #damage(isEmptied: boolean): unknown {
+    try {
+      const isGone = this.#lifecycle.stored() === undefined && isEmptied;
+      return isGone ? new Error("The host has removed the database.") : undefined;
+    } catch (error) {
+      return isDamage(error) ? error : undefined;
+    }
+  }
+
+  async #discard(error: unknown): Promise<void> {
+    await this.#lifecycle.discard();
+    this.#host.report("The stored data of a stream was damaged. It was deleted, as was asked.", error);
   }
 
   pin(command: PinCommand): Promise<Result<PinResult>> {

@@ -3,7 +3,7 @@
 import { liveReadersMax } from "@durable-streams-cloudflare/core/contracts/project-record";
 import type { ReaderBudget } from "@durable-streams-cloudflare/core/contracts/reader-slots";
 import type { StreamApi } from "@durable-streams-cloudflare/core/contracts/stream";
-import { retryRpc, type CallOptions } from "@durable-streams-cloudflare/core/kit/retry-rpc";
+import { callOnce, retryRpc, type CallOptions } from "@durable-streams-cloudflare/core/kit/retry-rpc";
 import type { Lineage, OffsetRef, Result } from "@durable-streams-cloudflare/protocol";
 
 import type { Granted } from "../auth/authorize.ts";
@@ -54,6 +54,19 @@ export class StreamClient {
     if (!attached.ok || !this.#isOfAnotherIncarnation(attached.result)) return attached;
     attached.channel?.close();
     return refuseToken();
+  }
+
+  /** Deletes the stream if its stored data is damaged, and leaves it alone otherwise. */
+  async discard(): Promise<Result<{ readonly wasDamaged: boolean }>> {
+    const discard = (isEmptied: boolean): Promise<Result<{ readonly wasDamaged: boolean }>> =>
+      callOnce(() => this.#objects.getByName(this.objectName).discard(isEmptied));
+    try {
+      return await discard(false);
+    } catch (error) {
+      // An object that cannot open its database does not start.
+      if ((await this.#objects.removeDamaged?.(this.objectName)) !== true) throw error;
+      return discard(true);
+    }
   }
 
   /** Every answer about a stream that a reader gets to see says whose life it is about. */

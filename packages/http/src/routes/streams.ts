@@ -216,7 +216,23 @@ async function readFrom(exchange: Exchange, query: ReadQuery): Promise<Handled> 
 }
 
 /** Names the incarnation: were the call repeated without, it could delete what others have made here since. */
-async function remove({ stream }: Exchange): Promise<Handled> {
+async function remove(exchange: Exchange): Promise<Handled> {
+  const { stream } = exchange;
+  try {
+    return await removeFound(exchange);
+  } catch (error) {
+    const discarded = await stream.discard().catch(() => undefined);
+    if (discarded?.ok === false) return discarded;
+    if (discarded?.wasDamaged !== true) throw error;
+    const answer = answerNothing();
+    answer.headers[HEADER.warning] = DAMAGED;
+    return { ok: true, answer };
+  }
+}
+
+const DAMAGED = "stored-data-damaged; the data could not be read any more, it is deleted and the name is free";
+
+async function removeFound({ stream }: Exchange): Promise<Handled> {
   const found = await stream.call((stub) => stub.head());
   if (!found.ok) return found;
   let lostAnswers = 0;

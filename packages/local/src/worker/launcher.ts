@@ -94,6 +94,12 @@ class Lately {
   }
 }
 
+/** @param id what workerd calls the object of a stream. @returns whether its files were damaged, and are removed. */
+export async function removeDamagedStream(launcher: Launcher, id: string): Promise<boolean> {
+  const { status } = await launcher.fetch(`${ROOT}/remove-damaged-stream?id=${id}`, { method: "POST" });
+  return status === 204;
+}
+
 /** Resolves when the values of R2 and KV are on the disk. */
 async function syncBlobs(launcher: Launcher): Promise<void> {
   const { status } = await launcher.fetch(`${ROOT}/sync-blobs`, { method: "POST" });

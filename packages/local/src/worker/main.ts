@@ -5,7 +5,7 @@ import * as server from "@durable-streams-cloudflare/server/worker";
 import { env as bindings, WorkerEntrypoint } from "cloudflare:workers";
 
 import { dateOf } from "./date.ts";
-import { DiskStatus, durably, type Launcher } from "./launcher.ts";
+import { DiskStatus, durably, removeDamagedStream, type Launcher } from "./launcher.ts";
 import { ObjectFiles } from "./object-files.ts";
 import { OpenObjects, withLimit } from "./open-objects.ts";
 import { RequestCounts } from "./request-counts.ts";
@@ -27,7 +27,11 @@ function onThisMachine<Env extends object>(own: Env & LocalEnv): Env {
 const env = onThisMachine<LocalEnv>(given);
 const disk = new DiskStatus(() => env.LAUNCHER, now);
 const files = new ObjectFiles(bindings);
-const streams = createDurableStreams<LocalEnv>({ storage: disk, mayExist: files.mayExist });
+const streams = createDurableStreams<LocalEnv>({
+  storage: disk,
+  mayExist: files.mayExist,
+  removeDamaged: (name) => removeDamagedStream(env.LAUNCHER, given.STREAMS.idFromName(name).toString()),
+});
 const counts = new RequestCounts(now);
 
 type EnvOf<Class extends abstract new (context: never, env: never) => object> = ConstructorParameters<Class>[1] &

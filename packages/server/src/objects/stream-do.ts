@@ -122,6 +122,10 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
     return this.#stream.remove(incarnation);
   }
 
+  discard(isEmptied?: boolean): Promise<Result<{ readonly wasDamaged: boolean }>> {
+    return this.#stream.discard(isEmptied);
+  }
+
   pin(command: PinCommand): Promise<Result<PinResult>> {
     return this.#stream.pin(command);
   }

@@ -10,8 +10,10 @@ import type { StreamDO } from "./stream-do.ts";
 export function streamObjects(
   namespace: Pick<DurableObjectNamespace<StreamDO>, "getByName">,
   idOf: (name: string) => string,
+  removeDamaged?: (name: string) => Promise<boolean>,
 ): StreamObjects {
   return {
+    ...(removeDamaged === undefined ? {} : { removeDamaged }),
     getByName: (name) => namespace.getByName(name),
     idOf,
     async attach(name, from, admission) {

@@ -17,6 +17,7 @@ export const METHODS = {
     read: "reads",
     page: "reads",
     remove: "incarnation",
+    discard: "whole state",
     pin: "token",
     release: "token",
     follow: "token",

@@ -114,6 +114,18 @@ const proofs: Proofs<"stream"> = {
       outcome: () => (host.database.all("SELECT 1 FROM sqlite_master").length === 0 ? "gone" : fixture.outcome()),
     };
   },
+  discard: async () => {
+    const { host } = await begin();
+    return {
+      send: () => {
+        host.database.failOnce(/schema_version/, new Error("database disk image is malformed: SQLITE_CORRUPT"));
+        return streamOn(host).discard();
+      },
+      replace: () => streamOn(host).create(NEW),
+      repeat: () => streamOn(host).discard(),
+      outcome: () => (host.database.all("SELECT 1 FROM sqlite_master").length === 0 ? "gone" : rowsOf(host.database)),
+    };
+  },
   pin: async () => {
     const { stream, incarnation, ...fixture } = await begin();
     return {

@@ -26,6 +26,7 @@ import { markDeleted, updateTouchedAt } from "../tables/stream-row.ts";
 import { deletePendingObjects, pendingDeletionOf } from "../tiering/object-deletions.ts";
 import { Roller, type RollLimits } from "../tiering/roller.ts";
 import { trim, trimDueAtMs } from "../tiering/trimmer.ts";
+import { discardStored } from "./discard.ts";
 import { mintIncarnation } from "./incarnation.ts";
 
 /** Debts paid in one go; the alarm comes back for more. */
@@ -175,6 +176,18 @@ export class Lifecycle {
     } else {
       await this.#destroy();
     }
+  }
+
+  /** Frees the name of a stream whose data is damaged. */
+  async discard(): Promise<void> {
+    // Later than any that was minted until now.
+    const incarnation = this.nextIncarnation(mintIncarnation(this.#host.now() + 1_000, 0, 0));
+    await discardStored(this.#host, incarnation);
+    this.#state = undefined;
+    this.#loaded = true;
+    this.#lastIncarnation = incarnation;
+    this.arm();
+    await this.#host.sync();
   }
 
   /** Notes that a pin may be about to exist. It falls due by itself should this object not live to create the fork. */

@@ -1,0 +1,41 @@
+/**
+ * A stream whose stored data is damaged can be deleted all the same. Nothing of it can be read, not even who follows it or whose
+ * fork it is, so whoever may need to know of its end is notified, and what its URL has in the store goes.
+ */
+
+import { segmentsPrefix } from "../../log/segment-rows.ts";
+import type { SegmentStore } from "../../log/segment-store.ts";
+import type { StreamHost } from "../host.ts";
+import { announce } from "../notify/announcer.ts";
+import { writeEndNotice } from "../tables/end-notice-rows.ts";
+
+/** What SQLite says of a database that it cannot read; the runtime puts it into the error's text. */
+const DAMAGED = /\bSQLITE_(?:CORRUPT|NOTADB)\b/;
+
+export function isDamage(error: unknown): boolean {
+  return error instanceof Error && DAMAGED.test(error.message);
+}
+
+/** @param incarnation greater than any that the stream may have had: its end is news wherever it is known. */
+export async function discardStored(host: StreamHost, incarnation: number): Promise<void> {
+  const { database, segments, readers } = host;
+  readers.endAll();
+  // Before the name is free: the segments of the next stream begin in the same way.
+  if (segments !== undefined) await deleteSegments(segments, segmentsPrefix(host.name));
+  await host.purge();
+  database.transaction(() => {
+    announce(host, incarnation, null);
+    if (host.notifyFollowers !== undefined) writeEndNotice(database, incarnation);
+  });
+}
+
+/** A store that goes on listing what was deleted must not keep the object busy for ever. */
+const LISTS_MAX = 1_000;
+
+async function deleteSegments(segments: SegmentStore, prefix: string): Promise<void> {
+  for (let lists = 0; lists < LISTS_MAX; lists += 1) {
+    const keys = await segments.list(prefix);
+    if (keys.length === 0) return;
+    await segments.delete(keys);
+  }
+}
