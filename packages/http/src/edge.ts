@@ -8,17 +8,17 @@ import { refuse } from "@durable-streams-cloudflare/protocol";
 import type { Answer } from "./answers/answer.ts";
 import { addCorsHeaders } from "./answers/cors.ts";
 import { problemAnswer, refusedAnswer } from "./answers/problem.ts";
-import { createApp, type AppPorts } from "./app.ts";
-import { behindProxy, type Serve } from "./auth/behind-proxy.ts";
+import { behindProxy } from "./auth/behind-proxy.ts";
 import { onlyLoopback } from "./auth/only-loopback.ts";
+import { corsOrigins } from "./auth/project-cors.ts";
 import { refuseFailedWrite, refuseStoring, type StorageStatus } from "./limits/storage-status.ts";
-import { isStreamPath, parseTargetPath, rawPath } from "./paths/target.ts";
+import { rawPath } from "./paths/target.ts";
 import type { HttpRequest, Background } from "./ports.ts";
-import { corsOrigins } from "./project-cors.ts";
 import { notesOf, requestIdOf } from "./requests/request-notes.ts";
-import type { Access } from "./routes/home.ts";
-import type { ProjectRoutePorts } from "./routes/projects.ts";
-import { serveStream, type StreamPorts } from "./serve-stream.ts";
+import { dispatch, type Serve } from "./routing/dispatch.ts";
+import type { Access, EdgePorts } from "./routing/edge-ports.ts";
+import { Routes, type Found } from "./routing/router.ts";
+import { ROUTES } from "./routing/table.ts";
 
 export interface Edge {
   /** Its host sends `COMMON_HEADERS` besides. */
@@ -31,18 +31,10 @@ interface Outcome {
   readonly error?: unknown;
 }
 
-export interface EdgePorts extends StreamPorts, AppPorts {
-  readonly projects: ProjectRoutePorts | undefined;
-}
-
-/** Requests to streams are served directly: a router takes 5 % of an append's time. All else goes to the app. */
 export function createEdge(ports: EdgePorts): Edge {
-  const app = createApp(ports);
   const { config, storage, access } = ports;
-  const serve: Serve = (request, background) =>
-    request.method !== "OPTIONS" && isStreamPath(rawPath(request.url))
-      ? serveStream(ports, request, background)
-      : app(request);
+  const routes = new Routes(ROUTES, config.tenancy);
+  const serve: Serve = (incoming) => dispatch(incoming, ports);
   const serveGuarded = guarded(
     config,
     access,
@@ -51,8 +43,9 @@ export function createEdge(ports: EdgePorts): Edge {
   return {
     async answer(request, background) {
       const startedAt = performance.now();
-      const { answer, error } = await outcomeOf(request, () => serveGuarded(request, background));
-      addCorsHeaders(answer, request, await corsOrigins(ports, request));
+      const found = routes.find(request.url);
+      const { answer, error } = await outcomeOf(request, () => serveGuarded({ request, background, found }));
+      addCorsHeaders(answer, request, await corsOrigins(ports, request, found.project));
       const { status } = answer;
       const notes = notesOf(request);
       if (isLogged(config.logLevel, status, notes.change !== undefined)) {
@@ -63,7 +56,7 @@ export function createEdge(ports: EdgePorts): Edge {
           durationMs: performance.now() - startedAt,
           requestId: requestIdOf(request),
           ...notes,
-          objectId: status >= 500 ? objectIdOf(ports, request) : undefined,
+          objectId: status >= 500 ? objectIdOf(ports, found) : undefined,
           error,
         });
       }
@@ -74,12 +67,13 @@ export function createEdge(ports: EdgePorts): Edge {
 
 /** Refuses what would store more while the disk takes no more, and says so of a write that failed because of that. */
 function whileStorable(storage: StorageStatus, bytesMax: number, serve: Serve): Serve {
-  return async (request, background) => {
-    if (request.method === "GET" || request.method === "HEAD") return serve(request, background);
+  return async (incoming) => {
+    const { request } = incoming;
+    if (request.method === "GET" || request.method === "HEAD") return serve(incoming);
     const refusal = await refuseStoring(storage, request, rawPath(request.url), bytesMax);
     if (refusal !== undefined) return refusedAnswer(request, refusal);
     try {
-      const answer = await serve(request, background);
+      const answer = await serve(incoming);
       // An object that could not write is gone, and does not answer: the next request may need what the host can free.
       if (answer.status === 503) await storage.faultNow();
       return answer;
@@ -109,7 +103,6 @@ async function outcomeOf(request: HttpRequest, serve: () => Answer | Promise<Ans
 }
 
 /** Of the stream that was asked for. On one machine it is the name of its file. */
-function objectIdOf({ streams, config }: EdgePorts, request: HttpRequest): string | undefined {
-  const target = parseTargetPath(rawPath(request.url), config.tenancy);
-  return target.ok ? streams.idOf(target.objectName) : undefined;
+function objectIdOf({ streams }: EdgePorts, { target }: Found): string | undefined {
+  return target === undefined ? undefined : streams.idOf(target.objectName);
 }

@@ -23,8 +23,7 @@ import type { StorageStatus } from "@durable-streams-cloudflare/http/limits/stor
 import { Strangers } from "@durable-streams-cloudflare/http/limits/strangers";
 import type { CountersOf } from "@durable-streams-cloudflare/http/limits/stream-quota";
 import { LiveReads } from "@durable-streams-cloudflare/http/live/live-reads";
-import type { Access } from "@durable-streams-cloudflare/http/routes/home";
-import type { ProjectRoutePorts } from "@durable-streams-cloudflare/http/routes/projects";
+import type { Access, ProjectPorts } from "@durable-streams-cloudflare/http/routing/edge-ports";
 
 import { r2SegmentStore } from "./bindings/r2-segment-store.ts";
 import { toResponse } from "./bindings/to-response.ts";
@@ -103,7 +102,7 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
     const env = options.mayExist === undefined ? bound : withoutAbsent(bound, options.mayExist);
     const config = parseConfig(env);
     const limiter = rateLimiterOf(env.RATE_LIMITER);
-    const projects = projectPorts(env, config, limiter, options);
+    const projects = projectPorts(env, config, options);
     const edge = createEdge({
       config,
       access: accessOf(config, options),
@@ -151,7 +150,7 @@ function wakeProofOf({ authMode }: Config, { authorize }: DurableStreamsOptions)
 function authorizeOf(
   { authMode }: Config,
   { authorize }: DurableStreamsOptions,
-  projects: ProjectRoutePorts | undefined,
+  projects: ProjectPorts | undefined,
 ): AuthorizeHttp {
   // Every request of this host is a `Request`.
   if (authorize !== undefined) return authorize as AuthorizeHttp;
@@ -161,17 +160,14 @@ function authorizeOf(
 function projectPorts(
   { REGISTRY, PROJECTS, STREAMS }: DurableStreamsEnv,
   config: Config,
-  limiter: RateLimiter,
   options: DurableStreamsOptions,
-): ProjectRoutePorts | undefined {
+): ProjectPorts | undefined {
   if (REGISTRY === undefined || PROJECTS === undefined) return undefined;
   const strangers = new Strangers(config.strangersPerMinute, config.originSecret !== "");
   const registry = new Registry(staticRegistryStore(REGISTRY, config.projectSecret));
   return {
-    config,
     registry,
     strangers,
-    limiter,
     projects: new Projects({ REGISTRY, PROJECTS, STREAMS }, registry),
     authorizeAll: accessOf(config, options) === "everybody" ? (request) => grantEverything({ request }) : undefined,
   };

@@ -10,15 +10,6 @@ import type { Signer } from "./token.ts";
 
 export type { Scope, Signer };
 
-/** What each method needs. A method that is not here is not served. */
-export const SCOPE_OF_METHOD: Readonly<Record<string, Scope>> = {
-  GET: "read",
-  HEAD: "read",
-  POST: "write",
-  PUT: "write",
-  DELETE: "manage",
-};
-
 /**
  * Decide by `project`, `stream` and `scope`, never by the URL or method of `request`: a fork asks a second time, with its
  * own PUT request, whether its source may be read. A subscription of the protocol is asked about as the stream

@@ -3,24 +3,20 @@
 import { isSameText } from "@durable-streams-cloudflare/core/project/reader-key";
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
-import type { Answer } from "../answers/answer.ts";
 import { refusedAnswer } from "../answers/problem.ts";
+import { isProbe } from "../paths/probe.ts";
 import { rawPath } from "../paths/target.ts";
-import type { HttpRequest, Background } from "../ports.ts";
-import { isProbe } from "../routes/probes.ts";
+import type { Serve } from "../routing/dispatch.ts";
 
 const SECRET_HEADER = "Stream-Origin-Secret";
 
-export type Serve = (request: HttpRequest, background: Background) => Answer | Promise<Answer>;
-
 /** Serves probes, and requests that carry the secret; refuses all others, whatever they ask. */
 export function behindProxy(secret: string, serve: Serve): Serve {
-  return async (request, background) => {
-    if (isProbe(rawPath(request.url))) return serve(request, background);
+  return async (incoming) => {
+    const { request } = incoming;
+    if (isProbe(rawPath(request.url))) return serve(incoming);
     const sent = request.headers.get(SECRET_HEADER);
-    return sent !== null && (await isSameText(sent, secret))
-      ? serve(request, background)
-      : refusedAnswer(request, refuseDirect());
+    return sent !== null && (await isSameText(sent, secret)) ? serve(incoming) : refusedAnswer(request, refuseDirect());
   };
 }
 

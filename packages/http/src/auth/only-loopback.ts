@@ -10,7 +10,7 @@ import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 import { allowsOrigin } from "../answers/cors.ts";
 import { refusedAnswer } from "../answers/problem.ts";
 import type { HttpRequest } from "../ports.ts";
-import type { Serve } from "./behind-proxy.ts";
+import type { Serve } from "../routing/dispatch.ts";
 
 /** What proxies add to the requests that they pass on. */
 const PROXY_HEADERS = [
@@ -29,9 +29,10 @@ const READING: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /** Serves the requests of this machine and refuses all others, whatever they ask. */
 export function onlyLoopback({ corsOrigins }: Pick<Config, "corsOrigins">, serve: Serve): Serve {
-  return (request, background) => {
+  return (incoming) => {
+    const { request } = incoming;
     const refusal = refuseStranger(request, corsOrigins);
-    return refusal === undefined ? serve(request, background) : refusedAnswer(request, refusal);
+    return refusal === undefined ? serve(incoming) : refusedAnswer(request, refusal);
   };
 }
 

@@ -6,6 +6,9 @@ import { refuse, type Result } from "@durable-streams-cloudflare/protocol";
 
 import { followerView } from "../codec/estuary.ts";
 
+/** With one of these in its query, a deletion ends links instead of a session's own. */
+export const FOLLOWER_FILTERS = ["session", "kid", "user"] as const;
+
 const PAGE_MAX = 1_000;
 const PAGE = 100;
 

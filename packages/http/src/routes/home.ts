@@ -3,22 +3,23 @@
 import type { Config } from "@durable-streams-cloudflare/core/config";
 
 import { answerJson, type Answer } from "../answers/answer.ts";
-import { refusedAnswer } from "../answers/problem.ts";
-import { refuseMethod } from "../answers/refuse-method.ts";
 import { publicBaseOf } from "../paths/public-url.ts";
 import { STREAM_ROOT } from "../paths/target.ts";
 import type { HttpRequest } from "../ports.ts";
-
-/** Whom the server lets in. `hook`: a Worker that mounts it decides. */
-export type Access = "everybody" | "tokens" | "hook";
+import type { Access, EdgePorts } from "../routing/edge-ports.ts";
+import { OPEN, route, type Route } from "../routing/route.ts";
 
 /** Nothing is loaded, and nothing runs. */
 const POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-export async function serveHome(request: HttpRequest, config: Config, access: Access): Promise<Answer> {
-  if (request.method !== "GET" && request.method !== "HEAD") {
-    return refusedAnswer(request, refuseMethod("This page", ["GET", "HEAD"]));
-  }
+export const HOME_ROUTES: readonly Route[] = [
+  route(
+    { method: "GET", path: "/", needs: "nothing", touches: [] },
+    { guard: OPEN, handle: async ({ request, ports }) => ({ ok: true, answer: homeAnswer(request, ports) }) },
+  ),
+];
+
+function homeAnswer(request: HttpRequest, { config, access }: Pick<EdgePorts, "config" | "access">): Answer {
   const isForBrowser = (request.headers.get("Accept") ?? "").includes("text/html");
   return isForBrowser
     ? { status: 200, headers: { ...HTML_HEADERS }, body: page(publicBaseOf(request, config).url, config, access) }

@@ -7,32 +7,30 @@ import { includesScope } from "@durable-streams-cloudflare/core/project/rights";
 import { isForAdmin } from "@durable-streams-cloudflare/core/project/settings";
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
-import { answerJson, answerNothing, type Answer, type Handled } from "../answers/answer.ts";
-import { refusedAnswer } from "../answers/problem.ts";
-import { refuseMethod } from "../answers/refuse-method.ts";
+import { answerJson, answerNothing, type Handled } from "../answers/answer.ts";
 import {
   bearerOf,
   findProject,
   READER_KEY_PARAMETER,
   refuseNobody,
   TOKEN_PARAMETER,
-  type ProjectFinder,
 } from "../auth/project-authorize.ts";
 import { verifyToken } from "../auth/token.ts";
 import type { Projects } from "../client/projects.ts";
 import { readJson, type Json } from "../limits/json-body.ts";
-import { refuseRequest, type RateLimiter } from "../limits/rate-limit.ts";
+import { refuseRequest } from "../limits/rate-limit.ts";
 import { publicUrlOf } from "../paths/public-url.ts";
-import { rawPath, streamPathOf } from "../paths/target.ts";
+import { streamPathOf } from "../paths/target.ts";
 import type { HttpRequest } from "../ports.ts";
 import { noteCaller, notesOf } from "../requests/request-notes.ts";
-
-export const PROJECTS_ROOT = "/v1/projects";
+import type { ProjectPorts } from "../routing/edge-ports.ts";
+import { route, type Call, type Guard, type Route } from "../routing/route.ts";
+import { PROJECTS_ROOT } from "../routing/router.ts";
 
 const BODY_BYTES_MAX = 64 * 1024;
 const PAGE = 100;
 
-interface Call {
+interface ProjectCall {
   readonly projects: Projects;
   readonly project: string;
   /** The path's last segment where the pattern has `:item`. */
@@ -43,7 +41,7 @@ interface Call {
   readonly urlOf: (stream: string, query: string) => string;
 }
 
-export interface Route {
+interface ProjectRoute {
   readonly method: "GET" | "POST" | "PATCH" | "DELETE";
   /** `:project` and `:item` stand for any one segment. */
   readonly pattern: string;
@@ -51,11 +49,11 @@ export interface Route {
   readonly needs: "admin" | "manage" | "read";
   /** Of an answer that is not refused. */
   readonly status: 200 | 201 | 204;
-  handle(call: Call): Promise<Result<object>>;
+  readonly handle: (call: ProjectCall) => Promise<Result<object>>;
 }
 
 /** Every route below `/v1/projects`. */
-export const PROJECT_ROUTES: readonly Route[] = [
+const ROUTES_OF_PROJECTS: readonly ProjectRoute[] = [
   {
     method: "GET",
     pattern: "",
@@ -150,34 +148,37 @@ export const PROJECT_ROUTES: readonly Route[] = [
   },
 ];
 
-export interface ProjectRoutePorts extends ProjectFinder {
-  readonly config: Config;
+export const PROJECT_ROUTES: readonly Route[] = ROUTES_OF_PROJECTS.map((each) =>
+  route(
+    { method: each.method, path: PROJECTS_ROOT + each.pattern, needs: each.needs, touches: ["PROJECTS", "STREAMS"] },
+    { guard: guardProject(each), handle: (call) => handleProject(call, each) },
+  ),
+);
+
+interface ProjectAccess extends Allowed {
   readonly projects: Projects;
-  readonly limiter: RateLimiter;
-  /** Decides first where there are no tokens at all (`AUTH_MODE=none`). */
-  readonly authorizeAll: ((request: HttpRequest) => Result<object>) | undefined;
 }
 
-export async function serveProjects(ports: ProjectRoutePorts, request: HttpRequest): Promise<Answer> {
-  const served = await serveRoute(ports, request);
-  return served.ok ? served.answer : refusedAnswer(request, served);
+function guardProject({ needs, method, pattern }: ProjectRoute): Guard<ProjectAccess> {
+  return async ({ request, project }, { config, limiter, projects }) => {
+    if (projects === undefined) return refuse("route-not-found", "This server has no projects.");
+    const allowed = await authorizeRoute(projects, config, request, needs, project);
+    if (!allowed.ok) return projects.strangers.refuse(request, allowed);
+    if (method !== "GET") notesOf(request).change = `${method} ${PROJECTS_ROOT}${pattern}`;
+    const budget = needs === "manage" ? "management" : "tokens";
+    const tooMany = await refuseRequest(limiter, allowed.limits, project, 1, budget);
+    return tooMany ?? { ok: true, access: { ...allowed, projects: projects.projects } };
+  };
 }
 
 /** In the path as it came, a segment is a name as it stands: none is percent-encoded. */
-async function serveRoute(ports: ProjectRoutePorts, request: HttpRequest): Promise<Handled> {
-  const path = rawPath(request.url);
-  const found = findRoute(request.method, path);
-  if (!found.ok) return found;
-  const { route, project, item } = found;
-  const allowed = await authorizeRoute(ports, request, route, project);
-  if (!allowed.ok) return ports.strangers.refuse(request, allowed);
-  if (route.method !== "GET") notesOf(request).change = `${route.method} ${PROJECTS_ROOT}${route.pattern}`;
-  const budget = route.needs === "manage" ? "management" : "tokens";
-  const tooMany = await refuseRequest(ports.limiter, allowed.limits, project, 1, budget);
-  if (tooMany !== undefined) return tooMany;
-  const body = await readJson(request, { bytesMax: BODY_BYTES_MAX, secondsMax: ports.config.bodyTimeoutSeconds });
+async function handleProject(
+  { request, params, project, ports: { config }, access }: Call<ProjectAccess>,
+  { handle, status }: ProjectRoute,
+): Promise<Handled> {
+  const body = await readJson(request, { bytesMax: BODY_BYTES_MAX, secondsMax: config.bodyTimeoutSeconds });
   if (!body.ok) return body;
-  if (isForAdmin(body.json) && !allowed.isAdmin) {
+  if (isForAdmin(body.json) && !access.isAdmin) {
     return refuse(
       "forbidden",
       "Changing limits, or setting an issuer on the server's own machine, requires ADMIN_SECRET.",
@@ -185,44 +186,13 @@ async function serveRoute(ports: ProjectRoutePorts, request: HttpRequest): Promi
   }
   const query = new URL(request.url).searchParams;
   const urlOf = (stream: string, search: string): string =>
-    publicUrlOf(request, ports.config, `${streamPathOf(project, stream, ports.config.tenancy)}?${search}`);
-  const result = await route.handle({ projects: ports.projects, project, item, query, body: body.json, urlOf });
+    publicUrlOf(request, config, `${streamPathOf(project, stream, config.tenancy)}?${search}`);
+  const { projects } = access;
+  const result = await handle({ projects, project, item: params["item"] ?? "", query, body: body.json, urlOf });
   if (!result.ok) return result;
-  if (route.status === 204) return { ok: true, answer: answerNothing() };
+  if (status === 204) return { ok: true, answer: answerNothing() };
   const { ok: _, ...json } = result;
-  return { ok: true, answer: answerJson(json, route.status) };
-}
-
-function findRoute(method: string, path: string): Result<{ route: Route; project: string; item: string }> {
-  // The router has matched the decoded path.
-  if (path !== PROJECTS_ROOT && !path.startsWith(`${PROJECTS_ROOT}/`)) return refuseNoRoute();
-  const segments = path.slice(PROJECTS_ROOT.length).split("/").slice(1);
-  const matching = PROJECT_ROUTES.filter(({ pattern }) => matches(pattern, segments));
-  const route = matching.find((candidate) => candidate.method === method);
-  if (route !== undefined) return { ok: true, route, project: segments[0] ?? "", item: segments[2] ?? "" };
-  if (matching.length === 0) return refuseNoRoute();
-  return refuseMethod(
-    "This route",
-    matching.map((candidate) => candidate.method),
-  );
-}
-
-/** The methods of a path below `/v1/projects`; none where there is no route. */
-export function projectMethods(path: string): readonly string[] {
-  const segments = path.slice(PROJECTS_ROOT.length).split("/").slice(1);
-  return PROJECT_ROUTES.filter(({ pattern }) => matches(pattern, segments)).map(({ method }) => method);
-}
-
-function refuseNoRoute(): Refusal {
-  return refuse("route-not-found", `No such route exists under ${PROJECTS_ROOT}.`);
-}
-
-function matches(pattern: string, segments: readonly string[]): boolean {
-  const parts = pattern.split("/").slice(1);
-  return (
-    parts.length === segments.length &&
-    parts.every((part, index) => (part.startsWith(":") ? segments[index] !== "" : part === segments[index]))
-  );
+  return { ok: true, answer: answerJson(json, status) };
 }
 
 interface Allowed {
@@ -232,9 +202,10 @@ interface Allowed {
 }
 
 async function authorizeRoute(
-  { authorizeAll, ...ports }: ProjectRoutePorts,
+  { authorizeAll, ...finder }: ProjectPorts,
+  { adminSecret }: Pick<Config, "adminSecret">,
   request: HttpRequest,
-  { needs }: Route,
+  needs: ProjectRoute["needs"],
   name: string,
 ): Promise<Result<Allowed>> {
   if (authorizeAll !== undefined) {
@@ -242,10 +213,9 @@ async function authorizeRoute(
     return all.ok ? { ok: true, isAdmin: true } : all;
   }
   const bearer = bearerOf(request);
-  const { adminSecret } = ports.config;
   if (adminSecret !== "" && bearer !== null && (await isSameText(bearer, adminSecret))) return asAdmin(request);
   if (needs === "admin" || bearer === null) return refuseNobody(request);
-  const found = await findProject(ports, name, request);
+  const found = await findProject(finder, name, request);
   if (!found.ok) return found;
   if (found.project === undefined) return refuseNobody(request);
   const verified = await verifyToken(bearer, found.project);

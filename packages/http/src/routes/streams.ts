@@ -1,248 +1,77 @@
-/** The protocol's operations on a stream's URL [PROTOCOL §5]. */
+/** The routes of streams [PROTOCOL §5], and whether a request to one may be done. */
 
-import { asRepeat, REPEATED_MS_MAX } from "@durable-streams-cloudflare/core/contracts/request-id";
-import type { AppendCommand, ForkCommand } from "@durable-streams-cloudflare/core/contracts/stream";
-import { FOREGROUND } from "@durable-streams-cloudflare/core/kit/foreground";
-import {
-  HEADER,
-  nextCursor,
-  refAt,
-  isPlainLine,
-  PROBLEMS,
-  refuse,
-  REGISTRY_STREAM,
-  type ForkRequest,
-  type Refusal,
-  type Result,
-} from "@durable-streams-cloudflare/protocol";
+import type { Config } from "@durable-streams-cloudflare/core/config";
 
-import { answerNothing, type Handled } from "../answers/answer.ts";
-import { refuseMethod } from "../answers/refuse-method.ts";
-import { warn } from "../answers/warnings.ts";
-import { refuseUnauthenticated } from "../auth/authorize.ts";
-import { isUser } from "../auth/token.ts";
-import { appendWhenDue } from "../client/early-append.ts";
-import { readLast } from "../client/last-messages.ts";
-import { startReading } from "../client/paging.ts";
-import { appendAnswer, parseAppend, withProducerHeaders } from "../codec/append.ts";
-import { createAnswer, parseCreate } from "../codec/create.ts";
-import { headAnswer } from "../codec/head.ts";
-import { parseReadQuery, readAnswer, type ReadQuery } from "../codec/read.ts";
+import { addVary, type Handled } from "../answers/answer.ts";
+import { refusedAnswer } from "../answers/problem.ts";
+import type { Scope } from "../auth/authorize.ts";
+import { StreamClient } from "../client/stream-client.ts";
 import type { Exchange } from "../exchange.ts";
-import type { Held } from "../limits/held-bytes.ts";
-import { refuseAboveLimits } from "../limits/rate-limit.ts";
-import { refuseCreation } from "../limits/stream-quota.ts";
-import { longPoll } from "../live/long-poll.ts";
-import { eventStream, serverSentEvents } from "../live/sse.ts";
-import { publicUrlOf } from "../paths/public-url.ts";
-import { parseTargetPath, rawPath, STREAM_ROOT } from "../paths/target.ts";
+import { refuseRequest } from "../limits/rate-limit.ts";
 import type { HttpRequest } from "../ports.ts";
+import { route, type Call, type DeclaredRoute, type Guard, type Route } from "../routing/route.ts";
+import { STREAM_PATH } from "../routing/router.ts";
+import { append, create, head, read, remove, withoutBareForbidden } from "./stream-operations.ts";
 
-const METHODS: Readonly<Record<string, (exchange: Exchange) => Promise<Handled>>> = {
-  GET: read,
-  HEAD: head,
-  POST: (exchange) => holdingBody(exchange, append),
-  PUT: (exchange) => holdingBody(exchange, create),
-  DELETE: remove,
-};
+type Operation = (exchange: Exchange) => Promise<Handled>;
 
-/** Carries out an authorised request. */
-export function handleStream(exchange: Exchange): Promise<Handled> {
-  const { request, target } = exchange;
-  const handler = METHODS[request.method];
-  if (target.stream === REGISTRY_STREAM && handler !== read && handler !== head) {
-    return Promise.resolve(refuseRegistryWrite());
-  }
-  return handler === undefined ? Promise.resolve(refuseStreamMethod()) : handler(exchange);
+export const STREAM_ROUTES: readonly Route[] = [
+  streamRoute("GET", "read", read),
+  streamRoute("HEAD", "read", head),
+  streamRoute("POST", "write", append),
+  streamRoute("PUT", "write", create),
+  streamRoute("DELETE", "manage", remove),
+];
+
+interface StreamAccess {
+  readonly exchange: Exchange;
+  readonly startedAt: number;
 }
 
-export function refuseStreamMethod(): Refusal {
-  return refuseMethod("A stream", Object.keys(METHODS));
-}
-
-function refuseRegistryWrite(): Refusal {
-  return refuse("method-not-allowed", "Only the server writes to this stream.", {
-    headers: { Allow: "GET, HEAD, OPTIONS" },
-  });
-}
-
-/** A refused producer must see 401: on a 403 without an epoch its client claims new epochs for ever. */
-export function withoutBareForbidden(request: HttpRequest, refusal: Refusal): Refusal {
-  const isProducer = request.method === "POST" && request.headers.get(HEADER.producerId) !== null;
-  const isForbidden = PROBLEMS[refusal.problem.code].status === 403;
-  if (!isProducer || !isForbidden || refusal.problem.headers?.[HEADER.producerEpoch] !== undefined) return refusal;
-  return { ok: false, problem: { ...refuseUnauthenticated().problem, detail: refusal.problem.detail } };
-}
-
-/** Until the answer is there, the body counts among those that the isolate holds. */
-async function holdingBody(
-  exchange: Exchange,
-  handle: (exchange: Exchange, held: Held) => Promise<Handled>,
-): Promise<Handled> {
-  const held = exchange.bodies.open();
-  try {
-    return await handle(exchange, held);
-  } finally {
-    held.release();
-  }
-}
-
-async function create(exchange: Exchange, held: Held): Promise<Handled> {
-  const { request, config, stream } = exchange;
-  if (!isPlainLine(exchange.target.objectName)) return refuseName();
-  const parsed = await parseCreate(request, config, exchange.granted.defaults ?? {}, held);
-  if (!parsed.ok) return parsed;
-  const source = parsed.fork === undefined ? undefined : await forkSource(exchange, parsed.fork);
-  if (source?.ok === false) return source;
-  const command = {
-    ...parsed.command,
-    author: authorOf(exchange),
-    ...(source === undefined ? {} : { fork: source.fork }),
-  };
-  const limited = refuseAppend(exchange, command.bytes.length);
-  const tooMuch = limited === undefined ? undefined : await limited;
-  if (tooMuch !== undefined) return tooMuch;
-  const tooMany = await refuseCreation({ ...exchange, project: exchange.target.project, bytes: command.bytes.length });
-  if (tooMany !== undefined) return tooMany;
-  const result = await stream.call((stub, repeatedAfterMs) => stub.create(asRepeat(command, repeatedAfterMs)), {
-    repeatedMsMax: REPEATED_MS_MAX,
-  });
-  if (!result.ok) return result;
-  const answer = createAnswer(result, publicUrlOf(request, config, rawPath(request.url)));
-  warn(answer.headers, result.contentType, command.bytes);
-  return { ok: true, answer };
-}
-
-/** Only here: a stream that has such a name already is read, appended to and deleted. */
-function refuseName(): Refusal {
-  return refuse(
-    "path-invalid",
-    "A new stream's name must not contain control characters, line separators or text-direction marks.",
-    {
-      hint: "Do not use U+0080 to U+009F, U+2028 to U+202E, U+2066 to U+2069, U+200E, U+200F or U+061C.",
-    },
+function streamRoute(method: DeclaredRoute["method"], needs: Scope, operate: Operation): Route {
+  return route(
+    // A creation asks the project how many streams it has.
+    { method, path: STREAM_PATH, needs, touches: ["STREAMS", "PROJECTS"] },
+    { guard: guardStream(needs), handle: (call) => operateOn(call, operate) },
   );
 }
 
-/** The source of a fork, which lies in the same project, and which the client must be allowed to read. */
-async function forkSource(exchange: Exchange, asked: ForkRequest): Promise<Result<{ fork: ForkCommand }>> {
-  const { config, request, authorize } = exchange;
-  if (!asked.sourcePath.startsWith(STREAM_ROOT)) {
-    return refuse(
-      "fork-header-invalid",
-      `${HEADER.forkedFrom} must be the path of a stream, beginning with ${STREAM_ROOT}.`,
-    );
-  }
-  const target = parseTargetPath(asked.sourcePath, config.tenancy);
-  if (!target.ok) return target;
-  const { project, stream, objectName } = target;
-  if (project !== exchange.target.project) {
-    return refuse("fork-header-invalid", "A stream can only be forked from a stream of the same project.");
-  }
-  if (stream === REGISTRY_STREAM) return refuse("fork-header-invalid", "This stream cannot be forked.");
-  const granted = await authorize({ request, project, stream, scope: "read" });
-  if (!granted.ok) return granted;
-  return { ok: true, fork: { source: objectName, offset: asked.offset ?? null, subOffset: asked.subOffset } };
+function guardStream(scope: Scope): Guard<StreamAccess> {
+  return async ({ request, background, target }, ports) => {
+    const startedAt = performance.now();
+    if (target === undefined) throw new Error("A route of streams was found at a path that names no stream.");
+    const { project, stream, objectName } = target;
+    const granted = await ports.authorize({ request, project, stream, scope });
+    if (!granted.ok) return withoutBareForbidden(request, granted);
+    const limited = refuseRequest(ports.limiter, granted.limits, project, 1, granted.budget);
+    const tooMany = limited === undefined ? undefined : await limited;
+    if (tooMany !== undefined) return tooMany;
+    const { config, appends, bodies, reads, liveReads, segments, limiter, counters, authorize } = ports;
+    const shared = { config, appends, bodies, reads, liveReads, segments, limiter, counters, authorize };
+    const client = new StreamClient(ports.streams, objectName, granted.incarnation);
+    const keepAlive = (promise: Promise<unknown>): void => background.waitUntil(promise);
+    const exchange = { ...shared, request, target, stream: client, keepAlive, granted };
+    return { ok: true, access: { exchange, startedAt } };
+  };
 }
 
-async function append(exchange: Exchange, held: Held): Promise<Handled> {
-  FOREGROUND.appendStarted();
-  const { request, config, stream, appends, keepAlive } = exchange;
-  const parsed = await parseAppend(request, config, held);
-  const hasLimit = (exchange.granted.limits?.storedBytes ?? null) !== null;
-  const author = authorOf(exchange);
-  const own: AppendCommand = hasLimit ? { ...parsed, isLimited: true } : parsed;
-  const command: AppendCommand = author === null ? own : { ...own, author };
-  const limited = refuseAppend(exchange, command.bytes.length);
-  const tooMuch = limited === undefined ? undefined : await limited;
-  if (tooMuch !== undefined) return tooMuch;
-  const result = await appendWhenDue(command, () => appends.append(stream, command, keepAlive));
-  FOREGROUND.appendFinished();
-  if (result.ok) {
-    const answer = appendAnswer(result);
-    warn(answer.headers, command.contentType, command.bytes);
-    return { ok: true, answer };
-  }
-  return { ok: false, problem: withProducerHeaders(result.problem, command.producer) };
+async function operateOn({ access }: Call<StreamAccess>, operate: Operation): Promise<Handled> {
+  const { exchange, startedAt } = access;
+  const { request, config, granted, stream } = exchange;
+  const handled = await operate(exchange);
+  const answer = handled.ok ? handled.answer : await refusedAnswer(request, handled);
+  // A browser's own cache must not answer one user with what another has read.
+  if (!granted.isPublic) addVary(answer, "Authorization");
+  if (wantsTiming(request, config))
+    answer.headers["Server-Timing"] = timing(stream.objectMs, performance.now() - startedAt);
+  return { ok: true, answer };
 }
 
-/** The verified user, if there is one: whether that is noted is the stream's to know. */
-function authorOf({ granted }: Exchange): string | null {
-  const user = granted.by?.user ?? null;
-  return isUser(user) ? user : null;
+function wantsTiming(request: HttpRequest, config: Config): boolean {
+  if (config.serverTiming === "on-request") return request.headers.get("Stream-Server-Timing") !== null;
+  return config.serverTiming === "always";
 }
 
-/** Counts what has been read, before it is stored. What has no bytes only closes, and is let through. */
-function refuseAppend({ limiter, granted, target }: Exchange, bytes: number): Promise<Refusal | undefined> | undefined {
-  return refuseAboveLimits(limiter, granted.limits, [
-    { name: "streamAppendsPerMinute", whose: target.objectName, weight: Math.min(bytes, 1) },
-    { name: "streamAppendBytesPerMinute", whose: target.objectName, weight: bytes },
-    { name: "appendBytesPerMinute", whose: target.project, weight: bytes },
-  ]);
+function timing(objectMs: number, totalMs: number): string {
+  return `object;dur=${objectMs.toFixed(1)}, total;dur=${totalMs.toFixed(1)}`;
 }
-
-async function head(exchange: Exchange): Promise<Handled> {
-  const result = await exchange.stream.call((stub) => stub.head());
-  return result.ok ? { ok: true, answer: headAnswer(result) } : result;
-}
-
-async function read(exchange: Exchange): Promise<Handled> {
-  const parsed = parseReadQuery(exchange.request.url, exchange.request.headers.get("Last-Event-ID"));
-  if (!parsed.ok) return parsed;
-  return parsed.query.last === undefined
-    ? readFrom(exchange, parsed.query)
-    : readFromLast(exchange, parsed.query, parsed.query.last);
-}
-
-/** What is answered depends on where the stream ends, like a read from `now`. */
-async function readFromLast(exchange: Exchange, asked: ReadQuery, count: number): Promise<Handled> {
-  const reading = await readLast(exchange, count);
-  if (!reading.ok) return reading;
-  const { lineage, tail, from } = reading.result;
-  const query = { ...asked, offset: { kind: "now" }, namesOffset: true } as const;
-  // There is nothing: what comes is waited for, and nothing of it is missed.
-  if (from === tail && query.live !== undefined) return readFrom(exchange, { ...query, offset: refAt(lineage, tail) });
-  if (query.live === "sse") return { ok: true, answer: eventStream(exchange, reading, query.cursor) };
-  const cursor = query.live === undefined ? undefined : nextCursor(Date.now(), query.cursor);
-  return { ok: true, answer: readAnswer(exchange, reading, query, cursor) };
-}
-
-async function readFrom(exchange: Exchange, query: ReadQuery): Promise<Handled> {
-  if (query.live === "long-poll") return longPoll(exchange, query);
-  if (query.live === "sse") return serverSentEvents(exchange, query);
-  const ifNoneMatch = exchange.request.headers.get("If-None-Match");
-  const reading = await startReading(exchange, { from: query.offset, ifNoneMatch, paging: "bytes" });
-  return reading.ok ? { ok: true, answer: readAnswer(exchange, reading, query) } : reading;
-}
-
-/** Names the incarnation: were the call repeated without, it could delete what others have made here since. */
-async function remove(exchange: Exchange): Promise<Handled> {
-  const { stream } = exchange;
-  try {
-    return await removeFound(exchange);
-  } catch (error) {
-    const discarded = await stream.discard().catch(() => undefined);
-    if (discarded?.ok === false) return discarded;
-    if (discarded?.wasDamaged !== true) throw error;
-    const answer = answerNothing();
-    answer.headers[HEADER.warning] = DAMAGED;
-    return { ok: true, answer };
-  }
-}
-
-const DAMAGED = "stored-data-damaged; the data could not be read any more, it is deleted and the name is free";
-
-async function removeFound({ stream }: Exchange): Promise<Handled> {
-  const found = await stream.call((stub) => stub.head());
-  if (!found.ok) return found;
-  let lostAnswers = 0;
-  const onLost = (): void => void (lostAnswers += 1);
-  const removed = await stream.call((stub) => stub.remove(found.lineage.incarnation), { onLost });
-  // The first try may have deleted the stream before its answer was lost.
-  const wasDeletedByUs = !removed.ok && lostAnswers > 0 && GONE.has(removed.problem.code);
-  if (!removed.ok && !wasDeletedByUs) return removed;
-  return { ok: true, answer: answerNothing() };
-}
-
-/** What a delete is answered when it has been done before. */
-const GONE: ReadonlySet<string> = new Set(["stream-not-found", "stream-deleted"]);

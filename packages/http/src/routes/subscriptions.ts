@@ -1,7 +1,6 @@
 /** The protocol's subscriptions [PROTOCOL §6, §7]: one table that says what each route needs. */
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
-import type { ProjectApi } from "@durable-streams-cloudflare/core/contracts/project";
 import type { ConsumerApi } from "@durable-streams-cloudflare/core/contracts/wakes";
 import { controlPathOf } from "@durable-streams-cloudflare/core/kit/control-path";
 import { retryRpc, callOnce } from "@durable-streams-cloudflare/core/kit/retry-rpc";
@@ -14,12 +13,10 @@ import {
   refuse,
   RESERVED_SEGMENT,
   type Refusal,
-  type Result,
 } from "@durable-streams-cloudflare/protocol";
 
-import { answerJson, answerNothing, type Answer, type Handled } from "../answers/answer.ts";
-import { refuseMethod } from "../answers/refuse-method.ts";
-import type { Authorize, Scope } from "../auth/authorize.ts";
+import { answerJson, answerNothing, type Handled } from "../answers/answer.ts";
+import type { Scope } from "../auth/authorize.ts";
 import type { PublicKeys } from "../auth/public-keys.ts";
 import type { WakeGuard } from "../auth/wake-guard.ts";
 import {
@@ -32,31 +29,18 @@ import {
   subscriptionJson,
 } from "../codec/subscription.ts";
 import { readJson, type Json } from "../limits/json-body.ts";
-import { refuseRequest, type RateLimiter } from "../limits/rate-limit.ts";
-import type { ControlPath } from "../paths/control-path.ts";
+import { refuseRequest } from "../limits/rate-limit.ts";
 import { publicBaseOf } from "../paths/public-url.ts";
-import type { HttpRequest, Objects } from "../ports.ts";
+import { STREAM_ROOT } from "../paths/target.ts";
+import type { HttpRequest } from "../ports.ts";
 import { notesOf } from "../requests/request-notes.ts";
+import type { ControlObjects } from "../routing/edge-ports.ts";
+import { route, type Call, type Guard, type Route } from "../routing/route.ts";
 
 const BODY_BYTES_MAX = 1024 * 1024;
 const PAGE = 100;
 
-export interface SubscriptionPorts {
-  readonly config: Config;
-  readonly authorize: Authorize;
-  readonly limiter: RateLimiter;
-  readonly wakes: WakeGuard;
-  readonly keys: PublicKeys;
-  /** `undefined`: this server has no subscriptions. */
-  readonly control: ControlObjects | undefined;
-}
-
-export interface ControlObjects {
-  readonly consumers: Objects<ConsumerApi>;
-  readonly projects: Objects<ProjectApi>;
-}
-
-interface Call {
+interface ControlCall {
   readonly request: HttpRequest;
   readonly config: Config;
   readonly project: string;
@@ -72,17 +56,17 @@ interface Call {
   readonly body: Json;
 }
 
-export interface SubscriptionRoute {
+interface ControlRoute {
   readonly method: "GET" | "PUT" | "POST" | "DELETE";
   /** `:id` and `:stream` stand for any one segment. */
   readonly pattern: string;
   /** `wake`: the token of a wake, which the edge judges first, and then its subscription. `nothing`: everybody may do it. */
   readonly needs: Scope | "wake" | "nothing";
-  handle(call: Call): Promise<Handled>;
+  readonly handle: (call: ControlCall) => Promise<Handled>;
 }
 
 /** Every route below `__ds`. */
-export const SUBSCRIPTION_ROUTES: readonly SubscriptionRoute[] = [
+const CONTROL_ROUTES: readonly ControlRoute[] = [
   { method: "GET", pattern: "jwks.json", needs: "nothing", handle: publishKeys },
   { method: "POST", pattern: "jwks/rotate", needs: "manage", handle: rotateKey },
   { method: "GET", pattern: "subscriptions", needs: "read", handle: list },
@@ -98,87 +82,69 @@ export const SUBSCRIPTION_ROUTES: readonly SubscriptionRoute[] = [
   { method: "POST", pattern: "subscriptions/:id/release", needs: "wake", handle: release },
 ];
 
-/** Serves a request to a project's `__ds`. */
-export async function serveSubscriptions(
-  ports: SubscriptionPorts,
-  request: HttpRequest,
-  path: ControlPath,
-): Promise<Answer> {
-  const served = await serveRoute(ports, request, path);
-  return served.ok ? served.answer : refusedControl(request, served.problem);
+export const SUBSCRIPTION_ROUTES: readonly Route[] = CONTROL_ROUTES.map((control) =>
+  route(
+    {
+      method: control.method,
+      path: `${STREAM_ROOT}:project/${RESERVED_SEGMENT}/${control.pattern}`,
+      needs: control.needs,
+      touches: ["CONSUMERS", "PROJECTS"],
+    },
+    {
+      guard: guardControl(control),
+      handle: (call) => handleControl(call, control),
+      refused: (request, { problem }) => refusedControl(request, problem),
+    },
+  ),
+);
+
+/** What a wake's own subscription verifies; `""` where no wake's token is needed. */
+type WakeToken = string;
+
+function guardControl({ needs, method, pattern }: ControlRoute): Guard<WakeToken> {
+  return async ({ request, project, params }, { authorize, limiter, wakes }) => {
+    if (needs === "nothing") return { ok: true, access: "" };
+    if (needs === "wake") {
+      const opened = await wakes.open(request, project, decode(params["id"]));
+      return opened.ok ? { ok: true, access: opened.token } : opened;
+    }
+    const id = params["id"];
+    const collection = pattern.split("/").slice(0, id === undefined ? 2 : 1);
+    const stream = [RESERVED_SEGMENT, ...collection, ...(id === undefined ? [] : [decode(id)])].join("/");
+    const granted = await authorize({ request, project, stream, scope: needs });
+    if (!granted.ok) return granted;
+    if (needs === "manage") notesOf(request).change = `${method} ${RESERVED_SEGMENT}/${pattern}`;
+    const tooMany = await refuseRequest(limiter, granted.limits, project, 1);
+    return tooMany ?? { ok: true, access: "" };
+  };
 }
 
-async function serveRoute(ports: SubscriptionPorts, request: HttpRequest, path: ControlPath): Promise<Handled> {
-  const { config, control, authorize, limiter, wakes } = ports;
-  const { project, segments } = path;
-  const matched = routeOf(request.method, segments);
-  if (!matched.ok) return matched;
-  const { route, id, stream } = matched;
-  let wakeToken = "";
-  if (route.needs === "wake") {
-    const opened = await wakes.open(request, project, id);
-    if (!opened.ok) return opened;
-    wakeToken = opened.token;
-  } else if (route.needs !== "nothing") {
-    const name = [RESERVED_SEGMENT, ...segments.slice(0, 2)].join("/");
-    const granted = await authorize({ request, project, stream: name, scope: route.needs });
-    if (!granted.ok) return granted;
-    if (route.needs === "manage") notesOf(request).change = `${route.method} ${RESERVED_SEGMENT}/${route.pattern}`;
-    const tooMany = await refuseRequest(limiter, granted.limits, project, 1);
-    if (tooMany !== undefined) return tooMany;
-  }
+async function handleControl(
+  { request, project, params, ports, access: wakeToken }: Call<WakeToken>,
+  { handle }: ControlRoute,
+): Promise<Handled> {
+  const { config, control, wakes, keys } = ports;
   if (control === undefined) return refuse("route-not-found", "This server has no subscriptions.");
-  const isIdFit = id === "" ? !route.pattern.includes(":id") : isSubscriptionId(id);
-  if (!isIdFit)
+  const id = decode(params["id"]);
+  if (params["id"] !== undefined && !isSubscriptionId(id))
     return refuse("subscription-invalid", "The subscription's id is empty, too long, or contains control characters.");
   const body = await readJson(request, { bytesMax: BODY_BYTES_MAX, secondsMax: config.bodyTimeoutSeconds });
   if (!body.ok) return body;
-  const { json } = body;
-  return route.handle({
-    request,
-    config,
-    project,
-    objects: control,
-    wakes,
-    wakeToken,
-    keys: ports.keys,
-    id,
-    stream,
-    body: json,
-  });
+  const stream = decode(params["stream"]);
+  return handle({ request, config, project, objects: control, wakes, wakeToken, keys, id, stream, body: body.json });
 }
 
-function routeOf(
-  method: string,
-  segments: readonly string[],
-): Result<{ route: SubscriptionRoute; id: string; stream: string }> {
-  const matching = SUBSCRIPTION_ROUTES.filter(({ pattern }) => isOf(pattern.split("/"), segments));
-  const asked = method === "HEAD" ? "GET" : method;
-  const route = matching.find((candidate) => candidate.method === asked);
-  if (route !== undefined) return { ok: true, route, id: segments[1] ?? "", stream: segments[3] ?? "" };
-  if (matching.length === 0) return refuse("route-not-found", `No such route exists under ${RESERVED_SEGMENT}.`);
-  return refuseMethod("This route", subscriptionMethods(segments));
+/** The router is given segments that `encodeURIComponent` has made. */
+function decode(segment = ""): string {
+  return decodeURIComponent(segment);
 }
 
-/** The methods of a path below `__ds`; none where there is no route. */
-export function subscriptionMethods(segments: readonly string[]): readonly string[] {
-  const matching = SUBSCRIPTION_ROUTES.filter(({ pattern }) => isOf(pattern.split("/"), segments));
-  return matching.flatMap(({ method }) => (method === "GET" ? ["GET", "HEAD"] : [method]));
-}
-
-function isOf(pattern: readonly string[], segments: readonly string[]): boolean {
-  return (
-    pattern.length === segments.length &&
-    pattern.every((part, index) => part.startsWith(":") || part === segments[index])
-  );
-}
-
-function consumerOf({ objects, project, id }: Call): ConsumerApi {
+function consumerOf({ objects, project, id }: ControlCall): ConsumerApi {
   return objects.consumers.getByName(`${project}/${id}`);
 }
 
 /** [PROTOCOL §6.5] */
-async function publishKeys({ objects, project, wakes, keys: known, request }: Call): Promise<Handled> {
+async function publishKeys({ objects, project, wakes, keys: known, request }: ControlCall): Promise<Handled> {
   const found = await wakes.isKnown(project, request);
   if (!found.ok) return found;
   // A project that is not there looks like one without webhooks.
@@ -187,13 +153,13 @@ async function publishKeys({ objects, project, wakes, keys: known, request }: Ca
   return { ok: true, answer: answerJson({ keys }, 200, headers) };
 }
 
-async function rotateKey({ objects, project, keys }: Call): Promise<Handled> {
+async function rotateKey({ objects, project, keys }: ControlCall): Promise<Handled> {
   const rotated = await objects.projects.getByName(project).rotateSigningKey();
   keys.forget(project);
   return rotated.ok ? answer({ kid: rotated.kid }) : rotated;
 }
 
-async function list({ objects, project, request }: Call): Promise<Handled> {
+async function list({ objects, project, request }: ControlCall): Promise<Handled> {
   const after = new URL(request.url).searchParams.get("cursor") ?? "";
   const { subscriptions, cursor } = await objects.projects.getByName(project).listSubscriptions(after, PAGE);
   const items = subscriptions.map(({ id, type, pattern, createdAtMs }) => ({
@@ -206,7 +172,7 @@ async function list({ objects, project, request }: Call): Promise<Handled> {
 }
 
 /** [PROTOCOL §6.2] */
-async function create(call: Call): Promise<Handled> {
+async function create(call: ControlCall): Promise<Handled> {
   // Only here: a subscription that has such an id already is described, worked for and deleted.
   if (!isPlainLine(call.id)) return refuseId();
   const parsed = parseSubscription(call.body);
@@ -226,17 +192,17 @@ function refuseId(): Refusal {
   );
 }
 
-async function describe(call: Call): Promise<Handled> {
+async function describe(call: ControlCall): Promise<Handled> {
   const described = await retryRpc(() => consumerOf(call).describe());
   return described.ok ? answer(subscriptionJson(described.subscription)) : described;
 }
 
-async function deliveries(call: Call): Promise<Handled> {
+async function deliveries(call: ControlCall): Promise<Handled> {
   const report = await retryRpc(() => consumerOf(call).deliveries());
   return report.ok ? answer(deliveriesJson(report)) : report;
 }
 
-async function remove(call: Call): Promise<Handled> {
+async function remove(call: ControlCall): Promise<Handled> {
   const removed = await callOnce(async () => {
     await consumerOf(call).remove();
     return { ok: true };
@@ -245,7 +211,7 @@ async function remove(call: Call): Promise<Handled> {
 }
 
 /** [PROTOCOL §6.4] */
-async function addStreams(call: Call): Promise<Handled> {
+async function addStreams(call: ControlCall): Promise<Handled> {
   const parsed = parseStreamNames(call.body["streams"]);
   if (!parsed.ok) return parsed;
   if (parsed.streams.length === 0) return refuse("subscription-invalid", "streams must name at least one stream.");
@@ -253,7 +219,7 @@ async function addStreams(call: Call): Promise<Handled> {
   return added.ok ? noContent() : added;
 }
 
-async function removeStream(call: Call): Promise<Handled> {
+async function removeStream(call: ControlCall): Promise<Handled> {
   const parsed = parseStreamNames([call.stream]);
   if (!parsed.ok) return parsed;
   const removed = await callOnce(() => consumerOf(call).removeStream(parsed.streams[0] ?? ""));
@@ -261,7 +227,7 @@ async function removeStream(call: Call): Promise<Handled> {
 }
 
 /** [PROTOCOL §7.2] Not called again: that the first call had taken the lease would look like another worker's. */
-async function claim(call: Call): Promise<Handled> {
+async function claim(call: ControlCall): Promise<Handled> {
   const parsed = parseWorker(call.body);
   if (!parsed.ok) return parsed;
   const claimed = await consumerOf(call).claim(parsed.worker);
@@ -270,14 +236,14 @@ async function claim(call: Call): Promise<Handled> {
   return tagged.ok ? answer(claimJson({ ...claimed, token: tagged.token })) : tagged;
 }
 
-async function ack(call: Call, via: "webhook" | "pull-wake"): Promise<Handled> {
+async function ack(call: ControlCall, via: "webhook" | "pull-wake"): Promise<Handled> {
   const parsed = parseAck(call.body, via, call.wakeToken);
   if (!parsed.ok) return parsed;
   const acked = await consumerOf(call).ack(parsed.command);
   return acked.ok ? answer({ ok: true, next_wake: acked.nextWake }) : acked;
 }
 
-async function release(call: Call): Promise<Handled> {
+async function release(call: ControlCall): Promise<Handled> {
   const parsed = parseWake(call.body, "pull-wake", call.wakeToken);
   if (!parsed.ok) return parsed;
   const released = await consumerOf(call).release(parsed.command);

@@ -1,4 +1,3 @@
-import { ROUTES, type DeclaredRoute } from "@durable-streams-cloudflare/http/route-table";
 /** What the edge answers in place of objects that were never made is what they answer themselves. */
 import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -7,6 +6,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { createDurableStreams } from "../../src/index.ts";
 import type { MayExist } from "../../src/objects/absent-objects.ts";
 import { ADMIN, newProject, newService, newToken, type TestProject } from "./projects.ts";
+import { pathOf, WALKED, type Walked } from "./routes.ts";
 
 const BODY = JSON.stringify({ estuaryId: "session", sources: ["a"], streams: ["a"], stream: "a", worker: "w" });
 
@@ -33,7 +33,7 @@ function newServer(mode: "project" | "none", mayExist?: MayExist): Call {
   };
 }
 
-function isMaking({ method, path }: DeclaredRoute): boolean {
+function isMaking({ method, path }: Walked): boolean {
   if (method === "PUT" || path.endsWith("/rotate")) return true;
   return (
     method === "POST" && (path === "/v1/projects" || (path.startsWith("/v1/estuary/") && !path.endsWith("/touch")))
@@ -46,10 +46,11 @@ async function seen(response: Response): Promise<unknown> {
   return [response.status, text, headers];
 }
 
-const asking = ROUTES.filter((route) => !isMaking(route) && route.needs !== "wake");
+const asking = WALKED.filter((route) => !isMaking(route) && route.needs !== "wake");
 let names = 0;
 
-describe.each(asking)("$method $path", ({ method, path }) => {
+describe.each(asking)("$title", (route) => {
+  const { method, path } = route;
   it.each(["", "?offset=-1&live=sse", "?offset=now&live=long-poll"])(
     "[IN20] is answered the same, %s",
     async (query) => {
@@ -58,10 +59,7 @@ describe.each(asking)("$method $path", ({ method, path }) => {
       if (method === "GET" || !path.startsWith("/v1/projects")) modes.push(["project", project.name]);
       for (const [mode, name] of modes) {
         names += 1;
-        const named = path
-          .replace(":project", name)
-          .replace(/:(?:stream|session|id|item)/, `made-up-${names}`)
-          .replace(/:stream/, "made-up");
+        const named = pathOf(route, { project: name, item: `made-up-${names}` });
         const asked = await newServer(mode)(method, named + query);
         const unasked = await newServer(mode, (kind) => kind === "PROJECTS" && mode === "project")(
           method,

@@ -1,13 +1,10 @@
-import { SCOPE_OF_METHOD } from "@durable-streams-cloudflare/http/auth/authorize";
-import { ESTUARY_ROUTES, type EstuaryRoute } from "@durable-streams-cloudflare/http/routes/estuaries";
-import { PROJECT_ROUTES } from "@durable-streams-cloudflare/http/routes/projects";
-import { SUBSCRIPTION_ROUTES } from "@durable-streams-cloudflare/http/routes/subscriptions";
 /** Default deny: every route against every kind of token. */
 import { base64url, exportJWK, exportSPKI, generateKeyPair, SignJWT } from "jose";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 
 import { problemCode } from "./edge.ts";
 import { ADMIN, newProject, newProjectStream, newService, newToken, withToken, type TestProject } from "./projects.ts";
+import { pathOf, WALKED } from "./routes.ts";
 
 const CONTENT = "the-content-of-a-private-stream";
 const JWKS_URL = "https://issuer.example/jwks.json";
@@ -37,59 +34,46 @@ interface Probe {
   readonly needs: string;
 }
 
+function probesOf(root: string, names: () => Readonly<Record<string, string>>): readonly Probe[] {
+  return WALKED.filter(({ path }) => path.startsWith(root)).map((route) => ({
+    route: route.title,
+    method: route.method,
+    needs: route.needs,
+    path: () => pathOf(route, { project: project.name, item: "a", ...names() }),
+  }));
+}
+
+const OF_STREAM = "/v1/stream/:project/:stream";
+
 const streamProbes: readonly Probe[] = [
-  ...Object.entries(SCOPE_OF_METHOD).map(([method, needs]) => ({ method, needs, query: "" })),
-  { method: "GET", needs: "read", query: "?offset=-1&live=sse" },
-  { method: "GET", needs: "read", query: "?offset=-1&live=long-poll" },
-].map(({ method, needs, query }) => ({
-  route: `${method} /v1/stream/<project>/<stream>${query}`,
-  method,
-  needs,
-  path: () => stream + query,
+  ...probesOf(OF_STREAM, () => ({ stream: stream.split("/").slice(4).join("/") })),
+  ...["?offset=-1&live=sse", "?offset=-1&live=long-poll"].map((query) => ({
+    route: `GET ${OF_STREAM}${query}`,
+    method: "GET",
+    needs: "read",
+    path: () => stream + query,
+  })),
+];
+
+const registryProbes: readonly Probe[] = probesOf(OF_STREAM, () => ({ stream: "__registry__" })).map((probe) => ({
+  ...probe,
+  route: `${probe.route} __registry__`,
 }));
 
-const registryProbes: readonly Probe[] = Object.entries(SCOPE_OF_METHOD).map(([method, needs]) => ({
-  route: `${method} /v1/stream/<project>/__registry__`,
-  method,
-  needs,
-  path: () => `/v1/stream/${project.name}/__registry__`,
-}));
+const projectProbes: readonly Probe[] = probesOf("/v1/projects", () => ({ item: project.kid }));
 
-const projectProbes: readonly Probe[] = PROJECT_ROUTES.map(({ method, pattern, needs }) => ({
-  route: `${method} /v1/projects${pattern}`,
-  method,
-  needs,
-  path: () => `/v1/projects${pattern.replace(":project", project.name).replace(":item", project.kid)}`,
-}));
-
-const ESTUARY_PATHS: Readonly<Record<EstuaryRoute["kind"], string>> = {
-  subscribe: "/v1/estuary/subscribe/:project/a/source",
-  followers: "/v1/estuary/subscribe/:project/a/source?kid=a",
-  subscriptions: "/v1/estuary/:project/session/subscriptions",
-  estuary: "/v1/estuary/:project/session",
-  touch: "/v1/estuary/:project/session/touch",
-};
-
-const estuaryProbes: readonly Probe[] = ESTUARY_ROUTES.map(({ method, kind, needs }) => ({
-  route: `${method} ${ESTUARY_PATHS[kind]}`,
-  method,
-  needs,
-  path: () => ESTUARY_PATHS[kind].replace(":project", project.name),
-}));
+const estuaryProbes: readonly Probe[] = probesOf("/v1/estuary/", () => ({ session: "session", stream: "a/source" }));
 
 /** What needs the token of a wake, or none, is tested with the subscriptions. */
-const subscriptionProbes: readonly Probe[] = SUBSCRIPTION_ROUTES.flatMap(({ method, pattern, needs }) =>
-  needs === "wake" || needs === "nothing"
-    ? []
-    : [
-        {
-          route: `${method} /v1/stream/<project>/__ds/${pattern}`,
-          method,
-          needs,
-          path: () => `/v1/stream/${project.name}/__ds/${pattern.replace(":id", "sub").replace(":stream", "s")}`,
-        },
-      ],
+const subscriptionProbes: readonly Probe[] = probesOf("/v1/stream/:project/__ds/", () => ({})).filter(
+  ({ needs }) => needs !== "wake" && needs !== "nothing",
 );
+
+/** The rest of the table is open to everybody. */
+it("[SC1] no route is left out here but those that need nothing, or a wake's token", () => {
+  const rest = WALKED.filter(({ title }) => !probes.some(({ route }) => route === title));
+  expect(rest.map(({ needs }) => needs).filter((needs) => needs !== "wake" && needs !== "nothing")).toEqual([]);
+});
 
 const probes: readonly Probe[] = [
   ...streamProbes,

@@ -102,7 +102,7 @@ describe("/v1/projects", () => {
 
   it("says which methods a route has", async () => {
     const response = await newService().fetch("/v1/projects/a", asAdmin("PUT"));
-    expect([response.status, response.headers.get("Allow")]).toEqual([405, "GET, PATCH, DELETE, OPTIONS"]);
+    expect([response.status, response.headers.get("Allow")]).toEqual([405, "GET, HEAD, PATCH, DELETE, OPTIONS"]);
   });
 
   it("of a project is open to its manager, but not another project's", async () => {

@@ -1,5 +1,5 @@
 import { wakeKeyOf, tagWakeToken } from "@durable-streams-cloudflare/core/contracts/wake-tag";
-import { methodsAt, ROUTES, type DeclaredRoute, type Touched } from "@durable-streams-cloudflare/http/route-table";
+import type { Touched } from "@durable-streams-cloudflare/http/routing/route";
 /** Strangers reach no object: every route, with everything that is no right, and with rights that are not enough. */
 import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -8,6 +8,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 
 import { createDurableStreams } from "../../src/index.ts";
 import { ADMIN, newProject, newService, newToken, withToken, type TestProject } from "./projects.ts";
+import { methodsAt, pathOf, WALKED, type Walked } from "./routes.ts";
 
 const ORIGIN = "https://streams.example";
 const OBJECTS: readonly Touched[] = ["STREAMS", "PROJECTS", "CONSUMERS", "ESTUARIES", "SUBSCRIPTIONS"];
@@ -75,14 +76,15 @@ const BODY = JSON.stringify({
 });
 
 /** A path of the route, of names that nobody has ever used. */
-function pathOf({ path }: DeclaredRoute, name: string): string {
+function newPath(route: Walked, project: string): string {
   names += 1;
-  return path
-    .replace(":project", name)
-    .replace(/:stream$/, `s${names}`)
-    .replace(":session", `session${names}`)
-    .replace(":id", `id${names}`)
-    .replace(/:(?:stream|item)/, `x${names}`);
+  return pathOf(route, {
+    project,
+    stream: `s${names}`,
+    session: `session${names}`,
+    id: `id${names}`,
+    item: `x${names}`,
+  });
 }
 
 /** A token that has the form of a wake's, of this subscription. */
@@ -122,9 +124,9 @@ async function tagged(token: string): Promise<string> {
 }
 
 const QUERIES = ["", "?token=a.b.c", "?key=rk_x", `?key=rk_${"x".repeat(32)}`, "?token=a&key=b", "?offset=-1&live=sse"];
-const isOpen = ({ needs }: DeclaredRoute): boolean => needs === "nothing";
+const isOpen = ({ needs }: Walked): boolean => needs === "nothing";
 
-describe.each(ROUTES)("$method $path", (route) => {
+describe.each(WALKED)("$title", (route) => {
   const call = async (target: CountingServer, path: string, init: RequestInit): Promise<Response> => {
     if (["GET", "HEAD"].includes(route.method)) return target.fetch(path, { method: route.method, ...init });
     const headers = new Headers(init.headers);
@@ -137,7 +139,7 @@ describe.each(ROUTES)("$method $path", (route) => {
     async (_what, of) => {
       for (const name of ["missing", project.name, "a/b", ""]) {
         for (const query of QUERIES) {
-          const path = pathOf(route, name);
+          const path = newPath(route, name);
           server.touched.length = 0;
           const response = await call(server, path + query, await of(path, name));
           await response.body?.cancel();
@@ -155,7 +157,7 @@ describe.each(ROUTES)("$method $path", (route) => {
     if (isOpen(route)) return;
     for (const of of Object.values(NO_RIGHTS)) {
       for (const query of QUERIES) {
-        const path = pathOf(route, "NAME");
+        const path = newPath(route, "NAME");
         const answers = await Promise.all(
           ["missing", project.name].map(async (name) => {
             const here = path.replace("NAME", name);
@@ -172,7 +174,7 @@ describe.each(ROUTES)("$method $path", (route) => {
 
   it("with a token that may only read calls nothing, unless reading is what it needs", async () => {
     server.touched.length = 0;
-    const response = await call(server, pathOf(route, project.name), bearer(readOnly));
+    const response = await call(server, newPath(route, project.name), bearer(readOnly));
     await response.body?.cancel();
     if (route.needs === "read" || isOpen(route)) return;
     expect(response.status).toBeGreaterThanOrEqual(400);
@@ -181,7 +183,7 @@ describe.each(ROUTES)("$method $path", (route) => {
 
   it("with every right calls no other objects than it says", async () => {
     server.touched.length = 0;
-    const path = pathOf(route, `${project.name}`);
+    const path = newPath(route, project.name);
     const isAdmin = route.needs === "admin" || (path === `/v1/projects/${project.name}` && route.method === "DELETE");
     if (isAdmin) return; // What these do would be the end of the project of this test, or is tested with projects.
     const token = route.needs === "wake" ? await tagged(await wakeToken(path, project.name)) : manager;
@@ -274,11 +276,11 @@ it("a server with an authorize hook of its own takes no wake's token that has no
 });
 
 it("[SC1] the table has every method of every path, and no path has another", () => {
-  for (const route of ROUTES) {
-    const url = ORIGIN + pathOf(route, "p");
-    expect(methodsAt({ url }, "path")).toContain(route.method);
-    for (const method of methodsAt({ url }, "path").filter((each) => each !== "HEAD")) {
-      expect(ROUTES.some(({ path, method: other }) => path === route.path && other === method)).toBe(true);
+  for (const route of WALKED) {
+    const known = methodsAt(newPath(route, "p"));
+    expect(known).toContain(route.method);
+    for (const method of known.filter((each) => each !== "HEAD")) {
+      expect(WALKED.some(({ path, method: other }) => path === route.path && other === method)).toBe(true);
     }
   }
 });

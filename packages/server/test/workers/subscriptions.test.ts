@@ -1,10 +1,10 @@
-import { SUBSCRIPTION_ROUTES } from "@durable-streams-cloudflare/http/routes/subscriptions";
 /** The protocol's subscriptions over HTTP, in workerd: who may do what, real keys, and objects that die. */
 import { abortAllDurableObjects } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 
 import { asAdmin, newProject, newService, newToken, withToken, type TestProject } from "./projects.ts";
+import { WALKED } from "./routes.ts";
 
 const HOOK = "https://worker.shop.com/hooks";
 
@@ -77,10 +77,11 @@ async function errorOf(response: Response): Promise<unknown> {
 
 describe("who may do what", () => {
   it("[SC1] every route needs a scope, the token of a wake, or nothing; only the public keys need nothing", () => {
-    const open = SUBSCRIPTION_ROUTES.filter(({ needs }) => needs === "nothing");
-    expect(open.map(({ method, pattern }) => `${method} ${pattern}`)).toEqual(["GET jwks.json"]);
-    const byWake = SUBSCRIPTION_ROUTES.filter(({ needs }) => needs === "wake");
-    expect(byWake.map(({ pattern }) => pattern.split("/").at(-1))).toEqual(["callback", "ack", "release"]);
+    const control = WALKED.filter(({ path }) => path.startsWith("/v1/stream/:project/__ds/"));
+    const open = control.filter(({ needs }) => needs === "nothing");
+    expect(open.map(({ title }) => title)).toEqual(["GET /v1/stream/:project/__ds/jwks.json"]);
+    const byWake = control.filter(({ needs }) => needs === "wake");
+    expect(byWake.map(({ path }) => path.split("/").at(-1))).toEqual(["callback", "ack", "release"]);
   });
 
   it("[WK13] a project's token is not a wake's token, and a wake's token is not a project's", async () => {

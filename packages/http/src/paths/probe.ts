@@ -1,0 +1,9 @@
+/** Where load balancers and monitors ask how the server is. */
+
+export const HEALTH = "/healthz";
+export const READINESS = "/readyz";
+
+/** Whether a path is one of those that tell how the server is. */
+export function isProbe(path: string): boolean {
+  return path === HEALTH || path === READINESS;
+}

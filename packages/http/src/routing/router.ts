@@ -1,0 +1,113 @@
+/** Finds the routes of a URL. What is not in the table is not served. */
+
+import type { Config } from "@durable-streams-cloudflare/core/config";
+import { controlPathOf } from "@durable-streams-cloudflare/core/kit/control-path";
+import { refuse, REGISTRY_STREAM, RESERVED_SEGMENT, type Refusal } from "@durable-streams-cloudflare/protocol";
+import { PatternRouter } from "hono/router/pattern-router";
+
+import { SINGLE_PROJECT } from "../auth/static-project.ts";
+import { parseControlPath } from "../paths/control-path.ts";
+import { isStreamPath, parseTargetPath, rawPath, STREAM_ROOT } from "../paths/target.ts";
+import type { Place, Route } from "./route.ts";
+
+export const PROJECTS_ROOT = "/v1/projects";
+export const ESTUARY_ROOT = "/v1/estuary";
+/** The path of every stream. */
+export const STREAM_PATH = `${STREAM_ROOT}:project/:stream{.+}`;
+
+/** What is at a URL: its routes, or why there are none. */
+export interface Found extends Place {
+  /** By method. */
+  readonly routes: ReadonlyMap<string, Route>;
+  readonly refusal: Refusal | undefined;
+  /** Below `__ds`, where refusals have a form of their own. */
+  readonly isControl: boolean;
+}
+
+type RoutesByMethod = ReadonlyMap<string, Route>;
+
+const NO_ROUTES: RoutesByMethod = new Map();
+const NO_PARAMS = {};
+const NOWHERE = { params: NO_PARAMS, project: "", target: undefined, isControl: false };
+
+export class Routes {
+  readonly #tenancy: Config["tenancy"];
+  readonly #router = new PatternRouter<readonly Route[]>();
+  readonly #ofStreams: RoutesByMethod;
+
+  constructor(routes: readonly Route[], tenancy: Config["tenancy"]) {
+    this.#tenancy = tenancy;
+    // Every request to a stream would have to be matched with all other paths (docs/adr/0022-one-route-table.md).
+    this.#ofStreams = byMethod(routes.filter(({ path }) => path === STREAM_PATH));
+    for (const path of new Set(routes.map((each) => each.path))) {
+      const there = routes.filter((each) => each.path === path);
+      if (path !== STREAM_PATH) this.#router.add("ALL", pathIn(path, tenancy), there);
+    }
+  }
+
+  find(url: string): Found {
+    const path = rawPath(url);
+    return isStreamPath(path) ? this.#findBelowRoot(path, url) : this.#match(path, url);
+  }
+
+  /** The path of a stream is decoded before anything else: what is reserved is so in any notation. */
+  #findBelowRoot(path: string, url: string): Found {
+    const target = parseTargetPath(path, this.#tenancy);
+    if (target.ok) {
+      const { project } = target;
+      return { params: NO_PARAMS, project, target, routes: this.#ofStreams, refusal: undefined, isControl: false };
+    }
+    const control = parseControlPath(path, this.#tenancy);
+    if (control === undefined) return { ...NOWHERE, routes: NO_ROUTES, refusal: target };
+    const canonical = [controlPathOf(control.project, this.#tenancy), ...control.segments.map(encodeURIComponent)];
+    return { ...this.#match(canonical.join("/"), url), project: control.project, isControl: true };
+  }
+
+  /** A slash at the end is part of the path; Hono would pass over it. */
+  #match(path: string, url: string): Found {
+    // Of several paths that fit, the one that comes first in the table.
+    const [matches] = this.#router.match("ALL", path);
+    const [first] = matches.filter(([[each]]) => !path.endsWith("/") || path === "/" || each?.path.endsWith("{.+}"));
+    if (first === undefined) return { ...NOWHERE, routes: NO_ROUTES, refusal: refuseNoRoute(path) };
+    const [routes] = first;
+    const params = first[1] as Place["params"];
+    const isOfProject = routes.some((each) => each.path.includes("/:project"));
+    const project = params["project"] ?? (isOfProject ? SINGLE_PROJECT : "");
+    return { ...NOWHERE, params, project, routes: byMethod(meantBy(url, routes)), refusal: undefined };
+  }
+}
+
+/** The path as the server has it: with one project, that is named nowhere but below `/v1/projects`. */
+export function pathIn(path: string, tenancy: Config["tenancy"]): string {
+  return tenancy === "single" && !path.startsWith(`${PROJECTS_ROOT}/`) ? path.replace("/:project", "") : path;
+}
+
+/** The methods at a URL, OPTIONS apart; none where there is nothing. */
+export function methodsOf({ routes, target }: Pick<Found, "routes" | "target">): readonly string[] {
+  // The server alone writes this stream, which is otherwise one like all others.
+  return target?.stream === REGISTRY_STREAM ? ["GET", "HEAD"] : [...routes.keys()];
+}
+
+function byMethod(routes: readonly Route[]): RoutesByMethod {
+  const found = new Map<string, Route>();
+  for (const each of routes) {
+    if (!found.has(each.method)) found.set(each.method, each);
+    if (each.method === "GET" && !routes.some(({ method }) => method === "HEAD")) found.set("HEAD", each);
+  }
+  return found;
+}
+
+function meantBy(url: string, routes: readonly Route[]): readonly Route[] {
+  const special = routes.filter(({ parameters }) => parameters !== undefined);
+  if (special.length === 0) return routes;
+  const { searchParams } = new URL(url);
+  const meant = special.filter(({ parameters = [] }) => parameters.some((name) => searchParams.has(name)));
+  return meant.length > 0 ? meant : routes.filter(({ parameters }) => parameters === undefined);
+}
+
+function refuseNoRoute(path: string): Refusal {
+  const roots = [PROJECTS_ROOT, ESTUARY_ROOT].filter((root) => path === root || path.startsWith(`${root}/`));
+  if (path.startsWith(STREAM_ROOT)) return refuse("route-not-found", `No such route exists under ${RESERVED_SEGMENT}.`);
+  if (roots.length > 0) return refuse("route-not-found", `No such route exists under ${roots[0]}.`);
+  return refuse("route-not-found", `Streams are under ${STREAM_ROOT}.`);
+}

@@ -1,0 +1,21 @@
+/**
+ * Every route of the server: what it needs, which kinds of objects it may call, and its handler. Requests are dispatched by this table,
+ * and tests walk it.
+ */
+
+import { ESTUARY_ROUTES } from "../routes/estuaries.ts";
+import { HOME_ROUTES } from "../routes/home.ts";
+import { PROBE_ROUTES } from "../routes/probes.ts";
+import { PROJECT_ROUTES } from "../routes/projects.ts";
+import { STREAM_ROUTES } from "../routes/streams.ts";
+import { SUBSCRIPTION_ROUTES } from "../routes/subscriptions.ts";
+import type { Route } from "./route.ts";
+
+export const ROUTES: readonly Route[] = [
+  ...HOME_ROUTES,
+  ...PROBE_ROUTES,
+  ...STREAM_ROUTES,
+  ...SUBSCRIPTION_ROUTES,
+  ...PROJECT_ROUTES,
+  ...ESTUARY_ROUTES,
+];
