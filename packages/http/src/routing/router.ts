@@ -37,7 +37,7 @@ export class Routes {
 
   constructor(routes: readonly Route[], tenancy: Config["tenancy"]) {
     this.#tenancy = tenancy;
-    // Every request to a stream would have to be matched with all other paths (docs/adr/0022-one-route-table.md).
+    // Every request to a stream would have to be matched with all other paths (docs/adr/0023-one-route-table.md).
     this.#ofStreams = byMethod(routes.filter(({ path }) => path === STREAM_PATH));
     for (const path of new Set(routes.map((each) => each.path))) {
       const there = routes.filter((each) => each.path === path);

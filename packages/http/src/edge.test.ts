@@ -1,0 +1,52 @@
+import { parseConfig } from "@durable-streams-cloudflare/core/config";
+import { expect, it } from "vitest";
+
+import { createEdge } from "./edge.ts";
+import type { HttpRequest } from "./ports.ts";
+import type { EdgePorts } from "./routing/edge-ports.ts";
+
+const config = parseConfig({ AUTH_MODE: "none", OPEN_TO: "everybody", LOG_LEVEL: "off" });
+const edge = createEdge({ config, access: "everybody" } as EdgePorts);
+
+/** A request as a host without `Request` makes it. */
+function light(method: string, path: string, headers: Readonly<Record<string, string>> = {}): HttpRequest {
+  return {
+    method,
+    url: `https://streams.example${path}`,
+    headers: { get: (name) => headers[name] ?? null },
+    body: null,
+    bodyUsed: false,
+    bytes: async () => new Uint8Array(),
+    signal: new AbortController().signal,
+  };
+}
+
+const answer = (request: HttpRequest) => edge.answer(request, { waitUntil: () => undefined });
+
+it("a request is any object that has a request's few members, and an answer is plain data", async () => {
+  expect(await answer(light("GET", "/healthz"))).toEqual({
+    status: 200,
+    headers: { "Content-Type": "application/json", "Cache-Control": "no-store", "Access-Control-Allow-Origin": "*" },
+    body: '{"status":"ok"}',
+  });
+});
+
+it("HEAD is answered as GET without a body, refusals included", async () => {
+  for (const path of ["/healthz", "/", "/v1/nothing"]) {
+    const [get, head] = [await answer(light("GET", path)), await answer(light("HEAD", path))];
+    expect(head.body).toBeNull();
+    expect([head.status, Object.keys(head.headers)]).toEqual([get.status, Object.keys(get.headers)]);
+  }
+});
+
+it("what is not in the table is refused as a problem with the request's id", async () => {
+  const refused = await answer(light("GET", "/v1/nothing", { "CF-Ray": "ray-1" }));
+  expect([refused.status, refused.headers["Stream-Request-Id"]]).toEqual([404, "ray-1"]);
+  expect(JSON.parse(String(refused.body))).toMatchObject({ code: "route-not-found", requestId: "ray-1" });
+});
+
+it("an answer's headers are its own: those of one request never show in another's", async () => {
+  const first = await answer(light("GET", "/"));
+  first.headers["X-Of-This-One"] = "1";
+  expect(Object.keys((await answer(light("GET", "/"))).headers)).not.toContain("X-Of-This-One");
+});
