@@ -30,8 +30,13 @@ export default defineConfig({
         extends: true,
         plugins: [
           cloudflareTest({
+            main: "./packages/server/test/workers/main.ts",
             wrangler: { configPath: "./wrangler.toml" },
-            miniflare: { bindings: { FAN_OUT_QUEUE_ABOVE: "100", OPEN_TO: "everybody" } },
+            miniflare: {
+              bindings: { FAN_OUT_QUEUE_ABOVE: "100", OPEN_TO: "everybody" },
+              // Of an example of a module.
+              durableObjects: { TALLIES: { className: "TallyDO", useSQLite: true } },
+            },
           }),
         ],
         test: {

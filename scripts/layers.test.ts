@@ -117,6 +117,12 @@ describe("the engine and HTTP name nothing of a platform", () => {
     expect(handlers.filter(({ line }) => /\.clone\(|\.formData\(|\.blob\(/.test(line))).toEqual([]);
   });
 
+  test("a server without modules carries nothing that serves one", () => {
+    const imports = [...linesOf("server"), ...linesOf("http")].filter(({ file }) => !file.startsWith("routing/module"));
+    const served = imports.filter(({ line }) => /from "[^"]*\/module(?:-checks|-routes)?(?:\.ts)?"/.test(line));
+    expect(served).toEqual([]);
+  });
+
   test("core has neither requests nor responses, and fetches nothing", () => {
     expect(linesOf("core").filter(({ line }) => WEB.test(line))).toEqual([]);
   });

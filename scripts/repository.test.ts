@@ -157,3 +157,10 @@ test("every script that CONTRIBUTING.md names is in package.json", () => {
   const named = [...read("CONTRIBUTING.md").matchAll(/\bnpm run ([\w:-]+)/g)].map(([, name = ""]) => name);
   expect(named.filter((name) => !(name in scripts))).toEqual([]);
 });
+
+test("the page about modules shows the example that is compiled and tested", () => {
+  for (const file of ["tally.ts", "tally-do.ts"]) {
+    const code = read(`packages/server/test/workers/modules/${file}`).replace(/^\/\*\*.*\n/, "");
+    expect(read("docs/modules.md")).toContain(`\`\`\`ts\n${code}\`\`\``);
+  }
+});

@@ -42,7 +42,7 @@ it("HEAD is answered as GET without a body, refusals included", async () => {
 it("what is not in the table is refused as a problem with the request's id", async () => {
   const refused = await answer(light("GET", "/v1/nothing", { "CF-Ray": "ray-1" }));
   expect([refused.status, refused.headers["Stream-Request-Id"]]).toEqual([404, "ray-1"]);
-  expect(JSON.parse(String(refused.body))).toMatchObject({ code: "route-not-found", requestId: "ray-1" });
+  expect(JSON.parse(refused.body as string)).toMatchObject({ code: "route-not-found", requestId: "ray-1" });
 });
 
 it("an answer's headers are its own: those of one request never show in another's", async () => {

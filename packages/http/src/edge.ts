@@ -17,6 +17,7 @@ import type { HttpRequest, Background } from "./ports.ts";
 import { notesOf, requestIdOf } from "./requests/request-notes.ts";
 import { dispatch, type Serve } from "./routing/dispatch.ts";
 import type { Access, EdgePorts } from "./routing/edge-ports.ts";
+import type { Route } from "./routing/route.ts";
 import { Routes, type Found } from "./routing/router.ts";
 import { ROUTES } from "./routing/table.ts";
 
@@ -31,9 +32,10 @@ interface Outcome {
   readonly error?: unknown;
 }
 
-export function createEdge(ports: EdgePorts): Edge {
+/** @param table with the routes of modules, where there are any. */
+export function createEdge(ports: EdgePorts, table: readonly Route[] = ROUTES): Edge {
   const { config, storage, access } = ports;
-  const routes = new Routes(ROUTES, config.tenancy);
+  const routes = new Routes(table, config.tenancy);
   const serve: Serve = (incoming) => dispatch(incoming, ports);
   const serveGuarded = guarded(
     config,
@@ -43,7 +45,7 @@ export function createEdge(ports: EdgePorts): Edge {
   return {
     async answer(request, background) {
       const startedAt = performance.now();
-      const found = routes.find(request.url);
+      const found = routes.find(request);
       const { answer, error } = await outcomeOf(request, () => serveGuarded({ request, background, found }));
       addCorsHeaders(answer, request, await corsOrigins(ports, request, found.project));
       const { status } = answer;

@@ -23,7 +23,9 @@ import type { StorageStatus } from "@durable-streams-cloudflare/http/limits/stor
 import { Strangers } from "@durable-streams-cloudflare/http/limits/strangers";
 import type { CountersOf } from "@durable-streams-cloudflare/http/limits/stream-quota";
 import { LiveReads } from "@durable-streams-cloudflare/http/live/live-reads";
-import type { Access, ProjectPorts } from "@durable-streams-cloudflare/http/routing/edge-ports";
+import type { Access, EdgePorts, ProjectPorts } from "@durable-streams-cloudflare/http/routing/edge-ports";
+import type { Module } from "@durable-streams-cloudflare/http/routing/module-types";
+import { composeRoutes } from "@durable-streams-cloudflare/http/routing/table";
 
 import { r2SegmentStore } from "./bindings/r2-segment-store.ts";
 import { toResponse } from "./bindings/to-response.ts";
@@ -74,6 +76,8 @@ export interface DurableStreamsOptions {
    * @returns whether that was so.
    */
   readonly removeDamaged?: (name: string) => Promise<boolean>;
+  /** What is served besides. Each brings routes, and perhaps objects and settings of its own (`docs/modules.md`). */
+  readonly modules?: readonly Module[];
 }
 
 export interface DurableStreams<Env extends DurableStreamsEnv> {
@@ -86,7 +90,8 @@ export interface DurableStreams<Env extends DurableStreamsEnv> {
 
 /**
  * Makes the Worker's handlers. Settings are read once per environment.
- * @throws ConfigError from `fetch` when a setting is out of its bounds; nothing is served then.
+ * @throws ModuleError when the modules do not fit together.
+ * @throws ConfigError from `fetch` when a setting is out of its bounds, or a module's binding is missing; nothing is served then.
  * @example
  * export { StreamDO } from "@durable-streams-cloudflare/server";
  * export default createDurableStreams({ authorize: ({ request }) => mine(request) });
@@ -96,6 +101,8 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
 ): DurableStreams<Env> {
   const edges = new WeakMap<Env, Edge>();
   const liveReads = new LiveReads();
+  const { modules = [] } = options;
+  const routes = composeRoutes(modules);
   const edgeOf = (bound: Env): Edge => {
     const known = edges.get(bound);
     if (known !== undefined) return known;
@@ -103,7 +110,7 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
     const config = parseConfig(env);
     const limiter = rateLimiterOf(env.RATE_LIMITER);
     const projects = projectPorts(env, config, options);
-    const edge = createEdge({
+    const ports: EdgePorts = {
       config,
       access: accessOf(config, options),
       storage: options.storage,
@@ -122,7 +129,9 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
       estuaries: env.SUBSCRIPTIONS && env.ESTUARIES,
       followers: env.SUBSCRIPTIONS,
       segments: env.SEGMENTS && r2SegmentStore(env.SEGMENTS),
-    });
+      modules: new Map(modules.map((module) => [module.name, module.portsOf(env)])),
+    };
+    const edge = createEdge(ports, routes);
     edges.set(bound, edge);
     return edge;
   };

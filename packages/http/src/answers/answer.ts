@@ -1,6 +1,7 @@
 /**
- * What a handler answers: plain data. A host makes of it what it needs, a `Response` or writes to a socket, at one place, and sends
- * `COMMON_HEADERS` with it. On Node.js a real `Response` costs more than storing an append does (docs/adr/0021-plain-answers.md).
+ * What a handler answers: plain data. A host makes of it what it needs, a `Response` or writes to a socket, at one
+ * place, and sends `COMMON_HEADERS` with it. On Node.js a real `Response` costs more than storing an append does
+ * (docs/adr/0021-plain-answers.md).
  */
 
 import type { Result } from "@durable-streams-cloudflare/protocol";

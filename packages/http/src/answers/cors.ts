@@ -79,8 +79,8 @@ const EXPOSED_HEADERS = [
 const PREFLIGHT_SECONDS = "86400";
 
 /**
- * What every response has, whatever its status and its project. A host sends them with each answer; they are in none, because to copy
- * prepared ones is cheaper than to make them each time.
+ * What every response has, whatever its status and its project. A host sends them with each answer; they are in none,
+ * because to copy prepared ones is cheaper than to make them each time.
  */
 export const COMMON_HEADERS: Readonly<Record<string, string>> = {
   "X-Content-Type-Options": "nosniff",

@@ -51,6 +51,11 @@ export function parseTargetPath(path: string, tenancy: Config["tenancy"]): Resul
   return { ok: true, project, stream, objectName: `${project}/${stream}` };
 }
 
+/** The stream of a project and a name that stand apart in a path, percent-encoded as they came. */
+export function parseNamedTarget(project: string, stream: string, tenancy: Config["tenancy"]): Result<Target> {
+  return parseTargetPath(STREAM_ROOT + (tenancy === "single" ? stream : `${project}/${stream}`), tenancy);
+}
+
 /** The path of a stream, percent-encoded. */
 export function streamPathOf(project: string, stream: string, tenancy: Config["tenancy"]): string {
   const segments = [...(tenancy === "single" ? [] : [project]), ...stream.split("/")];

@@ -7,18 +7,10 @@ import type { Granted, Scope } from "../auth/authorize.ts";
 import { SOURCES_MAX } from "../codec/estuary.ts";
 import { readJson, type Json } from "../limits/json-body.ts";
 import { refuseRequest } from "../limits/rate-limit.ts";
-import { parseTargetPath, STREAM_ROOT } from "../paths/target.ts";
+import { parseNamedTarget } from "../paths/target.ts";
 import type { HttpRequest } from "../ports.ts";
 import type { EdgePorts } from "../routing/edge-ports.ts";
-import {
-  route,
-  type Call,
-  type DeclaredRoute,
-  type Guard,
-  type Place,
-  type Route,
-  type Routed,
-} from "../routing/route.ts";
+import { route, type Call, type DeclaredRoute, type Guard, type Route, type Routed } from "../routing/route.ts";
 import { ESTUARY_ROOT } from "../routing/router.ts";
 import { endFollowers, FOLLOWER_FILTERS, listFollowers, type SourceCall } from "./followers.ts";
 import {
@@ -103,7 +95,7 @@ function guardNamed(needs: Scope): Guard<SessionAccess> {
 
 function guardUnnamed(needs: Scope): Guard<SessionAccess> {
   return async ({ request, ...place }, ports) => {
-    const target = sourceOf(place, ports);
+    const target = parseNamedTarget(place.project, place.params["stream"] ?? "", ports.config.tenancy);
     if (!target.ok) return target;
     const { project, stream: source } = target;
     const { bytesMax, secondsMax } = limitOf(ports, STRANGERS_BODY_BYTES_MAX);
@@ -156,7 +148,7 @@ interface SourceAccess {
 }
 
 async function guardSource({ request, ...place }: Routed, ports: EdgePorts): Promise<Result<{ access: SourceAccess }>> {
-  const target = sourceOf(place, ports);
+  const target = parseNamedTarget(place.project, place.params["stream"] ?? "", ports.config.tenancy);
   if (!target.ok) return target;
   const { project, stream: source } = target;
   const granted = await ports.authorize({ request, project, stream: source, scope: "manage", isBearerOnly: true });
@@ -176,13 +168,6 @@ async function operateOnSource(
   const call = { project, source, query, followers: () => followers.getByName(`${project}/${source}`) };
   const operated = await operate(call);
   return operated.ok ? { ok: true, answer: answerJson(operated.json) } : operated;
-}
-
-/** A source is named as a stream is. */
-function sourceOf({ project, params }: Pick<Place, "project" | "params">, { config }: Pick<EdgePorts, "config">) {
-  const stream = params["stream"] ?? "";
-  const path = config.tenancy === "single" ? stream : `${project}/${stream}`;
-  return parseTargetPath(STREAM_ROOT + path, config.tenancy);
 }
 
 function limitOf({ config }: Pick<EdgePorts, "config">, bytesMax: number) {

@@ -50,6 +50,13 @@ export interface EdgePorts {
   readonly estuaries: Objects<EstuaryApi> | undefined;
   /** Who follows a source; together with `estuaries`. */
   readonly followers: Objects<SubscriptionApi> | undefined;
+  /** By their names: what each module has of its own. */
+  readonly modules: ReadonlyMap<string, ModulePorts>;
+}
+
+export interface ModulePorts {
+  readonly config: unknown;
+  readonly objects: Readonly<Record<string, Objects<object>>>;
 }
 
 export interface ProjectPorts extends ProjectFinder {

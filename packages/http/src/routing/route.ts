@@ -16,8 +16,8 @@ export interface DeclaredRoute {
   /** GET serves HEAD as well, where no route of its own does. */
   readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
   /**
-   * In Hono's notation: `:name` is one segment, `:name{.+}` all that follow. With `TENANCY=single`, `/:project` is left out, except
-   * below `/v1/projects`.
+   * In Hono's notation: `:name` is one segment, `:name{.+}` all that follow. With `TENANCY=single`, `/:project` is
+   * left out, except below `/v1/projects`.
    */
   readonly path: string;
   /** One of these must be in the URL's query; where one is, no route without them is meant. */

@@ -8,7 +8,7 @@ const inPath = new Routes(ROUTES, "path");
 const inSingle = new Routes(ROUTES, "single");
 
 function find(path: string, routes = inPath): Found {
-  return routes.find(`https://streams.example${path}`);
+  return routes.find({ url: `https://streams.example${path}` });
 }
 
 function declaredAt(path: string, method: string, routes = inPath): Pick<DeclaredRoute, "path" | "needs"> | undefined {
@@ -46,6 +46,13 @@ describe("a path below the protocol's root", () => {
       expect([found.routes.size, found.refusal?.ok]).toEqual([0, false]);
     },
   );
+});
+
+it("an empty id is an id that is refused, and no other path", () => {
+  expect(declaredAt("/v1/stream/p/__ds/subscriptions/", "PUT")?.path).toBe(
+    "/v1/stream/:project/__ds/subscriptions/:id",
+  );
+  expect(declaredAt("/v1/stream/p/__ds/subscriptions", "PUT")).toBeUndefined();
 });
 
 it("GET serves HEAD where no other route does, and nothing else is known that the table has not", () => {

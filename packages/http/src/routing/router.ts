@@ -8,6 +8,7 @@ import { PatternRouter } from "hono/router/pattern-router";
 import { SINGLE_PROJECT } from "../auth/static-project.ts";
 import { parseControlPath } from "../paths/control-path.ts";
 import { isStreamPath, parseTargetPath, rawPath, STREAM_ROOT } from "../paths/target.ts";
+import type { HttpRequest } from "../ports.ts";
 import type { Place, Route } from "./route.ts";
 
 export const PROJECTS_ROOT = "/v1/projects";
@@ -25,6 +26,9 @@ export interface Found extends Place {
 }
 
 type RoutesByMethod = ReadonlyMap<string, Route>;
+
+/** Stands for an empty segment, which is none to Hono: a control character, which no id and no name may have either. */
+const NO_TEXT = "%00";
 
 const NO_ROUTES: RoutesByMethod = new Map();
 const NO_PARAMS = {};
@@ -45,7 +49,7 @@ export class Routes {
     }
   }
 
-  find(url: string): Found {
+  find({ url }: Pick<HttpRequest, "url">): Found {
     const path = rawPath(url);
     return isStreamPath(path) ? this.#findBelowRoot(path, url) : this.#match(path, url);
   }
@@ -59,7 +63,8 @@ export class Routes {
     }
     const control = parseControlPath(path, this.#tenancy);
     if (control === undefined) return { ...NOWHERE, routes: NO_ROUTES, refusal: target };
-    const canonical = [controlPathOf(control.project, this.#tenancy), ...control.segments.map(encodeURIComponent)];
+    const segments = control.segments.map((segment) => encodeURIComponent(segment) || NO_TEXT);
+    const canonical = [controlPathOf(control.project, this.#tenancy), ...segments];
     return { ...this.#match(canonical.join("/"), url), project: control.project, isControl: true };
   }
 
@@ -79,7 +84,7 @@ export class Routes {
 
 /** The path as the server has it: with one project, that is named nowhere but below `/v1/projects`. */
 export function pathIn(path: string, tenancy: Config["tenancy"]): string {
-  return tenancy === "single" && !path.startsWith(`${PROJECTS_ROOT}/`) ? path.replace("/:project", "") : path;
+  return tenancy === "single" && !path.startsWith(`${PROJECTS_ROOT}/`) ? path.replace(/\/:project(?=\/|$)/, "") : path;
 }
 
 /** The methods at a URL, OPTIONS apart; none where there is nothing. */
@@ -109,5 +114,5 @@ function refuseNoRoute(path: string): Refusal {
   const roots = [PROJECTS_ROOT, ESTUARY_ROOT].filter((root) => path === root || path.startsWith(`${root}/`));
   if (path.startsWith(STREAM_ROOT)) return refuse("route-not-found", `No such route exists under ${RESERVED_SEGMENT}.`);
   if (roots.length > 0) return refuse("route-not-found", `No such route exists under ${roots[0]}.`);
-  return refuse("route-not-found", `Streams are under ${STREAM_ROOT}.`);
+  return refuse("route-not-found", `The URLs of streams begin with ${STREAM_ROOT}.`);
 }

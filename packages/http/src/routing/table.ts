@@ -1,6 +1,6 @@
 /**
- * Every route of the server: what it needs, which kinds of objects it may call, and its handler. Requests are dispatched by this table,
- * and tests walk it.
+ * Every route of the server: what it needs, which kinds of objects it may call, and its handler. Requests are
+ * dispatched by this table, and tests walk it.
  */
 
 import { ESTUARY_ROUTES } from "../routes/estuaries.ts";
@@ -9,6 +9,7 @@ import { PROBE_ROUTES } from "../routes/probes.ts";
 import { PROJECT_ROUTES } from "../routes/projects.ts";
 import { STREAM_ROUTES } from "../routes/streams.ts";
 import { SUBSCRIPTION_ROUTES } from "../routes/subscriptions.ts";
+import type { Module } from "./module-types.ts";
 import type { Route } from "./route.ts";
 
 export const ROUTES: readonly Route[] = [
@@ -19,3 +20,12 @@ export const ROUTES: readonly Route[] = [
   ...PROJECT_ROUTES,
   ...ESTUARY_ROUTES,
 ];
+
+/**
+ * The table of a server with modules.
+ * @throws ModuleError when they do not fit together.
+ */
+export function composeRoutes(modules: readonly Module[]): readonly Route[] {
+  modules.forEach((module, index) => module.checkBeside(modules.slice(0, index)));
+  return [...ROUTES, ...modules.flatMap(({ routes }) => routes)];
+}

@@ -1,8 +1,8 @@
-/** What `env` and `exports` of "cloudflare:workers" hold in these tests: the bindings of wrangler.toml. */
+/** What `env` and `exports` of "cloudflare:workers" hold in these tests: the bindings of wrangler.toml, and one of an example of a module. */
 declare namespace Cloudflare {
   interface GlobalProps {
-    mainModule: typeof import("../../src/worker.ts");
-    durableNamespaces: "StreamDO" | "ProjectDO" | "SubscriptionDO";
+    mainModule: typeof import("./main.ts");
+    durableNamespaces: "StreamDO" | "ProjectDO" | "SubscriptionDO" | "TallyDO";
   }
   interface Env {
     SEGMENTS: R2Bucket;
@@ -10,6 +10,7 @@ declare namespace Cloudflare {
     PROJECTS: DurableObjectNamespace<import("../../src/worker.ts").ProjectDO>;
     CONSUMERS: DurableObjectNamespace<import("../../src/worker.ts").ConsumerDO>;
     SUBSCRIPTIONS: DurableObjectNamespace<import("../../src/worker.ts").SubscriptionDO>;
+    TALLIES: DurableObjectNamespace<import("./modules/tally-do.ts").TallyDO>;
     REGISTRY: KVNamespace;
     RATE_LIMITER: RateLimit;
   }

@@ -23,5 +23,5 @@ const routes = new Routes(ROUTES, "path");
 
 /** The methods that the server knows at a path, OPTIONS apart. */
 export function methodsAt(path: string): readonly string[] {
-  return methodsOf(routes.find(`https://streams.example${path}`));
+  return methodsOf(routes.find({ url: `https://streams.example${path}` }));
 }

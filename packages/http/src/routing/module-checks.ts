@@ -1,0 +1,100 @@
+/** Whether a module can be served, and beside which others: whatever does not fit together is found when the server starts. */
+
+import { HEALTH, READINESS } from "../paths/probe.ts";
+import { STREAM_ROOT } from "../paths/target.ts";
+import type { Module, ModuleSpec } from "./module-types.ts";
+import type { DeclaredRoute } from "./route.ts";
+import { ESTUARY_ROOT, pathIn, PROJECTS_ROOT } from "./router.ts";
+
+type SpecRoute = ModuleSpec["routes"][number];
+
+/** A module that cannot be served. */
+export class ModuleError extends Error {
+  override readonly name = "ModuleError";
+}
+
+const NAME = /^[a-z][a-z0-9-]{0,31}$/;
+/** Plain segments, `:name` for one, and `:name{.+}` for all that are left. */
+const PATH = /^(?:\/(?:[\w.~-]+|:\w+))*(?:\/:\w+\{\.\+\})?$/;
+const BINDINGS = ["STREAMS", "PROJECTS", "CONSUMERS", "ESTUARIES", "SUBSCRIPTIONS"];
+
+/** Paths that are the server's own, with whatever it may have below them one day. */
+const RESERVED_PATHS: readonly string[] = [
+  "/",
+  ...[HEALTH, READINESS, STREAM_ROOT.slice(0, -1), PROJECTS_ROOT, ESTUARY_ROOT].flatMap((root) => [
+    root,
+    `${root}/:rest{.+}`,
+  ]),
+];
+
+/** @throws ModuleError when the module is wrong by itself. */
+export function checkModule({ name, routes, objects = {} }: ModuleSpec): void {
+  if (!NAME.test(name)) refuse(`"${name}" is not the name of a module: use lower case letters, digits and dashes.`);
+  const taken = Object.keys(objects).find((binding) => BINDINGS.includes(binding));
+  if (taken !== undefined) refuse(`Module ${name}: the binding ${taken} belongs to the server.`);
+  const known = [...BINDINGS, ...Object.keys(objects)];
+  for (const each of routes) checkRoute(name, each, known);
+  const twice = routes.find((one, index) => routes.slice(0, index).some((other) => isSameRoute(one, other)));
+  if (twice !== undefined) refuse(`Module ${name} has ${twice.method} ${twice.path} twice.`);
+  checkPaths({ name, routes }, RESERVED_PATHS, "the server");
+}
+
+/** @throws ModuleError when the module does not fit together with others. */
+export function checkBeside({ name, routes, objects = {} }: ModuleSpec, others: readonly Module[]): void {
+  for (const other of others) {
+    if (other.name === name) refuse(`There are two modules with the name ${name}.`);
+    const shared = other.bindings.find((binding) => binding in objects);
+    if (shared !== undefined) refuse(`Module ${name}: the binding ${shared} belongs to module ${other.name}.`);
+    const paths = other.routes.map(({ path }) => path);
+    checkPaths({ name, routes }, paths, `module ${other.name}`);
+  }
+}
+
+function checkRoute(name: string, { method, path, of, touches }: SpecRoute, known: readonly string[]): void {
+  const isWrong = (why: string): never => refuse(`Module ${name}, ${method} ${path}: ${why}`);
+  if (!PATH.test(path)) isWrong("a path has plain segments, :name for one, and :name{.+} for all that are left.");
+  if (of !== "nothing" && !/\/:project(?:\/|$)/.test(path)) isWrong("the path must have /:project.");
+  if (of === "stream" && !/\/:stream(?:\{\.\+\})?(?:\/|$)/.test(path)) isWrong("the path must have /:stream.");
+  const unknown = touches.find((binding) => !known.includes(binding));
+  if (unknown !== undefined)
+    isWrong(`it touches ${unknown}, which is neither the server's nor in the module's objects.`);
+}
+
+function checkPaths(
+  { name, routes }: Pick<ModuleSpec, "name" | "routes">,
+  paths: readonly string[],
+  owner: string,
+): void {
+  // A project is left out of the path where there is only one.
+  for (const tenancy of ["path", "single"] as const) {
+    for (const { method, path } of routes) {
+      const other = paths.find((one) => overlaps(pathIn(path, tenancy), pathIn(one, tenancy)));
+      if (other !== undefined)
+        refuse(`Module ${name}, ${method} ${path}: the path conflicts with ${other} of ${owner}.`);
+    }
+  }
+}
+
+function refuse(why: string): never {
+  throw new ModuleError(why);
+}
+
+function isSameRoute(one: DeclaredRoute, other: DeclaredRoute): boolean {
+  return one.method === other.method && one.path === other.path && one.parameters?.join() === other.parameters?.join();
+}
+
+/** Whether some path fits both patterns. */
+function overlaps(one: string, other: string): boolean {
+  return overlap(one.split("/").slice(1), other.split("/").slice(1));
+}
+
+function overlap([a, ...restA]: readonly string[], [b, ...restB]: readonly string[]): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  if (isTail(a) || isTail(b)) return true;
+  const isSame = a === b || a.startsWith(":") || b.startsWith(":");
+  return isSame && overlap(restA, restB);
+}
+
+function isTail(part: string): boolean {
+  return part.endsWith("{.+}");
+}

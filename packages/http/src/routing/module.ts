@@ -1,0 +1,45 @@
+/**
+ * A module: routes, and perhaps objects and settings of its own, which a host serves beside the server's. It is
+ * written on `core` and `http` and imports no host; whoever composes a server names it (docs/modules.md).
+ */
+
+import { ConfigError } from "@durable-streams-cloudflare/core/config";
+
+import type { Objects } from "../ports.ts";
+import type { ModulePorts } from "./edge-ports.ts";
+import { checkBeside, checkModule } from "./module-checks.ts";
+import { routesOf } from "./module-routes.ts";
+import type { Bindings, Module, ModuleSpec, ObjectClass, ObjectClasses } from "./module-types.ts";
+
+/**
+ * Makes a module; the types of its handlers are inferred.
+ * @throws ModuleError when something about it is wrong, whatever server serves it.
+ */
+export function defineModule<
+  const Classes extends ObjectClasses = Readonly<Record<never, ObjectClass>>,
+  Config = undefined,
+>(spec: ModuleSpec<Classes, Config>): Module {
+  const { name, objects = {} } = spec;
+  checkModule(spec);
+  return {
+    name,
+    routes: routesOf(spec),
+    bindings: Object.keys(objects),
+    checkBeside: (others) => checkBeside(spec, others),
+    portsOf: (env) => {
+      const bindings = env as Bindings;
+      return { config: spec.config?.(bindings), objects: objectsOf(spec, bindings) };
+    },
+  };
+}
+
+function objectsOf({ name, objects = {} }: ModuleSpec, bindings: Bindings): ModulePorts["objects"] {
+  const found = Object.entries(objects).map(([binding, objectClass]) => {
+    const namespace = bindings[binding] as Objects<object> | undefined;
+    if (typeof namespace?.getByName !== "function") {
+      throw new ConfigError(`Module ${name} needs the objects of class ${objectClass.name}, bound as ${binding}.`);
+    }
+    return [binding, namespace] as const;
+  });
+  return Object.fromEntries(found);
+}
