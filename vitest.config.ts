@@ -28,6 +28,17 @@ export default defineConfig({
       },
       {
         extends: true,
+        test: {
+          // Objects whose rows are all in one database, as on a host of one machine. Property tests make fewer runs.
+          name: "shared-database",
+          environment: "node",
+          include: ["packages/core/src/**/*.test.ts", "packages/simulator/test/**/*.test.ts"],
+          env: { DATABASE_FORM: "shared", FC_FRACTION: "0.3" },
+          isolate: false,
+        },
+      },
+      {
+        extends: true,
         plugins: [
           cloudflareTest({
             main: "./packages/server/test/workers/main.ts",

@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs";
 
 import { expect, test } from "vitest";
 
+import { SCHEMAS } from "../packages/core/src/data-version.ts";
+import { tablesOf } from "../packages/core/src/kit/sql/schema.ts";
 import { PAGES } from "./generate-docs.ts";
 
 // The formatter aligns tables; what counts is the text.
@@ -9,4 +11,10 @@ const squeeze = (text: string): string => text.replaceAll(/ +/g, " ").replaceAll
 
 test.each(PAGES)("$path is what the source says; if not, run: npm run docs", ({ path, text }) => {
   expect(squeeze(readFileSync(path, "utf8"))).toBe(squeeze(text));
+});
+
+test("storage.md says what the rows of every table are", () => {
+  const page = readFileSync(new URL("../docs/storage.md", import.meta.url), "utf8");
+  const missing = SCHEMAS.flatMap(tablesOf).filter(({ name }) => !page.includes(`\`${name}\``));
+  expect(missing.map(({ kind, name }) => `${kind}: ${name}`)).toEqual([]);
 });

@@ -1,11 +1,12 @@
 import { concatBytes, patternBytes } from "@durable-streams-cloudflare/testkit";
-import { FakeSegmentStore, NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
+import { FakeSegmentStore } from "@durable-streams-cloudflare/testkit/node-host";
 
 import { HotLog } from "../src/log/hot-log.ts";
 import { segmentSize } from "../src/log/segment-format.ts";
 import { coldSlices, insertSegment, segmentKey } from "../src/log/segment-rows.ts";
 import { encodeSegment, planSegments } from "../src/log/segment-writer.ts";
-import { createSchema } from "../src/stream/tables/schema.ts";
+import { createSchema, STREAM_SCHEMA } from "../src/stream/tables/schema.ts";
+import { NodeDatabase } from "./node-database.ts";
 
 const NAME = "project/stream";
 const INCARNATION = 1_800_000_000_000;
@@ -22,7 +23,7 @@ export interface ColdLog {
 
 /** @param segments of each its commits, each given by the sizes of its appends. All of them become cold. */
 export async function coldLogOf(segments: readonly (readonly (readonly number[])[])[]): Promise<ColdLog> {
-  const database = new NodeDatabase();
+  const database = new NodeDatabase(STREAM_SCHEMA);
   createSchema(database);
   const log = new HotLog(database);
   const store = new FakeSegmentStore();

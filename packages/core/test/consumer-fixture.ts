@@ -1,12 +1,13 @@
 /** One subscription on Node.js, with streams, a directory and a webhook that do as the test says. */
 
 import { formatOffset, refuse, type Result, type SubscriptionConfig } from "@durable-streams-cloudflare/protocol";
-import { NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
 import { generateKeyPair, exportJWK } from "jose";
 
 import type { AckCommand, ClaimResult, DeliveryGrant, SigningKey, WakeCommand } from "../src/contracts/wakes.ts";
 import type { ConsumerHost, WebhookAnswer, WebhookRequest } from "../src/wakes/host.ts";
+import { WAKE_SCHEMA } from "../src/wakes/tables/subscription-rows.ts";
 import { Consumer } from "../src/wakes/wake-subscription.ts";
+import { NodeDatabase } from "./node-database.ts";
 
 export const CONSUMER_START_MS = 1_800_000_000_000;
 export const CONTROL_URL = "https://streams.shop.com/v1/stream/p/__ds";
@@ -35,7 +36,7 @@ export const PUBLIC_JWK = (await exportJWK(publicKey)) as JsonWebKey;
 const KEY: SigningKey = { kid: "ds_test", jwk: JSON.stringify(await exportJWK(privateKey)) };
 
 export class ConsumerFixture {
-  readonly database = new NodeDatabase();
+  readonly database = new NodeDatabase(WAKE_SCHEMA);
   nowMs = CONSUMER_START_MS;
   alarmAtMs: number | undefined;
   alarmsSet = 0;

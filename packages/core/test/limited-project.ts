@@ -1,17 +1,19 @@
 /** A project with limits and its streams, on Node.js: what they ask each other happens as it would between objects. */
-import { NodeDatabase, type FakeSocket } from "@durable-streams-cloudflare/testkit/node-host";
+import type { FakeSocket } from "@durable-streams-cloudflare/testkit/node-host";
 
 import type { ProjectLimits } from "../src/contracts/project-record.ts";
 import type { StreamReport } from "../src/contracts/project.ts";
 import type { ReaderSlotsRequest, ReaderBudget } from "../src/contracts/reader-slots.ts";
 import { ProjectOwner } from "../src/project/owner.ts";
+import { PROJECT_SCHEMA } from "../src/project/tables/schema.ts";
 import type { Stream } from "../src/stream/stream.ts";
+import { NodeDatabase } from "./node-database.ts";
 import { newHost, START_MS, streamOn, type Host } from "./stream-fixture.ts";
 
 const NAME = "p";
 
 export class LimitedProject {
-  readonly #database = new NodeDatabase();
+  readonly #database = new NodeDatabase(PROJECT_SCHEMA);
   readonly #hosts = new Map<string, Host>();
   readonly #streams = new Map<string, Stream>();
   nowMs = START_MS;

@@ -6,8 +6,10 @@ import type { AppendCommand, CreateCommand, PeerApi } from "../src/contracts/str
 import type { Remaining } from "../src/stream/append/admission.ts";
 import { LiveReaders } from "../src/stream/read/live-readers.ts";
 import { Stream } from "../src/stream/stream.ts";
+import { STREAM_SCHEMA } from "../src/stream/tables/schema.ts";
+import { NodeDatabase } from "./node-database.ts";
 
-export type Host = FakeHost<LiveReaders, PeerApi>;
+export type Host = FakeHost<LiveReaders, PeerApi, NodeDatabase>;
 
 export const START_MS = 1_800_000_000_000;
 export const LIMITS = {
@@ -26,7 +28,7 @@ export const LIMITS = {
 export const REMAINING: Remaining = { remaining: Infinity, refusal: refuseNotFound() };
 
 export function newHost(name?: string): Host {
-  return new FakeHost((sockets) => new LiveReaders(sockets), START_MS, name);
+  return new FakeHost((sockets) => new LiveReaders(sockets), new NodeDatabase(STREAM_SCHEMA), START_MS, name);
 }
 
 /** A stream's object on Node.js. On a host that had one before, it is what comes back after an eviction. */

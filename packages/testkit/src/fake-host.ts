@@ -1,5 +1,4 @@
 import type { FakeSegmentStore } from "./fake-segment-store.ts";
-import { NodeDatabase } from "./node-database.ts";
 
 /** A socket of a live reader, seen from the object. */
 export class FakeSocket {
@@ -48,13 +47,13 @@ interface Notified {
  * What an object supplies to its stream, on Node.js: the host survives while a test drops the stream and makes another
  * on it, which is what an eviction is.
  */
-export class FakeHost<Readers, Peer> {
+export class FakeHost<Readers, Peer, Stored extends { wipe(): void }> {
   /** Where cold segments go; `undefined` as in a Worker without the binding. */
   segments: FakeSegmentStore | undefined;
   /** Failures that the object has reported. */
   readonly reports: { readonly message: string; readonly error: unknown }[] = [];
   readonly name: string;
-  readonly database = new NodeDatabase();
+  readonly database: Stored;
   readonly readers: Readers;
   #sockets: FakeSocket[] = [];
   nowMs: number;
@@ -74,10 +73,12 @@ export class FakeHost<Readers, Peer> {
 
   constructor(
     makeReaders: (sockets: (of?: "public") => readonly FakeSocket[]) => Readers,
+    database: Stored,
     nowMs: number,
     name = "project/stream",
   ) {
     this.name = name;
+    this.database = database;
     this.nowMs = nowMs;
     this.readers = makeReaders((of) =>
       this.#sockets.filter(({ closed, isPublic }) => closed === undefined && (of === undefined || isPublic)),

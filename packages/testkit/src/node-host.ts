@@ -1,4 +1,3 @@
 export { FakeHost, FakeSocket } from "./fake-host.ts";
 export { FakeSegmentStore, type StoreFault } from "./fake-segment-store.ts";
-export { NodeDatabase } from "./node-database.ts";
 export { settled } from "./settled.ts";

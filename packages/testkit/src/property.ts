@@ -2,7 +2,8 @@ import fc from "fast-check";
 
 /**
  * Runs a property with a seed that it prints, and that any failure repeats: of a run, of what all runs together must reach, or of a
- * promise that nobody waits for. `FC_SEED` repeats a run; `FC_RUNS` replaces the number of runs.
+ * promise that nobody waits for. `FC_SEED` repeats a run; `FC_RUNS` replaces the number of runs, and
+ * `FC_FRACTION` makes fewer of them.
  * @param runs how many runs are affordable in every test run.
  * @param expectReached throws when the runs have not reached what they are made for; not asked when `FC_RUNS` asks for fewer.
  */
@@ -13,7 +14,7 @@ export async function assertProperty<Values extends unknown[]>(
   expectReached: () => void = () => undefined,
 ): Promise<void> {
   const seed = numberOf("FC_SEED") ?? Math.floor(Math.random() * 2 ** 31);
-  const numRuns = numberOf("FC_RUNS") ?? runs;
+  const numRuns = numberOf("FC_RUNS") ?? Math.ceil(runs * (numberOf("FC_FRACTION") ?? 1));
   // oxlint-disable-next-line no-console -- the seed of every run, not only of a failed one
   console.log(`${name}: FC_SEED=${seed} FC_RUNS=${numRuns}`);
   const strays: unknown[] = [];

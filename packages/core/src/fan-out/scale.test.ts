@@ -2,6 +2,7 @@ import type { Result } from "@durable-streams-cloudflare/protocol";
 import { FakeHost, settled } from "@durable-streams-cloudflare/testkit/node-host";
 import { expect, it } from "vitest";
 
+import { NodeDatabase } from "../../test/node-database.ts";
 import { START_MS } from "../../test/stream-fixture.ts";
 import type { DeliverCommand, DeliverResult, PullCommand, ShardRef, SourceApi } from "../contracts/fan-out.ts";
 import { Foreground, HELD_MS_MAX } from "../kit/foreground.ts";
@@ -10,6 +11,7 @@ import { serveShard } from "./delivery/shard-dispatcher.ts";
 import { SHARD_SESSIONS } from "./delivery/shards.ts";
 import { Subscription } from "./source/follower-set.ts";
 import type { SubscriptionHost } from "./source/host.ts";
+import { LINK_SCHEMA } from "./source/tables.ts";
 
 const FOLLOWERS = 10_000;
 const APPEND_BYTES = 100;
@@ -93,7 +95,7 @@ async function followAll(subscription: Subscription, followers = FOLLOWERS): Pro
 }
 
 it(`[FO4] [IN14] one publish reaches ${FOLLOWERS} sessions in turns of bounded work, also when the object dies half-way`, async () => {
-  const base = new FakeHost(() => undefined, START_MS, "p/source");
+  const base = new FakeHost(() => undefined, new NodeDatabase(LINK_SCHEMA), START_MS, "p/source");
   const sessions = new Sessions();
   let tail = 0;
   let instance = { isOver: false };
@@ -162,7 +164,7 @@ it(`[FO4] [IN14] one publish reaches ${FOLLOWERS} sessions in turns of bounded w
 });
 
 it(`[FO5] [IN14] through the queue it reaches ${FOLLOWERS} sessions in shards of bounded work, and the object calls none of them`, async () => {
-  const base = new FakeHost(() => undefined, START_MS, "p/source");
+  const base = new FakeHost(() => undefined, new NodeDatabase(LINK_SCHEMA), START_MS, "p/source");
   const sessions = new Sessions();
   const queue: ShardRef[] = [];
   const sends: number[] = [];
@@ -281,7 +283,7 @@ class OneThread {
 /** What a publisher and its followers get of one thread, in so many ms of it. */
 async function publishTo(followers: number, next: ConstructorParameters<typeof OneThread>[0]) {
   const thread = new OneThread(next);
-  const base = new FakeHost(() => undefined, START_MS, "p/source");
+  const base = new FakeHost(() => undefined, new NodeDatabase(LINK_SCHEMA), START_MS, "p/source");
   const sessions = new Sessions();
   const host: SubscriptionHost = {
     name: base.name,

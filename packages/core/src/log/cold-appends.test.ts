@@ -1,8 +1,9 @@
 import { concatBytes, patternBytes } from "@durable-streams-cloudflare/testkit";
-import { FakeSegmentStore, NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
+import { FakeSegmentStore } from "@durable-streams-cloudflare/testkit/node-host";
 import { expect, it } from "vitest";
 
-import { createSchema } from "../stream/tables/schema.ts";
+import { NodeDatabase } from "../../test/node-database.ts";
+import { createSchema, STREAM_SCHEMA } from "../stream/tables/schema.ts";
 import { readColdAppends } from "./cold-appends.ts";
 import { HotLog, type Appends } from "./hot-log.ts";
 import { segmentSize } from "./segment-format.ts";
@@ -19,7 +20,7 @@ interface Commit {
 
 /** What followers are brought of the same commits, first from the hot log, then from R2. */
 async function hotAndCold(commits: readonly Commit[]): Promise<[Appends[], Appends[]]> {
-  const database = new NodeDatabase();
+  const database = new NodeDatabase(STREAM_SCHEMA);
   createSchema(database);
   const log = new HotLog(database);
   let tail = 0;

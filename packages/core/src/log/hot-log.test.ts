@@ -1,16 +1,16 @@
 import { assertProperty, concatBytes, patternBytes } from "@durable-streams-cloudflare/testkit";
-import { NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import { createSchema } from "../stream/tables/schema.ts";
-import { HotLog, logTables } from "./hot-log.ts";
-import { ROW_BYTES_MAX } from "./log-rows.ts";
+import { NodeDatabase } from "../../test/node-database.ts";
+import { createSchema, STREAM_SCHEMA } from "../stream/tables/schema.ts";
+import { HotLog } from "./hot-log.ts";
+import { logTable, ROW_BYTES_MAX } from "./log-rows.ts";
 
 const NOTHING = (): void => undefined;
 
 function emptyLog(): { database: NodeDatabase; log: HotLog } {
-  const database = new NodeDatabase();
+  const database = new NodeDatabase(STREAM_SCHEMA);
   createSchema(database);
   return { database, log: new HotLog(database) };
 }
@@ -124,7 +124,7 @@ describe("tables", () => {
 
   it("[IN5] continue where the one before ends, and are found again by a restart", () => {
     const { database, log, bytes, tail } = logOf(sizes, [0, 2]);
-    expect(logTables(database)).toEqual(["log", "log_3", "log_18"]);
+    expect(database.tables.partitions(logTable)).toEqual([0, 3, 18]);
     expect(log.notesSince(0).map(({ position }) => position)).toEqual([0, 3, 12]);
     const restarted = HotLog.load(database);
     expect(restarted.newestFirst).toBe(tail);
@@ -141,7 +141,7 @@ describe("tables", () => {
       throw new Error("disk full");
     };
     expect(() => log.seal(18, fail)).toThrow("disk full");
-    expect(logTables(database)).toEqual(["log"]);
+    expect(database.tables.partitions(logTable)).toEqual([0]);
     log.insertCommit(18, patternBytes(2), {}, 1);
     expect(log.newestFirst).toBe(0);
     expect(log.readRange(18, 20, 10)).toHaveLength(2);

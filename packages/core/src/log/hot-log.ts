@@ -1,9 +1,9 @@
 /**
- * The hot log: the newest bytes of a stream, in one or more tables. Appends go to the newest; the others are frozen. A
- * frozen table is got rid of as a whole, because `DROP TABLE` writes no rows and `DELETE` writes all of them.
+ * The hot log: the newest bytes of a stream, in one or more tables: the partitions of `log`. Appends go to the newest; the
+ * others are frozen. A frozen table is dropped as a whole, which writes no rows where an object has a database to itself.
  *
- * Tables are called `log_<first>`, where no byte of theirs lies before `first`, and each ends where the next one begins.
- * The first of a stream is called `log`. Which tables there are is read once, from SQLite's own list.
+ * A partition is called by its first position: no byte of its rows lies before that, and it ends where the next one begins.
+ * The first of a stream is 0. Which partitions there are is read once.
  */
 
 import type { Authors } from "../contracts/authors.ts";
@@ -11,11 +11,11 @@ import type { Database } from "../kit/database.ts";
 import type { CommitNotes } from "./commit-notes.ts";
 import {
   appendsBetween,
-  createLogTable,
   firstRowBoundaryAfter,
   insertRows,
   lastRowBoundary,
   lastRowEndAt,
+  logTable,
   newestRowNotes,
   readRows,
   rowNotesBetween,
@@ -34,8 +34,6 @@ const KEPT_BYTES_MAX = 16 * 1024;
 
 /** Appends that are handed on together: what is made of each for a follower takes more bytes than it has. */
 export const APPENDS_PER_PULL = 2_048;
-
-const LIST_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND (name = 'log' OR name GLOB 'log_[0-9]*')";
 
 /** A table that holds bytes `[first, last)`, or fewer of a fork's first, whose bytes begin at its fork point. */
 export interface FrozenTable {
@@ -73,11 +71,7 @@ export class HotLog {
   }
 
   static load(database: Database): HotLog {
-    const firsts = logTables(database).map((table) => Number(table.slice("log_".length)));
-    return new HotLog(
-      database,
-      firsts.toSorted((a, b) => a - b),
-    );
+    return new HotLog(database, database.tables.partitions(logTable));
   }
 
   /** Where the hot log begins: whatever lies before is cold. */
@@ -92,19 +86,19 @@ export class HotLog {
 
   /** Appends one commit, in the transaction of the caller. */
   insertCommit(position: number, bytes: Uint8Array<ArrayBuffer>, notes: CommitNotes, committedAtMs: number): void {
-    insertRows(this.#database, tableOf(this.newestFirst), { position, bytes, notes, committedAtMs });
+    insertRows(this.#database, this.newestFirst, { position, bytes, notes, committedAtMs });
   }
 
   /** The notes of all rows at or after a position, in order. Bounded by the distance between checkpoints. */
   notesSince(position: number): LogRowNotes[] {
     const start = this.#indexOf(position);
-    return this.#firsts.slice(start).flatMap((first) => rowNotesSince(this.#database, tableOf(first), position));
+    return this.#firsts.slice(start).flatMap((first) => rowNotesSince(this.#database, first, position));
   }
 
   /** Where the log ended at an instant; `undefined` when all of it came later. */
   endAt(atMs: number): number | undefined {
     for (const first of this.#firsts.toReversed()) {
-      const end = lastRowEndAt(this.#database, tableOf(first), atMs);
+      const end = lastRowEndAt(this.#database, first, atMs);
       if (end !== undefined) return end;
     }
     return undefined;
@@ -114,7 +108,7 @@ export class HotLog {
   newestNotes(count: number, before = Number.MAX_SAFE_INTEGER): LogRowNotes[] {
     const newest: LogRowNotes[] = [];
     for (const first of this.#firsts.toReversed()) {
-      newest.push(...newestRowNotes(this.#database, tableOf(first), count - newest.length, before));
+      newest.push(...newestRowNotes(this.#database, first, count - newest.length, before));
       if (newest.length === count) break;
     }
     return newest;
@@ -123,7 +117,7 @@ export class HotLog {
   /** The last append boundary at or before a position: where a read may be cut, and what an offset stands for. */
   lastBoundaryAtOrBefore(position: number): number {
     const first = this.#firstOf(position);
-    return lastRowBoundary(this.#database, tableOf(first), position) ?? first;
+    return lastRowBoundary(this.#database, first, position) ?? first;
   }
 
   /**
@@ -131,7 +125,7 @@ export class HotLog {
    * @returns `undefined` at the tail.
    */
   firstBoundaryAfter(position: number): number | undefined {
-    return firstRowBoundaryAfter(this.#database, tableOf(this.#firstOf(position)), position);
+    return firstRowBoundaryAfter(this.#database, this.#firstOf(position), position);
   }
 
   /**
@@ -143,7 +137,7 @@ export class HotLog {
     const { from: keptFrom, bytes: kept } = this.#kept;
     const isKept = from >= keptFrom && to <= keptFrom + kept.length && to - from <= bytesMax;
     if (isKept) return kept.slice(from - keptFrom, to - keptFrom);
-    const bytes = readRows(this.#database, tableOf(this.#firstOf(from)), { from, to, bytesMax });
+    const bytes = readRows(this.#database, this.#firstOf(from), { from, to, bytesMax });
     if (bytes.length <= KEPT_BYTES_MAX) this.#kept = { from, bytes: bytes.slice() };
     return bytes;
   }
@@ -156,10 +150,10 @@ export class HotLog {
     const first = this.#firstOf(from);
     const next = this.#firsts.find((other) => other > first) ?? Infinity;
     const limit = Math.min(to, next, from + bytesMax);
-    const within = appendsBetween(this.#database, tableOf(first), { from, to: limit, limit: APPENDS_PER_PULL });
+    const within = appendsBetween(this.#database, first, { from, to: limit, limit: APPENDS_PER_PULL });
     const appends = within.length > 0 ? within : this.#largeAppend(first, from, to);
     const end = appends.at(-1)?.end ?? from;
-    const bytes = readRows(this.#database, tableOf(first), { from, to: end, bytesMax: end - from });
+    const bytes = readRows(this.#database, first, { from, to: end, bytesMax: end - from });
     return { bytes, ends: appends.map((append) => append.end - from), authors: authorsOf(appends) };
   }
 
@@ -170,7 +164,7 @@ export class HotLog {
    */
   seal(tail: number, alongside: () => void): void {
     this.#database.transaction(() => {
-      this.#database.run(createLogTable(tableOf(tail)));
+      this.#database.tables.createPartition(logTable, tail);
       alongside();
     });
     this.#firsts.push(tail);
@@ -178,12 +172,12 @@ export class HotLog {
 
   /** Notes of a table's rows from a position on, at most `limit`. */
   tableNotes(first: number, position: number, limit: number): LogRowNotes[] {
-    return rowNotesBetween(this.#database, tableOf(first), position, limit);
+    return rowNotesBetween(this.#database, first, position, limit);
   }
 
   /** Rows of a table that begin in `[from, to)`. */
   tableRows(first: number, from: number, to: number): LogRow[] {
-    return rowsBetween(this.#database, tableOf(first), from, to);
+    return rowsBetween(this.#database, first, from, to);
   }
 
   /**
@@ -193,7 +187,7 @@ export class HotLog {
   dropOldest(alongside: () => void): void {
     this.#database.transaction(() => {
       alongside();
-      this.#database.run(`DROP TABLE ${tableOf(this.first)}`);
+      this.#database.tables.dropPartition(logTable, this.first);
     });
     this.#firsts.shift();
   }
@@ -206,7 +200,7 @@ export class HotLog {
   /** The one that begins here and is larger than was asked for, if there is any. */
   #largeAppend(first: number, from: number, to: number): RowAppend[] {
     const end = Math.min(to, this.firstBoundaryAfter(from) ?? from);
-    return end === from ? [] : appendsBetween(this.#database, tableOf(first), { from, to: end, limit: 1 });
+    return end === from ? [] : appendsBetween(this.#database, first, { from, to: end, limit: 1 });
   }
 
   #firstOf(position: number): number {
@@ -219,13 +213,4 @@ export class HotLog {
       this.#firsts.findLastIndex((first) => first <= position),
     );
   }
-}
-
-/** The names of all tables of the hot log that there are. */
-export function logTables(database: Database): string[] {
-  return database.all<{ name: string }>(LIST_TABLES).map(({ name }) => name);
-}
-
-function tableOf(first: number): string {
-  return first === 0 ? "log" : `log_${first}`;
 }

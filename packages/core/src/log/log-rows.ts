@@ -1,5 +1,5 @@
 /**
- * The rows of one table of the hot log (see `hot-log.ts`): one row per commit.
+ * The rows of one table of the hot log, a partition of `log` (see `hot-log.ts`): one row per commit.
  * Key: position of the row's first byte. Value: when it was committed (ms), its notes, its bytes (at most
  * `ROW_BYTES_MAX`). Rows are contiguous: each begins where the one before it ends. `bytes` is the last column, so
  * that a look at the notes never reads a blob's overflow pages.
@@ -10,6 +10,9 @@
 
 import { concatBytes } from "../kit/bytes.ts";
 import type { Database } from "../kit/database.ts";
+import { blob, integer, nullable, text } from "../kit/sql/column.ts";
+import { sql } from "../kit/sql/statement.ts";
+import { partitionedTable } from "../kit/sql/table.ts";
 import { decodeNotes, encodeNotes, type CommitNotes } from "./commit-notes.ts";
 
 /** A comfortable half of the platform's 2 MB limit on one value. */
@@ -21,15 +24,13 @@ const ROWS_PER_LOOK = 128;
 /** An append is at most 30 MiB (`APPEND_BYTES_MAX`), so it never spans more rows than this. */
 const ROWS_PER_APPEND_MAX = 64;
 
-/** Part of the schema's first version, so it never changes. */
-export function createLogTable(table: string): string {
-  return `CREATE TABLE ${table} (
-    position INTEGER PRIMARY KEY,
-    committed_at_ms INTEGER NOT NULL,
-    notes TEXT,
-    bytes BLOB NOT NULL
-  )`;
-}
+export const logTable = partitionedTable({
+  kind: "stream",
+  name: "log",
+  partition: "first",
+  columns: { position: integer(), committed_at_ms: integer(), notes: nullable(text()), bytes: blob() },
+  key: ["position"],
+});
 
 export interface LogRowNotes {
   readonly position: number;
@@ -55,47 +56,86 @@ type ByteColumns = { position: number; bytes: ArrayBuffer };
 
 const NOTES_COLUMNS = "position, length(bytes) AS size, committed_at_ms, notes";
 
+const INSERT = logTable.insert(["position", "committed_at_ms", "notes", "bytes"]);
+const NOTES_SINCE = logTable.compute<NotesColumns>(NOTES_COLUMNS, { where: "position >= ?", orderBy: "position" });
+const NOTES_FROM = logTable.compute<NotesColumns>(NOTES_COLUMNS, {
+  where: "position >= ?",
+  orderBy: "position",
+  limit: "?",
+});
+const ROWS_BETWEEN = logTable.compute<NotesColumns & ByteColumns>(`${NOTES_COLUMNS}, bytes`, {
+  where: "position >= ? AND position < ?",
+  orderBy: "position",
+});
+const NEWEST_NOTES = logTable.compute<NotesColumns>(NOTES_COLUMNS, {
+  where: "position < ?",
+  orderBy: "position DESC",
+  limit: "?",
+});
+const NOTES_UP_TO = logTable.compute<NotesColumns>(NOTES_COLUMNS, {
+  where: "position <= ?",
+  orderBy: "position DESC",
+  limit: "?",
+});
+const END_AT = logTable.compute<{ end: number }>("position + length(bytes) AS end", {
+  where: "committed_at_ms <= ?",
+  orderBy: "position DESC",
+  limit: "1",
+});
+/** Where the row begins that a position lies in. */
+const ROW_AT = logTable.compute("max(position)", { where: "position <= ?" });
+const NOTES_FROM_ROW_AT = logTable.compute<NotesColumns>(NOTES_COLUMNS, {
+  where: sql`position >= (${ROW_AT})`,
+  orderBy: "position",
+  limit: "?",
+});
+const NOTES_FROM_ROW_AT_TO = logTable.compute<NotesColumns>(NOTES_COLUMNS, {
+  where: sql`position >= (${ROW_AT}) AND position < ?`,
+  orderBy: "position",
+  limit: "?",
+});
+const BYTES_FROM_ROW_AT = logTable.compute<ByteColumns>("position, bytes", {
+  where: sql`position >= (${ROW_AT}) AND position < ?`,
+  orderBy: "position",
+});
+
 /**
  * Appends one commit. Bytes above `ROW_BYTES_MAX` span rows; only the last of them carries the commit's notes, the
  * others say that the append goes on.
  */
-export function insertRows(database: Database, table: string, { position, bytes, notes, committedAtMs }: Commit): void {
-  const sql = `INSERT INTO ${table} (position, committed_at_ms, notes, bytes) VALUES (?, ?, ?, ?)`;
+export function insertRows(database: Database, table: number, { position, bytes, notes, committedAtMs }: Commit): void {
+  const insert = INSERT.in(table);
   let from = 0;
   for (; bytes.length - from > ROW_BYTES_MAX; from += ROW_BYTES_MAX) {
     const part = bytes.subarray(from, from + ROW_BYTES_MAX);
-    database.run(sql, position + from, committedAtMs, encodeNotes({ open: true }), part);
+    database.run(insert, position + from, committedAtMs, encodeNotes({ open: true }), part);
   }
-  database.run(sql, position + from, committedAtMs, encodeNotes(notes), bytes.subarray(from));
+  database.run(insert, position + from, committedAtMs, encodeNotes(notes), bytes.subarray(from));
 }
 
 /** The notes of all rows at or after a position, in order. Bounded by the distance between checkpoints. */
-export function rowNotesSince(database: Database, table: string, position: number): LogRowNotes[] {
-  const sql = `SELECT ${NOTES_COLUMNS} FROM ${table} WHERE position >= ? ORDER BY position`;
-  return database.all<NotesColumns>(sql, position).map(toNotes);
+export function rowNotesSince(database: Database, table: number, position: number): LogRowNotes[] {
+  return database.all(NOTES_SINCE.in(table), position).map(toNotes);
 }
 
 /** The notes of rows from a position on, in order, at most `limit`. */
-export function rowNotesBetween(database: Database, table: string, position: number, limit: number): LogRowNotes[] {
-  const sql = `SELECT ${NOTES_COLUMNS} FROM ${table} WHERE position >= ? ORDER BY position LIMIT ?`;
-  return database.all<NotesColumns>(sql, position, limit).map(toNotes);
+export function rowNotesBetween(database: Database, table: number, position: number, limit: number): LogRowNotes[] {
+  return database.all(NOTES_FROM.in(table), position, limit).map(toNotes);
 }
 
 /** Whole rows that begin in `[from, to)`; the caller keeps that small. */
-export function rowsBetween(database: Database, table: string, from: number, to: number): LogRow[] {
-  const sql = `SELECT ${NOTES_COLUMNS}, bytes FROM ${table} WHERE position >= ? AND position < ? ORDER BY position`;
-  const rows = database.all<NotesColumns & ByteColumns>(sql, from, to);
+export function rowsBetween(database: Database, table: number, from: number, to: number): LogRow[] {
+  const rows = database.all(ROWS_BETWEEN.in(table), from, to);
   return rows.map((row) => ({ ...toNotes(row), bytes: new Uint8Array(row.bytes) }));
 }
 
 /** The notes of the newest rows that begin before a position, newest first. */
-export function newestRowNotes(database: Database, table: string, count: number, before: number): LogRowNotes[] {
-  const sql = `SELECT ${NOTES_COLUMNS} FROM ${table} WHERE position < ? ORDER BY position DESC LIMIT ?`;
-  return database.all<NotesColumns>(sql, before, count).map(toNotes);
+export function newestRowNotes(database: Database, table: number, count: number, before: number): LogRowNotes[] {
+  return database.all(NEWEST_NOTES.in(table), before, count).map(toNotes);
 }
 
 /** The last append boundary of a table at or before a position; `undefined` when no row begins before it. */
-export function lastRowBoundary(database: Database, table: string, position: number): number | undefined {
+export function lastRowBoundary(database: Database, table: number, position: number): number | undefined {
   const [row, ...earlier] = rowsUpTo(database, table, position);
   if (row === undefined) return undefined;
   const inside = row.notes.open === true ? undefined : endsOf(row).findLast((end) => end <= position);
@@ -110,26 +150,22 @@ export function lastRowBoundary(database: Database, table: string, position: num
 }
 
 /** Rows that begin at or before a position, newest first: as far back as an append may reach that they are part of. */
-function rowsUpTo(database: Database, table: string, position: number): LogRowNotes[] {
-  const sql = `SELECT ${NOTES_COLUMNS} FROM ${table} WHERE position <= ? ORDER BY position DESC LIMIT ?`;
-  const newest = (count: number): LogRowNotes[] => database.all<NotesColumns>(sql, position, count).map(toNotes);
+function rowsUpTo(database: Database, table: number, position: number): LogRowNotes[] {
+  const upTo = NOTES_UP_TO.in(table);
+  const newest = (count: number): LogRowNotes[] => database.all(upTo, position, count).map(toNotes);
   // Hardly any append spans rows.
   const two = newest(2);
   return two[1]?.notes.open === true ? newest(ROWS_PER_APPEND_MAX + 1) : two;
 }
 
 /** Where a table's last row ends that was committed by an instant, in ms. */
-export function lastRowEndAt(database: Database, table: string, atMs: number): number | undefined {
-  const sql = `SELECT position + length(bytes) AS end FROM ${table}
-               WHERE committed_at_ms <= ? ORDER BY position DESC LIMIT 1`;
-  return database.all<{ end: number }>(sql, atMs)[0]?.end;
+export function lastRowEndAt(database: Database, table: number, atMs: number): number | undefined {
+  return database.all(END_AT.in(table), atMs)[0]?.end;
 }
 
 /** The end of the first append of a table that ends after a position. */
-export function firstRowBoundaryAfter(database: Database, table: string, position: number): number | undefined {
-  const sql = `SELECT ${NOTES_COLUMNS} FROM ${table}
-               WHERE position >= (SELECT max(position) FROM ${table} WHERE position <= ?) ORDER BY position LIMIT ?`;
-  for (const columns of database.all<NotesColumns>(sql, position, ROWS_PER_APPEND_MAX + 1)) {
+export function firstRowBoundaryAfter(database: Database, table: number, position: number): number | undefined {
+  for (const columns of database.all(NOTES_FROM_ROW_AT.in(table), position, ROWS_PER_APPEND_MAX + 1)) {
     const row = toNotes(columns);
     const end = row.notes.open === true ? undefined : endsOf(row).find((candidate) => candidate > position);
     if (end !== undefined) return end;
@@ -146,17 +182,15 @@ export interface RowAppend {
 /** The first appends of a table that end in `(from, to]`, in order: at most `limit`. */
 export function appendsBetween(
   database: Database,
-  table: string,
+  table: number,
   { from, to, limit }: { readonly from: number; readonly to: number; readonly limit: number },
 ): RowAppend[] {
-  const sql = `SELECT ${NOTES_COLUMNS} FROM ${table}
-               WHERE position >= (SELECT max(position) FROM ${table} WHERE position <= ?) AND position < ?
-               ORDER BY position LIMIT ?`;
+  const notesBetween = NOTES_FROM_ROW_AT_TO.in(table);
   const appends: RowAppend[] = [];
   let isMore = true;
   // The notes of a row may be larger than its bytes.
   for (let start = from; isMore && appends.length < limit;) {
-    const rows = database.all<NotesColumns>(sql, start, to, ROWS_PER_LOOK).map(toNotes);
+    const rows = database.all(notesBetween, start, to, ROWS_PER_LOOK).map(toNotes);
     appends.push(...rows.flatMap(appendsOf).filter(({ end }) => end > start && end <= to));
     const last = rows.at(-1);
     isMore = rows.length === ROWS_PER_LOOK && last !== undefined && last.size > 0;
@@ -179,14 +213,11 @@ export function appendsOf(row: LogRowNotes): RowAppend[] {
  */
 export function readRows(
   database: Database,
-  table: string,
+  table: number,
   { from, to, bytesMax }: { readonly from: number; readonly to: number; readonly bytesMax: number },
 ): Uint8Array<ArrayBuffer> {
-  const sql = `SELECT position, bytes FROM ${table}
-               WHERE position >= (SELECT max(position) FROM ${table} WHERE position <= ?) AND position < ?
-               ORDER BY position`;
   const chunks: Uint8Array<ArrayBuffer>[] = [];
-  for (const row of database.all<ByteColumns>(sql, from, Math.min(to, from + bytesMax))) {
+  for (const row of database.all(BYTES_FROM_ROW_AT.in(table), from, Math.min(to, from + bytesMax))) {
     const start = Math.max(0, from - row.position);
     const end = Math.min(row.bytes.byteLength, to - row.position);
     if (end <= start) continue;

@@ -8,22 +8,38 @@
 
 import type { ColdSlice } from "../contracts/cold-slice.ts";
 import { firstRow, type Database } from "../kit/database.ts";
+import { blob, integer, type RowOf } from "../kit/sql/column.ts";
+import { sql } from "../kit/sql/statement.ts";
+import { table } from "../kit/sql/table.ts";
 import { HEADER_BYTES, type BlockSizes, type SegmentRange } from "./segment-format.ts";
 
-export const SEGMENTS_TABLE = `CREATE TABLE segments (
-  first INTEGER PRIMARY KEY,
-  last INTEGER NOT NULL,
-  committed_at_ms INTEGER NOT NULL,
-  blocks BLOB NOT NULL
-)`;
+export const segmentsTable = table({
+  kind: "stream",
+  name: "segments",
+  columns: { first: integer(), last: integer(), committed_at_ms: integer(), blocks: blob() },
+  key: ["first"],
+  since: 2,
+});
+
+const RANGE = ["first", "last", "committed_at_ms"] as const;
+
+const INSERT = segmentsTable.insert(["first", "last", "committed_at_ms", "blocks"]);
+const HAS_ANY = segmentsTable.exists();
+const LAST_UP_TO = segmentsTable.select(RANGE, { where: "first <= ?", orderBy: "first DESC", limit: "1" });
+const FROM = segmentsTable.select(RANGE, { where: "first >= ?", orderBy: "first", limit: "?" });
+const DELETE = segmentsTable.delete("first = ?");
+const SEGMENT_AT = segmentsTable.compute("max(first)", { where: "first <= ?" });
+const BLOCKS_BETWEEN = segmentsTable.select(["first", "last", "blocks"], {
+  where: sql`first >= (${SEGMENT_AT}) AND first < ?`,
+  orderBy: "first",
+  limit: "?",
+});
 
 export interface SegmentRow {
   readonly first: number;
   readonly last: number;
   readonly committedAtMs: number;
 }
-
-type Columns = { first: number; last: number; committed_at_ms: number };
 
 /** Segments that one answer of an object speaks of. */
 const SLICES_MAX = 16;
@@ -33,29 +49,26 @@ export function insertSegment(
   { first, last, committedAtMs }: SegmentRow,
   blocks: readonly BlockSizes[],
 ): void {
-  const sql = "INSERT INTO segments (first, last, committed_at_ms, blocks) VALUES (?, ?, ?, ?)";
-  database.run(sql, first, last, committedAtMs, encodeBlocks(blocks));
+  database.run(INSERT, first, last, committedAtMs, encodeBlocks(blocks));
 }
 
 export function hasSegments(database: Database): boolean {
-  return firstRow(database, "SELECT 1 AS found FROM segments LIMIT 1") !== undefined;
+  return firstRow(database, HAS_ANY) !== undefined;
 }
 
 /** The segment that a position lies in. */
 export function segmentAt(database: Database, position: number): SegmentRow | undefined {
-  const sql = "SELECT first, last, committed_at_ms FROM segments WHERE first <= ? ORDER BY first DESC LIMIT 1";
-  const row = firstRow<Columns>(database, sql, position);
+  const row = firstRow(database, LAST_UP_TO, position);
   return row === undefined || row.last <= position ? undefined : toSegment(row);
 }
 
 /** Segments that begin at or after a position, oldest first, at most `limit`. */
 export function segmentsFrom(database: Database, position: number, limit: number): SegmentRow[] {
-  const sql = "SELECT first, last, committed_at_ms FROM segments WHERE first >= ? ORDER BY first LIMIT ?";
-  return database.all<Columns>(sql, position, limit).map(toSegment);
+  return database.all(FROM, position, limit).map(toSegment);
 }
 
 export function deleteSegment(database: Database, first: number): void {
-  database.run("DELETE FROM segments WHERE first = ?", first);
+  database.run(DELETE, first);
 }
 
 /**
@@ -68,9 +81,7 @@ export function coldSlices(
   from: number,
   to: number,
 ): ColdSlice[] {
-  const sql = `SELECT first, last, blocks FROM segments
-               WHERE first >= (SELECT max(first) FROM segments WHERE first <= ?) AND first < ? ORDER BY first LIMIT ?`;
-  const rows = database.all<{ first: number; last: number; blocks: ArrayBuffer }>(sql, from, to, SLICES_MAX);
+  const rows = database.all(BLOCKS_BETWEEN, from, to, SLICES_MAX);
   return rows.map(({ first, last, blocks }) => {
     const range = { incarnation, first, last };
     const wanted = { from: Math.max(from, first), to: Math.min(to, last) };
@@ -130,6 +141,10 @@ function digits(number: number): string {
   return String(number).padStart(16, "0");
 }
 
-function toSegment({ first, last, committed_at_ms: committedAtMs }: Columns): SegmentRow {
+function toSegment({
+  first,
+  last,
+  committed_at_ms: committedAtMs,
+}: RowOf<typeof segmentsTable.columns, (typeof RANGE)[number]>): SegmentRow {
   return { first, last, committedAtMs };
 }

@@ -1,7 +1,7 @@
-import { NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
 import { expect, it } from "vitest";
 
-import { createSchema } from "../stream/tables/schema.ts";
+import { NodeDatabase } from "../../test/node-database.ts";
+import { createSchema, STREAM_SCHEMA } from "../stream/tables/schema.ts";
 import { HotLog } from "./hot-log.ts";
 import { ROW_BYTES_MAX } from "./log-rows.ts";
 import { planSegments, withBreaks } from "./segment-writer.ts";
@@ -60,7 +60,7 @@ it("hands over more, up to a limit, as long as nobody appends", async () => {
 
 /** Where the segments of a table end that has commits of these sizes, each of one append. */
 async function segmentEnds(commits: readonly number[], bytesMax: number): Promise<number[]> {
-  const database = new NodeDatabase();
+  const database = new NodeDatabase(STREAM_SCHEMA);
   createSchema(database);
   const log = new HotLog(database);
   let tail = 0;

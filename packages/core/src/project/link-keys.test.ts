@@ -1,11 +1,12 @@
 /** A secret can be removed with all links that were made with it. */
 
-import { NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
 import { beforeEach, describe, expect, it } from "vitest";
 
+import { NodeDatabase } from "../../test/node-database.ts";
 import type { FollowerFilter } from "../contracts/fan-out.ts";
 import { forgetLinkKeys, noteLinkKey } from "./link-keys.ts";
 import { ProjectOwner } from "./owner.ts";
+import { PROJECT_SCHEMA } from "./tables/schema.ts";
 
 let database: NodeDatabase;
 let alarmAtMs: number | undefined;
@@ -43,7 +44,7 @@ function newOwner(): ProjectOwner {
 }
 
 beforeEach(() => {
-  database = new NodeDatabase();
+  database = new NodeDatabase(PROJECT_SCHEMA);
   alarmAtMs = undefined;
   nowMs = 1_000_500;
   ids = 0;

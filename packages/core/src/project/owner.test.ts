@@ -1,11 +1,14 @@
 import type { ProblemCode } from "@durable-streams-cloudflare/protocol";
-import { NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
 import { beforeEach, describe, expect, it } from "vitest";
 
 import { FakeRegistry } from "../../test/fake-registry.ts";
+import { NodeDatabase } from "../../test/node-database.ts";
+import { rowsOf } from "../../test/stored-rows.ts";
 import type { StreamChange } from "../contracts/wakes.ts";
 import { ProjectOwner } from "./owner.ts";
+import { registryEventsTable } from "./tables/registry-rows.ts";
 import { insertEvent } from "./tables/registry-rows.ts";
+import { PROJECT_SCHEMA } from "./tables/schema.ts";
 import { registerConsumer } from "./wake-interest.ts";
 
 const SECRET = "x".repeat(32);
@@ -65,7 +68,7 @@ function lastPublished(): { secrets: { kid: string; secret: string }[]; readUrls
 }
 
 beforeEach(() => {
-  database = new NodeDatabase();
+  database = new NodeDatabase(PROJECT_SCHEMA);
   published = [];
   failures = 0;
   alarmAtMs = undefined;
@@ -278,7 +281,7 @@ describe("the registry", () => {
     await made("b");
     await fireAlarm();
     expect(registry.messages).toEqual([insert("a"), insert("b"), remove("b"), insert("b")]);
-    expect(database.all("SELECT * FROM registry_events")).toHaveLength(1);
+    expect(rowsOf(database, registryEventsTable)).toHaveLength(1);
     const { calls } = registry;
     await newOwner().alarm();
     expect([registry.calls, alarmAtMs]).toEqual([calls, undefined]);

@@ -72,6 +72,7 @@ export class ProjectOwner {
 
   constructor(database: Database, host: ProjectHost, name: string) {
     this.#database = database;
+    database.tables.upgrade();
     this.#host = host;
     this.#name = name;
   }

@@ -1,18 +1,19 @@
-import { NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
 import { expect, it } from "vitest";
 
+import { NodeDatabase } from "../../test/node-database.ts";
 import { publicKeys, RETIRED_KEY_MS, rotateSigningKey, signingKey } from "./signing-keys.ts";
+import { PROJECT_SCHEMA } from "./tables/schema.ts";
 
 const START_MS = 1_800_000_000_000;
 
 it("[WH2] a project has no key before its first webhook, and looking for one makes none", async () => {
-  const database = new NodeDatabase();
+  const database = new NodeDatabase(PROJECT_SCHEMA);
   expect(publicKeys(database, START_MS)).toEqual([]);
-  expect(database.all("SELECT name FROM sqlite_master")).toEqual([]);
+  expect(database.tableNames()).toEqual([]);
 });
 
 it("[WH2] the key stays the same, and two callers who need the first one at once get the same key", async () => {
-  const database = new NodeDatabase();
+  const database = new NodeDatabase(PROJECT_SCHEMA);
   const now = () => START_MS;
   const [first, second] = await Promise.all([signingKey(database, now), signingKey(database, now)]);
   expect(second).toEqual(first);
@@ -30,7 +31,7 @@ it("[WH2] the key stays the same, and two callers who need the first one at once
 });
 
 it("[WH3] after a rotation the old key is published until nothing that it signed can be accepted any more", async () => {
-  const database = new NodeDatabase();
+  const database = new NodeDatabase(PROJECT_SCHEMA);
   let nowMs = START_MS;
   const now = () => nowMs;
   const old = await signingKey(database, now);
@@ -47,7 +48,7 @@ it("[WH3] after a rotation the old key is published until nothing that it signed
 });
 
 it("[WH3] sixteen keys are published at most, and rotations remove none that is needed", async () => {
-  const database = new NodeDatabase();
+  const database = new NodeDatabase(PROJECT_SCHEMA);
   let nowMs = START_MS;
   const now = () => (nowMs += 1);
   await signingKey(database, now);

@@ -1,7 +1,8 @@
-import { NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
 import { beforeEach, expect, it } from "vitest";
 
+import { NodeDatabase } from "../../test/node-database.ts";
 import type { Interest } from "../contracts/wakes.ts";
+import { PROJECT_SCHEMA } from "./tables/schema.ts";
 import {
   forgetConsumer,
   forgetStreams,
@@ -13,7 +14,7 @@ import {
 let database: NodeDatabase;
 
 beforeEach(() => {
-  database = new NodeDatabase();
+  database = new NodeDatabase(PROJECT_SCHEMA);
 });
 
 function register(id: string, more: Partial<Interest>) {
@@ -52,7 +53,7 @@ it("a project without subscriptions has no tables for them", async () => {
   forgetConsumer(database, "x");
   forgetStreams(database, "x", ["a"]);
   expect(listSubscriptions(database, "", 10)).toEqual({ subscriptions: [], cursor: null });
-  expect(database.all("SELECT name FROM sqlite_master")).toEqual([]);
+  expect(database.tableNames()).toEqual([]);
 });
 
 it("a project has at most a thousand subscriptions, and one that is registered again is counted once", () => {

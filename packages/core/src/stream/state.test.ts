@@ -1,16 +1,16 @@
 import { KEEP_ALL } from "@durable-streams-cloudflare/protocol";
 import { assertProperty } from "@durable-streams-cloudflare/testkit";
-import { NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
+import { NodeDatabase } from "../../test/node-database.ts";
 import { appendOf, REMAINING, START_MS } from "../../test/stream-fixture.ts";
 import type { AppendCommand } from "../contracts/stream.ts";
 import { HotLog } from "../log/hot-log.ts";
 import { appendBatch } from "./append/append-batch.ts";
 import { findProducer, loadState, newState, type StreamState } from "./state.ts";
-import { createSchema } from "./tables/schema.ts";
-import { insertStreamRow, readStreamRow } from "./tables/stream-row.ts";
+import { createSchema, STREAM_SCHEMA } from "./tables/schema.ts";
+import { insertStreamRow, readStreamRow, streamTable } from "./tables/stream-row.ts";
 
 const FIELDS = {
   incarnation: 5,
@@ -23,9 +23,9 @@ const FIELDS = {
 } as const;
 
 function newStream(recordsAuthors = false): { database: NodeDatabase; state: StreamState } {
-  const database = new NodeDatabase();
+  const database = new NodeDatabase(STREAM_SCHEMA);
   createSchema(database);
-  insertStreamRow(database, { ...FIELDS, recordsAuthors });
+  insertStreamRow(database, STREAM_SCHEMA.version, { ...FIELDS, recordsAuthors });
   return { database, state: newState({ ...FIELDS, recordsAuthors }, new HotLog(database)) };
 }
 
@@ -68,12 +68,12 @@ describe("a restart", () => {
   });
 
   it("of a stream that never was finds nothing", () => {
-    expect(loadState(new NodeDatabase(), START_MS)).toBeUndefined();
+    expect(loadState(new NodeDatabase(STREAM_SCHEMA), START_MS)).toBeUndefined();
   });
 
   it("assumes the renewal that the disk may have missed, but never one in the future", () => {
     const { database } = newStream();
-    database.run("UPDATE stream SET ttl_seconds = 100");
+    database.run(streamTable.update("ttl_seconds = 100"));
     expect(loadState(database, START_MS + 3_000)?.touchedAtMs).toBe(START_MS + 3_000);
     expect(loadState(database, START_MS + 50_000)?.touchedAtMs).toBe(START_MS + 10_000);
     expect(loadState(database, START_MS - 1)?.touchedAtMs).toBe(START_MS);

@@ -18,7 +18,6 @@ import { RequestIds } from "./append/request-ids.ts";
 import { loadRequests } from "./append/request-rows.ts";
 import { mintedAfterMs } from "./lifecycle/incarnation.ts";
 import { readProducer, upsertProducer } from "./tables/producer-rows.ts";
-import { hasSchema, upgradeSchema } from "./tables/schema.ts";
 import {
   readStreamRow,
   updateQuotaGrant,
@@ -139,13 +138,13 @@ export function newState(fields: NewStream, log: HotLog, requests = new RequestI
 
 /** Reads the stream back: its row, then what the log's notes say since the last checkpoint. */
 export function loadState(database: Database, nowMs: number, requests = new RequestIds()): StreamState | undefined {
-  if (!hasSchema(database)) return undefined;
-  const wasOlder = upgradeSchema(database);
+  const upgraded = database.tables.upgrade();
+  if (upgraded === "empty") return undefined;
   const row = readStreamRow(database);
   if (row === undefined) return undefined;
   const log = HotLog.load(database);
   const state = newState(row, log, requests);
-  if (wasOlder) state.wasOlder = true;
+  if (upgraded === "upgraded") state.wasOlder = true;
   state.createdAtMs = mintedAfterMs(row.incarnation);
   state.streamSeq = row.streamSeq;
   state.closure = row.closure;

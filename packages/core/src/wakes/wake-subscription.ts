@@ -47,6 +47,7 @@ export class Consumer implements ConsumerApi {
 
   constructor(host: ConsumerHost) {
     this.#host = host;
+    host.database.tables.upgrade();
     this.#record = new ConsumerRecord(host);
     this.#links = new Links(host);
     this.#steps = new Steps(host, this.#record, () => [this.#membership.dueAtMs(), this.#proofs.dueAtMs()]);

@@ -1,13 +1,21 @@
-import type { Database, Row, SqlValue } from "@durable-streams-cloudflare/core/kit/database";
+import type { Database } from "@durable-streams-cloudflare/core/kit/database";
+import { ObjectTables } from "@durable-streams-cloudflare/core/kit/sql/object-tables";
+import type { Schema } from "@durable-streams-cloudflare/core/kit/sql/schema";
+import type { Statement } from "@durable-streams-cloudflare/core/kit/sql/statement";
+import type { Row, SqlValue } from "@durable-streams-cloudflare/core/kit/sql/value";
 
-/** The database of a Durable Object. */
-export function objectDatabase(storage: DurableObjectStorage): Database {
+/** The database of a Durable Object of one kind. */
+export function objectDatabase(storage: DurableObjectStorage, schema: Schema): Database {
+  const transaction = <T>(work: () => T extends Promise<unknown> ? never : T): T => storage.transactionSync(work);
+  const exec = <R extends Row>(text: string, ...params: SqlValue[]): R[] =>
+    storage.sql.exec<R & Record<string, SqlStorageValue>>(text, ...params).toArray();
   return {
-    all: <T extends Row>(sql: string, ...params: SqlValue[]) =>
-      storage.sql.exec<T & Record<string, SqlStorageValue>>(sql, ...params).toArray(),
-    run: (sql, ...params) => {
-      storage.sql.exec(sql, ...params);
+    all: <R extends Row, P extends readonly SqlValue[]>({ text }: Statement<R, P>, ...params: P) =>
+      exec<R>(text, ...params),
+    run: ({ text }, ...params) => {
+      storage.sql.exec(text, ...params);
     },
-    transaction: <T>(work: () => T extends Promise<unknown> ? never : T) => storage.transactionSync(work),
+    transaction,
+    tables: new ObjectTables({ exec, transaction }, schema),
   };
 }

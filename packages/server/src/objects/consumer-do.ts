@@ -20,6 +20,7 @@ import { detach } from "@durable-streams-cloudflare/core/kit/detach";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 import { withTimeout } from "@durable-streams-cloudflare/core/kit/with-timeout";
 import type { WrittenStream } from "@durable-streams-cloudflare/core/wakes/host";
+import { WAKE_SCHEMA } from "@durable-streams-cloudflare/core/wakes/tables/subscription-rows";
 import { Consumer } from "@durable-streams-cloudflare/core/wakes/wake-subscription";
 import { sendWebhook } from "@durable-streams-cloudflare/http/outbound/webhook";
 import type { Result } from "@durable-streams-cloudflare/protocol";
@@ -51,7 +52,7 @@ export class ConsumerDO extends DurableObject<ConsumerEnv> implements ConsumerAp
     const call = async <Answer extends object>(answer: Promise<Answer>): Promise<Answer> =>
       detach(await withTimeout(CALL_MS_MAX, answer));
     this.#consumer = new Consumer({
-      database: objectDatabase(storage),
+      database: objectDatabase(storage, WAKE_SCHEMA),
       name,
       stream: (stream) => ({
         want: (command) => call(env.STREAMS.getByName(stream).want(command)),

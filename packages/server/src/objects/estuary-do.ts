@@ -12,6 +12,7 @@ import type {
   SubscriptionApi,
 } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import { Estuary } from "@durable-streams-cloudflare/core/fan-out/session/estuary";
+import { ESTUARY_SCHEMA } from "@durable-streams-cloudflare/core/fan-out/session/estuary-rows";
 import { detach } from "@durable-streams-cloudflare/core/kit/detach";
 import { objectName } from "@durable-streams-cloudflare/core/kit/object-name";
 import { retryRpc, callOnce } from "@durable-streams-cloudflare/core/kit/retry-rpc";
@@ -36,7 +37,7 @@ export class EstuaryDO extends DurableObject<EstuaryEnv> implements EstuaryApi, 
     const name = objectName(context.id);
     const streamOf = (stream: string): StreamStub => env.STREAMS.getByName(stream);
     this.#estuary = new Estuary({
-      database: objectDatabase(storage),
+      database: objectDatabase(storage, ESTUARY_SCHEMA),
       name,
       // Each of these is idempotent. Linking is not: the estuary must know of each call that may still arrive.
       stream: {

@@ -32,6 +32,7 @@ import { DeliveryBudget } from "@durable-streams-cloudflare/core/project/deliver
 import { forgetLinkKeys, noteLinkKey } from "@durable-streams-cloudflare/core/project/link-keys";
 import { ProjectOwner } from "@durable-streams-cloudflare/core/project/owner";
 import { publicKeys, rotateSigningKey, signingKey } from "@durable-streams-cloudflare/core/project/signing-keys";
+import { PROJECT_SCHEMA } from "@durable-streams-cloudflare/core/project/tables/schema";
 import {
   forgetConsumer,
   forgetStreams,
@@ -58,7 +59,7 @@ export class ProjectDO extends DurableObject<ProjectEnv> implements ProjectApi, 
     this.#config = parseConfig(env);
     const { webhooksPerMinute: perMinute, webhooksPerHostPerMinute: perHostPerMinute } = this.#config;
     this.#deliveries = new DeliveryBudget({ perMinute, perHostPerMinute });
-    this.#database = objectDatabase(context.storage);
+    this.#database = objectDatabase(context.storage, PROJECT_SCHEMA);
     this.#owner = new ProjectOwner(this.#database, projectHost(context.storage, env), objectName(context.id));
   }
 

@@ -39,6 +39,7 @@ import { notifierOf } from "@durable-streams-cloudflare/core/stream/notify/wake-
 import { LiveReaders } from "@durable-streams-cloudflare/core/stream/read/live-readers";
 import { readerSlotsOf, type ReaderSlotOwners } from "@durable-streams-cloudflare/core/stream/read/reader-slots";
 import { Stream } from "@durable-streams-cloudflare/core/stream/stream";
+import { STREAM_SCHEMA } from "@durable-streams-cloudflare/core/stream/tables/schema";
 import type { Result } from "@durable-streams-cloudflare/protocol";
 import { DurableObject } from "cloudflare:workers";
 
@@ -68,7 +69,7 @@ export class StreamDO extends DurableObject<StreamEnv> implements StreamApi {
     const config = parseConfig(env);
     this.#stream = new Stream(
       {
-        database: objectDatabase(storage),
+        database: objectDatabase(storage, STREAM_SCHEMA),
         readers: new LiveReaders((of) => context.getWebSockets(of)),
         segments: env.SEGMENTS && r2SegmentStore(env.SEGMENTS),
         report: (message, error) => logFault(config.logLevel, message, error),

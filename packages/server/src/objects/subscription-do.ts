@@ -23,6 +23,7 @@ import { SHARD_SESSIONS } from "@durable-streams-cloudflare/core/fan-out/deliver
 import { keysOf, ownerOf, sessionOf, sourceOf } from "@durable-streams-cloudflare/core/fan-out/delivery/stubs";
 import { Subscription } from "@durable-streams-cloudflare/core/fan-out/source/follower-set";
 import type { SubscriptionHost } from "@durable-streams-cloudflare/core/fan-out/source/host";
+import { LINK_SCHEMA } from "@durable-streams-cloudflare/core/fan-out/source/tables";
 import { FOREGROUND } from "@durable-streams-cloudflare/core/kit/foreground";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 import { objectName } from "@durable-streams-cloudflare/core/kit/object-name";
@@ -51,7 +52,7 @@ export class SubscriptionDO extends DurableObject<SubscriptionEnv> implements Su
     const name = objectName(context.id);
     const { logLevel, fanOutQueueAbove } = parseConfig(env);
     const host: SubscriptionHost = {
-      database: objectDatabase(storage),
+      database: objectDatabase(storage, LINK_SCHEMA),
       name,
       segments: env.SEGMENTS && r2SegmentStore(env.SEGMENTS),
       stream: (name) => sourceOf(() => env.STREAMS.getByName(name)),

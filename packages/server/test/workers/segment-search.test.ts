@@ -1,5 +1,8 @@
-import type { Database, Row } from "@durable-streams-cloudflare/core/kit/database";
+import type { Database } from "@durable-streams-cloudflare/core/kit/database";
+import type { Statement } from "@durable-streams-cloudflare/core/kit/sql/statement";
+import type { Row, SqlValue } from "@durable-streams-cloudflare/core/kit/sql/value";
 import { coldSlices, insertSegment, segmentAt } from "@durable-streams-cloudflare/core/log/segment-rows";
+import { STREAM_SCHEMA } from "@durable-streams-cloudflare/core/stream/tables/schema";
 import { expect, it } from "vitest";
 
 import { objectDatabase } from "../../src/bindings/object-database.ts";
@@ -11,10 +14,10 @@ const STREAM = { name: "p/s", incarnation: 1_800_000_000_000 };
 /** The object's database, and the rows that the platform bills for what it is asked. */
 function countedDatabase(storage: DurableObjectStorage): Database & { rowsRead: number } {
   const counted = {
-    ...objectDatabase(storage),
+    ...objectDatabase(storage, STREAM_SCHEMA),
     rowsRead: 0,
-    all: <T extends Row>(sql: string, ...params: Parameters<Database["all"]>[1][]): T[] => {
-      const cursor = storage.sql.exec<T & Record<string, SqlStorageValue>>(sql, ...params);
+    all: <R extends Row, P extends readonly SqlValue[]>({ text }: Statement<R, P>, ...params: P): R[] => {
+      const cursor = storage.sql.exec<R & Record<string, SqlStorageValue>>(text, ...params);
       const rows = cursor.toArray();
       counted.rowsRead += cursor.rowsRead;
       return rows;

@@ -4,7 +4,6 @@
  * the second call can be compared.
  */
 
-import type { Database } from "@durable-streams-cloudflare/core/kit/database";
 import { describe, expect, it } from "vitest";
 
 import type { METHODS, Repeatable } from "./methods.ts";
@@ -44,10 +43,4 @@ export function prove(kind: string, proofs: Readonly<Record<string, () => Trial 
       expect(await outcomeOf("send", "replace", "repeat")).toEqual(await outcomeOf("send", "replace"));
     });
   });
-}
-
-/** All that a database holds. */
-export function rowsOf(database: Database): unknown {
-  const tables = database.all<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name");
-  return Object.fromEntries(tables.map(({ name }) => [name, database.all(`SELECT * FROM ${name}`)]));
 }

@@ -176,14 +176,15 @@ export class AppendWorld {
 
   #recording(database: Database): Database {
     return {
-      all: (sql, ...params) => database.all(sql, ...params),
-      run: (sql, ...params) => {
-        database.run(sql, ...params);
+      all: (statement, ...params) => database.all(statement, ...params),
+      run: (statement, ...params) => {
+        database.run(statement, ...params);
         const bytes = params[3];
-        if (!sql.startsWith("INSERT INTO log") || !(bytes instanceof Uint8Array)) return;
+        if (!statement.text.startsWith("INSERT INTO log") || !(bytes instanceof Uint8Array)) return;
         this.#written.push(...(new TextDecoder().decode(bytes).match(TEXT) ?? []));
       },
       transaction: (work) => database.transaction(work),
+      tables: database.tables,
     };
   }
 

@@ -7,7 +7,9 @@ import type {
   SigningKey,
 } from "@durable-streams-cloudflare/core/contracts/wakes";
 import type { Database } from "@durable-streams-cloudflare/core/kit/database";
+import type { Schema } from "@durable-streams-cloudflare/core/kit/sql/schema";
 import { ProjectOwner } from "@durable-streams-cloudflare/core/project/owner";
+import { PROJECT_SCHEMA } from "@durable-streams-cloudflare/core/project/tables/schema";
 import {
   forgetConsumer,
   forgetStreams,
@@ -16,9 +18,11 @@ import {
 } from "@durable-streams-cloudflare/core/project/wake-interest";
 import type { DirectoryApi } from "@durable-streams-cloudflare/core/stream/host";
 import { Stream } from "@durable-streams-cloudflare/core/stream/stream";
+import { STREAM_SCHEMA } from "@durable-streams-cloudflare/core/stream/tables/schema";
 import type { Notification } from "@durable-streams-cloudflare/core/test/consumer-fixture";
 import { LIMITS } from "@durable-streams-cloudflare/core/test/stream-fixture";
 import type { ConsumerHost, WebhookAnswer } from "@durable-streams-cloudflare/core/wakes/host";
+import { WAKE_SCHEMA } from "@durable-streams-cloudflare/core/wakes/tables/subscription-rows";
 import { Consumer } from "@durable-streams-cloudflare/core/wakes/wake-subscription";
 
 import { Lost, World, type Doer, type OwnPorts } from "./world.ts";
@@ -100,6 +104,11 @@ export class ConsumerWorld extends World<Core, Key> {
     if (!result.ok) return [];
     const text = new TextDecoder().decode(result.page);
     return JSON.parse(`[${text.slice(0, -1)}]`) as Record<string, unknown>[];
+  }
+
+  protected override schemaOf(key: Key): Schema {
+    if (key.startsWith("consumer:")) return WAKE_SCHEMA;
+    return key.startsWith("project:") ? PROJECT_SCHEMA : STREAM_SCHEMA;
   }
 
   protected override boot(key: Key, own: OwnPorts, doer: Doer): Core {
@@ -196,8 +205,11 @@ function mortal(database: Database, doer: Doer): Database {
     return database;
   };
   return {
-    all: (sql, ...params) => alive().all(sql, ...params),
-    run: (sql, ...params) => alive().run(sql, ...params),
+    all: (statement, ...params) => alive().all(statement, ...params),
+    run: (statement, ...params) => alive().run(statement, ...params),
     transaction: (work) => alive().transaction(work),
+    get tables() {
+      return alive().tables;
+    },
   };
 }

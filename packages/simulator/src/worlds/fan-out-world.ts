@@ -2,10 +2,14 @@ import type { LinkKeyNote, ShardRef, SubscriptionApi } from "@durable-streams-cl
 import { serveShard, type ShardHost } from "@durable-streams-cloudflare/core/fan-out/delivery/shard-dispatcher";
 import type { ShardLimits } from "@durable-streams-cloudflare/core/fan-out/delivery/shards";
 import { Estuary } from "@durable-streams-cloudflare/core/fan-out/session/estuary";
+import { ESTUARY_SCHEMA } from "@durable-streams-cloudflare/core/fan-out/session/estuary-rows";
 import { Subscription } from "@durable-streams-cloudflare/core/fan-out/source/follower-set";
 import type { SubscriptionHost } from "@durable-streams-cloudflare/core/fan-out/source/host";
+import { LINK_SCHEMA } from "@durable-streams-cloudflare/core/fan-out/source/tables";
+import type { Schema } from "@durable-streams-cloudflare/core/kit/sql/schema";
 import type { StreamHost } from "@durable-streams-cloudflare/core/stream/host";
 import { Stream, type StreamLimits } from "@durable-streams-cloudflare/core/stream/stream";
+import { STREAM_SCHEMA } from "@durable-streams-cloudflare/core/stream/tables/schema";
 import { LIMITS } from "@durable-streams-cloudflare/core/test/stream-fixture";
 import type { Result } from "@durable-streams-cloudflare/protocol";
 import { concatBytes, textOf } from "@durable-streams-cloudflare/testkit";
@@ -89,6 +93,11 @@ export class FanOutWorld extends World<Core, Key> {
       ignoreLost(error);
       this.queue.push(ref);
     });
+  }
+
+  protected override schemaOf(key: Key): Schema {
+    if (key.startsWith("subscription:")) return LINK_SCHEMA;
+    return key.startsWith("estuary:") ? ESTUARY_SCHEMA : STREAM_SCHEMA;
   }
 
   protected override boot(key: Key, own: OwnPorts, doer: Doer): Core {

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 
-import type { Origin } from "@durable-streams-cloudflare/core/stream/tables/stream-row";
+import { forksTable, pendingReleasesTable } from "@durable-streams-cloudflare/core/stream/tables/fork-rows";
+import { streamTable, type Origin } from "@durable-streams-cloudflare/core/stream/tables/stream-row";
+import { rowsOf } from "@durable-streams-cloudflare/core/test/stored-rows";
 import { codeOf } from "@durable-streams-cloudflare/core/test/stream-fixture";
 import { textOf } from "@durable-streams-cloudflare/testkit";
 
@@ -22,11 +24,12 @@ export function expectWholeContents(world: StreamWorld): void {
 export function expectExactCounts(world: StreamWorld): void {
   const origins = world.keys.flatMap((name) => originsOf(world, name));
   for (const name of world.keys) {
-    const pins = rows<{ id: string }>(world, name, "forks").map(({ id }) => id);
+    const { database } = world.host(name);
+    const pins = rowsOf(database, forksTable).map(({ id }) => id);
     const forks = origins.filter(({ source }) => source === name).map(({ forkId }) => forkId);
     assert.deepEqual({ name, pins: pins.toSorted() }, { name, pins: forks.toSorted() });
-    assert.deepEqual({ name, pendingReleases: rows(world, name, "debts") }, { name, pendingReleases: [] });
-    const [stream] = rows<{ deleted: number }>(world, name, "stream");
+    assert.deepEqual({ name, pendingReleases: rowsOf(database, pendingReleasesTable) }, { name, pendingReleases: [] });
+    const [stream] = rowsOf(database, streamTable);
     const isRetainedForNobody = stream?.deleted === 1 && pins.length === 0;
     assert.deepEqual({ name, isRetainedForNobody }, { name, isRetainedForNobody: false });
     const left = stream === undefined ? world.leftovers(name) : [];
@@ -42,13 +45,7 @@ export async function expectNothingAfterDeletingAll(world: StreamWorld): Promise
 }
 
 function originsOf(world: StreamWorld, name: string): Origin[] {
-  return rows<{ origin: string | null }>(world, name, "stream").flatMap(({ origin }) =>
+  return rowsOf(world.host(name).database, streamTable).flatMap(({ origin }) =>
     origin === null ? [] : [JSON.parse(origin) as Origin],
   );
-}
-
-function rows<T extends Record<string, string | number | null>>(world: StreamWorld, name: string, table: string): T[] {
-  const { database } = world.host(name);
-  const isThere = database.all("SELECT 1 FROM sqlite_master WHERE name = ?", table).length > 0;
-  return isThere ? database.all<T>(`SELECT * FROM ${table}`) : [];
 }

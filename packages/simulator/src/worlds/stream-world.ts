@@ -1,7 +1,13 @@
 import type { PageResult, PeerApi } from "@durable-streams-cloudflare/core/contracts/stream";
-import type { Database, SqlValue } from "@durable-streams-cloudflare/core/kit/database";
+import type { Database } from "@durable-streams-cloudflare/core/kit/database";
+import type { Schema } from "@durable-streams-cloudflare/core/kit/sql/schema";
+import type { Statement } from "@durable-streams-cloudflare/core/kit/sql/statement";
+import type { SqlValue } from "@durable-streams-cloudflare/core/kit/sql/value";
 import { peerOf } from "@durable-streams-cloudflare/core/stream/forks/peer";
 import { Stream, type StreamLimits } from "@durable-streams-cloudflare/core/stream/stream";
+import { STREAM_SCHEMA } from "@durable-streams-cloudflare/core/stream/tables/schema";
+import { readStreamRow, streamTable, type Origin } from "@durable-streams-cloudflare/core/stream/tables/stream-row";
+import { rowsOf } from "@durable-streams-cloudflare/core/test/stored-rows";
 import { LIMITS } from "@durable-streams-cloudflare/core/test/stream-fixture";
 import { inheritedStretches, type Lineage, type Result } from "@durable-streams-cloudflare/protocol";
 import { concatBytes } from "@durable-streams-cloudflare/testkit";
@@ -62,9 +68,12 @@ export class StreamWorld extends World<Stream> {
   /** The name of the stream that one was forked from. */
   sourceOf(name: string): string | undefined {
     const { database } = this.host(name);
-    if (database.all("SELECT 1 FROM sqlite_master WHERE name = 'stream'").length === 0) return undefined;
-    const [row] = database.all<{ source: string | null }>("SELECT origin ->> 'source' AS source FROM stream");
-    return row?.source ?? undefined;
+    const [row] = rowsOf(database, streamTable);
+    return row === undefined || row.origin === null ? undefined : (JSON.parse(row.origin) as Origin).source;
+  }
+
+  protected override schemaOf(): Schema {
+    return STREAM_SCHEMA;
   }
 
   protected override boot(name: string, own: OwnPorts, doer: Doer): Stream {
@@ -91,21 +100,21 @@ export class StreamWorld extends World<Stream> {
 
   /** Takes down what is written, beside writing it. */
   #recording(name: string, database: Database): Database {
-    const record = (sql: string, params: readonly SqlValue[]): void => {
-      if (!sql.startsWith("INSERT INTO log")) return;
-      const row = database.all<{ incarnation: number }>("SELECT incarnation FROM stream")[0];
-      const key = `${name} ${row?.incarnation}`;
+    const record = ({ text }: Statement, params: readonly SqlValue[]): void => {
+      if (!text.startsWith("INSERT INTO log")) return;
+      const key = `${name} ${readStreamRow(database)?.incarnation}`;
       const [position, , , bytes] = params as [number, number, string | null, Bytes];
       const written = this.#written.get(key) ?? new Map<number, Bytes>();
       if (bytes.length > 0) this.#written.set(key, written.set(position, bytes.slice()));
     };
     return {
-      all: (sql, ...params) => database.all(sql, ...params),
-      run: (sql, ...params) => {
-        database.run(sql, ...params);
-        record(sql, params);
+      all: (statement, ...params) => database.all(statement, ...params),
+      run: (statement, ...params) => {
+        database.run(statement, ...params);
+        record(statement, params);
       },
       transaction: (work) => database.transaction(work),
+      tables: database.tables,
     };
   }
 }

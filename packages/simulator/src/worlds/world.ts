@@ -1,7 +1,9 @@
 import type { PageResult } from "@durable-streams-cloudflare/core/contracts/stream";
+import type { Schema } from "@durable-streams-cloudflare/core/kit/sql/schema";
 import type { SegmentStore } from "@durable-streams-cloudflare/core/log/segment-store";
 import type { StreamHost } from "@durable-streams-cloudflare/core/stream/host";
 import { LiveReaders } from "@durable-streams-cloudflare/core/stream/read/live-readers";
+import { NodeDatabase } from "@durable-streams-cloudflare/core/test/node-database";
 import { START_MS, type Host } from "@durable-streams-cloudflare/core/test/stream-fixture";
 import { concatBytes } from "@durable-streams-cloudflare/testkit";
 import { FakeHost, settled, type FakeSegmentStore } from "@durable-streams-cloudflare/testkit/node-host";
@@ -59,6 +61,9 @@ export abstract class World<Core extends { alarm(): Promise<void> }, Key extends
     this.segments = segments;
   }
 
+  /** What kind of database an object has. */
+  protected abstract schemaOf(key: Key): Schema;
+
   /** Makes an object, or makes it again after a crash. */
   protected abstract boot(key: Key, own: OwnPorts, doer: Doer): Core;
 
@@ -82,7 +87,12 @@ export abstract class World<Core extends { alarm(): Promise<void> }, Key extends
   host(key: Key): Host {
     let host = this.#hosts.get(key);
     if (host === undefined) {
-      host = new FakeHost((sockets) => new LiveReaders(sockets), START_MS, nameIn(key));
+      host = new FakeHost(
+        (sockets) => new LiveReaders(sockets),
+        new NodeDatabase(this.schemaOf(key)),
+        START_MS,
+        nameIn(key),
+      );
       this.#hosts.set(key, host);
     }
     return host;
@@ -172,7 +182,7 @@ export abstract class World<Core extends { alarm(): Promise<void> }, Key extends
   /** Tables of an object, the alarm included: none is what one that is not needed any more must leave. */
   leftovers(key: Key): string[] {
     const { database, alarmAtMs } = this.host(key);
-    const tables = database.all<{ name: string }>("SELECT name FROM sqlite_master").map((row) => row.name);
+    const tables = database.tableNames();
     return alarmAtMs === undefined ? tables : [...tables, "alarm"];
   }
 

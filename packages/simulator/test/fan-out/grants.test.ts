@@ -2,6 +2,8 @@
 
 import type { FollowerFilter, FollowerPage, LinkFormat } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import type { Subscription } from "@durable-streams-cloudflare/core/fan-out/source/follower-set";
+import { linksTable } from "@durable-streams-cloudflare/core/fan-out/source/tables";
+import { rowsOf } from "@durable-streams-cloudflare/core/test/stored-rows";
 import { appendOf } from "@durable-streams-cloudflare/core/test/stream-fixture";
 import { settled } from "@durable-streams-cloudflare/testkit/node-host";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -74,7 +76,7 @@ describe.each(FORMATS)("a session of format %s", (format) => {
     const { database } = world.host(`subscription:${SOURCE}`);
     world.host(`subscription:${SOURCE}`).clearAlarm();
     world.nowMs += 2_000;
-    expect(database.all("SELECT ended FROM links")).toEqual([{ ended: null }]);
+    expect(rowsOf(database, linksTable)).toMatchObject([{ ended: null }]);
     await publish(SOURCE, "two;");
     await aSecond();
     expect(held(format)).toBe(`one;${ended("expired")}`);

@@ -2,6 +2,8 @@
 
 import { UNKNOWN_GRANT } from "@durable-streams-cloudflare/core/contracts/grant";
 import type { Subscription } from "@durable-streams-cloudflare/core/fan-out/source/follower-set";
+import { linksTable } from "@durable-streams-cloudflare/core/fan-out/source/tables";
+import { rowsOf } from "@durable-streams-cloudflare/core/test/stored-rows";
 import { settled } from "@durable-streams-cloudflare/testkit/node-host";
 import { beforeEach, expect, it } from "vitest";
 
@@ -28,7 +30,7 @@ function askFollowers<Answer>(ask: (followers: Subscription) => Answer | Promise
 
 /** Ends the only link. */
 async function unlink(refuseUntilMs: number): Promise<void> {
-  const [link] = world.host(FOLLOWERS).database.all<{ link: number }>("SELECT link FROM links");
+  const [link] = rowsOf(world.host(FOLLOWERS).database, linksTable);
   const command = { session: SESSION, link: link?.link ?? 0, drain: false, refuseUntilMs };
   unwrap(await askFollowers((followers) => followers.unlink(command)));
 }
@@ -67,7 +69,7 @@ it("a link that ends while its grant is renewed leaves nothing behind, and the p
     await unlink(0);
     await world.fireAlarm(FOLLOWERS);
   };
-  const [link] = world.host(FOLLOWERS).database.all<{ link: number }>("SELECT link FROM links");
+  const [link] = rowsOf(world.host(FOLLOWERS).database, linksTable);
   const renewed = await askFollowers((followers) =>
     followers.link({
       session: SESSION,

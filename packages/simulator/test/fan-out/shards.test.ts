@@ -1,5 +1,7 @@
 /** Rounds that go through the queue, which may do with them what it likes. */
 
+import { linksTable } from "@durable-streams-cloudflare/core/fan-out/source/tables";
+import { rowsOf } from "@durable-streams-cloudflare/core/test/stored-rows";
 import { beforeEach, expect, it } from "vitest";
 
 import { clientsOf } from "../../src/drivers/fan-out-clients.ts";
@@ -99,7 +101,7 @@ it("[FO3] a session that does not accept its shard is served by itself, later, a
   await world.fireAlarmsUntil(world.nowMs + 5_000);
   expect(contents()).toEqual(["one;", "one;", undefined, "one;", "one;"]);
   const { database } = world.host(`subscription:${SOURCE}`);
-  const left = database.all<{ session: string }>("SELECT session FROM links WHERE position IS NULL ORDER BY session");
+  const left = rowsOf(database, linksTable).filter(({ position }) => position === null);
   expect(left.map(({ session }) => session)).toEqual(["p/a", "p/b", "p/d", "p/e"]);
 });
 

@@ -1,7 +1,8 @@
 /** What sessions get of sources that are cold, trimmed, closed, deleted, expired or made anew. */
 
 import type { LinkFormat } from "@durable-streams-cloudflare/core/contracts/fan-out";
-import { hasTable } from "@durable-streams-cloudflare/core/kit/migrations";
+import { linksTable } from "@durable-streams-cloudflare/core/fan-out/source/tables";
+import { rowsOf } from "@durable-streams-cloudflare/core/test/stored-rows";
 import { appendOf } from "@durable-streams-cloudflare/core/test/stream-fixture";
 import { FakeSegmentStore } from "@durable-streams-cloudflare/testkit/node-host";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -56,8 +57,7 @@ it("[FO6] more sessions than one turn serves all learn that their source is gone
   unwrap(await world.stream(SOURCE).remove(lineage.incarnation));
   await aSecond();
   const { database, alarmAtMs } = world.host(`subscription:${SOURCE}`);
-  const links = hasTable(database, "links") ? database.all("SELECT session FROM links") : [];
-  expect([links, alarmAtMs]).toEqual([[], undefined]);
+  expect([rowsOf(database, linksTable), alarmAtMs]).toEqual([[], undefined]);
 });
 
 describe.each(FORMATS)("a session of format %s", (format) => {

@@ -1,9 +1,11 @@
 import type { LinkCommand } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import type { Subscription } from "@durable-streams-cloudflare/core/fan-out/source/follower-set";
+import { linksTable } from "@durable-streams-cloudflare/core/fan-out/source/tables";
+import { allRowsOf, rowsOf } from "@durable-streams-cloudflare/core/test/stored-rows";
 import { settled } from "@durable-streams-cloudflare/testkit/node-host";
 
 import { clientsOf, SESSION, START } from "../../src/drivers/fan-out-clients.ts";
-import { prove, rowsOf, type Proofs } from "../../src/idempotency/proofs.ts";
+import { prove, type Proofs } from "../../src/idempotency/proofs.ts";
 import { FanOutWorld, unwrap } from "../../src/worlds/fan-out-world.ts";
 
 const SOURCE = "p/chat";
@@ -20,8 +22,7 @@ async function begin(world = new FanOutWorld()) {
     world,
     followers,
     linkOf: (session = SESSION): number =>
-      world.host(FOLLOWERS).database.all<{ link: number }>("SELECT link FROM links WHERE session = ?", session)[0]
-        ?.link ?? 0,
+      rowsOf(world.host(FOLLOWERS).database, linksTable).find((link) => link.session === session)?.link ?? 0,
     makeAnew: async (): Promise<void> => {
       unwrap(await world.stream(SOURCE).remove());
       await clients.aSecond();
@@ -111,7 +112,7 @@ const subscription: Proofs<"subscription"> = {
       },
       outcome: async () => {
         if (world.host(FOLLOWERS).alarmAtMs !== undefined) await world.fireAlarm(FOLLOWERS);
-        return { content: world.content(SESSION), rows: rowsOf(world.host(FOLLOWERS).database) };
+        return { content: world.content(SESSION), rows: allRowsOf(world.host(FOLLOWERS).database) };
       },
     };
   },
@@ -136,7 +137,7 @@ const subscription: Proofs<"subscription"> = {
         await makeAnew();
         await followAll();
       },
-      outcome: () => rowsOf(world.host(FOLLOWERS).database),
+      outcome: () => allRowsOf(world.host(FOLLOWERS).database),
     };
   },
 };

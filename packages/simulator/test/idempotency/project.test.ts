@@ -1,22 +1,24 @@
 import type { Interest } from "@durable-streams-cloudflare/core/contracts/wakes";
 import { forgetLinkKeys, noteLinkKey } from "@durable-streams-cloudflare/core/project/link-keys";
 import { ProjectOwner } from "@durable-streams-cloudflare/core/project/owner";
+import { PROJECT_SCHEMA } from "@durable-streams-cloudflare/core/project/tables/schema";
 import {
   forgetConsumer,
   forgetStreams,
   registerConsumer,
 } from "@durable-streams-cloudflare/core/project/wake-interest";
-import { NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
+import { NodeDatabase } from "@durable-streams-cloudflare/core/test/node-database";
+import { allRowsOf } from "@durable-streams-cloudflare/core/test/stored-rows";
 
-import { prove, rowsOf, type Proofs } from "../../src/idempotency/proofs.ts";
+import { prove, type Proofs } from "../../src/idempotency/proofs.ts";
 
 const NOT_HERE = (): never => {
   throw new Error("There is no such object here.");
 };
 
 function begin() {
-  const database = new NodeDatabase();
-  return { database, outcome: () => rowsOf(database) };
+  const database = new NodeDatabase(PROJECT_SCHEMA);
+  return { database, outcome: () => allRowsOf(database) };
 }
 
 /** A project's object, which knows a limit of live readers. */

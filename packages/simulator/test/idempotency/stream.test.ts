@@ -1,6 +1,8 @@
 import type { DeliverCommand } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import type { PinCommand } from "@durable-streams-cloudflare/core/contracts/stream";
 import type { Stream } from "@durable-streams-cloudflare/core/stream/stream";
+import { streamTable } from "@durable-streams-cloudflare/core/stream/tables/stream-row";
+import { allRowsOf, rowsOf } from "@durable-streams-cloudflare/core/test/stored-rows";
 import {
   appendOf,
   createOf,
@@ -12,7 +14,7 @@ import {
 import { utf8 } from "@durable-streams-cloudflare/testkit";
 import { settled } from "@durable-streams-cloudflare/testkit/node-host";
 
-import { prove, rowsOf, type Proofs, type Trial } from "../../src/idempotency/proofs.ts";
+import { prove, type Proofs, type Trial } from "../../src/idempotency/proofs.ts";
 import { unwrap } from "../../src/worlds/fan-out-world.ts";
 
 const NEW = createOf({ bytes: utf8("new") });
@@ -41,7 +43,7 @@ async function begin(make: (stream: Stream) => Promise<unknown> = (stream) => st
       unwrap(await stream.remove());
       await make(stream);
     },
-    outcome: () => ({ head: stream.head(), rows: rowsOf(host.database) }),
+    outcome: () => ({ head: stream.head(), rows: allRowsOf(host.database) }),
   };
 }
 
@@ -62,7 +64,7 @@ function pinOf(forkId: string, incarnation: number): PinCommand {
 async function told({ host, stream }: Fixture): Promise<unknown> {
   unwrap(await stream.append(appendOf("x")));
   await settled();
-  return host.database.all("SELECT followed, consumers FROM stream");
+  return rowsOf(host.database, streamTable).map(({ followed, consumers }) => ({ followed, consumers }));
 }
 
 /** @param token by which the subscription follows now; `null`: it does not. */
@@ -88,7 +90,7 @@ const proofs: Proofs<"stream"> = {
         unwrap(await stream.create(NEW));
       },
       repeat: () => stream.create({ ...mine, ...REPEATED }),
-      outcome: () => rowsOf(host.database),
+      outcome: () => allRowsOf(host.database),
     };
   },
   append: async () => {
@@ -111,7 +113,7 @@ const proofs: Proofs<"stream"> = {
     return {
       send: () => stream.remove(incarnation),
       replace: () => stream.create(NEW),
-      outcome: () => (host.database.all("SELECT 1 FROM sqlite_master").length === 0 ? "gone" : fixture.outcome()),
+      outcome: () => (host.database.tableNames().length === 0 ? "gone" : fixture.outcome()),
     };
   },
   discard: async () => {
@@ -185,7 +187,7 @@ const proofs: Proofs<"stream"> = {
     return {
       send: () => stream.fanOut.endSession(incarnation),
       replace: () => session(stream),
-      outcome: () => (host.database.all("SELECT 1 FROM sqlite_master").length === 0 ? "gone" : fixture.outcome()),
+      outcome: () => (host.database.tableNames().length === 0 ? "gone" : fixture.outcome()),
     };
   },
   deliver: async () => {

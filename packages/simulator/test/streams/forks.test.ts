@@ -1,4 +1,6 @@
 import type { CreateCommand } from "@durable-streams-cloudflare/core/contracts/stream";
+import { pendingReleasesTable } from "@durable-streams-cloudflare/core/stream/tables/fork-rows";
+import { rowsOf } from "@durable-streams-cloudflare/core/test/stored-rows";
 import { codeOf, appendOf, createOf } from "@durable-streams-cloudflare/core/test/stream-fixture";
 import { formatOffset, offsetAt, parseOffset } from "@durable-streams-cloudflare/protocol";
 import { textOf, utf8 } from "@durable-streams-cloudflare/testkit";
@@ -205,7 +207,7 @@ describe("a pin", () => {
     await world.release(0, "lost");
     await world.releaseAll();
     await firing;
-    const left = world.host("p/fork").database.all("SELECT source FROM debts");
+    const left = rowsOf(world.host("p/fork").database, pendingReleasesTable);
     expect(left).toHaveLength(1);
     expect(world.host("p/fork").alarmAtMs).toBeGreaterThan(world.nowMs);
     await settleAll(world);

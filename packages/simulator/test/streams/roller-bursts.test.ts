@@ -1,7 +1,9 @@
 /** A log that has grown to a multiple of a segment before the alarm fires becomes several segments of about the same size. */
 
 import type { CreateCommand } from "@durable-streams-cloudflare/core/contracts/stream";
+import { segmentsTable } from "@durable-streams-cloudflare/core/log/segment-rows";
 import type { Stream } from "@durable-streams-cloudflare/core/stream/stream";
+import { rowsOf } from "@durable-streams-cloudflare/core/test/stored-rows";
 import { appendOf, createOf, newHost, streamOn, type Host } from "@durable-streams-cloudflare/core/test/stream-fixture";
 import { FakeSegmentStore } from "@durable-streams-cloudflare/testkit/node-host";
 import { beforeEach, expect, it } from "vitest";
@@ -44,7 +46,7 @@ async function contentOf(stream: Stream): Promise<string> {
 
 /** Where the segments end that the index has. */
 function indexed(): number[] {
-  return host.database.all<{ last: number }>("SELECT last FROM segments ORDER BY first").map(({ last }) => last);
+  return rowsOf(host.database, segmentsTable).map(({ last }) => last);
 }
 
 it("which end where appends do", async () => {

@@ -48,7 +48,7 @@ async function contentOf(stream: Stream): Promise<string> {
 }
 
 function tables(): string[] {
-  return host.database.all<{ name: string }>("SELECT name FROM sqlite_master").map(({ name }) => name);
+  return host.database.tableNames();
 }
 
 function keyOf(first: number, last: number): string {
@@ -202,11 +202,14 @@ describe("[TI1] appends go on while a segment is written", () => {
       steps.push("upload");
       return put(...upload);
     });
-    const run = host.database.run.bind(host.database);
-    vi.spyOn(host.database, "run").mockImplementation((sql, ...params) => {
-      const step = /^(CREATE TABLE|DROP TABLE)/.exec(sql)?.[1];
-      if (step !== undefined) steps.push(step);
-      run(sql, ...params);
+    const tables = { ...host.database.tables };
+    vi.spyOn(host.database.tables, "createPartition").mockImplementation((...partition) => {
+      steps.push("CREATE TABLE");
+      tables.createPartition(...partition);
+    });
+    vi.spyOn(host.database.tables, "dropPartition").mockImplementation((...partition) => {
+      steps.push("DROP TABLE");
+      tables.dropPartition(...partition);
     });
     await fireAlarm(stream);
     expect(steps).toEqual(["CREATE TABLE", "turn", "upload", "turn", "DROP TABLE", "turn"]);

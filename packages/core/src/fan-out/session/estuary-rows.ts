@@ -12,27 +12,35 @@
 import type { LinkFormat, LinkId } from "../../contracts/fan-out.ts";
 import type { Grant } from "../../contracts/grant.ts";
 import { firstRow, type Database } from "../../kit/database.ts";
-import { createTables, hasTable, type Schema } from "../../kit/migrations.ts";
+import { integer, nullable, onlyRow, since, text, type RowOf } from "../../kit/sql/column.ts";
+import { schema } from "../../kit/sql/schema.ts";
+import { table } from "../../kit/sql/table.ts";
 
-export const ESTUARY_SCHEMA: Schema = {
-  table: "estuary",
-  current: [
-    `CREATE TABLE estuary (id INTEGER PRIMARY KEY CHECK (id = 1), facts TEXT NOT NULL)`,
-    `CREATE TABLE sources (
-      source TEXT NOT NULL,
-      link INTEGER NOT NULL,
-      format TEXT NOT NULL,
-      state TEXT NOT NULL,
-      start_offset TEXT NOT NULL DEFAULT '',
-      drain INTEGER NOT NULL DEFAULT 0,
-      due_at_ms INTEGER NOT NULL DEFAULT 0,
-      expires_at_ms INTEGER,
-      PRIMARY KEY (source, link)
-    ) WITHOUT ROWID`,
-    `CREATE INDEX sources_unsettled ON sources (due_at_ms) WHERE state <> 'active'`,
-  ],
-  migrations: [["ALTER TABLE sources ADD COLUMN expires_at_ms INTEGER"]],
-};
+const estuaryTable = table({
+  kind: "session",
+  name: "estuary",
+  columns: { id: onlyRow(), facts: text() },
+  key: ["id"],
+});
+
+const sourcesTable = table({
+  kind: "session",
+  name: "sources",
+  columns: {
+    source: text(),
+    link: integer(),
+    format: text<LinkFormat>(),
+    state: text<SourceLink["state"]>(),
+    start_offset: text(""),
+    drain: integer(0),
+    due_at_ms: integer(0),
+    expires_at_ms: since(2, nullable(integer())),
+  },
+  key: ["source", "link"],
+  indexes: { sources_unsettled: { columns: ["due_at_ms"], where: "state <> 'active'" } },
+});
+
+export const ESTUARY_SCHEMA = schema({ kind: "session", together: [estuaryTable, sourcesTable] });
 
 export interface EstuaryRow {
   /** The session's. */
@@ -53,75 +61,81 @@ export interface SourceLink extends SourceKey, Pick<Grant, "expiresAtMs"> {
   readonly dueAtMs: number;
 }
 
-type Columns = {
-  source: string;
-  link: number;
-  format: LinkFormat;
-  state: SourceLink["state"];
-  start_offset: string;
-  drain: number;
-  due_at_ms: number;
-  expires_at_ms: number | null;
-};
+const COLUMNS = ["source", "link", "format", "state", "start_offset", "drain", "due_at_ms", "expires_at_ms"] as const;
 
-const COLUMNS = "source, link, format, state, start_offset, drain, due_at_ms, expires_at_ms";
+const READ_ESTUARY = estuaryTable.select(["facts"], { where: "id = 1" });
+const REPLACE_ESTUARY = estuaryTable.replace(["id", "facts"]);
+
+const CURRENT_LINK = sourcesTable.select(COLUMNS, {
+  where: "source = ? AND state <> 'ending'",
+  orderBy: "link DESC",
+  limit: "1",
+});
+const TO_SOURCE = sourcesTable.select(COLUMNS, { where: "source = ?", orderBy: "link", limit: "?" });
+const READ_LINK = sourcesTable.select(COLUMNS, { where: "source = ? AND link = ?" });
+const COUNT = sourcesTable.compute<{ count: number }>("count(*) AS count");
+const ACTIVE = sourcesTable.select(COLUMNS, { where: "state = 'active'", orderBy: "source", limit: "?" });
+const UNSETTLED = sourcesTable.select(COLUMNS, { where: "state <> 'active'", orderBy: "due_at_ms", limit: "?" });
+const INSERT = sourcesTable.insert(["source", "link", "format", "state", "due_at_ms", "expires_at_ms"]);
+const PUT_OFF = sourcesTable.update("due_at_ms = ?", "source = ? AND link = ?");
+const MARK_ACTIVE = sourcesTable.update(
+  "state = 'active', start_offset = ?, due_at_ms = ?",
+  "source = ? AND link = ? AND state = 'linking'",
+);
+const UPDATE_EXPIRY = sourcesTable.update("expires_at_ms = ?", "source = ? AND link = ? AND expires_at_ms IS NOT ?");
+const MARK_ENDING = sourcesTable.update("state = 'ending', drain = ?", "source = ? AND link = ?");
+const MARK_ALL_ENDING = sourcesTable.update("state = 'ending', drain = 0", "state <> 'ending' OR drain = 1");
+const DELETE = sourcesTable.delete("source = ? AND link = ?");
 
 export function readEstuary(database: Database): EstuaryRow | undefined {
-  if (!hasTable(database, ESTUARY_SCHEMA.table)) return undefined;
-  const row = firstRow<{ facts: string }>(database, "SELECT facts FROM estuary WHERE id = 1");
+  if (!database.tables.has(estuaryTable)) return undefined;
+  const row = firstRow(database, READ_ESTUARY);
   return row === undefined ? undefined : (JSON.parse(row.facts) as EstuaryRow);
 }
 
 export function writeEstuary(database: Database, row: EstuaryRow): void {
-  createTables(database, ESTUARY_SCHEMA);
-  database.run("INSERT OR REPLACE INTO estuary (id, facts) VALUES (1, ?)", JSON.stringify(row));
+  if (!database.tables.has(estuaryTable)) database.tables.create(...ESTUARY_SCHEMA.together);
+  database.run(REPLACE_ESTUARY, 1, JSON.stringify(row));
 }
 
 /** The link to a source that was not ended. */
 export function readCurrentLink(database: Database, source: string): SourceLink | undefined {
-  const sql = `SELECT ${COLUMNS} FROM sources WHERE source = ? AND state <> 'ending' ORDER BY link DESC LIMIT 1`;
-  return database.all<Columns>(sql, source).map(toLink)[0];
+  return database.all(CURRENT_LINK, source).map(toLink)[0];
 }
 
 /** All links to a source, oldest first. */
 export function linksToSource(database: Database, source: string): SourceLink[] {
-  const sql = `SELECT ${COLUMNS} FROM sources WHERE source = ? ORDER BY link LIMIT ?`;
-  return database.all<Columns>(sql, source, LINKS_PER_SOURCE_MAX).map(toLink);
+  return database.all(TO_SOURCE, source, LINKS_PER_SOURCE_MAX).map(toLink);
 }
 
 export function readSourceLink(database: Database, { source, link }: SourceKey): SourceLink | undefined {
-  const sql = `SELECT ${COLUMNS} FROM sources WHERE source = ? AND link = ?`;
-  return database.all<Columns>(sql, source, link).map(toLink)[0];
+  return database.all(READ_LINK, source, link).map(toLink)[0];
 }
 
 export function countLinks(database: Database): number {
-  return firstRow<{ count: number }>(database, "SELECT count(*) AS count FROM sources")?.count ?? 0;
+  return firstRow(database, COUNT)?.count ?? 0;
 }
 
 /** Links that are active, by name, at most `limit`. */
 export function activeLinks(database: Database, limit: number): SourceLink[] {
-  const sql = `SELECT ${COLUMNS} FROM sources WHERE state = 'active' ORDER BY source LIMIT ?`;
-  return database.all<Columns>(sql, limit).map(toLink);
+  return database.all(ACTIVE, limit).map(toLink);
 }
 
 /** Links that are neither made nor ended for sure, those first that are due first. */
 export function unsettledLinks(database: Database, limit: number): SourceLink[] {
-  const sql = `SELECT ${COLUMNS} FROM sources WHERE state <> 'active' ORDER BY due_at_ms LIMIT ?`;
-  return database.all<Columns>(sql, limit).map(toLink);
+  return database.all(UNSETTLED, limit).map(toLink);
 }
 
 export function insertLinking(
   database: Database,
   { source, link, format, dueAtMs, expiresAtMs }: Omit<SourceLink, "state" | "startOffset" | "drain">,
 ): void {
-  const sql = `INSERT INTO sources (source, link, format, state, due_at_ms, expires_at_ms)
-               VALUES (?, ?, ?, 'linking', ?, ?)`;
-  database.run(sql, source, link, format, dueAtMs, expiresAtMs);
+  database.run(INSERT, source, link, format, "linking", dueAtMs, expiresAtMs);
 }
 
 /** A call for the link is made once more. */
 export function putOff(database: Database, { source, link }: SourceKey, dueAtMs: number): void {
-  database.run("UPDATE sources SET due_at_ms = ? WHERE source = ? AND link = ?", dueAtMs, source, link);
+  database.run(PUT_OFF, dueAtMs, source, link);
 }
 
 /** Unless it was ended meanwhile. @param dueAtMs 0 when nothing else was ever sent on its behalf. */
@@ -131,35 +145,31 @@ export function markActive(
   startOffset: string,
   dueAtMs: number,
 ): void {
-  const sql = `UPDATE sources SET state = 'active', start_offset = ?, due_at_ms = ?
-               WHERE source = ? AND link = ? AND state = 'linking'`;
-  database.run(sql, startOffset, dueAtMs, source, link);
+  database.run(MARK_ACTIVE, startOffset, dueAtMs, source, link);
 }
 
 /** Unless it is the same already. */
 export function updateExpiry(database: Database, { source, link }: SourceKey, expiresAtMs: number | null): void {
-  const sql = "UPDATE sources SET expires_at_ms = ? WHERE source = ? AND link = ? AND expires_at_ms IS NOT ?";
-  database.run(sql, expiresAtMs, source, link, expiresAtMs);
+  database.run(UPDATE_EXPIRY, expiresAtMs, source, link, expiresAtMs);
 }
 
 export function markEnding(database: Database, { source, link }: SourceKey, drain: boolean): void {
-  const sql = "UPDATE sources SET state = 'ending', drain = ? WHERE source = ? AND link = ?";
-  database.run(sql, drain ? 1 : 0, source, link);
+  database.run(MARK_ENDING, drain ? 1 : 0, source, link);
 }
 
 /** The session is gone: whatever it followed. */
 export function markAllEnding(database: Database): void {
-  database.run("UPDATE sources SET state = 'ending', drain = 0 WHERE state <> 'ending' OR drain = 1");
+  database.run(MARK_ALL_ENDING);
 }
 
 export function deleteSource(database: Database, { source, link }: SourceKey): void {
-  database.run("DELETE FROM sources WHERE source = ? AND link = ?", source, link);
+  database.run(DELETE, source, link);
 }
 
 /** One that is current, and some whose end the source's subscription has not confirmed. */
 const LINKS_PER_SOURCE_MAX = 64;
 
-function toLink(row: Columns): SourceLink {
+function toLink(row: RowOf<typeof sourcesTable.columns, (typeof COLUMNS)[number]>): SourceLink {
   return {
     source: row.source,
     link: row.link,

@@ -18,12 +18,10 @@ import type {
 import { UNKNOWN_GRANT } from "../../contracts/grant.ts";
 import { KeyedMutex } from "../../kit/keyed-mutex.ts";
 import { mapConcurrent } from "../../kit/map-concurrent.ts";
-import { upgradeTables } from "../../kit/migrations.ts";
 import {
   activeLinks,
   countLinks,
   deleteSource,
-  ESTUARY_SCHEMA,
   insertLinking,
   linksToSource,
   markActive,
@@ -70,7 +68,7 @@ export class Estuary {
 
   constructor(host: EstuaryHost) {
     this.#host = host;
-    upgradeTables(host.database, ESTUARY_SCHEMA);
+    host.database.tables.upgrade();
   }
 
   /** Makes the session if it is not there yet, and follows sources. What is followed already stays as it is. */

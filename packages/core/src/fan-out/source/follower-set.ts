@@ -19,7 +19,6 @@ import type {
   SourceNotification,
   UnlinkCommand,
 } from "../../contracts/fan-out.ts";
-import { upgradeTables } from "../../kit/migrations.ts";
 import { DeliveryPasses } from "../delivery/passes.ts";
 import { Shards, type ShardLimits } from "../delivery/shards.ts";
 import {
@@ -32,7 +31,7 @@ import {
   writeLinkKey,
 } from "./grant-rows.ts";
 import type { SubscriptionHost } from "./host.ts";
-import { forgetUnwanted, hasLinks, hasLinkTables, LINK_SCHEMA, nextRetryMs } from "./link-rows.ts";
+import { forgetUnwanted, hasLinks, hasLinkTables, nextRetryMs } from "./link-rows.ts";
 import { Links } from "./links.ts";
 import { SourceState } from "./source-state.ts";
 
@@ -56,7 +55,7 @@ export class Subscription {
 
   constructor(host: SubscriptionHost, limits: ShardLimits) {
     this.#host = host;
-    upgradeTables(host.database, LINK_SCHEMA);
+    host.database.tables.upgrade();
     this.#source = new SourceState(host.database);
     this.#links = new Links(host, this.#source, () => this.#wake());
     this.#shards = new Shards(host, this.#source, () => this.#wake(), limits);

@@ -1,77 +1,10 @@
-/**
- * The tables of a source's subscription.
- *
- * Table `source`: one row. How far the source has been delivered to all links that keep up, and by which token it tells
- * of news. Written once for each page that is delivered, and once for some hundreds of links on the way.
- *
- * Table `links`: one row per link. Key: the session's full name, the link's number. Written when the link begins, ends,
- * falls behind and has caught up; a delivery to a link that keeps up writes none. `position` is null while the link keeps
- * up: it then stands where `source` says, or at its own beginning if that is later. `until`: the session has unsubscribed,
- * and gets what was published before. `failures`, `retry_at_ms`: of a link that has fallen behind. `kid`, `user`, `expires_at_ms`:
- * the grant, null where there is none or it has no end. `ended`: why the link brings nothing more; the session does not know yet.
- *
- * Table `link_keys`: one row per key that has made links here. The project knows of it; `ended`: none are made by it any more.
- *
- * Table `unwanted`: links that were taken back before they were made. The call that makes one may be late: it is refused.
- */
+/** What the tables of a source's follower set hold (see `tables.ts`). */
 
 import type { LinkEnd, LinkFormat, LinkId } from "../../contracts/fan-out.ts";
 import type { Grant } from "../../contracts/grant.ts";
 import { firstRow, type Database } from "../../kit/database.ts";
-import { hasTable, type Schema } from "../../kit/migrations.ts";
-
-const LINK_KEYS_TABLE = `CREATE TABLE IF NOT EXISTS link_keys (
-  kid TEXT PRIMARY KEY,
-  ended INTEGER NOT NULL DEFAULT 0
-) WITHOUT ROWID`;
-const EXPIRING_INDEX = `CREATE INDEX IF NOT EXISTS links_expiring ON links (expires_at_ms)
-  WHERE expires_at_ms IS NOT NULL AND ended IS NULL`;
-
-export const LINK_SCHEMA: Schema = {
-  table: "source",
-  current: [
-    `CREATE TABLE source (id INTEGER PRIMARY KEY CHECK (id = 1), facts TEXT NOT NULL)`,
-    `CREATE TABLE links (
-      session TEXT NOT NULL,
-      link INTEGER NOT NULL,
-      session_incarnation INTEGER NOT NULL,
-      format TEXT NOT NULL,
-      incarnation INTEGER NOT NULL,
-      start INTEGER NOT NULL,
-      start_offset TEXT NOT NULL,
-      until INTEGER,
-      position INTEGER,
-      failures INTEGER NOT NULL DEFAULT 0,
-      retry_at_ms INTEGER NOT NULL DEFAULT 0,
-      kid TEXT,
-      user TEXT,
-      expires_at_ms INTEGER,
-      since_ms INTEGER,
-      ended TEXT,
-      PRIMARY KEY (session, link)
-    ) WITHOUT ROWID`,
-    `CREATE TABLE unwanted (
-      session TEXT NOT NULL,
-      link INTEGER NOT NULL,
-      until_ms INTEGER NOT NULL,
-      PRIMARY KEY (session, link)
-    ) WITHOUT ROWID`,
-    `CREATE INDEX links_behind ON links (retry_at_ms) WHERE position IS NOT NULL`,
-    EXPIRING_INDEX,
-    LINK_KEYS_TABLE,
-  ],
-  migrations: [
-    [
-      "ALTER TABLE links ADD COLUMN kid TEXT",
-      "ALTER TABLE links ADD COLUMN user TEXT",
-      "ALTER TABLE links ADD COLUMN expires_at_ms INTEGER",
-      "ALTER TABLE links ADD COLUMN since_ms INTEGER",
-      "ALTER TABLE links ADD COLUMN ended TEXT",
-      EXPIRING_INDEX,
-      LINK_KEYS_TABLE,
-    ],
-  ],
-};
+import type { RowOf } from "../../kit/sql/column.ts";
+import { LINK_SCHEMA, linksTable, sourceTable, unwantedTable } from "./tables.ts";
 
 /** Kept as JSON: all of it is written together. */
 export interface SourceRow {
@@ -122,49 +55,116 @@ export interface LinkRow extends LinkKey, Grant {
   readonly ended: LinkEnd | null;
 }
 
-export type LinkColumns = {
-  session: string;
-  link: number;
-  session_incarnation: number;
-  format: LinkFormat;
-  incarnation: number;
-  start: number;
-  start_offset: string;
-  until: number | null;
-  position: number | null;
-  failures: number;
-  retry_at_ms: number;
-  kid: string | null;
-  user: string | null;
-  expires_at_ms: number | null;
-  since_ms: number | null;
-  ended: LinkEnd | null;
-};
+export const LINK_COLUMNS = [
+  "session",
+  "link",
+  "session_incarnation",
+  "format",
+  "incarnation",
+  "start",
+  "start_offset",
+  "until",
+  "position",
+  "failures",
+  "retry_at_ms",
+  "kid",
+  "user",
+  "expires_at_ms",
+  "since_ms",
+  "ended",
+] as const;
 
-export const LINK_COLUMNS = `session, link, session_incarnation, format, incarnation, start, start_offset, until, position, failures, retry_at_ms,
-  kid, user, expires_at_ms, since_ms, ended`;
+const READ_SOURCE = sourceTable.select(["facts"], { where: "id = 1" });
+const REPLACE_SOURCE = sourceTable.replace(["id", "facts"]);
 
-export function hasLinkTables(database: Database): boolean {
-  return hasTable(database, LINK_SCHEMA.table);
+const INSERT_LINK = linksTable.insert([
+  "session",
+  "link",
+  "session_incarnation",
+  "format",
+  "incarnation",
+  "start",
+  "start_offset",
+  "position",
+  "kid",
+  "user",
+  "expires_at_ms",
+  "since_ms",
+]);
+const UPDATE_GRANT = linksTable.update("kid = ?, user = ?, expires_at_ms = ?", "session = ? AND link = ?");
+const READ_LINK = linksTable.select(LINK_COLUMNS, { where: "session = ? AND link = ?" });
+const OF_SESSION = linksTable.select(LINK_COLUMNS, { where: "session = ?", orderBy: "link", limit: "?" });
+const SESSIONS_AFTER = linksTable.select(["session"], {
+  isDistinct: true,
+  where: "session > ?",
+  orderBy: "session",
+  limit: "?",
+});
+const SESSION_AFTER = linksTable.select(["session"], {
+  isDistinct: true,
+  where: "session > ?",
+  orderBy: "session",
+  limit: "1 OFFSET ?",
+});
+const LINKS_BETWEEN = linksTable.select(LINK_COLUMNS, {
+  where: "session > ? AND session <= ?",
+  orderBy: "session, link",
+  limit: "?",
+});
+const SESSIONS_UP_TO = linksTable.select(["session"], {
+  isDistinct: true,
+  where: "incarnation <= ? AND (position IS NULL OR retry_at_ms <= ?)",
+  limit: "?",
+});
+const HAS_LINKS_UP_TO = linksTable.exists("incarnation <= ?");
+const SESSIONS_BEHIND = linksTable.select(["session"], {
+  where: "position IS NOT NULL AND retry_at_ms <= ?",
+  orderBy: "retry_at_ms",
+  limit: "?",
+});
+const NEXT_RETRY = linksTable.select(["retry_at_ms"], {
+  where: "position IS NOT NULL",
+  orderBy: "retry_at_ms",
+  limit: "1",
+});
+const HAS_LINKS = linksTable.exists();
+const UPDATE_BEHIND = linksTable.update("position = ?, failures = ?, retry_at_ms = ?", "session = ? AND link = ?");
+const UPDATE_CAUGHT_UP = linksTable.update(
+  "position = NULL, failures = 0, retry_at_ms = 0",
+  "session = ? AND link = ? AND until IS ? AND ended IS NULL",
+);
+const UPDATE_UNTIL = linksTable.update("position = ?, until = ?", "session = ? AND link = ?");
+const DELETE_LINK = linksTable.delete("session = ? AND link = ?");
+
+const REPLACE_UNWANTED = unwantedTable.replace(["session", "link", "until_ms"]);
+const IS_UNWANTED = unwantedTable.exists("session = ? AND link = ?");
+const LAST_UNWANTED = unwantedTable.compute<{ until_ms: number | null }>("max(until_ms) AS until_ms");
+const DELETE_UNWANTED = unwantedTable.delete();
+
+export function hasLinkTables({ tables }: Database): boolean {
+  return tables.has(sourceTable);
+}
+
+/** Unless there are any. */
+export function createLinkTables(database: Database): void {
+  if (!hasLinkTables(database)) database.tables.create(...LINK_SCHEMA.together);
 }
 
 /** Rows from before the first release call the pass `round`. */
 export function readSource(database: Database): SourceRow | undefined {
-  const row = firstRow<{ facts: string }>(database, "SELECT facts FROM source WHERE id = 1");
+  const row = firstRow(database, READ_SOURCE);
   if (row === undefined) return undefined;
   const { round, ...source } = JSON.parse(row.facts) as SourceRow & { readonly round?: DeliveryPass | null };
   return round === undefined ? source : { ...source, pass: round };
 }
 
 export function writeSource(database: Database, source: SourceRow): void {
-  database.run("INSERT OR REPLACE INTO source (id, facts) VALUES (1, ?)", JSON.stringify(source));
+  database.run(REPLACE_SOURCE, 1, JSON.stringify(source));
 }
 
 export function insertLink(database: Database, row: Omit<LinkRow, "until" | "failures" | "retryAtMs" | "ended">): void {
   database.run(
-    `INSERT INTO links (session, link, session_incarnation, format, incarnation, start, start_offset, position,
-       kid, user, expires_at_ms, since_ms)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    INSERT_LINK,
     row.session,
     row.link,
     row.sessionIncarnation,
@@ -182,66 +182,56 @@ export function insertLink(database: Database, row: Omit<LinkRow, "until" | "fai
 
 /** Others have used the source's right for the link since: it is theirs. */
 export function updateGrant(database: Database, { session, link }: LinkKey, { kid, user, expiresAtMs }: Grant): void {
-  const sql = "UPDATE links SET kid = ?, user = ?, expires_at_ms = ? WHERE session = ? AND link = ?";
-  database.run(sql, kid, user, expiresAtMs, session, link);
+  database.run(UPDATE_GRANT, kid, user, expiresAtMs, session, link);
 }
 
 export function readLink(database: Database, { session, link }: LinkKey): LinkRow | undefined {
-  const sql = `SELECT ${LINK_COLUMNS} FROM links WHERE session = ? AND link = ?`;
-  return database.all<LinkColumns>(sql, session, link).map(toLink)[0];
+  return database.all(READ_LINK, session, link).map(toLink)[0];
 }
 
 /** All links of one session, in the order in which they are served. */
 export function linksOfSession(database: Database, session: string): LinkRow[] {
-  const sql = `SELECT ${LINK_COLUMNS} FROM links WHERE session = ? ORDER BY link LIMIT ?`;
-  return database.all<LinkColumns>(sql, session, LINKS_PER_SESSION_MAX).map(toLink);
+  return database.all(OF_SESSION, session, LINKS_PER_SESSION_MAX).map(toLink);
 }
 
 /** Sessions whose names come after one, in order. */
 export function sessionsAfter(database: Database, after: string, limit: number): string[] {
-  const sql = "SELECT DISTINCT session FROM links WHERE session > ? ORDER BY session LIMIT ?";
-  return database.all<{ session: string }>(sql, after, limit).map(({ session }) => session);
+  return database.all(SESSIONS_AFTER, after, limit).map(({ session }) => session);
 }
 
 /** The session that is so many places after a name; `undefined`: there are fewer. */
 export function sessionAfter(database: Database, after: string, places: number): string | undefined {
-  const sql = "SELECT DISTINCT session FROM links WHERE session > ? ORDER BY session LIMIT 1 OFFSET ?";
-  return firstRow<{ session: string }>(database, sql, after, places - 1)?.session;
+  return firstRow(database, SESSION_AFTER, after, places - 1)?.session;
 }
 
 /** All links of sessions whose names come after one, up to another, in order. */
 export function linksBetween(database: Database, after: string, upTo: string, limit: number): LinkRow[] {
-  const sql = `SELECT ${LINK_COLUMNS} FROM links WHERE session > ? AND session <= ? ORDER BY session, link LIMIT ?`;
-  return database.all<LinkColumns>(sql, after, upTo, limit).map(toLink);
+  return database.all(LINKS_BETWEEN, after, upTo, limit).map(toLink);
 }
 
 /** Sessions with links to incarnations of the source that are over, without those that wait to be tried again. */
 export function sessionsUpTo(database: Database, incarnation: number, nowMs: number, limit: number): string[] {
-  const sql = `SELECT DISTINCT session FROM links
-               WHERE incarnation <= ? AND (position IS NULL OR retry_at_ms <= ?) LIMIT ?`;
-  return database.all<{ session: string }>(sql, incarnation, nowMs, limit).map(({ session }) => session);
+  return database.all(SESSIONS_UP_TO, incarnation, nowMs, limit).map(({ session }) => session);
 }
 
 /** Whether there is any link to an incarnation of the source that is over. */
 export function hasLinksUpTo(database: Database, incarnation: number): boolean {
-  return firstRow(database, "SELECT 1 AS found FROM links WHERE incarnation <= ? LIMIT 1", incarnation) !== undefined;
+  return firstRow(database, HAS_LINKS_UP_TO, incarnation) !== undefined;
 }
 
 /** Sessions with links that have fallen behind, whose time has come. */
 export function sessionsBehind(database: Database, nowMs: number, limit: number): string[] {
-  const sql = `SELECT DISTINCT session FROM
-                 (SELECT session FROM links WHERE position IS NOT NULL AND retry_at_ms <= ? ORDER BY retry_at_ms LIMIT ?)`;
-  return database.all<{ session: string }>(sql, nowMs, limit).map(({ session }) => session);
+  const links = database.all(SESSIONS_BEHIND, nowMs, limit);
+  return [...new Set(links.map(({ session }) => session))];
 }
 
 /** When the first of them is to be served, in ms. */
 export function nextRetryMs(database: Database): number | undefined {
-  const sql = "SELECT retry_at_ms FROM links WHERE position IS NOT NULL ORDER BY retry_at_ms LIMIT 1";
-  return firstRow<{ retry_at_ms: number }>(database, sql)?.retry_at_ms;
+  return firstRow(database, NEXT_RETRY)?.retry_at_ms;
 }
 
 export function hasLinks(database: Database): boolean {
-  return firstRow(database, "SELECT 1 AS found FROM links LIMIT 1") !== undefined;
+  return firstRow(database, HAS_LINKS) !== undefined;
 }
 
 /** The link has fallen behind, or got somewhere on its own. */
@@ -254,49 +244,44 @@ export function updateBehind(
     retryAtMs,
   }: { readonly position: number; readonly failures: number; readonly retryAtMs: number },
 ): void {
-  const sql = "UPDATE links SET position = ?, failures = ?, retry_at_ms = ? WHERE session = ? AND link = ?";
-  database.run(sql, position, failures, retryAtMs, session, link);
+  database.run(UPDATE_BEHIND, position, failures, retryAtMs, session, link);
 }
 
 /** The link keeps up again, unless it was told meanwhile to run out, or to end. */
 export function updateCaughtUp(database: Database, { session, link, until }: LinkKey & Pick<LinkRow, "until">): void {
-  const sql = `UPDATE links SET position = NULL, failures = 0, retry_at_ms = 0
-               WHERE session = ? AND link = ? AND until IS ? AND ended IS NULL`;
-  database.run(sql, session, link, until);
+  database.run(UPDATE_CAUGHT_UP, session, link, until);
 }
 
 /** The link runs out at a position; until then it is served by itself. */
 export function updateUntil(database: Database, { session, link }: LinkKey, position: number, until: number): void {
-  const sql = "UPDATE links SET position = ?, until = ? WHERE session = ? AND link = ?";
-  database.run(sql, position, until, session, link);
+  database.run(UPDATE_UNTIL, position, until, session, link);
 }
 
 export function deleteLink(database: Database, { session, link }: LinkKey): void {
-  database.run("DELETE FROM links WHERE session = ? AND link = ?", session, link);
+  database.run(DELETE_LINK, session, link);
 }
 
 export function insertUnwanted(database: Database, { session, link }: LinkKey, untilMs: number): void {
-  database.run("INSERT OR REPLACE INTO unwanted (session, link, until_ms) VALUES (?, ?, ?)", session, link, untilMs);
+  database.run(REPLACE_UNWANTED, session, link, untilMs);
 }
 
 export function isUnwanted(database: Database, { session, link }: LinkKey): boolean {
-  const sql = "SELECT 1 AS found FROM unwanted WHERE session = ? AND link = ?";
-  return firstRow(database, sql, session, link) !== undefined;
+  return firstRow(database, IS_UNWANTED, session, link) !== undefined;
 }
 
 /** Forgets those whose time is over. @returns when the last of the others may be forgotten, in ms. */
 export function forgetUnwanted(database: Database, nowMs: number): number | undefined {
-  const last = firstRow<{ until_ms: number | null }>(database, "SELECT max(until_ms) AS until_ms FROM unwanted");
+  const last = firstRow(database, LAST_UNWANTED);
   if (last === undefined || last.until_ms === null) return undefined;
   if (last.until_ms > nowMs) return last.until_ms;
-  database.run("DELETE FROM unwanted");
+  database.run(DELETE_UNWANTED);
   return undefined;
 }
 
 /** A session that subscribes and unsubscribes again and again has one link that goes on, and some that run out. */
 const LINKS_PER_SESSION_MAX = 64;
 
-export function toLink(row: LinkColumns): LinkRow {
+export function toLink(row: RowOf<typeof linksTable.columns, (typeof LINK_COLUMNS)[number]>): LinkRow {
   return {
     session: row.session,
     link: row.link,

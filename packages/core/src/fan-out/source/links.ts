@@ -4,17 +4,16 @@ import { mediaType, refuse, type Refusal, type Result } from "@durable-streams-c
 
 import type { FollowResult, LinkCommand, LinkResult, UnlinkCommand } from "../../contracts/fan-out.ts";
 import { isSameGrant, UNKNOWN_GRANT, type Grant } from "../../contracts/grant.ts";
-import { createTables } from "../../kit/migrations.ts";
 import { isExpired, readLinkKey, writeLinkKey } from "./grant-rows.ts";
 import { SOURCE_GONE, type SubscriptionHost } from "./host.ts";
 import {
+  createLinkTables,
   deleteLink,
   hasLinks,
   hasLinkTables,
   insertLink,
   insertUnwanted,
   isUnwanted,
-  LINK_SCHEMA,
   linksOfSession,
   readLink,
   updateGrant,
@@ -146,7 +145,7 @@ export class Links {
     this.#lastToken = token;
     if (known === null) {
       this.#host.database.transaction(() => {
-        createTables(this.#host.database, LINK_SCHEMA);
+        createLinkTables(this.#host.database);
         this.#source.write({ token, activeAtMs: this.#host.now() });
       });
       await this.#host.sync();
@@ -199,7 +198,7 @@ export class Links {
   /** A call that makes the link may still be on its way. */
   #refuseLate(command: UnlinkCommand): void {
     this.#host.database.transaction(() => {
-      createTables(this.#host.database, LINK_SCHEMA);
+      createLinkTables(this.#host.database);
       this.#source.write({});
       insertUnwanted(this.#host.database, command, command.refuseUntilMs);
     });

@@ -6,23 +6,39 @@
 
 import type { Counters, StreamNotice } from "../../contracts/project.ts";
 import { firstRow, type Database } from "../../kit/database.ts";
+import { integer, onlyRow, text } from "../../kit/sql/column.ts";
+import { table } from "../../kit/sql/table.ts";
 import { insertEvent } from "./registry-rows.ts";
 import { readStoredTotal, writeStored } from "./stored-rows.ts";
 
-const TABLES = [
-  `CREATE TABLE IF NOT EXISTS streams (
-    name TEXT PRIMARY KEY,
-    incarnation INTEGER NOT NULL,
-    content_type TEXT NOT NULL,
-    created_at_ms INTEGER NOT NULL
-  ) WITHOUT ROWID`,
-  `CREATE TABLE IF NOT EXISTS counters (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    streams INTEGER NOT NULL,
-    created INTEGER NOT NULL,
-    ended INTEGER NOT NULL
-  )`,
-];
+export const streamsTable = table({
+  kind: "project",
+  name: "streams",
+  columns: { name: text(), incarnation: integer(), content_type: text(), created_at_ms: integer() },
+  key: ["name"],
+});
+
+export const countersTable = table({
+  kind: "project",
+  name: "counters",
+  columns: { id: onlyRow(), streams: integer(), created: integer(), ended: integer() },
+  key: ["id"],
+});
+
+const INCARNATION_OF = streamsTable.select(["incarnation"], { where: "name = ?" });
+const LIST = streamsTable.select(["name", "content_type", "created_at_ms"], {
+  where: "name > ? AND name >= ? AND name < ?",
+  orderBy: "name",
+  limit: "?",
+});
+const REPLACE = streamsTable.replace(["name", "incarnation", "content_type", "created_at_ms"]);
+const DELETE = streamsTable.delete("name = ?");
+
+const READ_COUNTERS = countersTable.select(["streams", "created", "ended"], { where: "id = 1" });
+const COUNT = countersTable.upsert(
+  ["id", "streams", "created", "ended"],
+  "streams = streams + excluded.streams, created = created + excluded.created, ended = ended + excluded.ended",
+);
 
 /** Behind a prefix, it sorts after every name that has the prefix: names have 400 bytes, a character at most four. */
 const BEYOND_NAMES = "\u{10ffff}".repeat(101);
@@ -39,10 +55,13 @@ export interface DirectoryRow {
  */
 export function applyNotice(database: Database, notice: StreamNotice): void {
   database.transaction(() => {
-    for (const table of TABLES) database.run(table);
+    database.tables.create(streamsTable, countersTable);
     const known = incarnationOf(database, notice.stream);
-    if (notice.contentType === null) end(database, notice, known);
-    else if (known === undefined || known < notice.incarnation) begin(database, notice, known !== undefined);
+    const { contentType } = notice;
+    if (contentType === null) end(database, notice, known);
+    else if (known === undefined || known < notice.incarnation) {
+      begin(database, { ...notice, contentType }, known !== undefined);
+    }
   });
 }
 
@@ -52,14 +71,11 @@ export function knownIncarnation(database: Database, stream: string): number | u
 }
 
 function incarnationOf(database: Database, stream: string): number | undefined {
-  const sql = "SELECT incarnation FROM streams WHERE name = ?";
-  return firstRow<{ incarnation: number }>(database, sql, stream)?.incarnation;
+  return firstRow(database, INCARNATION_OF, stream)?.incarnation;
 }
 
 export function readCounters(database: Database): Counters {
-  const row = hasDirectory(database)
-    ? firstRow<{ streams: number; created: number; ended: number }>(database, "SELECT * FROM counters WHERE id = 1")
-    : undefined;
+  const row = hasDirectory(database) ? firstRow(database, READ_COUNTERS) : undefined;
   const bytes = readStoredTotal(database);
   return { streams: row?.streams ?? 0, created: row?.created ?? 0, ended: row?.ended ?? 0, bytes };
 }
@@ -71,29 +87,16 @@ export function readCounters(database: Database): Counters {
 export function listStreams(database: Database, prefix: string, after: string, limit: number): DirectoryRow[] {
   if (!hasDirectory(database)) return [];
   return database
-    .all<{ name: string; content_type: string; created_at_ms: number }>(
-      `SELECT name, content_type, created_at_ms FROM streams
-       WHERE name > ? AND name >= ? AND name < ? ORDER BY name LIMIT ?`,
-      after,
-      prefix,
-      prefix + BEYOND_NAMES,
-      limit,
-    )
+    .all(LIST, after, prefix, prefix + BEYOND_NAMES, limit)
     .map((row) => ({ name: row.name, contentType: row.content_type, createdAtMs: row.created_at_ms }));
 }
 
 function begin(
   database: Database,
-  { stream, incarnation, contentType, atMs }: StreamNotice,
+  { stream, incarnation, contentType, atMs }: StreamNotice & { readonly contentType: string },
   isReplaced: boolean,
 ): void {
-  database.run(
-    "INSERT OR REPLACE INTO streams (name, incarnation, content_type, created_at_ms) VALUES (?, ?, ?, ?)",
-    stream,
-    incarnation,
-    contentType,
-    atMs,
-  );
+  database.run(REPLACE, stream, incarnation, contentType, atMs);
   count(database, isReplaced ? 0 : 1, 1, isReplaced ? 1 : 0);
   // Nothing told of the end of the one before.
   if (isReplaced) insertEvent(database, { name: stream, contentType: null, atMs });
@@ -102,23 +105,16 @@ function begin(
 
 function end(database: Database, { stream, incarnation, atMs }: StreamNotice, known: number | undefined): void {
   if (known === undefined || known > incarnation) return;
-  database.run("DELETE FROM streams WHERE name = ?", stream);
+  database.run(DELETE, stream);
   writeStored(database, stream, 0);
   count(database, -1, 0, 1);
   insertEvent(database, { name: stream, contentType: null, atMs });
 }
 
 function count(database: Database, streams: number, created: number, ended: number): void {
-  database.run(
-    `INSERT INTO counters (id, streams, created, ended) VALUES (1, ?1, ?2, ?3)
-     ON CONFLICT (id) DO UPDATE SET streams = streams + ?1, created = created + ?2, ended = ended + ?3`,
-    streams,
-    created,
-    ended,
-  );
+  database.run(COUNT, 1, streams, created, ended);
 }
 
-function hasDirectory(database: Database): boolean {
-  const table = "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = 'streams'";
-  return firstRow(database, table) !== undefined;
+function hasDirectory({ tables }: Database): boolean {
+  return tables.has(streamsTable);
 }

@@ -9,63 +9,83 @@
 import type { ListedSubscription } from "../../contracts/project.ts";
 import type { Interest, StreamChange } from "../../contracts/wakes.ts";
 import { firstRow, type Database } from "../../kit/database.ts";
+import { integer, nullable, text } from "../../kit/sql/column.ts";
+import { table } from "../../kit/sql/table.ts";
 
-const TABLES = [
-  `CREATE TABLE IF NOT EXISTS consumers (
-    id TEXT PRIMARY KEY,
-    type TEXT NOT NULL,
-    pattern TEXT,
-    created_at_ms INTEGER NOT NULL
-  ) WITHOUT ROWID`,
-  `CREATE TABLE IF NOT EXISTS consumer_streams (
-    stream TEXT NOT NULL,
-    consumer TEXT NOT NULL,
-    PRIMARY KEY (stream, consumer)
-  ) WITHOUT ROWID`,
-  `CREATE TABLE IF NOT EXISTS consumer_changes (
-    stream TEXT PRIMARY KEY,
-    incarnation INTEGER NOT NULL
-  ) WITHOUT ROWID`,
-  `CREATE INDEX IF NOT EXISTS consumer_streams_of ON consumer_streams (consumer)`,
-];
+export const consumersTable = table({
+  kind: "project",
+  name: "consumers",
+  columns: { id: text(), type: text<Interest["type"]>(), pattern: nullable(text()), created_at_ms: integer() },
+  key: ["id"],
+});
+
+export const consumerStreamsTable = table({
+  kind: "project",
+  name: "consumer_streams",
+  columns: { stream: text(), consumer: text() },
+  key: ["stream", "consumer"],
+  indexes: { consumer_streams_of: { columns: ["consumer"] } },
+});
+
+export const consumerChangesTable = table({
+  kind: "project",
+  name: "consumer_changes",
+  columns: { stream: text(), incarnation: integer() },
+  key: ["stream"],
+});
+
+const REPLACE = consumersTable.replace(["id", "type", "pattern", "created_at_ms"]);
+const DELETE = consumersTable.delete("id = ?");
+const COUNT = consumersTable.compute<{ consumers: number }>("count(*) AS consumers");
+const CREATED_AT = consumersTable.select(["created_at_ms"], { where: "id = ?" });
+const LIST = consumersTable.select(["id", "type", "pattern", "created_at_ms"], {
+  where: "id > ?",
+  orderBy: "id",
+  limit: "?",
+});
+
+const INSERT_STREAM = consumerStreamsTable.insertNew(["stream", "consumer"]);
+const DELETE_STREAMS = consumerStreamsTable.delete("consumer = ?");
+const DELETE_STREAM = consumerStreamsTable.delete("stream = ? AND consumer = ?");
+const NAMING = consumerStreamsTable.select(["consumer"], { where: "stream = ?", limit: "?" });
+
+const REPLACE_CHANGE = consumerChangesTable.replace(["stream", "incarnation"]);
+const IS_CHANGE = consumerChangesTable.exists("stream = ? AND incarnation = ?");
+const DELETE_CHANGE = consumerChangesTable.delete("stream = ? AND incarnation = ?");
 
 type Change = Pick<StreamChange, "stream" | "incarnation">;
 
-type Columns = { id: string; type: Interest["type"]; pattern: string | null; created_at_ms: number };
-
 export function writeConsumer(database: Database, id: string, interest: Interest): void {
-  for (const table of TABLES) database.run(table);
+  database.tables.create(consumersTable, consumerStreamsTable, consumerChangesTable);
   const { type, pattern, createdAtMs } = interest;
-  const sql = "INSERT OR REPLACE INTO consumers (id, type, pattern, created_at_ms) VALUES (?, ?, ?, ?)";
-  database.run(sql, id, type, pattern, createdAtMs);
+  database.run(REPLACE, id, type, pattern, createdAtMs);
   for (const stream of interest.streams) {
-    database.run("INSERT OR IGNORE INTO consumer_streams (stream, consumer) VALUES (?, ?)", stream, id);
+    database.run(INSERT_STREAM, stream, id);
   }
 }
 
 export function deleteConsumer(database: Database, id: string): void {
   if (!hasTables(database)) return;
-  database.run("DELETE FROM consumers WHERE id = ?", id);
-  database.run("DELETE FROM consumer_streams WHERE consumer = ?", id);
+  database.run(DELETE, id);
+  database.run(DELETE_STREAMS, id);
 }
 
 export function deleteConsumerStreams(database: Database, id: string, streams: readonly string[]): void {
   if (!hasTables(database)) return;
   for (const stream of streams) {
-    database.run("DELETE FROM consumer_streams WHERE stream = ? AND consumer = ?", stream, id);
+    database.run(DELETE_STREAM, stream, id);
   }
 }
 
 export function countConsumers(database: Database): number {
   if (!hasTables(database)) return 0;
-  return firstRow<{ consumers: number }>(database, "SELECT count(*) AS consumers FROM consumers")?.consumers ?? 0;
+  return firstRow(database, COUNT)?.consumers ?? 0;
 }
 
 /** `undefined`: there is no such subscription. */
 export function consumerCreatedAtMs(database: Database, id: string): number | undefined {
   if (!hasTables(database)) return undefined;
-  const sql = "SELECT created_at_ms FROM consumers WHERE id = ?";
-  return firstRow<{ created_at_ms: number }>(database, sql, id)?.created_at_ms;
+  return firstRow(database, CREATED_AT, id)?.created_at_ms;
 }
 
 /** Whether there is any. */
@@ -76,33 +96,27 @@ export function hasConsumers(database: Database): boolean {
 /** In the order of their ids. @param after the last id of the page before; `""` begins. */
 export function listConsumers(database: Database, after: string, limit: number): ListedSubscription[] {
   if (!hasTables(database)) return [];
-  const sql = "SELECT id, type, pattern, created_at_ms FROM consumers WHERE id > ? ORDER BY id LIMIT ?";
-  return database
-    .all<Columns>(sql, after, limit)
-    .map(({ created_at_ms: createdAtMs, ...row }) => ({ ...row, createdAtMs }));
+  return database.all(LIST, after, limit).map(({ created_at_ms: createdAtMs, ...row }) => ({ ...row, createdAtMs }));
 }
 
 /** The subscriptions that name a stream. */
 export function consumersNaming(database: Database, stream: string, limit: number): string[] {
   if (!hasTables(database)) return [];
-  const sql = "SELECT consumer FROM consumer_streams WHERE stream = ? LIMIT ?";
-  return database.all<{ consumer: string }>(sql, stream, limit).map(({ consumer }) => consumer);
+  return database.all(NAMING, stream, limit).map(({ consumer }) => consumer);
 }
 
 export function insertChange(database: Database, { stream, incarnation }: Change): void {
-  database.run("INSERT OR REPLACE INTO consumer_changes (stream, incarnation) VALUES (?, ?)", stream, incarnation);
+  database.run(REPLACE_CHANGE, stream, incarnation);
 }
 
 export function hasChange(database: Database, { stream, incarnation }: Change): boolean {
-  const sql = "SELECT 1 AS found FROM consumer_changes WHERE stream = ? AND incarnation = ?";
-  return firstRow(database, sql, stream, incarnation) !== undefined;
+  return firstRow(database, IS_CHANGE, stream, incarnation) !== undefined;
 }
 
 export function deleteChange(database: Database, { stream, incarnation }: Change): void {
-  database.run("DELETE FROM consumer_changes WHERE stream = ? AND incarnation = ?", stream, incarnation);
+  database.run(DELETE_CHANGE, stream, incarnation);
 }
 
-function hasTables(database: Database): boolean {
-  const table = "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = 'consumers'";
-  return firstRow(database, table) !== undefined;
+function hasTables({ tables }: Database): boolean {
+  return tables.has(consumersTable);
 }

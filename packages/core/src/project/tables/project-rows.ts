@@ -6,13 +6,19 @@
  */
 
 import { firstRow, type Database } from "../../kit/database.ts";
+import { integer, nullable, onlyRow, text } from "../../kit/sql/column.ts";
+import { table } from "../../kit/sql/table.ts";
 
-const PROJECT_TABLE = `CREATE TABLE IF NOT EXISTS project (
-  id INTEGER PRIMARY KEY CHECK (id = 1),
-  record TEXT,
-  removed_at_ms INTEGER,
-  published INTEGER NOT NULL
-)`;
+export const projectTable = table({
+  kind: "project",
+  name: "project",
+  columns: { id: onlyRow(), record: nullable(text()), removed_at_ms: nullable(integer()), published: integer() },
+  key: ["id"],
+});
+
+const READ = projectTable.select(["record", "removed_at_ms", "published"], { where: "id = 1" });
+const REPLACE = projectTable.replace(["id", "record", "removed_at_ms", "published"]);
+const MARK_PUBLISHED = projectTable.update("published = 1", "id = 1 AND record IS ?");
 
 export interface ProjectRow {
   /** `null`: it was removed. */
@@ -22,27 +28,19 @@ export interface ProjectRow {
 }
 
 export function readProjectRow(database: Database): ProjectRow | undefined {
-  const table = firstRow(database, "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = 'project'");
-  if (table === undefined) return undefined;
-  const row = firstRow<{ record: string | null; removed_at_ms: number | null; published: number }>(
-    database,
-    "SELECT record, removed_at_ms, published FROM project WHERE id = 1",
-  );
+  if (!database.tables.has(projectTable)) return undefined;
+  const row = firstRow(database, READ);
   if (row === undefined) return undefined;
   return { record: row.record, removedAtMs: row.removed_at_ms, published: row.published === 1 };
 }
 
 /** Writes the row anew, not published yet. @param removedAtMs of a project that was removed. */
 export function writeProjectRow(database: Database, record: string | null, removedAtMs: number | null): void {
-  database.run(PROJECT_TABLE);
-  database.run(
-    "INSERT OR REPLACE INTO project (id, record, removed_at_ms, published) VALUES (1, ?, ?, 0)",
-    record,
-    removedAtMs,
-  );
+  database.tables.create(projectTable);
+  database.run(REPLACE, 1, record, removedAtMs, 0);
 }
 
 /** Published, unless the record has changed meanwhile. */
 export function markPublished(database: Database, record: string | null): void {
-  database.run("UPDATE project SET published = 1 WHERE id = 1 AND record IS ?", record);
+  database.run(MARK_PUBLISHED, record);
 }

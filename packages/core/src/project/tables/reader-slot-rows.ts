@@ -5,19 +5,30 @@
 
 import type { ReaderBudget } from "../../contracts/reader-slots.ts";
 import { firstRow, type Database } from "../../kit/database.ts";
+import { integer, text } from "../../kit/sql/column.ts";
+import { table } from "../../kit/sql/table.ts";
 
-const TABLES = { tokens: "places", public: "public_places" } as const;
+export const readerSlotsTable = table({
+  kind: "project",
+  name: "places",
+  columns: { name: text(), places: integer(), until_ms: integer() },
+  key: ["name"],
+});
+
+export const publicReaderSlotsTable = table({
+  kind: "project",
+  name: "public_places",
+  columns: { name: text(), places: integer(), until_ms: integer() },
+  key: ["name"],
+});
+
+const BUDGETS = { tokens: statementsOf(readerSlotsTable), public: statementsOf(publicReaderSlotsTable) } as const;
 
 /** Of all streams but one. */
 export function countOtherReaderSlots(database: Database, budget: ReaderBudget, name: string, nowMs: number): number {
-  const table = TABLES[budget];
-  database.run(`CREATE TABLE IF NOT EXISTS ${table} (
-    name TEXT PRIMARY KEY,
-    places INTEGER NOT NULL,
-    until_ms INTEGER NOT NULL
-  ) WITHOUT ROWID`);
-  const sql = `SELECT SUM(places) AS places FROM ${table} WHERE until_ms > ? AND name <> ?`;
-  return firstRow<{ places: number | null }>(database, sql, nowMs, name)?.places ?? 0;
+  const { slots, sumOfOthers } = BUDGETS[budget];
+  database.tables.create(slots);
+  return firstRow(database, sumOfOthers, nowMs, name)?.places ?? 0;
 }
 
 /** One row, and one for each other that is over: what they held is free. In a transaction of its own. */
@@ -27,14 +38,20 @@ export function writeReaderSlots(
   { name, readerSlots, untilMs }: { readonly name: string; readonly readerSlots: number; readonly untilMs: number },
   nowMs: number,
 ): void {
-  const table = TABLES[budget];
+  const { deleteOver, replace } = BUDGETS[budget];
   database.transaction(() => {
-    database.run(`DELETE FROM ${table} WHERE until_ms <= ? AND name <> ?`, nowMs, name);
-    database.run(
-      `INSERT OR REPLACE INTO ${table} (name, places, until_ms) VALUES (?, ?, ?)`,
-      name,
-      readerSlots,
-      untilMs,
-    );
+    database.run(deleteOver, nowMs, name);
+    database.run(replace, name, readerSlots, untilMs);
   });
+}
+
+function statementsOf(slots: typeof readerSlotsTable) {
+  return {
+    slots,
+    sumOfOthers: slots.compute<{ places: number | null }>("sum(places) AS places", {
+      where: "until_ms > ? AND name <> ?",
+    }),
+    deleteOver: slots.delete("until_ms <= ? AND name <> ?"),
+    replace: slots.replace(["name", "places", "until_ms"]),
+  };
 }

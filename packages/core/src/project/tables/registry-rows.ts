@@ -7,21 +7,45 @@
  */
 
 import { firstRow, type Database } from "../../kit/database.ts";
+import { integer, nullable, onlyRow, text } from "../../kit/sql/column.ts";
+import { table } from "../../kit/sql/table.ts";
 
-const TABLE = `CREATE TABLE IF NOT EXISTS registry_events (
-  epoch INTEGER NOT NULL,
-  seq INTEGER NOT NULL,
-  name TEXT NOT NULL,
-  content_type TEXT,
-  at_ms INTEGER NOT NULL,
-  told INTEGER NOT NULL,
-  PRIMARY KEY (epoch, seq)
-) WITHOUT ROWID`;
+export const registryEventsTable = table({
+  kind: "project",
+  name: "registry_events",
+  columns: {
+    epoch: integer(),
+    seq: integer(),
+    name: text(),
+    content_type: nullable(text()),
+    at_ms: integer(),
+    told: integer(),
+  },
+  key: ["epoch", "seq"],
+});
 
-const RESEND_TABLE = `CREATE TABLE IF NOT EXISTS registry_retelling (
-  id INTEGER PRIMARY KEY CHECK (id = 1),
-  after TEXT NOT NULL
-)`;
+export const registryResendTable = table({
+  kind: "project",
+  name: "registry_retelling",
+  columns: { id: onlyRow(), after: text() },
+  key: ["id"],
+});
+
+const INSERT = registryEventsTable.insert(["epoch", "seq", "name", "content_type", "at_ms", "told"]);
+const UNSENT = registryEventsTable.select(["epoch", "seq", "name", "content_type", "at_ms"], {
+  where: "told = 0",
+  orderBy: "epoch, seq",
+  limit: "?",
+});
+const COUNT_UNSENT = registryEventsTable.compute<{ events: number }>("count(*) AS events", { where: "told = 0" });
+const DELETE_BEFORE = registryEventsTable.delete("(epoch, seq) < (?, ?)");
+const MARK_SENT = registryEventsTable.update("told = 1", "epoch = ? AND seq = ?");
+const DELETE_ALL = registryEventsTable.delete();
+const NEWEST = registryEventsTable.select(["epoch", "seq"], { orderBy: "epoch DESC, seq DESC", limit: "1" });
+
+const REPLACE_RESEND = registryResendTable.replace(["id", "after"]);
+const READ_RESEND = registryResendTable.select(["after"], { where: "id = 1" });
+const DELETE_RESEND = registryResendTable.delete();
 
 /** A stream was made, or has ended. */
 export interface RegistryEvent {
@@ -45,27 +69,22 @@ export function insertEvent(database: Database, { name, contentType, atMs }: Reg
 
 /** The oldest that were not told. */
 export function readUnsent(database: Database, limit: number): NumberedEvent[] {
-  if (!hasTable(database)) return [];
+  if (!database.tables.has(registryEventsTable)) return [];
   return database
-    .all<{ epoch: number; seq: number; name: string; content_type: string | null; at_ms: number }>(
-      "SELECT * FROM registry_events WHERE told = 0 ORDER BY epoch, seq LIMIT ?",
-      limit,
-    )
+    .all(UNSENT, limit)
     .map(({ content_type, at_ms, ...row }) => ({ ...row, contentType: content_type, atMs: at_ms }));
 }
 
 export function countUnsent(database: Database): number {
-  if (!hasTable(database)) return 0;
-  return (
-    firstRow<{ events: number }>(database, "SELECT COUNT(*) AS events FROM registry_events WHERE told = 0")?.events ?? 0
-  );
+  if (!database.tables.has(registryEventsTable)) return 0;
+  return firstRow(database, COUNT_UNSENT)?.events ?? 0;
 }
 
 /** That one, and all before it. */
 export function markSent(database: Database, { epoch, seq }: NumberedEvent): void {
   database.transaction(() => {
-    database.run("DELETE FROM registry_events WHERE (epoch, seq) < (?, ?)", epoch, seq);
-    database.run("UPDATE registry_events SET told = 1 WHERE epoch = ? AND seq = ?", epoch, seq);
+    database.run(DELETE_BEFORE, epoch, seq);
+    database.run(MARK_SENT, epoch, seq);
   });
 }
 
@@ -82,7 +101,7 @@ export function startOver(database: Database, isRetold: boolean): void {
   const newest = newestOf(database);
   if (newest === undefined || newest.seq < 0) return;
   database.transaction(() => {
-    database.run("DELETE FROM registry_events");
+    database.run(DELETE_ALL);
     if (isRetold) writeRegistryResend(database, "");
     else if (readRegistryResend(database) !== undefined) endRegistryResend(database);
     insert(database, { epoch: newest.epoch + 1, seq: -1, name: "", contentType: null, atMs: 0 }, 1);
@@ -91,34 +110,27 @@ export function startOver(database: Database, isRetold: boolean): void {
 
 /** The registry is to be told of all streams behind one, in the transaction of the caller. */
 export function writeRegistryResend(database: Database, after: string): void {
-  database.run(RESEND_TABLE);
-  database.run("INSERT OR REPLACE INTO registry_retelling (id, after) VALUES (1, ?)", after);
+  database.tables.create(registryResendTable);
+  database.run(REPLACE_RESEND, 1, after);
 }
 
 /** The last stream that it was told of again; `undefined` when there is none left to tell. */
 export function readRegistryResend(database: Database): string | undefined {
-  const table = "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = 'registry_retelling'";
-  if (firstRow(database, table) === undefined) return undefined;
-  return firstRow<{ after: string }>(database, "SELECT after FROM registry_retelling WHERE id = 1")?.after;
+  if (!database.tables.has(registryResendTable)) return undefined;
+  return firstRow(database, READ_RESEND)?.after;
 }
 
 export function endRegistryResend(database: Database): void {
-  database.run("DELETE FROM registry_retelling");
+  database.run(DELETE_RESEND);
 }
 
 function insert(database: Database, event: NumberedEvent, told: 0 | 1): void {
-  database.run(TABLE);
+  database.tables.create(registryEventsTable);
   const { epoch, seq, name, contentType, atMs } = event;
-  const into = "INSERT INTO registry_events (epoch, seq, name, content_type, at_ms, told) VALUES (?, ?, ?, ?, ?, ?)";
-  database.run(into, epoch, seq, name, contentType, atMs, told);
+  database.run(INSERT, epoch, seq, name, contentType, atMs, told);
 }
 
 function newestOf(database: Database): { epoch: number; seq: number } | undefined {
-  if (!hasTable(database)) return undefined;
-  return firstRow(database, "SELECT epoch, seq FROM registry_events ORDER BY epoch DESC, seq DESC LIMIT 1");
-}
-
-function hasTable(database: Database): boolean {
-  const table = "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = 'registry_events'";
-  return firstRow(database, table) !== undefined;
+  if (!database.tables.has(registryEventsTable)) return undefined;
+  return firstRow(database, NEWEST);
 }

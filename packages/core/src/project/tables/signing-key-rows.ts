@@ -4,14 +4,24 @@
  * first webhook of a project and by rotations.
  */
 
-import { firstRow, type Database } from "../../kit/database.ts";
+import type { Database } from "../../kit/database.ts";
+import { integer, nullable, text } from "../../kit/sql/column.ts";
+import { table } from "../../kit/sql/table.ts";
 
-const TABLE = `CREATE TABLE IF NOT EXISTS signing_keys (
-  kid TEXT PRIMARY KEY,
-  jwk TEXT NOT NULL,
-  created_at_ms INTEGER NOT NULL,
-  retired_at_ms INTEGER
-) WITHOUT ROWID`;
+export const signingKeysTable = table({
+  kind: "project",
+  name: "signing_keys",
+  columns: { kid: text(), jwk: text(), created_at_ms: integer(), retired_at_ms: nullable(integer()) },
+  key: ["kid"],
+});
+
+const NEWEST = signingKeysTable.select(["kid", "jwk", "retired_at_ms"], {
+  orderBy: "created_at_ms DESC",
+  limit: "?",
+});
+const FORGET = signingKeysTable.delete("retired_at_ms <= ?");
+const RETIRE = signingKeysTable.update("retired_at_ms = ?", "retired_at_ms IS NULL");
+const INSERT = signingKeysTable.insert(["kid", "jwk", "created_at_ms"]);
 
 /** Keys that are published at once. */
 const KEYS_MAX = 64;
@@ -24,12 +34,8 @@ export interface SigningKeyRow {
 
 /** All keys, the newest first. */
 export function readSigningKeys(database: Database): SigningKeyRow[] {
-  const table = "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = 'signing_keys'";
-  if (firstRow(database, table) === undefined) return [];
-  const sql = "SELECT kid, jwk, retired_at_ms FROM signing_keys ORDER BY created_at_ms DESC LIMIT ?";
-  return database
-    .all<{ kid: string; jwk: string; retired_at_ms: number | null }>(sql, KEYS_MAX)
-    .map((row) => ({ kid: row.kid, jwk: row.jwk, retiredAtMs: row.retired_at_ms }));
+  if (!database.tables.has(signingKeysTable)) return [];
+  return database.all(NEWEST, KEYS_MAX).map((row) => ({ kid: row.kid, jwk: row.jwk, retiredAtMs: row.retired_at_ms }));
 }
 
 /** The key signs from now on, and those before it no longer do. Forgets keys that were retired by `forgetBeforeMs`. */
@@ -40,9 +46,9 @@ export function insertSigningKey(
   forgetBeforeMs: number,
 ): void {
   database.transaction(() => {
-    database.run(TABLE);
-    database.run("DELETE FROM signing_keys WHERE retired_at_ms <= ?", forgetBeforeMs);
-    database.run("UPDATE signing_keys SET retired_at_ms = ? WHERE retired_at_ms IS NULL", nowMs);
-    database.run("INSERT INTO signing_keys (kid, jwk, created_at_ms) VALUES (?, ?, ?)", kid, jwk, nowMs);
+    database.tables.create(signingKeysTable);
+    database.run(FORGET, forgetBeforeMs);
+    database.run(RETIRE, nowMs);
+    database.run(INSERT, kid, jwk, nowMs);
   });
 }

@@ -4,44 +4,52 @@
  */
 
 import { firstRow, type Database } from "../../kit/database.ts";
+import { integer, onlyRow, text } from "../../kit/sql/column.ts";
+import { table } from "../../kit/sql/table.ts";
 
-const TABLES = [
-  `CREATE TABLE IF NOT EXISTS stored (
-    name TEXT PRIMARY KEY,
-    bytes INTEGER NOT NULL
-  ) WITHOUT ROWID`,
-  `CREATE TABLE IF NOT EXISTS stored_total (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    bytes INTEGER NOT NULL
-  )`,
-];
+export const storedTable = table({
+  kind: "project",
+  name: "stored",
+  columns: { name: text(), bytes: integer() },
+  key: ["name"],
+});
+
+export const storedTotalTable = table({
+  kind: "project",
+  name: "stored_total",
+  columns: { id: onlyRow(), bytes: integer() },
+  key: ["id"],
+});
+
+const READ = storedTable.select(["bytes"], { where: "name = ?" });
+const REPLACE = storedTable.replace(["name", "bytes"]);
+const DELETE = storedTable.delete("name = ?");
+
+const READ_TOTAL = storedTotalTable.select(["bytes"], { where: "id = 1" });
+const ADD_TO_TOTAL = storedTotalTable.upsert(["id", "bytes"], "bytes = bytes + excluded.bytes");
 
 /** Of one stream. */
 export function readStored(database: Database, name: string): number {
   if (!hasTables(database)) return 0;
-  return firstRow<{ bytes: number }>(database, "SELECT bytes FROM stored WHERE name = ?", name)?.bytes ?? 0;
+  return firstRow(database, READ, name)?.bytes ?? 0;
 }
 
 /** Of all. */
 export function readStoredTotal(database: Database): number {
   if (!hasTables(database)) return 0;
-  return firstRow<{ bytes: number }>(database, "SELECT bytes FROM stored_total WHERE id = 1")?.bytes ?? 0;
+  return firstRow(database, READ_TOTAL)?.bytes ?? 0;
 }
 
 /** Two rows, if anything has changed; inside a transaction. */
 export function writeStored(database: Database, name: string, bytes: number): void {
   const known = readStored(database, name);
   if (bytes === known) return;
-  for (const table of TABLES) database.run(table);
-  if (bytes === 0) database.run("DELETE FROM stored WHERE name = ?", name);
-  else database.run("INSERT OR REPLACE INTO stored (name, bytes) VALUES (?, ?)", name, bytes);
-  database.run(
-    "INSERT INTO stored_total (id, bytes) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET bytes = bytes + ?1",
-    bytes - known,
-  );
+  database.tables.create(storedTable, storedTotalTable);
+  if (bytes === 0) database.run(DELETE, name);
+  else database.run(REPLACE, name, bytes);
+  database.run(ADD_TO_TOTAL, 1, bytes - known);
 }
 
-function hasTables(database: Database): boolean {
-  const table = "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = 'stored_total'";
-  return firstRow(database, table) !== undefined;
+function hasTables({ tables }: Database): boolean {
+  return tables.has(storedTotalTable);
 }

@@ -1,12 +1,12 @@
 import { FOREVER, HEADER, KEEP_ALL, refuse } from "@durable-streams-cloudflare/protocol";
-import { NodeDatabase } from "@durable-streams-cloudflare/testkit/node-host";
 import { describe, expect, it } from "vitest";
 
+import { NodeDatabase } from "../../../test/node-database.ts";
 import { appendOf, REMAINING } from "../../../test/stream-fixture.ts";
 import type { AppendCommand } from "../../contracts/stream.ts";
 import { HotLog } from "../../log/hot-log.ts";
 import { newState, type StreamState } from "../state.ts";
-import { createSchema } from "../tables/schema.ts";
+import { createSchema, STREAM_SCHEMA } from "../tables/schema.ts";
 import { admit, draftOf, type Draft } from "./admission.ts";
 
 const { problem: FAULT } = refuse("json-invalid", "no JSON");
@@ -14,7 +14,7 @@ const CLAIM = { id: "p", epoch: 3, seq: 7 };
 
 /** Producer p is at epoch 3, seq 7; Stream-Seq at "m". */
 function draft(more: Partial<StreamState> = {}): Draft {
-  const database = new NodeDatabase();
+  const database = new NodeDatabase(STREAM_SCHEMA);
   createSchema(database);
   const result = {
     incarnation: 42,

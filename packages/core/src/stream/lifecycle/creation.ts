@@ -25,7 +25,7 @@ import type { StreamHost } from "../host.ts";
 import { announce } from "../notify/announcer.ts";
 import { applyCommit, newState, type NewStream, type StreamState } from "../state.ts";
 import { deletePendingRelease } from "../tables/fork-rows.ts";
-import { createSchema } from "../tables/schema.ts";
+import { createSchema, STREAM_SCHEMA } from "../tables/schema.ts";
 import { insertStreamRow } from "../tables/stream-row.ts";
 import { configurationDifference } from "./configuration.ts";
 import type { Lifecycle } from "./lifecycle.ts";
@@ -179,7 +179,7 @@ export class Creation {
     database.transaction(() => {
       this.#lifecycle.bury();
       createSchema(database);
-      insertStreamRow(database, { ...result, requests });
+      insertStreamRow(database, STREAM_SCHEMA.version, { ...result, requests });
       if (hasCommit) log.insertCommit(position, bytes, notes, now);
       if (result.origin !== undefined) deletePendingRelease(database, result.origin.forkId);
       announce(this.#host, result.incarnation, result.contentType);

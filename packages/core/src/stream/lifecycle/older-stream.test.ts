@@ -1,8 +1,9 @@
 import { expect, it } from "vitest";
 
+import { NodeDatabase } from "../../../test/node-database.ts";
 import { createOf, newHost, streamOn } from "../../../test/stream-fixture.ts";
 import type { DirectoryApi } from "../host.ts";
-import { SCHEMA_VERSION } from "../tables/schema.ts";
+import { STREAM_SCHEMA } from "../tables/schema.ts";
 
 it("the directory hears of a stream that an older server made, once it is used", async () => {
   const heard: string[] = [];
@@ -12,12 +13,12 @@ it("the directory hears of a stream that an older server made, once it is used",
       return null;
     },
   };
-  const host = newHost("project/old");
+  const host = Object.assign(newHost("project/old"), { database: new NodeDatabase(STREAM_SCHEMA, "object") });
   const open = () => streamOn(Object.assign(host, { directory }));
   // As a server without a directory left it.
   await streamOn(host).create(createOf());
-  host.database.run("UPDATE stream SET schema_version = ?", SCHEMA_VERSION - 1);
-  host.database.run("ALTER TABLE stream DROP COLUMN records_authors");
+  host.database.exec("UPDATE stream SET schema_version = ?", STREAM_SCHEMA.version - 1);
+  host.database.exec("ALTER TABLE stream DROP COLUMN records_authors");
 
   const stream = open();
   expect(stream.head()).toMatchObject({ ok: true });

@@ -188,5 +188,5 @@ it("a stream that does not exist cannot be wanted, and asking stores nothing", a
   const host = newHost();
   const result = await streamOn(host).consumers.want({ consumer: CONSUMER, sinceMs: START_MS });
   expect(result).toMatchObject({ problem: { code: "stream-not-found" } });
-  expect(host.database.all("SELECT name FROM sqlite_master")).toEqual([]);
+  expect(host.database.tableNames()).toEqual([]);
 });

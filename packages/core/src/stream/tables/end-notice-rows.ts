@@ -5,29 +5,33 @@
  */
 
 import { firstRow, type Database } from "../../kit/database.ts";
+import { integer, onlyRow } from "../../kit/sql/column.ts";
+import { table } from "../../kit/sql/table.ts";
 
-const END_NOTICES_TABLE = `CREATE TABLE IF NOT EXISTS end_notices (
-  id INTEGER PRIMARY KEY CHECK (id = 1),
-  incarnation INTEGER NOT NULL
-)`;
+export const endNoticesTable = table({
+  kind: "stream",
+  name: "end_notices",
+  columns: { id: onlyRow(), incarnation: integer() },
+  key: ["id"],
+});
+
+const REPLACE = endNoticesTable.replace(["id", "incarnation"]);
+const READ = endNoticesTable.select(["incarnation"]);
+const DELETE = endNoticesTable.delete("incarnation = ?");
 
 /** In the place of an older one. @param incarnation the one that has ended. */
 export function writeEndNotice(database: Database, incarnation: number): void {
-  database.run(END_NOTICES_TABLE);
-  database.run("INSERT OR REPLACE INTO end_notices (id, incarnation) VALUES (1, ?)", incarnation);
+  database.tables.create(endNoticesTable);
+  database.run(REPLACE, 1, incarnation);
 }
 
 /** The incarnation whose end has not been notified; `undefined`: there is none. */
 export function readEndNotice(database: Database): number | undefined {
-  const table = firstRow(
-    database,
-    "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = 'end_notices'",
-  );
-  if (table === undefined) return undefined;
-  return firstRow<{ incarnation: number }>(database, "SELECT incarnation FROM end_notices")?.incarnation;
+  if (!database.tables.has(endNoticesTable)) return undefined;
+  return firstRow(database, READ)?.incarnation;
 }
 
 /** Unless another incarnation has ended meanwhile. */
 export function deleteEndNotice(database: Database, incarnation: number): void {
-  database.run("DELETE FROM end_notices WHERE incarnation = ?", incarnation);
+  database.run(DELETE, incarnation);
 }

@@ -11,14 +11,26 @@
  */
 
 import { firstRow, type Database } from "../../kit/database.ts";
+import { integer, text } from "../../kit/sql/column.ts";
+import { table } from "../../kit/sql/table.ts";
 
-export const FORKS_TABLE = `CREATE TABLE forks (id TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID`;
+export const forksTable = table({ kind: "stream", name: "forks", columns: { id: text(), name: text() }, key: ["id"] });
 
-const PENDING_RELEASES_TABLE = `CREATE TABLE IF NOT EXISTS debts (
-  id TEXT PRIMARY KEY,
-  source TEXT NOT NULL,
-  due_at_ms INTEGER NOT NULL
-) WITHOUT ROWID`;
+export const pendingReleasesTable = table({
+  kind: "stream",
+  name: "debts",
+  columns: { id: text(), source: text(), due_at_ms: integer() },
+  key: ["id"],
+});
+
+const REPLACE_FORK = forksTable.replace(["id", "name"]);
+const DELETE_FORK = forksTable.delete("id = ?");
+const HAS_FORKS = forksTable.exists();
+
+const REPLACE_RELEASE = pendingReleasesTable.replace(["id", "source", "due_at_ms"]);
+const DELETE_RELEASE = pendingReleasesTable.delete("id = ?");
+const UPDATE_RELEASE = pendingReleasesTable.update("due_at_ms = ?", "id = ?");
+const DUE_FIRST = pendingReleasesTable.select(["id", "source", "due_at_ms"], { orderBy: "due_at_ms", limit: "?" });
 
 export interface PendingRelease {
   readonly id: string;
@@ -27,44 +39,33 @@ export interface PendingRelease {
 }
 
 export function insertFork(database: Database, id: string, name: string): void {
-  database.run("INSERT OR REPLACE INTO forks (id, name) VALUES (?, ?)", id, name);
+  database.run(REPLACE_FORK, id, name);
 }
 
 export function deleteFork(database: Database, id: string): void {
-  database.run("DELETE FROM forks WHERE id = ?", id);
+  database.run(DELETE_FORK, id);
 }
 
 export function hasForks(database: Database): boolean {
-  return firstRow(database, "SELECT 1 AS found FROM forks LIMIT 1") !== undefined;
+  return firstRow(database, HAS_FORKS) !== undefined;
 }
 
 export function insertPendingRelease(database: Database, release: PendingRelease): void {
-  database.run(PENDING_RELEASES_TABLE);
-  database.run(
-    "INSERT OR REPLACE INTO debts (id, source, due_at_ms) VALUES (?, ?, ?)",
-    release.id,
-    release.source,
-    release.dueAtMs,
-  );
+  database.tables.create(pendingReleasesTable);
+  database.run(REPLACE_RELEASE, release.id, release.source, release.dueAtMs);
 }
 
 export function deletePendingRelease(database: Database, id: string): void {
-  database.run("DELETE FROM debts WHERE id = ?", id);
+  database.run(DELETE_RELEASE, id);
 }
 
 /** Puts a debt off, or has it fall due. */
 export function updatePendingRelease(database: Database, id: string, dueAtMs: number): void {
-  database.run("UPDATE debts SET due_at_ms = ? WHERE id = ?", dueAtMs, id);
+  database.run(UPDATE_RELEASE, dueAtMs, id);
 }
 
 /** The debts that are due first, at most `limit`. */
 export function readPendingReleases(database: Database, limit: number): PendingRelease[] {
-  const table = firstRow(database, "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = 'debts'");
-  if (table === undefined) return [];
-  return database
-    .all<{ id: string; source: string; due_at_ms: number }>(
-      "SELECT id, source, due_at_ms FROM debts ORDER BY due_at_ms LIMIT ?",
-      limit,
-    )
-    .map(({ id, source, due_at_ms: dueAtMs }) => ({ id, source, dueAtMs }));
+  if (!database.tables.has(pendingReleasesTable)) return [];
+  return database.all(DUE_FIRST, limit).map(({ id, source, due_at_ms: dueAtMs }) => ({ id, source, dueAtMs }));
 }

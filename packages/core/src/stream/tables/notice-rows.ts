@@ -6,12 +6,19 @@
 
 import type { StreamNotice } from "../../contracts/project.ts";
 import { firstRow, type Database } from "../../kit/database.ts";
+import { integer, onlyRow, text } from "../../kit/sql/column.ts";
+import { table } from "../../kit/sql/table.ts";
 
-const NOTICES_TABLE = `CREATE TABLE IF NOT EXISTS notices (
-  id INTEGER PRIMARY KEY CHECK (id = 1),
-  notice TEXT NOT NULL,
-  due_at_ms INTEGER NOT NULL
-)`;
+export const noticesTable = table({
+  kind: "stream",
+  name: "notices",
+  columns: { id: onlyRow(), notice: text(), due_at_ms: integer() },
+  key: ["id"],
+});
+
+const REPLACE = noticesTable.replace(["id", "notice", "due_at_ms"]);
+const READ = noticesTable.select(["notice", "due_at_ms"]);
+const DELETE = noticesTable.delete("notice = ?");
 
 export interface PendingNotice {
   readonly notice: StreamNotice;
@@ -20,22 +27,17 @@ export interface PendingNotice {
 
 /** In the place of an older one. */
 export function writeNotice(database: Database, notice: StreamNotice, dueAtMs: number): void {
-  database.run(NOTICES_TABLE);
-  database.run(
-    "INSERT OR REPLACE INTO notices (id, notice, due_at_ms) VALUES (1, ?, ?)",
-    JSON.stringify(notice),
-    dueAtMs,
-  );
+  database.tables.create(noticesTable);
+  database.run(REPLACE, 1, JSON.stringify(notice), dueAtMs);
 }
 
 export function readNotice(database: Database): PendingNotice | undefined {
-  const table = firstRow(database, "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = 'notices'");
-  if (table === undefined) return undefined;
-  const row = firstRow<{ notice: string; due_at_ms: number }>(database, "SELECT notice, due_at_ms FROM notices");
+  if (!database.tables.has(noticesTable)) return undefined;
+  const row = firstRow(database, READ);
   return row === undefined ? undefined : { notice: JSON.parse(row.notice) as StreamNotice, dueAtMs: row.due_at_ms };
 }
 
 /** Unless there is newer news. */
 export function deleteNotice(database: Database, notice: StreamNotice): void {
-  database.run("DELETE FROM notices WHERE notice = ?", JSON.stringify(notice));
+  database.run(DELETE, JSON.stringify(notice));
 }

@@ -5,13 +5,20 @@
  * often to look again: an upload that was under way when the object died may arrive after a first look.
  */
 
-import { firstRow, type Database } from "../../kit/database.ts";
+import type { Database } from "../../kit/database.ts";
+import { integer, text } from "../../kit/sql/column.ts";
+import { table } from "../../kit/sql/table.ts";
 
-const PENDING_DELETIONS_TABLE = `CREATE TABLE IF NOT EXISTS garbage (
-  prefix TEXT PRIMARY KEY,
-  due_at_ms INTEGER NOT NULL,
-  looks INTEGER NOT NULL
-) WITHOUT ROWID`;
+export const pendingDeletionsTable = table({
+  kind: "stream",
+  name: "garbage",
+  columns: { prefix: text(), due_at_ms: integer(), looks: integer() },
+  key: ["prefix"],
+});
+
+const REPLACE = pendingDeletionsTable.replace(["prefix", "due_at_ms", "looks"]);
+const DELETE = pendingDeletionsTable.delete("prefix = ?");
+const DUE_FIRST = pendingDeletionsTable.select(["prefix", "due_at_ms", "looks"], { orderBy: "due_at_ms", limit: "?" });
 
 export interface PendingDeletion {
   readonly prefix: string;
@@ -20,23 +27,16 @@ export interface PendingDeletion {
 }
 
 export function insertPendingDeletion(database: Database, { prefix, dueAtMs, looks }: PendingDeletion): void {
-  database.run(PENDING_DELETIONS_TABLE);
-  const sql = "INSERT OR REPLACE INTO garbage (prefix, due_at_ms, looks) VALUES (?, ?, ?)";
-  database.run(sql, prefix, dueAtMs, looks);
+  database.tables.create(pendingDeletionsTable);
+  database.run(REPLACE, prefix, dueAtMs, looks);
 }
 
 export function deletePendingDeletion(database: Database, prefix: string): void {
-  database.run("DELETE FROM garbage WHERE prefix = ?", prefix);
+  database.run(DELETE, prefix);
 }
 
 /** What is due first, at most `limit`. */
 export function readPendingDeletions(database: Database, limit: number): PendingDeletion[] {
-  const table = firstRow(database, "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = 'garbage'");
-  if (table === undefined) return [];
-  return database
-    .all<{ prefix: string; due_at_ms: number; looks: number }>(
-      "SELECT prefix, due_at_ms, looks FROM garbage ORDER BY due_at_ms LIMIT ?",
-      limit,
-    )
-    .map(({ prefix, due_at_ms: dueAtMs, looks }) => ({ prefix, dueAtMs, looks }));
+  if (!database.tables.has(pendingDeletionsTable)) return [];
+  return database.all(DUE_FIRST, limit).map(({ prefix, due_at_ms: dueAtMs, looks }) => ({ prefix, dueAtMs, looks }));
 }

@@ -7,11 +7,23 @@
 import type { ProducerState } from "@durable-streams-cloudflare/protocol";
 
 import { firstRow, type Database } from "../../kit/database.ts";
+import { integer, text } from "../../kit/sql/column.ts";
+import { table } from "../../kit/sql/table.ts";
+
+export const producersTable = table({
+  kind: "stream",
+  name: "producers",
+  columns: { id: text(), epoch: integer(), seq: integer() },
+  key: ["id"],
+});
+
+const READ = producersTable.select(["epoch", "seq"], { where: "id = ?" });
+const REPLACE = producersTable.replace(["id", "epoch", "seq"]);
 
 export function readProducer(database: Database, id: string): ProducerState | undefined {
-  return firstRow<{ epoch: number; seq: number }>(database, "SELECT epoch, seq FROM producers WHERE id = ?", id);
+  return firstRow(database, READ, id);
 }
 
 export function upsertProducer(database: Database, id: string, state: ProducerState): void {
-  database.run("INSERT OR REPLACE INTO producers (id, epoch, seq) VALUES (?, ?, ?)", id, state.epoch, state.seq);
+  database.run(REPLACE, id, state.epoch, state.seq);
 }

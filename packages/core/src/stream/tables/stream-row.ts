@@ -14,8 +14,9 @@
 import { FOREVER, type Ancestor, type Lifetime, type Retention } from "@durable-streams-cloudflare/protocol";
 
 import { firstRow, type Database } from "../../kit/database.ts";
+import { integer, nullable, onlyRow, since, text, type RowOf } from "../../kit/sql/column.ts";
+import { table } from "../../kit/sql/table.ts";
 import type { CommitNotes } from "../../log/commit-notes.ts";
-import { SCHEMA_VERSION } from "./schema.ts";
 
 /** Where a fork comes from, and what its creator asked for: a repeated create is compared with it. */
 export interface Origin {
@@ -65,36 +66,90 @@ export interface StreamRow {
   readonly recordsAuthors: boolean;
 }
 
-type Columns = {
-  incarnation: number;
-  content_type: string;
-  ttl_seconds: number | null;
-  expires_at_ms: number | null;
-  touched_at_ms: number;
-  checkpoint_position: number;
-  stream_seq: string | null;
-  closure: string | null;
-  attempts: string | null;
-  origin: string | null;
-  retention_seconds: number | null;
-  retention_bytes: number | null;
-  earliest_position: number;
-  deleted: number;
-  kind: StreamKind;
-  followed: number | null;
-  allowance_bytes: number | null;
-  consumers: string | null;
-  records_authors: number;
-};
+export const streamTable = table({
+  kind: "stream",
+  name: "stream",
+  columns: {
+    id: onlyRow(),
+    schema_version: integer(),
+    incarnation: integer(),
+    content_type: text(),
+    ttl_seconds: nullable(integer()),
+    expires_at_ms: nullable(integer()),
+    touched_at_ms: integer(),
+    checkpoint_position: integer(),
+    stream_seq: nullable(text()),
+    origin: nullable(text()),
+    deleted: integer(0),
+    closure: since(2, nullable(text())),
+    attempts: since(2, nullable(text())),
+    retention_seconds: since(3, nullable(integer())),
+    retention_bytes: since(3, nullable(integer())),
+    earliest_position: since(3, integer(0)),
+    kind: since(4, text<StreamKind>("plain")),
+    followed: since(4, nullable(integer())),
+    allowance_bytes: since(5, nullable(integer())),
+    consumers: since(6, nullable(text())),
+    records_authors: since(7, integer(0)),
+  },
+  key: ["id"],
+});
+
+const READ = streamTable.select(
+  [
+    "incarnation",
+    "content_type",
+    "ttl_seconds",
+    "expires_at_ms",
+    "touched_at_ms",
+    "checkpoint_position",
+    "stream_seq",
+    "closure",
+    "attempts",
+    "origin",
+    "deleted",
+    "retention_seconds",
+    "retention_bytes",
+    "earliest_position",
+    "kind",
+    "followed",
+    "allowance_bytes",
+    "consumers",
+    "records_authors",
+  ],
+  { where: "id = 1" },
+);
+const INSERT = streamTable.insert([
+  "id",
+  "schema_version",
+  "incarnation",
+  "content_type",
+  "ttl_seconds",
+  "expires_at_ms",
+  "touched_at_ms",
+  "checkpoint_position",
+  "origin",
+  "retention_seconds",
+  "retention_bytes",
+  "earliest_position",
+  "kind",
+  "records_authors",
+  "attempts",
+]);
+const UPDATE_EARLIEST = streamTable.update("earliest_position = ?", "id = 1");
+const MARK_DELETED = streamTable.update("deleted = 1", "id = 1");
+const UPDATE_FOLLOWED = streamTable.update("followed = ?", "id = 1");
+const UPDATE_QUOTA_GRANT = streamTable.update("allowance_bytes = ?", "id = 1");
+const UPDATE_CONSUMERS = streamTable.update("consumers = ?", "id = 1");
+const UPDATE_TOUCHED_AT = streamTable.update("touched_at_ms = ?", "id = 1");
+const UPDATE_CHECKPOINT = streamTable.update(
+  "checkpoint_position = ?, stream_seq = ?, closure = ?, touched_at_ms = ?",
+  "id = 1",
+);
+const UPDATE_REQUESTS = streamTable.update("attempts = ?", "id = 1");
 
 export function readStreamRow(database: Database): StreamRow | undefined {
-  const row = firstRow<Columns>(
-    database,
-    `SELECT incarnation, content_type, ttl_seconds, expires_at_ms, touched_at_ms, checkpoint_position, stream_seq,
-            closure, attempts, origin, deleted, retention_seconds, retention_bytes, earliest_position, kind, followed,
-            allowance_bytes, consumers, records_authors
-     FROM stream WHERE id = 1`,
-  );
+  const row = firstRow(database, READ);
   if (row === undefined) return undefined;
   return {
     incarnation: row.incarnation,
@@ -117,8 +172,10 @@ export function readStreamRow(database: Database): StreamRow | undefined {
   };
 }
 
+/** @param schemaVersion of the tables that were made for it. */
 export function insertStreamRow(
   database: Database,
+  schemaVersion: number,
   row: Pick<
     StreamRow,
     "incarnation" | "contentType" | "lifetime" | "retention" | "earliest" | "touchedAtMs" | "origin"
@@ -129,16 +186,15 @@ export function insertStreamRow(
   },
 ): void {
   database.run(
-    `INSERT INTO stream (id, schema_version, incarnation, content_type, ttl_seconds, expires_at_ms, touched_at_ms,
-                         checkpoint_position, origin, retention_seconds, retention_bytes, earliest_position, kind,
-                         records_authors, attempts)
-     VALUES (1, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?)`,
-    SCHEMA_VERSION,
+    INSERT,
+    1,
+    schemaVersion,
     row.incarnation,
     row.contentType,
     row.lifetime.kind === "ttl" ? row.lifetime.ttlSeconds : null,
     row.lifetime.kind === "at" ? row.lifetime.expiresAtMs : null,
     row.touchedAtMs,
+    0,
     row.origin === undefined ? null : JSON.stringify(row.origin),
     row.retention.seconds ?? null,
     row.retention.bytes ?? null,
@@ -150,33 +206,33 @@ export function insertStreamRow(
 }
 
 export function updateEarliest(database: Database, earliest: number): void {
-  database.run("UPDATE stream SET earliest_position = ? WHERE id = 1", earliest);
+  database.run(UPDATE_EARLIEST, earliest);
 }
 
 export function markDeleted(database: Database): void {
-  database.run("UPDATE stream SET deleted = 1 WHERE id = 1");
+  database.run(MARK_DELETED);
 }
 
 export function updateFollowed(database: Database, token: number | null): void {
-  database.run("UPDATE stream SET followed = ? WHERE id = 1", token);
+  database.run(UPDATE_FOLLOWED, token);
 }
 
 export function updateQuotaGrant(database: Database, quotaGrant: number | null): void {
-  database.run("UPDATE stream SET allowance_bytes = ? WHERE id = 1", quotaGrant);
+  database.run(UPDATE_QUOTA_GRANT, quotaGrant);
 }
 
 export function updateConsumers(database: Database, consumers: readonly string[]): void {
   const text = consumers.length === 0 ? null : JSON.stringify(consumers);
-  database.run("UPDATE stream SET consumers = ? WHERE id = 1", text);
+  database.run(UPDATE_CONSUMERS, text);
 }
 
 export function updateTouchedAt(database: Database, touchedAtMs: number): void {
-  database.run("UPDATE stream SET touched_at_ms = ? WHERE id = 1", touchedAtMs);
+  database.run(UPDATE_TOUCHED_AT, touchedAtMs);
 }
 
 export function updateCheckpoint(database: Database, { position, streamSeq, closure, touchedAtMs }: Checkpoint): void {
   database.run(
-    "UPDATE stream SET checkpoint_position = ?, stream_seq = ?, closure = ?, touched_at_ms = ? WHERE id = 1",
+    UPDATE_CHECKPOINT,
     position,
     streamSeq ?? null,
     closure === undefined ? null : JSON.stringify(closure),
@@ -185,14 +241,14 @@ export function updateCheckpoint(database: Database, { position, streamSeq, clos
 }
 
 export function updateRequests(database: Database, requests: readonly StoredRequest[]): void {
-  database.run("UPDATE stream SET attempts = ? WHERE id = 1", storedRequests(requests));
+  database.run(UPDATE_REQUESTS, storedRequests(requests));
 }
 
 function storedRequests(requests: readonly StoredRequest[]): string | null {
   return requests.length === 0 ? null : JSON.stringify(requests);
 }
 
-function lifetimeOf(row: Columns): Lifetime {
+function lifetimeOf(row: Pick<RowOf<typeof streamTable.columns>, "ttl_seconds" | "expires_at_ms">): Lifetime {
   if (row.ttl_seconds !== null) return { kind: "ttl", ttlSeconds: row.ttl_seconds };
   if (row.expires_at_ms !== null) return { kind: "at", expiresAtMs: row.expires_at_ms };
   return FOREVER;

@@ -12,28 +12,40 @@
 
 import type { DeliveryAttempt, LinkView } from "../../contracts/wakes.ts";
 import { firstRow, type Database } from "../../kit/database.ts";
+import { integer, nullable, onlyRow, text, type RowOf } from "../../kit/sql/column.ts";
+import { schema } from "../../kit/sql/schema.ts";
+import { table } from "../../kit/sql/table.ts";
 
-const TABLES = [
-  `CREATE TABLE IF NOT EXISTS consumer (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    facts TEXT NOT NULL,
-    progress TEXT NOT NULL
-  )`,
-  `CREATE TABLE IF NOT EXISTS links (
-    path TEXT PRIMARY KEY,
-    is_explicit INTEGER NOT NULL,
-    is_glob INTEGER NOT NULL,
-    since_ms INTEGER NOT NULL,
-    incarnation INTEGER,
-    acked TEXT NOT NULL,
-    tail TEXT NOT NULL,
-    grown_at_ms INTEGER NOT NULL DEFAULT 0,
-    ask_at_ms INTEGER,
-    failures INTEGER NOT NULL DEFAULT 0
-  ) WITHOUT ROWID`,
-  `CREATE INDEX IF NOT EXISTS links_pending ON links (grown_at_ms) WHERE tail > acked`,
-  `CREATE INDEX IF NOT EXISTS links_to_ask ON links (ask_at_ms) WHERE ask_at_ms IS NOT NULL`,
-];
+const consumerTable = table({
+  kind: "wakes",
+  name: "consumer",
+  columns: { id: onlyRow(), facts: text(), progress: text() },
+  key: ["id"],
+});
+
+const linksTable = table({
+  kind: "wakes",
+  name: "links",
+  columns: {
+    path: text(),
+    is_explicit: integer(),
+    is_glob: integer(),
+    since_ms: integer(),
+    incarnation: nullable(integer()),
+    acked: text(),
+    tail: text(),
+    grown_at_ms: integer(0),
+    ask_at_ms: nullable(integer()),
+    failures: integer(0),
+  },
+  key: ["path"],
+  indexes: {
+    links_pending: { columns: ["grown_at_ms"], where: "tail > acked" },
+    links_to_ask: { columns: ["ask_at_ms"], where: "ask_at_ms IS NOT NULL" },
+  },
+});
+
+export const WAKE_SCHEMA = schema({ kind: "wakes", together: [consumerTable, linksTable] });
 
 /** What a wake is at. `sending`: it has not been delivered; `sent`: nobody has claimed it; `leased`: somebody works. */
 export type WakePhase = "sending" | "sent" | "leased";
@@ -84,54 +96,86 @@ export interface LinkRow {
   readonly failures: number;
 }
 
-type Columns = {
-  path: string;
-  is_explicit: number;
-  is_glob: number;
-  since_ms: number;
-  incarnation: number | null;
-  acked: string;
-  tail: string;
-  ask_at_ms: number | null;
-  failures: number;
-};
+const COLUMNS = [
+  "path",
+  "is_explicit",
+  "is_glob",
+  "since_ms",
+  "incarnation",
+  "acked",
+  "tail",
+  "ask_at_ms",
+  "failures",
+] as const;
 
-const COLUMNS = "path, is_explicit, is_glob, since_ms, incarnation, acked, tail, ask_at_ms, failures";
+const READ_CONSUMER = consumerTable.select(["facts", "progress"], { where: "id = 1" });
+const REPLACE_CONSUMER = consumerTable.replace(["id", "facts", "progress"]);
+const UPDATE_PROGRESS = consumerTable.update("progress = ?", "id = 1");
+
+const DELETE_ALL = linksTable.delete();
+const READ_LINK = linksTable.select(COLUMNS, { where: "path = ?" });
+const REPLACE_LINK = linksTable.replace([...COLUMNS, "grown_at_ms"]);
+const UPDATE_TAIL = linksTable.update("tail = ?, grown_at_ms = ?", "path = ?");
+const UPDATE_ACKED = linksTable.update("acked = max(acked, ?)", "path = ?");
+const UPDATE_ASK = linksTable.update("ask_at_ms = ?, failures = ?", "path = ?");
+const DELETE_LINK = linksTable.delete("path = ?");
+const DELETE_ORPHANS = linksTable.delete("is_explicit = 0 AND is_glob = 0");
+const COUNT = linksTable.compute<{ links: number }>("count(*) AS links");
+const PENDING = linksTable.select(COLUMNS, { where: "tail > acked", orderBy: "path", limit: "?" });
+const NOT_PENDING = linksTable.select(COLUMNS, {
+  where: "tail <= acked AND (is_explicit = 1 OR is_glob = 1)",
+  orderBy: "path",
+  limit: "?",
+});
+const EXPLICIT = linksTable.select(["path"], { where: "is_explicit = 1", orderBy: "path", limit: "?" });
+const FIRST_PENDING = linksTable.select(["path"], { where: "tail > acked", orderBy: "grown_at_ms", limit: "1" });
+const TO_ASK = linksTable.select(COLUMNS, {
+  where: "ask_at_ms IS NOT NULL AND ask_at_ms <= ?",
+  orderBy: "ask_at_ms",
+  limit: "?",
+});
+const NEXT_ASK = linksTable.compute<{ ask_at_ms: number }>("ask_at_ms", {
+  where: "ask_at_ms IS NOT NULL",
+  orderBy: "ask_at_ms",
+  limit: "1",
+});
+const GROWN_LAST = linksTable.select(COLUMNS, {
+  where: "incarnation IS NOT NULL",
+  orderBy: "grown_at_ms DESC",
+  limit: "?",
+});
 
 export function createConsumerTables(database: Database): void {
-  for (const statement of TABLES) database.run(statement);
+  database.tables.create(...WAKE_SCHEMA.together);
 }
 
 export function dropLinks(database: Database): void {
-  database.run("DELETE FROM links");
+  database.run(DELETE_ALL);
 }
 
 /** @returns the subscription as JSON, and the progress; `undefined`: there never was such a subscription. */
 export function readConsumer(database: Database): { subscription: string; progress: ConsumerProgress } | undefined {
-  const table = "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = 'consumer'";
-  if (firstRow(database, table) === undefined) return undefined;
-  const sql = "SELECT facts, progress FROM consumer WHERE id = 1";
-  const row = firstRow<{ facts: string; progress: string }>(database, sql);
+  if (!database.tables.has(consumerTable)) return undefined;
+  const row = firstRow(database, READ_CONSUMER);
   return row && { subscription: row.facts, progress: JSON.parse(row.progress) as ConsumerProgress };
 }
 
 export function writeConsumer(database: Database, subscription: string, progress: ConsumerProgress): void {
-  const sql = "INSERT OR REPLACE INTO consumer (id, facts, progress) VALUES (1, ?, ?)";
-  database.run(sql, subscription, JSON.stringify(progress));
+  database.run(REPLACE_CONSUMER, 1, subscription, JSON.stringify(progress));
 }
 
 export function writeProgress(database: Database, progress: ConsumerProgress): void {
-  database.run("UPDATE consumer SET progress = ? WHERE id = 1", JSON.stringify(progress));
+  database.run(UPDATE_PROGRESS, JSON.stringify(progress));
 }
 
 export function readLink(database: Database, path: string): LinkRow | undefined {
-  const row = firstRow<Columns>(database, `SELECT ${COLUMNS} FROM links WHERE path = ?`, path);
+  const row = firstRow(database, READ_LINK, path);
   return row && toLink(row);
 }
 
 export function writeLink(database: Database, row: LinkRow, grownAtMs: number): void {
   database.run(
-    `INSERT OR REPLACE INTO links (${COLUMNS}, grown_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    REPLACE_LINK,
     row.path,
     row.isExplicit ? 1 : 0,
     row.isGlob ? 1 : 0,
@@ -146,12 +190,12 @@ export function writeLink(database: Database, row: LinkRow, grownAtMs: number): 
 }
 
 export function updateTail(database: Database, path: string, tail: string, nowMs: number): void {
-  database.run("UPDATE links SET tail = ?, grown_at_ms = ? WHERE path = ?", tail, nowMs, path);
+  database.run(UPDATE_TAIL, tail, nowMs, path);
 }
 
 /** Never backwards. */
 export function updateAcked(database: Database, path: string, acked: string): void {
-  database.run("UPDATE links SET acked = max(acked, ?) WHERE path = ?", acked, path);
+  database.run(UPDATE_ACKED, acked, path);
 }
 
 export function updateAsk(
@@ -159,66 +203,58 @@ export function updateAsk(
   path: string,
   { askAtMs, failures }: Pick<LinkRow, "askAtMs" | "failures">,
 ): void {
-  database.run("UPDATE links SET ask_at_ms = ?, failures = ? WHERE path = ?", askAtMs, failures, path);
+  database.run(UPDATE_ASK, askAtMs, failures, path);
 }
 
 export function deleteLink(database: Database, path: string): void {
-  database.run("DELETE FROM links WHERE path = ?", path);
+  database.run(DELETE_LINK, path);
 }
 
 /** Links that are kept for acknowledgements under way only. */
 export function deleteOrphans(database: Database): void {
-  database.run("DELETE FROM links WHERE is_explicit = 0 AND is_glob = 0");
+  database.run(DELETE_ORPHANS);
 }
 
 export function countLinks(database: Database): number {
-  return firstRow<{ links: number }>(database, "SELECT count(*) AS links FROM links")?.links ?? 0;
+  return firstRow(database, COUNT)?.links ?? 0;
 }
 
 /** The streams with something new, and the others after them, each in the order of names. */
 export function linksByNeed(database: Database, limit: number): LinkRow[] {
-  const pending = `SELECT ${COLUMNS} FROM links WHERE tail > acked ORDER BY path LIMIT ?`;
-  const first = database.all<Columns>(pending, limit);
-  const others = `SELECT ${COLUMNS} FROM links WHERE tail <= acked AND (is_explicit = 1 OR is_glob = 1)
-                  ORDER BY path LIMIT ?`;
-  return [...first, ...database.all<Columns>(others, limit - first.length)].map(toLink);
+  const first = database.all(PENDING, limit);
+  return [...first, ...database.all(NOT_PENDING, limit - first.length)].map(toLink);
 }
 
 /** The streams that were named. */
 export function explicitPaths(database: Database, limit: number): string[] {
-  const sql = "SELECT path FROM links WHERE is_explicit = 1 ORDER BY path LIMIT ?";
-  return database.all<{ path: string }>(sql, limit).map(({ path }) => path);
+  return database.all(EXPLICIT, limit).map(({ path }) => path);
 }
 
 /** The stream that has had something new for the longest time. */
 export function firstPending(database: Database): string | undefined {
-  const sql = "SELECT path FROM links WHERE tail > acked ORDER BY grown_at_ms LIMIT 1";
-  return firstRow<{ path: string }>(database, sql)?.path;
+  return firstRow(database, FIRST_PENDING)?.path;
 }
 
 /** Links whose stream is to be asked by an instant. */
 export function linksToAsk(database: Database, nowMs: number, limit: number): LinkRow[] {
-  const sql = `SELECT ${COLUMNS} FROM links WHERE ask_at_ms IS NOT NULL AND ask_at_ms <= ? ORDER BY ask_at_ms LIMIT ?`;
-  return database.all<Columns>(sql, nowMs, limit).map(toLink);
+  return database.all(TO_ASK, nowMs, limit).map(toLink);
 }
 
 /** When the first of them is to be asked, in ms. */
 export function nextAskMs(database: Database): number | undefined {
-  const sql = "SELECT ask_at_ms FROM links WHERE ask_at_ms IS NOT NULL ORDER BY ask_at_ms LIMIT 1";
-  return firstRow<{ ask_at_ms: number }>(database, sql)?.ask_at_ms;
+  return firstRow(database, NEXT_ASK)?.ask_at_ms;
 }
 
 /** Links whose streams have grown last. */
 export function linksGrownLast(database: Database, limit: number): LinkRow[] {
-  const sql = `SELECT ${COLUMNS} FROM links WHERE incarnation IS NOT NULL ORDER BY grown_at_ms DESC LIMIT ?`;
-  return database.all<Columns>(sql, limit).map(toLink);
+  return database.all(GROWN_LAST, limit).map(toLink);
 }
 
 export function viewOfLink({ path, isExplicit, acked, tail }: LinkRow): LinkView {
   return { path, linkType: isExplicit ? "explicit" : "glob", acked, tail };
 }
 
-function toLink(row: Columns): LinkRow {
+function toLink(row: RowOf<typeof linksTable.columns, (typeof COLUMNS)[number]>): LinkRow {
   return {
     path: row.path,
     isExplicit: row.is_explicit === 1,
