@@ -75,10 +75,19 @@ export class NodeDatabase implements Database {
 
   #tablesThatMayFail({ tables }: ObjectEngine | SharedEngine): Tables {
     return {
-      upgrade: () => tables.upgrade(),
+      upgrade: () => {
+        this.#failIfTold("SELECT schema_version");
+        return tables.upgrade();
+      },
       has: (table) => tables.has(table),
-      create: (...created) => tables.create(...created),
-      drop: (...dropped) => tables.drop(...dropped),
+      create: (...created) => {
+        for (const { name } of created) this.#failIfTold(`CREATE TABLE ${name}`);
+        tables.create(...created);
+      },
+      drop: (...dropped) => {
+        for (const { name } of dropped) this.#failIfTold(`DROP TABLE ${name}`);
+        tables.drop(...dropped);
+      },
       partitions: (table) => tables.partitions(table),
       createPartition: (table, partition) => {
         this.#failIfTold(`CREATE TABLE ${table.nameIn("object", partition)}`);

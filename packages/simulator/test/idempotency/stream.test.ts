@@ -125,7 +125,7 @@ const proofs: Proofs<"stream"> = {
       },
       replace: () => streamOn(host).create(NEW),
       repeat: () => streamOn(host).discard(),
-      outcome: () => (host.database.all("SELECT 1 FROM sqlite_master").length === 0 ? "gone" : rowsOf(host.database)),
+      outcome: () => (host.database.tableNames().length === 0 ? "gone" : allRowsOf(host.database)),
     };
   },
   pin: async () => {

@@ -3,10 +3,12 @@
 import { FakeSegmentStore } from "@durable-streams-cloudflare/testkit/node-host";
 import { beforeEach, expect, it } from "vitest";
 
+import { rowsOf } from "../../../test/stored-rows.ts";
 import { appendOf, codeOf, createOf, newHost, streamOn, type Host } from "../../../test/stream-fixture.ts";
 import type { SourceNotification } from "../../contracts/fan-out.ts";
 import type { StreamReport } from "../../contracts/project.ts";
 import type { Stream } from "../stream.ts";
+import { streamTable } from "../tables/stream-row.ts";
 
 const CORRUPT = new Error("database disk image is malformed: SQLITE_CORRUPT");
 const LIMITS = { segmentBytes: 10, segmentBytesMin: 1 };
@@ -80,7 +82,7 @@ it("leaves everything as it is while the segments cannot be deleted", async () =
   store.failNext("list", "refused");
   const stream = damaged();
   expect(codeOf(await stream.discard())).toBe("unavailable");
-  expect(host.database.all("SELECT 1 FROM stream")).toHaveLength(1);
+  expect(rowsOf(host.database, streamTable)).toHaveLength(1);
 });
 
 it("a removal that meets damaged pages removes the stream all the same", async () => {
