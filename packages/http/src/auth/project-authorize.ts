@@ -105,14 +105,10 @@ export async function findProject(
 ): Promise<Result<{ project: Project | undefined }>> {
   const isKnown = registry.knows(name);
   if (!isKnown && strangers.isOver(request)) return refuseStrangers();
-  try {
-    const project = await registry.project(name);
-    // Counted here, whatever the answer will be: some that need no right look a project up, too.
-    if (!isKnown && project === undefined) strangers.count(request);
-    return { ok: true, project };
-  } catch {
-    return refuseRegistry();
-  }
+  const found = await registry.project(name);
+  // Counted here, whatever the answer will be: some that need no right look a project up, too.
+  if (!isKnown && found.ok && found.project === undefined) strangers.count(request);
+  return found;
 }
 
 /** The same for a project that is not there as for one that is: names must not be found out by trying. */
@@ -205,21 +201,13 @@ async function authorizeKey(
   if (!isReaderKeyForm(key)) return refuseToken();
   if (!registry.knowsReaderKey(input.project, input.stream) && strangers.isOver(input.request))
     return refuseStrangers();
-  try {
-    const stored = await registry.readerKey(input.project, input.stream);
-    if (stored === undefined || !(await isReaderKey(key, stored.hash))) return refuseToken();
-    noteCaller(input.request, "reader-key");
-    return {
-      ok: true,
-      isPublic: true,
-      isRevocable: true,
-      incarnation: stored.incarnation,
-      by: NOBODY,
-      budget: "public",
-    };
-  } catch {
-    return refuseRegistry();
-  }
+  const found = await registry.readerKey(input.project, input.stream);
+  if (!found.ok) return found;
+  const { readerKey } = found;
+  if (readerKey === undefined || !(await isReaderKey(key, readerKey.hash))) return refuseToken();
+  noteCaller(input.request, "reader-key");
+  const { incarnation } = readerKey;
+  return { ok: true, isPublic: true, isRevocable: true, incarnation, by: NOBODY, budget: "public" };
 }
 
 function isRead({ method }: HttpRequest): boolean {
@@ -231,8 +219,4 @@ function refuseWithoutToken(): Refusal {
     hint: "Send Authorization: Bearer <token>. Clients that cannot set headers, such as EventSource, use a signed read URL.",
     headers: { "WWW-Authenticate": "Bearer" },
   });
-}
-
-function refuseRegistry(): Refusal {
-  return refuse("unavailable", "The registry of projects could not be read.", { headers: { "Retry-After": "1" } });
 }

@@ -10,6 +10,7 @@ import {
 } from "@durable-streams-cloudflare/core/contracts/project-record";
 import { projectOf, type Project } from "@durable-streams-cloudflare/core/project/project";
 import { parseReaderKey, type StoredReaderKey } from "@durable-streams-cloudflare/core/project/reader-key";
+import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
 const READER_KEY_PREFIX = "reader-key:";
 
@@ -46,9 +47,11 @@ export class Registry {
     return !isProjectName(name) || this.#projects.knows(RECORD_KEY_PREFIX + name);
   }
 
-  /** @throws Error when KV cannot be read. */
-  project(name: string): Promise<Project | undefined> {
-    return isProjectName(name) ? this.#projects.get(RECORD_KEY_PREFIX + name) : Promise.resolve(undefined);
+  /** `undefined`: there is no such project. Refused while KV cannot be read. */
+  async project(name: string): Promise<Result<{ project: Project | undefined }>> {
+    if (!isProjectName(name)) return { ok: true, project: undefined };
+    const found = await this.#projects.get(RECORD_KEY_PREFIX + name);
+    return found.ok ? { ok: true, project: found.value } : found;
   }
 
   /** The same of a stream's reader key. */
@@ -56,9 +59,10 @@ export class Registry {
     return this.#readerKeys.knows(readerKeyKey(project, stream));
   }
 
-  /** What is known of a stream's reader key. @throws Error when KV cannot be read. */
-  readerKey(project: string, stream: string): Promise<StoredReaderKey | undefined> {
-    return this.#readerKeys.get(readerKeyKey(project, stream));
+  /** The same of a stream's reader key, which is `undefined` where there is none. */
+  async readerKey(project: string, stream: string): Promise<Result<{ readerKey: StoredReaderKey | undefined }>> {
+    const found = await this.#readerKeys.get(readerKeyKey(project, stream));
+    return found.ok ? { ok: true, readerKey: found.value } : found;
   }
 
   /** What was changed here is seen here at once. */
@@ -88,20 +92,20 @@ class KvCache<Value> {
     this.#parse = parse;
   }
 
-  async get(key: string): Promise<Value | undefined> {
+  async get(key: string): Promise<Result<{ value: Value | undefined }>> {
     const known = this.#found.get(key) ?? this.#missing.get(key);
     const nowMs = this.#now();
     if (known !== undefined) {
-      if (nowMs - known.readAtMs < FRESH_MS) return known.value;
+      if (nowMs - known.readAtMs < FRESH_MS) return { ok: true, value: known.value };
       const isBeingRead = nowMs - (known.readingSinceMs ?? -Infinity) < READING_MS_MAX;
-      if (isBeingRead && nowMs - known.readAtMs < STALE_MS_MAX) return known.value;
+      if (isBeingRead && nowMs - known.readAtMs < STALE_MS_MAX) return { ok: true, value: known.value };
       known.readingSinceMs = nowMs;
     }
     try {
-      return await this.#read(key);
-    } catch (error) {
-      if (known !== undefined && this.#now() - known.readAtMs < STALE_MS_MAX) return known.value;
-      throw error;
+      return { ok: true, value: await this.#read(key) };
+    } catch {
+      const isTrue = known !== undefined && this.#now() - known.readAtMs < STALE_MS_MAX;
+      return isTrue ? { ok: true, value: known.value } : refuseRegistry();
     }
   }
 
@@ -134,4 +138,8 @@ class KvCache<Value> {
     this.#found.delete(key);
     this.#missing.delete(key);
   }
+}
+
+function refuseRegistry(): Refusal {
+  return refuse("unavailable", "The registry of projects could not be read.", { headers: { "Retry-After": "1" } });
 }

@@ -19,6 +19,7 @@ import { detach } from "@durable-streams-cloudflare/core/kit/detach";
 import { retryRpc } from "@durable-streams-cloudflare/core/kit/retry-rpc";
 import { refuseNoProject } from "@durable-streams-cloudflare/core/project/owner";
 import { matchesPattern } from "@durable-streams-cloudflare/core/project/pattern";
+import type { Project } from "@durable-streams-cloudflare/core/project/project";
 import { formatReaderKey, hashReaderKey, newReaderKey } from "@durable-streams-cloudflare/core/project/reader-key";
 import { parseSecret, parseSettings } from "@durable-streams-cloudflare/core/project/settings";
 import { parseStreamName, refuse, type Result } from "@durable-streams-cloudflare/protocol";
@@ -89,8 +90,8 @@ export class Projects {
   }
 
   async describe(name: string): Promise<Result<{ project: ProjectView }>> {
-    const project = await this.#registry.project(name);
-    return project === undefined ? refuseNoProject() : { ok: true, project: viewOf(project.record) };
+    const found = await this.#find(name);
+    return found.ok ? { ok: true, project: viewOf(found.project.record) } : found;
   }
 
   async update(name: string, body: Json): Promise<Result<{ project: ProjectView }>> {
@@ -125,9 +126,9 @@ export class Projects {
     if (!Number.isInteger(seconds) || seconds < 1 || seconds > READ_URL_SECONDS_MAX) {
       return refuse("settings-invalid", `expiresInSeconds must be a whole number from 1 to ${READ_URL_SECONDS_MAX}.`);
     }
-    const project = await this.#registry.project(name);
-    if (project === undefined) return refuseNoProject();
-    const token = await signReadUrlToken(project, named.stream, seconds, nowMs);
+    const found = await this.#find(name);
+    if (!found.ok) return found;
+    const token = await signReadUrlToken(found.project, named.stream, seconds, nowMs);
     return { ok: true, stream: named.stream, token, expiresAt: new Date(nowMs + seconds * 1000).toISOString() };
   }
 
@@ -160,15 +161,22 @@ export class Projects {
   /** The project's streams, a page at a time; `isPublic`: everybody may read it. */
   async listStreams(name: string, prefix: string, cursor: string, limit: number): Promise<Result<PublicStreamPage>> {
     if (!isProjectName(name)) return refuseNoProject();
-    const [project, page] = await Promise.all([
+    const [found, page] = await Promise.all([
       this.#registry.project(name),
       this.#env.PROJECTS.getByName(name).list({ prefix, after: cursor, limit: Math.min(limit, PAGE_MAX) }),
     ]);
     if (!page.ok) return page;
-    const patterns = project?.record.publicStreams ?? [];
+    if (!found.ok) return found;
+    const patterns = found.project?.record.publicStreams ?? [];
     const isPublic = (stream: string): boolean => patterns.some((pattern) => matchesPattern(pattern, stream));
     const streams = page.streams.map((stream) => ({ ...stream, isPublic: isPublic(stream.name) }));
     return { ok: true, streams, cursor: page.cursor, counters: page.counters };
+  }
+
+  async #find(name: string): Promise<Result<{ project: Project }>> {
+    const found = await this.#registry.project(name);
+    if (!found.ok) return found;
+    return found.project === undefined ? refuseNoProject() : { ok: true, project: found.project };
   }
 
   async #change<Value>(name: string, change: (project: ProjectApi) => Promise<Result<Value>>): Promise<Result<Value>> {

@@ -163,6 +163,19 @@ describe("a warm read", () => {
     expect([response.status, await problemCode(response)]).toEqual([503, "unavailable"]);
     get.mockRestore();
   });
+
+  it("is 503 for the administrator, too, whatever needs the project's record", async () => {
+    const project = await newProject(newService());
+    const get = vi.spyOn(env.REGISTRY, "get").mockRejectedValue(new Error("KV is down"));
+    const path = `/v1/projects/${project.name}`;
+    const answers = await Promise.all([
+      newService().fetch(path, asAdmin("GET")),
+      newService().fetch(`${path}/streams`, asAdmin("GET")),
+      newService().fetch(`${path}/read-urls`, asAdmin("POST", { stream: "s" })),
+    ]);
+    for (const answer of answers) expect([answer.status, await problemCode(answer)]).toEqual([503, "unavailable"]);
+    get.mockRestore();
+  });
 });
 
 describe("a signed read URL", () => {
