@@ -9,14 +9,19 @@ import { WAKE_SCHEMA } from "./wakes/tables/subscription-rows.ts";
 
 export const SCHEMAS: readonly Schema[] = [STREAM_SCHEMA, LINK_SCHEMA, ESTUARY_SCHEMA, WAKE_SCHEMA, PROJECT_SCHEMA];
 
+/** As data directories call the kinds of objects. */
+const STORED_NAMES = {
+  stream: "stream",
+  source: "subscription",
+  session: "estuary",
+  wakes: "consumer",
+  project: "project",
+} as const;
+
 /**
  * The newest version of each kind of database that this server reads and writes, for hosts that must not run on the data of
- * a newer server. The names are those that are stored in data directories.
+ * a newer server. Version 1 is not recorded: a server from before a kind had versions can read it.
  */
-export const DATA_VERSIONS: Readonly<Record<string, number>> = {
-  stream: STREAM_SCHEMA.version,
-  subscription: LINK_SCHEMA.version,
-  estuary: ESTUARY_SCHEMA.version,
-  consumer: WAKE_SCHEMA.version,
-  project: PROJECT_SCHEMA.version,
-};
+export const DATA_VERSIONS: Readonly<Record<string, number>> = Object.fromEntries(
+  SCHEMAS.filter(({ version }) => version > 1).map(({ kind, version }) => [STORED_NAMES[kind], version]),
+);
