@@ -7,8 +7,9 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 
 import { SCHEMAS } from "../src/data-version.ts";
 import type { Tables } from "../src/kit/database.ts";
-import { createTable, partitionOf } from "../src/kit/sql/ddl.ts";
+import { partitionOf } from "../src/kit/sql/ddl.ts";
 import { tablesOf, type Schema } from "../src/kit/sql/schema.ts";
+import { prepareSharedTables } from "../src/kit/sql/shared-tables.ts";
 import type { Query, Statement } from "../src/kit/sql/statement.ts";
 import type { AnyTable } from "../src/kit/sql/table.ts";
 import type { Row, SqlValue } from "../src/kit/sql/value.ts";
@@ -27,11 +28,20 @@ export class SharedDatabase {
 
   constructor() {
     this.sqlite.exec("CREATE TABLE objects (o INTEGER PRIMARY KEY, tables TEXT NOT NULL)");
-    for (const table of SCHEMAS.flatMap(tablesOf)) {
-      for (const statement of createTable(table, "shared")) this.sqlite.exec(statement);
-    }
+    prepareSharedTables(this, SCHEMAS);
     this.readTables = this.sqlite.prepare("SELECT tables FROM objects WHERE o = ?");
     this.writeTables = this.sqlite.prepare("INSERT OR REPLACE INTO objects (o, tables) VALUES (?, ?)");
+  }
+
+  exec<R extends Row>(text: string, ...params: SqlValue[]): R[] {
+    return this.sqlite
+      .prepare(text)
+      .all(...params.map(toInput))
+      .map(toRow) as R[];
+  }
+
+  transaction<T>(work: () => T): T {
+    return inTransaction(this.sqlite, work);
   }
 
   prepare(query: Query): StatementSync {
@@ -78,7 +88,7 @@ export class SharedEngine {
   }
 
   transaction<T>(work: () => T): T {
-    return inTransaction(this.#shared.sqlite, work);
+    return this.#shared.transaction(work);
   }
 
   tableNames(): string[] {

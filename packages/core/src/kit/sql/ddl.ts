@@ -9,7 +9,7 @@ const ofObjects = new WeakMap<AnyTable, readonly string[]>();
 
 /** Makes a table and its indexes where there are none yet. @param partition in the object form. */
 export function createTable(table: AnyTable, form: Form, partition = 0): readonly string[] {
-  if (form === "shared") return [sharedTable(table), ...createIndexes(table, form)];
+  if (form === "shared") return [createSharedTable(table), ...createIndexes(table, form)];
   const known = partition === 0 ? ofObjects.get(table) : undefined;
   if (known !== undefined) return known;
   const statements = [objectTable(table, partition), ...createIndexes(table, form)];
@@ -56,7 +56,7 @@ function objectTable(table: AnyTable, partition: number): string {
  * The rows of all objects, kept by object. A partitioned table keeps its row ids, because its rows are large and are only
  * ever added at the end: so a commit writes a fraction of the pages that keeping them by their key would.
  */
-function sharedTable(table: AnyTable): string {
+export function createSharedTable(table: AnyTable): string {
   const owner = [OBJECT_PARAMETER, ...(table.partition === undefined ? [] : [table.partition])];
   const columns = [
     ...owner.map((name) => `${name} INTEGER NOT NULL`),

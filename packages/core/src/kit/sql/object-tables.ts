@@ -1,17 +1,11 @@
 /** The tables of an object that has a database to itself: they come and go with what it stores. */
 
 import type { Tables } from "../database.ts";
-import { addColumn, createIndexes, createTable, partitionOf } from "./ddl.ts";
+import { createTable, partitionOf } from "./ddl.ts";
+import type { Engine } from "./engine.ts";
 import { addedColumns, tablesOf, type Schema } from "./schema.ts";
 import type { AnyTable, PartitionedTable } from "./table.ts";
-import type { Row, SqlValue } from "./value.ts";
-
-/** SQLite itself. */
-export interface Engine {
-  /** Runs any statement, and returns its rows. */
-  exec<R extends Row>(text: string, ...params: SqlValue[]): R[];
-  transaction<T>(work: () => T extends Promise<unknown> ? never : T): T;
-}
+import { completeTable, refuseNewer } from "./upgrade.ts";
 
 const ALL_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'";
 const ONE_TABLE = `${ALL_TABLES} AND name = ?`;
@@ -39,11 +33,7 @@ export class ObjectTables implements Tables {
     const names = versionIn === undefined ? this.#names() : [versionIn.table.name];
     if (versionIn === undefined && this.#existing(names).length === 0) return "empty";
     const version = this.#recordedVersion(names) ?? 1;
-    if (version > newest) {
-      throw new Error(
-        `The tables of this object (${kind}) have schema version ${version}, but this server supports at most ${newest}: deploy a newer server.`,
-      );
-    }
+    refuseNewer(`this object (${kind})`, version, newest);
     if (version === newest) return "current";
     this.#engine.transaction(() => {
       this.#complete(this.#existing(this.#names()));
@@ -96,19 +86,10 @@ export class ObjectTables implements Tables {
   #complete(existing: readonly AnyTable[]): void {
     const { together } = this.#schema;
     for (const table of existing) {
-      for (const partition of table.partition === undefined ? [0] : this.partitions(table))
-        this.#widen(table, partition);
-      for (const statement of createIndexes(table, "object")) this.#engine.exec(statement);
+      completeTable(this.#engine, table, "object", table.partition === undefined ? [0] : this.partitions(table));
     }
     if (together.some((table) => existing.includes(table)))
       this.create(...together.filter((table) => !existing.includes(table)));
-  }
-
-  #widen(table: AnyTable, partition: number): void {
-    const rows = this.#engine.exec<{ name: string }>(`PRAGMA table_info(${table.nameIn("object", partition)})`);
-    const columns = new Set(rows.map(({ name }) => name));
-    const missing = addedColumns(table).filter((name) => !columns.has(name));
-    for (const name of missing) this.#engine.exec(addColumn(table, name, "object", partition));
   }
 
   /** What outlives a stream has no version: the stream's row has gone. */
