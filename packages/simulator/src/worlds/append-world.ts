@@ -119,6 +119,11 @@ export class AppendWorld {
     instance.isFiring = false;
   }
 
+  /** Until no alarm is under way: cryptography takes its own time, however quickly the clock goes on. */
+  async alarmRests(): Promise<void> {
+    while (this.#object.isFiring) await this.clock.advance(1);
+  }
+
   /** What is on the disk, against what clients were told. */
   verdict(): {
     stored: number;

@@ -90,6 +90,7 @@ describe("[AP15] [IN3] no append is stored twice, and none that was refused is s
       for (let second = 0; second < REST_MS / 1_000; second += 1) {
         void world.fireAlarmWhenDue();
         await world.clock.advance(1_000);
+        await world.alarmRests();
       }
       expect(world.verdict()).toMatchObject(CLEAN);
       expect(world.verdict().stored).toBeGreaterThan(1_000);
