@@ -52,6 +52,7 @@ export class LimitedProject {
       setAlarm: () => undefined,
       clearAlarm: () => undefined,
       sync: async () => undefined,
+      report: () => undefined,
     };
     return new ProjectOwner(this.#database, host, NAME);
   }

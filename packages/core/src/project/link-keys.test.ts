@@ -39,6 +39,7 @@ function newOwner(): ProjectOwner {
     clearAlarm: () => void (alarmAtMs = undefined),
     setAlarm: (atMs: number) => void (alarmAtMs = atMs),
     sync: async () => undefined,
+    report: () => undefined,
   };
   return new ProjectOwner(database, host, "p");
 }

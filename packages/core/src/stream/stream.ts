@@ -23,6 +23,7 @@ import type {
   ReadCommand,
   ReadResult,
 } from "../contracts/stream.ts";
+import { Alarms } from "../kit/alarms.ts";
 import { GroupCommit } from "../kit/group-commit.ts";
 import { ROW_BYTES_MAX } from "../log/log-rows.ts";
 import type { Remaining } from "./append/admission.ts";
@@ -35,12 +36,13 @@ import type { StreamHost } from "./host.ts";
 import { Creation } from "./lifecycle/creation.ts";
 import { isDamage } from "./lifecycle/discard.ts";
 import { Lifecycle } from "./lifecycle/lifecycle.ts";
+import { Upkeep } from "./lifecycle/upkeep.ts";
 import { Consumers } from "./notify/wake-subscriptions.ts";
 import { ReaderSlots } from "./read/reader-slots.ts";
 import { Reading, type ReadLimits } from "./read/reading.ts";
 import { FanOut } from "./session/fan-out.ts";
 import { isRenewedByAppends, type StreamState } from "./state.ts";
-import type { RollLimits } from "./tiering/roller.ts";
+import { Roller, type RollLimits } from "./tiering/roller.ts";
 
 export interface StreamLimits extends RollLimits, ReadLimits {
   readonly pendingBytesMax: number;
@@ -54,6 +56,7 @@ const UNLIMITED: ReaderAdmission = { budget: "tokens", isLimited: false };
 
 export class Stream {
   readonly #host: StreamHost;
+  readonly #alarms: Alarms;
   readonly #lifecycle: Lifecycle;
   readonly #creation: Creation;
   readonly #pins: Pins;
@@ -74,8 +77,10 @@ export class Stream {
     this.#host = host;
     this.#objectCapacity = new ObjectCapacity(() => host.databaseBytes());
     // What an earlier instance of this object was about to tell may not have been told.
-    this.#lifecycle = new Lifecycle(host, limits, (state) => this.#notify(state));
-    this.consumers = new Consumers(host, this.#lifecycle);
+    this.#alarms = new Alarms(host);
+    const roller = new Roller(host, limits);
+    this.#lifecycle = new Lifecycle(host, roller, this.#alarms, (state) => this.#notify(state));
+    this.consumers = new Consumers(host, this.#lifecycle, this.#alarms);
     const stayMs = Math.max(limits.sseSessionSeconds * 1000, limits.longPollTimeoutMs) + STAY_MARGIN_MS;
     this.readerSlots = {
       tokens: new ReaderSlots(host, stayMs, "tokens"),
@@ -99,11 +104,13 @@ export class Stream {
         pendingCountMax: limits.pendingAppendsMax,
       },
     );
-    this.fanOut = new FanOut(host, this.#lifecycle, {
+    this.fanOut = new FanOut(host, this.#lifecycle, this.#alarms, {
       append: (command) => this.append(command),
       beginSession: (command) => this.#creation.beginSession(command),
       remove: () => this.remove(),
     });
+    // Behind the notifications, which wait for nothing.
+    new Upkeep(host, this.#lifecycle, roller, this.#alarms);
   }
 
   create(command: CreateCommand): Promise<Result<CreateResult>> {
@@ -201,9 +208,7 @@ export class Stream {
   async alarm(): Promise<void> {
     const before = this.#lifecycle.stored();
     const mayEnd = before !== undefined && !before.deleted;
-    this.consumers.alarmFired();
-    this.fanOut.followers.fire();
-    await this.#lifecycle.alarm();
+    await this.#alarms.fire();
     if (mayEnd && this.#lifecycle.status().kind !== "live") this.fanOut.followers.notify(before);
   }
 

@@ -33,22 +33,28 @@ export class Deliveries {
     this.#permits = permits;
   }
 
-  /** Makes the attempt that is due now, if one is. */
-  async attemptDue(): Promise<void> {
+  /** When the next attempt is due, in ms. */
+  dueAtMs(): number | undefined {
+    const { wake } = this.#record.progress();
+    return wake?.phase === "sending" ? wake.nextAttemptAtMs : undefined;
+  }
+
+  /** Makes the attempt that is due now, if one is. @returns whether it has made one. */
+  async attemptDue(): Promise<boolean> {
     const subscription = this.#steps.run((known) => {
       if (known === undefined) return undefined;
       this.#steps.advance();
       return this.#isDue() ? known : undefined;
     });
-    if (subscription === undefined || !(await this.#isPermitted(subscription))) return;
+    if (subscription === undefined || !(await this.#isPermitted(subscription))) return false;
     // Meanwhile much may have happened.
     const due = this.#steps.run((known) => (known?.secret === subscription.secret ? this.#begin(known) : undefined));
     if (due !== undefined) await this.#deliver(due.subscription, due.wake);
+    return due !== undefined;
   }
 
   #isDue(): boolean {
-    const { wake } = this.#record.progress();
-    return wake?.phase === "sending" && wake.nextAttemptAtMs <= this.#host.now();
+    return (this.dueAtMs() ?? Infinity) <= this.#host.now();
   }
 
   /** Whether the wake may be sent now; otherwise it is put off. A wake that is written into a stream may. */

@@ -88,10 +88,11 @@ export class Links {
     return pattern === null || !matchesGlob(pattern, stream) || this.add(stream, "glob", sinceMs);
   }
 
-  /** Asks the streams that are due to be asked. */
-  async askDue(limit: number, keep: () => boolean): Promise<void> {
+  /** Asks the streams that are due to be asked. @returns how many. */
+  async askDue(limit: number, keep: () => boolean): Promise<number> {
     const due = linksToAsk(this.#host.database, this.#host.now(), limit);
     await mapConcurrent(due, CALLS_MAX, (row) => this.#ask(row, keep));
+    return due.length;
   }
 
   /** Asks some streams how far they have got. */

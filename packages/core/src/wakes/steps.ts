@@ -4,27 +4,22 @@
  * the alarm is set for it.
  */
 
+import type { Alarms } from "../kit/alarms.ts";
 import type { ConsumerHost } from "./host.ts";
 import type { ConsumerRecord } from "./record.ts";
 import type { SubscriptionRecord } from "./subscription-record.ts";
-import { deleteOrphans, firstPending, nextAskMs, type ConsumerProgress } from "./tables/subscription-rows.ts";
+import { deleteOrphans, firstPending, type ConsumerProgress } from "./tables/subscription-rows.ts";
 import { endWake, isExpired, issueWake } from "./wakes.ts";
-
-/** A turn that broke off is repeated after this long. */
-const RETRY_MS = 5_000;
 
 export class Steps {
   readonly #host: ConsumerHost;
   readonly #record: ConsumerRecord;
-  readonly #otherDueAtMs: () => readonly (number | undefined)[];
-  /** When the alarm is set to ring, in ms; `null`: it is not; `undefined`: not known since a restart. */
-  #alarmAtMs: number | null | undefined;
+  readonly #alarms: Alarms;
 
-  /** @param otherDueAtMs when the alarm is wanted for what is neither a wake nor a link, in ms. */
-  constructor(host: ConsumerHost, record: ConsumerRecord, otherDueAtMs: () => readonly (number | undefined)[]) {
+  constructor(host: ConsumerHost, record: ConsumerRecord, alarms: Alarms) {
     this.#host = host;
     this.#record = record;
-    this.#otherDueAtMs = otherDueAtMs;
+    this.#alarms = alarms;
   }
 
   /** One step: a transaction that leaves everything as it must be. */
@@ -38,7 +33,7 @@ export class Steps {
       if (this.#record.subscription() !== undefined) this.advance();
       return result;
     });
-    this.#arm();
+    this.#alarms.arm();
     return answer;
   }
 
@@ -61,32 +56,15 @@ export class Steps {
     );
   }
 
-  /** The alarm fires again, should what is done now break off. */
-  guard(): void {
-    this.#alarmAtMs = this.#host.now() + RETRY_MS;
-    this.#host.setAlarm(this.#alarmAtMs);
+  /** When the lease ends unless it is renewed, in ms. */
+  leaseDueAtMs(): number | undefined {
+    const { wake } = this.#record.progress();
+    return wake?.phase === "leased" ? wake.leaseUntilMs : undefined;
   }
 
   /** Ends a lease whose time is over. */
   #expire(): void {
     const progress = this.#record.progress();
     if (progress.wake !== null && isExpired(progress.wake, this.#host.now())) this.end(progress);
-  }
-
-  /** Sets the alarm for whatever comes first. */
-  #arm(): void {
-    if (!this.#record.exists()) return;
-    const now = this.#host.now();
-    const { wake } = this.#record.progress();
-    const times = [...this.#otherDueAtMs(), nextAskMs(this.#host.database)];
-    if (wake?.phase === "sending") times.push(wake.nextAttemptAtMs);
-    if (wake?.phase === "leased") times.push(wake.leaseUntilMs);
-    const known = times.filter((time) => time !== undefined);
-    const atMs = known.length === 0 ? null : Math.max(now, Math.min(...known));
-    // To set an alarm is to write a row.
-    if (atMs === this.#alarmAtMs) return;
-    this.#alarmAtMs = atMs;
-    if (atMs === null) this.#host.clearAlarm();
-    else this.#host.setAlarm(atMs);
   }
 }

@@ -18,6 +18,7 @@ import type {
   StreamNotification,
   WakeCommand,
 } from "../contracts/wakes.ts";
+import { Alarms } from "../kit/alarms.ts";
 import { Deliveries } from "./deliveries.ts";
 import type { ConsumerHost } from "./host.ts";
 import { Leases } from "./leases.ts";
@@ -29,13 +30,16 @@ import { ConsumerRecord } from "./record.ts";
 import { refuseNoSubscription } from "./refusals.ts";
 import { Sender } from "./sender.ts";
 import { Steps } from "./steps.ts";
-import { linksByNeed, viewOfLink } from "./tables/subscription-rows.ts";
+import { linksByNeed, nextAskMs, viewOfLink } from "./tables/subscription-rows.ts";
 
-/** Streams that are asked in one turn of the alarm. */
-const TURN_STREAMS = 256;
+/** Streams that are asked before the alarm fires again. */
+const STREAMS_PER_ALARM = 256;
+/** What broke off is repeated after this long. */
+const RETRY_MS = 5_000;
 
 export class Consumer implements ConsumerApi {
   readonly #host: ConsumerHost;
+  readonly #alarms: Alarms;
   readonly #record: ConsumerRecord;
   readonly #links: Links;
   readonly #steps: Steps;
@@ -48,15 +52,17 @@ export class Consumer implements ConsumerApi {
   constructor(host: ConsumerHost) {
     this.#host = host;
     host.database.tables.upgrade();
+    this.#alarms = new Alarms(host);
     this.#record = new ConsumerRecord(host);
     this.#links = new Links(host);
-    this.#steps = new Steps(host, this.#record, () => [this.#membership.dueAtMs(), this.#proofs.dueAtMs()]);
+    this.#steps = new Steps(host, this.#record, this.#alarms);
     this.#membership = new Membership(host, this.#record, this.#links, this.#steps);
     this.#sender = new Sender(host);
     const permits = new Permits(host);
     this.#proofs = new Proofs(host, this.#record, this.#steps, this.#sender, permits);
     this.#deliveries = new Deliveries(host, this.#record, this.#steps, this.#sender, permits);
     this.#leases = new Leases(host, this.#record, this.#links, this.#steps);
+    this.#addPurposes();
   }
 
   async create(command: CreateConsumerCommand): Promise<Result<{ created: boolean; subscription: ConsumerView }>> {
@@ -132,18 +138,46 @@ export class Consumer implements ConsumerApi {
     return this.#leases.release(command);
   }
 
-  /** Does what is due. Set again before it works, should this object die meanwhile. */
-  async alarm(): Promise<void> {
-    this.#steps.guard();
-    try {
-      await this.#membership.goOn();
-      await this.#links.askDue(TURN_STREAMS, () => this.#steps.isAwake());
-      await this.#proofs.proveDue();
-      await this.#deliveries.attemptDue();
-    } catch (error) {
-      this.#host.report("A pass over a subscription failed and will be repeated.", error);
-      return this.#steps.guard();
-    }
-    this.#steps.run(() => undefined);
+  /** Does what is due. */
+  alarm(): Promise<void> {
+    return this.#alarms.fire();
+  }
+
+  #addPurposes(): void {
+    const purpose = { retryMs: RETRY_MS };
+    this.#alarms.add({
+      ...purpose,
+      name: "end the lease",
+      dueAtMs: () => this.#steps.leaseDueAtMs(),
+      run: () => this.#steps.run(() => undefined),
+    });
+    this.#alarms.add({
+      ...purpose,
+      name: "tell the directory",
+      dueAtMs: () => this.#membership.dueAtMs(),
+      run: () => this.#membership.goOn(),
+    });
+    this.#alarms.add({
+      ...purpose,
+      name: "ask streams",
+      dueAtMs: () => (this.#record.exists() ? nextAskMs(this.#host.database) : undefined),
+      run: async () => {
+        const asked = await this.#links.askDue(STREAMS_PER_ALARM, () => this.#steps.isAwake());
+        this.#steps.run(() => undefined);
+        return asked > 0 ? "more" : undefined;
+      },
+    });
+    this.#alarms.add({
+      ...purpose,
+      name: "challenge the webhook",
+      dueAtMs: () => this.#proofs.dueAtMs(),
+      run: () => this.#proofs.proveDue(),
+    });
+    this.#alarms.add({
+      ...purpose,
+      name: "deliver the wake",
+      dueAtMs: () => this.#deliveries.dueAtMs(),
+      run: async () => ((await this.#deliveries.attemptDue()) ? "more" : undefined),
+    });
   }
 }

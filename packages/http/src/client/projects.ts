@@ -17,9 +17,9 @@ import {
 } from "@durable-streams-cloudflare/core/contracts/project-record";
 import { detach } from "@durable-streams-cloudflare/core/kit/detach";
 import { retryRpc } from "@durable-streams-cloudflare/core/kit/retry-rpc";
-import { refuseNoProject } from "@durable-streams-cloudflare/core/project/owner";
 import { matchesPattern } from "@durable-streams-cloudflare/core/project/pattern";
 import type { Project } from "@durable-streams-cloudflare/core/project/project";
+import { refuseNoProject } from "@durable-streams-cloudflare/core/project/published-record";
 import { formatReaderKey, hashReaderKey, newReaderKey } from "@durable-streams-cloudflare/core/project/reader-key";
 import { parseSecret, parseSettings } from "@durable-streams-cloudflare/core/project/settings";
 import { parseStreamName, refuse, type Result } from "@durable-streams-cloudflare/protocol";

@@ -8,7 +8,7 @@ import type { ProjectApi } from "@durable-streams-cloudflare/core/contracts/proj
 import type { AppendCommand, StreamApi } from "@durable-streams-cloudflare/core/contracts/stream";
 import type { ConsumerApi } from "@durable-streams-cloudflare/core/contracts/wakes";
 import { refuseNoEstuary } from "@durable-streams-cloudflare/core/fan-out/session/refusals";
-import { refuseNoProject } from "@durable-streams-cloudflare/core/project/owner";
+import { refuseNoProject } from "@durable-streams-cloudflare/core/project/published-record";
 import { refuseNoSubscription } from "@durable-streams-cloudflare/core/wakes/refusals";
 import { refuseNotFound } from "@durable-streams-cloudflare/protocol";
 

@@ -1,5 +1,6 @@
 /** The Durable Object of one session: a thin shell that supplies the runtime's storage, clock and alarm. */
 
+import { parseConfig } from "@durable-streams-cloudflare/core/config";
 import type {
   EstuaryApi,
   EstuaryResult,
@@ -14,6 +15,7 @@ import type {
 import { Estuary } from "@durable-streams-cloudflare/core/fan-out/session/estuary";
 import { ESTUARY_SCHEMA } from "@durable-streams-cloudflare/core/fan-out/session/estuary-rows";
 import { detach } from "@durable-streams-cloudflare/core/kit/detach";
+import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 import { objectName } from "@durable-streams-cloudflare/core/kit/object-name";
 import { retryRpc, callOnce } from "@durable-streams-cloudflare/core/kit/retry-rpc";
 import type { Result } from "@durable-streams-cloudflare/protocol";
@@ -35,6 +37,7 @@ export class EstuaryDO extends DurableObject<EstuaryEnv> implements EstuaryApi, 
     super(context, env);
     const { storage } = context;
     const name = objectName(context.id);
+    const { logLevel } = parseConfig(env);
     const streamOf = (stream: string): StreamStub => env.STREAMS.getByName(stream);
     this.#estuary = new Estuary({
       database: objectDatabase(storage, ESTUARY_SCHEMA),
@@ -54,6 +57,8 @@ export class EstuaryDO extends DurableObject<EstuaryEnv> implements EstuaryApi, 
       sync: () => storage.sync(),
       purge: () => storage.deleteAll(),
       setAlarm: (atMs) => void storage.setAlarm(atMs),
+      clearAlarm: () => void storage.deleteAlarm(),
+      report: (message, error) => logFault(logLevel, message, error),
     });
   }
 

@@ -60,7 +60,8 @@ export class ProjectDO extends DurableObject<ProjectEnv> implements ProjectApi, 
     const { webhooksPerMinute: perMinute, webhooksPerHostPerMinute: perHostPerMinute } = this.#config;
     this.#deliveries = new DeliveryBudget({ perMinute, perHostPerMinute });
     this.#database = objectDatabase(context.storage, PROJECT_SCHEMA);
-    this.#owner = new ProjectOwner(this.#database, projectHost(context.storage, env), objectName(context.id));
+    const host = projectHost(context.storage, env, this.#config.logLevel);
+    this.#owner = new ProjectOwner(this.#database, host, objectName(context.id));
   }
 
   create(command: CreateProjectCommand): Promise<Result<{ project: ProjectView; secret: NewSecret }>> {

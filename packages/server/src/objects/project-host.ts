@@ -1,6 +1,8 @@
 /** What a project's object is given by the runtime: clock, randomness, alarm, KV, and other objects. */
 
+import type { Config } from "@durable-streams-cloudflare/core/config";
 import { RECORD_KEY_PREFIX } from "@durable-streams-cloudflare/core/contracts/project-record";
+import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 import type { ProjectHost } from "@durable-streams-cloudflare/core/project/host";
 import type { FollowersStub } from "@durable-streams-cloudflare/core/project/link-keys";
 import type { RegistryStream } from "@durable-streams-cloudflare/core/project/registry-stream";
@@ -18,7 +20,7 @@ export interface ProjectEnv {
   readonly SUBSCRIPTIONS?: { getByName(source: string): FollowersStub };
 }
 
-export function projectHost(storage: DurableObjectStorage, env: ProjectEnv): ProjectHost {
+export function projectHost(storage: DurableObjectStorage, env: ProjectEnv, logLevel: Config["logLevel"]): ProjectHost {
   return {
     now: () => Date.now(),
     newKid: () => randomText(9),
@@ -42,6 +44,7 @@ export function projectHost(storage: DurableObjectStorage, env: ProjectEnv): Pro
     setAlarm: (atMs: number) => void storage.setAlarm(atMs),
     clearAlarm: () => void storage.deleteAlarm(),
     sync: () => storage.sync(),
+    report: (message, error) => logFault(logLevel, message, error),
   };
 }
 

@@ -74,6 +74,7 @@ describe.each(FORMATS)("a session of format %s", (format) => {
     await publish(SOURCE, "one;");
     await world.fireAlarmsUntil(world.nowMs + 9_000);
     const { database } = world.host(`subscription:${SOURCE}`);
+    world.crash(`subscription:${SOURCE}`);
     world.host(`subscription:${SOURCE}`).clearAlarm();
     world.nowMs += 2_000;
     expect(rowsOf(database, linksTable)).toMatchObject([{ ended: null }]);

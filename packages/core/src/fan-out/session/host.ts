@@ -23,4 +23,7 @@ export interface EstuaryHost {
   purge(): Promise<void>;
   /** Asks for `Estuary.alarm` at an instant, in ms; replaces an earlier wish. */
   setAlarm(atMs: number): void;
+  clearAlarm(): void;
+  /** Tells of a failure that no caller learns of. */
+  report(message: string, error: unknown): void;
 }

@@ -19,6 +19,7 @@ import type {
   SourceNotification,
   UnlinkCommand,
 } from "../../contracts/fan-out.ts";
+import { Alarms, type AlarmHandle, type AlarmOutcome } from "../../kit/alarms.ts";
 import { DeliveryPasses } from "../delivery/passes.ts";
 import { Shards, type ShardLimits } from "../delivery/shards.ts";
 import {
@@ -40,6 +41,8 @@ const RETRY_MS_MIN = 2_000;
 const RETRY_MS_MAX = 60_000;
 /** As long as shards are with the queue, the alarm fires this often: an object that comes back serves them itself. */
 const SHARDS_WATCH_MS = 2_000;
+/** News that came before a restart is looked for so soon after it at the latest. */
+const RESTORE_MS = 2_000;
 
 export class Subscription {
   readonly #host: SubscriptionHost;
@@ -47,11 +50,8 @@ export class Subscription {
   readonly #links: Links;
   readonly #shards: Shards;
   readonly #passes: DeliveryPasses;
-  #isRunning = false;
-  /** There was news while a turn went on. */
-  #isNotified = false;
-  /** Turns that broke off, one after the other. */
-  #failures = 0;
+  readonly #alarms: Alarms;
+  readonly #delivery: AlarmHandle;
 
   constructor(host: SubscriptionHost, limits: ShardLimits) {
     this.#host = host;
@@ -60,6 +60,8 @@ export class Subscription {
     this.#links = new Links(host, this.#source, () => this.#wake());
     this.#shards = new Shards(host, this.#source, () => this.#wake(), limits);
     this.#passes = new DeliveryPasses(host, this.#source, this.#shards);
+    this.#alarms = new Alarms(host);
+    this.#delivery = this.#addPurposes();
   }
 
   /** Begins a link. Idempotent: the first time counts. */
@@ -122,25 +124,51 @@ export class Subscription {
     if (hasLinkTables(this.#host.database)) this.#shards.served(ref, failures);
   }
 
-  /** One turn of deliveries. Set again before it works, should this object die meanwhile. */
-  async alarm(): Promise<void> {
-    if (!hasLinkTables(this.#host.database)) return;
-    this.#host.setAlarm(this.#host.now() + Math.min(RETRY_MS_MIN * 2 ** this.#failures, RETRY_MS_MAX));
-    this.#isRunning = true;
-    this.#isNotified = false;
+  /** Does what is due. */
+  alarm(): Promise<void> {
+    return this.#alarms.fire();
+  }
+
+  #addPurposes(): AlarmHandle {
+    const { database } = this.#host;
+    const retry = { retryMs: RETRY_MS_MIN, retryMsMax: RETRY_MS_MAX };
+    const delivery = this.#alarms.add({
+      ...retry,
+      name: "deliver to followers",
+      restoreMs: RESTORE_MS,
+      dueAtMs: () => (hasLinkTables(database) ? this.#deliveryDueAtMs() : undefined),
+      run: () => (hasLinkTables(database) ? this.#deliver() : undefined),
+    });
+    this.#alarms.add({
+      ...retry,
+      name: "forget links that were taken back",
+      dueAtMs: () => (hasLinkTables(database) ? forgetUnwanted(database, 0) : undefined),
+      run: () => void forgetUnwanted(database, this.#host.now()),
+    });
+    this.#alarms.add({
+      ...retry,
+      name: "retire",
+      everyFiring: true,
+      run: () => (hasLinkTables(database) && this.#isUnfollowed ? this.#retire() : undefined),
+    });
+    return delivery;
+  }
+
+  #deliveryDueAtMs(): number | undefined {
+    const { database } = this.#host;
+    const times = [nextRetryMs(database), nextExpiryMs(database), this.#shards.dueAtMs];
+    const known = times.filter((time) => time !== undefined);
+    return known.length === 0 ? undefined : Math.min(...known);
+  }
+
+  /** One turn of deliveries. */
+  async #deliver(): Promise<AlarmOutcome> {
     endExpired(this.#host.database, this.#source.row, this.#host.now());
-    let hasMore: boolean;
-    try {
-      hasMore = await this.#passes.turn();
-      this.#failures = 0;
-    } catch (error) {
-      this.#failures += 1;
-      this.#host.report("A delivery pass failed and will be repeated.", error);
-      return;
-    } finally {
-      this.#isRunning = false;
-    }
-    await this.#rest(hasMore || this.#isNotified);
+    const hasMore = await this.#passes.turn();
+    if (this.#shards.dueAtMs !== undefined) this.#delivery.request(this.#host.now() + SHARDS_WATCH_MS);
+    // A turn is bounded. What it has left, or has put behind, is due at once.
+    const isDue = (this.#deliveryDueAtMs() ?? Infinity) <= this.#host.now();
+    return hasMore || isDue ? "more" : undefined;
   }
 
   /** Whether all links that keep up have this already. */
@@ -148,7 +176,7 @@ export class Subscription {
     const { incarnation, position, pass, closedAt } = this.#source.row;
     // When the shards have been served, it looks by itself.
     if (notification !== null && this.#shards.areOut) return true;
-    if (notification === null || pass !== null || this.#isRunning) return false;
+    if (notification === null || pass !== null || this.#delivery.isRunning) return false;
     return (
       notification.incarnation === incarnation &&
       notification.tail === position &&
@@ -156,21 +184,12 @@ export class Subscription {
     );
   }
 
-  /** Sets the alarm for what comes next, if anything: what is published after this is notified. */
-  async #rest(hasMore: boolean): Promise<void> {
-    const forgetAtMs = forgetUnwanted(this.#host.database, this.#host.now());
-    if (!hasLinks(this.#host.database) && this.#links.making === 0) return this.#retire(forgetAtMs);
-    const now = this.#host.now();
-    const watchAtMs = this.#shards.dueAtMs === undefined ? undefined : now + SHARDS_WATCH_MS;
-    const { database } = this.#host;
-    const times = [nextRetryMs(database), nextExpiryMs(database), this.#shards.dueAtMs, watchAtMs, forgetAtMs];
-    const next = hasMore ? now : Math.max(now, Math.min(...times.map((time) => time ?? Infinity)));
-    if (next < Infinity) this.#host.setAlarm(next);
-    else this.#host.clearAlarm();
+  get #isUnfollowed(): boolean {
+    return !hasLinks(this.#host.database) && this.#links.making === 0;
   }
 
   /** Nobody follows any more: the source need not tell of news, the project forgets the keys, and nothing is kept. */
-  async #retire(forgetAtMs: number | undefined): Promise<void> {
+  async #retire(): Promise<void> {
     const { database, name } = this.#host;
     const { token } = this.#source.row;
     if (token !== null) {
@@ -184,11 +203,10 @@ export class Subscription {
       await this.#host.stream(name).unfollow(token);
     }
     await this.#forgetKeys();
-    // A link that was made meanwhile has set the alarm by itself, for now.
-    if (this.#links.making > 0 || this.#source.row.token !== null || hasLinks(database)) return;
-    if (forgetAtMs !== undefined) return this.#host.setAlarm(forgetAtMs);
+    // A link may have been made meanwhile; or one that was taken back may still arrive, and has to be refused.
+    if (!this.#isUnfollowed || this.#source.row.token !== null || forgetUnwanted(database, 0) !== undefined) return;
     this.#source.forget();
-    await this.#host.purge();
+    await this.#alarms.purge(() => this.#host.purge());
   }
 
   async #forgetKeys(): Promise<void> {
@@ -199,7 +217,6 @@ export class Subscription {
   }
 
   #wake(): void {
-    if (this.#isRunning) this.#isNotified = true;
-    else if (hasLinkTables(this.#host.database)) this.#host.setAlarm(this.#host.now());
+    if (hasLinkTables(this.#host.database)) this.#delivery.request(this.#host.now());
   }
 }

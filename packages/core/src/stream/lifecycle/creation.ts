@@ -107,7 +107,7 @@ export class Creation {
     if (fork.source === this.#host.name) return refuseForkSourceNotFound();
     const forkId = this.#host.newId();
     const untilMs = this.#host.now() + PIN_MS_MAX;
-    await this.#lifecycle.recordRelease({ id: forkId, source: fork.source, dueAtMs: untilMs + CLOCK_SKEW_MS_MAX });
+    await this.#lifecycle.releases.record({ id: forkId, source: fork.source, dueAtMs: untilMs + CLOCK_SKEW_MS_MAX });
     try {
       const { contentType } = command;
       const pinned = await this.#host
@@ -119,10 +119,10 @@ export class Creation {
       }
       // Somebody else may have created a stream here in the meantime; then this pin is one too many.
       const result = this.#confirm(command) ?? (await this.#beginFork(command, fork, forkId, pinned));
-      if (!result.ok || !result.created) this.#lifecycle.fallDue(forkId);
+      if (!result.ok || !result.created) this.#lifecycle.releases.fallDue(forkId);
       return result;
     } finally {
-      this.#lifecycle.activateRelease(forkId);
+      this.#lifecycle.releases.activate(forkId);
     }
   }
 

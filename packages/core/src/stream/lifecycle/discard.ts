@@ -16,13 +16,20 @@ export function isDamage(error: unknown): boolean {
   return error instanceof Error && DAMAGED.test(error.message);
 }
 
-/** @param incarnation greater than any that the stream may have had: its end is news wherever it is known. */
-export async function discardStored(host: StreamHost, incarnation: number): Promise<void> {
+/**
+ * @param incarnation greater than any that the stream may have had: its end is news wherever it is known.
+ * @param purge deletes all that is stored, alarm included.
+ */
+export async function discardStored(
+  host: StreamHost,
+  incarnation: number,
+  purge: () => Promise<void>,
+): Promise<void> {
   const { database, segments, readers } = host;
   readers.endAll();
   // Before the name is free: the segments of the next stream begin in the same way.
   if (segments !== undefined) await deleteSegments(segments, segmentsPrefix(host.name));
-  await host.purge();
+  await purge();
   database.transaction(() => {
     announce(host, incarnation, null);
     if (host.notifyFollowers !== undefined) writeEndNotice(database, incarnation);

@@ -14,6 +14,7 @@ import type {
   SourceNotification,
   SubscriptionApi,
 } from "../../contracts/fan-out.ts";
+import type { Alarms } from "../../kit/alarms.ts";
 import { withTimeout } from "../../kit/with-timeout.ts";
 import type { Appends } from "../../log/hot-log.ts";
 import { coldSlices } from "../../log/segment-rows.ts";
@@ -49,19 +50,29 @@ export function followerNotifierOf(
 export class Followers {
   readonly #host: StreamHost;
   readonly #lifecycle: Lifecycle;
+  readonly #alarms: Alarms;
   readonly #outbox: Outbox;
+  /** When an end that was not notified before a restart is notified. */
+  #endDueAtMs: number | undefined;
 
-  constructor(host: StreamHost, lifecycle: Lifecycle) {
+  constructor(host: StreamHost, lifecycle: Lifecycle, alarms: Alarms) {
     this.#host = host;
     this.#lifecycle = lifecycle;
+    this.#alarms = alarms;
     this.#outbox = new Outbox({
       now: () => host.now(),
-      arm: () => void lifecycle.arm(),
+      arm: () => alarms.arm(),
       // The append's own answer leaves first.
       pause: async () => host.pause?.(),
       send: () => this.#notify(),
     });
-    lifecycle.onArm(() => this.#dueAtMs());
+    alarms.add({
+      name: "notify followers",
+      retryMs: NOTIFY_MS_MAX,
+      everyFiring: true,
+      dueAtMs: () => this.#dueAtMs(),
+      run: () => this.#fire(),
+    });
   }
 
   /** A commit is being written; in its turn. */
@@ -75,16 +86,16 @@ export class Followers {
   }
 
   /** The alarm fires, and is set again when its work is done. */
-  fire(): void {
+  #fire(): void {
     this.#outbox.fire();
     if (readEndNotice(this.#host.database) !== undefined) this.#outbox.flush();
   }
 
-  /** An end that was not notified before a restart is notified by the alarm that was set with it. */
   #dueAtMs(): number | undefined {
     const { dueAtMs } = this.#outbox;
-    if (dueAtMs !== undefined || readEndNotice(this.#host.database) === undefined) return dueAtMs;
-    return this.#host.now() + NOTIFY_MS_MAX;
+    const isRestored = dueAtMs === undefined && readEndNotice(this.#host.database) !== undefined;
+    this.#endDueAtMs = isRestored ? (this.#endDueAtMs ?? this.#host.now() + NOTIFY_MS_MAX) : undefined;
+    return dueAtMs ?? this.#endDueAtMs;
   }
 
   async #notify(): Promise<boolean> {
@@ -97,7 +108,7 @@ export class Followers {
     if (ended !== undefined) {
       deleteEndNotice(database, ended);
       // The notice may have been all that was kept.
-      if (this.#lifecycle.stored() === undefined) this.#lifecycle.fireSoon();
+      if (this.#lifecycle.stored() === undefined) this.#alarms.soon();
     }
     const state = this.#lifecycle.stored();
     // Not followed any more; its word did not arrive, or came before another.

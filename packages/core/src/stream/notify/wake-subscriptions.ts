@@ -12,13 +12,14 @@ import type {
   WantedApi,
   WantResult,
 } from "../../contracts/wakes.ts";
+import type { Alarms } from "../../kit/alarms.ts";
 import { withTimeout } from "../../kit/with-timeout.ts";
 import { segmentsFrom } from "../../log/segment-rows.ts";
 import type { StreamHost } from "../host.ts";
 import type { Lifecycle } from "../lifecycle/lifecycle.ts";
 import type { StreamState } from "../state.ts";
 import { updateConsumers } from "../tables/stream-row.ts";
-import { Outbox } from "./outbox.ts";
+import { NOTIFY_MS_MAX as RETRY_MS, Outbox } from "./outbox.ts";
 
 /** Subscriptions that want the same stream: each is told with a call of its own. */
 const CONSUMERS_MAX = 64;
@@ -45,15 +46,21 @@ export class Consumers implements WantedApi {
   /** Those who asked since the calls under way were made: that they did not want it then says nothing now. */
   readonly #asked = new Set<string>();
 
-  constructor(host: StreamHost, lifecycle: Lifecycle) {
+  constructor(host: StreamHost, lifecycle: Lifecycle, alarms: Alarms) {
     this.#host = host;
     this.#lifecycle = lifecycle;
     this.#outbox = new Outbox({
       now: () => host.now(),
-      arm: () => void lifecycle.arm(),
+      arm: () => alarms.arm(),
       send: () => this.#notifyAll(),
     });
-    lifecycle.onArm(() => this.#outbox.dueAtMs);
+    alarms.add({
+      name: "notify subscriptions",
+      retryMs: RETRY_MS,
+      everyFiring: true,
+      dueAtMs: () => this.#outbox.dueAtMs,
+      run: () => this.#outbox.fire(),
+    });
   }
 
   async want({ consumer, sinceMs }: WantCommand): Promise<Result<WantResult>> {
@@ -80,12 +87,6 @@ export class Consumers implements WantedApi {
   /** Something durable may have happened of which somebody has not heard. Nobody waits for this. */
   notify(state: StreamState): void {
     if (state.consumers.length > 0) this.#outbox.flush();
-  }
-
-  /** The alarm fires, and is set again when this is done: what has not been told is told again. */
-  alarmFired(): void {
-    this.#lifecycle.stored();
-    this.#outbox.fire();
   }
 
   /** @returns whether everybody has heard. */

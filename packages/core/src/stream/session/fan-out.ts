@@ -19,6 +19,7 @@ import type {
   SourceApi,
 } from "../../contracts/fan-out.ts";
 import type { AppendCommand, AppendResult } from "../../contracts/stream.ts";
+import type { Alarms } from "../../kit/alarms.ts";
 import type { StreamHost } from "../host.ts";
 import type { Lifecycle } from "../lifecycle/lifecycle.ts";
 import { Followers, planFollow, pullFrom, setFollowed } from "../notify/followers.ts";
@@ -40,11 +41,11 @@ export class FanOut implements SourceApi, SessionApi, SessionStreamApi {
   readonly #ports: FanOutPorts;
   readonly followers: Followers;
 
-  constructor(host: StreamHost, lifecycle: Lifecycle, ports: FanOutPorts) {
+  constructor(host: StreamHost, lifecycle: Lifecycle, alarms: Alarms, ports: FanOutPorts) {
     this.#host = host;
     this.#lifecycle = lifecycle;
     this.#ports = ports;
-    this.followers = new Followers(host, lifecycle);
+    this.followers = new Followers(host, lifecycle, alarms);
   }
 
   /** A link of a session to this stream begins. From now on the subscription is notified. */
