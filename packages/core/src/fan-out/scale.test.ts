@@ -309,7 +309,11 @@ async function publishTo(followers: number, next: ConstructorParameters<typeof O
   };
   const subscription = new Subscription(host, { shardedAbove: Infinity, shardSessions: SHARD_SESSIONS });
   await followAll(subscription, followers);
-  while (thread.nowMs < START_MS + PUBLISHING_MS) await subscription.alarm();
+  while (thread.nowMs < START_MS + PUBLISHING_MS) {
+    subscription.notify({ incarnation: 1, tail: thread.latencies.length * APPEND_BYTES, closed: false });
+    if (base.alarmAtMs === undefined) await host.pause();
+    else await subscription.alarm();
+  }
   const sorted = thread.latencies.slice(WARM_UP_APPENDS).toSorted((a, b) => a - b);
   const quantile = (part: number): number => sorted[Math.floor(sorted.length * part)] ?? Infinity;
   return {
