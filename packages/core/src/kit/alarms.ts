@@ -68,15 +68,24 @@ class Slot {
   /** It has failed, or has just run and was still due. */
   restsUntilMs = 0;
   failures = 0;
+  /** What `dueAtMs` has said in this turn: to ask costs rows. */
+  storedAtMs: number | undefined;
   /** This firing runs it; should the object die before that is done, it is due at this time. */
   guardAtMs: number | undefined;
   isRunning = false;
+  /** It has run, and nobody has looked since whether it is still due. */
+  #ranAtMs: number | undefined;
   /** Nothing is known yet of what an earlier instance of the object was asked for. */
   isUnknown: boolean;
 
   constructor(purpose: AlarmPurpose) {
     this.purpose = purpose;
     this.isUnknown = purpose.restoreMs !== undefined;
+  }
+
+  /** Asks once for the whole turn. */
+  look(): void {
+    this.storedAtMs = this.purpose.dueAtMs?.() ?? Infinity;
   }
 
   /** `Infinity`: it is not. */
@@ -92,8 +101,8 @@ class Slot {
   }
 
   /** A firing is going to run it. */
-  take(nowMs: number): void {
-    this.guardAtMs = nowMs + this.purpose.retryMs;
+  take(guardAtMs: number): void {
+    this.guardAtMs = guardAtMs;
     this.requestedAtMs = Infinity;
     this.isUnknown = false;
   }
@@ -110,9 +119,8 @@ class Slot {
     if (outcome === "failed") return this.#failed(nowMs);
     this.failures = 0;
     this.restsUntilMs = 0;
-    const { restMs = ALARM_FLOOR_MS, restoreMs } = this.purpose;
-    if (outcome !== "more" && this.#storedAtMs() <= nowMs) this.restsUntilMs = nowMs + restMs;
-    if (outcome === "more" && restoreMs !== undefined) this.requestedAtMs = nowMs;
+    if (outcome !== "more") this.#ranAtMs = nowMs;
+    else if (this.purpose.restoreMs !== undefined) this.requestedAtMs = nowMs;
   }
 
   #failed(nowMs: number): void {
@@ -123,7 +131,11 @@ class Slot {
   }
 
   #storedAtMs(): number {
-    return Math.max(this.purpose.dueAtMs?.() ?? Infinity, this.restsUntilMs);
+    const atMs = this.storedAtMs ?? this.purpose.dueAtMs?.() ?? Infinity;
+    const { restMs = ALARM_FLOOR_MS } = this.purpose;
+    if (this.#ranAtMs !== undefined && atMs <= this.#ranAtMs) this.restsUntilMs = this.#ranAtMs + restMs;
+    this.#ranAtMs = undefined;
+    return Math.max(atMs, this.restsUntilMs);
   }
 }
 
@@ -136,6 +148,8 @@ export class Alarms {
   #soonAtMs = Infinity;
   /** The slots that this firing has got to. */
   #reached: number | undefined;
+  /** This firing has run something that may have made other purposes due. */
+  #hasWorked = false;
   /** An alarm that is set from here on would outlive what is being deleted. */
   #isPurging = false;
 
@@ -167,8 +181,10 @@ export class Alarms {
 
   /** Fires as soon as it can, for whatever is due then: without its delay, and in a context of its own. */
   soon(): void {
-    this.#soonAtMs = this.#ports.now();
-    this.arm();
+    const now = this.#ports.now();
+    this.#soonAtMs = now;
+    const known = this.#setAtMs ?? Infinity;
+    if (known > now || this.#isLost(now)) this.#set(now);
   }
 
   /**
@@ -176,20 +192,8 @@ export class Alarms {
    * belongs behind a transaction: what rolls back would take the alarm with it.
    */
   arm(): void {
-    const now = this.#ports.now();
-    const wanted = this.#window(now);
-    const known = this.#setAtMs ?? undefined;
-    if (wanted === undefined) {
-      if (known !== undefined && this.#reached === undefined) this.#clear();
-      return;
-    }
-    const { from, to } = wanted;
-    // While it fires the alarm only guards what is under way: at the end it is set anew.
-    const isEarlyEnough = known !== undefined && known <= to && (this.#reached !== undefined || known >= from);
-    const isLost = known !== undefined && known < now - OVERDUE_MS_MAX;
-    if (isEarlyEnough && !isLost) return;
-    this.#setAtMs = to;
-    this.#ports.setAlarm(to);
+    if (this.#reached !== undefined) this.#lookAnew();
+    this.#arm();
   }
 
   /** The alarm fires: runs what is due, and sets it for what comes next. */
@@ -198,9 +202,13 @@ export class Alarms {
     if (this.#reached !== undefined) return this.#guardAgain();
     this.#soonAtMs = Infinity;
     this.#reached = 0;
+    this.#hasWorked = false;
     const now = this.#ports.now();
     try {
-      for (const slot of this.#slots) if (slot.isDue(now)) slot.take(now);
+      for (const slot of this.#slots) {
+        slot.look();
+        if (slot.isDue(now)) slot.take(now + slot.purpose.retryMs);
+      }
       for (const slot of this.#slots) {
         const running = this.#begin(slot);
         if (running !== undefined) await running;
@@ -209,6 +217,7 @@ export class Alarms {
     } finally {
       this.#reached = undefined;
       this.#soonAtMs = Infinity;
+      this.#lookAnew();
       this.arm();
     }
   }
@@ -233,18 +242,43 @@ export class Alarms {
     if (!isFiring) this.arm();
   }
 
+  #arm(): void {
+    const now = this.#ports.now();
+    const wanted = this.#window(now);
+    const known = this.#setAtMs ?? undefined;
+    if (wanted === undefined) {
+      if (known !== undefined && this.#reached === undefined) this.#clear();
+      return;
+    }
+    const { from, to } = wanted;
+    // While it fires the alarm only guards what is under way: at the end it is set anew.
+    const isEarlyEnough = known !== undefined && known <= to && (this.#reached !== undefined || known >= from);
+    if (!isEarlyEnough || this.#isLost(now)) this.#set(to);
+  }
+
+  #isLost(now: number): boolean {
+    return (this.#setAtMs ?? Infinity) < now - OVERDUE_MS_MAX;
+  }
+
   /** An earlier purpose of this firing may have made this one due. */
   #begin(slot: Slot): Promise<void> | undefined {
-    const now = this.#ports.now();
     if (slot.guardAtMs === undefined) {
-      if (!slot.isDue(now)) return undefined;
-      slot.take(now);
+      const now = this.#ports.now();
+      if (!this.#hasWorked || !slot.isDue(now)) return undefined;
+      // The guard that stands is good enough.
+      slot.take(Math.max(now + slot.purpose.retryMs, this.#setAtMs ?? 0));
     }
     slot.isRunning = true;
+    const { everyFiring = false } = slot.purpose;
+    this.#hasWorked ||= !everyFiring;
     try {
       const outcome = slot.purpose.run();
-      if (!(outcome instanceof Promise)) return this.#finish(slot, outcome);
-      if (!this.#isPurging) this.arm();
+      if (!(outcome instanceof Promise)) {
+        if (!everyFiring) this.#lookAnew();
+        return this.#finish(slot, outcome);
+      }
+      if (!this.#isPurging) this.#arm();
+      this.#lookAnew();
       return outcome.then(
         (result) => this.#finish(slot, result),
         (error: unknown) => this.#fail(slot, error),
@@ -262,6 +296,10 @@ export class Alarms {
   #fail(slot: Slot, error: unknown): undefined {
     this.#ports.report(`The alarm could not do its work "${slot.purpose.name}"; it is repeated.`, error);
     return this.#finish(slot, "failed");
+  }
+
+  #lookAnew(): void {
+    for (const slot of this.#slots) slot.storedAtMs = undefined;
   }
 
   /** The firing under way takes longer than its guard. */
@@ -286,6 +324,11 @@ export class Alarms {
       to = Math.min(to, Math.max(dueAtMs, now + restMs));
     }
     return to === Infinity ? undefined : { from, to };
+  }
+
+  #set(atMs: number): void {
+    this.#setAtMs = atMs;
+    this.#ports.setAlarm(atMs);
   }
 
   #clear(): void {

@@ -52,6 +52,7 @@ export class Subscription {
   readonly #passes: DeliveryPasses;
   readonly #alarms: Alarms;
   readonly #delivery: AlarmHandle;
+  #tablesAreThere = false;
 
   constructor(host: SubscriptionHost, limits: ShardLimits) {
     this.#host = host;
@@ -76,7 +77,7 @@ export class Subscription {
 
   /** A page of those who follow the source. */
   followers({ after, limit }: ListFollowersCommand): FollowerPage {
-    if (!hasLinkTables(this.#host.database)) return { followers: [], hasMore: false };
+    if (!this.#hasTables) return { followers: [], hasMore: false };
     const links = listLinks(this.#host.database, after, limit + 1);
     const followers = links
       .slice(0, limit)
@@ -107,7 +108,7 @@ export class Subscription {
 
   /** The source says that there is news. */
   notify(notification: SourceNotification | null): number | null {
-    if (!hasLinkTables(this.#host.database)) return null;
+    if (!this.#hasTables) return null;
     // The source has ended: who waits for the queue must learn of it.
     if (notification === null) this.#shards.recall();
     if (!this.#isKnown(notification) && hasLinks(this.#host.database)) this.#wake();
@@ -116,12 +117,12 @@ export class Subscription {
 
   /** Whom a shard is to be brought to; `null`: it is not wanted any more. */
   shard(ref: ShardRef): ShardResult | null {
-    return hasLinkTables(this.#host.database) ? this.#shards.unwrap(ref) : null;
+    return this.#hasTables ? this.#shards.unwrap(ref) : null;
   }
 
   /** A shard has been served, but for some. */
   shardServed(ref: ShardRef, failures: readonly ShardFailure[]): void {
-    if (hasLinkTables(this.#host.database)) this.#shards.served(ref, failures);
+    if (this.#hasTables) this.#shards.served(ref, failures);
   }
 
   /** Does what is due. */
@@ -136,20 +137,20 @@ export class Subscription {
       ...retry,
       name: "deliver to followers",
       restoreMs: RESTORE_MS,
-      dueAtMs: () => (hasLinkTables(database) ? this.#deliveryDueAtMs() : undefined),
-      run: () => (hasLinkTables(database) ? this.#deliver() : undefined),
+      dueAtMs: () => (this.#hasTables ? this.#deliveryDueAtMs() : undefined),
+      run: () => (this.#hasTables ? this.#deliver() : undefined),
     });
     this.#alarms.add({
       ...retry,
       name: "forget links that were taken back",
-      dueAtMs: () => (hasLinkTables(database) ? forgetUnwanted(database, 0) : undefined),
+      dueAtMs: () => (this.#hasTables ? forgetUnwanted(database, 0) : undefined),
       run: () => void forgetUnwanted(database, this.#host.now()),
     });
     this.#alarms.add({
       ...retry,
       name: "retire",
       everyFiring: true,
-      run: () => (hasLinkTables(database) && this.#isUnfollowed ? this.#retire() : undefined),
+      run: () => (this.#hasTables && this.#isUnfollowed ? this.#retire() : undefined),
     });
     return delivery;
   }
@@ -184,6 +185,11 @@ export class Subscription {
     );
   }
 
+  /** To look for a table reads a row for each that there is. */
+  get #hasTables(): boolean {
+    return (this.#tablesAreThere ||= hasLinkTables(this.#host.database));
+  }
+
   get #isUnfollowed(): boolean {
     return !hasLinks(this.#host.database) && this.#links.making === 0;
   }
@@ -206,7 +212,11 @@ export class Subscription {
     // A link may have been made meanwhile; or one that was taken back may still arrive, and has to be refused.
     if (!this.#isUnfollowed || this.#source.row.token !== null || forgetUnwanted(database, 0) !== undefined) return;
     this.#source.forget();
-    await this.#alarms.purge(() => this.#host.purge());
+    await this.#alarms.purge(() => {
+      const purged = this.#host.purge();
+      this.#tablesAreThere = false;
+      return purged;
+    });
   }
 
   async #forgetKeys(): Promise<void> {
@@ -217,6 +227,6 @@ export class Subscription {
   }
 
   #wake(): void {
-    if (hasLinkTables(this.#host.database)) this.#delivery.request(this.#host.now());
+    if (this.#hasTables) this.#delivery.request(this.#host.now());
   }
 }

@@ -225,15 +225,17 @@ export class Lifecycle {
     state.touchedAtMs = Math.max(state.touchedAtMs, this.#host.now());
   }
 
-  /** Whether there is neither a stream nor anything that outlives it. */
-  isNothingKept(): boolean {
+  /** Where neither a stream is kept nor anything that outlives it there is nothing to store, not even empty tables. */
+  cleanUp(): Promise<void> | undefined {
+    return this.#isNothingKept() ? this.#purge() : undefined;
+  }
+
+  #isNothingKept(): boolean {
     if (this.stored() !== undefined || this.releases.dueAtMs() !== undefined) return false;
     return readPendingDeletions(this.#host.database, 1).length === 0 && !this.#hasPendingNotices();
   }
 
-  /** Where nothing is kept there is nothing to store, not even empty tables. */
-  async cleanUp(): Promise<void> {
-    if (!this.isNothingKept()) return;
+  async #purge(): Promise<void> {
     await this.#alarms.purge(() => this.#host.purge());
     await this.#host.sync();
   }

@@ -54,7 +54,7 @@ export class Upkeep {
       ...common,
       name: "clean up",
       everyFiring: true,
-      run: () => (lifecycle.isNothingKept() ? lifecycle.cleanUp() : undefined),
+      run: () => lifecycle.cleanUp(),
     });
   }
 
