@@ -35,6 +35,7 @@ async function ownerOn(database: NodeDatabase): Promise<ProjectOwner> {
     setAlarm: () => undefined,
     clearAlarm: () => undefined,
     sync: async () => undefined,
+    report: () => undefined,
   };
   const owner = new ProjectOwner(database, host, "p");
   await owner.create({ name: "p", settings: { limits: { liveReaders: 10 } }, secret: undefined });

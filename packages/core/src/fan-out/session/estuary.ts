@@ -14,13 +14,7 @@ import type {
   SubscribeResult,
 } from "../../contracts/fan-out.ts";
 import { Alarms, type AlarmHandle, type AlarmOutcome } from "../../kit/alarms.ts";
-import {
-  activeLinks,
-  markAllEnding,
-  readEstuary,
-  unsettledLinks,
-  writeEstuary,
-} from "./estuary-rows.ts";
+import { activeLinks, markAllEnding, readEstuary, unsettledLinks, writeEstuary } from "./estuary-rows.ts";
 import type { EstuaryHost } from "./host.ts";
 import { refuseNoEstuary } from "./refusals.ts";
 import { RESTORE_MS, SessionLinks, SOURCES_MAX } from "./session-links.ts";

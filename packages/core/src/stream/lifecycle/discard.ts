@@ -20,11 +20,7 @@ export function isDamage(error: unknown): boolean {
  * @param incarnation greater than any that the stream may have had: its end is news wherever it is known.
  * @param purge deletes all that is stored, alarm included.
  */
-export async function discardStored(
-  host: StreamHost,
-  incarnation: number,
-  purge: () => Promise<void>,
-): Promise<void> {
+export async function discardStored(host: StreamHost, incarnation: number, purge: () => Promise<void>): Promise<void> {
   const { database, segments, readers } = host;
   readers.endAll();
   // Before the name is free: the segments of the next stream begin in the same way.
