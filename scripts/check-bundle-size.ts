@@ -1,4 +1,7 @@
-/** Says what the bundled Worker weighs, and fails when it outgrows its budget: start-up time and the upload limit follow its size. */
+/**
+ * Says what the bundled Worker weighs, and fails when it outgrows its budget: start-up time and the upload limit follow its
+ * size.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -6,8 +9,8 @@ import { gzipSync } from "node:zlib";
 import { formatWeights, weighParts, type Metafile } from "./bundle-report.ts";
 
 /**
- * Minified, as it is deployed. Far below the platform's limit (3 MB compressed on the free plan): a warning that something heavy has
- * come in, not a wall.
+ * Minified, as it is deployed. Far below the platform's limit (3 MB compressed on the free plan): a warning that something
+ * heavy has come in, not a wall.
  */
 const BUDGET_KB = 250;
 const FOLDER = "dist/worker";

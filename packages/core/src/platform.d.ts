@@ -1,6 +1,6 @@
 /**
- * The few globals that core needs of a platform, all of them Web standards. Only core itself is compiled with this file: whoever
- * imports core brings the types of the platform that it runs on.
+ * The few globals that core needs of a platform, all of them Web standards. Only core itself is compiled with this file:
+ * whoever imports core brings the types of the platform that it runs on.
  */
 
 declare class TextEncoder {

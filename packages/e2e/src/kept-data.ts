@@ -1,6 +1,6 @@
 /**
- * A data directory with something of everything in it, to try whether a later server still opens it. The archives in `fixtures/`
- * were written by `write-kept-data.ts`, each by the server of its time; what that server answered is beside them.
+ * A data directory with something of everything in it, to try whether a later server still opens it. The archives in
+ * `fixtures/` were written by `write-kept-data.ts`, each by the server of its time; what that server answered is beside them.
  */
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";

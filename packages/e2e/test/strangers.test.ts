@@ -1,6 +1,6 @@
 /**
- * What strangers and readers ask for leaves nothing behind on one machine: no file, no open file, no memory. `STRANGER_REQUESTS`
- * says how many are sent; from 10,000 on the owner's pace meanwhile is measured, too.
+ * What strangers and readers ask for leaves nothing behind on one machine: no file, no open file, no memory.
+ * `STRANGER_REQUESTS` says how many are sent; from 10,000 on the owner's pace meanwhile is measured, too.
  */
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

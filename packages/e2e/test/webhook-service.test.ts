@@ -1,4 +1,7 @@
-/** A real consumer, whose process dies at random, and a server that is killed: every event is handled, each wake acknowledged once. */
+/**
+ * A real consumer, whose process dies at random, and a server that is killed: every event is handled, each wake acknowledged
+ * once.
+ */
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";

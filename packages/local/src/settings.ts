@@ -16,7 +16,9 @@ export interface SettingSources {
   readonly host: string;
 }
 
-/** Defaults that make pasted curl commands work. wrangler.toml and .dev.vars, which are for the deployment, cannot change them. */
+/**
+ * Defaults that make pasted curl commands work. wrangler.toml and .dev.vars, which are for the deployment, cannot change them.
+ */
 const LOCAL_DEFAULTS = { TENANCY: "single", AUTH_MODE: "none" } as const;
 
 /** Here a single isolate serves all requests, and it has more memory than the 128 MB of an isolate on Cloudflare. */

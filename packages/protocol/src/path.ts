@@ -13,8 +13,8 @@ export const STREAM_NAME_BYTES_MAX = 400;
 const FORBIDDEN_PATTERN = /[\u0000-\u001f\u007f]/;
 
 /**
- * What hides or reorders text where a name is shown, such as in a terminal: C1 controls, line and paragraph separators, marks of
- * direction.
+ * What hides or reorders text where a name is shown, such as in a terminal: C1 controls, line and paragraph separators, marks
+ * of direction.
  */
 const HIDDEN_PATTERN = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u;
 

@@ -56,7 +56,10 @@ export interface DurableStreamsEnv {
   readonly ESTUARIES?: DurableObjectNamespace<EstuaryDO>;
   /** Together with `PROJECTS`; without them there are no subscriptions of the protocol. */
   readonly CONSUMERS?: DurableObjectNamespace<ConsumerDO>;
-  /** Takes the shards of delivery passes to many sessions; its consumer is `queue`. Without it the source's object delivers to all of them itself. */
+  /**
+   * Takes the shards of delivery passes to many sessions; its consumer is `queue`. Without it the source's object delivers to
+   * all of them itself.
+   */
   readonly FANOUT?: Queue;
 }
 
@@ -91,7 +94,8 @@ export interface DurableStreams<Env extends DurableStreamsEnv> {
 /**
  * Makes the Worker's handlers. Settings are read once per environment.
  * @throws ModuleError when the modules do not fit together.
- * @throws ConfigError from `fetch` when a setting is out of its bounds, or a module's binding is missing; nothing is served then.
+ * @throws ConfigError from `fetch` when a setting is out of its bounds, or a module's binding is missing; nothing is served
+ * then.
  * @example
  * export { StreamDO } from "@durable-streams-cloudflare/server";
  * export default createDurableStreams({ authorize: ({ request }) => mine(request) });

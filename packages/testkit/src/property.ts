@@ -1,8 +1,8 @@
 import fc from "fast-check";
 
 /**
- * Runs a property with a seed that it prints, and that any failure repeats: of a run, of what all runs together must reach, or of a
- * promise that nobody waits for. `FC_SEED` repeats a run; `FC_RUNS` replaces the number of runs, and
+ * Runs a property with a seed that it prints, and that any failure repeats: of a run, of what all runs together must reach, or
+ * of a promise that nobody waits for. `FC_SEED` repeats a run; `FC_RUNS` replaces the number of runs, and
  * `FC_FRACTION` makes fewer of them.
  * @param runs how many runs are affordable in every test run.
  * @param expectReached throws when the runs have not reached what they are made for; not asked when `FC_RUNS` asks for fewer.

@@ -8,7 +8,9 @@ import { formatRequest, openSocket } from "./connection.ts";
 import type { LiveJob } from "./job.ts";
 import { ResponseParser } from "./response-parser.ts";
 
-/** The maximum length of a message or of a header that is read. This much of the input is searched again with the next chunk. */
+/**
+ * The maximum length of a message or of a header that is read. This much of the input is searched again with the next chunk.
+ */
 const OVERLAP = 256;
 const MESSAGE = /"dueUs":(\d+)[,}]/g;
 const STATUS = /^HTTP\/1\.1 (\d+)/;

@@ -1,4 +1,6 @@
-/** Publishing to a stream that sessions follow: how soon all have the message, what it costs, and how it slows the publisher. */
+/**
+ * Publishing to a stream that sessions follow: how soon all have the message, what it costs, and how it slows the publisher.
+ */
 import { forEachConcurrent } from "../for-each-concurrent.ts";
 import { interleave } from "../interleave.ts";
 import type { LoadResult } from "../load/job.ts";

@@ -1,8 +1,8 @@
 /** What a stream asks its project for before more live readers wait on it: plain data, safe to send over RPC. */
 
 /**
- * Which of a project's live readers one is: of its tokens; or of everybody, by a public stream, a read URL or a reader key. Each has
- * slots of its own, so that strangers never take those of the owner.
+ * Which of a project's live readers one is: of its tokens; or of everybody, by a public stream, a read URL or a reader key.
+ * Each has slots of its own, so that strangers never take those of the owner.
  */
 export type ReaderBudget = "tokens" | "public";
 

@@ -63,7 +63,10 @@ export interface AppendCommand extends Identified {
   readonly close: boolean;
   readonly producer?: ProducerClaim;
   readonly streamSeq?: string;
-  /** The offset that the stream must end at; `""`: nothing must have been appended. With it, the fault `unavailable` is for older objects. */
+  /**
+   * The offset that the stream must end at; `""`: nothing must have been appended. With it, the fault `unavailable` is for
+   * older objects.
+   */
   readonly expected?: string;
   /** The verified user who writes this, for streams that record it. */
   readonly author?: string | null;

@@ -54,7 +54,8 @@ type NextTurn = () => Promise<void>;
 
 /**
  * What a table becomes: one segment, or several when it has grown to a multiple of what one should have, as in a burst that the
- * alarm did not keep up with. Segments end where commits do. Looks at the notes only. The same table always gives the same plan.
+ * alarm did not keep up with. Segments end where commits do. Looks at the notes only. The same table always gives the same
+ * plan.
  * @param bytesMax what one segment should have at the most; it has less than twice as much, and a commit.
  */
 export async function planSegments(

@@ -160,8 +160,8 @@ export class Stream {
   }
 
   /**
-   * Deletes the stream if its stored data is damaged. Idempotent: a stream that can be read is left alone. It never throws, so that
-   * an error means that the object could not start.
+   * Deletes the stream if its stored data is damaged. Idempotent: a stream that can be read is left alone. It never throws, so
+   * that an error means that the object could not start.
    * @param isEmptied the host has already removed what was stored, because the object could not start.
    */
   async discard(isEmptied = false): Promise<Result<{ readonly wasDamaged: boolean }>> {

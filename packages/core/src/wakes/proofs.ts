@@ -56,7 +56,9 @@ export class Proofs {
     this.#settle(subscription, { ...subscription.proof, error, provenAtMs: kind === "done" ? this.#host.now() : null });
   }
 
-  /** What came of a challenge, unless another subscription has this name by now. `undefined`: nobody demands a proof any more. */
+  /**
+   * What came of a challenge, unless another subscription has this name by now. `undefined`: nobody demands a proof any more.
+   */
   #settle({ secret }: SubscriptionRecord, proof: Proof | undefined): void {
     this.#steps.run((known) => {
       if (known?.secret !== secret) return;

@@ -119,7 +119,10 @@ export class Sender {
     return this.#write(stream, id, { type: "dead-letter", ...what, ts: this.#host.now() });
   }
 
-  /** As the edge knows it: a webhook's callback reaches this object only with a tag. Without a record of the project there is none. */
+  /**
+   * As the edge knows it: a webhook's callback reaches this object only with a tag. Without a record of the project there is
+   * none.
+   */
   async #tagged(token: string): Promise<string> {
     const { wakeKey } = await this.signingKey();
     return wakeKey === undefined ? token : tagWakeToken(token, wakeKey);

@@ -20,7 +20,9 @@ export interface AuthorizeInput<Incoming extends HttpRequest = HttpRequest> {
   readonly project: string;
   readonly stream: string;
   readonly scope: Scope;
-  /** Nothing in the URL counts, and neither does that everybody may read the stream: the right is the session's or its owner's. */
+  /**
+   * Nothing in the URL counts, and neither does that everybody may read the stream: the right is the session's or its owner's.
+   */
   readonly isBearerOnly?: boolean;
 }
 
@@ -41,8 +43,8 @@ export interface Granted {
   /** When the right to read ends, in ms: live reads end then. */
   readonly expiresAtMs?: number;
   /**
-   * Decides the same once more, from what is known by now. A live read asks this every `SSE_HEARTBEAT_SECONDS`, and ends when it is
-   * refused; without it, a live read lasts as long as it may, whatever is revoked meanwhile.
+   * Decides the same once more, from what is known by now. A live read asks this every `SSE_HEARTBEAT_SECONDS`, and ends when
+   * it is refused; without it, a live read lasts as long as it may, whatever is revoked meanwhile.
    */
   readonly again?: () => Promise<Granted | Refusal>;
   /** Who was let in: by which key, and for which user. Without it nobody knows. */

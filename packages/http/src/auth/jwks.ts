@@ -1,4 +1,6 @@
-/** The public keys of a project's own issuer: cached, fetched by one request at a time, at most twice a minute, within limits. */
+/**
+ * The public keys of a project's own issuer: cached, fetched by one request at a time, at most twice a minute, within limits.
+ */
 
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from "jose";
 

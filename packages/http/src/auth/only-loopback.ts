@@ -49,8 +49,8 @@ export function refuseStranger(
 }
 
 /**
- * A page whose name was made to point at this machine sends that name (DNS rebinding). Nobody can do so with an address, or with a
- * name without a dot, which no registry gives away: the name of a container, or of a host in the local network.
+ * A page whose name was made to point at this machine sends that name (DNS rebinding). Nobody can do so with an address, or
+ * with a name without a dot, which no registry gives away: the name of a container, or of a host in the local network.
  */
 function isPublicName(hostname: string): boolean {
   const isAddress = hostname.startsWith("[") || /^\d+(?:\.\d+){3}$/.test(hostname);

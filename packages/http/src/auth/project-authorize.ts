@@ -70,7 +70,10 @@ async function decide(input: AuthorizeInput, project: Project, ports: Ports): Pr
   return isRead(input.request) && !isBearerOnly ? authorizeUrl(input, project, ports) : refuseNobody(input.request);
 }
 
-/** Everybody may read the stream. Whoever has a right of their own to it is counted with the project's tokens, not with everybody. */
+/**
+ * Everybody may read the stream. Whoever has a right of their own to it is counted with the project's tokens, not with
+ * everybody.
+ */
 async function authorizePublic(
   input: AuthorizeInput,
   bearer: string | null,

@@ -10,7 +10,10 @@ interface Ports {
   readonly projects: ProjectFinder | undefined;
 }
 
-/** The project's own origins; the server's where it has none, or where there is no project. @param name `""`: the URL names none. */
+/**
+ * The project's own origins; the server's where it has none, or where there is no project. @param name `""`: the URL names
+ * none.
+ */
 export async function corsOrigins(
   { config, projects }: Ports,
   request: HttpRequest,

@@ -17,7 +17,9 @@ const READER_KEY_PREFIX = "reader-key:";
 /** A change needs as long to be seen everywhere, beyond KV's own delay of up to a minute. */
 const FRESH_MS = 30_000;
 const STALE_MS_MAX = 300_000;
-/** While one request reads what is no longer fresh, the others go on with what was known, and wait for nothing of each other. */
+/**
+ * While one request reads what is no longer fresh, the others go on with what was known, and wait for nothing of each other.
+ */
 const READING_MS_MAX = 5_000;
 const ENTRIES_MAX = 1_000;
 
@@ -80,7 +82,9 @@ class KvCache<Value> {
   readonly #store: RegistryStore;
   readonly #now: () => number;
   readonly #parse: (text: string) => Promise<Value | undefined>;
-  /** In the order of their reading, oldest first. What is not there is kept apart: made-up names must not drive out real ones. */
+  /**
+   * In the order of their reading, oldest first. What is not there is kept apart: made-up names must not drive out real ones.
+   */
   readonly #found = new Map<string, Entry<Value>>();
   readonly #missing = new Map<string, Entry<Value>>();
   /** What was being read when something was forgotten may be what it was before. */

@@ -44,7 +44,9 @@ export interface Subscriber {
   };
 }
 
-/** Subscribes to the sources that the client may read, and makes those that it wants made; one result for each, in their order. */
+/**
+ * Subscribes to the sources that the client may read, and makes those that it wants made; one result for each, in their order.
+ */
 export async function subscribe(
   subscriber: Subscriber,
   sources: readonly WantedSource[],

@@ -25,7 +25,8 @@ interface Counted {
 
 /**
  * Which of a project's requests one is: of its tokens; of everybody, by a public stream, a read URL or a reader key; or of its
- * managers, to `/v1/projects` and about a source's followers. Each is counted by itself, so that readers never keep the owner from acting.
+ * managers, to `/v1/projects` and about a source's followers. Each is counted by itself, so that readers never keep the owner
+ * from acting.
  */
 export type Budget = "tokens" | "public" | "management";
 

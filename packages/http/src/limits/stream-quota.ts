@@ -4,12 +4,16 @@ import type { Counters } from "@durable-streams-cloudflare/core/contracts/projec
 import { PROJECT_STORAGE_FULL } from "@durable-streams-cloudflare/core/stream/append/quota-grant";
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
-import type { Exchange } from "../exchange.ts";
+import type { Granted } from "../auth/authorize.ts";
+import type { StreamClient } from "../client/stream-client.ts";
 
 /** What a project has. It learns of it a second or so later. */
 export type CountersOf = (project: string) => Promise<Pick<Counters, "streams" | "bytes">>;
 
-interface Creation extends Pick<Exchange, "counters" | "granted" | "stream"> {
+interface Creation {
+  readonly counters: CountersOf | undefined;
+  readonly granted: Granted;
+  readonly stream: StreamClient;
   readonly project: string;
   /** What the stream begins with. */
   readonly bytes: number;

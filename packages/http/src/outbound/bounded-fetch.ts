@@ -1,4 +1,7 @@
-/** A request to somebody else's server, past the guard: no redirect is followed, and neither time nor bytes of the answer are without a bound. */
+/**
+ * A request to somebody else's server, past the guard: no redirect is followed, and neither time nor bytes of the answer are
+ * without a bound.
+ */
 
 import { faultOfUrl, type OutboundRules } from "@durable-streams-cloudflare/core/outbound/url-guard";
 

@@ -17,7 +17,9 @@ export type ObjectKind = "STREAMS" | "PROJECTS" | "CONSUMERS" | "ESTUARIES" | "S
 /** Whether an object may hold anything. `false` only when it has never been called, or its storage is gone. */
 export type MayExist = (kind: ObjectKind, name: string) => boolean | Promise<boolean>;
 
-/** Some methods of an object, by what they answer when there is nothing. What is not here makes something, or is not the edge's. */
+/**
+ * Some methods of an object, by what they answer when there is nothing. What is not here makes something, or is not the edge's.
+ */
 type Absent<Api> = { readonly [Method in keyof Api]?: Api[Method] };
 
 const STREAM: Absent<StreamApi & { fetch(request: Request): Promise<Response> }> = {

@@ -1,4 +1,7 @@
-/** What `env` and `exports` of "cloudflare:workers" hold in these tests: the bindings of wrangler.toml, and one of an example of a module. */
+/**
+ * What `env` and `exports` of "cloudflare:workers" hold in these tests: the bindings of wrangler.toml, and one of an example of
+ * a module.
+ */
 declare namespace Cloudflare {
   interface GlobalProps {
     mainModule: typeof import("./main.ts");

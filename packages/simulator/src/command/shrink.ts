@@ -7,7 +7,8 @@ export interface Shrunk<Failure> {
 }
 
 /**
- * Leaves out as many steps of a failing plan as it can do without: halves first, then smaller parts, and in the end single steps.
+ * Leaves out as many steps of a failing plan as it can do without: halves first, then smaller parts, and in the end single
+ * steps.
  * @param tryOut runs some of the steps, and returns how that failed, if it did.
  */
 export async function shrink<Failure>(

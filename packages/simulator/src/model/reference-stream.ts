@@ -75,8 +75,8 @@ export function touch(stream: ReferenceStream, nowMs: number): void {
 }
 
 /**
- * A read has been refused that may have renewed the lifetime all the same: whether an offset lies inside the first append, only the
- * owner of inherited bytes and R2 can say, and they are asked after the stream.
+ * A read has been refused that may have renewed the lifetime all the same: whether an offset lies inside the first append, only
+ * the owner of inherited bytes and R2 can say, and they are asked after the stream.
  */
 export function mayTouch(stream: ReferenceStream, nowMs: number): void {
   stream.touchedAtMs = nowMs;

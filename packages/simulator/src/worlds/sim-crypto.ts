@@ -12,7 +12,8 @@ import {
 type Method = "digest" | "importKey" | "sign" | "verify";
 
 /**
- * Cryptography that is done at once. Node.js does it in other threads, which takes an unknown number of turns of the event loop:
+ * Cryptography that is done at once. Node.js does it in other threads, which takes an unknown number of turns of the event
+ * loop:
  * the same seed would not be the same run.
  * @returns what gives the real one back.
  */

@@ -8,6 +8,8 @@ import { START_MS, type Host } from "@durable-streams-cloudflare/core/test/strea
 import { concatBytes } from "@durable-streams-cloudflare/testkit";
 import { FakeHost, settled, type FakeSegmentStore } from "@durable-streams-cloudflare/testkit/node-host";
 
+import { blocksIn, type StoredBlock } from "./stored-blocks.ts";
+
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /** What becomes of a message, or of a wait, when its time has come. `late`: its sender takes it for lost, but it is not. */
@@ -328,26 +330,6 @@ export abstract class World<Core extends { alarm(): Promise<void> }, Key extends
     if (!this.isHeld) return Promise.resolve("arrives");
     return new Promise((release) => this.#held.push(release));
   }
-}
-
-interface StoredBlock {
-  readonly continued: boolean;
-  readonly ends: readonly number[];
-  readonly payload: Bytes;
-}
-
-/** Blocks that lie one behind the other. */
-function blocksIn(bytes: Bytes): StoredBlock[] {
-  const blocks: StoredBlock[] = [];
-  for (let at = 0; at < bytes.length;) {
-    const view = new DataView(bytes.buffer, at);
-    const count = view.getUint32(60);
-    const start = at + 64 + 4 * count;
-    const ends = Array.from({ length: count }, (_, index) => view.getUint32(64 + 4 * index));
-    at = start + view.getUint32(56);
-    blocks.push({ continued: (view.getUint32(36) & 1) !== 0, ends, payload: bytes.subarray(start, at) });
-  }
-  return blocks;
 }
 
 /** An object's name, from its key: what it is may stand before it. */

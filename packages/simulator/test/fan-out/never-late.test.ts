@@ -1,4 +1,6 @@
-/** What is published reaches its sessions within seconds, whatever dies or gets lost on the way, and nobody touches the source. */
+/**
+ * What is published reaches its sessions within seconds, whatever dies or gets lost on the way, and nobody touches the source.
+ */
 
 import { appendOf } from "@durable-streams-cloudflare/core/test/stream-fixture";
 import { settled } from "@durable-streams-cloudflare/testkit/node-host";

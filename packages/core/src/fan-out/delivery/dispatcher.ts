@@ -41,7 +41,9 @@ export interface Route {
   left: number;
 }
 
-/** What came of a call: the session is there now, does not want any more (because it is gone), or did not answer as it should. */
+/**
+ * What came of a call: the session is there now, does not want any more (because it is gone), or did not answer as it should.
+ */
 export type Outcome =
   | { readonly kind: "at"; readonly position: number }
   | { readonly kind: "over"; readonly isGone: boolean }

@@ -7,8 +7,10 @@
  * Table `links`: one row per link. Key: the session's full name, the link's number. Written when the link begins, ends,
  * falls behind and has caught up; a delivery to a link that keeps up writes none. `position` is null while the link keeps
  * up: it then stands where `source` says, or at its own beginning if that is later. `until`: the session has unsubscribed,
- * and gets what was published before. `failures`, `retry_at_ms`: of a link that has fallen behind. `kid`, `user`, `expires_at_ms`:
- * the grant, null where there is none or it has no end. `ended`: why the link brings nothing more; the session does not know yet.
+ * and gets what was published before. `failures`, `retry_at_ms`: of a link that has fallen behind. `kid`, `user`,
+ * `expires_at_ms`:
+ * the grant, null where there is none or it has no end. `ended`: why the link brings nothing more; the session does not know
+ * yet.
  *
  * Table `link_keys`: one row per key that has made links here. The project knows of it; `ended`: none are made by it any more.
  *

@@ -1,7 +1,7 @@
 /**
  * The request ids that an object knows, so that a request which arrives twice is carried out once. They are remembered by
- * time: for as long as a copy of the request may still arrive (`contracts/request-id.ts`). What would take more memory than there is
- * for it is refused, and nothing is forgotten early for it.
+ * time: for as long as a copy of the request may still arrive (`contracts/request-id.ts`). What would take more memory than
+ * there is for it is refused, and nothing is forgotten early for it.
  *
  * The ids outlive the stream: a copy that arrives after the stream was deleted, and another made in its place, is still
  * the same request.

@@ -4,12 +4,12 @@
  * repeated.
  */
 
-import { lineageAtBase } from "@durable-streams-cloudflare/protocol";
+import { lineageAtBase, type Lineage } from "@durable-streams-cloudflare/protocol";
 
 import { REMEMBERED_MS } from "../../contracts/request-id.ts";
 import type { Database } from "../../kit/database.ts";
+import type { HotLog } from "../../log/hot-log.ts";
 import type { LogRowNotes } from "../../log/log-rows.ts";
-import type { StreamState } from "../state.ts";
 import { updateRequests, type StoredRequest } from "../tables/stream-row.ts";
 import type { RequestIds } from "./request-ids.ts";
 
@@ -20,8 +20,17 @@ const CLOCK_SKEW_MS_MAX = 30_000;
 /** What one row of SQLite is to hold of them, below 1 MiB. */
 const STORED_MAX = 16_384;
 
+/** What a stream's state is to its requests. */
+interface RequestState {
+  readonly lineage: Lineage;
+  readonly log: HotLog;
+  readonly requests: RequestIds;
+  /** The stream's row remembers requests whose log rows are gone. */
+  hasStoredRequests: boolean;
+}
+
 /** Reads back what may still be repeated. It is then remembered as long as if it had just come. */
-export function loadRequests(state: StreamState, stored: readonly StoredRequest[], nowMs: number): void {
+export function loadRequests(state: RequestState, stored: readonly StoredRequest[], nowMs: number): void {
   const { requests, lineage } = state;
   state.hasStoredRequests = stored.length > 0;
   for (const [id, end, incarnation] of stored) {
@@ -40,14 +49,14 @@ export function loadRequests(state: StreamState, stored: readonly StoredRequest[
 }
 
 /** Rows that are older than this need not be looked at: their requests are not repeated any more. */
-function sinceOf({ log }: StreamState, nowMs: number): number {
+function sinceOf({ log }: RequestState, nowMs: number): number {
   const newestMs = log.newestNotes(1)[0]?.committedAtMs ?? 0;
   return nowMs - newestMs > REMEMBERED_MS + CLOCK_SKEW_MS_MAX ? Infinity : newestMs - REMEMBERED_MS;
 }
 
 /** Takes a commit's requests into memory. */
 export function rememberRequests(
-  state: StreamState,
+  state: RequestState,
   { position, size, notes }: Pick<LogRowNotes, "position" | "size" | "notes">,
   nowMs: number,
 ): void {
@@ -60,7 +69,7 @@ export function rememberRequests(
 }
 
 /** What the stream's row must remember once the log's rows before a position are gone; `too many`: they must stay. */
-export function leavingRequests(state: StreamState, to: number, nowMs: number): StoredRequest[] | "too many" {
+export function leavingRequests(state: RequestState, to: number, nowMs: number): StoredRequest[] | "too many" {
   const { requests, lineage } = state;
   const leaving = storedForm(requests, nowMs).filter(
     ([, end, incarnation]) => incarnation !== lineage.incarnation || end <= to,
@@ -69,7 +78,7 @@ export function leavingRequests(state: StreamState, to: number, nowMs: number): 
 }
 
 /** In the transaction of the caller. One row, if there is anything to change. */
-export function storeRequests(state: StreamState, database: Database, requests: readonly StoredRequest[]): void {
+export function storeRequests(state: RequestState, database: Database, requests: readonly StoredRequest[]): void {
   if (requests.length === 0 && !state.hasStoredRequests) return;
   updateRequests(database, requests);
   state.hasStoredRequests = requests.length > 0;

@@ -1,6 +1,6 @@
 /**
- * A stream whose stored data is damaged can be deleted all the same. Nothing of it can be read, not even who follows it or whose
- * fork it is, so whoever may need to know of its end is notified, and what its URL has in the store goes.
+ * A stream whose stored data is damaged can be deleted all the same. Nothing of it can be read, not even who follows it or
+ * whose fork it is, so whoever may need to know of its end is notified, and what its URL has in the store goes.
  */
 
 import { segmentsPrefix } from "../../log/segment-rows.ts";

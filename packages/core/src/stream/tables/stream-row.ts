@@ -5,10 +5,10 @@
  * Row: incarnation (see `lifecycle/incarnation.ts`) · content type as its creator spelled it · lifetime · `touched_at_ms`, the
  * last renewal on disk · `checkpoint_position`: what log rows before it say about producers and Stream-Seq has been
  * folded into the `producers` table, `stream_seq` and `closure` (JSON, of a closed stream) · `attempts`: JSON, requests that
- * may still be repeated and that no row of the log remembers (`append/request-rows.ts`) · `origin`: JSON, of a fork only · `deleted`: 1 once it was
- * deleted while forks need its bytes · retention · `earliest_position`: what lies before it has been let go of ·
- * `allowance_bytes`: what its project lets it store, null: as much as it likes · `consumers`: JSON, the subscriptions that it
- * wakes, if any · `records_authors`: 1 if the notes of its appends say who wrote them.
+ * may still be repeated and that no row of the log remembers (`append/request-rows.ts`) · `origin`: JSON, of a fork only ·
+ * `deleted`: 1 once it was deleted while forks need its bytes · retention · `earliest_position`: what lies before it has been
+ * let go of · `allowance_bytes`: what its project lets it store, null: as much as it likes · `consumers`: JSON, the
+ * subscriptions that it wakes, if any · `records_authors`: 1 if the notes of its appends say who wrote them.
  */
 
 import { FOREVER, type Ancestor, type Lifetime, type Retention } from "@durable-streams-cloudflare/protocol";
