@@ -29,6 +29,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   "core/src/stream": ["protocol", "jose"],
   "http/src": ["protocol", "core/kit/log", "hono/tiny", "jose"],
   "server/src": ["protocol", "core/kit/log", "http/edge", "cloudflare:workers", "jose"],
+  "node/src": ["protocol", "core/kit/log", "http/edge", "node:fs"],
 };
 const EVERYTHING = [
   "protocol",
@@ -36,6 +37,7 @@ const EVERYTHING = [
   "core/test/stream-fixture",
   "http/edge",
   "server",
+  "node",
   "local",
   "testkit",
   "simulator",

@@ -6,6 +6,7 @@ import { EXIT, Failure } from "./failure.ts";
 describe("parseArguments", () => {
   it("[SC11] listens on loopback, port 4437, by default", () => {
     expect(parseArguments([])).toEqual({
+      engine: "workerd",
       host: "127.0.0.1",
       port: 4437,
       dataDir: undefined,
@@ -19,8 +20,22 @@ describe("parseArguments", () => {
   });
 
   it("reads every flag, and splits --var at its first colon only", () => {
-    const argv = ["--port=0", "--host", "[::1]", "--data-dir", "/d", "--var", "A:http://x:1", "--var", "B:", "--quiet"];
+    const argv = [
+      "--engine",
+      "node",
+      "--port=0",
+      "--host",
+      "[::1]",
+      "--data-dir",
+      "/d",
+      "--var",
+      "A:http://x:1",
+      "--var",
+      "B:",
+      "--quiet",
+    ];
     expect(parseArguments([...argv, "--metrics-port=0", "--drain-seconds", "30", "--ready-json", "-h"])).toEqual({
+      engine: "node",
       host: "::1",
       port: 0,
       dataDir: "/d",
@@ -67,6 +82,7 @@ describe("parseArguments", () => {
   it("has a line of help for each flag", () => {
     for (const flag of [
       "port",
+      "engine",
       "host",
       "data-dir",
       "var",

@@ -1,10 +1,12 @@
 import { parseArgs } from "node:util";
 
+import { ENGINES, type Engine } from "./engine.ts";
 import { EXIT, Failure } from "./failure.ts";
 import { DRAIN_MS_DEFAULT, PORT_DEFAULT } from "./server.ts";
 import { SECRETS } from "./settings.ts";
 
 export interface Arguments {
+  readonly engine: Engine;
   readonly host: string;
   /** 0 asks for any free port. */
   readonly port: number;
@@ -21,11 +23,13 @@ export interface Arguments {
   readonly help: boolean;
 }
 
+const ENGINE_DEFAULT: Engine = "workerd";
 const PORT_MAX = 65_535;
 const DRAIN_SECONDS_DEFAULT = DRAIN_MS_DEFAULT / 1000;
 const DRAIN_SECONDS_MAX = 3_600;
 
 const OPTIONS = {
+  engine: { type: "string" },
   port: { type: "string" },
   host: { type: "string" },
   "data-dir": { type: "string" },
@@ -45,6 +49,7 @@ export function formatHelp(command: string): string {
 
   --port N           listen on this port; 0 picks a free one (default ${PORT_DEFAULT})
   --host ADDRESS     listen on this address (default 127.0.0.1)
+  --engine NAME      run in this process ("node"), or on workerd as on Cloudflare ("workerd") (default ${ENGINE_DEFAULT})
   --data-dir DIR     keep the data in this directory (default .data)
   --var NAME:VALUE   set a setting of the server; repeatable
   --metrics-port N   serve http://127.0.0.1:N/metrics for Prometheus; 0 picks a free port (default: off)
@@ -62,6 +67,7 @@ The server speaks plain HTTP: for HTTPS, put a proxy in front of it. Settings: d
 export function parseArguments(argv: readonly string[]): Arguments {
   const values = parseFlags(argv);
   return {
+    engine: parseEngine(values.engine ?? ENGINE_DEFAULT),
     host: parseHost(values.host ?? "127.0.0.1"),
     port: parsePort("--port", values.port ?? String(PORT_DEFAULT)),
     dataDir: parseDataDir(values["data-dir"]),
@@ -88,6 +94,12 @@ function flagNames(): string {
   return Object.keys(OPTIONS)
     .map((name) => `--${name}`)
     .join(" ");
+}
+
+function parseEngine(text: string): Engine {
+  const engine = ENGINES.find((name) => name === text);
+  if (engine === undefined) throw misuse(`--engine must be node or workerd, but it is "${text}".`, "--engine node");
+  return engine;
 }
 
 function parsePort(flag: string, text: string): number {

@@ -3,6 +3,7 @@
 import { formatHelp, parseArguments, type Arguments } from "./arguments.ts";
 import { formatBanner } from "./banner.ts";
 import { EXIT, Failure, formatFailure } from "./failure.ts";
+import { startNodeServer } from "./node-engine.ts";
 import { npmAncestors, whenAnyEnds } from "./npm-ancestors.ts";
 import { startServer, type LocalServer } from "./server.ts";
 import { takeSignals } from "./signals.ts";
@@ -49,7 +50,7 @@ class RunningServer {
     const { host, port, metricsPort, variables: settings, dataDir = command.dataDir } = args;
     const onFailure = (failure: Error): void => this.fail(failure);
     const options = { host, port, metricsPort, settings, dataDir, onFailure };
-    const server = await startServer(options, command.loadWorker);
+    const server = await (args.engine === "node" ? startNodeServer(options) : startServer(options, command.loadWorker));
     this.#server = server;
     const { url, metricsUrl } = server;
     const ready = { url, pid: process.pid, dataDir: server.dataDir, metricsUrl };

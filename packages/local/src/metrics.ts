@@ -24,14 +24,12 @@ export interface MetricsServer {
 }
 
 /** Answers `GET /metrics` until it is stopped. */
-export async function serveMetrics(port: number, runtime: Runtime, dataDir: string): Promise<MetricsServer> {
-  const usage = new DataUsage(dataDir);
-  usage.latest();
+export async function serveMetrics(port: number, collect: () => Promise<string>): Promise<MetricsServer> {
   const server = createServer((request, response) => {
     // A web page whose host name was made to resolve to this machine sends that name (DNS rebinding).
     if (!isLoopbackHost(request.headers.host ?? "")) return void response.writeHead(421).end(MISDIRECTED);
     if (request.method !== "GET" || request.url !== "/metrics") return void response.writeHead(404).end();
-    collect(runtime, dataDir, usage).then(
+    collect().then(
       (text) => response.writeHead(200, { "Content-Type": PROMETHEUS_TYPE }).end(text),
       (error: unknown) => response.writeHead(500).end(String(error)),
     );
@@ -51,6 +49,13 @@ export async function serveMetrics(port: number, runtime: Runtime, dataDir: stri
 /** @param host of a request, with or without a port. */
 function isLoopbackHost(host: string): boolean {
   return isLoopback(host.replace(/:\d+$/, ""));
+}
+
+/** The metrics of a server on workerd. */
+export function workerdMetrics(runtime: Runtime, dataDir: string): () => Promise<string> {
+  const usage = new DataUsage(dataDir);
+  usage.latest();
+  return () => collect(runtime, dataDir, usage);
 }
 
 async function collect(runtime: Runtime, dataDir: string, usage: DataUsage): Promise<string> {

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { metric } from "./prometheus.ts";
 
 interface Process {
-  readonly role: "launcher" | "workerd";
+  readonly role: "launcher" | "workerd" | "server";
   readonly pid: number;
 }
 

@@ -8,9 +8,10 @@ import { claimDataVersion } from "./data-version.ts";
 import { formatOpenDirectoryWarning } from "./directory.ts";
 import { DiskSpace } from "./disk-space.ts";
 import { removeEmptyObjects } from "./empty-objects.ts";
+import { claimEngine } from "./engine.ts";
 import { formatIgnoredEnvironment } from "./ignored-environment.ts";
 import { lockDataDir } from "./lock.ts";
-import { METRICS_HOST, serveMetrics, type MetricsServer } from "./metrics.ts";
+import { METRICS_HOST, serveMetrics, workerdMetrics, type MetricsServer } from "./metrics.ts";
 import { reservePort } from "./port.ts";
 import { endOrphan } from "./process-record.ts";
 import { formatUnreadyWarning, waitUntilReady } from "./ready.ts";
@@ -77,6 +78,7 @@ export async function startServer(
   };
   try {
     await endOrphan(dataDir);
+    claimEngine(dataDir, "workerd");
     claimDataVersion(dataDir);
     checkAlarmFiles(dataDir);
     sweepBlobs(dataDir);
@@ -107,7 +109,7 @@ export async function startServer(
     const url = formatUrl(host, publicPort);
     await waitUntilReady(url, READY_LIMIT_MS);
     process.stderr.write(await formatUnreadyWarning(url));
-    if (metricsPort !== undefined) metrics = await serveMetrics(metricsPort, runtime, dataDir);
+    if (metricsPort !== undefined) metrics = await serveMetrics(metricsPort, workerdMetrics(runtime, dataDir));
     lock.announce(url);
     return { url, metricsUrl: metrics?.url, dataDir, settings, stop };
   } catch (error) {

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -55,7 +55,8 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
     .filter(([name]) => !name.endsWith("_SECRET"))
     .flatMap(([name, value]) => ["--var", `${name}:${value}`]);
   const env = { ...process.env, ...Object.fromEntries(secrets.map(([name, value]) => [name, String(value)])) };
-  const flags = ["--port", String(port), "--data-dir", dataDir, "--ready-json", ...variables, ...more];
+  const engine = process.env["DS_ENGINE"] === undefined ? [] : ["--engine", process.env["DS_ENGINE"]];
+  const flags = [...engine, "--port", String(port), "--data-dir", dataDir, "--ready-json", ...variables, ...more];
   if (isQuiet) flags.push("--quiet");
   const limit = filesMax === undefined ? "" : `ulimit -n ${filesMax} && `;
   const command = [process.execPath, ...program, ...flags];
@@ -74,7 +75,7 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
     pid,
     dataDir,
     metricsUrl,
-    workerdPid: () => readWorkerdPid(dataDir),
+    workerdPid: () => readWorkerdPid(dataDir) ?? pid,
     log: () => log,
     stop: async () => {
       child.kill("SIGTERM");
@@ -84,7 +85,7 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
     kill9: async () => {
       const workerd = readWorkerdPid(dataDir);
       child.kill("SIGKILL");
-      killIfAlive(workerd);
+      if (workerd !== undefined) killIfAlive(workerd);
       await exited;
       while (await isListening(url)) await delay(POLL_MS);
     },
@@ -106,8 +107,9 @@ async function readReadyLine(child: ChildProcess): Promise<ReadyLine | undefined
 }
 
 /** The launcher keeps this file up to date; workerd gets another number when it is restarted after a crash. */
-function readWorkerdPid(dataDir: string): number {
-  return Number(readFileSync(join(dataDir, "workerd"), "utf8").split("\n", 1)[0]);
+function readWorkerdPid(dataDir: string): number | undefined {
+  const path = join(dataDir, "workerd");
+  return existsSync(path) ? Number(readFileSync(path, "utf8").split("\n", 1)[0]) : undefined;
 }
 
 function killIfAlive(pid: number): void {

@@ -37,9 +37,12 @@ const DISCARD_PAUSE_MS = 20;
 
 /** Reads a whole body. */
 export async function readBody(request: HttpRequest, limit: BodyLimit): Promise<Read> {
-  if (request.body === null) return { ok: true, bytes: new Uint8Array() };
   const encoding = (request.headers.get("Content-Encoding") ?? "identity").trim().toLowerCase();
-  if (encoding === "identity" || encoding === "") return readPlain(request, request.body, limit);
+  const isPlain = encoding === "identity" || encoding === "";
+  // Before the body is looked at: to make a stream of it costs some hosts more than to read it.
+  if (isPlain && isShort(request, limit.bytesMax)) return readShort(request, limit);
+  if (request.body === null) return { ok: true, bytes: new Uint8Array() };
+  if (isPlain) return readPlain(request.body, limit);
   if (encoding !== "gzip" && encoding !== "x-gzip" && encoding !== "deflate") {
     return refuse(
       "content-encoding-unsupported",
@@ -52,7 +55,7 @@ export async function readBody(request: HttpRequest, limit: BodyLimit): Promise<
   }
   const { bytesMax } = limit;
   const excess = Math.max(COMPRESSED_EXCESS_MIN, Math.ceil(bytesMax / COMPRESSED_EXCESS_DIVISOR));
-  const compressed = await readPlain(request, request.body, { ...limit, bytesMax: bytesMax + excess });
+  const compressed = await readPlain(request.body, { ...limit, bytesMax: bytesMax + excess });
   if (!compressed.ok) return compressed.problem.code === "body-too-large" ? refuseTooLarge(bytesMax) : compressed;
   const decoded = await (encoding === "deflate" ? inflate : gunzip)(compressed.bytes, bytesMax, limit.held);
   if (decoded.ok) return decoded;
@@ -67,18 +70,19 @@ export async function readBody(request: HttpRequest, limit: BodyLimit): Promise<
 /** The sender goes on sending. */
 const STOPPED: ReadonlySet<string> = new Set(["body-too-large", "server-busy"]);
 
-async function readPlain(request: HttpRequest, body: ReadableStream<Uint8Array>, limit: BodyLimit): Promise<Read> {
-  if (isShort(request, limit.bytesMax)) {
-    if (limit.held?.take(Number(request.headers.get("Content-Length"))) === false) return SERVER_BUSY;
-    return inTime(limit, readShort(request), () => undefined);
-  }
+async function readPlain(body: ReadableStream<Uint8Array>, limit: BodyLimit): Promise<Read> {
   const reader = body.getReader();
   const read = await inTime(limit, readAll(reader, limit), () => void reader.cancel().catch(() => undefined));
   if (!read.ok && STOPPED.has(read.problem.code)) await discard(reader, DISCARD_BYTES_MAX);
   return read;
 }
 
-async function readShort(request: HttpRequest): Promise<Read> {
+function readShort(request: HttpRequest, limit: BodyLimit): Promise<Read> | Read {
+  if (limit.held?.take(Number(request.headers.get("Content-Length"))) === false) return SERVER_BUSY;
+  return inTime(limit, readAtOnce(request), () => undefined);
+}
+
+async function readAtOnce(request: HttpRequest): Promise<Read> {
   try {
     // The type of some hosts allows for shared memory, which no body is in.
     return { ok: true, bytes: (await request.bytes()) as Bytes };

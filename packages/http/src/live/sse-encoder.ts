@@ -1,5 +1,6 @@
 /** From stored bytes to events [PROTOCOL §5.8]: `data` and `control` of one batch in one piece, unless it is large. */
 
+import { toBase64 } from "@durable-streams-cloudflare/core/kit/bytes";
 import { concatBytes } from "@durable-streams-cloudflare/core/kit/bytes";
 import {
   base64Lines,
@@ -174,7 +175,7 @@ export class SseEncoder {
     const whole = joined(this.#ungrouped, bytes);
     const end = isLast ? whole.length : whole.length - (whole.length % 3);
     this.#ungrouped = whole.slice(end);
-    const lines = base64Lines(whole.subarray(0, end).toBase64());
+    const lines = base64Lines(toBase64(whole.subarray(0, end)));
     return isFirst || lines === "" ? lines : `\n${lines}`;
   }
 

@@ -14,6 +14,7 @@ import { formatOffset, framingOf, isTextual } from "@durable-streams-cloudflare/
 
 import type { Authors } from "../../contracts/authors.ts";
 import type { SourceEnd } from "../../contracts/fan-out.ts";
+import { toBase64 } from "../../kit/bytes.ts";
 import { concatBytes } from "../../kit/bytes.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -70,15 +71,3 @@ function decode(bytes: Bytes): string | undefined {
     return undefined;
   }
 }
-
-/** In portions, because a call takes only so many arguments. */
-function toBase64(bytes: Bytes): string {
-  let text = "";
-  for (let at = 0; at < bytes.length; at += BASE64_PORTION_BYTES) {
-    text += btoa(String.fromCharCode(...bytes.subarray(at, at + BASE64_PORTION_BYTES)));
-  }
-  return text;
-}
-
-/** A multiple of three, so that portions join without padding between them. */
-const BASE64_PORTION_BYTES = 3 * 8_192;

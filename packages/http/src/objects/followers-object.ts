@@ -1,0 +1,49 @@
+/** The followers of a source on any host. */
+
+import type { ShardApi, SubscriptionApi } from "@durable-streams-cloudflare/core/contracts/fan-out";
+import { SHARD_SESSIONS } from "@durable-streams-cloudflare/core/fan-out/delivery/shards";
+import { keysOf, ownerOf, sessionOf, sourceOf } from "@durable-streams-cloudflare/core/fan-out/delivery/stubs";
+import { Subscription } from "@durable-streams-cloudflare/core/fan-out/source/follower-set";
+import { FOREGROUND } from "@durable-streams-cloudflare/core/kit/foreground";
+import { logFault } from "@durable-streams-cloudflare/core/kit/log";
+
+import type { ObjectPeers, ObjectRuntime } from "./runtime.ts";
+
+/** @throws Error where there are no sessions. */
+export function createFollowers(runtime: ObjectRuntime, peers: ObjectPeers): Subscription {
+  const { config, sessions } = peers;
+  if (sessions === undefined) throw new Error("Where sources have followers, there must be sessions.");
+  return new Subscription(
+    {
+      database: runtime.database,
+      name: runtime.name,
+      segments: peers.segments,
+      stream: (name) => sourceOf(() => peers.streams.getByName(name)),
+      session: (name) => sessionOf(() => peers.streams.getByName(name)),
+      owner: (name) => ownerOf(() => sessions.getByName(name)),
+      keys: keysOf(peers.projects, runtime.name),
+      shards: peers.shards,
+      now: () => Date.now(),
+      pause: (ms) => FOREGROUND.yieldToAppends(ms),
+      sync: () => runtime.sync(),
+      purge: () => runtime.purge(),
+      setAlarm: (atMs) => runtime.setAlarm(atMs),
+      clearAlarm: () => runtime.clearAlarm(),
+      report: (message, error) => logFault(config.logLevel, message, error),
+    },
+    { shardedAbove: config.fanOutQueueAbove, shardSessions: SHARD_SESSIONS },
+  );
+}
+
+/** What others call of it. */
+export function followersApi(followers: Subscription): SubscriptionApi & ShardApi {
+  return {
+    link: (command) => followers.link(command),
+    unlink: (command) => followers.unlink(command),
+    listFollowers: async (command) => followers.followers(command),
+    endLinks: (filter) => followers.endLinks(filter),
+    notify: async (notification) => followers.notify(notification),
+    shard: async (ref) => followers.shard(ref),
+    shardServed: async (ref, failures) => followers.shardServed(ref, failures),
+  };
+}

@@ -1,0 +1,73 @@
+/** A subscription of the protocol on any host [PROTOCOL §6]. */
+
+import type { ConsumerApi, ConsumerDirectoryApi } from "@durable-streams-cloudflare/core/contracts/wakes";
+import { controlPathOf } from "@durable-streams-cloudflare/core/kit/control-path";
+import { detach } from "@durable-streams-cloudflare/core/kit/detach";
+import { logFault } from "@durable-streams-cloudflare/core/kit/log";
+import { withTimeout } from "@durable-streams-cloudflare/core/kit/with-timeout";
+import { Consumer } from "@durable-streams-cloudflare/core/wakes/wake-subscription";
+import { base64url } from "jose";
+
+import { sendWebhook } from "../outbound/webhook.ts";
+import type { ObjectPeers, ObjectRuntime } from "./runtime.ts";
+
+/** A stream that has not answered by then is asked again later. */
+const CALL_MS_MAX = 15_000;
+
+/** @throws Error where there are no projects. */
+export function createSubscription(runtime: ObjectRuntime, { config, streams, projects }: ObjectPeers): Consumer {
+  const { name } = runtime;
+  if (projects === undefined) throw new Error("Where there are subscriptions, there must be projects.");
+  const project = name.slice(0, name.indexOf("/"));
+  const directory = (): ConsumerDirectoryApi => projects.getByName(project);
+  const call = async <Answer extends object>(answer: Promise<Answer>): Promise<Answer> =>
+    detach(await withTimeout(CALL_MS_MAX, answer));
+  return new Consumer({
+    database: runtime.database,
+    name,
+    stream: (stream) => ({
+      want: (command) => call(streams.getByName(stream).want(command)),
+      append: (command) => call(streams.getByName(stream).append(command)),
+    }),
+    directory: {
+      registerConsumer: (consumer, interest) => call(directory().registerConsumer(consumer, interest)),
+      forgetStreams: (...named) => withTimeout(CALL_MS_MAX, directory().forgetStreams(...named)),
+      forgetConsumer: (...named) => withTimeout(CALL_MS_MAX, directory().forgetConsumer(...named)),
+      matchStreams: (pattern, after) => call(directory().matchStreams(pattern, after)),
+      signingKey: () => call(directory().signingKey()),
+      grantDeliveries: (host, wanted) => call(directory().grantDeliveries(host, wanted)),
+    },
+    send: (request) =>
+      sendWebhook(request, {
+        timeoutMs: config.webhookTimeoutSeconds * 1000,
+        allowsLoopback: config.webhookLoopback === "allow",
+      }),
+    publicControlUrl: config.publicUrl === "" ? null : config.publicUrl + controlPathOf(project, config.tenancy),
+    allowsLoopback: config.webhookLoopback === "allow",
+    newId: () => crypto.randomUUID(),
+    newSecret: () => base64url.encode(crypto.getRandomValues(new Uint8Array(32))),
+    random: () => Math.random(),
+    now: () => Date.now(),
+    sync: () => runtime.sync(),
+    setAlarm: (atMs) => runtime.setAlarm(atMs),
+    clearAlarm: () => runtime.clearAlarm(),
+    report: (message, error) => logFault(config.logLevel, message, error),
+  });
+}
+
+/** What others call of it. */
+export function subscriptionApi(subscription: Consumer): ConsumerApi {
+  return {
+    create: (command) => subscription.create(command),
+    describe: () => subscription.describe(),
+    deliveries: () => subscription.deliveries(),
+    addStreams: (streams) => subscription.addStreams(streams),
+    removeStream: (stream) => subscription.removeStream(stream),
+    remove: () => subscription.remove(),
+    claim: (worker) => subscription.claim(worker),
+    ack: (command) => subscription.ack(command),
+    release: (command) => subscription.release(command),
+    notify: (notification) => subscription.notify(notification),
+    discover: (change) => subscription.discover(change),
+  };
+}

@@ -1,0 +1,46 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { afterAll, describe, expect, it } from "vitest";
+
+import { createServer, type RunningServer } from "./create-server.ts";
+import type { StorageMode } from "./storage/store.ts";
+
+const root = mkdtempSync(join(tmpdir(), "node-host-"));
+afterAll(() => rmSync(root, { recursive: true }));
+
+const SETTINGS = { AUTH_MODE: "none", TENANCY: "single", LOG_LEVEL: "off" };
+
+function start(mode: StorageMode, dataDir: string): Promise<RunningServer> {
+  return createServer({ mode, dataDir, host: "127.0.0.1", port: 0, settings: SETTINGS });
+}
+
+const TEXT = { "Content-Type": "text/plain" };
+
+describe.each<StorageMode>(["memory", "file-fast", "file-durable"])("a server with storage mode %s", (mode) => {
+  it("stores, reads and follows a stream", async () => {
+    const server = await start(mode, join(root, `one-${mode}`));
+    const url = `${server.url}/v1/stream/hello`;
+    expect((await fetch(url, { method: "PUT", headers: TEXT })).status).toBe(201);
+    const waiting = fetch(`${url}?offset=now&live=long-poll`).then((response) => response.text());
+    // The reader waits by now, or catches up: it gets the append in either case.
+    expect((await fetch(url, { method: "POST", headers: TEXT, body: "hi" })).status).toBe(204);
+    expect(await (await fetch(url)).text()).toBe("hi");
+    await server.close();
+    expect(["hi", ""]).toContain(await waiting);
+  });
+});
+
+describe.each<StorageMode>(["file-fast", "file-durable"])("a data directory of storage mode %s", (mode) => {
+  it("is opened again with everything in it, and by one server at a time", async () => {
+    const dataDir = join(root, `two-${mode}`);
+    const first = await start(mode, dataDir);
+    await fetch(`${first.url}/v1/stream/kept`, { method: "PUT", headers: TEXT, body: "kept" });
+    await expect(start(mode, dataDir)).rejects.toThrow("Another server is using the data directory.");
+    await first.close();
+    const second = await start(mode, dataDir);
+    expect(await (await fetch(`${second.url}/v1/stream/kept`)).text()).toBe("kept");
+    await second.close();
+  });
+});

@@ -1,0 +1,50 @@
+/** Writes an answer to a connection: the one place where this host makes bytes of it. */
+
+import { once } from "node:events";
+import type { ServerResponse } from "node:http";
+
+import type { Answer } from "@durable-streams-cloudflare/http/answers/answer";
+import { COMMON_HEADERS } from "@durable-streams-cloudflare/http/answers/cors";
+
+const COMMON = Object.entries(COMMON_HEADERS).flat();
+/** These have no body, so they have no length either. */
+const BODILESS: ReadonlySet<number> = new Set([204, 304]);
+
+/** Resolves when the last byte has been handed over, or the client has gone. */
+export async function writeAnswer(response: ServerResponse, answer: Answer, isHead: boolean): Promise<void> {
+  const { status, headers, body } = answer;
+  const list = [...COMMON];
+  for (const name of Object.keys(headers)) list.push(name, headers[name] ?? "");
+  if (body === null || typeof body === "string" || body instanceof Uint8Array) {
+    const bytes = typeof body === "string" ? Buffer.from(body) : body;
+    if (!BODILESS.has(status) && !(isHead && bytes === null)) list.push("Content-Length", String(bytes?.length ?? 0));
+    response.writeHead(status, list);
+    response.end(bytes ?? undefined);
+    return;
+  }
+  response.writeHead(status, list);
+  await pipe(body, response);
+}
+
+/** As fast as the client takes it, and no faster. */
+async function pipe(body: ReadableStream<Uint8Array>, response: ServerResponse): Promise<void> {
+  const reader = body.getReader();
+  const gone = once(response, "close").then(() => undefined);
+  try {
+    response.flushHeaders();
+    for (;;) {
+      const read = await Promise.race([reader.read(), gone]);
+      if (read === undefined) break;
+      if (read.done) {
+        response.end();
+        return;
+      }
+      if (!response.write(read.value)) await Promise.race([once(response, "drain"), gone]);
+      if (response.destroyed) break;
+    }
+    await reader.cancel();
+  } catch {
+    // The client must not take what it has for the whole.
+    response.destroy();
+  }
+}

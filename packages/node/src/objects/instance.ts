@@ -1,0 +1,80 @@
+/**
+ * One object in memory, and the output gate around it: whatever leaves it (an answer, a call, a frame to a reader) waits until
+ * everything that it has written is durable. On Cloudflare the runtime does that; here it is done in this one place.
+ */
+
+import type { ObjectStorage } from "../storage/object-storage.ts";
+
+/** What runs in an instance. */
+export interface Behaviour {
+  /** Everything that others may call. */
+  readonly api: object;
+  alarm(): Promise<void>;
+  /** A live reader has left. */
+  readerLeft?(): void;
+}
+
+type Methods = Readonly<Record<string, ((...values: readonly unknown[]) => unknown) | undefined>>;
+
+export class Instance<B extends Behaviour = Behaviour> {
+  readonly storage: ObjectStorage;
+  readonly behaviour: B;
+  /** Calls into it and out of it that are under way. */
+  #busy = 0;
+  #usedAtMs = Date.now();
+
+  /** @param build gets the instance that it is for: what the behaviour calls goes through the gate, too. */
+  constructor(storage: ObjectStorage, build: (instance: Instance<B>) => B) {
+    this.storage = storage;
+    this.behaviour = build(this);
+  }
+
+  get isIdle(): boolean {
+    return this.#busy === 0 && this.storage.isDurable;
+  }
+
+  get usedAtMs(): number {
+    return this.#usedAtMs;
+  }
+
+  /** Calls a method from outside. */
+  call(method: string, values: readonly unknown[]): Promise<unknown> {
+    return this.enter(() => {
+      const called = (this.behaviour.api as Methods)[method];
+      if (called === undefined) throw new Error(`The object has no method ${method}.`);
+      return called(...values);
+    });
+  }
+
+  /** Runs something in the instance; the answer leaves when it is durable. */
+  async enter<T>(work: () => T | Promise<T>): Promise<T> {
+    this.#busy += 1;
+    try {
+      return await work();
+    } finally {
+      this.#usedAtMs = Date.now();
+      try {
+        if (!this.storage.isDurable || this.storage.isOver) await this.storage.sync();
+      } finally {
+        this.#busy -= 1;
+      }
+    }
+  }
+
+  /** Something that the instance does to the outside: it begins when all that was written before it is durable. */
+  async leave<T>(work: () => Promise<T>): Promise<T> {
+    this.#busy += 1;
+    try {
+      if (!this.storage.isDurable) await this.storage.sync();
+      return await work();
+    } finally {
+      this.#busy -= 1;
+    }
+  }
+
+  /** The same, for what nobody waits for. Keeps the order. @param onLost instead, when what was written is lost. */
+  emit(work: () => void, onLost: () => void): void {
+    if (this.storage.isDurable) return work();
+    this.storage.sync().then(work, onLost);
+  }
+}

@@ -1,0 +1,227 @@
+/** All objects of one server: made when they are called, called one by another, and let go of when nobody has for a while. */
+
+import type { Config } from "@durable-streams-cloudflare/core/config";
+import type {
+  EstuaryApi,
+  LinkKeysApi,
+  LinkOwnerApi,
+  ShardApi,
+  SubscriptionApi,
+} from "@durable-streams-cloudflare/core/contracts/fan-out";
+import type { ProjectApi } from "@durable-streams-cloudflare/core/contracts/project";
+import type { ReaderAdmission } from "@durable-streams-cloudflare/core/contracts/reader-slots";
+import type { AttachResult, StreamApi } from "@durable-streams-cloudflare/core/contracts/stream";
+import type { ConsumerApi } from "@durable-streams-cloudflare/core/contracts/wakes";
+import { SCHEMAS } from "@durable-streams-cloudflare/core/data-version";
+import type { Schema } from "@durable-streams-cloudflare/core/kit/sql/schema";
+import type { Kind } from "@durable-streams-cloudflare/core/kit/sql/table";
+import type { SegmentStore } from "@durable-streams-cloudflare/core/log/segment-store";
+import { LiveReaders } from "@durable-streams-cloudflare/core/stream/read/live-readers";
+import type { Stream } from "@durable-streams-cloudflare/core/stream/stream";
+import { createFollowers, followersApi } from "@durable-streams-cloudflare/http/objects/followers-object";
+import { createProject, projectApi } from "@durable-streams-cloudflare/http/objects/project-object";
+import type { ObjectPeers, ObjectRuntime } from "@durable-streams-cloudflare/http/objects/runtime";
+import { createSession, sessionApi } from "@durable-streams-cloudflare/http/objects/session-object";
+import { createStream, streamApi } from "@durable-streams-cloudflare/http/objects/stream-object";
+import { createSubscription, subscriptionApi } from "@durable-streams-cloudflare/http/objects/subscription-object";
+import type { Attachment, Objects, RegistryNamespace } from "@durable-streams-cloudflare/http/ports";
+import type { OffsetRef, Result } from "@durable-streams-cloudflare/protocol";
+
+import type { DueObject } from "../storage/alarms.ts";
+import { ObjectStorage } from "../storage/object-storage.ts";
+import type { Store } from "../storage/store.ts";
+import { Instance, type Behaviour } from "./instance.ts";
+import { ReaderLists } from "./reader-lists.ts";
+import { Reader } from "./reader.ts";
+
+/** Objects in memory; above it, those that nobody has used for a while are let go of. */
+const LOADED_MAX = 20_000;
+const IDLE_MS_MIN = 60_000;
+/** Of those in memory, looked at for each new one. */
+const LOOKS_MAX = 20;
+
+export interface ObjectHostPorts {
+  readonly store: Store;
+  readonly config: Config;
+  readonly segments: SegmentStore | undefined;
+  readonly registry: RegistryNamespace;
+}
+
+interface StreamBehaviour extends Behaviour {
+  readonly stream: Stream;
+}
+
+export class ObjectHost {
+  readonly #ports: ObjectHostPorts;
+  readonly #instances = new Map<string, Instance>();
+  readonly #readers = new ReaderLists();
+  /** As the edge calls them. */
+  readonly peers: ObjectPeers;
+
+  constructor(ports: ObjectHostPorts) {
+    this.#ports = ports;
+    this.peers = this.#peersOf(undefined);
+  }
+
+  /** Fires an object's alarm. */
+  async fire({ kind, name }: DueObject): Promise<void> {
+    const instance = this.#load(kind as Kind, name);
+    await instance.enter(() => instance.behaviour.alarm());
+  }
+
+  /** Attaches a live reader to a stream. */
+  async attach(name: string, from: OffsetRef, admission: ReaderAdmission): Promise<Attachment> {
+    const instance = this.#load("stream", name) as Instance<StreamBehaviour>;
+    const { stream } = instance.behaviour;
+    const { budget, isLimited } = admission;
+    let channel: Reader | undefined;
+    const attach = (): Result<AttachResult> => {
+      const attached = stream.attach(from, admission);
+      // At once: did anything happen before the reader is known, it would miss a commit.
+      if (attached.ok && attached.status === "live") channel = this.#newReader(name, attached.position, budget);
+      return attached;
+    };
+    try {
+      const attached = await instance.enter(() => (isLimited ? stream.readerSlots[budget].letIn(attach) : attach()));
+      return attached.ok ? { ok: true, result: attached, channel } : attached;
+    } catch (error) {
+      channel?.close();
+      throw error;
+    }
+  }
+
+  #newReader(name: string, position: number, budget: ReaderAdmission["budget"]): Reader {
+    const reader = new Reader(position, {
+      emit: (work, onLost) => this.#load("stream", name).emit(work, onLost),
+      onLeft: (left) => {
+        this.#readers.delete(name, left);
+        const { behaviour } = this.#load("stream", name);
+        behaviour.readerLeft?.();
+      },
+    });
+    this.#readers.add(name, reader, budget);
+    return reader;
+  }
+
+  #load(kind: Kind, name: string): Instance {
+    const key = `${kind} ${name}`;
+    const known = this.#instances.get(key);
+    if (known !== undefined && !known.storage.isOver) return known;
+    const storage = new ObjectStorage(this.#ports.store, schemaOf(kind), name);
+    const instance = new Instance(storage, (own) => this.#behaviourOf(kind, name, own));
+    this.#instances.delete(key);
+    this.#letGo();
+    this.#instances.set(key, instance);
+    return instance;
+  }
+
+  /** Looks at the oldest; those that are in use become the newest. */
+  #letGo(): void {
+    if (this.#instances.size < LOADED_MAX) return;
+    let looks = 0;
+    for (const [key, instance] of this.#instances) {
+      if ((looks += 1) > LOOKS_MAX) return;
+      this.#instances.delete(key);
+      if (instance.isIdle && instance.usedAtMs < Date.now() - IDLE_MS_MIN) instance.storage.end();
+      else this.#instances.set(key, instance);
+    }
+  }
+
+  #behaviourOf(kind: Kind, name: string, instance: Instance): Behaviour {
+    const runtime = runtimeOf(name, instance);
+    const peers = this.#peersOf(instance);
+    switch (kind) {
+      case "stream": {
+        const stream = createStream(runtime, new LiveReaders(this.#readers.of(name)), peers);
+        const behaviour: StreamBehaviour = {
+          api: streamApi(stream),
+          stream,
+          alarm: () => stream.alarm(),
+          readerLeft: () => stream.readerLeft(),
+        };
+        return behaviour;
+      }
+      case "source": {
+        const followers = createFollowers(runtime, peers);
+        return { api: followersApi(followers), alarm: () => followers.alarm() };
+      }
+      case "session": {
+        const session = createSession(runtime, peers);
+        return { api: sessionApi(session), alarm: () => session.alarm() };
+      }
+      case "wakes": {
+        const subscription = createSubscription(runtime, peers);
+        return { api: subscriptionApi(subscription), alarm: () => subscription.alarm() };
+      }
+      case "project": {
+        const owner = createProject(runtime, peers);
+        return { api: projectApi(owner, runtime, peers), alarm: () => owner.alarm() };
+      }
+    }
+  }
+
+  /** The objects as one of them calls them, or, without one, the edge. */
+  #peersOf(from: Instance | undefined): ObjectPeers {
+    const { config, segments, registry } = this.#ports;
+    return {
+      config,
+      segments,
+      registry: from === undefined ? registry : gatedRegistry(registry, from),
+      streams: this.#objects<StreamApi>("stream", from),
+      projects: this.#objects<ProjectApi & LinkKeysApi>("project", from),
+      followers: this.#objects<SubscriptionApi & ShardApi>("source", from),
+      sessions: this.#objects<EstuaryApi & LinkOwnerApi>("session", from),
+      subscriptions: this.#objects<ConsumerApi>("wakes", from),
+      shards: undefined,
+    };
+  }
+
+  #objects<Api extends object>(kind: Kind, from: Instance | undefined): Objects<Api> {
+    const call = (name: string, method: string, values: readonly unknown[]): Promise<unknown> => {
+      const work = async (): Promise<unknown> => this.#load(kind, name).call(method, values);
+      return from === undefined ? work() : from.leave(work);
+    };
+    return { getByName: (name) => stub<Api>((method, values) => call(name, method, values)) };
+  }
+}
+
+function stub<Api extends object>(call: (method: string, values: readonly unknown[]) => Promise<unknown>): Api {
+  const methods = {
+    // Whatever is awaited is asked whether it is a promise.
+    get: (_target: object, method: string | symbol) =>
+      typeof method !== "string" || method === "then"
+        ? undefined
+        : (...values: readonly unknown[]) => call(method, values),
+  };
+  return new Proxy({}, methods) as Api;
+}
+
+function runtimeOf(name: string, { storage }: Instance): ObjectRuntime {
+  return {
+    name,
+    database: storage,
+    sync: () => storage.sync(),
+    purge: async () => storage.purge(),
+    setAlarm: (atMs) => storage.setAlarm(atMs),
+    clearAlarm: () => storage.clearAlarm(),
+    // The disk is the limit, for all objects together.
+    databaseBytes: () => 0,
+  };
+}
+
+function gatedRegistry(registry: RegistryNamespace, from: Instance): RegistryNamespace {
+  return {
+    get: (key) => registry.get(key),
+    put: (key, value) => from.leave(() => registry.put(key, value)),
+    delete: (key) => from.leave(() => registry.delete(key)),
+    list: (options) => registry.list(options),
+  };
+}
+
+const SCHEMA_OF: ReadonlyMap<Kind, Schema> = new Map(SCHEMAS.map((schema) => [schema.kind, schema]));
+
+function schemaOf(kind: Kind): Schema {
+  const schema = SCHEMA_OF.get(kind);
+  if (schema === undefined) throw new Error(`There are no objects of the kind ${kind}.`);
+  return schema;
+}

@@ -1,0 +1,35 @@
+/** The live readers of all streams. They stay while a stream's object is not in memory, as sockets do on Cloudflare. */
+
+import type { ReaderBudget } from "@durable-streams-cloudflare/core/contracts/reader-slots";
+import type { SocketList } from "@durable-streams-cloudflare/core/stream/read/live-readers";
+
+import type { Reader } from "./reader.ts";
+
+export class ReaderLists {
+  readonly #byStream = new Map<string, Map<Reader, ReaderBudget>>();
+
+  add(stream: string, reader: Reader, budget: ReaderBudget): void {
+    const readers = this.#byStream.get(stream) ?? new Map<Reader, ReaderBudget>();
+    readers.set(reader, budget);
+    this.#byStream.set(stream, readers);
+  }
+
+  delete(stream: string, reader: Reader): void {
+    const readers = this.#byStream.get(stream);
+    readers?.delete(reader);
+    if (readers?.size === 0) this.#byStream.delete(stream);
+  }
+
+  has(stream: string): boolean {
+    return this.#byStream.has(stream);
+  }
+
+  of(stream: string): SocketList {
+    return (kind) => {
+      const readers = this.#byStream.get(stream);
+      if (readers === undefined) return [];
+      if (kind === undefined) return [...readers.keys()];
+      return [...readers].flatMap(([reader, budget]) => (budget === kind ? [reader] : []));
+    };
+  }
+}

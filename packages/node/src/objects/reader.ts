@@ -1,0 +1,82 @@
+/** A live reader: the object's end of the channel, and the edge's. In one process both are this. */
+
+import { CLOSE_GONE, decodeFrame, type LiveFrame } from "@durable-streams-cloudflare/core/contracts/live-frame";
+import type { ReaderSocket } from "@durable-streams-cloudflare/core/stream/read/live-readers";
+import type { ReaderChannel, ReaderEvents } from "@durable-streams-cloudflare/http/ports";
+
+export interface ReaderPorts {
+  /** Does it when everything written so far is durable, in order. @param onLost instead, when that is lost. */
+  emit(work: () => void, onLost: () => void): void;
+  /** The reader has let go. */
+  onLeft(reader: Reader): void;
+}
+
+/** Frames that came before the edge listens; more than a moment's worth means that it never will. */
+const EARLY_MAX = 1_000;
+
+export class Reader implements ReaderSocket, ReaderChannel {
+  readonly #ports: ReaderPorts;
+  #position: number;
+  #events: ReaderEvents | undefined;
+  #early: LiveFrame[] = [];
+  #ended: "gone" | "lost" | undefined;
+  #isOpen = true;
+
+  constructor(position: number, ports: ReaderPorts) {
+    this.#position = position;
+    this.#ports = ports;
+  }
+
+  listen(events: ReaderEvents): void {
+    this.#events = events;
+    for (const frame of this.#early.splice(0)) events.onFrame(frame);
+    if (this.#ended !== undefined) events.onEnd(this.#ended);
+  }
+
+  /** By the object with a code, by the edge without. */
+  close(code?: number): void {
+    if (code === undefined) return this.#leave();
+    const reason = code === CLOSE_GONE ? "gone" : "lost";
+    this.#ports.emit(
+      () => this.#end(reason),
+      () => this.#end("lost"),
+    );
+  }
+
+  send(message: ArrayBuffer): void {
+    const frame = decodeFrame(message);
+    if (frame === undefined) return this.close(0);
+    this.#ports.emit(
+      () => this.#pass(frame),
+      () => this.#end("lost"),
+    );
+  }
+
+  serializeAttachment(position: number): void {
+    this.#position = position;
+  }
+
+  deserializeAttachment(): number {
+    return this.#position;
+  }
+
+  #pass(frame: LiveFrame): void {
+    if (!this.#isOpen) return;
+    if (this.#events !== undefined) return this.#events.onFrame(frame);
+    this.#early.push(frame);
+    if (this.#early.length > EARLY_MAX) this.#end("lost");
+  }
+
+  #end(reason: "gone" | "lost"): void {
+    if (!this.#isOpen) return;
+    this.#leave();
+    this.#ended = reason;
+    this.#events?.onEnd(reason);
+  }
+
+  #leave(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#ports.onLeft(this);
+  }
+}

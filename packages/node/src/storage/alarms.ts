@@ -1,0 +1,106 @@
+/** The alarms of all objects: rows in the database, and one timer for the earliest. */
+
+import type { SharedDatabase } from "./shared-database.ts";
+
+export interface DueObject {
+  readonly id: number;
+  readonly kind: string;
+  readonly name: string;
+  readonly atMs: number;
+}
+
+/** Alarms that are fired at once; the timer goes on with the rest. */
+const DUE_MAX = 100;
+/** A timer cannot wait longer. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+/** An alarm whose object failed is fired again after this, twice as long each time, up to the second. */
+const RETRY_MS_MIN = 1_000;
+const RETRY_MS_MAX = 60_000;
+
+export class Alarms {
+  readonly #database: SharedDatabase;
+  /** Fires one alarm; rejects when the object failed, so that it is fired again. */
+  readonly #fire: (due: DueObject) => Promise<void>;
+  /** Deletes the row of an alarm that has been dealt with. */
+  readonly #strike: (id: number) => void;
+  #timer: NodeJS.Timeout | undefined;
+  #timerAtMs = Infinity;
+  #isRunning = false;
+  /** Objects whose alarm is being fired, or waits to be fired again, and whether the object has set another meanwhile. */
+  readonly #busy = new Map<number, { isSetAgain: boolean }>();
+  readonly #failures = new Map<number, number>();
+  #isOver = false;
+
+  constructor(
+    database: SharedDatabase,
+    { fire, strike }: { readonly fire: (due: DueObject) => Promise<void>; readonly strike: (id: number) => void },
+  ) {
+    this.#database = database;
+    this.#fire = fire;
+    this.#strike = strike;
+  }
+
+  /** Begins to fire: from now on, and what was due while the server was down. */
+  start(): void {
+    this.#isRunning = true;
+    this.#arm(0);
+  }
+
+  stop(): void {
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** An object's alarm was set. */
+  expect(id: number, atMs: number): void {
+    const firing = this.#busy.get(id);
+    if (firing !== undefined) firing.isSetAgain = true;
+    if (this.#isRunning) this.#arm(atMs);
+  }
+
+  #arm(atMs: number): void {
+    if (this.#isOver || atMs >= this.#timerAtMs) return;
+    clearTimeout(this.#timer);
+    this.#timerAtMs = atMs;
+    const ms = Math.min(Math.max(atMs - Date.now(), 0), TIMER_MS_MAX);
+    this.#timer = setTimeout(() => this.#run(), ms);
+  }
+
+  #run(): void {
+    this.#timerAtMs = Infinity;
+    const nowMs = Date.now();
+    const text = "SELECT o, kind, name, at_ms FROM alarms JOIN objects USING (o) ORDER BY at_ms LIMIT ?";
+    for (const row of this.#database.text(text).all(DUE_MAX + this.#busy.size)) {
+      const due = {
+        id: Number(row["o"]),
+        kind: String(row["kind"]),
+        name: String(row["name"]),
+        atMs: Number(row["at_ms"]),
+      };
+      if (this.#busy.has(due.id)) continue;
+      if (due.atMs > nowMs) return this.#arm(due.atMs);
+      void this.#fireOne(due);
+    }
+    const next = this.#database.text("SELECT MIN(at_ms) AS next FROM alarms WHERE at_ms > ?").get(nowMs);
+    if (next?.["next"] !== null && next !== undefined) this.#arm(Number(next["next"]));
+  }
+
+  /** The row stays until the object is done, so that a crash fires it again; the object may set another meanwhile. */
+  async #fireOne(due: DueObject): Promise<void> {
+    const firing = { isSetAgain: false };
+    this.#busy.set(due.id, firing);
+    try {
+      await this.#fire(due);
+      this.#failures.delete(due.id);
+      if (!firing.isSetAgain) this.#strike(due.id);
+    } catch {
+      const failures = (this.#failures.get(due.id) ?? 0) + 1;
+      this.#failures.set(due.id, failures);
+      const ms = Math.min(RETRY_MS_MIN * 2 ** (failures - 1), RETRY_MS_MAX);
+      await new Promise<void>((resolve) => void setTimeout(resolve, ms).unref());
+    } finally {
+      this.#busy.delete(due.id);
+      if (!this.#isOver) this.#arm(Date.now());
+    }
+  }
+}

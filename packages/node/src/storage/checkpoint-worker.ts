@@ -1,0 +1,25 @@
+/**
+ * The thread that moves pages from the write-ahead log into the database, on a connection of its own: on the main thread it
+ * would stall every request for as long as it takes.
+ */
+
+import { DatabaseSync } from "node:sqlite";
+import { parentPort, workerData } from "node:worker_threads";
+
+const { path } = workerData as { readonly path: string };
+const sqlite = new DatabaseSync(path);
+sqlite.exec("PRAGMA busy_timeout = 1000");
+sqlite.exec("PRAGMA synchronous = NORMAL");
+sqlite.exec("PRAGMA wal_autocheckpoint = 0");
+const checkpoint = sqlite.prepare("PRAGMA wal_checkpoint(PASSIVE)");
+
+parentPort?.on("message", (message: "checkpoint" | "close") => {
+  if (message === "close") {
+    sqlite.close();
+    parentPort?.close();
+    return;
+  }
+  // The second takes what was written while the first one worked.
+  for (let pass = 0; pass < 2; pass += 1) checkpoint.get();
+  parentPort?.postMessage("done");
+});

@@ -1,0 +1,25 @@
+/** Whether a server uses a data directory: a second, empty database that it holds locked as long as it runs. */
+
+import { DatabaseSync } from "node:sqlite";
+
+export class DirectoryLock {
+  readonly #sqlite: DatabaseSync;
+
+  /** @throws Error when another server uses the directory. */
+  constructor(path: string) {
+    this.#sqlite = new DatabaseSync(path);
+    try {
+      this.#sqlite.exec("PRAGMA locking_mode = EXCLUSIVE");
+      this.#sqlite.exec("BEGIN EXCLUSIVE; CREATE TABLE IF NOT EXISTS held (id INTEGER PRIMARY KEY); COMMIT");
+    } catch (error) {
+      this.#sqlite.close();
+      throw new Error("Another server is using the data directory. Stop it first, or choose another --data-dir.", {
+        cause: error,
+      });
+    }
+  }
+
+  close(): void {
+    this.#sqlite.close();
+  }
+}

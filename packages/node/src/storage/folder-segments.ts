@@ -1,0 +1,127 @@
+/**
+ * Segments as files. One is written beside its name, made durable, and then given its name, which fails where there is one:
+ * so a name never stands for half a segment, and the rows that it replaces are only dropped once it is on the disk.
+ */
+
+import { createHash, randomUUID } from "node:crypto";
+import { link, mkdir, open, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+
+import type { SegmentStore } from "@durable-streams-cloudflare/core/log/segment-store";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Keys in one answer. */
+const LIST_MAX = 1_000;
+const READ_BYTES = 256 * 1024;
+
+/** @param root the folder; it is made when it is first needed. */
+export function folderSegments(root: string): SegmentStore {
+  return {
+    put: (key, size, chunks, signal) => put(root, { key, size, chunks, signal }),
+    get: (key, offset, length) => get(root, key, offset, length),
+    list: (prefix) => list(root, prefix),
+    delete: async (keys) => {
+      for (const key of keys) await rm(pathOf(root, key), { force: true });
+    },
+  };
+}
+
+interface Put {
+  readonly key: string;
+  readonly size: number;
+  readonly chunks: AsyncIterable<Bytes>;
+  readonly signal: AbortSignal;
+}
+
+async function put(root: string, { key, size, chunks, signal }: Put): Promise<boolean> {
+  const folder = folderOf(root, key);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const temporary = join(folder, `${randomUUID()}.part`);
+  try {
+    const file = await open(temporary, "wx", 0o600);
+    try {
+      let written = 0;
+      for await (const chunk of chunks) {
+        signal.throwIfAborted();
+        await file.write(chunk);
+        written += chunk.length;
+      }
+      if (written !== size) throw new Error(`A segment of ${size} bytes came to ${written}.`);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await link(temporary, pathOf(root, key));
+    await syncFolder(folder);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+async function get(
+  root: string,
+  key: string,
+  offset: number,
+  length: number,
+): Promise<ReadableStream<Uint8Array> | undefined> {
+  const file = await open(pathOf(root, key), "r").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+  if (file === undefined) return undefined;
+  let position = offset;
+  const end = offset + length;
+  return new ReadableStream({
+    type: "bytes",
+    async pull(controller) {
+      const wanted = Math.min(READ_BYTES, end - position);
+      const bytes = new Uint8Array(wanted);
+      const { bytesRead } = wanted === 0 ? { bytesRead: 0 } : await file.read(bytes, 0, wanted, position);
+      position += bytesRead;
+      if (bytesRead > 0) controller.enqueue(bytes.subarray(0, bytesRead));
+      if (bytesRead > 0 && position < end) return;
+      await file.close();
+      controller.close();
+      // Whoever waits with a buffer of his own gets nothing more.
+      controller.byobRequest?.respond(0);
+    },
+    cancel: () => file.close(),
+  });
+}
+
+/** @param prefix of a whole incarnation: all of its segments are in one folder. */
+async function list(root: string, prefix: string): Promise<readonly string[]> {
+  const names = await readdir(folderOf(root, prefix)).catch((error: NodeJS.ErrnoException): string[] => {
+    if (error.code === "ENOENT") return [];
+    throw error;
+  });
+  // What an interrupted upload has left goes with the segments.
+  return names.slice(0, LIST_MAX).map((name) => prefix + name);
+}
+
+function pathOf(root: string, key: string): string {
+  return join(folderOf(root, key), key.slice(key.lastIndexOf("/") + 1));
+}
+
+/** Streams' names may have characters that file systems do not, or differ in case only. */
+function folderOf(root: string, key: string): string {
+  const hash = createHash("sha256")
+    .update(key.slice(0, key.lastIndexOf("/") + 1))
+    .digest("hex");
+  return join(root, hash.slice(0, 2), hash.slice(2, 34));
+}
+
+/** A new name is only durable once its folder is. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}

@@ -1,0 +1,232 @@
+/** What one object has stored: its rows in the shared database, the list of its tables, its alarm. */
+
+import type { Database, Tables } from "@durable-streams-cloudflare/core/kit/database";
+import { partitionOf } from "@durable-streams-cloudflare/core/kit/sql/ddl";
+import { tablesOf, type Schema } from "@durable-streams-cloudflare/core/kit/sql/schema";
+import type { Statement } from "@durable-streams-cloudflare/core/kit/sql/statement";
+import type { AnyTable } from "@durable-streams-cloudflare/core/kit/sql/table";
+import type { Row, SqlValue } from "@durable-streams-cloudflare/core/kit/sql/value";
+
+import type { Store } from "./store.ts";
+
+/** The row of an object that has stored something. */
+interface Stored {
+  readonly id: number;
+  /** As they are called in a database of one object. */
+  readonly tables: ReadonlySet<string>;
+}
+
+export class ObjectStorage implements Database {
+  readonly #store: Store;
+  readonly #schema: Schema;
+  readonly #name: string;
+  /** `undefined`: the object has stored nothing. */
+  #stored: Stored | undefined;
+  /** The newest commit that has something of the object. */
+  #written = 0;
+  #depth = 0;
+  /** The server has dropped this instance: another one reads what is stored. */
+  #isOver = false;
+
+  constructor(store: Store, schema: Schema, name: string) {
+    this.#store = store;
+    this.#schema = schema;
+    this.#name = name;
+    this.#stored = this.#read();
+  }
+
+  get id(): number | undefined {
+    return this.#stored?.id;
+  }
+
+  /** The commit that everything that leaves the object must wait for. */
+  get written(): number {
+    return this.#written;
+  }
+
+  get isDurable(): boolean {
+    return this.#store.commits.isDurable(this.#written);
+  }
+
+  /** Resolves when everything written so far is durable. @throws when it was lost. */
+  async sync(): Promise<void> {
+    this.#assertCurrent();
+    await this.#store.commits.durable(this.#written);
+    this.#assertCurrent();
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** From now on the instance writes nothing, and reads nothing. */
+  end(): void {
+    this.#isOver = true;
+  }
+
+  all<R extends Row, P extends readonly SqlValue[]>(statement: Statement<R, P>, ...params: P): R[] {
+    const { query } = statement;
+    const named = this.#named(statement);
+    return this.#guarded(() => this.#store.database.all(query, named, params) as R[]);
+  }
+
+  run<P extends readonly SqlValue[]>(statement: Statement<Row, P>, ...params: P): void {
+    const named = this.#named(statement);
+    this.#write();
+    this.#guarded(() => this.#store.database.run(statement.query, named, params));
+  }
+
+  transaction<T>(work: () => T extends Promise<unknown> ? never : T): T {
+    this.#write();
+    const { database } = this.#store;
+    const before = this.#stored;
+    const name = `s${this.#depth}`;
+    database.text(`SAVEPOINT ${name}`).run();
+    this.#depth += 1;
+    try {
+      const result = this.#guarded(work);
+      database.text(`RELEASE ${name}`).run();
+      return result;
+    } catch (error) {
+      this.#stored = before;
+      // A full disk undoes the whole transaction, of all objects: `#guarded` has dealt with it.
+      if (database.isInTransaction) {
+        database.text(`ROLLBACK TO ${name}`).run();
+        database.text(`RELEASE ${name}`).run();
+      }
+      throw error;
+    } finally {
+      this.#depth -= 1;
+    }
+  }
+
+  readonly tables: Tables = {
+    // The tables of all objects are brought up to date when the server starts.
+    upgrade: () => (this.#isEmpty() ? "empty" : "current"),
+    has: (table) => [...this.#names()].some((name) => partitionOf(table, name) !== undefined),
+    create: (...tables) => this.#add(tables.map((table) => this.#known(table).nameIn("object"))),
+    drop: (...tables) => {
+      for (const table of tables) this.#deleteRows(table);
+      this.#keep((name) => tables.every((table) => partitionOf(table, name) === undefined));
+    },
+    partitions: (table) =>
+      [...this.#names()].flatMap((name) => partitionOf(table, name) ?? []).toSorted((a, b) => a - b),
+    createPartition: (table, partition) => this.#add([this.#known(table).nameIn("object", partition)]),
+    dropPartition: (table, partition) => {
+      const dropped = this.#known(table).nameIn("object", partition);
+      this.#keep((name) => name !== dropped);
+      const text = `DELETE FROM ${table.nameIn("shared")} WHERE o = ? AND ${table.partition} = ?`;
+      this.#runText(text, this.#ownId(), partition);
+    },
+  };
+
+  /** Deletes all that is stored, the alarm included. */
+  purge(): void {
+    const id = this.#stored?.id;
+    if (id === undefined) return;
+    this.transaction(() => {
+      for (const table of tablesOf(this.#schema)) this.#deleteRows(table);
+      this.clearAlarm();
+      this.#runText("DELETE FROM objects WHERE o = ?", id);
+      this.#stored = undefined;
+    });
+  }
+
+  setAlarm(atMs: number): void {
+    const id = this.#ownId();
+    this.#runText("INSERT OR REPLACE INTO alarms (o, at_ms) VALUES (?, ?)", id, Math.ceil(atMs));
+    this.#store.alarms.expect(id, atMs);
+  }
+
+  clearAlarm(): void {
+    if (this.#stored !== undefined) this.#runText("DELETE FROM alarms WHERE o = ?", this.#stored.id);
+  }
+
+  #isEmpty(): boolean {
+    const { together } = this.#schema;
+    return together.length === 0 ? this.#names().size === 0 : !together.some((table) => this.tables.has(table));
+  }
+
+  #names(): ReadonlySet<string> {
+    return this.#stored?.tables ?? NO_TABLES;
+  }
+
+  #add(names: readonly string[]): void {
+    this.#writeTables(new Set([...this.#names(), ...names]));
+  }
+
+  #keep(isKept: (name: string) => boolean): void {
+    if (this.#stored !== undefined) this.#writeTables(new Set([...this.#names()].filter(isKept)));
+  }
+
+  #writeTables(tables: ReadonlySet<string>): void {
+    const id = this.#ownId();
+    this.#runText("UPDATE objects SET tables = ? WHERE o = ?", JSON.stringify([...tables]), id);
+    this.#stored = { id, tables };
+  }
+
+  /** Of an object that stores something for the first time, a new one. */
+  #ownId(): number {
+    if (this.#stored !== undefined) return this.#stored.id;
+    this.#runText("INSERT INTO objects (kind, name, tables) VALUES (?, ?, '[]')", this.#schema.kind, this.#name);
+    const stored = this.#read();
+    if (stored === undefined) throw new Error(`The object ${this.#schema.kind} ${this.#name} was not stored.`);
+    this.#stored = stored;
+    return stored.id;
+  }
+
+  #read(): Stored | undefined {
+    const text = "SELECT o, tables FROM objects WHERE kind = ? AND name = ?";
+    const row = this.#store.database.text(text).get(this.#schema.kind, this.#name);
+    if (row === undefined) return undefined;
+    return { id: Number(row["o"]), tables: new Set(JSON.parse(String(row["tables"])) as string[]) };
+  }
+
+  #deleteRows(table: AnyTable): void {
+    if (this.#stored === undefined || !this.tables.has(table)) return;
+    this.#runText(`DELETE FROM ${table.nameIn("shared")} WHERE o = ?`, this.#stored.id);
+  }
+
+  #runText(text: string, ...params: readonly (string | number)[]): void {
+    this.#write();
+    this.#guarded(() => this.#store.database.text(text).run(...params));
+  }
+
+  #write(): void {
+    this.#assertCurrent();
+    this.#written = this.#store.write(this);
+  }
+
+  /** After a failure nobody can tell what of the open transaction is left, unless it is still open. */
+  #guarded<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (!this.#store.database.isInTransaction) this.#store.commits.lost(error);
+      throw error;
+    }
+  }
+
+  #assertCurrent(): void {
+    if (this.#isOver) throw new Error("The object was reloaded, because what it had written could not be stored.");
+  }
+
+  #known<T extends AnyTable>(table: T): T {
+    if (tablesOf(this.#schema).includes(table)) return table;
+    throw new Error(`An object of the kind ${this.#schema.kind} has no table ${table.name}.`);
+  }
+
+  /** An object that lacks the table would fail in a database of its own: here it would read nothing, in silence. */
+  #named({ query, partition }: Statement): Record<string, number> {
+    this.#assertCurrent();
+    const { kind, name, partition: column } = query.table;
+    const table = partition === 0 ? name : `${name}_${partition}`;
+    const stored = this.#stored;
+    if (stored === undefined || kind !== this.#schema.kind || !stored.tables.has(table)) {
+      throw new Error(`The ${this.#schema.kind} ${this.#name} has no table ${table}.`);
+    }
+    return column === undefined ? { o: stored.id } : { o: stored.id, partition };
+  }
+}
+
+const NO_TABLES: ReadonlySet<string> = new Set();

@@ -1,0 +1,136 @@
+/**
+ * One SQLite database for the objects of all kinds: each row begins with its object's id, each statement is prepared once for
+ * all objects, and many objects' writes share a transaction (`commit-loop.ts`). Nothing else may open the file of the
+ * database in this process: closing it would drop SQLite's locks.
+ */
+
+import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from "node:sqlite";
+
+import { SCHEMAS } from "@durable-streams-cloudflare/core/data-version";
+import { createTable } from "@durable-streams-cloudflare/core/kit/sql/ddl";
+import { tablesOf } from "@durable-streams-cloudflare/core/kit/sql/schema";
+import type { Query } from "@durable-streams-cloudflare/core/kit/sql/statement";
+import type { Row, SqlValue } from "@durable-streams-cloudflare/core/kit/sql/value";
+
+import type { Committed } from "./commit-loop.ts";
+
+/** `tables`: JSON, the names of the tables that an object has. `alarms`: when an object's alarm fires, in ms. */
+const OWN_TABLES = [
+  `CREATE TABLE IF NOT EXISTS objects (
+    o INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    tables TEXT NOT NULL,
+    UNIQUE (kind, name)
+  )`,
+  `CREATE TABLE IF NOT EXISTS alarms (o INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL)`,
+  `CREATE INDEX IF NOT EXISTS alarms_by_time ON alarms (at_ms)`,
+  `CREATE TABLE IF NOT EXISTS registry (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID`,
+];
+
+const PAGE_BYTES = 4_096;
+/** The whole log is read back from cold segments; what is hot is small. */
+const CACHE_KIB = 64 * 1024;
+
+export interface SharedDatabaseOptions {
+  /** A path, or `:memory:`. */
+  readonly path: string;
+  /** Whether COMMIT itself waits for the disk. */
+  readonly isFull: boolean;
+  /** Resolves when everything committed is durable. */
+  readonly sync: () => Promise<void>;
+}
+
+export class SharedDatabase implements Committed {
+  readonly sqlite: DatabaseSync;
+  readonly #sync: () => Promise<void>;
+  readonly #prepared = new Map<Query, StatementSync>();
+  readonly #texts = new Map<string, StatementSync>();
+
+  constructor({ path, isFull, sync }: SharedDatabaseOptions) {
+    this.#sync = sync;
+    this.sqlite = new DatabaseSync(path);
+    this.sqlite.exec(`PRAGMA page_size = ${PAGE_BYTES}`);
+    this.sqlite.exec("PRAGMA journal_mode = WAL");
+    // Never OFF: a checkpoint would then write pages whose log is not durable.
+    this.sqlite.exec(`PRAGMA synchronous = ${isFull ? "FULL" : "NORMAL"}`);
+    // Checkpoints are made elsewhere (`checkpointer.ts`): in here they would stall everything.
+    this.sqlite.exec("PRAGMA wal_autocheckpoint = 0");
+    this.sqlite.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
+    this.#createTables();
+  }
+
+  /** Runs a statement of a declared table and returns all its rows. @param named whose rows it means. */
+  all(query: Query, named: Record<string, number>, params: readonly SqlValue[]): Row[] {
+    return this.#preparedFor(query)
+      .all(named, ...params.map(toInput))
+      .map(toRow);
+  }
+
+  run(query: Query, named: Record<string, number>, params: readonly SqlValue[]): void {
+    this.#preparedFor(query).run(named, ...params.map(toInput));
+  }
+
+  /** A statement about the host's own tables, or about rows of all kinds. The text must be one of a few. */
+  text(text: string): StatementSync {
+    let prepared = this.#texts.get(text);
+    if (prepared === undefined) this.#texts.set(text, (prepared = this.sqlite.prepare(text)));
+    return prepared;
+  }
+
+  get isInTransaction(): boolean {
+    return this.sqlite.isTransaction;
+  }
+
+  begin(): void {
+    this.text("BEGIN IMMEDIATE").run();
+  }
+
+  commit(): void {
+    this.text("COMMIT").run();
+  }
+
+  abandon(): void {
+    if (this.sqlite.isTransaction) this.sqlite.exec("ROLLBACK");
+  }
+
+  sync(): Promise<void> {
+    return this.#sync();
+  }
+
+  close(): void {
+    this.sqlite.close();
+  }
+
+  #createTables(): void {
+    const statements = SCHEMAS.flatMap(tablesOf).flatMap((table) => createTable(table, "shared"));
+    this.sqlite.exec("BEGIN IMMEDIATE");
+    for (const statement of [...OWN_TABLES, ...statements]) this.sqlite.exec(statement);
+    this.sqlite.exec("COMMIT");
+  }
+
+  #preparedFor(query: Query): StatementSync {
+    let prepared = this.#prepared.get(query);
+    if (prepared === undefined) this.#prepared.set(query, (prepared = this.sqlite.prepare(query.sharedText)));
+    return prepared;
+  }
+}
+
+function toInput(value: SqlValue): SQLInputValue {
+  return value instanceof ArrayBuffer ? new Uint8Array(value) : value;
+}
+
+function toRow(row: Record<string, SQLOutputValue>): Row {
+  for (const name of Object.keys(row)) {
+    const value = row[name];
+    if (value instanceof Uint8Array) (row as Row)[name] = bufferOf(value);
+    else if (typeof value === "bigint") throw new Error("SQLite returned an integer that no number holds.");
+  }
+  return row as Row;
+}
+
+/** Blobs come in a buffer of their own; a view of a larger one must not show what lies beside it. */
+function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): ArrayBuffer {
+  if (byteOffset === 0 && byteLength === buffer.byteLength && buffer instanceof ArrayBuffer) return buffer;
+  return buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
+}

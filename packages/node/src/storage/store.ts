@@ -1,0 +1,106 @@
+/** The storage of one server: the shared database, its commits, checkpoints and alarms. */
+
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+
+import { Alarms, type DueObject } from "./alarms.ts";
+import { Checkpointer } from "./checkpointer.ts";
+import { CommitLoop } from "./commit-loop.ts";
+import { DirectoryLock } from "./directory-lock.ts";
+import { SharedDatabase } from "./shared-database.ts";
+import { SyncThread } from "./sync-thread.ts";
+
+/**
+ * What an acknowledgement promises. `memory`: nothing outlives the process. `file-fast`: it survives the end of the process,
+ * but not a power cut. `file-durable`: it survives a power cut.
+ */
+export type StorageMode = "memory" | "file-fast" | "file-durable";
+
+export interface StoreOptions {
+  readonly mode: StorageMode;
+  /** Of the modes with files. It is made if it is not there, readable for its owner only. */
+  readonly dataDir?: string;
+  readonly fire: (due: DueObject) => Promise<void>;
+  /** The server cannot go on: it is not known any more what is durable. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+/** Who writes: told when what it has written is lost. */
+export interface Writer {
+  end(): void;
+}
+
+export class Store {
+  readonly database: SharedDatabase;
+  readonly commits: CommitLoop;
+  readonly alarms: Alarms;
+  readonly #lock: DirectoryLock | undefined;
+  readonly #thread: SyncThread | undefined;
+  readonly #checkpointer: Checkpointer | undefined;
+  /** Who has written in the open transaction, and in the one that is being made durable. */
+  #writers = new Set<Writer>();
+
+  constructor({ mode, dataDir, fire, onFatal }: StoreOptions) {
+    const path = mode === "memory" ? ":memory:" : databasePathIn(dataDir);
+    this.#lock = mode === "memory" ? undefined : new DirectoryLock(`${path}-lock`);
+    let thread: SyncThread | undefined;
+    this.database = new SharedDatabase({
+      path,
+      isFull: false,
+      sync: async () => {
+        await thread?.sync();
+      },
+    });
+    // The log exists from the first transaction on.
+    thread = this.#thread = mode === "file-durable" ? new SyncThread(`${path}-wal`) : undefined;
+    this.#checkpointer = mode === "memory" ? undefined : new Checkpointer(this.database, path, onFatal);
+    this.commits = new CommitLoop(this.database, {
+      onLost: () => this.#endWriters(),
+      onFatal,
+      onCommitted: () => {
+        this.#writers = new Set();
+        this.#checkpointer?.committed();
+      },
+    });
+    this.alarms = new Alarms(this.database, {
+      fire,
+      strike: (id) => {
+        this.write(NOBODY);
+        this.database.text("DELETE FROM alarms WHERE o = ?").run(id);
+      },
+    });
+  }
+
+  /** Before each write. @returns the commit that it will be part of. */
+  write(writer: Writer): number {
+    const commit = this.commits.write();
+    this.#writers.add(writer);
+    return commit;
+  }
+
+  /** Everything that was written is durable afterwards. */
+  async close(): Promise<void> {
+    this.alarms.stop();
+    await this.commits.drain();
+    await this.#checkpointer?.close();
+    await this.#thread?.close();
+    this.database.close();
+    this.#lock?.close();
+  }
+
+  /** What they hold in memory is ahead of what is stored. */
+  #endWriters(): void {
+    const writers = this.#writers;
+    this.#writers = new Set();
+    for (const writer of writers) writer.end();
+  }
+}
+
+/** Writes what no object has in memory. */
+export const NOBODY: Writer = { end: () => undefined };
+
+function databasePathIn(dataDir: string | undefined): string {
+  if (dataDir === undefined) throw new Error("A data directory is needed where something is stored on disk.");
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  return join(dataDir, "streams.sqlite");
+}

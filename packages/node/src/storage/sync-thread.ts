@@ -1,0 +1,54 @@
+/** `fdatasync` of one file, on a thread of its own. */
+
+import { closeSync, openSync } from "node:fs";
+import { extname } from "node:path";
+import { Worker } from "node:worker_threads";
+
+import { CELLS, CLOSE, FAILED, REQUESTED, SYNCED } from "./sync-share.ts";
+
+/** Request numbers wrap around here, well inside of 32 bits. */
+const NUMBERS = 1 << 30;
+
+export class SyncThread {
+  readonly #fd: number;
+  readonly #cells = new Int32Array(new SharedArrayBuffer(CELLS * Int32Array.BYTES_PER_ELEMENT));
+  readonly #worker: Worker;
+  #number = 0;
+
+  /**
+   * @param path of the `-wal` file, and never of the database itself: closing a descriptor of that drops SQLite's own locks.
+   */
+  constructor(path: string) {
+    this.#fd = openSync(path, "r+");
+    this.#worker = new Worker(new URL(`./sync-worker${extname(import.meta.url)}`, import.meta.url), {
+      workerData: { fd: this.#fd, buffer: this.#cells.buffer },
+    });
+    this.#worker.unref();
+  }
+
+  /**
+   * Resolves when everything written to the file so far is durable. One call at a time. Keeps the process alive meanwhile.
+   * @throws Error when the disk refused: what is durable is then unknown, and a second try would prove nothing.
+   */
+  async sync(): Promise<void> {
+    const before = this.#number;
+    const number = (this.#number = (before + 1) % NUMBERS);
+    Atomics.store(this.#cells, REQUESTED, number);
+    Atomics.notify(this.#cells, REQUESTED);
+    this.#worker.ref();
+    try {
+      const waiting = Atomics.waitAsync(this.#cells, SYNCED, before);
+      if (waiting.async) await waiting.value;
+    } finally {
+      this.#worker.unref();
+    }
+    if (Atomics.load(this.#cells, FAILED) !== 0) throw new Error("fdatasync of the write-ahead log failed.");
+  }
+
+  async close(): Promise<void> {
+    Atomics.store(this.#cells, REQUESTED, CLOSE);
+    Atomics.notify(this.#cells, REQUESTED);
+    await this.#worker.terminate();
+    closeSync(this.#fd);
+  }
+}
