@@ -1,6 +1,6 @@
 /** What a reader can take in: short files, folders that can be scanned, comments that fit into a terminal. */
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import { expect, test } from "vitest";
@@ -12,7 +12,8 @@ const root = join(import.meta.dirname, "..");
 
 const files = execFileSync("git", ["ls-files", "*.ts", "*.mjs", "*.js"], { cwd: root, encoding: "utf8" })
   .trim()
-  .split("\n");
+  .split("\n")
+  .filter((path) => existsSync(join(root, path)));
 const sources = files.filter((path) => /^(?:packages\/[^/]+\/src|scripts|templates)\//.test(path) && !isTest(path));
 
 function isTest(path: string): boolean {

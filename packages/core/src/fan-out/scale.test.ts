@@ -5,7 +5,7 @@ import { expect, it } from "vitest";
 import { NodeDatabase } from "../../test/node-database.ts";
 import { START_MS } from "../../test/stream-fixture.ts";
 import type { DeliverCommand, DeliverResult, PullCommand, ShardRef, SourceApi } from "../contracts/fan-out.ts";
-import { Foreground, HELD_MS_MAX } from "../kit/foreground.ts";
+import { Foreground, HELD_MS_MAX } from "../kit/yield.ts";
 import { BURST_MAX } from "./delivery/pacer.ts";
 import { serveShard } from "./delivery/shard-dispatcher.ts";
 import { SHARD_SESSIONS } from "./delivery/shards.ts";

@@ -2,6 +2,11 @@
 export class KeyedMutex {
   readonly #last = new Map<string, Promise<unknown>>();
 
+  /** Names that something is done to, or waits. */
+  get size(): number {
+    return this.#last.size;
+  }
+
   async run<Value>(name: string, work: () => Promise<Value>): Promise<Value> {
     const before = this.#last.get(name);
     const mine = (before ?? Promise.resolve()).then(work);

@@ -6,7 +6,7 @@
 
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
-import { wait } from "./wait.ts";
+import { wait } from "./yield.ts";
 
 const TRIES = 5;
 const FIRST_DELAY_MS = 20;

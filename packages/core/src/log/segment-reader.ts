@@ -4,8 +4,8 @@
  */
 
 import type { ColdSlice } from "../contracts/cold-slice.ts";
-import { wait } from "../kit/wait.ts";
 import { withTimeout } from "../kit/with-timeout.ts";
+import { wait } from "../kit/yield.ts";
 import { BLOCK_HEADER_BYTES, blockRestBytes, decodeBlock, SegmentError, type Block } from "./segment-format.ts";
 import type { SegmentStore } from "./segment-store.ts";
 

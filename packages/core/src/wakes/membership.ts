@@ -6,6 +6,7 @@
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
 import type { CreateConsumerCommand, MatchedStreams, Registered } from "../contracts/wakes.ts";
+import { KeyedMutex } from "../kit/keyed-mutex.ts";
 import type { ConsumerHost } from "./host.ts";
 import { LINKS_MAX, type Links } from "./links.ts";
 import { demandProof } from "./proofs.ts";
@@ -25,7 +26,7 @@ export class Membership {
   readonly #record: ConsumerRecord;
   readonly #links: Links;
   readonly #steps: Steps;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #changes = new KeyedMutex();
   /** When to try again; after a restart at once. */
   #retryAtMs = 0;
 
@@ -222,12 +223,10 @@ export class Membership {
   }
 
   #inTurn<Answer>(work: () => Promise<Answer>): Promise<Answer> {
-    const answer = this.#last.then(() => {
+    return this.#changes.run("", () => {
       this.#retryAtMs = this.#host.now() + RETRY_MS;
       return work();
     });
-    this.#last = answer.catch(() => undefined);
-    return answer;
   }
 }
 

@@ -2,6 +2,7 @@
  * The public keys of a project's own issuer: cached, fetched by one request at a time, at most twice a minute, within limits.
  */
 
+import { wait } from "@durable-streams-cloudflare/core/kit/yield";
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from "jose";
 
 import { boundedFetch, type Fetch } from "../outbound/bounded-fetch.ts";
@@ -32,7 +33,7 @@ const keySets = new Map<string, IssuerKeys>();
 
 const PORTS: IssuerPorts = {
   now: () => Date.now(),
-  sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+  sleep: wait,
 };
 
 /** Kept for the life of the isolate, the least recently made thrown out first. */

@@ -5,7 +5,7 @@
  */
 
 import type { AppendCommand } from "@durable-streams-cloudflare/core/contracts/stream";
-import { wait } from "@durable-streams-cloudflare/core/kit/wait";
+import { wait } from "@durable-streams-cloudflare/core/kit/yield";
 import { HEADER, type ProducerClaim, type Refusal } from "@durable-streams-cloudflare/protocol";
 
 /** Half a second together: longer than connections differ, shorter than people wait for an answer. */

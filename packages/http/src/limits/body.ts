@@ -4,6 +4,7 @@
  */
 
 import { concatBytes } from "@durable-streams-cloudflare/core/kit/bytes";
+import { wait } from "@durable-streams-cloudflare/core/kit/yield";
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
 import type { HttpRequest } from "../ports.ts";
@@ -152,7 +153,7 @@ async function discard(reader: ReadableStreamDefaultReader<Uint8Array>, bytesMax
     sincePause += read.value.length;
     if (sincePause < DISCARD_BYTES_PER_PAUSE) continue;
     sincePause = 0;
-    await new Promise((resolve) => setTimeout(resolve, DISCARD_PAUSE_MS));
+    await wait(DISCARD_PAUSE_MS);
   }
   clearTimeout(timer);
   // Not awaited: a sender that never stops must not hold up the answer.

@@ -2,7 +2,7 @@
 
 import type { LiveFrame } from "@durable-streams-cloudflare/core/contracts/live-frame";
 import type { AttachResult } from "@durable-streams-cloudflare/core/contracts/stream";
-import { wait } from "@durable-streams-cloudflare/core/kit/wait";
+import { wait } from "@durable-streams-cloudflare/core/kit/yield";
 import {
   framingOf,
   HEADER,

@@ -12,7 +12,8 @@
 import type { LiveFrame } from "@durable-streams-cloudflare/core/contracts/live-frame";
 import type { AttachResult } from "@durable-streams-cloudflare/core/contracts/stream";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
-import { wait } from "@durable-streams-cloudflare/core/kit/wait";
+import { SingleFlight } from "@durable-streams-cloudflare/core/kit/single-flight";
+import { wait } from "@durable-streams-cloudflare/core/kit/yield";
 import {
   HEARTBEAT,
   problemEvent,
@@ -72,7 +73,7 @@ export class SseSession {
   #mode: "catching-up" | "live" | "ending" | "over" = "catching-up";
   /** Up to here everything has been handed on. */
   #position: number;
-  #catchingUp: Promise<void> | undefined;
+  readonly #catchingUp = new SingleFlight<void>(1);
   #losses = 0;
   readonly #pages: CatchUp;
   /** An append has begun and not ended yet. */
@@ -123,13 +124,10 @@ export class SseSession {
 
   /** One run at a time; it is started by the client's demand, and by the loss of the channel. */
   #catchUp(): Promise<void> {
-    this.#catchingUp ??= this.#catchUpLoop()
+    return this.#catchingUp.run("", () =>
       // A failure to read shows in the body: the client sees a broken response and resumes.
-      .catch((error: unknown) => this.#fail(error))
-      .finally(() => {
-        this.#catchingUp = undefined;
-      });
-    return this.#catchingUp;
+      this.#catchUpLoop().catch((error: unknown) => this.#fail(error)),
+    );
   }
 
   async #catchUpLoop(): Promise<void> {

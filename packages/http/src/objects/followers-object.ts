@@ -4,8 +4,8 @@ import type { ShardApi, SubscriptionApi } from "@durable-streams-cloudflare/core
 import { SHARD_SESSIONS } from "@durable-streams-cloudflare/core/fan-out/delivery/shards";
 import { keysOf, ownerOf, sessionOf, sourceOf } from "@durable-streams-cloudflare/core/fan-out/delivery/stubs";
 import { Subscription } from "@durable-streams-cloudflare/core/fan-out/source/follower-set";
-import { FOREGROUND } from "@durable-streams-cloudflare/core/kit/foreground";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
+import { FOREGROUND } from "@durable-streams-cloudflare/core/kit/yield";
 
 import type { ObjectPeers, ObjectRuntime } from "./runtime.ts";
 

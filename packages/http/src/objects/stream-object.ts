@@ -1,10 +1,10 @@
 /** A stream on any host: the core's `Stream`, wired to the other objects. */
 
 import type { StreamApi } from "@durable-streams-cloudflare/core/contracts/stream";
-import { FOREGROUND } from "@durable-streams-cloudflare/core/kit/foreground";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
-import { nextTurn } from "@durable-streams-cloudflare/core/kit/next-turn";
 import { retryRpc } from "@durable-streams-cloudflare/core/kit/retry-rpc";
+import { FOREGROUND } from "@durable-streams-cloudflare/core/kit/yield";
+import { nextTurn } from "@durable-streams-cloudflare/core/kit/yield";
 import { peerOf } from "@durable-streams-cloudflare/core/stream/forks/peer";
 import { directoryOf } from "@durable-streams-cloudflare/core/stream/notify/announcer";
 import { followerNotifierOf } from "@durable-streams-cloudflare/core/stream/notify/followers";

@@ -2,7 +2,7 @@
 
 import { asRepeat, REPEATED_MS_MAX } from "@durable-streams-cloudflare/core/contracts/request-id";
 import type { AppendCommand, ForkCommand } from "@durable-streams-cloudflare/core/contracts/stream";
-import { FOREGROUND } from "@durable-streams-cloudflare/core/kit/foreground";
+import { FOREGROUND } from "@durable-streams-cloudflare/core/kit/yield";
 import {
   HEADER,
   nextCursor,

@@ -3,7 +3,7 @@
 import type { SessionApi, ShardApi, ShardRef, SourceApi } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import { serveShard, type ShardHost } from "@durable-streams-cloudflare/core/fan-out/delivery/shard-dispatcher";
 import { sessionOf, sourceOf, subscriptionOf } from "@durable-streams-cloudflare/core/fan-out/delivery/stubs";
-import { FOREGROUND } from "@durable-streams-cloudflare/core/kit/foreground";
+import { FOREGROUND } from "@durable-streams-cloudflare/core/kit/yield";
 
 import { r2SegmentStore } from "../bindings/r2-segment-store.ts";
 

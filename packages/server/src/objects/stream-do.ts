@@ -27,11 +27,11 @@ import type {
   StreamApi,
 } from "@durable-streams-cloudflare/core/contracts/stream";
 import type { ConsumerNotifyApi, WantCommand, WantResult } from "@durable-streams-cloudflare/core/contracts/wakes";
-import { FOREGROUND } from "@durable-streams-cloudflare/core/kit/foreground";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
-import { nextTurn } from "@durable-streams-cloudflare/core/kit/next-turn";
 import { objectName } from "@durable-streams-cloudflare/core/kit/object-name";
 import { retryRpc } from "@durable-streams-cloudflare/core/kit/retry-rpc";
+import { FOREGROUND } from "@durable-streams-cloudflare/core/kit/yield";
+import { nextTurn } from "@durable-streams-cloudflare/core/kit/yield";
 import { peerOf } from "@durable-streams-cloudflare/core/stream/forks/peer";
 import { directoryOf, type Directories } from "@durable-streams-cloudflare/core/stream/notify/announcer";
 import { followerNotifierOf } from "@durable-streams-cloudflare/core/stream/notify/followers";

@@ -24,9 +24,9 @@ import { keysOf, ownerOf, sessionOf, sourceOf } from "@durable-streams-cloudflar
 import { Subscription } from "@durable-streams-cloudflare/core/fan-out/source/follower-set";
 import type { SubscriptionHost } from "@durable-streams-cloudflare/core/fan-out/source/host";
 import { LINK_SCHEMA } from "@durable-streams-cloudflare/core/fan-out/source/tables";
-import { FOREGROUND } from "@durable-streams-cloudflare/core/kit/foreground";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 import { objectName } from "@durable-streams-cloudflare/core/kit/object-name";
+import { FOREGROUND } from "@durable-streams-cloudflare/core/kit/yield";
 import type { Result } from "@durable-streams-cloudflare/protocol";
 import { DurableObject } from "cloudflare:workers";
 

@@ -1,4 +1,4 @@
-import { FOREGROUND } from "@durable-streams-cloudflare/core/kit/foreground";
+import { FOREGROUND } from "@durable-streams-cloudflare/core/kit/yield";
 /** Estuaries over HTTP, in workerd: who may do what, and objects that are evicted or die. */
 import { abortAllDurableObjects } from "cloudflare:test";
 import { beforeAll, describe, expect, it, vi } from "vitest";

@@ -1,3 +1,5 @@
+import { SingleFlight } from "../../kit/single-flight.ts";
+
 /** Deliveries that may begin together: at least, and at the most. */
 const BURST_MIN = 1;
 export const BURST_MAX = 16;
@@ -74,7 +76,7 @@ interface PacePorts {
 export class Pace {
   readonly #ports: PacePorts;
   readonly #bursts: Bursts;
-  #pausing: Promise<void> | undefined;
+  readonly #pausing = new SingleFlight<void>(1);
   #left = 0;
 
   constructor(ports: PacePorts, bursts: Bursts = SHARED) {
@@ -84,7 +86,7 @@ export class Pace {
 
   /** Resolves when one more may begin. */
   async pass(): Promise<void> {
-    while (this.#left <= 0) await (this.#pausing ??= this.#pause());
+    while (this.#left <= 0) await this.#pausing.run("", () => this.#pause());
     this.#left -= 1;
   }
 
@@ -92,7 +94,6 @@ export class Pace {
     const fromMs = this.#ports.now();
     const pauseMs = this.#bursts.enter(this, fromMs);
     const isSpare = await this.#ports.pause(pauseMs);
-    this.#pausing = undefined;
     this.#left = this.#bursts.grant(this, fromMs + pauseMs, this.#ports.now(), isSpare);
   }
 }

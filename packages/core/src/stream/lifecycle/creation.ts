@@ -17,6 +17,7 @@ import {
 
 import type { OpenSessionCommand } from "../../contracts/fan-out.ts";
 import type { CreateCommand, CreateResult, ForkCommand, PinResult } from "../../contracts/stream.ts";
+import { SingleFlight } from "../../kit/single-flight.ts";
 import type { CommitNotes } from "../../log/commit-notes.ts";
 import { HotLog } from "../../log/hot-log.ts";
 import { requestsBefore } from "../append/request-rows.ts";
@@ -33,12 +34,15 @@ import type { Lifecycle } from "./lifecycle.ts";
 /** What a new stream will be: its lifetime begins with it. */
 type Beginning = Omit<NewStream, "touchedAtMs" | "origin"> & Partial<Pick<NewStream, "origin">>;
 
+/** Creations of one URL that wait at the same time, and are known by their request ids. */
+const CREATIONS_MAX = 1_000;
+
 export class Creation {
   readonly #host: StreamHost;
   readonly #lifecycle: Lifecycle;
   readonly #onReplaced: (expired: StreamState) => void;
   /** Creations that wait for something, by their request ids. */
-  readonly #underWay = new Map<string, Promise<Result<CreateResult>>>();
+  readonly #underWay = new SingleFlight<Result<CreateResult>>(CREATIONS_MAX);
 
   /** @param onReplaced told, once it is durable, that another stream stands in an expired one's place. */
   constructor(host: StreamHost, lifecycle: Lifecycle, onReplaced: (expired: StreamState) => void) {
@@ -51,11 +55,7 @@ export class Creation {
   async create(command: CreateCommand): Promise<Result<CreateResult>> {
     const { requestId } = command;
     if (requestId === undefined) return this.#create(command);
-    const underWay = this.#underWay.get(requestId);
-    if (underWay !== undefined) return underWay;
-    const created = this.#recall(command, requestId) ?? this.#create(command);
-    this.#underWay.set(requestId, created);
-    return created.finally(() => this.#underWay.delete(requestId));
+    return this.#underWay.run(requestId, () => this.#recall(command, requestId) ?? this.#create(command));
   }
 
   /** What a creation is answered that this object has carried out before, also when the stream is gone since. */

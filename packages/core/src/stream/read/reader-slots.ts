@@ -5,6 +5,7 @@
  */
 
 import type { ReaderSlotsApi, ReaderBudget } from "../../contracts/reader-slots.ts";
+import { SingleFlight } from "../../kit/single-flight.ts";
 import { withTimeout } from "../../kit/with-timeout.ts";
 import type { StreamHost } from "../host.ts";
 
@@ -45,7 +46,7 @@ export class ReaderSlots {
   #restUntilMs = 0;
   /** Readers that have come, and do not know yet whether they may stay. */
   #coming = 0;
-  #asking: Promise<void> | undefined;
+  readonly #asking = new SingleFlight<void>(1);
 
   /** @param stayMs how long a reader waits at the most. @param budget which readers they are for. */
   constructor(host: StreamHost, stayMs: number, budget: ReaderBudget) {
@@ -78,8 +79,7 @@ export class ReaderSlots {
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
       const hasSlot = this.#host.readers.hasSlot(this.#budget, this.max - this.#coming + 1);
       if (hasSlot || this.#host.now() < this.#restUntilMs) return;
-      this.#asking ??= this.#ask(this.#host.requestReaderSlots).finally(() => (this.#asking = undefined));
-      await this.#asking;
+      await this.#asking.run("", () => this.#ask(this.#host.requestReaderSlots));
     }
   }
 

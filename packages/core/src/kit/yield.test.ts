@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import { Foreground, HELD_MS_MAX } from "./foreground.ts";
+import { Foreground, HELD_MS_MAX } from "./yield.ts";
 
 const START_MS = 1_800_000_000_000;
 

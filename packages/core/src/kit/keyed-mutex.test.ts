@@ -1,0 +1,71 @@
+import { expect, it } from "vitest";
+
+import { KeyedMutex } from "./keyed-mutex.ts";
+
+/** Work that writes down when it begins, and ends when the test says so. */
+function held() {
+  const begun: string[] = [];
+  const ends = new Map<string, PromiseWithResolvers<string>>();
+  const work = (name: string) => (): Promise<string> => {
+    begun.push(name);
+    const end = Promise.withResolvers<string>();
+    ends.set(name, end);
+    return end.promise;
+  };
+  const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  return { begun, ends, work, settled };
+}
+
+it("what concerns one name runs one after the other, in the order in which it came", async () => {
+  const { begun, ends, work, settled } = held();
+  const mutex = new KeyedMutex();
+  const answers = ["first", "second", "third"].map((name) => mutex.run("a", work(name)));
+  await settled();
+  expect(begun).toEqual(["first"]);
+  ends.get("first")?.resolve("1");
+  await settled();
+  expect(begun).toEqual(["first", "second"]);
+  ends.get("second")?.resolve("2");
+  await settled();
+  ends.get("third")?.resolve("3");
+  expect(await Promise.all(answers)).toEqual(["1", "2", "3"]);
+});
+
+it("what concerns different names runs at the same time", async () => {
+  const { begun, work, settled } = held();
+  const mutex = new KeyedMutex();
+  for (const name of ["a", "b"]) void mutex.run(name, work(name));
+  await settled();
+  expect(begun).toEqual(["a", "b"]);
+});
+
+it("a failure reaches its own caller only, and holds up nobody", async () => {
+  const { begun, ends, work, settled } = held();
+  const mutex = new KeyedMutex();
+  const failed = mutex.run("a", work("first")).catch(String);
+  const second = mutex.run("a", work("second"));
+  await settled();
+  ends.get("first")?.reject(new Error("It failed."));
+  expect(await failed).toBe("Error: It failed.");
+  await settled();
+  expect(begun).toEqual(["first", "second"]);
+  ends.get("second")?.resolve("2");
+  expect(await second).toBe("2");
+});
+
+it("work that throws at once rejects, and holds up nobody", async () => {
+  const mutex = new KeyedMutex();
+  const thrown = mutex.run("a", () => {
+    throw new Error("It failed at once.");
+  });
+  await expect(thrown).rejects.toThrow("It failed at once.");
+  expect(await mutex.run("a", async () => "second")).toBe("second");
+});
+
+it("a name that nobody is at takes no memory", async () => {
+  const mutex = new KeyedMutex();
+  const answers = ["a", "b", "a"].map((name) => mutex.run(name, async () => name));
+  expect(mutex.size).toBe(2);
+  await Promise.all(answers);
+  expect(mutex.size).toBe(0);
+});

@@ -1,0 +1,33 @@
+/**
+ * Calls that ask for the same at the same time share one run of the work, and what comes of it, a failure included. What is
+ * asked for after that runs anew: this is no cache.
+ *
+ * Only for callers of one object or one request. Requests of a Worker cannot wait for each other's I/O: where they share
+ * something (`http/src/client/shared-reads.ts`, `append-batcher.ts`, `auth/jwks.ts`), it is done in other ways.
+ */
+export class SingleFlight<Value> {
+  readonly #flights = new Map<string, Promise<Value>>();
+  readonly #flightsMax: number;
+
+  /** @param flightsMax most keys that are remembered: what comes beyond that runs by itself. */
+  constructor(flightsMax: number) {
+    this.#flightsMax = flightsMax;
+  }
+
+  /** Work that nobody is at begins in this turn. */
+  run(key: string, work: () => Promise<Value>): Promise<Value> {
+    const known = this.#flights.get(key);
+    if (known !== undefined) return known;
+    const flight = begin(work);
+    if (this.#flights.size >= this.#flightsMax) return flight;
+    this.#flights.set(key, flight);
+    const land = (): void => void this.#flights.delete(key);
+    flight.then(land, land);
+    return flight;
+  }
+}
+
+/** What is thrown at once is a rejection, too. */
+async function begin<Value>(work: () => Promise<Value>): Promise<Value> {
+  return work();
+}
