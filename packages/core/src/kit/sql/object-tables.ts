@@ -88,8 +88,8 @@ export class ObjectTables implements Tables {
     for (const table of existing) {
       completeTable(this.#engine, table, "object", table.partition === undefined ? [0] : this.partitions(table));
     }
-    if (together.some((table) => existing.includes(table)))
-      this.create(...together.filter((table) => !existing.includes(table)));
+    const missing = together.filter((table) => !existing.includes(table));
+    if (missing.length < together.length) this.create(...missing);
   }
 
   /** What outlives a stream has no version: the stream's row has gone. */

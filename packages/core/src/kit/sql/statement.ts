@@ -50,15 +50,18 @@ export class Query implements Fragment {
 export class Statement<R extends Row = Row, P extends readonly SqlValue[] = readonly SqlValue[]> implements Fragment {
   readonly query: Query;
   readonly partition: number;
-  /** For a database that holds one object. */
-  readonly text: string;
+  #text: string | undefined;
   /** For types alone. */
   declare readonly types?: readonly [row: R, params: P];
 
   constructor(query: Query, partition = 0) {
     this.query = query;
     this.partition = partition;
-    this.text = query.render("object", partition);
+  }
+
+  /** For a database that holds one object. Written once. */
+  get text(): string {
+    return (this.#text ??= this.query.render("object", this.partition));
   }
 
   render(form: Form, partition: number): string {
