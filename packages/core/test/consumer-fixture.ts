@@ -90,7 +90,7 @@ export class ConsumerFixture {
     this.streams.set(name, { incarnation: this.#incarnations, appendedAtMs: [], events: [], requestIds: new Set() });
   }
 
-  /** Appends a byte, and tells the subscription as a stream does. */
+  /** Appends a byte, and notifies the subscription as a stream does. */
   async append(name: string): Promise<string> {
     if (!this.streams.has(name)) this.makeStream(name);
     this.nowMs += 1;
@@ -100,7 +100,7 @@ export class ConsumerFixture {
     return tail;
   }
 
-  /** The directory tells of a new stream, or of the end of one. */
+  /** The directory notifies of a new stream, or of the end of one. */
   async discover(name: string, hasEnded = false): Promise<void> {
     const incarnation = this.#stream(name)?.incarnation ?? 0;
     if (hasEnded) this.streams.delete(name);

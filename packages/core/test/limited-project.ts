@@ -105,7 +105,7 @@ export class LimitedProject {
     return head.ok ? head.tail - head.earliest : 0;
   }
 
-  /** Has a stream tell what it has to tell. */
+  /** Lets a stream send its pending notices. */
   async fireAlarm(name: string): Promise<void> {
     this.nowMs += 1_000;
     await this.stream(name).alarm();

@@ -1,6 +1,6 @@
 /**
  * What the objects of the fan-out ask each other: plain data, safe to send over RPC. They are siblings, which do not
- * import each other, so what they agree on stands here. `docs/estuaries.md` tells how they play together.
+ * import each other, so what they agree on is here. `docs/estuaries.md` explains how they work together.
  *
  * Names of streams are full ones, `<project>/<stream>`. Positions are those of the source unless said otherwise.
  */
@@ -37,7 +37,7 @@ export interface SourceApi {
 }
 
 export interface FollowCommand {
-  /** Names this following: the source tells of appends as long as it has one. */
+  /** Identifies this following: the source notifies of appends as long as it has a token. */
   readonly token: number;
   /** Where the new link begins. */
   readonly from: OffsetRef;
@@ -142,7 +142,7 @@ export interface SubscriptionApi {
   unlink(command: UnlinkCommand): Promise<Result<object>>;
   /** Who follows the source, in the order of the sessions' names. */
   listFollowers(command: ListFollowersCommand): Promise<FollowerPage>;
-  /** Takes links back: from now on they bring nothing more. Idempotent. */
+  /** Revokes links: from now on they deliver nothing more. Idempotent. */
   endLinks(filter: FollowerFilter): Promise<{ readonly ended: number }>;
   /**
    * The source has grown, or ended: `null`.
@@ -153,7 +153,7 @@ export interface SubscriptionApi {
 
 /** The part of the source's followers that is called a shard, as its subscription sees whoever serves it. */
 export interface ShardApi {
-  /** Whom to bring the page; `null`: it is not wanted any more. */
+  /** The links to deliver the page to; `null`: it is not wanted any more. */
   shard(ref: ShardRef): Promise<ShardResult | null>;
   /** All of them have it but these. Idempotent. */
   shardServed(ref: ShardRef, failures: readonly ShardFailure[]): Promise<void>;
@@ -288,7 +288,7 @@ export interface LinkKeyNote {
 
 /** One session, as the followers of its sources see it. */
 export interface LinkOwnerApi {
-  /** A link has ended at its source, and brings nothing more. Idempotent. */
+  /** A link has ended at its source, and delivers nothing more. Idempotent. */
   linkEnded(source: string, link: LinkId): Promise<void>;
 }
 

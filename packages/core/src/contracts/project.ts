@@ -32,7 +32,7 @@ export interface Counters {
   /** How many have been made, and have ended, since the beginning. */
   readonly created: number;
   readonly ended: number;
-  /** What they store, or were given to store, as far as they have told. */
+  /** The bytes that they store or were granted, as far as they have reported. */
   readonly bytes: number;
 }
 
@@ -75,7 +75,7 @@ export interface StreamNotice {
   readonly atMs: number;
 }
 
-/** News as it is told, with the bytes that the stream stores, and those that it is about to; 0 unless said. */
+/** A notice, with the bytes that the stream stores and those that it is about to store; 0 by default. */
 export interface StreamReport extends StreamNotice {
   readonly stored?: number;
   readonly wanted?: number;
@@ -93,7 +93,7 @@ export interface ProjectApi extends ReaderSlotsApi, ConsumerDirectoryApi {
   /** Makes the project's name unknown at once, and its streams one after the other. */
   remove(): Promise<Result<object>>;
   list(command: ListCommand): Promise<Result<StreamPage>>;
-  /** How many streams there are, as far as they have told. */
+  /** The number of streams, as far as they have reported. */
   counters(): Promise<Counters>;
   listSubscriptions(after: string, limit: number): Promise<SubscriptionPage>;
   /** The keys that verify the project's webhooks; none before the first webhook. */

@@ -70,7 +70,7 @@ export interface AppendCommand extends Identified {
   readonly expected?: string;
   /** The verified user who writes this, for streams that record it. */
   readonly author?: string | null;
-  /** Of what a source brings into a session: `producer` then is the source, its epoch the link, its seq the position. */
+  /** Of what a source delivers into a session: `producer` then is the source, its epoch the link, its seq the position. */
   readonly delivery?: {
     /** The session's incarnation. */
     readonly incarnation: number;
@@ -107,7 +107,7 @@ export interface HeadResult {
   readonly lineage: Lineage;
   readonly tail: number;
   readonly closed: boolean;
-  /** The last `Stream-Seq`; only HEAD is told. */
+  /** The last `Stream-Seq`; only in the answer to HEAD. */
   readonly streamSeq?: string;
   /** Whether it is noted who wrote each append. */
   readonly recordsAuthors?: true;

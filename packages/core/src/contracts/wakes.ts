@@ -1,26 +1,26 @@
 /**
  * What the objects behind the protocol's subscriptions ask each other: a consumer (one subscription), the streams that it
- * wants to be told of, and its project's directory. Plain data, safe to send over RPC.
+ * wants notifications from, and its project's directory. Plain data, safe to send over RPC.
  */
 
 import type { DeadLetter, Result, SubscriptionConfig } from "@durable-streams-cloudflare/protocol";
 
 /** A stream, as consumers see it. */
 export interface WantedApi {
-  /** From now on the stream tells the consumer of its appends. Idempotent. */
+  /** From now on the stream notifies the consumer of its appends. Idempotent. */
   want(command: WantCommand): Promise<Result<WantResult>>;
 }
 
 export interface WantCommand {
   /** The consumer's full name. */
   readonly consumer: string;
-  /** What was appended until this instant, in ms, is not news for it. */
+  /** What was appended until this instant, in ms, is not new for it. */
   readonly sinceMs: number;
 }
 
 export interface WantResult {
   readonly incarnation: number;
-  /** The offset at which news begins. */
+  /** The offset from which appends are new to it. */
   readonly from: string;
   readonly tail: string;
 }
@@ -42,7 +42,7 @@ export interface StreamChange {
 
 /** A consumer, as streams and the directory see it. */
 export interface ConsumerNotifyApi {
-  /** @returns whether the stream is to go on telling. */
+  /** @returns whether the stream should keep notifying. */
   notify(notification: StreamNotification): Promise<boolean>;
   /** Resolves when the consumer has written down what it makes of that. */
   discover(change: StreamChange): Promise<void>;

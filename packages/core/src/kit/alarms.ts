@@ -20,7 +20,7 @@ interface AlarmPorts {
   /** Replaces an earlier alarm. */
   setAlarm(atMs: number): void;
   clearAlarm(): void;
-  /** Tells of a failure that no caller learns of. */
+  /** Reports a failure that no caller learns of. */
   report(message: string, error: unknown): void;
 }
 

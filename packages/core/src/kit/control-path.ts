@@ -1,4 +1,4 @@
-/** Where streams and the protocol's subscriptions are: the edge routes by it, and subscriptions tell it in their callbacks. */
+/** Where streams and the protocol's subscriptions are: the edge routes by it, and subscriptions name it in their callbacks. */
 
 import { RESERVED_SEGMENT } from "@durable-streams-cloudflare/protocol";
 

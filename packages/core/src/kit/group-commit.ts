@@ -9,7 +9,7 @@ import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 const BATCH_COUNT_MAX = 512;
 
 export interface GroupCommitPorts<Item, Value> {
-  /** What tells an item from all others; one that is waiting already is not queued a second time. */
+  /** The item's identity: one that is waiting already is not queued a second time. */
   readonly keyOf?: (item: Item) => string | undefined;
   /** Bytes that an item weighs, in the queue and in a batch. */
   readonly weigh: (item: Item) => number;

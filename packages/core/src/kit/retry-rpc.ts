@@ -12,7 +12,7 @@ const TRIES = 5;
 const FIRST_DELAY_MS = 20;
 
 export interface CallOptions {
-  /** Told of each try whose answer was lost. */
+  /** Called for each try whose answer was lost. */
   readonly onLost?: () => void;
   /** When the same was sent before this call, in ms, if what became of that is not known. */
   readonly sentAtMs?: number | undefined;
@@ -43,7 +43,7 @@ export async function retryRpc<Value>(invoke: Invoke<Value>, options: CallOption
   }
 }
 
-/** Calls once, where a second call could do harm. What went wrong on the way is told as a problem. */
+/** Calls once, where a second call could do harm. What went wrong on the way is returned as a problem. */
 export async function callOnce<Value>(invoke: () => Promise<Result<Value>>): Promise<Result<Value>> {
   const tried = await tryOnce(invoke);
   if (tried === "lost") return refuseUnanswered();

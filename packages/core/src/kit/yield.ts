@@ -10,7 +10,7 @@ export function wait(ms: number): Promise<void> {
 
 /**
  * On one machine all objects and the edge share a thread, and workerd looks at its sockets only when nothing is ready any more.
- * A timer that is due by then rings without that, and so does the next one if something else has woken the thread. By the
+ * A timer that is due by then fires without that, and so does the next one if something else has woken the thread. By the
  * system calls of workerd 1.20261102.1 with appends and an upload going on: after one timer it had looked in two cases of five,
  * after two in two of three, after three in nineteen of twenty.
  */
@@ -42,8 +42,8 @@ interface ForegroundPorts {
 
 /**
  * Appends first. On one machine the edge and all objects share a thread, so what an object does for nobody in particular
- * (bringing followers what was published) makes the next append wait. So such work begins only when no append has just come
- * or been answered, and while appends come again and again the thread rests between two pieces of it.
+ * (delivering to followers what was published) makes the next append wait. So such work begins only when no append has just
+ * arrived or been answered, and while appends keep arriving the thread pauses between two units of it.
  *
  * A hint, no lock: where objects are elsewhere than the edge there is nothing to see here, and nothing waits. It keeps
  * instants and counts nothing, because what a request has begun may never end when its client goes away.

@@ -18,7 +18,7 @@ interface Commit {
   readonly authors?: readonly (string | null)[];
 }
 
-/** What followers are brought of the same commits, first from the hot log, then from R2. */
+/** What is delivered to followers of the same commits, first from the hot log, then from R2. */
 async function hotAndCold(commits: readonly Commit[]): Promise<[Appends[], Appends[]]> {
   const database = new NodeDatabase(STREAM_SCHEMA);
   createSchema(database);

@@ -9,7 +9,7 @@ import type { SegmentStore } from "./segment-store.ts";
 /**
  * About `bytesMax` bytes of appends, or one that is larger.
  * @param slices a range that begins where an append does; segments end where one does.
- * @throws SegmentUnavailable when the store does not bring the right bytes.
+ * @throws SegmentUnavailable when the store does not return the right bytes.
  */
 export async function readColdAppends(
   store: SegmentStore,
@@ -38,7 +38,7 @@ async function* chunksOf(
   for (const slice of slices) yield* readSlice(store, slice);
 }
 
-/** The appends that end behind the piece's first byte. */
+/** The appends that end after the chunk's first byte. */
 function appendsIn({ position, bytes, block }: ColdChunk): RowAppend[] {
   return block.ends
     .map((end, index) => ({ end: block.position + end, author: block.authors?.[index] }))

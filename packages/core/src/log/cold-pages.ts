@@ -1,4 +1,4 @@
-/** Reads a stretch of cold bytes piece by piece, across segments. It holds one block. */
+/** Reads a range of cold bytes chunk by chunk, across segments. It holds one block. */
 
 import { LINE_BYTES_MAX } from "@durable-streams-cloudflare/protocol";
 
@@ -47,7 +47,7 @@ export class ColdPages {
 
   /**
    * @returns `undefined` at the end of the stretch.
-   * @throws SegmentUnavailable when the store does not bring the right bytes.
+   * @throws SegmentUnavailable when the store does not return the right bytes.
    */
   async next(): Promise<ColdPage | undefined> {
     const chunk = await this.#take();
@@ -61,7 +61,7 @@ export class ColdPages {
     return { bytes: bytes.subarray(0, end), isEnd: true };
   }
 
-  /** How much of a piece is a page of its own. */
+  /** How much of a chunk is a page of its own. */
   #endOf(chunk: ColdChunk, isLast: boolean): number {
     const { length } = chunk.bytes;
     if (this.#paging === "bytes" || length <= EVENT_BYTES_MAX) return isLast ? length : endBefore(chunk, length);
@@ -90,14 +90,14 @@ async function* readSlices(
   for (const slice of slices) yield* readSlice(store, slice);
 }
 
-/** The last end of an append in a piece, at most `bytes` behind its beginning; 0 if there is none. */
+/** The last end of an append in a chunk, at most `bytes` after its beginning; 0 if there is none. */
 function endBefore({ position, block }: ColdChunk, bytes: number): number {
   const start = position - block.position;
   const end = block.ends.findLast((candidate) => candidate <= start + bytes) ?? 0;
   return Math.max(0, end - start);
 }
 
-/** The first end of an append in a piece, more than `bytes` behind its beginning; 0 if there is none. */
+/** The first end of an append in a chunk, more than `bytes` after its beginning; 0 if there is none. */
 function endAfter({ position, bytes: { length }, block }: ColdChunk, bytes: number): number {
   const start = position - block.position;
   const end = block.ends.find((candidate) => candidate > start + bytes && candidate <= start + length);

@@ -94,7 +94,7 @@ export function segmentSize(blocks: readonly BlockSizes[]): number {
   return HEADER_BYTES + stored + blocks.length * INDEX_ENTRY_BYTES + FOOTER_BYTES;
 }
 
-/** Makes a segment piece by piece: `header`, each block in order, `finish`. */
+/** Makes a segment step by step: `header`, each block in order, `finish`. */
 export class SegmentEncoder {
   readonly #range: SegmentRange;
   readonly #entries: IndexEntry[] = [];
@@ -155,7 +155,7 @@ export class SegmentEncoder {
 
 /**
  * How many bytes of a block follow its header.
- * @throws SegmentError when this is no block of the stream's life at the position.
+ * @throws SegmentError when this is not the block of the incarnation at the position.
  */
 export function blockRestBytes(header: Bytes, incarnation: number, position: number): number {
   const view = viewOf(header);

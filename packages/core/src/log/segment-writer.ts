@@ -125,7 +125,7 @@ function planOf({ blocks, last }: Slice, incarnation: number): SegmentPlan {
   return { range, blocks: sized, committedAtMs: last.committedAtMs };
 }
 
-/** The segment's bytes, block by block. The last piece is its index and footer. */
+/** The segment's bytes, block by block. The last chunk is its index and footer. */
 export async function* encodeSegment(
   log: HotLog,
   table: FrozenTable,
@@ -138,7 +138,7 @@ export async function* encodeSegment(
 }
 
 /**
- * The same bytes in small pieces, with breaks between them. Without a break, whatever takes the pieces keeps the runtime so
+ * The same bytes in small chunks, with pauses between them. Without a pause, whatever takes the chunks keeps the runtime so
  * busy that it looks at no request until all of them are gone.
  * @param bytesWaiting how many bytes have been appended behind these, asked again and again.
  */

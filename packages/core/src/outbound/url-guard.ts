@@ -45,7 +45,7 @@ const DEVELOPMENT_V4 = /^127\.0\.0\.\d{1,3}$/;
 export interface OutboundRules {
   /** Whether this machine may be reached, also by plain HTTP. */
   readonly allowsLoopback: boolean;
-  /** Hosts, with their ports, of this server: requests to itself could go round in circles. */
+  /** Hosts, with their ports, of this server: requests to itself could loop. */
   readonly ownHosts?: readonly string[];
 }
 

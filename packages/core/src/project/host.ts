@@ -23,6 +23,6 @@ export interface ProjectHost {
   setAlarm(atMs: number): void;
   clearAlarm(): void;
   sync(): Promise<void>;
-  /** Tells of a failure that no caller learns of. */
+  /** Reports a failure that no caller learns of. */
   report(message: string, error: unknown): void;
 }

@@ -20,7 +20,7 @@ let alarmAtMs: number | undefined;
 let ids = 0;
 let nowMs = 0;
 let removed: string[] = [];
-/** What the subscriptions have been told, if they answer. */
+/** The changes that the subscriptions got, if they answer. */
 let notified: StreamChange[] = [];
 let isSilent = false;
 let registry: FakeRegistry;

@@ -38,7 +38,7 @@ import { notifyConsumers } from "./wake-interest.ts";
 
 /** Each is tried on a token that names none. */
 const SECRETS_MAX = 8;
-/** With so many changes that `__registry__` has not been told, streams must keep their news to themselves. */
+/** With so many changes unsent to `__registry__`, notices from streams are refused until it has caught up. */
 const UNSENT_MAX = 10_000;
 /** Longer than any live read lasts. */
 const SLOTS_MS_MAX = 2 * 3_600_000;
@@ -152,7 +152,7 @@ export class ProjectOwner {
     return readCounters(this.#database);
   }
 
-  /** @throws Error when too much is waiting: the stream then tells it again later. */
+  /** @throws Error when too much is waiting: the stream then sends the notice again later. */
   async note(report: StreamReport): Promise<number | null> {
     const isNew = report.contentType === null || knownIncarnation(this.#database, report.stream) !== report.incarnation;
     if (isNew && countUnsent(this.#database) >= UNSENT_MAX) throw new Error("__registry__ has fallen behind.");
@@ -161,7 +161,7 @@ export class ProjectOwner {
     const change = { stream, incarnation, hasEnded: contentType === null };
     await notifyConsumers(this.#database, change, isNew, (id) => this.#host.consumer(this.#name, id));
     const quotaGrant = this.#allow(report);
-    // To tell the registry, or to delete what was made with a token that some edge had not forgotten yet.
+    // To notify the registry, or to delete what was created with a token that some edge still accepted.
     this.#alarms.arm();
     await this.#host.sync();
     return quotaGrant;

@@ -16,7 +16,7 @@ import {
 import type { Database } from "../kit/database.ts";
 import { markSent, readUnsent, type NumberedEvent } from "./tables/registry-rows.ts";
 
-/** Told in one go; the alarm comes back for more. */
+/** Sent at once; the alarm continues with the rest. */
 const EVENTS_PER_ALARM = 256;
 const PRODUCER_ID = "directory";
 const JSON_TYPE = "application/json";
@@ -51,9 +51,9 @@ const REJECTIONS: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
 ]);
 
 /**
- * Tells the oldest changes.
+ * Sends the oldest changes.
  * @returns `rejected` when the stream will never take them: it is to be made anew.
- * @throws Error when they could not be told, or it is not known whether they were.
+ * @throws Error when they could not be sent, or it is not known whether they were.
  */
 export async function notifyRegistry(
   database: Database,

@@ -26,7 +26,7 @@ const ORIGIN = /^https?:\/\/[^\s,/?#]{1,255}$/;
 /** The HMAC key of HS256 has at least 256 bits. */
 const SECRET = /^[!-~]{32,512}$/;
 
-/** The binding counts a share of a million: less than one request a minute cannot be told from none. */
+/** The binding counts a share of a million: less than one request a minute cannot be distinguished from none. */
 const LIMIT_MIN = 1;
 const LIMIT_MAX = 1_000_000_000_000;
 const LIMITS = Object.keys(DEFAULT_SETTINGS.limits);

@@ -27,7 +27,7 @@ import { removeConsumers } from "./wake-interest.ts";
 /** What could not be done now is tried again after this long, and then ever less often. */
 const RETRY_MS = 2_000;
 const RETRY_MS_MAX = 60_000;
-/** Streams that a new registry is told of in one go. */
+/** Streams that are sent to a new registry at once. */
 const RETOLD_STREAMS = 256;
 /** Streams of a removed project that are deleted before the alarm fires again. */
 const SWEEP_STREAMS = 50;
@@ -85,13 +85,13 @@ export class Upkeep {
     return this.#hasUnsent() ? "more" : undefined;
   }
 
-  /** The stream that did not know its own producer any more goes, and another tells of everything that there is now. */
+  /** Deletes the registry stream that no longer knows its own producer; a new one lists everything that exists now. */
   async #beginRegistryAnew(): Promise<void> {
     await this.#host.removeStream(this.#name, REGISTRY_STREAM);
     startOver(this.#database, true);
   }
 
-  /** Takes some more of the streams that a new registry is to be told of. To hear of one twice does it no harm. */
+  /** Queues some more of the streams for a new registry. A stream that it gets twice does no harm. */
   #resendToRegistry(): void {
     const after = readRegistryResend(this.#database);
     if (after === undefined || countUnsent(this.#database) > 0) return;
@@ -110,7 +110,7 @@ export class Upkeep {
     return countUnsent(this.#database) > 0 || readRegistryResend(this.#database) !== undefined;
   }
 
-  /** The registry goes last: until then the ends of streams are news for it. */
+  /** The registry goes last: until then it still gets the ends of streams. */
   async #sweep(): Promise<void> {
     if (!this.#record.isRemoved) return;
     await removeConsumers(this.#database, SWEEP_STREAMS, (id) => this.#host.consumer(this.#name, id));

@@ -21,7 +21,7 @@ function register(id: string, more: Partial<Interest>) {
   return registerConsumer(database, id, { type: "webhook", createdAtMs: 1, pattern: null, streams: [], ...more });
 }
 
-/** Who is told of a stream. */
+/** Who is notified of a stream. */
 async function notifiedOf(stream: string): Promise<string[]> {
   const notified: string[] = [];
   await notifyConsumers(database, { stream, incarnation: 1, hasEnded: false }, true, (id) => ({

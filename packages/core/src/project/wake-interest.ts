@@ -1,4 +1,4 @@
-/** The subscriptions of a project: they are told of streams that they may want, and find those that there are. */
+/** The subscriptions of a project: they are notified of streams that they may want, and find those that exist. */
 
 import { literalPrefix, matchesGlob, refuse, type Result } from "@durable-streams-cloudflare/protocol";
 
@@ -22,7 +22,7 @@ import {
 
 /** Each pattern is compared with each new stream. */
 const CONSUMERS_MAX = 1_000;
-/** Subscriptions that are told at once. */
+/** Subscriptions that are notified at once. */
 const CALLS_MAX = 16;
 /** Streams that one answer looks at. */
 const STREAMS_PER_PAGE = 2_000;
@@ -75,9 +75,9 @@ export function matchStreams(database: Database, pattern: string, after: string)
 }
 
 /**
- * Tells a change of the directory to all that may want to know it.
- * @param isNew whether the directory itself did not know it: what it knew has been told, unless that failed.
- * @throws when one of them could not be told: the stream then tells its news again.
+ * Notifies all subscriptions that may want to know of a change of the directory.
+ * @param isNew whether the directory itself did not know it: what it knew has been sent, unless that failed.
+ * @throws when one of them could not be notified: the stream then sends its notice again.
  */
 export async function notifyConsumers(
   database: Database,

@@ -1,4 +1,4 @@
-/** What a stream needs from the object that it lives in. Tests bring their own. */
+/** What a stream needs from the object around it. Tests supply their own. */
 
 import type { SourceNotification } from "../contracts/fan-out.ts";
 import type { StreamReport } from "../contracts/project.ts";
@@ -13,7 +13,7 @@ import type { LiveReaders } from "./read/live-readers.ts";
 export interface DirectoryApi {
   /**
    * @returns how many bytes the stream may store; `null`: as many as it likes.
-   * @throws when the directory cannot be told now.
+   * @throws when the directory cannot be notified now.
    */
   note(report: StreamReport): Promise<number | null>;
 }
@@ -36,7 +36,7 @@ export interface StreamHost {
   pause?(): Promise<unknown>;
   /** Notifies the stream's subscription; the token by which it wants to be notified, `null` when not. */
   notifyFollowers?: ((notification: SourceNotification | null) => Promise<number | null>) | undefined;
-  /** Tells a subscription that the stream has grown; whether it wants to be told again. */
+  /** Notifies a subscription that the stream has grown. @returns whether it wants further notifications. */
   notifyConsumer(consumer: string, notification: StreamNotification): Promise<boolean>;
   /** The object of another stream, by its full name. */
   peer(name: string): PeerApi;
@@ -44,7 +44,7 @@ export interface StreamHost {
   newId(): string;
   /** At least 0, less than 1. */
   random(): number;
-  /** Tells of a failure that no caller learns of. */
+  /** Reports a failure that no caller learns of. */
   report(message: string, error: unknown): void;
   /** What the object stores, in bytes. */
   databaseBytes(): number;

@@ -55,7 +55,7 @@ export interface StreamState {
   readonly kind: StreamKind;
   /** Whether the notes of its appends say who wrote them. */
   readonly recordsAuthors: boolean;
-  /** The token by which followers want to be told of appends, if there are any. */
+  /** The token with which followers want to be notified of appends, if there are any. */
   followed: number | null;
   /** Bytes that it may store; `null`: as many as it likes. */
   quotaGrant: number | null;
@@ -235,7 +235,7 @@ export function storedBytes({ tail, base, earliest }: StreamState): number {
   return tail - Math.max(base, earliest);
 }
 
-/** Takes what the project lets it store. One row, if that is news. */
+/** Stores what the project lets it store. One row, if that has changed. */
 export function setQuotaGrant(state: StreamState, database: Database, quotaGrant: number | null): void {
   if (state.quotaGrant === quotaGrant) return;
   updateQuotaGrant(database, quotaGrant);

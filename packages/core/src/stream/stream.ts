@@ -76,7 +76,7 @@ export class Stream {
   constructor(host: StreamHost, limits: StreamLimits) {
     this.#host = host;
     this.#objectCapacity = new ObjectCapacity(() => host.databaseBytes());
-    // What an earlier instance of this object was about to tell may not have been told.
+    // A notification that an earlier instance of this object was about to send may not have been sent.
     this.#alarms = new Alarms(host);
     const roller = new Roller(host, limits);
     this.#lifecycle = new Lifecycle(host, roller, this.#alarms, (state) => this.#notify(state));

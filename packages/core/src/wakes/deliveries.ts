@@ -1,4 +1,4 @@
-/** Brings the wake that is due to where it belongs, and writes down what came of it [PROTOCOL §7.1, §7.2]. */
+/** Delivers the wake that is due, and records the outcome [PROTOCOL §7.1, §7.2]. */
 
 import type { ConsumerHost } from "./host.ts";
 import type { Permits } from "./permits.ts";
@@ -138,12 +138,12 @@ export class Deliveries {
     this.#record.writeProgress({ ...progress, hasFailed: false, wake: next });
   }
 
-  /** All that the wake told is dealt with. */
+  /** Everything that the wake listed is dealt with. */
   #finish({ snapshot }: WakeRow): void {
     let hasMoved = false;
     for (const [path, tail] of snapshot) {
       const row = readLink(this.#host.database, path);
-      // Of a stream that has begun anew nothing has been told.
+      // Of a stream that was created again nothing has been listed.
       if (row === undefined || row.incarnation === null || tail > row.tail) continue;
       hasMoved ||= tail > row.acked;
       updateAcked(this.#host.database, path, tail);

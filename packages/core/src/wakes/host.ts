@@ -1,4 +1,4 @@
-/** What a subscription of the protocol needs from the object that it lives in. Tests bring their own. */
+/** What a subscription of the protocol needs from the object around it. Tests supply their own. */
 
 import type { Result } from "@durable-streams-cloudflare/protocol";
 
@@ -43,7 +43,7 @@ export interface ConsumerHost {
   /** Asks for `Consumer.alarm` at an instant, in ms; replaces an earlier wish. */
   setAlarm(atMs: number): void;
   clearAlarm(): void;
-  /** Tells of a failure that no caller learns of. */
+  /** Reports a failure that no caller learns of. */
   report(message: string, error: unknown): void;
 }
 

@@ -23,7 +23,7 @@ import {
 import { refuseWakeToken, signWakeToken, verifyWakeToken } from "./tokens.ts";
 import { claimWake, lease, refuseFenced, WAKE_STREAMS_MAX, withMoved } from "./wakes.ts";
 
-/** Streams that a worker's claim asks whether there is anything, when none has told. */
+/** Streams that a worker's claim asks whether there is anything, when none has notified. */
 const CLAIM_STREAMS_MAX = 32;
 
 export class Leases {
@@ -116,7 +116,7 @@ export class Leases {
     return via === subscription.config.type ? { ...verified, subscription } : refuseWay();
   }
 
-  /** The worker may have read what its stream has not told yet. */
+  /** The worker may have read what its stream has not notified of yet. */
   async #hear({ acks }: AckCommand): Promise<void> {
     const unheard = acks.flatMap(({ stream, offset }) => {
       const row = readLink(this.#host.database, stream);
@@ -162,8 +162,8 @@ export class Leases {
 }
 
 /**
- * Whether an acknowledgement moves the cursor. What a claim has listed is always taken: meanwhile the stream may have told for
- * the first time where it begins, have been acknowledged further, or have ended and begun anew. A cursor never goes back.
+ * Whether an acknowledgement moves the cursor. What a claim has listed is always taken: meanwhile the stream may have notified
+ * for the first time where it begins, have been acknowledged further, or have ended and begun anew. A cursor never goes back.
  */
 function judgeAck(row: LinkRow, offset: string): Result<{ moves: boolean }> {
   const parsed = parseOffset(offset);

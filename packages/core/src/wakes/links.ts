@@ -1,6 +1,6 @@
 /**
  * The streams of one subscription, and how far it has got with each. A link is written down first, and then its stream is
- * asked to tell of appends: what was appended since the link began is news, however late the stream learns of it.
+ * asked to notify of appends: what was appended since the link began counts as new, however late the stream learns of it.
  */
 
 import { matchesGlob, ZERO_OFFSET } from "@durable-streams-cloudflare/protocol";
@@ -33,7 +33,7 @@ export type LinkKind = "explicit" | "glob";
 export class Links {
   readonly #host: ConsumerHost;
   readonly #project: string;
-  /** How often a link has begun anew, or its stream told of news that only asking makes use of, while any is asked. */
+  /** How often a link has begun anew, or its stream sent a notification that only asking makes use of, while any is asked. */
   readonly #renewals = new Map<string, number>();
   #asking = 0;
 
@@ -63,7 +63,7 @@ export class Links {
     else this.#drop(row, keep);
   }
 
-  /** @returns whether the stream is to go on telling. */
+  /** @returns whether the stream should keep notifying. */
   notify({ stream, incarnation, tail }: StreamNotification): boolean {
     const { database } = this.#host;
     const row = readLink(database, stream);

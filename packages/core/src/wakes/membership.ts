@@ -1,6 +1,6 @@
 /**
  * How a subscription begins, which streams it has, and how it ends. One change after the other: the directory must not hear
- * of two in another order than they were made. What was written down and not told goes on by the alarm.
+ * of two in another order than they were made. What was stored and not sent is continued by the alarm.
  */
 
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
@@ -39,7 +39,7 @@ export class Membership {
 
   /** Creates the subscription, or confirms that it is what is asked for [PROTOCOL §6.2]. */
   create(command: CreateConsumerCommand): Promise<Result<{ created: boolean }>> {
-    // What was appended from here on is news, however long the directory takes.
+    // What is appended from here on counts as new, however long the directory takes.
     const sinceMs = this.#host.now();
     return this.#inTurn(async () => {
       const { config, controlUrl } = command;
@@ -93,7 +93,7 @@ export class Membership {
       if (subscription === undefined) return refuseNoSubscription();
       this.#steps.run(() => this.#links.removeExplicit(stream, this.#steps.isAwake()));
       await this.#host.sync();
-      // Should that get lost, the subscription is told of a stream that it does not want.
+      // Should that get lost, the subscription is notified of a stream that it does not want.
       await this.#host.directory.forgetStreams(this.#id, [stream], subscription.createdAtMs).catch(() => undefined);
       return { ok: true };
     });
@@ -108,7 +108,7 @@ export class Membership {
     });
   }
 
-  /** When the alarm is to go on with what was not told, in ms. */
+  /** When the alarm is to continue with what was not sent, in ms. */
   dueAtMs(): number | undefined {
     const isDone = this.#record.subscription()?.isRegistered ?? this.#record.tombstone()?.isForgotten ?? true;
     return isDone ? undefined : this.#retryAtMs;
@@ -143,7 +143,7 @@ export class Membership {
     return registered.ok ? { ok: true, created: true } : registered;
   }
 
-  /** Tells the directory of the subscription, and links what it lists already. Idempotent. */
+  /** Registers the subscription with the directory, and links what the directory lists already. Idempotent. */
   async #register(): Promise<Result<object>> {
     const subscription = this.#record.subscription();
     if (subscription === undefined) return refuseNoSubscription();

@@ -1,4 +1,4 @@
-/** Brings a wake to where it belongs: a webhook, the wake stream, or the stream for what nobody took. */
+/** Sends a wake to its destination: a webhook, the wake stream, or the dead-letter stream. */
 
 import { formatSignature, signaturePrefix, type Refusal } from "@durable-streams-cloudflare/protocol";
 import { base64url } from "jose";
@@ -19,7 +19,7 @@ const NO_ANSWER = "The webhook could not be reached over HTTPS or did not answer
 
 const NO_PROOF = "The webhook's response did not contain the challenge.";
 
-/** What came of a delivery. `done`: all that was told is acknowledged. */
+/** The outcome of a delivery. `done`: everything that was listed is acknowledged. */
 export interface Outcome {
   readonly kind: "done" | "accepted" | "failed";
   readonly status: number | null;
@@ -96,7 +96,7 @@ export class Sender {
       if (status < 200 || status > 299) return failed(status, `The webhook answered with status ${status}.`);
       return { kind: judge(parseObject(text)), status, error: null };
     } catch {
-      // Told alike whatever it was: otherwise managers could find out what listens where.
+      // Reported alike whatever it was: otherwise managers could find out what listens where.
       return failed(null, NO_ANSWER);
     }
   }
@@ -172,7 +172,7 @@ export class Sender {
   }
 }
 
-/** A stream of a wake, as workers are told of it. */
+/** A stream of a wake, as workers see it. */
 export function formatLink({ path, linkType, acked, tail }: LinkView): object {
   return { path, link_type: linkType, acked_offset: acked, tail_offset: tail, has_pending: tail > acked };
 }

@@ -239,7 +239,7 @@ describe("[WK9] the fencing matrix", () => {
     it.each<readonly [string, Event]>([
       ["nothing happens", () => undefined],
       [
-        "a stream that had not told yet where it begins has done so",
+        "a stream that had not said yet where it begins has done so",
         async () => {
           world.silent.delete("b");
           await world.pass(500);

@@ -1,4 +1,4 @@
-/** Who may do what. The server has a default per `AUTH_MODE`; a Worker that mounts it may bring its own. */
+/** Who may do what. The server has a default per `AUTH_MODE`; a Worker that mounts it may supply its own. */
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
 import type { ProjectLimits, StreamDefaults } from "@durable-streams-cloudflare/core/contracts/project-record";
@@ -13,7 +13,7 @@ export type { Scope, Signer };
 /**
  * Decide by `project`, `stream` and `scope`, never by the URL or method of `request`: a fork asks a second time, with its
  * own PUT request, whether its source may be read. A subscription of the protocol is asked about as the stream
- * `__ds/subscriptions/<id>`: whoever may create it is told where all streams of the project end.
+ * `__ds/subscriptions/<id>`: whoever may create it learns where all streams of the project end.
  */
 export interface AuthorizeInput<Incoming extends HttpRequest = HttpRequest> {
   readonly request: Incoming;

@@ -36,7 +36,7 @@ const PORTS: IssuerPorts = {
   sleep: wait,
 };
 
-/** Kept for the life of the isolate, the least recently made thrown out first. */
+/** Kept as long as the isolate runs, the least recently made thrown out first. */
 export function jwksOf(url: string): JWTVerifyGetKey {
   const known = keySets.get(url);
   if (known !== undefined) return known.find;

@@ -71,7 +71,7 @@ export class AppendBatcher {
     if (known !== undefined && known.callsLeft > 0 && known.waiting.length < WAITING_MAX) {
       return this.#follow(stream.objectName, known, command);
     }
-    // A lane that is full, or whose leader has done its part, is emptied by that leader; none joins it any more.
+    // A queue that is full, or whose leader has done its part, is emptied by that leader; nothing joins it any more.
     const queue: AppendQueue = { waiting: [], callsLeft: CALLS_MAX };
     this.#queues.set(stream.objectName, queue);
     const { promise, resolve: take } = Promise.withResolvers<Answer | Unanswered>();
@@ -80,7 +80,7 @@ export class AppendBatcher {
     return promise;
   }
 
-  /** Waits in the lane; the timers are this request's own, so they fire whatever becomes of the leader. */
+  /** Waits in the queue; the timers are this request's own, so they fire whatever becomes of the leader. */
   async #follow(objectName: string, queue: AppendQueue, command: AppendCommand): Promise<Answer | Unanswered> {
     // Not `new Promise`: once that is compiled inline, the promise loses track of the request that it belongs to. What
     // follows it then runs on behalf of another request, and ends with that one (docs/adr/0008).
@@ -105,7 +105,7 @@ export class AppendBatcher {
     return outcome;
   }
 
-  /** Makes the calls of a lane until it is empty. */
+  /** Makes the calls of a queue until it is empty. */
   async #lead(stream: StreamClient, queue: AppendQueue): Promise<void> {
     const beganAtMs = Date.now();
     for (let batch = takeBatch(queue); batch.length > 0; batch = takeBatch(queue)) {
@@ -117,7 +117,7 @@ export class AppendBatcher {
     this.#close(stream.objectName, queue);
   }
 
-  /** The next append opens a new lane: this one is empty, or its leader is gone. */
+  /** The next append opens a new queue: this one is empty, or its leader is gone. */
   #close(objectName: string, queue: AppendQueue): void {
     if (this.#queues.get(objectName) === queue) this.#queues.delete(objectName);
   }
@@ -155,7 +155,7 @@ async function callForAll(stream: StreamClient, batch: readonly Waiting[]): Prom
   }
 }
 
-/** Takes out of the lane what fits into one call. */
+/** Takes out of the queue what fits into one call. */
 function takeBatch({ waiting }: AppendQueue): Waiting[] {
   let bytes = 0;
   let count = 0;

@@ -32,7 +32,7 @@ const WINDOWS = [64 * 1024, 512 * 1024, LAST_BYTES_MAX];
 
 /** A read of the last messages: as if it had begun where the first of them does, which may be inside an append. */
 export async function readLast(reader: Reader, count: number): Promise<Result<Reading>> {
-  // Reading nothing is a read too: it renews the stream's lifetime, and tells where the stream stands.
+  // Reading nothing is a read too: it renews the stream's lifetime, and returns the stream's tail.
   const now = { from: { kind: "now" }, ifNoneMatch: null, paging: "bytes" } as const;
   const result = await reader.reads.read(reader.stream, now, reader.keepAlive);
   if (!result.ok) return result;

@@ -41,7 +41,7 @@ export interface Reading {
 
 /**
  * A read with its first page. Whatever is wrong with the offset, or with R2 at that place, is found here. A place inside
- * an append of which the object cannot know the beginning is read again from where it begins, which `result.from` tells.
+ * an append of which the object cannot know the beginning is read again from where it begins, which is `result.from`.
  */
 export async function startReading(reader: Reader, command: ReadCommand): Promise<Result<Reading>> {
   let from = command.from;

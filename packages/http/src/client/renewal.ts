@@ -1,6 +1,6 @@
 /**
  * A read uses its stream for as long as it lasts, and each use renews a sliding lifetime [PROTOCOL §5.1, Stream-TTL]. Its
- * pages may come from other objects, which tell the stream nothing: so a long read tells it now and then.
+ * pages may come from other objects, which do not notify the stream: so a long read notifies it now and then.
  */
 
 import type { Lifetime } from "@durable-streams-cloudflare/protocol";

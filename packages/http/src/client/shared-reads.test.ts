@@ -130,7 +130,7 @@ it("a request leads for so many calls, and then another one does, however many c
   const { read, calls, kept } = newReads();
   for (let count = 0; count < 2; count += 1) void read();
   for (let round = 0; round < 40; round += 1) {
-    // Two for each lane, so that none runs out of readers.
+    // Two for each flight, so that none runs out of readers.
     for (let count = 0; count < 4; count += 1) void read();
     for (const call of calls.splice(0)) call.answer(round);
     await turns();

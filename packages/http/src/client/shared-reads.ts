@@ -63,7 +63,7 @@ export class SharedReads {
     return (await this.#pages.share(key, 1, (flight) => keepAlive(this.#load(key, flight, call)))) ?? call();
   }
 
-  /** Makes the calls of a lane until it is empty. */
+  /** Makes the calls of a queue until it is empty. */
   async #lead(key: string, flight: Flight<ReadResult>, call: () => Promise<Result<ReadResult>>): Promise<void> {
     for (let calls = 1; flight.length > 0; calls += 1) {
       const takers = flight.splice(0);
@@ -74,7 +74,7 @@ export class SharedReads {
     this.#reads.close(key, flight);
   }
 
-  /** Makes the one call of a lane. */
+  /** Makes the one call of a flight. */
   async #load(key: string, flight: Flight<PageResult>, call: () => Promise<Result<PageResult>>): Promise<void> {
     const answer = await call().catch(() => undefined);
     this.#pages.close(key, flight);
@@ -87,8 +87,8 @@ class Flights<Value> {
   readonly #flights = new Map<string, readonly Flight<Value>[]>();
 
   /**
-   * Joins the shortest lane, or opens one as long as there are fewer than `max`.
-   * @param lead makes the call, or calls, of a new lane.
+   * Joins the flight with the fewest readers, or opens one as long as there are fewer than `max`.
+   * @param lead makes the call, or calls, of a new flight.
    */
   share(key: string, max: number, lead: (flight: Flight<Value>) => void): Promise<Shared<Value>> {
     const flights = this.#flights.get(key) ?? [];
@@ -101,14 +101,14 @@ class Flights<Value> {
     return promise;
   }
 
-  /** Nobody joins the lane any more. */
+  /** Nobody joins the flight any more. */
   close(key: string, flight: Flight<Value>): void {
     const others = this.#flights.get(key)?.filter((other) => other !== flight) ?? [];
     if (others.length > 0) this.#flights.set(key, others);
     else this.#flights.delete(key);
   }
 
-  /** Waits in the lane; the timer is this request's own, so it rings whatever becomes of the leader. */
+  /** Waits in the flight; the timer is this request's own, so it fires whatever becomes of the leader. */
   async #follow(key: string, flight: Flight<Value>): Promise<Shared<Value>> {
     if (flight.length >= WAITING_MAX) return undefined;
     const { promise, resolve } = Promise.withResolvers<Shared<Value>>();

@@ -69,7 +69,7 @@ export class StreamClient {
     }
   }
 
-  /** Every answer about a stream that a reader gets to see says whose life it is about. */
+  /** Every answer about a stream that a reader gets to see names the incarnation. */
   #isOfAnotherIncarnation(result: object): boolean {
     if (this.incarnation === undefined || !("lineage" in result)) return false;
     return (result.lineage as Lineage).incarnation !== this.incarnation;

@@ -80,7 +80,7 @@ export async function subscribe(
   return { ...again, results: sources.flatMap(({ name }) => results.get(name) ?? []) };
 }
 
-/** What was made is told as refused, each by itself; and what was followed before is told, too. */
+/** What was created is reported as refused, each by itself; and what was followed before is reported, too. */
 function refuseRest(
   followed: Result<SubscribeResult>,
   made: readonly WantedSource[],
@@ -138,7 +138,7 @@ function missingIn(
 
 /**
  * Makes streams, each with the right to write it.
- * @param results what could not be made is told in here.
+ * @param results gets what could not be created.
  * @returns those that are there now. Nothing that is appended to one that was made by this is missed.
  */
 async function createAll(

@@ -1,4 +1,4 @@
-/** POST [PROTOCOL §5.2, §5.3]: request → command, facts → response. */
+/** POST [PROTOCOL §5.2, §5.3]: request → command, result → answer. */
 
 import type { AppendCommand, AppendResult } from "@durable-streams-cloudflare/core/contracts/stream";
 import {

@@ -1,4 +1,4 @@
-/** PUT [PROTOCOL §5.1]: request → command, facts → response. */
+/** PUT [PROTOCOL §5.1]: request → command, result → answer. */
 
 import type { StreamDefaults } from "@durable-streams-cloudflare/core/contracts/project-record";
 import type { CreateCommand, CreateResult } from "@durable-streams-cloudflare/core/contracts/stream";

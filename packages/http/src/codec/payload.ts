@@ -52,7 +52,7 @@ function bodyLimit({ appendBytesMax, bodyTimeoutSeconds }: BodyLimits, held?: He
   return held === undefined ? limit : { ...limit, held };
 }
 
-/** Validates a non-empty body and brings it into the stored form of its content type [PROTOCOL §9]. */
+/** Validates a non-empty body and converts it to the stored form of its content type [PROTOCOL §9]. */
 export function toStored(
   body: Bytes,
   contentType: string,

@@ -1,4 +1,4 @@
-/** GET [PROTOCOL §5.6]: query → what is asked for, facts → response. */
+/** GET [PROTOCOL §5.6]: query → what is asked for, result → answer. */
 
 import type { ReadResult } from "@durable-streams-cloudflare/core/contracts/stream";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
@@ -154,7 +154,7 @@ function pagedBody(exchange: Exchange, reading: Reading): ReadableStream<Uint8Ar
   });
 }
 
-/** What fails here fails after the response has begun, so this is the only place that can tell of it. */
+/** What fails here fails after the response has begun, so this is the only place that can report it. */
 async function nextOf({ config }: Exchange, rest: RestOfRange, position: number): Promise<Uint8Array<ArrayBuffer>> {
   try {
     return await rest.next(position);

@@ -94,7 +94,7 @@ function restOfAppend(exchange: Exchange, { result }: Reading): RestOfRange {
   return new RestOfRange(exchange, { result: { ...result, stretches }, isEnd: false, cold: undefined });
 }
 
-/** The pieces of a page of which each makes one event. */
+/** The chunks of a page of which each makes one event. */
 function cutPage({ result: { page, from, cuts = [] } }: Reading): Bytes[] {
   const places = [...cuts.map((cut) => cut - from), page.length];
   return places.map((place, index) => page.subarray(places[index - 1] ?? 0, place));

@@ -90,7 +90,7 @@ function waitForFrame(exchange: Exchange, channel: ReaderChannel, timeoutMs: num
   });
 }
 
-/** What a commit brought. A close without data is the end of the stream, and has no body. */
+/** The data of a commit. A close without data is the end of the stream, and has no body. */
 function frameAnswer(
   exchange: Exchange,
   result: AttachResult,

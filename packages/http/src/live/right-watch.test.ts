@@ -24,7 +24,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Watches a right, and returns what it was told. */
+/** Watches a right, and returns the notifications. */
 function watched(again: Granted["again"]): { told: string[]; end: () => void } {
   const told: string[] = [];
   const right = again === undefined ? granted : { ...granted, again };

@@ -1,4 +1,4 @@
-/** From stored bytes to events [PROTOCOL §5.8]: `data` and `control` of one batch in one piece, unless it is large. */
+/** From stored bytes to events [PROTOCOL §5.8]: `data` and `control` of one batch in one write, unless it is large. */
 
 import { toBase64 } from "@durable-streams-cloudflare/core/kit/bytes";
 import { concatBytes } from "@durable-streams-cloudflare/core/kit/bytes";
@@ -35,10 +35,10 @@ export interface StreamStatus {
   readonly closed: boolean;
 }
 
-/** Events to send; `undefined`: none yet; or a batch that this session's form cannot bring. */
+/** Events to send; `undefined`: none yet; or a batch that this session's form cannot carry. */
 export type Encoded = Uint8Array | undefined | typeof NOT_ENCODABLE;
 
-export const NOT_ENCODABLE = "cannot bring";
+export const NOT_ENCODABLE = "not encodable";
 
 /** The events of the newest commit that any reader of this isolate was sent, for the others who get the same. */
 let newest: { readonly key: string; readonly events: Uint8Array } | undefined;
@@ -48,7 +48,7 @@ export class SseEncoder {
   readonly #lineage: Lineage;
   readonly #clientCursor: string | null;
   readonly #form: SseForm;
-  /** Text that ends inside a character: it waits for the append that brings the rest. */
+  /** Text that ends inside a character: it waits for the append with the rest. */
   #held: Bytes = EMPTY;
   /** The text before ended in a CR: of a CRLF that two appends cut only one line break arrives. */
   #endsInReturn = false;
@@ -105,7 +105,7 @@ export class SseEncoder {
   }
 
   /**
-   * Some of a batch that is too large for one piece.
+   * Part of a batch that is too large for one write.
    * @param status given with the last part only: it ends the event, and adds the `control`.
    */
   part(bytes: Bytes, status?: StreamStatus): Exclude<Encoded, undefined> {

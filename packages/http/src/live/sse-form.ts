@@ -1,5 +1,5 @@
 /**
- * In what form SSE brings a stream's data [PROTOCOL §5.8]. Bytes go as base64, and so does text that SSE cannot bring as it
+ * In what form SSE carries a stream's data [PROTOCOL §5.8]. Bytes go as base64, and so does text that SSE cannot carry as it
  * is: SSE is UTF-8, and ends lines at a CR. Clients decode by a response header, so a session has one form from its
  * beginning to its end. A session of text that meets something else ends before it; the next one begins with it.
  *
@@ -37,7 +37,7 @@ export interface DecodedText {
 
 /**
  * @param isAll nothing comes after these bytes.
- * @returns `undefined` when SSE cannot bring them as text.
+ * @returns `undefined` when SSE cannot carry them as text.
  */
 export function decodeText(bytes: Uint8Array, contentType: string, isAll: boolean): DecodedText | undefined {
   if (endsLines(bytes, contentType)) return undefined;
@@ -49,7 +49,7 @@ export function decodeText(bytes: Uint8Array, contentType: string, isAll: boolea
   }
 }
 
-/** Whether there is a CR, which SSE would bring as LF, where that matters. */
+/** Whether there is a CR, which SSE would turn into LF, where that matters. */
 export function endsLines(bytes: Uint8Array, contentType: string): boolean {
   return mediaType(contentType) !== "text/plain" && bytes.includes(CARRIAGE_RETURN);
 }

@@ -2,10 +2,10 @@
  * One SSE response. It is always in one of two modes:
  *
  * - catching up: reads pages from the object, as fast as the client takes them;
- * - live: passes on what the channel brings.
+ * - live: passes on what the channel delivers.
  *
  * It goes from catching up to live when it stands at the tail, and back whenever the channel is lost, skips something,
- * or brings more than the client takes. So a slow client costs a bounded buffer here and nothing in the object, and a
+ * or delivers more than the client takes. So a slow client costs a bounded buffer here and nothing in the object, and a
  * restart of the object is not seen by the client at all.
  */
 
@@ -37,7 +37,7 @@ const SESSION_MS_MIN = 1_000;
 const LOSSES_MAX = 8;
 const LOSS_DELAY_MS = 25;
 
-/** Bytes of a commit that is sent in one piece, as it came. A larger one is let go, and read again page by page. */
+/** Bytes of a commit that is sent in one write, as it came. A larger one is dropped, and read again page by page. */
 const FRAME_BYTES_MAX = 1024 * 1024;
 
 const encoder = new TextEncoder();
@@ -164,7 +164,7 @@ export class SseSession {
   async #attach(): Promise<void> {
     const attached = await this.#exchange.stream.attach(this.#offset(), this.#exchange.granted);
     if (!attached.ok) return this.#finishLate(attached.problem);
-    // Behind, or closed, in the meantime: the next round reads it.
+    // Behind, or closed, in the meantime: the next pass reads it.
     if (attached.channel === undefined) return;
     if (this.#mode === "catching-up") this.#goLive(attached.channel);
     else attached.channel.close();
@@ -218,7 +218,7 @@ export class SseSession {
     if (this.#mode !== "over") this.#controller?.enqueue(events);
   }
 
-  /** @returns whether the session goes on: what it cannot bring is the next session's, which begins with it. */
+  /** @returns whether the session goes on: what it cannot carry is the next session's, which begins with it. */
   #bring(encoded: Encoded, isInEvent: boolean): boolean {
     if (encoded === NOT_ENCODABLE && isInEvent) this.#fail(new Error("An append to a text stream is not valid text."));
     else if (encoded === NOT_ENCODABLE) this.#finishLate();
@@ -236,7 +236,7 @@ export class SseSession {
     if (this.#hasCapacity() && !this.#isInEvent) this.#send(heartbeat);
   }
 
-  /** An event that has begun is brought to its end, or a client slower than a session would never get past it. */
+  /** An event that has begun is completed, or a client slower than a session would never get past it. */
   #fallDue(problem: Problem | undefined): void {
     if (!this.#isInEvent) this.#finish(problem);
     else this.#due = { problem };
@@ -244,7 +244,7 @@ export class SseSession {
 
   /**
    * Ends the response between two events; the client resumes, or learns by an error what became of the stream.
-   * @param problem told in a last event, where there is one.
+   * @param problem sent in a last event, where there is one.
    */
   #finish(problem?: Problem): void {
     if (this.#mode === "over") return;

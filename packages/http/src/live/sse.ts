@@ -18,7 +18,7 @@ export async function serverSentEvents(exchange: Exchange, query: ReadQuery): Pr
   const attached = await exchange.stream.attach(query.offset, exchange.granted);
   if (!attached.ok) return attached;
   const { result, channel } = attached;
-  // An `EventSource` comes back after the end, again and again, unless it is told so by this status.
+  // An `EventSource` comes back after the end, again and again, unless this status says so.
   if (result.status === "ended" && query.isResumed) {
     return { ok: true, answer: emptyAnswer(result, nextCursor(Date.now(), query.cursor)) };
   }

@@ -3,7 +3,7 @@
 export const HEALTH = "/healthz";
 export const READINESS = "/readyz";
 
-/** Whether a path is one of those that tell how the server is. */
+/** Whether a path is one of the health probes. */
 export function isProbe(path: string): boolean {
   return path === HEALTH || path === READINESS;
 }

@@ -4,7 +4,7 @@
 let isolateId: string | undefined;
 let count = 0;
 
-/** Tells apart the requests of a few seconds, from all isolates. A random one each would take longer. */
+/** Unique among the requests of a few seconds, from all isolates. A random one each would take longer. */
 export function newRequestId(): string {
   isolateId ??= crypto.randomUUID().slice(0, 13);
   count += 1;

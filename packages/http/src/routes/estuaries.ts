@@ -101,7 +101,7 @@ function guardUnnamed(needs: Scope): Guard<SessionAccess> {
     const { bytesMax, secondsMax } = limitOf(ports, STRANGERS_BODY_BYTES_MAX);
     const body = await readJson(request, { bytesMax, secondsMax: Math.min(secondsMax, STRANGERS_BODY_SECONDS_MAX) });
     const estuaryId = body.ok ? body.json["estuaryId"] : undefined;
-    // Who may not do this is told so, whatever is wrong with the request.
+    // A caller without the right is refused first, whatever is wrong with the request.
     const granted = await authorizeSession(ports, request, needs, project, estuaryId);
     return granted.ok ? limited({ project, estuaryId, source, granted, body }, ports) : granted;
   };

@@ -44,7 +44,7 @@ describe("every call that is repeated is idempotent", () => {
       const names = near.flatMap((call) => [...call.matchAll(/\.(\w+)\(/g)]);
       expect({ path, repeated: names.map(([, name = ""]) => name).filter(isOnce) }).toEqual({ path, repeated: [] });
     }
-    // Methods that share their name with one that may be repeated.
+    // Methods that share their name with an idempotent one.
     const routes = ["subscriptions", "estuaries"].map((name) =>
       readFileSync(join(PACKAGES, "http/src/routes", `${name}.ts`), "utf8"),
     );

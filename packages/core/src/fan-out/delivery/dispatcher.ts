@@ -1,6 +1,6 @@
 /**
- * Brings one session after the other what its links to the source still want. Whatever happens on the way, a link's row
- * never says that the session has more than it has: what is brought twice, the session knows by its own mark.
+ * Delivers to one session after the other what its links to the source still need. Whatever happens on the way, a link's row
+ * never says that the session has more than it has: what is delivered twice, the session recognizes by its own watermark.
  */
 
 import type { Result } from "@durable-streams-cloudflare/protocol";
@@ -31,7 +31,7 @@ export interface Route {
   readonly shared: (session: string) => number;
   /** How far they are to get now. */
   readonly target: (session: string) => number;
-  /** Links to incarnations of the source up to this one get no more than this news. */
+  /** Links to incarnations of the source up to this one get no more than this notification. */
   readonly endedIncarnation: number;
   /** The incarnation of the source that the pages are of. */
   readonly incarnation: number;
@@ -91,7 +91,7 @@ export class Dispatcher {
     return false;
   }
 
-  /** Nothing more will come: the session is told so, as far as it can be, and then its estuary. */
+  /** Nothing more will come: notifies the session, as far as possible, and then its estuary. */
   async #finish(row: LinkRow, position: number, end: SourceEnd): Promise<boolean> {
     const said = await this.#sayEnd(row, position, end);
     return said === "over" ? this.#leave(row) : said;
@@ -224,7 +224,7 @@ export async function deliverBatch(
   }
 }
 
-/** Why a link brings nothing more; `null`: it goes on. An end that has come is not waited for the alarm to see. */
+/** Why a link delivers nothing more; `null`: it continues. An end that is due counts before the alarm has seen it. */
 function endOf(row: LinkRow, nowMs: number): LinkEnd | null {
   return row.ended ?? (isExpired(row, nowMs) ? "expired" : null);
 }

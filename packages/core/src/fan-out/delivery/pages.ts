@@ -51,7 +51,7 @@ export class Pages {
   }
 
   /**
-   * The piece that begins at a position, where an append ended.
+   * The batch that begins at a position, where an append ended.
    * @param to where to end at the latest, such a place too; `null`: at the source's tail.
    * @returns a refusal when the source is gone, or its bytes cannot be had now. @throws when it cannot be reached.
    */

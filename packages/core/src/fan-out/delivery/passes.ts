@@ -1,5 +1,5 @@
 /**
- * Brings the followers what the source has, page by page, in turns of bounded work. A page goes to all links that keep up,
+ * Delivers to the followers what the source has, page by page, in turns of bounded work. A page goes to all links that keep up,
  * in the order of their sessions' names: that is a pass. A link that fails falls behind, and is served by itself until it
  * has caught up, so that it holds up nobody.
  */
@@ -104,7 +104,7 @@ export class DeliveryPasses {
     return route.left <= 0;
   }
 
-  /** Tells links to incarnations of the source that are over. @returns whether there are more that may be told at once. */
+  /** Notifies links to incarnations of the source that are over. @returns whether there are more to notify at once. */
   async #sayEnded(incarnation: number): Promise<boolean> {
     const { database } = this.#host;
     const sessions = sessionsUpTo(database, incarnation, this.#host.now(), TURN_DELIVERIES);

@@ -1,4 +1,4 @@
-/** Serves a shard of a pass that came through the queue: asks for its links, fetches the page, brings it to each session. */
+/** Serves a shard of a pass that came through the queue: asks for its links, fetches the page, delivers it to each session. */
 
 import type { SessionApi, ShardApi, ShardFailure, ShardLink, ShardRef, SourceApi } from "../../contracts/fan-out.ts";
 import { mapConcurrent } from "../../kit/map-concurrent.ts";
@@ -23,7 +23,7 @@ export interface ShardHost {
   pause(ms?: number): Promise<boolean>;
 }
 
-/** @throws when the page or the links cannot be had now: the queue brings the shard again. */
+/** @throws when the page or the links cannot be had now: the queue redelivers the shard. */
 export async function serveShard(host: ShardHost, ref: ShardRef): Promise<void> {
   const { source, incarnation, from, to } = ref;
   const subscription = host.subscription(source);

@@ -1,5 +1,5 @@
 /**
- * Rounds to very many sessions go in shards through a queue, which carries references only: whoever takes a shard
+ * Delivery passes to very many sessions go in shards through a queue, which carries references only: whoever takes a shard
  * (`shard-dispatcher.ts`) asks here for its links and fetches the page from the source. What the queue loses, doubles or
  * reorders does no harm: sessions know by their marks what they have, and what is not served in time the object serves
  * itself.
@@ -21,7 +21,7 @@ import { EVERYBODY, type SourceState } from "../source/source-state.ts";
 import { RETRY_MS_MIN } from "./dispatcher.ts";
 
 export interface ShardLimits {
-  /** Rounds to more sessions than this go through the queue. */
+  /** Delivery passes to more sessions than this go through the queue. */
   readonly shardedAbove: number;
   readonly shardSessions: number;
 }
@@ -97,7 +97,7 @@ export class Shards {
     if (sent !== undefined) this.#source.sendShards(sent.upTo, 0);
   }
 
-  /** Whom to bring a shard's page; `null`: it is not wanted any more. */
+  /** The links to deliver a shard's page to; `null`: it is not wanted any more. */
   unwrap(ref: ShardRef): ShardResult | null {
     if (!this.#isWanted(ref)) return null;
     const { contentType } = this.#source.row;

@@ -176,7 +176,7 @@ export class SessionLinks {
     return { source, link };
   }
 
-  /** Done when none of the links that there ever were to the source can bring what is published from now on. */
+  /** Done when none of the links that ever existed to the source can deliver what is published from now on. */
   async #unfollow(source: string): Promise<SourceResult> {
     const links = linksToSource(this.#host.database, source);
     if (links.length === 0) return { source, ok: true };

@@ -1,8 +1,8 @@
 /**
- * Everybody who follows one source: who that is (`links.ts`), and what the source has to bring them (`passes.ts`), in the
+ * Everybody who follows one source: who that is (`links.ts`), and what the source has to deliver to them (`passes.ts`), in the
  * turns of an alarm.
  *
- * Sessions know by their own marks what they have, so what is brought again after a crash is not appended again.
+ * Sessions know by their own watermarks what they have, so what is redelivered after a crash is not appended again.
  */
 
 import type { Result } from "@durable-streams-cloudflare/protocol";
@@ -93,7 +93,7 @@ export class Subscription {
     return { followers, hasMore: links.length > limit };
   }
 
-  /** From now on these links bring nothing more; their sessions are told so. Idempotent. */
+  /** From now on these links deliver nothing more; their sessions are notified. Idempotent. */
   async endLinks(filter: FollowerFilter): Promise<{ ended: number }> {
     const { database } = this.#host;
     if (!hasLinkTables(database)) return { ended: 0 };
@@ -106,7 +106,7 @@ export class Subscription {
     return { ended };
   }
 
-  /** The source says that there is news. */
+  /** The source says that it has grown or ended. */
   notify(notification: SourceNotification | null): number | null {
     if (!this.#hasTables) return null;
     // The source has ended: who waits for the queue must learn of it.
@@ -115,7 +115,7 @@ export class Subscription {
     return this.#source.row.token;
   }
 
-  /** Whom a shard is to be brought to; `null`: it is not wanted any more. */
+  /** The links to deliver a shard to; `null`: it is not wanted any more. */
   shard(ref: ShardRef): ShardResult | null {
     return this.#hasTables ? this.#shards.unwrap(ref) : null;
   }
@@ -194,7 +194,7 @@ export class Subscription {
     return !hasLinks(this.#host.database) && this.#links.making === 0;
   }
 
-  /** Nobody follows any more: the source need not tell of news, the project forgets the keys, and nothing is kept. */
+  /** Nobody follows any more: the source need not notify, the project forgets the keys, and nothing is kept. */
   async #retire(): Promise<void> {
     const { database, name } = this.#host;
     const { token } = this.#source.row;

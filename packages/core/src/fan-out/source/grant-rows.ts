@@ -92,7 +92,7 @@ export function isExpired({ expiresAtMs }: Pick<Grant, "expiresAtMs">, nowMs: nu
   return expiresAtMs !== null && expiresAtMs <= nowMs;
 }
 
-/** A link that has ended is served by itself: its session is told so, and it is gone. */
+/** A link that has ended is served by itself: its session is notified, and the link is deleted. */
 function endLinks(
   database: Database,
   { position, pass }: SourceRow,

@@ -1,4 +1,4 @@
-/** What a subscription needs from the object that it lives in. Tests bring their own. */
+/** What a subscription needs from the object around it. Tests supply their own. */
 
 import type { LinkKeysApi, LinkOwnerApi, SessionApi, ShardRef, SourceApi } from "../../contracts/fan-out.ts";
 import type { Database } from "../../kit/database.ts";
@@ -34,6 +34,6 @@ export interface SubscriptionHost {
   /** Asks for `Subscription.alarm` at an instant, in ms; replaces an earlier wish. */
   setAlarm(atMs: number): void;
   clearAlarm(): void;
-  /** Tells of a failure that no caller learns of. */
+  /** Reports a failure that no caller learns of. */
   report(message: string, error: unknown): void;
 }

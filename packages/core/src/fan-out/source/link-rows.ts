@@ -8,7 +8,7 @@ import { LINK_SCHEMA, linksTable, sourceTable, unwantedTable } from "./tables.ts
 
 /** Kept as JSON: all of it is written together. */
 export interface SourceRow {
-  /** By which the source tells of news; `null`: it does not. */
+  /** With which the source sends notifications; `null`: it sends none. */
   readonly token: number | null;
   /** The incarnation of the source that `position` belongs to; 0 before the first link. */
   readonly incarnation: number;
@@ -23,7 +23,7 @@ export interface SourceRow {
   readonly endedIncarnation: number;
   /** When something last happened, in ms. Kept for the release before, which looks by itself after a silence. */
   readonly activeAtMs: number;
-  /** A following that is over, of whose keys the project has not been told yet. */
+  /** A following that is over, about whose keys the project has not been notified yet. */
   readonly overToken?: number | null;
 }
 
@@ -51,7 +51,7 @@ export interface LinkRow extends LinkKey, Grant {
   readonly retryAtMs: number;
   /** When it was made, in ms; `null`: before links remembered it. */
   readonly sinceMs: number | null;
-  /** Why it brings nothing more; `null`: it goes on. */
+  /** Why it delivers nothing more; `null`: it continues. */
   readonly ended: LinkEnd | null;
 }
 
@@ -247,7 +247,7 @@ export function updateBehind(
   database.run(UPDATE_BEHIND, position, failures, retryAtMs, session, link);
 }
 
-/** The link keeps up again, unless it was told meanwhile to run out, or to end. */
+/** The link keeps up again, unless it was meanwhile limited or ended. */
 export function updateCaughtUp(database: Database, { session, link, until }: LinkKey & Pick<LinkRow, "until">): void {
   database.run(UPDATE_CAUGHT_UP, session, link, until);
 }

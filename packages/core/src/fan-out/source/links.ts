@@ -29,14 +29,14 @@ export class Links {
   #lastToken = 0;
   #making = 0;
 
-  /** @param wake asks for a turn: there is something to bring, or to tidy up. */
+  /** @param wake asks for a turn: there is something to deliver, or to tidy up. */
   constructor(host: SubscriptionHost, source: SourceState, wake: () => void) {
     this.#host = host;
     this.#source = source;
     this.#wake = wake;
   }
 
-  /** Links that are being made: the source must not be told that nobody follows it. */
+  /** Links that are being made: the source must not hear that nobody follows it. */
   get making(): number {
     return this.#making;
   }
@@ -138,7 +138,7 @@ export class Links {
     return found.ok || found.problem.code === "offset-gone" ? undefined : found;
   }
 
-  /** The token by which the source is to tell of news, written down before the source gets it. */
+  /** The token with which the source sends notifications, stored before the source gets it. */
   async #followToken(): Promise<number> {
     const known = this.#source.row.token;
     const token = known ?? Math.max(this.#host.now(), this.#lastToken + 1);
@@ -184,7 +184,7 @@ export class Links {
     if (isFirst || isBehind || isClosed) this.#wake();
   }
 
-  /** Links to an earlier incarnation of the source are over. @returns whether this link is the first of its life. */
+  /** Links to an earlier incarnation of the source are over. @returns whether this link is the first of its incarnation. */
   #meet(incarnation: number, contentType: string, position: number): boolean {
     const known = this.#source.row.incarnation;
     const isFirst = !hasLinks(this.#host.database);

@@ -54,7 +54,7 @@ export class SourceState {
     this.#row = { ...this.row, pass: { to, after: "" }, closedAt };
   }
 
-  /** The source has begun a new life. @param change where its followers stand. */
+  /** The source has a new incarnation. @param change how far its followers are. */
   beginAnew(change: Partial<SourceRow>): void {
     this.#beginnings += 1;
     this.abandonPass(change);

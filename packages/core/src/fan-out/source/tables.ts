@@ -1,8 +1,8 @@
 /**
  * The tables of a source's follower set.
  *
- * Table `source`: one row. How far the source has been delivered to all links that keep up, and by which token it tells
- * of news. Written once for each page that is delivered, and once for some hundreds of links on the way.
+ * Table `source`: one row. How far the source has been delivered to all links that keep up, and with which token it sends
+ * notifications. Written once for each page that is delivered, and once for some hundreds of links on the way.
  *
  * Table `links`: one row per link. Key: the session's full name, the link's number. Written when the link begins, ends,
  * falls behind and has caught up; a delivery to a link that keeps up writes none. `position` is null while the link keeps

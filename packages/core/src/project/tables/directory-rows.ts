@@ -51,7 +51,7 @@ export interface DirectoryRow {
 
 /**
  * Takes a notice, unless it is older than what is known; two rows, in a transaction of its own, and one for each event
- * that the registry is to be told.
+ * that the registry is to get.
  */
 export function applyNotice(database: Database, notice: StreamNotice): void {
   database.transaction(() => {
@@ -65,7 +65,7 @@ export function applyNotice(database: Database, notice: StreamNotice): void {
   });
 }
 
-/** The newest life of a stream that is known of; `undefined`: it has ended, or was never heard of. */
+/** The newest known incarnation of a stream; `undefined`: it has ended, or was never reported. */
 export function knownIncarnation(database: Database, stream: string): number | undefined {
   return hasDirectory(database) ? incarnationOf(database, stream) : undefined;
 }
@@ -98,7 +98,7 @@ function begin(
 ): void {
   database.run(REPLACE, stream, incarnation, contentType, atMs);
   count(database, isReplaced ? 0 : 1, 1, isReplaced ? 1 : 0);
-  // Nothing told of the end of the one before.
+  // Nothing reported the end of the one before.
   if (isReplaced) insertEvent(database, { name: stream, contentType: null, atMs });
   insertEvent(database, { name: stream, contentType, atMs });
 }

@@ -1,5 +1,5 @@
 /**
- * What subscriptions want to be told of, in a project's object.
+ * What subscriptions want notifications for, in a project's object.
  *
  * Table `consumers`: one row per subscription, by its id. Table `consumer_streams`: one row for each stream that a
  * subscription names, by both names. Table `consumer_changes`: one row for each stream whose news some subscription may not

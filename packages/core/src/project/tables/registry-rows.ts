@@ -61,13 +61,13 @@ export interface NumberedEvent extends RegistryEvent {
   readonly seq: number;
 }
 
-/** Inside the transaction of what it tells. */
+/** Inside the transaction of the change that it records. */
 export function insertEvent(database: Database, { name, contentType, atMs }: RegistryEvent): void {
   const newest = newestOf(database);
   insert(database, { epoch: newest?.epoch ?? 0, seq: (newest?.seq ?? -1) + 1, name, contentType, atMs }, 0);
 }
 
-/** The oldest that were not told. */
+/** The oldest that were not sent. */
 export function readUnsent(database: Database, limit: number): NumberedEvent[] {
   if (!database.tables.has(registryEventsTable)) return [];
   return database
@@ -94,27 +94,27 @@ export function hasRegistry(database: Database): boolean {
 }
 
 /**
- * Forgets what was not told. A `__registry__` that is made later begins with a new epoch.
- * @param isRetold whether it is to be told of all streams that there are.
+ * Forgets what was not sent. A `__registry__` that is created later begins with a new epoch.
+ * @param isResent whether it is to get all streams that exist.
  */
-export function startOver(database: Database, isRetold: boolean): void {
+export function startOver(database: Database, isResent: boolean): void {
   const newest = newestOf(database);
   if (newest === undefined || newest.seq < 0) return;
   database.transaction(() => {
     database.run(DELETE_ALL);
-    if (isRetold) writeRegistryResend(database, "");
+    if (isResent) writeRegistryResend(database, "");
     else if (readRegistryResend(database) !== undefined) endRegistryResend(database);
     insert(database, { epoch: newest.epoch + 1, seq: -1, name: "", contentType: null, atMs: 0 }, 1);
   });
 }
 
-/** The registry is to be told of all streams behind one, in the transaction of the caller. */
+/** The registry is to get all streams after one, in the transaction of the caller. */
 export function writeRegistryResend(database: Database, after: string): void {
   database.tables.create(registryResendTable);
   database.run(REPLACE_RESEND, 1, after);
 }
 
-/** The last stream that it was told of again; `undefined` when there is none left to tell. */
+/** The last stream that was sent again; `undefined` when none is left. */
 export function readRegistryResend(database: Database): string | undefined {
   if (!database.tables.has(registryResendTable)) return undefined;
   return firstRow(database, READ_RESEND)?.after;

@@ -1,5 +1,5 @@
 /**
- * Tables `stored` and `stored_total`, in a project's object: how many bytes its streams have told that they store, or may
+ * Tables `stored` and `stored_total`, in a project's object: how many bytes its streams have reported that they store, or may
  * store without asking again. One row for each stream that has any, and one for their sum.
  */
 

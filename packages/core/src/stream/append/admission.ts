@@ -99,7 +99,7 @@ function closedConflict(draft: Draft, closure: Closure, command: AppendCommand):
   return closeOnly ? known(draft, draft.tail, "closed") : refuseClosed(draft.state.lineage, draft.tail);
 }
 
-/** A session takes what its sources bring, each from where it got before, and nothing else. */
+/** A session accepts what its sources deliver, each from its own watermark, and nothing else. */
 function kindConflict(draft: Draft, { delivery, producer }: AppendCommand): Conflict {
   if (draft.state.kind === "plain") return delivery === undefined ? undefined : refuseNoSession();
   if (delivery === undefined || producer === undefined) {
@@ -176,7 +176,7 @@ function producerConflict(draft: Draft, command: AppendCommand): Conflict {
 
 function seqConflict(draft: Draft, command: AppendCommand): Refusal | undefined {
   if (command.streamSeq === undefined || isStreamSeqAfter(command.streamSeq, draft.streamSeq)) return undefined;
-  // Official clients tell this conflict from others by the word "sequence".
+  // Official clients recognize this conflict by the word "sequence".
   return refuse(
     "stream-seq-regression",
     "Stream-Seq must be greater than the stream's last sequence, compared byte by byte.",

@@ -25,7 +25,7 @@ export class QuotaGrant {
   /** The project does not answer: then it limits nobody. */
   #isSilent = false;
 
-  /** @param onEndedMeanwhile told of a stream that ended while it was asking: it may have been heard last. */
+  /** @param onEndedMeanwhile called for a stream that ended while it was asking: its request may have arrived last. */
   constructor(host: StreamHost, onEndedMeanwhile: (incarnation: number) => void) {
     this.#host = host;
     this.#onEndedMeanwhile = onEndedMeanwhile;

@@ -111,7 +111,7 @@ describe("request ids", () => {
     expect(tailOf(stream)).toBe(0);
   });
 
-  it("of a segment's rows outlive them, as long as they may be repeated", async () => {
+  it("of a segment's rows outlive them, as long as a copy may still arrive", async () => {
     const host = newHost();
     host.segments = new FakeSegmentStore();
     const stream = streamOn(host, { segmentBytes: 3_000, segmentBytesMin: 1 });

@@ -31,7 +31,7 @@ export function recallAppend(
   // A producer's append is known by its sequence however late it comes, but only to the stream that took it.
   const mayBeForgotten = command.producer === undefined && (command.repeatedAfterMs ?? 0) > REMEMBERED_MS;
   if (mayBeForgotten || (state !== undefined && isMeantForAnEarlier(command, state, nowMs))) {
-    return refuse("unavailable", "The server cannot tell whether an earlier attempt of this append was stored.", {
+    return refuse("unavailable", "The server does not know whether an earlier try of this append was stored.", {
       headers: { "Retry-After": "1" },
     });
   }

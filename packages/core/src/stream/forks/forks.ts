@@ -32,7 +32,7 @@ import type { StreamState } from "../state.ts";
 
 /** How long a pin may take; a source refuses one that comes later. */
 export const PIN_MS_MAX = 30_000;
-/** So much later a debt falls due, should the fork's object have died meanwhile: clocks of two machines may differ. */
+/** A pending release is due so much later if the fork's object died meanwhile: clocks of two machines may differ. */
 export const CLOCK_SKEW_MS_MAX = 30_000;
 
 /**

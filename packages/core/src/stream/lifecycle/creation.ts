@@ -44,7 +44,7 @@ export class Creation {
   /** Creations that wait for something, by their request ids. */
   readonly #underWay = new SingleFlight<Result<CreateResult>>(CREATIONS_MAX);
 
-  /** @param onReplaced told, once it is durable, that another stream stands in an expired one's place. */
+  /** @param onReplaced called, once it is durable, when another stream has replaced an expired one. */
   constructor(host: StreamHost, lifecycle: Lifecycle, onReplaced: (expired: StreamState) => void) {
     this.#host = host;
     this.#lifecycle = lifecycle;
@@ -100,8 +100,8 @@ export class Creation {
   }
 
   /**
-   * Pins first, creates then. Until both are done there is a debt, which the alarm pays if this object dies.
-   * @throws when the pin's answer is lost: then the pin may still come to be, until the debt falls due.
+   * Pins first, then creates. Until both are done there is a pending release, which the alarm carries out if this object dies.
+   * @throws when the pin's answer is lost: then the pin may still be made, until the release is due.
    */
   async #createFork(command: CreateCommand, fork: ForkCommand): Promise<Result<CreateResult>> {
     if (fork.source === this.#host.name) return refuseForkSourceNotFound();

@@ -40,7 +40,7 @@ export class Lifecycle {
   /** Pins at the sources of forks that may not be wanted. */
   readonly releases: PendingReleases;
 
-  /** @param onLoaded told of a stream that was just read back from disk. */
+  /** @param onLoaded called with a stream that was just read back from disk. */
   constructor(host: StreamHost, roller: Roller, alarms: Alarms, onLoaded: (state: StreamState) => void) {
     this.#host = host;
     this.#roller = roller;
@@ -107,8 +107,8 @@ export class Lifecycle {
   }
 
   /**
-   * Drops whatever is stored, in the transaction of the caller, but for what outlives it: what a fork owes its source,
-   * objects in R2, and the news of its end.
+   * Drops whatever is stored, in the transaction of the caller, except for what outlives it: the pending release of a fork's
+   * source, objects in R2, and the notice of its end.
    * @returns whether anything does.
    */
   bury(): boolean {
@@ -178,7 +178,7 @@ export class Lifecycle {
     await this.cleanUp();
   }
 
-  /** The directory may have heard something else of the stream after its end: it is told of that once more. */
+  /** The directory may have got another notice after the stream's end: it is notified of the end once more. */
   renotifyEnd(incarnation: number): void {
     this.#host.database.transaction(() => announce(this.#host, incarnation, null));
     this.#alarms.arm();
@@ -199,7 +199,7 @@ export class Lifecycle {
     if (followed !== null) writeEndNotice(this.#host.database, lineage.incarnation);
   }
 
-  /** Whether there is news that outlives the stream. */
+  /** Whether there are notices that outlive the stream. */
   #hasPendingNotices(): boolean {
     return announcementDueAtMs(this.#host) !== undefined || readEndNotice(this.#host.database) !== undefined;
   }

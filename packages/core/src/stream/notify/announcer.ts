@@ -1,6 +1,6 @@
 /**
- * Tells the project's directory that the stream was made or has ended. The news is written down with the event itself
- * and told by the alarm, a moment later and until it has arrived: creating a stream waits for no directory, and a crash
+ * Notifies the project's directory that the stream was created or has ended. The notice is stored with the event itself
+ * and sent by the alarm, a moment later and until it has arrived: creating a stream waits for no directory, and a crash
  * or a directory that is down loses nothing.
  */
 
@@ -21,8 +21,8 @@ const RETRY_MS_MIN = 2_000;
 const RETRY_MS_MAX = 30_000;
 
 /**
- * Where a stream tells its news; `undefined`: nowhere, as for the registry, which is no news itself. A stub that failed is
- * of no more use, so each call gets a new one.
+ * Where a stream sends its notices; `undefined`: nowhere, as for the registry, which is not listed itself. A stub that failed
+ * is of no more use, so each call gets a new one.
  * @param name the stream's full name.
  */
 export function directoryOf(directories: Directories | undefined, name: string): DirectoryApi | undefined {
@@ -31,7 +31,7 @@ export function directoryOf(directories: Directories | undefined, name: string):
   return { note: (report) => directories.getByName(name.slice(0, slash)).note(report) };
 }
 
-/** Writes the news down; inside the transaction of what it tells. */
+/** Stores the notice; inside the transaction of what it reports. */
 export function announce(host: StreamHost, incarnation: number, contentType: string | null): void {
   if (host.directory === undefined) return;
   const notice = noticeOf(host, incarnation, contentType);
@@ -44,13 +44,13 @@ export function noticeOf(host: StreamHost, incarnation: number, contentType: str
   return { stream, incarnation, contentType, atMs: host.now() };
 }
 
-/** When the alarm must fire for it; `undefined`: there is no news. */
+/** When the alarm must fire for it; `undefined`: there is no notice. */
 export function announcementDueAtMs(host: StreamHost): number | undefined {
   return host.directory === undefined ? undefined : readNotice(host.database)?.dueAtMs;
 }
 
 /**
- * Tells the news that is due, and with it what the stream stores. Telling it twice does no harm.
+ * Sends the notice that is due, and with it what the stream stores. Sending it twice does no harm.
  * @param current the stream that is there, also after a wait.
  */
 export async function sendNotices(host: StreamHost, current: () => StreamState | undefined): Promise<void> {
@@ -70,7 +70,7 @@ export async function sendNotices(host: StreamHost, current: () => StreamState |
   }
 }
 
-/** As long again as the news has been waiting, so that the pauses double. */
+/** As long again as the notice has been waiting, so that the pauses double. */
 function retryMs(nowMs: number, { atMs }: StreamNotice): number {
   return Math.min(Math.max(nowMs - atMs, RETRY_MS_MIN), RETRY_MS_MAX);
 }

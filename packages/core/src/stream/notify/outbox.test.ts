@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 
 import { Outbox } from "./outbox.ts";
 
-/** An outbox whose notifications succeed as often as told, and the alarm that it asks for. */
+/** An outbox whose notifications succeed as often as the test says, and the alarm that it asks for. */
 function newOutbox(answers: (boolean | "throws")[] = []) {
   const world = { nowMs: 0, alarms: [] as number[], sent: 0 };
   const outbox = new Outbox({

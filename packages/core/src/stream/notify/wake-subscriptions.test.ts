@@ -18,7 +18,7 @@ async function want(stream: Stream, sinceMs: number, consumer = CONSUMER): Promi
   return result;
 }
 
-/** What the subscriptions of a host are told; each answer is taken from `answers`, then it is yes. */
+/** The notifications that the subscriptions of a host get; each answer is taken from `answers`, then it is yes. */
 function notified(host: Host, answers: (boolean | undefined)[] = []): StreamNotification[] {
   const notification: StreamNotification[] = [];
   host.consumers = (_consumer, each) => {

@@ -1,5 +1,5 @@
 /**
- * A stream that subscriptions of the protocol want to be woken by. It knows their names only, and tells each of them how
+ * A stream that subscriptions of the protocol want to be woken by. It knows only their names, and notifies each of them how
  * far it has got, until they have heard (`outbox.ts`). A stream that nobody wants does nothing here.
  */
 
@@ -21,9 +21,9 @@ import type { StreamState } from "../state.ts";
 import { updateConsumers } from "../tables/stream-row.ts";
 import { NOTIFY_MS_MAX as RETRY_MS, Outbox } from "./outbox.ts";
 
-/** Subscriptions that want the same stream: each is told with a call of its own. */
+/** Subscriptions that want the same stream: each is notified with a call of its own. */
 const CONSUMERS_MAX = 64;
-/** Who has not answered by then is told again later. */
+/** A subscription that has not answered by then is notified again later. */
 const NOTIFY_MS_MAX = 15_000;
 /** Segments that are looked at for what came before an instant. */
 const SEGMENTS_MAX = 1_000;
@@ -33,7 +33,7 @@ interface ConsumerObjects {
   getByName(consumer: string): Pick<ConsumerNotifyApi, "notify">;
 }
 
-/** How a stream tells its subscriptions. Where there are none, nobody wants to be told. */
+/** How a stream notifies its subscriptions. Where there are none, nobody wants notifications. */
 export function notifierOf(consumers: ConsumerObjects | undefined): StreamHost["notifyConsumer"] {
   if (consumers === undefined) return async () => false;
   return (consumer, notification) => withTimeout(NOTIFY_MS_MAX, consumers.getByName(consumer).notify(notification));
@@ -121,7 +121,10 @@ function notificationOf({ lineage, tail }: StreamState, { name }: StreamHost): S
   return { stream, incarnation: lineage.incarnation, tail: offsetAt(lineage, tail) };
 }
 
-/** How far the stream had got at an instant. Where that is cold, a little less: rather too much news than too little. */
+/**
+ * How far the stream had got at an instant. Where that is cold, a little less: rather one notification too many than one too
+ * few.
+ */
 function positionAt({ log, base }: StreamState, { database }: StreamHost, atMs: number): number {
   const hot = log.endAt(atMs);
   if (hot !== undefined) return hot;

@@ -1,7 +1,7 @@
 /**
  * The sockets of live readers, from the edge to this object. They hibernate: between commits the object may be gone
  * from memory while they stay. So what a reader has been sent is kept in its socket's attachment, and a commit goes
- * only to sockets that stand exactly where it begins. Any other is told that it is behind: it catches up by reading
+ * only to sockets whose position is exactly where it begins. Any other learns that it is behind: it catches up by reading
  * and attaches again. Live can therefore never overtake catch-up, and nothing is sent twice.
  */
 

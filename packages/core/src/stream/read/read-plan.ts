@@ -53,7 +53,7 @@ export function ownPage(
   return { page, end, cold: [], ...(cuts.length === 0 ? {} : { cuts }) };
 }
 
-/** Where a page is cut so that each piece fits into one line of an event stream, unless one append does not. */
+/** Where a page is cut so that each chunk fits into one line of an event stream, unless one append does not. */
 function eventCuts(state: StreamState, from: number, end: number): number[] {
   const cuts: number[] = [];
   for (

@@ -7,7 +7,7 @@ import type { StreamState } from "../state.ts";
 /**
  * The position that an offset stands for, or why it is none of this stream's. An offset that no append ends at stands for
  * the largest boundary below it, up to one past the tail: clients that want "what comes after this offset" add one to it.
- * Inside the first append there is none but the beginning, where a guess would bring everything again: that is refused.
+ * Inside the first append there is none but the beginning, where a guess would return everything again: that is refused.
  *
  * Inside inherited bytes only their owner knows the boundaries, and in the cold part only R2: such a position is returned
  * as it came, and aligned when it is read (`PageCommand.align`, `ColdPages.boundary`).
@@ -56,7 +56,7 @@ function resolveInherited(state: StreamState, incarnation: number, position: num
     : refuseForeign();
 }
 
-/** Either a stream that was at this URL before, or a stream of another URL: an incarnation does not tell. */
+/** Either a stream that was at this URL before, or a stream of another URL: an incarnation does not say which. */
 export function refuseGone(): Refusal {
   return refuse("offset-gone", "The offset belongs to another stream, or to a deleted stream that had this URL.", {
     hint: "Use an offset that this stream returned, or start again from offset -1.",

@@ -70,7 +70,7 @@ export class FanOut implements SourceApi, SessionApi, SessionStreamApi {
     await this.#host.sync();
   }
 
-  /** What followers are to be brought. Does not renew a sliding lifetime. */
+  /** What is to be delivered to followers. Does not renew a sliding lifetime. */
   async pull(command: PullCommand): Promise<Result<PullResult>> {
     const state = command.forFork === true ? this.#lifecycle.stored() : this.#lifecycle.require();
     if (state === undefined) return refuseGone();
@@ -103,7 +103,7 @@ export class FanOut implements SourceApi, SessionApi, SessionStreamApi {
     return isIt ? this.#ports.remove() : refuseNotFound();
   }
 
-  /** Takes what one of the session's sources brings. Resolves when it is durable. */
+  /** Accepts what one of the session's sources delivers. Resolves when it is durable. */
   async deliver(command: DeliverCommand): Promise<Result<DeliverResult>> {
     return deliveryResult(command, await this.#ports.append(deliveryAppend(command)));
   }

@@ -2,12 +2,12 @@
  * The two ends of a fork.
  *
  * Table `forks`, in the source: who reads its bytes. Key: fork id, minted by the fork. A set of ids rather than a number,
- * so that pinning and releasing may be repeated.
+ * so that pinning and releasing are idempotent.
  *
  * Table `debts`, in the fork: pins that its source may hold and that are not wanted (any more). Key: fork id. Value: the
- * source's name, and when to release it (ms). A debt is written before the pin is asked for and struck out by the
- * transaction that creates the fork, so a crash at any point leaves a debt rather than a leak. Debts outlive the stream:
- * a fork that is gone still owes its source the release.
+ * source's name, and when to release it (ms). A pending release is written before the pin is asked for and deleted by the
+ * transaction that creates the fork, so a crash at any point leaves a pending release rather than a leak. They outlive the
+ * stream: a fork that is gone still has its source's pin to release.
  */
 
 import { firstRow, type Database } from "../../kit/database.ts";
@@ -59,12 +59,12 @@ export function deletePendingRelease(database: Database, id: string): void {
   database.run(DELETE_RELEASE, id);
 }
 
-/** Puts a debt off, or has it fall due. */
+/** Postpones a pending release, or makes it due. */
 export function updatePendingRelease(database: Database, id: string, dueAtMs: number): void {
   database.run(UPDATE_RELEASE, dueAtMs, id);
 }
 
-/** The debts that are due first, at most `limit`. */
+/** The pending releases that are due first, at most `limit`. */
 export function readPendingReleases(database: Database, limit: number): PendingRelease[] {
   if (!database.tables.has(pendingReleasesTable)) return [];
   return database.all(DUE_FIRST, limit).map(({ id, source, due_at_ms: dueAtMs }) => ({ id, source, dueAtMs }));

@@ -1,7 +1,7 @@
 /**
- * Table `notices`, in a stream's object: what its project's directory has not been told yet. One row, the latest news:
+ * Table `notices`, in a stream's object: what its project's directory has not been notified of yet. One row, the latest notice:
  * the directory needs no other. Written in the transaction that creates or ends the stream, struck out when the
- * directory has answered. It outlives the stream, whose end is news, too.
+ * directory has answered. It outlives the stream, whose end is reported, too.
  */
 
 import type { StreamNotice } from "../../contracts/project.ts";
@@ -37,7 +37,7 @@ export function readNotice(database: Database): PendingNotice | undefined {
   return row === undefined ? undefined : { notice: JSON.parse(row.notice) as StreamNotice, dueAtMs: row.due_at_ms };
 }
 
-/** Unless there is newer news. */
+/** Unless there is a newer notice. */
 export function deleteNotice(database: Database, notice: StreamNotice): void {
   database.run(DELETE, JSON.stringify(notice));
 }

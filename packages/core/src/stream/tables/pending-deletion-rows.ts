@@ -1,7 +1,7 @@
 /**
- * Table `garbage`: objects in R2 that nothing refers to any more. Written in the transaction that gives them up, and struck
- * out when they are deleted; it outlives the stream, as `debts` do.
- * Key: an object's key, or what the keys of a whole life begin with, ending in `/`. Value: when to delete (ms), and how
+ * Table `garbage`: objects in R2 that nothing refers to any more. Written in the transaction that gives them up, and
+ * deleted once the objects are gone; it outlives the stream, as `debts` do.
+ * Key: an object's key, or the prefix of the keys of a whole incarnation, ending in `/`. Value: when to delete (ms), and how
  * often to look again: an upload that was under way when the object died may arrive after a first look.
  */
 

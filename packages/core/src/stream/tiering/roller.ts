@@ -1,7 +1,7 @@
 /**
  * Takes the older part of a stream from the object to R2: freezes the newest table of the log, writes what it holds as a
  * segment (several, if it has grown too large), and drops it in the transaction that takes them into the index. Only the alarm
- * does this; appends go on meanwhile, into the next table. Each step may be repeated: a frozen table always gives the same
+ * does this; appends go on meanwhile, into the next table. Each step is idempotent: a frozen table always gives the same
  * objects, which are never written twice. Until the index has them, reads come from the table.
  */
 
@@ -29,7 +29,7 @@ export interface RollLimits {
 const ROLLS_PER_ALARM = 16;
 /** An upload that takes longer is given up. Also what a dead object's upload may arrive late by. */
 export const PUT_MS_MAX = 120_000;
-/** A table that holds too many requests which may be repeated waits for so long. */
+/** A table that holds too many requests that may still be sent again waits for so long. */
 const REQUESTS_MS = 5_000;
 /** How long the store is left alone after a failure. */
 const RETRY_MS = 30_000;
@@ -40,7 +40,7 @@ type Stage = "growing" | "ageing" | "due";
 export class Roller {
   readonly #host: StreamHost;
   readonly #limits: RollLimits;
-  /** What the alarm has been told of: a table, by its beginning, and its stage. */
+  /** What the alarm knows of: a table, by its beginning, and its stage. */
   #told = "";
   #retryAtMs = 0;
 
@@ -49,7 +49,7 @@ export class Roller {
     this.#limits = limits;
   }
 
-  /** Whether the last commit brought the newest table to its next stage: once or twice in a table's life. */
+  /** Whether the last commit brought the newest table to its next stage: once or twice for each table. */
   hasWork(state: StreamState): boolean {
     const stage = this.#stageOf(state);
     const told = `${state.log.newestFirst} ${stage}`;

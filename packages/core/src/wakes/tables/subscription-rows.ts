@@ -4,9 +4,9 @@
  * Table `consumer`: one row. `facts`: JSON, what it is; written when it is made and when it goes, and kept as a tombstone
  * then. `progress`: JSON, its wake, its lease and its attempts; written with each step of them.
  *
- * Table `links`: one row per stream, by its name. `since_ms`: what was appended before is no news. `incarnation`: the life
+ * Table `links`: one row per stream, by its name. `since_ms`: what was appended before is not new. `incarnation`: the one
  * of the stream that `acked` and `tail` are offsets of; null while there is none. `ask_at_ms`: when the stream is to be
- * asked to tell of its appends; null once it does. Written when the link begins or ends, when the stream grows, and when
+ * asked to notify of its appends; null once it does. Written when the link begins or ends, when the stream grows, and when
  * that is acknowledged.
  */
 
@@ -68,7 +68,7 @@ export interface WakeRow {
   readonly putOff?: number;
   /** Whether an acknowledgement has moved a cursor. */
   readonly hasMoved?: true;
-  /** What a webhook was told: streams and their tails. */
+  /** What a webhook was sent: streams and their tails. */
   readonly snapshot: readonly (readonly [path: string, tail: string])[];
 }
 
