@@ -7,6 +7,7 @@
  */
 
 import type { Authors } from "../contracts/authors.ts";
+import { assertAtLeast, assertEqual } from "../kit/assert.ts";
 import type { Database } from "../kit/database.ts";
 import type { CommitNotes } from "./commit-notes.ts";
 import {
@@ -64,6 +65,9 @@ export class HotLog {
    */
   #kept: { readonly from: number; readonly bytes: Uint8Array<ArrayBuffer> } = { from: 0, bytes: new Uint8Array() };
 
+  /** Where the next commit begins; `undefined`: no commit has been written or read back yet. */
+  #end: number | undefined;
+
   /** Of a stream that is being made, by default. */
   constructor(database: Database, firsts: readonly number[] = [0]) {
     this.#database = database;
@@ -84,8 +88,23 @@ export class HotLog {
     return this.#firsts.slice(1).map((last, index) => ({ first: this.#firsts[index] ?? 0, last }));
   }
 
+  /** @throws AssertionFailed when a position is not where the log ends. */
+  assertEnd(what: string, position: number): void {
+    this.#end ??= position;
+    assertEqual(what, position, this.#end);
+  }
+
+  /** A commit is written for good, or was read back: the next one begins where it ends. */
+  committed({ position, size }: Pick<LogRowNotes, "position" | "size">): void {
+    this.assertEnd("the beginning of a commit", position);
+    this.#end = position + size;
+  }
+
   /** Appends one commit, in the transaction of the caller. */
   insertCommit(position: number, bytes: Uint8Array<ArrayBuffer>, notes: CommitNotes, committedAtMs: number): void {
+    assertAtLeast("the beginning of a new commit in the newest table", position, this.newestFirst);
+    assertAtLeast("the bytes of a new commit", bytes.length, notes.closed === undefined ? 1 : 0);
+    assertEnds(notes.ends, bytes.length);
     insertRows(this.#database, this.newestFirst, { position, bytes, notes, committedAtMs });
   }
 
@@ -154,6 +173,7 @@ export class HotLog {
     const appends = within.length > 0 ? within : this.#largeAppend(first, from, to);
     const end = appends.at(-1)?.end ?? from;
     const bytes = readRows(this.#database, first, { from, to: end, bytesMax: end - from });
+    assertEqual("the end of whole appends", from + bytes.length, end);
     return { bytes, ends: appends.map((append) => append.end - from), authors: authorsOf(appends) };
   }
 
@@ -213,4 +233,15 @@ export class HotLog {
       this.#firsts.findLastIndex((first) => first <= position),
     );
   }
+}
+
+/** Ends of the appends of one commit: in order, and the last is the commit's. One that only closes has no bytes. */
+function assertEnds(ends: readonly number[] | undefined, size: number): void {
+  if (ends === undefined) return;
+  let before = 0;
+  for (const end of ends) {
+    assertAtLeast("the end of an append of a new commit", end, before);
+    before = end;
+  }
+  assertEqual("the end of the last append of a new commit", before, size);
 }

@@ -8,6 +8,7 @@
  * table, so a table begins and ends where an append does.
  */
 
+import { assertAtLeast, assertEqual } from "../kit/assert.ts";
 import { concatBytes } from "../kit/bytes.ts";
 import type { Database } from "../kit/database.ts";
 import { blob, integer, nullable, text } from "../kit/sql/column.ts";
@@ -217,7 +218,13 @@ export function readRows(
   { from, to, bytesMax }: { readonly from: number; readonly to: number; readonly bytesMax: number },
 ): Uint8Array<ArrayBuffer> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let next: number | undefined;
   for (const row of database.all(BYTES_FROM_ROW_AT.in(table), from, Math.min(to, from + bytesMax))) {
+    if (next === undefined) {
+      assertAtLeast("a position that is read, by the row that it lies in", from, row.position);
+      assertAtLeast("the end of the row that a position lies in", row.position + row.bytes.byteLength, from);
+    } else assertEqual("the beginning of a row of the log", row.position, next);
+    next = row.position + row.bytes.byteLength;
     const start = Math.max(0, from - row.position);
     const end = Math.min(row.bytes.byteLength, to - row.position);
     if (end <= start) continue;

@@ -7,6 +7,7 @@
  */
 
 import type { ColdSlice } from "../contracts/cold-slice.ts";
+import { assertAtLeast, assertEqual } from "../kit/assert.ts";
 import { firstRow, type Database } from "../kit/database.ts";
 import { blob, integer, type RowOf } from "../kit/sql/column.ts";
 import { sql } from "../kit/sql/statement.ts";
@@ -49,6 +50,9 @@ export function insertSegment(
   { first, last, committedAtMs }: SegmentRow,
   blocks: readonly BlockSizes[],
 ): void {
+  assertAtLeast("the end of a new segment", last, first + 1);
+  const payload = blocks.reduce((sum, { payloadBytes }) => sum + payloadBytes, 0);
+  assertEqual("the bytes in the blocks of a new segment", payload, last - first);
   database.run(INSERT, first, last, committedAtMs, encodeBlocks(blocks));
 }
 
@@ -82,6 +86,9 @@ export function coldSlices(
   to: number,
 ): ColdSlice[] {
   const rows = database.all(BLOCKS_BETWEEN, from, to, SLICES_MAX);
+  for (const [index, { first }] of rows.entries()) {
+    assertEqual("the beginning of a segment", first, rows[index - 1]?.last ?? first);
+  }
   return rows.map(({ first, last, blocks }) => {
     const range = { incarnation, first, last };
     const wanted = { from: Math.max(from, first), to: Math.min(to, last) };

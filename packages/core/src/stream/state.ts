@@ -10,6 +10,7 @@ import {
   type Retention,
 } from "@durable-streams-cloudflare/protocol";
 
+import { assertAtLeast } from "../kit/assert.ts";
 import type { Database } from "../kit/database.ts";
 import { RecentMap } from "../kit/recent-map.ts";
 import { HotLog } from "../log/hot-log.ts";
@@ -156,6 +157,8 @@ export function loadState(database: Database, nowMs: number, requests = new Requ
   loadRequests(state, row.requests, nowMs);
   const [last] = log.newestNotes(1);
   state.tail = last === undefined ? Math.max(state.base, log.newestFirst) : last.position + last.size;
+  log.assertEnd("the tail of a stream that was read back", state.tail);
+  assertAtLeast("the tail, by the last checkpoint", state.tail, row.checkpointPosition);
   // A renewal is written only once per tenth of the window (`touch`), so the disk may be that much behind. Renewed
   // never too little: a stream may outlive its window by a tenth after a restart, but never ends early.
   const lastAppendMs = isRenewedByAppends(state) ? last?.committedAtMs : undefined;
@@ -170,6 +173,7 @@ export function loadState(database: Database, nowMs: number, requests = new Requ
 /** Takes one commit, just written or read back, into the state. */
 export function applyCommit(state: StreamState, commit: LogRowNotes): void {
   const { notes } = commit;
+  state.log.committed(commit);
   state.tail = commit.position + commit.size;
   state.commitsSinceCheckpoint += 1;
   for (const author of notes.authors ?? []) state.authorCharacters += author?.length ?? 0;
@@ -214,6 +218,7 @@ export function sealLog(state: StreamState, database: Database): void {
 
 function insertCheckpoint(state: StreamState, database: Database): void {
   const { tail, streamSeq, closure, persistedTouchMs } = state;
+  state.log.assertEnd("the position of a checkpoint", tail);
   for (const [id, producer] of state.uncheckpointed) upsertProducer(database, id, producer);
   updateCheckpoint(database, { position: tail, streamSeq, closure, touchedAtMs: persistedTouchMs });
 }

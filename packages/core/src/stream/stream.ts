@@ -24,6 +24,7 @@ import type {
   ReadResult,
 } from "../contracts/stream.ts";
 import { Alarms } from "../kit/alarms.ts";
+import { AssertionFailed } from "../kit/assert.ts";
 import { GroupCommit } from "../kit/group-commit.ts";
 import { ROW_BYTES_MAX } from "../log/log-rows.ts";
 import type { Remaining } from "./append/admission.ts";
@@ -95,7 +96,7 @@ export class Stream {
         keyOf: ({ requestId }) => requestId,
         weigh: (command) => command.bytes.length,
         prepare: (batch) => this.#quotaGrant.prepare(batch, () => this.#lifecycle.living()),
-        commit: (batch) => this.#commit(batch),
+        commit: (batch) => this.#checked(() => this.#commit(batch)),
         sync: () => this.#sync(),
       },
       {
@@ -133,11 +134,11 @@ export class Stream {
   }
 
   read(command: ReadCommand): Result<ReadResult> {
-    return this.#reading.read(command);
+    return this.#checked(() => this.#reading.read(command));
   }
 
   page(command: PageCommand): Result<PageResult> {
-    return this.#reading.page(command);
+    return this.#checked(() => this.#reading.page(command));
   }
 
   attach(from: OffsetRef, admission: ReaderAdmission = UNLIMITED): Result<AttachResult> {
@@ -255,6 +256,21 @@ export class Stream {
     await this.#host.sync();
     const state = this.#lifecycle.stored();
     if (hasWritten && state !== undefined) this.#notify(state);
+  }
+
+  /** What must hold does not: then what is in memory may be wrong, and is read back. */
+  #checked<Value>(work: () => Value): Value {
+    try {
+      return work();
+    } catch (error) {
+      if (error instanceof AssertionFailed) this.#forget(error);
+      throw error;
+    }
+  }
+
+  #forget(error: AssertionFailed): void {
+    this.#lifecycle.forget();
+    this.#host.report("A position of the log is wrong; the state in memory is dropped.", error);
   }
 
   #notify(state: StreamState): void {

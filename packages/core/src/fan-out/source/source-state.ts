@@ -3,6 +3,7 @@
  * down may be older than what was delivered, never newer.
  */
 
+import { assertAtLeast } from "../../kit/assert.ts";
 import type { Database } from "../../kit/database.ts";
 import { hasLinkTables, readSource, writeSource, type SourceRow } from "./link-rows.ts";
 
@@ -83,12 +84,20 @@ export class SourceState {
     const { pass } = this.row;
     if (pass === null) return;
     const isEnd = session === EVERYBODY;
+    if (isEnd) this.#assertGrows(pass.to);
     const after = session > pass.after ? session : pass.after;
     this.#claimed = isEnd ? "" : (pass.sent?.upTo ?? after);
     this.write({
       activeAtMs,
       ...(isEnd ? { position: pass.to, pass: null } : { pass: { ...pass, after } }),
     });
+  }
+
+  /** The position that all followers have reached never goes back. If it did, what is in memory is wrong: it is read anew. */
+  #assertGrows(to: number): void {
+    const { position } = this.row;
+    if (to < position) this.forget();
+    assertAtLeast("the position that all followers have reached", to, position);
   }
 
   /** Nothing is kept. */

@@ -39,6 +39,7 @@ export function appendBatch(
   const position = state.tail;
   const bytes = joinBytes(admitted);
   const notes = notesOf(draft, admitted);
+  state.log.assertEnd("the beginning of a new commit", position);
   database.transaction(() => state.log.insertCommit(position, bytes, notes, nowMs));
   const commit = { position, size: bytes.length, committedAtMs: nowMs, notes };
   applyCommit(state, commit);

@@ -68,7 +68,7 @@ export class Lifecycle {
     if (this.#loaded) return this.#state;
     this.#state = loadState(this.#host.database, this.#host.now(), this.requests);
     this.#loaded = true;
-    this.#lastIncarnation = this.#state?.lineage.incarnation ?? 0;
+    this.#lastIncarnation = Math.max(this.#lastIncarnation, this.#state?.lineage.incarnation ?? 0);
     if (this.#state === undefined) this.#host.readers.endAll();
     else {
       this.#host.readers.sweep(this.#state.tail);
@@ -83,6 +83,12 @@ export class Lifecycle {
     if (state.wasOlder !== true || state.deleted) return;
     this.#host.database.transaction(() => announce(this.#host, state.lineage.incarnation, state.contentType));
     this.#alarms.arm();
+  }
+
+  /** What is in memory may be wrong: it is read back when it is needed next. */
+  forget(): void {
+    this.#loaded = false;
+    this.#state = undefined;
   }
 
   /** The stream, unless it is deleted. It may be over. */

@@ -5,6 +5,7 @@
  * objects, which are never written twice. Until the index has them, reads come from the table.
  */
 
+import { assertEqual } from "../../kit/assert.ts";
 import { concatBytes } from "../../kit/bytes.ts";
 import { withTimeout } from "../../kit/with-timeout.ts";
 import type { FrozenTable } from "../../log/hot-log.ts";
@@ -97,6 +98,7 @@ export class Roller {
         await nextTurn();
       }
       if (!isCurrent()) return;
+      assertCovers(plans, { first: Math.max(table.first, state.base), last: table.last });
       state.log.dropOldest(() => {
         for (const { range, blocks, committedAtMs } of plans)
           insertSegment(database, { ...range, committedAtMs }, blocks);
@@ -136,6 +138,16 @@ export class Roller {
       throw error;
     }
   }
+}
+
+/** A table that is dropped is in segments from its first byte to its last. */
+function assertCovers(plans: readonly SegmentPlan[], { first, last }: FrozenTable): void {
+  let next = first;
+  for (const { range } of plans) {
+    assertEqual("the beginning of a new segment", range.first, next);
+    next = range.last;
+  }
+  assertEqual("the end of the last segment of a table", next, last);
 }
 
 /**
