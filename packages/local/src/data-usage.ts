@@ -1,7 +1,7 @@
 import { opendir, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 
-import { metric } from "./prometheus.ts";
+import { metric } from "@durable-streams-cloudflare/http/metrics/prometheus";
 
 interface Usage {
   readonly bytes: number;

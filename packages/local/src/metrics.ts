@@ -1,13 +1,14 @@
-/** The metrics page for Prometheus: the Worker's own counters, and what only the launcher can see. */
+/** The metrics page for Prometheus: the server's own counters, and what only its process or launcher can see. */
 
 import { once } from "node:events";
 import { createServer } from "node:http";
+
+import { metric, PROMETHEUS_TYPE } from "@durable-streams-cloudflare/http/metrics/prometheus";
 
 import { isLoopback } from "./banner.ts";
 import { DataUsage, dataMetrics } from "./data-usage.ts";
 import { processMetrics } from "./process-metrics.ts";
 import { readProcessRecord } from "./process-record.ts";
-import { metric, PROMETHEUS_TYPE } from "./prometheus.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** Only programs on this machine may read the metrics. */
@@ -56,6 +57,19 @@ export function workerdMetrics(runtime: Runtime, dataDir: string): () => Promise
   const usage = new DataUsage(dataDir);
   usage.latest();
   return () => collect(runtime, dataDir, usage);
+}
+
+/** The metrics of a server in this process. @param ofServer what the server itself counts. */
+export function nodeMetrics(ofServer: () => string, dataDir: string): () => Promise<string> {
+  const usage = new DataUsage(dataDir);
+  usage.latest();
+  return async () =>
+    [
+      metric("durable_streams_up", "gauge", "Always 1: the server itself answers.", [" 1"]),
+      ofServer(),
+      processMetrics([{ role: "server", pid: process.pid }]),
+      await dataMetrics(dataDir, usage.latest()),
+    ].join("");
 }
 
 async function collect(runtime: Runtime, dataDir: string, usage: DataUsage): Promise<string> {

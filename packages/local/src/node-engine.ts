@@ -14,9 +14,8 @@ import { claimEngine } from "./engine.ts";
 import { Failure } from "./failure.ts";
 import { formatIgnoredEnvironment } from "./ignored-environment.ts";
 import { lockDataDir } from "./lock.ts";
-import { METRICS_HOST, serveMetrics, type MetricsServer } from "./metrics.ts";
+import { METRICS_HOST, nodeMetrics, serveMetrics, type MetricsServer } from "./metrics.ts";
 import { reservePort } from "./port.ts";
-import { processMetrics } from "./process-metrics.ts";
 import type { LocalServer, ServerOptions } from "./server.ts";
 import { DRAIN_MS_DEFAULT, PORT_DEFAULT } from "./server.ts";
 import { formatImpliedAuthMode, localSettings, refuseUnmeantExposure } from "./settings.ts";
@@ -78,7 +77,7 @@ export async function startNodeServer({
     if (metricsPort !== undefined) {
       metrics = await serveMetrics(
         metricsPort,
-        async () => running.metrics() + processMetrics([{ role: "server", pid: process.pid }]),
+        nodeMetrics(() => running.metrics(), dataDir),
       );
     }
     const url = formatUrl(host, publicPort);

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 
-import { metric } from "./prometheus.ts";
+import { metric } from "@durable-streams-cloudflare/http/metrics/prometheus";
 
 interface Process {
   readonly role: "launcher" | "workerd" | "server";

@@ -44,3 +44,33 @@ describe.each<StorageMode>(["file-fast", "file-durable"])("a data directory of s
     await second.close();
   });
 });
+
+it("tells Prometheus what it has answered, committed and synced, and what it has in memory", async () => {
+  const server = await start("file-durable", join(root, "metrics"));
+  const url = `${server.url}/v1/stream/counted`;
+  await fetch(url, { method: "PUT", headers: TEXT });
+  await fetch(url, { method: "POST", headers: TEXT, body: "x" });
+  await fetch(`${url}-not`);
+  const reader = await fetch(`${url}?offset=-1&live=sse`);
+  const text = server.metrics();
+  for (const line of [
+    'durable_streams_requests_total{method="PUT",live="",status="201"} 1',
+    'durable_streams_requests_total{method="POST",live="",status="204"} 1',
+    'durable_streams_requests_total{method="GET",live="",status="404"} 1',
+    'durable_streams_request_duration_seconds_count{method="POST",live=""} 1',
+    "durable_streams_live_reads 1",
+    "durable_streams_commits_lost_total 0",
+    "durable_streams_alarms_due 0",
+  ]) {
+    expect(text.split("\n")).toContain(line);
+  }
+  const valueOf = (name: string): number => Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1]);
+  expect(valueOf("durable_streams_commits_total")).toBeGreaterThanOrEqual(2);
+  // The newest commit may still be on its way to the disk.
+  const unsynced = valueOf("durable_streams_commits_total") - valueOf("durable_streams_sync_duration_seconds_count");
+  expect([0, 1]).toContain(unsynced);
+  expect(valueOf("durable_streams_wal_pages")).toBeGreaterThan(0);
+  expect(valueOf('durable_streams_objects_loaded{kind="stream"}')).toBeGreaterThanOrEqual(1);
+  await reader.body?.cancel();
+  await server.close();
+});

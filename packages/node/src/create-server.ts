@@ -21,14 +21,17 @@ import { rateLimiterOf } from "@durable-streams-cloudflare/http/limits/isolate-l
 import type { StorageStatus } from "@durable-streams-cloudflare/http/limits/storage-status";
 import { Strangers } from "@durable-streams-cloudflare/http/limits/strangers";
 import { LiveReads } from "@durable-streams-cloudflare/http/live/live-reads";
+import { RequestCounts } from "@durable-streams-cloudflare/http/metrics/request-counts";
 import type { ProjectPorts } from "@durable-streams-cloudflare/http/routing/edge-ports";
 import { composeRoutes } from "@durable-streams-cloudflare/http/routing/table";
 
 import { IncomingRequest } from "./http/incoming-request.ts";
 import { writeAnswer } from "./http/write-answer.ts";
+import { formatMetrics } from "./metrics.ts";
 import { ObjectHost } from "./objects/object-host.ts";
 import { folderSegments } from "./storage/folder-segments.ts";
 import { registryIn } from "./storage/registry-rows.ts";
+import { storageStatus } from "./storage/storage-status.ts";
 import { Store, type StorageMode } from "./storage/store.ts";
 
 export interface ServerOptions {
@@ -71,9 +74,10 @@ export async function createServer(options: ServerOptions): Promise<RunningServe
   const segments = options.dataDir === undefined ? undefined : folderSegments(join(options.dataDir, "segments"));
   const objects = new ObjectHost({ store, config, segments, registry });
   const liveReads = new LiveReads();
-  const edge = edgeOf(config, objects, liveReads, options.storage);
+  const edge = edgeOf(config, objects, liveReads, storageStatus(store.commits, options.storage));
+  const counts = new RequestCounts(() => performance.now());
   const server = createHttpServer({ keepAliveTimeout: 65_000 }, (message, response) =>
-    serve(edge, config, message, response),
+    serve({ edge, config, counts }, message, response),
   );
   // This is no proxy.
   server.on("connect", (_, socket) => socket.end("HTTP/1.1 501 Not Implemented\r\nConnection: close\r\n\r\n"));
@@ -82,7 +86,7 @@ export async function createServer(options: ServerOptions): Promise<RunningServe
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://${options.host}:${port}`,
-    metrics: () => "",
+    metrics: () => formatMetrics({ counts, liveReads: liveReads.count, store, objects }),
     close: async (drainMs = CLOSE_MS_MAX) => {
       liveReads.end();
       await closeServer(server, drainMs);
@@ -91,7 +95,7 @@ export async function createServer(options: ServerOptions): Promise<RunningServe
   };
 }
 
-function edgeOf(config: Config, objects: ObjectHost, liveReads: LiveReads, storage: StorageStatus | undefined): Edge {
+function edgeOf(config: Config, objects: ObjectHost, liveReads: LiveReads, storage: StorageStatus): Edge {
   const {
     streams,
     projects: projectObjects,
@@ -142,14 +146,20 @@ function edgeOf(config: Config, objects: ObjectHost, liveReads: LiveReads, stora
   );
 }
 
-function serve(edge: Edge, config: Config, message: IncomingMessage, response: ServerResponse): void {
+interface Serving {
+  readonly edge: Edge;
+  readonly config: Config;
+  readonly counts: RequestCounts;
+}
+
+function serve({ edge, config, counts }: Serving, message: IncomingMessage, response: ServerResponse): void {
   const request = new IncomingRequest(message, response, "http");
   const background = {
     waitUntil: (promise: Promise<unknown>) =>
       void promise.catch((error: unknown) => logFault(config.logLevel, "Work after an answer failed.", error)),
   };
-  edge
-    .answer(request, background)
+  counts
+    .count(request, () => edge.answer(request, background))
     .then((answer) => writeAnswer(response, answer, request.method === "HEAD"))
     .catch((error: unknown) => {
       logFault(config.logLevel, "An answer could not be written.", error);

@@ -1,5 +1,6 @@
 /** The server's Worker, and a second entry point for its launcher that no client can reach. */
 
+import { RequestCounts } from "@durable-streams-cloudflare/http/metrics/request-counts";
 import { createDurableStreams, type DurableStreamsEnv } from "@durable-streams-cloudflare/server";
 import * as server from "@durable-streams-cloudflare/server/worker";
 import { env as bindings, WorkerEntrypoint } from "cloudflare:workers";
@@ -8,7 +9,6 @@ import { dateOf } from "./date.ts";
 import { DiskStatus, durably, removeDamagedStream, type Launcher } from "./launcher.ts";
 import { ObjectFiles } from "./object-files.ts";
 import { OpenObjects, withLimit } from "./open-objects.ts";
-import { RequestCounts } from "./request-counts.ts";
 
 export * from "@durable-streams-cloudflare/server/worker";
 

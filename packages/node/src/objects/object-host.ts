@@ -69,6 +69,16 @@ export class ObjectHost {
     await instance.enter(() => instance.behaviour.alarm());
   }
 
+  /** How many objects of each kind are in memory. */
+  loaded(): ReadonlyMap<Kind, number> {
+    const counts = new Map<Kind, number>(SCHEMAS.map(({ kind }) => [kind, 0]));
+    for (const key of this.#instances.keys()) {
+      const kind = key.slice(0, key.indexOf(" ")) as Kind;
+      counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    }
+    return counts;
+  }
+
   /** Attaches a live reader to a stream. */
   async attach(name: string, from: OffsetRef, admission: ReaderAdmission): Promise<Attachment> {
     const instance = this.#load("stream", name) as Instance<StreamBehaviour>;

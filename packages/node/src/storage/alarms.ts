@@ -58,6 +58,11 @@ export class Alarms {
     if (this.#isRunning) this.#arm(atMs);
   }
 
+  /** How many alarms should have fired by now, or fire. */
+  countDue(nowMs: number): number {
+    return Number(this.#database.text("SELECT COUNT(*) AS count FROM alarms WHERE at_ms <= ?").get(nowMs)?.["count"]);
+  }
+
   #arm(atMs: number): void {
     if (this.#isOver || atMs >= this.#timerAtMs) return;
     clearTimeout(this.#timer);

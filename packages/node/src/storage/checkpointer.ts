@@ -20,6 +20,7 @@ export class Checkpointer {
   #isBusy = false;
   /** The worker has done its part since the log began. */
   #isReady = false;
+  #pending = 0;
 
   /** @param path of the database. */
   constructor(database: SharedDatabase, path: string, onError: (error: unknown) => void) {
@@ -35,10 +36,15 @@ export class Checkpointer {
     });
   }
 
+  /** Pages in the log that were not in the database after the last commit that found the worker idle. */
+  get pendingPages(): number {
+    return this.#pending;
+  }
+
   /** After a commit, while no transaction is open. */
   committed(): void {
     if (this.#isBusy) return;
-    const pending = this.#pendingPages();
+    const pending = (this.#pending = this.#countPending());
     if (this.#isReady && pending <= LAST_PAGES_MAX) {
       this.#isReady = false;
       this.#database.text("PRAGMA wal_checkpoint(PASSIVE)").get();
@@ -55,7 +61,7 @@ export class Checkpointer {
     await ended;
   }
 
-  #pendingPages(): number {
+  #countPending(): number {
     const row = this.#database.text("PRAGMA wal_checkpoint(NOOP)").get();
     return Number(row?.["log"]) - Number(row?.["checkpointed"]);
   }

@@ -76,6 +76,7 @@ it("a commit that fails is lost, and the next one is tried", async () => {
   await started(1);
   syncs[0]?.resolve();
   await next;
+  expect([loop.hasFailed, loop.committed, loop.lostCount]).toEqual([false, 1, 1]);
 });
 
 it("a sync that fails is the end: nothing is promised any more", async () => {
@@ -88,4 +89,5 @@ it("a sync that fails is the end: nothing is promised any more", async () => {
   await expect(second).rejects.toThrow("EIO");
   expect(events.onFatal).toHaveBeenCalledTimes(1);
   expect(() => loop.write()).toThrow("EIO");
+  expect([loop.hasFailed, loop.committed, loop.lostCount]).toEqual([true, 1, 0]);
 });

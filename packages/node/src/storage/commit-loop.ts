@@ -41,6 +41,8 @@ export class CommitLoop {
   #isScheduled = false;
   #isSyncing = false;
   #fault: { readonly error: unknown } | undefined;
+  #committed = 0;
+  #lostCount = 0;
 
   constructor(database: Committed, events: CommitEvents) {
     this.#database = database;
@@ -58,6 +60,21 @@ export class CommitLoop {
     return this.#current;
   }
 
+  /** How many transactions were committed since the start. */
+  get committed(): number {
+    return this.#committed;
+  }
+
+  /** How many were not, with all that was in them. */
+  get lostCount(): number {
+    return this.#lostCount;
+  }
+
+  /** Whether it is unknown what is durable: nothing is stored any more. */
+  get hasFailed(): boolean {
+    return this.#fault !== undefined;
+  }
+
   isDurable(commit: number): boolean {
     return commit <= this.#durable;
   }
@@ -73,6 +90,7 @@ export class CommitLoop {
   lost(error: unknown): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
+    this.#lostCount += 1;
     this.#database.abandon();
     const commit = this.#current;
     // Nothing of it is stored, so nothing of it needs to become durable; it has a number of its own all the same.
@@ -110,6 +128,7 @@ export class CommitLoop {
       }
       this.#isOpen = false;
       this.#current += 1;
+      this.#committed += 1;
       this.#isSyncing = true;
       this.#events.onCommitted();
       try {

@@ -3,6 +3,8 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
+import { Histogram } from "@durable-streams-cloudflare/http/metrics/histogram";
+
 import { Alarms, type DueObject } from "./alarms.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { CommitLoop } from "./commit-loop.ts";
@@ -30,13 +32,19 @@ export interface Writer {
   end(): void;
 }
 
+/** From a fast disk to one that is about to fail. */
+const SYNC_BOUNDS_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
+
 export class Store {
   readonly database: SharedDatabase;
   readonly commits: CommitLoop;
   readonly alarms: Alarms;
   readonly #lock: DirectoryLock | undefined;
+  /** Of the modes that have a log. */
+  readonly checkpointer: Checkpointer | undefined;
+  /** How long the disk took to make commits durable, in the mode that waits for it. */
+  readonly syncs: Histogram | undefined;
   readonly #thread: SyncThread | undefined;
-  readonly #checkpointer: Checkpointer | undefined;
   /** Who has written in the open transaction, and in the one that is being made durable. */
   #writers = new Set<Writer>();
 
@@ -44,22 +52,25 @@ export class Store {
     const path = mode === "memory" ? ":memory:" : databasePathIn(dataDir);
     this.#lock = mode === "memory" ? undefined : new DirectoryLock(`${path}-lock`);
     let thread: SyncThread | undefined;
+    const syncs = (this.syncs = mode === "file-durable" ? new Histogram(SYNC_BOUNDS_SECONDS) : undefined);
     this.database = new SharedDatabase({
       path,
       isFull: false,
       sync: async () => {
+        const startedAtMs = performance.now();
         await thread?.sync();
+        syncs?.observe((performance.now() - startedAtMs) / 1000);
       },
     });
     // The log exists from the first transaction on.
     thread = this.#thread = mode === "file-durable" ? new SyncThread(`${path}-wal`) : undefined;
-    this.#checkpointer = mode === "memory" ? undefined : new Checkpointer(this.database, path, onFatal);
+    this.checkpointer = mode === "memory" ? undefined : new Checkpointer(this.database, path, onFatal);
     this.commits = new CommitLoop(this.database, {
       onLost: () => this.#endWriters(),
       onFatal,
       onCommitted: () => {
         this.#writers = new Set();
-        this.#checkpointer?.committed();
+        this.checkpointer?.committed();
       },
     });
     this.alarms = new Alarms(this.database, {
@@ -82,7 +93,7 @@ export class Store {
   async close(): Promise<void> {
     this.alarms.stop();
     await this.commits.drain();
-    await this.#checkpointer?.close();
+    await this.checkpointer?.close();
     await this.#thread?.close();
     this.database.close();
     this.#lock?.close();

@@ -1,6 +1,7 @@
 /** Counts the requests that this server has answered, for Prometheus. */
 
-import { metric } from "../prometheus.ts";
+import { Histogram } from "./histogram.ts";
+import { metric } from "./prometheus.ts";
 
 /** Upper bounds of the histogram, in seconds; the last is above the longest long-poll. */
 const BOUNDS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -15,9 +16,7 @@ interface Series {
   readonly labels: string;
   /** How many requests were answered with each status. */
   readonly statuses: Map<number, number>;
-  /** For each bound, how many requests took up to it but longer than the previous one. Last: those above all bounds. */
-  readonly counts: number[];
-  sumSeconds: number;
+  readonly durations: Histogram;
 }
 
 /** The part of a `Request` that is needed to count it. */
@@ -64,7 +63,7 @@ export class RequestCounts {
     const answered = series.flatMap(({ labels, statuses }) =>
       [...statuses].map(([status, count]) => `{${labels},status="${status}"} ${count}`),
     );
-    const durations = series.flatMap(histogram);
+    const durations = series.flatMap((each) => each.durations.values(each.labels));
     return [
       metric("durable_streams_requests_total", "counter", "Number of requests that were answered.", answered),
       metric("durable_streams_requests_failed_total", "counter", "Number of unanswered requests.", [
@@ -90,9 +89,8 @@ export class RequestCounts {
     const key = name === "GET" && url.includes("live=") ? (LIVE.exec(url)?.[1] ?? name) : name;
     const known = this.#series.get(key);
     if (known !== undefined) return known;
-    const counts = Array.from({ length: BOUNDS_SECONDS.length + 1 }, () => 0);
     const labels = `method="${name}",live="${key === name ? "" : key}"`;
-    const series = { labels, statuses: new Map<number, number>(), counts, sumSeconds: 0 };
+    const series = { labels, statuses: new Map<number, number>(), durations: new Histogram(BOUNDS_SECONDS) };
     this.#series.set(key, series);
     return series;
   }
@@ -100,17 +98,5 @@ export class RequestCounts {
 
 function observe(series: Series, status: number, seconds: number): void {
   series.statuses.set(status, (series.statuses.get(status) ?? 0) + 1);
-  const index = BOUNDS_SECONDS.findIndex((bound) => seconds <= bound);
-  const bucket = index === -1 ? BOUNDS_SECONDS.length : index;
-  series.counts[bucket] = (series.counts[bucket] ?? 0) + 1;
-  series.sumSeconds += seconds;
-}
-
-function histogram({ labels, counts, sumSeconds }: Series): string[] {
-  let total = 0;
-  const buckets = counts.map((count, index) => {
-    total += count;
-    return `_bucket{${labels},le="${BOUNDS_SECONDS[index] ?? "+Inf"}"} ${total}`;
-  });
-  return [...buckets, `_sum{${labels}} ${sumSeconds}`, `_count{${labels}} ${total}`];
+  series.durations.observe(seconds);
 }

@@ -1,0 +1,42 @@
+/** What Prometheus is told about the server. The names that the engine `workerd` has, too, are the same there. */
+
+import { metric } from "@durable-streams-cloudflare/http/metrics/prometheus";
+import type { RequestCounts } from "@durable-streams-cloudflare/http/metrics/request-counts";
+
+import type { ObjectHost } from "./objects/object-host.ts";
+import type { Store } from "./storage/store.ts";
+
+export interface Measured {
+  readonly counts: RequestCounts;
+  readonly liveReads: number;
+  readonly store: Store;
+  readonly objects: ObjectHost;
+}
+
+export function formatMetrics({ counts, liveReads, store, objects }: Measured): string {
+  const { commits, checkpointer, syncs } = store;
+  const loaded = [...objects.loaded()].map(([kind, count]) => `{kind="${kind}"} ${count}`);
+  return [
+    counts.format(liveReads),
+    metric("durable_streams_commits_total", "counter", "Number of committed transactions.", [` ${commits.committed}`]),
+    metric("durable_streams_commits_lost_total", "counter", "Number of transactions that could not be stored.", [
+      ` ${commits.lostCount}`,
+    ]),
+    metric(
+      "durable_streams_sync_duration_seconds",
+      "histogram",
+      "Time that the disk took to make a commit durable, in seconds.",
+      syncs?.values() ?? [],
+    ),
+    metric(
+      "durable_streams_wal_pages",
+      "gauge",
+      "Pages in the write-ahead log that were not in the database at the last commit.",
+      checkpointer === undefined ? [] : [` ${checkpointer.pendingPages}`],
+    ),
+    metric("durable_streams_objects_loaded", "gauge", "Number of objects in memory.", loaded),
+    metric("durable_streams_alarms_due", "gauge", "Number of alarms whose time has come and that are not done yet.", [
+      ` ${store.alarms.countDue(Date.now())}`,
+    ]),
+  ].join("");
+}
