@@ -204,6 +204,21 @@ describe("failures", () => {
     handle.request(START_MS);
     expect(platform.inMs).toBe(0);
   });
+
+  it("what was asked for and fails is repeated soon, however much later something else of its purpose is due", async () => {
+    const platform = new FakePlatform();
+    const expiry = new Row();
+    expiry.atMs = START_MS + 3_600_000;
+    expiry.outcome = fails;
+    const alarms = new Alarms(platform);
+    const handle = alarms.add(expiry.purpose("deliver", platform, { restoreMs: 2_000 }));
+    handle.request(START_MS);
+    await platform.fire(alarms);
+    expect([platform.ran, platform.inMs]).toEqual([["deliver"], RETRY_MS]);
+    expiry.outcome = () => undefined;
+    await platform.fire(alarms);
+    expect([platform.ran, platform.inMs]).toEqual([["deliver", "deliver"], 3_600_000 - RETRY_MS]);
+  });
 });
 
 describe("the alarm never spins", () => {

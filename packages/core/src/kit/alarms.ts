@@ -124,10 +124,12 @@ class Slot {
   }
 
   #failed(nowMs: number): void {
-    const { retryMs, retryMsMax = retryMs } = this.purpose;
+    const { restoreMs, retryMs, retryMsMax = retryMs } = this.purpose;
     this.restsUntilMs = nowMs + Math.min(retryMs * 2 ** this.failures, retryMsMax);
     this.failures += 1;
-    if (this.#storedAtMs() === Infinity) this.requestedAtMs = Math.min(this.requestedAtMs, this.restsUntilMs);
+    // What is stored may be due much later than what was asked for, and has failed.
+    const mayBeAsked = restoreMs !== undefined || this.#storedAtMs() === Infinity;
+    if (mayBeAsked) this.requestedAtMs = Math.min(this.requestedAtMs, this.restsUntilMs);
   }
 
   #storedAtMs(): number {
