@@ -24,6 +24,8 @@ export interface ObjectRuntime {
   readonly database: Database;
   /** Resolves when everything written so far is durable. */
   sync(): Promise<void>;
+  /** Does something outside of all objects, once everything written before it is durable. */
+  leave<T>(work: () => Promise<T>): Promise<T>;
   /** Deletes all that is stored, alarm included. */
   purge(): Promise<void>;
   /** Asks for the object's `alarm` at an instant, in ms; replaces an earlier wish. */

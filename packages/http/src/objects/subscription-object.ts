@@ -38,10 +38,12 @@ export function createSubscription(runtime: ObjectRuntime, { config, streams, pr
       grantDeliveries: (host, wanted) => call(directory().grantDeliveries(host, wanted)),
     },
     send: (request) =>
-      sendWebhook(request, {
-        timeoutMs: config.webhookTimeoutSeconds * 1000,
-        allowsLoopback: config.webhookLoopback === "allow",
-      }),
+      runtime.leave(() =>
+        sendWebhook(request, {
+          timeoutMs: config.webhookTimeoutSeconds * 1000,
+          allowsLoopback: config.webhookLoopback === "allow",
+        }),
+      ),
     publicControlUrl: config.publicUrl === "" ? null : config.publicUrl + controlPathOf(project, config.tenancy),
     allowsLoopback: config.webhookLoopback === "allow",
     newId: () => crypto.randomUUID(),

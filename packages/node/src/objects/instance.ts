@@ -3,6 +3,7 @@
  * everything that it has written is durable. On Cloudflare the runtime does that; here it is done in this one place.
  */
 
+import type { Commit } from "../storage/commit.ts";
 import type { ObjectStorage } from "../storage/object-storage.ts";
 
 /** What runs in an instance. */
@@ -14,6 +15,13 @@ export interface Behaviour {
   readerLeft?(): void;
 }
 
+/** Something that leaves when a commit is durable. */
+interface Emission {
+  readonly commit: Commit;
+  readonly work: () => void;
+  readonly onLost: () => void;
+}
+
 type Methods = Readonly<Record<string, ((...values: readonly unknown[]) => unknown) | undefined>>;
 
 export class Instance<B extends Behaviour = Behaviour> {
@@ -21,7 +29,8 @@ export class Instance<B extends Behaviour = Behaviour> {
   readonly behaviour: B;
   /** Calls into it and out of it that are under way. */
   #busy = 0;
-  #usedAtMs = Date.now();
+  readonly #emissions: Emission[] = [];
+  #usedAtMs = performance.now();
 
   /** @param build gets the instance that it is for: what the behaviour calls goes through the gate, too. */
   constructor(storage: ObjectStorage, build: (instance: Instance<B>) => B) {
@@ -30,9 +39,10 @@ export class Instance<B extends Behaviour = Behaviour> {
   }
 
   get isIdle(): boolean {
-    return this.#busy === 0 && this.storage.isDurable;
+    return this.#busy === 0 && this.#emissions.length === 0 && this.storage.isDurable;
   }
 
+  /** Of the clock that never jumps. */
   get usedAtMs(): number {
     return this.#usedAtMs;
   }
@@ -52,11 +62,10 @@ export class Instance<B extends Behaviour = Behaviour> {
     try {
       return await work();
     } finally {
-      this.#usedAtMs = Date.now();
       try {
-        if (!this.storage.isDurable || this.storage.isOver) await this.storage.sync();
+        if (!this.storage.isDurable) await this.storage.sync();
       } finally {
-        this.#busy -= 1;
+        this.#done();
       }
     }
   }
@@ -68,13 +77,42 @@ export class Instance<B extends Behaviour = Behaviour> {
       if (!this.storage.isDurable) await this.storage.sync();
       return await work();
     } finally {
-      this.#busy -= 1;
+      this.#done();
     }
   }
 
-  /** The same, for what nobody waits for. Keeps the order. @param onLost instead, when what was written is lost. */
+  /**
+   * The same, for what nobody waits for. Keeps the order.
+   * @param onLost instead, when what was written is lost, or when the work fails; it must not fail.
+   */
   emit(work: () => void, onLost: () => void): void {
-    if (this.storage.isDurable) return work();
-    this.storage.sync().then(work, onLost);
+    if (this.storage.isOver) return onLost();
+    if (this.#emissions.length === 0 && this.storage.isDurable) return work();
+    // What is durable by now still waits for what was emitted before it.
+    this.#emissions.push({ commit: this.storage.written, work, onLost });
+    if (this.#emissions.length === 1) void this.#emit();
+  }
+
+  async #emit(): Promise<void> {
+    for (let index = 0; index < this.#emissions.length; index += 1) {
+      const { commit, work, onLost } = this.#emissions[index] as Emission;
+      if (!commit.isDurable) await commit.settled();
+      if (!commit.isDurable || !succeeds(work)) onLost();
+    }
+    this.#emissions.length = 0;
+  }
+
+  #done(): void {
+    this.#busy -= 1;
+    this.#usedAtMs = performance.now();
+  }
+}
+
+function succeeds(work: () => void): boolean {
+  try {
+    work();
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -88,7 +88,9 @@ export class ObjectHost {
     const attach = (): Result<AttachResult> => {
       const attached = stream.attach(from, admission);
       // At once: did anything happen before the reader is known, it would miss a commit.
-      if (attached.ok && attached.status === "live") channel = this.#newReader(name, attached.position, budget);
+      if (attached.ok && attached.status === "live") {
+        channel = this.#newReader(name, instance, attached.position, budget);
+      }
       return attached;
     };
     try {
@@ -100,17 +102,20 @@ export class ObjectHost {
     }
   }
 
-  #newReader(name: string, position: number, budget: ReaderAdmission["budget"]): Reader {
-    const reader = new Reader(position, {
-      emit: (work, onLost) => this.#load("stream", name).emit(work, onLost),
-      onLeft: (left) => {
-        this.#readers.delete(name, left);
-        const { behaviour } = this.#load("stream", name);
-        behaviour.readerLeft?.();
-      },
+  #newReader(name: string, gate: Instance, position: number, budget: ReaderAdmission["budget"]): Reader {
+    const reader = new Reader(position, gate, (left) => {
+      this.#readers.delete(name, left);
+      // Not at once: an instance that is being made turns readers away before it can be called.
+      queueMicrotask(() => void this.#readerLeft(name).catch(() => undefined));
     });
     this.#readers.add(name, reader, budget);
     return reader;
+  }
+
+  /** What a stream loses when its reader leaves is at most that its deadline is a little earlier. */
+  async #readerLeft(name: string): Promise<void> {
+    const instance = this.#load("stream", name);
+    await instance.enter(() => instance.behaviour.readerLeft?.());
   }
 
   #load(kind: Kind, name: string): Instance {
@@ -132,7 +137,7 @@ export class ObjectHost {
     for (const [key, instance] of this.#instances) {
       if ((looks += 1) > LOOKS_MAX) return;
       this.#instances.delete(key);
-      if (instance.isIdle && instance.usedAtMs < Date.now() - IDLE_MS_MIN) instance.storage.end();
+      if (instance.isIdle && instance.usedAtMs < performance.now() - IDLE_MS_MIN) instance.storage.end();
       else this.#instances.set(key, instance);
     }
   }
@@ -142,7 +147,7 @@ export class ObjectHost {
     const peers = this.#peersOf(instance);
     switch (kind) {
       case "stream": {
-        const stream = createStream(runtime, new LiveReaders(this.#readers.of(name)), peers);
+        const stream = createStream(runtime, new LiveReaders(this.#readers.of(name, instance)), peers);
         const behaviour: StreamBehaviour = {
           api: streamApi(stream),
           stream,
@@ -175,7 +180,7 @@ export class ObjectHost {
     const { config, segments, registry } = this.#ports;
     return {
       config,
-      segments,
+      segments: segments === undefined || from === undefined ? segments : gatedSegments(segments, from),
       registry: from === undefined ? registry : gatedRegistry(registry, from),
       streams: this.#objects<StreamApi>("stream", from),
       projects: this.#objects<ProjectApi & LinkKeysApi>("project", from),
@@ -206,16 +211,28 @@ function stub<Api extends object>(call: (method: string, values: readonly unknow
   return new Proxy({}, methods) as Api;
 }
 
-function runtimeOf(name: string, { storage }: Instance): ObjectRuntime {
+function runtimeOf(name: string, instance: Instance): ObjectRuntime {
+  const { storage } = instance;
   return {
     name,
     database: storage,
     sync: () => storage.sync(),
+    leave: (work) => instance.leave(work),
     purge: async () => storage.purge(),
     setAlarm: (atMs) => storage.setAlarm(atMs),
     clearAlarm: () => storage.clearAlarm(),
     // The disk is the limit, for all objects together.
     databaseBytes: () => 0,
+  };
+}
+
+/** A segment that was written, or deleted, for rows that were lost would stand for other bytes, or be missed. */
+function gatedSegments(segments: SegmentStore, from: Instance): SegmentStore {
+  return {
+    put: (...put) => from.leave(() => segments.put(...put)),
+    get: (...range) => segments.get(...range),
+    list: (prefix) => segments.list(prefix),
+    delete: (keys) => from.leave(() => segments.delete(keys)),
   };
 }
 

@@ -3,6 +3,7 @@
 import type { ReaderBudget } from "@durable-streams-cloudflare/core/contracts/reader-slots";
 import type { SocketList } from "@durable-streams-cloudflare/core/stream/read/live-readers";
 
+import type { Instance } from "./instance.ts";
 import type { Reader } from "./reader.ts";
 
 export class ReaderLists {
@@ -24,10 +25,13 @@ export class ReaderLists {
     return this.#byStream.has(stream);
   }
 
-  of(stream: string): SocketList {
+  /** The list as one instance of a stream's object uses it. What that sends goes through its gate. */
+  of(stream: string, instance: Instance): SocketList {
     return (kind) => {
       const readers = this.#byStream.get(stream);
-      if (readers === undefined) return [];
+      // What an instance knows that was dropped is of no use to anybody.
+      if (readers === undefined || instance.storage.isOver) return [];
+      for (const reader of readers.keys()) reader.gate = instance;
       if (kind === undefined) return [...readers.keys()];
       return [...readers].flatMap(([reader, budget]) => (budget === kind ? [reader] : []));
     };

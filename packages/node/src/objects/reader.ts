@@ -4,27 +4,30 @@ import { CLOSE_GONE, decodeFrame, type LiveFrame } from "@durable-streams-cloudf
 import type { ReaderSocket } from "@durable-streams-cloudflare/core/stream/read/live-readers";
 import type { ReaderChannel, ReaderEvents } from "@durable-streams-cloudflare/http/ports";
 
-export interface ReaderPorts {
+/** What the instance that uses the reader does to it. */
+export interface Gate {
   /** Does it when everything written so far is durable, in order. @param onLost instead, when that is lost. */
   emit(work: () => void, onLost: () => void): void;
-  /** The reader has let go. */
-  onLeft(reader: Reader): void;
 }
 
 /** Frames that came before the edge listens; more than a moment's worth means that it never will. */
 const EARLY_MAX = 1_000;
 
 export class Reader implements ReaderSocket, ReaderChannel {
-  readonly #ports: ReaderPorts;
+  /** Of the instance that uses it now. */
+  gate: Gate;
+  readonly #onLeft: (reader: Reader) => void;
   #position: number;
   #events: ReaderEvents | undefined;
   #early: LiveFrame[] = [];
   #ended: "gone" | "lost" | undefined;
   #isOpen = true;
 
-  constructor(position: number, ports: ReaderPorts) {
+  /** @param onLeft when the reader has let go. */
+  constructor(position: number, gate: Gate, onLeft: (reader: Reader) => void) {
     this.#position = position;
-    this.#ports = ports;
+    this.gate = gate;
+    this.#onLeft = onLeft;
   }
 
   listen(events: ReaderEvents): void {
@@ -37,7 +40,7 @@ export class Reader implements ReaderSocket, ReaderChannel {
   close(code?: number): void {
     if (code === undefined) return this.#leave();
     const reason = code === CLOSE_GONE ? "gone" : "lost";
-    this.#ports.emit(
+    this.gate.emit(
       () => this.#end(reason),
       () => this.#end("lost"),
     );
@@ -46,7 +49,7 @@ export class Reader implements ReaderSocket, ReaderChannel {
   send(message: ArrayBuffer): void {
     const frame = decodeFrame(message);
     if (frame === undefined) return this.close(0);
-    this.#ports.emit(
+    this.gate.emit(
       () => this.#pass(frame),
       () => this.#end("lost"),
     );
@@ -77,6 +80,6 @@ export class Reader implements ReaderSocket, ReaderChannel {
   #leave(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    this.#ports.onLeft(this);
+    this.#onLeft(this);
   }
 }

@@ -9,10 +9,10 @@ export interface DueObject {
   readonly atMs: number;
 }
 
-/** Alarms that are fired at once; the timer goes on with the rest. */
-const DUE_MAX = 100;
-/** A timer cannot wait longer. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
+/** Alarms that are fired at the same time; as each ends, another one begins. */
+const FIRING_MAX = 100;
+/** The clock is looked at this often: it may jump, and the timer does not. */
+const TIMER_MS_MAX = 30_000;
 /** An alarm whose object failed is fired again after this, twice as long each time, up to the second. */
 const RETRY_MS_MIN = 1_000;
 const RETRY_MS_MAX = 60_000;
@@ -29,6 +29,7 @@ export class Alarms {
   /** Objects whose alarm is being fired, or waits to be fired again, and whether the object has set another meanwhile. */
   readonly #busy = new Map<number, { isSetAgain: boolean }>();
   readonly #failures = new Map<number, number>();
+  #firing = 0;
   #isOver = false;
 
   constructor(
@@ -63,6 +64,11 @@ export class Alarms {
     return Number(this.#database.text("SELECT COUNT(*) AS count FROM alarms WHERE at_ms <= ?").get(nowMs)?.["count"]);
   }
 
+  /** Something that was written is lost: alarms that had been dealt with in there are back. */
+  lookAgain(): void {
+    if (this.#isRunning) this.#arm(0);
+  }
+
   #arm(atMs: number): void {
     if (this.#isOver || atMs >= this.#timerAtMs) return;
     clearTimeout(this.#timer);
@@ -73,9 +79,10 @@ export class Alarms {
 
   #run(): void {
     this.#timerAtMs = Infinity;
+    if (this.#firing >= FIRING_MAX) return;
     const nowMs = Date.now();
     const text = "SELECT o, kind, name, at_ms FROM alarms JOIN objects USING (o) ORDER BY at_ms LIMIT ?";
-    for (const row of this.#database.text(text).all(DUE_MAX + this.#busy.size)) {
+    for (const row of this.#database.text(text).all(FIRING_MAX + this.#busy.size)) {
       const due = {
         id: Number(row["o"]),
         kind: String(row["kind"]),
@@ -84,6 +91,8 @@ export class Alarms {
       };
       if (this.#busy.has(due.id)) continue;
       if (due.atMs > nowMs) return this.#arm(due.atMs);
+      // Each that ends looks for the next.
+      if (this.#firing >= FIRING_MAX) return;
       void this.#fireOne(due);
     }
     const next = this.#database.text("SELECT MIN(at_ms) AS next FROM alarms WHERE at_ms > ?").get(nowMs);
@@ -94,18 +103,32 @@ export class Alarms {
   async #fireOne(due: DueObject): Promise<void> {
     const firing = { isSetAgain: false };
     this.#busy.set(due.id, firing);
+    this.#firing += 1;
+    let hasFailed = false;
     try {
       await this.#fire(due);
       this.#failures.delete(due.id);
       if (!firing.isSetAgain) this.#strike(due.id);
     } catch {
-      const failures = (this.#failures.get(due.id) ?? 0) + 1;
-      this.#failures.set(due.id, failures);
-      const ms = Math.min(RETRY_MS_MIN * 2 ** (failures - 1), RETRY_MS_MAX);
-      await new Promise<void>((resolve) => void setTimeout(resolve, ms).unref());
-    } finally {
-      this.#busy.delete(due.id);
-      if (!this.#isOver) this.#arm(Date.now());
+      hasFailed = true;
     }
+    this.#firing -= 1;
+    if (hasFailed) {
+      this.#lookSoon();
+      await this.#backOff(due.id);
+    }
+    this.#busy.delete(due.id);
+    this.#lookSoon();
+  }
+
+  #lookSoon(): void {
+    this.#arm(Date.now());
+  }
+
+  async #backOff(id: number): Promise<void> {
+    const failures = (this.#failures.get(id) ?? 0) + 1;
+    this.#failures.set(id, failures);
+    const ms = Math.min(RETRY_MS_MIN * 2 ** (failures - 1), RETRY_MS_MAX);
+    await new Promise<void>((resolve) => void setTimeout(resolve, ms).unref());
   }
 }

@@ -6,6 +6,8 @@
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 
+import { isPassing } from "./sqlite-error.ts";
+
 const { path } = workerData as { readonly path: string };
 const sqlite = new DatabaseSync(path);
 sqlite.exec("PRAGMA busy_timeout = 1000");
@@ -19,7 +21,13 @@ parentPort?.on("message", (message: "checkpoint" | "close") => {
     parentPort?.close();
     return;
   }
-  // The second takes what was written while the first one worked.
-  for (let pass = 0; pass < 2; pass += 1) checkpoint.get();
-  parentPort?.postMessage("done");
+  try {
+    // The second takes what was written while the first one worked.
+    for (let pass = 0; pass < 2; pass += 1) checkpoint.get();
+    parentPort?.postMessage("done");
+  } catch (error) {
+    // A full disk: what is in the log stays there, and the server serves it from there.
+    if (!isPassing(error)) throw error;
+    parentPort?.postMessage("failed");
+  }
 });

@@ -8,11 +8,14 @@ import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 
 import type { SharedDatabase } from "./shared-database.ts";
+import { isPassing } from "./sqlite-error.ts";
 
 /** Pages in the log that are not in the database yet, from which on they are moved: 8 MB. */
 const PENDING_PAGES = 2_048;
 /** The most pages that the main thread moves itself, some milliseconds. */
 const LAST_PAGES_MAX = 400;
+/** After a checkpoint for which the disk had no space, in ms. */
+const RETRY_MS = 5_000;
 
 export class Checkpointer {
   readonly #database: SharedDatabase;
@@ -20,19 +23,23 @@ export class Checkpointer {
   #isBusy = false;
   /** The worker has done its part since the log began. */
   #isReady = false;
+  #notBeforeMs = 0;
   #pending = 0;
+  readonly #onError: (error: unknown) => void;
 
-  /** @param path of the database. */
+  /** @param path of the database. @param onError when a checkpoint has failed for good. */
   constructor(database: SharedDatabase, path: string, onError: (error: unknown) => void) {
     this.#database = database;
+    this.#onError = onError;
     this.#worker = new Worker(new URL(`./checkpoint-worker${extname(import.meta.url)}`, import.meta.url), {
       workerData: { path },
     });
     this.#worker.unref();
     this.#worker.on("error", onError);
-    this.#worker.on("message", () => {
+    this.#worker.on("message", (outcome: "done" | "failed") => {
       this.#isBusy = false;
-      this.#isReady = true;
+      if (outcome === "done") this.#isReady = true;
+      else this.#notBeforeMs = performance.now() + RETRY_MS;
     });
   }
 
@@ -41,9 +48,18 @@ export class Checkpointer {
     return this.#pending;
   }
 
-  /** After a commit, while no transaction is open. */
+  /** After a commit, while no transaction is open. Never throws: the commit is none the worse for it. */
   committed(): void {
-    if (this.#isBusy) return;
+    if (this.#isBusy || performance.now() < this.#notBeforeMs) return;
+    try {
+      this.#look();
+    } catch (error) {
+      if (!isPassing(error)) return this.#onError(error);
+      this.#notBeforeMs = performance.now() + RETRY_MS;
+    }
+  }
+
+  #look(): void {
     const pending = (this.#pending = this.#countPending());
     if (this.#isReady && pending <= LAST_PAGES_MAX) {
       this.#isReady = false;

@@ -1,8 +1,11 @@
 /**
  * One commit and one sync for everything that is ready, whatever the object. Writes of a turn of the event loop go into one
  * transaction of the shared database; it is committed when the sync before it has returned, and while its own sync runs the
- * next transaction fills. A commit has a number, and what depends on its durability waits for that number.
+ * next transaction fills. What depends on the durability of a write waits for its `Commit`.
  */
+
+import { Commit } from "./commit.ts";
+import { isFailedSync } from "./sqlite-error.ts";
 
 /** The database, as far as the loop drives it. */
 export interface Committed {
@@ -11,35 +14,29 @@ export interface Committed {
   commit(): void;
   /** Ends the transaction without storing it, if it is still open. */
   abandon(): void;
+  /** SQLite ends a transaction by itself when a statement finds the disk full. */
+  readonly isInTransaction: boolean;
   /** Resolves when everything committed is durable. A failure ends the server. */
   sync(): Promise<void>;
 }
 
 export interface CommitEvents {
-  /** Nothing of a transaction is stored: what was built on it must be read again. */
-  onLost(commit: number, error: unknown): void;
+  /** Nothing of the open transaction is stored: what was built on it must be read again. */
+  onLost(error: unknown): void;
   /** It is not known any more what is durable. */
   onFatal(error: unknown): void;
   /** After each commit, while no transaction is open. */
   onCommitted(): void;
 }
 
-interface Waiter {
-  readonly commit: number;
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
-}
-
 export class CommitLoop {
   readonly #database: Committed;
   readonly #events: CommitEvents;
-  #waiters: Waiter[] = [];
-  /** The commit that a write would be part of now. */
-  #current = 1;
-  #durable = 0;
-  #isOpen = false;
+  /** The open transaction. */
+  #open: Commit | undefined;
+  /** What is being made durable. */
+  #syncing: Commit | undefined;
   #isScheduled = false;
-  #isSyncing = false;
   #fault: { readonly error: unknown } | undefined;
   #committed = 0;
   #lostCount = 0;
@@ -49,15 +46,17 @@ export class CommitLoop {
     this.#events = events;
   }
 
-  /** Before each write. @returns the number of the commit that it will be part of. */
-  write(): number {
+  /** Before each write. @returns the commit that it will be part of. */
+  write(): Commit {
+    // Otherwise the write would be stored at once, alone, whatever becomes of the rest.
+    if (this.#open !== undefined && !this.#database.isInTransaction) this.lost(new Error("The transaction has ended."));
     if (this.#fault !== undefined) throw this.#fault.error;
-    if (!this.#isOpen) {
+    if (this.#open === undefined) {
       this.#database.begin();
-      this.#isOpen = true;
+      this.#open = new Commit();
     }
     this.#schedule();
-    return this.#current;
+    return this.#open;
   }
 
   /** How many transactions were committed since the start. */
@@ -75,42 +74,34 @@ export class CommitLoop {
     return this.#fault !== undefined;
   }
 
-  isDurable(commit: number): boolean {
-    return commit <= this.#durable;
-  }
-
-  /** Resolves when a commit is durable. @throws what it failed with. */
-  durable(commit: number): Promise<void> {
-    if (this.isDurable(commit)) return Promise.resolve();
-    if (this.#fault !== undefined) return Promise.reject(this.#fault.error);
-    return new Promise((resolve, reject) => this.#waiters.push({ commit, resolve, reject }));
-  }
-
-  /** SQLite has undone the open transaction by itself, as it does when the disk is full. */
+  /** Nothing of the open transaction will be stored: SQLite has undone it, or its COMMIT failed. */
   lost(error: unknown): void {
-    if (!this.#isOpen) return;
-    this.#isOpen = false;
+    const commit = this.#open;
+    if (commit === undefined) return;
+    this.#open = undefined;
     this.#lostCount += 1;
-    this.#database.abandon();
-    const commit = this.#current;
-    // Nothing of it is stored, so nothing of it needs to become durable; it has a number of its own all the same.
-    this.#current += 1;
-    const lost = this.#waiters.filter((waiter) => waiter.commit === commit);
-    this.#waiters = this.#waiters.filter((waiter) => waiter.commit !== commit);
-    this.#events.onLost(commit, error);
-    for (const { reject } of lost) reject(error);
-    if (!this.#isSyncing) this.#settle();
+    if (isFailedSync(error)) this.#fail(error);
+    try {
+      this.#database.abandon();
+    } catch (failure) {
+      this.#fail(failure);
+    }
+    // First of all, so that nothing which learns of the loss below meets what was built on it.
+    this.#events.onLost(error);
+    commit.fail(error);
   }
 
   /** Resolves when everything written so far is durable, or lost. */
   async drain(): Promise<void> {
-    while (this.#isOpen || this.#isSyncing) {
-      await this.durable(this.#isOpen ? this.#current : this.#current - 1).catch(() => undefined);
+    for (;;) {
+      const commit = this.#open ?? this.#syncing;
+      if (commit === undefined) return;
+      await commit.settled();
     }
   }
 
   #schedule(): void {
-    if (this.#isScheduled || this.#isSyncing) return;
+    if (this.#isScheduled || this.#syncing !== undefined) return;
     this.#isScheduled = true;
     setImmediate(() => {
       this.#isScheduled = false;
@@ -119,44 +110,35 @@ export class CommitLoop {
   }
 
   async #flush(): Promise<void> {
-    while (this.#isOpen && !this.#isSyncing && this.#fault === undefined) {
+    while (this.#open !== undefined && this.#syncing === undefined && this.#fault === undefined) {
+      const commit = this.#open;
       try {
         this.#database.commit();
       } catch (error) {
         this.lost(error);
         continue;
       }
-      this.#isOpen = false;
-      this.#current += 1;
+      this.#open = undefined;
+      this.#syncing = commit;
       this.#committed += 1;
-      this.#isSyncing = true;
       this.#events.onCommitted();
       try {
         await this.#database.sync();
       } catch (error) {
         this.#fail(error);
         return;
-      } finally {
-        this.#isSyncing = false;
       }
-      this.#settle();
+      this.#syncing = undefined;
+      commit.succeed();
     }
   }
 
-  /** Each commit before the current one is durable, or lost. */
-  #settle(): void {
-    const commit = this.#current - 1;
-    this.#durable = commit;
-    const settled = this.#waiters.filter((waiter) => waiter.commit <= commit);
-    this.#waiters = this.#waiters.filter((waiter) => waiter.commit > commit);
-    for (const { resolve } of settled) resolve();
-  }
-
   #fail(error: unknown): void {
+    if (this.#fault !== undefined) return;
     this.#fault = { error };
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const { reject } of waiters) reject(error);
+    const unknown = [this.#syncing, this.#open];
+    this.#syncing = this.#open = undefined;
     this.#events.onFatal(error);
+    for (const commit of unknown) commit?.fail(error);
   }
 }

@@ -4,8 +4,8 @@
  */
 
 import { createHash, randomUUID } from "node:crypto";
-import { link, mkdir, open, readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { link, mkdir, open, readdir, rm, type FileHandle } from "node:fs/promises";
+import { dirname, join } from "node:path";
 
 import type { SegmentStore } from "@durable-streams-cloudflare/core/log/segment-store";
 
@@ -23,6 +23,8 @@ export function folderSegments(root: string): SegmentStore {
     list: (prefix) => list(root, prefix),
     delete: async (keys) => {
       for (const key of keys) await rm(pathOf(root, key), { force: true });
+      // Otherwise a power cut could bring back what nothing refers to any more.
+      for (const folder of new Set(keys.map((key) => folderOf(root, key)))) await syncFolder(folder);
     },
   };
 }
@@ -44,7 +46,7 @@ async function put(root: string, { key, size, chunks, signal }: Put): Promise<bo
       let written = 0;
       for await (const chunk of chunks) {
         signal.throwIfAborted();
-        await file.write(chunk);
+        await writeWhole(file, chunk);
         written += chunk.length;
       }
       if (written !== size) throw new Error(`A segment of ${size} bytes came to ${written}.`);
@@ -52,14 +54,28 @@ async function put(root: string, { key, size, chunks, signal }: Put): Promise<bo
     } finally {
       await file.close();
     }
-    await link(temporary, pathOf(root, key));
-    await syncFolder(folder);
+    const isNew = await linkNew(temporary, pathOf(root, key));
+    // Also where the name was there: who gave it may have been killed before it was durable.
+    for (const path of [folder, dirname(folder), root, dirname(root)]) await syncFolder(path);
+    return isNew;
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+/** The system may take less at once, when the disk is nearly full. */
+async function writeWhole(file: FileHandle, chunk: Bytes): Promise<void> {
+  for (let at = 0; at < chunk.length;) at += (await file.write(chunk, at)).bytesWritten;
+}
+
+/** @returns `false` where the name is taken. */
+async function linkNew(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
     throw error;
-  } finally {
-    await rm(temporary, { force: true });
   }
 }
 
@@ -69,10 +85,7 @@ async function get(
   offset: number,
   length: number,
 ): Promise<ReadableStream<Uint8Array> | undefined> {
-  const file = await open(pathOf(root, key), "r").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
+  const file = await openExisting(pathOf(root, key));
   if (file === undefined) return undefined;
   let position = offset;
   const end = offset + length;
@@ -81,7 +94,7 @@ async function get(
     async pull(controller) {
       const wanted = Math.min(READ_BYTES, end - position);
       const bytes = new Uint8Array(wanted);
-      const { bytesRead } = wanted === 0 ? { bytesRead: 0 } : await file.read(bytes, 0, wanted, position);
+      const bytesRead = wanted === 0 ? 0 : await readSome(file, bytes, position);
       position += bytesRead;
       if (bytesRead > 0) controller.enqueue(bytes.subarray(0, bytesRead));
       if (bytesRead > 0 && position < end) return;
@@ -92,6 +105,23 @@ async function get(
     },
     cancel: () => file.close(),
   });
+}
+
+async function openExisting(path: string): Promise<FileHandle | undefined> {
+  return open(path, "r").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+}
+
+/** Nobody closes the file of a stream that has failed. */
+async function readSome(file: FileHandle, bytes: Uint8Array, position: number): Promise<number> {
+  try {
+    return (await file.read(bytes, 0, bytes.length, position)).bytesRead;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
 }
 
 /** @param prefix of a whole incarnation: all of its segments are in one folder. */
@@ -116,9 +146,10 @@ function folderOf(root: string, key: string): string {
   return join(root, hash.slice(0, 2), hash.slice(2, 34));
 }
 
-/** A new name is only durable once its folder is. */
+/** A new name is only durable once its folder is. One that is not there holds no names. */
 async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, "r");
+  const folder = await openExisting(path);
+  if (folder === undefined) return;
   try {
     await folder.sync();
   } finally {

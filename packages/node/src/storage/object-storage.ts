@@ -7,7 +7,9 @@ import type { Statement } from "@durable-streams-cloudflare/core/kit/sql/stateme
 import type { AnyTable } from "@durable-streams-cloudflare/core/kit/sql/table";
 import type { Row, SqlValue } from "@durable-streams-cloudflare/core/kit/sql/value";
 
+import { NOTHING_WRITTEN, type Commit } from "./commit.ts";
 import type { Store } from "./store.ts";
+import { WriteLostError } from "./write-lost-error.ts";
 
 /** The row of an object that has stored something. */
 interface Stored {
@@ -22,8 +24,7 @@ export class ObjectStorage implements Database {
   readonly #name: string;
   /** `undefined`: the object has stored nothing. */
   #stored: Stored | undefined;
-  /** The newest commit that has something of the object. */
-  #written = 0;
+  #written = NOTHING_WRITTEN;
   #depth = 0;
   /** The server has dropped this instance: another one reads what is stored. */
   #isOver = false;
@@ -39,19 +40,24 @@ export class ObjectStorage implements Database {
     return this.#stored?.id;
   }
 
-  /** The commit that everything that leaves the object must wait for. */
-  get written(): number {
+  /** The newest commit that has something of the object. */
+  get written(): Commit {
     return this.#written;
   }
 
+  /** Whether what the instance knows may leave it now. */
   get isDurable(): boolean {
-    return this.#store.commits.isDurable(this.#written);
+    return !this.#isOver && this.#written.isDurable;
   }
 
-  /** Resolves when everything written so far is durable. @throws when it was lost. */
+  /** Resolves when everything written so far is durable. @throws WriteLostError when it was lost. */
   async sync(): Promise<void> {
     this.#assertCurrent();
-    await this.#store.commits.durable(this.#written);
+    try {
+      await this.#written.durable();
+    } catch (error) {
+      throw new WriteLostError(error);
+    }
     this.#assertCurrent();
   }
 
@@ -67,29 +73,32 @@ export class ObjectStorage implements Database {
   all<R extends Row, P extends readonly SqlValue[]>(statement: Statement<R, P>, ...params: P): R[] {
     const { query } = statement;
     const named = this.#named(statement);
-    return this.#guarded(() => this.#store.database.all(query, named, params) as R[]);
+    return this.#store.guarded(() => this.#store.database.all(query, named, params) as R[]);
   }
 
   run<P extends readonly SqlValue[]>(statement: Statement<Row, P>, ...params: P): void {
     const named = this.#named(statement);
     this.#write();
-    this.#guarded(() => this.#store.database.run(statement.query, named, params));
+    this.#store.guarded(() => this.#store.database.run(statement.query, named, params));
   }
 
   transaction<T>(work: () => T extends Promise<unknown> ? never : T): T {
     this.#write();
-    const { database } = this.#store;
+    const store = this.#store;
+    const { database } = store;
     const before = this.#stored;
     const name = `s${this.#depth}`;
-    database.text(`SAVEPOINT ${name}`).run();
+    store.guarded(() => database.text(`SAVEPOINT ${name}`).run());
     this.#depth += 1;
     try {
-      const result = this.#guarded(work);
-      database.text(`RELEASE ${name}`).run();
-      return result;
+      return store.guarded(() => {
+        const result = work();
+        database.text(`RELEASE ${name}`).run();
+        return result;
+      });
     } catch (error) {
       this.#stored = before;
-      // A full disk undoes the whole transaction, of all objects: `#guarded` has dealt with it.
+      // A full disk undoes the whole transaction, of all objects, and no savepoint is left: `guarded` has dealt with it.
       if (database.isInTransaction) {
         database.text(`ROLLBACK TO ${name}`).run();
         database.text(`RELEASE ${name}`).run();
@@ -189,26 +198,18 @@ export class ObjectStorage implements Database {
 
   #runText(text: string, ...params: readonly (string | number)[]): void {
     this.#write();
-    this.#guarded(() => this.#store.database.text(text).run(...params));
+    this.#store.guarded(() => this.#store.database.text(text).run(...params));
   }
 
   #write(): void {
     this.#assertCurrent();
     this.#written = this.#store.write(this);
-  }
-
-  /** After a failure nobody can tell what of the open transaction is left, unless it is still open. */
-  #guarded<T>(work: () => T): T {
-    try {
-      return work();
-    } catch (error) {
-      if (!this.#store.database.isInTransaction) this.#store.commits.lost(error);
-      throw error;
-    }
+    // The loop may have found just now that what was written before is lost.
+    this.#assertCurrent();
   }
 
   #assertCurrent(): void {
-    if (this.#isOver) throw new Error("The object was reloaded, because what it had written could not be stored.");
+    if (this.#isOver) throw new WriteLostError();
   }
 
   #known<T extends AnyTable>(table: T): T {

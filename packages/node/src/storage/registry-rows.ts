@@ -2,32 +2,46 @@
 
 import type { RegistryNamespace } from "@durable-streams-cloudflare/http/ports";
 
+import { NOTHING_WRITTEN } from "./commit.ts";
 import { NOBODY, type Store } from "./store.ts";
 
 const PAGE_KEYS_MAX = 1_000;
 
 export function registryIn(store: Store): RegistryNamespace {
-  const { database, commits } = store;
-  const write = async (text: string, ...params: readonly string[]): Promise<void> => {
-    const commit = store.write(NOBODY);
-    database.text(text).run(...params);
-    await commits.durable(commit);
+  const { database } = store;
+  let written = NOTHING_WRITTEN;
+  const write = (text: string, ...params: readonly string[]): Promise<void> => {
+    written = store.run(NOBODY, text, ...params);
+    return written.durable();
+  };
+  /** What is read leaves when it is durable; what was lost meanwhile is read again. */
+  const read = async <T>(work: () => T): Promise<T> => {
+    for (;;) {
+      const commit = written;
+      const value = work();
+      await commit.settled();
+      if (commit.isDurable) return value;
+      if (commit === written) written = NOTHING_WRITTEN;
+    }
   };
   return {
-    get: async (key) => {
-      const row = database.text("SELECT value FROM registry WHERE key = ?").get(key);
-      return row === undefined ? null : String(row["value"]);
-    },
-    put: (key, value) => write("INSERT OR REPLACE INTO registry (key, value) VALUES (?, ?)", key, value),
-    delete: (key) => write("DELETE FROM registry WHERE key = ?", key),
-    list: async ({ prefix, cursor, limit = PAGE_KEYS_MAX }) => {
-      const text = "SELECT key FROM registry WHERE key > ? AND key >= ? AND substr(key, 1, ?) = ? ORDER BY key LIMIT ?";
-      const rows = database.text(text).all(cursor ?? "", prefix, prefix.length, prefix, limit + 1);
-      const keys = rows.slice(0, limit).map((row) => ({ name: String(row["key"]) }));
-      const last = keys.at(-1);
-      return rows.length > limit && last !== undefined
-        ? { keys, list_complete: false, cursor: last.name }
-        : { keys, list_complete: true };
-    },
+    get: (key) =>
+      read(() => {
+        const row = database.text("SELECT value FROM registry WHERE key = ?").get(key);
+        return row === undefined ? null : String(row["value"]);
+      }),
+    put: async (key, value) => write("INSERT OR REPLACE INTO registry (key, value) VALUES (?, ?)", key, value),
+    delete: async (key) => write("DELETE FROM registry WHERE key = ?", key),
+    list: ({ prefix, cursor, limit = PAGE_KEYS_MAX }) =>
+      read(() => {
+        const text =
+          "SELECT key FROM registry WHERE key > ? AND key >= ? AND substr(key, 1, ?) = ? ORDER BY key LIMIT ?";
+        const rows = database.text(text).all(cursor ?? "", prefix, prefix.length, prefix, limit + 1);
+        const keys = rows.slice(0, limit).map((row) => ({ name: String(row["key"]) }));
+        const last = keys.at(-1);
+        return rows.length > limit && last !== undefined
+          ? { keys, list_complete: false, cursor: last.name }
+          : { keys, list_complete: true };
+      }),
   };
 }

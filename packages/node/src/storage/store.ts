@@ -8,6 +8,7 @@ import { Histogram } from "@durable-streams-cloudflare/http/metrics/histogram";
 import { Alarms, type DueObject } from "./alarms.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { CommitLoop } from "./commit-loop.ts";
+import type { Commit } from "./commit.ts";
 import { DirectoryLock } from "./directory-lock.ts";
 import { SharedDatabase } from "./shared-database.ts";
 import { SyncThread } from "./sync-thread.ts";
@@ -45,7 +46,7 @@ export class Store {
   /** How long the disk took to make commits durable, in the mode that waits for it. */
   readonly syncs: Histogram | undefined;
   readonly #thread: SyncThread | undefined;
-  /** Who has written in the open transaction, and in the one that is being made durable. */
+  /** Who has written in the open transaction. */
   #writers = new Set<Writer>();
 
   constructor({ mode, dataDir, fire, onFatal }: StoreOptions) {
@@ -66,7 +67,11 @@ export class Store {
     thread = this.#thread = mode === "file-durable" ? new SyncThread(`${path}-wal`) : undefined;
     this.checkpointer = mode === "memory" ? undefined : new Checkpointer(this.database, path, onFatal);
     this.commits = new CommitLoop(this.database, {
-      onLost: () => this.#endWriters(),
+      onLost: () => {
+        this.#endWriters();
+        // Alarms whose deletion was lost are back.
+        this.alarms.lookAgain();
+      },
       onFatal,
       onCommitted: () => {
         this.#writers = new Set();
@@ -75,18 +80,35 @@ export class Store {
     });
     this.alarms = new Alarms(this.database, {
       fire,
-      strike: (id) => {
-        this.write(NOBODY);
-        this.database.text("DELETE FROM alarms WHERE o = ?").run(id);
-      },
+      strike: (id) => void this.run(NOBODY, "DELETE FROM alarms WHERE o = ?", id),
     });
   }
 
   /** Before each write. @returns the commit that it will be part of. */
-  write(writer: Writer): number {
+  write(writer: Writer): Commit {
     const commit = this.commits.write();
     this.#writers.add(writer);
     return commit;
+  }
+
+  /** Writes with a statement about the host's own tables. @returns the commit that it is part of. */
+  run(writer: Writer, text: string, ...params: readonly (string | number)[]): Commit {
+    const commit = this.write(writer);
+    this.guarded(() => this.database.text(text).run(...params));
+    return commit;
+  }
+
+  /**
+   * Everything that runs statements does so in here. After a failure SQLite may have undone the whole transaction, of all
+   * objects, as it does when the disk is full: then nothing of it may be built on any more.
+   */
+  guarded<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (!this.database.isInTransaction) this.commits.lost(error);
+      throw error;
+    }
   }
 
   /** Everything that was written is durable afterwards. */

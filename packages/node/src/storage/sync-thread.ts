@@ -1,6 +1,6 @@
 /** `fdatasync` of one file, on a thread of its own. */
 
-import { closeSync, openSync } from "node:fs";
+import { closeSync, fdatasyncSync, openSync } from "node:fs";
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 
@@ -13,6 +13,7 @@ export class SyncThread {
   readonly #fd: number;
   readonly #cells = new Int32Array(new SharedArrayBuffer(CELLS * Int32Array.BYTES_PER_ELEMENT));
   readonly #worker: Worker;
+  readonly #ended = Promise.withResolvers<never>();
   #number = 0;
 
   /**
@@ -20,10 +21,16 @@ export class SyncThread {
    */
   constructor(path: string) {
     this.#fd = openSync(path, "r+");
+    // What a server that was killed had committed is read from now on, so it must be durable.
+    fdatasyncSync(this.#fd);
+    this.#ended.promise.catch(() => undefined);
     this.#worker = new Worker(new URL(`./sync-worker${extname(import.meta.url)}`, import.meta.url), {
       workerData: { fd: this.#fd, buffer: this.#cells.buffer },
     });
     this.#worker.unref();
+    const onEnd = (cause?: unknown): void => this.#ended.reject(new Error("The sync thread has ended.", { cause }));
+    this.#worker.once("error", onEnd);
+    this.#worker.once("exit", () => onEnd());
   }
 
   /**
@@ -38,7 +45,7 @@ export class SyncThread {
     this.#worker.ref();
     try {
       const waiting = Atomics.waitAsync(this.#cells, SYNCED, before);
-      if (waiting.async) await waiting.value;
+      if (waiting.async) await Promise.race([waiting.value, this.#ended.promise]);
     } finally {
       this.#worker.unref();
     }

@@ -1,0 +1,39 @@
+/** One commit of the shared database, as those see it whose writes are part of it. */
+
+export class Commit {
+  #state: "pending" | "durable" | "lost" = "pending";
+  #error: unknown;
+  /** Made for the first who waits. */
+  #settled: PromiseWithResolvers<void> | undefined;
+
+  get isDurable(): boolean {
+    return this.#state === "durable";
+  }
+
+  /** Resolves when everything in it is durable. @throws what it was lost with, also when that was long ago. */
+  durable(): Promise<void> {
+    if (this.#state === "durable") return Promise.resolve();
+    if (this.#state === "lost") return Promise.reject(this.#error);
+    return (this.#settled ??= Promise.withResolvers<void>()).promise;
+  }
+
+  /** Resolves when it is durable or lost. */
+  async settled(): Promise<void> {
+    await this.durable().catch(() => undefined);
+  }
+
+  succeed(): void {
+    this.#state = "durable";
+    this.#settled?.resolve();
+  }
+
+  fail(error: unknown): void {
+    this.#state = "lost";
+    this.#error = error;
+    this.#settled?.reject(error);
+  }
+}
+
+/** Of what has written nothing. */
+export const NOTHING_WRITTEN = new Commit();
+NOTHING_WRITTEN.succeed();
