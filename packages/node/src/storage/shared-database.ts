@@ -7,8 +7,8 @@
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from "node:sqlite";
 
 import { SCHEMAS } from "@durable-streams-cloudflare/core/data-version";
-import { createTable } from "@durable-streams-cloudflare/core/kit/sql/ddl";
-import { tablesOf } from "@durable-streams-cloudflare/core/kit/sql/schema";
+import type { Engine } from "@durable-streams-cloudflare/core/kit/sql/engine";
+import { prepareSharedTables } from "@durable-streams-cloudflare/core/kit/sql/shared-tables";
 import type { Query } from "@durable-streams-cloudflare/core/kit/sql/statement";
 import type { Row, SqlValue } from "@durable-streams-cloudflare/core/kit/sql/value";
 
@@ -102,11 +102,26 @@ export class SharedDatabase implements Committed {
     this.sqlite.close();
   }
 
+  /** Also brings tables of an older server up to date. @throws Error when a newer server has written them. */
   #createTables(): void {
-    const statements = SCHEMAS.flatMap(tablesOf).flatMap((table) => createTable(table, "shared"));
+    const engine: Engine = {
+      exec: <R extends Row>(text: string, ...params: SqlValue[]) =>
+        this.sqlite
+          .prepare(text)
+          .all(...params.map(toInput))
+          .map(toRow) as R[],
+      transaction: (work) => work(),
+    };
     this.sqlite.exec("BEGIN IMMEDIATE");
-    for (const statement of [...OWN_TABLES, ...statements]) this.sqlite.exec(statement);
-    this.sqlite.exec("COMMIT");
+    try {
+      for (const statement of OWN_TABLES) this.sqlite.exec(statement);
+      prepareSharedTables(engine, SCHEMAS);
+      this.sqlite.exec("COMMIT");
+    } catch (error) {
+      // Closing undoes what was begun.
+      this.sqlite.close();
+      throw error;
+    }
   }
 
   #preparedFor(query: Query): StatementSync {
