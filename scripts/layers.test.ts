@@ -129,3 +129,9 @@ describe("the engine and HTTP name nothing of a platform", () => {
     expect(linesOf("core").filter(({ line }) => WEB.test(line))).toEqual([]);
   });
 });
+
+test("a refusal in core is told in one way: a value or a refusal is a Result", () => {
+  // A pure check is told by a refusal or nothing; a group commit takes results as its values.
+  const unions = linesOf("core").filter(({ line }) => /\| Refusal\b|\bRefusal \|(?! undefined)/.test(line));
+  expect(new Set(unions.map(({ file }) => file))).toEqual(new Set(["kit/group-commit.ts"]));
+});

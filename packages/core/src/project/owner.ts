@@ -82,7 +82,7 @@ export class ProjectOwner {
   }
 
   update(settings: Partial<ProjectSettings>): Promise<Changed> {
-    return this.#record.change((record) => withSettings(record, settings));
+    return this.#record.change((record) => ({ ok: true, record: withSettings(record, settings) }));
   }
 
   async addSecret(text: string | undefined): Promise<Result<{ secret: NewSecret }>> {
@@ -93,7 +93,8 @@ export class ProjectOwner {
           hint: "Remove a secret that no longer signs any token.",
         });
       }
-      return { ...record, secrets: [{ ...secret, createdAtMs: this.#host.now() }, ...record.secrets] };
+      const secrets = [{ ...secret, createdAtMs: this.#host.now() }, ...record.secrets];
+      return { ok: true, record: { ...record, secrets } };
     });
     return changed.ok ? { ok: true, secret } : changed;
   }
@@ -104,14 +105,14 @@ export class ProjectOwner {
       const secrets = record.secrets.filter((secret) => secret.kid !== kid);
       if (secrets.length === record.secrets.length) {
         // The answer to an earlier try was lost.
-        if (endLinks && isEndedKey(this.#database, kid)) return record;
+        if (endLinks && isEndedKey(this.#database, kid)) return { ok: true, record };
         return refuse("secret-not-found", "The project has no secret with this id.");
       }
       if (secrets.length === 0) {
         return refuse("secret-last", "This is the project's only secret.", { hint: "Add another secret first." });
       }
       if (endLinks) insertEndedKey(this.#database, kid);
-      return { ...record, secrets };
+      return { ok: true, record: { ...record, secrets } };
     });
   }
 
@@ -123,7 +124,7 @@ export class ProjectOwner {
   /** Signed read URLs count whole seconds: what is signed from the next one on is valid. */
   revokeReadUrls(): Promise<Changed> {
     const readUrlsFromMs = (Math.floor(this.#host.now() / 1000) + 1) * 1000;
-    return this.#record.change((record) => ({ ...record, readUrlsFromMs }));
+    return this.#record.change((record) => ({ ok: true, record: { ...record, readUrlsFromMs } }));
   }
 
   async remove(): Promise<Result<object>> {

@@ -62,13 +62,13 @@ export class PublishedRecord {
     return readProjectRow(this.#database)?.removedAtMs ?? undefined;
   }
 
-  async change(change: (record: ProjectRecord) => ProjectRecord | Refusal): Promise<Changed> {
+  async change(change: (record: ProjectRecord) => Result<{ record: ProjectRecord }>): Promise<Changed> {
     const record = this.read();
     if (record === undefined) return refuseNoProject();
     const changed = change(record);
-    if ("ok" in changed) return changed;
-    await this.write(changed);
-    return { ok: true, project: viewOf(changed) };
+    if (!changed.ok) return changed;
+    await this.write(changed.record);
+    return { ok: true, project: viewOf(changed.record) };
   }
 
   /** @param record `null`: the project is removed. */

@@ -147,8 +147,9 @@ export class Stream {
 
   /** [PROTOCOL §5.4] */
   async remove(incarnation?: number): Promise<Result<object>> {
-    const state = this.#lifecycle.require();
-    if ("ok" in state) return state;
+    const found = this.#lifecycle.require();
+    if (!found.ok) return found;
+    const { state } = found;
     if (incarnation !== undefined && incarnation !== state.lineage.incarnation) return refuseNotFound();
     try {
       await this.#lifecycle.end(state);
@@ -225,8 +226,9 @@ export class Stream {
   }
 
   #commit(batch: readonly AppendCommand[]): readonly Result<AppendResult>[] {
-    const state = this.#lifecycle.require();
-    if ("ok" in state) return batch.map(() => state);
+    const found = this.#lifecycle.require();
+    if (!found.ok) return batch.map(() => found);
+    const { state } = found;
     const { results, frame } = appendBatch(
       state,
       this.#host.database,

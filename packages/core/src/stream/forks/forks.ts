@@ -23,11 +23,12 @@ import {
 } from "@durable-streams-cloudflare/protocol";
 
 import type { ForkCommand, PageResult, PinCommand, PinResult } from "../../contracts/stream.ts";
+import { assertAtLeast } from "../../kit/assert.ts";
 import { ColdPages } from "../../log/cold-pages.ts";
 import { SegmentUnavailable } from "../../log/segment-reader.ts";
 import type { StreamHost } from "../host.ts";
 import { ownPage } from "../read/read-plan.ts";
-import { isGuess, refuseForeign, resolveOffset } from "../read/resolve-offset.ts";
+import { isGuess, refuseForeign, resolveOffset, type Resolved } from "../read/resolve-offset.ts";
 import type { StreamState } from "../state.ts";
 
 /** How long a pin may take; a source refuses one that comes later. */
@@ -67,9 +68,10 @@ export async function planPin(
     );
   }
   const anchor = await resolveAnchor(state, host, command);
-  if (typeof anchor !== "number") return anchor;
-  const position = await addSubOffset(state, { host, isCurrent }, anchor, command.subOffset);
-  if (typeof position !== "number") return position;
+  if (!anchor.ok) return anchor;
+  const place = await addSubOffset(state, { host, isCurrent }, anchor.position, command.subOffset);
+  if (!place.ok) return place;
+  const { position } = place;
   const ancestors = ancestorsOfFork(host.name, lineage, position);
   if (ancestors.length > ANCESTORS_MAX) {
     return refuse("fork-too-deep", `A fork can have at most ${ANCESTORS_MAX} ancestors.`, {
@@ -84,22 +86,24 @@ export async function resolveAnchor(
   state: StreamState,
   host: StreamHost,
   { offset }: Pick<ForkCommand, "offset">,
-): Promise<number | Refusal> {
-  if (offset === null) return state.tail;
-  const position = resolveOffset(state, offset);
+): Promise<Resolved> {
+  if (offset === null) return { ok: true, position: state.tail };
+  const resolved = resolveOffset(state, offset);
   // For a read an offset of a past stream is 410; for a fork it is a bad request [PROTOCOL §4.2, Fork creation errors].
-  if (typeof position !== "number") return position.problem.code === "offset-gone" ? refuseForeign() : position;
-  if (offset.kind !== "at") return position;
-  return aligned(state, host, position);
+  if (!resolved.ok) return resolved.problem.code === "offset-gone" ? refuseForeign() : resolved;
+  return offset.kind === "at" ? aligned(state, host, resolved.position) : resolved;
 }
 
 /** Goes back from a place inside an append, block by block, to where that append begins. */
-async function aligned(state: StreamState, host: StreamHost, position: number): Promise<number | Refusal> {
+async function aligned(state: StreamState, host: StreamHost, position: number): Promise<Resolved> {
   const [owner] = inheritedStretches(state.lineage, position, state.base);
   const page = await checkedPage(state, host, owner, position);
   if (!page.ok) return page;
-  const boundary = page.boundary ?? (await coldBoundary(host, page)) ?? position;
-  if (boundary === position || typeof boundary !== "number") return boundary;
+  const cold =
+    page.boundary === undefined ? await coldBoundary(host, page) : { ok: true as const, answer: page.boundary };
+  if (!cold.ok) return cold;
+  const boundary = cold.answer ?? position;
+  if (boundary === position) return { ok: true, position };
   return isGuess(boundary, position) ? refuseForeign() : aligned(state, host, boundary);
 }
 
@@ -119,26 +123,27 @@ async function checkedPage(
 }
 
 /** The bytes that a page begins with, from R2 if need be. */
-async function firstBytes(host: StreamHost, result: PageResult): Promise<Uint8Array<ArrayBuffer> | Refusal> {
-  const bytes = await askCold(host, result, async (pages) => (await pages.next())?.bytes);
-  return bytes ?? result.page;
+async function firstBytes(host: StreamHost, result: PageResult): Promise<Result<{ bytes: Uint8Array<ArrayBuffer> }>> {
+  const cold = await askCold(host, result, async (pages) => (await pages.next())?.bytes);
+  return cold.ok ? { ok: true, bytes: cold.answer ?? result.page } : cold;
 }
 
-/** See `ColdPages.boundary`; `undefined` when the page is not cold. */
-function coldBoundary(host: StreamHost, result: PageResult): Promise<number | Refusal | undefined> {
+/** See `ColdPages.boundary`. */
+function coldBoundary(host: StreamHost, result: PageResult): Promise<Result<{ answer: number | undefined }>> {
   return askCold(host, result, (pages) => pages.boundary());
 }
 
+/** What the cold part of a page answers; `undefined` when none of it is cold. */
 async function askCold<Answer>(
   { segments }: StreamHost,
   { cold }: PageResult,
   ask: (pages: ColdPages) => Promise<Answer>,
-): Promise<Answer | Refusal | undefined> {
-  if (cold.length === 0) return undefined;
+): Promise<Result<{ answer: Answer | undefined }>> {
+  if (cold.length === 0) return { ok: true, answer: undefined };
   if (segments === undefined) return refuseWithoutSegments();
   const pages = new ColdPages(segments, cold, "bytes");
   try {
-    return await ask(pages);
+    return { ok: true, answer: await ask(pages) };
   } catch (error) {
     if (error instanceof SegmentUnavailable) return refuseColdUnavailable();
     throw error;
@@ -164,20 +169,22 @@ async function addSubOffset(
   ports: PlanPorts,
   anchor: number,
   subOffset: number,
-): Promise<number | Refusal> {
-  if (subOffset === 0) return anchor;
+): Promise<Resolved> {
+  if (subOffset === 0) return { ok: true, position: anchor };
   if (framingOf(state.contentType) === "bytes") {
-    return anchor + subOffset <= state.tail ? anchor + subOffset : refuseSubOffset(state.tail - anchor, "bytes");
+    const place = anchor + subOffset;
+    return place <= state.tail ? { ok: true, position: place } : refuseSubOffset(state.tail - anchor, "bytes");
   }
   const counter = new MessageCounter(subOffset);
   for (let position = anchor; position < state.tail;) {
     const page = await readAnywhere(state, ports, position);
-    if (!(page instanceof Uint8Array)) return page;
+    if (!page.ok) return page;
+    const { bytes } = page;
     if (position - anchor > SUB_OFFSET_BYTES_MAX) return refuseFarSubOffset();
-    if (page.length === 0) throw new Error("The log has a gap.");
-    const end = counter.take(page);
-    if (end !== undefined) return position + end;
-    position += page.length;
+    assertAtLeast("the bytes of a page before the tail", bytes.length, 1);
+    const end = counter.take(bytes);
+    if (end !== undefined) return { ok: true, position: position + end };
+    position += bytes.length;
   }
   return refuseSubOffset(subOffset - counter.left, "messages");
 }
@@ -187,7 +194,7 @@ async function readAnywhere(
   state: StreamState,
   { host, isCurrent }: PlanPorts,
   position: number,
-): Promise<Uint8Array<ArrayBuffer> | Refusal> {
+): Promise<Result<{ bytes: Uint8Array<ArrayBuffer> }>> {
   const [owner] = inheritedStretches(state.lineage, position, state.base);
   if (owner === undefined) {
     if (!isCurrent()) return refuseNotFound();

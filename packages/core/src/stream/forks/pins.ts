@@ -1,12 +1,6 @@
 /** A stream as the source of forks: a pin keeps the bytes that a fork reads, until the fork releases it. */
 
-import {
-  refuse,
-  refuseForkSourceNotFound,
-  refuseTrimmed,
-  type Refusal,
-  type Result,
-} from "@durable-streams-cloudflare/protocol";
+import { refuse, refuseForkSourceNotFound, refuseTrimmed, type Result } from "@durable-streams-cloudflare/protocol";
 
 import type { PinCommand, PinResult } from "../../contracts/stream.ts";
 import type { StreamHost } from "../host.ts";
@@ -26,11 +20,13 @@ export class Pins {
 
   /** A fork will read this stream's bytes up to a place. Deleting the stream and pinning it: one comes first. */
   async pin(command: PinCommand): Promise<Result<PinResult>> {
-    const planned = this.#pinnable();
-    if ("ok" in planned) return planned;
+    const pinnable = this.#pinnable();
+    if (!pinnable.ok) return pinnable;
+    const planned = pinnable.state;
     const plan = await planPin(planned, this.#host, command, () => this.#lifecycle.stored() === planned);
-    const state = this.#pinnable();
-    if ("ok" in state) return state;
+    const current = this.#pinnable();
+    if (!current.ok) return current;
+    const { state } = current;
     if (!plan.ok) return plan;
     if (state !== planned) return refuseForkSourceNotFound();
     if ((plan.ancestors.at(-1)?.to ?? 0) < state.earliest) return refuseTrimmed(state.lineage, state.earliest);
@@ -49,9 +45,9 @@ export class Pins {
   }
 
   /** The live stream, or why nothing can be forked from it [PROTOCOL §4.2, Fork creation errors]. */
-  #pinnable(): StreamState | Refusal {
+  #pinnable(): Result<{ readonly state: StreamState }> {
     const status = this.#lifecycle.status();
-    if (status.kind === "live") return status.state;
+    if (status.kind === "live") return { ok: true, state: status.state };
     return status.kind === "none"
       ? refuseForkSourceNotFound()
       : refuse("fork-source-deleted", "The stream to fork from was deleted.");

@@ -3,7 +3,7 @@
  * name. What it does by the alarm is in `upkeep.ts`.
  */
 
-import { refuseDeleted, refuseNotFound, type Refusal } from "@durable-streams-cloudflare/protocol";
+import { refuseDeleted, refuseNotFound, type Result } from "@durable-streams-cloudflare/protocol";
 
 import type { Alarms } from "../../kit/alarms.ts";
 import { RequestIds } from "../append/request-ids.ts";
@@ -57,9 +57,9 @@ export class Lifecycle {
   }
 
   /** The live stream, or what every operation on it answers instead. */
-  require(): StreamState | Refusal {
+  require(): Result<{ readonly state: StreamState }> {
     const status = this.status();
-    if (status.kind === "live") return status.state;
+    if (status.kind === "live") return { ok: true, state: status.state };
     return status.kind === "retained" ? refuseDeleted() : refuseNotFound();
   }
 

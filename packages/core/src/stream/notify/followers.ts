@@ -141,9 +141,10 @@ export async function planFollow(
     });
   }
   const resolved = resolveOffset(state, from);
-  if (typeof resolved !== "number") return resolved;
-  const position = from.kind === "at" ? await resolveAnchor(state, host, { offset: from }) : resolved;
-  if (typeof position !== "number") return position;
+  if (!resolved.ok) return resolved;
+  const anchor = from.kind === "at" ? await resolveAnchor(state, host, { offset: from }) : resolved;
+  if (!anchor.ok) return anchor;
+  const { position } = anchor;
   const { lineage, contentType } = state;
   const { incarnation } = lineage;
   return { ok: true, incarnation, contentType, position, offset: offsetAt(lineage, position) };

@@ -64,8 +64,9 @@ export class Consumers implements WantedApi {
   }
 
   async want({ consumer, sinceMs }: WantCommand): Promise<Result<WantResult>> {
-    const state = this.#lifecycle.require();
-    if ("ok" in state) return state;
+    const found = this.#lifecycle.require();
+    if (!found.ok) return found;
+    const { state } = found;
     this.#asked.add(consumer);
     if (!state.consumers.includes(consumer)) {
       if (state.consumers.length >= CONSUMERS_MAX) {

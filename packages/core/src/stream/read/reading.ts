@@ -53,18 +53,21 @@ export class Reading {
 
   /** [PROTOCOL §5.5] Does not renew a sliding lifetime. */
   head(): Result<HeadResult> {
-    const state = this.#lifecycle.require();
-    if ("ok" in state) return state;
+    const found = this.#lifecycle.require();
+    if (!found.ok) return found;
+    const { state } = found;
     const { streamSeq } = state;
     return { ok: true, ...headResult(state), ...(streamSeq === undefined ? {} : { streamSeq }) };
   }
 
   /** [PROTOCOL §5.6] Promises a range, and gives its first page if it has it. */
   read(command: ReadCommand): Result<ReadResult> {
-    const state = this.#lifecycle.require();
-    if ("ok" in state) return state;
-    const from = resolveOffset(state, command.from);
-    if (typeof from !== "number") return from;
+    const found = this.#lifecycle.require();
+    if (!found.ok) return found;
+    const { state } = found;
+    const resolved = resolveOffset(state, command.from);
+    if (!resolved.ok) return resolved;
+    const from = resolved.position;
     this.#lifecycle.touch(state);
     const to = readEnd(state, this.#host, from, this.#limits.readBytesMax);
     const etag = rangeEtag(state.lineage.incarnation, from, to, state.closure !== undefined && to === state.tail);
@@ -90,10 +93,12 @@ export class Reading {
 
   /** [PROTOCOL §5.7, §5.8] Where a live reader that comes with an offset stands. */
   attach(from: OffsetRef, admission: ReaderAdmission): Result<AttachResult> {
-    const state = this.#lifecycle.require();
-    if ("ok" in state) return state;
-    const position = resolveOffset(state, from);
-    if (typeof position !== "number") return position;
+    const found = this.#lifecycle.require();
+    if (!found.ok) return found;
+    const { state } = found;
+    const resolved = resolveOffset(state, from);
+    if (!resolved.ok) return resolved;
+    const { position } = resolved;
     const status = position < state.tail ? "behind" : state.closure === undefined ? "live" : "ended";
     if (status === "live") {
       const refusal = this.#admit(admission);

@@ -1,8 +1,18 @@
 /** Where an offset points in a stream. */
 
-import { offsetAt, refuse, refuseTrimmed, type OffsetRef, type Refusal } from "@durable-streams-cloudflare/protocol";
+import {
+  offsetAt,
+  refuse,
+  refuseTrimmed,
+  type OffsetRef,
+  type Refusal,
+  type Result,
+} from "@durable-streams-cloudflare/protocol";
 
 import type { StreamState } from "../state.ts";
+
+/** Where an offset points. */
+export type Resolved = Result<{ readonly position: number }>;
 
 /**
  * The position that an offset stands for, or why it is none of this stream's. An offset that no append ends at stands for
@@ -12,9 +22,9 @@ import type { StreamState } from "../state.ts";
  * Inside inherited bytes only their owner knows the boundaries, and in the cold part only R2: such a position is returned
  * as it came, and aligned when it is read (`PageCommand.align`, `ColdPages.boundary`).
  */
-export function resolveOffset(state: StreamState, from: OffsetRef): number | Refusal {
-  if (from.kind === "start") return state.earliest;
-  if (from.kind === "now") return state.tail;
+export function resolveOffset(state: StreamState, from: OffsetRef): Resolved {
+  if (from.kind === "start") return { ok: true, position: state.earliest };
+  if (from.kind === "now") return { ok: true, position: state.tail };
   const { position } = from;
   const isOwn = from.incarnation === state.lineage.incarnation;
   const isKnown = isOwn || state.lineage.ancestors.some(({ incarnation }) => incarnation === from.incarnation);
@@ -25,7 +35,7 @@ export function resolveOffset(state: StreamState, from: OffsetRef): number | Ref
   }
   if (position < state.base) return refuseForeign();
   const boundary = boundaryAt(state, position) ?? position;
-  return isGuess(boundary, position) && state.tail > 0 ? refuseForeign() : boundary;
+  return isGuess(boundary, position) && state.tail > 0 ? refuseForeign() : { ok: true, position: boundary };
 }
 
 /** Whether a place stands for the beginning only because no append ends between. */
@@ -46,13 +56,13 @@ export function boundaryAt({ base, tail, log }: StreamState, position: number): 
 }
 
 /** @returns a refusal for another stream: there is no other incarnation that this stream has anything of. */
-function resolveInherited(state: StreamState, incarnation: number, position: number): number | Refusal {
+function resolveInherited(state: StreamState, incarnation: number, position: number): Resolved {
   const index = state.lineage.ancestors.findIndex((ancestor) => ancestor.incarnation === incarnation);
   const ancestor = state.lineage.ancestors[index];
   if (ancestor === undefined) return refuseGone();
   const begin = state.lineage.ancestors[index - 1]?.to ?? 0;
   return position >= begin && position <= ancestor.to + PAST_END_MAX
-    ? Math.min(position, ancestor.to)
+    ? { ok: true, position: Math.min(position, ancestor.to) }
     : refuseForeign();
 }
 

@@ -50,13 +50,14 @@ export class FanOut implements SourceApi, SessionApi, SessionStreamApi {
 
   /** A link of a session to this stream begins. From now on the subscription is notified. */
   async follow(command: FollowCommand): Promise<Result<FollowResult>> {
-    const state = this.#lifecycle.require();
-    if ("ok" in state) return state;
+    const found = this.#lifecycle.require();
+    if (!found.ok) return found;
+    const { state } = found;
     const planned = await planFollow(state, this.#host, command);
     if (!planned.ok) return planned;
     const current = this.#lifecycle.require();
-    if ("ok" in current) return current;
-    if (current !== state) return refuseNotFound();
+    if (!current.ok) return current;
+    if (current.state !== state) return refuseNotFound();
     setFollowed(state, this.#host, command.token);
     this.#lifecycle.touch(state);
     await this.#host.sync();
@@ -72,9 +73,9 @@ export class FanOut implements SourceApi, SessionApi, SessionStreamApi {
 
   /** What is to be delivered to followers. Does not renew a sliding lifetime. */
   async pull(command: PullCommand): Promise<Result<PullResult>> {
-    const state = command.forFork === true ? this.#lifecycle.stored() : this.#lifecycle.require();
-    if (state === undefined) return refuseGone();
-    if ("ok" in state) return state;
+    const found = this.#lifecycle.require();
+    const state = command.forFork === true ? this.#lifecycle.stored() : found.ok ? found.state : undefined;
+    if (state === undefined) return command.forFork === true || found.ok ? refuseGone() : found;
     if (state.lineage.incarnation !== command.incarnation) return refuseGone();
     return { ok: true, ...pullFrom(state, this.#host, command) };
   }
@@ -89,16 +90,18 @@ export class FanOut implements SourceApi, SessionApi, SessionStreamApi {
 
   /** @param renew whether this is a use of the session, which renews its lifetime. */
   async session(renew: boolean): Promise<Result<SessionResult>> {
-    const state = this.#lifecycle.require();
-    if ("ok" in state) return state;
+    const found = this.#lifecycle.require();
+    if (!found.ok) return found;
+    const { state } = found;
     if (state.kind !== "session") return refuseNoSession();
     if (renew) this.#lifecycle.touch(state);
     return { ok: true, ...sessionResult(state) };
   }
 
   async endSession(incarnation: number): Promise<Result<object>> {
-    const state = this.#lifecycle.require();
-    if ("ok" in state) return state;
+    const found = this.#lifecycle.require();
+    if (!found.ok) return found;
+    const { state } = found;
     const isIt = state.kind === "session" && state.lineage.incarnation === incarnation;
     return isIt ? this.#ports.remove() : refuseNotFound();
   }
