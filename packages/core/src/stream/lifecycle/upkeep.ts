@@ -42,7 +42,11 @@ export class Upkeep {
       // Should this object die meanwhile, nobody who is to be notified waits for long.
       retryMs: NOTIFY_MS_MAX,
       dueAtMs: () => announcementDueAtMs(host),
-      run: () => sendNotices(host, () => lifecycle.living()),
+      run: async () => {
+        await sendNotices(host, () => lifecycle.living());
+        // What was told is struck out, and what failed is put off: whatever is due now came meanwhile.
+        return "more";
+      },
     });
     alarms.add({
       ...common,
