@@ -42,7 +42,7 @@ export class Upkeep {
       // Should this object die meanwhile, nobody who is to be notified waits for long.
       retryMs: NOTIFY_MS_MAX,
       dueAtMs: () => announcementDueAtMs(host),
-      run: async () => {
+      run: async (): Promise<AlarmOutcome> => {
         await sendNotices(host, () => lifecycle.living());
         // What was told is struck out, and what failed is put off: whatever is due now came meanwhile.
         return "more";
