@@ -56,3 +56,20 @@ test(`no line of prose has more than ${COLUMNS_MAX} columns`, () => {
   );
   expect(longLines).toEqual([]);
 });
+
+test("every TypeScript file that a page or a comment names exists", () => {
+  const files = execFileSync("git", ["ls-files"], { cwd: root, encoding: "utf8" }).trim().split("\n");
+  // A decision, like a changeset, speaks of the tree as it was then.
+  const pages = documents.filter((path) => !/^(?:docs\/adr|\.changeset)\/|CHANGELOG/.test(path));
+  const sources = files.filter((path) => /^packages\/[^/]+\/(?:src|test)\/.*\.ts$/.test(path));
+  const missing = [...pages, ...sources].flatMap((path) => {
+    const text = path.endsWith(".md") ? pageOf(path) : readFileSync(join(root, path), "utf8");
+    const named = [...text.matchAll(/`([\w./-]*[\w-]\.ts)`/g)].map(([, name = ""]) =>
+      name.replace(/^(?:\.{1,2}\/)+/, ""),
+    );
+    return named
+      .filter((name) => !name.startsWith("x.") && !files.some((file) => file === name || file.endsWith(`/${name}`)))
+      .map((name) => `${path}: ${name}`);
+  });
+  expect(missing).toEqual([]);
+});

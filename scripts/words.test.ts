@@ -13,8 +13,9 @@ const GLOSSARY = "docs/glossary.md";
 
 const tracked = execFileSync("git", ["ls-files"], { cwd: root, encoding: "utf8" }).trim().split("\n");
 const documents = tracked.filter((path) => /\.md$|(?:^|\/)wrangler\.toml$/.test(path));
-// The table of retired words has them all.
-const sources = tracked.filter((path) => path.endsWith(".ts") && !path.startsWith("scripts/retired-words"));
+// The table of retired words has them all, and this test has some as examples.
+const HAVE_RETIRED_WORDS = ["scripts/retired-words.ts", "scripts/words.test.ts"];
+const sources = tracked.filter((path) => path.endsWith(".ts") && !HAVE_RETIRED_WORDS.includes(path));
 
 function read(path: string): string {
   const text = readFileSync(join(root, path), "utf8");

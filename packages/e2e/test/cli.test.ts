@@ -76,7 +76,7 @@ describe("on an open server", () => {
     expect(end).toMatchObject({ upToDate: true, closed: true });
   });
 
-  it("each line of stdin becomes one message, and a line that is no JSON stops it", async () => {
+  it("each line of stdin becomes one message, and a line that is not JSON stops it", async () => {
     await cli(["stream", "create", "lines"]);
     const many = Array.from({ length: 20_000 }, (_, n) => JSON.stringify({ n })).join("\n");
     expect(json(await cli(["stream", "append", "lines", "--lines", "--json"], { stdin: many }))).toMatchObject({

@@ -18,7 +18,7 @@ const STREAM_MB = Number(process.env["COLD_STREAM_MB"] ?? 128);
 const APPENDS = STREAM_MB / 8;
 const STREAM_BYTES = APPENDS * APPEND_BYTES;
 const READERS = 8;
-/** Some blocks for each reader, caches and garbage: however large the stream is. R2's simulator is in there, too. */
+/** Some blocks for each reader, caches and unreachable memory: however large the stream is. R2's simulator is in there, too. */
 const GROWTH_MB_MAX = 150;
 const LIMIT_MS = 60_000 + STREAM_MB * 500;
 

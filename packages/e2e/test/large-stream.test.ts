@@ -17,8 +17,9 @@ const STREAM_BYTES = APPENDS * APPEND_BYTES;
 /** The log, and SQLite's write-ahead log beside it. */
 const DISK_BYTES = 3 * STREAM_BYTES;
 /**
- * What the first half needs (a few appends at a time, a segment on its way to R2, caches, garbage) is enough for twice as
- * much. This is for the garbage collector's moods: two fifths of what is appended in between, a fifth of what is read.
+ * What the first half needs (a few appends at a time, a segment on its way to R2, caches, unreachable memory) is enough
+ * for twice as much. This is for the garbage collector's moods: two fifths of what is appended in between, and a fifth of
+ * what is read.
  */
 const GROWTH_MB_MAX = 100;
 const LIMIT_MS = 300_000;

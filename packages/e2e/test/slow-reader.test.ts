@@ -14,8 +14,8 @@ import { SseFollower } from "../src/sse-follower.ts";
 
 const BINARY = { "Content-Type": "application/octet-stream" } as const;
 /**
- * A silent client is only noticed to be gone by what is sent to it: heartbeats. Segments on their way to R2 have garbage
- * of their own, which is not what is measured here: there are none before the stream is closed.
+ * A silent client is only noticed to be gone by what is sent to it: heartbeats. Uploading segments to R2 takes memory
+ * of its own, which is not what is measured here: there are none before the stream is closed.
  */
 const VARS = { SSE_BUFFER_BYTES_MAX: 65_536, SSE_HEARTBEAT_SECONDS: 1, SEGMENT_BYTES: 268_435_456 } as const;
 const APPENDS = 160;

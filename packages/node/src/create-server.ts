@@ -79,7 +79,7 @@ export async function createServer(options: ServerOptions): Promise<RunningServe
   const server = createHttpServer({ keepAliveTimeout: 65_000 }, (message, response) =>
     serve({ edge, config, counts }, message, response),
   );
-  // This is no proxy.
+  // This server is not a proxy.
   server.on("connect", (_, socket) => socket.end("HTTP/1.1 501 Not Implemented\r\nConnection: close\r\n\r\n"));
   await listen(server, options.host, options.port);
   store.alarms.start();

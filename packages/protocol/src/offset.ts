@@ -27,7 +27,7 @@ export function formatOffset(incarnation: number, position: number): string {
 /**
  * Parses the `offset` query parameter or a fork header.
  * @param text the raw value; `null` when the parameter is absent.
- * @returns `undefined` when the text is no offset at all.
+ * @returns `undefined` when the text is not an offset.
  */
 export function parseOffset(text: string | null): OffsetRef | undefined {
   if (text === null || text === "-1" || text === ZERO_OFFSET) return { kind: "start" };

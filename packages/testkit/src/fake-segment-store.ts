@@ -10,7 +10,7 @@ type Operation = "put" | "get" | "list" | "delete";
  */
 export type StoreFault = "refused" | "lost" | "cut" | "damaged" | "missing" | "held";
 
-/** R2 in the shape of the server's port to it (`core/log/segment-store.ts`), in memory, with faults on demand. */
+/** R2 in the shape of the server's port to it (`core/src/log/segment-store.ts`), in memory, with faults on demand. */
 export class FakeSegmentStore {
   readonly objects = new Map<string, Bytes>();
   readonly calls: { readonly operation: Operation; readonly key: string }[] = [];

@@ -14,6 +14,6 @@ export function assertEqual(what: string, found: number, expected: number): void
 
 /** The same for the least that it may be. @throws AssertionFailed */
 export function assertAtLeast(what: string, found: number, least: number): void {
-  // Also when it is no number.
+  // Also when it is not a number.
   if (!(found >= least)) throw new AssertionFailed(`${what}: expected at least ${least}, found ${found}.`);
 }

@@ -11,7 +11,7 @@ import type { Authors } from "../contracts/authors.ts";
 export interface CommitNotes {
   /** Ends of the row's appends, relative to the row's position. Absent: the row is one append. */
   readonly ends?: readonly number[];
-  /** The append goes on in the next row: this row's end is no offset. */
+  /** The append goes on in the next row: this row's end is not an offset. */
   readonly open?: true;
   /** The last claim accepted of each producer in this commit. */
   readonly producers?: readonly ProducerClaim[];

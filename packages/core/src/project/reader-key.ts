@@ -21,7 +21,7 @@ export function formatReaderKey({ hash, incarnation }: StoredReaderKey): string 
   return `${hash}.${incarnation}`;
 }
 
-/** `undefined`: it is no key. */
+/** `undefined`: the text is not a stored reader key. */
 export function parseReaderKey(text: string): StoredReaderKey | undefined {
   const [, hash = "", incarnation = ""] = /^([\w-]{43})\.(\d{1,16})$/.exec(text) ?? [];
   return hash === "" ? undefined : { hash, incarnation: Number(incarnation) };

@@ -247,7 +247,7 @@ export function setQuotaGrant(state: StreamState, database: Database, quotaGrant
   state.quotaGrant = quotaGrant;
 }
 
-/** How much a renewal may stay in memory only: a tenth of the window. */
+/** How long a renewal may stay in memory only: 10 % of the TTL. */
 export function touchGranularityMs(state: Pick<StreamState, "lifetime">): number {
   return state.lifetime.kind === "ttl" ? state.lifetime.ttlSeconds * 100 : 0;
 }

@@ -107,7 +107,7 @@ describe("a sliding lifetime", () => {
     expect(stream.head()).toMatchObject({ ok: false, problem: { code: "stream-not-found" } });
   });
 
-  it("[LT11] never ends early because of restarts, and at most a tenth of the window late", async () => {
+  it("[LT11] never ends early because of restarts, and at most 10 % of the TTL late", async () => {
     for (const useMs of [1_000, 9_999, 10_000, 55_555]) {
       const { host, stream } = await newStream(createOf(TTL));
       host.nowMs += useMs;

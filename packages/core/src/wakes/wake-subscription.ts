@@ -153,7 +153,7 @@ export class Consumer implements ConsumerApi {
     });
     this.#alarms.add({
       ...purpose,
-      name: "tell the directory",
+      name: "notify the directory",
       dueAtMs: () => this.#membership.dueAtMs(),
       run: () => this.#membership.goOn(),
     });

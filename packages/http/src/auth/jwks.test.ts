@@ -114,8 +114,8 @@ describe("an issuer is unavailable, and not asked again for half a minute,", () 
     ["when it redirects", () => new Response(null, { status: 302, headers: { Location: "http://10.0.0.1/" } })],
     ["when it has an error, even one with keys", () => Response.json({ keys: [jwks[0]] }, { status: 500 })],
     ["when it has nothing new", () => new Response(null, { status: 304 })],
-    ["when its answer is no JSON", () => new Response("<html>")],
-    ["when its answer is no key set", () => Response.json({ keys: "none" })],
+    ["when its answer is not JSON", () => new Response("<html>")],
+    ["when its answer is not a key set", () => Response.json({ keys: "none" })],
     ["when its answer is too large", () => Response.json({ keys: [jwks[0]], padding: "x".repeat(64 * 1024) })],
   ])("%s", async (_what, given) => {
     answer = given;

@@ -9,7 +9,7 @@ import type { StreamClient } from "./stream-client.ts";
 
 export class Renewal {
   readonly #stream: StreamClient;
-  /** As often as the stream writes it down: a tenth of the window. */
+  /** As often as the stream stores it: every 10 % of the TTL. */
   readonly #everyMs: number;
   #renewedAtMs = Date.now();
 

@@ -107,7 +107,7 @@ function parseFrom(from: unknown): OffsetRef | undefined {
   return typeof from === "string" ? parseOffset(from) : undefined;
 }
 
-/** A reserved name is no stream's. */
+/** Reserved names cannot be streams. */
 function parseSourceName(name: unknown): string | undefined {
   if (typeof name !== "string" || !name.isWellFormed()) return undefined;
   const parsed = parseStreamName(encodeURIComponent(name));

@@ -67,7 +67,7 @@ describe("the registry of a project", () => {
     expect(await events(registry, reader)).toEqual([insert(nameOf(path)), remove(nameOf(path))]);
   });
 
-  it("is no stream of the directory, and counts as none", async () => {
+  it("is not in the directory, and is not counted as a stream", async () => {
     const { project, path } = await setUp();
     await notifyProject(registryOf(project));
     const response = await service.fetch(`/v1/projects/${project.name}/streams`, asAdmin("GET"));

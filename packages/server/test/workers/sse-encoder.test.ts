@@ -179,7 +179,7 @@ describe("text in parts", () => {
   });
 
   it.each([
-    { what: "is no UTF-8", contentType: "text/plain", bytes: [0x61, 0xff] },
+    { what: "is not UTF-8", contentType: "text/plain", bytes: [0x61, 0xff] },
     { what: "ends inside a character", contentType: "text/plain", bytes: [0x61, 0xe2] },
     { what: "has a CR that matters", contentType: "text/csv", bytes: [0x61, 0x0d] },
   ])("is not damaged when the rest $what", ({ contentType, bytes }) => {
@@ -193,7 +193,7 @@ describe("[SS20] text that SSE cannot carry", () => {
   const latin = new Uint8Array([0x63, 0x61, 0x66, 0xe9]);
 
   it.each([[0xff], [0xf8], [0x80], [0xc3, 0x28], [0x61, 0x80, 0x80, 0x80, 0x80]])(
-    "is not damaged, and not waited for: bytes that are no UTF-8, %j",
+    "is not damaged, and not waited for: bytes that are not UTF-8, %j",
     (...bytes) => {
       expect(encoderOf("text/plain").batch(Uint8Array.from(bytes), LIVE)).toBe(NOT_ENCODABLE);
     },

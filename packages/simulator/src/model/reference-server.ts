@@ -72,7 +72,7 @@ export class ReferenceServer {
     }
   }
 
-  /** Whether a stream may or may not have ended at an instant: a restart may have it live a tenth of its window longer. */
+  /** Whether a stream may or may not have ended at an instant: after a restart it may exist for 10 % of its TTL longer. */
   isUncertain(atMs: number): boolean {
     return this.#uncertainUntil(atMs) !== undefined;
   }

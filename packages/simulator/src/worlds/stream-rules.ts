@@ -20,7 +20,7 @@ export function expectWholeContents(world: StreamWorld): void {
   }
 }
 
-/** At rest, exactly the forks that exist are counted, nothing is owed, and only counted streams are retained. */
+/** At rest, exactly the forks that exist are counted, no release is pending, and only counted streams are retained. */
 export function expectExactCounts(world: StreamWorld): void {
   const origins = world.keys.flatMap((name) => originsOf(world, name));
   for (const name of world.keys) {

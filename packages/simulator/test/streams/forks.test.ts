@@ -133,11 +133,11 @@ describe("a pin", () => {
     world.isHeld = true;
     const created = outcomeOf(world.ask("p/fork", (stream) => stream.create(forkOf())));
     await settled();
-    await world.release(0, "arrives"); // The debt is on disk, the request on its way.
+    await world.release(0, "arrives"); // The pending release is on disk, the request is on its way.
     expect(world.calls.map(({ method }) => method)).toEqual(["pin"]);
     world.crash("p/fork");
     await settled();
-    // Time goes on; the debt is paid before the pin was made.
+    // Time goes on; the release is sent before the pin was made.
     world.nowMs = world.host("p/fork").alarmAtMs ?? 0;
     const firing = world.fireAlarm("p/fork");
     await settled();
@@ -168,7 +168,7 @@ describe("a pin", () => {
   it("is not released by an alarm that read its pending release before the fork was made", async () => {
     const world = await worldWithSource();
     await world.ask("p/other", (stream) => stream.create(createOf()));
-    // A first debt, of a fork that never came to be: its creator crashed.
+    // A first pending release, of a fork that was never created: its creator crashed.
     world.isHeld = true;
     const first = outcomeOf(
       world.ask("p/fork", (stream) => stream.create(forkOf({ fork: { ...FORK, source: "p/other" } }))),

@@ -2,8 +2,8 @@
  * What subscriptions want notifications for, in a project's object.
  *
  * Table `consumers`: one row per subscription, by its id. Table `consumer_streams`: one row for each stream that a
- * subscription names, by both names. Table `consumer_changes`: one row for each stream whose news some subscription may not
- * have heard of yet, by its name.
+ * subscription names, by both names. Table `consumer_changes`: one row, by its name, for each stream whose latest
+ * change some subscription may not have been notified of yet.
  */
 
 import type { ListedSubscription } from "../../contracts/project.ts";

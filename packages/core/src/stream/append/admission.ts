@@ -65,8 +65,8 @@ export function draftOf(state: StreamState, database: Database, remaining: Remai
 }
 
 /**
- * Admits one append into the draft, or says why not. `admitted: false` with `ok` means: known already, nothing to add. What
- * the edge sends a second time is known before that (`repeats.ts`).
+ * Admits one append into the draft, or says why not. `ok` with `admitted: false`: the append is stored already, so there is
+ * nothing to add. A request that the edge sends again is answered before this (`recall.ts`).
  */
 export function admit(draft: Draft, sent: AppendCommand): Result<{ admitted: boolean; result: AppendResult }> {
   const command = sent.expected !== undefined && sent.fault?.code === "unavailable" ? withoutFault(sent) : sent;

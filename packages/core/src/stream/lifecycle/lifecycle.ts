@@ -141,7 +141,7 @@ export class Lifecycle {
     if (this.#roller.hasWork(state)) this.#alarms.arm();
   }
 
-  /** A read renews it too; on disk only when that is a tenth of the window behind. */
+  /** A read renews it too; on disk only when the stored time is 10 % of the TTL behind. */
   touch(state: StreamState): void {
     if (state.lifetime.kind !== "ttl") return;
     this.#renew(state);

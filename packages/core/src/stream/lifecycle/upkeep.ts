@@ -38,7 +38,7 @@ export class Upkeep {
     alarms.add({ ...common, name: "roll", dueAtMs: () => this.#tieringDueAtMs(), run: () => this.#rollAndTrim() });
     alarms.add({
       ...common,
-      name: "tell the directory",
+      name: "notify the directory",
       // Should this object die meanwhile, nobody who is to be notified waits for long.
       retryMs: NOTIFY_MS_MAX,
       dueAtMs: () => announcementDueAtMs(host),

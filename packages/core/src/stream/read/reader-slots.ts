@@ -1,7 +1,7 @@
 /**
- * Places for live readers, where the project has a limit of them. The project hands them out for a while, never more than
- * there are, and a reader is let in only if it will have left before its place is over. So no reader waits on a stream without
- * a place, and places that a stream does not use any more come back by themselves.
+ * The stream's side of reader slots, where the project limits its live readers. The project leases slots to the stream, never
+ * more than its limit, and a reader is admitted only if it will have left before the lease ends. So every waiting reader has a
+ * slot, and slots that the stream no longer uses return to the project by themselves.
  */
 
 import type { ReaderSlotsApi, ReaderBudget } from "../../contracts/reader-slots.ts";
@@ -9,14 +9,14 @@ import { SingleFlight } from "../../kit/single-flight.ts";
 import { withTimeout } from "../../kit/with-timeout.ts";
 import type { StreamHost } from "../host.ts";
 
-/** A stream to which readers come asks again so often: the sooner, the sooner places come back that it does not use. */
+/** How often a stream with new readers renews its lease. The shorter this is, the sooner unused slots return. */
 const RENEWAL_MS = 10_000;
 /** The project's answer stays true for so long when it had too few. */
 const REFUSED_MS = 1_000;
 /** A project that has not answered is asked again after this; meanwhile it limits nobody. */
 const SILENT_MS = 5_000;
 const ANSWER_MS_MAX = 2_000;
-/** A rush of readers may take the places that another one has asked for. */
+/** A rush of readers may take the slots that another reader has asked for. */
 const TRIES_MAX = 3;
 
 /** The objects of projects. */
@@ -61,8 +61,8 @@ export class ReaderSlots {
   }
 
   /**
-   * Lets one more reader in when there is a place for it, or it is known that there is none.
-   * @param attach takes the place; nothing happens between that and the look whether there is one.
+   * Calls `attach` once there is a slot for one more reader, or once it is known that there is none.
+   * @param attach takes the slot, in the same turn in which it was looked for.
    */
   async letIn<Answer>(attach: () => Answer extends Promise<unknown> ? never : Answer): Promise<Answer> {
     this.#coming += 1;
@@ -74,7 +74,7 @@ export class ReaderSlots {
     }
   }
 
-  /** Has a place for each reader that is coming, if there are so many. Never rejects. */
+  /** Leases a slot for each arriving reader, as far as the project has them. Never rejects. */
   async #reserve(): Promise<void> {
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
       const hasSlot = this.#host.readers.hasSlot(this.#budget, this.max - this.#coming + 1);
