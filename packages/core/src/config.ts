@@ -1,7 +1,7 @@
 /**
- * Every setting of the server: one table, read once into a typed `Config`, refused as a whole when any value is
- * invalid. Values come from `wrangler.toml` vars, `npm start -- --var NAME:VALUE`, or the dashboard, so they may be
- * strings. `docs/configuration.md` lists the same settings for operators.
+ * Every setting of the server, in one table. `parseConfig` reads them once into a typed `Config`, and refuses all of them when
+ * any value is invalid. Values come from `wrangler.toml`, from `npm start -- --var NAME:VALUE`, or from the dashboard, so they
+ * may be strings. `docs/configuration.md` lists the same settings for operators.
  */
 
 import { JSON_DEPTH_MAX } from "@durable-streams-cloudflare/protocol";

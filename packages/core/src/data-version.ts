@@ -1,4 +1,4 @@
-/** What stored data looks like: all tables, and the version of each kind of database. */
+/** The schemas of all kinds of objects, and the newest version of each that this server can read. */
 
 import { ESTUARY_SCHEMA } from "./fan-out/session/estuary-rows.ts";
 import { LINK_SCHEMA } from "./fan-out/source/tables.ts";

@@ -1,4 +1,4 @@
-/** The kinds of settings: what each accepts, and how to declare one in the table of `config.ts`. */
+/** The kinds of settings (number, text, choice and so on): what each accepts, and how the table of `config.ts` declares one. */
 
 export type Setting =
   | {

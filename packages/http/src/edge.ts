@@ -1,4 +1,7 @@
-/** The edge: what every request meets and every response has in common, whichever route it takes. */
+/**
+ * The edge, where every request enters and every response leaves: it routes, adds the headers common to all responses, and
+ * logs.
+ */
 
 import { isOnlyForLoopback, type Config } from "@durable-streams-cloudflare/core/config";
 import { isLogged, logRequest } from "@durable-streams-cloudflare/core/kit/log";

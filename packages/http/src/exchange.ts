@@ -1,4 +1,4 @@
-/** What the handlers of one request share. */
+/** The context that the handlers of one request share. */
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
 import type { SegmentStore } from "@durable-streams-cloudflare/core/log/segment-store";

@@ -1,4 +1,7 @@
-/** What a host supplies: the objects by their names, a place for what outlives a request, the registry of projects. */
+/**
+ * The ports that a host supplies to the edge: the objects by name, the registry of projects, and a way to finish work after the
+ * response.
+ */
 
 import type { LiveFrame } from "@durable-streams-cloudflare/core/contracts/live-frame";
 import type { ReaderAdmission } from "@durable-streams-cloudflare/core/contracts/reader-slots";

@@ -1,4 +1,4 @@
-/** The server in one process: storage, objects, edge, and a port that listens. */
+/** Composes and starts the server in one process: storage, objects, the edge, and the HTTP port. */
 
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";

@@ -1,4 +1,4 @@
-/** The settings alone, without any type of Workers. */
+/** Exports the settings alone, for programs that must not import the types of Workers. */
 export {
   ConfigError,
   parseConfig,

@@ -1,4 +1,4 @@
-/** The server as a library: mount it in a Worker of your own. */
+/** The server as a library: `createDurableStreams` serves it from a Worker of your own. */
 
 import { parseConfig, type Config } from "@durable-streams-cloudflare/core/config";
 import {

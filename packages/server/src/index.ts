@@ -1,3 +1,5 @@
+/** What the package exports: the server to mount in a Worker, its Durable Object classes, and its types. */
+
 export {
   ConfigError,
   parseConfig,

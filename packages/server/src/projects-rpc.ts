@@ -1,4 +1,4 @@
-/** The operations on projects as RPC, for service bindings. */
+/** The operations on projects as RPC methods, for service bindings. */
 
 import { parseConfig } from "@durable-streams-cloudflare/core/config";
 import type { NewSecret } from "@durable-streams-cloudflare/core/contracts/project";

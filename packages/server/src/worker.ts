@@ -1,4 +1,4 @@
-/** The deployable Worker. */
+/** The Worker that is deployed. */
 
 import { parseConfig } from "@durable-streams-cloudflare/core/config";
 import { env } from "cloudflare:workers";

@@ -1,2 +1,2 @@
-/** Who wrote each of some appends, in their order: the verified user of a token, or null where nobody is known. */
+/** The verified user behind each of several appends, in the order of the appends; null where no user is known. */
 export type Authors = readonly (string | null)[];

@@ -1,8 +1,8 @@
 /**
- * What the objects of the fan-out ask each other: plain data, safe to send over RPC. They are siblings, which do not
- * import each other, so what they agree on is here. `docs/estuaries.md` explains how they work together.
+ * The messages between the objects of the fan-out: plain data that can be sent over RPC. These objects do not import each
+ * other, so everything that they agree on is here. `docs/estuaries.md` explains how they work together.
  *
- * Names of streams are full ones, `<project>/<stream>`. Positions are those of the source unless said otherwise.
+ * Stream names are full names, `<project>/<stream>`. Positions are those of the source unless a comment says otherwise.
  */
 
 import type { OffsetRef, Result, Stretch } from "@durable-streams-cloudflare/protocol";

@@ -1,4 +1,4 @@
-/** To whom something was given that is kept, and for how long: what a link to a source remembers. */
+/** Who holds a link to a source and until when: what is stored with a link, so that it can expire or be revoked. */
 export interface Grant {
   /** The key that signed the token; `null`: there was none. */
   readonly kid: string | null;

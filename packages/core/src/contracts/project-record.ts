@@ -1,5 +1,5 @@
 /**
- * One project: who signs its tokens, and what it allows. `ProjectDO` owns the record; KV `REGISTRY` holds the copy that
+ * A project's record: its secrets, its settings and its limits. `ProjectDO` owns the record; KV `REGISTRY` holds the copy that
  * the edge reads, as JSON.
  */
 

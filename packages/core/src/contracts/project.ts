@@ -1,4 +1,4 @@
-/** What is asked of a project's object, and what it answers: plain data, safe to send over RPC. */
+/** The requests to a project's object and its answers: plain data that can be sent over RPC. */
 
 import type { Result } from "@durable-streams-cloudflare/protocol";
 

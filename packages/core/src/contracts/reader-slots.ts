@@ -1,4 +1,4 @@
-/** What a stream asks its project for before more live readers wait on it: plain data, safe to send over RPC. */
+/** How a stream leases slots for live readers from its project: plain data that can be sent over RPC. */
 
 /**
  * Which of a project's live readers one is: of its tokens; or of everybody, by a public stream, a read URL or a reader key.

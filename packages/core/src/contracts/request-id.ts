@@ -1,6 +1,6 @@
 /**
- * A call whose answer is lost is made again, and whoever is called must know it again: for as long as any copy of it may
- * still arrive, which is a matter of time and never of how much else has come meanwhile.
+ * Request ids, by which an object recognizes a call that is repeated because its answer was lost. An id is remembered by time:
+ * for as long as another copy of the call may still arrive, however many other calls arrive meanwhile.
  */
 
 /** A call that its callee knows by its request id is not made again later than this after its first try. */

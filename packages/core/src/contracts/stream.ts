@@ -1,4 +1,4 @@
-/** What the edge asks of a stream's object, and what it answers: plain data, safe to send over RPC. */
+/** The requests to a stream's object and its answers: plain data that can be sent over RPC. */
 
 import type {
   Ancestor,

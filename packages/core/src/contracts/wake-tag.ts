@@ -1,7 +1,7 @@
 /**
- * What the edge knows a wake's token by, without asking any object: behind the token stands a tag, made with a key that follows
- * from a secret of the project. Subscriptions and the edge each add it to what they hand out; who verifies the token itself
- * is the subscription, as ever.
+ * The tag behind a wake's token, by which the edge rejects made-up tokens without calling any object. Its key is derived from a
+ * secret of the project. Subscriptions and the edge add the tag to each token that they hand out; the subscription itself still
+ * verifies the token.
  */
 
 import { base64url, decodeJwt, decodeProtectedHeader } from "jose";

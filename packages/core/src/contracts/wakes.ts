@@ -1,6 +1,6 @@
 /**
- * What the objects behind the protocol's subscriptions ask each other: a consumer (one subscription), the streams that it
- * wants notifications from, and its project's directory. Plain data, safe to send over RPC.
+ * The messages between the objects behind the protocol's subscriptions: the subscription (a consumer), the streams that notify
+ * it, and its project's directory. Plain data that can be sent over RPC.
  */
 
 import type { DeadLetter, Result, SubscriptionConfig } from "@durable-streams-cloudflare/protocol";

@@ -1,12 +1,13 @@
 /**
- * One alarm for many purposes. A host gives an object a single alarm; here each purpose has a due time of its own, and the
- * alarm is set for the earliest.
+ * Runs several tasks on one alarm. A host gives an object a single alarm; here each purpose has a due time of its own, and the
+ * alarm is set for the earliest of them.
  *
- * - A due time comes from what is stored (`dueAtMs`), so that a restart restores it, or is asked for (`request`). What was
- *   asked for is forgotten by a restart, but not the host's alarm: the first firing after it runs every such purpose.
- * - To set an alarm writes a row, so it is written only when it has to change.
- * - A purpose that fails, or whose object dies, is repeated by itself, ever less often; the others go on. Before anything is
- *   waited for, the alarm is set again: a crash between any two steps forgets nothing.
+ * - A due time follows from stored data (`dueAtMs`), so that a restart restores it, or it is requested (`request`). A
+ *   restart forgets requests, but not the host's alarm: the first firing after a restart runs every purpose that can be
+ *   requested.
+ * - Setting an alarm writes a row, so it is set only when its time has to change.
+ * - A purpose that fails, or whose object crashes, is retried with growing delays while the others go on. The alarm is set
+ *   again before anything is awaited, so a crash between any two steps loses nothing.
  */
 
 /** A purpose that is still due when it has run rests for so long, unless it says that there is more: the alarm never spins. */

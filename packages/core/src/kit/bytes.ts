@@ -1,4 +1,4 @@
-/** All chunks one after the other, in an array of their own. */
+/** Concatenates chunks into a new array. */
 export function concatBytes(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(chunks.reduce((size, { length }) => size + length, 0));
   let at = 0;

@@ -1,4 +1,7 @@
-/** Where streams and the protocol's subscriptions are: the edge routes by it, and subscriptions name it in their callbacks. */
+/**
+ * The paths of streams and of the protocol's subscriptions. The edge routes by them, and subscriptions put them into their
+ * callback URLs.
+ */
 
 import { RESERVED_SEGMENT } from "@durable-streams-cloudflare/protocol";
 

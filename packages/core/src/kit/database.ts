@@ -1,7 +1,7 @@
 /**
- * The port to SQLite. A host supplies the engine: a Durable Object's storage, or `node:sqlite`. Everything is synchronous:
- * between two statements nothing else runs. Statements are made from declared tables (`sql/table.ts`), and hosts choose the
- * form in which they run them.
+ * The port to SQLite. A host supplies the engine: a Durable Object's storage, or `node:sqlite`. Everything is synchronous, so
+ * nothing else runs between two statements. Statements are made from declared tables (`sql/table.ts`), and each host runs them
+ * in its own form.
  */
 
 import type { Statement } from "./sql/statement.ts";

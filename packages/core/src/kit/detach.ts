@@ -1,4 +1,4 @@
-/** Copies a plain answer of RPC and lets go of the call. */
+/** Copies a plain RPC answer and disposes of the call. */
 export function detach<Answer extends object>(answer: Answer & Partial<Disposable>): Answer {
   const plain = structuredClone<Answer>(answer);
   answer[Symbol.dispose]?.();

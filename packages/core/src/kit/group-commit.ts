@@ -1,6 +1,6 @@
 /**
- * Adaptive group commit: what arrives while one commit is being made durable joins the next one. Alone, an append
- * waits for nothing but its own disk write; among many, it shares one.
+ * Adaptive group commit: whatever arrives while one commit becomes durable joins the next one. A single writer waits only for
+ * its own disk write; many writers share one.
  */
 
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";

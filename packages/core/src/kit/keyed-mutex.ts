@@ -1,4 +1,4 @@
-/** Does what concerns one name one after the other, and what concerns different names at the same time. */
+/** Runs tasks with the same key one after the other, and tasks with different keys concurrently. */
 export class KeyedMutex {
   readonly #last = new Map<string, Promise<unknown>>();
 

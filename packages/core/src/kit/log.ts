@@ -1,4 +1,4 @@
-/** Structured logs: one JSON line, field names of the Elastic Common Schema and OpenTelemetry. */
+/** Structured logs: one line of JSON each, with the field names of the Elastic Common Schema and OpenTelemetry. */
 
 import type { Config } from "../config.ts";
 

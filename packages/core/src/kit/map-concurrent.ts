@@ -1,6 +1,6 @@
 /**
- * Does something with each item, some at a time.
- * @throws what the work threw first, once nothing is under way any more.
+ * Maps over items concurrently, with a limit on how many are in progress at a time.
+ * @throws the first error, once all work that has begun is over.
  */
 export async function mapConcurrent<Item>(
   items: readonly Item[],

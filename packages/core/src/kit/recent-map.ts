@@ -1,6 +1,6 @@
 /**
- * A map that forgets its oldest entries. Not one by one: a `Map` keeps the places of what was deleted at its front, and
- * looks at all of them each time it is asked for its oldest key. A whole generation goes at once.
+ * A map that forgets its oldest entries, a whole generation at a time. Deleting them one by one would be slow: a `Map` keeps
+ * the slots of deleted entries at its front and walks over all of them to find its oldest key.
  */
 export class RecentMap<Value> {
   readonly #generationMax: number;

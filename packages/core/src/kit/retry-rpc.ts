@@ -1,7 +1,7 @@
 /**
- * Calls to an object. One whose answer is lost (a deploy, a restart) is made again here, because its caller cannot do that
- * safely: every call that goes through here is idempotent, by a request id, an incarnation, or its nature
- * (`packages/simulator/src/idempotency/methods.ts` has the table, and a proof for each stands in its tests).
+ * Retries a call to an object when its answer is lost (a deployment, a restart). That is safe because every call made through
+ * here is idempotent: by a request id, by an incarnation, or by its nature. `packages/simulator/src/idempotency/methods.ts`
+ * lists all of them, and the tests beside it prove each.
  */
 
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";

@@ -1,9 +1,9 @@
 /**
- * Calls that ask for the same at the same time share one run of the work, and what comes of it, a failure included. What is
- * asked for after that runs anew: this is no cache.
+ * Single flight: concurrent calls with the same key share one run of the work and its result, failures included. A call that
+ * arrives after the run starts a new one, so this is not a cache.
  *
- * Only for callers of one object or one request. Requests of a Worker cannot wait for each other's I/O: where they share
- * something (`http/src/client/shared-reads.ts`, `append-batcher.ts`, `auth/jwks.ts`), it is done in other ways.
+ * It is only for callers of one object or one request. Requests of a Worker cannot wait for each other's I/O: what they share
+ * (`http/src/client/shared-reads.ts`, `append-batcher.ts`, `auth/jwks.ts`) is done in other ways.
  */
 export class SingleFlight<Value> {
   readonly #flights = new Map<string, Promise<Value>>();

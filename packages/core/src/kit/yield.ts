@@ -1,6 +1,6 @@
 /**
- * One module for work that lets others go first. On one machine the edge and all objects share a thread: whatever takes long,
- * or is done for nobody in particular, begins by asking here.
+ * Lets appends go first. On one machine the edge and all objects share a thread, so long or background work asks here before it
+ * begins, and waits while appends are under way.
  */
 
 /** Resolves so many milliseconds later. */

@@ -1,6 +1,7 @@
 /**
- * The authors of a block's appends, as its segment has them: runs of appends of one author, in order. Of each run: how many
- * appends (16 bits), bytes of the author's name (16 bits; 65,535: nobody is known), the name in UTF-8.
+ * Encodes the authors of a block's appends for its segment, as runs of appends by the same author, in order. Of each run: the
+ * number of appends (16 bits), the length of the author's name in bytes (16 bits; 65,535: no author is known), and the name in
+ * UTF-8.
  */
 
 import { utf8Length } from "@durable-streams-cloudflare/protocol";

@@ -1,4 +1,4 @@
-/** Reads whole appends out of cold segments, with the places where they end. */
+/** Reads whole appends from cold segments, together with where each append ends. */
 
 import type { ColdSlice } from "../contracts/cold-slice.ts";
 import { APPENDS_PER_PULL, authorsOf, type Appends } from "./hot-log.ts";

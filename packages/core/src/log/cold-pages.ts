@@ -1,4 +1,4 @@
-/** Reads a range of cold bytes chunk by chunk, across segments. It holds one block. */
+/** Reads a range of cold bytes chunk by chunk, across segments. It holds one block in memory. */
 
 import { LINE_BYTES_MAX } from "@durable-streams-cloudflare/protocol";
 

@@ -1,7 +1,7 @@
 /**
- * What a log row remembers besides its bytes, so that one commit is one row: where its appends end, which producers
- * it advanced, whether it closed the stream. Kept as compact JSON in the column `notes`; null when there is nothing
- * to say. The letters are a storage format: never give one a new meaning.
+ * The notes of a log row: where its appends end, which producers it advanced, and whether it closed the stream. With them one
+ * commit is one row. They are stored as compact JSON in the column `notes`, null when there is nothing to note. The letters are
+ * a storage format: never give one a new meaning.
  */
 
 import type { ProducerClaim } from "@durable-streams-cloudflare/protocol";

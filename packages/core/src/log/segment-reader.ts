@@ -1,6 +1,6 @@
 /**
- * Reads the blocks of a segment, one after the other, each verified before it is passed on. What fails is asked for
- * again from the block that is missing; so a reader gets the right bytes or an error, never others and never less.
+ * Reads the blocks of a segment in order, and verifies each before passing it on. After a failure it continues at the block
+ * that is missing. So a reader gets the right bytes or an error, never wrong bytes and never fewer.
  */
 
 import type { ColdSlice } from "../contracts/cold-slice.ts";

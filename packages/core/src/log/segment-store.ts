@@ -1,4 +1,4 @@
-/** The port to where segments are kept: R2, a folder, or what a test puts in their place. */
+/** The port to the store of segments: R2, a folder, or a test's fake. */
 
 type Bytes = Uint8Array<ArrayBuffer>;
 

@@ -1,4 +1,4 @@
-/** From a frozen table of the hot log to a segment, in two passes, so that neither holds more than a block. */
+/** Writes a frozen table of the hot log as a segment, in two passes, so that neither holds more than one block. */
 
 import { AuthorRunsSize } from "./author-runs.ts";
 import { authorsOf, type FrozenTable, type HotLog } from "./hot-log.ts";

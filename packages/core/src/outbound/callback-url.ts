@@ -1,4 +1,7 @@
-/** A webhook is given a bearer token for its callback: the URL must be one that works, and that nobody on the way can read. */
+/**
+ * Checks the URL for a webhook's callbacks. A webhook is given a bearer token for it, so the URL must work, and nobody on the
+ * way may be able to read the token.
+ */
 
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 

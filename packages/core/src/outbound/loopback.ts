@@ -1,4 +1,4 @@
-/** Which hosts of a URL are this machine itself. */
+/** Recognizes the hosts of a URL that are this machine itself. */
 
 const LOOPBACK_V4 = /^127(?:\.\d{1,3}){3}$/;
 

@@ -1,8 +1,8 @@
 /**
- * Where this server sends requests that a tenant has asked for: webhooks, and an issuer's key set. One list of what is not
- * public, and one guard, for all of them [PROTOCOL §12.8]. A Worker cannot look up names, so the rules are about what the URL
- * says: public names and public addresses, in whatever notation, by HTTPS on its own port. What a public name leads to is
- * checked where the connection is made: by Cloudflare's network, and by the launcher's `network` service on one machine.
+ * Decides to which URLs the server sends requests on behalf of a tenant: webhooks, and an issuer's key set [PROTOCOL §12.8].
+ * All of them share one guard and one list of addresses that are not public. A Worker cannot resolve names, so the rules judge
+ * the URL's text: public names and public addresses, in any notation, by HTTPS on its default port. The address behind a public
+ * name is checked where the connection is made: by Cloudflare's network, or on one machine by the launcher's `network` service.
  */
 
 import { isLoopbackHost } from "./loopback.ts";

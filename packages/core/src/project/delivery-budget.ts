@@ -1,7 +1,7 @@
 /**
- * How many webhooks a project's subscriptions may send a minute: all of them together, and to one host. The project hands
- * permits out in small portions, so that a subscription asks once in several deliveries. In memory only: what an eviction
- * forgets is less than a few seconds of a busy project, which is not evicted.
+ * Limits how many webhooks a project's subscriptions may send per minute, all of them together and to one host. The project
+ * hands out permits in small portions, so that a subscription asks once for several deliveries. The count is in memory only: an
+ * eviction loses less than a few seconds of a busy project, and busy projects are not evicted.
  */
 
 import type { DeliveryGrant } from "../contracts/wakes.ts";

@@ -1,4 +1,4 @@
-/** What a project needs from where it lives: the runtime, or a test. */
+/** The ports that a project needs from its host; tests supply their own. */
 
 import type { FollowersStub } from "./link-keys.ts";
 import type { RegistryStream } from "./registry-stream.ts";

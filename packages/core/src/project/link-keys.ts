@@ -1,6 +1,6 @@
 /**
- * What the project knows of the links that its keys have made: at which streams there are some. So a secret can be removed with
- * all that was given by it, although the links themselves are kept by the followers' objects.
+ * Records which streams have links that were created with which of the project's keys. The links themselves are stored in the
+ * followers' objects; with these records a secret can be removed together with every link that was created with it.
  */
 
 import type { LinkKeyNote, SubscriptionApi } from "../contracts/fan-out.ts";

@@ -1,6 +1,7 @@
 /**
- * Owns one project's record and the directory of its streams. It changes the record one change at a time, and publishes
- * each to KV: KV alone has no compare-and-set, so two managers who rotate secrets at the same time would lose one of them.
+ * One project's object: its record, and the directory of its streams. It makes one change of the record at a time and publishes
+ * each to KV: KV has no compare-and-set, so of two managers who rotate secrets at the same time, one would otherwise lose the
+ * change.
  */
 
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";

@@ -1,4 +1,4 @@
-/** Which streams a token or a project's setting speaks of: an exact name, or a prefix that ends in `*`. */
+/** Stream patterns in tokens and settings: an exact name, or a prefix that ends in `*`. */
 
 import { STREAM_NAME_BYTES_MAX, utf8Length } from "@durable-streams-cloudflare/protocol";
 

@@ -1,4 +1,4 @@
-/** A project as the edge holds it: its record, and the keys of its secrets, imported once. */
+/** A project as the edge holds it: its record, with the keys of its secrets imported once. */
 
 import type { ProjectRecord } from "../contracts/project-record.ts";
 

@@ -1,6 +1,6 @@
 /**
- * A project's record: changed one change at a time, and published to the edge's copy (KV). KV takes no more than one write a
- * second for each key, and may refuse: what is not published yet is published by the alarm.
+ * A project's record: changes it one change at a time, and publishes it to the edge's copy in KV. KV accepts one write a second
+ * for each key, and may fail; the alarm publishes what could not be published at once.
  */
 
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";

@@ -1,4 +1,4 @@
-/** How much of what a project may use is given to one of its streams: something to spare, so that it seldom asks. */
+/** How much of a project's quota one stream is granted in advance, so that it seldom has to ask for more. */
 
 const KIB = 1024;
 /** A stream is given so much more than it asks for: a share of what it stores, within these bounds. */

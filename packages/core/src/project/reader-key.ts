@@ -1,7 +1,7 @@
 /**
- * Reader keys: an unguessable part of a stream's URL, the same for all its readers, so that a shared cache may keep what
- * it answers. KV has only the hash, so who reads KV cannot read streams, and the incarnation that the key was made for: it is
- * void for a stream that is later made at the same URL.
+ * Reader keys: an unguessable part of a stream's URL that all its readers share, so that a shared cache can keep the responses.
+ * KV stores only the key's hash, so that access to KV gives no access to streams, and the incarnation of the stream: the key is
+ * void for a later stream at the same URL.
  */
 
 import { base64url } from "jose";

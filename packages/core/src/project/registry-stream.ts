@@ -1,8 +1,8 @@
 /**
- * The stream `__registry__` of a project: the changes of its directory as events of the State Protocol, as the reference
- * server writes them and browsers of streams read them. The directory is its only writer, a producer whose numbers are
- * written down with the changes: each of them is in the stream once, whatever crashes in between. A stream that does not know
- * these numbers any more is made anew, from all that the directory has.
+ * Writes the stream `__registry__` of a project: an event of the State Protocol for each change of its directory, in the format
+ * of the reference server, which stream browsers read. The directory is its only writer, as a producer whose sequence numbers
+ * are stored with the changes, so each change is in the stream exactly once, whatever crashes. If the stream no longer knows
+ * these numbers, it is written again from the whole directory.
  */
 
 import {

@@ -1,6 +1,6 @@
 /**
- * What a token's claims allow: `scope`, for the whole project or for the streams of `stream_id`, or `rights`, a list of such
- * for different streams and sessions.
+ * What a token's claims allow: either `scope`, for the whole project or for the streams of `stream_id`, or `rights`, a list of
+ * scopes for different streams and sessions.
  */
 
 import { isSessionId } from "@durable-streams-cloudflare/protocol";

@@ -1,4 +1,4 @@
-/** Validates what managers send: unknown fields are refused, so that a misspelled limit never goes unnoticed. */
+/** Validates the settings that managers send. Unknown fields are refused, so that a misspelled limit is noticed. */
 
 import {
   HEADER,

@@ -1,4 +1,4 @@
-/** The keys that sign a project's webhooks [PROTOCOL §6.5]: made when the first is needed, and rotated on demand. */
+/** The keys that sign a project's webhooks [PROTOCOL §6.5]. The first is created when it is needed; later ones by rotation. */
 
 import { refuse, type Result } from "@durable-streams-cloudflare/protocol";
 import { calculateJwkThumbprint, type JWK } from "jose";

@@ -1,6 +1,6 @@
 /**
- * What a project's alarm does besides publishing the record: tells `__registry__` of changes, ends links whose key was
- * removed, and deletes the streams and subscriptions of a removed project.
+ * What a project's alarm does besides publishing the record: writes changes to `__registry__`, ends the links of removed keys,
+ * and deletes the streams and subscriptions of a removed project.
  */
 
 import { REGISTRY_STREAM } from "@durable-streams-cloudflare/protocol";

@@ -1,4 +1,7 @@
-/** The subscriptions of a project: they are notified of streams that they may want, and find those that exist. */
+/**
+ * Connects a project's subscriptions with its streams: tells a subscription which streams match it, and notifies it of new
+ * ones.
+ */
 
 import { literalPrefix, matchesGlob, refuse, type Result } from "@durable-streams-cloudflare/protocol";
 

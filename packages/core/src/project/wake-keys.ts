@@ -1,4 +1,7 @@
-/** The keys by which the edge knows the tokens of a project's wakes (`contracts/wake-tag.ts`): one follows from each secret. */
+/**
+ * The keys by which the edge verifies the tags of a project's wake tokens (`contracts/wake-tag.ts`). Each is derived from one
+ * of the project's secrets.
+ */
 
 import type { ProjectSecret } from "../contracts/project-record.ts";
 import { isTaggedBy, wakeKeyOf } from "../contracts/wake-tag.ts";

@@ -1,4 +1,4 @@
-/** What a stream needs from the object around it. Tests supply their own. */
+/** The ports that a stream needs from its host; tests supply their own. */
 
 import type { SourceNotification } from "../contracts/fan-out.ts";
 import type { StreamReport } from "../contracts/project.ts";

@@ -1,4 +1,4 @@
-/** What an object keeps in memory about its stream, and how it comes back from disk. */
+/** A stream's state in memory, and how it is loaded from disk. */
 
 import {
   basePosition,

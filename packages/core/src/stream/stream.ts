@@ -1,9 +1,8 @@
 /**
- * One stream: appends to it and deletes it, and puts its other parts together, `creation.ts`, `pins.ts`, `reading.ts`.
+ * One stream: composes its parts (creation, appends, reads, forks, fan-out) and runs commits.
  *
- * Between two awaits nothing else runs, so a decision and its write need no lock. Whatever leaves the object (an
- * answer, a live frame) is held back by the runtime until the writes before it are durable; readers can never see
- * bytes that a crash takes away.
+ * Nothing else runs between two awaits, so a decision and its write need no lock. Whatever leaves the object (an answer, a live
+ * frame) is held back by the host until the writes before it are durable, so readers never see bytes that a crash takes away.
  */
 
 import { refuse, refuseNotFound, type OffsetRef, type Result } from "@durable-streams-cloudflare/protocol";

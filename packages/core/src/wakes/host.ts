@@ -1,4 +1,4 @@
-/** What a subscription of the protocol needs from the object around it. Tests supply their own. */
+/** The ports that a subscription of the protocol needs from its host; tests supply their own. */
 
 import type { Result } from "@durable-streams-cloudflare/protocol";
 

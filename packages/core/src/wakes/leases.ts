@@ -1,4 +1,4 @@
-/** What workers do with a wake: claim it, acknowledge what they have read, give it back [PROTOCOL §7.2, §7.3]. */
+/** The requests of workers about a wake: claim it, acknowledge what was read, release it [PROTOCOL §7.2, §7.3]. */
 
 import { parseOffset, refuse, ZERO_OFFSET, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 

@@ -1,6 +1,6 @@
 /**
- * The streams of one subscription, and how far it has got with each. A link is written down first, and then its stream is
- * asked to notify of appends: what was appended since the link began counts as new, however late the stream learns of it.
+ * The streams of one subscription, and the cursor for each. A link is stored before its stream is asked for notifications. So
+ * everything appended since the link was created counts as new, however late the stream learns of the link.
  */
 
 import { matchesGlob, ZERO_OFFSET } from "@durable-streams-cloudflare/protocol";

@@ -1,6 +1,6 @@
 /**
- * How a subscription begins, which streams it has, and how it ends. One change after the other: the directory must not hear
- * of two in another order than they were made. What was stored and not sent is continued by the alarm.
+ * How a subscription is created, which streams it has, and how it is deleted. Changes are made one after the other, because the
+ * directory must hear of them in order. Changes that were stored but not sent are continued by the alarm.
  */
 
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";

@@ -1,4 +1,6 @@
-/** Permits for webhooks, which the project hands out in small portions: it has a limit for all its subscriptions together. */
+/**
+ * Permits to send webhooks, which the project hands out in small portions: it has one limit for all its subscriptions together.
+ */
 
 import type { ConsumerHost } from "./host.ts";
 

@@ -1,6 +1,6 @@
 /**
- * A project may demand that a webhook's URL proves that it wants to be sent wakes: it is sent a challenge, and must answer with
- * it. Until it has, it is sent nothing else, and challenges ever more seldom. Once is enough.
+ * Proves that a webhook's URL wants to receive wakes, where the project demands it: the URL is sent a challenge and must return
+ * it. Until it has, it is sent nothing but challenges, ever less often. One successful proof is enough.
  */
 
 import type { ProofView } from "../contracts/wakes.ts";

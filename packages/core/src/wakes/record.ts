@@ -1,4 +1,4 @@
-/** What is written down of a subscription, read once and kept. */
+/** A subscription's row, read once and kept in memory. */
 
 import type { ConsumerHost } from "./host.ts";
 import type { SubscriptionRecord, Tombstone } from "./subscription-record.ts";

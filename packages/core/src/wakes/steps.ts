@@ -1,7 +1,7 @@
 /**
- * The steps in which a subscription moves on. Each is one transaction between two waits, which first ends a lease whose time
- * is over, and at its end issues a wake if there is something new and none. Whatever waits for a time is written down, and
- * the alarm is set for it.
+ * Runs each change of a subscription as one transaction. The transaction first ends a lease that has expired, then makes the
+ * change, and at last issues a wake if something is new and no wake exists. Every deadline is stored, and the alarm is set for
+ * it.
  */
 
 import type { Alarms } from "../kit/alarms.ts";

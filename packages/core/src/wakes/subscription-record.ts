@@ -1,4 +1,4 @@
-/** What a subscription is, as it is written down. */
+/** The stored form of a subscription, and of one that was deleted. */
 
 import { canonicalConfig, type SubscriptionConfig } from "@durable-streams-cloudflare/protocol";
 

@@ -1,6 +1,6 @@
 /**
- * The tokens of wakes [PROTOCOL §7.1, §12.9]: signed by the subscription's own secret, for one wake, until no lease of it
- * can last any longer.
+ * The tokens of wakes [PROTOCOL §7.1, §12.9]. Each is signed with the subscription's own secret, for one wake, and expires
+ * after the last possible lease of that wake.
  */
 
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";

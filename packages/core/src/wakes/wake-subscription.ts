@@ -1,7 +1,6 @@
 /**
- * One subscription of the protocol: its streams and cursors, its wake and its lease [PROTOCOL §6, §7]. It describes itself
- * and hears of its streams; what it is made of has files of its own: `membership.ts`, `deliveries.ts`, `leases.ts`, and the
- * `steps.ts` in which all of them move on.
+ * One subscription of the protocol: its streams and cursors, its wake and its lease [PROTOCOL §6, §7]. It composes
+ * `membership.ts`, `deliveries.ts` and `leases.ts`, which all make their changes through `steps.ts`; its streams notify it.
  */
 
 import type { Result } from "@durable-streams-cloudflare/protocol";

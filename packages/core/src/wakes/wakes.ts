@@ -1,5 +1,5 @@
 /**
- * What a subscription's wake can become [PROTOCOL §7]: pure steps from one state to the next. There is one wake at most,
+ * The states of a subscription's wake, as pure functions from one state to the next [PROTOCOL §7]. There is at most one wake,
  * and each has a greater generation than the one before it.
  */
 

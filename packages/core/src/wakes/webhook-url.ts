@@ -1,4 +1,4 @@
-/** Where webhooks may be sent, as a refusal [PROTOCOL §12.8]. */
+/** Refuses webhook URLs to which the server must not send requests [PROTOCOL §12.8]. */
 
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 

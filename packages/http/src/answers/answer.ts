@@ -1,7 +1,6 @@
 /**
- * What a handler answers: plain data. A host makes of it what it needs, a `Response` or writes to a socket, at one
- * place, and sends `COMMON_HEADERS` with it. On Node.js a real `Response` costs more than storing an append does
- * (docs/adr/0021-plain-answers.md).
+ * The answer of a handler, as plain data. A host turns it into a `Response`, or writes it to a socket, in one place, and adds
+ * `COMMON_HEADERS`. On Node.js a real `Response` costs more than storing an append (docs/adr/0021-plain-answers.md).
  */
 
 import type { Result } from "@durable-streams-cloudflare/protocol";

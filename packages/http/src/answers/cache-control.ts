@@ -1,4 +1,4 @@
-/** `Cache-Control` of every kind of response [PROTOCOL §10]: none leaves without one. */
+/** The `Cache-Control` header of every kind of response [PROTOCOL §10]. No response is sent without one. */
 
 import type { Lineage, OffsetRef } from "@durable-streams-cloudflare/protocol";
 

@@ -1,4 +1,4 @@
-/** Cross-origin access, and the security headers that every response has [PROTOCOL §12.7]. */
+/** Cross-origin access (CORS), and the security headers of every response [PROTOCOL §12.7]. */
 
 import { isLoopbackOrigin } from "@durable-streams-cloudflare/core/outbound/loopback";
 import { HEADER } from "@durable-streams-cloudflare/protocol";

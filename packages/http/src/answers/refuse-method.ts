@@ -1,3 +1,5 @@
+/** The 405 answer to a method that a route does not support. */
+
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
 /** @param what knows the methods: "A stream". Every route knows OPTIONS besides. */

@@ -1,6 +1,6 @@
 /**
- * `Stream-Warning`: a write was done, and some readers will not see what was written. Whoever writes can still change that;
- * whoever reads would never know.
+ * `Stream-Warning`: tells a writer that the write succeeded, but that some readers will not see it. The writer can still change
+ * that; a reader would never know.
  */
 
 import { HEADER, mediaType } from "@durable-streams-cloudflare/protocol";

@@ -1,4 +1,7 @@
-/** Who may do what. The server has a default per `AUTH_MODE`; a Worker that mounts it may supply its own. */
+/**
+ * The interface for deciding who may do what. The server has a default for each `AUTH_MODE`; a Worker that mounts the server
+ * may supply its own.
+ */
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
 import type { ProjectLimits, StreamDefaults } from "@durable-streams-cloudflare/core/contracts/project-record";

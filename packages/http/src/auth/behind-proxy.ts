@@ -1,4 +1,4 @@
-/** `ORIGIN_SECRET`: what a proxy sends along, so that nobody comes in past it. */
+/** `ORIGIN_SECRET`: a secret that the proxy in front sends along, so that no request can bypass the proxy. */
 
 import { isSameText } from "@durable-streams-cloudflare/core/project/reader-key";
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";

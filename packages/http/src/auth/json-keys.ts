@@ -1,4 +1,4 @@
-/** Whether some object in a JSON text names a key twice: `JSON.parse` takes the last, another reader the first. */
+/** Detects an object in a JSON text that has the same key twice: `JSON.parse` takes the last value, other parsers the first. */
 
 /** What is read of a text; of a string, and of what counts in tests how often it is read. */
 export type Characters = Pick<string, "length" | "charCodeAt" | "slice">;

@@ -1,5 +1,6 @@
 /**
- * The public keys of a project's own issuer: cached, fetched by one request at a time, at most twice a minute, within limits.
+ * The public keys of a project's own token issuer (JWKS). They are cached, and fetched at most twice a minute, by one request
+ * at a time, with limits on time and size.
  */
 
 import { wait } from "@durable-streams-cloudflare/core/kit/yield";

@@ -1,6 +1,6 @@
 /**
- * `AUTH_MODE=none` with `OPEN_TO=loopback`: a server without tokens serves the programs of its own machine, and neither
- * what a proxy passes on nor what web pages of other sites ask a developer's browser to send.
+ * `AUTH_MODE=none` with `OPEN_TO=loopback`: a server without tokens serves only programs on its own machine. It refuses
+ * requests that a proxy forwards, and requests that web pages of other sites make a developer's browser send.
  */
 
 import type { Config } from "@durable-streams-cloudflare/core/config";

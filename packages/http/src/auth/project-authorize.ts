@@ -1,4 +1,4 @@
-/** `AUTH_MODE=project`: who may do what, by the project's tokens, signed read URLs, reader keys and public streams. */
+/** `AUTH_MODE=project`: authorizes requests by the project's tokens, signed read URLs, reader keys and public streams. */
 
 import { matchesPattern } from "@durable-streams-cloudflare/core/project/pattern";
 import type { Project } from "@durable-streams-cloudflare/core/project/project";

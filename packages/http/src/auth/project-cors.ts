@@ -1,4 +1,4 @@
-/** Which origins a request's project allows. */
+/** The origins that a request's project allows. */
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
 

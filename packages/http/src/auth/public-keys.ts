@@ -1,4 +1,6 @@
-/** The public keys of projects' webhooks, which anybody may ask for: kept for a moment, so that a crowd is one call. */
+/**
+ * The public keys that verify projects' webhooks. Anybody may ask for them, so they are cached briefly: a crowd makes one call.
+ */
 
 import type { PublicKey } from "@durable-streams-cloudflare/core/contracts/project";
 

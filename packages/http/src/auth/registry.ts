@@ -1,6 +1,6 @@
 /**
- * The edge's view of KV `REGISTRY`, one per isolate: bounded, and at most `FRESH_MS` behind KV. While KV cannot be read,
- * what was known a few minutes ago goes on being true.
+ * The edge's view of the project records in KV `REGISTRY`, one per isolate: a bounded cache, at most `FRESH_MS` behind KV.
+ * While KV cannot be read, the records of the last few minutes stay valid.
  */
 
 import {

@@ -1,4 +1,4 @@
-/** `TENANCY=single` with `PROJECT_SECRET`: one project that needs no registry. */
+/** `TENANCY=single` with `PROJECT_SECRET`: a single project that needs no registry. */
 
 import {
   DEFAULT_SETTINGS,

@@ -1,6 +1,7 @@
 /**
- * Tokens: JWT, signed by one of the project's secrets (HS256) or by its own issuer (RS256, ES256, EdDSA). Which keys may
- * verify a token follows from its algorithm, and the two sets never meet: a public key is never an HMAC key.
+ * Verifies tokens: JWTs that are signed with one of the project's secrets (HS256) or by its own issuer (RS256, ES256, EdDSA).
+ * The algorithm decides which keys may verify a token, and the two sets never overlap: a public key is never used as an HMAC
+ * key.
  */
 
 import type { Project } from "@durable-streams-cloudflare/core/project/project";

@@ -1,7 +1,7 @@
 /**
- * Tokens that were verified a moment ago, because verifying takes a quarter of a read. One counts only for the very
- * project, as it was read from the registry, that it was verified against: when that is read anew, twice a minute, or
- * changes, everything is verified again.
+ * A cache of recently verified tokens, because verifying one takes a quarter of a read's time. An entry is valid only for the
+ * project record that the token was verified against: when the record changes or is read again, twice a minute, tokens are
+ * verified again.
  */
 
 import type { Project } from "@durable-streams-cloudflare/core/project/project";

@@ -1,4 +1,7 @@
-/** Who may do something with a wake: its token is judged here first, so that none that is made up reaches an object. */
+/**
+ * Authorizes requests that carry a wake's token. The edge checks the token's tag first, so that no made-up token reaches an
+ * object.
+ */
 
 import { readWakeToken, splitWakeToken, tagWakeToken } from "@durable-streams-cloudflare/core/contracts/wake-tag";
 import type { Project } from "@durable-streams-cloudflare/core/project/project";

@@ -1,12 +1,12 @@
 /**
- * Appends to one stream that arrive together travel together: while one call to the stream's object is under way, later
- * ones wait, and the next call then takes all of them along. Alone, an append waits for nobody. Under load this saves
- * most of the calls to the object, which are what an append costs most time, and money.
+ * Batches appends to one stream: while one call to the stream's object is in flight, later appends wait, and the next call
+ * carries all of them. A single append waits for nothing. Under load this saves most calls to the object, which are the largest
+ * part of an append's time and cost.
  *
- * The request that finds no call under way leads: it makes the calls, also after its own answer has gone out, until
- * nobody waits any more or it has led long enough. A call may end with the request that makes it, so nobody waits for
- * another without a timer. Whoever still waits to be sent when it fires calls alone. An append that is in a call under way
- * is not sent a second time: a copy would only lengthen the queue that the first one stands in.
+ * The request that finds no call in flight becomes the leader: it makes the calls, even after its own answer was sent, until no
+ * append waits or it has led for long enough. A call may end together with the request that makes it, so every waiting append
+ * has a timer: if it has not been sent when the timer fires, its own request sends it alone. An append in a call that is in
+ * flight is not sent a second time: a copy would only lengthen the queue of the object.
  */
 
 import { asRepeat, REPEATED_MS_MAX } from "@durable-streams-cloudflare/core/contracts/request-id";

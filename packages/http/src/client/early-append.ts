@@ -1,7 +1,6 @@
 /**
- * Appends of a producer that overtook an earlier one on the way. Clients have several under way at a time, on connections
- * of their own, and send all of them again when one comes too early: that can double what is sent, and paid for. So such
- * an append waits here for a moment, and tries again.
+ * Delays a producer's append that arrived before an earlier one, and tries it again. Clients send several appends at a time, on
+ * separate connections, and send all of them again when one is refused as too early, which can double the traffic and its cost.
  */
 
 import type { AppendCommand } from "@durable-streams-cloudflare/core/contracts/stream";

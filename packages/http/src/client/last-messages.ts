@@ -1,6 +1,6 @@
 /**
- * Reading the last N messages of a stream (`last=N`), or appends where a stream is not JSON. Nothing has an index of
- * messages: a window before the tail is read append by append, wherever its bytes lie, and made larger until it has enough.
+ * Reads the last N messages of a stream (`last=N`), or the last N appends where a stream is not JSON. There is no index of
+ * messages: a window before the tail is read append by append, and enlarged until it holds enough.
  */
 
 import type { ReadResult } from "@durable-streams-cloudflare/core/contracts/stream";

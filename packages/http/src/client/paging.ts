@@ -1,6 +1,6 @@
 /**
- * Reading a range, page by page: hot bytes from the object, cold ones from R2, where the object says that they are. The
- * bytes of a fork lie in the streams that it comes from; each of them is asked directly.
+ * Reads a range page by page: hot bytes from the object, and cold bytes from R2 where the object says that they are. The
+ * inherited bytes of a fork are read from the streams that hold them, each asked directly.
  */
 
 import type {

@@ -1,6 +1,5 @@
 /**
- * All operations on projects, for HTTP and RPC alike. Who may call them is decided before: this layer asks no more
- * questions.
+ * All operations on projects, for HTTP and RPC alike. The caller is already authorized: this layer makes no checks of its own.
  */
 
 import type {

@@ -1,6 +1,6 @@
 /**
- * A read uses its stream for as long as it lasts, and each use renews a sliding lifetime [PROTOCOL §5.1, Stream-TTL]. Its
- * pages may come from other objects, which do not notify the stream: so a long read notifies it now and then.
+ * Renews a sliding lifetime during a long read [PROTOCOL §5.1, Stream-TTL]. The pages of a read may come from other objects,
+ * which do not notify the stream, so the read itself notifies it from time to time.
  */
 
 import type { Lifetime } from "@durable-streams-cloudflare/protocol";

@@ -1,12 +1,12 @@
 /**
- * Reads of the same place that come together share an answer: while two calls for it are under way, later ones wait, and
- * the next call is for all of them. It begins after each of them has come, so none misses what was acknowledged before.
- * Whether a client may read has been decided for each of them by then. A crowd that reads the same thus costs its stream's
- * object, which has one thread, a few calls; up to two readers wait for nobody. The pages behind the first are fixed ranges
- * of one incarnation: whoever wants one joins the call for it that is under way.
+ * Shares reads of the same offset: while two calls for it are in flight, later reads wait, and the next call answers all of
+ * them. That call starts after each of them arrived, so none misses data that was acknowledged before it. Each client was
+ * authorized before it gets here. So a crowd of readers costs a stream's object, which has one thread, only a few calls; up to
+ * two readers wait for nobody. Pages after the first are fixed ranges of one incarnation: a read joins a call for its page that
+ * is in flight.
  *
- * As with appends (`append-batcher.ts`, docs/adr/0008), the request that finds room for a call leads, also after its own
- * answer has gone out, and whoever runs out of patience calls alone.
+ * As with appends (`append-batcher.ts`, docs/adr/0008), the request that may make a call leads, even after its own answer was
+ * sent, and a request that has waited too long makes its own call.
  */
 
 import type {

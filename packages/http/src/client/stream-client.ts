@@ -1,4 +1,4 @@
-/** The edge's hold on one stream's object. */
+/** How the edge calls one stream's object: it gets stubs, retries, and measures the calls. */
 
 import { liveReadersMax } from "@durable-streams-cloudflare/core/contracts/project-record";
 import type { ReaderBudget } from "@durable-streams-cloudflare/core/contracts/reader-slots";

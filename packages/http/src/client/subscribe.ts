@@ -1,4 +1,4 @@
-/** Subscribes a session to sources: who may read which, what is made on the way, and where each begins. */
+/** Subscribes a session to sources: checks who may read which, creates what is missing, and decides where each link begins. */
 
 import type {
   EstuaryApi,

@@ -1,4 +1,4 @@
-/** POST [PROTOCOL §5.2, §5.3]: request → command, result → answer. */
+/** POST [PROTOCOL §5.2, §5.3]: from request to command, and from result to answer. */
 
 import type { AppendCommand, AppendResult } from "@durable-streams-cloudflare/core/contracts/stream";
 import {

@@ -1,4 +1,4 @@
-/** PUT [PROTOCOL §5.1]: request → command, result → answer. */
+/** PUT [PROTOCOL §5.1]: from request to command, and from result to answer. */
 
 import type { StreamDefaults } from "@durable-streams-cloudflare/core/contracts/project-record";
 import type { CreateCommand, CreateResult } from "@durable-streams-cloudflare/core/contracts/stream";

@@ -1,4 +1,4 @@
-/** What the routes of estuaries are sent, and what they answer, as JSON. */
+/** The JSON bodies of the estuary routes: parses requests and encodes answers. */
 
 import type { Follower, LinkFormat, SourceResult } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import {

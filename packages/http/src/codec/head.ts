@@ -1,4 +1,4 @@
-/** HEAD [PROTOCOL §5.5]. */
+/** HEAD [PROTOCOL §5.5]: from result to answer. */
 
 import type { HeadResult } from "@durable-streams-cloudflare/core/contracts/stream";
 import { HEADER, lastSeqHeader, offsetAt, spelledForReaders } from "@durable-streams-cloudflare/protocol";

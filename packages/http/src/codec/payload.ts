@@ -1,4 +1,4 @@
-/** From a request's body to the bytes that the log stores, and back to a response's body. */
+/** Converts a request's body to the stored form of a stream's bytes, and the stored form back to a response's body. */
 
 import { ARRAY_FACTOR, type Config } from "@durable-streams-cloudflare/core/config";
 import {

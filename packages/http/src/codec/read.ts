@@ -1,4 +1,4 @@
-/** GET [PROTOCOL §5.6]: query → what is asked for, result → answer. */
+/** GET [PROTOCOL §5.6]: from query to command, and from result to answer. */
 
 import type { ReadResult } from "@durable-streams-cloudflare/core/contracts/stream";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";

@@ -1,4 +1,4 @@
-/** A project's defaults, as the headers that a creation might have had. */
+/** Applies a project's defaults to the creation of a stream, as if the request had sent them as headers. */
 
 import type { StreamDefaults } from "@durable-streams-cloudflare/core/contracts/project-record";
 import type { CreateCommand } from "@durable-streams-cloudflare/core/contracts/stream";

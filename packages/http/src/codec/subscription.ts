@@ -1,4 +1,4 @@
-/** Subscriptions as JSON [PROTOCOL §6, §7]. */
+/** The JSON bodies of the subscription routes [PROTOCOL §6, §7]. */
 
 import type {
   AckCommand,

@@ -1,6 +1,6 @@
 /**
- * Request bodies: read to the end before the object is called, within a limit of bytes and of time that are both counted
- * while they come, and decoded if compressed.
+ * Reads request bodies: to the end, before the object is called, decoded if compressed, and within limits of bytes and of time
+ * that are both counted while the body arrives.
  */
 
 import { concatBytes } from "@durable-streams-cloudflare/core/kit/bytes";

@@ -1,6 +1,6 @@
 /**
- * Decoding of compressed bodies. A gzip body may have several members, as log shippers and `cat a.gz b.gz` make them;
- * the platform's decoder takes one and no more, so the members are separated here.
+ * Decodes compressed bodies. A gzip body may have several members, as log shippers and `cat a.gz b.gz` write them; the
+ * platform's decoder takes only one, so the members are separated here.
  */
 
 import { concatBytes } from "@durable-streams-cloudflare/core/kit/bytes";

@@ -1,7 +1,7 @@
 /**
- * The bytes of request bodies that one isolate holds. Each request has a limit of its own, but an isolate serves many at a
- * time, and Cloudflare ends one that takes more than 128 MB, with all its requests. A body on its way to its object exists up
- * to four times: as it came, in its stored form, in the call, and in the object.
+ * Limits the bytes of request bodies that one isolate holds at a time. Each request has a limit of its own, but Cloudflare ends
+ * an isolate that takes more than 128 MB, with all its requests. A body on its way to its object exists up to four times: as it
+ * arrived, in its stored form, in the call, and in the object.
  */
 
 import { refuse } from "@durable-streams-cloudflare/protocol";

@@ -1,4 +1,4 @@
-/** Counting like the Rate Limiting binding does, for this isolate alone. */
+/** A rate limiter with the interface of the Rate Limiting binding, which counts for this isolate alone. */
 
 import { BINDING_UNITS, WINDOW_SECONDS, type RateLimiter } from "./rate-limit.ts";
 

@@ -1,4 +1,4 @@
-/** Bodies of the routes that are not streams: one JSON object. */
+/** Reads the body of a route that is not a stream's: one JSON object. */
 
 import { refuse, type Result } from "@durable-streams-cloudflare/protocol";
 

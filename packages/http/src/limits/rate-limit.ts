@@ -1,4 +1,7 @@
-/** Limits for each minute, of a project and of each of its streams, by what counts like the Rate Limiting binding. */
+/**
+ * Rate limits per minute, of a project and of each of its streams, on a limiter with the interface of the Rate Limiting
+ * binding.
+ */
 
 import type { ProjectLimits } from "@durable-streams-cloudflare/core/contracts/project-record";
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";

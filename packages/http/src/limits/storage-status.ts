@@ -1,4 +1,4 @@
-/** What a host knows of the disk under the objects. On Cloudflare there is nothing to know. */
+/** Refuses writes when the host reports that its disk is full or faulty. On Cloudflare there is nothing to report. */
 
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 

@@ -1,6 +1,6 @@
 /**
- * Requests that show no right, counted per minute and address: what they ask for may have to be looked up in the registry,
- * and nobody shall be able to have that done without end.
+ * Limits unauthorized requests, per minute and address. Such a request may need a look-up in the registry, and nobody may cause
+ * an unlimited number of these.
  */
 
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";

@@ -1,4 +1,4 @@
-/** A project's limits of streams and of bytes, where a stream is created: as far as its directory knows of them. */
+/** Checks a project's limits of streams and of bytes when a stream is created, as far as its directory has counted them. */
 
 import type { Counters } from "@durable-streams-cloudflare/core/contracts/project";
 import { PROJECT_STORAGE_FULL } from "@durable-streams-cloudflare/core/stream/append/quota-grant";

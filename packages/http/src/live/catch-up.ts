@@ -1,4 +1,6 @@
-/** What a session has still to send before it is live: page by page, and of each whether an append ends with it. */
+/**
+ * Reads what a live session still has to send before it is live, page by page, and whether each page ends with a whole append.
+ */
 
 import type { ReadCommand } from "@durable-streams-cloudflare/core/contracts/stream";
 import { refAt, type Lifetime, type Lineage, type OffsetRef, type Result } from "@durable-streams-cloudflare/protocol";

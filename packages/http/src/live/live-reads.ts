@@ -1,4 +1,4 @@
-/** The live reads of one Worker, so that all of them can be ended before it stops. */
+/** All live reads of one server, so that they can be ended before it stops. */
 
 export class LiveReads {
   readonly #open = new Set<() => void>();

@@ -1,4 +1,4 @@
-/** Long-poll [PROTOCOL §5.7]: answers with what is there, or waits on a channel while the object sleeps. */
+/** Long-poll [PROTOCOL §5.7]: answers with existing data, or waits on a channel while the object sleeps. */
 
 import type { LiveFrame } from "@durable-streams-cloudflare/core/contracts/live-frame";
 import type { AttachResult } from "@durable-streams-cloudflare/core/contracts/stream";

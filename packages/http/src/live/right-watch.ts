@@ -1,7 +1,7 @@
 /**
- * A right may be taken back while a live read waits: the secret removed, the URL revoked, the stream made private. So the edge
- * asks again as often as it sends heartbeats. That takes what this isolate knows of the project and nothing else: no call of
- * the stream's object, and no read of the registry that the other readers do not share.
+ * Checks the right of a live read again and again, as often as heartbeats are sent: while it waits, the secret may be removed,
+ * the URL revoked, or the stream made private. A check uses what this isolate knows of the project: it calls no object, and
+ * shares its reads of the registry with all other readers.
  */
 
 import type { ProblemCode, Refusal } from "@durable-streams-cloudflare/protocol";

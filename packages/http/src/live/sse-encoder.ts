@@ -1,4 +1,6 @@
-/** From stored bytes to events [PROTOCOL §5.8]: `data` and `control` of one batch in one write, unless it is large. */
+/**
+ * Encodes stored bytes as events [PROTOCOL §5.8]: `data` and `control` of one batch in one write, unless the batch is large.
+ */
 
 import { toBase64 } from "@durable-streams-cloudflare/core/kit/bytes";
 import { concatBytes } from "@durable-streams-cloudflare/core/kit/bytes";

@@ -1,7 +1,7 @@
 /**
- * In what form SSE carries a stream's data [PROTOCOL §5.8]. Bytes go as base64, and so does text that SSE cannot carry as it
- * is: SSE is UTF-8, and ends lines at a CR. Clients decode by a response header, so a session has one form from its
- * beginning to its end. A session of text that meets something else ends before it; the next one begins with it.
+ * Chooses the form in which SSE carries a stream's data [PROTOCOL §5.8]. Bytes go as base64, and so does text that SSE cannot
+ * carry as it is: SSE is UTF-8, and ends lines at a CR. Clients decode by a response header, so a response has one form from
+ * beginning to end. A response of text that meets other data ends before it; the client's next request gets base64.
  *
  * `text/plain` keeps its form in spite of a CR, which arrives as LF: the official suite asks for that.
  */

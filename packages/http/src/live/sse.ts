@@ -1,4 +1,4 @@
-/** SSE [PROTOCOL §5.8]: the response, and what makes it begin. */
+/** SSE [PROTOCOL §5.8]: makes the response, and starts its session. */
 
 import type { AttachResult } from "@durable-streams-cloudflare/core/contracts/stream";
 import { HEADER, nextCursor, refAt, refuse } from "@durable-streams-cloudflare/protocol";

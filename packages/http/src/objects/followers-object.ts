@@ -1,4 +1,4 @@
-/** The followers of a source on any host. */
+/** The object of a source's followers: composes the core's follower set with what a host supplies. */
 
 import type { ShardApi, SubscriptionApi } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import { SHARD_SESSIONS } from "@durable-streams-cloudflare/core/fan-out/delivery/shards";

@@ -1,4 +1,4 @@
-/** A project on any host: its record, its directory of streams, its quotas and keys. */
+/** The object of a project: composes the core's project (record, directory, quotas, keys) with what a host supplies. */
 
 import type { LinkKeysApi } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import type { ProjectApi } from "@durable-streams-cloudflare/core/contracts/project";

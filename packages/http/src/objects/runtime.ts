@@ -1,4 +1,4 @@
-/** What a host gives an object of any kind, and how objects reach one another. */
+/** What a host supplies to every object: storage, clock and alarm of the object itself, and access to the other objects. */
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
 import type {

@@ -1,4 +1,4 @@
-/** A session on any host: its sources, and its end. */
+/** The object of a session: composes the core's estuary (the list of sources) with what a host supplies. */
 
 import type { EstuaryApi, LinkOwnerApi } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import { Estuary } from "@durable-streams-cloudflare/core/fan-out/session/estuary";

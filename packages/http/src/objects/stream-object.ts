@@ -1,4 +1,4 @@
-/** A stream on any host: the core's `Stream`, wired to the other objects. */
+/** The object of a stream: composes the core's `Stream` with what a host supplies. */
 
 import type { StreamApi } from "@durable-streams-cloudflare/core/contracts/stream";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";

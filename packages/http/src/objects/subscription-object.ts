@@ -1,4 +1,4 @@
-/** A subscription of the protocol on any host [PROTOCOL §6]. */
+/** The object of a subscription of the protocol [PROTOCOL §6]: composes the core's subscription with what a host supplies. */
 
 import type { ConsumerApi, ConsumerDirectoryApi } from "@durable-streams-cloudflare/core/contracts/wakes";
 import { controlPathOf } from "@durable-streams-cloudflare/core/kit/control-path";

@@ -1,6 +1,6 @@
 /**
- * A request to somebody else's server, past the guard: no redirect is followed, and neither time nor bytes of the answer are
- * without a bound.
+ * Sends a request to somebody else's server, after the URL guard: it follows no redirects, and limits the time and the size of
+ * the answer.
  */
 
 import { faultOfUrl, type OutboundRules } from "@durable-streams-cloudflare/core/outbound/url-guard";

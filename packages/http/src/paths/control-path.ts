@@ -1,4 +1,4 @@
-/** What a path below a project's `__ds` means [PROTOCOL §6]. */
+/** Parses the paths below a project's `__ds` [PROTOCOL §6]. */
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
 import { parseStreamName, RESERVED_SEGMENT } from "@durable-streams-cloudflare/protocol";

@@ -1,4 +1,4 @@
-/** Where load balancers and monitors ask how the server is. */
+/** The paths by which load balancers and monitors check the server. */
 
 export const HEALTH = "/healthz";
 export const READINESS = "/readyz";

@@ -1,11 +1,11 @@
 /**
- * The URL by which clients reach this server: the one place that makes absolute URLs of a request. In this order:
+ * The URL by which clients reach this server: the one place that makes absolute URLs. In this order:
  *
- * 1. `PUBLIC_URL`, if it is set.
- * 2. What the proxy says in `X-Forwarded-Proto` and `X-Forwarded-Host`, or in `Forwarded`. It counts only with
- *    `ORIGIN_SECRET`: then `behindProxy` has let nobody else in. From strangers these headers say nothing.
- * 3. The request's own URL. By HTTPS its host is proven, because a platform that ends TLS routes by it. By plain HTTP any
- *    client may put any name there, so only a loopback host counts.
+ * - `PUBLIC_URL`, if it is set.
+ * - The proxy's `X-Forwarded-Proto` and `X-Forwarded-Host`, or `Forwarded`. These count only with `ORIGIN_SECRET`, because
+ *   then `behindProxy` has admitted only the proxy's requests. From anyone else these headers are ignored.
+ * - The request's own URL. By HTTPS its host is proven, because a platform that ends TLS routes by it. By plain HTTP any
+ *   client can send any host, so only a loopback host counts.
  */
 
 import type { Config } from "@durable-streams-cloudflare/core/config";

@@ -1,4 +1,4 @@
-/** Which stream a URL means. */
+/** Parses which stream a URL means. */
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
 import { STREAM_ROOT } from "@durable-streams-cloudflare/core/kit/control-path";

@@ -1,4 +1,4 @@
-/** Ids of the requests that the edge may have to send to an object more than once. */
+/** Makes the ids of requests that the edge may have to send to an object more than once. */
 
 /** Random, of this isolate; made late, because nothing random can be had while a Worker starts. */
 let isolateId: string | undefined;

@@ -1,4 +1,4 @@
-/** What becomes known of a request while it is served, for its answer and for its line in the log. */
+/** Collects what becomes known of a request while it is served, for its response and its log line. */
 
 import type { Problem } from "@durable-streams-cloudflare/protocol";
 

@@ -1,4 +1,7 @@
-/** The HTTP API of estuaries. A right to a session, or to a source's followers, is a bearer's: nothing in the URL counts. */
+/**
+ * The HTTP API of estuaries. Rights to a session, or to a source's followers, are accepted only from a bearer token, never from
+ * the URL.
+ */
 
 import { isSessionId, refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 

@@ -1,4 +1,4 @@
-/** Who follows a source, and how links are taken back: for whoever manages the source. */
+/** Routes for the manager of a source: lists its followers, and revokes links. */
 
 import type { FollowerFilter, SubscriptionApi } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import { retryRpc, callOnce } from "@durable-streams-cloudflare/core/kit/retry-rpc";

@@ -1,4 +1,4 @@
-/** `/`: what this is and what to do next, for whoever opens the server's address in a browser. */
+/** `/`: says what this server is and what to do next, for whoever opens its address in a browser. */
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
 

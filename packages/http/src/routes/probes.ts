@@ -1,4 +1,4 @@
-/** What load balancers and monitors ask: `/healthz`, whether the Worker runs, and `/readyz`, whether it can serve. */
+/** The routes for load balancers and monitors: `/healthz`, whether the server runs, and `/readyz`, whether it can serve. */
 
 import { answerJson } from "../answers/answer.ts";
 import { HEALTH, READINESS } from "../paths/probe.ts";

@@ -1,4 +1,4 @@
-/** The HTTP API of projects: one table that says what each route needs. What is not in it is not served. */
+/** The HTTP API of projects, as rows of the route table. */
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
 import type { ProjectLimits } from "@durable-streams-cloudflare/core/contracts/project-record";

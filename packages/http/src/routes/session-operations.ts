@@ -1,4 +1,4 @@
-/** What may be done with a session, once its request has the right to it. */
+/** The operations on a session, for requests that are already authorized. */
 
 import type { EstuaryApi, SourceResult, SubscribeResult } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import { retryRpc, callOnce } from "@durable-streams-cloudflare/core/kit/retry-rpc";

@@ -1,4 +1,4 @@
-/** The protocol's operations on a stream that the request may do [PROTOCOL §5]. */
+/** The protocol's operations on a stream [PROTOCOL §5], for requests that are already authorized. */
 
 import { asRepeat, REPEATED_MS_MAX } from "@durable-streams-cloudflare/core/contracts/request-id";
 import type { AppendCommand, ForkCommand } from "@durable-streams-cloudflare/core/contracts/stream";

@@ -1,4 +1,4 @@
-/** The routes of streams [PROTOCOL §5], and whether a request to one may be done. */
+/** The routes of streams [PROTOCOL §5], and the guard that authorizes their requests. */
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
 

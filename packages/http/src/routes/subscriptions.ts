@@ -1,4 +1,4 @@
-/** The protocol's subscriptions [PROTOCOL §6, §7]: one table that says what each route needs. */
+/** The routes of the protocol's subscriptions [PROTOCOL §6, §7], as rows of the route table. */
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
 import type { ConsumerApi } from "@durable-streams-cloudflare/core/contracts/wakes";

@@ -1,4 +1,4 @@
-/** Serves what is in the route table, and refuses everything else. */
+/** Finds a request's route in the route table and serves it; refuses a request that has none. */
 
 import type { Refusal } from "@durable-streams-cloudflare/protocol";
 

@@ -1,4 +1,4 @@
-/** What the routes of the server work with: made once by its host, for all requests. */
+/** Everything that the routes work with: composed once by the host, and used by all requests. */
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
 import type { EstuaryApi, SubscriptionApi } from "@durable-streams-cloudflare/core/contracts/fan-out";

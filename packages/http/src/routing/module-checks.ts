@@ -1,4 +1,4 @@
-/** Whether a module can be served, and beside which others: whatever does not fit together is found when the server starts. */
+/** Checks, when the server starts, that a module is valid and fits together with the other modules. */
 
 import { HEALTH, READINESS } from "../paths/probe.ts";
 import { STREAM_ROOT } from "../paths/target.ts";

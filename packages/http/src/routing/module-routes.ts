@@ -1,4 +1,4 @@
-/** The routes of a module, as rows of the table: judged, limited and logged like the server's own. */
+/** Turns the routes of a module into rows of the route table, which are guarded, limited and logged like the server's own. */
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
 import { refuse, REGISTRY_STREAM, RESERVED_SEGMENT, type Result } from "@durable-streams-cloudflare/protocol";

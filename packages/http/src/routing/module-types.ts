@@ -1,4 +1,4 @@
-/** What a module is made of, and what its handlers are given. */
+/** The types of a module: its parts, and what its handlers are given. */
 
 import type { Result } from "@durable-streams-cloudflare/protocol";
 

@@ -1,6 +1,6 @@
 /**
- * A module: routes, and perhaps objects and settings of its own, which a host serves beside the server's. It is
- * written on `core` and `http` and imports no host; whoever composes a server names it (docs/modules.md).
+ * Defines a module: routes, and perhaps objects and settings of its own, that a host serves beside the server's. A module
+ * imports `core` and `http` but no host; whoever composes a server lists its modules (docs/modules.md).
  */
 
 import { ConfigError } from "@durable-streams-cloudflare/core/config";

@@ -1,4 +1,7 @@
-/** One row of the route table: what is served, who may ask for it, and what that may cost. */
+/**
+ * The type of a row of the route table: path, method, the right that it needs, and which objects it may call. A route cannot be
+ * made without a guard, which runs before its handler.
+ */
 
 import type { Result } from "@durable-streams-cloudflare/protocol";
 

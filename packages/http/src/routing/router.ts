@@ -1,4 +1,4 @@
-/** Finds the routes of a URL. What is not in the table is not served. */
+/** Finds the routes that match a URL. */
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
 import { controlPathOf } from "@durable-streams-cloudflare/core/kit/control-path";

@@ -1,6 +1,6 @@
 /**
- * Every route of the server: what it needs, which kinds of objects it may call, and its handler. Requests are
- * dispatched by this table, and tests walk it.
+ * The route table: every route of the server, the right that it needs, the objects that it may call, and its handler. Requests
+ * are dispatched by this table, and tests check every row of it.
  */
 
 import { ESTUARY_ROUTES } from "../routes/estuaries.ts";

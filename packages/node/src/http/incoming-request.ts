@@ -1,6 +1,6 @@
 /**
- * A request of Node.js in the form that the edge takes. A real `Request` costs more than storing an append does, so nothing is
- * made before it is asked for.
+ * Adapts a request of Node.js to the form that the edge takes. A real `Request` costs more than storing an append, so every
+ * part is made only when it is asked for.
  */
 
 import type { IncomingMessage, ServerResponse } from "node:http";

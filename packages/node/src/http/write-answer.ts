@@ -1,4 +1,4 @@
-/** Writes an answer to a connection: the one place where this host makes bytes of it. */
+/** Writes an answer to a connection: the only place in this host that does. */
 
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";

@@ -1,6 +1,6 @@
 /**
- * One object in memory, and the output gate around it: whatever leaves it (an answer, a call, a frame to a reader) waits until
- * everything that it has written is durable. On Cloudflare the runtime does that; here it is done in this one place.
+ * One object in memory, with its output gate: an answer, a call to another object, or a frame to a reader leaves only when
+ * everything that the object wrote before it is durable. On Cloudflare the runtime does this; here this file does.
  */
 
 import type { Commit } from "../storage/commit.ts";

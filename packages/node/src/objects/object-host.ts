@@ -1,4 +1,4 @@
-/** All objects of one server: made when they are called, called one by another, and let go of when nobody has for a while. */
+/** All objects of one server: creates them on the first call, connects them to each other, and unloads the idle ones. */
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
 import type {

@@ -1,4 +1,4 @@
-/** The live readers of all streams. They stay while a stream's object is not in memory, as sockets do on Cloudflare. */
+/** The live readers of all streams. They stay while a stream's object is unloaded, as hibernating sockets do on Cloudflare. */
 
 import type { ReaderBudget } from "@durable-streams-cloudflare/core/contracts/reader-slots";
 import type { SocketList } from "@durable-streams-cloudflare/core/stream/read/live-readers";

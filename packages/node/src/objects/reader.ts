@@ -1,4 +1,4 @@
-/** A live reader: the object's end of the channel, and the edge's. In one process both are this. */
+/** A live reader: in one process, both the object's end and the edge's end of the channel. */
 
 import { CLOSE_GONE, decodeFrame, type LiveFrame } from "@durable-streams-cloudflare/core/contracts/live-frame";
 import type { ReaderSocket } from "@durable-streams-cloudflare/core/stream/read/live-readers";

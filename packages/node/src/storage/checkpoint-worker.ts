@@ -1,6 +1,6 @@
 /**
- * The thread that moves pages from the write-ahead log into the database, on a connection of its own: on the main thread it
- * would stall every request for as long as it takes.
+ * The thread that moves pages from the write-ahead log into the database, on its own connection. On the main thread this would
+ * stall every request while it runs.
  */
 
 import { DatabaseSync } from "node:sqlite";

@@ -1,7 +1,7 @@
 /**
- * Keeps the write-ahead log short. A thread of its own moves most pages; the main connection moves the last few, because the
- * log begins anew only when all of it has been moved and nobody reads. The file is never truncated: one that is written over
- * syncs twice as fast as one that grows.
+ * Keeps the write-ahead log short. A separate thread moves most pages. The main connection moves the last few, because the log
+ * starts over only when all of it was moved and nobody is reading. The file is never truncated: overwriting a file syncs twice
+ * as fast as growing one.
  */
 
 import { extname } from "node:path";

@@ -1,7 +1,7 @@
 /**
- * One commit and one sync for everything that is ready, whatever the object. Writes of a turn of the event loop go into one
- * transaction of the shared database; it is committed when the sync before it has returned, and while its own sync runs the
- * next transaction fills. What depends on the durability of a write waits for its `Commit`.
+ * Group commit for all objects: one transaction and one sync for everything that is ready. The writes of one turn of the event
+ * loop go into one transaction of the shared database. It is committed when the previous sync has returned, and while its own
+ * sync runs the next transaction fills. Whatever depends on the durability of a write waits for its `Commit`.
  */
 
 import { Commit } from "./commit.ts";

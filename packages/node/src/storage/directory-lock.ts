@@ -1,4 +1,4 @@
-/** Whether a server uses a data directory: a second, empty database that it holds locked as long as it runs. */
+/** Locks a data directory, so that only one server uses it: an empty second database, kept locked while the server runs. */
 
 import { DatabaseSync } from "node:sqlite";
 

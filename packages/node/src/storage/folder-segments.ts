@@ -1,6 +1,7 @@
 /**
- * Segments as files. One is written beside its name, made durable, and then given its name, which fails where there is one:
- * so a name never stands for half a segment, and the rows that it replaces are only dropped once it is on the disk.
+ * Core's segment store in a folder. A segment is written to a temporary file, synced, and then linked to its name, which fails
+ * if the name exists. So a name never stands for an incomplete segment, and the rows that it replaces are dropped only once it
+ * is on disk.
  */
 
 import { createHash, randomUUID } from "node:crypto";

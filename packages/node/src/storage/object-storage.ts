@@ -1,4 +1,4 @@
-/** What one object has stored: its rows in the shared database, the list of its tables, its alarm. */
+/** The stored data of one object: its rows in the shared database, the list of its tables, and its alarm. */
 
 import type { Database, Tables } from "@durable-streams-cloudflare/core/kit/database";
 import { partitionOf } from "@durable-streams-cloudflare/core/kit/sql/ddl";

@@ -1,4 +1,7 @@
-/** What projects publish for the edge, in the table `registry`: on Cloudflare that is KV. */
+/**
+ * The project records that are published for the edge, in the table `registry`. On Cloudflare this is the KV namespace
+ * `REGISTRY`.
+ */
 
 import type { RegistryNamespace } from "@durable-streams-cloudflare/http/ports";
 

@@ -1,7 +1,7 @@
 /**
- * One SQLite database for the objects of all kinds: each row begins with its object's id, each statement is prepared once for
- * all objects, and many objects' writes share a transaction (`commit-loop.ts`). Nothing else may open the file of the
- * database in this process: closing it would drop SQLite's locks.
+ * One SQLite database for the objects of all kinds. Each row begins with its object's id, each statement is prepared once for
+ * all objects, and the writes of many objects share a transaction (`commit-loop.ts`). Nothing else in this process may open the
+ * database file: closing it would drop SQLite's locks.
  */
 
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from "node:sqlite";

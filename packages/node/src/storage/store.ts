@@ -1,4 +1,4 @@
-/** The storage of one server: the shared database, its commits, checkpoints and alarms. */
+/** The storage of one server: composes the shared database, its commit loop, checkpoints and alarms. */
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** `fdatasync` of one file, on a thread of its own. */
+/** Runs `fdatasync` of one file on a separate thread (`sync-worker.ts`). */
 
 import { closeSync, fdatasyncSync, openSync } from "node:fs";
 import { extname } from "node:path";

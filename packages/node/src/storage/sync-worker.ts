@@ -1,6 +1,6 @@
 /**
- * The thread that makes the write-ahead log durable. It waits for a request on shared memory, calls `fdatasync`, and answers
- * there: libuv's pool would do the same, but behind file reads, DNS and compression.
+ * The sync thread, which makes the write-ahead log durable. It waits on shared memory for a request, calls `fdatasync`, and
+ * answers there. libuv's thread pool could do the same, but behind file reads, DNS and compression.
  */
 
 import { fdatasyncSync } from "node:fs";

@@ -1,3 +1,5 @@
+/** Core's database port on a Durable Object's SQLite storage. */
+
 import type { Database } from "@durable-streams-cloudflare/core/kit/database";
 import { ObjectTables } from "@durable-streams-cloudflare/core/kit/sql/object-tables";
 import type { Schema } from "@durable-streams-cloudflare/core/kit/sql/schema";

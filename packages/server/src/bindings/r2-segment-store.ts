@@ -1,4 +1,4 @@
-/** Segments in R2. */
+/** Core's segment store on an R2 bucket. */
 
 import type { SegmentStore } from "@durable-streams-cloudflare/core/log/segment-store";
 

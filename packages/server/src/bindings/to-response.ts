@@ -1,4 +1,4 @@
-/** The one place where an answer becomes a `Response`. */
+/** Turns an answer into a `Response`: the only place that does. */
 
 import type { Answer } from "@durable-streams-cloudflare/http/answers/answer";
 import { COMMON_HEADERS } from "@durable-streams-cloudflare/http/answers/cors";

@@ -1,6 +1,6 @@
 /**
- * What objects answer that nobody has ever made: the edge answers it in their place where the host can tell, since on one
- * machine an object that is merely asked takes memory, open files, and a file that stays.
+ * Answers on behalf of objects that were never created, where the host can tell. On one machine, merely calling an object would
+ * take memory, open files, and a file that stays.
  */
 
 import type { EstuaryApi, SubscriptionApi } from "@durable-streams-cloudflare/core/contracts/fan-out";

@@ -1,6 +1,6 @@
 /**
- * How the edge asks an object for a live reader's socket. RPC cannot carry a socket, so this is a `fetch` with an
- * upgrade; the answer is in its body, or, next to a socket, in `ATTACH_HEADER`.
+ * How the edge asks an object for a live reader's socket. RPC cannot carry a socket, so this is a `fetch` with an upgrade. The
+ * answer is in the response's body, or in `ATTACH_HEADER` when there is a socket.
  */
 
 import type { ReaderAdmission } from "@durable-streams-cloudflare/core/contracts/reader-slots";

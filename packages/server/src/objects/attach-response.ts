@@ -1,4 +1,6 @@
-/** The answer to `attachRequest`: 101 with a hibernating socket for a reader that stands at the tail, otherwise only words. */
+/**
+ * The object's answer to `attachRequest`: 101 with a hibernating socket for a reader that is at the tail, otherwise no socket.
+ */
 
 import type { ReaderBudget } from "@durable-streams-cloudflare/core/contracts/reader-slots";
 import type { Stream } from "@durable-streams-cloudflare/core/stream/stream";

@@ -1,4 +1,4 @@
-/** The edge's end of a live reader's WebSocket, as the channel that `http` knows. */
+/** Adapts the edge's end of a live reader's WebSocket to the channel port of `http`. */
 
 import { CLOSE_GONE, decodeFrame } from "@durable-streams-cloudflare/core/contracts/live-frame";
 import type { ReaderChannel, ReaderEvents } from "@durable-streams-cloudflare/http/ports";

@@ -1,4 +1,4 @@
-/** The Worker's end of the queue of shards. */
+/** Handles the messages of the shard queue, in the Worker. */
 
 import type { SessionApi, ShardApi, ShardRef, SourceApi } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import { serveShard, type ShardHost } from "@durable-streams-cloudflare/core/fan-out/delivery/shard-dispatcher";

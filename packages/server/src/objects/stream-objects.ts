@@ -1,4 +1,4 @@
-/** The objects of streams as the edge reaches them: by RPC, and by an upgrade for a live reader's socket. */
+/** How the edge calls streams: by RPC, and by an upgrade for a live reader's socket. */
 
 import type { StreamObjects } from "@durable-streams-cloudflare/http/ports";
 

@@ -1,6 +1,6 @@
 /**
- * Delivers to one session after the other what its links to the source still need. Whatever happens on the way, a link's row
- * never says that the session has more than it has: what is delivered twice, the session recognizes by its own watermark.
+ * Delivers to sessions, one after the other, the bytes of the source that each session's links still need. The position stored
+ * with a link is never ahead of what the session has; a session recognizes a duplicate delivery by its own watermark.
  */
 
 import type { Result } from "@durable-streams-cloudflare/protocol";

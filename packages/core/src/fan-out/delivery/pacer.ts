@@ -1,3 +1,5 @@
+/** Paces deliveries, so that passes to many sessions leave time for everything else on the same thread. */
+
 import { SingleFlight } from "../../kit/single-flight.ts";
 
 /** Deliveries that may begin together: at least, and at the most. */

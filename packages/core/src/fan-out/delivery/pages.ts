@@ -1,4 +1,4 @@
-/** What the source has, page by page: fetched once for all links that want it. */
+/** Reads the source page by page. Each page is fetched once for all links that need it. */
 
 import { refuseColdUnavailable, type Result } from "@durable-streams-cloudflare/protocol";
 

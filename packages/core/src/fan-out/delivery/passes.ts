@@ -1,7 +1,7 @@
 /**
- * Delivers to the followers what the source has, page by page, in turns of bounded work. A page goes to all links that keep up,
- * in the order of their sessions' names: that is a pass. A link that fails falls behind, and is served by itself until it
- * has caught up, so that it holds up nobody.
+ * Delivers the source's new pages to its followers, in turns of bounded work. One page is delivered to all links that keep up,
+ * in the order of their sessions' names: that is a delivery pass. A link that fails falls behind; it is served separately until
+ * it has caught up, so that it delays no other link.
  */
 
 import type { Result } from "@durable-streams-cloudflare/protocol";

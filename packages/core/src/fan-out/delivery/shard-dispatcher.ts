@@ -1,4 +1,7 @@
-/** Serves a shard of a pass that came through the queue: asks for its links, fetches the page, delivers it to each session. */
+/**
+ * Handles one shard of a delivery pass that was sent through the queue: asks for the shard's links, fetches the page, and
+ * delivers it to each session.
+ */
 
 import type { SessionApi, ShardApi, ShardFailure, ShardLink, ShardRef, SourceApi } from "../../contracts/fan-out.ts";
 import { mapConcurrent } from "../../kit/map-concurrent.ts";

@@ -1,8 +1,8 @@
 /**
- * Delivery passes to very many sessions go in shards through a queue, which carries references only: whoever takes a shard
- * (`shard-dispatcher.ts`) asks here for its links and fetches the page from the source. What the queue loses, doubles or
- * reorders does no harm: sessions know by their marks what they have, and what is not served in time the object serves
- * itself.
+ * Splits a delivery pass to very many sessions into shards, which are sent through a queue. A queue message holds references
+ * only: its handler (`shard-dispatcher.ts`) asks this module for the links and fetches the page from the source. The queue may
+ * lose, duplicate or reorder messages: sessions know by their watermarks what they have, and the object itself delivers
+ * whatever is not delivered in time.
  */
 
 import type { ShardResult, ShardFailure, ShardRef } from "../../contracts/fan-out.ts";

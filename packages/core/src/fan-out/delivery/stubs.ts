@@ -1,4 +1,4 @@
-/** Other objects, as those who deliver call them. */
+/** How delivery calls other objects: their stubs, with retries and timeouts. */
 
 import type { LinkKeysApi, LinkOwnerApi, SessionApi, ShardApi, SourceApi } from "../../contracts/fan-out.ts";
 import { detach } from "../../kit/detach.ts";

@@ -1,6 +1,6 @@
 /**
- * One session: its stream, and the sources that it follows (`session-links.ts`). The session ends when its stream does: that
- * is where its lifetime is counted.
+ * One session: its stream, and the list of sources that it follows (`session-links.ts`). The session ends when its stream ends,
+ * because the stream keeps the session's lifetime.
  */
 
 import { refuse, type Result } from "@durable-streams-cloudflare/protocol";

@@ -1,4 +1,4 @@
-/** What an estuary needs from the object around it. Tests supply their own. */
+/** The ports that an estuary needs from its host; tests supply their own. */
 
 import type { Result } from "@durable-streams-cloudflare/protocol";
 

@@ -1,4 +1,4 @@
-/** What everything answers that is asked of no session. */
+/** The answer to any request about a session that does not exist. */
 
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 

@@ -1,7 +1,6 @@
 /**
- * The links of one session to its sources. They are kept by the sources' subscriptions; here is written down which of them
- * there may be, before they are made and until they are gone for sure, so that a crash between any two steps leaves none
- * behind.
+ * The links of one session to its sources. Each source's follower set stores the link itself; the session records which links
+ * may exist, before they are created and until they are certainly gone, so that a crash between any two steps leaks none.
  */
 
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";

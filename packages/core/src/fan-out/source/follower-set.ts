@@ -1,8 +1,8 @@
 /**
- * Everybody who follows one source: who that is (`links.ts`), and what the source has to deliver to them (`passes.ts`), in the
- * turns of an alarm.
+ * All followers of one source: which links there are (`links.ts`), and what must still be delivered to them (`passes.ts`), in
+ * the turns of an alarm.
  *
- * Sessions know by their own watermarks what they have, so what is redelivered after a crash is not appended again.
+ * Sessions know by their own watermarks what they have, so what is delivered again after a crash is not appended again.
  */
 
 import type { Result } from "@durable-streams-cloudflare/protocol";

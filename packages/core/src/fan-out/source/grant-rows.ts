@@ -1,4 +1,7 @@
-/** The links of a source as grants (see `link-rows.ts`): who has them, when they end, and how they are taken back. */
+/**
+ * Queries about the links of a source as grants (see `link-rows.ts`): who holds them, when they expire, and how they are
+ * revoked.
+ */
 
 import type { FollowerFilter, LinkEnd } from "../../contracts/fan-out.ts";
 import type { Grant } from "../../contracts/grant.ts";

@@ -1,4 +1,4 @@
-/** What a subscription needs from the object around it. Tests supply their own. */
+/** The ports that a source's follower set needs from its host; tests supply their own. */
 
 import type { LinkKeysApi, LinkOwnerApi, SessionApi, ShardRef, SourceApi } from "../../contracts/fan-out.ts";
 import type { Database } from "../../kit/database.ts";

@@ -1,4 +1,4 @@
-/** What the tables of a source's follower set hold (see `tables.ts`). */
+/** Reads and writes the tables of a source's follower set (see `tables.ts`). */
 
 import type { LinkEnd, LinkFormat, LinkId } from "../../contracts/fan-out.ts";
 import type { Grant } from "../../contracts/grant.ts";

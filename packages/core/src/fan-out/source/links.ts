@@ -1,4 +1,4 @@
-/** Who follows a source: begins links and ends them. */
+/** Creates and ends the links of a source. */
 
 import { mediaType, refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 

@@ -1,6 +1,6 @@
 /**
- * How far the followers of a source have got, as it is written down and as the running object knows it. What is written
- * down may be older than what was delivered, never newer.
+ * How far the source has been delivered to its followers, on disk and in memory. The stored position may be behind what was
+ * delivered, never ahead of it.
  */
 
 import { assertAtLeast } from "../../kit/assert.ts";

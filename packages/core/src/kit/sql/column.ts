@@ -1,4 +1,4 @@
-/** The columns of a declared table (`table.ts`), and the types of the rows that come of them. */
+/** The column types of a declared table (`table.ts`), and the types of its rows. */
 
 import type { SqlValue } from "./value.ts";
 

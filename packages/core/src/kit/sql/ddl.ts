@@ -1,4 +1,4 @@
-/** The statements that make the tables of a declaration, in either form. */
+/** Generates the statements that create declared tables, in either form. */
 
 import type { Column } from "./column.ts";
 import { OBJECT_PARAMETER, type Form } from "./statement.ts";

@@ -1,3 +1,5 @@
+/** The port to SQLite below the declared tables: runs statements as text, for whatever creates or upgrades tables. */
+
 import type { Row, SqlValue } from "./value.ts";
 
 /** SQLite itself, for what no statement of a declared table does. */

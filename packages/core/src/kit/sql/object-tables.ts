@@ -1,4 +1,7 @@
-/** The tables of an object that has a database to itself: they come and go with what it stores. */
+/**
+ * The tables of an object that has a database to itself: they are created when the object first stores something, and dropped
+ * with it.
+ */
 
 import type { Tables } from "../database.ts";
 import { createTable, partitionOf } from "./ddl.ts";

@@ -1,9 +1,9 @@
 /**
- * All tables of one kind of object, and their version. The declarations carry the history: each column says which version
- * brought it (`since`), and the newest of those is the schema's. So history is append-only, and an old database is brought
- * up to date by adding what it lacks, whichever version it comes from.
+ * All tables of one kind of object, and their version. Each column says which version added it (`since`), and the newest of
+ * these is the schema's version. So history is append-only: an old database is upgraded by adding what it lacks, whichever
+ * version it comes from.
  *
- * What is new is nullable or has a default, so that the release before can still write the tables.
+ * New columns are nullable or have a default, so that the previous release can still write the tables.
  */
 
 import type { AnyTable, Kind, Table } from "./table.ts";

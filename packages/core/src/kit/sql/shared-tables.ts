@@ -1,6 +1,6 @@
 /**
- * The tables of a database that all objects share. They are made, and brought up to date, when the server starts: for all
- * objects at once, in one transaction.
+ * The tables of a database that all objects share. They are created and upgraded when the server starts, for all objects at
+ * once, in one transaction.
  */
 
 import { createSharedTable } from "./ddl.ts";

@@ -1,4 +1,4 @@
-/** What brings tables of an older server up to date, in either form. */
+/** Generates the statements that upgrade tables of an older server, in either form. */
 
 import { addColumn, createIndexes } from "./ddl.ts";
 import type { Engine } from "./engine.ts";

@@ -1,4 +1,4 @@
-/** What a column may hold. Blobs come back as `ArrayBuffer`. */
+/** The values that a column may hold. Blobs are read as `ArrayBuffer`. */
 export type SqlValue = string | number | null | ArrayBuffer | Uint8Array<ArrayBuffer>;
 
 export type Row = Record<string, SqlValue>;

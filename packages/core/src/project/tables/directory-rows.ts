@@ -1,5 +1,5 @@
 /**
- * The directory, in a project's object.
+ * The tables of a project's directory, in the project's object.
  *
  * Table `streams`: one row for each stream of the project, by its name. Table `counters`: one row.
  */

@@ -1,6 +1,6 @@
 /**
- * Tables `places` and `public_places`, in a project's object: how many live readers its streams were let have, one row for each
- * stream, and until when. What is over counts no more.
+ * Tables `places` and `public_places`, in a project's object: how many reader slots each stream has leased, one row per stream,
+ * and until when. An expired lease no longer counts.
  */
 
 import type { ReaderBudget } from "../../contracts/reader-slots.ts";

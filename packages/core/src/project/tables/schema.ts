@@ -1,4 +1,4 @@
-/** The tables of one project. Each is made when it is first needed: most projects never need some of them. */
+/** All tables of one project's object. Each is created when it is first needed: most projects never need some of them. */
 
 import { schema } from "../../kit/sql/schema.ts";
 import { countersTable, streamsTable } from "./directory-rows.ts";

@@ -1,6 +1,6 @@
 /**
- * Tables `stored` and `stored_total`, in a project's object: how many bytes its streams have reported that they store, or may
- * store without asking again. One row for each stream that has any, and one for their sum.
+ * Tables `stored` and `stored_total`, in a project's object: how many bytes its streams have reported as stored, or may store
+ * without asking again. One row for each stream that has any, and one for their sum.
  */
 
 import { firstRow, type Database } from "../../kit/database.ts";

@@ -1,10 +1,10 @@
 /**
- * Whether one append may go in, decided in the order that the specification recommends:
- * closed → content type → the request's own faults → producer → Stream-Seq → expected offset. Before all that: who may append
- * at all.
+ * Decides whether an append is admitted, in the order that the specification recommends: closed, content type, the request's
+ * own fault, producer, Stream-Seq, expected offset. Before all of these it checks the stream's kind, which says who may append
+ * at all; after them, whether there is storage left.
  *
- * Appends of one batch are admitted against a draft: what the stream will be if the batch commits. The draft becomes
- * the state only after the transaction did.
+ * The appends of a batch are admitted against a draft: the state of the stream if the batch commits. The draft becomes the
+ * state only after its transaction.
  */
 
 import {

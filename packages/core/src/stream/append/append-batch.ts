@@ -1,4 +1,4 @@
-/** One commit: admits a batch of appends, writes those that go in as one row, and makes the frame for live readers. */
+/** Commits one batch: admits its appends, writes the admitted ones as one row, and makes the frame for live readers. */
 
 import type { ProducerClaim, Result } from "@durable-streams-cloudflare/protocol";
 

@@ -1,6 +1,6 @@
 /**
- * How many bytes a stream may store, where its project has a limit. The project hands them out in portions, and never more
- * of them than it has: so a stream asks once in many appends, and what all have together stays within the limit.
+ * The stream's side of the project's storage quota. The project grants bytes in portions, and never more than its quota, so
+ * that the stream asks once for many appends and all streams together stay within the quota.
  */
 
 import { refuse } from "@durable-streams-cloudflare/protocol";

@@ -1,4 +1,4 @@
-/** A request that arrives once more: what it is answered without being carried out again. */
+/** Answers a repeated append from memory, without storing it again, and refuses one that may have been forgotten. */
 
 import { refuse, type Result } from "@durable-streams-cloudflare/protocol";
 

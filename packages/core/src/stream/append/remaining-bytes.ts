@@ -1,4 +1,4 @@
-/** Whether the object has room for more: a Durable Object takes 10 GB, and at that wall nothing works any more. */
+/** Refuses appends before a Durable Object's database reaches its limit of 10 GB, at which nothing works any more. */
 
 import { refuse } from "@durable-streams-cloudflare/protocol";
 

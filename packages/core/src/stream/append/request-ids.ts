@@ -1,10 +1,9 @@
 /**
- * The request ids that an object knows, so that a request which arrives twice is carried out once. They are remembered by
- * time: for as long as a copy of the request may still arrive (`contracts/request-id.ts`). What would take more memory than
- * there is for it is refused, and nothing is forgotten early for it.
+ * The request ids that an object remembers, so that a request which arrives twice is carried out once. An id is kept for as
+ * long as a copy of the request may still arrive (`contracts/request-id.ts`). Requests above the memory limit are refused: no
+ * id is forgotten early.
  *
- * The ids outlive the stream: a copy that arrives after the stream was deleted, and another made in its place, is still
- * the same request.
+ * The ids outlive the stream: a copy that arrives after the stream was deleted and created again is still the same request.
  */
 
 import type { Lineage } from "@durable-streams-cloudflare/protocol";

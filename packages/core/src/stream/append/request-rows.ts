@@ -1,7 +1,6 @@
 /**
- * How request ids outlive a restart. They are in the notes of the commits' own rows, so an append costs nothing more for
- * them. Of rows that leave the object for R2, and of a stream that is deleted, the stream's row keeps what may still be
- * repeated.
+ * Restores request ids after a restart. Commits store them in the notes of their own rows, so they cost an append nothing. When
+ * rows move to R2, or the stream is deleted, the stream's row keeps the ids of which a copy may still arrive.
  */
 
 import { lineageAtBase, type Lineage } from "@durable-streams-cloudflare/protocol";

@@ -1,7 +1,7 @@
 /**
- * Making a fork [PROTOCOL §4.2]. Two objects take part: the fork pins the source's bytes, then creates itself. A fork
- * copies nothing; it remembers which streams its inherited bytes lie in, so that a read asks each of them once, however
- * deep the chain of forks is.
+ * Creates forks [PROTOCOL §4.2]. Two objects take part: the fork pins the source's bytes, and then creates itself. A fork
+ * copies nothing: it records which streams hold its inherited bytes, so that a read asks each of them once, however deep the
+ * chain of forks is.
  */
 
 import {

@@ -1,4 +1,4 @@
-/** Another stream's object, as a fork's calls it. */
+/** How a fork's object calls the object of its source. */
 
 import type { PeerApi } from "../../contracts/stream.ts";
 import { detach } from "../../kit/detach.ts";

@@ -1,7 +1,7 @@
 /**
- * Pins that a fork's source may hold and that are not wanted, or not any more (see `tables/fork-rows.ts`). A release is
- * written down before its pin is asked for, and is struck out by the transaction that creates the fork; otherwise the alarm
- * makes it.
+ * The outbox of releases: pins that the source of a fork may hold without need (see `tables/fork-rows.ts`). A pending release
+ * is recorded before the pin is requested, and deleted by the transaction that creates the fork; if that never happens, the
+ * alarm sends the release.
  */
 
 import type { Alarms } from "../../kit/alarms.ts";

@@ -1,4 +1,4 @@
-/** A stream as the source of forks: a pin keeps the bytes that a fork reads, until the fork releases it. */
+/** A stream as the source of forks. A pin keeps the bytes that a fork reads until the fork releases it. */
 
 import { refuse, refuseForkSourceNotFound, refuseTrimmed, type Result } from "@durable-streams-cloudflare/protocol";
 

@@ -1,4 +1,4 @@
-/** Whether a repeated create asks for what is there [PROTOCOL §4.2, §5.1]. */
+/** Compares a repeated create request with the stream that exists [PROTOCOL §4.2, §5.1]. */
 
 import { mediaType, sameLifetime, sameRetention } from "@durable-streams-cloudflare/protocol";
 

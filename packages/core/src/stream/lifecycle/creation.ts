@@ -1,6 +1,6 @@
 /**
- * How a stream comes to be: empty or with its first bytes, as the fork of another [PROTOCOL §4.2], as a session's. Whether
- * there is one already, and whether it is the one that is asked for, is answered here too.
+ * Creates streams: empty or with their first bytes, as a fork [PROTOCOL §4.2], or as the stream of a session. It also decides
+ * whether a stream that exists already is the one requested.
  */
 
 import {

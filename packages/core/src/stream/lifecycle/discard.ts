@@ -1,6 +1,6 @@
 /**
- * A stream whose stored data is damaged can be deleted all the same. Nothing of it can be read, not even who follows it or
- * whose fork it is, so whoever may need to know of its end is notified, and what its URL has in the store goes.
+ * Deletes a stream whose stored data is damaged. Nothing in it can be read, not even who follows it or what it was forked from,
+ * so everyone who might have to know is notified, and everything stored for its URL in the object storage is deleted.
  */
 
 import { segmentsPrefix } from "../../log/segment-rows.ts";

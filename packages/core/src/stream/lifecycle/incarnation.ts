@@ -1,6 +1,6 @@
 /**
- * Incarnations: each stream's own number, in all of its offsets and entity tags. Sixteen digits: the second in which
- * it was minted, and six random ones. See `docs/adr/0006-incarnations.md` for why.
+ * Mints incarnations: the number that identifies one creation of a stream, in all its offsets and entity tags. It has sixteen
+ * digits: the second of the creation, and six random ones (`docs/adr/0006-incarnations.md` says why).
  */
 
 /** How many incarnations a second has. 2^53 then lasts until the year 2255. */

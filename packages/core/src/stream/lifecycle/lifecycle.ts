@@ -1,6 +1,6 @@
 /**
- * Whether there is a stream, and how it ends: it is deleted or expires, at once or, when forks read from it, only in
- * name. What it does by the alarm is in `upkeep.ts`.
+ * Whether the stream exists, and how it ends: by deletion or expiry, at once, or in name only while forks still read from it.
+ * The work of its alarm is in `upkeep.ts`.
  */
 
 import { refuseDeleted, refuseNotFound, type Result } from "@durable-streams-cloudflare/protocol";

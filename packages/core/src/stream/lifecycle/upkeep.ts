@@ -1,7 +1,7 @@
 /**
- * What a stream does by the alarm: it ends when its time is over, releases pins, takes what is old to the object storage and
- * lets go of it, tells the directory, deletes objects that nobody needs, and leaves nothing behind when it is gone. Each part
- * is idempotent, and goes on when another fails.
+ * The purposes of a stream's alarm: `end` (expiry), `release pins`, `roll` (move bytes to cold segments, and trim), `notify the
+ * directory`, `delete segments` and `clean up`. Each is idempotent and independent of the others. The alarm has two more
+ * purposes, which notify followers and subscriptions: `notify/followers.ts` and `notify/wake-subscriptions.ts`.
  */
 
 import type { AlarmOutcome, Alarms } from "../../kit/alarms.ts";

@@ -1,7 +1,7 @@
 /**
- * Notifies the project's directory that the stream was created or has ended. The notice is stored with the event itself
- * and sent by the alarm, a moment later and until it has arrived: creating a stream waits for no directory, and a crash
- * or a directory that is down loses nothing.
+ * Notifies the project's directory that the stream was created or has ended. The notice is stored in the same transaction as
+ * the event, and the alarm sends it until it has arrived. So creating a stream never waits for the directory, and no notice is
+ * lost in a crash or while the directory is down.
  */
 
 import { REGISTRY_STREAM } from "@durable-streams-cloudflare/protocol";

@@ -1,7 +1,7 @@
 /**
- * A stream that is followed. It knows only *that* it is: who follows, and how far each got, is the business of its
- * subscription, which is notified that there is something new and comes to fetch it. The notification is repeated until it
- * has arrived (`outbox.ts`). A stream that nobody follows does nothing here.
+ * Notifies the followers of this stream. The stream knows only *that* it is followed: its follower set knows by whom and how
+ * far each has been served, and fetches new bytes when it is notified. A notification is repeated until it has arrived
+ * (`outbox.ts`). For a stream without followers this does nothing.
  */
 
 import { inheritedStretches, offsetAt, refuse, type Result } from "@durable-streams-cloudflare/protocol";

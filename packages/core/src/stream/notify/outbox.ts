@@ -1,7 +1,7 @@
 /**
- * A notification that must arrive, however often whoever sends or receives it dies. Nothing is written for it but one alarm:
- * with the first commit that has not been notified, an alarm is set in the same write. It covers every commit until it fires;
- * what was notified by then needs no other one. A notification that fails keeps the alarm going, ever less often.
+ * An outbox for one notification that must arrive, whoever crashes. It writes nothing but the alarm: the first commit that
+ * needs a notification sets it in the same write, and it covers every later commit until it fires. After a failure the alarm
+ * fires again, with growing delays.
  */
 
 /** A commit that was not notified is notified by the alarm after this long: soon enough after the restart of whatever died. */

@@ -1,6 +1,6 @@
 /**
- * A stream that subscriptions of the protocol want to be woken by. It knows only their names, and notifies each of them how
- * far it has got, until they have heard (`outbox.ts`). A stream that nobody wants does nothing here.
+ * Notifies the protocol's subscriptions that this stream may wake. The stream knows only their names, and tells each how far it
+ * has been appended to, until they have answered (`outbox.ts`). For a stream without subscriptions this does nothing.
  */
 
 import { offsetAt, refuse, type Result } from "@durable-streams-cloudflare/protocol";

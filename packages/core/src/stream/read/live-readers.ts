@@ -1,8 +1,8 @@
 /**
- * The sockets of live readers, from the edge to this object. They hibernate: between commits the object may be gone
- * from memory while they stay. So what a reader has been sent is kept in its socket's attachment, and a commit goes
- * only to sockets whose position is exactly where it begins. Any other learns that it is behind: it catches up by reading
- * and attaches again. Live can therefore never overtake catch-up, and nothing is sent twice.
+ * The sockets of live readers, from the edge to this object. They hibernate: between commits the object may leave memory while
+ * they stay open. So each reader's position is kept in its socket's attachment, and a commit is sent only to sockets whose
+ * position is exactly where the commit begins. Any other socket is closed as "behind": its reader catches up by reading, and
+ * attaches again. So live delivery cannot overtake catch-up, and nothing is sent twice.
  */
 
 import { CLOSE_BEHIND, CLOSE_GONE, encodeFrame, type LiveFrame } from "../../contracts/live-frame.ts";

@@ -1,6 +1,6 @@
 /**
- * What a read is answered: which streams have the range, how far it goes, and of the stream's own part either bytes of the
- * hot log or where the bytes lie in R2. Cold bytes never pass through the object.
+ * Plans a read: which streams hold the range, how far it goes, and for this stream's own part either bytes of the hot log or
+ * where the bytes are in R2. Cold bytes never pass through the object.
  */
 
 import { inheritedStretches, LINE_BYTES_MAX, type Stretch } from "@durable-streams-cloudflare/protocol";

@@ -1,4 +1,4 @@
-/** What readers of a stream are answered: what it is, a range of its bytes, a page, where a live reader stands. */
+/** Answers the readers of a stream: metadata, a range, a page, or the position of a live reader. */
 
 import {
   matchesEtag,

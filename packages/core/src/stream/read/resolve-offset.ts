@@ -1,4 +1,4 @@
-/** Where an offset points in a stream. */
+/** Resolves an offset to a position in the stream, or refuses it. */
 
 import {
   offsetAt,

@@ -1,6 +1,6 @@
 /**
- * What a stream is to others in the fan-out (`docs/estuaries.md`): the source that sessions follow, or itself the stream of
- * a session, to which sources deliver.
+ * A stream's part in the fan-out (`docs/estuaries.md`): as a source that sessions follow, and as the stream of a session, to
+ * which sources deliver.
  */
 
 import { offsetAt, refuseNotFound, type Result } from "@durable-streams-cloudflare/protocol";

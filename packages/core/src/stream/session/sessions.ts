@@ -1,4 +1,4 @@
-/** A session's stream: what its sources deliver is appended to it, each message exactly once (`docs/estuaries.md`). */
+/** The stream of a session: what its sources deliver is appended to it, each message exactly once (`docs/estuaries.md`). */
 
 import { formatOffset, mediaType, refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 

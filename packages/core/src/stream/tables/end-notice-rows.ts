@@ -1,7 +1,7 @@
 /**
- * Table `end_notices`, in a stream's object: its followers have not been notified yet that it has ended. One row, the latest
- * end. Written in the transaction that ends the stream, deleted when the followers' object has answered. It outlives the
- * stream, whose own row would otherwise say that it is followed.
+ * Table `end_notices`, in a stream's object: the stream has ended, and its followers have not been notified yet. One row, for
+ * the latest end. It is written in the transaction that ends the stream, and deleted when the followers' object has answered.
+ * It outlives the stream, whose own row, which says that the stream is followed, is gone.
  */
 
 import { firstRow, type Database } from "../../kit/database.ts";

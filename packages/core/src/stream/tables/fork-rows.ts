@@ -1,13 +1,13 @@
 /**
  * The two ends of a fork.
  *
- * Table `forks`, in the source: who reads its bytes. Key: fork id, minted by the fork. A set of ids rather than a number,
- * so that pinning and releasing are idempotent.
+ * Table `forks`, in the source: which forks read its bytes. Key: fork id, minted by the fork. It is a set of ids rather than a
+ * count, so that pinning and releasing are idempotent.
  *
- * Table `debts`, in the fork: pins that its source may hold and that are not wanted (any more). Key: fork id. Value: the
- * source's name, and when to release it (ms). A pending release is written before the pin is asked for and deleted by the
- * transaction that creates the fork, so a crash at any point leaves a pending release rather than a leak. They outlive the
- * stream: a fork that is gone still has its source's pin to release.
+ * Table `debts`, in the fork: pending releases, of pins that its source may hold without need. Key: fork id. Value: the
+ * source's name, and when to release (ms). A pending release is written before the pin is requested and deleted by the
+ * transaction that creates the fork, so a crash at any point leaves a pending release rather than a leak. The rows outlive the
+ * stream: a fork that is gone still has to release its source's pin.
  */
 
 import { firstRow, type Database } from "../../kit/database.ts";

@@ -1,7 +1,7 @@
 /**
- * Table `notices`, in a stream's object: what its project's directory has not been notified of yet. One row, the latest notice:
- * the directory needs no other. Written in the transaction that creates or ends the stream, struck out when the
- * directory has answered. It outlives the stream, whose end is reported, too.
+ * Table `notices`, in a stream's object: the latest change that the project's directory has not been notified of yet. One row:
+ * the directory does not need earlier changes. It is written in the transaction that creates or ends the stream, and deleted
+ * when the directory has answered. It outlives the stream, whose end is reported, too.
  */
 
 import type { StreamNotice } from "../../contracts/project.ts";

@@ -1,8 +1,8 @@
 /**
- * Table `garbage`: objects in R2 that nothing refers to any more. Written in the transaction that gives them up, and
- * deleted once the objects are gone; it outlives the stream, as `debts` do.
- * Key: an object's key, or the prefix of the keys of a whole incarnation, ending in `/`. Value: when to delete (ms), and how
- * often to look again: an upload that was under way when the object died may arrive after a first look.
+ * Table `garbage`: pending deletions of objects in R2 that nothing refers to any more. A row is written in the transaction that
+ * drops the last reference, and deleted once the objects are gone; it outlives the stream, as `debts` do. Key: an object's key,
+ * or the prefix of all keys of an incarnation, which ends in `/`. Value: when to delete (ms), and how many more times to check:
+ * an upload that was in progress when the object crashed may arrive after the first check.
  */
 
 import type { Database } from "../../kit/database.ts";

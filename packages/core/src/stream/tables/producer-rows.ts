@@ -1,7 +1,7 @@
 /**
- * Table `producers`: what is known of each producer up to the stream's checkpoint.
- * Key: producer id (text, without a row id, so an upsert writes one row). Value: newest epoch, last accepted seq in it.
- * Rows live as long as the stream [PROTOCOL §5.2.1, Producer State Cleanup].
+ * Table `producers`: the state of each producer at the stream's checkpoint. Key: producer id (text, without a row id, so an
+ * upsert writes one row). Value: newest epoch, last accepted seq in it. Rows live as long as the stream [PROTOCOL §5.2.1,
+ * Producer State Cleanup].
  */
 
 import type { ProducerState } from "@durable-streams-cloudflare/protocol";

@@ -1,9 +1,9 @@
 /**
- * The tables of one stream. They are made by its creation and gone with its deletion, so a stream that was only
- * ever asked for stores nothing. `docs/storage.md` describes them for operators.
+ * All tables of one stream's object. They are created with the stream and dropped with it, so a URL that was only read stores
+ * nothing. `docs/storage.md` describes them for operators.
  *
- * A stream's row records which version it has, because a table for that would be two rows more for each stream. What
- * outlives the stream (`fork-rows.ts`, `pending-deletion-rows.ts`, the notices) is made when it is first needed.
+ * A stream's row records its schema version, because a table for that would cost two more rows for each stream. The tables that
+ * outlive the stream (`fork-rows.ts`, `pending-deletion-rows.ts`, the notices) are created when they are first needed.
  */
 
 import type { Database } from "../../kit/database.ts";

@@ -1,8 +1,8 @@
 /**
- * Takes the older part of a stream from the object to R2: freezes the newest table of the log, writes what it holds as a
- * segment (several, if it has grown too large), and drops it in the transaction that takes them into the index. Only the alarm
- * does this; appends go on meanwhile, into the next table. Each step is idempotent: a frozen table always gives the same
- * objects, which are never written twice. Until the index has them, reads come from the table.
+ * Moves the older part of a stream from the object to R2: freezes the newest table of the log, uploads it as one or more
+ * segments, and drops it in the transaction that adds the segments to the index. Only the alarm does this; appends continue
+ * meanwhile, in the next table. Each step is idempotent: a frozen table always gives the same objects, which are never written
+ * twice. Until the segments are in the index, reads use the table.
  */
 
 import { assertEqual } from "../../kit/assert.ts";

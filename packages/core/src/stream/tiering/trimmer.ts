@@ -1,6 +1,6 @@
 /**
- * Retention: lets go of a stream's oldest segments. `earliest` moves on in the transaction that gives them up; offsets never
- * do. Only the alarm does this, and only whole segments go.
+ * Retention: drops a stream's oldest segments, whole segments only. The transaction that drops them also moves the stream's
+ * earliest position forward; offsets never change. Only the alarm does this.
  */
 
 import { keepsAll } from "@durable-streams-cloudflare/protocol";

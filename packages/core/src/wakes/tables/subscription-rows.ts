@@ -1,13 +1,13 @@
 /**
  * The tables of a subscription of the protocol.
  *
- * Table `consumer`: one row. `facts`: JSON, what it is; written when it is made and when it goes, and kept as a tombstone
- * then. `progress`: JSON, its wake, its lease and its attempts; written with each step of them.
+ * Table `consumer`: one row. `facts`: JSON, its configuration; written when it is created and deleted, and kept as a tombstone
+ * then. `progress`: JSON, its wake, its lease and its attempts; written with each change of them.
  *
- * Table `links`: one row per stream, by its name. `since_ms`: what was appended before is not new. `incarnation`: the one
- * of the stream that `acked` and `tail` are offsets of; null while there is none. `ask_at_ms`: when the stream is to be
- * asked to notify of its appends; null once it does. Written when the link begins or ends, when the stream grows, and when
- * that is acknowledged.
+ * Table `links`: one row per stream, by its name. `since_ms`: only what was appended later is new. `incarnation`: the
+ * incarnation of the stream that `acked` and `tail` are offsets of; null while the stream does not exist. `ask_at_ms`: when to
+ * ask the stream for notifications; null once it sends them. A row is written when the link is created or ended, when the
+ * stream grows, and when that is acknowledged.
  */
 
 import type { DeliveryAttempt, LinkView } from "../../contracts/wakes.ts";
