@@ -10,7 +10,7 @@
  *   again before anything is awaited, so a crash between any two steps loses nothing.
  */
 
-/** A purpose that is still due when it has run rests for so long, unless it says that there is more: the alarm never spins. */
+/** How long a purpose that is still due after a run rests, unless it has more to do: the alarm never spins. */
 export const ALARM_FLOOR_MS = 1_000;
 /** An alarm that should have fired so long ago was lost: it is set again. */
 const OVERDUE_MS_MAX = 2_000;
@@ -54,7 +54,7 @@ export interface AlarmPurpose {
   run(): Promise<AlarmOutcome> | AlarmOutcome;
 }
 
-/** A purpose, for whoever asks for it. */
+/** Requests runs of one purpose. */
 export interface AlarmHandle {
   /** Due at this time, or earlier if it is so already. */
   request(atMs: number): void;

@@ -12,7 +12,7 @@ export function assertEqual(what: string, found: number, expected: number): void
   if (found !== expected) throw new AssertionFailed(`${what}: expected ${expected}, found ${found}.`);
 }
 
-/** The same for the least that it may be. @throws AssertionFailed */
+/** Like `assertEqual`, for a lower bound. @throws AssertionFailed */
 export function assertAtLeast(what: string, found: number, least: number): void {
   // Also when it is not a number.
   if (!(found >= least)) throw new AssertionFailed(`${what}: expected at least ${least}, found ${found}.`);

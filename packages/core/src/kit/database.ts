@@ -8,7 +8,7 @@ import type { Statement } from "./sql/statement.ts";
 import type { AnyTable, PartitionedTable } from "./sql/table.ts";
 import type { Row, SqlValue } from "./sql/value.ts";
 
-/** What one object has stored. It sees no row of another. */
+/** The stored data of one object, which never sees a row of another. */
 export interface Database {
   /** Runs a statement and returns all its rows: bound it in SQL. No cursor is left open, which would lock its table. */
   all<R extends Row, P extends readonly SqlValue[]>(statement: Statement<R, P>, ...params: P): R[];
@@ -19,7 +19,7 @@ export interface Database {
   readonly tables: Tables;
 }
 
-/** Which tables an object has. An object that stores nothing has none. */
+/** The tables that an object has. An object that stores nothing has none. */
 export interface Tables {
   /**
    * Brings tables of an older server up to date.

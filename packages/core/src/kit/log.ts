@@ -22,12 +22,12 @@ export interface RequestLog {
   readonly error?: unknown;
 }
 
-/** Whether a request gets its line: all of them at `info`; at `error` those that the server failed, and changes by managers. */
+/** Whether a request is logged: all of them at `info`; at `error` those that the server failed, and changes by managers. */
 export function isLogged(level: Config["logLevel"], status: number, isChange: boolean): boolean {
   return level === "info" || (level === "error" && (isServerFault(status) || isChange));
 }
 
-/** Writes a request's one line. */
+/** Logs a request. */
 export function logRequest(entry: RequestLog): void {
   const isFault = isServerFault(entry.status);
   const line = JSON.stringify({
@@ -50,7 +50,7 @@ export function logRequest(entry: RequestLog): void {
   (isFault ? console.error : console.log)(line);
 }
 
-/** Writes what went wrong after the request's line was written: in the middle of a response. */
+/** Logs a failure after the request was logged: in the middle of a response. */
 export function logFault(level: Config["logLevel"], message: string, error: unknown): void {
   if (level === "off") return;
   const line = {

@@ -43,7 +43,7 @@ export async function retryRpc<Value>(invoke: Invoke<Value>, options: CallOption
   }
 }
 
-/** Calls once, where a second call could do harm. What went wrong on the way is returned as a problem. */
+/** Calls once, where a second call could do harm. A failure of the call is returned as a problem. */
 export async function callOnce<Value>(invoke: () => Promise<Result<Value>>): Promise<Result<Value>> {
   const tried = await tryOnce(invoke);
   if (tried === "lost") return refuseUnanswered();
@@ -62,7 +62,7 @@ async function tryOnce<Value>(invoke: () => Promise<Result<Value>>): Promise<Tri
   }
 }
 
-/** A host's mark on a call that it did not even send, because too many objects are in use: nothing was done. */
+/** Marks a call that the host did not send, because too many objects are in use. Nothing was done. */
 export function isUnsent(error: unknown): boolean {
   return hasMark(error, "unsent");
 }
@@ -81,7 +81,7 @@ function refuseOverloadedObject(): Refusal {
   return refuse("unavailable", "Too many requests are waiting for the stream's object.", { headers: RETRY_SOON });
 }
 
-/** Nobody knows whether the request was carried out. */
+/** It is unknown whether the request was carried out. */
 export function refuseUnanswered(): Refusal {
   return refuse("unavailable", "The stream's object did not answer.", { headers: RETRY_SOON });
 }

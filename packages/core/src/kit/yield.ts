@@ -3,7 +3,7 @@
  * begins, and waits while appends are under way.
  */
 
-/** Resolves so many milliseconds later. */
+/** Resolves after so many milliseconds. */
 export function wait(ms: number): Promise<void> {
   return new Promise((resolve) => void setTimeout(resolve, ms));
 }
@@ -26,7 +26,7 @@ export async function nextTurn(): Promise<void> {
 
 /** After an append has come, or was answered: long enough for its client to send the next one. */
 const QUIET_MS = 3;
-/** Nothing waits longer for its turn, however many appends come. */
+/** The longest that anything waits for its turn, however many appends arrive. */
 export const HELD_MS_MAX = 10;
 /** Appends come again and again as long as the next one comes after so many times what lay between the last two … */
 const STEADY_FACTOR = 8;
@@ -110,7 +110,7 @@ function isWithin(ms: number, fromMs: number, nowMs: number): boolean {
   return fromMs <= nowMs && nowMs < fromMs + ms;
 }
 
-/** Of this thread. */
+/** The one of this thread. */
 export const FOREGROUND = new Foreground({
   now: () => Date.now(),
   wait,

@@ -18,7 +18,7 @@ const COUNT_MAX = 0xffff;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** How many bytes the runs take of authors that come one by one. */
+/** Counts the encoded size of authors that are added one by one. */
 export class AuthorRunsSize {
   bytes = 0;
   #author: string | null | undefined;

@@ -33,7 +33,7 @@ export const PAGE_BYTES = 512 * 1024;
 /** A range that is kept in memory when it has been read: little enough for thousands of objects in one isolate. */
 const KEPT_BYTES_MAX = 16 * 1024;
 
-/** Appends that are handed on together: what is made of each for a follower takes more bytes than it has. */
+/** The most appends that are delivered together: an append takes more bytes in a follower than in its source. */
 export const APPENDS_PER_PULL = 2_048;
 
 /** A table that holds bytes `[first, last)`, or fewer of a fork's first, whose bytes begin at its fork point. */

@@ -16,7 +16,7 @@ import { sql } from "../kit/sql/statement.ts";
 import { partitionedTable } from "../kit/sql/table.ts";
 import { decodeNotes, encodeNotes, type CommitNotes } from "./commit-notes.ts";
 
-/** A comfortable half of the platform's 2 MB limit on one value. */
+/** The largest row: half of the platform's 2 MB limit on one value. */
 export const ROW_BYTES_MAX = 1024 * 1024;
 
 /** Rows whose notes are held at once. */
@@ -44,7 +44,7 @@ export interface LogRow extends LogRowNotes {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** What one commit adds. */
+/** The rows that one commit adds. */
 export interface Commit {
   readonly position: number;
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -159,7 +159,7 @@ function rowsUpTo(database: Database, table: number, position: number): LogRowNo
   return two[1]?.notes.open === true ? newest(ROWS_PER_APPEND_MAX + 1) : two;
 }
 
-/** Where a table's last row ends that was committed by an instant, in ms. */
+/** The end of a table's last row that was committed at or before an instant, in ms. */
 export function lastRowEndAt(database: Database, table: number, atMs: number): number | undefined {
   return database.all(END_AT.in(table), atMs)[0]?.end;
 }

@@ -36,7 +36,7 @@ const DIGEST_BYTES = 32;
 export const BLOCK_BYTES = 256 * 1024;
 /** Bytes of a block's payload: one row (`ROW_BYTES_MAX`). */
 const PAYLOAD_BYTES_MAX = 1024 * 1024;
-/** Appends that end in one block: however small they are, a block's header stays small beside a page. */
+/** The most appends that end in one block: however small they are, a block's header stays small compared with a page. */
 export const BLOCK_ENDS_MAX = 16_384;
 
 const FLAG_CONTINUED = 1;
@@ -79,7 +79,7 @@ interface IndexEntry extends BlockSizes {
   readonly digest: Bytes;
 }
 
-/** Thrown by whatever reads a segment: the bytes are damaged, cut short, or of something else. */
+/** Thrown by whatever reads a segment: the bytes are damaged, truncated, or not a segment. */
 export class SegmentError extends Error {
   override readonly name = "SegmentError";
 }
@@ -88,13 +88,13 @@ export function storedBytesOf(payloadBytes: number, ends: number, authorsBytes =
   return BLOCK_HEADER_BYTES + 4 * ends + payloadBytes + authorsBytes;
 }
 
-/** Bytes of a segment with such blocks. */
+/** The size of a segment with such blocks, in bytes. */
 export function segmentSize(blocks: readonly BlockSizes[]): number {
   const stored = blocks.reduce((sum, { storedBytes }) => sum + storedBytes, 0);
   return HEADER_BYTES + stored + blocks.length * INDEX_ENTRY_BYTES + FOOTER_BYTES;
 }
 
-/** Makes a segment step by step: `header`, each block in order, `finish`. */
+/** Encodes a segment step by step: `header`, each block in order, `finish`. */
 export class SegmentEncoder {
   readonly #range: SegmentRange;
   readonly #entries: IndexEntry[] = [];
@@ -193,7 +193,7 @@ export async function decodeBlock(bytes: Bytes): Promise<Block> {
   };
 }
 
-/** The largest place of a block at or before a position at which an append ended, or the segment begins. */
+/** The last append boundary of a block at or before a position, or the beginning of the segment. */
 export function boundaryInBlock({ position, continued, ends }: Block, at: number): number | undefined {
   const end = ends.findLast((candidate) => position + candidate <= at);
   if (end !== undefined) return position + end;

@@ -11,7 +11,7 @@ import type { SegmentStore } from "./segment-store.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** What is wanted of one block. */
+/** Which part of one block to read. */
 export interface ColdChunk {
   readonly position: number;
   readonly bytes: Bytes;

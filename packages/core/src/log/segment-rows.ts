@@ -104,12 +104,12 @@ export function segmentKey(name: string, { incarnation, first, last }: SegmentRa
   return `${segmentPrefix(name, incarnation)}${digits(first)}-${digits(last)}`;
 }
 
-/** What the objects of one incarnation of a stream begin with, and no others. */
+/** The prefix of the keys of one incarnation's objects, and of no others. */
 export function segmentPrefix(name: string, incarnation: number): string {
   return `${segmentsPrefix(name)}${digits(incarnation)}/`;
 }
 
-/** What the objects of all streams at one URL begin with, and no others. */
+/** The prefix of the keys of the objects of all streams at one URL, and of no others. */
 export function segmentsPrefix(name: string): string {
   return `v1/${name}//`;
 }

@@ -41,7 +41,7 @@ interface BlockPlan {
   readonly authors: AuthorRunsSize;
 }
 
-/** What a segment will be. */
+/** The layout of a segment that will be written. */
 export interface SegmentPlan {
   readonly range: SegmentRange;
   readonly blocks: readonly (Omit<BlockPlan, "authors"> & BlockSizes)[];

@@ -21,7 +21,7 @@ const SOURCES_PER_ALARM = 50;
 /** The part of a followers' object that ends links. */
 export type FollowersStub = Pick<SubscriptionApi, "endLinks">;
 
-/** @returns whether the key may make links. */
+/** Records a key that makes links. @returns whether it may. */
 export function noteLinkKey(database: Database, { kid, source, token }: LinkKeyNote): boolean {
   if (isEndedKey(database, kid)) return false;
   database.transaction(() => insertLinkKey(database, { kid, source }, token));

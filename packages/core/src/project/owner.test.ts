@@ -6,8 +6,8 @@ import { NodeDatabase } from "../../test/node-database.ts";
 import { rowsOf } from "../../test/stored-rows.ts";
 import type { StreamChange } from "../contracts/wakes.ts";
 import { ProjectOwner } from "./owner.ts";
-import { registryEventsTable } from "./tables/registry-rows.ts";
-import { insertEvent } from "./tables/registry-rows.ts";
+import { registryEventsTable } from "./tables/registry-event-rows.ts";
+import { insertEvent } from "./tables/registry-event-rows.ts";
 import { PROJECT_SCHEMA } from "./tables/schema.ts";
 import { registerConsumer } from "./wake-interest.ts";
 

@@ -32,7 +32,7 @@ import { allowBytes, allowReaders } from "./quota-grants.ts";
 import { applyNotice, knownIncarnation, listStreams, readCounters } from "./tables/directory-rows.ts";
 import { insertEndedKey, isEndedKey } from "./tables/link-key-rows.ts";
 import { countOtherReaderSlots, writeReaderSlots } from "./tables/reader-slot-rows.ts";
-import { countUnsent } from "./tables/registry-rows.ts";
+import { countUnsent } from "./tables/registry-event-rows.ts";
 import { readStored, readStoredTotal, writeStored } from "./tables/stored-rows.ts";
 import { Upkeep } from "./upkeep.ts";
 import { notifyConsumers } from "./wake-interest.ts";

@@ -21,7 +21,7 @@ export interface BytesAsked {
   readonly wanted: number;
 }
 
-/** How many bytes the stream may store; what it stores already when it cannot have what it wants. */
+/** How many bytes the stream may store; as many as it stores already, if the quota does not allow what it wants. */
 export function allowBytes({ limit, others, stored, wanted }: BytesAsked): number | null {
   if (limit === null) return null;
   const left = limit - others - wanted;
@@ -43,7 +43,7 @@ export interface ReaderSlotsAsked {
   readonly wanted: number;
 }
 
-/** How many readers may wait on the stream: those that do already, and of the others as many as there are places for. */
+/** How many readers may wait on the stream: those that wait already, and as many others as there are slots for. */
 export function allowReaders({ limit, others, readers, wanted }: ReaderSlotsAsked): number | null {
   if (limit === null) return null;
   const left = limit - others - wanted;

@@ -10,7 +10,7 @@ const PREFIX = "rk_";
 const KEY_BYTES = 24;
 const KEY_LENGTH = PREFIX.length + (KEY_BYTES / 3) * 4;
 
-/** A key as KV knows it. */
+/** A key as KV stores it. */
 export interface StoredReaderKey {
   readonly hash: string;
   readonly incarnation: number;
@@ -45,7 +45,7 @@ export async function isReaderKey(key: string, hash: string): Promise<boolean> {
   return isReaderKeyForm(key) && isSameText(await hashReaderKey(key), hash);
 }
 
-/** Compares secrets in a time that says nothing about them, their length included. */
+/** Compares secrets in constant time, whatever their lengths. */
 export async function isSameText(left: string, right: string): Promise<boolean> {
   const [leftHash, rightHash] = await Promise.all([digest(left), digest(right)]);
   return isSameBytes(new Uint8Array(leftHash), new Uint8Array(rightHash));

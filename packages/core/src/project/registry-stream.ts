@@ -14,7 +14,7 @@ import {
 } from "@durable-streams-cloudflare/protocol";
 
 import type { Database } from "../kit/database.ts";
-import { markSent, readUnsent, type NumberedEvent } from "./tables/registry-rows.ts";
+import { markSent, readUnsent, type NumberedEvent } from "./tables/registry-event-rows.ts";
 
 /** Sent at once; the alarm continues with the rest. */
 const EVENTS_PER_ALARM = 256;
@@ -28,7 +28,7 @@ interface RegistryAppend {
   readonly producer: ProducerClaim;
 }
 
-/** The part of a stream's object that is used here. */
+/** The methods of a stream's object that are used here. */
 export interface RegistryStream {
   create(command: {
     readonly contentType: string;

@@ -5,7 +5,7 @@
 
 import { isSessionId } from "@durable-streams-cloudflare/protocol";
 
-import { isPattern, matchesPattern } from "./pattern.ts";
+import { isPattern, matchesPattern } from "./stream-pattern.ts";
 
 export type Scope = "read" | "write" | "manage";
 
@@ -32,7 +32,7 @@ type Refused = keyof RightsClaims;
 const SCOPES: readonly Scope[] = ["read", "write", "manage"];
 export const RIGHTS_MAX = 64;
 
-/** @returns the name of the claim that is not right. */
+/** @returns the name of the claim that is invalid. */
 export function parseRights(claims: RightsClaims): Rights | Refused {
   const { scope, stream_id: pattern, rights } = claims;
   if (rights !== undefined) return parseList(claims);

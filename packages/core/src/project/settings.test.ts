@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 
 import { DEVELOPMENT_URLS, PUBLIC_URLS, REFUSED_URLS } from "../../test/outbound-urls.ts";
-import { matchesPattern } from "./pattern.ts";
 import { isForAdmin, parseSecret, parseSettings } from "./settings.ts";
+import { matchesPattern } from "./stream-pattern.ts";
 
 const issuer = (jwksUrl: unknown) => ({ issuer: { jwksUrl, issuer: "https://issuer.example/" } });
 

@@ -16,7 +16,7 @@ import {
   type StreamDefaults,
 } from "../contracts/project-record.ts";
 import { faultOfUrl, isDevelopmentUrl } from "../outbound/url-guard.ts";
-import { isPattern } from "./pattern.ts";
+import { isPattern } from "./stream-pattern.ts";
 
 const ORIGINS_MAX = 64;
 const PATTERNS_MAX = 64;
@@ -31,7 +31,7 @@ const LIMIT_MIN = 1;
 const LIMIT_MAX = 1_000_000_000_000;
 const LIMITS = Object.keys(DEFAULT_SETTINGS.limits);
 
-/** The headers of a creation that the defaults stand in for. */
+/** The headers of a create request that a project's defaults replace. */
 export const DEFAULT_HEADERS: Readonly<Record<keyof StreamDefaults, string>> = {
   contentType: "Content-Type",
   ttlSeconds: HEADER.ttl,

@@ -21,7 +21,7 @@ import {
   readRegistryResend,
   startOver,
   writeRegistryResend,
-} from "./tables/registry-rows.ts";
+} from "./tables/registry-event-rows.ts";
 import { removeConsumers } from "./wake-interest.ts";
 
 /** What could not be done now is tried again after this long, and then ever less often. */

@@ -137,7 +137,7 @@ export function newState(fields: NewStream, log: HotLog, requests = new RequestI
   };
 }
 
-/** Reads the stream back: its row, then what the log's notes say since the last checkpoint. */
+/** Loads the stream: its row, then the log's notes since the last checkpoint. */
 export function loadState(database: Database, nowMs: number, requests = new RequestIds()): StreamState | undefined {
   const upgraded = database.tables.upgrade();
   if (upgraded === "empty") return undefined;
@@ -170,7 +170,7 @@ export function loadState(database: Database, nowMs: number, requests = new Requ
   return state;
 }
 
-/** Takes one commit, just written or read back, into the state. */
+/** Applies one commit, just written or loaded, to the state. */
 export function applyCommit(state: StreamState, commit: LogRowNotes): void {
   const { notes } = commit;
   state.log.committed(commit);
@@ -235,7 +235,7 @@ export function isRenewedByAppends({ kind }: Pick<StreamState, "kind">): boolean
   return kind === "plain";
 }
 
-/** Bytes of its own that it still has; what a fork has inherited is not. */
+/** Bytes that the stream stores itself: not those that a fork has inherited. */
 export function storedBytes({ tail, base, earliest }: StreamState): number {
   return tail - Math.max(base, earliest);
 }

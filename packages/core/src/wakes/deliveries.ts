@@ -1,9 +1,9 @@
 /** Delivers the wake that is due, and records the outcome [PROTOCOL §7.1, §7.2]. */
 
+import type { ConsumerRecord } from "./consumer-record.ts";
 import type { ConsumerHost } from "./host.ts";
 import type { Permits } from "./permits.ts";
 import { demandProof } from "./proofs.ts";
-import type { ConsumerRecord } from "./record.ts";
 import type { Outcome, Sender } from "./sender.ts";
 import type { Steps } from "./steps.ts";
 import type { SubscriptionRecord } from "./subscription-record.ts";
@@ -15,7 +15,7 @@ import {
   viewOfLink,
   type WakeRow,
 } from "./tables/subscription-rows.ts";
-import { backoffMs, beginAttempt, lease, putOff, WAKE_STREAMS_MAX, withAttempt, withMoved } from "./wakes.ts";
+import { backoffMs, beginAttempt, lease, putOff, WAKE_STREAMS_MAX, withAttempt, withMoved } from "./wake-states.ts";
 
 export class Deliveries {
   readonly #host: ConsumerHost;

@@ -3,9 +3,9 @@
 import { parseOffset, refuse, ZERO_OFFSET, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
 import type { AckCommand, AckResult, ClaimResult, WakeCommand } from "../contracts/wakes.ts";
+import type { ConsumerRecord } from "./consumer-record.ts";
 import type { ConsumerHost } from "./host.ts";
 import type { Links } from "./links.ts";
-import type { ConsumerRecord } from "./record.ts";
 import { refuseNoSubscription } from "./refusals.ts";
 import type { Steps } from "./steps.ts";
 import type { SubscriptionRecord } from "./subscription-record.ts";
@@ -21,7 +21,7 @@ import {
   type WakeRow,
 } from "./tables/subscription-rows.ts";
 import { refuseWakeToken, signWakeToken, verifyWakeToken } from "./tokens.ts";
-import { claimWake, lease, refuseFenced, WAKE_STREAMS_MAX, withMoved } from "./wakes.ts";
+import { claimWake, lease, refuseFenced, WAKE_STREAMS_MAX, withMoved } from "./wake-states.ts";
 
 /** Streams that a worker's claim asks whether there is anything, when none has notified. */
 const CLAIM_STREAMS_MAX = 32;

@@ -18,7 +18,7 @@ import {
   writeLink,
   type LinkRow,
 } from "./tables/subscription-rows.ts";
-import { backoffMs } from "./wakes.ts";
+import { backoffMs } from "./wake-states.ts";
 
 /** Streams of one subscription. */
 export const LINKS_MAX = 10_000;

@@ -7,10 +7,10 @@ import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/p
 
 import type { CreateConsumerCommand, MatchedStreams, Registered } from "../contracts/wakes.ts";
 import { KeyedMutex } from "../kit/keyed-mutex.ts";
+import type { ConsumerRecord } from "./consumer-record.ts";
 import type { ConsumerHost } from "./host.ts";
 import { LINKS_MAX, type Links } from "./links.ts";
 import { demandProof } from "./proofs.ts";
-import type { ConsumerRecord } from "./record.ts";
 import { refuseNoSubscription } from "./refusals.ts";
 import type { Steps } from "./steps.ts";
 import { hashConfig, type SubscriptionRecord } from "./subscription-record.ts";

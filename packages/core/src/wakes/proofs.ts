@@ -4,13 +4,13 @@
  */
 
 import type { ProofView } from "../contracts/wakes.ts";
+import type { ConsumerRecord } from "./consumer-record.ts";
 import type { ConsumerHost } from "./host.ts";
 import type { Permits } from "./permits.ts";
-import type { ConsumerRecord } from "./record.ts";
 import type { Sender } from "./sender.ts";
 import type { Steps } from "./steps.ts";
 import type { SubscriptionRecord, Proof } from "./subscription-record.ts";
-import { backoffMs } from "./wakes.ts";
+import { backoffMs } from "./wake-states.ts";
 
 /** A URL that never answers is challenged this often in the end. */
 const BACKOFF_MS_MAX = 3_600_000;

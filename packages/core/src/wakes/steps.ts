@@ -5,11 +5,11 @@
  */
 
 import type { Alarms } from "../kit/alarms.ts";
+import type { ConsumerRecord } from "./consumer-record.ts";
 import type { ConsumerHost } from "./host.ts";
-import type { ConsumerRecord } from "./record.ts";
 import type { SubscriptionRecord } from "./subscription-record.ts";
 import { deleteOrphans, firstPending, type ConsumerProgress } from "./tables/subscription-rows.ts";
-import { endWake, isExpired, issueWake } from "./wakes.ts";
+import { endWake, isExpired, issueWake } from "./wake-states.ts";
 
 export class Steps {
   readonly #host: ConsumerHost;

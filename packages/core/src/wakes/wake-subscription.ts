@@ -18,6 +18,7 @@ import type {
   WakeCommand,
 } from "../contracts/wakes.ts";
 import { Alarms } from "../kit/alarms.ts";
+import { ConsumerRecord } from "./consumer-record.ts";
 import { Deliveries } from "./deliveries.ts";
 import type { ConsumerHost } from "./host.ts";
 import { Leases } from "./leases.ts";
@@ -25,7 +26,6 @@ import { Links, LINKS_MAX } from "./links.ts";
 import { Membership } from "./membership.ts";
 import { Permits } from "./permits.ts";
 import { Proofs, viewOfProof } from "./proofs.ts";
-import { ConsumerRecord } from "./record.ts";
 import { refuseNoSubscription } from "./refusals.ts";
 import { Sender } from "./sender.ts";
 import { Steps } from "./steps.ts";

@@ -1,9 +1,9 @@
 /** `AUTH_MODE=project`: authorizes requests by the project's tokens, signed read URLs, reader keys and public streams. */
 
-import { matchesPattern } from "@durable-streams-cloudflare/core/project/pattern";
 import type { Project } from "@durable-streams-cloudflare/core/project/project";
 import { isReaderKey, isReaderKeyForm } from "@durable-streams-cloudflare/core/project/reader-key";
 import { includesScope } from "@durable-streams-cloudflare/core/project/rights";
+import { matchesPattern } from "@durable-streams-cloudflare/core/project/stream-pattern";
 import {
   refuse,
   REGISTRY_STREAM,

@@ -16,11 +16,11 @@ import {
 } from "@durable-streams-cloudflare/core/contracts/project-record";
 import { detach } from "@durable-streams-cloudflare/core/kit/detach";
 import { retryRpc } from "@durable-streams-cloudflare/core/kit/retry-rpc";
-import { matchesPattern } from "@durable-streams-cloudflare/core/project/pattern";
 import type { Project } from "@durable-streams-cloudflare/core/project/project";
 import { refuseNoProject } from "@durable-streams-cloudflare/core/project/published-record";
 import { formatReaderKey, hashReaderKey, newReaderKey } from "@durable-streams-cloudflare/core/project/reader-key";
 import { parseSecret, parseSettings } from "@durable-streams-cloudflare/core/project/settings";
+import { matchesPattern } from "@durable-streams-cloudflare/core/project/stream-pattern";
 import { parseStreamName, refuse, type Result } from "@durable-streams-cloudflare/protocol";
 
 import { readerKeyKey, type Registry } from "../auth/registry.ts";

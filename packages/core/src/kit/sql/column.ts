@@ -51,7 +51,7 @@ export function nullable<V extends SqlValue>(column: Column<V>): Column<V | null
   return { ...rest, isNullable: true };
 }
 
-/** A column that a later version of the schema brought: nullable or with a default, and behind all that were there. */
+/** A column that a later version of the schema added: nullable or with a default, and after all earlier columns. */
 export function since<V extends SqlValue>(version: number, column: Column<V>): Column<V> {
   return { ...column, since: version };
 }

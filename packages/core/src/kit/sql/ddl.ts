@@ -7,7 +7,7 @@ import type { AnyTable } from "./table.ts";
 /** Written once: each stream that is created runs them. */
 const ofObjects = new WeakMap<AnyTable, readonly string[]>();
 
-/** Makes a table and its indexes where there are none yet. @param partition in the object form. */
+/** Creates a table and its indexes if they do not exist yet. @param partition in the object form. */
 export function createTable(table: AnyTable, form: Form, partition = 0): readonly string[] {
   if (form === "shared") return [createSharedTable(table), ...createIndexes(table, form)];
   const known = partition === 0 ? ofObjects.get(table) : undefined;
@@ -31,7 +31,7 @@ export function addColumn(table: AnyTable, name: string, form: Form, partition =
   return `ALTER TABLE ${table.nameIn(form, partition)} ADD COLUMN ${name} ${definitionOf(name, column)}`;
 }
 
-/** Which partition of a table has a name in the object form; `undefined`: it is no part of the table. */
+/** Which partition of a table has a name in the object form; `undefined`: it is not a partition of the table. */
 export function partitionOf({ name, partition }: AnyTable, tableName: string): number | undefined {
   if (tableName === name) return 0;
   const suffix = tableName.startsWith(`${name}_`) ? tableName.slice(name.length + 1) : "";

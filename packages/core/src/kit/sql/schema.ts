@@ -41,7 +41,7 @@ export function tablesOf({ together, onDemand }: Schema): readonly AnyTable[] {
   return [...together, ...onDemand];
 }
 
-/** What an old database may lack. */
+/** What an older database may lack. */
 export function addedColumns(table: AnyTable): string[] {
   return Object.entries(table.columns).flatMap(([name, { since }]) => (since > 1 ? [name] : []));
 }

@@ -8,11 +8,11 @@ import type { Row, SqlValue } from "./value.ts";
 
 export type Form = "object" | "shared";
 
-/** The object, and the partition, whose rows a statement in the shared form means. */
+/** The parameters of a statement in the shared form: the object whose rows it means, and the partition. */
 export const OBJECT_PARAMETER = "o";
 export const PARTITION_PARAMETER = "partition";
 
-/** A piece of SQL that is written in either form. Its parameters are `?`, in their order. */
+/** A fragment of SQL that can be rendered in either form. Its parameters are `?`, in their order. */
 export interface Fragment {
   render(form: Form, partition: number): string;
 }
@@ -25,7 +25,7 @@ export function sql(strings: TemplateStringsArray, ...fragments: readonly Fragme
   };
 }
 
-/** One place in the code that asks SQLite for something: what a host prepares once. */
+/** One query in the code, which a host prepares once. */
 export class Query implements Fragment {
   readonly table: { readonly kind: string; readonly name: string; readonly partition: string | undefined };
   readonly #render: (form: Form, partition: number) => string;
@@ -69,7 +69,7 @@ export class Statement<R extends Row = Row, P extends readonly SqlValue[] = read
   }
 }
 
-/** A statement of a table that is a table for each partition in one form, and has a column for it in the other. */
+/** A statement of a partitioned table: one table for each partition in the object form, a column in the shared form. */
 export class PartitionedStatement<
   R extends Row = Row,
   P extends readonly SqlValue[] = readonly SqlValue[],

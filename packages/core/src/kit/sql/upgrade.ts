@@ -13,7 +13,7 @@ export function refuseNewer(what: string, version: number, newest: number): void
   );
 }
 
-/** Adds the columns and indexes that later versions brought to a table. @param partitions in the object form. */
+/** Adds the columns and indexes that later versions added to a table. @param partitions in the object form. */
 export function completeTable(engine: Engine, table: AnyTable, form: Form, partitions: readonly number[] = [0]): void {
   for (const partition of partitions) {
     const rows = engine.exec<{ name: string }>(`PRAGMA table_info(${table.nameIn(form, partition)})`);

@@ -8,7 +8,7 @@ import type { Counters, StreamNotice } from "../../contracts/project.ts";
 import { firstRow, type Database } from "../../kit/database.ts";
 import { integer, onlyRow, text } from "../../kit/sql/column.ts";
 import { table } from "../../kit/sql/table.ts";
-import { insertEvent } from "./registry-rows.ts";
+import { insertEvent } from "./registry-event-rows.ts";
 import { readStoredTotal, writeStored } from "./stored-rows.ts";
 
 export const streamsTable = table({

@@ -52,7 +52,7 @@ export function insertLinkKey(database: Database, { source, kid }: LinkKeyRow, t
   database.run(NOTE_LINK_KEY, source, kid, token);
 }
 
-/** Of a following that is over, or of one before it. */
+/** Deletes the rows of a following that has ended, and of earlier ones. */
 export function deleteLinkKeys(database: Database, source: string, token: number): void {
   if (!hasTables(database)) return;
   database.run(DELETE_OF_FOLLOWING, source, token);
@@ -67,7 +67,7 @@ export function sourcesOfKey(database: Database, kid: string, after: string, lim
   return database.all(SOURCES_OF_KEY, after, kid, limit).map(({ source }) => source);
 }
 
-/** The key makes no links any more, and those that it has made are to be ended. */
+/** Records that the key makes no more links, and that those it has made must be ended. */
 export function insertEndedKey(database: Database, kid: string): void {
   database.tables.create(linkKeysTable, endedKeysTable);
   database.run(REPLACE_ENDED, kid, "");
@@ -84,7 +84,7 @@ export function nextEndedKey(database: Database): { readonly kid: string; readon
   return firstRow(database, NEXT_ENDED);
 }
 
-/** @param after `null`: all are ended. */
+/** Records how far the links of a key have been ended. @param after `null`: all of them. */
 export function updateEndedKey(database: Database, kid: string, after: string | null): void {
   database.run(UPDATE_ENDED, after, kid);
 }

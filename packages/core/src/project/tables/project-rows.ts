@@ -40,7 +40,7 @@ export function writeProjectRow(database: Database, record: string | null, remov
   database.run(REPLACE, 1, record, removedAtMs, 0);
 }
 
-/** Published, unless the record has changed meanwhile. */
+/** Marks the record as published, unless it has changed meanwhile. */
 export function markPublished(database: Database, record: string | null): void {
   database.run(MARK_PUBLISHED, record);
 }

@@ -24,14 +24,14 @@ export const publicReaderSlotsTable = table({
 
 const BUDGETS = { tokens: statementsOf(readerSlotsTable), public: statementsOf(publicReaderSlotsTable) } as const;
 
-/** Of all streams but one. */
+/** Counts the leased slots of all streams but one. */
 export function countOtherReaderSlots(database: Database, budget: ReaderBudget, name: string, nowMs: number): number {
   const { slots, sumOfOthers } = BUDGETS[budget];
   database.tables.create(slots);
   return firstRow(database, sumOfOthers, nowMs, name)?.places ?? 0;
 }
 
-/** One row, and one for each other that is over: what they held is free. In a transaction of its own. */
+/** Writes a lease, and deletes expired ones, whose slots are free again. In a transaction of its own. */
 export function writeReaderSlots(
   database: Database,
   budget: ReaderBudget,

@@ -6,7 +6,7 @@ import { consumerChangesTable, consumersTable, consumerStreamsTable } from "./in
 import { endedKeysTable, linkKeysTable } from "./link-key-rows.ts";
 import { projectTable } from "./project-rows.ts";
 import { publicReaderSlotsTable, readerSlotsTable } from "./reader-slot-rows.ts";
-import { registryEventsTable, registryResendTable } from "./registry-rows.ts";
+import { registryEventsTable, registryResendTable } from "./registry-event-rows.ts";
 import { signingKeysTable } from "./signing-key-rows.ts";
 import { storedTable, storedTotalTable } from "./stored-rows.ts";
 

@@ -28,7 +28,7 @@ const DELETE = storedTable.delete("name = ?");
 const READ_TOTAL = storedTotalTable.select(["bytes"], { where: "id = 1" });
 const ADD_TO_TOTAL = storedTotalTable.upsert(["id", "bytes"], "bytes = bytes + excluded.bytes");
 
-/** Of one stream. */
+/** The bytes of one stream. */
 export function readStored(database: Database, name: string): number {
   if (!hasTables(database)) return 0;
   return firstRow(database, READ, name)?.bytes ?? 0;

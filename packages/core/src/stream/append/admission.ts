@@ -33,7 +33,7 @@ import type { Database } from "../../kit/database.ts";
 import { refuseNoSession } from "../session/sessions.ts";
 import { findProducer, type Closure, type StreamState } from "../state.ts";
 
-/** What a batch has made of the stream so far. */
+/** The state of the stream after the appends of the batch that have been admitted so far. */
 export interface Draft {
   readonly state: StreamState;
   readonly database: Database;
@@ -66,7 +66,7 @@ export function draftOf(state: StreamState, database: Database, remaining: Remai
 
 /**
  * Admits one append into the draft, or says why not. `ok` with `admitted: false`: the append is stored already, so there is
- * nothing to add. A request that the edge sends again is answered before this (`recall.ts`).
+ * nothing to add. A request that the edge sends again is answered before this (`repeated-append.ts`).
  */
 export function admit(draft: Draft, sent: AppendCommand): Result<{ admitted: boolean; result: AppendResult }> {
   const command = sent.expected !== undefined && sent.fault?.code === "unavailable" ? withoutFault(sent) : sent;

@@ -10,7 +10,7 @@ import type { Lineage } from "@durable-streams-cloudflare/protocol";
 
 import { REMEMBERED_MS } from "../../contracts/request-id.ts";
 
-/** What a request came to: of which incarnation, and where its bytes end. */
+/** The result of a request: in which incarnation its bytes are, and where they end. */
 export interface Landing {
   readonly lineage: Lineage;
   readonly end: number;

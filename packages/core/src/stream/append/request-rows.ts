@@ -28,7 +28,7 @@ interface RequestState {
   hasStoredRequests: boolean;
 }
 
-/** Reads back what may still be repeated. It is then remembered as long as if it had just come. */
+/** Loads the request ids of which a copy may still arrive. They are then remembered as if they had just arrived. */
 export function loadRequests(state: RequestState, stored: readonly StoredRequest[], nowMs: number): void {
   const { requests, lineage } = state;
   state.hasStoredRequests = stored.length > 0;
@@ -53,7 +53,7 @@ function sinceOf({ log }: RequestState, nowMs: number): number {
   return nowMs - newestMs > REMEMBERED_MS + CLOCK_SKEW_MS_MAX ? Infinity : newestMs - REMEMBERED_MS;
 }
 
-/** Takes a commit's requests into memory. */
+/** Adds a commit's request ids to those in memory. */
 export function rememberRequests(
   state: RequestState,
   { position, size, notes }: Pick<LogRowNotes, "position" | "size" | "notes">,
@@ -76,14 +76,14 @@ export function leavingRequests(state: RequestState, to: number, nowMs: number):
   return leaving.length > STORED_MAX ? "too many" : leaving;
 }
 
-/** In the transaction of the caller. One row, if there is anything to change. */
+/** Updates the stream's row, in the caller's transaction. It writes one row, if anything changed. */
 export function storeRequests(state: RequestState, database: Database, requests: readonly StoredRequest[]): void {
   if (requests.length === 0 && !state.hasStoredRequests) return;
   updateRequests(database, requests);
   state.hasStoredRequests = requests.length > 0;
 }
 
-/** What a new stream's row remembers of those before it at the same URL. */
+/** The request ids that a new stream's row keeps from earlier streams at the same URL. */
 export function requestsBefore(requests: RequestIds, nowMs: number): StoredRequest[] {
   return storedForm(requests, nowMs).slice(-STORED_MAX);
 }

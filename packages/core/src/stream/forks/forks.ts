@@ -31,7 +31,7 @@ import { ownPage } from "../read/read-plan.ts";
 import { isGuess, refuseForeign, resolveOffset, type Resolved } from "../read/resolve-offset.ts";
 import type { StreamState } from "../state.ts";
 
-/** How long a pin may take; a source refuses one that comes later. */
+/** How long a pin may take; a source refuses one that arrives later. */
 export const PIN_MS_MAX = 30_000;
 /** A pending release is due so much later if the fork's object died meanwhile: clocks of two machines may differ. */
 export const CLOCK_SKEW_MS_MAX = 30_000;
@@ -81,7 +81,7 @@ export async function planPin(
   return { ok: true, contentType, lifetime, earliest: state.earliest, incarnation: lineage.incarnation, ancestors };
 }
 
-/** A place where an append ended, wherever its bytes lie: the largest at or below the offset. */
+/** The last append boundary at or before the offset, whichever stream holds its bytes. */
 export async function resolveAnchor(
   state: StreamState,
   host: StreamHost,

@@ -6,7 +6,7 @@ import type { CreateCommand } from "../../contracts/stream.ts";
 import { canonicalOffset } from "../forks/forks.ts";
 import type { StreamState } from "../state.ts";
 
-/** What differs, in words; `undefined` when nothing does. */
+/** Describes what differs; `undefined` when nothing does. */
 export function configurationDifference(state: StreamState, command: CreateCommand): string | undefined {
   const isAsked = (what: "contentType" | "lifetime" | "retention"): boolean =>
     command.byDefault?.includes(what) !== true;

@@ -31,7 +31,7 @@ export function directoryOf(directories: Directories | undefined, name: string):
   return { note: (report) => directories.getByName(name.slice(0, slash)).note(report) };
 }
 
-/** Stores the notice; inside the transaction of what it reports. */
+/** Stores the notice, in the transaction of the event that it reports. */
 export function announce(host: StreamHost, incarnation: number, contentType: string | null): void {
   if (host.directory === undefined) return;
   const notice = noticeOf(host, incarnation, contentType);

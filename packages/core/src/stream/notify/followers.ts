@@ -37,7 +37,7 @@ interface FollowerObjects {
   getByName(source: string): Pick<SubscriptionApi, "notify">;
 }
 
-/** How a stream notifies its followers' object; `undefined`: there is none, and nobody follows. */
+/** How a stream notifies its follower set; `undefined`: the host has none, so nobody follows. */
 export function followerNotifierOf(
   followers: FollowerObjects | undefined,
   name: string,
@@ -46,7 +46,7 @@ export function followerNotifierOf(
   return (notification) => withTimeout(ANSWER_MS_MAX, followers.getByName(name).notify(notification));
 }
 
-/** Notifies the subscription: one call at a time, however many commits there are. */
+/** Notifies the follower set: one call at a time, however many commits there are. */
 export class Followers {
   readonly #host: StreamHost;
   readonly #lifecycle: Lifecycle;
@@ -129,7 +129,7 @@ export function setFollowed(state: StreamState, { database }: StreamHost, token:
   state.followed = token;
 }
 
-/** Where a new link begins, if it can: a place where an append ended. */
+/** The append boundary at which a new link begins, or a refusal. */
 export async function planFollow(
   state: StreamState,
   host: StreamHost,
@@ -150,7 +150,7 @@ export async function planFollow(
   return { ok: true, incarnation, contentType, position, offset: offsetAt(lineage, position) };
 }
 
-/** Whole appends from a position on, or who has them. */
+/** Whole appends from a position on, or which stream holds them. */
 export function pullFrom(
   state: StreamState,
   { database, name }: StreamHost,

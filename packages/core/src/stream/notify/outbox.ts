@@ -4,7 +4,7 @@
  * fires again, with growing delays.
  */
 
-/** A commit that was not notified is notified by the alarm after this long: soon enough after the restart of whatever died. */
+/** How long after a commit the alarm sends a notification that was not sent: soon enough after a crash. */
 export const NOTIFY_MS_MAX = 2_000;
 /** Failed tries follow each other up to this far apart. */
 const RETRY_MS_MAX = 60_000;

@@ -33,7 +33,7 @@ interface ConsumerObjects {
   getByName(consumer: string): Pick<ConsumerNotifyApi, "notify">;
 }
 
-/** How a stream notifies its subscriptions. Where there are none, nobody wants notifications. */
+/** How a stream notifies its subscriptions. Without such objects, the answer is that nobody wants notifications. */
 export function notifierOf(consumers: ConsumerObjects | undefined): StreamHost["notifyConsumer"] {
   if (consumers === undefined) return async () => false;
   return (consumer, notification) => withTimeout(NOTIFY_MS_MAX, consumers.getByName(consumer).notify(notification));

@@ -14,14 +14,14 @@ import type { StreamState } from "../state.ts";
 
 type Own = Pick<StreamHost, "database" | "name">;
 
-/** Who has which part of a range: ancestors first, then this stream itself. */
+/** Which stream holds which part of a range: ancestors first, then this stream itself. */
 export function stretchesOf(state: StreamState, { name }: Own, from: number, to: number): Stretch[] {
   const { incarnation } = state.lineage;
   const own = { name, incarnation, from: Math.max(from, state.base), to };
   return [...inheritedStretches(state.lineage, from, to), ...(own.from < own.to ? [own] : [])];
 }
 
-/** The tail, or an earlier place when the range is larger than one response may be: an append's end. */
+/** Where a response ends: at the tail, or at an earlier append boundary when the range is too large for one response. */
 export function readEnd(state: StreamState, { database }: Own, from: number, bytesMax: number): number {
   if (state.tail - from <= bytesMax) return state.tail;
   if (from >= state.base) return cutOwn(state, database, from, bytesMax);
@@ -30,7 +30,7 @@ export function readEnd(state: StreamState, { database }: Own, from: number, byt
   return ends.findLast((end) => end - from <= bytesMax) ?? ends[0] ?? state.base;
 }
 
-/** Some of the stream's own bytes, from a position on: at least one, if the range has any. */
+/** A part of the stream's own bytes, from a position on: at least one byte, if the range has any. */
 export function ownPage(
   state: StreamState,
   { database, name }: Own,

@@ -38,7 +38,7 @@ export function resolveOffset(state: StreamState, from: OffsetRef): Resolved {
   return isGuess(boundary, position) && state.tail > 0 ? refuseForeign() : { ok: true, position: boundary };
 }
 
-/** Whether a place stands for the beginning only because no append ends between. */
+/** Whether an offset means the beginning only because no append ends before it. */
 export function isGuess(boundary: number, position: number): boolean {
   return boundary === 0 && position > 0;
 }
@@ -66,21 +66,21 @@ function resolveInherited(state: StreamState, incarnation: number, position: num
     : refuseForeign();
 }
 
-/** Either a stream that was at this URL before, or a stream of another URL: an incarnation does not say which. */
+/** Refuses an offset of an earlier stream at this URL, or of another URL: an incarnation does not say which. */
 export function refuseGone(): Refusal {
   return refuse("offset-gone", "The offset belongs to another stream, or to a deleted stream that had this URL.", {
     hint: "Use an offset that this stream returned, or start again from offset -1.",
   });
 }
 
-/** The incarnation is one of this stream's, the position is not one that it has in it. */
+/** Refuses an offset of this stream whose position it does not have. */
 export function refuseForeign(): Refusal {
   return refuse("offset-invalid", "The stream has never returned this offset.", {
     hint: "Offsets are opaque: use one exactly as the server returned it for this stream.",
   });
 }
 
-/** For an edge of an older version, which cannot move to where the append begins. */
+/** Refuses an offset inside an append, for an edge of an older version, which cannot move to the append's beginning. */
 export function refuseUnaligned(): Refusal {
   return refuse("offset-invalid", "No append to this stream ends at this offset.", {
     hint: "Offsets are opaque: use one exactly as the server returned it.",

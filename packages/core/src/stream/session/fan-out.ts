@@ -26,7 +26,7 @@ import { Followers, planFollow, pullFrom, setFollowed } from "../notify/follower
 import { refuseGone } from "../read/resolve-offset.ts";
 import { deliveryAppend, deliveryResult, openFault, refuseNoSession, sessionResult } from "./sessions.ts";
 
-/** The stream itself, as its fan-out needs it. */
+/** The operations of the stream itself that its fan-out needs. */
 export interface FanOutPorts {
   /** Resolves when the append is durable. */
   append(command: AppendCommand): Promise<Result<AppendResult>>;

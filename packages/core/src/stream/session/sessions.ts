@@ -8,7 +8,7 @@ import { concatBytes } from "../../kit/bytes.ts";
 import { stateDeadlineMs, type StreamState } from "../state.ts";
 import { toControlEnvelope, toEnvelopes } from "./envelope.ts";
 
-/** The append that a delivery makes. How far the source got goes into its row, as the state of a producer does. */
+/** The append of a delivery. Its row also stores the watermark of the source, like the state of a producer. */
 export function deliveryAppend(command: DeliverCommand): AppendCommand {
   const { source, link, incarnation, start, from, to, end } = command;
   return {
@@ -27,7 +27,7 @@ export function deliveryResult({ link }: DeliverCommand, result: Result<AppendRe
   return { ok: true, position: seq, isOver: epoch > link };
 }
 
-/** Whether a stream that exists is the session that is asked for. */
+/** Checks whether an existing stream is the session that is requested. */
 export function openFault(state: StreamState, { contentType }: OpenSessionCommand): Refusal | undefined {
   if (state.kind !== "session") return refuseNoSession();
   if (mediaType(state.contentType) === mediaType(contentType)) return undefined;

@@ -19,7 +19,7 @@ const REPLACE = endNoticesTable.replace(["id", "incarnation"]);
 const READ = endNoticesTable.select(["incarnation"]);
 const DELETE = endNoticesTable.delete("incarnation = ?");
 
-/** In the place of an older one. @param incarnation the one that has ended. */
+/** Replaces an older notice. @param incarnation the one that has ended. */
 export function writeEndNotice(database: Database, incarnation: number): void {
   database.tables.create(endNoticesTable);
   database.run(REPLACE, 1, incarnation);
@@ -31,7 +31,7 @@ export function readEndNotice(database: Database): number | undefined {
   return firstRow(database, READ)?.incarnation;
 }
 
-/** Unless another incarnation has ended meanwhile. */
+/** Deletes the notice, unless another incarnation has ended meanwhile. */
 export function deleteEndNotice(database: Database, incarnation: number): void {
   database.run(DELETE, incarnation);
 }

@@ -25,7 +25,7 @@ export interface PendingNotice {
   readonly dueAtMs: number;
 }
 
-/** In the place of an older one. */
+/** Replaces an older notice. */
 export function writeNotice(database: Database, notice: StreamNotice, dueAtMs: number): void {
   database.tables.create(noticesTable);
   database.run(REPLACE, 1, JSON.stringify(notice), dueAtMs);
@@ -37,7 +37,7 @@ export function readNotice(database: Database): PendingNotice | undefined {
   return row === undefined ? undefined : { notice: JSON.parse(row.notice) as StreamNotice, dueAtMs: row.due_at_ms };
 }
 
-/** Unless there is a newer notice. */
+/** Deletes the notice, unless there is a newer one. */
 export function deleteNotice(database: Database, notice: StreamNotice): void {
   database.run(DELETE, JSON.stringify(notice));
 }

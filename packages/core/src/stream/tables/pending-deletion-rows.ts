@@ -35,7 +35,7 @@ export function deletePendingDeletion(database: Database, prefix: string): void 
   database.run(DELETE, prefix);
 }
 
-/** What is due first, at most `limit`. */
+/** The deletions that are due first, at most `limit`. */
 export function readPendingDeletions(database: Database, limit: number): PendingDeletion[] {
   if (!database.tables.has(pendingDeletionsTable)) return [];
   return database.all(DUE_FIRST, limit).map(({ prefix, due_at_ms: dueAtMs, looks }) => ({ prefix, dueAtMs, looks }));

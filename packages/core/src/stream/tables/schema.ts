@@ -24,13 +24,13 @@ export const STREAM_SCHEMA = schema({
   versionIn: { table: streamTable, column: "schema_version" },
 });
 
-/** Makes all tables anew; run inside the transaction that creates the stream. What an expired stream left is dropped. */
+/** Creates all tables, in the transaction that creates the stream, after dropping those of an expired stream. */
 export function createSchema({ tables }: Database): void {
   tables.drop(...STREAM_SCHEMA.together);
   tables.create(...STREAM_SCHEMA.together);
 }
 
-/** Drops the stream, but not what outlives it. */
+/** Drops the stream's tables, except those that outlive it. */
 export function dropSchema({ tables }: Database): void {
   tables.drop(...STREAM_SCHEMA.together);
 }

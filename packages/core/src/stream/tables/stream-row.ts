@@ -37,7 +37,7 @@ export type StoredRequest = readonly [id: string, end: number, incarnation?: num
 /** `session`: its sources are appended to it, and nothing else is (`session/sessions.ts`). */
 export type StreamKind = "plain" | "session";
 
-/** What the log's notes have come to at a position. */
+/** The accumulated effect of the log's notes up to a position. */
 export interface Checkpoint {
   readonly position: number;
   readonly streamSeq: string | undefined;

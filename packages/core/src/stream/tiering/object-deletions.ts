@@ -28,7 +28,7 @@ export function pendingDeletionOf(host: StreamHost, { log, lineage }: StreamStat
   return { prefix: segmentPrefix(host.name, lineage.incarnation), dueAtMs: host.now(), looks: 2 };
 }
 
-/** Deletes what is due. What fails is tried again later. */
+/** Deletes the objects that are due. A failed deletion is tried again later. */
 export async function deletePendingObjects(host: StreamHost): Promise<void> {
   const { database, segments } = host;
   if (segments === undefined) return;

@@ -28,7 +28,7 @@ export interface RollLimits {
 
 /** Segments written in one go; the alarm comes back for more. */
 const ROLLS_PER_ALARM = 16;
-/** An upload that takes longer is given up. Also what a dead object's upload may arrive late by. */
+/** An upload that takes longer is given up. An upload of an object that crashed may arrive this much later. */
 export const PUT_MS_MAX = 120_000;
 /** A table that holds too many requests that may still be sent again waits for so long. */
 const REQUESTS_MS = 5_000;

@@ -15,7 +15,7 @@ import { updateEarliest } from "../tables/stream-row.ts";
 /** Segments looked at in one go; the alarm comes back for more. */
 const SEGMENTS_PER_ALARM = 64;
 
-/** When there will be something to let go of, in ms, unless somebody appends before. */
+/** When there will be something to trim, in ms, unless something is appended before. */
 export function trimDueAtMs(state: StreamState, host: StreamHost): number | undefined {
   if (keepsAll(state.retention)) return undefined;
   if (spareSegments(state, host).length > 0) return host.now();
@@ -23,7 +23,7 @@ export function trimDueAtMs(state: StreamState, host: StreamHost): number | unde
   return oldest && endsAtMs(state, oldest, host.now());
 }
 
-/** Moves `earliest` on, and gives up what lies before it unless forks may read it. */
+/** Moves `earliest` forward, and drops what is before it unless forks may read it. */
 export function trim(state: StreamState, host: StreamHost): void {
   if (keepsAll(state.retention)) return;
   const { database } = host;

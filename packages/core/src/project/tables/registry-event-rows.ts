@@ -47,7 +47,7 @@ const REPLACE_RESEND = registryResendTable.replace(["id", "after"]);
 const READ_RESEND = registryResendTable.select(["after"], { where: "id = 1" });
 const DELETE_RESEND = registryResendTable.delete();
 
-/** A stream was made, or has ended. */
+/** A stream was created, or has ended. */
 export interface RegistryEvent {
   readonly name: string;
   /** `null`: it has ended. */
@@ -55,19 +55,19 @@ export interface RegistryEvent {
   readonly atMs: number;
 }
 
-/** Its number is that of a producer's append. */
+/** With its sequence number as a producer's append. */
 export interface NumberedEvent extends RegistryEvent {
   readonly epoch: number;
   readonly seq: number;
 }
 
-/** Inside the transaction of the change that it records. */
+/** Stores an event, in the transaction of the change that it records. */
 export function insertEvent(database: Database, { name, contentType, atMs }: RegistryEvent): void {
   const newest = newestOf(database);
   insert(database, { epoch: newest?.epoch ?? 0, seq: (newest?.seq ?? -1) + 1, name, contentType, atMs }, 0);
 }
 
-/** The oldest that were not sent. */
+/** The oldest events that were not sent. */
 export function readUnsent(database: Database, limit: number): NumberedEvent[] {
   if (!database.tables.has(registryEventsTable)) return [];
   return database
@@ -80,7 +80,7 @@ export function countUnsent(database: Database): number {
   return firstRow(database, COUNT_UNSENT)?.events ?? 0;
 }
 
-/** That one, and all before it. */
+/** Marks this event, and all before it, as sent. */
 export function markSent(database: Database, { epoch, seq }: NumberedEvent): void {
   database.transaction(() => {
     database.run(DELETE_BEFORE, epoch, seq);
@@ -108,7 +108,7 @@ export function startOver(database: Database, isResent: boolean): void {
   });
 }
 
-/** The registry is to get all streams after one, in the transaction of the caller. */
+/** Records that the registry must still get all streams after one, in the caller's transaction. */
 export function writeRegistryResend(database: Database, after: string): void {
   database.tables.create(registryResendTable);
   database.run(REPLACE_RESEND, 1, after);

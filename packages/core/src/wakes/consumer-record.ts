@@ -10,7 +10,7 @@ import {
   writeProgress,
   type ConsumerProgress,
 } from "./tables/subscription-rows.ts";
-import { NO_PROGRESS } from "./wakes.ts";
+import { NO_PROGRESS } from "./wake-states.ts";
 
 interface Stored {
   readonly record: SubscriptionRecord | Tombstone;

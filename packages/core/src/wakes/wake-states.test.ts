@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import { backoffMs } from "./wakes.ts";
+import { backoffMs } from "./wake-states.ts";
 
 it("[WH7] attempts are 1, 2, 4 … 60 seconds apart, give or take 20 %", () => {
   const pauses = (random: number) => Array.from({ length: 9 }, (_, tries) => backoffMs(tries + 1, random) / 1_000);

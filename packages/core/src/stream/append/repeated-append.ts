@@ -7,7 +7,7 @@ import type { AppendCommand, AppendResult } from "../../contracts/stream.ts";
 import type { StreamState } from "../state.ts";
 import type { RequestIds } from "./request-ids.ts";
 
-/** What an append is answered that cannot, or need not, go in; `undefined`: it is to be admitted. */
+/** The answer to an append that need not, or must not, be stored; `undefined`: it goes on to admission. */
 export function recallAppend(
   command: AppendCommand & { readonly requestId: string },
   requests: RequestIds,
