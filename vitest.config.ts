@@ -1,7 +1,10 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
+import { ABOUT_ONE_ENGINE, ON_NODE_IN_NPM_TEST } from "./packages/e2e/engines.ts";
 import { SkippedTestsReporter } from "./scripts/skipped-tests-reporter.ts";
+
+type Engine = keyof typeof ABOUT_ONE_ENGINE;
 
 /** What takes so long hangs; a busy machine must not fail a test that does not. */
 const HANGING_MS = 120_000;
@@ -57,17 +60,30 @@ export default defineConfig({
           env: { FC_SEED: process.env.FC_SEED ?? "", FC_RUNS: process.env.FC_RUNS ?? "" },
         },
       },
-      {
-        extends: true,
-        test: {
-          name: "e2e",
-          environment: "node",
-          include: ["packages/e2e/test/**/*.test.ts"],
-          // After the other projects. A file has processes of its own, which are busy at one time and wait at another.
-          sequence: { groupOrder: 1 },
-          maxWorkers: 2,
-        },
-      },
+      // On the engine that DS_ENGINE names, which is workerd unless it is set.
+      endToEnd("e2e", process.env["DS_ENGINE"] === "node" ? "node" : "workerd", ["**/*.test.ts"]),
+      // On node: what `npm test` has time for, and the rest of it.
+      endToEnd("e2e-node", "node", ON_NODE_IN_NPM_TEST),
+      endToEnd("e2e-node-rest", "node", ["**/*.test.ts"], ON_NODE_IN_NPM_TEST),
     ],
   },
 });
+
+/** @param include, without: files below `packages/e2e/test`. */
+function endToEnd(name: string, engine: Engine, include: readonly string[], without: readonly string[] = []) {
+  const other: Engine = engine === "node" ? "workerd" : "node";
+  const below = (file: string): string => `packages/e2e/test/${file}`;
+  return {
+    extends: true as const,
+    test: {
+      name,
+      environment: "node" as const,
+      include: include.map(below),
+      exclude: [...Object.keys(ABOUT_ONE_ENGINE[other]), ...without].map(below),
+      env: { DS_ENGINE: engine },
+      // After the other projects. A file has processes of its own, which are busy at one time and wait at another.
+      sequence: { groupOrder: 1 },
+      maxWorkers: 2,
+    },
+  };
+}

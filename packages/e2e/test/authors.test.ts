@@ -1,5 +1,5 @@
 /** Who wrote what, as verified tokens say: from the append into the log, into R2, over a restart, and into sessions. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 
 import { startCli } from "../src/cli-process.ts";
 import { codeOf, get, JSON_TYPE, producer, send, type Answer } from "../src/requests.ts";
+import { segmentFiles } from "../src/stored.ts";
 import { bearer, createProject, PROJECT_VARS, type TestProject } from "../src/test-project.ts";
 
 const PROJECT = "app";
@@ -72,12 +73,9 @@ async function expectAuthors(session: string, expected: readonly (readonly [unkn
   await expect.poll(seen, { timeout: 30_000 }).toEqual(expected);
 }
 
-/** Until R2 has a segment with this text in it. */
+/** Until there is a cold segment with this text in it. */
 async function untilCold(text: string): Promise<void> {
-  const isThere = (): boolean =>
-    readdirSync(join(dataDir, "r2"), { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile() && entry.parentPath.endsWith("blobs"))
-      .some(({ parentPath, name }) => readFileSync(join(parentPath, name)).includes(text));
+  const isThere = (): boolean => segmentFiles(dataDir).some((path) => readFileSync(path).includes(text));
   await expect.poll(isThere, { timeout: 30_000 }).toBe(true);
 }
 

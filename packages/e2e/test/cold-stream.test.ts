@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdtempSync, readdirSync, rmSync, statfsSync, statSync } from "node:fs";
+import { mkdtempSync, rmSync, statfsSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -10,6 +10,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 
 import { watchMemory } from "../src/memory-watch.ts";
 import { append, CLOSE, create, send } from "../src/requests.ts";
+import { segmentFiles } from "../src/stored.ts";
 
 const BINARY = { "Content-Type": "application/octet-stream" } as const;
 const APPEND_BYTES = 8_000_000;
@@ -38,10 +39,8 @@ afterAll(async () => {
   rmSync(dataDir, { recursive: true, force: true });
 });
 
-function bytesBelow(directory: string): number {
-  return readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0);
+function coldBytes(): number {
+  return segmentFiles(dataDir).reduce((sum, path) => sum + statSync(path).size, 0);
 }
 
 async function readAll(url: string): Promise<string> {
@@ -63,14 +62,14 @@ it(
       sent.update(bytes);
     }
     await send("POST", url, { headers: CLOSE });
-    while (bytesBelow(join(dataDir, "r2")) < STREAM_BYTES) await delay(50);
+    while (coldBytes() < STREAM_BYTES) await delay(50);
     const expected = sent.digest("hex");
 
     // What appending has left behind is not what reading needs.
     const warm = await readAll(url);
     const startedAt = performance.now();
     let digests: string[] = [];
-    const memory = await watchMemory(server.workerdPid(), async () => {
+    const memory = await watchMemory(server.servingPid(), async () => {
       digests = await Promise.all(Array.from({ length: READERS }, () => readAll(url)));
     });
     const seconds = (performance.now() - startedAt) / 1000;

@@ -48,7 +48,7 @@ it(
 
     /** Appends so much, and reads the whole stream back. */
     const half = (first: number): Promise<MemoryUse> =>
-      watchMemory(server.workerdPid(), async () => {
+      watchMemory(server.servingPid(), async () => {
         for (let salt = first; salt < first + APPENDS / 2; salt += 1) {
           const bytes = patternBytes(APPEND_BYTES, salt);
           expect((await append(url, bytes, BINARY)).status).toBe(204);

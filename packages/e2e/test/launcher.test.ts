@@ -1,18 +1,14 @@
-import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { request, type ClientRequest, type IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 
 import { startServer, type ServerProcess } from "@durable-streams-cloudflare/testkit/server-process";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 
+import { append, create, eventually, LAUNCHER, metricsOf, read, tryToLaunch } from "../src/launcher.ts";
 import { sendRaw } from "../src/raw-http.ts";
-
-const LAUNCHER = fileURLToPath(new URL("../../local/src/main.ts", import.meta.url));
 
 let dataDir: string;
 let servers: ServerProcess[];
@@ -35,37 +31,7 @@ async function start(
   return server;
 }
 
-/** Runs the launcher when it is expected to refuse. */
-function launch(...flags: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [LAUNCHER, "--data-dir", dataDir, ...flags], {
-    encoding: "utf8",
-    timeout: 30_000,
-  });
-  return { status, stdout, stderr };
-}
-
-async function create(url: string): Promise<void> {
-  const response = await fetch(`${url}/v1/stream/kept`, {
-    method: "PUT",
-    headers: { "Content-Type": "application/json" },
-  });
-  expect(response.status).toBe(201);
-}
-
-async function append(url: string, message: unknown): Promise<void> {
-  const response = await fetch(`${url}/v1/stream/kept`, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(message),
-  });
-  expect(response.ok).toBe(true);
-}
-
-async function read(url: string): Promise<unknown> {
-  const response = await fetch(`${url}/v1/stream/kept?offset=-1`);
-  expect(response.status).toBe(200);
-  return response.json();
-}
+const launch = (...flags: readonly string[]) => tryToLaunch(dataDir, flags);
 
 /** An append whose body stops in the middle. */
 function beginAppend(url: string): { body: ClientRequest; answer: Promise<number | undefined> } {
@@ -74,20 +40,6 @@ function beginAppend(url: string): { body: ClientRequest; answer: Promise<number
   const answer = once(body, "response").then(([response]) => (response as IncomingMessage).resume().statusCode);
   body.write("[1,");
   return { body, answer };
-}
-
-async function metricsOf(server: ServerProcess): Promise<string> {
-  return (await fetch(server.metricsUrl ?? "")).text();
-}
-
-function workerdPid(): number {
-  return Number(readFileSync(join(dataDir, "workerd"), "utf8").split("\n", 1)[0]);
-}
-
-async function eventually(condition: () => Promise<boolean>, limitMs: number): Promise<void> {
-  for (const end = Date.now() + limitMs; !(await condition().catch(() => false)); await delay(25)) {
-    if (Date.now() > end) throw new Error(`still not so after ${limitMs} ms`);
-  }
 }
 
 describe("[DU1] what was acknowledged is there after", () => {
@@ -114,21 +66,10 @@ describe("[DU1] what was acknowledged is there after", () => {
     servers.push(restored);
     expect(await read(restored.url)).toEqual(["copied"]);
   });
-
-  it("a crash of workerd, on the same port", async () => {
-    const server = await start();
-    await create(server.url);
-    await append(server.url, "before");
-    const crashed = workerdPid();
-    process.kill(crashed, "SIGKILL");
-    await eventually(async () => workerdPid() !== crashed && (await fetch(`${server.url}/readyz`)).ok, 10_000);
-    expect(await read(server.url)).toEqual(["before"]);
-    expect(await server.stop()).toBe(0);
-  });
 });
 
 describe("nothing stays behind", () => {
-  it("when only the launcher is killed: workerd lets go of the port", async () => {
+  it("when only the process that was started is killed: the port is free", async () => {
     const server = await start();
     const port = Number(new URL(server.url).port);
     process.kill(server.pid, "SIGKILL");
@@ -141,20 +82,6 @@ describe("nothing stays behind", () => {
       10_000,
     );
     expect((await start({ port })).url).toBe(server.url);
-  });
-
-  it("when a workerd crashes again and again: the launcher gives up", async () => {
-    const server = await start();
-    for (let crash = 0; crash < 5; crash++) {
-      const crashed = workerdPid();
-      process.kill(crashed, "SIGKILL");
-      await eventually(
-        async () => crash === 4 || (workerdPid() !== crashed && (await fetch(`${server.url}/readyz`)).ok),
-        10_000,
-      );
-    }
-    await eventually(async () => server.log().includes("crashed 5 times"), 10_000);
-    expect(await server.stop()).toBe(1);
   });
 });
 
@@ -180,7 +107,7 @@ describe("[DU4] told to end, the server", () => {
     const { body, answer } = beginAppend(server.url);
     await expect.poll(async () => metricsOf(server)).toContain("durable_streams_requests_in_flight 1\n");
     const stopped = server.stop();
-    // From then on workerd takes no more connections, this one included.
+    // From then on the server takes no more connections, those of this test included.
     await expect.poll(() => metricsOf(server), { timeout: 10_000 }).toContain("durable_streams_up 0\n");
     body.end("2]");
     expect(await answer).toBe(204);
@@ -198,19 +125,6 @@ describe("[DU4] told to end, the server", () => {
   });
 });
 
-it("no client and no other user reaches what the launcher asks of the Worker", async () => {
-  const server = await start();
-  await create(server.url);
-  for (const [method, path] of [
-    ["GET", "/metrics"],
-    ["POST", "/end-live-reads"],
-  ] as const) {
-    expect((await fetch(server.url + path, { method })).status).toBe(404);
-  }
-  expect(statSync(join(dataDir, "tmp/control")).isSocket()).toBe(true);
-  expect(statSync(join(dataDir, "tmp")).mode & 0o077).toBe(0);
-});
-
 it("Prometheus gets counts of requests, of processes and of the disk, on loopback", async () => {
   const server = await start();
   await create(server.url);
@@ -224,14 +138,9 @@ it("Prometheus gets counts of requests, of processes and of the disk, on loopbac
     expect(line).toMatch(/^(# (HELP|TYPE) \w+ .+|\w+(\{\w+="[^"]*"(,\w+="[^"]*")*\})? [\d.e+-]+)$/);
   }
   expect(text).toContain('durable_streams_requests_total{method="POST",live="",status="204"} 1\n');
-  expect(text).toMatch(/^durable_streams_process_resident_bytes\{process="workerd"\} [1-9]\d{6,}$/m);
+  expect(text).toMatch(/^durable_streams_process_resident_bytes\{process="(?:workerd|server)"\} [1-9]\d{6,}$/m);
   expect(text).toMatch(/^durable_streams_data_free_bytes [1-9]\d+$/m);
   await expect.poll(() => metricsOf(server)).toMatch(/^durable_streams_data_files [1-9]\d*$/m);
-
-  const crashed = workerdPid();
-  process.kill(crashed, "SIGKILL");
-  await eventually(async () => workerdPid() !== crashed && (await fetch(`${server.url}/readyz`)).ok, 10_000);
-  expect(await metricsOf(server)).toMatch(/^durable_streams_up 1\n(.*\n){2}durable_streams_workerd_crashes_total 1$/m);
   expect((await fetch(new URL("/other", server.metricsUrl))).status).toBe(404);
 });
 
@@ -287,63 +196,6 @@ it("its answers have a date, and its address shows what it is", async () => {
   expect(await page.text()).toContain(`${server.url}/v1/stream/hello`);
 });
 
-it("[DU3] a stream whose file is damaged fails alone, and the log names the file, which may be moved away", async () => {
-  const first = await start();
-  await create(first.url);
-  await append(first.url, "lost");
-  await first.stop();
-  const directory = join(dataDir, "do/durable-streams-StreamDO");
-  const [file = ""] = readdirSync(directory).filter((name) => /^[0-9a-f]{64}\.sqlite$/.test(name));
-  writeFileSync(join(directory, file), "x".repeat(8192));
-  const second = await start();
-  expect((await fetch(`${second.url}/v1/stream/kept`)).status).toBe(500);
-  expect((await fetch(`${second.url}/v1/stream/other`, { method: "PUT" })).status).toBe(201);
-  await expect.poll(() => second.log()).toContain(`"durable_object.id":"${file.replace(".sqlite", "")}"`);
-  await second.stop();
-  for (const name of readdirSync(directory)) if (name.startsWith(file)) rmSync(join(directory, name));
-  const third = await start();
-  await create(third.url);
-  expect(await read(third.url)).toEqual([]);
-});
-
-it("more streams at a time than it may open files for get 503, and neither they nor the server are harmed", async () => {
-  const server = await start({ filesMax: 256 });
-  expect(server.log()).toContain("may open only 256 files");
-  const workerd = workerdPid();
-  const statuses: number[] = [];
-  // Few at a time, since connections are files as well.
-  for (let n = 0; n < 48; n += 8) {
-    const answers = await Promise.all(
-      Array.from({ length: 8 }, (_, i) => fetch(`${server.url}/v1/stream/s${n + i}`, { method: "PUT" })),
-    );
-    for (const answer of answers.filter(({ status }) => status === 503)) {
-      expect(await answer.json()).toMatchObject({ code: "overloaded", effects: "none" });
-    }
-    statuses.push(...answers.map(({ status }) => status));
-  }
-  expect(new Set(statuses)).toEqual(new Set([201, 503]));
-  expect(workerdPid()).toBe(workerd);
-  // A stream that is in use goes on being served.
-  const used = statuses.indexOf(201);
-  expect((await fetch(`${server.url}/v1/stream/s${used}`, { method: "HEAD" })).status).toBe(200);
-  // Those that are not used any more make room.
-  const late = `${server.url}/v1/stream/late`;
-  await eventually(async () => (await fetch(late, { method: "PUT" })).ok, 60_000);
-});
-
-it("what an upload that was cut off has left is removed at the start, and nothing else", async () => {
-  const server = await start({ vars: { SEGMENT_BYTES: "65536" } });
-  await create(server.url);
-  await append(server.url, "x".repeat(100_000));
-  const blobs = join(dataDir, "r2/durable-streams-segments/blobs");
-  await eventually(async () => readdirSync(blobs).length === 1, 20_000);
-  await server.stop();
-  writeFileSync(join(blobs, "cut-off"), "x");
-  const again = await start();
-  expect(readdirSync(blobs)).toHaveLength(1);
-  expect(await read(again.url)).toEqual(["x".repeat(100_000)]);
-});
-
 it("no other user of the machine reads what lies on disk", async () => {
   const parent = dataDir;
   onTestFinished(() => rmSync(parent, { recursive: true, force: true }));
@@ -376,19 +228,6 @@ describe("the launcher refuses", () => {
     const { status, stderr } = launch("--port", "0");
     expect(status).toBe(1);
     expect(stderr).toMatch(/written by a newer server.*1000[^]*Fix: .*backup/);
-  });
-
-  it("a damaged file of workerd's own, which it names with the fix", async () => {
-    const server = await start();
-    await create(server.url);
-    await server.stop();
-    const path = join(dataDir, "do/durable-streams-StreamDO/metadata.sqlite");
-    writeFileSync(path, "x".repeat(8192));
-    const { status, stderr } = launch("--port", "0");
-    expect(status).toBe(1);
-    expect(stderr).toContain(`${path} is damaged`);
-    for (const name of [path, `${path}-wal`, `${path}-shm`]) rmSync(name, { force: true });
-    expect(await read((await start()).url)).toEqual([]);
   });
 
   it("a port that is taken", async () => {

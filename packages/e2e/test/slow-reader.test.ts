@@ -55,7 +55,7 @@ it("[SS18] [RE10] a reader that stops reading does not grow the server's memory,
   await create(url, { headers: BINARY });
   const reader = await new SseFollower(url, "-1").open();
   const sent = await appendPatterns(url, 0, APPENDS_FIRST);
-  const { startMb, peakMb } = await watchMemory(server.workerdPid(), async () => {
+  const { startMb, peakMb } = await watchMemory(server.servingPid(), async () => {
     await appendPatterns(url, APPENDS_FIRST, APPENDS, sent);
   });
   await send("POST", url, { headers: CLOSE });

@@ -11,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 
 import { watchMemory } from "../src/memory-watch.ts";
 import { append, create, send, TEXT } from "../src/requests.ts";
+import { storedObjects } from "../src/stored.ts";
 import { bearer, createProject, PROJECT_VARS, type TestProject } from "../src/test-project.ts";
 
 interface Route {
@@ -20,7 +21,7 @@ interface Route {
 }
 
 // The server's own table, which is typed for Workers.
-const TABLE = new URL("../../http/src/route-table.ts", import.meta.url).href;
+const TABLE = new URL("../../http/src/routing/table.ts", import.meta.url).href;
 const { ROUTES } = (await import(TABLE)) as { readonly ROUTES: readonly Route[] };
 
 const REQUESTS = Number(process.env["STRANGER_REQUESTS"] ?? 600);
@@ -55,15 +56,10 @@ afterAll(async () => {
   rmSync(dataDir, { recursive: true, force: true });
 });
 
-/** Databases of objects. What SQLite has beside those that are open comes and goes. */
-function objects(): string[] {
-  return readdirSync(join(dataDir, "do"), { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".sqlite"))
-    .toSorted();
-}
+const objects = (): string[] => storedObjects(dataDir);
 
 function openFiles(): number {
-  return readdirSync(`/proc/${server.workerdPid()}/fd`).length;
+  return readdirSync(`/proc/${server.servingPid()}/fd`).length;
 }
 
 async function inTurn(times: number, work: (index: number) => Promise<unknown>): Promise<void> {
@@ -109,7 +105,7 @@ it(`[IN20] ${REQUESTS} requests without a right, over all routes, make no file, 
   const alone = REQUESTS >= PACED_FROM ? await pace() : 1;
   const [filesBefore, openBefore] = [objects(), openFiles()];
   let beside = 1;
-  const memory = await watchMemory(server.workerdPid(), async () => {
+  const memory = await watchMemory(server.servingPid(), async () => {
     const asking = inTurn(REQUESTS, (index) => askAsStranger(1_000_000 + index));
     if (REQUESTS >= PACED_FROM) beside = await pace();
     await asking;
@@ -154,10 +150,13 @@ describe("[IN20] what is not there leaves nothing on the disk, for whoever asks"
     expect(objects()).toEqual(before);
   });
 
+  let storedWithIt = 0;
+
   it("a stream that is made after it was asked for is there at once, and after a restart", async () => {
     const url = `${server.url}/v1/stream/owned/asked-first`;
     expect((await send("GET", url, { headers: bearer(project) })).status).toBe(404);
     await create(url, { headers: { ...TEXT, ...bearer(project) }, body: "made" });
+    storedWithIt = objects().length;
     expect((await send("GET", url, { headers: bearer(project) })).text).toBe("made");
     await server.stop();
     server = await startServer({ dataDir, vars: PROJECT_VARS });
@@ -168,9 +167,8 @@ describe("[IN20] what is not there leaves nothing on the disk, for whoever asks"
   });
 
   it("[DE5] what was deleted is gone from the disk after the next start", async () => {
-    const before = objects().length;
     await server.stop();
     server = await startServer({ dataDir, vars: PROJECT_VARS });
-    expect(objects().length).toBeLessThan(before);
+    expect(objects().length).toBeLessThan(storedWithIt);
   });
 });

@@ -59,13 +59,21 @@ export function workerdMetrics(runtime: Runtime, dataDir: string): () => Promise
   return () => collect(runtime, dataDir, usage);
 }
 
-/** The metrics of a server in this process. @param ofServer what the server itself counts. */
-export function nodeMetrics(ofServer: () => string, dataDir: string): () => Promise<string> {
+interface NodeSources {
+  /** What the server itself counts. */
+  readonly ofServer: () => string;
+  /** Whether it takes connections. */
+  readonly isUp: () => boolean;
+  readonly dataDir: string;
+}
+
+/** The metrics of a server in this process. */
+export function nodeMetrics({ ofServer, isUp, dataDir }: NodeSources): () => Promise<string> {
   const usage = new DataUsage(dataDir);
   usage.latest();
   return async () =>
     [
-      metric("durable_streams_up", "gauge", "Always 1: the server itself answers.", [" 1"]),
+      metric("durable_streams_up", "gauge", "0 once the server is stopping.", [` ${isUp() ? 1 : 0}`]),
       ofServer(),
       processMetrics([{ role: "server", pid: process.pid }]),
       await dataMetrics(dataDir, usage.latest()),

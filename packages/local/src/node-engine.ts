@@ -1,7 +1,7 @@
 /** The server in this process, without workerd: what `--engine node` starts. */
 
 import { Console } from "node:console";
-import { existsSync, mkdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 import { createServer, type RunningServer } from "@durable-streams-cloudflare/node";
@@ -17,7 +17,7 @@ import { lockDataDir } from "./lock.ts";
 import { METRICS_HOST, nodeMetrics, serveMetrics, type MetricsServer } from "./metrics.ts";
 import { reservePort } from "./port.ts";
 import type { LocalServer, ServerOptions } from "./server.ts";
-import { DRAIN_MS_DEFAULT, PORT_DEFAULT } from "./server.ts";
+import { DRAIN_MS_DEFAULT, freeReserve, PORT_DEFAULT } from "./server.ts";
 import { formatImpliedAuthMode, localSettings, refuseUnmeantExposure } from "./settings.ts";
 import { DiskStatus } from "./worker/launcher.ts";
 
@@ -33,12 +33,13 @@ export async function startNodeServer({
   globalThis.console = new Console(process.stderr, process.stderr);
   refuseUnmeantExposure(host, { given, environment });
   const dataDir = resolve(options.dataDir);
-  const disk = new DiskSpace(dataDir);
-  if (existsSync(dataDir)) disk.keepReserve();
+  freeReserve(dataDir);
   const lock = lockDataDir(dataDir);
   let server: RunningServer | undefined;
   let metrics: MetricsServer | undefined;
+  let isStopping = false;
   const stop = async (drainMs = DRAIN_MS_DEFAULT): Promise<void> => {
+    isStopping = true;
     await server?.close(drainMs);
     metrics?.stop();
     lock.release();
@@ -65,26 +66,43 @@ export async function startNodeServer({
       host,
       port: publicPort,
       settings: settings as Readonly<Record<string, string>>,
-      storage: new DiskStatus(
-        () => ({ fetch: async () => ({ status: 200, json: () => disk.check() }) }),
-        () => performance.now(),
-      ),
-      onFatal: (error) =>
-        options.onFailure?.(
-          new Failure(`The disk failed: ${String(error)}`, "check the disk, then start the server again"),
-        ),
+      storage: diskStatus(dataDir),
+      onFatal: (error) => options.onFailure?.(diskFailure(error)),
     }));
     if (metricsPort !== undefined) {
-      metrics = await serveMetrics(
-        metricsPort,
-        nodeMetrics(() => running.metrics(), dataDir),
-      );
+      const metricsText = nodeMetrics({ ofServer: () => running.metrics(), isUp: () => !isStopping, dataDir });
+      metrics = await serveMetrics(metricsPort, metricsText);
     }
     const url = formatUrl(host, publicPort);
     lock.announce(url);
     return { url, metricsUrl: metrics?.url, dataDir, settings, stop };
   } catch (error) {
     await stop(0);
-    throw error;
+    throw damageOf(dataDir, error) ?? error;
   }
+}
+
+function diskStatus(dataDir: string): DiskStatus {
+  const disk = new DiskSpace(dataDir);
+  return new DiskStatus(
+    () => ({ fetch: async () => ({ status: 200, json: () => disk.check() }) }),
+    () => performance.now(),
+  );
+}
+
+function diskFailure(error: unknown): Failure {
+  return new Failure(`The disk failed: ${String(error)}`, "check the disk, then start the server again");
+}
+
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
+
+/** What to do about a database that SQLite cannot read. */
+function damageOf(dataDir: string, error: unknown): Failure | undefined {
+  const code = error instanceof Error && "errcode" in error ? Number(error.errcode) & 0xff : undefined;
+  if (code !== SQLITE_CORRUPT && code !== SQLITE_NOTADB) return undefined;
+  return new Failure(
+    `The database ${join(dataDir, "streams.sqlite")} is damaged. It holds all streams.`,
+    "restore a backup into another directory: durable-streams restore ARCHIVE --data-dir DIR",
+  );
 }

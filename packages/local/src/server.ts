@@ -119,7 +119,7 @@ export async function startServer(
 }
 
 /** On a full disk, not even the lock could be written without the space of the reserve. */
-function freeReserve(dataDir: string): void {
+export function freeReserve(dataDir: string): void {
   if (!existsSync(dataDir)) return;
   try {
     new DiskSpace(dataDir).keepReserve();

@@ -7,6 +7,8 @@ import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
+import { engine, ENGINE_VARIABLE } from "./engine.ts";
+
 export interface ServerOptions {
   /** Keep it for a second start to find the same streams. */
   readonly dataDir: string;
@@ -26,18 +28,18 @@ export interface ServerOptions {
 
 export interface ServerProcess {
   readonly url: string;
-  /** Of the launcher; workerd is its child. */
+  /** Of the launcher, whose child workerd is; of the server itself on the engine `node`. */
   readonly pid: number;
   readonly dataDir: string;
   /** Of Prometheus's page, with `--metrics-port`. */
   readonly metricsUrl: string | undefined;
-  /** Of the workerd that runs now. */
-  workerdPid(): number;
+  /** Of the process that serves requests: the workerd that runs now, or the server itself on the engine `node`. */
+  servingPid(): number;
   /** What the server has written to stderr: its log lines. */
   log(): string;
   /** Ends the server as Ctrl-C does; the launcher's exit code. */
   stop(): Promise<number | null>;
-  /** Kills launcher and workerd at once, as a power cut would; returns when nothing listens any more. */
+  /** Kills all processes of the server at once, as a power cut would; returns when nothing listens any more. */
   kill9(): Promise<void>;
 }
 
@@ -54,9 +56,19 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
   const variables = Object.entries(vars)
     .filter(([name]) => !name.endsWith("_SECRET"))
     .flatMap(([name, value]) => ["--var", `${name}:${value}`]);
-  const env = { ...process.env, ...Object.fromEntries(secrets.map(([name, value]) => [name, String(value)])) };
-  const engine = process.env["DS_ENGINE"] === undefined ? [] : ["--engine", process.env["DS_ENGINE"]];
-  const flags = [...engine, "--port", String(port), "--data-dir", dataDir, "--ready-json", ...variables, ...more];
+  const { [ENGINE_VARIABLE]: _, ...environment } = process.env;
+  const env = { ...environment, ...Object.fromEntries(secrets.map(([name, value]) => [name, String(value)])) };
+  const flags = [
+    "--engine",
+    engine(),
+    "--port",
+    String(port),
+    "--data-dir",
+    dataDir,
+    "--ready-json",
+    ...variables,
+    ...more,
+  ];
   if (isQuiet) flags.push("--quiet");
   const limit = filesMax === undefined ? "" : `ulimit -n ${filesMax} && `;
   const command = [process.execPath, ...program, ...flags];
@@ -64,6 +76,7 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
   const killWithTests = (): void => void child.kill("SIGKILL");
   process.once("exit", killWithTests);
   const exited = once(child, "exit").finally(() => process.removeListener("exit", killWithTests));
+  const closed = once(child, "close");
   let log = "";
   child.stderr.on("data", (chunk: Buffer) => (log += chunk.toString()));
 
@@ -75,11 +88,12 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
     pid,
     dataDir,
     metricsUrl,
-    workerdPid: () => readWorkerdPid(dataDir) ?? pid,
+    servingPid: () => readWorkerdPid(dataDir) ?? pid,
     log: () => log,
     stop: async () => {
       child.kill("SIGTERM");
-      await exited;
+      // What it has said last may come after its end.
+      await closed;
       return child.exitCode;
     },
     kill9: async () => {

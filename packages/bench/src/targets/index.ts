@@ -51,7 +51,7 @@ function npmStart(name: string, vars: Readonly<Record<string, string | number>>)
     name,
     start: async (dataDir) => {
       const server = await startServer({ dataDir, vars: { TENANCY: "single", AUTH_MODE: "none", ...vars } });
-      return { url: server.url, pids: () => [server.pid, server.workerdPid()], stop: () => server.kill9() };
+      return { url: server.url, pids: () => [server.pid, server.servingPid()], stop: () => server.kill9() };
     },
   };
 }

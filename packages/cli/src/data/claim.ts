@@ -32,9 +32,11 @@ export async function withDataDir<Result>(dataDir: string, work: () => Promise<R
   }
 }
 
-/** Every server creates the folder `do` when it first starts. */
+/** What a server of either engine creates when it first starts: workerd the folder `do`, node its database. */
+const MARKS = ["do", "streams.sqlite"];
+
 export function isDataDir(path: string): boolean {
-  return existsSync(join(path, "do")) && statSync(path).isDirectory();
+  return MARKS.some((name) => existsSync(join(path, name))) && statSync(path).isDirectory();
 }
 
 /** @param error a `Failure` of the server's package, whose class may not be installed. */

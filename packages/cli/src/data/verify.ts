@@ -30,8 +30,12 @@ export async function verifyDatabases(
   return verified;
 }
 
+/** Of the engine node: all streams are in it. */
+export const NODE_DATABASE = "streams.sqlite";
+
 /** Describes what a database contains. */
 export function kindOf({ file, name }: Verified): string {
+  if (file === NODE_DATABASE) return "all streams of the server";
   const folder = file.split("/").at(-2) ?? "";
   if (basename(file) === "metadata.sqlite") return `the alarms of ${folder}`;
   const kind = KINDS[folder.split("-").at(-1) ?? ""];

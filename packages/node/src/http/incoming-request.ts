@@ -4,7 +4,6 @@
  */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { Readable } from "node:stream";
 
 import type { HttpRequest } from "@durable-streams-cloudflare/http/ports";
 
@@ -46,23 +45,22 @@ export class IncomingRequest implements HttpRequest {
       message.on("data", (chunk: Buffer) => chunks.push(chunk));
       message.on("end", () => resolve(ownBytes(chunks)));
       message.on("error", reject);
-      message.on("close", () => reject(new Error("The connection ended before the whole body had arrived.")));
+      message.on("close", () => reject(cutOff()));
     });
   }
 
   /** Reads nothing before it is asked to, so that `bytes` still finds all of it. */
   #streamed(): ReadableStream<Uint8Array> {
-    let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
     return new ReadableStream<Uint8Array>(
       {
         pull: async (controller) => {
           this.#isRead = true;
-          reader ??= (Readable.toWeb(this.#message) as ReadableStream<Uint8Array>).getReader();
-          const { done, value } = await reader.read();
-          if (done) controller.close();
-          else controller.enqueue(value);
+          const chunk = await nextChunk(this.#message);
+          if (chunk === undefined) controller.close();
+          else controller.enqueue(chunk);
         },
-        cancel: (reason) => reader?.cancel(reason),
+        // What still comes is dropped, so that the answer can be sent.
+        cancel: () => void this.#message.resume(),
       },
       { highWaterMark: 0 },
     );
@@ -77,6 +75,37 @@ export class IncomingRequest implements HttpRequest {
     }
     return this.#abort.signal;
   }
+}
+
+/**
+ * The next part of a body; `undefined`: it has ended. `Readable.toWeb` would do, but what arrives after a body has been given up
+ * makes it throw where nobody can catch it.
+ * @throws Error when the connection ended before all of it had come.
+ */
+function nextChunk(message: IncomingMessage): Promise<Buffer | undefined> {
+  return new Promise((resolve, reject) => {
+    if (message.readableEnded) return resolve(undefined);
+    if (message.destroyed) return reject(cutOff());
+    const settle = (act: () => void): void => {
+      for (const [event, listener] of Object.entries(listeners)) message.off(event, listener);
+      act();
+    };
+    const listeners = {
+      readable: () => {
+        const chunk = message.read() as Buffer | null;
+        if (chunk !== null) settle(() => resolve(chunk));
+      },
+      end: () => settle(() => resolve(undefined)),
+      error: (error: unknown) => settle(() => reject(error)),
+      close: () => settle(() => reject(cutOff())),
+    };
+    for (const [event, listener] of Object.entries(listeners)) message.on(event, listener);
+    listeners.readable();
+  });
+}
+
+function cutOff(): Error {
+  return new Error("The connection ended before the whole body had arrived.");
 }
 
 /** A request line may name the whole URL. */

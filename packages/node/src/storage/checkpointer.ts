@@ -72,6 +72,8 @@ export class Checkpointer {
   }
 
   async close(): Promise<void> {
+    // Nothing else may keep the process alive now, and it must not end before the database is closed.
+    this.#worker.ref();
     const ended = new Promise((resolve) => this.#worker.once("exit", resolve));
     this.#worker.postMessage("close");
     await ended;

@@ -53,6 +53,8 @@ export class SyncThread {
   }
 
   async close(): Promise<void> {
+    // Nothing else may keep the process alive now, and it must not end before the database is closed.
+    this.#worker.ref();
     Atomics.store(this.#cells, REQUESTED, CLOSE);
     Atomics.notify(this.#cells, REQUESTED);
     await this.#worker.terminate();

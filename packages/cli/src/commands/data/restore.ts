@@ -6,7 +6,7 @@ import type { Command } from "commander";
 import { contextOf } from "../../context.ts";
 import { unpack } from "../../data/archive.ts";
 import { DATA_DIR, DATA_DIR_FLAG, isDataDir } from "../../data/claim.ts";
-import { kindOf, verifyDatabases, type Verified } from "../../data/verify.ts";
+import { kindOf, NODE_DATABASE, verifyDatabases, type Verified } from "../../data/verify.ts";
 import { CliError, usageError } from "../../failure.ts";
 import { examples } from "../../help.ts";
 import { checkFile, type Io } from "../../io.ts";
@@ -26,8 +26,10 @@ export function restoreCommand(program: Command, io: Io): void {
       const databases = await restore(archive, dataDir, io.signal);
       await output.result({ archive, dataDir, databases: databases.length }, dataDir);
       const where = options.dataDir === DATA_DIR ? "" : ` --data-dir ${shellWord(options.dataDir)}`;
+      const engine = databases.some(({ file }) => file === NODE_DATABASE) ? " --engine node" : "";
       output.note(
-        `Restored ${counted(databases.length, "database")}; all are intact. To start the server: durable-streams serve${where}`,
+        `Restored ${counted(databases.length, "database")}; all are intact. To start the server: ` +
+          `durable-streams serve${engine}${where}`,
       );
     });
   examples(
@@ -65,7 +67,7 @@ async function restore(archive: string, dataDir: string, signal: AbortSignal): P
 function notABackup(archive: string): CliError {
   return new CliError(`${archive} is not a backup of a server.`, {
     code: "archive-failed",
-    why: "It has no folder `do`, where every server keeps its streams.",
+    why: "It has neither the folder `do` nor the file `streams.sqlite`, where servers keep their streams.",
     fix: "use a file that durable-streams backup has written",
   });
 }

@@ -1,0 +1,81 @@
+/** What only the engine node does: one process, and one database for everything. */
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { startServer, type ServerProcess } from "@durable-streams-cloudflare/testkit/server-process";
+import { afterEach, beforeEach, expect, it } from "vitest";
+
+import { append, create, eventually, metricsOf, read, tryToLaunch } from "../src/launcher.ts";
+
+let dataDir: string;
+let servers: ServerProcess[];
+
+beforeEach(() => {
+  dataDir = mkdtempSync(join(tmpdir(), "launcher-"));
+  servers = [];
+});
+
+afterEach(async () => {
+  await Promise.all(servers.map((server) => server.kill9()));
+  rmSync(dataDir, { recursive: true, force: true });
+});
+
+async function start(options: { vars?: Record<string, string>; filesMax?: number } = {}): Promise<ServerProcess> {
+  const server = await startServer({ dataDir, ...options, flags: ["--metrics-port", "0"] });
+  servers.push(server);
+  return server;
+}
+
+it("Prometheus gets what the store does", async () => {
+  const server = await start();
+  await create(server.url);
+  await append(server.url, { n: 1 });
+  const text = await metricsOf(server);
+  expect(text).toMatch(/^durable_streams_commits_total [1-9]\d*$/m);
+  expect(text).toMatch(/^durable_streams_sync_duration_seconds_count [1-9]\d*$/m);
+  expect(text).toMatch(/^durable_streams_objects_loaded\{kind="stream"\} [1-9]\d*$/m);
+});
+
+it("a database that is damaged is refused, with what to do, and is not changed", async () => {
+  const server = await start();
+  await create(server.url);
+  await server.stop();
+  const path = join(dataDir, "streams.sqlite");
+  for (const name of [`${path}-wal`, `${path}-shm`]) rmSync(name, { force: true });
+  writeFileSync(path, "x".repeat(8_192));
+  const { status, stderr } = tryToLaunch(dataDir, ["--port", "0"]);
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/streams\.sqlite is damaged[^]*Fix: .*restore/);
+  expect(stderr).not.toContain("    at ");
+  expect(readFileSync(path, "utf8")).toBe("x".repeat(8_192));
+});
+
+it("the data of the engine workerd is refused, with what to do", () => {
+  mkdirSync(join(dataDir, "do"));
+  const { status, stderr } = tryToLaunch(dataDir, ["--port", "0"]);
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/belongs to the engine "workerd"[^]*Fix: .*--engine workerd/);
+});
+
+it("more connections than it may open files for end neither the server nor what it has stored", async () => {
+  const server = await start({ filesMax: 128 });
+  await create(server.url);
+  await append(server.url, "kept");
+  const { hostname, port } = new URL(server.url);
+  const sockets: Socket[] = [];
+  for (let count = 0; count < 200; count += 1) {
+    const socket = connect({ host: hostname, port: Number(port) });
+    sockets.push(socket);
+    // Those that the server cannot accept are cut off.
+    socket.on("error", () => undefined);
+    await Promise.race([once(socket, "connect"), once(socket, "close")]);
+  }
+  for (const socket of sockets) socket.destroy();
+  await eventually(async () => (await fetch(`${server.url}/readyz`)).ok, 20_000);
+  await append(server.url, "later");
+  expect(await read(server.url)).toEqual(["kept", "later"]);
+  expect(await server.stop()).toBe(0);
+});

@@ -1,0 +1,52 @@
+import { once } from "node:events";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { PassThrough } from "node:stream";
+
+import { expect, it } from "vitest";
+
+import { IncomingRequest } from "./incoming-request.ts";
+
+const NO_RESPONSE = {} as ServerResponse;
+
+/** A request whose body the test sends. */
+function sending() {
+  const sender = new PassThrough();
+  const headers = { host: "localhost", "transfer-encoding": "chunked" };
+  const message = Object.assign(sender, { method: "POST", url: "/x", headers }) as unknown as IncomingMessage;
+  return { sender, request: new IncomingRequest(message, NO_RESPONSE, "http") };
+}
+
+it("a body is read in parts, to its end", async () => {
+  const { sender, request } = sending();
+  const parts: string[] = [];
+  const reading = (async () => {
+    for await (const part of request.body ?? []) parts.push(Buffer.from(part).toString());
+  })();
+  sender.write("a");
+  await expect.poll(() => parts).toEqual(["a"]);
+  sender.end("b");
+  await reading;
+  expect([parts, request.bodyUsed]).toEqual([["a", "b"], true]);
+});
+
+it("what arrives after a body has been given up is dropped", async () => {
+  const { sender, request } = sending();
+  const reader = request.body?.getReader();
+  sender.write("a");
+  expect(Buffer.from((await reader?.read())?.value ?? []).toString()).toBe("a");
+  await reader?.cancel();
+  sender.write("b");
+  sender.end("c");
+  await once(sender, "end");
+});
+
+it("a body that is cut off fails, and is not taken for the whole", async () => {
+  const { sender, request } = sending();
+  const reader = request.body?.getReader();
+  sender.write("a");
+  await reader?.read();
+  const next = reader?.read();
+  sender.destroy();
+  await expect(next).rejects.toThrow("before the whole body had arrived");
+  await expect(reader?.closed).rejects.toThrow("before the whole body had arrived");
+});
