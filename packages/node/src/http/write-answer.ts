@@ -1,6 +1,5 @@
 /** Writes an answer to a connection: the only place in this host that does. */
 
-import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 
 import type { Answer } from "@durable-streams-cloudflare/http/answers/answer";
@@ -26,25 +25,43 @@ export async function writeAnswer(response: ServerResponse, answer: Answer, isHe
   await pipe(body, response);
 }
 
-/** As fast as the client takes it, and no faster. */
+/**
+ * As fast as the client takes it, and no faster. A race of each read with a promise for the end of the connection would keep
+ * everything that was read until that end.
+ */
 async function pipe(body: ReadableStream<Uint8Array>, response: ServerResponse): Promise<void> {
   const reader = body.getReader();
-  const gone = once(response, "close").then(() => undefined);
+  const letGo = (): void => void reader.cancel().catch(() => undefined);
+  // A read that waits ends with it.
+  response.once("close", letGo);
+  if (response.destroyed) return letGo();
   try {
     response.flushHeaders();
     for (;;) {
-      const read = await Promise.race([reader.read(), gone]);
-      if (read === undefined) break;
-      if (read.done) {
+      const { done, value } = await reader.read();
+      if (response.destroyed) return;
+      if (done) {
         response.end();
         return;
       }
-      if (!response.write(read.value)) await Promise.race([once(response, "drain"), gone]);
-      if (response.destroyed) break;
+      if (!response.write(value)) await drained(response);
     }
-    await reader.cancel();
   } catch {
     // The client must not take what it has for the whole.
     response.destroy();
   }
+}
+
+/** Resolves when the client has taken what was written, or has gone. */
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const settle = (): void => {
+      response.off("drain", settle);
+      response.off("close", settle);
+      resolve();
+    };
+    response.on("drain", settle);
+    response.on("close", settle);
+    if (response.destroyed) settle();
+  });
 }
