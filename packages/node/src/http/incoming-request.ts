@@ -78,8 +78,8 @@ export class IncomingRequest implements HttpRequest {
 }
 
 /**
- * The next part of a body; `undefined`: it has ended. `Readable.toWeb` would do, but what arrives after a body has been given up
- * makes it throw where nobody can catch it.
+ * The next part of a body; `undefined`: it has ended. `Readable.toWeb` would do, but it throws where nobody can catch it when
+ * something arrives after the body has been given up.
  * @throws Error when the connection ended before all of it had come.
  */
 function nextChunk(message: IncomingMessage): Promise<Buffer | undefined> {

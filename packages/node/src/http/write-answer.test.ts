@@ -8,7 +8,7 @@ import { expect, it } from "vitest";
 import { writeAnswer } from "./write-answer.ts";
 
 setFlagsFromString("--expose-gc");
-const collectGarbage = runInNewContext("gc") as () => void;
+const runGc = runInNewContext("gc") as () => void;
 
 /** The client's end of a connection. */
 class Client extends Writable {
@@ -50,7 +50,7 @@ it("what a client has taken is kept no longer, however long its answer lasts", a
   await expect.poll(() => client.taken.length).toBe(20);
   await expect
     .poll(() => {
-      collectGarbage();
+      runGc();
       return made.filter((part) => part.deref() !== undefined).length;
     })
     .toBeLessThan(3);
