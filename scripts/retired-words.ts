@@ -128,6 +128,8 @@ export const RETIRED_WORDS: readonly RetiredWord[] = [
     documents: /\bstanding of\b|\bits standing\b/,
     source: true,
     names: /\bstanding\b/,
+    // The status in an attach answer, as it is sent to and by the release before.
+    allowedNames: ["standing"],
     wrong: ["the standing of a link"],
     fine: ["notwithstanding that", "a standing order"],
   },

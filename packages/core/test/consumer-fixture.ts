@@ -183,7 +183,7 @@ export class ConsumerFixture {
         await this.onWant.shift()?.();
         return answer;
       },
-      append: async ({ bytes, requestId }) => {
+      append: async ({ bytes, attempt: requestId }) => {
         const stream = this.#stream(name);
         if (stream === undefined) return refuse("stream-not-found", "There is none.");
         if (stream.requestIds.has(requestId)) return { ok: true };

@@ -11,8 +11,8 @@ export const REMEMBERED_MS = 2 * REPEATED_MS_MAX;
 
 /** What every command says that is known by a request id. */
 export interface Identified {
-  /** The request id. Each copy of the request carries the same one. */
-  readonly requestId?: string;
+  /** The request id. Each copy of the request carries the same one. The release before knows it by this name, too. */
+  readonly attempt?: string;
   /** Of a copy that may not be the first: so long ago, in ms, the first one was sent. */
   readonly repeatedAfterMs?: number;
 }

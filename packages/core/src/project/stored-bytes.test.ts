@@ -98,7 +98,7 @@ describe("a project's limit of bytes", () => {
     const stream = project.stream("a");
     await stream.create(createOf());
     const producer = appendOf("1", { isLimited: true, producer: { id: "p", epoch: 0, seq: 0 } });
-    const requestId = appendOf("2", { isLimited: true, requestId: "a" });
+    const requestId = appendOf("2", { isLimited: true, attempt: "a" });
     for (const _try of [1, 2]) {
       expect(await stream.append(producer)).toMatchObject({ ok: true });
       expect(await stream.append(requestId)).toMatchObject({ ok: true });

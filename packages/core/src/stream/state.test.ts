@@ -51,7 +51,7 @@ describe("a restart", () => {
     .map(({ text, producer, streamSeq, close }) =>
       appendOf(text, {
         close,
-        ...(producer === null ? { requestId: crypto.randomUUID() } : { producer }),
+        ...(producer === null ? { attempt: crypto.randomUUID() } : { producer }),
         ...(streamSeq === null ? {} : { streamSeq }),
       }),
     );

@@ -92,7 +92,7 @@ export class Stream {
     this.#quotaGrant = new QuotaGrant(host, (incarnation) => this.#lifecycle.renotifyEnd(incarnation));
     this.#commits = new GroupCommit(
       {
-        keyOf: ({ requestId }) => requestId,
+        keyOf: ({ attempt }) => attempt,
         weigh: (command) => command.bytes.length,
         prepare: (batch) => this.#quotaGrant.prepare(batch, () => this.#lifecycle.living()),
         commit: (batch) => this.#checked(() => this.#commit(batch)),
@@ -215,12 +215,12 @@ export class Stream {
 
   /** What an append is answered that came before, or that there is no memory for. It is looked for as soon as it comes. */
   #recall(command: AppendCommand): Promise<Result<AppendResult>> | Result<AppendResult> | undefined {
-    const { requestId } = command;
+    const { attempt: requestId } = command;
     if (requestId === undefined) return undefined;
     const { requests } = this.#lifecycle;
     return (
       this.#commits.waiting(requestId) ??
-      recallAppend({ ...command, requestId }, requests, this.#lifecycle.stored(), this.#host.now())
+      recallAppend({ ...command, attempt: requestId }, requests, this.#lifecycle.stored(), this.#host.now())
     );
   }
 

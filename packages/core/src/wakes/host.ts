@@ -12,7 +12,7 @@ export interface WrittenStream {
     readonly contentType: string;
     readonly close: false;
     /** The same for each try: the stream takes it once. */
-    readonly requestId: string;
+    readonly attempt: string;
   }): Promise<Result<object>>;
 }
 

@@ -139,7 +139,7 @@ export class Sender {
     try {
       const written = await this.#host
         .stream(`${project}/${path}`)
-        .append({ bytes, contentType: "application/json", close: false, requestId });
+        .append({ bytes, contentType: "application/json", close: false, attempt: requestId });
       return written.ok
         ? { kind: "accepted", status: null, error: null }
         : failed(null, `${path}: ${written.problem.code}`);

@@ -46,7 +46,7 @@ export async function parseAppend(request: HttpRequest, limits: BodyLimits, held
     bytes: body.ok ? body.bytes : new Uint8Array(),
     contentType: contentType !== null && isContentType(contentType) ? contentType : null,
     close,
-    requestId: newRequestId(),
+    attempt: newRequestId(),
     ...(producer.ok && producer.claim !== undefined ? { producer: producer.claim } : {}),
     ...(streamSeq === null ? {} : { streamSeq }),
     ...(fault === undefined ? expectation(expected) : { fault: fault.problem }),

@@ -78,7 +78,7 @@ function parseHeaders(named: HeaderReader, defaults: StreamDefaults): Result<Par
   return {
     ok: true,
     command: {
-      requestId: newRequestId(),
+      attempt: newRequestId(),
       contentType,
       lifetime: lifetime.lifetime,
       retention: retention.retention,

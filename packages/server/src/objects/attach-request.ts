@@ -13,15 +13,30 @@ const PUBLIC = "&public";
 
 export type AttachAnswer = Result<AttachResult>;
 
+/** As it is sent: `standing` is the name of its status that the release before knows. */
+export type SentAttachAnswer = Result<Omit<AttachResult, "status"> & { readonly standing: AttachResult["status"] }>;
+
 /** Where the answer stands in a 101, which has no body. */
 export const ATTACH_HEADER = "X-Attach";
 
+export function toSentAnswer(answer: AttachAnswer): SentAttachAnswer {
+  if (!answer.ok) return answer;
+  const { status: standing, ...rest } = answer;
+  return { ...rest, standing };
+}
+
+export function fromSentAnswer(sent: SentAttachAnswer): AttachAnswer {
+  if (!sent.ok) return sent;
+  const { standing: status, ...rest } = sent;
+  return { ...rest, status };
+}
+
 export function encodeAttachHeader(answer: AttachAnswer): string {
-  return encodeURIComponent(JSON.stringify(answer));
+  return encodeURIComponent(JSON.stringify(toSentAnswer(answer)));
 }
 
 export function decodeAttachHeader(header: string): AttachAnswer {
-  return JSON.parse(decodeURIComponent(header)) as AttachAnswer;
+  return fromSentAnswer(JSON.parse(decodeURIComponent(header)) as SentAttachAnswer);
 }
 
 export function attachRequest(from: OffsetRef, { budget, isLimited }: ReaderAdmission): Request {

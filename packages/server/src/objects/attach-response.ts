@@ -11,6 +11,7 @@ import {
   ATTACH_HEADER,
   encodeAttachHeader,
   offsetFromAttachUrl,
+  toSentAnswer,
   type AttachAnswer,
 } from "./attach-request.ts";
 
@@ -29,7 +30,7 @@ export function attachResponse(
 
 /** Synchronous: did anything happen before the object has the socket, the reader would miss a commit. */
 function respond(answer: AttachAnswer, accept: (socket: WebSocket) => void): Response {
-  if (!answer.ok || answer.status !== "live") return Response.json(answer);
+  if (!answer.ok || answer.status !== "live") return Response.json(toSentAnswer(answer));
   const { 0: client, 1: server } = new WebSocketPair();
   accept(server);
   server.serializeAttachment(answer.position);

@@ -2,7 +2,13 @@
 
 import type { StreamObjects } from "@durable-streams-cloudflare/http/ports";
 
-import { ATTACH_HEADER, attachRequest, decodeAttachHeader, type AttachAnswer } from "./attach-request.ts";
+import {
+  ATTACH_HEADER,
+  attachRequest,
+  decodeAttachHeader,
+  fromSentAnswer,
+  type SentAttachAnswer,
+} from "./attach-request.ts";
 import { SocketChannel } from "./reader-channel.ts";
 import type { StreamDO } from "./stream-do.ts";
 
@@ -21,7 +27,7 @@ export function streamObjects(
       const socket = response.webSocket;
       const answer = socket
         ? decodeAttachHeader(response.headers.get(ATTACH_HEADER) ?? "")
-        : await response.json<AttachAnswer>();
+        : fromSentAnswer(await response.json<SentAttachAnswer>());
       if (!answer.ok) return answer;
       return { ok: true, result: answer, channel: socket ? new SocketChannel(socket) : undefined };
     },

@@ -61,7 +61,7 @@ export class FanOutDriver {
       bytes: utf8(ids.map((id) => `${JSON.stringify(id)},`).join("")),
       contentType: "application/json",
       close: false,
-      ...(producer === undefined ? { requestId: `a${first}` } : { producer: { id: "producer", epoch: first, seq: 0 } }),
+      ...(producer === undefined ? { attempt: `a${first}` } : { producer: { id: "producer", epoch: first, seq: 0 } }),
     };
     const send = async (): Promise<void> => {
       const result = await this.world.askStream(source, (stream) => stream.append(command));

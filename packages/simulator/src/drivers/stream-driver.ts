@@ -193,7 +193,7 @@ function appendCommand(append: Append): AppendCommand {
     bytes: append.records.length === 0 ? new Uint8Array() : storedOf(append),
     contentType: CONTENT_TYPES[append.mode],
     close,
-    requestId: `request ${(requests += 1)}`,
+    attempt: `request ${(requests += 1)}`,
     ...(producer === undefined ? {} : { producer }),
     ...(expected === undefined ? {} : { expected: expected === "-1" ? "" : expected }),
     ...(streamSeq === undefined ? {} : { streamSeq }),

@@ -91,7 +91,7 @@ export class AppendWorld {
   async append(isolate: number, producer?: AppendCommand["producer"]): Promise<void> {
     const text = String(this.#sent).padStart(TEXT_LENGTH, "0");
     this.#sent += 1;
-    const command = appendOf(text, { requestId: newRequestId(), ...(producer === undefined ? {} : { producer }) });
+    const command = appendOf(text, { attempt: newRequestId(), ...(producer === undefined ? {} : { producer }) });
     const objects = { getByName: () => this.#stub() } as unknown as StreamObjects;
     const client = new StreamClient(objects, this.#host.name);
     const batcher = this.#batchers[isolate % this.#batchers.length] as AppendBatcher;

@@ -82,7 +82,7 @@ const proofs: Proofs<"stream"> = {
   create: async (): Promise<Trial> => {
     const host = newHost("p/s");
     const stream = streamOn(host);
-    const mine = createOf({ bytes: utf8("mine"), requestId: "c" });
+    const mine = createOf({ bytes: utf8("mine"), attempt: "c" });
     return {
       send: () => stream.create(mine),
       replace: async () => {
@@ -95,12 +95,12 @@ const proofs: Proofs<"stream"> = {
   },
   append: async () => {
     const { stream, ...fixture } = await begin();
-    const command = appendOf("abc", { requestId: "a" });
+    const command = appendOf("abc", { attempt: "a" });
     return { ...fixture, send: () => stream.append(command), repeat: () => stream.append({ ...command, ...REPEATED }) };
   },
   appendAll: async () => {
     const { stream, ...fixture } = await begin();
-    const commands = [appendOf("abc", { requestId: "a" }), appendOf("def", { requestId: "b" })];
+    const commands = [appendOf("abc", { attempt: "a" }), appendOf("def", { attempt: "b" })];
     return {
       ...fixture,
       send: () => stream.appendAll(commands),

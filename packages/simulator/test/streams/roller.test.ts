@@ -150,11 +150,11 @@ describe("[TI2] what the rows said stays known when they have gone", () => {
     const stream = await created();
     const producer = { id: "p", epoch: 3, seq: 0 };
     await stream.append(appendOf("a".repeat(10), { producer, streamSeq: "m" }));
-    await stream.append(appendOf("b".repeat(10), { requestId: "once" }));
+    await stream.append(appendOf("b".repeat(10), { attempt: "once" }));
     await fireAlarm(stream);
     expect(tables()).not.toContain("log");
     const restarted = streamHere();
-    expect(await restarted.append(appendOf("b".repeat(10), { requestId: "once" }))).toMatchObject({
+    expect(await restarted.append(appendOf("b".repeat(10), { attempt: "once" }))).toMatchObject({
       ok: true,
       tail: 20,
     });

@@ -150,16 +150,17 @@ export function createLinkTables(database: Database): void {
   if (!hasLinkTables(database)) database.tables.create(...LINK_SCHEMA.together);
 }
 
-/** Rows from before the first release call the pass `round`. */
+/** The pass is stored as `round`, by which the release before knows it: that must read the row, should it be deployed again. */
 export function readSource(database: Database): SourceRow | undefined {
   const row = firstRow(database, READ_SOURCE);
   if (row === undefined) return undefined;
-  const { round, ...source } = JSON.parse(row.facts) as SourceRow & { readonly round?: DeliveryPass | null };
-  return round === undefined ? source : { ...source, pass: round };
+  type Passes = { readonly round?: DeliveryPass | null; readonly pass?: DeliveryPass | null };
+  const { round, pass, ...source } = JSON.parse(row.facts) as Omit<SourceRow, "pass"> & Passes;
+  return { ...source, pass: round ?? pass ?? null };
 }
 
-export function writeSource(database: Database, source: SourceRow): void {
-  database.run(REPLACE_SOURCE, 1, JSON.stringify(source));
+export function writeSource(database: Database, { pass: round, ...source }: SourceRow): void {
+  database.run(REPLACE_SOURCE, 1, JSON.stringify({ ...source, round }));
 }
 
 export function insertLink(database: Database, row: Omit<LinkRow, "until" | "failures" | "retryAtMs" | "ended">): void {

@@ -57,8 +57,8 @@ function notesOf(draft: Draft, admitted: readonly AppendCommand[]): CommitNotes 
     ...(streamSeqGrew && draft.streamSeq !== undefined ? { streamSeq: draft.streamSeq } : {}),
     ...(draft.closure === undefined ? {} : { closed: draft.closure }),
     ...(recordsAuthors ? { authors: admitted.map(({ author }) => author ?? null) } : {}),
-    ...(admitted.some(({ requestId }) => requestId !== undefined)
-      ? { requestIds: admitted.map(({ requestId }) => requestId ?? null) }
+    ...(admitted.some(({ attempt }) => attempt !== undefined)
+      ? { requestIds: admitted.map(({ attempt }) => attempt ?? null) }
       : {}),
   };
 }

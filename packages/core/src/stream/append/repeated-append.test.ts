@@ -25,8 +25,8 @@ function tailOf(stream: Stream): number {
 const again = (command: AppendCommand, repeatedAfterMs = 100): AppendCommand => ({ ...command, repeatedAfterMs });
 
 describe.each([
-  { about: "a plain append", command: appendOf("abc", { requestId: "a" }) },
-  { about: "a producer's append", command: appendOf("abc", { requestId: "a", producer }) },
+  { about: "a plain append", command: appendOf("abc", { attempt: "a" }) },
+  { about: "a producer's append", command: appendOf("abc", { attempt: "a", producer }) },
 ])("$about that arrives once more", ({ command }) => {
   it("[AP15] is stored once, and answered as it was", async () => {
     const { stream } = await newStream();
@@ -52,17 +52,17 @@ describe.each([
   it("is answered as it was although the stream has closed since, unlike a repeat by the client", async () => {
     const { stream } = await newStream();
     const first = await stream.append(command);
-    await stream.append(appendOf("", { close: true, requestId: "b" }));
+    await stream.append(appendOf("", { close: true, attempt: "b" }));
     expect(await stream.append(again(command))).toEqual({ ...first, closed: true });
-    const { requestId: _, ...rest } = command;
-    const ofClient = await stream.append({ ...rest, requestId: "c" });
+    const { attempt: _, ...rest } = command;
+    const ofClient = await stream.append({ ...rest, attempt: "c" });
     expect(ofClient).toMatchObject({ ok: false, problem: { code: "stream-closed" } });
   });
 
   it("[AP15] after the object was restarted is stored once", async () => {
     const { host, stream } = await newStream();
     const first = await stream.append(command);
-    for (let index = 0; index < 1_000; index += 1) await stream.append(appendOf("x", { requestId: `x${index}` }));
+    for (let index = 0; index < 1_000; index += 1) await stream.append(appendOf("x", { attempt: `x${index}` }));
     expect(await streamOn(host).append(again(command))).toEqual(first);
   });
 
@@ -106,7 +106,7 @@ describe("request ids", () => {
 
   it("that may have been forgotten are not stored again", async () => {
     const { stream } = await newStream();
-    const late = again(appendOf("abc", { requestId: "a" }), REMEMBERED_MS + 1);
+    const late = again(appendOf("abc", { attempt: "a" }), REMEMBERED_MS + 1);
     expect(await stream.append(late)).toMatchObject({ ok: false, problem: { code: "unavailable" } });
     expect(tailOf(stream)).toBe(0);
   });
@@ -116,14 +116,13 @@ describe("request ids", () => {
     host.segments = new FakeSegmentStore();
     const stream = streamOn(host, { segmentBytes: 3_000, segmentBytesMin: 1 });
     await stream.create(createOf());
-    for (let index = 0; index < 300; index += 1)
-      await stream.append(appendOf("0123456789", { requestId: `a${index}` }));
+    for (let index = 0; index < 300; index += 1) await stream.append(appendOf("0123456789", { attempt: `a${index}` }));
     host.nowMs += 5_000;
     await stream.alarm();
     expect(host.segments.objects.size).toBe(1);
     const restarted = streamOn(host);
     for (let index = 0; index < 300; index += 1) {
-      const copy = again(appendOf("0123456789", { requestId: `a${index}` }));
+      const copy = again(appendOf("0123456789", { attempt: `a${index}` }));
       expect(await restarted.append(copy)).toMatchObject({ ok: true, tail: 10 * (index + 1) });
     }
     expect(tailOf(restarted)).toBe(3_000);
@@ -134,7 +133,7 @@ describe("request ids", () => {
     host.segments = new FakeSegmentStore();
     const stream = streamOn(host, { segmentBytes: 20_000, segmentBytesMin: 1 });
     await stream.create(createOf());
-    const appends = Array.from({ length: 20_000 }, (_, index) => appendOf("x", { requestId: `a${index}` }));
+    const appends = Array.from({ length: 20_000 }, (_, index) => appendOf("x", { attempt: `a${index}` }));
     for (let from = 0; from < appends.length; from += 4_000) await stream.appendAll(appends.slice(from, from + 4_000));
     await stream.alarm();
     expect(host.segments.objects.size).toBe(0);
@@ -146,7 +145,7 @@ describe("request ids", () => {
 });
 
 describe("a creation that arrives once more", () => {
-  const command = createOf({ requestId: "a", bytes: utf8("abc") });
+  const command = createOf({ attempt: "a", bytes: utf8("abc") });
 
   it("[CR11] is answered as it was, whatever has been appended since", async () => {
     const stream = streamOn(newHost());
@@ -176,10 +175,10 @@ describe("a creation that arrives once more", () => {
   it("by a client itself creates the stream anew, or confirms the one that exists", async () => {
     const stream = streamOn(newHost());
     await stream.create(command);
-    expect(await stream.create({ ...command, requestId: "b" })).toMatchObject({ ok: true, created: false });
+    expect(await stream.create({ ...command, attempt: "b" })).toMatchObject({ ok: true, created: false });
     await stream.remove();
     const lifetime = FOREVER;
-    expect(await stream.create(createOf({ requestId: "c", lifetime }))).toMatchObject({ ok: true, created: true });
+    expect(await stream.create(createOf({ attempt: "c", lifetime }))).toMatchObject({ ok: true, created: true });
   });
 });
 

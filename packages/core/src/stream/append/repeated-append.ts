@@ -9,12 +9,12 @@ import type { RequestIds } from "./request-ids.ts";
 
 /** The answer to an append that need not, or must not, be stored; `undefined`: it goes on to admission. */
 export function recallAppend(
-  command: AppendCommand & { readonly requestId: string },
+  command: AppendCommand & { readonly attempt: string },
   requests: RequestIds,
   state: StreamState | undefined,
   nowMs: number,
 ): Result<AppendResult> | undefined {
-  const landing = requests.find(command.requestId);
+  const landing = requests.find(command.attempt);
   if (landing !== undefined) {
     const { lineage, end } = landing;
     const isOfThisStream = state?.lineage.incarnation === lineage.incarnation;

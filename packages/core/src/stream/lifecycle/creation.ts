@@ -53,7 +53,7 @@ export class Creation {
 
   /** [PROTOCOL §5.1] Confirming an existing stream renews its sliding lifetime, as any use of it does. */
   async create(command: CreateCommand): Promise<Result<CreateResult>> {
-    const { requestId } = command;
+    const { attempt: requestId } = command;
     if (requestId === undefined) return this.#create(command);
     return this.#underWay.run(requestId, () => this.#recall(command, requestId) ?? this.#create(command));
   }
@@ -160,7 +160,7 @@ export class Creation {
 
   async #begin(command: CreateCommand, beginning: Beginning): Promise<Result<CreateResult>> {
     const now = this.#host.now();
-    const { bytes, closed, author = null, requestId } = command;
+    const { bytes, closed, author = null, attempt: requestId } = command;
     const log = new HotLog(this.#host.database);
     const result = { ...beginning, origin: beginning.origin, touchedAtMs: now };
     const state = newState(result, log, this.#lifecycle.requests);
