@@ -4,6 +4,7 @@ import { expect, it } from "vitest";
 import { createEdge } from "./edge.ts";
 import type { HttpRequest } from "./ports.ts";
 import type { EdgePorts } from "./routing/edge-ports.ts";
+import { OPEN, route } from "./routing/route.ts";
 
 const config = parseConfig({ AUTH_MODE: "none", OPEN_TO: "everybody", LOG_LEVEL: "off" });
 const edge = createEdge({ config, access: "everybody" } as EdgePorts);
@@ -37,6 +38,23 @@ it("HEAD is answered as GET without a body, refusals included", async () => {
     expect(head.body).toBeNull();
     expect([head.status, Object.keys(head.headers)]).toEqual([get.status, Object.keys(get.headers)]);
   }
+});
+
+it("a body that is made bit by bit is cancelled when HEAD asks for it", async () => {
+  const ended: unknown[] = [];
+  const flowing = route(
+    { method: "GET", path: "/flow", needs: "nothing", touches: [] },
+    {
+      guard: OPEN,
+      handle: async () => {
+        const body = new ReadableStream<Uint8Array>({ cancel: () => void ended.push("cancelled") });
+        return { ok: true, answer: { status: 200, headers: {}, body } };
+      },
+    },
+  );
+  const own = createEdge({ config, access: "everybody" } as EdgePorts, [flowing]);
+  const head = await own.answer(light("HEAD", "/flow"), { waitUntil: () => undefined });
+  expect([head.status, head.body, ended]).toEqual([200, null, ["cancelled"]]);
 });
 
 it("what is not in the table is refused as a problem with the request's id", async () => {

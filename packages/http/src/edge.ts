@@ -65,7 +65,7 @@ export function createEdge(ports: EdgePorts, table: readonly Route[] = ROUTES): 
           error,
         });
       }
-      return request.method === "HEAD" ? { ...answer, body: null } : answer;
+      return request.method === "HEAD" ? withoutBody(answer) : answer;
     },
   };
 }
@@ -105,6 +105,12 @@ async function outcomeOf(request: HttpRequest, serve: () => Answer | Promise<Ans
     });
     return { answer: problemAnswer(request, problem), error };
   }
+}
+
+/** What makes the body must not go on for nobody. */
+async function withoutBody(answer: Answer): Promise<Answer> {
+  if (answer.body instanceof ReadableStream) await answer.body.cancel().catch(() => undefined);
+  return { ...answer, body: null };
 }
 
 /** Of the stream that was asked for. On one machine it is the name of its file. */
