@@ -3,8 +3,9 @@ import { expect, it } from "vitest";
 import type { AppendCommand, CreateCommand } from "./stream.ts";
 
 /**
- * While a release is rolled out, its edges call objects of the release before, and the other way round. A field that has another
- * name is not there for them: a request id that is not there makes duplicates. So none is renamed, and new ones are optional.
+ * While a release is rolled out, its edges call objects of the release before, and the other way round. A field that has
+ * another name is not there for them: a request id that is not there makes duplicates. So none is renamed, and new ones are
+ * optional.
  */
 const OF_APPEND: Record<keyof AppendCommand, true> = {
   bytes: true,
