@@ -123,7 +123,8 @@ export class ConsumerDriver {
     world.grant = () => ({ granted: 8, waitMs: 0, mustProve: false });
     world.onWebhook = (body) => {
       this.#see(body.wake_id, body.generation);
-      for (const { path, tail_offset: tail } of body.streams) this.#process(path, tail);
+      // A stream may have grown since the wake before was sent: that is a cause. What was processed before is none.
+      if (this.#processAll(body)) this.#causes += 1;
       return { status: 200, text: '{"done":true}' };
     };
     let handled = 0;
@@ -190,7 +191,7 @@ export class ConsumerDriver {
     }));
     if (choice % 4 === 0) return { status: 503, text: "" };
     if (choice % 4 === 1) {
-      for (const { path, tail } of streams) this.#process(path, tail);
+      this.#processAll(body);
       return { status: 200, text: '{"done":true}' };
     }
     const { via, token, wakeId, generation } = callbackOf(body);
@@ -205,10 +206,23 @@ export class ConsumerDriver {
     this.#wakeIds.set(generation, wakeId);
   }
 
-  #process(stream: string, offset: string): void {
+  /** Processes whatever a webhook lists. @returns whether any of it was pending and had not been processed yet. */
+  #processAll({ streams }: Notification): boolean {
+    let hasNew = false;
+    for (const { path, acked_offset: acked, tail_offset: tail } of streams) {
+      const isUnseen = this.#process(path, tail);
+      hasNew ||= isUnseen && tail > acked;
+    }
+    return hasNew;
+  }
+
+  /** @returns whether that goes further than what was processed before. */
+  #process(stream: string, offset: string): boolean {
     const key = `${stream} ${offset.slice(0, 16)}`;
     const known = this.#processed.get(key) ?? "";
-    if (offset > known) this.#processed.set(key, offset);
+    if (offset <= known) return false;
+    this.#processed.set(key, offset);
+    return true;
   }
 
   /** What counts as acknowledged, somebody must have acknowledged, or it was there before the subscription. */
