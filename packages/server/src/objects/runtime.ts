@@ -1,0 +1,67 @@
+/** What the Workers runtime gives an object, in the form that every host gives it (`packages/http/src/objects/runtime.ts`). */
+
+import { parseConfig } from "@durable-streams-cloudflare/core/config";
+import type {
+  EstuaryApi,
+  LinkKeysApi,
+  LinkOwnerApi,
+  ShardApi,
+  ShardRef,
+  SubscriptionApi,
+} from "@durable-streams-cloudflare/core/contracts/fan-out";
+import type { ProjectApi } from "@durable-streams-cloudflare/core/contracts/project";
+import type { StreamApi } from "@durable-streams-cloudflare/core/contracts/stream";
+import type { ConsumerApi } from "@durable-streams-cloudflare/core/contracts/wakes";
+import { objectName } from "@durable-streams-cloudflare/core/kit/object-name";
+import type { Schema } from "@durable-streams-cloudflare/core/kit/sql/schema";
+import type { ObjectPeers, ObjectRuntime } from "@durable-streams-cloudflare/http/objects/runtime";
+import type { Objects } from "@durable-streams-cloudflare/http/ports";
+
+import { objectDatabase } from "../bindings/object-database.ts";
+import { r2SegmentStore } from "../bindings/r2-segment-store.ts";
+
+/** The bindings of the objects. `docs/architecture.md` says who calls whom. */
+export interface ObjectEnv {
+  readonly STREAMS: Objects<StreamApi>;
+  readonly PROJECTS?: Objects<ProjectApi & LinkKeysApi>;
+  readonly SUBSCRIPTIONS?: Objects<SubscriptionApi & ShardApi>;
+  readonly ESTUARIES?: Objects<EstuaryApi & LinkOwnerApi>;
+  readonly CONSUMERS?: Objects<ConsumerApi>;
+  readonly REGISTRY?: KVNamespace;
+  /** Where cold segments are kept. Without it everything stays in the objects. */
+  readonly SEGMENTS?: R2Bucket;
+  /** Takes the shards of large delivery passes; without it a source's object delivers to all its followers itself. */
+  readonly FANOUT?: Queue<ShardRef>;
+}
+
+export function peersOf(env: ObjectEnv): ObjectPeers {
+  return {
+    config: parseConfig(env),
+    segments: env.SEGMENTS && r2SegmentStore(env.SEGMENTS),
+    streams: env.STREAMS,
+    projects: env.PROJECTS,
+    registry: env.REGISTRY,
+    followers: env.SUBSCRIPTIONS,
+    sessions: env.ESTUARIES,
+    subscriptions: env.CONSUMERS,
+    shards: env.FANOUT && queueOf(env.FANOUT),
+  };
+}
+
+export function runtimeOf({ id, storage }: DurableObjectState, schema: Schema): ObjectRuntime {
+  return {
+    name: objectName(id),
+    database: objectDatabase(storage, schema),
+    sync: () => storage.sync(),
+    // The runtime's output gate holds back whatever leaves the object.
+    leave: (work) => work(),
+    purge: () => storage.deleteAll(),
+    setAlarm: (atMs) => void storage.setAlarm(atMs),
+    clearAlarm: () => void storage.deleteAlarm(),
+    databaseBytes: () => storage.sql.databaseSize,
+  };
+}
+
+function queueOf(queue: Queue<ShardRef>): NonNullable<ObjectPeers["shards"]> {
+  return { send: async (refs) => void (await queue.sendBatch(refs.map((body) => ({ body })))) };
+}
