@@ -1,4 +1,4 @@
-/** One commit of the shared database, as those see it whose writes are part of it. */
+/** One commit of the shared database. Whoever wrote into it waits here until it is durable, or learns that it was lost. */
 
 export class Commit {
   #state: "pending" | "durable" | "lost" = "pending";

@@ -1,4 +1,4 @@
-/** What an error of SQLite means for the server. */
+/** Classifies errors of SQLite by what they mean for the server. */
 
 const SQLITE_BUSY = 5;
 const SQLITE_FULL = 13;

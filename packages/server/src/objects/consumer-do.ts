@@ -1,4 +1,4 @@
-/** The Durable Object of one subscription of the protocol: a thin shell around `Consumer`. */
+/** The Durable Object of one subscription of the protocol. Deployed servers know its class as `ConsumerDO`. */
 
 import type {
   AckCommand,

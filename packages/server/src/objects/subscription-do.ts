@@ -1,4 +1,7 @@
-/** The Durable Object of a source's followers: a thin shell that supplies the runtime's storage, clock and alarm. */
+/**
+ * The Durable Object of one source's follower set. Deployed servers know its class as `SubscriptionDO`; the protocol's
+ * subscriptions are in `consumer-do.ts`.
+ */
 
 import type {
   FollowerFilter,
