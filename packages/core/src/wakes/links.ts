@@ -80,7 +80,10 @@ export class Links {
     const row = readLink(this.#host.database, stream);
     const isNew = row === undefined || row.incarnation === null || row.incarnation < incarnation;
     if (hasEnded) {
-      if (row !== undefined && (isNew || row.incarnation === incarnation)) this.#end(row, keep);
+      if (row === undefined || !(isNew || row.incarnation === incarnation)) return true;
+      // Whatever made somebody ask the stream may be newer than this end: what the stream answers decides.
+      if (isLinked(row) && row.askAtMs !== null) this.#askSoon(row);
+      else this.#end(row, keep);
       return true;
     }
     if (!isNew) return true;

@@ -236,6 +236,24 @@ describe("[SU14] a stream that ends", () => {
     expect(await world.acked("a")).toBe("0000000000000002_0000000000000000");
   });
 
+  it.each([
+    ["by name", { pattern: null, streams: ["a"] }],
+    ["by a pattern", { pattern: "a", streams: [] }],
+  ])("and whose end is reported before its successor has been asked does not end that: %s", async (_, config) => {
+    await world.append("a");
+    await world.create(config);
+    await world.discover("a");
+    await world.pass(0);
+    world.streams.delete("a");
+    await world.append("a");
+    await world.discover("a");
+    // The directory reported the end first, but that arrives last.
+    await world.consumer.discover({ stream: "a", incarnation: 1, hasEnded: true });
+    await world.pass(0);
+    expect(await world.acked("a")).toBe("0000000000000002_0000000000000000");
+    expect(world.last().streams[0]).toMatchObject({ tail_offset: world.tail("a"), has_pending: true });
+  });
+
   it("[SU15] causes no wake when it is only closed, because its offset is the same", async () => {
     await world.create();
     await world.append("a");
