@@ -28,7 +28,7 @@ import { catalogVersion, packPackages, runProgram, toolPath, type PackedPackage 
 import { paste, readmeBlock, readmeBlocks } from "../src/readme-blocks.ts";
 import { ENTER, openTerminal, WIZARD_QUESTIONS } from "../src/terminal.ts";
 
-const NAMES = ["cli", "core", "http", "local", "protocol", "server"];
+const NAMES = ["cli", "core", "http", "local", "node", "protocol", "server"];
 /** All packages are for import alone; what finds nothing in them by require, or by the rules before `exports`, may not. */
 const FOREIGN_RESOLUTIONS = new Set(["node10", "node16-cjs"]);
 
