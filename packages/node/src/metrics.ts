@@ -1,4 +1,4 @@
-/** What Prometheus is told about the server. The names that the engine `workerd` has, too, are the same there. */
+/** The server's metrics for Prometheus. Metrics that the engine `workerd` also has have the same names there. */
 
 import { metric } from "@durable-streams-cloudflare/http/metrics/prometheus";
 import type { RequestCounts } from "@durable-streams-cloudflare/http/metrics/request-counts";
@@ -6,6 +6,7 @@ import type { RequestCounts } from "@durable-streams-cloudflare/http/metrics/req
 import type { ObjectHost } from "./objects/object-host.ts";
 import type { Store } from "./storage/store.ts";
 
+/** The parts of the server that have metrics. */
 export interface Measured {
   readonly counts: RequestCounts;
   readonly liveReads: number;
@@ -13,6 +14,7 @@ export interface Measured {
   readonly objects: ObjectHost;
 }
 
+/** Formats all metrics in Prometheus's text format. */
 export function formatMetrics({ counts, liveReads, store, objects }: Measured): string {
   const { commits, checkpointer, syncs } = store;
   const loaded = [...objects.loaded()].map(([kind, count]) => `{kind="${kind}"} ${count}`);

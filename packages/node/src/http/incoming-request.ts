@@ -1,12 +1,13 @@
 /**
- * Adapts a request of Node.js to the form that the edge takes. A real `Request` costs more than storing an append, so every
- * part is made only when it is asked for.
+ * Adapts a Node.js request to `HttpRequest`, the form that the edge expects. A real `Request` costs more than storing an
+ * append, so each part is created only when it is first used.
  */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 import type { HttpRequest } from "@durable-streams-cloudflare/http/ports";
 
+/** A Node.js request as `HttpRequest`. The body can be read once: whole with `bytes`, or in chunks with `body`. */
 export class IncomingRequest implements HttpRequest {
   readonly method: string;
   readonly url: string;
@@ -17,7 +18,7 @@ export class IncomingRequest implements HttpRequest {
   #isRead = false;
   #abort: AbortController | undefined;
 
-  /** @param scheme by which the connection came. */
+  /** @param scheme of the connection that the request arrived on. */
   constructor(message: IncomingMessage, response: ServerResponse, scheme: "http" | "https") {
     this.#message = message;
     this.#response = response;
@@ -36,7 +37,10 @@ export class IncomingRequest implements HttpRequest {
     return this.#isRead;
   }
 
-  /** @throws Error when the connection ended before all of it had come. */
+  /**
+   * Reads the whole body.
+   * @throws Error if the connection ends before the whole body has arrived.
+   */
   bytes(): Promise<Uint8Array> {
     this.#isRead = true;
     const message = this.#message;
@@ -49,7 +53,7 @@ export class IncomingRequest implements HttpRequest {
     });
   }
 
-  /** Reads nothing before it is asked to, so that `bytes` still finds all of it. */
+  /** Reads nothing before the stream is pulled, so that `bytes` still gets the whole body. */
   #streamed(): ReadableStream<Uint8Array> {
     return new ReadableStream<Uint8Array>(
       {
@@ -78,9 +82,9 @@ export class IncomingRequest implements HttpRequest {
 }
 
 /**
- * The next part of a body; `undefined`: it has ended. `Readable.toWeb` would do, but it throws where nobody can catch it when
- * something arrives after the body has been given up.
- * @throws Error when the connection ended before all of it had come.
+ * Returns the next chunk of a body, or `undefined` at its end. `Readable.toWeb` is not used: if data arrives after the body was
+ * cancelled, it throws where nothing can catch the error.
+ * @throws Error if the connection ends before the whole body has arrived.
  */
 function nextChunk(message: IncomingMessage): Promise<Buffer | undefined> {
   return new Promise((resolve, reject) => {
@@ -108,7 +112,7 @@ function cutOff(): Error {
   return new Error("The connection ended before the whole body had arrived.");
 }
 
-/** A request line may name the whole URL. */
+/** Returns the path and query of a request target, which may also be an absolute URL [RFC 9112 §3.2.2]. */
 function pathOf(target: string): string {
   if (target.startsWith("/")) return target;
   const match = /^https?:\/\/[^/?#]*(.*)$/i.exec(target);
@@ -126,7 +130,7 @@ function headerOf({ headers }: IncomingMessage, name: string): string | null {
   return typeof value === "string" ? value : value.join(", ");
 }
 
-/** In a buffer of their own: small ones of Node.js are views of a pool that others use, too. */
+/** Copies chunks into a buffer of their own: small Node.js buffers are views of a shared pool. */
 function ownBytes(chunks: readonly Buffer[]): Uint8Array {
   const size = chunks.reduce((sum, { length }) => sum + length, 0);
   const bytes = new Uint8Array(size);

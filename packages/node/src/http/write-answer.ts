@@ -1,4 +1,4 @@
-/** Writes an answer to a connection: the only place in this host that does. */
+/** Writes answers to connections. Nothing else in this host does. */
 
 import type { ServerResponse } from "node:http";
 
@@ -6,10 +6,14 @@ import type { Answer } from "@durable-streams-cloudflare/http/answers/answer";
 import { COMMON_HEADERS } from "@durable-streams-cloudflare/http/answers/cors";
 
 const COMMON = Object.entries(COMMON_HEADERS).flat();
-/** These have no body, so they have no length either. */
+/** Statuses whose responses have neither a body nor a `Content-Length`. */
 const BODILESS: ReadonlySet<number> = new Set([204, 304]);
 
-/** Resolves when the last byte has been handed over, or the client has gone. */
+/**
+ * Writes an answer, with `COMMON_HEADERS`. Resolves when the last byte was passed to the socket, or the client has
+ * disconnected. A body that fails midway cuts the connection.
+ * @param isHead whether the request is a HEAD, whose answer has no body.
+ */
 export async function writeAnswer(response: ServerResponse, answer: Answer, isHead: boolean): Promise<void> {
   const { status, headers, body } = answer;
   const list = [...COMMON];
@@ -26,8 +30,8 @@ export async function writeAnswer(response: ServerResponse, answer: Answer, isHe
 }
 
 /**
- * As fast as the client takes it, and no faster. A race of each read with a promise for the end of the connection would keep
- * everything that was read until that end.
+ * Sends a stream with backpressure: as fast as the client reads, and no faster. Racing each read against a promise for the end
+ * of the connection would keep every chunk in memory until that end.
  */
 async function pipe(body: ReadableStream<Uint8Array>, response: ServerResponse): Promise<void> {
   const reader = body.getReader();

@@ -6,12 +6,12 @@
 import type { Commit } from "../storage/commit.ts";
 import type { ObjectStorage } from "../storage/object-storage.ts";
 
-/** What runs in an instance. */
+/** A core object as an instance runs it. */
 export interface Behaviour {
-  /** Everything that others may call. */
+  /** The methods that other objects and the edge may call, by name. */
   readonly api: object;
   alarm(): Promise<void>;
-  /** A live reader has left. */
+  /** Called after a live reader has disconnected. */
   readerLeft?(): void;
 }
 
@@ -24,6 +24,7 @@ interface Emission {
 
 type Methods = Readonly<Record<string, ((...values: readonly unknown[]) => unknown) | undefined>>;
 
+/** An object in memory, with its storage and its output gate. */
 export class Instance<B extends Behaviour = Behaviour> {
   readonly storage: ObjectStorage;
   readonly behaviour: B;
@@ -32,7 +33,10 @@ export class Instance<B extends Behaviour = Behaviour> {
   readonly #emissions: Emission[] = [];
   #usedAtMs = performance.now();
 
-  /** @param build gets the instance that it is for: what the behaviour calls goes through the gate, too. */
+  /**
+   * @param build creates the behaviour. It gets the instance, so that the behaviour's own calls to the outside pass the gate,
+   *   too.
+   */
   constructor(storage: ObjectStorage, build: (instance: Instance<B>) => B) {
     this.storage = storage;
     this.behaviour = build(this);
@@ -42,12 +46,15 @@ export class Instance<B extends Behaviour = Behaviour> {
     return this.#busy === 0 && this.#emissions.length === 0 && this.storage.isDurable;
   }
 
-  /** Of the clock that never jumps. */
+  /** When the instance was last used, in ms of the monotonic clock (`performance.now()`). */
   get usedAtMs(): number {
     return this.#usedAtMs;
   }
 
-  /** Calls a method from outside. */
+  /**
+   * Calls a method of `behaviour.api` from outside.
+   * @throws Error if there is no such method.
+   */
   call(method: string, values: readonly unknown[]): Promise<unknown> {
     return this.enter(() => {
       const called = (this.behaviour.api as Methods)[method];
@@ -56,7 +63,10 @@ export class Instance<B extends Behaviour = Behaviour> {
     });
   }
 
-  /** Runs something in the instance; the answer leaves when it is durable. */
+  /**
+   * Runs `work` in the instance. Its result, or its error, leaves the instance only when everything written so far is durable.
+   * @throws WriteLostError if something that the instance has written was lost.
+   */
   async enter<T>(work: () => T | Promise<T>): Promise<T> {
     this.#busy += 1;
     try {
@@ -70,7 +80,11 @@ export class Instance<B extends Behaviour = Behaviour> {
     }
   }
 
-  /** Something that the instance does to the outside: it begins when all that was written before it is durable. */
+  /**
+   * Runs `work` that affects the outside, such as a call to another object. It starts when everything written before it is
+   * durable.
+   * @throws WriteLostError if something that the instance has written was lost.
+   */
   async leave<T>(work: () => Promise<T>): Promise<T> {
     this.#busy += 1;
     try {
@@ -82,8 +96,8 @@ export class Instance<B extends Behaviour = Behaviour> {
   }
 
   /**
-   * The same, for what nobody waits for. Keeps the order.
-   * @param onLost instead, when what was written is lost, or when the work fails; it must not fail.
+   * Like `leave`, for work whose result nobody awaits. Work is run in the order of the calls.
+   * @param onLost runs instead if what was written is lost, and also when work that had to wait throws. It must not throw.
    */
   emit(work: () => void, onLost: () => void): void {
     if (this.storage.isOver) return onLost();

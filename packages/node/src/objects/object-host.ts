@@ -40,6 +40,7 @@ const IDLE_MS_MIN = 60_000;
 /** Of those in memory, looked at for each new one. */
 const LOOKS_MAX = 20;
 
+/** What all objects of a server share. */
 export interface ObjectHostPorts {
   readonly store: Store;
   readonly config: Config;
@@ -51,11 +52,12 @@ interface StreamBehaviour extends Behaviour {
   readonly stream: Stream;
 }
 
+/** The objects of one server, by kind and name. */
 export class ObjectHost {
   readonly #ports: ObjectHostPorts;
   readonly #instances = new Map<string, Instance>();
   readonly #readers = new ReaderLists();
-  /** As the edge calls them. */
+  /** The objects as the edge calls them: each call passes the output gate of its object. */
   readonly peers: ObjectPeers;
 
   constructor(ports: ObjectHostPorts) {
@@ -63,13 +65,13 @@ export class ObjectHost {
     this.peers = this.#peersOf(undefined);
   }
 
-  /** Fires an object's alarm. */
+  /** Fires an object's alarm. Rejects if the object's `alarm` failed, so that the alarm fires again. */
   async fire({ kind, name }: DueObject): Promise<void> {
     const instance = this.#load(kind as Kind, name);
     await instance.enter(() => instance.behaviour.alarm());
   }
 
-  /** How many objects of each kind are in memory. */
+  /** The number of objects in memory, by kind. */
   loaded(): ReadonlyMap<Kind, number> {
     const counts = new Map<Kind, number>(SCHEMAS.map(({ kind }) => [kind, 0]));
     for (const key of this.#instances.keys()) {

@@ -6,6 +6,7 @@ import type { SocketList } from "@durable-streams-cloudflare/core/stream/read/li
 import type { Instance } from "./instance.ts";
 import type { Reader } from "./reader.ts";
 
+/** The live readers of one server, by the full name of their stream. */
 export class ReaderLists {
   readonly #byStream = new Map<string, Map<Reader, ReaderBudget>>();
 
@@ -25,7 +26,7 @@ export class ReaderLists {
     return this.#byStream.has(stream);
   }
 
-  /** The list as one instance of a stream's object uses it. What that sends goes through its gate. */
+  /** Returns the list as one instance of a stream's object uses it: frames that the instance sends pass its output gate. */
   of(stream: string, instance: Instance): SocketList {
     return (kind) => {
       const readers = this.#byStream.get(stream);

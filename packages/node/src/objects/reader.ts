@@ -4,17 +4,21 @@ import { CLOSE_GONE, decodeFrame, type LiveFrame } from "@durable-streams-cloudf
 import type { ReaderSocket } from "@durable-streams-cloudflare/core/stream/read/live-readers";
 import type { ReaderChannel, ReaderEvents } from "@durable-streams-cloudflare/http/ports";
 
-/** What the instance that uses the reader does to it. */
+/** The output gate of the instance that uses a reader. */
 export interface Gate {
-  /** Does it when everything written so far is durable, in order. @param onLost instead, when that is lost. */
+  /**
+   * Runs `work` when everything written so far is durable, in the order of the calls.
+   * @param onLost runs instead if something written was lost.
+   */
   emit(work: () => void, onLost: () => void): void;
 }
 
 /** Frames that came before the edge listens; more than a moment's worth means that it never will. */
 const EARLY_MAX = 1_000;
 
+/** A live reader of one stream. */
 export class Reader implements ReaderSocket, ReaderChannel {
-  /** Of the instance that uses it now. */
+  /** The gate of the instance that uses the reader now. */
   gate: Gate;
   readonly #onLeft: (reader: Reader) => void;
   #position: number;
@@ -23,7 +27,7 @@ export class Reader implements ReaderSocket, ReaderChannel {
   #ended: "gone" | "lost" | undefined;
   #isOpen = true;
 
-  /** @param onLeft when the reader has let go. */
+  /** @param onLeft called once, when the edge closes the channel. */
   constructor(position: number, gate: Gate, onLeft: (reader: Reader) => void) {
     this.#position = position;
     this.gate = gate;
@@ -36,7 +40,7 @@ export class Reader implements ReaderSocket, ReaderChannel {
     if (this.#ended !== undefined) events.onEnd(this.#ended);
   }
 
-  /** By the object with a code, by the edge without. */
+  /** Closes the channel. The object passes a close code; the edge passes none. */
   close(code?: number): void {
     if (code === undefined) return this.#leave();
     const reason = code === CLOSE_GONE ? "gone" : "lost";

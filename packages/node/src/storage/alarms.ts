@@ -2,6 +2,7 @@
 
 import type { SharedDatabase } from "./shared-database.ts";
 
+/** An object whose alarm is due. */
 export interface DueObject {
   readonly id: number;
   readonly kind: string;
@@ -17,9 +18,10 @@ const TIMER_MS_MAX = 30_000;
 const RETRY_MS_MIN = 1_000;
 const RETRY_MS_MAX = 60_000;
 
+/** All alarms of a server. An alarm stays in the table until the object's work has succeeded. */
 export class Alarms {
   readonly #database: SharedDatabase;
-  /** Fires one alarm; rejects when the object failed, so that it is fired again. */
+  /** Fires one alarm. Rejects if the object failed, so that the alarm fires again. */
   readonly #fire: (due: DueObject) => Promise<void>;
   /** Deletes the row of an alarm that has been dealt with. */
   readonly #strike: (id: number) => void;
@@ -41,7 +43,7 @@ export class Alarms {
     this.#strike = strike;
   }
 
-  /** Begins to fire: from now on, and what was due while the server was down. */
+  /** Starts firing alarms, including those that came due while the server was down. */
   start(): void {
     this.#isRunning = true;
     this.#arm(0);
@@ -52,19 +54,22 @@ export class Alarms {
     clearTimeout(this.#timer);
   }
 
-  /** An object's alarm was set. */
+  /**
+   * Called after an object's alarm was set.
+   * @param atMs when it is due, in ms since the epoch.
+   */
   expect(id: number, atMs: number): void {
     const firing = this.#busy.get(id);
     if (firing !== undefined) firing.isSetAgain = true;
     if (this.#isRunning) this.#arm(atMs);
   }
 
-  /** How many alarms should have fired by now, or fire. */
+  /** The number of alarms that are due at `nowMs` and have not finished. */
   countDue(nowMs: number): number {
     return Number(this.#database.text("SELECT COUNT(*) AS count FROM alarms WHERE at_ms <= ?").get(nowMs)?.["count"]);
   }
 
-  /** Something that was written is lost: alarms that had been dealt with in there are back. */
+  /** Called after a transaction was lost: alarms whose deletion was in it are back in the table and must fire again. */
   lookAgain(): void {
     if (this.#isRunning) this.#arm(0);
   }

@@ -17,6 +17,7 @@ const LAST_PAGES_MAX = 400;
 /** After a checkpoint for which the disk had no space, in ms. */
 const RETRY_MS = 5_000;
 
+/** Starts checkpoints when the log has grown, one at a time. */
 export class Checkpointer {
   readonly #database: SharedDatabase;
   readonly #worker: Worker;
@@ -27,7 +28,10 @@ export class Checkpointer {
   #pending = 0;
   readonly #onError: (error: unknown) => void;
 
-  /** @param path of the database. @param onError when a checkpoint has failed for good. */
+  /**
+   * @param path of the database file.
+   * @param onError called when a checkpoint or its thread has failed for good, which a retry cannot mend.
+   */
   constructor(database: SharedDatabase, path: string, onError: (error: unknown) => void) {
     this.#database = database;
     this.#onError = onError;
@@ -43,12 +47,18 @@ export class Checkpointer {
     });
   }
 
-  /** Pages in the log that were not in the database after the last commit that found the worker idle. */
+  /**
+   * The number of pages in the log that were not yet in the database, as measured after the last commit that found the worker
+   * idle.
+   */
   get pendingPages(): number {
     return this.#pending;
   }
 
-  /** After a commit, while no transaction is open. Never throws: the commit is none the worse for it. */
+  /**
+   * Called after a commit, while no transaction is open. Starts or finishes a checkpoint if the log is long enough. Never
+   * throws, because a failed checkpoint does not affect the commit.
+   */
   committed(): void {
     if (this.#isBusy || performance.now() < this.#notBeforeMs) return;
     try {

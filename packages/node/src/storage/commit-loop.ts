@@ -7,28 +7,30 @@
 import { Commit } from "./commit.ts";
 import { isFailedSync } from "./sqlite-error.ts";
 
-/** The database, as far as the loop drives it. */
+/** The part of the database that the loop drives. */
 export interface Committed {
   begin(): void;
-  /** @throws when the transaction could not be committed; it is over then, and nothing of it is stored. */
+  /** @throws if the transaction could not be committed. It has then ended, and nothing of it is stored. */
   commit(): void;
-  /** Ends the transaction without storing it, if it is still open. */
+  /** Rolls the transaction back, if it is still open. */
   abandon(): void;
-  /** SQLite ends a transaction by itself when a statement finds the disk full. */
+  /** Whether a transaction is open. SQLite rolls a transaction back by itself when a statement finds the disk full. */
   readonly isInTransaction: boolean;
-  /** Resolves when everything committed is durable. A failure ends the server. */
+  /** Resolves when everything committed is durable. After a rejection it is unknown what is durable, so the server must end. */
   sync(): Promise<void>;
 }
 
+/** What a commit loop reports to the storage that drives it. */
 export interface CommitEvents {
-  /** Nothing of the open transaction is stored: what was built on it must be read again. */
+  /** The open transaction was rolled back: state in memory that was built on it must be dropped and read again. */
   onLost(error: unknown): void;
-  /** It is not known any more what is durable. */
+  /** A sync has failed, so it is unknown what is durable: the server must end. */
   onFatal(error: unknown): void;
-  /** After each commit, while no transaction is open. */
+  /** Called after each commit, while no transaction is open. */
   onCommitted(): void;
 }
 
+/** The group commit of one shared database. */
 export class CommitLoop {
   readonly #database: Committed;
   readonly #events: CommitEvents;
@@ -46,7 +48,10 @@ export class CommitLoop {
     this.#events = events;
   }
 
-  /** Before each write. @returns the commit that it will be part of. */
+  /**
+   * Opens a transaction if none is open. Must be called before each write.
+   * @returns the commit that the write will be part of.
+   */
   write(): Commit {
     // Otherwise the write would be stored at once, alone, whatever becomes of the rest.
     if (this.#open !== undefined && !this.#database.isInTransaction) this.lost(new Error("The transaction has ended."));
@@ -59,22 +64,25 @@ export class CommitLoop {
     return this.#open;
   }
 
-  /** How many transactions were committed since the start. */
+  /** The number of transactions committed since the start. */
   get committed(): number {
     return this.#committed;
   }
 
-  /** How many were not, with all that was in them. */
+  /** The number of transactions lost since the start, with everything that was written in them. */
   get lostCount(): number {
     return this.#lostCount;
   }
 
-  /** Whether it is unknown what is durable: nothing is stored any more. */
+  /** Whether a sync has failed: it is then unknown what is durable, and nothing is stored any more. */
   get hasFailed(): boolean {
     return this.#fault !== undefined;
   }
 
-  /** Nothing of the open transaction will be stored: SQLite has undone it, or its COMMIT failed. */
+  /**
+   * Marks the open transaction as lost: SQLite has rolled it back, or its COMMIT failed. Everyone who waits for its commit is
+   * rejected.
+   */
   lost(error: unknown): void {
     const commit = this.#open;
     if (commit === undefined) return;
@@ -91,7 +99,7 @@ export class CommitLoop {
     commit.fail(error);
   }
 
-  /** Resolves when everything written so far is durable, or lost. */
+  /** Resolves when everything written so far is durable or lost. */
   async drain(): Promise<void> {
     for (;;) {
       const commit = this.#open ?? this.#syncing;

@@ -10,14 +10,17 @@ export class Commit {
     return this.#state === "durable";
   }
 
-  /** Resolves when everything in it is durable. @throws what it was lost with, also when that was long ago. */
+  /**
+   * Resolves when everything in the commit is durable.
+   * @throws the error with which the commit was lost, even if that was long ago.
+   */
   durable(): Promise<void> {
     if (this.#state === "durable") return Promise.resolve();
     if (this.#state === "lost") return Promise.reject(this.#error);
     return (this.#settled ??= Promise.withResolvers<void>()).promise;
   }
 
-  /** Resolves when it is durable or lost. */
+  /** Resolves when the commit is durable or lost. Never rejects. */
   async settled(): Promise<void> {
     await this.durable().catch(() => undefined);
   }
@@ -34,6 +37,6 @@ export class Commit {
   }
 }
 
-/** Of what has written nothing. */
+/** The commit of an object that has written nothing: it is durable from the start. */
 export const NOTHING_WRITTEN = new Commit();
 NOTHING_WRITTEN.succeed();

@@ -2,10 +2,14 @@
 
 import { DatabaseSync } from "node:sqlite";
 
+/** An exclusive lock, held until `close` or the end of the process. */
 export class DirectoryLock {
   readonly #sqlite: DatabaseSync;
 
-  /** @throws Error when another server uses the directory. */
+  /**
+   * @param path of the lock's database file.
+   * @throws Error if another server uses the directory.
+   */
   constructor(path: string) {
     this.#sqlite = new DatabaseSync(path);
     try {

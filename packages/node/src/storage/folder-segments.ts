@@ -16,7 +16,8 @@ type Bytes = Uint8Array<ArrayBuffer>;
 const LIST_MAX = 1_000;
 const READ_BYTES = 256 * 1024;
 
-/** @param root the folder; it is made when it is first needed. */
+/** @param root the folder, which is created when the first segment is stored. */
+/** Creates a segment store in a folder. */
 export function folderSegments(root: string): SegmentStore {
   return {
     put: (key, size, chunks, signal) => put(root, { key, size, chunks, signal }),

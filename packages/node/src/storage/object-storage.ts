@@ -18,6 +18,7 @@ interface Stored {
   readonly tables: ReadonlySet<string>;
 }
 
+/** One object's `Database`. It also knows which commit must be durable before the object's answers may leave. */
 export class ObjectStorage implements Database {
   readonly #store: Store;
   readonly #schema: Schema;
@@ -40,17 +41,20 @@ export class ObjectStorage implements Database {
     return this.#stored?.id;
   }
 
-  /** The newest commit that has something of the object. */
+  /** The newest commit that contains a write of the object. */
   get written(): Commit {
     return this.#written;
   }
 
-  /** Whether what the instance knows may leave it now. */
+  /** Whether everything that the instance has written is durable, so that what it knows may leave it now. */
   get isDurable(): boolean {
     return !this.#isOver && this.#written.isDurable;
   }
 
-  /** Resolves when everything written so far is durable. @throws WriteLostError when it was lost. */
+  /**
+   * Resolves when everything that the object has written so far is durable.
+   * @throws WriteLostError if any of it was lost.
+   */
   async sync(): Promise<void> {
     this.#assertCurrent();
     try {
@@ -65,7 +69,7 @@ export class ObjectStorage implements Database {
     return this.#isOver;
   }
 
-  /** From now on the instance writes nothing, and reads nothing. */
+  /** Ends the instance's use of the storage: from now on, each read and each write throws `WriteLostError`. */
   end(): void {
     this.#isOver = true;
   }
@@ -129,7 +133,7 @@ export class ObjectStorage implements Database {
     },
   };
 
-  /** Deletes all that is stored, the alarm included. */
+  /** Deletes all rows of the object and its alarm. */
   purge(): void {
     const id = this.#stored?.id;
     if (id === undefined) return;

@@ -10,6 +10,7 @@ import { NOBODY, type Store } from "./store.ts";
 
 const PAGE_KEYS_MAX = 1_000;
 
+/** Creates the registry of projects in a store's database. A `put` resolves when it is durable. */
 export function registryIn(store: Store): RegistryNamespace {
   const { database } = store;
   let written = NOTHING_WRITTEN;

@@ -32,15 +32,17 @@ const PAGE_BYTES = 4_096;
 /** The whole log is read back from cold segments; what is hot is small. */
 const CACHE_KIB = 64 * 1024;
 
+/** How a shared database is opened. */
 export interface SharedDatabaseOptions {
-  /** A path, or `:memory:`. */
+  /** The path of the database file, or `:memory:`. */
   readonly path: string;
-  /** Whether COMMIT itself waits for the disk. */
+  /** Whether COMMIT itself waits for the disk (`synchronous=FULL` instead of `NORMAL`). */
   readonly isFull: boolean;
   /** Resolves when everything committed is durable. */
   readonly sync: () => Promise<void>;
 }
 
+/** The one connection of the main thread to the shared database. */
 export class SharedDatabase implements Committed {
   readonly sqlite: DatabaseSync;
   readonly #sync: () => Promise<void>;
@@ -60,7 +62,11 @@ export class SharedDatabase implements Committed {
     this.#createTables();
   }
 
-  /** Runs a statement of a declared table and returns all its rows. @param named whose rows it means. */
+  /**
+   * Runs a statement on a declared table and returns all resulting rows.
+   * @param named the named parameters, which say whose rows are meant.
+   * @param params the positional parameters.
+   */
   all(query: Query, named: Record<string, number>, params: readonly SqlValue[]): Row[] {
     return this.#preparedFor(query)
       .all(named, ...params.map(toInput))
@@ -71,7 +77,10 @@ export class SharedDatabase implements Committed {
     this.#preparedFor(query).run(named, ...params.map(toInput));
   }
 
-  /** A statement about the host's own tables, or about rows of all kinds. The text must be one of a few. */
+  /**
+   * Returns a prepared statement on the host's own tables, or on rows of all objects. Statements are kept forever, so there
+   * must be only a few different texts.
+   */
   text(text: string): StatementSync {
     let prepared = this.#texts.get(text);
     if (prepared === undefined) this.#texts.set(text, (prepared = this.sqlite.prepare(text)));

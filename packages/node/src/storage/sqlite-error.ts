@@ -5,13 +5,13 @@ const SQLITE_FULL = 13;
 /** The disk refused a sync. It may have dropped what was to be synced, so that another try would succeed and prove nothing. */
 const FAILED_SYNCS: ReadonlySet<number> = new Set([1_034, 1_290]);
 
-/** Whether the same may succeed later: the disk is full, or something else holds a lock. */
+/** Whether the same statement may succeed later: the disk is full, or another connection holds a lock. */
 export function isPassing(error: unknown): boolean {
   const code = codeOf(error) % 256;
   return code === SQLITE_FULL || code === SQLITE_BUSY;
 }
 
-/** Whether it is unknown from now on what is durable. */
+/** Whether the error means that a sync failed: from then on it is unknown what is durable. */
 export function isFailedSync(error: unknown): boolean {
   return FAILED_SYNCS.has(codeOf(error));
 }

@@ -1,7 +1,7 @@
 /** The memory that the main thread and the sync thread share: three 32-bit cells. */
 
 export interface SyncShare {
-  /** The descriptor of the `-wal` file: descriptors are the process's, not the thread's. */
+  /** The descriptor of the `-wal` file. Descriptors belong to the process, so both threads can use it. */
   readonly fd: number;
   readonly buffer: SharedArrayBuffer;
 }
@@ -13,6 +13,7 @@ export const SYNCED = 1;
 /** 1 once a sync has failed. */
 export const FAILED = 2;
 
+/** The number of cells. */
 export const CELLS = 3;
-/** As a request: the thread ends. */
+/** The request number that ends the thread. */
 export const CLOSE = -1;

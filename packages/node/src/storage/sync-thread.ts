@@ -9,6 +9,7 @@ import { CELLS, CLOSE, FAILED, REQUESTED, SYNCED } from "./sync-share.ts";
 /** Request numbers wrap around here, well inside of 32 bits. */
 const NUMBERS = 1 << 30;
 
+/** A thread that syncs one file on request. */
 export class SyncThread {
   readonly #fd: number;
   readonly #cells = new Int32Array(new SharedArrayBuffer(CELLS * Int32Array.BYTES_PER_ELEMENT));
@@ -17,7 +18,7 @@ export class SyncThread {
   #number = 0;
 
   /**
-   * @param path of the `-wal` file, and never of the database itself: closing a descriptor of that drops SQLite's own locks.
+   * @param path of the `-wal` file, never of the database file: closing a descriptor of the database drops SQLite's own locks.
    */
   constructor(path: string) {
     this.#fd = openSync(path, "r+");
@@ -34,8 +35,9 @@ export class SyncThread {
   }
 
   /**
-   * Resolves when everything written to the file so far is durable. One call at a time. Keeps the process alive meanwhile.
-   * @throws Error when the disk refused: what is durable is then unknown, and a second try would prove nothing.
+   * Resolves when everything written to the file so far is durable. Only one call may be in flight. Keeps the process alive
+   * meanwhile.
+   * @throws Error if `fdatasync` failed: it is then unknown what is durable, and a second attempt that succeeds proves nothing.
    */
   async sync(): Promise<void> {
     const before = this.#number;

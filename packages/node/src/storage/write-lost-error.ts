@@ -1,6 +1,6 @@
 /**
- * What a call is told whose object had to be read again from the disk, because something that it had written was lost. Marked
- * as Cloudflare marks the calls of an object that was reset: callers repeat them, and answer 503 if that does not help.
+ * The error of a call to an object whose state was dropped because something that it had written was lost. It is marked as
+ * Cloudflare marks calls to an object that was reset, so callers retry, and answer 503 if the retries fail.
  */
 
 export class WriteLostError extends Error {

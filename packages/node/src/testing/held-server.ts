@@ -1,4 +1,4 @@
-/** A server in this process whose disk does what a test says: it holds syncs back, refuses commits, and is full. */
+/** A server in the test's process, with a disk that the test controls: it can hold syncs back, refuse commits and be full. */
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,6 +19,7 @@ interface Disk {
   readonly held: PromiseWithResolvers<void>[];
 }
 
+/** A running server, its data directory, and the controls of its disk. */
 export class HeldServer implements AsyncDisposable {
   readonly server: RunningServer;
   readonly dataDir: string;
@@ -65,12 +66,12 @@ export class HeldServer implements AsyncDisposable {
     return new HeldServer(server, dataDir, disk, fatal);
   }
 
-  /** From now on no sync returns. */
+  /** Holds syncs back: from now on none returns. */
   hold(): void {
     this.#disk.isHolding = true;
   }
 
-  /** Resolves when a commit waits for its sync. */
+  /** Resolves when a commit is waiting for its sync. */
   async isHeld(): Promise<void> {
     await vi.waitFor(() => {
       if (this.#disk.held.length === 0) throw new Error("No commit waits for its sync.");
@@ -90,7 +91,7 @@ export class HeldServer implements AsyncDisposable {
     this.#disk.commitsToRefuse = count;
   }
 
-  /** The database may not grow any more: SQLite finds the disk full in whatever statement needs a page. */
+  /** Fills the disk: the database may not grow any more, so the next statement that needs a page fails with SQLITE_FULL. */
   fill(): void {
     const { sqlite } = this.#database;
     const pages = Number(sqlite.prepare("PRAGMA page_count").get()?.["page_count"]);

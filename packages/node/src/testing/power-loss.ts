@@ -15,8 +15,9 @@ const LOG_HEADER_BYTES = 32;
 const STEPS_MAX = 40;
 const ROWS_MAX = 4;
 
+/** The result of one simulated power cut. */
 export interface PowerLoss {
-  /** What is wrong after the restart; empty: nothing is. */
+  /** What is wrong after the restart, in words; empty if nothing is. */
   readonly faults: readonly string[];
   readonly acknowledged: number;
   readonly checkpoints: number;
@@ -24,7 +25,10 @@ export interface PowerLoss {
 
 type Random = (below: number) => number;
 
-/** @param syncs whether a commit is synced before it is acknowledged; without it, this must find faults. */
+/**
+ * Runs a database on the model disk, cuts the power and checks what a restart finds.
+ * @param syncs whether a commit is synced before it is acknowledged; if `false`, the run must find faults.
+ */
 export function losePower(seed: number, syncs = true): PowerLoss {
   const root = mkdtempSync(join(tmpdir(), "power-loss-"));
   try {
