@@ -78,6 +78,8 @@ const METHOD = [
   "measurement. Each connection waits for an answer before it sends again, so latencies are those of the server, not of a",
   "queue in front of it. Only live delivery, and publishing where stated, is measured with a writer that keeps a fixed pace.",
   "Figures are medians of the rounds; the spread is the lowest and the highest round. A request that fails ends the scenario.",
+  "Load tool and servers share the processors, so a fast server often waits for the tool: its processor time for each request,",
+  "the warm-up included, then says more than the rate. It is that of all processes and threads of the target.",
 ].join("\n");
 
 function runOf({ rounds, seconds }: Arguments): string {

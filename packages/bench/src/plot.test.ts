@@ -16,7 +16,7 @@ const section = (title: string, values?: Record<string, readonly number[]>): Sec
 
 it("a plot has a panel for each section with figures, and a bar as long as each median", () => {
   const svg = plotSections("appends", [
-    section("A & B", { "npm start": [100, 300, 200], other: [100, 100, 100] }),
+    section("A & B", { node: [100, 300, 200], other: [100, 100, 100] }),
     section("only a table"),
   ]);
   expect(svg).toContain("A &amp; B");

@@ -13,7 +13,7 @@ const BAR_HEIGHT = 16;
 const AXIS_HEIGHT = 40;
 const TICKS = 4;
 /** Rows of this server are highlighted. */
-const OURS = /^npm start/;
+const OURS = /^(node|workerd)/;
 
 const STYLE = `
   text { font: 12px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #57606a; }

@@ -91,9 +91,11 @@ function withRatios(
   return { columns: [...columns, `× ${ratios.against}`], rows: rows.map((row) => [...row, ratioOf(row[0])]) };
 }
 
-function formatBar({ claim, atLeast, measured }: Bar): string {
-  const verdict = measured >= atLeast ? "met" : "**missed**";
-  return `${claim}: ${formatRatio(measured)} (goal: ≥ ${atLeast} ×): ${verdict}.`;
+function formatBar({ claim, atLeast, atMost, measured, unit = "×" }: Bar): string {
+  const isMet = measured >= (atLeast ?? -Infinity) && measured <= (atMost ?? Infinity);
+  const goal = atLeast === undefined ? `≤ ${atMost}` : `≥ ${atLeast}`;
+  const verdict = isMet ? "met" : "**missed**";
+  return `${claim}: ${unit === "×" ? formatRatio(measured) : `${measured.toFixed(1)} ${unit}`} (goal: ${goal} ${unit}): ${verdict}.`;
 }
 
 function formatTable(columns: readonly string[], rows: readonly (readonly string[])[]): string {

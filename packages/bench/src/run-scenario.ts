@@ -70,7 +70,8 @@ type Times = { readonly warmUpMs: number; readonly measureMs: number };
 
 function timesOf({ budget }: Scenario, args: Arguments, share: number, targets: number): Times {
   if (args.seconds !== undefined) return { warmUpMs: WARM_UP_MS, measureMs: args.seconds * 1_000 };
-  const windows = args.rounds * budget.measurements * Math.max(1, targets);
+  const { measurements, quickMeasurements = measurements } = budget;
+  const windows = args.rounds * (args.isQuick ? quickMeasurements : measurements) * Math.max(1, targets);
   const windowMs = Math.max(
     WINDOW_MS_MIN,
     (1_000 * (share * secondsOf(budget, args) - preparationOf(budget, args))) / windows,

@@ -13,6 +13,11 @@ export function formatMs(value: number): string {
   return `${value.toFixed(value < 10 ? 2 : 1)} ms`;
 }
 
+/** @param ms such short ones that milliseconds would be mostly zeros. */
+export function formatMicros(ms: number): string {
+  return `${formatCount(1_000 * ms)} µs`;
+}
+
 export function formatRatio(value: number): string {
   return `${value.toFixed(2)} ×`;
 }

@@ -7,11 +7,13 @@ import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
-import { engine, ENGINE_VARIABLE } from "./engine.ts";
+import { engine, ENGINE_VARIABLE, type Engine } from "./engine.ts";
 
 export interface ServerOptions {
   /** Keep it for a second start to find the same streams. */
   readonly dataDir: string;
+  /** By default the one that the tests run on. */
+  readonly engine?: Engine;
   /** 0, the default, takes any free port. */
   readonly port?: number;
   /** Settings by name, as `npm start -- --var`; those that are secrets go into the environment. */
@@ -60,7 +62,7 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
   const env = { ...environment, ...Object.fromEntries(secrets.map(([name, value]) => [name, String(value)])) };
   const flags = [
     "--engine",
-    engine(),
+    options.engine ?? engine(),
     "--port",
     String(port),
     "--data-dir",

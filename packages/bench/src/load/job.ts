@@ -19,6 +19,8 @@ export interface LoadJob {
 
 export interface LoadResult {
   readonly requests: number;
+  /** With those of the warm-up. */
+  readonly requestsInAll: number;
   readonly bodyBytes: number;
   readonly seconds: number;
   /** Latency of the measured requests in milliseconds. */

@@ -16,6 +16,7 @@ async function run(job: LoadJob): Promise<LoadResult> {
   const to = from + job.measureMs;
   const latencies: number[] = [];
   let bodyBytes = 0;
+  let requestsInAll = 0;
   let lastAt = from;
   const drive = async (connection: Connection, index: number): Promise<void> => {
     const request = requests[index % requests.length] ?? Buffer.alloc(0);
@@ -24,6 +25,7 @@ async function run(job: LoadJob): Promise<LoadResult> {
       const answer = await connection.send(request);
       if (answer.status < 200 || answer.status > 299) throw new Error(`${job.method} ${first}: ${answer.status}`);
       const endedAt = performance.now();
+      requestsInAll += 1;
       if (startedAt >= from) {
         latencies.push(endedAt - startedAt);
         bodyBytes += answer.bodyBytes;
@@ -40,7 +42,7 @@ async function run(job: LoadJob): Promise<LoadResult> {
   }
   const seconds = (lastAt - from) / 1000;
   const latencyMs = { p50: median(latencies), p99: percentile(latencies, 0.99) };
-  return { requests: latencies.length, bodyBytes, seconds, latencyMs };
+  return { requests: latencies.length, requestsInAll, bodyBytes, seconds, latencyMs };
 }
 
 /** When the next request begins. If the previous answer came too late, it is the time when the request was due. */

@@ -2,7 +2,7 @@
 import { interleave } from "../interleave.ts";
 import type { LoadResult } from "../load/job.ts";
 import { median, spreadOf } from "../statistics.ts";
-import { newToken, NPM_START, NPM_START_WITH_TOKENS } from "../targets/index.ts";
+import { newToken, NODE, NODE_WITH_TOKENS } from "../targets/index.ts";
 import type { TargetKind } from "../targets/target.ts";
 import { formatCount, formatMs, formatShare, formatSpread } from "../units.ts";
 import type { Scenario, ScenarioContext, Section } from "./scenario.ts";
@@ -23,7 +23,7 @@ interface Reader {
 export const AUTH: Scenario = {
   summary: "what a token adds to the time of a read",
   budget: { full: 25, preparation: 5, measurements: 4 * PART },
-  targets: [NPM_START, NPM_START_WITH_TOKENS],
+  targets: [NODE, NODE_WITH_TOKENS],
   run: async (context) => {
     const readers = await prepare(context);
     return [await measure(context, readers, 1), await measure(context, readers, 16)];
@@ -32,7 +32,7 @@ export const AUTH: Scenario = {
 
 async function prepare({ targets }: ScenarioContext): Promise<readonly Reader[]> {
   const urlOf = (wanted: TargetKind): string => targets.find(({ kind }) => kind === wanted)?.url ?? "";
-  const [open, closed] = [urlOf(NPM_START), urlOf(NPM_START_WITH_TOKENS)];
+  const [open, closed] = [urlOf(NODE), urlOf(NODE_WITH_TOKENS)];
   const manager = { Authorization: `Bearer ${newToken("manage")}` };
   const path = `/v1/stream/${STREAM}`;
   const body = "x".repeat(BYTES);

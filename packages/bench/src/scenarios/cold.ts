@@ -1,9 +1,9 @@
-/** Reads a long stream that is mostly in R2 from its beginning, with several readers at the same time. */
+/** Reads a long stream that is mostly cold from its beginning, with several readers at the same time. */
 import { setTimeout as delay } from "node:timers/promises";
 
 import { interleave } from "../interleave.ts";
 import { median, spreadOf } from "../statistics.ts";
-import { NPM_START, REFERENCE_IN_MEMORY } from "../targets/index.ts";
+import { NODE, REFERENCE_IN_MEMORY, WORKERD } from "../targets/index.ts";
 import { formatCount, formatRatio, formatSpread } from "../units.ts";
 import type { Scenario } from "./scenario.ts";
 import { appendTo, createStream } from "./streams.ts";
@@ -13,13 +13,13 @@ const MEGABYTE = 1_000_000;
 const READERS = 8;
 const APPENDS = 125;
 const APPEND_BYTES = 8 * MEGABYTE;
-/** More than the time that the last segment needs to get to R2. */
+/** More than the time that the last segment needs to become cold. */
 const SETTLE_MS = 5_000;
 
 export const COLD: Scenario = {
   summary: "eight catch-up reads of 1 GB at once; takes a minute or two",
   budget: { preparation: 60, measurements: 1 },
-  targets: [NPM_START, REFERENCE_IN_MEMORY],
+  targets: [NODE, WORKERD, REFERENCE_IN_MEMORY],
   run: async ({ driver, targets, rounds }) => {
     const body = "x".repeat(APPEND_BYTES);
     for (const { url } of targets) {
@@ -47,7 +47,7 @@ export const COLD: Scenario = {
     return [
       {
         title: `${READERS} catch-up reads of 1 GB at once`,
-        about: `A stream of ${APPENDS} appends of ${APPEND_BYTES} bytes. "npm start" has all but its end in (simulated) R2.`,
+        about: `A stream of ${APPENDS} appends of ${APPEND_BYTES} bytes. Without the end, it is in cold segments: in files on the engine node, in (simulated) R2 on workerd.`,
         columns: ["Target", "MB/s in total", "Spread", "× reference, in memory"],
         rows: [...rates].map(([kind, of]) => [
           kind.name,

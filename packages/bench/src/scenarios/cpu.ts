@@ -1,10 +1,9 @@
 /** The processor time of workerd per operation, for the page of costs. */
-import { readFileSync } from "node:fs";
-
+import { cpuMsOf } from "../cpu-time.ts";
 import { startLiveDriver } from "../load/driver.ts";
 import type { LoadJob } from "../load/job.ts";
 import { median, spreadOf } from "../statistics.ts";
-import { NPM_START } from "../targets/index.ts";
+import { WORKERD } from "../targets/index.ts";
 import { formatMs } from "../units.ts";
 import type { RunningTarget, Scenario, ScenarioContext, Section } from "./scenario.ts";
 import { createStream } from "./streams.ts";
@@ -14,8 +13,6 @@ const MESSAGE = JSON.stringify({ id: 123_456, kind: "order", note: "x".repeat(60
 const CONNECTIONS = 4;
 const READERS = 100;
 const MESSAGES_PER_SECOND = 10;
-/** The unit of times in /proc on every Linux. */
-const TICK_MS = 10;
 
 /** The rows, under their names on the page of costs. */
 export const CPU_ROWS = { append: "append of one message", read: "small read", delivery: "delivery to an SSE reader" };
@@ -24,7 +21,7 @@ type Measured = Record<keyof typeof CPU_ROWS, number>;
 
 export const CPU: Scenario = {
   summary: "workerd's processor time per operation; with --write also updates docs/cost.md; Linux only",
-  targets: [NPM_START],
+  targets: [WORKERD],
   budget: { preparation: 4, measurements: 3 },
   run: async (context) => {
     const [target] = context.targets;
@@ -94,12 +91,11 @@ async function cpuOf<Result>(
   return { result, cpuMs: cpuMs(target) - beforeMs };
 }
 
-/** The processor time of workerd since its start. The launcher, the first process, does nothing for requests. */
+/** The launcher, the first process, does nothing for requests. */
 function cpuMs(target: RunningTarget): number {
-  const stat = readFileSync(`/proc/${target.pids().at(-1)}/stat`, "utf8");
-  // The third field and the following ones come after the name, which may contain anything.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+  const ms = cpuMsOf(target.pids().slice(-1));
+  if (ms === undefined) throw new Error("This system does not tell the processor time of a process.");
+  return ms;
 }
 
 function sectionOf(rounds: readonly Measured[]): Section {
@@ -107,7 +103,7 @@ function sectionOf(rounds: readonly Measured[]): Section {
   const values = new Map(names.map((name) => [CPU_ROWS[name], rounds.map((round) => round[name])]));
   return {
     title: "Processor time of workerd",
-    about: `"npm start" with ${CONNECTIONS} connections, or with ${READERS} SSE readers and ${MESSAGES_PER_SECOND} messages per second: user and system time of all its threads.`,
+    about: `"workerd" with ${CONNECTIONS} connections, or with ${READERS} SSE readers and ${MESSAGES_PER_SECOND} messages per second: user and system time of all its threads.`,
     columns: ["Operation", "Each", "Spread"],
     rows: [...values].map(([name, of]) => {
       const { min, max } = spreadOf(of);

@@ -5,7 +5,7 @@ import { forEachConcurrent } from "../for-each-concurrent.ts";
 import { interleave } from "../interleave.ts";
 import type { LoadResult } from "../load/job.ts";
 import { median, spreadOf } from "../statistics.ts";
-import { NPM_START } from "../targets/index.ts";
+import { WORKERD } from "../targets/index.ts";
 import { formatCount, formatMs, formatRatio, formatSpread } from "../units.ts";
 import type { RunningTarget, Scenario, ScenarioContext, Section } from "./scenario.ts";
 import { sessionRows } from "./stored-rows.ts";
@@ -36,7 +36,7 @@ interface Sources {
 export const FAN_OUT: Scenario = {
   summary: "publishing to a stream that sessions follow",
   budget: { full: 60, quick: 6, preparation: 40, quickPreparation: 4, measurements: 4 },
-  targets: [NPM_START],
+  targets: [WORKERD],
   run: async (context) => {
     const sections: Section[] = [];
     for (const target of context.targets) {

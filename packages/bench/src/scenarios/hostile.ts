@@ -3,7 +3,7 @@ import { interleave } from "../interleave.ts";
 import { whileHostile, type HostileJob } from "../load/hostile.ts";
 import type { LoadResult } from "../load/job.ts";
 import { median } from "../statistics.ts";
-import { newToken, NPM_START_WITH_TOKENS } from "../targets/index.ts";
+import { newToken, NODE_WITH_TOKENS } from "../targets/index.ts";
 import { formatMs, formatRatio } from "../units.ts";
 import type { Scenario, Section } from "./scenario.ts";
 import { createStream } from "./streams.ts";
@@ -28,7 +28,7 @@ const SENDERS: readonly (Senders | undefined)[] = [
 export const HOSTILE: Scenario = {
   summary: "appends and reads next to hostile senders",
   budget: { full: 30, preparation: 5, measurements: 10 * PART },
-  targets: [NPM_START_WITH_TOKENS],
+  targets: [NODE_WITH_TOKENS],
   run: async ({ driver, targets: [target], rounds, ...times }) => {
     if (target === undefined) throw new Error("The target was not started.");
     const headers = { "Content-Type": "text/plain", Authorization: `Bearer ${newToken("manage")}` };

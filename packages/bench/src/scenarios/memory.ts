@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { get, type IncomingMessage } from "node:http";
 
 import { forEachConcurrent } from "../for-each-concurrent.ts";
-import { NPM_START, REFERENCE_IN_MEMORY } from "../targets/index.ts";
+import { NODE, REFERENCE_IN_MEMORY, WORKERD } from "../targets/index.ts";
 import { formatCount } from "../units.ts";
 import type { RunningTarget, Scenario } from "./scenario.ts";
 import { createStream } from "./streams.ts";
@@ -15,10 +15,13 @@ const READERS = 1_000;
 const QUICK_PART = 1 / 10;
 const CALLS = 16;
 const KIB = 1024;
+/** What each may take on the engine `node`. */
+const STREAM_KIB_MAX = 16;
+const READER_KIB_MAX = 30;
 
 export const MEMORY: Scenario = {
   summary: "memory per stream and per idle SSE reader",
-  targets: [NPM_START, REFERENCE_IN_MEMORY],
+  targets: [NODE, WORKERD, REFERENCE_IN_MEMORY],
   budget: { full: 17, quick: 5, preparation: 17, measurements: 0 },
   run: async ({ targets, isQuick }) => {
     const part = isQuick ? QUICK_PART : 1;
@@ -32,17 +35,19 @@ export const MEMORY: Scenario = {
     }
     const about =
       "The growth of the server's resident memory, divided by their number; measured once, because it never shrinks again.";
-    const section = (title: string, values: ReadonlyMap<string, readonly number[]>) => ({
+    const section = (title: string, kibMax: number, values: ReadonlyMap<string, readonly number[]>) => ({
       title,
       about,
       columns: ["Target", "KiB each"],
       rows: [...values].map(([name, [value = 0]]) => [name, formatCount(value)]),
-      bars: [],
+      bars: [
+        { claim: `${title}: node`, atMost: kibMax, measured: values.get(NODE.name)?.[0] ?? Number.NaN, unit: "KiB" },
+      ],
       figures: { unit: "KiB", better: "less" as const, values, against: REFERENCE_IN_MEMORY.name },
     });
     return [
-      section(`Memory of ${formatCount(streams)} new streams`, perStream),
-      section(`Memory of ${formatCount(readers)} idle SSE readers of one stream`, perReader),
+      section(`Memory of ${formatCount(streams)} new streams`, STREAM_KIB_MAX, perStream),
+      section(`Memory of ${formatCount(readers)} idle SSE readers of one stream`, READER_KIB_MAX, perReader),
     ];
   },
 };

@@ -3,7 +3,7 @@ import { interleave } from "../interleave.ts";
 import { startLiveDriver, startLoadDriver } from "../load/driver.ts";
 import type { LiveResult, LoadResult } from "../load/job.ts";
 import { median } from "../statistics.ts";
-import { NPM_START, REFERENCE_ON_DISK } from "../targets/index.ts";
+import { NODE, REFERENCE_ON_DISK, WORKERD } from "../targets/index.ts";
 import { formatCount, formatMs } from "../units.ts";
 import type { RunningTarget, Scenario, ScenarioContext, Section } from "./scenario.ts";
 import { createStream } from "./streams.ts";
@@ -29,7 +29,7 @@ type Drivers = {
 
 export const MIXED: Scenario = {
   summary: "writers, readers and live readers at the same time; one minute per server",
-  targets: [NPM_START, REFERENCE_ON_DISK],
+  targets: [NODE, WORKERD, REFERENCE_ON_DISK],
   isForAnyServer: true,
   budget: { full: 128, quick: 5, preparation: 3, measurements: 1 },
   run: async (context) => {

@@ -2,7 +2,7 @@
 import { interleave } from "../interleave.ts";
 import type { LoadResult } from "../load/job.ts";
 import { median, spreadOf } from "../statistics.ts";
-import { NPM_START, ROLLING_NEVER, ROLLING_OFTEN, SEGMENT_BYTES_OFTEN } from "../targets/index.ts";
+import { SEGMENT_BYTES_OFTEN, WORKERD, WORKERD_HOT, WORKERD_ROLLING_OFTEN } from "../targets/index.ts";
 import type { TargetKind } from "../targets/target.ts";
 import { formatCount, formatMs, formatSpread } from "../units.ts";
 import type { Bar, Scenario, Section } from "./scenario.ts";
@@ -16,14 +16,14 @@ const P99_RATIO_MIN = 0.5;
 
 /** The initial size of a stream: as much as a segment, so that the first one is moved to R2 during the measurement. */
 const FIRST_BYTES = new Map([
-  [ROLLING_OFTEN, SEGMENT_BYTES_OFTEN],
-  [NPM_START, 8 * 1024 * 1024],
+  [WORKERD_ROLLING_OFTEN, SEGMENT_BYTES_OFTEN],
+  [WORKERD, 8 * 1024 * 1024],
 ]);
 
 export const ROLL: Scenario = {
   summary: "appends while segments move to R2",
   budget: { full: 30, preparation: 5, measurements: 1 },
-  targets: [ROLLING_OFTEN, NPM_START, ROLLING_NEVER],
+  targets: [WORKERD_ROLLING_OFTEN, WORKERD, WORKERD_HOT],
   run: async ({ driver, targets, rounds, warmUpMs, measureMs }) => {
     const results = await interleave(targets, rounds, async ({ kind, url }, round) => {
       const stream = `${url}/v1/stream/roll-${round}`;
@@ -63,15 +63,15 @@ function sectionOf(results: ReadonlyMap<TargetKind, readonly LoadResult[]>): Sec
       ];
     }),
     bars: [
-      barOf(results, ROLLING_OFTEN, "with segments of 1 MiB"),
-      barOf(results, NPM_START, "with segments of 8 MiB, the default"),
+      barOf(results, WORKERD_ROLLING_OFTEN, "with segments of 1 MiB"),
+      barOf(results, WORKERD, "with segments of 8 MiB, the default"),
     ],
   };
 }
 
 /** Each round is compared with itself, because other load on the machine differs between rounds. */
 function barOf(results: ReadonlyMap<TargetKind, readonly LoadResult[]>, kind: TargetKind, name: string): Bar {
-  const never = results.get(ROLLING_NEVER) ?? [];
+  const never = results.get(WORKERD_HOT) ?? [];
   const ratios = (results.get(kind) ?? []).map(({ latencyMs: { p99 } }, round) => {
     return (never[round]?.latencyMs.p99 ?? 0) / p99;
   });

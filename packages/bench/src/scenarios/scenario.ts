@@ -49,11 +49,14 @@ export interface Figures {
   readonly against: string;
 }
 
-/** A ratio that must hold between two targets. */
+/** A goal: a ratio between two targets, unless it has a unit. Exactly one of the bounds is there. */
 export interface Bar {
   readonly claim: string;
-  readonly atLeast: number;
+  readonly atLeast?: number;
+  readonly atMost?: number;
   readonly measured: number;
+  /** By default `×`. */
+  readonly unit?: string;
 }
 
 /** How long a scenario may take, in seconds. */
@@ -68,6 +71,8 @@ export interface Budget {
   readonly quickPreparation?: number;
   /** How many measurements of the usual length each target needs per round. */
   readonly measurements: number;
+  /** The same with `--quick`, if that is less. */
+  readonly quickMeasurements?: number;
 }
 
 export interface Scenario {

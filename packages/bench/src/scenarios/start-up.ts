@@ -5,13 +5,13 @@ import { join } from "node:path";
 
 import { interleave } from "../interleave.ts";
 import { median, spreadOf } from "../statistics.ts";
-import { BARE_WORKERD, NPM_START, REFERENCE_ON_DISK } from "../targets/index.ts";
+import { BARE_WORKERD, NODE, REFERENCE_ON_DISK, WORKERD } from "../targets/index.ts";
 import type { TargetKind } from "../targets/target.ts";
 import { formatMs } from "../units.ts";
 import type { Scenario } from "./scenario.ts";
 import { createStream } from "./streams.ts";
 
-const KINDS = [NPM_START, BARE_WORKERD, REFERENCE_ON_DISK];
+const KINDS = [NODE, WORKERD, BARE_WORKERD, REFERENCE_ON_DISK];
 
 export const START_UP: Scenario = {
   summary: "from the start of the process to the first stream",
@@ -25,7 +25,7 @@ export const START_UP: Scenario = {
       {
         title: "Start-up",
         about:
-          "The time from the start, with an empty data directory, until a PUT of a stream is answered. `npm start` bundles the Worker.",
+          "The time from the start, with an empty data directory, until a PUT of a stream is answered. On workerd, the Worker is bundled first.",
         columns: ["Target", "Until the first stream", "Spread"],
         rows: [...values].map(([name, of]) => {
           const { min, max } = spreadOf(of);

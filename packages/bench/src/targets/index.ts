@@ -1,3 +1,4 @@
+import type { Engine } from "@durable-streams-cloudflare/testkit/engine";
 import { startServer } from "@durable-streams-cloudflare/testkit/server-process";
 import { signToken } from "@durable-streams-cloudflare/testkit/token";
 
@@ -6,24 +7,35 @@ import { startForked } from "./forked.ts";
 import type { TargetKind } from "./target.ts";
 
 const REFERENCE = new URL("reference-program.ts", import.meta.url);
+const NODE_PROGRAM = new URL("node-program.ts", import.meta.url);
 const NO_OP = new URL("no-op-program.ts", import.meta.url);
 
-export const NPM_START = npmStart("npm start", {});
-
+/** Keeps segments out of the way of a measurement. */
+const NO_SEGMENTS = { SEGMENT_BYTES: 256 * 1024 * 1024, SEGMENT_AGE_SECONDS: 0 };
 const MIB = 1024 * 1024;
 
-export const SEGMENT_BYTES_OFTEN = MIB;
-/** About a segment per second, many more than in any real stream. */
-export const ROLLING_OFTEN = npmStart("npm start, segments of 1 MiB", { SEGMENT_BYTES: SEGMENT_BYTES_OFTEN });
-/** As much of a stream as possible is in R2. */
-export const ROLLING_FULL = npmStart("npm start, cold", { SEGMENT_BYTES: 4 * MIB });
-/** No segment is moved to R2 during a measurement. */
-export const ROLLING_NEVER = npmStart("npm start, no segments", { SEGMENT_BYTES: 256 * MIB, SEGMENT_AGE_SECONDS: 0 });
+/** What `npm start -- --engine node` starts: an append is answered once it is durable. */
+export const NODE = npmStart("node", "node", {});
+/** All of a stream is in the database. */
+export const NODE_HOT = npmStart("node, no segments", "node", NO_SEGMENTS);
+export const NODE_MEMORY: TargetKind = { name: "node, in memory", start: () => startForked(NODE_PROGRAM, []) };
 
 const PROJECT_SECRET = "project-secret-of-the-measurements-0123456789";
-
 /** The same with `AUTH_MODE=project`. */
-export const NPM_START_WITH_TOKENS = npmStart("npm start, with tokens", { AUTH_MODE: "project", PROJECT_SECRET });
+export const NODE_WITH_TOKENS = npmStart("node, with tokens", "node", { AUTH_MODE: "project", PROJECT_SECRET });
+
+/** What `npm start -- --engine workerd` starts. */
+export const WORKERD = npmStart("workerd", "workerd", {});
+export const SEGMENT_BYTES_OFTEN = MIB;
+/** About a segment per second, many more than in any real stream. */
+export const WORKERD_ROLLING_OFTEN = npmStart("workerd, segments of 1 MiB", "workerd", {
+  SEGMENT_BYTES: SEGMENT_BYTES_OFTEN,
+});
+/** No segment is moved to R2 during a measurement. */
+export const WORKERD_HOT: TargetKind = {
+  ...npmStart("workerd, no segments", "workerd", NO_SEGMENTS),
+  isExtra: true,
+};
 
 /** Signs a token for that target which outlasts any measurement. */
 export function newToken(scope: string): string {
@@ -46,12 +58,18 @@ export const REFERENCE_IN_MEMORY: TargetKind = {
   start: () => startForked(REFERENCE, []),
 };
 
-function npmStart(name: string, vars: Readonly<Record<string, string | number>>): TargetKind {
+type Variables = Readonly<Record<string, string | number>>;
+
+function npmStart(name: string, engine: Engine, vars: Variables): TargetKind {
   return {
     name,
     start: async (dataDir) => {
-      const server = await startServer({ dataDir, vars: { TENANCY: "single", AUTH_MODE: "none", ...vars } });
-      return { url: server.url, pids: () => [server.pid, server.servingPid()], stop: () => server.kill9() };
+      const server = await startServer({ engine, dataDir, vars: { TENANCY: "single", AUTH_MODE: "none", ...vars } });
+      return {
+        url: server.url,
+        pids: () => [...new Set([server.pid, server.servingPid()])],
+        stop: () => server.kill9(),
+      };
     },
   };
 }
