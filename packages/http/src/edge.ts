@@ -24,18 +24,25 @@ import type { Route } from "./routing/route.ts";
 import { Routes, type Found } from "./routing/router.ts";
 import { ROUTES } from "./routing/table.ts";
 
+/** The edge of one server. */
 export interface Edge {
-  /** Its host sends `COMMON_HEADERS` besides. */
+  /**
+   * Answers a request. An exception in a handler becomes a problem: 503 if the request is known to have had no effects,
+   * otherwise 500. The host adds `COMMON_HEADERS`.
+   */
   answer(request: HttpRequest, background: Background): Promise<Answer>;
 }
 
-/** What became of a request. `error`: our own fault. */
+/** The answer to a request. `error` is the exception that caused it, which is a fault of the server. */
 interface Outcome {
   readonly answer: Answer;
   readonly error?: unknown;
 }
 
-/** @param table with the routes of modules, where there are any. */
+/**
+ * Creates the edge.
+ * @param table the route table, including the routes of modules.
+ */
 export function createEdge(ports: EdgePorts, table: readonly Route[] = ROUTES): Edge {
   const { config, storage, access } = ports;
   const routes = new Routes(table, config.tenancy);
@@ -107,7 +114,7 @@ async function outcomeOf(request: HttpRequest, serve: () => Answer | Promise<Ans
   }
 }
 
-/** What makes the body must not go on for nobody. */
+/** Removes the body of an answer to HEAD, and cancels the stream that would produce it. */
 async function withoutBody(answer: Answer): Promise<Answer> {
   if (answer.body instanceof ReadableStream) await answer.body.cancel().catch(() => undefined);
   return { ...answer, body: null };

@@ -14,6 +14,7 @@ import type { LiveReads } from "./live/live-reads.ts";
 import type { Target } from "./paths/target.ts";
 import type { HttpRequest } from "./ports.ts";
 
+/** One authorized request to a stream, with everything that its handlers use. */
 export interface Exchange {
   readonly request: HttpRequest;
   readonly config: Config;
@@ -24,11 +25,11 @@ export interface Exchange {
   readonly reads: SharedReads;
   readonly liveReads: LiveReads;
   readonly keepAlive: KeepAlive;
-  /** Where cold bytes are; without it there are none. */
+  /** The object storage of cold segments; without it there are none. */
   readonly segments: SegmentStore | undefined;
   readonly limiter: RateLimiter;
   readonly counters: CountersOf | undefined;
-  /** For the second stream that a fork is about. */
+  /** Authorizes reading a second stream: the source of a fork. */
   readonly authorize: Authorize;
   readonly granted: Granted;
 }

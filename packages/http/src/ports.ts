@@ -8,16 +8,16 @@ import type { ReaderAdmission } from "@durable-streams-cloudflare/core/contracts
 import type { StreamApi, AttachResult } from "@durable-streams-cloudflare/core/contracts/stream";
 import type { OffsetRef, Result } from "@durable-streams-cloudflare/protocol";
 
-/** What is needed of a request: a part of the Web's `Request`, which a host may pass as it is, or in a lighter form. */
+/** The part of the Web's `Request` that is used here. A host passes a real `Request`, or a lighter object. */
 export interface HttpRequest {
   readonly method: string;
-  /** Absolute, and as it came: percent-encoding and dots untouched. */
+  /** The absolute URL as received: percent-encoding and dot segments are unchanged. */
   readonly url: string;
   readonly headers: { get(name: string): string | null };
   readonly body: ReadableStream<Uint8Array> | null;
   readonly bodyUsed: boolean;
   bytes(): Promise<Uint8Array>;
-  /** Aborted when the client has gone. */
+  /** Aborted when the client disconnects. */
   readonly signal: Pick<AbortSignal, "addEventListener" | "removeEventListener">;
 }
 
@@ -26,26 +26,35 @@ export interface Objects<Api> {
   getByName(name: string): Api;
 }
 
-/** What goes on after the answer. On Cloudflare it is a request's `ExecutionContext`. */
+/** Work that continues after the answer. On Cloudflare, this is the request's `ExecutionContext`. */
 export interface Background {
   waitUntil(promise: Promise<unknown>): void;
 }
 
+/** The events of a live reader's channel. */
 export interface ReaderEvents {
   onFrame(frame: LiveFrame): void;
-  /** `gone`: the stream was deleted or expired. `lost`: anything else; read on and attach again. */
+  /**
+   * The channel has ended, once. `gone`: the stream was deleted or has expired. `lost`: anything else, after which the reader
+   * catches up and attaches again.
+   */
   onEnd(reason: "gone" | "lost"): void;
 }
 
 /** A live reader's channel from the stream's object: typed frames and one ending. */
 export interface ReaderChannel {
-  /** Begins to deliver, once. Frames that came since the object attached the reader are delivered first. */
+  /**
+   * Starts the delivery of events; may be called once. Frames that arrived since the reader was attached are delivered first.
+   */
   listen(events: ReaderEvents): void;
-  /** Lets go of the channel; no event comes after this. */
+  /** Closes the channel. No event follows. */
   close(): void;
 }
 
-/** @property channel there if and only if the reader stands at the tail of a stream that is open. */
+/**
+ * The result of attaching a live reader.
+ * @property channel present if and only if the reader is at the tail of an open stream.
+ */
 export type Attachment = Result<{ readonly result: AttachResult; readonly channel: ReaderChannel | undefined }>;
 
 /** The objects of streams. */
@@ -53,12 +62,11 @@ export interface StreamObjects extends Objects<StreamApi> {
   /** Attaches a live reader to a stream. */
   attach(name: string, from: OffsetRef, admission: ReaderAdmission): Promise<Attachment>;
   /**
-   * Removes what the host has stored for an object, if it is damaged and the object cannot even start because of that; absent
-   * where the host cannot.
-   * @returns whether that was so.
+   * Removes an object's stored data if it is so damaged that the object cannot start. Absent if the host cannot do that.
+   * @returns whether the data was damaged and has been removed.
    */
   removeDamaged?(name: string): Promise<boolean>;
-  /** What the host calls the object, for its log. */
+  /** The host's id of the object, for log lines. */
   idOf(name: string): string;
 }
 

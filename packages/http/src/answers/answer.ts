@@ -7,18 +7,25 @@ import type { Result } from "@durable-streams-cloudflare/protocol";
 
 import { NO_STORE } from "./cache-control.ts";
 
+/** A response as plain data. */
 export interface Answer {
   readonly status: number;
-  /** Each name in one spelling, each of its own answer: whoever has the answer may add to them. */
+  /**
+   * Each name occurs in one spelling only. The object belongs to this answer alone, so whoever holds the answer may add
+   * headers.
+   */
   readonly headers: Record<string, string>;
-  /** `null` where there is none; of what HEAD is answered the edge takes it away. */
+  /** `null` if there is no body. The edge removes the body of an answer to HEAD. */
   readonly body: Uint8Array<ArrayBuffer> | string | ReadableStream<Uint8Array> | null;
 }
 
-/** A refusal is returned, never thrown. */
+/** What a handler returns: its answer, or the problem with which it refuses. Refusals are returned, never thrown. */
 export type Handled = Result<{ readonly answer: Answer }>;
 
-/** @param headers besides. */
+/**
+ * An answer with a JSON body that is not cached.
+ * @param headers further headers.
+ */
 export function answerJson(json: object, status = 200, headers: Readonly<Record<string, string>> = {}): Answer {
   return {
     status,
@@ -27,11 +34,12 @@ export function answerJson(json: object, status = 200, headers: Readonly<Record<
   };
 }
 
+/** An answer without a body: 204. */
 export function answerNothing(): Answer {
   return { status: 204, headers: { "Cache-Control": NO_STORE }, body: null };
 }
 
-/** Says that the answer depends on a header of the request, too. */
+/** Adds the name of a request header that the answer depends on to `Vary`. */
 export function addVary({ headers }: Answer, name: string): void {
   const known = headers["Vary"];
   headers["Vary"] = known === undefined ? name : `${known}, ${name}`;

@@ -2,9 +2,10 @@
 
 import type { Lineage, OffsetRef } from "@durable-streams-cloudflare/protocol";
 
+/** For answers that no cache may keep. */
 export const NO_STORE = "no-store";
 
-/** Server-sent events: never stored, and never transformed, because a compressor would hold events back. */
+/** For server-sent events: neither stored nor transformed, because a compressing proxy would delay events. */
 export const EVENT_STREAM = "no-cache, no-store, no-transform";
 
 /** Cloudflare's caches would give what they have for as long as the server is out of order. */
@@ -15,13 +16,13 @@ const REVALIDATE = `no-cache, ${NOT_ON_ERROR}`;
 const FIXED = "max-age=3600, immutable";
 const TAIL = `max-age=60, stale-while-revalidate=300, ${NOT_ON_ERROR}`;
 
-/** A read, as far as caches must know it. */
+/** The properties of a read that decide how its answer may be cached. */
 export interface CachedRead {
   /** Whether shared caches may keep it. */
   readonly isPublic: boolean;
-  /** Whether that may end soon. */
+  /** Whether the public right to read may be revoked, so that caches must ask again within minutes. */
   readonly isRevocable?: boolean;
-  /** As the URL names it; `undefined` when it names none. */
+  /** The offset in the URL; `undefined` if the URL has none. */
   readonly offset: OffsetRef | undefined;
   readonly lineage: Lineage;
   readonly from: number;
@@ -30,10 +31,13 @@ export interface CachedRead {
 }
 
 /**
- * What caches may do with the answer to a read. A URL can come to mean another stream, when this one is deleted and made
- * again, unless its offset names this very incarnation (an ancestor's might come to mean another fork); only such an
- * answer may be given without asking. It is right for ever when it ends before the tail, and for a while when it ends
- * there: whoever gets it late goes on from where it ended. "Nothing yet" would hide what came, so it is never kept.
+ * The `Cache-Control` of an answer to a read [PROTOCOL §10].
+ *
+ * A URL can come to mean another stream, if this one is deleted and created again, unless its offset names this very
+ * incarnation (the incarnation of a fork's ancestor is not enough: the URL could come to mean another fork). So only an answer
+ * to such a URL may be reused without asking the server. It stays right forever if it ends before the tail. If it ends at the
+ * tail, it stays usable for a while, because a client that gets an old copy continues from where the copy ends. An answer
+ * without data is never kept, because it would hide data that came later.
  */
 export function readCacheControl(read: CachedRead): string {
   const { isPublic, isRevocable = false, offset, lineage, from, to, tail } = read;

@@ -79,8 +79,8 @@ const EXPOSED_HEADERS = [
 const PREFLIGHT_SECONDS = "86400";
 
 /**
- * What every response has, whatever its status and its project. A host sends them with each answer; they are in none,
- * because to copy prepared ones is cheaper than to make them each time.
+ * The headers of every response, whatever its status and project. A host sends them with each answer. They are not in
+ * `Answer.headers`, because sending a prepared list is cheaper than building it for each answer.
  */
 export const COMMON_HEADERS: Readonly<Record<string, string>> = {
   "X-Content-Type-Options": "nosniff",
@@ -95,7 +95,10 @@ function hasRightInQuery({ url }: HttpRequest): boolean {
   return RIGHT_IN_QUERY.test(url);
 }
 
-/** Says whether the request's origin may read the answer, and that a right in the URL stays there. */
+/**
+ * Adds the CORS headers that let the request's origin read the answer, if it may. If the URL contains a credential, also adds
+ * the `Referrer-Policy` that keeps the URL from leaking.
+ */
 export function addCorsHeaders(answer: Answer, request: HttpRequest, origins: readonly string[]): void {
   const { headers } = answer;
   if (hasRightInQuery(request)) headers["Referrer-Policy"] = "no-referrer";
@@ -110,7 +113,10 @@ export function addCorsHeaders(answer: Answer, request: HttpRequest, origins: re
   headers["Access-Control-Allow-Credentials"] = "true";
 }
 
-/** @param origins as in `Config.corsOrigins`. */
+/**
+ * Whether an origin may read answers.
+ * @param origins allowed origins, in the form of `Config.corsOrigins`.
+ */
 export function allowsOrigin(origins: readonly string[], origin: string): boolean {
   if (origins.includes("*") || origins.includes(origin)) return true;
   return origins.includes("loopback") && isLoopbackOrigin(origin);
@@ -121,8 +127,9 @@ const ASKED_MAX = 64;
 const HEADER_NAME = /^[!#$%&'*+.^_`|~\w-]{1,64}$/;
 
 /**
- * @param methods that the server knows at the URL. Browsers are let through with any, so that a page gets to see the 405, which
- *   says the same.
+ * The answer to a CORS preflight request.
+ * @param methods that the URL supports. A browser may send other methods, too, so that the page sees the 405, which lists the
+ *   methods.
  */
 export function preflightAnswer(request: Pick<HttpRequest, "headers">, methods: readonly string[]): Answer {
   return {

@@ -8,7 +8,10 @@ import { notesOf, REQUEST_ID_HEADER, requestIdOf } from "../requests/request-not
 import type { Answer } from "./answer.ts";
 import { NO_STORE } from "./cache-control.ts";
 
-/** @param more members of the body besides. */
+/**
+ * Encodes a problem as an answer, and notes it for the request's log line.
+ * @param more further members of the JSON body.
+ */
 export function problemAnswer(request: HttpRequest, problem: Problem, more: object = {}): Answer {
   notesOf(request).problem = problem;
   const requestId = requestIdOf(request);
@@ -24,7 +27,7 @@ export function problemAnswer(request: HttpRequest, problem: Problem, more: obje
   };
 }
 
-/** The answer to a request that is refused, perhaps before its body was read. */
+/** The answer to a refused request. Discards the body, if it has not been read. */
 export async function refusedAnswer(request: HttpRequest, { problem }: Refusal): Promise<Answer> {
   await discardBody(request);
   return problemAnswer(request, problem);

@@ -12,7 +12,10 @@ const CARRIAGE_RETURN =
 
 const CR = 0x0d;
 
-/** Adds the warning, where there is one. @param contentType the stream's, or the request's, which is the same. */
+/**
+ * Adds `Stream-Warning` to the headers if there is something to warn of.
+ * @param contentType of the request, which is also the stream's.
+ */
 export function warn(headers: Answer["headers"], contentType: string | null, bytes: Uint8Array): void {
   // Most streams are of another type, and are asked no more than this.
   if (contentType === null || !/^text\/plain/i.test(contentType)) return;

@@ -14,9 +14,11 @@ import type { Signer } from "./token.ts";
 export type { Scope, Signer };
 
 /**
- * Decide by `project`, `stream` and `scope`, never by the URL or method of `request`: a fork asks a second time, with its
- * own PUT request, whether its source may be read. A subscription of the protocol is asked about as the stream
- * `__ds/subscriptions/<id>`: whoever may create it learns where all streams of the project end.
+ * One question to the `authorize` hook: may this request do `scope` to `stream`?
+ *
+ * Decide by `project`, `stream` and `scope`, never by the URL or method of `request`: creating a fork asks a second time, with
+ * the same PUT request, whether its source may be read. A subscription of the protocol is asked about as the stream
+ * `__ds/subscriptions/<id>`; whoever may create one learns the tail of every stream in the project.
  */
 export interface AuthorizeInput<Incoming extends HttpRequest = HttpRequest> {
   readonly request: Incoming;
@@ -24,47 +26,54 @@ export interface AuthorizeInput<Incoming extends HttpRequest = HttpRequest> {
   readonly stream: string;
   readonly scope: Scope;
   /**
-   * Nothing in the URL counts, and neither does that everybody may read the stream: the right is the session's or its owner's.
+   * If set, only a bearer token counts: neither a credential in the URL nor the fact that the stream is public. Rights to a
+   * session belong to the session or its owner.
    */
   readonly isBearerOnly?: boolean;
 }
 
 export interface Granted {
   readonly ok: true;
-  /** Whether everybody may read this, so that shared caches may keep it. */
+  /** Whether anyone may read this, so that shared caches may store it. */
   readonly isPublic: boolean;
-  /** Whether that may end soon: whoever keeps a copy must ask again within minutes. */
+  /** Whether the right may be revoked: caches that store a copy must then revalidate it within minutes. */
   readonly isRevocable?: boolean;
-  /** The incarnation of the stream that may be read; without it, whichever is there. */
+  /** The only incarnation of the stream that may be read; without it, any. */
   readonly incarnation?: number;
-  /** Which of the project's requests a minute this is one of: by default those of its tokens. */
+  /** The rate limit that the request counts against: by default the project's limit for tokens. */
   readonly budget?: "public";
-  /** What the project may use. */
+  /** The project's limits. */
   readonly limits?: ProjectLimits;
-  /** What a stream is that is created without saying so. */
+  /** The project's defaults for properties that a creation does not specify. */
   readonly defaults?: StreamDefaults;
-  /** When the right to read ends, in ms: live reads end then. */
+  /** When the right to read ends, in ms since the epoch: live reads end then. */
   readonly expiresAtMs?: number;
   /**
-   * Decides the same once more, from what is known by now. A live read asks this every `SSE_HEARTBEAT_SECONDS`, and ends when
-   * it is refused; without it, a live read lasts as long as it may, whatever is revoked meanwhile.
+   * Makes the same decision again, from what is known by then. A live read calls this every `SSE_HEARTBEAT_SECONDS`, and ends
+   * when it is refused. Without it, a live read lasts its full time, whatever is revoked meanwhile.
    */
   readonly again?: () => Promise<Granted | Refusal>;
-  /** Who was let in: by which key, and for which user. Without it nobody knows. */
+  /** Who was authorized: the key, and the user that the token was issued for. Absent if unknown. */
   readonly by?: Signer;
 }
 
-/** Decides one request. Return a refusal (`unauthenticated`, `forbidden`, …); throw only on a fault of your own. */
+/**
+ * Decides one request. Return a refusal (`unauthenticated`, `forbidden`, …) to deny it. An exception means that the hook itself
+ * failed, and is answered with 500.
+ */
 export type Authorize<Incoming extends HttpRequest = HttpRequest> = (
   input: AuthorizeInput<Incoming>,
 ) => Granted | Refusal | Promise<Granted | Refusal>;
 
-/** `AUTH_MODE=none`, and `project` where there is no registry of projects. */
+/** Authorizes requests with `AUTH_MODE=none`, and refuses all with `AUTH_MODE=project` if there is no registry of projects. */
 export function defaultAuthorize(authMode: Config["authMode"]): Authorize {
   return authMode === "none" ? grantEverything : () => refuseUnauthenticated();
 }
 
-/** For this machine only: a Worker that Cloudflare runs is open to the whole internet. */
+/**
+ * Grants everything, except on Cloudflare's network: there, a Worker without authentication would be open to the whole
+ * internet.
+ */
 export function grantEverything({ request }: { readonly request: Pick<HttpRequest, "headers"> }): Granted | Refusal {
   if (request.headers.get("CF-Ray") === null) return { ok: true, isPublic: true };
   return refuse(

@@ -10,7 +10,7 @@ import type { Serve } from "../routing/dispatch.ts";
 
 const SECRET_HEADER = "Stream-Origin-Secret";
 
-/** Serves probes, and requests that carry the secret; refuses all others, whatever they ask. */
+/** Serves health probes and requests that carry the secret. Refuses all other requests with `proxy-required`. */
 export function behindProxy(secret: string, serve: Serve): Serve {
   return async (incoming) => {
     const { request } = incoming;

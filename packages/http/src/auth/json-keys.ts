@@ -1,6 +1,6 @@
 /** Detects an object in a JSON text that has the same key twice: `JSON.parse` takes the last value, other parsers the first. */
 
-/** What is read of a text; of a string, and of what counts in tests how often it is read. */
+/** The part of a string that is used here. Tests pass an implementation that counts how often characters are read. */
 export type Characters = Pick<string, "length" | "charCodeAt" | "slice">;
 
 const QUOTE = 0x22;
@@ -11,8 +11,9 @@ const CLOSING: ReadonlySet<number> = new Set([0x5d, 0x7d]);
 const SPACES: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d]);
 
 /**
- * Anybody may send such a text, so whatever it is, each character is read a fixed number of times.
- * @param json the text of an object, which `JSON.parse` accepts.
+ * Whether any object in the text has the same key twice. Anyone may send such a text, so the time is linear: each character is
+ * read a bounded number of times.
+ * @param json the text of an object that `JSON.parse` accepts.
  */
 export function hasDuplicateKeys(json: Characters): boolean {
   // The keys of each object, or none of each list, that has begun and not ended.

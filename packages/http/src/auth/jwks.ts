@@ -16,9 +16,10 @@ const BOUNDS = { timeoutMs: FETCH_MS_MAX, bytesMax: 64 * 1024, allowsLoopback: t
 const KEY_SETS_MAX = 256;
 const POLL_MS = 20;
 
-/** The issuer, rather than the token, is at fault. */
+/** The issuer's keys could not be fetched, so the token could not be verified. */
 export class IssuerUnavailable extends Error {}
 
+/** What fetching an issuer's keys depends on, so that tests can replace it. */
 export interface IssuerPorts {
   readonly fetch?: Fetch;
   readonly now: () => number;
@@ -37,7 +38,9 @@ const PORTS: IssuerPorts = {
   sleep: wait,
 };
 
-/** Kept as long as the isolate runs, the least recently made thrown out first. */
+/**
+ * The key set of an issuer's JWKS URL. Key sets are kept while the isolate runs; above a limit, the oldest is dropped first.
+ */
 export function jwksOf(url: string): JWTVerifyGetKey {
   const known = keySets.get(url);
   if (known !== undefined) return known.find;
@@ -49,8 +52,9 @@ export function jwksOf(url: string): JWTVerifyGetKey {
 }
 
 /**
- * Requests cannot await each other's fetches in a Worker, so those that come meanwhile look again every `POLL_MS`:
- * otherwise a thousand tokens with made-up key ids would be a thousand requests to the issuer.
+ * The keys of one issuer. In a Worker, a request cannot await another request's fetch, so requests that arrive during a fetch
+ * poll its result every `POLL_MS`. Otherwise a thousand tokens with made-up key ids would cause a thousand requests to the
+ * issuer.
  */
 export class IssuerKeys {
   readonly #url: string;
@@ -64,7 +68,10 @@ export class IssuerKeys {
     this.#ports = ports;
   }
 
-  /** @throws IssuerUnavailable; errors of jose when there is no key for the token. */
+  /**
+   * Finds the key that verifies a token.
+   * @throws IssuerUnavailable if the keys cannot be fetched; an error of `jose` if none of them is for the token.
+   */
   readonly find: JWTVerifyGetKey = async (header, token) => {
     const known = await this.#youngerThan(CACHE_MS);
     try {

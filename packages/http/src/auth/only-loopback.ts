@@ -27,7 +27,7 @@ const PROXY_HEADERS = [
 
 const READING: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
-/** Serves the requests of this machine and refuses all others, whatever they ask. */
+/** Serves requests from this machine, and refuses all others. */
 export function onlyLoopback({ corsOrigins }: Pick<Config, "corsOrigins">, serve: Serve): Serve {
   return (incoming) => {
     const { request } = incoming;
@@ -36,7 +36,10 @@ export function onlyLoopback({ corsOrigins }: Pick<Config, "corsOrigins">, serve
   };
 }
 
-/** @param request of which `url` names the host that the client has sent. */
+/**
+ * Refuses a request that is not from a program on this machine; `undefined` if it may be served.
+ * @param request whose `url` contains the host that the client sent.
+ */
 export function refuseStranger(
   { method, url, headers }: Pick<HttpRequest, "method" | "url" | "headers">,
   corsOrigins: readonly string[],

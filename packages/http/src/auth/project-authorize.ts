@@ -24,7 +24,7 @@ import { VerifiedTokens } from "./verified-tokens.ts";
 export const TOKEN_PARAMETER = "token";
 export const READER_KEY_PARAMETER = "key";
 
-/** How projects are found by their names. */
+/** The parts that look up projects by name. */
 export interface ProjectFinder {
   readonly registry: Registry;
   readonly strangers: Strangers;
@@ -35,6 +35,7 @@ interface Ports extends ProjectFinder {
   readonly urlTokens: VerifiedTokens;
 }
 
+/** Makes the authorization of `AUTH_MODE=project`. */
 export function projectAuthorize(finder: ProjectFinder): Authorize {
   const headerTokens = new VerifiedTokens(verifyToken);
   const urlTokens = new VerifiedTokens(verifyReadUrlToken);
@@ -92,7 +93,7 @@ async function authorizePublic(
   return { ...granted, budget: "public" };
 }
 
-/** The token in the `Authorization` header; `null` when there is no such header. */
+/** The bearer token in the `Authorization` header; `null` if there is no such header, and `""` if it has another scheme. */
 export function bearerOf(request: HttpRequest): string | null {
   const header = request.headers.get("Authorization");
   if (header === null) return null;
@@ -100,7 +101,10 @@ export function bearerOf(request: HttpRequest): string | null {
   return scheme.toLowerCase() === "bearer" && more.length === 0 ? token : "";
 }
 
-/** The project, or a refusal while the registry cannot be read, or must not be: strangers may not have it read without end. */
+/**
+ * Finds a project. Refuses while the registry cannot be read, and when this client has exhausted its limit of look-ups without
+ * a valid token (`Strangers`).
+ */
 export async function findProject(
   { registry, strangers }: ProjectFinder,
   name: string,
@@ -114,7 +118,10 @@ export async function findProject(
   return found;
 }
 
-/** The same for a project that is not there as for one that is: names must not be found out by trying. */
+/**
+ * The refusal of a request that shows no valid right. It is the same whether or not the project exists, so that nobody can find
+ * out names by trying.
+ */
 export function refuseNobody(request: HttpRequest): Refusal {
   if (bearerOf(request) !== null) return refuseToken();
   if (!isRead(request)) return refuseWithoutToken();

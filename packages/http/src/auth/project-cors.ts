@@ -11,8 +11,8 @@ interface Ports {
 }
 
 /**
- * The project's own origins; the server's where it has none, or where there is no project. @param name `""`: the URL names
- * none.
+ * The project's own CORS origins, or the server's if the project has none or does not exist.
+ * @param name of the project; `""` if the URL names none.
  */
 export async function corsOrigins(
   { config, projects }: Ports,

@@ -10,6 +10,7 @@ const PROJECTS_MAX = 1_000;
 
 type Keys = readonly PublicKey[];
 
+/** One isolate's cache of webhook keys, with a limit on its size. */
 export class PublicKeys {
   readonly #now: () => number;
   /** In the order of their reading, oldest first. */

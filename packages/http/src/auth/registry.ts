@@ -23,7 +23,7 @@ const STALE_MS_MAX = 300_000;
 const READING_MS_MAX = 5_000;
 const ENTRIES_MAX = 1_000;
 
-/** The part of a KV namespace that is read here. */
+/** The part of a KV namespace that is used here. */
 export interface RegistryStore {
   get(key: string): Promise<string | null>;
 }
@@ -35,6 +35,7 @@ interface Entry<Value> {
   readingSinceMs?: number;
 }
 
+/** One isolate's cache of project records and reader keys. */
 export class Registry {
   readonly #projects: KvCache<Project>;
   readonly #readerKeys: KvCache<StoredReaderKey>;
@@ -44,36 +45,37 @@ export class Registry {
     this.#readerKeys = new KvCache(store, now, async (text) => parseReaderKey(text));
   }
 
-  /** Whether a project is there, or is known not to be: what strangers ask for beyond that has to be looked up. */
+  /** Whether a look-up of the project needs no read of KV, because the cache knows whether the project exists. */
   knows(name: string): boolean {
     return !isProjectName(name) || this.#projects.knows(RECORD_KEY_PREFIX + name);
   }
 
-  /** `undefined`: there is no such project. Refused while KV cannot be read. */
+  /** Looks up a project; `undefined` if it does not exist. Refuses while KV cannot be read. */
   async project(name: string): Promise<Result<{ project: Project | undefined }>> {
     if (!isProjectName(name)) return { ok: true, project: undefined };
     const found = await this.#projects.get(RECORD_KEY_PREFIX + name);
     return found.ok ? { ok: true, project: found.value } : found;
   }
 
-  /** The same of a stream's reader key. */
+  /** Whether a look-up of the stream's reader key needs no read of KV. */
   knowsReaderKey(project: string, stream: string): boolean {
     return this.#readerKeys.knows(readerKeyKey(project, stream));
   }
 
-  /** The same of a stream's reader key, which is `undefined` where there is none. */
+  /** Looks up a stream's reader key; `undefined` if it has none. Refuses while KV cannot be read. */
   async readerKey(project: string, stream: string): Promise<Result<{ readerKey: StoredReaderKey | undefined }>> {
     const found = await this.#readerKeys.get(readerKeyKey(project, stream));
     return found.ok ? { ok: true, readerKey: found.value } : found;
   }
 
-  /** What was changed here is seen here at once. */
+  /** Drops a project's cached record, or a stream's cached reader key, after this isolate has changed it. */
   forget(project: string, stream?: string): void {
     if (stream === undefined) this.#projects.forget(RECORD_KEY_PREFIX + project);
     else this.#readerKeys.forget(readerKeyKey(project, stream));
   }
 }
 
+/** The key in KV of a stream's reader key. */
 export function readerKeyKey(project: string, stream: string): string {
   return `${READER_KEY_PREFIX}${project}/${stream}`;
 }

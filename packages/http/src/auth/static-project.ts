@@ -9,15 +9,15 @@ import {
 
 import type { RegistryStore } from "./registry.ts";
 
-/** The one project of `TENANCY=single`. */
+/** The name of the one project with `TENANCY=single`. */
 export const SINGLE_PROJECT = "default";
 
-/** The secrets of that project: none where the setting is empty. */
+/** The secrets of the single project: none if `PROJECT_SECRET` is empty. */
 export function staticSecrets(secret: string): readonly ProjectSecret[] {
   return secret === "" ? [] : [{ kid: "static", secret, createdAtMs: 0 }];
 }
 
-/** The registry with that project in it. An empty secret leaves the registry as it is. */
+/** Adds the single project to a registry. With an empty secret, returns the registry unchanged. */
 export function staticRegistryStore(store: RegistryStore, secret: string): RegistryStore {
   if (secret === "") return store;
   const record: ProjectRecord = {

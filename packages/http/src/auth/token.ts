@@ -28,19 +28,20 @@ import { jwksOf } from "./jwks.ts";
 
 /** What a verified token allows. */
 export interface TokenClaims extends Rights {
-  /** When it is no longer accepted, in ms. */
+  /** When the token stops being accepted, in ms since the epoch. */
   readonly expiresAtMs: number;
   readonly by: Signer;
 }
 
-/** Whom a verified token speaks for. */
+/** Who is behind a verified token. */
 export interface Signer {
-  /** The key that signed: a secret's `kid`, or `issuer:` and the `kid` of the issuer's key. */
+  /** The key that signed the token: the `kid` of a secret, or `issuer:` followed by the `kid` of the issuer's key. */
   readonly kid: string | null;
-  /** The claim `user`: who the token was made for. */
+  /** The claim `user`: whom the token was issued to. */
   readonly user: string | null;
 }
 
+/** The signer of a request that needed no token. */
 export const NOBODY: Signer = { kid: null, user: null };
 
 interface Verified {
@@ -57,7 +58,7 @@ const TOKEN_BYTES_MAX = 8 * 1024;
 const SKEW_SECONDS = 30;
 /** So an `exp` in milliseconds is found out rather than good for ever. */
 const TOKEN_SECONDS_MAX = 10 * 366 * 24 * 3_600;
-/** Of signed read URLs, whoever signs them. */
+/** The longest lifetime of a signed read URL, whoever signs it. */
 export const READ_URL_SECONDS_MAX = 7 * 24 * 3_600;
 const EXPECTED: Readonly<Record<keyof RightsClaims, string>> = {
   scope: "The token's scope is not valid.",
@@ -74,7 +75,7 @@ export async function verifyToken(token: string, project: Project): Promise<Resu
   return verified.ok ? claimsOf(verified, project) : verified;
 }
 
-/** Verifies the token of a signed read URL: it reads one stream, and nothing else. */
+/** Verifies the token of a signed read URL, which allows reading one stream and nothing else. */
 export async function verifyReadUrlToken(token: string, project: Project): Promise<Result<{ claims: TokenClaims }>> {
   const verified = await verify(token, project, (type) => type === READ_URL_TYPE);
   if (!verified.ok) return verified;
@@ -95,7 +96,7 @@ function isWithinAWeek({ iat = Infinity, exp = Infinity }: JWTPayload): boolean 
   return iat <= Date.now() / 1000 + SKEW_SECONDS && exp - iat <= READ_URL_SECONDS_MAX;
 }
 
-/** The token of a signed read URL, by the newest secret. */
+/** Makes the token of a signed read URL, signed with the project's newest secret. */
 export function signReadUrlToken(project: Project, stream: string, seconds: number, nowMs: number): Promise<string> {
   const [newest] = project.keys;
   if (newest === undefined) throw new Error("A project must have a secret.");
@@ -109,7 +110,10 @@ export function signReadUrlToken(project: Project, stream: string, seconds: numb
     .sign(key);
 }
 
-/** The same words for every token that proves nothing: they must not say which projects there are. */
+/**
+ * The refusal of a token that is not valid. The text is the same for every cause, because it must not reveal which projects
+ * exist.
+ */
 export function refuseToken(detail = "The token is not valid on this server."): Refusal {
   return refuse("unauthenticated", detail, { headers: { "WWW-Authenticate": 'Bearer error="invalid_token"' } });
 }
@@ -220,7 +224,7 @@ function isInTime(exp: number | undefined): exp is number {
   return exp !== undefined && exp <= Date.now() / 1000 + TOKEN_SECONDS_MAX;
 }
 
-/** One line of text that can be shown, and stored with each append. */
+/** Whether a value is a valid claim `user`: one line of printable text, short enough to be stored with each append. */
 export function isUser(user: unknown): user is string {
   if (typeof user !== "string" || user === "" || !user.isWellFormed()) return false;
   return utf8Length(user) <= USER_BYTES_MAX && isPlainLine(user);

@@ -20,13 +20,17 @@ interface Entry {
   readonly claims: TokenClaims;
 }
 
+/** One isolate's cache of verified tokens of one kind, with a limit on its size. */
 export class VerifiedTokens {
   readonly #verify: Verify;
   readonly #now: () => number;
   /** In the order of their verification, oldest first. */
   readonly #entries = new Map<string, Entry>();
 
-  /** @param verify for tokens of one kind: what is good in a URL is not good in a header. */
+  /**
+   * @param verify verifies tokens of one kind. Each kind needs a cache of its own: a token that is valid in a URL is not valid
+   *   in a header.
+   */
   constructor(verify: Verify, now: () => number = Date.now) {
     this.#verify = verify;
     this.#now = now;

@@ -13,14 +13,15 @@ import { noteCaller } from "../requests/request-notes.ts";
 import { bearerOf, findProject, type ProjectFinder } from "./project-authorize.ts";
 
 /**
- * What must hold of a wake's token besides what its subscription verifies.
- * - `tag`: one of the project's secrets vouches for it.
- * - `form`: the same where the project has a record; else it is a token of this subscription by its form. For servers whose
- *   `authorize` hook knows projects that have none.
- * - `nothing`: everybody may do everything.
+ * What the edge checks of a wake's token, before the subscription verifies the token itself.
+ * - `tag`: the tag must be made with one of the project's secrets.
+ * - `form`: the same if the project has a record; otherwise the token only needs the form of a token of this subscription. For
+ *   servers whose `authorize` hook knows projects without records.
+ * - `nothing`: nothing is checked, with `AUTH_MODE=none`.
  */
 export type WakeProof = "tag" | "form" | "nothing";
 
+/** Checks and makes the tags of wake tokens. */
 export class WakeGuard {
   readonly #finder: ProjectFinder | undefined;
   readonly #proof: WakeProof;
@@ -32,7 +33,7 @@ export class WakeGuard {
     this.#now = now;
   }
 
-  /** The token that the subscription itself verifies. */
+  /** Checks the request's bearer token, and returns the inner token, which the subscription verifies. */
   async open(request: HttpRequest, project: string, id: string): Promise<Result<{ token: string }>> {
     const bearer = bearerOf(request);
     if (bearer === null) return this.#refuse(request, refuseNoToken());
@@ -48,7 +49,7 @@ export class WakeGuard {
     return claims.expiresAtMs > this.#now() ? { ok: true, token: inner } : refuseExpired();
   }
 
-  /** A wake's token as its worker gets it. */
+  /** Adds the tag to a wake's token. The result is what the worker gets. */
   async tag(token: string, project: string, request: HttpRequest): Promise<Result<{ token: string }>> {
     const found = await this.#find(project, request);
     if (!found.ok) return found;
@@ -56,7 +57,7 @@ export class WakeGuard {
     return { ok: true, token: key === undefined ? token : await tagWakeToken(token, key) };
   }
 
-  /** Whether there may be such a project, for what needs no token. */
+  /** Whether the project may exist, for routes that need no token. */
   async isKnown(project: string, request: HttpRequest): Promise<Result<{ isKnown: boolean }>> {
     if (this.#proof !== "tag") return { ok: true, isKnown: true };
     const found = await this.#find(project, request);

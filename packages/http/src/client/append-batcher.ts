@@ -41,7 +41,7 @@ interface Waiting {
   readonly take: (outcome: Answer | Unanswered) => void;
 }
 
-/** Asks the runtime to see a promise through also when the request's client goes away. */
+/** Keeps the runtime working on a promise after the request's client has disconnected (`waitUntil`). */
 export type KeepAlive = (promise: Promise<unknown>) => void;
 
 /** The appends of one stream that wait for the call under way. */
@@ -50,11 +50,12 @@ interface AppendQueue {
   callsLeft: number;
 }
 
+/** The batches of one isolate, by stream. */
 export class AppendBatcher {
   readonly #queues = new Map<string, AppendQueue>();
   readonly #isSharing: boolean;
 
-  /** @param isSharing `SHARED_APPENDS`; otherwise every append calls alone. */
+  /** @param isSharing the setting `SHARED_APPENDS`; if `false`, each append makes its own call. */
   constructor(isSharing: boolean) {
     this.#isSharing = isSharing;
   }

@@ -13,7 +13,10 @@ const PAUSES_MS = [2, 4, 8, 16, 32, 64, 128, 256];
 /** More than clients have under way; what is further ahead has lost something, and shall hear of it at once. */
 const AHEAD_MAX = 64;
 
-/** Appends, again and again as long as the one before it may still be on its way. */
+/**
+ * Appends. A producer's append that is refused as too early is tried again for a short while, because the one before it may
+ * still arrive.
+ */
 export async function appendWhenDue<Answer extends { readonly ok: true } | Refusal>(
   command: Pick<AppendCommand, "producer">,
   append: () => Promise<Answer>,

@@ -23,14 +23,14 @@ import { startReading, type Reading } from "./paging.ts";
 type Bytes = Uint8Array<ArrayBuffer>;
 type Reader = Pick<Exchange, "stream" | "segments" | "config" | "reads" | "keepAlive">;
 
-/** Messages that may be asked for. */
+/** The most messages that a request may ask for. */
 export const LAST_MAX = 1_000;
 /** Bytes that they may have in all; they are held in memory. */
 const LAST_BYTES_MAX = 4 * 1024 * 1024;
 
 const WINDOWS = [64 * 1024, 512 * 1024, LAST_BYTES_MAX];
 
-/** A read of the last messages: as if it had begun where the first of them does, which may be inside an append. */
+/** Starts a read of the last `count` messages. It is like a read from the first of them, which may begin inside an append. */
 export async function readLast(reader: Reader, count: number): Promise<Result<Reading>> {
   // Reading nothing is a read too: it renews the stream's lifetime, and returns the stream's tail.
   const now = { from: { kind: "now" }, ifNoneMatch: null, paging: "bytes" } as const;

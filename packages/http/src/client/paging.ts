@@ -30,18 +30,23 @@ import { Renewal } from "./renewal.ts";
 type Bytes = Uint8Array<ArrayBuffer>;
 type Reader = Pick<Exchange, "stream" | "segments" | "config" | "reads" | "keepAlive">;
 
+/** A read that has begun: its result with the first page. */
 export interface Reading {
-  /** `page`: the first bytes, wherever they came from; empty only when the range is, or nothing was modified. */
+  /**
+   * The result of the read. Its `page` has the first bytes, hot or cold; it is empty only if the range is empty or the client's
+   * copy is current.
+   */
   readonly result: ReadResult;
-  /** The page ends where an append does. Asked for only with `paging: "appends"`. */
+  /** Whether the page ends at the end of an append. Known only for reads with `paging: "appends"`. */
   readonly isEnd: boolean;
-  /** The cold bytes behind that page, as far as they are known. */
+  /** The cold bytes after the page, as far as they are known. */
   readonly cold: ColdPages | undefined;
 }
 
 /**
- * A read with its first page. Whatever is wrong with the offset, or with R2 at that place, is found here. A place inside
- * an append of which the object cannot know the beginning is read again from where it begins, which is `result.from`.
+ * Starts a read and gets its first page, so that a wrong offset, or a failure of the object storage there, is refused before a
+ * response begins. If the offset is inside an append whose beginning the object cannot know, the read starts at that beginning,
+ * which is `result.from`.
  */
 export async function startReading(reader: Reader, command: ReadCommand): Promise<Result<Reading>> {
   let from = command.from;
@@ -77,7 +82,7 @@ function movedTo({ lineage, from }: ReadResult, boundary: number): Refusal | { r
   return isGuess(boundary, from) ? refuseForeign() : { boundary: refAt(lineage, boundary) };
 }
 
-/** The rest of a range, behind the page that a reading has begun with. */
+/** Reads the rest of a range, after the first page of a `Reading`. */
 export class RestOfRange {
   readonly #reader: Reader;
   readonly #stretches: readonly Stretch[];
@@ -92,8 +97,8 @@ export class RestOfRange {
   }
 
   /**
-   * The page after a position: where the page before it ended.
-   * @throws Error when the bytes are gone: the body then breaks off, which clients notice as a failed read.
+   * Reads the page that begins at `position`, the end of the page before it.
+   * @throws Error if the bytes no longer exist. The response then ends early, which clients notice as a failed read.
    */
   async next(position: number): Promise<Bytes> {
     await this.#renewal.goOn();

@@ -30,25 +30,29 @@ import type { Objects, RegistryNamespace } from "../ports.ts";
 const PAGE_MAX = 1_000;
 const READ_URL_SECONDS = 3_600;
 
+/** The bindings that `Projects` uses. */
 export interface ProjectsEnv {
   readonly REGISTRY: RegistryNamespace;
   readonly PROJECTS: Objects<ProjectApi>;
-  /** The objects of streams: a reader key is for one incarnation of its stream. */
+  /** The objects of streams, which are asked for the incarnation that a reader key belongs to. */
   readonly STREAMS: { getByName(name: string): { head(): Promise<Result<{ lineage: { incarnation: number } }>> } };
 }
 
+/** One page of the list of projects. */
 export interface ProjectPage {
   readonly projects: readonly string[];
-  /** Where the next page begins; `null`: this was the last. */
+  /** The cursor of the next page; `null` on the last page. */
   readonly cursor: string | null;
 }
 
+/** One page of a project's streams. */
 export interface PublicStreamPage extends Omit<StreamPage, "streams"> {
   readonly streams: readonly (ListedStream & { readonly isPublic: boolean })[];
 }
 
 type Json = Readonly<Record<string, unknown>>;
 
+/** The operations on projects. */
 export class Projects {
   readonly #env: ProjectsEnv;
   readonly #registry: Registry;
@@ -58,7 +62,10 @@ export class Projects {
     this.#registry = registry;
   }
 
-  /** @param body `name`, and, all optional: `secret` and the settings. */
+  /**
+   * Creates a project.
+   * @param body the JSON body: `name`, and optionally `secret` and settings.
+   */
   async create({ name, secret, ...settings }: Json): Promise<Result<{ project: ProjectView; secret: NewSecret }>> {
     if (typeof name !== "string" || !isProjectName(name)) {
       return refuse(
@@ -77,7 +84,7 @@ export class Projects {
     return this.#change(name, (project) => project.create(command));
   }
 
-  /** Names in their order, a page at a time. */
+  /** Lists the names of projects in order, one page at a time. */
   async list(cursor: string | null, limit: number): Promise<Result<ProjectPage>> {
     const found = await this.#env.REGISTRY.list({
       prefix: RECORD_KEY_PREFIX,
@@ -98,13 +105,16 @@ export class Projects {
     return parsed.ok ? this.#change(name, (project) => project.update(parsed.settings)) : parsed;
   }
 
-  /** The old secrets stay valid: rotate by adding one, moving to it, and removing the old. */
+  /** Adds a secret. The others stay valid, so to rotate: add a secret, switch the signers to it, and remove the old one. */
   async addSecret(name: string, { secret }: Json): Promise<Result<{ secret: NewSecret }>> {
     const parsed = parseSecret(secret);
     return parsed.ok ? this.#change(name, (project) => project.addSecret(parsed.secret)) : parsed;
   }
 
-  /** @param endLinks whether the links that were made with it end, too. */
+  /**
+   * Removes a secret.
+   * @param endLinks whether links that were made with it end as well.
+   */
   removeSecret(name: string, kid: string, endLinks = false): Promise<Result<{ project: ProjectView }>> {
     return this.#change(name, (project) => project.removeSecret(kid, endLinks));
   }
@@ -113,7 +123,7 @@ export class Projects {
     return this.#change(name, (project) => project.remove());
   }
 
-  /** A token for the query of one stream's URL. */
+  /** Signs a read URL: returns the token for the query of one stream's URL. */
   async signReadUrl(
     name: string,
     { stream, expiresInSeconds = READ_URL_SECONDS }: Json,
@@ -131,12 +141,15 @@ export class Projects {
     return { ok: true, stream: named.stream, token, expiresAt: new Date(nowMs + seconds * 1000).toISOString() };
   }
 
-  /** All that have been signed so far. */
+  /** Revokes all read URLs of the project that were signed so far. */
   revokeReadUrls(name: string): Promise<Result<{ project: ProjectView }>> {
     return this.#change(name, (project) => project.revokeReadUrls());
   }
 
-  /** A new key for a stream that is there; the one before it is void, and this one as soon as the stream ends. */
+  /**
+   * Gives an existing stream a new reader key. The previous key becomes invalid, and the new one becomes invalid when the
+   * stream ends.
+   */
   async setReaderKey(name: string, { stream }: Json): Promise<Result<{ stream: string; key: string }>> {
     const named = parseStream(stream);
     if (!named.ok) return named;
@@ -157,7 +170,7 @@ export class Projects {
     return { ok: true };
   }
 
-  /** The project's streams, a page at a time; `isPublic`: everybody may read it. */
+  /** Lists the project's streams, one page at a time. `isPublic` says that anyone may read the stream. */
   async listStreams(name: string, prefix: string, cursor: string, limit: number): Promise<Result<PublicStreamPage>> {
     if (!isProjectName(name)) return refuseNoProject();
     const [found, page] = await Promise.all([

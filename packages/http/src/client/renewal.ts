@@ -7,19 +7,23 @@ import type { Lifetime } from "@durable-streams-cloudflare/protocol";
 
 import type { StreamClient } from "./stream-client.ts";
 
+/** The renewals during one read. */
 export class Renewal {
   readonly #stream: StreamClient;
-  /** As often as the stream stores it: every 10 % of the TTL. */
+  /** The interval between renewals: 10 % of the TTL, which is how often the stream stores them. */
   readonly #everyMs: number;
   #renewedAtMs = Date.now();
 
-  /** The read itself has just renewed it. */
+  /** The read that creates this has just renewed the lifetime. */
   constructor(stream: StreamClient, lifetime: Lifetime) {
     this.#stream = stream;
     this.#everyMs = lifetime.kind === "ttl" ? lifetime.ttlSeconds * 100 : Infinity;
   }
 
-  /** Called as the read goes on. A stream that is gone by now is no concern of this: the read finds out by itself. */
+  /**
+   * Called for each page of the read. Renews the lifetime when it is time to. Ignores a refusal, because the read itself
+   * notices when the stream no longer exists.
+   */
   async goOn(): Promise<void> {
     const nowMs = Date.now();
     if (nowMs - this.#renewedAtMs < this.#everyMs) return;

@@ -33,19 +33,20 @@ type Shared<Value> = Result<Value> | undefined;
 /** Those who wait for the same answer. */
 type Flight<Value> = ((answer: Shared<Value>) => void)[];
 
+/** The shared reads of one isolate. */
 export class SharedReads {
-  /** By what is read: those who share the next call. */
+  /** The reads that share the next call, by what they read. */
   readonly #reads = new Flights<ReadResult>();
   /** The same: those who share the call under way. */
   readonly #pages = new Flights<PageResult>();
   readonly #isSharing: boolean;
 
-  /** @param isSharing `SHARED_READS`; otherwise every read calls alone. */
+  /** @param isSharing the setting `SHARED_READS`; if `false`, each read makes its own call. */
   constructor(isSharing: boolean) {
     this.#isSharing = isSharing;
   }
 
-  /** The answer is shared: nothing in it may be changed. */
+  /** Reads a stream. The result may be shared with other requests, so it must not be modified. */
   async read(stream: StreamClient, command: ReadCommand, keepAlive: KeepAlive): Promise<Result<ReadResult>> {
     const call = (): Promise<Result<ReadResult>> => stream.call((stub) => stub.read(command));
     if (!this.#isSharing) return call();
@@ -54,7 +55,7 @@ export class SharedReads {
     return (await this.#reads.share(key, FLIGHTS_MAX, (flight) => keepAlive(this.#lead(key, flight, call)))) ?? call();
   }
 
-  /** One page of a fixed range. The answer is shared, like that of a read. */
+  /** Reads one page of a fixed range. The result may be shared, as that of `read`. */
   async page(stream: StreamClient, command: PageCommand, keepAlive: KeepAlive): Promise<Result<PageResult>> {
     const call = (): Promise<Result<PageResult>> => stream.call((stub) => stub.page(command));
     if (!this.#isSharing) return call();

@@ -10,26 +10,27 @@ import type { Granted } from "../auth/authorize.ts";
 import { refuseToken } from "../auth/token.ts";
 import type { Attachment, StreamObjects } from "../ports.ts";
 
+/** The edge's client of one stream, for one request. */
 export class StreamClient {
   readonly #objects: StreamObjects;
   readonly incarnation: number | undefined;
   readonly objectName: string;
-  /** Milliseconds spent waiting for the object. */
+  /** The time spent waiting for the object so far, in ms. */
   objectMs = 0;
 
-  /** @param incarnation the one incarnation of the stream that the client may read; otherwise any. */
+  /** @param incarnation the only incarnation of the stream that the client may read; without it, any. */
   constructor(objects: StreamObjects, objectName: string, incarnation?: number) {
     this.incarnation = incarnation;
     this.#objects = objects;
     this.objectName = objectName;
   }
 
-  /** The client of another stream, one that a fork's bytes lie in. */
+  /** The client of another stream, which holds bytes of this fork. */
   of(objectName: string): StreamClient {
     return objectName === this.objectName ? this : new StreamClient(this.#objects, objectName);
   }
 
-  /** Calls the object; a stub that failed is of no more use, so each try gets a new one. */
+  /** Calls the object, with retries. A stub that has failed cannot be used again, so each attempt gets a new one. */
   async call<Value>(
     invoke: (stub: StreamApi, repeatedAfterMs?: number) => Promise<Result<Value>>,
     options?: CallOptions,
@@ -46,7 +47,10 @@ export class StreamClient {
     }
   }
 
-  /** Attaches a live reader, who was granted so much. */
+  /**
+   * Attaches a live reader.
+   * @param granted what the reader was granted, which decides the quota that its slot is leased from.
+   */
   async attach(from: OffsetRef, granted: Pick<Granted, "limits" | "budget">): Promise<Attachment> {
     const budget: ReaderBudget = granted.budget ?? "tokens";
     const admission = { budget, isLimited: liveReadersMax(granted.limits, budget) !== null };

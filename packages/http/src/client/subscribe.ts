@@ -28,12 +28,12 @@ import { StreamClient } from "./stream-client.ts";
 /** Streams that are made at once. */
 const CREATIONS_MAX = 16;
 
-/** One session's call, as far as subscribing needs it. */
+/** The context of a request that subscribes a session. */
 export interface Subscriber {
   readonly request: HttpRequest;
   readonly project: string;
   readonly estuaryId: string;
-  /** For the session. */
+  /** What the request was granted for the session. */
   readonly granted: Granted;
   readonly estuary: EstuaryApi;
   readonly ports: {
@@ -45,7 +45,8 @@ export interface Subscriber {
 }
 
 /**
- * Subscribes to the sources that the client may read, and makes those that it wants made; one result for each, in their order.
+ * Subscribes the session to each source that the client may read, and creates missing sources if the request says so. Returns
+ * one result per source, in the order of `sources`.
  */
 export async function subscribe(
   subscriber: Subscriber,

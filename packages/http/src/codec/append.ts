@@ -30,8 +30,8 @@ import { readContent, toStored, type BodyLimits } from "./payload.ts";
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /**
- * Reads the request. What is wrong with it goes along as the command's `fault`, because a missing or closed stream
- * is the more important answer, and only the object knows.
+ * Parses an append. If the request is invalid, the problem becomes the command's `fault`, because only the object knows whether
+ * the stream is missing or closed, and that refusal takes precedence.
  */
 export async function parseAppend(request: HttpRequest, limits: BodyLimits, held: Held): Promise<AppendCommand> {
   const header = (name: string): string | null => request.headers.get(name);
@@ -53,7 +53,7 @@ export async function parseAppend(request: HttpRequest, limits: BodyLimits, held
   };
 }
 
-/** An accepted producer append is exactly 200, anything else that went well exactly 204. */
+/** Encodes the result of an append [PROTOCOL §5.2]: 200 for a new append of a producer, and 204 for any other success. */
 export function appendAnswer({ lineage, tail, closed, producer, outcome }: AppendResult): Answer {
   const isNewOfProducer = producer !== undefined && outcome === "appended";
   const headers: Answer["headers"] = { "Cache-Control": NO_STORE, [HEADER.nextOffset]: offsetAt(lineage, tail) };
@@ -66,8 +66,8 @@ export function appendAnswer({ lineage, tail, closed, producer, outcome }: Appen
 }
 
 /**
- * A client's producer retries a `409` without these headers at once and for ever: it takes it for a race with its own
- * earlier requests. With expected = received it gives up.
+ * Adds the producer headers to a 409 that lacks them. The official client takes a 409 without them for a race with its own
+ * earlier requests, and retries at once, forever. If the expected sequence equals the received one, it gives up.
  */
 export function withProducerHeaders(problem: Problem, claim: ProducerClaim | undefined): Problem {
   if (claim === undefined || PROBLEMS[problem.code].status !== 409) return problem;

@@ -33,7 +33,11 @@ interface ParsedCreate {
   readonly fork: ForkRequest | undefined;
 }
 
-/** @param defaults of the project, for what the request does not say. A fork is what its source is. */
+/**
+ * Parses a creation.
+ * @param defaults of the project, for what the request does not specify. They do not apply to a fork, which takes after its
+ *   source.
+ */
 export async function parseCreate(
   request: HttpRequest,
   limits: BodyLimits,
@@ -52,7 +56,7 @@ export async function parseCreate(
   return { ok: true, command: stored.ok ? { ...command, bytes: stored.bytes } : command, fork };
 }
 
-/** The creation of an empty stream that no client has sent. */
+/** The command that creates an empty stream on the server's own account, without a request for it. */
 export function emptyCreate(
   contentType: string | undefined,
   defaults: StreamDefaults = {},
@@ -91,7 +95,10 @@ function parseHeaders(named: HeaderReader, defaults: StreamDefaults): Result<Par
   };
 }
 
-/** @param url the stream's absolute URL. */
+/**
+ * Encodes the result of a creation.
+ * @param url of the stream, for `Location`.
+ */
 export function createAnswer(result: CreateResult, url: string): Answer {
   const headers: Answer["headers"] = {
     "Content-Type": spelledForReaders(result.contentType),

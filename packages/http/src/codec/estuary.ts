@@ -15,28 +15,33 @@ import {
 
 import type { Json } from "../limits/json-body.ts";
 
-/** Sources of one call. */
+/** The most sources that one request may name. */
 export const SOURCES_MAX = 1_000;
 /** A link that is to last longer has no end. */
 const EXPIRY_SECONDS_MAX = 10 * 366 * 24 * 3_600;
 
-/** One source of a call. */
+/** One source that a request names. */
 export interface WantedSource {
   readonly name: string;
-  /** Where to begin in it; `undefined`: where the call says. */
+  /** Where in the source to begin; `undefined`: where the request's `from` says. */
   readonly from: OffsetRef | undefined;
 }
 
+/** The options of a subscribe request, parsed. */
 export interface SubscribeOptions {
   readonly from: OffsetRef;
   readonly format: LinkFormat;
-  /** `null`: the links have no end. */
+  /** When the links end, in ms since the epoch; `null`: never. */
   readonly expiresAtMs: number | null;
-  /** What a source is made as that does not exist; `undefined`: none is made. */
+  /** How a missing source is created; `undefined`: it is not created. */
   readonly create: { readonly contentType: string | undefined } | undefined;
 }
 
-/** `from`: where in a source to begin; `format`: how its messages stand in the session. @param nowMs for the links' end. */
+/**
+ * Parses the options of a subscribe request: `from`, where in a source to begin; `format`, how its messages are stored in the
+ * session; and the rest.
+ * @param nowMs the current time, from which a lifetime of the links counts.
+ */
 export function parseSubscribe(body: Json, nowMs: number): Result<SubscribeOptions> {
   const from = parseFrom(body["from"]);
   if (from === undefined) return refuseFrom();
@@ -50,7 +55,7 @@ export function parseSubscribe(body: Json, nowMs: number): Result<SubscribeOptio
   return parsed.ok ? { ok: true, from, format, expiresAtMs: expiry.expiresAtMs, create: parsed.create } : parsed;
 }
 
-/** Names, or `{"stream": name, "from": offset}`; each once. */
+/** Parses a list of sources. Each is a name or `{"stream": name, "from": offset}`, and may be listed only once. */
 export function parseSources(sources: unknown): Result<{ sources: readonly WantedSource[] }> {
   if (!Array.isArray(sources) || sources.length === 0 || sources.length > SOURCES_MAX) return refuseSources();
   const wanted = new Map<string, WantedSource>();
@@ -65,12 +70,13 @@ export function parseSources(sources: unknown): Result<{ sources: readonly Wante
   return { ok: true, sources: [...wanted.values()] };
 }
 
-/** What stands before the project's name in a result goes. */
+/** Returns a result under the source's name within the project: the project's prefix is removed. */
 export function byName(project: string, result: SourceResult): [string, SourceResult] {
   const source = result.source.slice(project.length + 1);
   return [source, { ...result, source }];
 }
 
+/** Encodes the result for one source. */
 export function resultView(result: SourceResult): object {
   const { source } = result;
   if (result.ok) return { source, ...(result.offset === undefined ? {} : { offset: result.offset }) };
@@ -78,7 +84,7 @@ export function resultView(result: SourceResult): object {
   return { source, problem: { code, detail, ...(hint === undefined ? {} : { hint }) } };
 }
 
-/** A follower, as whoever manages its source sees it. */
+/** Encodes a follower for the manager of its source. */
 export function followerView({ session, format, offset, sinceMs, kid, user, expiresAtMs }: Follower): object {
   return {
     estuaryId: session.slice(session.indexOf("/") + 1),

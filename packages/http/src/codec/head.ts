@@ -6,6 +6,7 @@ import { HEADER, lastSeqHeader, offsetAt, spelledForReaders } from "@durable-str
 import type { Answer } from "../answers/answer.ts";
 import { NO_STORE } from "../answers/cache-control.ts";
 
+/** Encodes the result of a HEAD request. */
 export function headAnswer(result: HeadResult): Answer {
   const headers: Answer["headers"] = {
     "Content-Type": spelledForReaders(result.contentType),

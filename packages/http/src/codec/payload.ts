@@ -19,7 +19,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 
-/** What the body of an append, or of a create, may be. */
+/** The limits of the body of an append or a creation. */
 export type BodyLimits = Pick<Config, "appendBytesMax" | "jsonDepthMax" | "bodyTimeoutSeconds">;
 
 const TAB = 0x09;
@@ -28,7 +28,7 @@ const CARRIAGE_RETURN = 0x0d;
 const SPACE = 0x20;
 const WHITE: ReadonlySet<number> = new Set([TAB, LINE_FEED, CARRIAGE_RETURN, SPACE]);
 
-/** Reads what is to be stored, within its limit. An array of JSON messages has a greater one than a single message. */
+/** Reads the body that is to be stored, within its limit. An array of JSON messages may be larger than a single message. */
 export async function readContent(
   request: HttpRequest,
   contentType: string | null,
@@ -65,12 +65,15 @@ export function toStored(
   return refuse(code, parsed.detail);
 }
 
-/** The body of a read that has nothing to say. */
+/** The body of a read without data: `[]` for JSON streams, otherwise none. */
 export function emptyBody(framing: Framing): string | null {
   return framing === "json" ? EMPTY_ARRAY : null;
 }
 
-/** One stretch of a response: JSON messages become an array, opened by the first stretch and ended by the last. */
+/**
+ * Converts a part of a response from the stored form. JSON messages become one array, which the first part opens and the last
+ * part closes.
+ */
 export function toBody(stored: Bytes, framing: Framing, isFirst: boolean, isLast: boolean): Bytes {
   if (framing === "bytes") return stored;
   if (!isFirst && !isLast) return stored;

@@ -24,23 +24,26 @@ import { emptyBody, toBody } from "./payload.ts";
 
 export type LiveMode = "long-poll" | "sse";
 
+/** The query parameters of a read, parsed. */
 export interface ReadQuery {
   readonly offset: OffsetRef;
-  /** Whether the URL names the offset; without one, a read begins at the beginning. */
+  /** Whether the URL has an offset. Without one, a read starts at the beginning. */
   readonly namesOffset: boolean;
   readonly live: LiveMode | undefined;
-  /** What the client echoes; anything goes. */
+  /** The cursor that the client echoes [PROTOCOL §10.1], unchecked. */
   readonly cursor: string | null;
-  /** Begin with so many of the last messages. */
+  /** If set, the read starts with this many of the last messages. */
   readonly last: number | undefined;
-  /** The place is the one that an `EventSource` has come to, which asks for the same URL again. */
+  /** Whether `offset` comes from `Last-Event-ID`: an `EventSource` has reconnected with its original URL. */
   readonly isResumed: boolean;
 }
 
 /**
- * Reads `offset`, `live`, `cursor` and `last`. Other parameters belong to others (tokens, cache busters) and are left alone,
- * but for those that ask for a part of the stream: whoever sends them must not take all of it for that part.
- * @param lastEventId the header, which goes with server-sent events only, and then is newer than the URL's offset.
+ * Parses the query parameters `offset`, `live`, `cursor` and `last`. Other parameters (tokens, cache busters) are ignored,
+ * except those by which other servers select a part of a stream: these are refused, because the client would take the whole
+ * stream for that part.
+ * @param lastEventId the header `Last-Event-ID`. It counts for server-sent events only, where it is newer than the URL's
+ *   offset.
  */
 export function parseReadQuery(url: string, lastEventId: string | null = null): Result<{ query: ReadQuery }> {
   // To parse the whole URL takes three times as long.
@@ -87,7 +90,10 @@ function isLast(text: string): boolean {
   return /^[1-9]\d{0,5}$/.test(text) && Number(text) <= LAST_MAX;
 }
 
-/** @param cursor the `Stream-Cursor` of a live read; catch-up reads have none. */
+/**
+ * Encodes a read as an answer.
+ * @param cursor the `Stream-Cursor` of a live read; catch-up reads have none.
+ */
 export function readAnswer(exchange: Exchange, reading: Reading, query: ReadQuery, cursor?: string): Answer {
   const { result } = reading;
   const headers = readHeaders(result, exchange.granted, query, cursor);
@@ -102,7 +108,7 @@ export function readAnswer(exchange: Exchange, reading: Reading, query: ReadQuer
   return { status: 200, headers, body };
 }
 
-/** What a read with data says of itself. */
+/** The headers of a read with data. */
 export function readHeaders(
   result: Pick<
     ReadResult,

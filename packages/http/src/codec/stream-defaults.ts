@@ -24,7 +24,7 @@ const GROUPS: readonly Group[] = [
   },
 ];
 
-/** The headers of a request with those that the defaults add, and what these say of the stream. */
+/** Combines a request's headers with those that the defaults add, and parses what they say about the stream. */
 export function withDefaults(
   header: HeaderReader,
   defaults: StreamDefaults,

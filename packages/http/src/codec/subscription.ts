@@ -39,7 +39,7 @@ const ERROR_CODES: Partial<Record<ProblemCode, string>> = {
 /** Those with status 400 that go by their own names. */
 const OWN_NAMES: ReadonlySet<ProblemCode> = new Set(["public-url-required", "webhook-url-rejected"]);
 
-/** A refusal has the specification's `error` besides the members of every problem. */
+/** Encodes a refusal of a subscription route: a problem with the additional member `error` [PROTOCOL §6]. */
 export async function refusedControl(request: HttpRequest, problem: Problem): Promise<Answer> {
   await discardBody(request);
   const { code, detail, lease } = problem;
@@ -51,6 +51,7 @@ export async function refusedControl(request: HttpRequest, problem: Problem): Pr
   return answer;
 }
 
+/** Encodes a subscription [PROTOCOL §6]. */
 export function subscriptionJson(view: ConsumerView): object {
   const { id, type, pattern, streams, webhookUrl, wakeStream, leaseTtlMs, createdAtMs, status, description } = view;
   return {
@@ -69,6 +70,7 @@ export function subscriptionJson(view: ConsumerView): object {
   };
 }
 
+/** Encodes the recent deliveries of a webhook subscription. */
 export function deliveriesJson({ attempts, nextAttemptAtMs, isLimited = false, deadLetter }: DeliveryReport): object {
   return {
     attempts: attempts.map(({ wakeId, generation, atMs, status, error }) => ({
@@ -84,16 +86,21 @@ export function deliveriesJson({ attempts, nextAttemptAtMs, isLimited = false, d
   };
 }
 
+/** Encodes a claimed wake [PROTOCOL §7]. */
 export function claimJson({ wakeId, generation, token, streams, leaseTtlMs }: ClaimResult): object {
   return { wake_id: wakeId, generation, token, streams: streams.map(formatLink), lease_ttl_ms: leaseTtlMs };
 }
 
+/** Parses the body of a claim. */
 export function parseWorker({ worker }: Json): Result<{ worker: string }> {
   if (typeof worker === "string" && worker !== "" && worker.length <= WORKER_LENGTH_MAX) return { ok: true, worker };
   return refuse("subscription-invalid", `worker must be a string of 1 to ${WORKER_LENGTH_MAX} characters.`);
 }
 
-/** @param token of the `Authorization` header. */
+/**
+ * Parses a request about a wake.
+ * @param token from the `Authorization` header.
+ */
 export function parseWake(body: Json, via: WakeCommand["via"], token: string): Result<{ command: WakeCommand }> {
   const { wake_id: wakeId, generation } = body;
   if (typeof wakeId !== "string" || typeof generation !== "number" || !Number.isSafeInteger(generation)) {
@@ -102,6 +109,7 @@ export function parseWake(body: Json, via: WakeCommand["via"], token: string): R
   return { ok: true, command: { via, token, wakeId, generation } };
 }
 
+/** Parses an acknowledgement. Parameters as in `parseWake`. */
 export function parseAck(body: Json, via: WakeCommand["via"], token: string): Result<{ command: AckCommand }> {
   const wake = parseWake(body, via, token);
   if (!wake.ok) return wake;

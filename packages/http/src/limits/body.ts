@@ -14,12 +14,13 @@ import { SERVER_BUSY, type Held } from "./held-bytes.ts";
 type Bytes = Uint8Array<ArrayBuffer>;
 type Read = Result<{ bytes: Bytes }>;
 
+/** The limits within which one body is read. */
 export interface BodyLimit {
-  /** After decoding; nothing beyond it is ever held. */
+  /** The limit after decoding. No more than this is ever buffered. */
   readonly bytesMax: number;
-  /** From the beginning of reading to its end, however steadily the body trickles in. */
+  /** The limit for reading the whole body, in seconds, however steadily it arrives. */
   readonly secondsMax: number;
-  /** Counts what is held together with all other bodies; whoever makes it releases it. */
+  /** Counts the buffered bytes together with those of all other bodies. Whoever creates it releases it. */
   readonly held?: Held;
 }
 
@@ -36,7 +37,7 @@ const DISCARD_MS_MAX = 5_000;
 const DISCARD_BYTES_PER_PAUSE = 1024 * 1024;
 const DISCARD_PAUSE_MS = 20;
 
-/** Reads a whole body. */
+/** Reads and decodes a whole body. */
 export async function readBody(request: HttpRequest, limit: BodyLimit): Promise<Read> {
   const encoding = (request.headers.get("Content-Encoding") ?? "identity").trim().toLowerCase();
   const isPlain = encoding === "identity" || encoding === "";
@@ -115,7 +116,7 @@ async function inTime({ secondsMax }: BodyLimit, reading: Promise<Read>, giveUp:
   }
 }
 
-/** For a request that is refused before its body was read. */
+/** Discards the body of a request that is refused before the body was read. */
 export async function discardBody(request: HttpRequest): Promise<void> {
   if (request.body !== null && !request.bodyUsed) await discard(request.body.getReader(), DISCARD_BYTES_MAX);
 }

@@ -9,6 +9,7 @@ import type { Held } from "./held-bytes.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
+/** The decoded bytes, or why there are none. `busy`: the limit of `Held` is reached. */
 export type Decoded =
   | { readonly ok: true; readonly bytes: Bytes }
   | { readonly ok: false; readonly reason: "broken" | "too-large" | "busy" };
@@ -23,7 +24,7 @@ const RESERVED_FLAGS = 0xe0;
 const MEMBER_BYTES_MIN = 20;
 /** The length of what a member decodes to ends it. */
 const LENGTH_BYTES = 4;
-/** Each takes a decoder of its own. */
+/** The most members of a gzip body. Each needs a decoder of its own. */
 export const MEMBERS_MAX = 1_024;
 /**
  * How much may be decoded in vain, in lengths of the body and in those of what it may decode to: something inside a member may
@@ -32,8 +33,9 @@ export const MEMBERS_MAX = 1_024;
 const VAIN_MAX = 2;
 
 /**
- * The content of all members, one after the other.
- * @param held counts what comes out while it comes: a few bytes may decode to all that an isolate has.
+ * Decodes all members of a gzip body, and concatenates them.
+ * @param held counts the decoded bytes as they are produced, because a few compressed bytes may decode to more than an
+ *   isolate's memory.
  */
 export async function gunzip(body: Bytes, bytesMax: number, held?: Held): Promise<Decoded> {
   const chunks: Bytes[] = [];
@@ -61,7 +63,7 @@ export async function gunzip(body: Bytes, bytesMax: number, held?: Held): Promis
   return { ok: true, bytes: concatBytes(chunks) };
 }
 
-/** The content of a zlib stream [RFC 1950], which has no members. */
+/** Decodes a zlib stream [RFC 1950], which has no members. */
 export function inflate(body: Bytes, bytesMax: number, held?: Held): Promise<Decoded> {
   return decode(body, "deflate", bytesMax, held);
 }

@@ -6,18 +6,19 @@
 
 import { refuse } from "@durable-streams-cloudflare/protocol";
 
-/** What one request holds of it. */
+/** One request's share of the buffered bytes. */
 export interface Held {
-  /** Counts more bytes; `false`: there is no room for them, and they must be let go of. */
+  /** Counts more bytes. Returns `false` if the limit is reached: the caller must then drop them. */
   take(bytes: number): boolean;
   release(): void;
 }
 
+/** One isolate's count of buffered body bytes. */
 export class HeldBytes {
   readonly #bytesMax: number;
   #bytes = 0;
 
-  /** @param bytesMax `BODIES_BYTES_MAX`. */
+  /** @param bytesMax the setting `BODIES_BYTES_MAX`. */
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
   }
@@ -40,6 +41,7 @@ export class HeldBytes {
   }
 }
 
+/** The refusal of a body that exceeds the isolate's limit. */
 export const SERVER_BUSY = refuse(
   "server-busy",
   "The server already holds as many bytes of request bodies as BODIES_BYTES_MAX allows.",

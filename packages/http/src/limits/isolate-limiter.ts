@@ -10,6 +10,7 @@ interface Window {
   readonly endsAtMs: number;
 }
 
+/** Counts in fixed windows of a minute, for a bounded number of keys. */
 export class IsolateLimiter implements RateLimiter {
   readonly #now: () => number;
   /** In the order of their beginning, oldest first. */
@@ -39,9 +40,9 @@ export class IsolateLimiter implements RateLimiter {
 }
 
 /**
- * What both let through, this isolate's own counting and the binding. The isolate sees no more than a part of what the binding
- * counts, and yet is all there is where the binding is missing, fails, or knows no weights, as the simulation of local
- * development does.
+ * A limiter that passes what both the binding and this isolate's own count pass. The isolate sees only a part of the requests
+ * that the binding counts, but its count is all there is if the binding is missing, fails, or ignores `delta`, as the binding
+ * of local development does.
  */
 export function rateLimiterOf(binding: RateLimiter | undefined): RateLimiter {
   const own = new IsolateLimiter();

@@ -7,7 +7,7 @@ import { readBody, type BodyLimit } from "./body.ts";
 
 export type Json = Readonly<Record<string, unknown>>;
 
-/** No body is an empty object. */
+/** Reads a JSON object from the body. An empty body counts as `{}`. */
 export async function readJson(request: HttpRequest, limit: BodyLimit): Promise<Result<{ json: Json }>> {
   if (request.method === "GET") return { ok: true, json: {} };
   const body = await readBody(request, limit);

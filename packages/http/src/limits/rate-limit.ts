@@ -6,13 +6,19 @@
 import type { ProjectLimits } from "@durable-streams-cloudflare/core/contracts/project-record";
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
-/** The part of the binding that is used here. `delta`: how much this call counts, a whole number; 1 unless said. */
+/**
+ * The part of the Rate Limiting binding that is used here. `delta` is how much the call counts, a whole number; 1 by default.
+ */
 export interface RateLimiter {
   limit(options: { key: string; delta?: number }): Promise<{ success: boolean }>;
 }
 
-/** `limit` of the binding in `wrangler.toml`, per minute: every project's limit is a share of it. */
+/**
+ * The `limit` of the binding in `wrangler.toml`, in units per minute. If a project may make N requests per minute, each of them
+ * costs `BINDING_UNITS / N` units.
+ */
 export const BINDING_UNITS = 1_000_000;
+/** The period that a rate limit applies to. */
 export const WINDOW_SECONDS = 60;
 /** The binding does not say when there is room again; it counts in a window that slides. */
 const RETRY_SECONDS = 10;
@@ -27,16 +33,16 @@ interface Counted {
 }
 
 /**
- * Which of a project's requests one is: of its tokens; of everybody, by a public stream, a read URL or a reader key; or of its
- * managers, to `/v1/projects` and about a source's followers. Each is counted by itself, so that readers never keep the owner
- * from acting.
+ * The three rate limits of a project: `tokens`, for requests with its tokens; `public`, for reads of public streams and by read
+ * URL or reader key; and `management`, for requests to `/v1/projects` and about a source's followers. They are counted
+ * separately, so that readers never keep the owner from acting.
  */
 export type Budget = "tokens" | "public" | "management";
 
 /** What managers have at the least, so that a low limit of requests never locks them out. */
 const MANAGEMENT_PER_MINUTE_MIN = 60;
 
-/** Counts one request to a project, or as many as one call makes for its client. */
+/** Counts one request to a project, or several that one request stands for. Returns a refusal if the limit is exceeded. */
 export function refuseRequest(
   limiter: RateLimiter,
   limits: ProjectLimits | undefined,
@@ -66,8 +72,9 @@ export function refuseRequest(
 }
 
 /**
- * Counts against limits, one after the other, as far as there are any.
- * @returns what to answer when one is reached; no promise where there is no limit, which is the usual case.
+ * Counts a request against several limits, one after the other.
+ * @returns the refusal by the first limit that is exceeded. Without any limit, which is the usual case, the return value is not
+ *   a promise.
  */
 export function refuseAboveLimits(
   limiter: RateLimiter,

@@ -4,19 +4,22 @@ import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
 import type { HttpRequest } from "../ports.ts";
 
+/** Why a host cannot store anything. */
 export interface StorageFault {
   readonly isFull: boolean;
-  /** For clients and operators: no paths in it. */
+  /** What is wrong, for clients and operators. Contains no paths. */
   readonly detail: string;
 }
 
+/** A host's report on its disk. */
 export interface StorageStatus {
   /**
-   * Why nothing can be stored now; `undefined`: it can. Asked before each write and by each probe, so it must be cheap.
-   * @param bytes that are about to be stored; without it, nothing is.
+   * Why nothing can be stored now; `undefined` if storing works. Called before each write and by each probe, so it must be
+   * cheap.
+   * @param bytes the number of bytes about to be stored; omitted by probes.
    */
   fault(bytes?: number): Promise<StorageFault | undefined>;
-  /** The same, looked at anew: something has just failed. */
+  /** Like `fault`, but checks the disk again instead of using a recent result. Called after a write has failed. */
   faultNow(): Promise<StorageFault | undefined>;
 }
 
@@ -24,7 +27,7 @@ export interface StorageStatus {
 const STORING: ReadonlySet<string> = new Set(["PATCH", "POST", "PUT"]);
 const ENDING = /\/(?:ack|callback|release)$/;
 
-/** Refuses what would store more while nothing can be stored. */
+/** Refuses a request that would store something while nothing can be stored. */
 export async function refuseStoring(
   storage: StorageStatus,
   { method, headers }: Pick<HttpRequest, "method" | "headers">,
@@ -42,9 +45,9 @@ export async function refuseStoring(
 }
 
 /**
- * What a write that failed is answered where the disk is at fault.
- * @param error what it failed with.
- * @throws that, where the disk is not.
+ * The refusal of a write that failed because of the disk.
+ * @param error with which the write failed.
+ * @throws `error` itself, if the disk is not the cause.
  */
 export async function refuseFailedWrite(storage: StorageStatus, error: unknown): Promise<Refusal> {
   const fault = await storage.faultNow();

@@ -20,6 +20,7 @@ interface Window {
   readonly endsAtMs: number;
 }
 
+/** One isolate's counts of unauthorized requests, by address. */
 export class Strangers {
   readonly #perMinute: number;
   readonly #addressHeader: string;
@@ -29,20 +30,23 @@ export class Strangers {
 
   readonly #counted = new WeakSet<HttpRequest>();
 
-  /** @param isBehindProxy whether every request has proven to come through the own proxy, which says who its client is. */
+  /**
+   * @param isBehindProxy whether every request is known to come through the operator's proxy, whose headers name the client's
+   *   address.
+   */
   constructor(perMinute: number, isBehindProxy: boolean, now: () => number = Date.now) {
     this.#perMinute = perMinute;
     this.#addressHeader = isBehindProxy ? "X-Forwarded-For" : "CF-Connecting-IP";
     this.#now = now;
   }
 
-  /** Whether the limit is reached. */
+  /** Whether the client has reached its limit. */
   isOver(request: HttpRequest): boolean {
     const address = this.#addressOf(request);
     return this.#isOver(EVERYBODY, EVERYBODY_FACTOR) || (address !== EVERYBODY && this.#isOver(address, 1));
   }
 
-  /** Once each, however many parts of the server find that it shows no right. */
+  /** Counts a request. A request counts once, however often this is called for it. */
   count(request: HttpRequest): void {
     if (this.#counted.has(request)) return;
     this.#counted.add(request);
@@ -52,8 +56,9 @@ export class Strangers {
   }
 
   /**
-   * Counts a request that is refused because it shows no right.
-   * @returns what to answer: above the limit that is the same for everything, whether or not it was looked up.
+   * Counts a request that is refused because it shows no valid right.
+   * @returns the refusal to send. Above the limit it is always the same, so that it does not reveal whether something was
+   *   looked up.
    */
   refuse(request: HttpRequest, refusal: Refusal): Refusal {
     if (refusal.problem.code !== "unauthenticated") return refusal;

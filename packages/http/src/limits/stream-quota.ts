@@ -7,7 +7,7 @@ import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 import type { Granted } from "../auth/authorize.ts";
 import type { StreamClient } from "../client/stream-client.ts";
 
-/** What a project has. It learns of it a second or so later. */
+/** Returns a project's counts of streams and bytes, which lag about a second behind. */
 export type CountersOf = (project: string) => Promise<Pick<Counters, "streams" | "bytes">>;
 
 interface Creation {
@@ -20,8 +20,8 @@ interface Creation {
 }
 
 /**
- * Refuses to create a stream that would be too much. One that is there already is never refused: creating it again
- * changes nothing, and clients do so after an answer was lost.
+ * Refuses to create a stream beyond the project's limits. A stream that already exists is never refused: creating it again
+ * changes nothing, and clients do so when an answer was lost.
  */
 export async function refuseCreation(creation: Creation): Promise<Refusal | undefined> {
   const { streams = null, storedBytes = null } = creation.granted.limits ?? {};

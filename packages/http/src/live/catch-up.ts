@@ -11,15 +11,17 @@ import type { Exchange } from "../exchange.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
+/** A page of a read for SSE. */
 export interface EventPage {
   readonly bytes: Bytes;
-  /** An append ends here. A page that has other ends inside it ends like that, too. */
+  /** Whether the page ends at the end of an append. It is `false` only for a page that lies inside one append. */
   readonly isEnd: boolean;
-  /** Of the stream, when the read began. */
+  /** The stream's tail when the read began. */
   readonly tail: number;
   readonly closed: boolean;
 }
 
+/** Catching up of one live session, from the result of its first read. */
 export class CatchUp {
   readonly #exchange: Exchange;
   readonly #lineage: Lineage;
@@ -39,7 +41,7 @@ export class CatchUp {
     this.#begun = begun;
   }
 
-  /** The page after a position: where the page before it ended. An empty one at the tail. */
+  /** Reads the page that begins at `position`, the end of the page before it. At the tail, the page is empty. */
   async next(position: number): Promise<Result<EventPage>> {
     await this.#renewal.goOn();
     return (await this.#goOn(position)) ?? (await this.#start(position));
@@ -86,7 +88,7 @@ export class CatchUp {
   }
 }
 
-/** Events end where appends do. */
+/** The command of a read whose pages end at the ends of appends, because events must. */
 export function eventsFrom(from: OffsetRef): ReadCommand {
   return { from, ifNoneMatch: null, paging: "appends" };
 }

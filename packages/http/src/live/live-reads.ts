@@ -4,14 +4,14 @@ export class LiveReads {
   readonly #open = new Set<() => void>();
   #isEnding = false;
 
-  /** How many there are now. */
+  /** The number of live reads now. */
   get count(): number {
     return this.#open.size;
   }
 
   /**
-   * Notes a live read, until the function that is returned has been called.
-   * @param onEnd called once, and in the read's own request, when live reads are to end; at once if they are already.
+   * Registers a live read. Call the returned function when the read has ended.
+   * @param onEnd called once, in the context of the read's own request, when live reads must end; at once if they already must.
    */
   begin(onEnd: () => void): () => void {
     // Another request resolves it; see docs/adr/0008-shared-appends.md for why it is made like this.
@@ -23,8 +23,8 @@ export class LiveReads {
   }
 
   /**
-   * Ends every live read as if its time were over: between two events, so that its client resumes by offset. Those that
-   * begin from now on are as short as they may be. For a server that is about to stop; there is no way back.
+   * Ends every live read as if its time were over: between two events, so that its client resumes by offset. Live reads that
+   * begin later are as short as the protocol permits. For a server that is about to stop; it cannot be undone.
    */
   end(): void {
     this.#isEnding = true;

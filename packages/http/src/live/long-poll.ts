@@ -32,6 +32,7 @@ type Waited =
   | { readonly kind: "revoked"; readonly refusal: Refusal }
   | { readonly kind: "gone" | "lost" | "timeout" };
 
+/** Answers a long-poll request. */
 export async function longPoll(exchange: Exchange, query: ReadQuery): Promise<Handled> {
   const expiresAtMs = exchange.granted.expiresAtMs ?? Infinity;
   const deadlineMs = Math.min(Date.now() + exchange.config.longPollTimeoutMs, expiresAtMs);
@@ -106,7 +107,7 @@ function frameAnswer(
   return { status: 200, headers, body: toBody(frame.bytes.slice(), framingOf(result.contentType), true, true) };
 }
 
-/** Nothing has come, or the stream has ended. */
+/** Encodes a long-poll answer without data: nothing arrived in time, or the stream is closed. */
 export function emptyAnswer(result: Pick<AttachResult, "lineage" | "position" | "closed">, cursor: string): Answer {
   const headers: Answer["headers"] = {
     "Cache-Control": NO_STORE,

@@ -12,8 +12,9 @@ import type { Exchange } from "../exchange.ts";
 const NO_ANSWERS: ReadonlySet<ProblemCode> = new Set<ProblemCode>(["unavailable", "internal"]);
 
 /**
- * @param onRevoked called once, if the read may not go on.
- * @returns ends the watch.
+ * Watches the right of one live read.
+ * @param onRevoked called once, with the refusal, if the right has ended.
+ * @returns a function that stops the watch.
  */
 export function watchRight(
   { config, granted: { again } }: Pick<Exchange, "config" | "granted">,

@@ -31,20 +31,23 @@ const EMPTY: Bytes = new Uint8Array();
 
 const encoder = new TextEncoder();
 
+/** What a `control` event says about the stream after a batch. */
 export interface StreamStatus {
   readonly position: number;
   readonly upToDate: boolean;
   readonly closed: boolean;
 }
 
-/** Events to send; `undefined`: none yet; or a batch that this session's form cannot carry. */
+/** The events to send; `undefined` if there are none yet; `NOT_ENCODABLE` if this session's form cannot represent the batch. */
 export type Encoded = Uint8Array | undefined | typeof NOT_ENCODABLE;
 
+/** Stands for a batch that the session's form cannot represent. */
 export const NOT_ENCODABLE = "not encodable";
 
 /** The events of the newest commit that any reader of this isolate was sent, for the others who get the same. */
 let newest: { readonly key: string; readonly events: Uint8Array } | undefined;
 
+/** The encoder of one session, with a fixed form. */
 export class SseEncoder {
   readonly #contentType: string;
   readonly #lineage: Lineage;
@@ -69,10 +72,10 @@ export class SseEncoder {
   }
 
   /**
-   * The events of one batch.
-   * @param bytes stored bytes that end where an append does.
-   * @returns `undefined` when the batch ends inside a UTF-8 character. It is then sent with the next one: a `control`
-   * here would let a client resume between the halves.
+   * Encodes one batch.
+   * @param bytes stored bytes that end at the end of an append.
+   * @returns `undefined` if the batch ends inside a UTF-8 character. It is then sent with the next batch, because a `control`
+   *   event here would let a client resume inside the character.
    */
   batch(bytes: Bytes, status: StreamStatus): Encoded {
     if (this.#form === "text") return this.#textBatch(joined(this.#held, bytes), status);
@@ -80,9 +83,10 @@ export class SseEncoder {
   }
 
   /**
-   * The events of one commit. All readers of a stream get it at the same time, so the first one encodes it for all.
-   * @param streamName the stream's, unlike any other's.
-   * @param from where the commit begins: together with where it ends it says which bytes it has.
+   * Encodes one commit. All readers of a stream receive a commit at the same time, so the result is cached: the first reader
+   * encodes it for all.
+   * @param streamName the stream's full name, which is unique.
+   * @param from the position at which the commit begins. With the end position, it identifies the bytes.
    */
   commit(streamName: string, from: number, bytes: Bytes, status: StreamStatus): Encoded {
     if (this.#dependsOnBefore()) return this.batch(bytes, status);
@@ -96,7 +100,9 @@ export class SseEncoder {
     return events;
   }
 
-  /** Whether a commit is better read again, append by append: together, its appends would make too long a line. */
+  /**
+   * Whether a commit should be read again append by append, because its appends together would make a line that is too long.
+   */
   isBetterRead(bytes: Bytes): boolean {
     return this.#form === "text" && bytes.length > LINE_BYTES_MAX && hasLongLine(bytes);
   }
@@ -107,8 +113,8 @@ export class SseEncoder {
   }
 
   /**
-   * Part of a batch that is too large for one write.
-   * @param status given with the last part only: it ends the event, and adds the `control`.
+   * Encodes a part of a batch that is too large for one write.
+   * @param status passed with the last part only, which ends the `data` event and adds the `control` event.
    */
   part(bytes: Bytes, status?: StreamStatus): Exclude<Encoded, undefined> {
     const isFirst = this.#event === undefined;
@@ -124,7 +130,7 @@ export class SseEncoder {
     );
   }
 
-  /** A `control` alone: at the beginning of a session, or when the stream closed without data. */
+  /** Encodes a `control` event without data: at the start of a session, or when the stream was closed without data. */
   control(status: StreamStatus): Uint8Array {
     return encoder.encode(loneControlEvent(this.#control(status)));
   }

@@ -10,13 +10,17 @@ import { framingOf, isTextual, isUtf8, mediaType } from "@durable-streams-cloudf
 
 import type { Reading } from "../client/paging.ts";
 
+/** How `data` events carry the stream's bytes. */
 export type SseForm = "json" | "text" | "base64";
 
 export const CARRIAGE_RETURN = 0x0d;
 
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** @param reading what a session begins with; `undefined` at the tail. */
+/**
+ * Chooses the form of a session.
+ * @param reading the read that the session starts with; `undefined` at the tail.
+ */
 export function sseFormOf(contentType: string, reading: Reading | undefined): SseForm {
   if (framingOf(contentType) === "json") return "json";
   if (!isTextual(contentType) || !isUtf8(contentType)) return "base64";
@@ -29,15 +33,16 @@ export function sseFormOf(contentType: string, reading: Reading | undefined): Ss
   return decodeText(page, contentType, isAll) === undefined ? "base64" : "text";
 }
 
-/** Text, and how many bytes at its end begin a character that is not complete. */
+/** Decoded text. `cut` is the number of bytes at the end that begin an incomplete character, and are not in `text`. */
 export interface DecodedText {
   readonly text: string;
   readonly cut: number;
 }
 
 /**
- * @param isAll nothing comes after these bytes.
- * @returns `undefined` when SSE cannot carry them as text.
+ * Decodes bytes as text for SSE.
+ * @param isAll whether no bytes follow, so that an incomplete character at the end is an error.
+ * @returns `undefined` if SSE cannot carry the bytes as text.
  */
 export function decodeText(bytes: Uint8Array, contentType: string, isAll: boolean): DecodedText | undefined {
   if (endsLines(bytes, contentType)) return undefined;
@@ -49,7 +54,7 @@ export function decodeText(bytes: Uint8Array, contentType: string, isAll: boolea
   }
 }
 
-/** Whether there is a CR, which SSE would turn into LF, where that matters. */
+/** Whether the bytes contain a CR, which SSE would turn into LF, and the content type is one for which that matters. */
 export function endsLines(bytes: Uint8Array, contentType: string): boolean {
   return mediaType(contentType) !== "text/plain" && bytes.includes(CARRIAGE_RETURN);
 }

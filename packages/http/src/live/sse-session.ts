@@ -50,13 +50,14 @@ const TOKEN_EXPIRED: Problem = {
 };
 const STREAM_GONE: Problem = { code: "stream-not-found", detail: "The stream was deleted or has expired." };
 
-/** How a session begins: at the tail with a channel, or behind it with a first read. */
+/** How a session starts: at the tail with a channel, or behind the tail with a first read. */
 export interface SessionStart {
   readonly channel: ReaderChannel | undefined;
   readonly reading: Reading | undefined;
   readonly form: SseForm;
 }
 
+/** The session behind one SSE response, whose `body` it produces. */
 export class SseSession {
   readonly body: ReadableStream<Uint8Array>;
   readonly #exchange: Exchange;

@@ -13,7 +13,9 @@ import { emptyAnswer } from "./long-poll.ts";
 import { sseFormOf } from "./sse-form.ts";
 import { SseSession, type SessionStart } from "./sse-session.ts";
 
-/** Errors are plain HTTP, before any header of the event stream is sent. */
+/**
+ * Answers an SSE request. A refusal is an ordinary HTTP error, because it is known before the event stream's headers are sent.
+ */
 export async function serverSentEvents(exchange: Exchange, query: ReadQuery): Promise<Handled> {
   const attached = await exchange.stream.attach(query.offset, exchange.granted);
   if (!attached.ok) return attached;
@@ -35,7 +37,7 @@ export async function serverSentEvents(exchange: Exchange, query: ReadQuery): Pr
   return { ok: true, answer };
 }
 
-/** A session that begins with what has been read already, and goes on from there. */
+/** Starts a session that sends what has already been read, and continues from there. */
 export function eventStream(exchange: Exchange, reading: Reading, cursor: string | null): Answer {
   const { result } = reading;
   const status = { ...result, status: "behind", position: result.from } as const;

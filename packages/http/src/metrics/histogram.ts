@@ -6,7 +6,7 @@ export class Histogram {
   readonly #counts: number[];
   #sum = 0;
 
-  /** @param bounds in seconds, ascending. */
+  /** @param bounds upper bounds of the buckets, in seconds, ascending. */
   constructor(bounds: readonly number[]) {
     this.#bounds = bounds;
     this.#counts = Array.from({ length: bounds.length + 1 }, () => 0);
@@ -19,7 +19,10 @@ export class Histogram {
     this.#sum += seconds;
   }
 
-  /** What follows the metric's name on each of its lines. @param labels without braces; may be empty. */
+  /**
+   * The lines of the histogram, each without the metric's name in front: a suffix, labels and a number.
+   * @param labels further labels, without braces; may be empty.
+   */
   values(labels = ""): string[] {
     let total = 0;
     const buckets = this.#counts.map((count, index) => {

@@ -3,8 +3,8 @@
 export const PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
 /**
- * Formats a metric with its values.
- * @param values for each line, what follows the metric's name: an optional suffix, optional labels, and the number.
+ * Formats a metric with its `HELP` and `TYPE` lines.
+ * @param values for each line, the text that follows the metric's name: an optional suffix, optional labels, and the number.
  */
 export function metric(
   name: string,

@@ -25,6 +25,7 @@ interface CountedRequest {
   readonly url: string;
 }
 
+/** The request counters of one server. */
 export class RequestCounts {
   readonly #now: () => number;
   /** By method, or by the value of `live` if there is one. No string is built per request: that would cost throughput. */

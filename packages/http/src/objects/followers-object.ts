@@ -9,7 +9,10 @@ import { FOREGROUND } from "@durable-streams-cloudflare/core/kit/yield";
 
 import type { ObjectPeers, ObjectRuntime } from "./runtime.ts";
 
-/** @throws Error where there are no sessions. */
+/**
+ * Creates the follower set of a source.
+ * @throws Error if the server has no sessions.
+ */
 export function createFollowers(runtime: ObjectRuntime, peers: ObjectPeers): Subscription {
   const { config, sessions } = peers;
   if (sessions === undefined) throw new Error("Where sources have followers, there must be sessions.");
@@ -35,7 +38,7 @@ export function createFollowers(runtime: ObjectRuntime, peers: ObjectPeers): Sub
   );
 }
 
-/** What others call of it. */
+/** The methods that other objects, the edge and the queue may call. */
 export function followersApi(followers: Subscription): SubscriptionApi & ShardApi {
   return {
     link: (command) => followers.link(command),

@@ -23,13 +23,15 @@ import { base64url } from "jose";
 import { SINGLE_PROJECT, staticSecrets } from "../auth/static-project.ts";
 import type { ObjectPeers, ObjectRuntime } from "./runtime.ts";
 
+/** The API of a project's object. */
 export type ProjectObjectApi = ProjectApi & LinkKeysApi;
 
+/** Creates the core object of a project. */
 export function createProject(runtime: ObjectRuntime, peers: ObjectPeers): ProjectOwner {
   return new ProjectOwner(runtime.database, hostOf(runtime, peers), runtime.name);
 }
 
-/** What others call of it. */
+/** The methods that other objects and the edge may call. */
 export function projectApi(
   owner: ProjectOwner,
   { name, database }: ObjectRuntime,

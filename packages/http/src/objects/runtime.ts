@@ -17,39 +17,42 @@ import type { SegmentStore } from "@durable-streams-cloudflare/core/log/segment-
 
 import type { Objects, RegistryNamespace } from "../ports.ts";
 
-/** What one object is given. */
+/** What a host supplies to one object. */
 export interface ObjectRuntime {
-  /** The name by which the object was got. */
+  /** The name by which the object is addressed. */
   readonly name: string;
   readonly database: Database;
-  /** Resolves when everything written so far is durable. */
+  /** Resolves when everything that the object has written so far is durable. */
   sync(): Promise<void>;
-  /** Does something outside of all objects, once everything written before it is durable. */
+  /** Runs `work` that reaches outside of all objects, such as a webhook, once everything written before it is durable. */
   leave<T>(work: () => Promise<T>): Promise<T>;
-  /** Deletes all that is stored, alarm included. */
+  /** Deletes everything that the object stores, including its alarm. */
   purge(): Promise<void>;
-  /** Asks for the object's `alarm` at an instant, in ms; replaces an earlier wish. */
+  /** Sets the object's one alarm to an instant, in ms since the epoch. Replaces an alarm that is set already. */
   setAlarm(atMs: number): void;
   clearAlarm(): void;
-  /** What the object stores, in bytes, as far as there is a limit of that. */
+  /** The size of the object's database in bytes; 0 if the host does not limit it. */
   databaseBytes(): number;
 }
 
-/** The objects of a server, as objects call each other. A stub that failed is of no more use: each call gets a new one. */
+/**
+ * The objects of a server, as objects call each other. A stub that has failed cannot be used again, so get a new one for each
+ * call.
+ */
 export interface ObjectPeers {
   readonly config: Config;
-  /** Where cold segments are kept. Without it everything stays in the objects. */
+  /** The object storage of cold segments. Without it, all bytes stay in the objects. */
   readonly segments: SegmentStore | undefined;
   readonly streams: Objects<StreamApi>;
-  /** Without them there are no projects, and no `__ds` subscriptions. */
+  /** The objects of projects. Without them, the server has neither projects nor `__ds` subscriptions. */
   readonly projects: Objects<ProjectApi & LinkKeysApi> | undefined;
-  /** The copy of the projects' records that the edge reads; there where projects are. */
+  /** The copies of project records that edges read; present if and only if `projects` is. */
   readonly registry: RegistryNamespace | undefined;
-  /** Without them nobody follows any stream. */
+  /** The follower sets of sources. Without them, streams have no followers. */
   readonly followers: Objects<SubscriptionApi & ShardApi> | undefined;
   readonly sessions: Objects<EstuaryApi & LinkOwnerApi> | undefined;
-  /** The subscriptions of the protocol. Without them no stream wakes any. */
+  /** The protocol's subscriptions. Without them, appends wake nobody. */
   readonly subscriptions: Objects<ConsumerApi> | undefined;
-  /** Takes the shards of large delivery passes; without it a source's object delivers to all its followers itself. */
+  /** The queue for the shards of large delivery passes. Without it, a source's object delivers to all its followers itself. */
   readonly shards: { send(refs: readonly ShardRef[]): Promise<void> } | undefined;
 }

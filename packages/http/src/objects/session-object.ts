@@ -8,7 +8,10 @@ import { callOnce, retryRpc } from "@durable-streams-cloudflare/core/kit/retry-r
 
 import type { ObjectPeers, ObjectRuntime } from "./runtime.ts";
 
-/** @throws Error where nothing has followers. */
+/**
+ * Creates the estuary of a session.
+ * @throws Error if the server has no follower sets.
+ */
 export function createSession(runtime: ObjectRuntime, { config, streams, followers }: ObjectPeers): Estuary {
   const { name } = runtime;
   if (followers === undefined) throw new Error("Where there are sessions, sources must have followers.");
@@ -35,7 +38,7 @@ export function createSession(runtime: ObjectRuntime, { config, streams, followe
   });
 }
 
-/** What others call of it. */
+/** The methods that other objects and the edge may call. */
 export function sessionApi(session: Estuary): EstuaryApi & LinkOwnerApi {
   return {
     subscribe: (command) => session.subscribe(command),

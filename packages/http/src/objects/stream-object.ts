@@ -15,6 +15,7 @@ import { Stream } from "@durable-streams-cloudflare/core/stream/stream";
 
 import type { ObjectPeers, ObjectRuntime } from "./runtime.ts";
 
+/** Creates the core object of a stream. */
 export function createStream(runtime: ObjectRuntime, readers: LiveReaders, peers: ObjectPeers): Stream {
   const { name } = runtime;
   const { config } = peers;
@@ -45,7 +46,7 @@ export function createStream(runtime: ObjectRuntime, readers: LiveReaders, peers
   );
 }
 
-/** What others call of it. */
+/** The methods that other objects and the edge may call. */
 export function streamApi(stream: Stream): StreamApi {
   const { fanOut } = stream;
   return {

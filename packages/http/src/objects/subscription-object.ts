@@ -14,7 +14,10 @@ import type { ObjectPeers, ObjectRuntime } from "./runtime.ts";
 /** A stream that has not answered by then is asked again later. */
 const CALL_MS_MAX = 15_000;
 
-/** @throws Error where there are no projects. */
+/**
+ * Creates a subscription of the protocol.
+ * @throws Error if the server has no projects.
+ */
 export function createSubscription(runtime: ObjectRuntime, { config, streams, projects }: ObjectPeers): Consumer {
   const { name } = runtime;
   if (projects === undefined) throw new Error("Where there are subscriptions, there must be projects.");
@@ -57,7 +60,7 @@ export function createSubscription(runtime: ObjectRuntime, { config, streams, pr
   });
 }
 
-/** What others call of it. */
+/** The methods that streams, projects and the edge may call. */
 export function subscriptionApi(subscription: Consumer): ConsumerApi {
   return {
     create: (command) => subscription.create(command),

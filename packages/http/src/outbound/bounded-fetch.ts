@@ -5,21 +5,27 @@
 
 import { faultOfUrl, type OutboundRules } from "@durable-streams-cloudflare/core/outbound/url-guard";
 
+/** The limits and rules of one request. */
 export interface FetchBounds extends OutboundRules {
-  /** For the whole of it, the answer's body included. */
+  /** The time limit in ms for the whole exchange, including the answer's body. */
   readonly timeoutMs: number;
   readonly bytesMax: number;
 }
 
+/** The status and text of an answer. */
 export interface BoundedAnswer {
   readonly status: number;
-  /** `null`: it is longer than that. */
+  /** The body; `null` if it is longer than the limit. */
   readonly text: string | null;
 }
 
+/** The part of `fetch` that is used here. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
-/** @throws when nothing may be sent to the URL, and when there is no whole answer in time. */
+/**
+ * Sends one request and reads the answer.
+ * @throws if the URL guard refuses the URL, the request fails, or the answer is not complete in time.
+ */
 export async function boundedFetch(
   url: string,
   init: Pick<RequestInit, "method" | "headers" | "body">,

@@ -7,12 +7,16 @@ import { boundedFetch } from "./bounded-fetch.ts";
 /** Bytes of an answer that are read; of one that is longer only the status counts. */
 const ANSWER_BYTES_MAX = 16 * 1024;
 
+/** The limits and rules of one webhook request. */
 export interface WebhookBounds {
   readonly timeoutMs: number;
   readonly allowsLoopback: boolean;
 }
 
-/** @throws when there is no whole answer in time. */
+/**
+ * Sends one signed webhook.
+ * @throws if the URL guard refuses the URL, the request fails, or the answer is not complete in time.
+ */
 export async function sendWebhook(
   { url, body, signature }: WebhookRequest,
   bounds: WebhookBounds,

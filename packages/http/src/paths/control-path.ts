@@ -6,15 +6,19 @@ import { parseStreamName, RESERVED_SEGMENT } from "@durable-streams-cloudflare/p
 import { SINGLE_PROJECT } from "../auth/static-project.ts";
 import { STREAM_ROOT } from "./target.ts";
 
+/** A parsed path below `__ds`. */
 export interface ControlPath {
   readonly project: string;
-  /** The decoded segments below `__ds`; everything behind `streams/` is one, because slashes may be encoded in it. */
+  /**
+   * The decoded segments below `__ds`. Everything after `streams/` is one segment, because its slashes may be percent-encoded.
+   */
   readonly segments: readonly string[];
 }
 
 /**
- * @param path as it came; it may lead to a stream.
- * @returns `undefined` when the path is no control path, or is broken.
+ * Parses a path.
+ * @param path as received; it may be a stream's.
+ * @returns `undefined` if the path is not below `__ds`, or is malformed.
  */
 export function parseControlPath(path: string, tenancy: Config["tenancy"]): ControlPath | undefined {
   if (!path.startsWith(STREAM_ROOT)) return undefined;

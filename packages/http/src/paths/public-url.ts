@@ -15,10 +15,11 @@ import type { HttpRequest } from "../ports.ts";
 
 export type PublicUrlConfig = Pick<Config, "publicUrl" | "originSecret">;
 
+/** The base of the server's absolute URLs, for one request. */
 export interface PublicBase {
-  /** Scheme and host, perhaps with a path; without a slash at its end. */
+  /** Scheme and host, and possibly a path; without a trailing slash. */
   readonly url: string;
-  /** Whether that is how clients outside reach the server, rather than what this client has claimed. */
+  /** Whether the URL is known to reach the server from outside. Otherwise it is only what this client has claimed. */
   readonly isKnown: boolean;
 }
 
@@ -26,6 +27,7 @@ export interface PublicBase {
 const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?\.?|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/;
 const SCHEME = /^https?$/i;
 
+/** Determines the base URL by the rules above. */
 export function publicBaseOf(request: HttpRequest, { publicUrl, originSecret }: PublicUrlConfig): PublicBase {
   if (publicUrl !== "") return { url: publicUrl, isKnown: true };
   const seen = new URL(request.url);
@@ -34,9 +36,9 @@ export function publicBaseOf(request: HttpRequest, { publicUrl, originSecret }: 
 }
 
 /**
- * The URL of a path, as a client outside can use it: absolute, or the path alone while nobody vouches for a host. Clients
- * resolve the latter against the URL that they have asked.
- * @param path percent-encoded, with a slash in front; perhaps with a query.
+ * The URL of a path for a client: absolute if the host is known, otherwise the path alone, which the client resolves against
+ * the URL of its request.
+ * @param path percent-encoded, with a leading slash; may include a query.
  */
 export function publicUrlOf(request: HttpRequest, config: PublicUrlConfig, path: string): string {
   const { url, isKnown } = publicBaseOf(request, config);

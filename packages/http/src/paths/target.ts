@@ -1,4 +1,4 @@
-/** Parses which stream a URL means. */
+/** Parses stream URLs: which project and stream a URL addresses. */
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
 import { STREAM_ROOT } from "@durable-streams-cloudflare/core/kit/control-path";
@@ -8,6 +8,7 @@ import { SINGLE_PROJECT } from "../auth/static-project.ts";
 
 export { STREAM_ROOT };
 
+/** A stream that a URL addresses. */
 export interface Target {
   readonly project: string;
   /** Decoded and normalised, without a leading slash. */
@@ -16,20 +17,20 @@ export interface Target {
   readonly objectName: string;
 }
 
-/** Whether a path, as it came, is that of a stream or of their root. */
+/** Whether a path, as received, is below the root of streams, or is that root. */
 export function isStreamPath(path: string): boolean {
   return path.startsWith(STREAM_ROOT) || `${path}/` === STREAM_ROOT;
 }
 
 /**
- * Finds the stream below the protocol's root.
- * @param url the request's URL as it came: a parsed URL would already have resolved `..`.
+ * Parses a URL below the root of streams.
+ * @param url of the request as received. `new URL` would already have resolved `..`.
  */
 export function parseTarget(url: string, tenancy: Config["tenancy"]): Result<Target> {
   return parseTargetPath(rawPath(url), tenancy);
 }
 
-/** The same for a path alone, percent-encoded as in a URL. It must be below the protocol's root. */
+/** Like `parseTarget`, for a path that is percent-encoded as in a URL. It must be below the root of streams. */
 export function parseTargetPath(path: string, tenancy: Config["tenancy"]): Result<Target> {
   if (path === STREAM_ROOT || `${path}/` === STREAM_ROOT) {
     return refuse("path-invalid", "The path does not name a stream.", { hint: `Use ${STREAM_ROOT}<stream>.` });
@@ -51,7 +52,7 @@ export function parseTargetPath(path: string, tenancy: Config["tenancy"]): Resul
   return { ok: true, project, stream, objectName: `${project}/${stream}` };
 }
 
-/** The stream of a project and a name that stand apart in a path, percent-encoded as they came. */
+/** Like `parseTarget`, for a project and a stream that are separate parameters of a path, percent-encoded as received. */
 export function parseNamedTarget(project: string, stream: string, tenancy: Config["tenancy"]): Result<Target> {
   return parseTargetPath(STREAM_ROOT + (tenancy === "single" ? stream : `${project}/${stream}`), tenancy);
 }
@@ -62,7 +63,7 @@ export function streamPathOf(project: string, stream: string, tenancy: Config["t
   return STREAM_ROOT + segments.map(encodeURIComponent).join("/");
 }
 
-/** The path of a URL, percent-encoding and dots untouched. */
+/** The path of a URL, with percent-encoding and dot segments unchanged. */
 export function rawPath(url: string): string {
   const afterScheme = url.indexOf("://") + 3;
   const start = url.indexOf("/", afterScheme);

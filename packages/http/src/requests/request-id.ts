@@ -4,7 +4,10 @@
 let isolateId: string | undefined;
 let count = 0;
 
-/** Unique among the requests of a few seconds, from all isolates. A random one each would take longer. */
+/**
+ * Makes an id that is unique among the requests of all isolates within a few seconds. It is a random prefix and a counter,
+ * which is faster than a random id per request.
+ */
 export function newRequestId(): string {
   isolateId ??= crypto.randomUUID().slice(0, 13);
   count += 1;

@@ -1,29 +1,31 @@
-/** Collects what becomes known of a request while it is served, for its response and its log line. */
+/** Collects what is learned about a request while it is served, for its response and its log line. */
 
 import type { Problem } from "@durable-streams-cloudflare/protocol";
 
 import type { Signer } from "../auth/token.ts";
 import type { HttpRequest } from "../ports.ts";
 
-/** Of problems: also in the body, which answers to HEAD have not. */
+/** The response header with the id of a refused request. The id is also in the problem's body, which answers to HEAD lack. */
 export const REQUEST_ID_HEADER = "Stream-Request-Id";
 
-/** By what a request has shown that it may do something. */
+/** How a request was authorized. */
 export type Shown = "admin" | "token" | "read-url" | "reader-key" | "wake" | "public";
 
+/** What is known about one request. */
 export interface RequestNotes {
   requestId?: string;
-  /** Without it, nothing was shown that holds. */
+  /** How the request was authorized; absent if it showed no valid right. */
   shown?: Shown;
   by?: Signer;
-  /** Why it was refused. */
+  /** Why the request was refused. */
   problem?: Problem;
-  /** The route of a change to what somebody administers: its line is the trail of that. */
+  /** The route, if the request changed a project or links. Such requests are always logged, as an audit trail. */
   change?: string;
 }
 
 const notes = new WeakMap<HttpRequest, RequestNotes>();
 
+/** The notes of a request, which are created on the first call. */
 export function notesOf(request: HttpRequest): RequestNotes {
   const known = notes.get(request);
   if (known !== undefined) return known;
@@ -32,13 +34,14 @@ export function notesOf(request: HttpRequest): RequestNotes {
   return made;
 }
 
-/** Leads from what a client reports to the log. */
+/** The request's id, by which a client's report is found in the log. */
 export function requestIdOf(request: HttpRequest): string {
   const known = notesOf(request);
   known.requestId ??= request.headers.get("CF-Ray") ?? crypto.randomUUID();
   return known.requestId;
 }
 
+/** Notes how a request was authorized, and by whom. */
 export function noteCaller(request: HttpRequest, shown: Shown, by?: Signer): void {
   const known = notesOf(request);
   known.shown = shown;

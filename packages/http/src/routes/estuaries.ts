@@ -42,7 +42,7 @@ type Method = DeclaredRoute["method"];
 type SessionOperation = (call: SessionCall) => Promise<Handled>;
 type SourceOperation = (call: SourceCall) => Promise<Result<{ json: object }>>;
 
-/** Every route below `/v1/estuary`. To follow a source takes `read` on that besides. */
+/** The routes below `/v1/estuary`. Following a source also needs the right `read` on the source. */
 export const ESTUARY_ROUTES: readonly Route[] = [
   sessionOfBody("POST", "write", subscribeOne),
   sessionOfBody("DELETE", "write", unsubscribeOne),

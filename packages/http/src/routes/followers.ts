@@ -6,23 +6,28 @@ import { refuse, type Result } from "@durable-streams-cloudflare/protocol";
 
 import { followerView } from "../codec/estuary.ts";
 
-/** With one of these in its query, a deletion ends links instead of a session's own. */
+/**
+ * Query parameters that select links of a source. A DELETE with one of them ends the selected links of all sessions, instead of
+ * one session's own link.
+ */
 export const FOLLOWER_FILTERS = ["session", "kid", "user"] as const;
 
 const PAGE_MAX = 1_000;
 const PAGE = 100;
 
+/** An authorized request about the followers of one source. */
 export interface SourceCall {
   readonly project: string;
-  /** Its name within the project. */
+  /** The source's name within the project. */
   readonly source: string;
-  /** A new stub each time. */
+  /** Gets the source's follower set: a new stub with each call. */
   readonly followers: () => Pick<SubscriptionApi, "listFollowers" | "endLinks">;
   readonly query: URLSearchParams;
 }
 
 type Answered = Result<{ json: object }>;
 
+/** Lists the source's followers, one page at a time. */
 export async function listFollowers({ project, source, followers, query }: SourceCall): Promise<Answered> {
   const cursor = query.get("cursor") ?? "";
   const command = { after: cursor === "" ? "" : `${project}/${cursor}`, limit: limitOf(query) };
@@ -33,6 +38,7 @@ export async function listFollowers({ project, source, followers, query }: Sourc
   return { ok: true, json: { source, followers: page.followers.map(followerView), cursor: next } };
 }
 
+/** Ends the links that the query selects. */
 export async function endFollowers({ project, source, followers, query }: SourceCall): Promise<Answered> {
   const filter = parseFilter(project, query);
   if (filter === undefined) {

@@ -21,6 +21,7 @@ import { STREAM_ROOT } from "../paths/target.ts";
 import type { HttpRequest } from "../ports.ts";
 import type { EdgePorts } from "../routing/edge-ports.ts";
 
+/** An authorized request about one session. */
 export interface SessionCall {
   readonly ports: EdgePorts;
   readonly request: HttpRequest;
@@ -28,7 +29,7 @@ export interface SessionCall {
   readonly granted: Granted;
   readonly estuary: EstuaryApi;
   readonly estuaryId: string;
-  /** Of the path; `""` where it names none. */
+  /** The source in the path; `""` if the path names none. */
   readonly source: string;
   readonly body: Json;
 }

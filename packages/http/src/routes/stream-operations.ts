@@ -43,7 +43,10 @@ function refuseRegistryWrite(): Refusal {
   });
 }
 
-/** A refused producer must see 401: on a 403 without an epoch its client claims new epochs for ever. */
+/**
+ * Turns a `forbidden` refusal of a producer's append into a 401. On a 403 without `Producer-Epoch`, official clients claim new
+ * epochs forever.
+ */
 export function withoutBareForbidden(request: HttpRequest, refusal: Refusal): Refusal {
   const isProducer = request.method === "POST" && request.headers.get(HEADER.producerId) !== null;
   const isForbidden = PROBLEMS[refusal.problem.code].status === 403;
@@ -201,7 +204,10 @@ async function readFrom(exchange: Exchange, query: ReadQuery): Promise<Handled> 
   return reading.ok ? { ok: true, answer: readAnswer(exchange, reading, query) } : reading;
 }
 
-/** Names the incarnation: were the call repeated without, it could delete what others have made here since. */
+/**
+ * DELETE [PROTOCOL §5.4]. The call names the incarnation: otherwise a retry could delete a stream that was created at this URL
+ * in between.
+ */
 export async function remove(exchange: Exchange): Promise<Handled> {
   const { target, stream } = exchange;
   if (target.stream === REGISTRY_STREAM) return refuseRegistryWrite();

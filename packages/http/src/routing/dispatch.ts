@@ -11,15 +11,17 @@ import type { Background, HttpRequest } from "../ports.ts";
 import type { EdgePorts } from "./edge-ports.ts";
 import { methodsOf, type Found } from "./router.ts";
 
-/** A request with what is at its URL. */
+/** A request and what was found at its URL. */
 export interface Incoming {
   readonly request: HttpRequest;
   readonly background: Background;
   readonly found: Found;
 }
 
+/** Answers a request. */
 export type Serve = (incoming: Incoming) => Answer | Promise<Answer>;
 
+/** Serves a request by its route. */
 export function dispatch({ request, background, found }: Incoming, ports: EdgePorts): Answer | Promise<Answer> {
   if (request.method === "OPTIONS") return preflightAnswer(request, methodsOf(found));
   const route = found.routes.get(request.method);

@@ -1,4 +1,4 @@
-/** Everything that the routes work with: composed once by the host, and used by all requests. */
+/** Everything that routes use. The host composes it once, for all requests. */
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
 import type { EstuaryApi, SubscriptionApi } from "@durable-streams-cloudflare/core/contracts/fan-out";
@@ -21,9 +21,13 @@ import type { CountersOf } from "../limits/stream-quota.ts";
 import type { LiveReads } from "../live/live-reads.ts";
 import type { HttpRequest, Objects, StreamObjects } from "../ports.ts";
 
-/** Whom the server lets in. `hook`: a Worker that mounts it decides. */
+/**
+ * Who may use the server: everybody, whoever has a valid token, or whomever the `authorize` hook of the Worker that mounts the
+ * server admits.
+ */
 export type Access = "everybody" | "tokens" | "hook";
 
+/** The dependencies of all routes. */
 export interface EdgePorts {
   readonly config: Config;
   readonly access: Access;
@@ -36,36 +40,38 @@ export interface EdgePorts {
   readonly limiter: RateLimiter;
   readonly wakes: WakeGuard;
   readonly keys: PublicKeys;
-  /** `undefined`: there are no cold segments. */
+  /** The object storage of cold segments; `undefined` if there is none. */
   readonly segments: SegmentStore | undefined;
-  /** `undefined`: projects have no limits of streams and bytes. */
+  /** Reads a project's counters; `undefined` if the server does not limit streams and bytes. */
   readonly counters: CountersOf | undefined;
-  /** `undefined`: the objects can always store something. */
+  /** The status of the host's disk; `undefined` if objects can always store something. */
   readonly storage: StorageStatus | undefined;
-  /** `undefined`: this server has no registry of projects. */
+  /** The registry of projects; `undefined` if the server has none. */
   readonly projects: ProjectPorts | undefined;
-  /** `undefined`: this server has no subscriptions. */
+  /** The objects of the protocol's subscriptions; `undefined` if the server has none. */
   readonly control: ControlObjects | undefined;
-  /** `undefined`: this server has no estuaries. */
+  /** The objects of sessions; `undefined` if the server has none. */
   readonly estuaries: Objects<EstuaryApi> | undefined;
-  /** Who follows a source; together with `estuaries`. */
+  /** The follower sets of sources; present if and only if `estuaries` is. */
   readonly followers: Objects<SubscriptionApi> | undefined;
-  /** By their names: what each module has of its own. */
+  /** The settings and objects of each module, by the module's name. */
   readonly modules: ReadonlyMap<string, ModulePorts>;
 }
 
+/** One module's settings and objects. */
 export interface ModulePorts {
   readonly config: unknown;
   readonly objects: Readonly<Record<string, Objects<object>>>;
 }
 
+/** The registry of projects and the operations on it. */
 export interface ProjectPorts extends ProjectFinder {
   readonly projects: Projects;
-  /** Decides first where there are no tokens at all (`AUTH_MODE=none`). */
+  /** Authorizes all requests about projects without tokens; set only with `AUTH_MODE=none`. */
   readonly authorizeAll: ((request: HttpRequest) => Result<object>) | undefined;
 }
 
-/** The objects of the protocol's subscriptions. */
+/** The objects that serve the protocol's subscriptions. */
 export interface ControlObjects {
   readonly consumers: Objects<ConsumerApi>;
   readonly projects: Objects<ProjectApi>;

@@ -8,7 +8,7 @@ import { ESTUARY_ROOT, pathIn, PROJECTS_ROOT } from "./router.ts";
 
 type SpecRoute = ModuleSpec["routes"][number];
 
-/** A module that cannot be served. */
+/** A module is invalid, or does not fit together with the others. */
 export class ModuleError extends Error {
   override readonly name = "ModuleError";
 }
@@ -27,7 +27,10 @@ const RESERVED_PATHS: readonly string[] = [
   ]),
 ];
 
-/** @throws ModuleError when the module is wrong by itself. */
+/**
+ * Checks one module.
+ * @throws ModuleError if the module is invalid, whatever server serves it.
+ */
 export function checkModule({ name, routes, objects = {} }: ModuleSpec): void {
   if (!NAME.test(name)) refuse(`"${name}" is not the name of a module: use lower case letters, digits and dashes.`);
   const taken = Object.keys(objects).find((binding) => BINDINGS.includes(binding));
@@ -39,7 +42,10 @@ export function checkModule({ name, routes, objects = {} }: ModuleSpec): void {
   checkPaths({ name, routes }, RESERVED_PATHS, "the server");
 }
 
-/** @throws ModuleError when the module does not fit together with others. */
+/**
+ * Checks one module against others.
+ * @throws ModuleError if a name, a path or a binding of the module conflicts with another module's.
+ */
 export function checkBeside({ name, routes, objects = {} }: ModuleSpec, others: readonly Module[]): void {
   for (const other of others) {
     if (other.name === name) refuse(`There are two modules with the name ${name}.`);

@@ -18,6 +18,7 @@ type Tenancy = Config["tenancy"];
 type AnyRoute = ModuleRoute<ObjectClasses, unknown>;
 type AnyCall = ModuleCall<ObjectClasses, unknown>;
 
+/** The rows of the route table for a module. */
 export function routesOf(module: ModuleSpec): readonly Route[] {
   return module.routes.map((each) => routeOf(module, each));
 }

@@ -10,24 +10,28 @@ import type { Background, HttpRequest, Objects } from "../ports.ts";
 import type { ModulePorts } from "./edge-ports.ts";
 import type { DeclaredRoute, Route } from "./route.ts";
 
-/** What an object is made of. On Cloudflare: the class of a Durable Object. */
+/** The class of an object. On Cloudflare, the class of a Durable Object. */
 export type ObjectClass = abstract new (...parameters: never[]) => object;
 export type ObjectClasses = Readonly<Record<string, ObjectClass>>;
 
+/** A module as its author writes it. */
 export interface ModuleSpec<Classes extends ObjectClasses = ObjectClasses, Config = unknown> {
-  /** Lower case letters, digits and dashes. */
+  /** The module's name: lower-case letters, digits and dashes. */
   readonly name: string;
   readonly routes: readonly ModuleRoute<Classes, Config>[];
-  /** By binding. The host that serves the module must have each of them. */
+  /** The module's object classes, by binding. The host that serves the module must have each binding. */
   readonly objects?: Classes;
   /**
-   * Reads the module's settings from those of the server.
-   * @throws Error that says which one is wrong; nothing is served then.
+   * Parses the module's settings from those of the server.
+   * @throws Error that names the wrong setting. The server then refuses to start.
    */
   config?(settings: Bindings): Config;
 }
 
-/** Below no path of the server. `of` says what the right is about, and with that what the handler is given. */
+/**
+ * A route of a module. Its path must not be below a path of the server. `of` says what the needed right is about, and so
+ * determines the handler's argument.
+ */
 export type ModuleRoute<Classes extends ObjectClasses, Config> =
   | RouteOfStream<Classes, Config>
   | RouteOfProject<Classes, Config>
@@ -54,28 +58,31 @@ interface RouteOfNothing<Classes extends ObjectClasses, Config> extends Declared
   handle(call: ModuleCall<Classes, Config>): Promise<Handled>;
 }
 
+/** The argument of every handler of a module. */
 export interface ModuleCall<Classes extends ObjectClasses, Config> {
   readonly request: HttpRequest;
   readonly background: Background;
-  /** The parts of the path that its pattern names, decoded. */
+  /** The path's parameters, decoded. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
-  /** What the module's `config` has read. */
+  /** The result of the module's `config`. */
   readonly config: Config;
   /** The module's own objects, by binding. */
   readonly objects: { readonly [Binding in keyof Classes]: Objects<InstanceType<Classes[Binding]>> };
-  /** The body, an object; no body is an empty one. It is read within the limit, and within the server's time for bodies. */
+  /** Reads the body, a JSON object of at most `bytesMax` bytes, within `BODY_TIMEOUT_SECONDS`. An empty body counts as `{}`. */
   readonly readJson: (bytesMax: number) => Promise<Result<{ json: Json }>>;
 }
 
+/** The argument of a handler whose right is about a project. */
 export interface ProjectCall<Classes extends ObjectClasses, Config> extends ModuleCall<Classes, Config> {
   readonly project: string;
-  /** What has been granted to whom. */
+  /** What the request was granted, and to whom. */
   readonly granted: Granted;
 }
 
+/** The argument of a handler whose right is about a stream. */
 export interface StreamCall<Classes extends ObjectClasses, Config> extends ProjectCall<Classes, Config> {
-  /** The stream that the path names; of another one nothing has been granted. */
+  /** The stream that the path names. No right to any other stream has been checked. */
   readonly stream: StreamClient;
 }
 
@@ -83,19 +90,22 @@ export interface StreamCall<Classes extends ObjectClasses, Config> extends Proje
 export type Bindings = Readonly<Record<string, unknown>>;
 
 /**
- * A module as a server takes it. All that it takes to serve one comes with it: a server without modules carries
- * nothing of it.
+ * A defined module, as a server uses it. It carries all code that serving a module needs, so that a server without modules
+ * contains none of it.
  */
 export interface Module {
   readonly name: string;
   readonly routes: readonly Route[];
-  /** Of its objects. */
+  /** The bindings of the module's objects. */
   readonly bindings: readonly string[];
-  /** @throws ModuleError when the module cannot be served together with others. */
+  /**
+   * Checks that the module can be served together with others.
+   * @throws ModuleError if it cannot.
+   */
   checkBeside(others: readonly Module[]): void;
   /**
-   * What the module has of its own on a server.
-   * @throws ConfigError when a binding is missing; whatever `config` throws.
+   * Reads the module's settings and objects from a server's bindings.
+   * @throws ConfigError if a binding is missing, and whatever the module's `config` throws.
    */
   portsOf(bindings: object): ModulePorts;
 }

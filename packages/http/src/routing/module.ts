@@ -12,8 +12,8 @@ import { routesOf } from "./module-routes.ts";
 import type { Bindings, Module, ModuleSpec, ObjectClass, ObjectClasses } from "./module-types.ts";
 
 /**
- * Makes a module; the types of its handlers are inferred.
- * @throws ModuleError when something about it is wrong, whatever server serves it.
+ * Defines a module. The types of its handlers' arguments are inferred from its routes.
+ * @throws ModuleError if the module is invalid, whatever server serves it.
  */
 export function defineModule<
   const Classes extends ObjectClasses = Readonly<Record<never, ObjectClass>>,

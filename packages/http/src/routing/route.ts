@@ -15,28 +15,34 @@ import type { EdgePorts } from "./edge-ports.ts";
 /** The bindings of the server's own objects. A module has bindings of its own. */
 export type Touched = "STREAMS" | "PROJECTS" | "CONSUMERS" | "ESTUARIES" | "SUBSCRIPTIONS";
 
+/** What the route table says about a route. */
 export interface DeclaredRoute {
-  /** GET serves HEAD as well, where no route of its own does. */
+  /** The method. GET also serves HEAD, unless HEAD has a route of its own. */
   readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
   /**
-   * In Hono's notation: `:name` is one segment, `:name{.+}` all that follow. With `TENANCY=single`, `/:project` is
-   * left out, except below `/v1/projects`.
+   * The path pattern in Hono's notation: `:name` matches one segment, `:name{.+}` all the rest. With `TENANCY=single`,
+   * `/:project` is omitted, except below `/v1/projects`.
    */
   readonly path: string;
-  /** One of these must be in the URL's query; where one is, no route without them is meant. */
+  /**
+   * Query parameters that select this route: it matches if the URL has one of them. Routes of the same path without
+   * `parameters` then do not match.
+   */
   readonly parameters?: readonly string[];
-  /** `admin`: ADMIN_SECRET. `wake`: a wake's token. `nothing`: everybody may ask. */
+  /**
+   * The right that a request needs. `admin`: `ADMIN_SECRET`. `wake`: a wake's token. `nothing`: anyone may send the request.
+   */
   readonly needs: Scope | "admin" | "wake" | "nothing";
-  /** Which objects the edge may call for whoever has that right; for all others it calls none. */
+  /** The bindings of objects that the edge may call for an authorized request. For an unauthorized one it calls none. */
   readonly touches: readonly string[];
 }
 
-/** What the path says, as it came: percent-encoded. */
+/** What a path names. `params` are as received: percent-encoded. */
 export interface Place {
   readonly params: Readonly<Record<string, string>>;
-  /** `""`: the path names none. */
+  /** The project; `""` if the path names none. */
   readonly project: string;
-  /** Of a path below the protocol's root. */
+  /** The stream; set only for paths below the root of streams. */
   readonly target: Target | undefined;
 }
 
@@ -46,19 +52,21 @@ export interface Routed extends Place {
   readonly background: Background;
 }
 
+/** A row of the route table. */
 export interface Route extends DeclaredRoute {
   serve(routed: Routed, ports: EdgePorts): Answer | Promise<Answer>;
 }
 
-/** Judges the request by what its route needs. Nothing else is done before. */
+/** Checks the right that a route needs. Runs before anything else. */
 export type Guard<Access> = (
   routed: Routed,
   ports: EdgePorts,
 ) => Result<{ access: Access }> | Promise<Result<{ access: Access }>>;
 
+/** The argument of a handler: an authorized request. */
 export interface Call<Access> extends Routed {
   readonly ports: EdgePorts;
-  /** What the guard has found out. */
+  /** The result of the guard. */
   readonly access: Access;
 }
 
@@ -69,7 +77,7 @@ interface Handler<Access> {
   readonly refused?: typeof refusedAnswer;
 }
 
-/** There is no route without a guard, and no way to its handler past that. */
+/** Makes a row of the route table. Its handler is reached only through its guard. */
 export function route<Access>(
   declared: DeclaredRoute,
   { guard, handle, refused = refusedAnswer }: Handler<Access>,
@@ -85,5 +93,5 @@ export function route<Access>(
   };
 }
 
-/** For what everybody may ask. */
+/** The guard of routes that anyone may use. */
 export const OPEN: Guard<undefined> = () => ({ ok: true, access: undefined });

@@ -16,12 +16,12 @@ export const ESTUARY_ROOT = "/v1/estuary";
 /** The path of every stream. */
 export const STREAM_PATH = `${STREAM_ROOT}:project/:stream{.+}`;
 
-/** What is at a URL: its routes, or why there are none. */
+/** The routes at a URL, or the refusal if there are none. */
 export interface Found extends Place {
-  /** By method. */
+  /** The routes by method. */
   readonly routes: ReadonlyMap<string, Route>;
   readonly refusal: Refusal | undefined;
-  /** Below `__ds`, where refusals have a form of their own. */
+  /** Whether the URL is below `__ds`, where refusals have their own form. */
   readonly isControl: boolean;
 }
 
@@ -34,6 +34,7 @@ const NO_ROUTES: RoutesByMethod = new Map();
 const NO_PARAMS = {};
 const NOWHERE = { params: NO_PARAMS, project: "", target: undefined, isControl: false };
 
+/** The route table, indexed by path. */
 export class Routes {
   readonly #tenancy: Config["tenancy"];
   readonly #router = new PatternRouter<readonly Route[]>();
@@ -82,12 +83,14 @@ export class Routes {
   }
 }
 
-/** The path as the server has it: with one project, that is named nowhere but below `/v1/projects`. */
+/**
+ * The path pattern as the server matches it. With `TENANCY=single`, paths do not name the project, except below `/v1/projects`.
+ */
 export function pathIn(path: string, tenancy: Config["tenancy"]): string {
   return tenancy === "single" && !path.startsWith(`${PROJECTS_ROOT}/`) ? path.replace(/\/:project(?=\/|$)/, "") : path;
 }
 
-/** The methods at a URL, OPTIONS apart; none where there is nothing. */
+/** The methods that a URL supports, without OPTIONS; empty if nothing is there. */
 export function methodsOf({ routes, target }: Pick<Found, "routes" | "target">): readonly string[] {
   // The server alone writes this stream, which is otherwise one like all others.
   return target?.stream === REGISTRY_STREAM ? ["GET", "HEAD"] : [...routes.keys()];

@@ -12,6 +12,7 @@ import { SUBSCRIPTION_ROUTES } from "../routes/subscriptions.ts";
 import type { Module } from "./module-types.ts";
 import type { Route } from "./route.ts";
 
+/** The routes of the server without modules. */
 export const ROUTES: readonly Route[] = [
   ...HOME_ROUTES,
   ...PROBE_ROUTES,
@@ -22,8 +23,8 @@ export const ROUTES: readonly Route[] = [
 ];
 
 /**
- * The table of a server with modules.
- * @throws ModuleError when they do not fit together.
+ * Composes the route table of a server with modules.
+ * @throws ModuleError if the modules do not fit together.
  */
 export function composeRoutes(modules: readonly Module[]): readonly Route[] {
   modules.forEach((module, index) => module.checkBeside(modules.slice(0, index)));
