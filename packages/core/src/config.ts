@@ -120,6 +120,13 @@ export const SETTINGS = {
   ),
   PENDING_BYTES_MAX: integer(32 * MIB, MIB, 64 * MIB, "bytes in the append queue of one stream; more gets 503"),
   PENDING_APPENDS_MAX: integer(8_192, 64, 65_536, "appends in the append queue of one stream; more gets 503"),
+  STREAM_BYTES_MAX: integer(
+    0,
+    0,
+    1_024 * GIB,
+    "bytes that one stream may store, without those that a fork inherits; more gets 507, and a body that is larger by " +
+      "itself 413; 0: no limit",
+  ),
   READERS_MAX: integer(10_000, 1, 32_000, "live readers of one stream; more get 503"),
   SESSION_TTL_SECONDS: integer(86_400, 1, 31_536_000, "how long an estuary's session lasts without use"),
   WEBHOOK_LOOPBACK: choice(
@@ -202,6 +209,8 @@ export interface Config {
   readonly segmentAgeSeconds: number;
   readonly pendingBytesMax: number;
   readonly pendingAppendsMax: number;
+  /** 0: no limit. */
+  readonly streamBytesMax: number;
   readonly readersMax: number;
   readonly sessionTtlSeconds: number;
   readonly webhookLoopback: "refuse" | "allow";
@@ -258,6 +267,7 @@ export function parseConfig(env: object): Config {
     segmentAgeSeconds: integerOf("SEGMENT_AGE_SECONDS"),
     pendingBytesMax: integerOf("PENDING_BYTES_MAX"),
     pendingAppendsMax: integerOf("PENDING_APPENDS_MAX"),
+    streamBytesMax: integerOf("STREAM_BYTES_MAX"),
     readersMax: integerOf("READERS_MAX"),
     sessionTtlSeconds: integerOf("SESSION_TTL_SECONDS"),
     webhookLoopback: oneOf(SETTINGS.WEBHOOK_LOOPBACK.choices, textOf("WEBHOOK_LOOPBACK")),

@@ -1,5 +1,5 @@
 import { KEEP_ALL, refuseNotFound, type Result } from "@durable-streams-cloudflare/protocol";
-import { utf8 } from "@durable-streams-cloudflare/testkit";
+import { textOf, utf8 } from "@durable-streams-cloudflare/testkit";
 import { FakeHost } from "@durable-streams-cloudflare/testkit/node-host";
 
 import type { AppendCommand, CreateCommand, PeerApi } from "../src/contracts/stream.ts";
@@ -17,6 +17,7 @@ export const LIMITS = {
   pendingBytesMax: 2 ** 25,
   pendingAppendsMax: 8_192,
   readersMax: 1_000,
+  streamBytesMax: 0,
   sseSessionSeconds: 60,
   longPollTimeoutMs: 3_000,
   segmentBytes: 2 ** 23,
@@ -25,7 +26,7 @@ export const LIMITS = {
 };
 
 /** Of a stream that may store as much as it likes. */
-export const REMAINING: Remaining = { remaining: Infinity, refusal: refuseNotFound() };
+export const REMAINING: Remaining = { remaining: Infinity, refuse: refuseNotFound };
 
 export function newHost(name?: string): Host {
   return new FakeHost((sockets) => new LiveReaders(sockets), new NodeDatabase(STREAM_SCHEMA), START_MS, name);
@@ -53,4 +54,10 @@ export function createOf(more: Partial<CreateCommand> = {}): CreateCommand {
 
 export function appendOf(text: string, more: Partial<AppendCommand> = {}): AppendCommand {
   return { bytes: utf8(text), contentType: "text/plain", close: false, ...more };
+}
+
+/** What the stream has, as text. */
+export function contentOf(stream: Stream): string {
+  const result = stream.read({ from: { kind: "start" }, ifNoneMatch: null, paging: "bytes" });
+  return result.ok ? textOf(result.page) : result.problem.code;
 }

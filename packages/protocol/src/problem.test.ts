@@ -48,6 +48,7 @@ describe("the problem table", () => {
       "segment-unavailable",
       "storage-full",
       "storage-unavailable",
+      "stream-full",
       "server-busy",
       "unavailable",
     ];

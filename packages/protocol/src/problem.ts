@@ -91,6 +91,7 @@ export const PROBLEMS = {
   "stream-closed": kind(409, "The stream is closed"),
   "stream-deleted": kind(410, "The stream was deleted, but forks still use its data"),
   "stream-exists": kind(409, "The stream already exists with a different configuration"),
+  "stream-full": kind(507, "The stream has reached its size limit", "after"),
   "stream-not-found": kind(404, "The stream does not exist"),
   "stream-seq-invalid": kind(400, "Stream-Seq is malformed"),
   "stream-seq-regression": kind(409, "Stream-Seq is not strictly increasing"),

@@ -2,18 +2,13 @@ import type { OffsetRef } from "@durable-streams-cloudflare/protocol";
 import { textOf } from "@durable-streams-cloudflare/testkit";
 import { describe, expect, it, vi } from "vitest";
 
-import { appendOf, createOf, newHost, START_MS, streamOn, type Host } from "../../test/stream-fixture.ts";
+import { appendOf, contentOf, createOf, newHost, START_MS, streamOn, type Host } from "../../test/stream-fixture.ts";
 import { CLOSE_BEHIND, CLOSE_GONE, decodeFrame } from "../contracts/live-frame.ts";
 import { rowNotesSince } from "../log/log-rows.ts";
 import type { Stream } from "./stream.ts";
 
 const TTL = { lifetime: { kind: "ttl", ttlSeconds: 100 } } as const;
 const FROM_START = { from: { kind: "start" }, ifNoneMatch: null, paging: "bytes" } as const;
-
-function contentOf(stream: Stream): string {
-  const result = stream.read(FROM_START);
-  return result.ok ? textOf(result.page) : result.problem.code;
-}
 
 async function newStream(command = createOf()): Promise<{ host: Host; stream: Stream }> {
   const host = newHost();

@@ -5,7 +5,13 @@
  * frame) is held back by the host until the writes before it are durable, so readers never see bytes that a crash takes away.
  */
 
-import { refuse, refuseNotFound, type OffsetRef, type Result } from "@durable-streams-cloudflare/protocol";
+import {
+  refuse,
+  refuseNotFound,
+  type OffsetRef,
+  type Refusal,
+  type Result,
+} from "@durable-streams-cloudflare/protocol";
 
 import type { ReaderAdmission, ReaderBudget } from "../contracts/reader-slots.ts";
 import type {
@@ -31,6 +37,7 @@ import { appendBatch } from "./append/append-batch.ts";
 import { ObjectCapacity, STORAGE_FULL } from "./append/object-capacity.ts";
 import { QuotaGrant, PROJECT_STORAGE_FULL } from "./append/quota-grant.ts";
 import { recallAppend } from "./append/repeated-append.ts";
+import { StreamCapacity } from "./append/stream-capacity.ts";
 import { Pins } from "./forks/pins.ts";
 import type { StreamHost } from "./host.ts";
 import { Creation } from "./lifecycle/creation.ts";
@@ -47,6 +54,8 @@ import { Roller, type RollLimits } from "./tiering/roller.ts";
 export interface StreamLimits extends RollLimits, ReadLimits {
   readonly pendingBytesMax: number;
   readonly pendingAppendsMax: number;
+  /** Bytes that a stream may store itself; 0: no limit. */
+  readonly streamBytesMax: number;
   /** How long a live reader waits. */
   readonly sseSessionSeconds: number;
   readonly longPollTimeoutMs: number;
@@ -63,6 +72,7 @@ export class Stream {
   readonly #reading: Reading;
   readonly #commits: GroupCommit<AppendCommand, Result<AppendResult>>;
   readonly #objectCapacity: ObjectCapacity;
+  readonly #capacity: StreamCapacity;
   /** The commit that is being made durable has written something. */
   #hasWritten = false;
   /** What this stream is to those that follow it, and to those that it follows. */
@@ -86,7 +96,11 @@ export class Stream {
       tokens: new ReaderSlots(host, stayMs, "tokens"),
       public: new ReaderSlots(host, stayMs, "public"),
     };
-    this.#creation = new Creation(host, this.#lifecycle, (expired) => this.fanOut.followers.notify(expired));
+    this.#capacity = new StreamCapacity(limits.streamBytesMax);
+    this.#creation = new Creation(host, this.#lifecycle, {
+      capacity: this.#capacity,
+      onReplaced: (expired) => this.fanOut.followers.notify(expired),
+    });
     this.#pins = new Pins(host, this.#lifecycle);
     this.#reading = new Reading(host, this.#lifecycle, this.readerSlots, limits);
     this.#quotaGrant = new QuotaGrant(host, (incarnation) => this.#lifecycle.renotifyEnd(incarnation));
@@ -245,11 +259,14 @@ export class Stream {
     return results;
   }
 
-  /** Of the object, and of what the project lets it store. */
+  /** Whichever limit is nearest: of the object, of the stream, or of what the project lets it store. */
   #remainingFor(batch: readonly AppendCommand[], state: StreamState): Remaining {
-    return this.#objectCapacity.isFullFor(batch)
-      ? { remaining: 0, refusal: STORAGE_FULL }
-      : { remaining: this.#quotaGrant.remainingOf(state), refusal: PROJECT_STORAGE_FULL };
+    if (this.#objectCapacity.isFullFor(batch)) return OBJECT_FULL;
+    const granted = this.#quotaGrant.remainingOf(state);
+    const remaining = this.#capacity.remainingOf(state);
+    return granted < remaining
+      ? { remaining: granted, refuse: refuseProjectStorage }
+      : { remaining, refuse: this.#capacity.refuse };
   }
 
   async #sync(): Promise<void> {
@@ -279,6 +296,9 @@ export class Stream {
     this.consumers.notify(state);
   }
 }
+
+const OBJECT_FULL: Remaining = { remaining: 0, refuse: () => STORAGE_FULL };
+const refuseProjectStorage = (): Refusal => PROJECT_STORAGE_FULL;
 
 /** An edge may be late in letting go of a reader. */
 const STAY_MARGIN_MS = 5_000;

@@ -28,7 +28,8 @@ type FanOutOptions = Partial<StreamLimits> & { readonly segments?: FakeSegmentSt
 
 /** Streams, subscriptions and estuaries in one process. */
 export class FanOutWorld extends World<Core, Key> {
-  readonly #limits: StreamLimits;
+  /** Of streams that are loaded from now on. */
+  limits: StreamLimits;
   readonly #shards: ShardLimits | undefined;
   /** Set it, and the queue takes nothing. */
   isQueueDown = false;
@@ -44,7 +45,7 @@ export class FanOutWorld extends World<Core, Key> {
   constructor({ segments, shards, ...limits }: FanOutOptions = {}) {
     super(segments);
     this.#shards = shards;
-    this.#limits = { ...LIMITS, ...limits };
+    this.limits = { ...LIMITS, ...limits };
   }
 
   stream(name: string): Stream {
@@ -133,7 +134,7 @@ export class FanOutWorld extends World<Core, Key> {
     }
     const notifyFollowers: StreamHost["notifyFollowers"] = (notification) =>
       wire<Pick<SubscriptionApi, "notify">>(`subscription:${name}`).notify(notification);
-    return new Stream({ ...own, peer: (to) => wire(`stream:${to}`), notifyFollowers }, this.#limits);
+    return new Stream({ ...own, peer: (to) => wire(`stream:${to}`), notifyFollowers }, this.limits);
   }
 
   #noteKey({ kid, source }: LinkKeyNote): boolean {

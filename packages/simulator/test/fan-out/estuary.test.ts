@@ -216,6 +216,25 @@ describe("a session", () => {
     await world.fireAlarmsUntil(world.nowMs + 60_000);
     expect([world.content(SESSION), world.content("p/bob")]).toEqual(["a;b;", "a;b;"]);
   });
+
+  it("[FO3] [AP18] that is full is asked ever less often, delays no other, and gets the rest when the limit is raised", async () => {
+    world = new FanOutWorld({ streamBytesMax: 4 });
+    const [chat, news] = [await source("chat"), await source("news")];
+    for (const session of [SESSION, "p/bob"]) unwrap(await subscribe([chat], { session }));
+    unwrap(await subscribe([news]));
+    await publish(chat, "a;");
+    await publish(news, "n;");
+    await aSecond();
+    await publish(chat, "b;");
+    const delivered = callsOf("deliver");
+    await world.fireAlarmsUntil(world.nowMs + 40_000);
+    expect([world.content(SESSION)?.length, world.content("p/bob")]).toEqual([4, "a;b;"]);
+    expect(callsOf("deliver") - delivered).toBeLessThan(10);
+    world.limits = { ...world.limits, streamBytesMax: 0 };
+    world.crash(`stream:${SESSION}`);
+    await world.fireAlarmsUntil(world.nowMs + 40_000);
+    expect(world.content(SESSION)?.split(";")?.toSorted()).toEqual(["", "a", "b", "n"]);
+  });
 });
 
 describe("envelopes", () => {

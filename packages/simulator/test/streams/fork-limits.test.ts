@@ -2,7 +2,7 @@ import type { PinCommand } from "@durable-streams-cloudflare/core/contracts/stre
 import { HotLog } from "@durable-streams-cloudflare/core/log/hot-log";
 import { planPin } from "@durable-streams-cloudflare/core/stream/forks/forks";
 import { newState } from "@durable-streams-cloudflare/core/stream/state";
-import { codeOf, createOf, newHost } from "@durable-streams-cloudflare/core/test/stream-fixture";
+import { appendOf, codeOf, createOf, newHost } from "@durable-streams-cloudflare/core/test/stream-fixture";
 import { KEEP_ALL } from "@durable-streams-cloudflare/protocol";
 import { utf8 } from "@durable-streams-cloudflare/testkit";
 import { describe, expect, it } from "vitest";
@@ -62,4 +62,19 @@ describe("a sub-offset of JSON messages", () => {
     expect(world.leftovers("p/fork")).toEqual([]);
     expect(await forkAt(31)).toMatchObject({ ok: true, tail: 31 * message.length });
   });
+});
+
+it("[AP18] a fork may store as much as any other stream, besides what it inherits", async () => {
+  const world = new StreamWorld({ streamBytesMax: 10 });
+  await world.ask("p/source", (stream) => stream.create(createOf({ bytes: utf8("1234567890") })));
+  const fork = { source: "p/source", offset: null, subOffset: 0 };
+  const large = await world.ask("p/fork", (stream) => stream.create(createOf({ fork, bytes: utf8("12345678901") })));
+  expect(codeOf(large)).toBe("body-too-large");
+  await world.ask("p/fork", (stream) => stream.create(createOf({ fork, bytes: utf8("12345") })));
+  const append = (text: string) => world.ask("p/fork", (stream) => stream.append(appendOf(text)));
+  expect([codeOf(await append("678901")), codeOf(await append("67890")), codeOf(await append("1"))]).toEqual([
+    "stream-full",
+    "ok",
+    "stream-full",
+  ]);
 });

@@ -67,9 +67,9 @@ describe("[AP8] precedence: closed > content type > fault > producer > Stream-Se
   it("[IN2] a refused append changes nothing in the draft", () => {
     for (const { code, state, append } of WRONGS) {
       const target = draft(state);
-      const before = structuredClone({ ...target, state: null, database: null });
+      const before = structuredClone({ ...target, state: null, database: null, refuse: null });
       expect(outcomeOf(target, appendOf("x", append))).toBe(code);
-      expect({ ...target, state: null, database: null }).toEqual(before);
+      expect({ ...target, state: null, database: null, refuse: null }).toEqual(before);
     }
   });
 });

@@ -43,13 +43,13 @@ export interface Draft {
   streamSeq: string | undefined;
   closure: Closure | undefined;
   readonly producers: Map<string, ProducerState>;
-  /** Bytes that may still be added, and what is answered to more. */
+  /** Bytes that may still be added, and what an append is answered that has more. */
   remaining: number;
-  readonly refusal: Refusal;
+  readonly refuse: (bytes: number) => Refusal;
 }
 
 /** What may be added to a stream. */
-export type Remaining = Pick<Draft, "remaining" | "refusal">;
+export type Remaining = Pick<Draft, "remaining" | "refuse">;
 
 export function draftOf(state: StreamState, database: Database, remaining: Remaining): Draft {
   return {
@@ -76,7 +76,7 @@ export function admit(draft: Draft, sent: AppendCommand): Result<{ admitted: boo
     draft.closure === undefined ? openConflict(draft, command) : closedConflict(draft, draft.closure, command);
   if (conflict !== undefined) return conflict;
   // Last of all: what was stored before is known, and what only closes needs none.
-  if (command.bytes.length > draft.remaining) return draft.refusal;
+  if (command.bytes.length > 0 && command.bytes.length > draft.remaining) return draft.refuse(command.bytes.length);
   draft.remaining -= command.bytes.length;
   draft.tail += command.bytes.length;
   if (command.streamSeq !== undefined) draft.streamSeq = command.streamSeq;

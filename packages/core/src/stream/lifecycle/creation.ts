@@ -21,6 +21,7 @@ import { SingleFlight } from "../../kit/single-flight.ts";
 import type { CommitNotes } from "../../log/commit-notes.ts";
 import { HotLog } from "../../log/hot-log.ts";
 import { requestsBefore } from "../append/request-rows.ts";
+import type { StreamCapacity } from "../append/stream-capacity.ts";
 import { canonicalOffset, CLOCK_SKEW_MS_MAX, PIN_MS_MAX } from "../forks/forks.ts";
 import type { StreamHost } from "../host.ts";
 import { announce } from "../notify/announcer.ts";
@@ -37,18 +38,23 @@ type Beginning = Omit<NewStream, "touchedAtMs" | "origin"> & Partial<Pick<NewStr
 /** Creations of one URL that wait at the same time, and are known by their request ids. */
 const CREATIONS_MAX = 1_000;
 
+interface CreationPorts {
+  readonly capacity: Pick<StreamCapacity, "refuseFirst">;
+  /** Called, once it is durable, when another stream has replaced an expired one. */
+  onReplaced(expired: StreamState): void;
+}
+
 export class Creation {
   readonly #host: StreamHost;
   readonly #lifecycle: Lifecycle;
-  readonly #onReplaced: (expired: StreamState) => void;
+  readonly #ports: CreationPorts;
   /** Creations that wait for something, by their request ids. */
   readonly #underWay = new SingleFlight<Result<CreateResult>>(CREATIONS_MAX);
 
-  /** @param onReplaced called, once it is durable, when another stream has replaced an expired one. */
-  constructor(host: StreamHost, lifecycle: Lifecycle, onReplaced: (expired: StreamState) => void) {
+  constructor(host: StreamHost, lifecycle: Lifecycle, ports: CreationPorts) {
     this.#host = host;
     this.#lifecycle = lifecycle;
-    this.#onReplaced = onReplaced;
+    this.#ports = ports;
   }
 
   /** [PROTOCOL §5.1] Confirming an existing stream renews its sliding lifetime, as any use of it does. */
@@ -72,6 +78,8 @@ export class Creation {
   async #create(command: CreateCommand): Promise<Result<CreateResult>> {
     const occupied = this.#confirm(command);
     if (occupied !== undefined) return occupied;
+    const tooLarge = this.#ports.capacity.refuseFirst(command.bytes.length);
+    if (tooLarge !== undefined) return tooLarge;
     const { retention } = command;
     if (!keepsAll(retention) && this.#host.segments === undefined) {
       return refuse("retention-unavailable", "Retention requires object storage, but the binding SEGMENTS is missing.");
@@ -191,7 +199,7 @@ export class Creation {
     }
     this.#lifecycle.began(state, expired);
     await this.#host.sync();
-    if (expired !== undefined) this.#onReplaced(expired);
+    if (expired !== undefined) this.#ports.onReplaced(expired);
     return { ok: true, ...createResult(state, true) };
   }
 
