@@ -1,7 +1,7 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
-import { ABOUT_ONE_ENGINE, ON_NODE_IN_NPM_TEST } from "./packages/e2e/engines.ts";
+import { ABOUT_ONE_ENGINE, ON_WORKERD_IN_NPM_TEST } from "./packages/e2e/engines.ts";
 import { SkippedTestsReporter } from "./scripts/skipped-tests-reporter.ts";
 
 type Engine = keyof typeof ABOUT_ONE_ENGINE;
@@ -60,11 +60,11 @@ export default defineConfig({
           env: { FC_SEED: process.env.FC_SEED ?? "", FC_RUNS: process.env.FC_RUNS ?? "" },
         },
       },
-      // On the engine that DS_ENGINE names, which is workerd unless it is set.
-      endToEnd("e2e", process.env["DS_ENGINE"] === "node" ? "node" : "workerd", ["**/*.test.ts"]),
-      // On node: what `npm test` has time for, and the rest of it.
-      endToEnd("e2e-node", "node", ON_NODE_IN_NPM_TEST),
-      endToEnd("e2e-node-rest", "node", ["**/*.test.ts"], ON_NODE_IN_NPM_TEST),
+      // On the engine that DS_ENGINE names, which is node unless it is set.
+      endToEnd("e2e", process.env["DS_ENGINE"] === "workerd" ? "workerd" : "node", ["**/*.test.ts"]),
+      // On workerd: what `npm test` runs of it, and the rest.
+      endToEnd("e2e-workerd", "workerd", ON_WORKERD_IN_NPM_TEST),
+      endToEnd("e2e-workerd-rest", "workerd", ["**/*.test.ts"], ON_WORKERD_IN_NPM_TEST),
     ],
   },
 });

@@ -113,8 +113,8 @@ test("the long tests run every night, each as a job of its own", () => {
   const { strategy } = jobs["long"] as unknown as { strategy: { matrix: { command: readonly string[] } } };
   const long = Object.keys(SCRIPTS).filter((name) => /^test:.*-/.test(name) || name === "test:soak");
   const commands = strategy.matrix.command.map((command) => /^npm run ([\w:-]+)/.exec(command)?.[1] ?? command);
-  // The official suite and the end-to-end tests run on the engine node, too.
-  expect(commands.toSorted()).toEqual([...long, "conformance", "simulate", "test:e2e:node"].toSorted());
+  // The official suite and the end-to-end tests run on workerd, too.
+  expect(commands.toSorted()).toEqual([...long, "conformance", "simulate", "test:e2e:workerd"].toSorted());
 });
 
 test("the tests that scripts of package.json name are there", () => {

@@ -11,7 +11,7 @@ import { judge } from "./conformance-verdict.ts";
 
 const RUNS = 3;
 
-const { values } = parseArgs({ options: { engine: { type: "string", default: "workerd" } } });
+const { values } = parseArgs({ options: { engine: { type: "string", default: "node" } } });
 process.env[ENGINE_VARIABLE] = values.engine;
 
 for (let run = 1; run <= RUNS; run += 1) {

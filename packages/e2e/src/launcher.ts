@@ -10,9 +10,14 @@ import { expect } from "vitest";
 
 export const LAUNCHER = fileURLToPath(new URL("../../local/src/main.ts", import.meta.url));
 
-/** Runs the command when it is expected to refuse. */
+/** Runs the command when it is expected to refuse, on the engine of the test. */
 export function tryToLaunch(dataDir: string, flags: readonly string[]) {
-  const argv = [LAUNCHER, "--engine", engine(), "--data-dir", dataDir, ...flags];
+  return runLauncher(dataDir, ["--engine", engine(), ...flags]);
+}
+
+/** The same, without naming an engine. */
+export function runLauncher(dataDir: string, flags: readonly string[]) {
+  const argv = [LAUNCHER, "--data-dir", dataDir, ...flags];
   const { status, stdout, stderr } = spawnSync(process.execPath, argv, { encoding: "utf8", timeout: 30_000 });
   return { status, stdout, stderr };
 }

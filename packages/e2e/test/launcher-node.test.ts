@@ -1,6 +1,6 @@
 /** What only the engine node does: one process, and one database for everything. */
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { startServer, type ServerProcess } from "@durable-streams-cloudflare/testkit/server-process";
 import { afterEach, beforeEach, expect, it } from "vitest";
 
-import { append, create, eventually, metricsOf, read, tryToLaunch } from "../src/launcher.ts";
+import { append, create, eventually, metricsOf, read, runLauncher, tryToLaunch } from "../src/launcher.ts";
 
 let dataDir: string;
 let servers: ServerProcess[];
@@ -53,11 +53,14 @@ it("a database that is damaged is refused, with what to do, and is not changed",
   expect(readFileSync(path, "utf8")).toBe("x".repeat(8_192));
 });
 
-it("the data of the engine workerd is refused, with what to do", () => {
+it("the data of the engine workerd is refused, also where no engine is named, with what to do", () => {
   mkdirSync(join(dataDir, "do"));
-  const { status, stderr } = tryToLaunch(dataDir, ["--port", "0"]);
-  expect(status).toBe(1);
-  expect(stderr).toMatch(/belongs to the engine "workerd"[^]*Fix: .*--engine workerd/);
+  for (const flags of [[], ["--engine", "node"]]) {
+    const { status, stderr } = runLauncher(dataDir, ["--port", "0", ...flags]);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/belongs to the engine "workerd".*which is the default[^]*Fix: .*--engine workerd/);
+    expect(existsSync(join(dataDir, "streams.sqlite"))).toBe(false);
+  }
 });
 
 it("more connections than it may open files for end neither the server nor what it has stored", async () => {

@@ -69,6 +69,13 @@ it("no client and no other user reaches what the launcher asks of the Worker", a
   expect(statSync(join(dataDir, "tmp")).mode & 0o077).toBe(0);
 });
 
+it("the data of the engine node is refused, with what to do", () => {
+  writeFileSync(join(dataDir, "streams.sqlite"), "");
+  const { status, stderr } = tryToLaunch(dataDir, ["--port", "0"]);
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/belongs to the engine "node"[^]*Fix: .*--engine node/);
+});
+
 it("Prometheus gets the number of workerd's crashes", async () => {
   const server = await start();
   const crashed = workerdPid();

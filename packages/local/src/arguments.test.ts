@@ -6,7 +6,7 @@ import { EXIT, Failure } from "./failure.ts";
 describe("parseArguments", () => {
   it("[SC11] listens on loopback, port 4437, by default", () => {
     expect(parseArguments([])).toEqual({
-      engine: "workerd",
+      engine: "node",
       host: "127.0.0.1",
       port: 4437,
       dataDir: undefined,
@@ -22,7 +22,7 @@ describe("parseArguments", () => {
   it("reads every flag, and splits --var at its first colon only", () => {
     const argv = [
       "--engine",
-      "node",
+      "workerd",
       "--port=0",
       "--host",
       "[::1]",
@@ -35,7 +35,7 @@ describe("parseArguments", () => {
       "--quiet",
     ];
     expect(parseArguments([...argv, "--metrics-port=0", "--drain-seconds", "30", "--ready-json", "-h"])).toEqual({
-      engine: "node",
+      engine: "workerd",
       host: "::1",
       port: 0,
       dataDir: "/d",

@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 
-import { ENGINES, type Engine } from "./engine.ts";
+import { ENGINE_DEFAULT, ENGINES, type Engine } from "./engine.ts";
 import { EXIT, Failure } from "./failure.ts";
 import { DRAIN_MS_DEFAULT, PORT_DEFAULT } from "./server.ts";
 import { SECRETS } from "./settings.ts";
@@ -23,7 +23,6 @@ export interface Arguments {
   readonly help: boolean;
 }
 
-const ENGINE_DEFAULT: Engine = "workerd";
 const PORT_MAX = 65_535;
 const DRAIN_SECONDS_DEFAULT = DRAIN_MS_DEFAULT / 1000;
 const DRAIN_SECONDS_MAX = 3_600;
@@ -49,7 +48,7 @@ export function formatHelp(command: string): string {
 
   --port N           listen on this port; 0 picks a free one (default ${PORT_DEFAULT})
   --host ADDRESS     listen on this address (default 127.0.0.1)
-  --engine NAME      run in this process ("node"), or on workerd as on Cloudflare ("workerd") (default ${ENGINE_DEFAULT})
+  --engine NAME      "node": one Node.js process; "workerd": as on Cloudflare (default ${ENGINE_DEFAULT})
   --data-dir DIR     keep the data in this directory (default .data)
   --var NAME:VALUE   set a setting of the server; repeatable
   --metrics-port N   serve http://127.0.0.1:N/metrics for Prometheus; 0 picks a free port (default: off)

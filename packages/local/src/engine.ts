@@ -8,15 +8,31 @@ import { Failure } from "./failure.ts";
 export const ENGINES = ["node", "workerd"] as const;
 export type Engine = (typeof ENGINES)[number];
 
-/** What each engine leaves in its data directory. */
-const MARKS: Readonly<Record<Engine, string>> = { node: "streams.sqlite", workerd: "do" };
+export const ENGINE_DEFAULT: Engine = "node";
+
+interface EngineFiles {
+  /** What the engine leaves in its data directory as soon as it stores something. */
+  readonly mark: string;
+  /** What to do with a directory of this engine that the other one was started on, besides going on with this engine. */
+  readonly otherwise: string;
+}
+
+const FILES: Readonly<Record<Engine, EngineFiles>> = {
+  node: { mark: "streams.sqlite", otherwise: "" },
+  workerd: {
+    mark: "do",
+    otherwise: "; or copy its streams to a server on the engine node: docs/serve.md#from-workerd-to-node",
+  },
+};
 
 /** @throws Failure where the data in the directory was written by the other engine, which keeps it in other files. */
 export function claimEngine(dataDir: string, engine: Engine): void {
-  const other = ENGINES.find((name) => name !== engine && existsSync(join(dataDir, MARKS[name])));
-  if (other === undefined || existsSync(join(dataDir, MARKS[engine]))) return;
+  const holds = (name: Engine): boolean => existsSync(join(dataDir, FILES[name].mark));
+  const other = ENGINES.find((name) => name !== engine && holds(name));
+  if (other === undefined || holds(engine)) return;
+  const byDefault = engine === ENGINE_DEFAULT ? ", which is the default" : "";
   throw new Failure(
-    `The data in ${dataDir} belongs to the engine "${other}", and this is the engine "${engine}".`,
-    `start it with --engine ${other}, or use another directory: --data-dir DIR`,
+    `The data in ${dataDir} belongs to the engine "${other}", and this is the engine "${engine}"${byDefault}. Nothing was changed.`,
+    `start it with --engine ${other}${FILES[other].otherwise}; or use another directory: --data-dir DIR`,
   );
 }

@@ -1,10 +1,13 @@
 /** Runs the Durable Streams server on one machine. */
 
+import { ENGINE_DEFAULT, type Engine } from "./engine.ts";
 import { launch } from "./launch.ts";
+import { startNodeServer } from "./node-engine.ts";
 import { loadPrebuilt } from "./prebuilt.ts";
-import { startServer as startWith, type LocalServer, type ServerOptions } from "./server.ts";
+import { startServer as startOnWorkerd, type LocalServer, type ServerOptions } from "./server.ts";
 
 export { claimDataDir } from "./claim.ts";
+export type { Engine } from "./engine.ts";
 export { Failure } from "./failure.ts";
 export type { LocalServer, ServerOptions } from "./server.ts";
 
@@ -17,14 +20,20 @@ export async function serve(argv: readonly string[], name: string): Promise<void
   await launch(argv, { name, dataDir: ".data", loadWorker: loadPrebuilt });
 }
 
+export interface StartOptions extends ServerOptions {
+  /** Default: `node`, which runs the server in this process. `workerd` runs it as Cloudflare does, in a process of its own. */
+  readonly engine?: Engine | undefined;
+}
+
 /**
- * Starts the server in this process and resolves when it accepts requests. A process can run one server at a time.
+ * Starts the server and resolves when it accepts requests. A process can run one server on each data directory, and one on
+ * workerd in all.
  * @throws Failure when the server cannot start: `message` says why, and `fix` says what to do.
  * @example
  * const server = await startServer({ dataDir: "data", port: 0 });
  * await fetch(`${server.url}/v1/stream/hello`, { method: "PUT" });
  * await server.stop();
  */
-export function startServer(options: ServerOptions): Promise<LocalServer> {
-  return startWith(options, loadPrebuilt);
+export function startServer({ engine = ENGINE_DEFAULT, ...options }: StartOptions): Promise<LocalServer> {
+  return engine === "node" ? startNodeServer(options) : startOnWorkerd(options, loadPrebuilt);
 }

@@ -1,5 +1,7 @@
 /** The server as a command: flags, signals, exit codes. */
 
+import { Console } from "node:console";
+
 import { formatHelp, parseArguments, type Arguments } from "./arguments.ts";
 import { formatBanner } from "./banner.ts";
 import { EXIT, Failure, formatFailure } from "./failure.ts";
@@ -25,6 +27,8 @@ const SAME_REQUEST_MS = 250;
  * @param argv the flags.
  */
 export async function launch(argv: readonly string[], command: Command): Promise<void> {
+  // Stdout is for what the command was asked for; log lines go to stderr.
+  globalThis.console = new Console(process.stderr, process.stderr);
   process.umask(0o077); // Only this user may read the files that are written; workerd inherits this.
   const running = new RunningServer();
   takeSignals(() => running.end());

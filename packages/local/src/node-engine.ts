@@ -1,6 +1,5 @@
 /** The server in this process, without workerd: what `--engine node` starts. */
 
-import { Console } from "node:console";
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 
@@ -29,8 +28,6 @@ export async function startNodeServer({
   ...options
 }: ServerOptions): Promise<LocalServer> {
   const { env: environment } = process;
-  // Stdout is for what the command was asked for.
-  globalThis.console = new Console(process.stderr, process.stderr);
   refuseUnmeantExposure(host, { given, environment });
   const dataDir = resolve(options.dataDir);
   freeReserve(dataDir);

@@ -32,7 +32,7 @@ export interface ServerOptions {
   readonly settings?: Readonly<Record<string, string>> | undefined;
   /** Serves `/metrics` for Prometheus on this port of 127.0.0.1; 0 picks a free one. Default: no metrics. */
   readonly metricsPort?: number | undefined;
-  /** Called once if workerd cannot be kept running: the server has ended then. */
+  /** Called once if the server cannot go on: workerd cannot be kept running, or the disk failed. */
   readonly onFailure?: ((failure: Error) => void) | undefined;
 }
 

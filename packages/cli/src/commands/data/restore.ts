@@ -26,7 +26,7 @@ export function restoreCommand(program: Command, io: Io): void {
       const databases = await restore(archive, dataDir, io.signal);
       await output.result({ archive, dataDir, databases: databases.length }, dataDir);
       const where = options.dataDir === DATA_DIR ? "" : ` --data-dir ${shellWord(options.dataDir)}`;
-      const engine = databases.some(({ file }) => file === NODE_DATABASE) ? " --engine node" : "";
+      const engine = databases.some(({ file }) => file === NODE_DATABASE) ? "" : " --engine workerd";
       output.note(
         `Restored ${counted(databases.length, "database")}; all are intact. To start the server: ` +
           `durable-streams serve${engine}${where}`,
