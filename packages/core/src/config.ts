@@ -19,8 +19,21 @@ const RPC_BYTES_MAX = 30 * MIB;
 export const ARRAY_FACTOR = 1.6;
 const APPEND_BYTES_LIMIT = Math.floor(RPC_BYTES_MAX / ARRAY_FACTOR);
 
+/** What is not a stream: no base path of streams may be one of these, or lie below one. */
+const OTHER_PATHS = "v1|(?:v1/projects|v1/estuary|healthz|readyz|metrics)(?:/.*)?";
+
 export const SETTINGS = {
   TENANCY: choice("path", ["path", "single"], "path: /v1/stream/<project>/<stream>; single: /v1/stream/<stream>"),
+  STREAM_BASE_PATH: {
+    kind: "text",
+    default: "/v1/stream",
+    pattern: new RegExp(`^(?!/(?:${OTHER_PATHS})/?$)(?:/(?!\\.{1,2}(?:/|$))[\\w.~-]{1,64}){1,8}/?$`),
+    expects:
+      "a path such as /v1/stream, of letters, digits and . _ ~ -, that is not the path of something else " +
+      "(/, /v1, /v1/projects, /v1/estuary, /healthz, /readyz, /metrics)",
+    about:
+      "the path that the URLs of streams begin with, in place of /v1/stream; URLs given out before a change stop working",
+  },
   AUTH_MODE: choice(
     "project",
     ["project", "none"],
@@ -181,6 +194,8 @@ export type SettingName = keyof typeof SETTINGS;
 
 export interface Config {
   readonly tenancy: "path" | "single";
+  /** The path that the paths of streams begin with; a slash is at both ends. */
+  readonly streamRoot: string;
   readonly authMode: "project" | "none";
   /** Empty if there is none. */
   readonly adminSecret: string;
@@ -243,6 +258,7 @@ export function parseConfig(env: object): Config {
   const textOf = (name: SettingName): string => valueOf(values, name, faults);
   const config: Config = {
     tenancy: textOf("TENANCY") === "single" ? "single" : "path",
+    streamRoot: `${textOf("STREAM_BASE_PATH").replace(/\/$/, "")}/`,
     authMode: textOf("AUTH_MODE") === "none" ? "none" : "project",
     adminSecret: textOf("ADMIN_SECRET"),
     projectSecret: textOf("PROJECT_SECRET"),

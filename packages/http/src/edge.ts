@@ -45,7 +45,7 @@ interface Outcome {
  */
 export function createEdge(ports: EdgePorts, table: readonly Route[] = ROUTES): Edge {
   const { config, storage, access } = ports;
-  const routes = new Routes(table, config.tenancy);
+  const routes = new Routes(table, config);
   const serve: Serve = (incoming) => dispatch(incoming, ports);
   const serveGuarded = guarded(
     config,

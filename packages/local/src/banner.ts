@@ -1,5 +1,7 @@
 import { relative } from "node:path";
 
+import { parseConfig } from "@durable-streams-cloudflare/core/config";
+
 export interface BannerInput {
   readonly url: string;
   readonly dataDir: string;
@@ -9,8 +11,9 @@ export interface BannerInput {
 /** The server's address, and commands to paste into another terminal: create, append, read, follow. */
 export function formatBanner({ url, dataDir, settings }: BannerInput): string {
   const project = settings["TENANCY"] === "path" ? "demo/" : "";
+  const { streamRoot } = parseConfig(settings);
   const address = url.replace("//127.0.0.1:", "//localhost:");
-  const stream = `${address}/v1/stream/${project}hello`;
+  const stream = `${address}${streamRoot}${project}hello`;
   const needsToken = settings["AUTH_MODE"] !== "none";
   const token = needsToken ? `-H "Authorization: Bearer $TOKEN" ` : "";
   const json = "-H 'Content-Type: application/json'";

@@ -7,11 +7,11 @@ import { RESERVED_SEGMENT } from "@durable-streams-cloudflare/protocol";
 
 import type { Config } from "../config.ts";
 
-/** The protocol's root, in every tenancy. */
-export const STREAM_ROOT = "/v1/stream/";
+/** What decides how the paths of streams look. */
+export type PathConfig = Pick<Config, "tenancy" | "streamRoot">;
 
 /** The path of a project's `__ds`, percent-encoded. */
-export function controlPathOf(project: string, tenancy: Config["tenancy"]): string {
+export function controlPathOf(project: string, { tenancy, streamRoot }: PathConfig): string {
   const prefix = tenancy === "single" ? "" : `${encodeURIComponent(project)}/`;
-  return STREAM_ROOT + prefix + RESERVED_SEGMENT;
+  return streamRoot + prefix + RESERVED_SEGMENT;
 }

@@ -47,7 +47,7 @@ export function createSubscription(runtime: ObjectRuntime, { config, streams, pr
           allowsLoopback: config.webhookLoopback === "allow",
         }),
       ),
-    publicControlUrl: config.publicUrl === "" ? null : config.publicUrl + controlPathOf(project, config.tenancy),
+    publicControlUrl: config.publicUrl === "" ? null : config.publicUrl + controlPathOf(project, config),
     allowsLoopback: config.webhookLoopback === "allow",
     newId: () => crypto.randomUUID(),
     newSecret: () => base64url.encode(crypto.getRandomValues(new Uint8Array(32))),

@@ -1,10 +1,9 @@
 /** Parses the paths below a project's `__ds` [PROTOCOL §6]. */
 
-import type { Config } from "@durable-streams-cloudflare/core/config";
+import type { PathConfig } from "@durable-streams-cloudflare/core/kit/control-path";
 import { parseStreamName, RESERVED_SEGMENT } from "@durable-streams-cloudflare/protocol";
 
 import { SINGLE_PROJECT } from "../auth/static-project.ts";
-import { STREAM_ROOT } from "./target.ts";
 
 /** A parsed path below `__ds`. */
 export interface ControlPath {
@@ -20,9 +19,9 @@ export interface ControlPath {
  * @param path as received; it may be a stream's.
  * @returns `undefined` if the path is not below `__ds`, or is malformed.
  */
-export function parseControlPath(path: string, tenancy: Config["tenancy"]): ControlPath | undefined {
-  if (!path.startsWith(STREAM_ROOT)) return undefined;
-  const raw = path.slice(STREAM_ROOT.length).split("/");
+export function parseControlPath(path: string, { tenancy, streamRoot }: PathConfig): ControlPath | undefined {
+  if (!path.startsWith(streamRoot)) return undefined;
+  const raw = path.slice(streamRoot.length).split("/");
   const project = tenancy === "single" ? SINGLE_PROJECT : projectOf(raw.shift() ?? "");
   const [reserved = "", ...rest] = raw;
   if (project === undefined || decode(reserved) !== RESERVED_SEGMENT) return undefined;

@@ -3,9 +3,10 @@ import { describe, expect, it } from "vitest";
 import { parseTarget, parseTargetPath, rawPath, streamPathOf } from "./target.ts";
 
 const ROOT = "https://host.example/v1/stream/";
+const configOf = (tenancy: "path" | "single") => ({ tenancy, streamRoot: "/v1/stream/" });
 
 function nameOf(path: string, tenancy: "path" | "single" = "path"): string {
-  const target = parseTarget(ROOT + path, tenancy);
+  const target = parseTarget(ROOT + path, configOf(tenancy));
   return target.ok ? target.objectName : target.problem.code;
 }
 
@@ -48,7 +49,7 @@ describe("tenancy path", () => {
   });
 
   it("[IN16] a path has its project and its stream apart", () => {
-    expect(parseTarget(`${ROOT}shop/a/b`, "path")).toMatchObject({ project: "shop", stream: "a/b" });
+    expect(parseTarget(`${ROOT}shop/a/b`, configOf("path"))).toMatchObject({ project: "shop", stream: "a/b" });
   });
 });
 
@@ -74,7 +75,7 @@ it.each([
 });
 
 it("another spelling of the root is not the root", () => {
-  expect(parseTargetPath("/v1/%73tream/x", "single")).toMatchObject({
+  expect(parseTargetPath("/v1/%73tream/x", configOf("single"))).toMatchObject({
     ok: false,
     problem: { code: "route-not-found" },
   });
@@ -85,9 +86,19 @@ it.each(["a", "a/b", "ü/?#&% x", "%2e%2e/+"])("the path of the stream %j leads 
     ["path", "p"],
     ["single", "default"],
   ] as const)
-    expect(parseTargetPath(streamPathOf(project, stream, tenancy), tenancy)).toMatchObject({
+    expect(parseTargetPath(streamPathOf(project, stream, configOf(tenancy)), configOf(tenancy))).toMatchObject({
       ok: true,
       project,
       stream,
     });
+});
+
+it("[SC17] the paths of streams begin with the root that is configured", () => {
+  const config = { tenancy: "path", streamRoot: "/api/logs/" } as const;
+  expect(streamPathOf("p", "a/b", config)).toBe("/api/logs/p/a/b");
+  expect(parseTargetPath("/api/logs/p/a/b", config)).toMatchObject({ ok: true, objectName: "p/a/b" });
+  expect(parseTargetPath("/api/logs/p", config)).toMatchObject({
+    problem: { hint: "Use /api/logs/<project>/<stream>, or set TENANCY=single." },
+  });
+  expect(parseTargetPath("/v1/stream/p/a", config)).toMatchObject({ problem: { code: "route-not-found" } });
 });

@@ -1,12 +1,9 @@
 /** Parses stream URLs: which project and stream a URL addresses. */
 
-import type { Config } from "@durable-streams-cloudflare/core/config";
-import { STREAM_ROOT } from "@durable-streams-cloudflare/core/kit/control-path";
+import type { PathConfig } from "@durable-streams-cloudflare/core/kit/control-path";
 import { parseStreamName, refuse, RESERVED_SEGMENT, type Result } from "@durable-streams-cloudflare/protocol";
 
 import { SINGLE_PROJECT } from "../auth/static-project.ts";
-
-export { STREAM_ROOT };
 
 /** A stream that a URL addresses. */
 export interface Target {
@@ -18,31 +15,31 @@ export interface Target {
 }
 
 /** Whether a path, as received, is below the root of streams, or is that root. */
-export function isStreamPath(path: string): boolean {
-  return path.startsWith(STREAM_ROOT) || `${path}/` === STREAM_ROOT;
+export function isStreamPath(path: string, { streamRoot }: Pick<PathConfig, "streamRoot">): boolean {
+  return path.startsWith(streamRoot) || `${path}/` === streamRoot;
 }
 
 /**
  * Parses a URL below the root of streams.
  * @param url of the request as received. `new URL` would already have resolved `..`.
  */
-export function parseTarget(url: string, tenancy: Config["tenancy"]): Result<Target> {
-  return parseTargetPath(rawPath(url), tenancy);
+export function parseTarget(url: string, config: PathConfig): Result<Target> {
+  return parseTargetPath(rawPath(url), config);
 }
 
 /** Like `parseTarget`, for a path that is percent-encoded as in a URL. It must be below the root of streams. */
-export function parseTargetPath(path: string, tenancy: Config["tenancy"]): Result<Target> {
-  if (path === STREAM_ROOT || `${path}/` === STREAM_ROOT) {
-    return refuse("path-invalid", "The path does not name a stream.", { hint: `Use ${STREAM_ROOT}<stream>.` });
+export function parseTargetPath(path: string, { tenancy, streamRoot }: PathConfig): Result<Target> {
+  if (path === streamRoot || `${path}/` === streamRoot) {
+    return refuse("path-invalid", "The path does not name a stream.", { hint: `Use ${streamRoot}<stream>.` });
   }
-  if (!path.startsWith(STREAM_ROOT)) return refuse("route-not-found", `The URLs of streams begin with ${STREAM_ROOT}.`);
-  const parsed = parseStreamName(path.slice(STREAM_ROOT.length));
+  if (!path.startsWith(streamRoot)) return refuse("route-not-found", `The URLs of streams begin with ${streamRoot}.`);
+  const parsed = parseStreamName(path.slice(streamRoot.length));
   if (!parsed.ok) return refuse(parsed.reason === "too-long" ? "path-too-long" : "path-invalid", parsed.detail);
   const [project, segments] =
     tenancy === "single" ? [SINGLE_PROJECT, parsed.segments] : [parsed.segments[0] ?? "", parsed.segments.slice(1)];
   if (segments.length === 0) {
     return refuse("path-invalid", "The path names a project but no stream.", {
-      hint: "Use /v1/stream/<project>/<stream>, or set TENANCY=single.",
+      hint: `Use ${streamRoot}<project>/<stream>, or set TENANCY=single.`,
     });
   }
   if (segments[0] === RESERVED_SEGMENT || project === RESERVED_SEGMENT) {
@@ -53,14 +50,15 @@ export function parseTargetPath(path: string, tenancy: Config["tenancy"]): Resul
 }
 
 /** Like `parseTarget`, for a project and a stream that are separate parameters of a path, percent-encoded as received. */
-export function parseNamedTarget(project: string, stream: string, tenancy: Config["tenancy"]): Result<Target> {
-  return parseTargetPath(STREAM_ROOT + (tenancy === "single" ? stream : `${project}/${stream}`), tenancy);
+export function parseNamedTarget(project: string, stream: string, config: PathConfig): Result<Target> {
+  const name = config.tenancy === "single" ? stream : `${project}/${stream}`;
+  return parseTargetPath(config.streamRoot + name, config);
 }
 
 /** The path of a stream, percent-encoded. */
-export function streamPathOf(project: string, stream: string, tenancy: Config["tenancy"]): string {
+export function streamPathOf(project: string, stream: string, { tenancy, streamRoot }: PathConfig): string {
   const segments = [...(tenancy === "single" ? [] : [project]), ...stream.split("/")];
-  return STREAM_ROOT + segments.map(encodeURIComponent).join("/");
+  return streamRoot + segments.map(encodeURIComponent).join("/");
 }
 
 /** The path of a URL, with percent-encoding and dot segments unchanged. */

@@ -98,7 +98,7 @@ function guardNamed(needs: Scope): Guard<SessionAccess> {
 
 function guardUnnamed(needs: Scope): Guard<SessionAccess> {
   return async ({ request, ...place }, ports) => {
-    const target = parseNamedTarget(place.project, place.params["stream"] ?? "", ports.config.tenancy);
+    const target = parseNamedTarget(place.project, place.params["stream"] ?? "", ports.config);
     if (!target.ok) return target;
     const { project, stream: source } = target;
     const { bytesMax, secondsMax } = limitOf(ports, STRANGERS_BODY_BYTES_MAX);
@@ -151,7 +151,7 @@ interface SourceAccess {
 }
 
 async function guardSource({ request, ...place }: Routed, ports: EdgePorts): Promise<Result<{ access: SourceAccess }>> {
-  const target = parseNamedTarget(place.project, place.params["stream"] ?? "", ports.config.tenancy);
+  const target = parseNamedTarget(place.project, place.params["stream"] ?? "", ports.config);
   if (!target.ok) return target;
   const { project, stream: source } = target;
   const granted = await ports.authorize({ request, project, stream: source, scope: "manage", isBearerOnly: true });

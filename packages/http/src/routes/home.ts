@@ -4,7 +4,6 @@ import type { Config } from "@durable-streams-cloudflare/core/config";
 
 import { answerJson, type Answer } from "../answers/answer.ts";
 import { publicBaseOf } from "../paths/public-url.ts";
-import { STREAM_ROOT } from "../paths/target.ts";
 import type { HttpRequest } from "../ports.ts";
 import type { Access, EdgePorts } from "../routing/edge-ports.ts";
 import { OPEN, route, type Route } from "../routing/route.ts";
@@ -23,7 +22,7 @@ function homeAnswer(request: HttpRequest, { config, access }: Pick<EdgePorts, "c
   const isForBrowser = (request.headers.get("Accept") ?? "").includes("text/html");
   return isForBrowser
     ? { status: 200, headers: { ...HTML_HEADERS }, body: page(publicBaseOf(request, config).url, config, access) }
-    : answerJson(description(access), 200, { Vary: "Accept" });
+    : answerJson(description(access, config), 200, { Vary: "Accept" });
 }
 
 const HTML_HEADERS = {
@@ -34,11 +33,11 @@ const HTML_HEADERS = {
   "Referrer-Policy": "no-referrer",
 };
 
-function description(access: Access): object {
+function description(access: Access, { streamRoot }: Config): object {
   return {
     name: "durable-streams-cloudflare",
     protocol: PROTOCOL_URL,
-    streams: STREAM_ROOT,
+    streams: streamRoot,
     health: "/healthz",
     readiness: "/readyz",
     needsToken: access !== "everybody",
@@ -47,8 +46,8 @@ function description(access: Access): object {
 
 const PROTOCOL_URL = "https://github.com/durable-streams/durable-streams";
 
-function page(base: string, { tenancy }: Config, access: Access): string {
-  const stream = `${base}${STREAM_ROOT}${tenancy === "path" ? "demo/" : ""}hello`;
+function page(base: string, { tenancy, streamRoot }: Config, access: Access): string {
+  const stream = `${base}${streamRoot}${tenancy === "path" ? "demo/" : ""}hello`;
   const token = access === "everybody" ? "" : '-H "Authorization: Bearer $TOKEN" ';
   const json = "-H 'Content-Type: application/json'";
   const lines = [

@@ -186,7 +186,7 @@ async function handleProject(
   }
   const query = new URL(request.url).searchParams;
   const urlOf = (stream: string, search: string): string =>
-    publicUrlOf(request, config, `${streamPathOf(project, stream, config.tenancy)}?${search}`);
+    publicUrlOf(request, config, `${streamPathOf(project, stream, config)}?${search}`);
   const { projects } = access;
   const result = await handle({ projects, project, item: params["item"] ?? "", query, body: body.json, urlOf });
   if (!result.ok) return result;

@@ -17,7 +17,6 @@ import {
   type WantedSource,
 } from "../codec/estuary.ts";
 import type { Json } from "../limits/json-body.ts";
-import { STREAM_ROOT } from "../paths/target.ts";
 import type { HttpRequest } from "../ports.ts";
 import type { EdgePorts } from "../routing/edge-ports.ts";
 
@@ -115,8 +114,9 @@ function viewOf(
   { ports, project, estuaryId }: SessionCall,
   { contentType, deadlineMs }: Pick<SubscribeResult, "contentType" | "deadlineMs">,
 ): object {
-  const path = ports.config.tenancy === "single" ? estuaryId : `${project}/${estuaryId}`;
-  return { stream: STREAM_ROOT + path, contentType, expiresAt: isoTime(deadlineMs) };
+  const { tenancy, streamRoot } = ports.config;
+  const path = tenancy === "single" ? estuaryId : `${project}/${estuaryId}`;
+  return { stream: streamRoot + path, contentType, expiresAt: isoTime(deadlineMs) };
 }
 
 function answerOk(json: object): Handled {

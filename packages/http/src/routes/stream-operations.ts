@@ -34,7 +34,7 @@ import { refuseCreation } from "../limits/stream-quota.ts";
 import { longPoll } from "../live/long-poll.ts";
 import { eventStream, serverSentEvents } from "../live/sse.ts";
 import { publicUrlOf } from "../paths/public-url.ts";
-import { parseTargetPath, rawPath, STREAM_ROOT } from "../paths/target.ts";
+import { parseTargetPath, rawPath } from "../paths/target.ts";
 import type { HttpRequest } from "../ports.ts";
 
 function refuseRegistryWrite(): Refusal {
@@ -116,13 +116,13 @@ function refuseName(): Refusal {
 /** The source of a fork, which lies in the same project, and which the client must be allowed to read. */
 async function forkSource(exchange: Exchange, asked: ForkRequest): Promise<Result<{ fork: ForkCommand }>> {
   const { config, request, authorize } = exchange;
-  if (!asked.sourcePath.startsWith(STREAM_ROOT)) {
+  if (!asked.sourcePath.startsWith(config.streamRoot)) {
     return refuse(
       "fork-header-invalid",
-      `${HEADER.forkedFrom} must be the path of a stream, beginning with ${STREAM_ROOT}.`,
+      `${HEADER.forkedFrom} must be the path of a stream, beginning with ${config.streamRoot}.`,
     );
   }
-  const target = parseTargetPath(asked.sourcePath, config.tenancy);
+  const target = parseTargetPath(asked.sourcePath, config);
   if (!target.ok) return target;
   const { project, stream, objectName } = target;
   if (project !== exchange.target.project) {

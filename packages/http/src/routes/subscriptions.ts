@@ -31,11 +31,11 @@ import {
 import { readJson, type Json } from "../limits/json-body.ts";
 import { refuseRequest } from "../limits/rate-limit.ts";
 import { publicBaseOf } from "../paths/public-url.ts";
-import { STREAM_ROOT } from "../paths/target.ts";
 import type { HttpRequest } from "../ports.ts";
 import { notesOf } from "../requests/request-notes.ts";
 import type { ControlObjects } from "../routing/edge-ports.ts";
 import { route, type Call, type Guard, type Route } from "../routing/route.ts";
+import { STREAMS_ROOT } from "../routing/router.ts";
 
 const BODY_BYTES_MAX = 1024 * 1024;
 const PAGE = 100;
@@ -86,7 +86,7 @@ export const SUBSCRIPTION_ROUTES: readonly Route[] = CONTROL_ROUTES.map((control
   route(
     {
       method: control.method,
-      path: `${STREAM_ROOT}:project/${RESERVED_SEGMENT}/${control.pattern}`,
+      path: `${STREAMS_ROOT}:project/${RESERVED_SEGMENT}/${control.pattern}`,
       needs: control.needs,
       touches: ["CONSUMERS", "PROJECTS"],
     },
@@ -178,7 +178,7 @@ async function create(call: ControlCall): Promise<Handled> {
   const parsed = parseSubscription(call.body);
   if (!parsed.ok) return parsed;
   const base = publicBaseOf(call.request, call.config);
-  const controlUrl = base.url + controlPathOf(call.project, call.config.tenancy);
+  const controlUrl = base.url + controlPathOf(call.project, call.config);
   const refused = parsed.config.type === "webhook" ? refuseCallback(controlUrl, base.isKnown) : undefined;
   if (refused !== undefined) return refused;
   const created = await callOnce(() => consumerOf(call).create({ config: parsed.config, controlUrl }));

@@ -1,10 +1,10 @@
 /** Checks, when the server starts, that a module is valid and fits together with the other modules. */
 
 import { HEALTH, READINESS } from "../paths/probe.ts";
-import { STREAM_ROOT } from "../paths/target.ts";
 import type { Module, ModuleSpec } from "./module-types.ts";
+import { overlaps } from "./path-overlap.ts";
 import type { DeclaredRoute } from "./route.ts";
-import { ESTUARY_ROOT, pathIn, PROJECTS_ROOT } from "./router.ts";
+import { ESTUARY_ROOT, pathIn, PROJECTS_ROOT, STREAMS_ROOT } from "./router.ts";
 
 type SpecRoute = ModuleSpec["routes"][number];
 
@@ -21,7 +21,7 @@ const BINDINGS = ["STREAMS", "PROJECTS", "CONSUMERS", "ESTUARIES", "SUBSCRIPTION
 /** Paths that are the server's own, with whatever it may have below them one day. */
 const RESERVED_PATHS: readonly string[] = [
   "/",
-  ...[HEALTH, READINESS, STREAM_ROOT.slice(0, -1), PROJECTS_ROOT, ESTUARY_ROOT].flatMap((root) => [
+  ...[HEALTH, READINESS, STREAMS_ROOT.slice(0, -1), PROJECTS_ROOT, ESTUARY_ROOT].flatMap((root) => [
     root,
     `${root}/:rest{.+}`,
   ]),
@@ -73,8 +73,9 @@ function checkPaths(
 ): void {
   // A project is left out of the path where there is only one.
   for (const tenancy of ["path", "single"] as const) {
+    const layout = { tenancy, streamRoot: STREAMS_ROOT };
     for (const { method, path } of routes) {
-      const other = paths.find((one) => overlaps(pathIn(path, tenancy), pathIn(one, tenancy)));
+      const other = paths.find((one) => overlaps(pathIn(path, layout), pathIn(one, layout)));
       if (other !== undefined)
         refuse(`Module ${name}, ${method} ${path}: the path conflicts with ${other} of ${owner}.`);
     }
@@ -87,20 +88,4 @@ function refuse(why: string): never {
 
 function isSameRoute(one: DeclaredRoute, other: DeclaredRoute): boolean {
   return one.method === other.method && one.path === other.path && one.parameters?.join() === other.parameters?.join();
-}
-
-/** Whether some path fits both patterns. */
-function overlaps(one: string, other: string): boolean {
-  return overlap(one.split("/").slice(1), other.split("/").slice(1));
-}
-
-function overlap([a, ...restA]: readonly string[], [b, ...restB]: readonly string[]): boolean {
-  if (a === undefined || b === undefined) return a === b;
-  if (isTail(a) || isTail(b)) return true;
-  const isSame = a === b || a.startsWith(":") || b.startsWith(":");
-  return isSame && overlap(restA, restB);
-}
-
-function isTail(part: string): boolean {
-  return part.endsWith("{.+}");
 }

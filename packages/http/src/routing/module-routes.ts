@@ -1,6 +1,6 @@
 /** Turns the routes of a module into rows of the route table, which are guarded, limited and logged like the server's own. */
 
-import type { Config } from "@durable-streams-cloudflare/core/config";
+import type { PathConfig } from "@durable-streams-cloudflare/core/kit/control-path";
 import { refuse, REGISTRY_STREAM, RESERVED_SEGMENT, type Result } from "@durable-streams-cloudflare/protocol";
 
 import { addVary, type Handled } from "../answers/answer.ts";
@@ -14,7 +14,6 @@ import { notesOf } from "../requests/request-notes.ts";
 import type { ModuleCall, ModuleRoute, ModuleSpec, ObjectClasses } from "./module-types.ts";
 import { OPEN, route, type Call, type Guard, type Place, type Route } from "./route.ts";
 
-type Tenancy = Config["tenancy"];
 type AnyRoute = ModuleRoute<ObjectClasses, unknown>;
 type AnyCall = ModuleCall<ObjectClasses, unknown>;
 
@@ -59,7 +58,7 @@ interface ScopeAccess {
 
 function guardScope(module: string, each: AnyRoute & { readonly needs: Scope }): Guard<ScopeAccess> {
   return async ({ request, ...place }, { authorize, limiter, config }) => {
-    const named = each.of === "stream" ? streamOf(place, each, config.tenancy) : wholeProject(place, module);
+    const named = each.of === "stream" ? streamOf(place, each, config) : wholeProject(place, module);
     if (!named.ok) return named;
     const { project, stream } = named;
     const granted = await authorize({ request, project, stream, scope: each.needs });
@@ -75,9 +74,9 @@ type Named = Result<{ readonly project: string; readonly stream: string }>;
 function streamOf(
   { project, params }: Pick<Place, "project" | "params">,
   { needs }: AnyRoute,
-  tenancy: Tenancy,
+  config: PathConfig,
 ): Named {
-  const target = parseNamedTarget(project, params["stream"] ?? "", tenancy);
+  const target = parseNamedTarget(project, params["stream"] ?? "", config);
   const isWrite = needs !== "read";
   return target.ok && target.stream === REGISTRY_STREAM && isWrite
     ? refuse("path-reserved", "Only the server writes to this stream.")

@@ -1,11 +1,12 @@
+import { ConfigError, parseConfig } from "@durable-streams-cloudflare/core/config";
 import { describe, expect, it } from "vitest";
 
 import type { DeclaredRoute } from "./route.ts";
-import { methodsOf, Routes, type Found } from "./router.ts";
+import { methodsOf, Routes, STREAMS_ROOT, type Found } from "./router.ts";
 import { ROUTES } from "./table.ts";
 
-const inPath = new Routes(ROUTES, "path");
-const inSingle = new Routes(ROUTES, "single");
+const inPath = new Routes(ROUTES, { tenancy: "path", streamRoot: "/v1/stream/" });
+const inSingle = new Routes(ROUTES, { tenancy: "single", streamRoot: "/v1/stream/" });
 
 function find(path: string, routes = inPath): Found {
   return routes.find({ url: `https://streams.example${path}` });
@@ -87,4 +88,50 @@ it("the first of two paths that fit is meant", () => {
 it("only one project needs no name, except among projects", () => {
   expect(find("/v1/estuary/s/touch", inSingle)).toMatchObject({ project: "default", params: { session: "s" } });
   expect(find("/v1/projects/p/streams", inSingle)).toMatchObject({ project: "p" });
+});
+
+describe("[SC17] STREAM_BASE_PATH", () => {
+  const at = (base: string, table: readonly DeclaredRoute[] = ROUTES): Routes =>
+    new Routes(table as typeof ROUTES, parseConfig({ STREAM_BASE_PATH: base }));
+
+  it.each(["/streams", "/streams/", "/api/v2/logs", "/v1/streams", "/v1.0/~a-b_c"])("streams are below %s", (base) => {
+    const root = `${base.replace(/\/$/, "")}/`;
+    const routes = at(base);
+    expect(find(`${root}p/a/b`, routes)).toMatchObject({ project: "p", target: { stream: "a/b" } });
+    expect(declaredAt(`${root}p/__ds/jwks.json`, "GET", routes)?.needs).toBe("nothing");
+    expect(declaredAt("/v1/projects", "GET", routes)?.path).toBe("/v1/projects");
+    expect(find("/v1/stream/p/a", routes).refusal?.problem.detail).toBe(`The URLs of streams begin with ${root}.`);
+  });
+
+  it.each([
+    "",
+    "/",
+    "streams",
+    "/a//b",
+    "/a/../b",
+    "/.",
+    "/a%20b",
+    "/a b",
+    "/:a",
+    "/a?b",
+    "/a#b",
+    `/${"x".repeat(65)}`,
+  ])("is refused where it is no plain path: %j", (base) =>
+    expect(() => at(base)).toThrow("STREAM_BASE_PATH must be a path such as /v1/stream"),
+  );
+
+  const others = ROUTES.filter(({ path }) => !path.startsWith(STREAMS_ROOT)).map(({ path }) => path);
+  // Whatever the parameters of a path are: a path without any, and those above a path with some.
+  const taken = [...new Set(others.map((path) => path.replace(/\/:.*$/, "")))].filter((path) => path !== "/");
+
+  it.each(["/v1", "/v1/", "/metrics", "/metrics/x", ...taken, ...taken.map((path) => `${path}/x`)])(
+    "is refused where something else is: %s",
+    (base) => expect(() => parseConfig({ STREAM_BASE_PATH: base })).toThrow(ConfigError),
+  );
+
+  it("is refused where a module has a route", () => {
+    const route = { method: "GET", path: "/v1/tally/:project", needs: "nothing", touches: [] } as const;
+    expect(() => at("/v1/tally", [...ROUTES, route])).toThrow("because the server has /v1/tally/:project there");
+    expect(() => at("/v1/tally2", [...ROUTES, route])).not.toThrow();
+  });
 });

@@ -19,7 +19,7 @@ export function pathOf(
   return parameters === undefined ? named : `${named}?${parameters.at(-1)}=${item}`;
 }
 
-const routes = new Routes(ROUTES, "path");
+const routes = new Routes(ROUTES, { tenancy: "path", streamRoot: "/v1/stream/" });
 
 /** The methods that the server knows at a path, OPTIONS apart. */
 export function methodsAt(path: string): readonly string[] {
