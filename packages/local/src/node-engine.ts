@@ -58,12 +58,10 @@ export async function startNodeServer({
         formatIgnoredEnvironment(environment, given),
     );
     const running = (server = await createServer({
-      mode: "file-durable",
-      dataDir,
+      storage: { mode: "file-durable", dataDir, status: diskStatus(dataDir) },
       host,
       port: publicPort,
       settings: settings as Readonly<Record<string, string>>,
-      storage: diskStatus(dataDir),
       onFatal: (error) => options.onFailure?.(diskFailure(error)),
     }));
     if (metricsPort !== undefined) {

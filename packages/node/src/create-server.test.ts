@@ -13,7 +13,7 @@ afterAll(() => rmSync(root, { recursive: true }));
 const SETTINGS = { AUTH_MODE: "none", TENANCY: "single", LOG_LEVEL: "off" };
 
 function start(mode: StorageMode, dataDir: string): Promise<RunningServer> {
-  return createServer({ mode, dataDir, host: "127.0.0.1", port: 0, settings: SETTINGS });
+  return createServer({ storage: { mode, dataDir }, host: "127.0.0.1", port: 0, settings: SETTINGS });
 }
 
 const TEXT = { "Content-Type": "text/plain" };

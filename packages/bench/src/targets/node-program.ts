@@ -2,7 +2,7 @@
 import { createServer } from "@durable-streams-cloudflare/node";
 
 const { url } = await createServer({
-  mode: "memory",
+  storage: { mode: "memory" },
   host: "127.0.0.1",
   port: 0,
   settings: { TENANCY: "single", AUTH_MODE: "none" },

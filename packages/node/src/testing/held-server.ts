@@ -56,8 +56,7 @@ export class HeldServer implements AsyncDisposable {
       commit.call(this);
     });
     const server = await createServer({
-      mode: "file-durable",
-      dataDir,
+      storage: { mode: "file-durable", dataDir },
       host: "127.0.0.1",
       port: 0,
       settings: SETTINGS,

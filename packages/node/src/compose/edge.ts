@@ -1,0 +1,82 @@
+/** Composes the edge of this host: its routes, and what they work with. */
+
+import type { Config } from "@durable-streams-cloudflare/core/config";
+import { defaultAuthorize, grantEverything } from "@durable-streams-cloudflare/http/auth/authorize";
+import { projectAuthorize } from "@durable-streams-cloudflare/http/auth/project-authorize";
+import { PublicKeys } from "@durable-streams-cloudflare/http/auth/public-keys";
+import { Registry } from "@durable-streams-cloudflare/http/auth/registry";
+import { staticRegistryStore } from "@durable-streams-cloudflare/http/auth/static-project";
+import { WakeGuard } from "@durable-streams-cloudflare/http/auth/wake-guard";
+import { AppendBatcher } from "@durable-streams-cloudflare/http/client/append-batcher";
+import { Projects } from "@durable-streams-cloudflare/http/client/projects";
+import { SharedReads } from "@durable-streams-cloudflare/http/client/shared-reads";
+import { createEdge, type Edge } from "@durable-streams-cloudflare/http/edge";
+import { HeldBytes } from "@durable-streams-cloudflare/http/limits/held-bytes";
+import { rateLimiterOf } from "@durable-streams-cloudflare/http/limits/isolate-limiter";
+import type { StorageStatus } from "@durable-streams-cloudflare/http/limits/storage-status";
+import { Strangers } from "@durable-streams-cloudflare/http/limits/strangers";
+import type { LiveReads } from "@durable-streams-cloudflare/http/live/live-reads";
+import type { ProjectPorts } from "@durable-streams-cloudflare/http/routing/edge-ports";
+import { composeRoutes } from "@durable-streams-cloudflare/http/routing/table";
+
+import type { ObjectHost } from "../objects/object-host.ts";
+
+/** What the edge is composed of. */
+export interface EdgeParts {
+  readonly config: Config;
+  readonly objects: ObjectHost;
+  readonly liveReads: LiveReads;
+  readonly storage: StorageStatus;
+}
+
+/** @throws Error when the objects lack what projects need. */
+export function composeEdge({ config, objects, liveReads, storage }: EdgeParts): Edge {
+  const {
+    streams,
+    projects: projectObjects,
+    registry: kv,
+    followers,
+    sessions,
+    subscriptions,
+    segments,
+  } = objects.peers;
+  if (projectObjects === undefined || kv === undefined) throw new Error("The server has no projects.");
+  const limiter = rateLimiterOf(undefined);
+  const registry = new Registry(staticRegistryStore(kv, config.projectSecret));
+  const isOpen = config.authMode === "none";
+  const projects: ProjectPorts = {
+    registry,
+    strangers: new Strangers(config.strangersPerMinute, config.originSecret !== ""),
+    projects: new Projects({ REGISTRY: kv, PROJECTS: projectObjects, STREAMS: streams }, registry),
+    authorizeAll: isOpen ? (request) => grantEverything({ request }) : undefined,
+  };
+  return createEdge(
+    {
+      config,
+      access: isOpen ? "everybody" : "tokens",
+      storage,
+      authorize: isOpen ? defaultAuthorize(config.authMode) : projectAuthorize(projects),
+      streams: {
+        getByName: (name) => streams.getByName(name),
+        attach: (name, from, admission) => objects.attach(name, from, admission),
+        idOf: (name) => name,
+      },
+      // Where edge and objects share a process there is no call to save.
+      appends: new AppendBatcher(false),
+      reads: new SharedReads(false),
+      bodies: new HeldBytes(config.bodiesBytesMax),
+      liveReads,
+      projects,
+      wakes: new WakeGuard(projects, isOpen ? "nothing" : "tag"),
+      keys: new PublicKeys(),
+      limiter,
+      counters: (project) => projectObjects.getByName(project).counters(),
+      control: subscriptions && { consumers: subscriptions, projects: projectObjects },
+      estuaries: sessions,
+      followers,
+      segments,
+      modules: new Map(),
+    },
+    composeRoutes([]),
+  );
+}

@@ -1,0 +1,73 @@
+/** The listener: takes connections on a port and passes their requests to the engine. */
+
+import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+import { logFault } from "@durable-streams-cloudflare/core/kit/log";
+
+import type { Engine } from "../compose/engine.ts";
+import { IncomingRequest } from "./incoming-request.ts";
+import { writeAnswer } from "./write-answer.ts";
+
+/** Where the server listens. */
+export interface ListenOptions {
+  /** The address to listen on; default 127.0.0.1. */
+  readonly host?: string;
+  /** 0: any that is free. */
+  readonly port: number;
+}
+
+/** A port that takes requests. */
+export interface Listener {
+  /** Without a trailing slash. */
+  readonly url: string;
+  /**
+   * Takes no new connections and resolves when those that are open have ended.
+   * @param drainMs how long requests in flight may continue; after that they are aborted.
+   */
+  close(drainMs: number): Promise<void>;
+}
+
+/** @throws Error of the system, when the port cannot be used. */
+export async function listen(engine: Engine, { host = "127.0.0.1", port }: ListenOptions): Promise<Listener> {
+  const server = createHttpServer({ keepAliveTimeout: 65_000 }, (message, response) =>
+    serve(engine, message, response),
+  );
+  // This server is not a proxy.
+  server.on("connect", (_, socket) => socket.end("HTTP/1.1 501 Not Implemented\r\nConnection: close\r\n\r\n"));
+  await bind(server, host, port);
+  const address = server.address() as AddressInfo;
+  return {
+    url: `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`,
+    close: (drainMs) => closeServer(server, drainMs),
+  };
+}
+
+function serve(engine: Engine, message: IncomingMessage, response: ServerResponse): void {
+  const request = new IncomingRequest(message, response, "http");
+  engine
+    .answer(request)
+    .then((answer) => writeAnswer(response, answer, request.method === "HEAD"))
+    .catch((error: unknown) => {
+      logFault(engine.config.logLevel, "An answer could not be written.", error);
+      response.destroy();
+    });
+}
+
+function bind(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+async function closeServer(server: Server, drainMs: number): Promise<void> {
+  const closed = new Promise((resolve) => server.close(resolve));
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), drainMs);
+  await closed;
+  clearTimeout(timer);
+}
