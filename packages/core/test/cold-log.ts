@@ -22,11 +22,13 @@ export interface ColdLog {
 }
 
 /** @param segments of each its commits, each given by the sizes of its appends. All of them become cold. */
-export async function coldLogOf(segments: readonly (readonly (readonly number[])[])[]): Promise<ColdLog> {
+export async function coldLogOf(
+  segments: readonly (readonly (readonly number[])[])[],
+  store = new FakeSegmentStore(),
+): Promise<ColdLog> {
   const database = new NodeDatabase(STREAM_SCHEMA);
   createSchema(database);
   const log = new HotLog(database);
-  const store = new FakeSegmentStore();
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   const boundaries = [0];
   let position = 0;

@@ -10,6 +10,7 @@ import { refuse } from "@durable-streams-cloudflare/protocol";
 
 import type { Answer } from "./answers/answer.ts";
 import { addCorsHeaders } from "./answers/cors.ts";
+import { PagedBody } from "./answers/paged-body.ts";
 import { problemAnswer, refusedAnswer } from "./answers/problem.ts";
 import { behindProxy } from "./auth/behind-proxy.ts";
 import { onlyLoopback } from "./auth/only-loopback.ts";
@@ -116,7 +117,9 @@ async function outcomeOf(request: HttpRequest, serve: () => Answer | Promise<Ans
 
 /** Removes the body of an answer to HEAD, and cancels the stream that would produce it. */
 async function withoutBody(answer: Answer): Promise<Answer> {
-  if (answer.body instanceof ReadableStream) await answer.body.cancel().catch(() => undefined);
+  const { body } = answer;
+  if (body instanceof PagedBody) body.cancel();
+  if (body instanceof ReadableStream) await body.cancel().catch(() => undefined);
   return { ...answer, body: null };
 }
 

@@ -1,3 +1,5 @@
+import { hash } from "node:crypto";
+
 import { concatBytes } from "./bytes.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -10,6 +12,12 @@ type Operation = "put" | "get" | "list" | "delete";
  */
 export type StoreFault = "refused" | "lost" | "cut" | "damaged" | "missing" | "held";
 
+interface FakeSegmentFile {
+  read(target: Bytes, offset: number): Promise<number>;
+  close(): Promise<void>;
+  digest(bytes: Bytes): Bytes;
+}
+
 /** R2 in the shape of the server's port to it (`core/src/log/segment-store.ts`), in memory, with faults on demand. */
 export class FakeSegmentStore {
   readonly objects = new Map<string, Bytes>();
@@ -20,6 +28,12 @@ export class FakeSegmentStore {
   chunkBytes = 1_000;
   readonly #faults: { readonly operation: Operation; readonly fault: StoreFault }[] = [];
   #held: (() => void)[] = [];
+  /** There only where objects are read in place, as files are. It counts, and goes wrong, as a `get`. */
+  readonly open?: (key: string) => Promise<FakeSegmentFile | undefined>;
+
+  constructor(kind: "streams" | "files" = "streams") {
+    if (kind === "files") this.open = (key) => this.#open(key);
+  }
 
   /** The next call of that kind goes wrong like that; more of them queue up. */
   failNext(operation: Operation, fault: StoreFault): void {
@@ -71,6 +85,24 @@ export class FakeSegmentStore {
         controller.byobRequest?.respond(0);
       },
     });
+  }
+
+  async #open(key: string): Promise<FakeSegmentFile | undefined> {
+    const fault = await this.#begin("get", key);
+    const object = this.objects.get(key);
+    if (object === undefined || fault === "missing") return undefined;
+    this.openBodies += 1;
+    return {
+      read: async (target, offset) => {
+        const end = fault === "cut" ? object.length >> 1 : object.length;
+        const bytes = object.slice(offset, Math.min(end, offset + target.length, offset + this.chunkBytes));
+        if (fault === "damaged") bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
+        target.set(bytes);
+        return bytes.length;
+      },
+      close: async () => void (this.openBodies -= 1),
+      digest: (bytes) => new Uint8Array(hash("sha256", bytes, "buffer")),
+    };
   }
 
   async list(prefix: string): Promise<readonly string[]> {

@@ -14,7 +14,10 @@ type Paging = "bytes" | "appends";
 async function readOf(log: ColdLog, from: number, to: number, paging: Paging): Promise<ColdPage[]> {
   const cold = new ColdPages(log.store, log.slices(from, to), paging);
   const pages: ColdPage[] = [];
-  for (let page = await cold.next(); page !== undefined; page = await cold.next()) pages.push(page);
+  for (let page = await cold.next(); page !== undefined; page = await cold.next()) {
+    // Of pages of bytes the memory may be used for the next one.
+    pages.push({ ...page, bytes: paging === "bytes" ? page.bytes.slice() : page.bytes });
+  }
   return pages;
 }
 
@@ -35,6 +38,8 @@ async function boundaryBelow(log: ColdLog, position: number): Promise<number> {
   return boundary === position ? position : boundaryBelow(log, boundary);
 }
 
+const KINDS = ["streams", "files"] as const;
+
 const isSame = (pages: readonly Uint8Array[], bytes: Uint8Array): boolean =>
   Buffer.compare(concatBytes(pages), bytes) === 0;
 
@@ -48,23 +53,29 @@ describe("against a plain array of bytes", () => {
   const segments = fc.array(fc.array(commit, { minLength: 1, maxLength: 5 }), { minLength: 1, maxLength: 5 });
 
   it("[TI2] every range reads what lies there, and pages of appends end where appends do", async () => {
-    const property = fc.asyncProperty(segments, fc.nat(), fc.nat(), async (sizes, a, b) => {
-      const log = await coldLogOf(sizes);
-      const tail = log.bytes.length;
-      const [from, to] = [a % tail, (b % tail) + 1].toSorted((x, y) => x - y) as [number, number];
-      if (from === to) return;
-      expect(isSame(await pagesOf(log, from, to), log.bytes.subarray(from, to))).toBe(true);
-      const pages = await readOf(log, from, to, "appends");
-      expect(
-        isSame(
-          pages.map(({ bytes }) => bytes),
-          log.bytes.subarray(from, to),
-        ),
-      ).toBe(true);
-      const ends = endsOf(from, pages);
-      expect(ends.at(-1)).toBe(to);
-      expect(ends.slice(0, -1).every((end) => log.boundaries.includes(end))).toBe(true);
-    });
+    const property = fc.asyncProperty(
+      segments,
+      fc.nat(),
+      fc.nat(),
+      fc.constantFrom(...KINDS),
+      async (sizes, a, b, kind) => {
+        const log = await coldLogOf(sizes, new FakeSegmentStore(kind));
+        const tail = log.bytes.length;
+        const [from, to] = [a % tail, (b % tail) + 1].toSorted((x, y) => x - y) as [number, number];
+        if (from === to) return;
+        expect(isSame(await pagesOf(log, from, to), log.bytes.subarray(from, to))).toBe(true);
+        const pages = await readOf(log, from, to, "appends");
+        expect(
+          isSame(
+            pages.map(({ bytes }) => bytes),
+            log.bytes.subarray(from, to),
+          ),
+        ).toBe(true);
+        const ends = endsOf(from, pages);
+        expect(ends.at(-1)).toBe(to);
+        expect(ends.slice(0, -1).every((end) => log.boundaries.includes(end))).toBe(true);
+      },
+    );
     await assertProperty("ranges of cold bytes", property, 60);
   });
 
@@ -114,19 +125,16 @@ describe("against a plain array of bytes", () => {
   });
 });
 
-describe("a read", () => {
+describe.each(KINDS)("a read of %s", (kind) => {
   const SIZES = [Array.from({ length: 8 }, () => [100_000])];
 
-  it("fetches no more than the blocks that it needs, in one request a segment", async () => {
-    const log = await coldLogOf(SIZES);
-    const get = vi.spyOn(log.store, "get");
-    await pagesOf(log, 250_000, 450_000);
-    expect(get.mock.calls.map(([, , length]) => length)).toEqual([2 * (64 + 2 * 4 + 200_000)]);
-  });
+  const newLog = (sizes: Parameters<typeof coldLogOf>[0] = SIZES): Promise<ColdLog> =>
+    coldLogOf(sizes, new FakeSegmentStore(kind));
 
   it("that is abandoned releases its segment", async () => {
-    const log = await coldLogOf(SIZES);
-    const cold = new ColdPages(log.store, log.slices(0, 800_000), "bytes");
+    // More than what is read of a file at once.
+    const log = await newLog([Array.from({ length: 24 }, () => [100_000])]);
+    const cold = new ColdPages(log.store, log.slices(0, 2_400_000), "bytes");
     await cold.next();
     expect(log.store.openBodies).toBe(1);
     cold.cancel();
@@ -137,7 +145,7 @@ describe("a read", () => {
     "[TI4] goes on where it was when a response is %s",
     async (fault) => {
       vi.spyOn(Math, "random").mockReturnValue(0);
-      const log = await coldLogOf(SIZES);
+      const log = await newLog();
       log.store.failNext("get", fault);
       log.store.failNext("get", fault);
       expect(isSame(await pagesOf(log, 50_000, 750_000), log.bytes.subarray(50_000, 750_000))).toBe(true);
@@ -149,7 +157,7 @@ describe("a read", () => {
     "[TI4] ends with an error when responses stay %s: never with other bytes, never with fewer",
     async (fault) => {
       vi.spyOn(Math, "random").mockReturnValue(0);
-      const log = await coldLogOf([[[10]]]);
+      const log = await newLog([[[10]]]);
       for (let tries = 0; tries < 4; tries += 1) log.store.failNext("get", fault);
       await expect(pagesOf(log, 0, 10)).rejects.toThrow(SegmentUnavailable);
       expect(log.store.calls.filter(({ operation }) => operation === "get")).toHaveLength(4);
@@ -158,12 +166,31 @@ describe("a read", () => {
 
   it("[TI4] does not wait for ever for a silent store", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-    const log = await coldLogOf([[[10]]]);
+    const log = await newLog([[[10]]]);
     for (let tries = 0; tries < 4; tries += 1) log.store.failNext("get", "held");
     const reading = pagesOf(log, 0, 10).catch((error: unknown) => error);
     await vi.advanceTimersByTimeAsync(60_000);
     expect(await reading).toBeInstanceOf(SegmentUnavailable);
   });
+});
+
+it("a read of streams fetches no more than the blocks that it needs, in one request a segment", async () => {
+  const log = await coldLogOf([Array.from({ length: 8 }, () => [100_000])]);
+  const get = vi.spyOn(log.store, "get");
+  await pagesOf(log, 250_000, 450_000);
+  expect(get.mock.calls.map(([, , length]) => length)).toEqual([2 * (64 + 2 * 4 + 200_000)]);
+});
+
+it("pages of bytes are read from a file into the same memory, and pages of appends are not", async () => {
+  const log = await coldLogOf([Array.from({ length: 40 }, () => [100_000])], new FakeSegmentStore("files"));
+  const buffersOf = async (paging: Paging): Promise<number> => {
+    const cold = new ColdPages(log.store, log.slices(0, log.bytes.length), paging);
+    const buffers = new Set<ArrayBuffer>();
+    for (let page = await cold.next(); page !== undefined; page = await cold.next()) buffers.add(page.bytes.buffer);
+    return buffers.size;
+  };
+  expect([await buffersOf("bytes"), await buffersOf("appends")]).toEqual([1, 4]);
+  expect(log.store.openBodies).toBe(0);
 });
 
 it("[TI5] a segment that is put in another's place is refused", async () => {

@@ -1,4 +1,4 @@
-/** Reads a range of cold bytes chunk by chunk, across segments. It holds one block in memory. */
+/** Reads a range of cold bytes chunk by chunk, across segments. It holds one block, or a few, in memory. */
 
 import { LINE_BYTES_MAX } from "@durable-streams-cloudflare/protocol";
 
@@ -25,9 +25,12 @@ export class ColdPages {
   /** Read already, and comes next. */
   #peeked: ColdChunk | undefined;
 
-  /** @param paging `bytes`: pages as they come; `appends`: none has the end of an append in its middle only. */
+  /**
+   * @param paging `bytes`: pages as they come, each of which may be overwritten once the next one is asked for; `appends`:
+   * none has the end of an append in its middle only.
+   */
   constructor(store: SegmentStore, slices: readonly ColdSlice[], paging: "bytes" | "appends") {
-    this.#chunks = readSlices(store, slices);
+    this.#chunks = readSlices(store, slices, paging === "bytes");
     this.#paging = paging;
     this.#to = slices.at(-1)?.to ?? 0;
   }
@@ -86,8 +89,9 @@ export class ColdPages {
 async function* readSlices(
   store: SegmentStore,
   slices: readonly ColdSlice[],
+  reusesMemory: boolean,
 ): AsyncGenerator<ColdChunk, void, undefined> {
-  for (const slice of slices) yield* readSlice(store, slice);
+  for (const slice of slices) yield* readSlice(store, slice, reusesMemory);
 }
 
 /** The last end of an append in a chunk, at most `bytes` after its beginning; 0 if there is none. */

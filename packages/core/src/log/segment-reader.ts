@@ -4,9 +4,9 @@
  */
 
 import type { ColdSlice } from "../contracts/cold-slice.ts";
-import { withTimeout } from "../kit/with-timeout.ts";
 import { wait } from "../kit/yield.ts";
-import { BLOCK_HEADER_BYTES, blockRestBytes, decodeBlock, SegmentError, type Block } from "./segment-format.ts";
+import { openInput } from "./block-input.ts";
+import { blockRestBytes, decodeBlock, SegmentError, type Block } from "./segment-format.ts";
 import type { SegmentStore } from "./segment-store.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -25,12 +25,17 @@ export class SegmentUnavailable extends Error {
 
 const TRIES = 4;
 const FIRST_DELAY_MS = 50;
-/** Silence of the store that counts as a failure. */
-const SILENCE_MS_MAX = 5_000;
 
-/** @throws SegmentUnavailable after as many tries as it makes for one block. */
-export async function* readSlice(store: SegmentStore, slice: ColdSlice): AsyncGenerator<ColdChunk, void, undefined> {
-  for await (const block of readBlocks(store, slice)) {
+/**
+ * @param reusesMemory whether each chunk is of no use any more when the next one is asked for.
+ * @throws SegmentUnavailable after as many tries as it makes for one block.
+ */
+export async function* readSlice(
+  store: SegmentStore,
+  slice: ColdSlice,
+  reusesMemory: boolean,
+): AsyncGenerator<ColdChunk, void, undefined> {
+  for await (const block of readBlocks(store, slice, reusesMemory)) {
     const { position, payload } = block;
     const start = Math.max(0, slice.from - position);
     const end = Math.min(payload.length, slice.to - position);
@@ -38,11 +43,15 @@ export async function* readSlice(store: SegmentStore, slice: ColdSlice): AsyncGe
   }
 }
 
-async function* readBlocks(store: SegmentStore, slice: ColdSlice): AsyncGenerator<Block, void, undefined> {
+async function* readBlocks(
+  store: SegmentStore,
+  slice: ColdSlice,
+  reusesMemory: boolean,
+): AsyncGenerator<Block, void, undefined> {
   const place = { offset: slice.offset, position: slice.position };
   for (let tries = 1; place.offset < slice.end; tries += 1) {
     try {
-      for await (const block of readOnce(store, slice, place)) {
+      for await (const block of readOnce(store, slice, place, reusesMemory)) {
         tries = 0;
         yield block;
       }
@@ -56,24 +65,16 @@ async function* readBlocks(store: SegmentStore, slice: ColdSlice): AsyncGenerato
 /** Moves the place on with each block that was good. */
 async function* readOnce(
   store: SegmentStore,
-  { key, incarnation, end }: ColdSlice,
+  slice: ColdSlice,
   place: { offset: number; position: number },
+  reusesMemory: boolean,
 ): AsyncGenerator<Block, void, undefined> {
-  const opening = store.get(key, place.offset, end - place.offset);
-  const stream = await withTimeout(SILENCE_MS_MAX, opening).catch((error: unknown) => {
-    // What comes too late is not read.
-    void opening.then((late) => late?.cancel()).catch(() => undefined);
-    throw error;
-  });
-  if (stream === undefined) throw new SegmentError("The object does not exist.");
-  const input = new ExactReader(stream);
+  const input = await openInput(store, slice, place.offset, reusesMemory);
+  if (input === undefined) throw new SegmentError("The object does not exist.");
   try {
-    while (place.offset < end) {
-      const header = await input.fill(new Uint8Array(BLOCK_HEADER_BYTES), 0);
-      const buffer = new Uint8Array(header.length + blockRestBytes(header, incarnation, place.position));
-      buffer.set(header);
-      const bytes = await input.fill(buffer, header.length);
-      const block = await decodeBlock(bytes);
+    while (place.offset < slice.end) {
+      const bytes = await input.next((header) => blockRestBytes(header, slice.incarnation, place.position));
+      const block = await decodeBlock(bytes, input.digest);
       place.offset += bytes.length;
       place.position += block.payload.length;
       yield block;
@@ -82,40 +83,4 @@ async function* readOnce(
     // Also when the client went away: nothing is read for nobody.
     input.cancel();
   }
-}
-
-/** Takes exact amounts from a stream of bytes, each straight into its place. */
-class ExactReader {
-  readonly #reader: ReadableStreamBYOBReader;
-
-  constructor(stream: ReadableStream<Uint8Array>) {
-    this.#reader = stream.getReader({ mode: "byob" });
-  }
-
-  /**
-   * Fills a buffer from a place on, and gives it back: the one that was passed in is of no more use.
-   * @throws SegmentError when the stream ends before that.
-   */
-  async fill(target: Bytes, start: number): Promise<Bytes> {
-    const rest = target.length - start;
-    if (rest === 0) return target;
-    const { value } = await withTimeout(SILENCE_MS_MAX, this.#readAtLeast(rest, target.subarray(start)));
-    if (value === undefined || value.length < rest) throw new SegmentError("The object is truncated.");
-    return new Uint8Array(value.buffer);
-  }
-
-  cancel(): void {
-    this.#reader.cancel().catch(() => undefined);
-  }
-
-  /** One runtime has a method of its own for what is an option elsewhere. */
-  #readAtLeast(min: number, view: Bytes): Promise<{ readonly value?: Bytes | undefined }> {
-    const reader: MinReader = this.#reader;
-    return reader.readAtLeast?.(min, view) ?? reader.read(view, { min });
-  }
-}
-
-interface MinReader {
-  read(view: Bytes, options: { readonly min: number }): Promise<{ readonly value?: Bytes | undefined }>;
-  readAtLeast?(min: number, view: Bytes): Promise<{ readonly value?: Bytes | undefined }>;
 }

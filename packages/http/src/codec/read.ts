@@ -16,6 +16,7 @@ import {
 
 import type { Answer } from "../answers/answer.ts";
 import { readCacheControl } from "../answers/cache-control.ts";
+import { PagedBody } from "../answers/paged-body.ts";
 import type { Granted } from "../auth/authorize.ts";
 import { LAST_MAX } from "../client/last-messages.ts";
 import { RestOfRange, type Reading } from "../client/paging.ts";
@@ -141,22 +142,24 @@ export function readHeaders(
   return headers;
 }
 
-/** The promised range, page by page, as fast as the client takes it and no faster. */
-function pagedBody(exchange: Exchange, reading: Reading): ReadableStream<Uint8Array> {
+/** The promised range, page by page. */
+function pagedBody(exchange: Exchange, reading: Reading): PagedBody {
   const { result } = reading;
   const framing = framingOf(result.contentType);
   const rest = new RestOfRange(exchange, reading);
   const { to } = result;
   let position = result.from;
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
+  return new PagedBody({
+    next: async () => {
+      if (position === to) return undefined;
       const isFirst = position === result.from;
       const page = isFirst ? result.page : await nextOf(exchange, rest, position);
       position += page.length;
-      controller.enqueue(toBody(page, framing, isFirst, position === to));
-      if (position === to) controller.close();
+      return toBody(page, framing, isFirst, position === to);
     },
     cancel: () => rest.cancel(),
+    // Pages of cold segments are views of what was read from a file.
+    reusesMemory: exchange.segments?.open !== undefined,
   });
 }
 

@@ -3,6 +3,7 @@ import { Writable } from "node:stream";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
+import { PagedBody } from "@durable-streams-cloudflare/http/answers/paged-body";
 import { expect, it } from "vitest";
 
 import { writeAnswer } from "./write-answer.ts";
@@ -65,4 +66,58 @@ it("the body of a client that has gone already is let go of", async () => {
   const { body, isCancelled } = waitingBody(1);
   await writeAnswer(responseOf(client), { status: 200, headers: {}, body }, false);
   expect(isCancelled()).toBe(true);
+});
+
+/** A body of the pages 1, 2 and 3, all of them in the same memory. */
+function reusingBody(pageBytes = 1) {
+  const memory = new Uint8Array(pageBytes);
+  const cancelled = Promise.withResolvers<void>();
+  let asked = 0;
+  const body = new PagedBody({
+    next: async () => {
+      asked += 1;
+      return asked > 3 ? undefined : memory.fill(asked);
+    },
+    cancel: () => cancelled.resolve(),
+    reusesMemory: true,
+  });
+  return { body, cancelled: cancelled.promise, asked: () => asked };
+}
+
+it("a page is made only when the system has taken the one before, which may lie in the same memory", async () => {
+  const client = new Client();
+  const seen: number[] = [];
+  client._write = (chunk: Uint8Array, _encoding, done) => {
+    setImmediate(() => {
+      seen.push(chunk[0] ?? 0);
+      done();
+    });
+  };
+  const { body, asked } = reusingBody();
+  await writeAnswer(responseOf(client), { status: 200, headers: {}, body }, false);
+  expect([seen, asked()]).toEqual([[1, 2, 3], 4]);
+});
+
+it("of a client that takes nothing one page is made, and the body is let go of when it disconnects", async () => {
+  const client = new Client();
+  const taken = Promise.withResolvers<void>();
+  client._write = () => taken.resolve();
+  const { body, cancelled, asked } = reusingBody();
+  const written = writeAnswer(responseOf(client), { status: 200, headers: {}, body }, false);
+  await taken.promise;
+  expect(asked()).toBe(1);
+  client.destroy();
+  await Promise.all([written, cancelled]);
+  expect(asked()).toBe(1);
+});
+
+it("a body that fails midway cuts the connection", async () => {
+  const client = new Client();
+  const body = new PagedBody({
+    next: () => Promise.reject(new Error("The log has a gap.")),
+    cancel: () => undefined,
+    reusesMemory: false,
+  });
+  await writeAnswer(responseOf(client), { status: 200, headers: {}, body }, false);
+  expect([client.destroyed, client.writableEnded]).toEqual([true, false]);
 });

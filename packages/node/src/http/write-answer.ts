@@ -4,6 +4,7 @@ import type { ServerResponse } from "node:http";
 
 import type { Answer } from "@durable-streams-cloudflare/http/answers/answer";
 import { COMMON_HEADERS } from "@durable-streams-cloudflare/http/answers/cors";
+import { PagedBody } from "@durable-streams-cloudflare/http/answers/paged-body";
 
 const COMMON = Object.entries(COMMON_HEADERS).flat();
 /** Statuses whose responses have neither a body nor a `Content-Length`. */
@@ -26,7 +27,39 @@ export async function writeAnswer(response: ServerResponse, answer: Answer, isHe
     return;
   }
   response.writeHead(status, list);
-  await pipe(body, response);
+  await (body instanceof PagedBody ? writePages(body, response) : pipe(body, response));
+}
+
+/** Asks for a page only when the system has taken the one before: whether slow or many, each client holds one in memory. */
+async function writePages(body: PagedBody, response: ServerResponse): Promise<void> {
+  response.once("close", () => body.cancel());
+  if (response.destroyed) return body.cancel();
+  try {
+    while (!response.destroyed) {
+      const page = await body.next();
+      if (response.destroyed) return;
+      if (page === undefined) {
+        response.end();
+        return;
+      }
+      await written(response, page);
+    }
+  } catch {
+    // The client must not take what it has for the whole.
+    response.destroy();
+  }
+}
+
+/** Resolves when the system has taken the bytes, or the client has disconnected. */
+function written(response: ServerResponse, bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve) => {
+    const settle = (): void => {
+      response.off("close", settle);
+      resolve();
+    };
+    response.on("close", settle);
+    response.write(bytes, settle);
+  });
 }
 
 /**

@@ -233,6 +233,7 @@ function gatedSegments(segments: SegmentStore, from: Instance): SegmentStore {
   return {
     put: (...put) => from.leave(() => segments.put(...put)),
     get: (...range) => segments.get(...range),
+    ...(segments.open === undefined ? {} : { open: segments.open }),
     list: (prefix) => segments.list(prefix),
     delete: (keys) => from.leave(() => segments.delete(keys)),
   };

@@ -110,3 +110,14 @@ it("what an interrupted upload has left is listed and deleted with the segments"
   await store.delete([...keys, "p/other/0001/gone"]);
   expect([files(), await store.list("p/s/0001/")]).toEqual([[], []]);
 });
+
+it("a segment is read in place, and its SHA-256 is that of the Web", async () => {
+  const store = folderSegments(root);
+  await store.put(KEY, 5, chunks("hello"), new AbortController().signal);
+  const file = await store.open?.(KEY);
+  const target = new Uint8Array(8);
+  expect([await file?.read(target, 2), Buffer.from(target).toString("latin1", 0, 3)]).toEqual([3, "llo"]);
+  expect(file?.digest(target)).toEqual(new Uint8Array(await crypto.subtle.digest("SHA-256", target)));
+  await file?.close();
+  expect(await store.open?.("p/s/0001/none")).toBeUndefined();
+});

@@ -4,11 +4,11 @@
  * is on disk.
  */
 
-import { createHash, randomUUID } from "node:crypto";
+import { createHash, hash, randomUUID } from "node:crypto";
 import { link, mkdir, open, readdir, rm, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
-import type { SegmentStore } from "@durable-streams-cloudflare/core/log/segment-store";
+import type { SegmentFile, SegmentStore } from "@durable-streams-cloudflare/core/log/segment-store";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -16,12 +16,15 @@ type Bytes = Uint8Array<ArrayBuffer>;
 const LIST_MAX = 1_000;
 const READ_BYTES = 256 * 1024;
 
-/** @param root the folder, which is created when the first segment is stored. */
-/** Creates a segment store in a folder. */
+/**
+ * Creates a segment store in a folder.
+ * @param root the folder, which is created when the first segment is stored.
+ */
 export function folderSegments(root: string): SegmentStore {
   return {
     put: (key, size, chunks, signal) => put(root, { key, size, chunks, signal }),
     get: (key, offset, length) => get(root, key, offset, length),
+    open: (key) => openSegment(root, key),
     list: (prefix) => list(root, prefix),
     delete: async (keys) => {
       for (const key of keys) await rm(pathOf(root, key), { force: true });
@@ -107,6 +110,21 @@ async function get(
     },
     cancel: () => file.close(),
   });
+}
+
+async function openSegment(root: string, key: string): Promise<SegmentFile | undefined> {
+  const file = await openExisting(pathOf(root, key));
+  if (file === undefined) return undefined;
+  return {
+    read: async (target, offset) => (await file.read(target, 0, target.length, offset)).bytesRead,
+    close: () => file.close(),
+    digest: sha256,
+  };
+}
+
+/** In a buffer of its own, as the caller may keep it. */
+function sha256(bytes: Bytes): Bytes {
+  return new Uint8Array(hash("sha256", bytes, "buffer"));
 }
 
 async function openExisting(path: string): Promise<FileHandle | undefined> {
