@@ -20,15 +20,16 @@ const cli = (argv: readonly string[]) => runCaptured([...argv, "--json"], { cwd:
 /** Of the streams that the server has, as they were written. */
 const STREAMS = { hello: '["kept"]', "rooms/1": "[1.0]" };
 
-let server: ServerProcess;
+/** Ends with the first test, which needs it; `undefined` while it could not be started. */
+let server: ServerProcess | undefined;
 
 beforeAll(async () => {
-  server = await startServer({ dataDir });
+  const { url } = (server = await startServer({ dataDir }));
   for (const [name, body] of Object.entries(STREAMS)) {
     const headers = { "Content-Type": "application/json" };
-    await fetch(`${server.url}/v1/stream/${name}`, { method: "PUT", headers, body });
+    await fetch(`${url}/v1/stream/${name}`, { method: "PUT", headers, body });
   }
-  const listed = `${server.url}/v1/projects/default/streams`;
+  const listed = `${url}/v1/projects/default/streams`;
   await vi.waitUntil(
     async () => {
       const { streams } = (await (await fetch(listed)).json()) as { streams: object[] };
@@ -38,7 +39,11 @@ beforeAll(async () => {
   );
 });
 
-afterAll(() => rmSync(workDir, { recursive: true, force: true }));
+afterAll(async () => {
+  // If the first test failed, the server still runs.
+  await server?.kill9();
+  rmSync(workDir, { recursive: true, force: true });
+});
 
 it("is not taken of a running server, nor is that verified", async () => {
   for (const argv of [["backup", archive], ["verify"]]) {
@@ -48,7 +53,7 @@ it("is not taken of a running server, nor is that verified", async () => {
   }
   expect(existsSync(archive)).toBe(false);
   // A crash: what was committed last is in journals, which belong to the data.
-  await server.kill9();
+  await server?.kill9();
 });
 
 describe("a backup", () => {
