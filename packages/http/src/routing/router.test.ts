@@ -71,6 +71,17 @@ it.each(["/v1/projects/", "/v1/projects/p/", "/v1/projects//streams", "/healthz/
   },
 );
 
+it.each([
+  ["/v1/projects/p/nothing", "p"],
+  ["/v1/projects/p/streams/", "p"],
+  ["/v1/projects/p%2Fq/", "p%2Fq"],
+  ["/v1/projects/", ""],
+  ["/v1/projectsp/q", ""],
+  ["/v1/nothing/p", ""],
+])("a path without a route names the project below /v1/projects: %s", (path, project) => {
+  for (const routes of [inPath, inSingle]) expect(find(path, routes)).toMatchObject({ project, target: undefined });
+});
+
 it("a parameter of the query chooses the route that has it", () => {
   const path = "/v1/estuary/subscribe/p/a/b";
   expect(declaredAt(path, "DELETE")?.needs).toBe("write");

@@ -79,7 +79,10 @@ export class Routes {
     // Of several paths that fit, the one that comes first in the table.
     const [matches] = this.#router.match("ALL", path);
     const [first] = matches.filter(([[each]]) => !path.endsWith("/") || path === "/" || each?.path.endsWith("{.+}"));
-    if (first === undefined) return { ...NOWHERE, routes: NO_ROUTES, refusal: refuseNoRoute(path, this.#config) };
+    if (first === undefined) {
+      const refusal = refuseNoRoute(path, this.#config);
+      return { ...NOWHERE, project: projectNamedIn(path), routes: NO_ROUTES, refusal };
+    }
     const [routes] = first;
     const params = first[1] as Place["params"];
     const isOfProject = routes.some((each) => each.path.includes("/:project"));
@@ -131,6 +134,11 @@ function meantBy(url: string, routes: readonly Route[]): readonly Route[] {
   const { searchParams } = new URL(url);
   const meant = special.filter(({ parameters = [] }) => parameters.some((name) => searchParams.has(name)));
   return meant.length > 0 ? meant : routes.filter(({ parameters }) => parameters === undefined);
+}
+
+/** The project that a path without a route names, whose pages may read the refusal (CORS); `""`: none. */
+function projectNamedIn(path: string): string {
+  return path.startsWith(`${PROJECTS_ROOT}/`) ? (path.split("/", 4)[3] ?? "") : "";
 }
 
 function refuseNoRoute(path: string, { streamRoot }: PathConfig): Refusal {

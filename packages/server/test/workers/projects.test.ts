@@ -314,9 +314,10 @@ describe("CORS of a project", () => {
       await send("GET", `${path}-missing`, bearer),
       await send("GET", path),
       await send("GET", `/v1/projects/${project.name}`, bearer),
+      await send("GET", `/v1/projects/${project.name}/missing`, bearer),
       await send("GET", `/v1/estuary/${project.name}/missing`, bearer),
     ];
-    expect(answers.map(({ status }) => status)).toEqual([204, 200, 304, 200, 400, 404, 401, 200, 404]);
+    expect(answers.map(({ status }) => status)).toEqual([204, 200, 304, 200, 400, 404, 401, 200, 404, 404]);
     for (const { headers, body } of answers) {
       expect(headers.get("Access-Control-Allow-Origin")).toBe(ORIGIN);
       expect(headers.get("Access-Control-Allow-Credentials")).toBe("true");
