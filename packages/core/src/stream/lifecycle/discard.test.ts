@@ -64,6 +64,31 @@ it("frees the name, deletes the segments, and tells the directory and the follow
   expect(next.ok && next.lineage.incarnation).toBeGreaterThan(reports.at(-1)?.incarnation ?? Infinity);
 });
 
+it("has notified the directory and the followers before anything is purged, so that a crash leaves the stream nowhere", async () => {
+  const { incarnation } = reports.at(-1) ?? { incarnation: 0 };
+  host.nowMs += 1_000;
+  host.purge = async () => {
+    host.database.wipe();
+    throw new Error("The object died.");
+  };
+  expect(codeOf(await damaged().discard())).toBe("unavailable");
+  expect(codeOf(streamOn(host, LIMITS).head())).toBe("stream-not-found");
+  expect(reports.at(-1)).toMatchObject({ stream: "s", contentType: null });
+  expect(reports.at(-1)?.incarnation).toBeGreaterThan(incarnation);
+  expect(notifications).toEqual([null]);
+  // A stream that is created at once counts as later than that end.
+  const next = streamOn(host, LIMITS);
+  await next.create(createOf());
+  const created = next.head();
+  expect(created.ok && created.lineage.incarnation).toBeGreaterThan(reports.at(-1)?.incarnation ?? Infinity);
+});
+
+it("leaves everything as it is while the directory does not answer", async () => {
+  host.directory = { note: () => Promise.reject(new Error("The directory does not answer.")) };
+  expect(codeOf(await damaged().discard())).toBe("unavailable");
+  expect(rowsOf(host.database, streamTable)).toHaveLength(1);
+});
+
 it("does nothing to a stream that can be read, or cannot for another reason", async () => {
   expect(await streamOn(host, LIMITS).discard()).toEqual({ ok: true, wasDamaged: false });
   expect(await damaged(new Error("deploy a newer server")).discard()).toEqual({ ok: true, wasDamaged: false });

@@ -6,8 +6,9 @@
 import { segmentsPrefix } from "../../log/segment-rows.ts";
 import type { SegmentStore } from "../../log/segment-store.ts";
 import type { StreamHost } from "../host.ts";
-import { announce } from "../notify/announcer.ts";
+import { announce, noticeOf } from "../notify/announcer.ts";
 import { writeEndNotice } from "../tables/end-notice-rows.ts";
+import { mintIncarnation } from "./incarnation.ts";
 
 /** What SQLite says of a database that it cannot read; the runtime puts it into the error's text. */
 const DAMAGED = /\bSQLITE_(?:CORRUPT|NOTADB)\b/;
@@ -25,6 +26,10 @@ export async function discardStored(host: StreamHost, incarnation: number, purge
   readers.endAll();
   // Before the name is free: the segments of the next stream begin in the same way.
   if (segments !== undefined) await deleteSegments(segments, segmentsPrefix(host.name));
+  // Nothing can be stored beside damaged data. If everyone were notified after the purge only, a crash in between would leave the
+  // stream in the directory, and its links with its followers. What is created here after such a crash has a later incarnation.
+  await host.directory?.note(noticeOf(host, mintIncarnation(host.now(), 0, 0), null));
+  await host.notifyFollowers?.(null);
   await purge();
   database.transaction(() => {
     announce(host, incarnation, null);
