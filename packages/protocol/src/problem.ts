@@ -54,7 +54,7 @@ export const PROBLEMS = {
   "offset-trimmed": kind(410, "The offset is before the earliest data of the stream"),
   "origin-refused": kind(403, "Writes from this origin are not allowed"),
   "origin-unreachable": kind(502, "The proxy could not reach the server", "after", "unknown"),
-  overloaded: kind(503, "The stream is overloaded", "after", "none"),
+  overloaded: kind(503, "Too many requests are waiting", "after", "none"),
   "parameter-invalid": kind(400, "A query parameter is malformed"),
   "path-invalid": kind(400, "The path is malformed"),
   "path-reserved": kind(400, "This path is reserved by the protocol"),

@@ -69,3 +69,51 @@ it("a name that nobody is at takes no memory", async () => {
   await Promise.all(answers);
   expect(mutex.size).toBe(0);
 });
+
+it("refuses what would wait when too many wait already, which then never runs, and takes tasks again when they have run", async () => {
+  const { begun, ends, work, settled } = held();
+  const mutex = new KeyedMutex(2);
+  const first = ["first", "second"].map((name) => mutex.run("a", work(name)));
+  const other = [mutex.run("b", work("b1")), mutex.run("b", work("b2"))];
+  await settled();
+  for (const key of ["a", "b"]) {
+    expect(await mutex.run(key, work("refused"))).toMatchObject({
+      ok: false,
+      problem: { code: "overloaded", headers: { "Retry-After": "1" } },
+    });
+  }
+  // What need not wait is not refused, and neither is what its caller limits.
+  const free = mutex.run("c", work("c1"));
+  const always = mutex.runAlways("b", work("b3"));
+  ends.get("first")?.resolve("1");
+  await settled();
+  // One fewer waits on "a", one more on "b".
+  expect(await mutex.run("a", work("refused"))).toMatchObject({ ok: false });
+  ends.get("b1")?.resolve("1");
+  await settled();
+  const third = mutex.run("a", work("third"));
+  for (const name of ["second", "b2", "c1"]) ends.get(name)?.resolve(name);
+  await settled();
+  for (const name of ["third", "b3"]) ends.get(name)?.resolve(name);
+  expect(await Promise.all([...first, ...other, free, always, third])).toEqual([
+    "1",
+    "second",
+    "1",
+    "b2",
+    "c1",
+    "b3",
+    "third",
+  ]);
+  expect(begun).not.toContain("refused");
+  expect(mutex.size).toBe(0);
+});
+
+it("a task that fails while others wait leaves its place to them", async () => {
+  const mutex = new KeyedMutex(1);
+  const fail = (): Promise<string> => Promise.reject(new Error("It failed."));
+  for (let count = 0; count < 3; count += 1) {
+    const tasks = [mutex.run("a", fail), mutex.run("a", fail)];
+    for (const task of tasks) await expect(task).rejects.toThrow("It failed.");
+  }
+  expect(await mutex.run("a", async () => "done")).toBe("done");
+});

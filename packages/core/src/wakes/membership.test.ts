@@ -301,3 +301,21 @@ it("a stream that does not answer is asked again, and delays no other", async ()
   await world.pass(120_000);
   expect([await world.acked("a"), await world.acked("b")]).toEqual([world.tail("a"), world.tail("b")]);
 });
+
+it("changes that would wait behind too many others are refused and change nothing; a deletion never is", async () => {
+  await world.create(PULL);
+  const names = Array.from({ length: 300 }, (_, index) => `s/${index}`);
+  const added = names.map((name) => world.consumer.addStreams([name]));
+  const removed = [world.consumer.removeStream("s/0"), world.consumer.remove(), world.consumer.remove()];
+  const codes = (await Promise.all(added)).map((result) => codeOf(result));
+  const taken = codes.filter((code) => code === "ok").length;
+  expect(codes).toEqual(names.map((_, index) => (index < taken ? "ok" : "overloaded")));
+  expect(taken).toBeGreaterThan(200);
+  expect(taken).toBeLessThan(300);
+  expect(world.directoryCalls.filter((call) => call.includes(`s/${taken}`))).toEqual([]);
+  expect(await Promise.all(removed)).toMatchObject([{ problem: { code: "overloaded" } }, undefined, undefined]);
+  expect(codeOf(await world.consumer.describe())).toBe("subscription-not-found");
+  // The two deletions were one.
+  expect(world.directoryCalls.filter((call) => call === "forget sub")).toHaveLength(1);
+  expect(codeOf(await world.create(PULL))).toBe("ok");
+});

@@ -7,6 +7,7 @@ import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/p
 
 import type { CreateConsumerCommand, MatchedStreams, Registered } from "../contracts/wakes.ts";
 import { KeyedMutex } from "../kit/keyed-mutex.ts";
+import { SingleFlight } from "../kit/single-flight.ts";
 import type { ConsumerRecord } from "./consumer-record.ts";
 import type { ConsumerHost } from "./host.ts";
 import { LINKS_MAX, type Links } from "./links.ts";
@@ -27,6 +28,7 @@ export class Membership {
   readonly #links: Links;
   readonly #steps: Steps;
   readonly #changes = new KeyedMutex();
+  readonly #removals = new SingleFlight<void>(1);
   /** When to try again; after a restart at once. */
   #retryAtMs = 0;
 
@@ -99,13 +101,16 @@ export class Membership {
     });
   }
 
+  /** Never refused: all that are called at the same time share one turn. */
   remove(): Promise<void> {
-    return this.#inTurn(async () => {
-      if (this.#record.subscription() === undefined) return;
-      this.#bury();
-      await this.#host.sync();
-      await this.#forget().catch(() => undefined);
-    });
+    return this.#removals.run("", () =>
+      this.#alwaysInTurn(async () => {
+        if (this.#record.subscription() === undefined) return;
+        this.#bury();
+        await this.#host.sync();
+        await this.#forget().catch(() => undefined);
+      }),
+    );
   }
 
   /** When the alarm is to continue with what was not sent, in ms. */
@@ -117,7 +122,7 @@ export class Membership {
   /** Goes on where an earlier instance of this object, or an earlier try, broke off. */
   async goOn(): Promise<void> {
     if ((this.dueAtMs() ?? Infinity) > this.#host.now()) return;
-    await this.#inTurn(async () => {
+    await this.#alwaysInTurn(async () => {
       if (this.#record.subscription()?.isRegistered === false) await this.#register();
       else if (this.#record.tombstone()?.isForgotten === false) await this.#forget();
     });
@@ -222,11 +227,19 @@ export class Membership {
     return this.#host.name.slice(this.#host.name.indexOf("/") + 1);
   }
 
-  #inTurn<Answer>(work: () => Promise<Answer>): Promise<Answer> {
-    return this.#changes.run("", () => {
-      this.#retryAtMs = this.#host.now() + RETRY_MS;
-      return work();
-    });
+  /** Refuses when too many changes are waiting: what each holds, its request's streams, is in memory. */
+  #inTurn<Answer>(work: () => Promise<Answer>): Promise<Answer | Refusal> {
+    return this.#changes.run("", () => this.#begin(work));
+  }
+
+  /** For changes of which only one waits at a time. */
+  #alwaysInTurn<Answer>(work: () => Promise<Answer>): Promise<Answer> {
+    return this.#changes.runAlways("", () => this.#begin(work));
+  }
+
+  #begin<Answer>(work: () => Promise<Answer>): Promise<Answer> {
+    this.#retryAtMs = this.#host.now() + RETRY_MS;
+    return work();
   }
 }
 

@@ -368,3 +368,26 @@ describe("a session's lifetime", () => {
     expect(textOf(page)).toBe("b");
   });
 });
+
+it("subscribing that would wait behind too many other changes of a source is refused, and the session is as it was", async () => {
+  const [chat, news] = [await source("chat"), await source("news")];
+  const calls = Array.from({ length: 400 }, () => codes(subscribe([chat])));
+  const ended = Array.from({ length: 20 }, () =>
+    world
+      .askEstuary(SESSION, (estuary) => estuary.linkEnded(chat, 2))
+      .then(
+        () => "ended",
+        (error: unknown) => String(error),
+      ),
+  );
+  const results = (await Promise.all(calls)).flat();
+  expect(new Set(results)).toEqual(new Set(["ok", "overloaded"]));
+  // A source whose notification fails sends it again.
+  const ends = Array.from({ length: 400 }, () => world.askEstuary(SESSION, (estuary) => estuary.linkEnded(chat, 2)));
+  const [failed] = (await Promise.allSettled(ends)).filter(({ status }) => status === "rejected");
+  expect(failed).toMatchObject({ reason: { message: expect.stringContaining("Too many changes are waiting") } });
+  expect(await codes(subscribe([chat, news]))).toEqual(["ok", "ok"]);
+  await publish(chat, "a");
+  await aSecond();
+  expect(world.content(SESSION)).toBe("a");
+});

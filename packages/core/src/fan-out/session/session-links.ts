@@ -73,14 +73,18 @@ export class SessionLinks {
     return this.#eachSource(sources, (source) => this.#unfollow(source));
   }
 
-  /** A link has ended at its source: to subscribe again makes a new one. Idempotent. */
-  ended(source: string, link: LinkId): Promise<void> {
-    return this.#mutex.run(source, async () => {
+  /**
+   * A link has ended at its source: to subscribe again makes a new one. Idempotent.
+   * @throws Error when too many changes are waiting: the source then notifies the session again later.
+   */
+  async ended(source: string, link: LinkId): Promise<void> {
+    const refusal = await this.#mutex.run(source, async () => {
       if (readEstuary(this.#host.database) === undefined) return;
       const known = readSourceLink(this.#host.database, { source, link });
       if (known !== undefined && known.state !== "ending") this.#forget(known);
       await this.#host.sync();
     });
+    if (refusal !== undefined) throw new Error(refusal.problem.detail);
   }
 
   async #follow(source: string, command: SubscribeCommand, session: SessionResult): Promise<SourceResult> {
@@ -195,7 +199,8 @@ export class SessionLinks {
     const links = unsettledLinks(this.#host.database, LINKS_PER_ALARM);
     const due = links.filter(({ state, dueAtMs }) => state === "ending" || dueAtMs <= now);
     await mapConcurrent(due, CALLS_MAX, (link) =>
-      this.#mutex.run(link.source, async () => {
+      // At most `CALLS_MAX` of these wait.
+      this.#mutex.runAlways(link.source, async () => {
         const current = readSourceLink(this.#host.database, link);
         if (current === undefined || current.state === "active") return;
         if (current.state === "linking" && current.dueAtMs > now) return;
