@@ -84,7 +84,7 @@ it("has notified the directory and the followers before anything is purged, so t
 });
 
 it("leaves everything as it is while the directory does not answer", async () => {
-  host.directory = { note: () => Promise.reject(new Error("The directory does not answer.")) };
+  Object.assign(host, { directory: { note: () => Promise.reject(new Error("The directory does not answer.")) } });
   expect(codeOf(await damaged().discard())).toBe("unavailable");
   expect(rowsOf(host.database, streamTable)).toHaveLength(1);
 });
