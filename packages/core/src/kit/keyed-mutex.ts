@@ -1,6 +1,6 @@
 /** Runs tasks with the same key one after the other, and tasks with different keys concurrently. */
 
-import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
+import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
 /** Far more than callers that wait for their answers ever have; what a waiting task holds, its request's body, is small. */
 const WAITERS_MAX = 256;
@@ -21,7 +21,7 @@ export class KeyedMutex {
   }
 
   /** Runs a task. If it would have to wait, and too many wait already, the task is refused and never runs. */
-  async run<Value>(key: string, work: () => Promise<Value>): Promise<Value | Refusal> {
+  async run<Value>(key: string, work: () => Promise<Result<Value>>): Promise<Result<Value>> {
     if (this.#last.has(key) && this.#waiting >= this.#waitersMax) return refuseFullQueue();
     return this.runAlways(key, work);
   }

@@ -228,7 +228,7 @@ export class Membership {
   }
 
   /** Refuses when too many changes are waiting: what each holds, its request's streams, is in memory. */
-  #inTurn<Answer>(work: () => Promise<Answer>): Promise<Answer | Refusal> {
+  #inTurn<Value>(work: () => Promise<Result<Value>>): Promise<Result<Value>> {
     return this.#changes.run("", () => this.#begin(work));
   }
 

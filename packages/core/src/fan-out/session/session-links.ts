@@ -78,13 +78,14 @@ export class SessionLinks {
    * @throws Error when too many changes are waiting: the source then notifies the session again later.
    */
   async ended(source: string, link: LinkId): Promise<void> {
-    const refusal = await this.#mutex.run(source, async () => {
-      if (readEstuary(this.#host.database) === undefined) return;
+    const noted = await this.#mutex.run(source, async () => {
+      if (readEstuary(this.#host.database) === undefined) return { ok: true };
       const known = readSourceLink(this.#host.database, { source, link });
       if (known !== undefined && known.state !== "ending") this.#forget(known);
       await this.#host.sync();
+      return { ok: true };
     });
-    if (refusal !== undefined) throw new Error(refusal.problem.detail);
+    if (!noted.ok) throw new Error(noted.problem.detail);
   }
 
   async #follow(source: string, command: SubscribeCommand, session: SessionResult): Promise<SourceResult> {

@@ -26,8 +26,9 @@ export async function discardStored(host: StreamHost, incarnation: number, purge
   readers.endAll();
   // Before the name is free: the segments of the next stream begin in the same way.
   if (segments !== undefined) await deleteSegments(segments, segmentsPrefix(host.name));
-  // Nothing can be stored beside damaged data. If everyone were notified after the purge only, a crash in between would leave the
-  // stream in the directory, and its links with its followers. What is created here after such a crash has a later incarnation.
+  // Nothing can be stored beside damaged data. If everyone were notified after the purge only, a crash in between would leave
+  // the stream in the directory, and its links with its followers. What is created here after such a crash has a later
+  // incarnation.
   await host.directory?.note(noticeOf(host, mintIncarnation(host.now(), 0, 0), null));
   await host.notifyFollowers?.(null);
   await purge();
