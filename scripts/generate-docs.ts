@@ -7,6 +7,7 @@ import { pathToFileURL } from "node:url";
 import { costPage } from "../packages/bench/src/cost/page.ts";
 import { SETTINGS } from "../packages/core/src/config.ts";
 import { expectation } from "../packages/core/src/setting-kinds.ts";
+import { SETTING_PATHS } from "../packages/core/src/setting-paths.ts";
 import { PROBLEMS } from "../packages/protocol/src/problem.ts";
 import { commandReference } from "./cli-reference.ts";
 import { tablesPage } from "./tables-page.ts";
@@ -81,6 +82,17 @@ commands work. They listen on loopback only, and while only this machine has acc
 \`SSE_SESSION_SECONDS\` determines cost: each reconnect is one request to the Worker and one to the stream's object. Ten
 thousand idle readers make 432 million of each per month with 60 seconds, and 29 million with 900. Keep it short behind a CDN
 that collapses readers; make it long without one.
+
+## Other names
+
+Each setting has a path and a \`DS_…\` variable, too; on Cloudflare, either name can be a variable of the Worker, but not both
+at once. \`DS_SERVER__LONG_POLL_TIMEOUT_SECS\` is in seconds and may have a fraction. \`DS_LOG__RUST_LOG\` takes a filter of the
+Durable Streams server in Rust: \`info\`, \`debug\` and \`trace\` become \`info\`; \`warn\` and \`error\` become \`error\`. A Worker logs a
+warning when it starts with a \`DS_…\` variable that is none of these, such as \`DS_SERVER__PORT\`, because it has no effect.
+
+| setting | path | variable |
+| ------- | ---- | -------- |
+${SETTING_PATHS.map(({ name, path, variable }) => `| \`${name}\` | \`${path}\` | \`${variable}\` |`).join("\n")}
 `;
 }
 

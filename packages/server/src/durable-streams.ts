@@ -1,6 +1,8 @@
 /** The server as a library: `createDurableStreams` serves it from a Worker of your own. */
 
 import { parseConfig, type Config } from "@durable-streams-cloudflare/core/config";
+import { logWarning } from "@durable-streams-cloudflare/core/kit/log";
+import { unknownVariables } from "@durable-streams-cloudflare/core/setting-paths";
 import {
   defaultAuthorize,
   grantEverything,
@@ -112,6 +114,9 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
     if (known !== undefined) return known;
     const env = options.mayExist === undefined ? bound : withoutAbsent(bound, options.mayExist);
     const config = parseConfig(env);
+    for (const name of unknownVariables(env)) {
+      logWarning(config.logLevel, `The variable ${name} is not a setting of a Worker, so it has no effect.`);
+    }
     const limiter = rateLimiterOf(env.RATE_LIMITER);
     const projects = projectPorts(env, config, options);
     const ports: EdgePorts = {

@@ -53,14 +53,24 @@ export function logRequest(entry: RequestLog): void {
 /** Logs a failure after the request was logged: in the middle of a response. */
 export function logFault(level: Config["logLevel"], message: string, error: unknown): void {
   if (level === "off") return;
-  const line = {
+  // oxlint-disable-next-line no-console -- this is where the runtime takes log lines from
+  console.error(JSON.stringify({ ...lineOf("error", message), ...errorFields(error) }));
+}
+
+/** Logs something that is probably a mistake of whoever has configured the server. */
+export function logWarning(level: Config["logLevel"], message: string): void {
+  if (level === "off") return;
+  // oxlint-disable-next-line no-console -- this is where the runtime takes log lines from
+  console.warn(JSON.stringify(lineOf("warn", message)));
+}
+
+function lineOf(level: "error" | "warn", message: string): object {
+  return {
     "@timestamp": new Date().toISOString(),
-    "log.level": "error",
+    "log.level": level,
     "service.name": "durable-streams",
     message,
   };
-  // oxlint-disable-next-line no-console -- this is where the runtime takes log lines from
-  console.error(JSON.stringify({ ...line, ...errorFields(error) }));
 }
 
 function callerFields({ shown, by }: RequestLog): object {
