@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 
 import { createServer, type RunningServer } from "./create-server.ts";
-import type { StorageMode } from "./storage/store.ts";
+import { STORAGE_MODES, TRAITS, type StorageMode } from "./storage/modes/options.ts";
 
 const root = mkdtempSync(join(tmpdir(), "node-host-"));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -18,7 +18,7 @@ function start(mode: StorageMode, dataDir: string): Promise<RunningServer> {
 
 const TEXT = { "Content-Type": "text/plain" };
 
-describe.each<StorageMode>(["memory", "file-fast", "file-durable"])("a server with storage mode %s", (mode) => {
+describe.each(STORAGE_MODES)("a server with storage mode %s", (mode) => {
   it("stores, reads and follows a stream", async () => {
     const server = await start(mode, join(root, `one-${mode}`));
     const url = `${server.url}/v1/stream/hello`;
@@ -32,7 +32,7 @@ describe.each<StorageMode>(["memory", "file-fast", "file-durable"])("a server wi
   });
 });
 
-describe.each<StorageMode>(["file-fast", "file-durable"])("a data directory of storage mode %s", (mode) => {
+describe.each(STORAGE_MODES.filter((mode) => TRAITS[mode].isOnDisk))("a data directory of storage mode %s", (mode) => {
   it("is opened again with everything in it, and by one server at a time", async () => {
     const dataDir = join(root, `two-${mode}`);
     const first = await start(mode, dataDir);

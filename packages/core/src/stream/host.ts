@@ -1,5 +1,7 @@
 /** The ports that a stream needs from its host; tests supply their own. */
 
+import type { Refusal } from "@durable-streams-cloudflare/protocol";
+
 import type { SourceNotification } from "../contracts/fan-out.ts";
 import type { StreamReport } from "../contracts/project.ts";
 import type { ReaderSlotsRequest } from "../contracts/reader-slots.ts";
@@ -16,6 +18,14 @@ export interface DirectoryApi {
    * @throws when the directory cannot be notified now.
    */
   note(report: StreamReport): Promise<number | null>;
+}
+
+/** Storage with a limit for all objects together. */
+export interface SharedStorage {
+  /** Whether there is no room for so many bytes more; if there is, they count as stored. */
+  isFullFor(bytes: number): boolean;
+  /** What an append is answered for which there is no room. */
+  refuse(): Refusal;
 }
 
 export interface StreamHost {
@@ -48,6 +58,8 @@ export interface StreamHost {
   report(message: string, error: unknown): void;
   /** What the object stores, in bytes. */
   databaseBytes(): number;
+  /** The storage that all objects of the server share, where that has a limit of its own. */
+  readonly sharedStorage?: SharedStorage | undefined;
   /** Milliseconds since 1970. */
   now(): number;
   /** Resolves when the requests that have come meanwhile were seen to: for work that no client waits for. */

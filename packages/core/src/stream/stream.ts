@@ -259,9 +259,12 @@ export class Stream {
     return results;
   }
 
-  /** Whichever limit is nearest: of the object, of the stream, or of what the project lets it store. */
+  /** Whichever limit is nearest: of the object, of the server, of the stream, or of what the project lets it store. */
   #remainingFor(batch: readonly AppendCommand[], state: StreamState): Remaining {
     if (this.#objectCapacity.isFullFor(batch)) return OBJECT_FULL;
+    const { sharedStorage } = this.#host;
+    if (sharedStorage?.isFullFor(bytesOf(batch)) === true)
+      return { remaining: 0, refuse: () => sharedStorage.refuse() };
     const granted = this.#quotaGrant.remainingOf(state);
     const remaining = this.#capacity.remainingOf(state);
     return granted < remaining
@@ -295,6 +298,10 @@ export class Stream {
     this.fanOut.followers.notify(state);
     this.consumers.notify(state);
   }
+}
+
+function bytesOf(batch: readonly AppendCommand[]): number {
+  return batch.reduce((sum, { bytes }) => sum + bytes.length, 0);
 }
 
 const OBJECT_FULL: Remaining = { remaining: 0, refuse: () => STORAGE_FULL };

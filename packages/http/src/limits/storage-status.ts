@@ -9,6 +9,8 @@ export interface StorageFault {
   readonly isFull: boolean;
   /** What is wrong, for clients and operators. Contains no paths. */
   readonly detail: string;
+  /** What to do about storage that is full, unless it is the disk. */
+  readonly hint?: string;
 }
 
 /** A host's report on its disk. */
@@ -39,9 +41,15 @@ export async function refuseStoring(
   const fault = await storage.fault(isStoring ? bytesOf(headers, bytesMax) : 0);
   if (fault === undefined || !isStoring) return undefined;
   const { isFull, detail } = fault;
-  return isFull
-    ? refuse("storage-full", detail, { hint: "Delete streams, or add disk space to the server.", headers: RETRY_LATER })
-    : refuse("storage-unavailable", detail, { headers: RETRY_LATER });
+  return isFull ? refuseFull(fault) : refuse("storage-unavailable", detail, { headers: RETRY_LATER });
+}
+
+/** What is answered to more bytes than there is room for. */
+export function refuseFull({
+  detail,
+  hint = "Delete streams, or add disk space to the server.",
+}: StorageFault): Refusal {
+  return refuse("storage-full", detail, { hint, headers: RETRY_LATER });
 }
 
 /**

@@ -14,6 +14,7 @@ import type { StreamApi } from "@durable-streams-cloudflare/core/contracts/strea
 import type { ConsumerApi } from "@durable-streams-cloudflare/core/contracts/wakes";
 import type { Database } from "@durable-streams-cloudflare/core/kit/database";
 import type { SegmentStore } from "@durable-streams-cloudflare/core/log/segment-store";
+import type { SharedStorage } from "@durable-streams-cloudflare/core/stream/host";
 
 import type { Objects, RegistryNamespace } from "../ports.ts";
 
@@ -33,6 +34,8 @@ export interface ObjectRuntime {
   clearAlarm(): void;
   /** The size of the object's database in bytes; 0 if the host does not limit it. */
   databaseBytes(): number;
+  /** The storage that all objects of the server share, where that has a limit of its own. */
+  readonly sharedStorage?: SharedStorage | undefined;
 }
 
 /**

@@ -26,6 +26,7 @@ export function createStream(runtime: ObjectRuntime, readers: LiveReaders, peers
       segments: peers.segments,
       report: (message, error) => logFault(config.logLevel, message, error),
       databaseBytes: () => runtime.databaseBytes(),
+      sharedStorage: runtime.sharedStorage,
       now: () => Date.now(),
       nextTurn,
       sync: () => runtime.sync(),

@@ -28,8 +28,9 @@ import type { Attachment, Objects, RegistryNamespace } from "@durable-streams-cl
 import type { OffsetRef, Result } from "@durable-streams-cloudflare/protocol";
 
 import type { DueObject } from "../storage/alarms.ts";
+import type { MemoryLimit } from "../storage/modes/memory-limit.ts";
 import { ObjectStorage } from "../storage/object-storage.ts";
-import type { Store } from "../storage/store.ts";
+import type { Storage } from "../storage/storage.ts";
 import { Instance, type Behaviour } from "./instance.ts";
 import { ReaderLists } from "./reader-lists.ts";
 import { Reader } from "./reader.ts";
@@ -42,9 +43,8 @@ const LOOKS_MAX = 20;
 
 /** What all objects of a server share. */
 export interface ObjectHostPorts {
-  readonly store: Store;
+  readonly storage: Pick<Storage, "storeOf" | "segments" | "memory">;
   readonly config: Config;
-  readonly segments: SegmentStore | undefined;
   readonly registry: RegistryNamespace;
 }
 
@@ -124,7 +124,7 @@ export class ObjectHost {
     const key = `${kind} ${name}`;
     const known = this.#instances.get(key);
     if (known !== undefined && !known.storage.isOver) return known;
-    const storage = new ObjectStorage(this.#ports.store, schemaOf(kind), name);
+    const storage = new ObjectStorage(this.#ports.storage.storeOf(kind, name), schemaOf(kind), name);
     const instance = new Instance(storage, (own) => this.#behaviourOf(kind, name, own));
     this.#instances.delete(key);
     this.#letGo();
@@ -145,7 +145,7 @@ export class ObjectHost {
   }
 
   #behaviourOf(kind: Kind, name: string, instance: Instance): Behaviour {
-    const runtime = runtimeOf(name, instance);
+    const runtime = runtimeOf(name, instance, this.#ports.storage.memory);
     const peers = this.#peersOf(instance);
     switch (kind) {
       case "stream": {
@@ -179,10 +179,11 @@ export class ObjectHost {
 
   /** The objects as one of them calls them, or, without one, the edge. */
   #peersOf(from: Instance | undefined): ObjectPeers {
-    const { config, segments, registry } = this.#ports;
+    const { config, registry, storage } = this.#ports;
+    const { segments } = storage;
     return {
       config,
-      segments: segments === undefined || from === undefined ? segments : gatedSegments(segments, from),
+      segments: from === undefined ? segments : gatedSegments(segments, from),
       registry: from === undefined ? registry : gatedRegistry(registry, from),
       streams: this.#objects<StreamApi>("stream", from),
       projects: this.#objects<ProjectApi & LinkKeysApi>("project", from),
@@ -213,7 +214,7 @@ function stub<Api extends object>(call: (method: string, values: readonly unknow
   return new Proxy({}, methods) as Api;
 }
 
-function runtimeOf(name: string, instance: Instance): ObjectRuntime {
+function runtimeOf(name: string, instance: Instance, memory: MemoryLimit | undefined): ObjectRuntime {
   const { storage } = instance;
   return {
     name,
@@ -225,6 +226,7 @@ function runtimeOf(name: string, instance: Instance): ObjectRuntime {
     clearAlarm: () => storage.clearAlarm(),
     // The disk is the limit, for all objects together.
     databaseBytes: () => 0,
+    sharedStorage: memory,
   };
 }
 

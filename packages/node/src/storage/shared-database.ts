@@ -13,8 +13,12 @@ import type { Query } from "@durable-streams-cloudflare/core/kit/sql/statement";
 import type { Row, SqlValue } from "@durable-streams-cloudflare/core/kit/sql/value";
 
 import type { Committed } from "./commit-loop.ts";
+import { ONLY, refusePlace, type Place } from "./modes/layout.ts";
 
-/** `tables`: JSON, the names of the tables that an object has. `alarms`: when an object's alarm fires, in ms. */
+/**
+ * `tables`: JSON, the names of the tables that an object has. `alarms`: when an object's alarm fires, in ms. `layout`: which of
+ * the directory's databases this is (one row).
+ */
 const OWN_TABLES = [
   `CREATE TABLE IF NOT EXISTS objects (
     o INTEGER PRIMARY KEY,
@@ -25,11 +29,12 @@ const OWN_TABLES = [
   )`,
   `CREATE TABLE IF NOT EXISTS alarms (o INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL)`,
   `CREATE INDEX IF NOT EXISTS alarms_by_time ON alarms (at_ms)`,
+  `CREATE TABLE IF NOT EXISTS layout (shard INTEGER NOT NULL, shards INTEGER NOT NULL)`,
   `CREATE TABLE IF NOT EXISTS registry (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID`,
 ];
 
 const PAGE_BYTES = 4_096;
-/** The whole log is read back from cold segments; what is hot is small. */
+/** For all databases of a server. The whole log is read back from cold segments; what is hot is small. */
 const CACHE_KIB = 64 * 1024;
 
 /** How a shared database is opened. */
@@ -38,6 +43,8 @@ export interface SharedDatabaseOptions {
   readonly path: string;
   /** Whether COMMIT itself waits for the disk (`synchronous=FULL` instead of `NORMAL`). */
   readonly isFull: boolean;
+  /** Which of the databases of its directory it is. By default the only one. */
+  readonly place?: Place;
   /** Resolves when everything committed is durable. */
   readonly sync: () => Promise<void>;
 }
@@ -49,7 +56,8 @@ export class SharedDatabase implements Committed {
   readonly #prepared = new Map<Query, StatementSync>();
   readonly #texts = new Map<string, StatementSync>();
 
-  constructor({ path, isFull, sync }: SharedDatabaseOptions) {
+  /** @throws StorageError when it belongs elsewhere. @throws Error when a newer server has written it. */
+  constructor({ path, isFull, place = ONLY, sync }: SharedDatabaseOptions) {
     this.#sync = sync;
     this.sqlite = new DatabaseSync(path);
     this.sqlite.exec(`PRAGMA page_size = ${PAGE_BYTES}`);
@@ -58,8 +66,8 @@ export class SharedDatabase implements Committed {
     this.sqlite.exec(`PRAGMA synchronous = ${isFull ? "FULL" : "NORMAL"}`);
     // Checkpoints are made elsewhere (`checkpointer.ts`): in here they would stall everything.
     this.sqlite.exec("PRAGMA wal_autocheckpoint = 0");
-    this.sqlite.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
-    this.#createTables();
+    this.sqlite.exec(`PRAGMA cache_size = -${Math.ceil(CACHE_KIB / place.shards)}`);
+    this.#createTables(path, place);
   }
 
   /**
@@ -112,7 +120,7 @@ export class SharedDatabase implements Committed {
   }
 
   /** Also brings tables of an older server up to date. @throws Error when a newer server has written them. */
-  #createTables(): void {
+  #createTables(path: string, place: Place): void {
     const engine: Engine = {
       exec: <R extends Row>(text: string, ...params: SqlValue[]) =>
         this.sqlite
@@ -124,6 +132,7 @@ export class SharedDatabase implements Committed {
     this.sqlite.exec("BEGIN IMMEDIATE");
     try {
       for (const statement of OWN_TABLES) this.sqlite.exec(statement);
+      this.#claimPlace(path, place);
       prepareSharedTables(engine, SCHEMAS);
       this.sqlite.exec("COMMIT");
     } catch (error) {
@@ -131,6 +140,24 @@ export class SharedDatabase implements Committed {
       this.sqlite.close();
       throw error;
     }
+  }
+
+  #claimPlace(path: string, place: Place): void {
+    const { shard, shards } = place;
+    const row = this.sqlite.prepare("SELECT shard, shards FROM layout").get();
+    if (row !== undefined) {
+      const found = { shard: Number(row["shard"]), shards: Number(row["shards"]) };
+      if (found.shard !== shard || found.shards !== shards) throw refusePlace(path, place, found);
+      return;
+    }
+    // The database of a server that knew no others says nothing.
+    if (shards > 1 && this.hasObjects) throw refusePlace(path, place, undefined);
+    this.sqlite.prepare("INSERT INTO layout (shard, shards) VALUES (?, ?)").run(shard, shards);
+  }
+
+  /** Whether any object has stored something. */
+  get hasObjects(): boolean {
+    return this.sqlite.prepare("SELECT 1 FROM objects LIMIT 1").get() !== undefined;
   }
 
   #preparedFor(query: Query): StatementSync {

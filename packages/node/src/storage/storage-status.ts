@@ -1,19 +1,30 @@
 /**
  * Reports whether the server can store anything: never again after a sync has failed, otherwise what the disk's own status
- * says.
+ * says, or, in the mode that stores in memory, whether its limit is reached.
  */
 
 import type { StorageFault, StorageStatus } from "@durable-streams-cloudflare/http/limits/storage-status";
 
-import type { CommitLoop } from "./commit-loop.ts";
+import type { MemoryLimit } from "./modes/memory-limit.ts";
+import type { Storage } from "./storage.ts";
 
 const FAILED: StorageFault = { isFull: false, detail: "The disk failed, so the server must be started again." };
 
-/** @param disk the status of the disk; without it, only failed syncs are reported. */
-/** Combines the state of the commit loop with the status of the disk. */
-export function storageStatus(commits: Pick<CommitLoop, "hasFailed">, disk: StorageStatus | undefined): StorageStatus {
+/**
+ * Combines the state of the storage with the status of the disk.
+ * @param disk the status of the disk; without it, only failed syncs are reported.
+ */
+export function storageStatus(
+  storage: Pick<Storage, "hasFailed" | "memory">,
+  disk: StorageStatus | undefined,
+): StorageStatus {
+  const { memory } = storage;
   return {
-    fault: async (bytes) => (commits.hasFailed ? FAILED : disk?.fault(bytes)),
-    faultNow: async () => (commits.hasFailed ? FAILED : disk?.faultNow()),
+    fault: async (bytes) => (storage.hasFailed ? FAILED : memory ? faultOf(memory, bytes) : disk?.fault(bytes)),
+    faultNow: async () => (storage.hasFailed ? FAILED : memory ? faultOf(memory, 0) : disk?.faultNow()),
   };
+}
+
+function faultOf(memory: MemoryLimit, bytes = 0): StorageFault | undefined {
+  return memory.isFullFor(bytes) ? memory.fault : undefined;
 }

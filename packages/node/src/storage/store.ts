@@ -1,28 +1,29 @@
-/** The storage of one server: composes the shared database, its commit loop, checkpoints and alarms. */
+/** One database of a server, with its commit loop, checkpoints and alarms. */
 
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { closeSync, fdatasyncSync, openSync } from "node:fs";
 
-import { Histogram } from "@durable-streams-cloudflare/http/metrics/histogram";
+import type { Histogram } from "@durable-streams-cloudflare/http/metrics/histogram";
 
 import { Alarms, type DueObject } from "./alarms.ts";
-import { Checkpointer } from "./checkpointer.ts";
 import { CommitLoop } from "./commit-loop.ts";
 import type { Commit } from "./commit.ts";
-import { DirectoryLock } from "./directory-lock.ts";
+import type { Place } from "./modes/layout.ts";
+import { TRAITS, type StorageMode } from "./modes/options.ts";
 import { SharedDatabase } from "./shared-database.ts";
-import { SyncThread } from "./sync-thread.ts";
-
-/**
- * What an acknowledgement promises. `memory`: nothing outlives the process. `file-fast`: it survives the end of the process,
- * but not a power cut. `file-durable`: it survives a power cut.
- */
-export type StorageMode = "memory" | "file-fast" | "file-durable";
+import type { CheckpointThread } from "./threads/checkpoint-thread.ts";
+import { Checkpointer } from "./threads/checkpointer.ts";
+import { SyncThread } from "./threads/sync-thread.ts";
 
 export interface StoreOptions {
   readonly mode: StorageMode;
-  /** Of the modes with files. It is made if it is not there, readable for its owner only. */
-  readonly dataDir?: string;
+  /** The path of the database; by default it is in memory. */
+  readonly path?: string;
+  /** Which of the server's databases it is. */
+  readonly place?: Place;
+  /** Makes its checkpoints, if it has a write-ahead log. */
+  readonly checkpoints?: CheckpointThread | undefined;
+  /** Is told how long the disk took to make commits durable, in the mode that waits for it afterwards. */
+  readonly syncs?: Histogram | undefined;
   readonly fire: (due: DueObject) => Promise<void>;
   /** The server cannot go on: it is not known any more what is durable. */
   readonly onFatal: (error: unknown) => void;
@@ -33,39 +34,42 @@ export interface Writer {
   end(): void;
 }
 
-/** From a fast disk to one that is about to fail. */
-const SYNC_BOUNDS_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
-
 export class Store {
   readonly database: SharedDatabase;
   readonly commits: CommitLoop;
   readonly alarms: Alarms;
-  readonly #lock: DirectoryLock | undefined;
-  /** Of the modes that have a log. */
+  /** Of the modes that have a write-ahead log. */
   readonly checkpointer: Checkpointer | undefined;
-  /** How long the disk took to make commits durable, in the mode that waits for it. */
-  readonly syncs: Histogram | undefined;
   readonly #thread: SyncThread | undefined;
   /** Who has written in the open transaction. */
   #writers = new Set<Writer>();
 
-  constructor({ mode, dataDir, fire, onFatal }: StoreOptions) {
-    const path = mode === "memory" ? ":memory:" : databasePathIn(dataDir);
-    this.#lock = mode === "memory" ? undefined : new DirectoryLock(`${path}-lock`);
+  /** @throws Error when the database cannot be opened. Nothing is left open then. */
+  constructor({ mode, path = ":memory:", place, checkpoints, syncs, fire, onFatal }: StoreOptions) {
+    const traits = TRAITS[mode];
     let thread: SyncThread | undefined;
-    const syncs = (this.syncs = mode === "file-durable" ? new Histogram(SYNC_BOUNDS_SECONDS) : undefined);
     this.database = new SharedDatabase({
       path,
-      isFull: false,
+      isFull: traits.syncs === "commit",
+      ...(place === undefined ? {} : { place }),
       sync: async () => {
+        if (thread === undefined) return;
         const startedAtMs = performance.now();
-        await thread?.sync();
+        await thread.sync();
         syncs?.observe((performance.now() - startedAtMs) / 1000);
       },
     });
-    // The log exists from the first transaction on.
-    thread = this.#thread = mode === "file-durable" ? new SyncThread(`${path}-wal`) : undefined;
-    this.checkpointer = mode === "memory" ? undefined : new Checkpointer(this.database, path, onFatal);
+    try {
+      // The log exists from the first transaction on.
+      if (traits.syncs === "thread") thread = new SyncThread(`${path}-wal`);
+      // What a server that was killed had committed is read from now on, so it must be durable.
+      if (traits.syncs === "commit") syncFile(`${path}-wal`);
+    } catch (error) {
+      this.database.close();
+      throw error;
+    }
+    this.#thread = thread;
+    this.checkpointer = checkpoints && new Checkpointer(this.database, path, checkpoints, onFatal);
     this.commits = new CommitLoop(this.database, {
       onLost: () => {
         this.#endWriters();
@@ -111,14 +115,24 @@ export class Store {
     }
   }
 
-  /** Everything that was written is durable afterwards. */
-  async close(): Promise<void> {
+  /** Ends what writes by itself. Everything that was written is durable afterwards. */
+  async drain(): Promise<void> {
     this.alarms.stop();
     await this.commits.drain();
-    await this.checkpointer?.close();
+  }
+
+  /** Instead of `close`, when nothing was written. */
+  abandon(): void {
+    this.alarms.stop();
+    void this.#thread?.close();
+    this.database.close();
+  }
+
+  /** Its checkpoints must have ended. */
+  async close(): Promise<void> {
+    await this.drain();
     await this.#thread?.close();
     this.database.close();
-    this.#lock?.close();
   }
 
   /** What they hold in memory is ahead of what is stored. */
@@ -132,8 +146,12 @@ export class Store {
 /** Writes what no object has in memory. */
 export const NOBODY: Writer = { end: () => undefined };
 
-function databasePathIn(dataDir: string | undefined): string {
-  if (dataDir === undefined) throw new Error("A data directory is needed where something is stored on disk.");
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  return join(dataDir, "streams.sqlite");
+/** Never of the database itself: closing a descriptor of that drops SQLite's own locks. */
+function syncFile(path: string): void {
+  const fd = openSync(path, "r+");
+  try {
+    fdatasyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
 }

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { vi } from "vitest";
 
 import { createServer, type RunningServer } from "../create-server.ts";
+import type { StorageMode } from "../storage/modes/options.ts";
 import { SharedDatabase } from "../storage/shared-database.ts";
 
 const TEXT = { "Content-Type": "text/plain" };
@@ -15,7 +16,8 @@ const SETTINGS = { AUTH_MODE: "none", TENANCY: "single", LOG_LEVEL: "off" };
 interface Disk {
   isHolding: boolean;
   commitsToRefuse: number;
-  database: SharedDatabase | undefined;
+  /** All that have committed. */
+  readonly databases: Set<SharedDatabase>;
   readonly held: PromiseWithResolvers<void>[];
 }
 
@@ -33,14 +35,14 @@ export class HeldServer implements AsyncDisposable {
     this.fatal = fatal;
   }
 
-  static async start(): Promise<HeldServer> {
+  static async start(mode: StorageMode = "file-durable"): Promise<HeldServer> {
     const dataDir = mkdtempSync(join(tmpdir(), "held-server-"));
-    const disk: Disk = { isHolding: false, commitsToRefuse: 0, database: undefined, held: [] };
+    const disk: Disk = { isHolding: false, commitsToRefuse: 0, databases: new Set(), held: [] };
     const fatal: unknown[] = [];
     const methods: { readonly sync: () => Promise<void>; readonly commit: () => void } = SharedDatabase.prototype;
     const { sync, commit } = methods;
     vi.spyOn(SharedDatabase.prototype, "sync").mockImplementation(async function (this: SharedDatabase) {
-      disk.database = this;
+      disk.databases.add(this);
       if (disk.isHolding) {
         const hold = Promise.withResolvers<void>();
         disk.held.push(hold);
@@ -56,7 +58,7 @@ export class HeldServer implements AsyncDisposable {
       commit.call(this);
     });
     const server = await createServer({
-      storage: { mode: "file-durable", dataDir },
+      storage: { mode, dataDir },
       host: "127.0.0.1",
       port: 0,
       settings: SETTINGS,
@@ -92,18 +94,19 @@ export class HeldServer implements AsyncDisposable {
 
   /** Fills the disk: the database may not grow any more, so the next statement that needs a page fails with SQLITE_FULL. */
   fill(): void {
-    const { sqlite } = this.#database;
-    const pages = Number(sqlite.prepare("PRAGMA page_count").get()?.["page_count"]);
-    sqlite.exec(`PRAGMA max_page_count = ${pages}`);
+    for (const { sqlite } of this.#databases) {
+      const pages = Number(sqlite.prepare("PRAGMA page_count").get()?.["page_count"]);
+      sqlite.exec(`PRAGMA max_page_count = ${pages}`);
+    }
   }
 
   makeSpace(): void {
-    this.#database.sqlite.exec("PRAGMA max_page_count = 1000000");
+    for (const { sqlite } of this.#databases) sqlite.exec("PRAGMA max_page_count = 1000000");
   }
 
-  get #database(): SharedDatabase {
-    if (this.#disk.database === undefined) throw new Error("Nothing was written yet.");
-    return this.#disk.database;
+  get #databases(): ReadonlySet<SharedDatabase> {
+    if (this.#disk.databases.size === 0) throw new Error("Nothing was written yet.");
+    return this.#disk.databases;
   }
 
   url(stream: string): string {

@@ -4,11 +4,9 @@
  * as fast as growing one.
  */
 
-import { extname } from "node:path";
-import { Worker } from "node:worker_threads";
-
-import type { SharedDatabase } from "./shared-database.ts";
-import { isPassing } from "./sqlite-error.ts";
+import type { SharedDatabase } from "../shared-database.ts";
+import { isPassing } from "../sqlite-error.ts";
+import type { CheckpointThread } from "./checkpoint-thread.ts";
 
 /** Pages in the log that are not in the database yet, from which on they are moved: 8 MB. */
 const PENDING_PAGES = 2_048;
@@ -20,7 +18,8 @@ const RETRY_MS = 5_000;
 /** Starts checkpoints when the log has grown, one at a time. */
 export class Checkpointer {
   readonly #database: SharedDatabase;
-  readonly #worker: Worker;
+  readonly #path: string;
+  readonly #thread: CheckpointThread;
   #isBusy = false;
   /** The worker has done its part since the log began. */
   #isReady = false;
@@ -30,21 +29,13 @@ export class Checkpointer {
 
   /**
    * @param path of the database file.
-   * @param onError called when a checkpoint or its thread has failed for good, which a retry cannot mend.
+   * @param onError called when a checkpoint has failed for good, which a retry cannot mend.
    */
-  constructor(database: SharedDatabase, path: string, onError: (error: unknown) => void) {
+  constructor(database: SharedDatabase, path: string, thread: CheckpointThread, onError: (error: unknown) => void) {
     this.#database = database;
+    this.#path = path;
+    this.#thread = thread;
     this.#onError = onError;
-    this.#worker = new Worker(new URL(`./checkpoint-worker${extname(import.meta.url)}`, import.meta.url), {
-      workerData: { path },
-    });
-    this.#worker.unref();
-    this.#worker.on("error", onError);
-    this.#worker.on("message", (outcome: "done" | "failed") => {
-      this.#isBusy = false;
-      if (outcome === "done") this.#isReady = true;
-      else this.#notBeforeMs = performance.now() + RETRY_MS;
-    });
   }
 
   /**
@@ -78,15 +69,11 @@ export class Checkpointer {
     }
     if (pending < PENDING_PAGES) return;
     this.#isBusy = true;
-    this.#worker.postMessage("checkpoint");
-  }
-
-  async close(): Promise<void> {
-    // Nothing else may keep the process alive now, and it must not end before the database is closed.
-    this.#worker.ref();
-    const ended = new Promise((resolve) => this.#worker.once("exit", resolve));
-    this.#worker.postMessage("close");
-    await ended;
+    this.#thread.checkpoint(this.#path, (outcome) => {
+      this.#isBusy = false;
+      if (outcome === "done") this.#isReady = true;
+      else this.#notBeforeMs = performance.now() + RETRY_MS;
+    });
   }
 
   #countPending(): number {

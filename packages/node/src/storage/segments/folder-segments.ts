@@ -5,16 +5,23 @@
  */
 
 import { createHash, hash, randomUUID } from "node:crypto";
+import { existsSync, opendirSync, rmSync } from "node:fs";
 import { link, mkdir, open, readdir, rm, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 import type { SegmentFile, SegmentStore } from "@durable-streams-cloudflare/core/log/segment-store";
+
+import { syncDirectoryLater } from "../folders.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Keys in one answer. */
 const LIST_MAX = 1_000;
 const READ_BYTES = 256 * 1024;
+/** The folder of uploads that are under way. The folders of segments have names of two digits. */
+const PARTS = "parts";
+/** Uploads that a server has under way at a time are far fewer. */
+const SWEPT_MAX = 10_000;
 
 /**
  * Creates a segment store in a folder.
@@ -29,9 +36,28 @@ export function folderSegments(root: string): SegmentStore {
     delete: async (keys) => {
       for (const key of keys) await rm(pathOf(root, key), { force: true });
       // Otherwise a power cut could bring back what nothing refers to any more.
-      for (const folder of new Set(keys.map((key) => folderOf(root, key)))) await syncFolder(folder);
+      for (const folder of new Set(keys.map((key) => folderOf(root, key)))) await syncDirectoryLater(folder);
     },
   };
+}
+
+/**
+ * Removes what uploads have left that were interrupted when the server was killed. While none is under way. At most 10,000 of
+ * them, so that a start never takes long; the next start removes the rest.
+ */
+export function sweepParts(root: string): void {
+  const path = join(root, PARTS);
+  if (!existsSync(path)) return;
+  const parts = opendirSync(path);
+  try {
+    for (let swept = 0; swept < SWEPT_MAX; swept += 1) {
+      const entry = parts.readSync();
+      if (entry === null) return;
+      rmSync(join(path, entry.name), { force: true });
+    }
+  } finally {
+    parts.closeSync();
+  }
 }
 
 interface Put {
@@ -43,8 +69,9 @@ interface Put {
 
 async function put(root: string, { key, size, chunks, signal }: Put): Promise<boolean> {
   const folder = folderOf(root, key);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const temporary = join(folder, `${randomUUID()}.part`);
+  const parts = join(root, PARTS);
+  for (const path of [folder, parts]) await mkdir(path, { recursive: true, mode: 0o700 });
+  const temporary = join(parts, `${randomUUID()}.part`);
   try {
     const file = await open(temporary, "wx", 0o600);
     try {
@@ -61,7 +88,7 @@ async function put(root: string, { key, size, chunks, signal }: Put): Promise<bo
     }
     const isNew = await linkNew(temporary, pathOf(root, key));
     // Also where the name was there: who gave it may have been killed before it was durable.
-    for (const path of [folder, dirname(folder), root, dirname(root)]) await syncFolder(path);
+    for (const path of [folder, dirname(folder), root, dirname(root)]) await syncDirectoryLater(path);
     return isNew;
   } finally {
     await rm(temporary, { force: true });
@@ -128,10 +155,7 @@ function sha256(bytes: Bytes): Bytes {
 }
 
 async function openExisting(path: string): Promise<FileHandle | undefined> {
-  return open(path, "r").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
+  return open(path, "r").catch(ifThere);
 }
 
 /** Nobody closes the file of a stream that has failed. */
@@ -146,11 +170,8 @@ async function readSome(file: FileHandle, bytes: Uint8Array, position: number): 
 
 /** @param prefix of a whole incarnation: all of its segments are in one folder. */
 async function list(root: string, prefix: string): Promise<readonly string[]> {
-  const names = await readdir(folderOf(root, prefix)).catch((error: NodeJS.ErrnoException): string[] => {
-    if (error.code === "ENOENT") return [];
-    throw error;
-  });
-  // What an interrupted upload has left goes with the segments.
+  const names = (await readdir(folderOf(root, prefix)).catch(ifThere)) ?? [];
+  // An older server left what an interrupted upload had written here: it goes with the segments.
   return names.slice(0, LIST_MAX).map((name) => prefix + name);
 }
 
@@ -166,13 +187,8 @@ function folderOf(root: string, key: string): string {
   return join(root, hash.slice(0, 2), hash.slice(2, 34));
 }
 
-/** A new name is only durable once its folder is. One that is not there holds no names. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await openExisting(path);
-  if (folder === undefined) return;
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
+/** What is not there is `undefined`. */
+function ifThere(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "ENOENT") throw error;
+  return undefined;
 }

@@ -1,0 +1,40 @@
+/** Directories whose names survive a power cut: a new name is durable only once the directory that has it is synced. */
+
+import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { dirname } from "node:path";
+
+/** Windows opens no directories, and makes their names durable by itself. */
+const CAN_SYNC = process.platform !== "win32";
+
+/** Makes a directory, which only its owner can enter, and its missing parents, and makes their names durable. */
+export function makeDirectory(path: string): void {
+  const first = mkdirSync(path, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  for (let made = path; made.length >= first.length; made = dirname(made)) syncDirectory(dirname(made));
+}
+
+export function syncDirectory(path: string): void {
+  if (!CAN_SYNC) return;
+  const fd = openSync(path, "r");
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The same, without stalling others. A directory that is not there holds no names. */
+export async function syncDirectoryLater(path: string): Promise<void> {
+  if (!CAN_SYNC) return;
+  const directory = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+  if (directory === undefined) return;
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}

@@ -1,0 +1,85 @@
+/** Opens the storage of a server as its options say. */
+
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+import { Histogram } from "@durable-streams-cloudflare/http/metrics/histogram";
+
+import type { DueObject } from "./alarms.ts";
+import { DirectoryLock } from "./directory-lock.ts";
+import { makeDirectory, syncDirectory } from "./folders.ts";
+import { refuseMissing, shardCountOf, shardPath } from "./modes/layout.ts";
+import { MemoryLimit, usedBytes } from "./modes/memory-limit.ts";
+import { checkedStorage, TRAITS, type StorageOptions, type StorageSettings } from "./modes/options.ts";
+import { folderSegments, sweepParts } from "./segments/folder-segments.ts";
+import { hardenedSegments } from "./segments/hardened-segments.ts";
+import { MemorySegments } from "./segments/memory-segments.ts";
+import { OpenParts, Storage } from "./storage.ts";
+import { Store } from "./store.ts";
+import { CheckpointThread } from "./threads/checkpoint-thread.ts";
+import { WalFile } from "./threads/wal-file.ts";
+
+export interface StorageEvents {
+  /** Fires the alarm of an object. */
+  readonly fire: (due: DueObject) => Promise<void>;
+  /** The server cannot go on: it is not known any more what is durable. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+/** From a fast disk to one that is about to fail. */
+const SYNC_BOUNDS_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
+
+/** @throws StorageError when the options are wrong, or the directory does not fit them: then it is left as it was. */
+export function openStorage(options: StorageOptions, events: StorageEvents): Storage {
+  const settings = checkedStorage(options);
+  const parts = new OpenParts();
+  try {
+    const { dataDir } = settings;
+    return dataDir === undefined ? openInMemory(parts, settings, events) : openOnDisk(parts, dataDir, settings, events);
+  } catch (error) {
+    parts.abandon();
+    throw error;
+  }
+}
+
+function openInMemory(parts: OpenParts, { mode, memoryBytesMax }: StorageSettings, events: StorageEvents): Storage {
+  const store = new Store({ mode, ...events });
+  parts.stores.push(store);
+  const segments = new MemorySegments();
+  const memory = new MemoryLimit(memoryBytesMax, () => usedBytes(store.database) + segments.bytes);
+  return new Storage(parts, segments, { memory });
+}
+
+function openOnDisk(
+  parts: OpenParts,
+  dataDir: string,
+  { mode, shardCount }: StorageSettings,
+  { fire, onFatal }: StorageEvents,
+): Storage {
+  makeDirectory(dataDir);
+  const first = shardPath(dataDir, 0);
+  parts.lock = new DirectoryLock(`${first}-lock`);
+  const shards = shardCountOf(dataDir, mode, shardCount);
+  const isNew = !existsSync(first);
+  const checkpoints = (parts.checkpoints = new CheckpointThread(onFatal));
+  const syncs = TRAITS[mode].syncs === "thread" ? new Histogram(SYNC_BOUNDS_SECONDS) : undefined;
+  // The first one last: where it is, all others are.
+  for (let shard = shards - 1; shard >= 0; shard -= 1) {
+    const isLost = shard === 0 && isNew && parts.stores.some(({ database }) => database.hasObjects);
+    if (isLost) throw refuseMissing(first);
+    const place = { shard, shards };
+    parts.stores.push(new Store({ mode, path: shardPath(dataDir, shard), place, checkpoints, syncs, fire, onFatal }));
+  }
+  // Whoever made the directory may not have made its name durable.
+  for (const path of [dataDir, dirname(dataDir)]) syncDirectory(path);
+  const root = join(dataDir, "segments");
+  sweepParts(root);
+  const segments = folderSegments(root);
+  if (TRAITS[mode].syncs !== "never") return new Storage(parts, segments, { syncs });
+  const wal = (parts.wal = new WalFile(`${first}-wal`, onFatal));
+  return new Storage(
+    parts,
+    hardenedSegments(segments, () => wal.sync()),
+    {},
+  );
+}

@@ -1,0 +1,84 @@
+/** The storage of one server, as its mode has it: its databases, its cold segments, and its limits. */
+
+import type { SegmentStore } from "@durable-streams-cloudflare/core/log/segment-store";
+import type { Histogram } from "@durable-streams-cloudflare/http/metrics/histogram";
+
+import type { DirectoryLock } from "./directory-lock.ts";
+import { shardOf } from "./modes/layout.ts";
+import type { MemoryLimit } from "./modes/memory-limit.ts";
+import type { Store } from "./store.ts";
+import type { CheckpointThread } from "./threads/checkpoint-thread.ts";
+import type { WalFile } from "./threads/wal-file.ts";
+
+export class Storage {
+  readonly stores: readonly Store[];
+  readonly segments: SegmentStore;
+  /** Of the mode that stores in memory. */
+  readonly memory: MemoryLimit | undefined;
+  /** How long the disk took to make commits durable, in the mode that waits for it afterwards. */
+  readonly syncs: Histogram | undefined;
+  readonly #parts: OpenParts;
+
+  constructor(parts: OpenParts, segments: SegmentStore, { memory, syncs }: Partial<Pick<Storage, "memory" | "syncs">>) {
+    this.#parts = parts;
+    this.stores = parts.stores.toReversed();
+    this.segments = segments;
+    this.memory = memory;
+    this.syncs = syncs;
+  }
+
+  /** The one that has the tables of the whole server. */
+  get first(): Store {
+    const [first] = this.stores;
+    if (first === undefined) throw new Error("A storage has at least one database.");
+    return first;
+  }
+
+  /** The database that has an object. */
+  storeOf(kind: string, name: string): Store {
+    return this.stores[shardOf(kind, name, this.stores.length)] ?? this.first;
+  }
+
+  /** Whether it is unknown what is durable: nothing is stored any more. */
+  get hasFailed(): boolean {
+    return this.stores.some(({ commits }) => commits.hasFailed);
+  }
+
+  /** Adds up something of all databases. */
+  sum(valueOf: (store: Store) => number): number {
+    return this.stores.reduce((sum, store) => sum + valueOf(store), 0);
+  }
+
+  /** Begins to fire alarms. */
+  start(): void {
+    for (const { alarms } of this.stores) alarms.start();
+  }
+
+  /** Everything that was written is durable afterwards. */
+  close(): Promise<void> {
+    return this.#parts.close();
+  }
+}
+
+/** What is open, in the order of its opening. */
+export class OpenParts {
+  readonly stores: Store[] = [];
+  lock: DirectoryLock | undefined;
+  checkpoints: CheckpointThread | undefined;
+  wal: WalFile | undefined;
+
+  /** Nothing was written. */
+  abandon(): void {
+    for (const store of this.stores) store.abandon();
+    void this.checkpoints?.close();
+    this.lock?.close();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.stores.map((store) => store.drain()));
+    await this.checkpoints?.close();
+    await Promise.all(this.stores.map((store) => store.close()));
+    await this.wal?.close();
+    this.lock?.close();
+  }
+}

@@ -1,0 +1,55 @@
+/** The separate thread that moves pages from write-ahead logs into their databases: one for all databases of a server. */
+
+import { extname } from "node:path";
+import { Worker } from "node:worker_threads";
+
+export type CheckpointOutcome = "done" | "failed";
+
+/** What the thread is told. */
+export type CheckpointRequest = { readonly path: string } | "close";
+/** What it answers. */
+export interface CheckpointAnswer {
+  readonly path: string;
+  readonly outcome: CheckpointOutcome;
+}
+
+export class CheckpointThread {
+  /** Started for the first checkpoint. */
+  #worker: Worker | undefined;
+  readonly #waiting = new Map<string, (outcome: CheckpointOutcome) => void>();
+  readonly #onError: (error: unknown) => void;
+
+  /** @param onError called when the thread has failed, which a retry cannot mend. */
+  constructor(onError: (error: unknown) => void) {
+    this.#onError = onError;
+  }
+
+  /** Makes a checkpoint of a database, of which none is under way. @param onDone called afterwards, once. */
+  checkpoint(path: string, onDone: (outcome: CheckpointOutcome) => void): void {
+    this.#waiting.set(path, onDone);
+    this.#worker ??= this.#start();
+    this.#worker.postMessage({ path } satisfies CheckpointRequest);
+  }
+
+  async close(): Promise<void> {
+    const worker = this.#worker;
+    if (worker === undefined) return;
+    // Nothing else may keep the process alive now, and it must not end before the databases are closed.
+    worker.ref();
+    const ended = new Promise((resolve) => worker.once("exit", resolve));
+    worker.postMessage("close" satisfies CheckpointRequest);
+    await ended;
+  }
+
+  #start(): Worker {
+    const worker = new Worker(new URL(`./checkpoint-worker${extname(import.meta.url)}`, import.meta.url));
+    worker.unref();
+    worker.on("error", this.#onError);
+    worker.on("message", ({ path, outcome }: CheckpointAnswer) => {
+      const onDone = this.#waiting.get(path);
+      this.#waiting.delete(path);
+      onDone?.(outcome);
+    });
+    return worker;
+  }
+}
