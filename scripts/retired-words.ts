@@ -180,6 +180,18 @@ export const RETIRED_WORDS: readonly RetiredWord[] = [
     fine: ["changes of sessions and of subscriptions", "sessions and subscriptions"],
   },
   {
+    word: "consumer (a class or a type)",
+    write: "`WakeSubscription`, `SubscriptionView` and so on; of followers: `FollowerSet`",
+    // The bindings, the Durable Objects' classes, the tables and the RPC methods keep their names.
+    names:
+      /^(?:consumer (?:api|host|fixture|progress|record|view|world|driver|stub|notify api|directory api)|create consumer command)$/,
+  },
+  {
+    word: "announce (a stream)",
+    write: "notice: `recordNotice`, `noticeDueAtMs`",
+    names: /^(?:announcement due at ms|announcer|announce older)$/,
+  },
+  {
     word: "calm, came, answered",
     write: "`yieldToAppends`, `appendStarted`, `appendFinished`",
     names: /^(?:append )?came$|^until calm$/,

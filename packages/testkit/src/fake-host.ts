@@ -105,7 +105,7 @@ export class FakeHost<Readers, Peer, Stored extends { wipe(): void }> {
     return this.peers(name);
   }
 
-  async notifyConsumer(consumer: string, notification: Notified): Promise<boolean> {
+  async notifySubscription(consumer: string, notification: Notified): Promise<boolean> {
     const isWanted = this.consumers(consumer, notification);
     if (isWanted === undefined) throw new Error(`${consumer} does not answer.`);
     return isWanted;

@@ -137,7 +137,7 @@ export interface SessionResult {
 }
 
 /** The followers of one source. */
-export interface SubscriptionApi {
+export interface FollowerSetApi {
   link(command: LinkCommand): Promise<Result<LinkResult>>;
   unlink(command: UnlinkCommand): Promise<Result<object>>;
   /** Who follows the source, in the order of the sessions' names. */

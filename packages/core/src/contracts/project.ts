@@ -4,7 +4,7 @@ import type { Result } from "@durable-streams-cloudflare/protocol";
 
 import type { ProjectSecret, ProjectSettings, ProjectView } from "./project-record.ts";
 import type { ReaderSlotsApi } from "./reader-slots.ts";
-import type { ConsumerDirectoryApi, Interest } from "./wakes.ts";
+import type { SubscriptionDirectoryApi, Interest } from "./wakes.ts";
 
 export interface CreateProjectCommand {
   readonly name: string;
@@ -82,7 +82,7 @@ export interface StreamReport extends StreamNotice {
 }
 
 /** The RPC interface of `ProjectDO`. */
-export interface ProjectApi extends ReaderSlotsApi, ConsumerDirectoryApi {
+export interface ProjectApi extends ReaderSlotsApi, SubscriptionDirectoryApi {
   /** The only answer that has the secret, besides `addSecret`'s. */
   create(command: CreateProjectCommand): Promise<Result<{ project: ProjectView; secret: NewSecret }>>;
   update(settings: Partial<ProjectSettings>): Promise<Result<{ project: ProjectView }>>;

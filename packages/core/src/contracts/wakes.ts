@@ -41,7 +41,7 @@ export interface StreamChange {
 }
 
 /** A consumer, as streams and the directory see it. */
-export interface ConsumerNotifyApi {
+export interface SubscriptionNotifyApi {
   /** @returns whether the stream should keep notifying. */
   notify(notification: StreamNotification): Promise<boolean>;
   /** Resolves when the consumer has written down what it makes of that. */
@@ -49,9 +49,9 @@ export interface ConsumerNotifyApi {
 }
 
 /** A consumer, as the edge sees it. */
-export interface ConsumerApi extends ConsumerNotifyApi {
-  create(command: CreateConsumerCommand): Promise<Result<{ created: boolean; subscription: ConsumerView }>>;
-  describe(): Promise<Result<{ subscription: ConsumerView }>>;
+export interface WakeSubscriptionApi extends SubscriptionNotifyApi {
+  create(command: CreateSubscriptionCommand): Promise<Result<{ created: boolean; subscription: SubscriptionView }>>;
+  describe(): Promise<Result<{ subscription: SubscriptionView }>>;
   /** The last attempts to deliver, newest first. */
   deliveries(): Promise<Result<DeliveryReport>>;
   addStreams(streams: readonly string[]): Promise<Result<object>>;
@@ -64,13 +64,13 @@ export interface ConsumerApi extends ConsumerNotifyApi {
   release(command: WakeCommand): Promise<Result<object>>;
 }
 
-export interface CreateConsumerCommand {
+export interface CreateSubscriptionCommand {
   readonly config: SubscriptionConfig;
   /** The URL of the project's `__ds`, as the client knows it. */
   readonly controlUrl: string;
 }
 
-export interface ConsumerView extends Omit<SubscriptionConfig, "streams"> {
+export interface SubscriptionView extends Omit<SubscriptionConfig, "streams"> {
   readonly id: string;
   readonly streams: readonly LinkView[];
   readonly createdAtMs: number;
@@ -142,7 +142,7 @@ export interface AckResult {
 }
 
 /** A project's directory, as its consumers see it. */
-export interface ConsumerDirectoryApi {
+export interface SubscriptionDirectoryApi {
   /**
    * From now on the consumer is told of streams that it may want. Idempotent; names add up. A late call of one that was deleted
    * and made anew since does nothing.

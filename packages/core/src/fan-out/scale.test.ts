@@ -9,8 +9,8 @@ import { Foreground, HELD_MS_MAX } from "../kit/yield.ts";
 import { BURST_MAX } from "./delivery/pacer.ts";
 import { serveShard } from "./delivery/shard-dispatcher.ts";
 import { SHARD_SESSIONS } from "./delivery/shards.ts";
-import { Subscription } from "./source/follower-set.ts";
-import type { SubscriptionHost } from "./source/host.ts";
+import { FollowerSet } from "./source/follower-set.ts";
+import type { FollowerSetHost } from "./source/host.ts";
 import { LINK_SCHEMA } from "./source/tables.ts";
 
 const FOLLOWERS = 10_000;
@@ -87,10 +87,10 @@ function sourceOf(tail: () => number): SourceApi {
   };
 }
 
-async function followAll(subscription: Subscription, followers = FOLLOWERS): Promise<void> {
+async function followAll(set: FollowerSet, followers = FOLLOWERS): Promise<void> {
   for (let index = 0; index < followers; index += 1) {
     const link = { session: `p/s${index}`, sessionIncarnation: 1, sessionContentType: "text/plain", link: 2 } as const;
-    await subscription.link({ ...link, format: "raw", from: { kind: "now" }, untilMs: Infinity });
+    await set.link({ ...link, format: "raw", from: { kind: "now" }, untilMs: Infinity });
   }
 }
 
@@ -99,10 +99,10 @@ it(`[FO4] [IN14] one publish reaches ${FOLLOWERS} sessions in turns of bounded w
   const sessions = new Sessions();
   let tail = 0;
   let instance = { isOver: false };
-  const boot = (): Subscription => {
+  const boot = (): FollowerSet => {
     const own = (instance = { isOver: false });
     sessions.sincePause = 0;
-    const host: SubscriptionHost = {
+    const host: FollowerSetHost = {
       name: base.name,
       database: base.database,
       segments: undefined,
@@ -129,10 +129,10 @@ it(`[FO4] [IN14] one publish reaches ${FOLLOWERS} sessions in turns of bounded w
         throw error;
       },
     };
-    return new Subscription(host, { shardedAbove: Infinity, shardSessions: SHARD_SESSIONS });
+    return new FollowerSet(host, { shardedAbove: Infinity, shardSessions: SHARD_SESSIONS });
   };
-  let subscription = boot();
-  await followAll(subscription);
+  let followers = boot();
+  await followAll(followers);
   tail = APPEND_BYTES;
   const rowsBefore = base.database.rowsWritten;
   let hasDied = false;
@@ -147,8 +147,8 @@ it(`[FO4] [IN14] one publish reaches ${FOLLOWERS} sessions in turns of bounded w
   while (sessions.marks.size < FOLLOWERS) {
     const before = sessions.calls;
     turns += 1;
-    await (hasDied ? subscription.alarm() : Promise.race([subscription.alarm(), death.promise]));
-    if (instance.isOver) subscription = boot();
+    await (hasDied ? followers.alarm() : Promise.race([followers.alarm(), death.promise]));
+    if (instance.isOver) followers = boot();
     expect(sessions.calls - before).toBeLessThanOrEqual(TURN_DELIVERIES_MAX);
     expect(turns).toBeLessThan(FOLLOWERS);
   }
@@ -180,7 +180,7 @@ it(`[FO5] [IN14] through the queue it reaches ${FOLLOWERS} sessions in shards of
     now: () => base.nowMs,
     pause: () => Promise.resolve(false),
   };
-  const subscription = new Subscription(
+  const followers = new FollowerSet(
     {
       ...ports,
       name: base.name,
@@ -205,12 +205,12 @@ it(`[FO5] [IN14] through the queue it reaches ${FOLLOWERS} sessions in shards of
     },
     { shardedAbove: 512, shardSessions: SESSIONS_PER_SHARD },
   );
-  await followAll(subscription);
+  await followAll(followers);
   tail = APPEND_BYTES;
   const rowsBefore = base.database.rowsWritten;
   const shards = Math.ceil(FOLLOWERS / SESSIONS_PER_SHARD);
   for (let turns = 1; queue.length < shards; turns += 1) {
-    await subscription.alarm();
+    await followers.alarm();
     // One call of the queue a turn.
     expect(sends).toHaveLength(turns);
   }
@@ -218,14 +218,14 @@ it(`[FO5] [IN14] through the queue it reaches ${FOLLOWERS} sessions in shards of
   expect(sends).toEqual([SHARDS_PER_SEND_MAX, shards - SHARDS_PER_SEND_MAX]);
   const host = {
     ...ports,
-    subscription: () => ({
+    followers: () => ({
       shard: async (ref: ShardRef) => {
         asked += 1;
-        return subscription.shard(ref);
+        return followers.shard(ref);
       },
-      shardServed: async (...served: Parameters<Subscription["shardServed"]>) => {
+      shardServed: async (...served: Parameters<FollowerSet["shardServed"]>) => {
         asked += 1;
-        subscription.shardServed(...served);
+        followers.shardServed(...served);
       },
     }),
     session: (name: string) => ({ deliver: (command: DeliverCommand) => sessions.deliver(name, command) }),
@@ -285,7 +285,7 @@ async function publishTo(followers: number, next: ConstructorParameters<typeof O
   const thread = new OneThread(next);
   const base = new FakeHost(() => undefined, new NodeDatabase(LINK_SCHEMA), START_MS, "p/source");
   const sessions = new Sessions();
-  const host: SubscriptionHost = {
+  const host: FollowerSetHost = {
     name: base.name,
     database: base.database,
     segments: undefined,
@@ -307,12 +307,12 @@ async function publishTo(followers: number, next: ConstructorParameters<typeof O
       throw error;
     },
   };
-  const subscription = new Subscription(host, { shardedAbove: Infinity, shardSessions: SHARD_SESSIONS });
-  await followAll(subscription, followers);
+  const set = new FollowerSet(host, { shardedAbove: Infinity, shardSessions: SHARD_SESSIONS });
+  await followAll(set, followers);
   while (thread.nowMs < START_MS + PUBLISHING_MS) {
-    subscription.notify({ incarnation: 1, tail: thread.latencies.length * APPEND_BYTES, closed: false });
+    set.notify({ incarnation: 1, tail: thread.latencies.length * APPEND_BYTES, closed: false });
     if (base.alarmAtMs === undefined) await host.pause();
-    else await subscription.alarm();
+    else await set.alarm();
   }
   const sorted = thread.latencies.slice(WARM_UP_APPENDS).toSorted((a, b) => a - b);
   const quantile = (part: number): number => sorted[Math.floor(sorted.length * part)] ?? Infinity;

@@ -2,7 +2,7 @@
 
 import type { FollowersStub } from "./link-keys.ts";
 import type { RegistryStream } from "./registry-stream.ts";
-import type { ConsumerStub } from "./wake-interest.ts";
+import type { SubscriptionStub } from "./wake-interest.ts";
 
 export interface ProjectHost {
   now(): number;
@@ -15,7 +15,7 @@ export interface ProjectHost {
   /** The object of the project's `__registry__`; a new stub each time. */
   registryStream(project: string): RegistryStream;
   /** The object of a subscription of the project; a new stub each time. */
-  consumer(project: string, id: string): ConsumerStub;
+  consumer(project: string, id: string): SubscriptionStub;
   /** The object of a stream's followers, by its full name; a new stub each time. */
   followers(source: string): FollowersStub;
   /** Deletes a stream. @throws when that could not be done now. */

@@ -3,7 +3,7 @@
  * followers' objects; with these records a secret can be removed together with every link that was created with it.
  */
 
-import type { LinkKeyNote, SubscriptionApi } from "../contracts/fan-out.ts";
+import type { LinkKeyNote, FollowerSetApi } from "../contracts/fan-out.ts";
 import type { Database } from "../kit/database.ts";
 import {
   deleteLinkKey,
@@ -19,7 +19,7 @@ import {
 const SOURCES_PER_ALARM = 50;
 
 /** The part of a followers' object that ends links. */
-export type FollowersStub = Pick<SubscriptionApi, "endLinks">;
+export type FollowersStub = Pick<FollowerSetApi, "endLinks">;
 
 /** Records a key that makes links. @returns whether it may. */
 export function noteLinkKey(database: Database, { kid, source, token }: LinkKeyNote): boolean {

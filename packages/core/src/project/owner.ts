@@ -35,7 +35,7 @@ import { countOtherReaderSlots, writeReaderSlots } from "./tables/reader-slot-ro
 import { countUnsent } from "./tables/registry-event-rows.ts";
 import { readStored, readStoredTotal, writeStored } from "./tables/stored-rows.ts";
 import { Upkeep } from "./upkeep.ts";
-import { notifyConsumers } from "./wake-interest.ts";
+import { notifySubscriptions } from "./wake-interest.ts";
 
 /** Each is tried on a token that names none. */
 const SECRETS_MAX = 8;
@@ -161,7 +161,7 @@ export class ProjectOwner {
     if (isNew) applyNotice(this.#database, report);
     const { stream, incarnation, contentType } = report;
     const change = { stream, incarnation, hasEnded: contentType === null };
-    await notifyConsumers(this.#database, change, isNew, (id) => this.#host.consumer(this.#name, id));
+    await notifySubscriptions(this.#database, change, isNew, (id) => this.#host.consumer(this.#name, id));
     const quotaGrant = this.#allow(report);
     // To notify the registry, or to delete what was created with a token that some edge still accepted.
     this.#alarms.arm();

@@ -8,7 +8,7 @@ import {
   forgetStreams,
   listSubscriptions,
   registerConsumer,
-  notifyConsumers,
+  notifySubscriptions,
 } from "./wake-interest.ts";
 
 let database: NodeDatabase;
@@ -24,7 +24,7 @@ function register(id: string, more: Partial<Interest>) {
 /** Who is notified of a stream. */
 async function notifiedOf(stream: string): Promise<string[]> {
   const notified: string[] = [];
-  await notifyConsumers(database, { stream, incarnation: 1, hasEnded: false }, true, (id) => ({
+  await notifySubscriptions(database, { stream, incarnation: 1, hasEnded: false }, true, (id) => ({
     discover: async () => void notified.push(id),
     remove: async () => undefined,
   }));

@@ -6,7 +6,7 @@
 import { literalPrefix, matchesGlob, refuse, type Result } from "@durable-streams-cloudflare/protocol";
 
 import type { SubscriptionPage } from "../contracts/project.ts";
-import type { ConsumerNotifyApi, Interest, MatchedStreams, StreamChange } from "../contracts/wakes.ts";
+import type { SubscriptionNotifyApi, Interest, MatchedStreams, StreamChange } from "../contracts/wakes.ts";
 import type { Database } from "../kit/database.ts";
 import { mapConcurrent } from "../kit/map-concurrent.ts";
 import { listStreams } from "./tables/directory-rows.ts";
@@ -30,7 +30,7 @@ const CALLS_MAX = 16;
 /** Streams that one answer looks at. */
 const STREAMS_PER_PAGE = 2_000;
 
-export interface ConsumerStub extends Pick<ConsumerNotifyApi, "discover"> {
+export interface SubscriptionStub extends Pick<SubscriptionNotifyApi, "discover"> {
   remove(): Promise<void>;
 }
 
@@ -82,11 +82,11 @@ export function matchStreams(database: Database, pattern: string, after: string)
  * @param isNew whether the directory itself did not know it: what it knew has been sent, unless that failed.
  * @throws when one of them could not be notified: the stream then sends its notice again.
  */
-export async function notifyConsumers(
+export async function notifySubscriptions(
   database: Database,
   change: StreamChange,
   isNew: boolean,
-  consumer: (id: string) => ConsumerStub,
+  consumer: (id: string) => SubscriptionStub,
 ): Promise<void> {
   const matching = listConsumers(database, "", CONSUMERS_MAX)
     .filter(({ pattern }) => pattern !== null && matchesGlob(pattern, change.stream))
@@ -103,7 +103,7 @@ export async function notifyConsumers(
 export async function removeConsumers(
   database: Database,
   limit: number,
-  consumer: (id: string) => ConsumerStub,
+  consumer: (id: string) => SubscriptionStub,
 ): Promise<void> {
   const rows = listConsumers(database, "", limit);
   await Promise.allSettled(

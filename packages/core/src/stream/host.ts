@@ -47,7 +47,7 @@ export interface StreamHost {
   /** Notifies the stream's subscription; the token by which it wants to be notified, `null` when not. */
   notifyFollowers?: ((notification: SourceNotification | null) => Promise<number | null>) | undefined;
   /** Notifies a subscription that the stream has grown. @returns whether it wants further notifications. */
-  notifyConsumer(consumer: string, notification: StreamNotification): Promise<boolean>;
+  notifySubscription(consumer: string, notification: StreamNotification): Promise<boolean>;
   /** The object of another stream, by its full name. */
   peer(name: string): PeerApi;
   /** A random id, never twice the same. */

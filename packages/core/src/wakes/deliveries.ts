@@ -1,11 +1,11 @@
 /** Delivers the wake that is due, and records the outcome [PROTOCOL §7.1, §7.2]. */
 
-import type { ConsumerRecord } from "./consumer-record.ts";
-import type { ConsumerHost } from "./host.ts";
+import type { WakeSubscriptionHost } from "./host.ts";
 import type { Permits } from "./permits.ts";
 import { demandProof } from "./proofs.ts";
 import type { Outcome, Sender } from "./sender.ts";
 import type { Steps } from "./steps.ts";
+import type { StoredSubscription } from "./stored-subscription.ts";
 import type { SubscriptionRecord } from "./subscription-record.ts";
 import {
   firstPending,
@@ -18,14 +18,14 @@ import {
 import { backoffMs, beginAttempt, lease, putOff, WAKE_STREAMS_MAX, withAttempt, withMoved } from "./wake-states.ts";
 
 export class Deliveries {
-  readonly #host: ConsumerHost;
-  readonly #record: ConsumerRecord;
+  readonly #host: WakeSubscriptionHost;
+  readonly #record: StoredSubscription;
   readonly #steps: Steps;
   readonly #sender: Sender;
 
   readonly #permits: Permits;
 
-  constructor(host: ConsumerHost, record: ConsumerRecord, steps: Steps, sender: Sender, permits: Permits) {
+  constructor(host: WakeSubscriptionHost, record: StoredSubscription, steps: Steps, sender: Sender, permits: Permits) {
     this.#host = host;
     this.#record = record;
     this.#steps = steps;

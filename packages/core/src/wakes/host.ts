@@ -2,7 +2,7 @@
 
 import type { Result } from "@durable-streams-cloudflare/protocol";
 
-import type { ConsumerDirectoryApi, WantedApi } from "../contracts/wakes.ts";
+import type { SubscriptionDirectoryApi, WantedApi } from "../contracts/wakes.ts";
 import type { Database } from "../kit/database.ts";
 
 /** A stream that a subscription writes to: its wakes, or what could not be delivered. */
@@ -16,14 +16,14 @@ export interface WrittenStream {
   }): Promise<Result<object>>;
 }
 
-export interface ConsumerHost {
+export interface WakeSubscriptionHost {
   readonly database: Database;
   /** The subscription's full name. */
   readonly name: string;
   /** The object of a stream, by its full name. Its calls fail when they take too long. */
   stream(name: string): WantedApi & WrittenStream;
   /** The project's directory. */
-  readonly directory: ConsumerDirectoryApi;
+  readonly directory: SubscriptionDirectoryApi;
   /** Sends a webhook. @throws when there is no answer in time. */
   send(request: WebhookRequest): Promise<WebhookAnswer>;
   /** The URL of the project's `__ds` by `PUBLIC_URL`; `null`: as the client knew it that made the subscription. */
@@ -40,7 +40,7 @@ export interface ConsumerHost {
   now(): number;
   /** Resolves when everything written so far is durable. */
   sync(): Promise<void>;
-  /** Asks for `Consumer.alarm` at an instant, in ms; replaces an earlier wish. */
+  /** Asks for `WakeSubscription.alarm` at an instant, in ms; replaces an earlier wish. */
   setAlarm(atMs: number): void;
   clearAlarm(): void;
   /** Reports a failure that no caller learns of. */

@@ -3,11 +3,11 @@
 import { parseOffset, refuse, ZERO_OFFSET, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
 import type { AckCommand, AckResult, ClaimResult, WakeCommand } from "../contracts/wakes.ts";
-import type { ConsumerRecord } from "./consumer-record.ts";
-import type { ConsumerHost } from "./host.ts";
+import type { WakeSubscriptionHost } from "./host.ts";
 import type { Links } from "./links.ts";
 import { refuseNoSubscription } from "./refusals.ts";
 import type { Steps } from "./steps.ts";
+import type { StoredSubscription } from "./stored-subscription.ts";
 import type { SubscriptionRecord } from "./subscription-record.ts";
 import {
   firstPending,
@@ -16,7 +16,7 @@ import {
   readLink,
   updateAcked,
   viewOfLink,
-  type ConsumerProgress,
+  type WakeProgress,
   type LinkRow,
   type WakeRow,
 } from "./tables/subscription-rows.ts";
@@ -27,12 +27,12 @@ import { claimWake, lease, refuseFenced, WAKE_STREAMS_MAX, withMoved } from "./w
 const CLAIM_STREAMS_MAX = 32;
 
 export class Leases {
-  readonly #host: ConsumerHost;
-  readonly #record: ConsumerRecord;
+  readonly #host: WakeSubscriptionHost;
+  readonly #record: StoredSubscription;
   readonly #links: Links;
   readonly #steps: Steps;
 
-  constructor(host: ConsumerHost, record: ConsumerRecord, links: Links, steps: Steps) {
+  constructor(host: WakeSubscriptionHost, record: StoredSubscription, links: Links, steps: Steps) {
     this.#host = host;
     this.#record = record;
     this.#links = links;
@@ -129,7 +129,7 @@ export class Leases {
     subscription: SubscriptionRecord | undefined,
     verified: { readonly subscription: SubscriptionRecord; readonly claims: Parameters<typeof refuseFenced>[1] },
     command: WakeCommand,
-  ): { progress: ConsumerProgress; refusal: Refusal | undefined } {
+  ): { progress: WakeProgress; refusal: Refusal | undefined } {
     const progress = this.#record.progress();
     // It may have been deleted while the token was verified, and even made again.
     const refusal =
@@ -140,7 +140,7 @@ export class Leases {
   }
 
   /** All acknowledgements, or none. */
-  #apply({ config }: SubscriptionRecord, progress: ConsumerProgress, { acks, done }: AckCommand): Result<object> {
+  #apply({ config }: SubscriptionRecord, progress: WakeProgress, { acks, done }: AckCommand): Result<object> {
     const { database } = this.#host;
     const cursors = new Map<string, string>();
     for (const { stream, offset } of acks) {

@@ -7,7 +7,7 @@ import { matchesGlob, ZERO_OFFSET } from "@durable-streams-cloudflare/protocol";
 
 import type { StreamChange, StreamNotification, WantResult } from "../contracts/wakes.ts";
 import { mapConcurrent } from "../kit/map-concurrent.ts";
-import type { ConsumerHost } from "./host.ts";
+import type { WakeSubscriptionHost } from "./host.ts";
 import {
   countLinks,
   deleteLink,
@@ -31,13 +31,13 @@ const GONE: ReadonlySet<string> = new Set(["stream-not-found", "stream-deleted"]
 export type LinkKind = "explicit" | "glob";
 
 export class Links {
-  readonly #host: ConsumerHost;
+  readonly #host: WakeSubscriptionHost;
   readonly #project: string;
   /** How often a link has begun anew, or its stream sent a notification that only asking makes use of, while any is asked. */
   readonly #renewals = new Map<string, number>();
   #asking = 0;
 
-  constructor(host: ConsumerHost) {
+  constructor(host: WakeSubscriptionHost) {
     this.#host = host;
     this.#project = host.name.slice(0, host.name.indexOf("/"));
   }

@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, it } from "vitest";
 
-import { callbackOf, codeOf, ConsumerFixture, ofClaim, PULL } from "../../test/consumer-fixture.ts";
+import { callbackOf, codeOf, WakeFixture, ofClaim, PULL } from "../../test/wake-fixture.ts";
 
-let world: ConsumerFixture;
+let world: WakeFixture;
 
 beforeEach(() => {
-  world = new ConsumerFixture();
+  world = new WakeFixture();
 });
 
 describe("a new subscription", () => {

@@ -5,15 +5,15 @@
 
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
-import type { CreateConsumerCommand, MatchedStreams, Registered } from "../contracts/wakes.ts";
+import type { CreateSubscriptionCommand, MatchedStreams, Registered } from "../contracts/wakes.ts";
 import { KeyedMutex } from "../kit/keyed-mutex.ts";
 import { SingleFlight } from "../kit/single-flight.ts";
-import type { ConsumerRecord } from "./consumer-record.ts";
-import type { ConsumerHost } from "./host.ts";
+import type { WakeSubscriptionHost } from "./host.ts";
 import { LINKS_MAX, type Links } from "./links.ts";
 import { demandProof } from "./proofs.ts";
 import { refuseNoSubscription } from "./refusals.ts";
 import type { Steps } from "./steps.ts";
+import type { StoredSubscription } from "./stored-subscription.ts";
 import { hashConfig, type SubscriptionRecord } from "./subscription-record.ts";
 import { explicitPaths } from "./tables/subscription-rows.ts";
 import { refuseWebhookUrl } from "./webhook-url.ts";
@@ -23,8 +23,8 @@ const STREAMS_AT_ONCE = 256;
 const RETRY_MS = 5_000;
 
 export class Membership {
-  readonly #host: ConsumerHost;
-  readonly #record: ConsumerRecord;
+  readonly #host: WakeSubscriptionHost;
+  readonly #record: StoredSubscription;
   readonly #links: Links;
   readonly #steps: Steps;
   readonly #changes = new KeyedMutex();
@@ -32,7 +32,7 @@ export class Membership {
   /** When to try again; after a restart at once. */
   #retryAtMs = 0;
 
-  constructor(host: ConsumerHost, record: ConsumerRecord, links: Links, steps: Steps) {
+  constructor(host: WakeSubscriptionHost, record: StoredSubscription, links: Links, steps: Steps) {
     this.#host = host;
     this.#record = record;
     this.#links = links;
@@ -40,7 +40,7 @@ export class Membership {
   }
 
   /** Creates the subscription, or confirms that it is what is asked for [PROTOCOL §6.2]. */
-  create(command: CreateConsumerCommand): Promise<Result<{ created: boolean }>> {
+  create(command: CreateSubscriptionCommand): Promise<Result<{ created: boolean }>> {
     // What is appended from here on counts as new, however long the directory takes.
     const sinceMs = this.#host.now();
     return this.#inTurn(async () => {
@@ -130,7 +130,7 @@ export class Membership {
 
   async #confirm(
     known: SubscriptionRecord,
-    { controlUrl }: CreateConsumerCommand,
+    { controlUrl }: CreateSubscriptionCommand,
     hash: string,
   ): Promise<Result<{ created: boolean }>> {
     if (known.hash !== hash) {

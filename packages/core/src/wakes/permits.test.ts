@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, it } from "vitest";
 
-import { ConsumerFixture, PULL } from "../../test/consumer-fixture.ts";
+import { WakeFixture, PULL } from "../../test/wake-fixture.ts";
 
-let world: ConsumerFixture;
+let world: WakeFixture;
 
 beforeEach(async () => {
-  world = new ConsumerFixture();
+  world = new WakeFixture();
   world.webhook = () => ({ status: 200, text: '{"done":true}' });
   await world.create();
 });
@@ -81,7 +81,7 @@ describe("[WH15] webhooks need permits of their project", () => {
 });
 
 it("a wake that is written into a stream needs none", async () => {
-  const pull = new ConsumerFixture();
+  const pull = new WakeFixture();
   pull.makeStream("wake");
   await pull.create(PULL);
   await pull.append("a");

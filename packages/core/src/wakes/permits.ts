@@ -2,7 +2,7 @@
  * Permits to send webhooks, which the project hands out in small portions: it has one limit for all its subscriptions together.
  */
 
-import type { ConsumerHost } from "./host.ts";
+import type { WakeSubscriptionHost } from "./host.ts";
 
 /** Permits that are asked for at once. */
 const PORTION = 8;
@@ -15,13 +15,13 @@ export type Permit =
   | { readonly isGranted: false; readonly waitMs: number };
 
 export class Permits {
-  readonly #host: ConsumerHost;
+  readonly #host: WakeSubscriptionHost;
   #left = 0;
   #untilMs = 0;
   /** `undefined`: the project has not been asked yet. */
   #mustProve: boolean | undefined;
 
-  constructor(host: ConsumerHost) {
+  constructor(host: WakeSubscriptionHost) {
     this.#host = host;
   }
 

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 
-import { ConsumerFixture, CONSUMER_START_MS, PULL, type Notification } from "../../test/consumer-fixture.ts";
+import { WakeFixture, WAKE_START_MS, PULL, type Notification } from "../../test/wake-fixture.ts";
 
 interface Challenge {
   readonly type: "webhook.challenge";
@@ -8,7 +8,7 @@ interface Challenge {
   readonly challenge: string;
 }
 
-let world: ConsumerFixture;
+let world: WakeFixture;
 /** Whether the webhook's owner wants to be sent wakes. */
 let isWilling = true;
 
@@ -28,7 +28,7 @@ async function proof() {
 }
 
 beforeEach(() => {
-  world = new ConsumerFixture();
+  world = new WakeFixture();
   isWilling = true;
   world.webhook = answer;
   world.grant = () => ({ granted: 8, waitMs: 0, mustProve: true });
@@ -62,7 +62,7 @@ describe("[WH13] a webhook's URL, of which the project demands a proof,", () => 
     expect([challenges().length, wakes().length]).toEqual([1, 5]);
   });
 
-  it.each<[string, ConsumerFixture["webhook"]]>([
+  it.each<[string, WakeFixture["webhook"]]>([
     ["nothing", () => ({ status: 200, text: "" })],
     ["done, as to a wake", () => ({ status: 200, text: '{"done":true}' })],
     ["another challenge", () => ({ status: 200, text: '{"challenge":"x"}' })],
@@ -78,7 +78,7 @@ describe("[WH13] a webhook's URL, of which the project demands a proof,", () => 
       world.restart();
     }
     expect(wakes()).toEqual([]);
-    const times = challenges().map(({ atMs }) => Math.round((atMs - CONSUMER_START_MS) / 1_000));
+    const times = challenges().map(({ atMs }) => Math.round((atMs - WAKE_START_MS) / 1_000));
     expect(times.slice(0, 6)).toEqual([0, 1, 3, 7, 15, 31]);
     expect(times.length).toBeLessThan(40);
     expect(await proof()).toMatchObject({ isProven: false, error: expect.any(String) as string });

@@ -4,11 +4,11 @@
  */
 
 import type { ProofView } from "../contracts/wakes.ts";
-import type { ConsumerRecord } from "./consumer-record.ts";
-import type { ConsumerHost } from "./host.ts";
+import type { WakeSubscriptionHost } from "./host.ts";
 import type { Permits } from "./permits.ts";
 import type { Sender } from "./sender.ts";
 import type { Steps } from "./steps.ts";
+import type { StoredSubscription } from "./stored-subscription.ts";
 import type { SubscriptionRecord, Proof } from "./subscription-record.ts";
 import { backoffMs } from "./wake-states.ts";
 
@@ -16,13 +16,13 @@ import { backoffMs } from "./wake-states.ts";
 const BACKOFF_MS_MAX = 3_600_000;
 
 export class Proofs {
-  readonly #host: ConsumerHost;
-  readonly #record: ConsumerRecord;
+  readonly #host: WakeSubscriptionHost;
+  readonly #record: StoredSubscription;
   readonly #steps: Steps;
   readonly #sender: Sender;
   readonly #permits: Permits;
 
-  constructor(host: ConsumerHost, record: ConsumerRecord, steps: Steps, sender: Sender, permits: Permits) {
+  constructor(host: WakeSubscriptionHost, record: StoredSubscription, steps: Steps, sender: Sender, permits: Permits) {
     this.#host = host;
     this.#record = record;
     this.#steps = steps;

@@ -1,18 +1,11 @@
 import { beforeEach, describe, expect, it } from "vitest";
 
-import {
-  callbackOf,
-  CONSUMER_START_MS,
-  ConsumerFixture,
-  CONTROL_URL,
-  PUBLIC_JWK,
-  WEBHOOK,
-} from "../../test/consumer-fixture.ts";
+import { callbackOf, WAKE_START_MS, WakeFixture, CONTROL_URL, PUBLIC_JWK, WEBHOOK } from "../../test/wake-fixture.ts";
 
-let world: ConsumerFixture;
+let world: WakeFixture;
 
 beforeEach(() => {
-  world = new ConsumerFixture();
+  world = new WakeFixture();
 });
 
 const ACTIVE = { ok: true, subscription: { status: "active" } };
@@ -85,7 +78,7 @@ describe("a webhook", () => {
   );
 
   it("[WH10] is judged again at each delivery", async () => {
-    const strict = new ConsumerFixture();
+    const strict = new WakeFixture();
     strict.allowsLoopback = true;
     strict.restart();
     await strict.create({ webhookUrl: "http://127.0.0.1:1/" });
@@ -162,7 +155,7 @@ describe("a webhook that fails", () => {
 
   it("[WH7] [WK14] is tried again after 1 s, 2 s, 4 s … 60 s, by the same wake, however short the lease", async () => {
     await world.pass(200_000);
-    const times = world.sent.map(({ atMs }) => Math.round((atMs - CONSUMER_START_MS) / 1_000));
+    const times = world.sent.map(({ atMs }) => Math.round((atMs - WAKE_START_MS) / 1_000));
     expect(times).toEqual([0, 1, 3, 7, 15, 31, 63, 123, 183]);
     expect(new Set(world.sent.map(({ body }) => `${body.wake_id} ${body.generation}`)).size).toBe(1);
   });
@@ -180,7 +173,7 @@ describe("a webhook that fails", () => {
     for (let step = 0; step < 2_000; step += 1) {
       const atMs = world.alarmAtMs;
       if (atMs === undefined) throw new Error("Nothing is going to happen.");
-      if (atMs > CONSUMER_START_MS + 200_000) break;
+      if (atMs > WAKE_START_MS + 200_000) break;
       world.nowMs = Math.max(world.nowMs, atMs);
       world.alarmAtMs = undefined;
       const sentBefore = world.sent.length;

@@ -6,7 +6,7 @@ import { base64url } from "jose";
 import { tagWakeToken } from "../contracts/wake-tag.ts";
 import type { LinkView, SigningKey } from "../contracts/wakes.ts";
 import { refuseCallback } from "../outbound/callback-url.ts";
-import type { ConsumerHost } from "./host.ts";
+import type { WakeSubscriptionHost } from "./host.ts";
 import type { SubscriptionRecord } from "./subscription-record.ts";
 import type { WakeRow } from "./tables/subscription-rows.ts";
 import { signWakeToken } from "./tokens.ts";
@@ -27,10 +27,10 @@ export interface Outcome {
 }
 
 export class Sender {
-  readonly #host: ConsumerHost;
+  readonly #host: WakeSubscriptionHost;
   #key: { readonly key: SigningKey; readonly readAtMs: number } | undefined;
 
-  constructor(host: ConsumerHost) {
+  constructor(host: WakeSubscriptionHost) {
     this.#host = host;
   }
 

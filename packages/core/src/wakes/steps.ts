@@ -5,18 +5,18 @@
  */
 
 import type { Alarms } from "../kit/alarms.ts";
-import type { ConsumerRecord } from "./consumer-record.ts";
-import type { ConsumerHost } from "./host.ts";
+import type { WakeSubscriptionHost } from "./host.ts";
+import type { StoredSubscription } from "./stored-subscription.ts";
 import type { SubscriptionRecord } from "./subscription-record.ts";
-import { deleteOrphans, firstPending, type ConsumerProgress } from "./tables/subscription-rows.ts";
+import { deleteOrphans, firstPending, type WakeProgress } from "./tables/subscription-rows.ts";
 import { endWake, isExpired, issueWake } from "./wake-states.ts";
 
 export class Steps {
-  readonly #host: ConsumerHost;
-  readonly #record: ConsumerRecord;
+  readonly #host: WakeSubscriptionHost;
+  readonly #record: StoredSubscription;
   readonly #alarms: Alarms;
 
-  constructor(host: ConsumerHost, record: ConsumerRecord, alarms: Alarms) {
+  constructor(host: WakeSubscriptionHost, record: StoredSubscription, alarms: Alarms) {
     this.#host = host;
     this.#record = record;
     this.#alarms = alarms;
@@ -42,7 +42,7 @@ export class Steps {
   }
 
   /** The wake is over. What was kept for its acknowledgements goes. */
-  end(progress: ConsumerProgress): void {
+  end(progress: WakeProgress): void {
     deleteOrphans(this.#host.database);
     this.#record.writeProgress(endWake(progress, firstPending(this.#host.database) !== undefined));
   }

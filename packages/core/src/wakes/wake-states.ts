@@ -6,7 +6,7 @@
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
 import type { DeliveryAttempt, WakeCommand } from "../contracts/wakes.ts";
-import type { ConsumerProgress, WakeRow } from "./tables/subscription-rows.ts";
+import type { WakeProgress, WakeRow } from "./tables/subscription-rows.ts";
 import type { WakeClaims } from "./tokens.ts";
 
 /** Streams that one wake speaks of; the others have their turn after it. */
@@ -19,7 +19,7 @@ const BACKOFF_MS_MIN = 1_000;
 const BACKOFF_MS_MAX = 60_000;
 const JITTER = 0.2;
 
-export const NO_PROGRESS: ConsumerProgress = { generation: 0, wake: null, hasFailed: false, attempts: [] };
+export const NO_PROGRESS: WakeProgress = { generation: 0, wake: null, hasFailed: false, attempts: [] };
 
 /**
  * [PROTOCOL §7.1]
@@ -41,10 +41,10 @@ function paceMs(fruitless: number, random: number): number {
 
 /** A wake for what is pending. A worker that claims it need not wait until it is delivered. */
 export function issueWake(
-  progress: ConsumerProgress,
+  progress: WakeProgress,
   id: string,
   { nowMs, random }: { readonly nowMs: number; readonly random: number },
-): ConsumerProgress {
+): WakeProgress {
   const generation = progress.generation + 1;
   const wake: WakeRow = {
     id,
@@ -89,13 +89,13 @@ export function lease(wake: WakeRow, leaseTtlMs: number, nowMs: number): WakeRow
 }
 
 /** An acknowledgement may have moved a cursor. */
-export function withMoved(progress: ConsumerProgress, hasMoved: boolean): ConsumerProgress {
+export function withMoved(progress: WakeProgress, hasMoved: boolean): WakeProgress {
   const { wake } = progress;
   return wake === null || !hasMoved ? progress : { ...progress, wake: { ...wake, hasMoved } };
 }
 
 /** The wake is over. @param isPending whether there is still something to do. */
-export function endWake(progress: ConsumerProgress, isPending: boolean): ConsumerProgress {
+export function endWake(progress: WakeProgress, isPending: boolean): WakeProgress {
   const isFruitless = isPending && progress.wake?.hasMoved !== true;
   return { ...progress, wake: null, hasFailed: false, fruitless: isFruitless ? (progress.fruitless ?? 0) + 1 : 0 };
 }
@@ -104,13 +104,13 @@ export function isExpired({ phase, leaseUntilMs }: WakeRow, nowMs: number): bool
   return phase === "leased" && leaseUntilMs <= nowMs;
 }
 
-export function withAttempt(progress: ConsumerProgress, attempt: DeliveryAttempt): ConsumerProgress {
+export function withAttempt(progress: WakeProgress, attempt: DeliveryAttempt): WakeProgress {
   return { ...progress, attempts: [attempt, ...progress.attempts].slice(0, ATTEMPTS_KEPT) };
 }
 
 /** Why a request does not speak of the wake that there is [PROTOCOL §7.3]; `undefined` when it does. */
 export function refuseFenced(
-  { wake }: ConsumerProgress,
+  { wake }: WakeProgress,
   claims: WakeClaims,
   { wakeId, generation, via }: Pick<WakeCommand, "wakeId" | "generation" | "via">,
 ): Refusal | undefined {

@@ -1,13 +1,13 @@
 import { SignJWT } from "jose";
 import { beforeEach, describe, expect, it } from "vitest";
 
-import { callbackOf, codeOf, CONSUMER_START_MS, ConsumerFixture, ofClaim, PULL } from "../../test/consumer-fixture.ts";
+import { callbackOf, codeOf, WAKE_START_MS, WakeFixture, ofClaim, PULL } from "../../test/wake-fixture.ts";
 import type { AckCommand, ClaimResult, WakeCommand } from "../contracts/wakes.ts";
 
-let world: ConsumerFixture;
+let world: WakeFixture;
 
 beforeEach(() => {
-  world = new ConsumerFixture();
+  world = new WakeFixture();
 });
 
 const NOTHING = { acks: [], done: false };
@@ -96,7 +96,7 @@ describe("[WK12] a worker that takes wakes and acknowledges nothing", () => {
   });
 
   it("can still claim at once", async () => {
-    world = new ConsumerFixture();
+    world = new WakeFixture();
     world.makeStream("wake");
     await world.create({ ...PULL, leaseTtlMs: 1_000 });
     await world.append("a");
@@ -131,7 +131,7 @@ it("[WK13] a token that is not the subscription's own gets the same answer from 
 
 describe("[WK9] the fencing matrix", () => {
   type Request = (good: WakeCommand) => Promise<Partial<WakeCommand>> | Partial<WakeCommand>;
-  const token = (key: string, claims: object, sub = "p/sub", atMs = CONSUMER_START_MS + 3_600_000) =>
+  const token = (key: string, claims: object, sub = "p/sub", atMs = WAKE_START_MS + 3_600_000) =>
     new SignJWT({ sub, wake: "w_2", gen: 1, ...claims })
       .setProtectedHeader({ alg: "HS256", typ: "wake+jwt" })
       .setExpirationTime(atMs / 1000)
@@ -147,7 +147,7 @@ describe("[WK9] the fencing matrix", () => {
     ["a token of another project", async () => ({ token: await token(SECRET, {}, "q/sub") }), "unauthenticated"],
     [
       "an expired token",
-      async () => ({ token: await token(SECRET, {}, "p/sub", CONSUMER_START_MS - 1_000) }),
+      async () => ({ token: await token(SECRET, {}, "p/sub", WAKE_START_MS - 1_000) }),
       "token-expired",
     ],
     [

@@ -9,18 +9,17 @@ import type {
   AckCommand,
   AckResult,
   ClaimResult,
-  ConsumerApi,
-  ConsumerView,
-  CreateConsumerCommand,
+  WakeSubscriptionApi,
+  SubscriptionView,
+  CreateSubscriptionCommand,
   DeliveryReport,
   StreamChange,
   StreamNotification,
   WakeCommand,
 } from "../contracts/wakes.ts";
 import { Alarms } from "../kit/alarms.ts";
-import { ConsumerRecord } from "./consumer-record.ts";
 import { Deliveries } from "./deliveries.ts";
-import type { ConsumerHost } from "./host.ts";
+import type { WakeSubscriptionHost } from "./host.ts";
 import { Leases } from "./leases.ts";
 import { Links, LINKS_MAX } from "./links.ts";
 import { Membership } from "./membership.ts";
@@ -29,6 +28,7 @@ import { Proofs, viewOfProof } from "./proofs.ts";
 import { refuseNoSubscription } from "./refusals.ts";
 import { Sender } from "./sender.ts";
 import { Steps } from "./steps.ts";
+import { StoredSubscription } from "./stored-subscription.ts";
 import { linksByNeed, nextAskMs, viewOfLink } from "./tables/subscription-rows.ts";
 
 /** Streams that are asked before the alarm fires again. */
@@ -36,10 +36,10 @@ const STREAMS_PER_ALARM = 256;
 /** What broke off is repeated after this long. */
 const RETRY_MS = 5_000;
 
-export class Consumer implements ConsumerApi {
-  readonly #host: ConsumerHost;
+export class WakeSubscription implements WakeSubscriptionApi {
+  readonly #host: WakeSubscriptionHost;
   readonly #alarms: Alarms;
-  readonly #record: ConsumerRecord;
+  readonly #record: StoredSubscription;
   readonly #links: Links;
   readonly #steps: Steps;
   readonly #membership: Membership;
@@ -48,11 +48,11 @@ export class Consumer implements ConsumerApi {
   readonly #deliveries: Deliveries;
   readonly #leases: Leases;
 
-  constructor(host: ConsumerHost) {
+  constructor(host: WakeSubscriptionHost) {
     this.#host = host;
     host.database.tables.upgrade();
     this.#alarms = new Alarms(host);
-    this.#record = new ConsumerRecord(host);
+    this.#record = new StoredSubscription(host);
     this.#links = new Links(host);
     this.#steps = new Steps(host, this.#record, this.#alarms);
     this.#membership = new Membership(host, this.#record, this.#links, this.#steps);
@@ -64,14 +64,16 @@ export class Consumer implements ConsumerApi {
     this.#addPurposes();
   }
 
-  async create(command: CreateConsumerCommand): Promise<Result<{ created: boolean; subscription: ConsumerView }>> {
+  async create(
+    command: CreateSubscriptionCommand,
+  ): Promise<Result<{ created: boolean; subscription: SubscriptionView }>> {
     const made = await this.#membership.create(command);
     if (!made.ok) return made;
     const described = await this.describe();
     return described.ok ? { ...described, created: made.created } : described;
   }
 
-  async describe(): Promise<Result<{ subscription: ConsumerView }>> {
+  async describe(): Promise<Result<{ subscription: SubscriptionView }>> {
     const subscription = this.#record.subscription();
     if (subscription === undefined) return refuseNoSubscription();
     const kid = subscription.config.type === "webhook" ? (await this.#sender.signingKey()).kid : null;

@@ -3,7 +3,7 @@
 import type {
   AckCommand,
   ClaimResult,
-  ConsumerView,
+  SubscriptionView,
   DeliveryReport,
   WakeCommand,
 } from "@durable-streams-cloudflare/core/contracts/wakes";
@@ -52,7 +52,7 @@ export async function refusedControl(request: HttpRequest, problem: Problem): Pr
 }
 
 /** Encodes a subscription [PROTOCOL §6]. */
-export function subscriptionJson(view: ConsumerView): object {
+export function subscriptionJson(view: SubscriptionView): object {
   const { id, type, pattern, streams, webhookUrl, wakeStream, leaseTtlMs, createdAtMs, status, description } = view;
   return {
     id,
@@ -130,11 +130,11 @@ function ackOf(value: unknown): AckCommand["acks"][number] | undefined {
   return stream !== undefined && typeof value.offset === "string" ? { stream, offset: value.offset } : undefined;
 }
 
-function signingJson({ kid, controlUrl }: ConsumerView): object {
+function signingJson({ kid, controlUrl }: SubscriptionView): object {
   return kid === null ? {} : { signing: { alg: "ed25519", kid, jwks_url: `${controlUrl}/jwks.json` } };
 }
 
-function proofJson({ proof }: ConsumerView): object {
+function proofJson({ proof }: SubscriptionView): object {
   if (proof === undefined) return {};
   const { isProven, nextAttemptAtMs, error } = proof;
   const status = isProven ? "verified" : "pending";
@@ -145,7 +145,7 @@ function timeOf(atMs: number | null): string | null {
   return atMs === null ? null : new Date(atMs).toISOString();
 }
 
-function deadLetterJson({ deadLetter }: Pick<ConsumerView, "deadLetter">): object {
+function deadLetterJson({ deadLetter }: Pick<SubscriptionView, "deadLetter">): object {
   return deadLetter === null
     ? {}
     : { dead_letter: { stream: deadLetter.stream, max_attempts: deadLetter.maxAttempts } };

@@ -1,9 +1,9 @@
 /** The object of a source's followers: composes the core's follower set with what a host supplies. */
 
-import type { ShardApi, SubscriptionApi } from "@durable-streams-cloudflare/core/contracts/fan-out";
+import type { ShardApi, FollowerSetApi } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import { SHARD_SESSIONS } from "@durable-streams-cloudflare/core/fan-out/delivery/shards";
 import { keysOf, ownerOf, sessionOf, sourceOf } from "@durable-streams-cloudflare/core/fan-out/delivery/stubs";
-import { Subscription } from "@durable-streams-cloudflare/core/fan-out/source/follower-set";
+import { FollowerSet } from "@durable-streams-cloudflare/core/fan-out/source/follower-set";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 import { FOREGROUND } from "@durable-streams-cloudflare/core/kit/yield";
 
@@ -13,10 +13,10 @@ import type { ObjectPeers, ObjectRuntime } from "./runtime.ts";
  * Creates the follower set of a source.
  * @throws Error if the server has no sessions.
  */
-export function createFollowers(runtime: ObjectRuntime, peers: ObjectPeers): Subscription {
+export function createFollowers(runtime: ObjectRuntime, peers: ObjectPeers): FollowerSet {
   const { config, sessions } = peers;
   if (sessions === undefined) throw new Error("Where sources have followers, there must be sessions.");
-  return new Subscription(
+  return new FollowerSet(
     {
       database: runtime.database,
       name: runtime.name,
@@ -39,7 +39,7 @@ export function createFollowers(runtime: ObjectRuntime, peers: ObjectPeers): Sub
 }
 
 /** The methods that other objects, the edge and the queue may call. */
-export function followersApi(followers: Subscription): SubscriptionApi & ShardApi {
+export function followersApi(followers: FollowerSet): FollowerSetApi & ShardApi {
   return {
     link: (command) => followers.link(command),
     unlink: (command) => followers.unlink(command),

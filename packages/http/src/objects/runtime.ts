@@ -7,11 +7,11 @@ import type {
   LinkOwnerApi,
   ShardApi,
   ShardRef,
-  SubscriptionApi,
+  FollowerSetApi,
 } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import type { ProjectApi } from "@durable-streams-cloudflare/core/contracts/project";
 import type { StreamApi } from "@durable-streams-cloudflare/core/contracts/stream";
-import type { ConsumerApi } from "@durable-streams-cloudflare/core/contracts/wakes";
+import type { WakeSubscriptionApi } from "@durable-streams-cloudflare/core/contracts/wakes";
 import type { Database } from "@durable-streams-cloudflare/core/kit/database";
 import type { SegmentStore } from "@durable-streams-cloudflare/core/log/segment-store";
 import type { SharedStorage } from "@durable-streams-cloudflare/core/stream/host";
@@ -52,10 +52,10 @@ export interface ObjectPeers {
   /** The copies of project records that edges read; present if and only if `projects` is. */
   readonly registry: RegistryNamespace | undefined;
   /** The follower sets of sources. Without them, streams have no followers. */
-  readonly followers: Objects<SubscriptionApi & ShardApi> | undefined;
+  readonly followers: Objects<FollowerSetApi & ShardApi> | undefined;
   readonly sessions: Objects<EstuaryApi & LinkOwnerApi> | undefined;
   /** The protocol's subscriptions. Without them, appends wake nobody. */
-  readonly subscriptions: Objects<ConsumerApi> | undefined;
+  readonly subscriptions: Objects<WakeSubscriptionApi> | undefined;
   /** The queue for the shards of large delivery passes. Without it, a source's object delivers to all its followers itself. */
   readonly shards: { send(refs: readonly ShardRef[]): Promise<void> } | undefined;
 }

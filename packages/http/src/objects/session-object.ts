@@ -25,7 +25,7 @@ export function createSession(runtime: ObjectRuntime, { config, streams, followe
       endSession: async (incarnation) => detach(await retryRpc(() => streams.getByName(name).endSession(incarnation))),
     },
     source: (source) => ({ head: async () => detach(await retryRpc(() => streams.getByName(source).head())) }),
-    subscription: (source) => ({
+    followers: (source) => ({
       link: async (command) => detach(await followers.getByName(source).link(command)),
       unlink: async (command) => detach(await followers.getByName(source).unlink(command)),
     }),

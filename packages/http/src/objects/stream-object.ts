@@ -6,7 +6,7 @@ import { retryRpc } from "@durable-streams-cloudflare/core/kit/retry-rpc";
 import { FOREGROUND } from "@durable-streams-cloudflare/core/kit/yield";
 import { nextTurn } from "@durable-streams-cloudflare/core/kit/yield";
 import { peerOf } from "@durable-streams-cloudflare/core/stream/forks/peer";
-import { directoryOf } from "@durable-streams-cloudflare/core/stream/notify/announcer";
+import { directoryOf } from "@durable-streams-cloudflare/core/stream/notify/directory-notices";
 import { followerNotifierOf } from "@durable-streams-cloudflare/core/stream/notify/followers";
 import { notifierOf } from "@durable-streams-cloudflare/core/stream/notify/wake-subscriptions";
 import type { LiveReaders } from "@durable-streams-cloudflare/core/stream/read/live-readers";
@@ -34,7 +34,7 @@ export function createStream(runtime: ObjectRuntime, readers: LiveReaders, peers
       peer: (other) => peerOf(() => peers.streams.getByName(other)),
       pause: () => FOREGROUND.yieldToAppends(),
       notifyFollowers: followerNotifierOf(peers.followers, name),
-      notifyConsumer: notifierOf(peers.subscriptions),
+      notifySubscription: notifierOf(peers.subscriptions),
       directory: directoryOf(peers.projects, name),
       requestReaderSlots: readerSlotsOf(peers.projects, name),
       newId: () => crypto.randomUUID(),

@@ -1,11 +1,11 @@
 /** The object of a subscription of the protocol [PROTOCOL §6]: composes the core's subscription with what a host supplies. */
 
-import type { ConsumerApi, ConsumerDirectoryApi } from "@durable-streams-cloudflare/core/contracts/wakes";
+import type { WakeSubscriptionApi, SubscriptionDirectoryApi } from "@durable-streams-cloudflare/core/contracts/wakes";
 import { controlPathOf } from "@durable-streams-cloudflare/core/kit/control-path";
 import { detach } from "@durable-streams-cloudflare/core/kit/detach";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 import { withTimeout } from "@durable-streams-cloudflare/core/kit/with-timeout";
-import { Consumer } from "@durable-streams-cloudflare/core/wakes/wake-subscription";
+import { WakeSubscription } from "@durable-streams-cloudflare/core/wakes/wake-subscription";
 import { base64url } from "jose";
 
 import { sendWebhook } from "../outbound/webhook.ts";
@@ -18,14 +18,17 @@ const CALL_MS_MAX = 15_000;
  * Creates a subscription of the protocol.
  * @throws Error if the server has no projects.
  */
-export function createSubscription(runtime: ObjectRuntime, { config, streams, projects }: ObjectPeers): Consumer {
+export function createSubscription(
+  runtime: ObjectRuntime,
+  { config, streams, projects }: ObjectPeers,
+): WakeSubscription {
   const { name } = runtime;
   if (projects === undefined) throw new Error("Where there are subscriptions, there must be projects.");
   const project = name.slice(0, name.indexOf("/"));
-  const directory = (): ConsumerDirectoryApi => projects.getByName(project);
+  const directory = (): SubscriptionDirectoryApi => projects.getByName(project);
   const call = async <Answer extends object>(answer: Promise<Answer>): Promise<Answer> =>
     detach(await withTimeout(CALL_MS_MAX, answer));
-  return new Consumer({
+  return new WakeSubscription({
     database: runtime.database,
     name,
     stream: (stream) => ({
@@ -61,7 +64,7 @@ export function createSubscription(runtime: ObjectRuntime, { config, streams, pr
 }
 
 /** The methods that streams, projects and the edge may call. */
-export function subscriptionApi(subscription: Consumer): ConsumerApi {
+export function subscriptionApi(subscription: WakeSubscription): WakeSubscriptionApi {
   return {
     create: (command) => subscription.create(command),
     describe: () => subscription.describe(),

@@ -1,6 +1,6 @@
 /** Routes for the manager of a source: lists its followers, and revokes links. */
 
-import type { FollowerFilter, SubscriptionApi } from "@durable-streams-cloudflare/core/contracts/fan-out";
+import type { FollowerFilter, FollowerSetApi } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import { retryRpc, callOnce } from "@durable-streams-cloudflare/core/kit/retry-rpc";
 import { refuse, type Result } from "@durable-streams-cloudflare/protocol";
 
@@ -21,7 +21,7 @@ export interface SourceCall {
   /** The source's name within the project. */
   readonly source: string;
   /** Gets the source's follower set: a new stub with each call. */
-  readonly followers: () => Pick<SubscriptionApi, "listFollowers" | "endLinks">;
+  readonly followers: () => Pick<FollowerSetApi, "listFollowers" | "endLinks">;
   readonly query: URLSearchParams;
 }
 

@@ -1,7 +1,7 @@
 /** The routes of the protocol's subscriptions [PROTOCOL §6, §7], as rows of the route table. */
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
-import type { ConsumerApi } from "@durable-streams-cloudflare/core/contracts/wakes";
+import type { WakeSubscriptionApi } from "@durable-streams-cloudflare/core/contracts/wakes";
 import { controlPathOf } from "@durable-streams-cloudflare/core/kit/control-path";
 import { retryRpc, callOnce } from "@durable-streams-cloudflare/core/kit/retry-rpc";
 import { refuseCallback } from "@durable-streams-cloudflare/core/outbound/callback-url";
@@ -139,7 +139,7 @@ function decode(segment = ""): string {
   return decodeURIComponent(segment);
 }
 
-function consumerOf({ objects, project, id }: ControlCall): ConsumerApi {
+function subscriptionOf({ objects, project, id }: ControlCall): WakeSubscriptionApi {
   return objects.consumers.getByName(`${project}/${id}`);
 }
 
@@ -181,7 +181,7 @@ async function create(call: ControlCall): Promise<Handled> {
   const controlUrl = base.url + controlPathOf(call.project, call.config);
   const refused = parsed.config.type === "webhook" ? refuseCallback(controlUrl, base.isKnown) : undefined;
   if (refused !== undefined) return refused;
-  const created = await callOnce(() => consumerOf(call).create({ config: parsed.config, controlUrl }));
+  const created = await callOnce(() => subscriptionOf(call).create({ config: parsed.config, controlUrl }));
   return created.ok ? answer(subscriptionJson(created.subscription), created.created ? 201 : 200) : created;
 }
 
@@ -193,18 +193,18 @@ function refuseId(): Refusal {
 }
 
 async function describe(call: ControlCall): Promise<Handled> {
-  const described = await retryRpc(() => consumerOf(call).describe());
+  const described = await retryRpc(() => subscriptionOf(call).describe());
   return described.ok ? answer(subscriptionJson(described.subscription)) : described;
 }
 
 async function deliveries(call: ControlCall): Promise<Handled> {
-  const report = await retryRpc(() => consumerOf(call).deliveries());
+  const report = await retryRpc(() => subscriptionOf(call).deliveries());
   return report.ok ? answer(deliveriesJson(report)) : report;
 }
 
 async function remove(call: ControlCall): Promise<Handled> {
   const removed = await callOnce(async () => {
-    await consumerOf(call).remove();
+    await subscriptionOf(call).remove();
     return { ok: true };
   });
   return removed.ok ? noContent() : removed;
@@ -215,14 +215,14 @@ async function addStreams(call: ControlCall): Promise<Handled> {
   const parsed = parseStreamNames(call.body["streams"]);
   if (!parsed.ok) return parsed;
   if (parsed.streams.length === 0) return refuse("subscription-invalid", "streams must name at least one stream.");
-  const added = await callOnce(() => consumerOf(call).addStreams(parsed.streams));
+  const added = await callOnce(() => subscriptionOf(call).addStreams(parsed.streams));
   return added.ok ? noContent() : added;
 }
 
 async function removeStream(call: ControlCall): Promise<Handled> {
   const parsed = parseStreamNames([call.stream]);
   if (!parsed.ok) return parsed;
-  const removed = await callOnce(() => consumerOf(call).removeStream(parsed.streams[0] ?? ""));
+  const removed = await callOnce(() => subscriptionOf(call).removeStream(parsed.streams[0] ?? ""));
   return removed.ok ? noContent() : removed;
 }
 
@@ -230,7 +230,7 @@ async function removeStream(call: ControlCall): Promise<Handled> {
 async function claim(call: ControlCall): Promise<Handled> {
   const parsed = parseWorker(call.body);
   if (!parsed.ok) return parsed;
-  const claimed = await consumerOf(call).claim(parsed.worker);
+  const claimed = await subscriptionOf(call).claim(parsed.worker);
   if (!claimed.ok) return claimed;
   const tagged = await call.wakes.tag(claimed.token, call.project, call.request);
   return tagged.ok ? answer(claimJson({ ...claimed, token: tagged.token })) : tagged;
@@ -239,14 +239,14 @@ async function claim(call: ControlCall): Promise<Handled> {
 async function ack(call: ControlCall, via: "webhook" | "pull-wake"): Promise<Handled> {
   const parsed = parseAck(call.body, via, call.wakeToken);
   if (!parsed.ok) return parsed;
-  const acked = await consumerOf(call).ack(parsed.command);
+  const acked = await subscriptionOf(call).ack(parsed.command);
   return acked.ok ? answer({ ok: true, next_wake: acked.nextWake }) : acked;
 }
 
 async function release(call: ControlCall): Promise<Handled> {
   const parsed = parseWake(call.body, "pull-wake", call.wakeToken);
   if (!parsed.ok) return parsed;
-  const released = await consumerOf(call).release(parsed.command);
+  const released = await subscriptionOf(call).release(parsed.command);
   return released.ok ? noContent() : released;
 }
 

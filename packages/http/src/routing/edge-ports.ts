@@ -1,9 +1,9 @@
 /** Everything that routes use. The host composes it once, for all requests. */
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
-import type { EstuaryApi, SubscriptionApi } from "@durable-streams-cloudflare/core/contracts/fan-out";
+import type { EstuaryApi, FollowerSetApi } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import type { ProjectApi } from "@durable-streams-cloudflare/core/contracts/project";
-import type { ConsumerApi } from "@durable-streams-cloudflare/core/contracts/wakes";
+import type { WakeSubscriptionApi } from "@durable-streams-cloudflare/core/contracts/wakes";
 import type { SegmentStore } from "@durable-streams-cloudflare/core/log/segment-store";
 import type { Result } from "@durable-streams-cloudflare/protocol";
 
@@ -53,7 +53,7 @@ export interface EdgePorts {
   /** The objects of sessions; `undefined` if the server has none. */
   readonly estuaries: Objects<EstuaryApi> | undefined;
   /** The follower sets of sources; present if and only if `estuaries` is. */
-  readonly followers: Objects<SubscriptionApi> | undefined;
+  readonly followers: Objects<FollowerSetApi> | undefined;
   /** The settings and objects of each module, by the module's name. */
   readonly modules: ReadonlyMap<string, ModulePorts>;
 }
@@ -73,6 +73,6 @@ export interface ProjectPorts extends ProjectFinder {
 
 /** The objects that serve the protocol's subscriptions. */
 export interface ControlObjects {
-  readonly consumers: Objects<ConsumerApi>;
+  readonly consumers: Objects<WakeSubscriptionApi>;
   readonly projects: Objects<ProjectApi>;
 }

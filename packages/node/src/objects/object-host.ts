@@ -6,12 +6,12 @@ import type {
   LinkKeysApi,
   LinkOwnerApi,
   ShardApi,
-  SubscriptionApi,
+  FollowerSetApi,
 } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import type { ProjectApi } from "@durable-streams-cloudflare/core/contracts/project";
 import type { ReaderAdmission } from "@durable-streams-cloudflare/core/contracts/reader-slots";
 import type { AttachResult, StreamApi } from "@durable-streams-cloudflare/core/contracts/stream";
-import type { ConsumerApi } from "@durable-streams-cloudflare/core/contracts/wakes";
+import type { WakeSubscriptionApi } from "@durable-streams-cloudflare/core/contracts/wakes";
 import { SCHEMAS } from "@durable-streams-cloudflare/core/data-version";
 import type { Schema } from "@durable-streams-cloudflare/core/kit/sql/schema";
 import type { Kind } from "@durable-streams-cloudflare/core/kit/sql/table";
@@ -187,9 +187,9 @@ export class ObjectHost {
       registry: from === undefined ? registry : gatedRegistry(registry, from),
       streams: this.#objects<StreamApi>("stream", from),
       projects: this.#objects<ProjectApi & LinkKeysApi>("project", from),
-      followers: this.#objects<SubscriptionApi & ShardApi>("source", from),
+      followers: this.#objects<FollowerSetApi & ShardApi>("source", from),
       sessions: this.#objects<EstuaryApi & LinkOwnerApi>("session", from),
-      subscriptions: this.#objects<ConsumerApi>("wakes", from),
+      subscriptions: this.#objects<WakeSubscriptionApi>("wakes", from),
       shards: undefined,
     };
   }

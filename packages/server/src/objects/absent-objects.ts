@@ -3,10 +3,10 @@
  * take memory, open files, and a file that stays.
  */
 
-import type { EstuaryApi, SubscriptionApi } from "@durable-streams-cloudflare/core/contracts/fan-out";
+import type { EstuaryApi, FollowerSetApi } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import type { ProjectApi } from "@durable-streams-cloudflare/core/contracts/project";
 import type { AppendCommand, StreamApi } from "@durable-streams-cloudflare/core/contracts/stream";
-import type { ConsumerApi } from "@durable-streams-cloudflare/core/contracts/wakes";
+import type { WakeSubscriptionApi } from "@durable-streams-cloudflare/core/contracts/wakes";
 import { refuseNoEstuary } from "@durable-streams-cloudflare/core/fan-out/session/refusals";
 import { refuseNoProject } from "@durable-streams-cloudflare/core/project/published-record";
 import { refuseNoSubscription } from "@durable-streams-cloudflare/core/wakes/refusals";
@@ -44,7 +44,7 @@ const PROJECT: Absent<ProjectApi> = {
   publicKeys: async () => [],
 };
 
-const CONSUMER: Absent<ConsumerApi> = {
+const CONSUMER: Absent<WakeSubscriptionApi> = {
   describe: async () => refuseNoSubscription(),
   deliveries: async () => refuseNoSubscription(),
   addStreams: async () => refuseNoSubscription(),
@@ -62,7 +62,7 @@ const ESTUARY: Absent<EstuaryApi> = {
   remove: async () => refuseNoEstuary(),
 };
 
-const SUBSCRIPTION: Absent<SubscriptionApi> = {
+const SUBSCRIPTION: Absent<FollowerSetApi> = {
   listFollowers: async () => ({ followers: [], hasMore: false }),
 };
 

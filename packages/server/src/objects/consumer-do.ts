@@ -4,25 +4,25 @@ import type {
   AckCommand,
   AckResult,
   ClaimResult,
-  ConsumerApi,
-  ConsumerView,
-  CreateConsumerCommand,
+  WakeSubscriptionApi,
+  SubscriptionView,
+  CreateSubscriptionCommand,
   DeliveryReport,
   StreamChange,
   StreamNotification,
   WakeCommand,
 } from "@durable-streams-cloudflare/core/contracts/wakes";
 import { WAKE_SCHEMA } from "@durable-streams-cloudflare/core/wakes/tables/subscription-rows";
-import type { Consumer } from "@durable-streams-cloudflare/core/wakes/wake-subscription";
+import type { WakeSubscription } from "@durable-streams-cloudflare/core/wakes/wake-subscription";
 import { createSubscription, subscriptionApi } from "@durable-streams-cloudflare/http/objects/subscription-object";
 import type { Result } from "@durable-streams-cloudflare/protocol";
 import { DurableObject } from "cloudflare:workers";
 
 import { peersOf, runtimeOf, type ObjectEnv } from "./runtime.ts";
 
-export class ConsumerDO extends DurableObject<ObjectEnv> implements ConsumerApi {
-  readonly #subscription: Consumer;
-  readonly #api: ConsumerApi;
+export class ConsumerDO extends DurableObject<ObjectEnv> implements WakeSubscriptionApi {
+  readonly #subscription: WakeSubscription;
+  readonly #api: WakeSubscriptionApi;
 
   constructor(context: DurableObjectState, env: ObjectEnv) {
     super(context, env);
@@ -30,11 +30,11 @@ export class ConsumerDO extends DurableObject<ObjectEnv> implements ConsumerApi 
     this.#api = subscriptionApi(this.#subscription);
   }
 
-  create(command: CreateConsumerCommand): Promise<Result<{ created: boolean; subscription: ConsumerView }>> {
+  create(command: CreateSubscriptionCommand): Promise<Result<{ created: boolean; subscription: SubscriptionView }>> {
     return this.#api.create(command);
   }
 
-  describe(): Promise<Result<{ subscription: ConsumerView }>> {
+  describe(): Promise<Result<{ subscription: SubscriptionView }>> {
     return this.#api.describe();
   }
 

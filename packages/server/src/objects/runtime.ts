@@ -7,11 +7,11 @@ import type {
   LinkOwnerApi,
   ShardApi,
   ShardRef,
-  SubscriptionApi,
+  FollowerSetApi,
 } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import type { ProjectApi } from "@durable-streams-cloudflare/core/contracts/project";
 import type { StreamApi } from "@durable-streams-cloudflare/core/contracts/stream";
-import type { ConsumerApi } from "@durable-streams-cloudflare/core/contracts/wakes";
+import type { WakeSubscriptionApi } from "@durable-streams-cloudflare/core/contracts/wakes";
 import { objectName } from "@durable-streams-cloudflare/core/kit/object-name";
 import type { Schema } from "@durable-streams-cloudflare/core/kit/sql/schema";
 import type { ObjectPeers, ObjectRuntime } from "@durable-streams-cloudflare/http/objects/runtime";
@@ -24,9 +24,9 @@ import { r2SegmentStore } from "../bindings/r2-segment-store.ts";
 export interface ObjectEnv {
   readonly STREAMS: Objects<StreamApi>;
   readonly PROJECTS?: Objects<ProjectApi & LinkKeysApi>;
-  readonly SUBSCRIPTIONS?: Objects<SubscriptionApi & ShardApi>;
+  readonly SUBSCRIPTIONS?: Objects<FollowerSetApi & ShardApi>;
   readonly ESTUARIES?: Objects<EstuaryApi & LinkOwnerApi>;
-  readonly CONSUMERS?: Objects<ConsumerApi>;
+  readonly CONSUMERS?: Objects<WakeSubscriptionApi>;
   readonly REGISTRY?: KVNamespace;
   /** Where cold segments are kept. Without it everything stays in the objects. */
   readonly SEGMENTS?: R2Bucket;

@@ -2,7 +2,7 @@
 
 import type { SessionApi, ShardApi, ShardRef, SourceApi } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import { serveShard, type ShardHost } from "@durable-streams-cloudflare/core/fan-out/delivery/shard-dispatcher";
-import { sessionOf, sourceOf, subscriptionOf } from "@durable-streams-cloudflare/core/fan-out/delivery/stubs";
+import { sessionOf, sourceOf, followersOf } from "@durable-streams-cloudflare/core/fan-out/delivery/stubs";
 import { FOREGROUND } from "@durable-streams-cloudflare/core/kit/yield";
 
 import { r2SegmentStore } from "../bindings/r2-segment-store.ts";
@@ -22,7 +22,7 @@ export async function serveShards(batch: MessageBatch, env: ShardEnv): Promise<v
   if (SUBSCRIPTIONS === undefined) return;
   const host: ShardHost = {
     segments: env.SEGMENTS && r2SegmentStore(env.SEGMENTS),
-    subscription: (source) => subscriptionOf(() => SUBSCRIPTIONS.getByName(source)),
+    followers: (source) => followersOf(() => SUBSCRIPTIONS.getByName(source)),
     stream: (name) => sourceOf(() => env.STREAMS.getByName(name)),
     session: (name) => sessionOf(() => env.STREAMS.getByName(name)),
     now: () => Date.now(),

@@ -14,10 +14,10 @@ import type {
   ShardFailure,
   ShardRef,
   SourceNotification,
-  SubscriptionApi,
+  FollowerSetApi,
   UnlinkCommand,
 } from "@durable-streams-cloudflare/core/contracts/fan-out";
-import type { Subscription } from "@durable-streams-cloudflare/core/fan-out/source/follower-set";
+import type { FollowerSet } from "@durable-streams-cloudflare/core/fan-out/source/follower-set";
 import { LINK_SCHEMA } from "@durable-streams-cloudflare/core/fan-out/source/tables";
 import { createFollowers, followersApi } from "@durable-streams-cloudflare/http/objects/followers-object";
 import type { Result } from "@durable-streams-cloudflare/protocol";
@@ -25,9 +25,9 @@ import { DurableObject } from "cloudflare:workers";
 
 import { peersOf, runtimeOf, type ObjectEnv } from "./runtime.ts";
 
-export class SubscriptionDO extends DurableObject<ObjectEnv> implements SubscriptionApi, ShardApi {
-  readonly #followers: Subscription;
-  readonly #api: SubscriptionApi & ShardApi;
+export class SubscriptionDO extends DurableObject<ObjectEnv> implements FollowerSetApi, ShardApi {
+  readonly #followers: FollowerSet;
+  readonly #api: FollowerSetApi & ShardApi;
 
   constructor(context: DurableObjectState, env: ObjectEnv) {
     super(context, env);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-import { ConsumerDriver } from "../drivers/consumer-driver.ts";
+import { SubscriptionDriver } from "../drivers/subscription-driver.ts";
 import { installSimCrypto } from "../worlds/sim-crypto.ts";
 import { countCalls, scenarioOf, type Outcome, type Scenario } from "./scenario.ts";
 import { weightedSteps, type WeightedStep } from "./weighted-steps.ts";
@@ -25,7 +25,7 @@ export async function wakeAndAcknowledge(
 ): Promise<Outcome> {
   const restore = installSimCrypto();
   try {
-    const driver = new ConsumerDriver(way);
+    const driver = new SubscriptionDriver(way);
     await driver.begin();
     for (const [nth, step] of plan.entries()) {
       onStep?.(nth);
@@ -39,7 +39,7 @@ export async function wakeAndAcknowledge(
   }
 }
 
-async function take(driver: ConsumerDriver, { kind, a, b }: WeightedStep<Kind>): Promise<void> {
+async function take(driver: SubscriptionDriver, { kind, a, b }: WeightedStep<Kind>): Promise<void> {
   switch (kind) {
     case "append":
       return b % APPENDS_PER_END === 0 ? driver.end(a) : driver.append(a, b);

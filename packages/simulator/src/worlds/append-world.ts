@@ -167,7 +167,7 @@ export class AppendWorld {
       report: (message, error) => void this.faults.push(`${message} ${String(error)}`),
       databaseBytes: () => 0,
       now: () => Date.now(),
-      notifyConsumer: async () => false,
+      notifySubscription: async () => false,
       newId: () => this.#host.newId(),
       random: () => this.#random(),
       nextTurn: () => passed(1),

@@ -1,10 +1,10 @@
-import type { LinkKeyNote, ShardRef, SubscriptionApi } from "@durable-streams-cloudflare/core/contracts/fan-out";
+import type { LinkKeyNote, ShardRef, FollowerSetApi } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import { serveShard, type ShardHost } from "@durable-streams-cloudflare/core/fan-out/delivery/shard-dispatcher";
 import type { ShardLimits } from "@durable-streams-cloudflare/core/fan-out/delivery/shards";
 import { Estuary } from "@durable-streams-cloudflare/core/fan-out/session/estuary";
 import { ESTUARY_SCHEMA } from "@durable-streams-cloudflare/core/fan-out/session/estuary-rows";
-import { Subscription } from "@durable-streams-cloudflare/core/fan-out/source/follower-set";
-import type { SubscriptionHost } from "@durable-streams-cloudflare/core/fan-out/source/host";
+import { FollowerSet } from "@durable-streams-cloudflare/core/fan-out/source/follower-set";
+import type { FollowerSetHost } from "@durable-streams-cloudflare/core/fan-out/source/host";
 import { LINK_SCHEMA } from "@durable-streams-cloudflare/core/fan-out/source/tables";
 import type { Schema } from "@durable-streams-cloudflare/core/kit/sql/schema";
 import type { StreamHost } from "@durable-streams-cloudflare/core/stream/host";
@@ -18,15 +18,15 @@ import type { FakeSegmentStore } from "@durable-streams-cloudflare/testkit/node-
 import { ignoreLost, World, type Doer, type OwnPorts } from "./world.ts";
 
 /** One object: what it is, and of what name. */
-type Key = `${"stream" | "subscription" | "estuary"}:${string}`;
+type Key = `${"stream" | "followers" | "estuary"}:${string}`;
 
-type Core = Stream | Subscription | Estuary;
+type Core = Stream | FollowerSet | Estuary;
 
 const NO_SHARDS: ShardLimits = { shardedAbove: Infinity, shardSessions: 1 };
 
 type FanOutOptions = Partial<StreamLimits> & { readonly segments?: FakeSegmentStore; readonly shards?: ShardLimits };
 
-/** Streams, subscriptions and estuaries in one process. */
+/** Streams, follower sets and estuaries in one process. */
 export class FanOutWorld extends World<Core, Key> {
   /** Of streams that are loaded from now on. */
   limits: StreamLimits;
@@ -84,7 +84,7 @@ export class FanOutWorld extends World<Core, Key> {
     const stream = <Api extends object>(name: string): Api => this.#wire<Api>(worker, `stream:${name}`);
     const host: ShardHost = {
       segments: this.segments,
-      subscription: (source) => this.#wire(worker, `subscription:${source}`),
+      followers: (source) => this.#wire(worker, `followers:${source}`),
       stream,
       session: stream,
       now: () => this.nowMs,
@@ -97,15 +97,15 @@ export class FanOutWorld extends World<Core, Key> {
   }
 
   protected override schemaOf(key: Key): Schema {
-    if (key.startsWith("subscription:")) return LINK_SCHEMA;
+    if (key.startsWith("followers:")) return LINK_SCHEMA;
     return key.startsWith("estuary:") ? ESTUARY_SCHEMA : STREAM_SCHEMA;
   }
 
   protected override boot(key: Key, own: OwnPorts, doer: Doer): Core {
     const wire = <Api extends object>(to: Key): Api => this.#wire<Api>(doer, to);
     const { name } = own;
-    if (key.startsWith("subscription:")) {
-      const host: SubscriptionHost = {
+    if (key.startsWith("followers:")) {
+      const host: FollowerSetHost = {
         ...own,
         stream: (to) => wire(`stream:${to}`),
         session: (to) => wire(`stream:${to}`),
@@ -122,18 +122,18 @@ export class FanOutWorld extends World<Core, Key> {
         shards: this.#shards && { send: (refs) => this.#enqueue(refs) },
         pause: () => Promise.resolve(false),
       };
-      return new Subscription(host, this.#shards ?? NO_SHARDS);
+      return new FollowerSet(host, this.#shards ?? NO_SHARDS);
     }
     if (key.startsWith("estuary:")) {
       return new Estuary({
         ...own,
         stream: wire(`stream:${name}`),
         source: (to) => wire(`stream:${to}`),
-        subscription: (to) => wire(`subscription:${to}`),
+        followers: (to) => wire(`followers:${to}`),
       });
     }
     const notifyFollowers: StreamHost["notifyFollowers"] = (notification) =>
-      wire<Pick<SubscriptionApi, "notify">>(`subscription:${name}`).notify(notification);
+      wire<Pick<FollowerSetApi, "notify">>(`followers:${name}`).notify(notification);
     return new Stream({ ...own, peer: (to) => wire(`stream:${to}`), notifyFollowers }, this.limits);
   }
 

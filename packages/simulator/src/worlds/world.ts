@@ -273,7 +273,7 @@ export abstract class World<Core extends { alarm(): Promise<void> }, Key extends
       report: (message, error) => base.report(message, error),
       databaseBytes: () => 0,
       now: () => this.nowMs,
-      notifyConsumer: async () => false,
+      notifySubscription: async () => false,
       newId: () => base.newId(),
       random: () => base.random(),
       nextTurn: () => this.#hold(doer),

@@ -44,7 +44,7 @@ describe("[FO2] [IN17] a stream that nobody follows", () => {
     await publish(chat, "a");
     await aSecond();
     expect(world.calls.length).toBe(before);
-    expect(world.leftovers(`subscription:${chat}`)).toEqual([]);
+    expect(world.leftovers(`followers:${chat}`)).toEqual([]);
   });
 });
 
@@ -82,17 +82,17 @@ describe("a stream that is followed", () => {
     expect(world.content(SESSION)).toBe("a");
   });
 
-  it("costs one row in a session for many appends, and few in the subscription", async () => {
+  it("costs one row in a session for many appends, and few in the follower set", async () => {
     const chat = await source("chat");
     unwrap(await subscribe([chat]));
     await aSecond();
     for (let index = 0; index < 50; index += 1) await publish(chat, "x");
-    const rowsOf = (key: `${"stream" | "subscription"}:${string}`) => world.host(key).database.rowsWritten;
-    const [session, subscription] = [rowsOf(`stream:${SESSION}`), rowsOf(`subscription:${chat}`)];
+    const rowsOf = (key: `${"stream" | "followers"}:${string}`) => world.host(key).database.rowsWritten;
+    const [session, followers] = [rowsOf(`stream:${SESSION}`), rowsOf(`followers:${chat}`)];
     await aSecond();
     expect(world.content(SESSION)).toBe("x".repeat(50));
     expect(rowsOf(`stream:${SESSION}`) - session).toBe(1);
-    expect(rowsOf(`subscription:${chat}`) - subscription).toBeLessThanOrEqual(2);
+    expect(rowsOf(`followers:${chat}`) - followers).toBeLessThanOrEqual(2);
   });
 });
 
@@ -274,7 +274,7 @@ describe("envelopes", () => {
     unwrap(await world.stream(chat).append(appendOf("b", { close: true })));
     await aSecond();
     expect(envelopes()).toMatchObject([{ data: "a" }, { data: "b" }, { source: "chat", control: "closed" }]);
-    expect(world.leftovers(`subscription:${chat}`)).toEqual([]);
+    expect(world.leftovers(`followers:${chat}`)).toEqual([]);
   });
 
   it("[SE9] say so to whoever subscribes later, too", async () => {
@@ -337,7 +337,7 @@ describe("a session's lifetime", () => {
     unwrap(await subscribe([chat]));
     await world.fireAlarmsUntil(world.nowMs + 300_000);
     expect(exists()).toBe(false);
-    const keys = [`stream:${SESSION}`, `estuary:${SESSION}`, `subscription:${chat}`] as const;
+    const keys = [`stream:${SESSION}`, `estuary:${SESSION}`, `followers:${chat}`] as const;
     expect(keys.map((key) => world.leftovers(key))).toEqual([[], [], []]);
     expect(codeOf(world.stream(chat).head())).toBe("ok");
     expect(codeOf(await world.askEstuary(SESSION, (estuary) => estuary.describe()))).toBe("estuary-not-found");

@@ -1,7 +1,7 @@
 /** A link is a grant: it remembers who made it, may have an end, is seen, and can be taken back. */
 
 import type { FollowerFilter, FollowerPage, LinkFormat } from "@durable-streams-cloudflare/core/contracts/fan-out";
-import type { Subscription } from "@durable-streams-cloudflare/core/fan-out/source/follower-set";
+import type { FollowerSet } from "@durable-streams-cloudflare/core/fan-out/source/follower-set";
 import { linksTable } from "@durable-streams-cloudflare/core/fan-out/source/tables";
 import { rowsOf } from "@durable-streams-cloudflare/core/test/stored-rows";
 import { appendOf } from "@durable-streams-cloudflare/core/test/stream-fixture";
@@ -23,16 +23,16 @@ beforeEach(() => {
 
 const { source, publish, subscribe, aSecond, envelopes } = clientsOf(() => world);
 
-function askFollowers<Answer>(ask: (subscription: Subscription) => Answer | Promise<Answer>): Promise<Answer> {
-  return world.ask(`subscription:${SOURCE}`, (core) => ask(core as Subscription));
+function askFollowers<Answer>(ask: (followers: FollowerSet) => Answer | Promise<Answer>): Promise<Answer> {
+  return world.ask(`followers:${SOURCE}`, (core) => ask(core as FollowerSet));
 }
 
 function endLinks(filter: FollowerFilter): Promise<{ ended: number }> {
-  return askFollowers((subscription) => subscription.endLinks(filter));
+  return askFollowers((followers) => followers.endLinks(filter));
 }
 
 function followers(after = "", limit = 10): Promise<FollowerPage> {
-  return askFollowers((subscription) => subscription.followers({ after, limit }));
+  return askFollowers((followers) => followers.followers({ after, limit }));
 }
 
 /** The texts that a session holds, and the controls among them. */
@@ -60,7 +60,7 @@ describe.each(FORMATS)("a session of format %s", (format) => {
     await aSecond();
     expect(held(format)).toBe(`one;${ended("revoked")}`);
     expect(await followed()).toEqual([]);
-    expect(world.leftovers(`subscription:${SOURCE}`)).toEqual([]);
+    expect(world.leftovers(`followers:${SOURCE}`)).toEqual([]);
     unwrap(await subscribe([SOURCE], { format, grant: { kid: "key-2" } }));
     await publish(SOURCE, "three;");
     await aSecond();
@@ -73,9 +73,9 @@ describe.each(FORMATS)("a session of format %s", (format) => {
     unwrap(await subscribe([SOURCE], { format, grant: { ...KEY, expiresAtMs } }));
     await publish(SOURCE, "one;");
     await world.fireAlarmsUntil(world.nowMs + 9_000);
-    const { database } = world.host(`subscription:${SOURCE}`);
-    world.crash(`subscription:${SOURCE}`);
-    world.host(`subscription:${SOURCE}`).clearAlarm();
+    const { database } = world.host(`followers:${SOURCE}`);
+    world.crash(`followers:${SOURCE}`);
+    world.host(`followers:${SOURCE}`).clearAlarm();
     world.nowMs += 2_000;
     expect(rowsOf(database, linksTable)).toMatchObject([{ ended: null }]);
     await publish(SOURCE, "two;");
@@ -126,7 +126,7 @@ describe.each(FORMATS)("a session of format %s", (format) => {
     await world.fireAlarmsUntil(world.nowMs + 60_000);
     expect(held(format)).toBe(`one;${ended("revoked")}`);
     expect(await followed()).toEqual([]);
-    expect(world.leftovers(`subscription:${SOURCE}`)).toEqual([]);
+    expect(world.leftovers(`followers:${SOURCE}`)).toEqual([]);
   });
 
   it.each([
@@ -175,7 +175,7 @@ it("[SE7] followers are listed in pages, with whoever made their links", async (
 it("a stream that nobody follows has no followers, and asking for them stores nothing", async () => {
   expect(await followers()).toEqual({ followers: [], hasMore: false });
   expect(await endLinks({ kid: "key-1" })).toEqual({ ended: 0 });
-  expect(world.leftovers(`subscription:${SOURCE}`)).toEqual([]);
+  expect(world.leftovers(`followers:${SOURCE}`)).toEqual([]);
 });
 
 describe("a key", () => {
@@ -192,7 +192,7 @@ describe("a key", () => {
       `${KEY.kid} ${SOURCE}`,
       `forget ${SOURCE}`,
     ]);
-    expect(world.leftovers(`subscription:${SOURCE}`)).toEqual([]);
+    expect(world.leftovers(`followers:${SOURCE}`)).toEqual([]);
   });
 
   it("is reported to the project before its first link to a source, once", async () => {
@@ -259,7 +259,7 @@ it("[SE12] a session that ends takes its links with it, whatever end they have",
   await source("chat");
   unwrap(await subscribe([SOURCE], { grant: { ...KEY, expiresAtMs: world.nowMs + 10 * TTL_SECONDS * 1_000 } }));
   await world.fireAlarmsUntil(world.nowMs + 4 * TTL_SECONDS * 1_000);
-  for (const object of [`subscription:${SOURCE}`, `estuary:${SESSION}`] as const) {
+  for (const object of [`followers:${SOURCE}`, `estuary:${SESSION}`] as const) {
     expect(world.leftovers(object)).toEqual([]);
   }
 });

@@ -129,7 +129,7 @@ describe.each([
 
 it("[IN17] a source and its followers that are quiet set no alarm and make no call", async () => {
   await follow(10 * SECOND);
-  expect([world.host(`stream:${SOURCE}`).alarmAtMs, world.host(`subscription:${SOURCE}`).alarmAtMs]).toEqual([
+  expect([world.host(`stream:${SOURCE}`).alarmAtMs, world.host(`followers:${SOURCE}`).alarmAtMs]).toEqual([
     undefined,
     undefined,
   ]);

@@ -1,7 +1,7 @@
 /** The object of a source's followers keeps nothing when nobody follows any more, and loses nobody who comes meanwhile. */
 
 import { UNKNOWN_GRANT } from "@durable-streams-cloudflare/core/contracts/grant";
-import type { Subscription } from "@durable-streams-cloudflare/core/fan-out/source/follower-set";
+import type { FollowerSet } from "@durable-streams-cloudflare/core/fan-out/source/follower-set";
 import { linksTable } from "@durable-streams-cloudflare/core/fan-out/source/tables";
 import { rowsOf } from "@durable-streams-cloudflare/core/test/stored-rows";
 import { settled } from "@durable-streams-cloudflare/testkit/node-host";
@@ -11,7 +11,7 @@ import { clientsOf, SESSION, START } from "../../src/drivers/fan-out-clients.ts"
 import { unwrap, FanOutWorld } from "../../src/worlds/fan-out-world.ts";
 
 const SOURCE = "p/chat";
-const FOLLOWERS = `subscription:${SOURCE}` as const;
+const FOLLOWERS = `followers:${SOURCE}` as const;
 const KEYS = { ...UNKNOWN_GRANT, kid: "key-1" };
 
 let world: FanOutWorld;
@@ -24,8 +24,8 @@ beforeEach(async () => {
 
 const { source, publish, subscribe, aSecond } = clientsOf(() => world);
 
-function askFollowers<Answer>(ask: (followers: Subscription) => Answer | Promise<Answer>): Promise<Answer> {
-  return world.ask(FOLLOWERS, (core) => ask(core as Subscription));
+function askFollowers<Answer>(ask: (followers: FollowerSet) => Answer | Promise<Answer>): Promise<Answer> {
+  return world.ask(FOLLOWERS, (core) => ask(core as FollowerSet));
 }
 
 /** Ends the only link. */

@@ -100,7 +100,7 @@ it("[FO3] a session that does not accept its shard is served by itself, later, a
   expect(contents()).toEqual(["one;", "", undefined, "one;", "one;"]);
   await world.fireAlarmsUntil(world.nowMs + 5_000);
   expect(contents()).toEqual(["one;", "one;", undefined, "one;", "one;"]);
-  const { database } = world.host(`subscription:${SOURCE}`);
+  const { database } = world.host(`followers:${SOURCE}`);
   const left = rowsOf(database, linksTable).filter(({ position }) => position === null);
   expect(left.map(({ session }) => session)).toEqual(["p/a", "p/b", "p/d", "p/e"]);
 });

@@ -56,7 +56,7 @@ it("[FO6] more sessions than one turn serves all learn that their source is gone
   const { lineage } = unwrap(world.stream(SOURCE).head());
   unwrap(await world.stream(SOURCE).remove(lineage.incarnation));
   await aSecond();
-  const { database, alarmAtMs } = world.host(`subscription:${SOURCE}`);
+  const { database, alarmAtMs } = world.host(`followers:${SOURCE}`);
   expect([rowsOf(database, linksTable), alarmAtMs]).toEqual([[], undefined]);
 });
 
@@ -113,7 +113,7 @@ describe.each(FORMATS)("a session of format %s", (format) => {
       await aSecond();
       const ended = format === "raw" ? "" : notice;
       expect(held(format)).toBe(`first;${ended}`);
-      expect(world.leftovers(`subscription:${SOURCE}`)).toEqual([]);
+      expect(world.leftovers(`followers:${SOURCE}`)).toEqual([]);
       if (about === "closed") unwrap(await world.stream(SOURCE).remove());
       await source("chat");
       await publish(SOURCE, "unseen;");

@@ -1,5 +1,5 @@
 import type { LinkCommand } from "@durable-streams-cloudflare/core/contracts/fan-out";
-import type { Subscription } from "@durable-streams-cloudflare/core/fan-out/source/follower-set";
+import type { FollowerSet } from "@durable-streams-cloudflare/core/fan-out/source/follower-set";
 import { linksTable } from "@durable-streams-cloudflare/core/fan-out/source/tables";
 import { allRowsOf, rowsOf } from "@durable-streams-cloudflare/core/test/stored-rows";
 import { settled } from "@durable-streams-cloudflare/testkit/node-host";
@@ -9,14 +9,14 @@ import { prove, type Proofs } from "../../src/idempotency/proofs.ts";
 import { FanOutWorld, unwrap } from "../../src/worlds/fan-out-world.ts";
 
 const SOURCE = "p/chat";
-const FOLLOWERS = `subscription:${SOURCE}` as const;
+const FOLLOWERS = `followers:${SOURCE}` as const;
 
 /** A world with a source, and what its clients do. */
 async function begin(world = new FanOutWorld()) {
   const clients = clientsOf(() => world);
   await clients.source("chat");
-  const followers = <Answer>(ask: (core: Subscription) => Answer | Promise<Answer>): Promise<Answer> =>
-    world.ask(FOLLOWERS, (core) => ask(core as Subscription));
+  const followers = <Answer>(ask: (core: FollowerSet) => Answer | Promise<Answer>): Promise<Answer> =>
+    world.ask(FOLLOWERS, (core) => ask(core as FollowerSet));
   return {
     ...clients,
     world,

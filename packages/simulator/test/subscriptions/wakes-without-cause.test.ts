@@ -1,14 +1,14 @@
 import { expect, it } from "vitest";
 
-import { ConsumerDriver } from "../../src/drivers/consumer-driver.ts";
+import { SubscriptionDriver } from "../../src/drivers/subscription-driver.ts";
 import { installSimCrypto } from "../../src/worlds/sim-crypto.ts";
 
 /**
  * Wake 1 is due for one event when another one is appended to the same stream, and the notification of that is lost. The
  * stream repeats it only after the webhook has dealt with wake 1: so there is a wake 2.
  */
-async function twoWakes(): Promise<ConsumerDriver> {
-  const driver = new ConsumerDriver("webhook");
+async function twoWakes(): Promise<SubscriptionDriver> {
+  const driver = new SubscriptionDriver("webhook");
   const { world } = driver;
   await driver.begin();
   driver.append(1, 0);
@@ -41,7 +41,7 @@ it("a stream that has grown since the wake before is a cause of another wake", (
 it("wakes for what was processed before have no cause", () =>
   withSimCrypto(async () => {
     const driver = await twoWakes();
-    const described = await driver.world.askConsumer((consumer) => consumer.describe());
+    const described = await driver.world.askSubscription((consumer) => consumer.describe());
     const tail = described.ok ? (described.subscription.streams.find(({ path }) => path === "e/1")?.tail ?? "") : "";
     const acked = `${tail.slice(0, 16)}_${"0".repeat(16)}`;
     const stream = { path: "e/1", link_type: "glob", acked_offset: acked, tail_offset: tail, has_pending: true };

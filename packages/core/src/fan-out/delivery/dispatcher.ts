@@ -7,7 +7,7 @@ import type { Result } from "@durable-streams-cloudflare/protocol";
 
 import type { DeliverCommand, DeliverResult, LinkEnd, SourceEnd } from "../../contracts/fan-out.ts";
 import { isExpired } from "../source/grant-rows.ts";
-import type { SubscriptionHost } from "../source/host.ts";
+import type { FollowerSetHost } from "../source/host.ts";
 import { deleteLink, linksOfSession, updateBehind, updateCaughtUp, type LinkRow } from "../source/link-rows.ts";
 import type { Pace } from "./pacer.ts";
 import type { Pages, Batch } from "./pages.ts";
@@ -50,10 +50,10 @@ export type Outcome =
   | { readonly kind: "failed" };
 
 export class Dispatcher {
-  readonly #host: SubscriptionHost;
+  readonly #host: FollowerSetHost;
   readonly #route: Route;
 
-  constructor(host: SubscriptionHost, route: Route) {
+  constructor(host: FollowerSetHost, route: Route) {
     this.#host = host;
     this.#route = route;
   }
@@ -196,7 +196,7 @@ export type Address = Pick<DeliverCommand, "source" | "contentType" | "link" | "
 
 /** Calls a session. Never throws. */
 export async function deliverBatch(
-  host: Pick<SubscriptionHost, "session">,
+  host: Pick<FollowerSetHost, "session">,
   { session, sessionIncarnation, source, contentType, link, format, start }: Address,
   { from, begin, to, bytes, ends, authors, owner }: Batch,
   end?: SourceEnd,

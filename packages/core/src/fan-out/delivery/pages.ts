@@ -6,7 +6,7 @@ import type { Authors } from "../../contracts/authors.ts";
 import type { PullResult, SourceApi } from "../../contracts/fan-out.ts";
 import { readColdAppends } from "../../log/cold-appends.ts";
 import { SegmentUnavailable } from "../../log/segment-reader.ts";
-import type { SubscriptionHost } from "../source/host.ts";
+import type { FollowerSetHost } from "../source/host.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -29,7 +29,7 @@ export interface Batch {
 }
 
 /** Where the source is, and what it has in R2. */
-export interface PagesHost extends Pick<SubscriptionHost, "name" | "segments"> {
+export interface PagesHost extends Pick<FollowerSetHost, "name" | "segments"> {
   stream(name: string): Pick<SourceApi, "pull">;
 }
 

@@ -7,7 +7,7 @@
 import type { Result } from "@durable-streams-cloudflare/protocol";
 
 import { mapConcurrent } from "../../kit/map-concurrent.ts";
-import { SOURCE_GONE, type SubscriptionHost } from "../source/host.ts";
+import { SOURCE_GONE, type FollowerSetHost } from "../source/host.ts";
 import { hasLinks, hasLinksUpTo, sessionsAfter, sessionsBehind, sessionsUpTo } from "../source/link-rows.ts";
 import { EVERYBODY, type SourceState } from "../source/source-state.ts";
 import { callsFor, Dispatcher, CALLS_MAX, type Route } from "./dispatcher.ts";
@@ -25,11 +25,11 @@ const BATCH_SESSIONS = 128;
 const CALLS_MAX_BEHIND = 4;
 
 export class DeliveryPasses {
-  readonly #host: SubscriptionHost;
+  readonly #host: FollowerSetHost;
   readonly #source: SourceState;
   readonly #shards: Shards;
 
-  constructor(host: SubscriptionHost, source: SourceState, shards: Shards) {
+  constructor(host: FollowerSetHost, source: SourceState, shards: Shards) {
     this.#host = host;
     this.#source = source;
     this.#shards = shards;

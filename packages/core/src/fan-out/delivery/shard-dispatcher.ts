@@ -17,7 +17,7 @@ const TRIES = 2;
 export interface ShardHost {
   /** Where cold segments are kept, if anywhere. */
   readonly segments: SegmentStore | undefined;
-  subscription(source: string): ShardApi;
+  followers(source: string): ShardApi;
   stream(name: string): SourceApi;
   session(name: string): SessionApi;
   /** Milliseconds since 1970. */
@@ -29,13 +29,13 @@ export interface ShardHost {
 /** @throws when the page or the links cannot be had now: the queue redelivers the shard. */
 export async function serveShard(host: ShardHost, ref: ShardRef): Promise<void> {
   const { source, incarnation, from, to } = ref;
-  const subscription = host.subscription(source);
-  const result = await subscription.shard(ref);
+  const followers = host.followers(source);
+  const result = await followers.shard(ref);
   if (result === null) return;
   const { contentType, upTo, links } = result;
   const pages = new Pages({ ...host, name: source, stream: (name) => host.stream(name) }, incarnation);
   const page = await pages.at(from, to);
-  // The source has ended: its subscription learns of it, too.
+  // The source has ended: its follower set learns of it, too.
   if (!page.ok) return;
   const pace = new Pace(host);
   const failures: ShardFailure[] = [];
@@ -44,7 +44,7 @@ export async function serveShard(host: ShardHost, ref: ShardRef): Promise<void> 
     const failure = await serveLink(host, pages, { ...link, source, contentType }, ref);
     if (failure !== undefined) failures.push(failure);
   });
-  await subscription.shardServed({ ...ref, upTo }, failures);
+  await followers.shardServed({ ...ref, upTo }, failures);
 }
 
 async function serveLink(

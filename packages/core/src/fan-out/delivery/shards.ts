@@ -7,7 +7,7 @@
 
 import type { ShardResult, ShardFailure, ShardRef } from "../../contracts/fan-out.ts";
 import { isExpired } from "../source/grant-rows.ts";
-import type { SubscriptionHost } from "../source/host.ts";
+import type { FollowerSetHost } from "../source/host.ts";
 import {
   deleteLink,
   linksBetween,
@@ -37,7 +37,7 @@ const SHARD_LINKS_MAX = 512;
 const SHARDS_MS_MAX = 30_000;
 
 export class Shards {
-  readonly #host: SubscriptionHost;
+  readonly #host: FollowerSetHost;
   readonly #source: SourceState;
   readonly #wake: () => void;
   readonly #limits: ShardLimits;
@@ -48,7 +48,7 @@ export class Shards {
   readonly #beganAtMs: number;
 
   /** @param wake asks for a turn. */
-  constructor(host: SubscriptionHost, source: SourceState, wake: () => void, limits: ShardLimits) {
+  constructor(host: FollowerSetHost, source: SourceState, wake: () => void, limits: ShardLimits) {
     this.#host = host;
     this.#source = source;
     this.#wake = wake;

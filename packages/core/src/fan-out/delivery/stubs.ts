@@ -39,7 +39,7 @@ export function keysOf(
   };
 }
 
-export function subscriptionOf(stubOf: () => ShardApi): ShardApi {
+export function followersOf(stubOf: () => ShardApi): ShardApi {
   return {
     shard: async (ref) => {
       const result = await stubOf().shard(ref);

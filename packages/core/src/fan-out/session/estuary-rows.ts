@@ -4,7 +4,7 @@
  * Table `estuary`: one row, JSON: the session's stream and the last link's number.
  *
  * Table `sources`: one row per link. Key: the source's full name, the link's number. `state`: `linking`, the source's
- * subscription may have the link, or is about to; `active`, it has; `ending`, it may still have it. `drain`: 1 when what
+ * follower set may have the link, or is about to; `active`, it has; `ending`, it may still have it. `drain`: 1 when what
  * was published before the end still arrives. `due_at_ms`: when no call that makes the link
  * can arrive any more; 0 when each was answered. `expires_at_ms`: when the link ends by itself.
  */
@@ -166,7 +166,7 @@ export function deleteSource(database: Database, { source, link }: SourceKey): v
   database.run(DELETE, source, link);
 }
 
-/** One that is current, and some whose end the source's subscription has not confirmed. */
+/** One that is current, and some whose end the source's follower set has not confirmed. */
 const LINKS_PER_SOURCE_MAX = 64;
 
 function toLink(row: RowOf<typeof sourcesTable.columns, (typeof COLUMNS)[number]>): SourceLink {

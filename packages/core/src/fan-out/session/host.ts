@@ -2,7 +2,7 @@
 
 import type { Result } from "@durable-streams-cloudflare/protocol";
 
-import type { SessionStreamApi, SubscriptionApi } from "../../contracts/fan-out.ts";
+import type { SessionStreamApi, FollowerSetApi } from "../../contracts/fan-out.ts";
 import type { Database } from "../../kit/database.ts";
 
 export interface EstuaryHost {
@@ -14,7 +14,7 @@ export interface EstuaryHost {
   /** The object of a source. */
   source(name: string): { head(): Promise<Result<{ readonly contentType: string }>> };
   /** Everybody who follows a source. */
-  subscription(source: string): Pick<SubscriptionApi, "link" | "unlink">;
+  followers(source: string): Pick<FollowerSetApi, "link" | "unlink">;
   /** Milliseconds since 1970. */
   now(): number;
   /** Resolves when everything written so far is durable. */

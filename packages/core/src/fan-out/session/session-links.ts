@@ -32,7 +32,7 @@ import type { EstuaryHost } from "./host.ts";
 /** Sources that one session may follow. */
 export const SOURCES_MAX = 10_000;
 const CALLS_MAX = 16;
-/** How long making a link may take; a subscription refuses one that comes later. */
+/** How long making a link may take; a follower set refuses one that comes later. */
 const LINK_MS_MAX = 30_000;
 /** So much later it cannot arrive any more: clocks of two machines may differ. */
 const CLOCK_SKEW_MS_MAX = 30_000;
@@ -143,7 +143,7 @@ export class SessionLinks {
     session: SessionResult,
     isRenewal: boolean,
   ): Promise<Result<LinkResult>> {
-    return this.#host.subscription(source).link({
+    return this.#host.followers(source).link({
       session: this.#host.name,
       sessionIncarnation: session.incarnation,
       sessionContentType: session.contentType,
@@ -219,7 +219,7 @@ export class SessionLinks {
   /** What cannot be done now is done by the alarm. */
   async #end({ source, link, drain, dueAtMs }: SourceLink): Promise<Result<object>> {
     const command = { session: this.#host.name, link, drain, refuseUntilMs: dueAtMs };
-    const ended = await this.#call(() => this.#host.subscription(source).unlink(command));
+    const ended = await this.#call(() => this.#host.followers(source).unlink(command));
     if (ended.ok) deleteSource(this.#host.database, { source, link });
     await this.#host.sync();
     return ended;

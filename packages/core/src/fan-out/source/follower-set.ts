@@ -31,7 +31,7 @@ import {
   nextExpiryMs,
   writeLinkKey,
 } from "./grant-rows.ts";
-import type { SubscriptionHost } from "./host.ts";
+import type { FollowerSetHost } from "./host.ts";
 import { forgetUnwanted, hasLinks, hasLinkTables, nextRetryMs } from "./link-rows.ts";
 import { Links } from "./links.ts";
 import { SourceState } from "./source-state.ts";
@@ -44,8 +44,8 @@ const SHARDS_WATCH_MS = 2_000;
 /** News that came before a restart is looked for so soon after it at the latest. */
 const RESTORE_MS = 2_000;
 
-export class Subscription {
-  readonly #host: SubscriptionHost;
+export class FollowerSet {
+  readonly #host: FollowerSetHost;
   readonly #source: SourceState;
   readonly #links: Links;
   readonly #shards: Shards;
@@ -54,7 +54,7 @@ export class Subscription {
   readonly #delivery: AlarmHandle;
   #tablesAreThere = false;
 
-  constructor(host: SubscriptionHost, limits: ShardLimits) {
+  constructor(host: FollowerSetHost, limits: ShardLimits) {
     this.#host = host;
     host.database.tables.upgrade();
     this.#source = new SourceState(host.database);

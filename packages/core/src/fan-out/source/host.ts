@@ -7,7 +7,7 @@ import type { SegmentStore } from "../../log/segment-store.ts";
 /** What a source answers that is not there any more. */
 export const SOURCE_GONE: ReadonlySet<string> = new Set(["stream-not-found", "stream-deleted", "offset-gone"]);
 
-export interface SubscriptionHost {
+export interface FollowerSetHost {
   readonly database: Database;
   /** The source's full name. */
   readonly name: string;
@@ -31,7 +31,7 @@ export interface SubscriptionHost {
   sync(): Promise<void>;
   /** Deletes all that is stored, alarm included. */
   purge(): Promise<void>;
-  /** Asks for `Subscription.alarm` at an instant, in ms; replaces an earlier wish. */
+  /** Asks for `FollowerSet.alarm` at an instant, in ms; replaces an earlier wish. */
   setAlarm(atMs: number): void;
   clearAlarm(): void;
   /** Reports a failure that no caller learns of. */

@@ -5,7 +5,7 @@ import { mediaType, refuse, type Refusal, type Result } from "@durable-streams-c
 import type { FollowResult, LinkCommand, LinkResult, UnlinkCommand } from "../../contracts/fan-out.ts";
 import { isSameGrant, UNKNOWN_GRANT, type Grant } from "../../contracts/grant.ts";
 import { isExpired, readLinkKey, writeLinkKey } from "./grant-rows.ts";
-import { SOURCE_GONE, type SubscriptionHost } from "./host.ts";
+import { SOURCE_GONE, type FollowerSetHost } from "./host.ts";
 import {
   createLinkTables,
   deleteLink,
@@ -23,14 +23,14 @@ import {
 import type { SourceState } from "./source-state.ts";
 
 export class Links {
-  readonly #host: SubscriptionHost;
+  readonly #host: FollowerSetHost;
   readonly #source: SourceState;
   readonly #wake: () => void;
   #lastToken = 0;
   #making = 0;
 
   /** @param wake asks for a turn: there is something to deliver, or to tidy up. */
-  constructor(host: SubscriptionHost, source: SourceState, wake: () => void) {
+  constructor(host: FollowerSetHost, source: SourceState, wake: () => void) {
     this.#host = host;
     this.#source = source;
     this.#wake = wake;
@@ -126,7 +126,7 @@ export class Links {
     if (this.#host.now() >= command.untilMs)
       return refuse("unavailable", "Linking the session to its source took too long.");
     if (isUnwanted(this.#host.database, command))
-      return refuse("unavailable", "The subscription was withdrawn while the link was being made.");
+      return refuse("unavailable", "The link was withdrawn while the link was being made.");
     this.#host.database.transaction(() => this.#insert(command, followed));
     await this.#host.sync();
     return { ok: true, offset: readLink(this.#host.database, command)?.startOffset ?? followed.offset };

@@ -8,7 +8,7 @@ import { refuse } from "@durable-streams-cloudflare/protocol";
 import type { AppendCommand } from "../../contracts/stream.ts";
 import { withTimeout } from "../../kit/with-timeout.ts";
 import type { StreamHost } from "../host.ts";
-import { noticeOf } from "../notify/announcer.ts";
+import { noticeOf } from "../notify/directory-notices.ts";
 import { setQuotaGrant, storedBytes, type StreamState } from "../state.ts";
 
 /** The project's answer stays true for so long when it gave nothing more. */

@@ -24,7 +24,7 @@ import { requestsBefore } from "../append/request-rows.ts";
 import type { StreamCapacity } from "../append/stream-capacity.ts";
 import { canonicalOffset, CLOCK_SKEW_MS_MAX, PIN_MS_MAX } from "../forks/forks.ts";
 import type { StreamHost } from "../host.ts";
-import { announce } from "../notify/announcer.ts";
+import { recordNotice } from "../notify/directory-notices.ts";
 import { applyCommit, newState, type NewStream, type StreamState } from "../state.ts";
 import { deletePendingRelease } from "../tables/fork-rows.ts";
 import { createSchema, STREAM_SCHEMA } from "../tables/schema.ts";
@@ -190,7 +190,7 @@ export class Creation {
       insertStreamRow(database, STREAM_SCHEMA.version, { ...result, requests });
       if (hasCommit) log.insertCommit(position, bytes, notes, now);
       if (result.origin !== undefined) deletePendingRelease(database, result.origin.forkId);
-      announce(this.#host, result.incarnation, result.contentType);
+      recordNotice(this.#host, result.incarnation, result.contentType);
     });
     if (hasCommit) applyCommit(state, { position, size: bytes.length, committedAtMs: now, notes });
     state.hasStoredRequests = requests.length > 0;

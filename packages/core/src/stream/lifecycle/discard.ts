@@ -6,7 +6,7 @@
 import { segmentsPrefix } from "../../log/segment-rows.ts";
 import type { SegmentStore } from "../../log/segment-store.ts";
 import type { StreamHost } from "../host.ts";
-import { announce, noticeOf } from "../notify/announcer.ts";
+import { recordNotice, noticeOf } from "../notify/directory-notices.ts";
 import { writeEndNotice } from "../tables/end-notice-rows.ts";
 import { mintIncarnation } from "./incarnation.ts";
 
@@ -33,7 +33,7 @@ export async function discardStored(host: StreamHost, incarnation: number, purge
   await host.notifyFollowers?.(null);
   await purge();
   database.transaction(() => {
-    announce(host, incarnation, null);
+    recordNotice(host, incarnation, null);
     if (host.notifyFollowers !== undefined) writeEndNotice(database, incarnation);
   });
 }

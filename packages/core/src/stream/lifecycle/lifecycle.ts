@@ -9,7 +9,7 @@ import type { Alarms } from "../../kit/alarms.ts";
 import { RequestIds } from "../append/request-ids.ts";
 import { PendingReleases } from "../forks/pending-releases.ts";
 import type { StreamHost } from "../host.ts";
-import { announce, announcementDueAtMs } from "../notify/announcer.ts";
+import { recordNotice, noticeDueAtMs } from "../notify/directory-notices.ts";
 import { isRenewedByAppends, loadState, stateDeadlineMs, touchGranularityMs, type StreamState } from "../state.ts";
 import { readEndNotice, writeEndNotice } from "../tables/end-notice-rows.ts";
 import { hasForks, insertPendingRelease } from "../tables/fork-rows.ts";
@@ -73,15 +73,15 @@ export class Lifecycle {
     else {
       this.#host.readers.sweep(this.#state.tail);
       this.#onLoaded(this.#state);
-      this.#announceOlder(this.#state);
+      this.#noticeOlder(this.#state);
     }
     return this.#state;
   }
 
   /** The directory hears of a stream that was there before it. What it knows already it may hear again. */
-  #announceOlder(state: StreamState): void {
+  #noticeOlder(state: StreamState): void {
     if (state.wasOlder !== true || state.deleted) return;
-    this.#host.database.transaction(() => announce(this.#host, state.lineage.incarnation, state.contentType));
+    this.#host.database.transaction(() => recordNotice(this.#host, state.lineage.incarnation, state.contentType));
     this.#alarms.arm();
   }
 
@@ -107,7 +107,7 @@ export class Lifecycle {
     this.#state = state;
     this.#lastIncarnation = state.lineage.incarnation;
     const isMortal = state.origin !== undefined || state.lifetime.kind !== "forever";
-    const hasWork = this.#roller.hasWork(state) || announcementDueAtMs(this.#host) !== undefined;
+    const hasWork = this.#roller.hasWork(state) || noticeDueAtMs(this.#host) !== undefined;
     const needsAlarm = hasWork || expired !== undefined || isMortal;
     if (needsAlarm) this.#alarms.arm();
   }
@@ -186,7 +186,7 @@ export class Lifecycle {
 
   /** The directory may have got another notice after the stream's end: it is notified of the end once more. */
   renotifyEnd(incarnation: number): void {
-    this.#host.database.transaction(() => announce(this.#host, incarnation, null));
+    this.#host.database.transaction(() => recordNotice(this.#host, incarnation, null));
     this.#alarms.arm();
   }
 
@@ -201,13 +201,13 @@ export class Lifecycle {
 
   /** In the transaction of the end: whoever must hear of it will, whatever dies after that. */
   #noteEnd({ lineage, followed }: StreamState): void {
-    announce(this.#host, lineage.incarnation, null);
+    recordNotice(this.#host, lineage.incarnation, null);
     if (followed !== null) writeEndNotice(this.#host.database, lineage.incarnation);
   }
 
   /** Whether there are notices that outlive the stream. */
   #hasPendingNotices(): boolean {
-    return announcementDueAtMs(this.#host) !== undefined || readEndNotice(this.#host.database) !== undefined;
+    return noticeDueAtMs(this.#host) !== undefined || readEndNotice(this.#host.database) !== undefined;
   }
 
   /** A stream with a sliding lifetime does not end while somebody reads it live [PROTOCOL §5.1, Stream-TTL]. */

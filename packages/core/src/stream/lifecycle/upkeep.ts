@@ -6,7 +6,7 @@
 
 import type { AlarmOutcome, Alarms } from "../../kit/alarms.ts";
 import type { StreamHost } from "../host.ts";
-import { announce, announcementDueAtMs, sendNotices } from "../notify/announcer.ts";
+import { recordNotice, noticeDueAtMs, sendNotices } from "../notify/directory-notices.ts";
 import { NOTIFY_MS_MAX } from "../notify/outbox.ts";
 import { stateDeadlineMs, type StreamState } from "../state.ts";
 import { hasForks } from "../tables/fork-rows.ts";
@@ -41,7 +41,7 @@ export class Upkeep {
       name: "notify the directory",
       // Should this object die meanwhile, nobody who is to be notified waits for long.
       retryMs: NOTIFY_MS_MAX,
-      dueAtMs: () => announcementDueAtMs(host),
+      dueAtMs: () => noticeDueAtMs(host),
       run: async (): Promise<AlarmOutcome> => {
         await sendNotices(host, () => lifecycle.living());
         // What was told is struck out, and what failed is put off: whatever is due now came meanwhile.
@@ -94,7 +94,7 @@ export class Upkeep {
     if (current !== undefined) trim(current, this.#host);
     if (state === undefined || state !== this.#lifecycle.living()) return;
     if (state.log.first === first && state.earliest === earliest) return;
-    this.#host.database.transaction(() => announce(this.#host, state.lineage.incarnation, state.contentType));
+    this.#host.database.transaction(() => recordNotice(this.#host, state.lineage.incarnation, state.contentType));
   }
 
   /** What fails here is no reason not to do the rest. */

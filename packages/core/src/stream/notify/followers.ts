@@ -12,7 +12,7 @@ import type {
   PullCommand,
   PullResult,
   SourceNotification,
-  SubscriptionApi,
+  FollowerSetApi,
 } from "../../contracts/fan-out.ts";
 import type { Alarms } from "../../kit/alarms.ts";
 import { withTimeout } from "../../kit/with-timeout.ts";
@@ -34,7 +34,7 @@ const PULL_BYTES = 256 * 1024;
 
 /** The objects of followers. */
 interface FollowerObjects {
-  getByName(source: string): Pick<SubscriptionApi, "notify">;
+  getByName(source: string): Pick<FollowerSetApi, "notify">;
 }
 
 /** How a stream notifies its follower set; `undefined`: the host has none, so nobody follows. */

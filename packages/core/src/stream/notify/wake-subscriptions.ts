@@ -6,7 +6,7 @@
 import { offsetAt, refuse, type Result } from "@durable-streams-cloudflare/protocol";
 
 import type {
-  ConsumerNotifyApi,
+  SubscriptionNotifyApi,
   StreamNotification,
   WantCommand,
   WantedApi,
@@ -29,12 +29,12 @@ const NOTIFY_MS_MAX = 15_000;
 const SEGMENTS_MAX = 1_000;
 
 /** The objects of subscriptions. */
-interface ConsumerObjects {
-  getByName(consumer: string): Pick<ConsumerNotifyApi, "notify">;
+interface SubscriptionObjects {
+  getByName(consumer: string): Pick<SubscriptionNotifyApi, "notify">;
 }
 
 /** How a stream notifies its subscriptions. Without such objects, the answer is that nobody wants notifications. */
-export function notifierOf(consumers: ConsumerObjects | undefined): StreamHost["notifyConsumer"] {
+export function notifierOf(consumers: SubscriptionObjects | undefined): StreamHost["notifySubscription"] {
   if (consumers === undefined) return async () => false;
   return (consumer, notification) => withTimeout(NOTIFY_MS_MAX, consumers.getByName(consumer).notify(notification));
 }
@@ -98,7 +98,7 @@ export class Consumers implements WantedApi {
     const notification = notificationOf(state, this.#host);
     const notified = state.consumers;
     const answers = await Promise.all(
-      notified.map((consumer) => this.#host.notifyConsumer(consumer, notification).catch(() => undefined)),
+      notified.map((consumer) => this.#host.notifySubscription(consumer, notification).catch(() => undefined)),
     );
     if (this.#lifecycle.stored() !== state) return true;
     const over = new Set(notified.filter((consumer, index) => answers[index] === false && !this.#asked.has(consumer)));

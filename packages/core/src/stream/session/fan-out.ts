@@ -48,7 +48,7 @@ export class FanOut implements SourceApi, SessionApi, SessionStreamApi {
     this.followers = new Followers(host, lifecycle, alarms);
   }
 
-  /** A link of a session to this stream begins. From now on the subscription is notified. */
+  /** A link of a session to this stream begins. From now on the follower set is notified. */
   async follow(command: FollowCommand): Promise<Result<FollowResult>> {
     const found = this.#lifecycle.require();
     if (!found.ok) return found;

@@ -72,7 +72,7 @@ export interface WakeRow {
   readonly snapshot: readonly (readonly [path: string, tail: string])[];
 }
 
-export interface ConsumerProgress {
+export interface WakeProgress {
   /** Of the newest wake; never goes down. */
   readonly generation: number;
   readonly wake: WakeRow | null;
@@ -154,17 +154,17 @@ export function dropLinks(database: Database): void {
 }
 
 /** @returns the subscription as JSON, and the progress; `undefined`: there never was such a subscription. */
-export function readConsumer(database: Database): { subscription: string; progress: ConsumerProgress } | undefined {
+export function readConsumer(database: Database): { subscription: string; progress: WakeProgress } | undefined {
   if (!database.tables.has(consumerTable)) return undefined;
   const row = firstRow(database, READ_CONSUMER);
-  return row && { subscription: row.facts, progress: JSON.parse(row.progress) as ConsumerProgress };
+  return row && { subscription: row.facts, progress: JSON.parse(row.progress) as WakeProgress };
 }
 
-export function writeConsumer(database: Database, subscription: string, progress: ConsumerProgress): void {
+export function writeConsumer(database: Database, subscription: string, progress: WakeProgress): void {
   database.run(REPLACE_CONSUMER, 1, subscription, JSON.stringify(progress));
 }
 
-export function writeProgress(database: Database, progress: ConsumerProgress): void {
+export function writeProgress(database: Database, progress: WakeProgress): void {
   database.run(UPDATE_PROGRESS, JSON.stringify(progress));
 }
 

@@ -1,10 +1,10 @@
-import { ConsumerFixture } from "@durable-streams-cloudflare/core/test/consumer-fixture";
+import { WakeFixture } from "@durable-streams-cloudflare/core/test/wake-fixture";
 
 import { prove, type Proofs } from "../../src/idempotency/proofs.ts";
 
 /** A subscription whose pattern matches a stream. */
 async function begin() {
-  const world = new ConsumerFixture();
+  const world = new WakeFixture();
   world.makeStream("a");
   world.listed.push("a");
   await world.create({ pattern: "*", streams: [] });

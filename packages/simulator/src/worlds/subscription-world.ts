@@ -1,7 +1,7 @@
 import type { StreamReport } from "@durable-streams-cloudflare/core/contracts/project";
 import type {
-  ConsumerDirectoryApi,
-  ConsumerNotifyApi,
+  SubscriptionDirectoryApi,
+  SubscriptionNotifyApi,
   DeliveryGrant,
   Interest,
   SigningKey,
@@ -19,18 +19,18 @@ import {
 import type { DirectoryApi } from "@durable-streams-cloudflare/core/stream/host";
 import { Stream } from "@durable-streams-cloudflare/core/stream/stream";
 import { STREAM_SCHEMA } from "@durable-streams-cloudflare/core/stream/tables/schema";
-import type { Notification } from "@durable-streams-cloudflare/core/test/consumer-fixture";
 import { LIMITS } from "@durable-streams-cloudflare/core/test/stream-fixture";
-import type { ConsumerHost, WebhookAnswer } from "@durable-streams-cloudflare/core/wakes/host";
+import type { Notification } from "@durable-streams-cloudflare/core/test/wake-fixture";
+import type { WakeSubscriptionHost, WebhookAnswer } from "@durable-streams-cloudflare/core/wakes/host";
 import { WAKE_SCHEMA } from "@durable-streams-cloudflare/core/wakes/tables/subscription-rows";
-import { Consumer } from "@durable-streams-cloudflare/core/wakes/wake-subscription";
+import { WakeSubscription } from "@durable-streams-cloudflare/core/wakes/wake-subscription";
 
 import { Lost, World, type Doer, type OwnPorts } from "./world.ts";
 
 /** One object, or the service that webhooks are sent to: what it is, and of what name. */
 type Key = `${"stream" | "project" | "consumer" | "receiver"}:${string}`;
 
-type Core = Stream | Project | Consumer | Receiver;
+type Core = Stream | Project | WakeSubscription | Receiver;
 
 const RECEIVER: Key = "receiver:p/hook";
 const { privateKey } = await crypto.subtle.generateKey("Ed25519", true, ["sign", "verify"]);
@@ -78,7 +78,7 @@ interface Receiver {
 }
 
 /** A project with its streams and its subscriptions, in one process. */
-export class ConsumerWorld extends World<Core, Key> {
+export class SubscriptionWorld extends World<Core, Key> {
   /** What the receiver makes of a webhook. */
   onWebhook: (body: Notification) => WebhookAnswer = () => ({ status: 500, text: "" });
   /** What the project gives those who ask for permits. */
@@ -92,7 +92,7 @@ export class ConsumerWorld extends World<Core, Key> {
     return this.ask(`stream:p/${name}`, invoke as (core: Core) => Promise<Answer> | Answer);
   }
 
-  askConsumer<Answer>(invoke: (consumer: Consumer) => Promise<Answer>): Promise<Answer> {
+  askSubscription<Answer>(invoke: (consumer: WakeSubscription) => Promise<Answer>): Promise<Answer> {
     return this.ask("consumer:p/sub", invoke as (core: Core) => Promise<Answer>);
   }
 
@@ -114,15 +114,15 @@ export class ConsumerWorld extends World<Core, Key> {
   protected override boot(key: Key, own: OwnPorts, doer: Doer): Core {
     const wire = <Api extends object>(to: Key): Api => this.#wire<Api>(doer, to);
     if (key === RECEIVER) return { take: (body) => this.onWebhook(body), alarm: async () => undefined };
-    if (key.startsWith("consumer:")) return new Consumer(this.#consumerHost(own, doer));
+    if (key.startsWith("consumer:")) return new WakeSubscription(this.#subscriptionHost(own, doer));
     if (key.startsWith("project:")) return this.#project(own, wire);
-    const notifyConsumer = (consumer: string, notification: Parameters<ConsumerNotifyApi["notify"]>[0]) =>
-      wire<ConsumerNotifyApi>(`consumer:${consumer}`).notify(notification);
+    const notifySubscription = (consumer: string, notification: Parameters<SubscriptionNotifyApi["notify"]>[0]) =>
+      wire<SubscriptionNotifyApi>(`consumer:${consumer}`).notify(notification);
     const directory: DirectoryApi = { note: (report) => wire<Project>("project:p").note(report) };
-    return new Stream({ ...own, peer: (to) => wire(`stream:${to}`), notifyConsumer, directory }, LIMITS_OF_STREAMS);
+    return new Stream({ ...own, peer: (to) => wire(`stream:${to}`), notifySubscription, directory }, LIMITS_OF_STREAMS);
   }
 
-  #consumerHost(own: OwnPorts, doer: Doer): ConsumerHost {
+  #subscriptionHost(own: OwnPorts, doer: Doer): WakeSubscriptionHost {
     const wire = <Api extends object>(to: Key): Api => this.#wire<Api>(doer, to);
     let secrets = 0;
     return {
@@ -189,7 +189,7 @@ function methodOf(method: string, args: unknown[]): (core: Core) => unknown {
   };
 }
 
-function directoryOf(project: Project): Omit<ConsumerDirectoryApi, "signingKey" | "grantDeliveries"> {
+function directoryOf(project: Project): Omit<SubscriptionDirectoryApi, "signingKey" | "grantDeliveries"> {
   return {
     registerConsumer: (id, interest) => project.registerConsumer(id, interest),
     forgetStreams: (...named) => project.forgetStreams(...named),

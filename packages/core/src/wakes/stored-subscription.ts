@@ -1,6 +1,6 @@
 /** A subscription's row, read once and kept in memory. */
 
-import type { ConsumerHost } from "./host.ts";
+import type { WakeSubscriptionHost } from "./host.ts";
 import type { SubscriptionRecord, Tombstone } from "./subscription-record.ts";
 import {
   createConsumerTables,
@@ -8,19 +8,19 @@ import {
   readConsumer,
   writeConsumer,
   writeProgress,
-  type ConsumerProgress,
+  type WakeProgress,
 } from "./tables/subscription-rows.ts";
 import { NO_PROGRESS } from "./wake-states.ts";
 
 interface Stored {
   readonly record: SubscriptionRecord | Tombstone;
-  readonly progress: ConsumerProgress;
+  readonly progress: WakeProgress;
 }
 
-export class ConsumerRecord {
-  readonly #host: ConsumerHost;
+export class StoredSubscription {
+  readonly #host: WakeSubscriptionHost;
 
-  constructor(host: ConsumerHost) {
+  constructor(host: WakeSubscriptionHost) {
     this.#host = host;
   }
 
@@ -40,7 +40,7 @@ export class ConsumerRecord {
     return stored !== undefined && "deletedAtMs" in stored ? stored : undefined;
   }
 
-  progress(): ConsumerProgress {
+  progress(): WakeProgress {
     return this.#read()?.progress ?? NO_PROGRESS;
   }
 
@@ -62,7 +62,7 @@ export class ConsumerRecord {
     this.#write({ record: tombstone, progress: { ...NO_PROGRESS, generation } });
   }
 
-  writeProgress(progress: ConsumerProgress): void {
+  writeProgress(progress: WakeProgress): void {
     writeProgress(this.#host.database, progress);
   }
 

@@ -32,7 +32,7 @@ export function directoryOf(directories: Directories | undefined, name: string):
 }
 
 /** Stores the notice, in the transaction of the event that it reports. */
-export function announce(host: StreamHost, incarnation: number, contentType: string | null): void {
+export function recordNotice(host: StreamHost, incarnation: number, contentType: string | null): void {
   if (host.directory === undefined) return;
   const notice = noticeOf(host, incarnation, contentType);
   writeNotice(host.database, notice, notice.atMs);
@@ -45,7 +45,7 @@ export function noticeOf(host: StreamHost, incarnation: number, contentType: str
 }
 
 /** When the alarm must fire for it; `undefined`: there is no notice. */
-export function announcementDueAtMs(host: StreamHost): number | undefined {
+export function noticeDueAtMs(host: StreamHost): number | undefined {
   return host.directory === undefined ? undefined : readNotice(host.database)?.dueAtMs;
 }
 

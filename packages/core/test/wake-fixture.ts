@@ -4,12 +4,12 @@ import { formatOffset, refuse, type Result, type SubscriptionConfig } from "@dur
 import { generateKeyPair, exportJWK } from "jose";
 
 import type { AckCommand, ClaimResult, DeliveryGrant, SigningKey, WakeCommand } from "../src/contracts/wakes.ts";
-import type { ConsumerHost, WebhookAnswer, WebhookRequest } from "../src/wakes/host.ts";
+import type { WakeSubscriptionHost, WebhookAnswer, WebhookRequest } from "../src/wakes/host.ts";
 import { WAKE_SCHEMA } from "../src/wakes/tables/subscription-rows.ts";
-import { Consumer } from "../src/wakes/wake-subscription.ts";
+import { WakeSubscription } from "../src/wakes/wake-subscription.ts";
 import { NodeDatabase } from "./node-database.ts";
 
-export const CONSUMER_START_MS = 1_800_000_000_000;
+export const WAKE_START_MS = 1_800_000_000_000;
 export const CONTROL_URL = "https://streams.shop.com/v1/stream/p/__ds";
 
 /** A stream as far as subscriptions know it. */
@@ -35,9 +35,9 @@ const { privateKey, publicKey } = await generateKeyPair("EdDSA", { extractable: 
 export const PUBLIC_JWK = (await exportJWK(publicKey)) as JsonWebKey;
 const KEY: SigningKey = { kid: "ds_test", jwk: JSON.stringify(await exportJWK(privateKey)) };
 
-export class ConsumerFixture {
+export class WakeFixture {
   readonly database = new NodeDatabase(WAKE_SCHEMA);
-  nowMs = CONSUMER_START_MS;
+  nowMs = WAKE_START_MS;
   alarmAtMs: number | undefined;
   alarmsSet = 0;
   readonly streams = new Map<string, FakeStream>();
@@ -140,8 +140,8 @@ export class ConsumerFixture {
     return this.streams.get(name);
   }
 
-  #boot(): Consumer {
-    const host: ConsumerHost = {
+  #boot(): WakeSubscription {
+    const host: WakeSubscriptionHost = {
       database: this.database,
       name: "p/sub",
       stream: (full) => this.#streamApi(full.slice("p/".length)),
@@ -165,10 +165,10 @@ export class ConsumerFixture {
       clearAlarm: () => void (this.alarmAtMs = undefined),
       report: (message, error) => void this.reports.push(`${message} ${String(error)}`),
     };
-    return new Consumer(host);
+    return new WakeSubscription(host);
   }
 
-  #streamApi(name: string): ReturnType<ConsumerHost["stream"]> {
+  #streamApi(name: string): ReturnType<WakeSubscriptionHost["stream"]> {
     return {
       want: async ({ sinceMs }) => {
         if (this.silent.has(name)) throw new Error("The stream does not answer.");
@@ -194,7 +194,7 @@ export class ConsumerFixture {
     };
   }
 
-  #directory(): ConsumerHost["directory"] {
+  #directory(): WakeSubscriptionHost["directory"] {
     const call = (what: string): void => {
       if (this.isDirectorySilent) throw new Error("The directory does not answer.");
       this.directoryCalls.push(what);

@@ -1,17 +1,17 @@
 import type { AckCommand, ClaimResult } from "@durable-streams-cloudflare/core/contracts/wakes";
+import { createOf } from "@durable-streams-cloudflare/core/test/stream-fixture";
 import {
   callbackOf,
   CONTROL_URL,
   ofClaim,
   WEBHOOK,
   type Notification,
-} from "@durable-streams-cloudflare/core/test/consumer-fixture";
-import { createOf } from "@durable-streams-cloudflare/core/test/stream-fixture";
+} from "@durable-streams-cloudflare/core/test/wake-fixture";
 import type { SubscriptionConfig } from "@durable-streams-cloudflare/protocol";
 import { utf8 } from "@durable-streams-cloudflare/testkit";
 import { settled } from "@durable-streams-cloudflare/testkit/node-host";
 
-import { ConsumerWorld } from "../worlds/consumer-world.ts";
+import { SubscriptionWorld } from "../worlds/subscription-world.ts";
 import { ignoreLost, type Fate } from "../worlds/world.ts";
 
 const FATES: readonly Fate[] = ["arrives", "arrives", "arrives", "arrives", "arrives", "lost", "late"];
@@ -25,8 +25,8 @@ type Work = {
 };
 
 /** Producers, workers and a webhook of which anything may go wrong, and what they were told. */
-export class ConsumerDriver {
-  readonly world = new ConsumerWorld();
+export class SubscriptionDriver {
+  readonly world = new SubscriptionWorld();
   readonly faults: string[] = [];
   readonly #config: SubscriptionConfig;
   /** What each worker has in hand. */
@@ -54,13 +54,13 @@ export class ConsumerDriver {
     await this.#make("wake", "");
     await this.#make("e/1", "1,2,");
     const { world } = this;
-    const created = await world.askConsumer((consumer) =>
+    const created = await world.askSubscription((consumer) =>
       consumer.create({ config: this.#config, controlUrl: CONTROL_URL }),
     );
     if (!created.ok) throw new Error(created.problem.detail);
     // The directory learns of a stream a moment after it was made.
     await world.fireAlarmsUntil(world.nowMs + 5_000);
-    const described = await world.askConsumer((consumer) => consumer.describe());
+    const described = await world.askSubscription((consumer) => consumer.describe());
     if (!described.ok) throw new Error(described.problem.detail);
     for (const { path, acked } of described.subscription.streams) this.#process(path, acked);
     world.isHeld = true;
@@ -96,7 +96,7 @@ export class ConsumerDriver {
     this.#hands.delete(worker);
     if (choice % 5 === 0) return;
     if (choice % 5 === 1 && work.wake.via === "pull-wake") {
-      void this.world.askConsumer((consumer) => consumer.release(work.wake)).catch(ignoreLost);
+      void this.world.askSubscription((consumer) => consumer.release(work.wake)).catch(ignoreLost);
     } else void this.#ack(work, choice % 5 !== 2, worker).catch(ignoreLost);
   }
 
@@ -150,7 +150,7 @@ export class ConsumerDriver {
   async #claim(worker: number): Promise<void> {
     this.#causes += 1;
     const newest = this.#newest;
-    const claimed = await this.world.askConsumer((consumer) => consumer.claim(`w${worker}`));
+    const claimed = await this.world.askSubscription((consumer) => consumer.claim(`w${worker}`));
     if (!claimed.ok) return;
     const { wakeId, generation } = claimed;
     this.#see(wakeId, generation);
@@ -171,7 +171,7 @@ export class ConsumerDriver {
   async #ack({ wake, acks }: Work, done: boolean, worker: number): Promise<void> {
     for (const { stream, offset } of acks) this.#process(stream, offset);
     const newest = this.#newest;
-    const acked = await this.world.askConsumer((consumer) => consumer.ack({ ...wake, acks, done }));
+    const acked = await this.world.askSubscription((consumer) => consumer.ack({ ...wake, acks, done }));
     if (!acked.ok && acked.problem.code === "ack-invalid") this.faults.push(`Listed, but: ${acked.problem.detail}`);
     if (!acked.ok) return;
     if (newest > wake.generation) this.faults.push(`Wake ${wake.generation} was acknowledged after ${newest} began.`);
@@ -232,7 +232,7 @@ export class ConsumerDriver {
   }
 
   async #expectAllDone(): Promise<void> {
-    const described = await this.world.askConsumer((consumer) => consumer.describe());
+    const described = await this.world.askSubscription((consumer) => consumer.describe());
     if (!described.ok) throw new Error(described.problem.code);
     const acked = new Map(described.subscription.streams.map((link) => [link.path, link.acked]));
     for (const name of STREAMS) {
