@@ -13,7 +13,7 @@ const PRODUCER = (seq: number): Record<string, string> => ({
 
 describe.each(STORAGE_MODES)("in the storage mode %s,", (mode) => {
   it("[IN1] a statement that finds the disk full takes other objects' writes with it, and none that was acknowledged", async () => {
-    await using server = await HeldServer.start(mode);
+    await using server = await HeldServer.start({ mode });
     for (const stream of ["small", "large"]) await server.put(stream);
     expect((await server.post("small", "1", PRODUCER(0))).status).toBe(200);
     server.fill();
@@ -37,7 +37,7 @@ describe.each(STORAGE_MODES)("in the storage mode %s,", (mode) => {
   });
 
   it("[IN1] a COMMIT that finds the disk full loses whole transactions, and the server goes on when there is space", async () => {
-    await using server = await HeldServer.start(mode);
+    await using server = await HeldServer.start({ mode });
     const streams = ["a", "b", "c"];
     for (const stream of streams) await server.put(stream);
     for (const stream of streams) expect((await server.post(stream, "1")).status).toBe(204);

@@ -2,30 +2,10 @@
 
 import { expect, it } from "vitest";
 
+import { fence } from "./testing/fence.ts";
 import { HeldServer } from "./testing/held-server.ts";
-
-/** What comes out of a live read, as it comes. */
-class Live {
-  seen = "";
-  readonly ended: Promise<void>;
-
-  constructor(response: Response) {
-    this.ended = this.#read(response);
-  }
-
-  async #read(response: Response): Promise<void> {
-    const decoder = new TextDecoder();
-    for await (const chunk of response.body ?? []) this.seen += decoder.decode(chunk, { stream: true });
-  }
-}
-
-/**
- * Everything that was sent before it has had its turn: the server answers in order of arrival what needs no disk. A stream that
- * nobody has made has written nothing, unlike one whose alarm may be writing just now.
- */
-async function fence(server: HeldServer): Promise<void> {
-  for (let pass = 0; pass < 3; pass += 1) expect((await fetch(server.url(`none-${Math.random()}`))).status).toBe(404);
-}
+import { Live } from "./testing/live.ts";
+import { randomOf } from "./testing/random.ts";
 
 /** Every way to look at a stream; each answers whether it saw the text. */
 function doors(server: HeldServer, stream: string, text: string): Record<string, Promise<boolean>> {
@@ -139,12 +119,3 @@ it("[IN8] of what is lost for good nothing was seen, its writer learns that, and
   await live.ended;
   expect([await server.text("s"), live.seen.includes("lost")]).toEqual(["kept,next", false]);
 });
-
-/** Numbers below a bound, the same for the same seed. */
-function randomOf(seed: number): (below: number) => number {
-  let state = seed * 2_654_435_761;
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}

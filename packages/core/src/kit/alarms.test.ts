@@ -423,3 +423,21 @@ describe("everything is deleted", () => {
     expect(platform.inMs).toBe(20);
   });
 });
+
+it("an object that was reset while its alarm was at work leaves no rejection behind", async () => {
+  const rejections: unknown[] = [];
+  const note = (error: unknown): void => void rejections.push(error);
+  process.on("unhandledRejection", note);
+  const reset = (): never => {
+    throw new Error("The object was reset.");
+  };
+  const { platform, alarms } = asked(async () => {
+    platform.setAlarm = reset;
+    await Promise.resolve();
+    return reset();
+  });
+  await expect(platform.fire(alarms)).rejects.toThrow("The object was reset.");
+  await new Promise((resolve) => void setImmediate(resolve));
+  process.off("unhandledRejection", note);
+  expect(rejections).toEqual([]);
+});

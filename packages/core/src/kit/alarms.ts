@@ -280,12 +280,14 @@ export class Alarms {
         if (!everyFiring) this.#lookAnew();
         return this.#finish(slot, outcome);
       }
-      if (!this.#isPurging) this.#arm();
-      this.#lookAnew();
-      return outcome.then(
+      // First of all: an object that was reset cannot set its alarm, and nobody would hear of what its work fails with.
+      const finished = outcome.then(
         (result) => this.#finish(slot, result),
         (error: unknown) => this.#fail(slot, error),
       );
+      if (!this.#isPurging) this.#arm();
+      this.#lookAnew();
+      return finished;
     } catch (error) {
       return this.#fail(slot, error);
     }
@@ -330,12 +332,12 @@ export class Alarms {
   }
 
   #set(atMs: number): void {
-    this.#setAtMs = atMs;
     this.#ports.setAlarm(atMs);
+    this.#setAtMs = atMs;
   }
 
   #clear(): void {
-    this.#setAtMs = null;
     this.#ports.clearAlarm();
+    this.#setAtMs = null;
   }
 }

@@ -1,6 +1,6 @@
 /** A server in the test's process, with a disk that the test controls: it can hold syncs back, refuse commits and be full. */
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -13,12 +13,26 @@ import { SharedDatabase } from "../storage/shared-database.ts";
 const TEXT = { "Content-Type": "text/plain" };
 const SETTINGS = { AUTH_MODE: "none", TENANCY: "single", LOG_LEVEL: "off" };
 
+const FILES = ["streams.sqlite", "streams.sqlite-wal"];
+
+export interface HeldServerOptions {
+  readonly mode?: StorageMode;
+  readonly settings?: Readonly<Record<string, string>>;
+  readonly dataDir?: string;
+}
+
 interface Disk {
   isHolding: boolean;
+  /** Syncs that return before they are held. */
+  syncsToPass: number;
+  /** Where the files are kept as they were at the last sync that returned. */
+  snapshots: string | undefined;
   commitsToRefuse: number;
   /** All that have committed. */
   readonly databases: Set<SharedDatabase>;
   readonly held: PromiseWithResolvers<void>[];
+  /** Who waits until something is held. */
+  readonly waiting: (() => void)[];
 }
 
 /** A running server, its data directory, and the controls of its disk. */
@@ -27,6 +41,7 @@ export class HeldServer implements AsyncDisposable {
   readonly dataDir: string;
   readonly fatal: readonly unknown[];
   readonly #disk: Disk;
+  #isCut = false;
 
   private constructor(server: RunningServer, dataDir: string, disk: Disk, fatal: readonly unknown[]) {
     this.server = server;
@@ -35,20 +50,35 @@ export class HeldServer implements AsyncDisposable {
     this.fatal = fatal;
   }
 
-  static async start(mode: StorageMode = "file-durable"): Promise<HeldServer> {
-    const dataDir = mkdtempSync(join(tmpdir(), "held-server-"));
-    const disk: Disk = { isHolding: false, commitsToRefuse: 0, databases: new Set(), held: [] };
+  /** @param options the mode of the storage, settings besides those that let a test in, and a directory that is there. */
+  static async start({
+    mode = "file-durable",
+    settings = {},
+    dataDir = mkdtempSync(join(tmpdir(), "held-server-")),
+  }: HeldServerOptions = {}): Promise<HeldServer> {
+    const disk: Disk = {
+      isHolding: false,
+      syncsToPass: 0,
+      snapshots: undefined,
+      commitsToRefuse: 0,
+      databases: new Set(),
+      held: [],
+      waiting: [],
+    };
     const fatal: unknown[] = [];
     const methods: { readonly sync: () => Promise<void>; readonly commit: () => void } = SharedDatabase.prototype;
     const { sync, commit } = methods;
     vi.spyOn(SharedDatabase.prototype, "sync").mockImplementation(async function (this: SharedDatabase) {
       disk.databases.add(this);
-      if (disk.isHolding) {
+      if (disk.isHolding && (disk.syncsToPass -= 1) < 0) {
         const hold = Promise.withResolvers<void>();
         disk.held.push(hold);
+        for (const resolve of disk.waiting.splice(0)) resolve();
         await hold.promise;
       }
       await sync.call(this);
+      // No commit comes between, and the test's streams are too small for a checkpoint.
+      if (disk.snapshots !== undefined) copyFiles(dataDir, disk.snapshots);
     });
     vi.spyOn(SharedDatabase.prototype, "commit").mockImplementation(function (this: SharedDatabase) {
       if (disk.commitsToRefuse > 0) {
@@ -61,14 +91,15 @@ export class HeldServer implements AsyncDisposable {
       storage: { mode, dataDir },
       host: "127.0.0.1",
       port: 0,
-      settings: SETTINGS,
+      settings: { ...SETTINGS, ...settings },
       onFatal: (error) => void fatal.push(error),
     });
     return new HeldServer(server, dataDir, disk, fatal);
   }
 
   /** Holds syncs back: from now on none returns. */
-  hold(): void {
+  hold(syncsToPass = 0): void {
+    this.#disk.syncsToPass = syncsToPass;
     this.#disk.isHolding = true;
   }
 
@@ -77,6 +108,27 @@ export class HeldServer implements AsyncDisposable {
     await vi.waitFor(() => {
       if (this.#disk.held.length === 0) throw new Error("No commit waits for its sync.");
     });
+  }
+
+  get hasHeld(): boolean {
+    return this.#disk.held.length > 0;
+  }
+
+  /** From now on, keeps what a power cut would leave, and that is durable at this moment. */
+  keepSnapshots(): void {
+    this.#disk.snapshots = join(this.dataDir, "snapshot");
+    mkdirSync(this.#disk.snapshots);
+    copyFiles(this.dataDir, this.#disk.snapshots);
+  }
+
+  /** Ends the server, and starts another on what was durable. The caller disposes of both. */
+  async cutPower(settings: Readonly<Record<string, string>>): Promise<HeldServer> {
+    if (this.#disk.snapshots === undefined) throw new Error("No snapshots were kept.");
+    this.failSync(new Error("The power is cut."));
+    this.#isCut = true;
+    await this.server.close(0);
+    vi.restoreAllMocks();
+    return HeldServer.start({ settings, dataDir: this.#disk.snapshots });
   }
 
   release(): void {
@@ -113,8 +165,8 @@ export class HeldServer implements AsyncDisposable {
     return `${this.server.url}/v1/stream/${stream}`;
   }
 
-  put(stream: string, headers: Readonly<Record<string, string>> = {}): Promise<Response> {
-    return fetch(this.url(stream), { method: "PUT", headers: { ...TEXT, ...headers } });
+  put(stream: string, headers: Readonly<Record<string, string>> = {}, body: string | null = null): Promise<Response> {
+    return fetch(this.url(stream), { method: "PUT", headers: { ...TEXT, ...headers }, body });
   }
 
   post(stream: string, body: string, headers: Readonly<Record<string, string>> = {}): Promise<Response> {
@@ -127,8 +179,12 @@ export class HeldServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.release();
-    await this.server.close(0);
+    if (!this.#isCut) await this.server.close(0);
     vi.restoreAllMocks();
     rmSync(this.dataDir, { recursive: true, force: true });
   }
+}
+
+function copyFiles(from: string, to: string): void {
+  for (const name of FILES) if (existsSync(join(from, name))) copyFileSync(join(from, name), join(to, name));
 }

@@ -70,3 +70,27 @@ it("an alarm that others set anew does not forget what was flushed after a resta
   outbox.flush();
   expect(outbox.dueAtMs).toBe(2_000);
 });
+
+it("an object that cannot set its alarm after a failure leaves no rejection behind, and the next notification sets it", async () => {
+  const rejections: unknown[] = [];
+  const note = (error: unknown): void => void rejections.push(error);
+  process.on("unhandledRejection", note);
+  let isBroken = true;
+  let alarms = 0;
+  const outbox = new Outbox({
+    now: () => 0,
+    arm: () => {
+      if (isBroken) throw new Error("The object was reset.");
+      alarms += 1;
+    },
+    send: async () => !isBroken,
+  });
+  outbox.flush();
+  await settled();
+  expect(() => outbox.record()).toThrow("The object was reset.");
+  await settled();
+  process.off("unhandledRejection", note);
+  isBroken = false;
+  outbox.record();
+  expect([rejections, alarms]).toEqual([[], 1]);
+});

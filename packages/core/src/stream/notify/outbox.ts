@@ -63,12 +63,17 @@ export class Outbox {
     return Math.min(NOTIFY_MS_MAX * 2 ** this.#failures, RETRY_MS_MAX);
   }
 
-  /** Sees to it that the alarm is set. */
+  /** Sees to it that the alarm is set. @throws Error when the object cannot write; the next notification sets it then. */
   #promise(): void {
     if (this.#isAlarmSet) return;
-    this.#isAlarmSet = true;
     this.#dueAtMs = this.#ports.now() + this.#delayMs;
-    this.#ports.arm();
+    this.#isAlarmSet = true;
+    try {
+      this.#ports.arm();
+    } catch (error) {
+      this.#isAlarmSet = false;
+      throw error;
+    }
   }
 
   async #run(): Promise<void> {
@@ -91,7 +96,11 @@ export class Outbox {
     }
     this.#isPending = true;
     this.#failures += 1;
-    this.#promise();
+    try {
+      this.#promise();
+    } catch {
+      // Nobody waits for this. An object that was reset meanwhile has stored its alarm with the write that it tells of.
+    }
     return false;
   }
 }
