@@ -17,8 +17,6 @@ const SESSION = "me";
 const WAKES = "wakes";
 const STREAMS = [...SOURCES, SESSION, WAKES];
 
-export type Source = (typeof SOURCES)[number];
-
 /** What may be known from outside at some time: how far each stream goes. */
 export type Known = ReadonlyMap<string, string>;
 
