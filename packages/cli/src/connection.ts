@@ -16,11 +16,14 @@ export interface Globals {
 }
 
 export interface Connection {
-  /** Without a trailing slash. */
+  /** The server's URL, without a trailing slash. */
   readonly url: string;
-  /** `undefined`: stream names are whole paths. On a server with a single project, that project is called `default`. */
+  /**
+   * The project that stream names are relative to; `undefined`: stream names are whole paths. On a server with a single
+   * project, that project is called `default`.
+   */
   readonly project: string | undefined;
-  /** Sent unchanged. */
+  /** A token, which is sent unchanged. */
   readonly token: string | undefined;
   /** The secret that signs tokens of the project. */
   readonly secret: string | undefined;

@@ -5,12 +5,13 @@ import { EXIT, Failure } from "./failure.ts";
 import { DRAIN_MS_DEFAULT, PORT_DEFAULT } from "./server.ts";
 import { SECRETS } from "./settings.ts";
 
+/** The parsed flags of the command. */
 export interface Arguments {
   readonly engine: Engine;
   readonly host: string;
   /** 0 asks for any free port. */
   readonly port: number;
-  /** As given; `undefined` means the command's default. */
+  /** The data directory as given; `undefined`: the command's default. */
   readonly dataDir: string | undefined;
   /** Settings by name. */
   readonly variables: Readonly<Record<string, string>>;

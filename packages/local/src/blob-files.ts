@@ -3,7 +3,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
-/** For each service's folder, the queries that list the files its databases refer to. */
+/** The SQL queries that list the blob ids to which a service's databases refer, by the service's folder. */
 export const BLOB_QUERIES: Readonly<Record<string, readonly string[]>> = {
   r2: ["SELECT blob_id FROM _mf_objects", "SELECT blob_id FROM _mf_multipart_parts"],
   kv: ["SELECT blob_id FROM _mf_entries"],

@@ -12,6 +12,7 @@ import { blobDirectories, BLOB_QUERIES, isWholeBlob } from "./blob-files.ts";
 /** Makes the entries of a folder or the bytes of a file durable. */
 type SyncPath = (path: string) => Promise<void>;
 
+/** Syncs the files of one data directory. */
 export class BlobSync {
   readonly #dataDir: string;
   readonly #syncPath: SyncPath;

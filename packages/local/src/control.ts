@@ -11,7 +11,10 @@ import { Failure } from "./failure.ts";
 const PATH_BYTES_MAX = 100;
 const ANSWER_LIMIT_MS = 2_000;
 
-/** @param directory a directory that other users cannot list. */
+/**
+ * The path of the control socket: relative to the working directory if that is shorter, because the length is limited.
+ * @param directory a directory that other users cannot list.
+ */
 export function controlPath(directory: string): string {
   const absolute = join(directory, "control");
   const fromHere = relative(process.cwd(), absolute);
@@ -23,12 +26,18 @@ export function controlPath(directory: string): string {
   );
 }
 
-/** @throws Error when workerd does not answer because it is starting or stopping. */
+/**
+ * Fetches the Worker's metrics, in Prometheus's format.
+ * @throws Error while workerd does not answer, because it is starting or stopping.
+ */
 export async function askForMetrics(socketPath: string): Promise<string> {
   return ask(socketPath, "GET", "/metrics");
 }
 
-/** @throws Error in the same cases as `askForMetrics`. */
+/**
+ * Ends all live reads.
+ * @throws Error in the same cases as `askForMetrics`.
+ */
 export async function endLiveReads(socketPath: string): Promise<void> {
   await ask(socketPath, "POST", "/end-live-reads");
 }

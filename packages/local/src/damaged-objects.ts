@@ -1,4 +1,4 @@
-/** Databases of SQLite that are damaged, as far as the launcher has to do with them. */
+/** Detects damaged SQLite databases, and removes those of a stream. */
 
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +9,10 @@ import { WORKER_NAME } from "./worker-name.ts";
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
 
-/** @param check what is done with the database to find out; by default, the least that reads it. */
+/**
+ * Whether a file is a damaged database.
+ * @param check the SQL statement that is tried; by default, the cheapest that reads the database.
+ */
 export function isDamaged(path: string, check = "SELECT count(*) FROM sqlite_schema"): boolean {
   let database: DatabaseSync | undefined;
   try {
@@ -28,10 +31,10 @@ export function isDamaged(path: string, check = "SELECT count(*) FROM sqlite_sch
 const THOROUGH = "PRAGMA integrity_check(1)";
 
 /**
- * Removes the files of a stream's object that are damaged. Only for an object that workerd could not start because of that: it
- * has none of them open.
- * @param id what workerd calls the object.
- * @returns whether they were damaged, and are removed.
+ * Removes the files of a stream's object if its database is damaged. Only for an object that workerd could not start because of
+ * the damage, so that workerd has none of the files open.
+ * @param id workerd's id of the object.
+ * @returns whether the database was damaged and has been removed.
  */
 export function removeDamagedStream(dataDir: string, id: string): boolean {
   if (!/^[0-9a-f]{64}$/.test(id)) return false;

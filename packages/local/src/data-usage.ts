@@ -12,7 +12,7 @@ const PAUSE_MS_MIN = 60_000;
 /** The pause after a measurement is at least this many times as long as the measurement. */
 const PAUSE_FACTOR = 20;
 
-/** How much a data directory holds. There is a file per stream, so measuring takes a while: it runs in the background. */
+/** Measures the size of a data directory. Each stream has a file, so measuring takes a while and runs in the background. */
 export class DataUsage {
   readonly #dataDir: string;
   #latest: Usage | undefined;
@@ -60,6 +60,7 @@ async function bytesOf(path: string): Promise<number> {
   }
 }
 
+/** Formats the size of the data and the free space in Prometheus's format. */
 export async function dataMetrics(dataDir: string, usage: Usage | undefined): Promise<string> {
   const { bavail, bsize } = await statfs(dataDir);
   return [

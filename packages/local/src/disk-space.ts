@@ -30,6 +30,7 @@ interface Ports {
   readonly probe: () => Promise<void>;
 }
 
+/** The disk of one data directory. */
 export class DiskSpace {
   readonly #reservePath: string;
   readonly #ports: Ports;
@@ -39,7 +40,7 @@ export class DiskSpace {
     this.#ports = { space: () => spaceOf(dataDir), probe: () => writeProbe(join(dataDir, "tmp")), ...ports };
   }
 
-  /** Cheap enough to be called every second. */
+  /** Returns the state of the disk. Cheap enough to be called every second. */
   async check(): Promise<StorageState> {
     try {
       const space = this.keepReserve();

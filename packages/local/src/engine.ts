@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { Failure } from "./failure.ts";
 
 export const ENGINES = ["node", "workerd"] as const;
+/** The program that runs the server on one machine. */
 export type Engine = (typeof ENGINES)[number];
 
 export const ENGINE_DEFAULT: Engine = "node";
@@ -25,7 +26,10 @@ const FILES: Readonly<Record<Engine, EngineFiles>> = {
   },
 };
 
-/** @throws Failure where the data in the directory was written by the other engine, which keeps it in other files. */
+/**
+ * Checks that a data directory belongs to this engine.
+ * @throws Failure if the other engine, which uses other files, has written the data in the directory.
+ */
 export function claimEngine(dataDir: string, engine: Engine): void {
   const holds = (name: Engine): boolean => existsSync(join(dataDir, FILES[name].mark));
   const other = ENGINES.find((name) => name !== engine && holds(name));

@@ -14,7 +14,7 @@ import type { WorkerBundle } from "./worker-bundle.ts";
 export interface Command {
   /** The command line that runs it, without its flags. */
   readonly name: string;
-  /** Used without `--data-dir`. */
+  /** The data directory if `--data-dir` is not given. */
   readonly dataDir: string;
   readonly loadWorker: () => Promise<WorkerBundle>;
 }

@@ -17,6 +17,7 @@ import type { WorkerBundle } from "./worker-bundle.ts";
 import { WORKER_NAME } from "./worker-name.ts";
 import { WORKERD_PATH } from "./workerd-path.ts";
 
+/** What running the Worker needs. */
 export interface RuntimeOptions {
   readonly bundle: WorkerBundle;
   readonly settings: Readonly<Record<string, unknown>>;
@@ -27,6 +28,7 @@ export interface RuntimeOptions {
   readonly onFailure: (failure: Failure) => void;
 }
 
+/** A running workerd. */
 export interface Runtime {
   /** How often workerd crashed and was restarted. */
   crashes(): number;

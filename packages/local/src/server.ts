@@ -21,6 +21,7 @@ import { keepSignals } from "./signals.ts";
 import { checkSystem, formatFewFilesWarning } from "./system.ts";
 import type { WorkerBundle } from "./worker-bundle.ts";
 
+/** The options of `startServer`. */
 export interface ServerOptions {
   /** The directory that holds the data; created when missing. */
   readonly dataDir: string;
@@ -36,8 +37,9 @@ export interface ServerOptions {
   readonly onFailure?: ((failure: Error) => void) | undefined;
 }
 
+/** A running server. */
 export interface LocalServer {
-  /** Without a trailing slash. */
+  /** The server's URL, without a trailing slash. */
   readonly url: string;
   /** URL of the metrics page, if there is one. */
   readonly metricsUrl: string | undefined;

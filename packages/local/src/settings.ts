@@ -5,6 +5,7 @@ import { EXIT, Failure } from "./failure.ts";
 
 type Settings = Readonly<Record<string, unknown>>;
 
+/** Where the values of settings come from. */
 export interface SettingSources {
   /** The values of wrangler.toml and, where it is read, of .dev.vars. */
   readonly configured: Settings;

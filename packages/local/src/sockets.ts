@@ -27,6 +27,7 @@ interface SocketsBinding {
 type UnsafeBinding = NonNullable<V4WorkerOptions["unsafeBindings"]>[number];
 
 /**
+ * The binding that adds the sockets and the service to a Worker.
  * @param controlPath the path of the socket on which the Worker's entry point `Control` answers.
  * @param objects the directory that holds the objects' files, which the Worker may read.
  */

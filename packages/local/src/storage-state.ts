@@ -2,11 +2,11 @@
 export interface StorageState {
   /** Why nothing can be stored; `null` if the disk is fine. */
   readonly fault: StorageFault | null;
-  /** How many bytes can still be stored. */
+  /** The number of bytes that can still be stored. */
   readonly roomBytes: number;
 }
 
-/** The same as the server's type of this name. */
+/** Why nothing can be stored. The same as the type of this name in `http`, which the launcher does not import. */
 export interface StorageFault {
   readonly isFull: boolean;
   readonly detail: string;

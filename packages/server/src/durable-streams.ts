@@ -40,27 +40,30 @@ import type { StreamDO } from "./objects/stream-do.ts";
 import { streamObjects } from "./objects/stream-objects.ts";
 import type { SubscriptionDO } from "./objects/subscription-do.ts";
 
-/** What the server needs of a Worker's environment: these bindings, and any of the settings as vars. */
+/** The server's part of a Worker's environment: these bindings, and any of the settings as vars. */
 export interface DurableStreamsEnv {
   readonly STREAMS: DurableObjectNamespace<StreamDO>;
-  /** Both or neither; without them there are no projects, and only an `authorize` hook lets anybody in. */
+  /**
+   * Copies of project records, for the edge. Bind it together with `PROJECTS`, or neither. Without them, there are no projects,
+   * and only an `authorize` hook can authorize requests.
+   */
   readonly REGISTRY?: KVNamespace;
   readonly PROJECTS?: DurableObjectNamespace<ProjectDO>;
   /**
-   * For limits of projects for each minute: 1,000,000 in 60 seconds, as in the repository's `wrangler.toml`. Without it
-   * each isolate counts for itself.
+   * Counts requests for the projects' limits per minute. Configure it with a limit of 1,000,000 in 60 seconds, as in the
+   * repository's `wrangler.toml`. Without it, each isolate counts by itself.
    */
   readonly RATE_LIMITER?: RateLimiter;
-  /** Takes the older part of long streams. Without it everything stays in the objects. */
+  /** The bucket for the older part of long streams. Without it, all bytes stay in the Durable Objects. */
   readonly SEGMENTS?: R2Bucket;
-  /** Both or neither; without them there are no estuaries. */
+  /** The follower sets of sources. Bind it together with `ESTUARIES`, or neither. Without them, there are no estuaries. */
   readonly SUBSCRIPTIONS?: DurableObjectNamespace<SubscriptionDO>;
   readonly ESTUARIES?: DurableObjectNamespace<EstuaryDO>;
-  /** Together with `PROJECTS`; without them there are no subscriptions of the protocol. */
+  /** The protocol's subscriptions. They need `PROJECTS` as well; without both, the server has no `__ds` routes. */
   readonly CONSUMERS?: DurableObjectNamespace<ConsumerDO>;
   /**
-   * Takes the shards of delivery passes to many sessions; its consumer is `queue`. Without it the source's object delivers to
-   * all of them itself.
+   * The queue for the shards of large delivery passes, which `DurableStreams.queue` consumes. Without it, a source's object
+   * delivers to all its followers itself.
    */
   readonly FANOUT?: Queue;
 }
@@ -68,36 +71,37 @@ export interface DurableStreamsEnv {
 export type Authorize = AuthorizeHttp<Request>;
 export type AuthorizeInput = AuthorizeHttpInput<Request>;
 
+/** The options of `createDurableStreams`; none is required. */
 export interface DurableStreamsOptions {
-  /** Decides who may do what; without it, `AUTH_MODE` does. */
+  /** Authorizes requests. Without it, the setting `AUTH_MODE` decides how they are authorized. */
   readonly authorize?: Authorize;
-  /** Where the objects do not lie on Cloudflare: whether they can store anything. */
+  /** The status of the disk, on a host other than Cloudflare. While it reports a fault, writes are refused. */
   readonly storage?: StorageStatus;
-  /** Whether an object may hold anything, where the host knows: an empty object is then not called. */
+  /** Whether an object may have stored anything, on a host that knows. Objects that have not are then not called. */
   readonly mayExist?: MayExist;
   /**
-   * Removes what is stored for a stream's object, if it is damaged, where the host can: an object that cannot open its database
-   * does not start, and cannot delete it.
-   * @returns whether that was so.
+   * Removes the stored data of a stream's object if it is damaged, on a host that can. An object that cannot open its database
+   * does not start, so it cannot remove the data itself.
+   * @returns whether the data was damaged and has been removed.
    */
   readonly removeDamaged?: (name: string) => Promise<boolean>;
-  /** What is served besides. Each brings routes, and perhaps objects and settings of its own (`docs/modules.md`). */
+  /** Modules, each with its own routes, and possibly its own objects and settings (`docs/modules.md`). */
   readonly modules?: readonly Module[];
 }
 
+/** The server's handlers, for the Worker that mounts it. */
 export interface DurableStreams<Env extends DurableStreamsEnv> {
   fetch(request: Request, env: Env, context: ExecutionContext): Promise<Response>;
-  /** The consumer of the queue that is bound as `FANOUT`. */
+  /** The queue handler for the queue that is bound as `FANOUT`. */
   queue(batch: MessageBatch, env: Env): Promise<void>;
-  /** The long-polls and event streams that this isolate serves now. */
+  /** The live reads (long-poll and SSE) that this isolate serves now. */
   readonly liveReads: LiveReads;
 }
 
 /**
- * Makes the Worker's handlers. Settings are read once per environment.
- * @throws ModuleError when the modules do not fit together.
- * @throws ConfigError from `fetch` when a setting is out of its bounds, or a module's binding is missing; nothing is served
- * then.
+ * Makes the Worker's handlers. Settings are parsed once per environment. If a setting is invalid, or a module's binding is
+ * missing, `fetch` throws ConfigError and serves nothing.
+ * @throws ModuleError if the modules do not fit together.
  * @example
  * export { StreamDO } from "@durable-streams-cloudflare/server";
  * export default createDurableStreams({ authorize: ({ request }) => mine(request) });

@@ -17,8 +17,8 @@ import { WorkerEntrypoint } from "cloudflare:workers";
 type Json = Readonly<Record<string, unknown>>;
 
 /**
- * Whoever has a service binding to this entrypoint may do everything: give it to Workers that ask their own users who
- * they are. Every method answers `{ok: true, …}` or `{ok: false, problem}`.
+ * The entrypoint for other Workers. Every Worker with a service binding to it has full access to all projects, so bind it only
+ * to Workers that authenticate their own users. Every method returns `{ok: true, …}` or `{ok: false, problem}`.
  * @example
  * # wrangler.toml of the other Worker
  * services = [{ binding = "PROJECTS", service = "durable-streams", entrypoint = "ProjectsRpc" }]

@@ -1,4 +1,4 @@
-/** The Worker that is deployed. */
+/** The Worker of a deployment without code of its own: the server, its Durable Object classes and `ProjectsRpc`. */
 
 import { parseConfig } from "@durable-streams-cloudflare/core/config";
 import { env } from "cloudflare:workers";

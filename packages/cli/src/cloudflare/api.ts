@@ -20,7 +20,7 @@ export interface DeployedWorker {
   readonly migrationTag: string | undefined;
 }
 
-/** The credentials of a login, as headers. */
+/** The HTTP headers with the credentials of a login. */
 export type Credentials = Readonly<Record<string, string>>;
 
 export interface ApiOptions {

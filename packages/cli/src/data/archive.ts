@@ -29,7 +29,10 @@ export async function pack(folder: string, archive: string, signal: AbortSignal)
   }
 }
 
-/** @throws CliError */
+/**
+ * Unpacks an archive into a new folder.
+ * @throws CliError
+ */
 export function unpack(archive: string, folder: string, signal: AbortSignal): Promise<void> {
   return runTar(["-xzf", archive, "-C", folder, "--no-same-owner"], "ignore", signal);
 }

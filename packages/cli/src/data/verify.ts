@@ -30,7 +30,7 @@ export async function verifyDatabases(
   return verified;
 }
 
-/** Of the engine node: all streams are in it. */
+/** The database of the engine `node`, which contains all streams. */
 export const NODE_DATABASE = "streams.sqlite";
 
 /** Describes what a database contains. */

@@ -10,7 +10,7 @@ import type { World } from "./world.ts";
 export interface PlannedStep {
   readonly step: string;
   readonly title: string;
-  /** According to this folder; carrying out the step checks again. */
+  /** Whether the step is done, according to the folder alone. Carrying out the step checks again. */
   readonly status: "done" | "to do";
 }
 

@@ -45,12 +45,12 @@ export class FakeCloudflare {
   readonly buckets = new Map<string, { locationHint?: string }>();
   /** Names of the buckets that contain something. */
   readonly fullBuckets = new Set<string>();
-  /** Titles by id. */
+  /** The titles of KV namespaces, by id. */
   readonly namespaces = new Map<string, string>();
-  /** Names by id. */
+  /** The names of queues, by id. */
   readonly queues = new Map<string, string>();
   readonly workers = new Map<string, Worker>();
-  /** Secrets by project, newest last. */
+  /** The secrets of projects, newest last, by the project's name. */
   readonly projects = new Map<string, string[]>();
   accounts = [{ id: ACCOUNT, name: "The account of the tests" }];
   hasR2 = true;

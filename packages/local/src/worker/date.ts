@@ -3,6 +3,7 @@
 let madeForSecond = Number.NaN;
 let text = "";
 
+/** Formats a time as an HTTP date. */
 export function dateOf(nowMs: number): string {
   const second = Math.floor(nowMs / 1000);
   if (second !== madeForSecond) {

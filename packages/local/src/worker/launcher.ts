@@ -2,7 +2,7 @@
 
 import type { StorageFault, StorageState } from "../storage-state.ts";
 
-/** The binding. */
+/** The binding `LAUNCHER`. */
 export interface Launcher {
   fetch(url: string, init?: { method: string }): Promise<Pick<Response, "status" | "json">>;
 }
@@ -30,7 +30,10 @@ export class DiskStatus {
     this.#granted = new Lately(now);
   }
 
-  /** @param bytes how many are about to be stored. */
+  /**
+   * Why nothing can be stored; `undefined` if storing works.
+   * @param bytes the number of bytes about to be stored.
+   */
   async fault(bytes = 0): Promise<StorageFault | undefined> {
     const needed = bytes * BYTES_ON_DISK;
     const isOld = this.#now() - this.#askedAtMs >= FRESH_MS;
@@ -94,7 +97,11 @@ class Lately {
   }
 }
 
-/** @param id what workerd calls the object of a stream. @returns whether its files were damaged, and are removed. */
+/**
+ * Has the launcher remove the files of a stream's object, if they are damaged.
+ * @param id workerd's id of the object.
+ * @returns whether they were damaged and have been removed.
+ */
 export async function removeDamagedStream(launcher: Launcher, id: string): Promise<boolean> {
   const { status } = await launcher.fetch(`${ROOT}/remove-damaged-stream?id=${id}`, { method: "POST" });
   return status === 204;
@@ -121,7 +128,7 @@ interface BlobEnv {
   readonly REGISTRY?: Store;
 }
 
-/** The same environment, with an R2 and a KV whose `put` resolves when the value would survive a power cut. */
+/** Wraps R2 and KV in an environment, so that `put` resolves only when the value would survive a power cut. */
 export function durably<Env extends object>(env: Env & BlobEnv): Env {
   const { SEGMENTS, REGISTRY, LAUNCHER } = env;
   return {

@@ -23,6 +23,7 @@ type Namespaces = Readonly<Record<ObjectKind, { idFromName(name: string): { toSt
 /** How many objects of each kind are remembered to have a file. Above that, all of them are forgotten. */
 const KNOWN_MAX = 20_000;
 
+/** Looks for objects' files, and remembers those that it found. */
 export class ObjectFiles {
   readonly #env: ObjectFilesEnv & Namespaces;
   readonly #known: Readonly<Record<ObjectKind, Set<string>>> = {
@@ -38,7 +39,10 @@ export class ObjectFiles {
     this.#env = env as ObjectFilesEnv & Namespaces;
   }
 
-  /** Files are never removed while the server runs, so a positive answer stays valid. */
+  /**
+   * Whether an object may have stored anything: whether it has a file. Files are never removed while the server runs, so a
+   * positive answer stays valid.
+   */
   readonly mayExist = (kind: ObjectKind, name: string): boolean | Promise<boolean> =>
     this.#known[kind].has(name) || this.#look(kind, name);
 

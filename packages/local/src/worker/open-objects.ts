@@ -6,6 +6,7 @@
 /** How long an object stays in memory after its last use, plus a margin. */
 const STAY_MS = 12_000;
 
+/** Counts the objects in use. */
 export class OpenObjects {
   readonly #max: number;
   readonly #now: () => number;
@@ -41,7 +42,7 @@ interface Namespace {
   getByName(name: string): object;
 }
 
-/** The same environment, with namespaces that hand out no object beyond the limit. */
+/** Wraps the namespaces in an environment, so that they return no object beyond the limit. */
 export function withLimit<Env extends object>(env: Env, objects: OpenObjects): Env {
   const limited = Object.entries(env).filter(([, binding]) => isNamespace(binding));
   return {

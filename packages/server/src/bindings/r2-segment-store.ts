@@ -4,6 +4,7 @@ import type { SegmentStore } from "@durable-streams-cloudflare/core/log/segment-
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
+/** Makes a segment store of a bucket. */
 export function r2SegmentStore(bucket: R2Bucket): SegmentStore {
   return {
     put: (key, size, chunks, signal) => put(bucket, { key, size, chunks, signal }),

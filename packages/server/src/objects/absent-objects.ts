@@ -12,9 +12,10 @@ import { refuseNoProject } from "@durable-streams-cloudflare/core/project/publis
 import { refuseNoSubscription } from "@durable-streams-cloudflare/core/wakes/refusals";
 import { refuseNotFound } from "@durable-streams-cloudflare/protocol";
 
+/** A kind of object, by its binding. */
 export type ObjectKind = "STREAMS" | "PROJECTS" | "CONSUMERS" | "ESTUARIES" | "SUBSCRIPTIONS";
 
-/** Whether an object may hold anything. `false` only when it has never been called, or its storage is gone. */
+/** Whether an object may have stored anything. `false` only if the object has never been called, or its storage was removed. */
 export type MayExist = (kind: ObjectKind, name: string) => boolean | Promise<boolean>;
 
 /**
@@ -83,7 +84,7 @@ const ABSENT = {
   SUBSCRIPTIONS: SUBSCRIPTION,
 } as unknown as Readonly<Record<ObjectKind, Methods>>;
 
-/** The bindings, without calls of objects that are not there. */
+/** Wraps the bindings so that calls to absent objects are answered here, without reaching the objects. */
 export function withoutAbsent<Env extends object>(env: Env, mayExist: MayExist): Env {
   const bindings = env as Readonly<Record<string, Namespace | undefined>>;
   const guarded = KINDS.flatMap((kind) => {

@@ -11,12 +11,13 @@ import { formatOffset, parseOffset, type OffsetRef, type Result } from "@durable
 const LIMITED = "&limited";
 const PUBLIC = "&public";
 
+/** The object's answer to an attach request. */
 export type AttachAnswer = Result<AttachResult>;
 
-/** As it is sent: `standing` is the name of its status that the release before knows. */
+/** The answer as it is sent. Its status is called `standing`, because the previous release knows it by that name. */
 export type SentAttachAnswer = Result<Omit<AttachResult, "status"> & { readonly standing: AttachResult["status"] }>;
 
-/** Where the answer stands in a 101, which has no body. */
+/** The header that carries the answer in a 101 response, which has no body. */
 export const ATTACH_HEADER = "X-Attach";
 
 export function toSentAnswer(answer: AttachAnswer): SentAttachAnswer {
@@ -39,6 +40,7 @@ export function decodeAttachHeader(header: string): AttachAnswer {
   return fromSentAnswer(JSON.parse(decodeURIComponent(header)) as SentAttachAnswer);
 }
 
+/** Makes the request by which the edge asks for a reader's socket. */
 export function attachRequest(from: OffsetRef, { budget, isLimited }: ReaderAdmission): Request {
   const flags = `${budget === "public" ? PUBLIC : ""}${isLimited ? LIMITED : ""}`;
   return new Request(`https://stream/?offset=${offsetText(from)}${flags}`, {
@@ -47,11 +49,15 @@ export function attachRequest(from: OffsetRef, { budget, isLimited }: ReaderAdmi
   });
 }
 
+/** Reads the reader's admission from a request's URL. */
 export function admissionFromAttachUrl(url: string): ReaderAdmission {
   return { budget: url.includes(PUBLIC) ? "public" : "tokens", isLimited: url.endsWith(LIMITED) };
 }
 
-/** @throws Error on a request that `attachRequest` did not make. */
+/**
+ * Reads the offset from a request's URL.
+ * @throws Error if `attachRequest` did not make the request.
+ */
 export function offsetFromAttachUrl(url: string): OffsetRef {
   const offset = parseOffset(new URL(url).searchParams.get("offset"));
   if (offset === undefined) throw new Error("An attach request has a malformed offset.");

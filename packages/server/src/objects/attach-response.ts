@@ -15,7 +15,10 @@ import {
   type AttachAnswer,
 } from "./attach-request.ts";
 
-/** @param accept has the object keep the socket while it sleeps, and find it by what kind of reader it is of. */
+/**
+ * Answers an attach request.
+ * @param accept hands the socket to the runtime, which keeps it while the object hibernates, tagged with the reader's budget.
+ */
 export function attachResponse(
   url: string,
   stream: Stream,

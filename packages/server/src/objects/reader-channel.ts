@@ -3,7 +3,8 @@
 import { CLOSE_GONE, decodeFrame } from "@durable-streams-cloudflare/core/contracts/live-frame";
 import type { ReaderChannel, ReaderEvents } from "@durable-streams-cloudflare/http/ports";
 
-/** @param socket not yet accepted; what comes meanwhile waits in it. */
+/** @param socket not yet accepted: frames that arrive meanwhile wait in it. */
+/** A live reader's channel over a WebSocket. */
 export class SocketChannel implements ReaderChannel {
   readonly #socket: WebSocket;
   #isAccepted = false;

@@ -1,4 +1,7 @@
-/** What the Workers runtime gives an object, in the form that every host gives it (`packages/http/src/objects/runtime.ts`). */
+/**
+ * Adapts what the Workers runtime supplies to an object to the form that all hosts use
+ * (`packages/http/src/objects/runtime.ts`).
+ */
 
 import { parseConfig } from "@durable-streams-cloudflare/core/config";
 import type {
@@ -20,7 +23,7 @@ import type { Objects } from "@durable-streams-cloudflare/http/ports";
 import { objectDatabase } from "../bindings/object-database.ts";
 import { r2SegmentStore } from "../bindings/r2-segment-store.ts";
 
-/** The bindings of the objects. `docs/architecture.md` says who calls whom. */
+/** The bindings that the objects use. `docs/architecture.md` says which objects call which. */
 export interface ObjectEnv {
   readonly STREAMS: Objects<StreamApi>;
   readonly PROJECTS?: Objects<ProjectApi & LinkKeysApi>;
@@ -28,12 +31,13 @@ export interface ObjectEnv {
   readonly ESTUARIES?: Objects<EstuaryApi & LinkOwnerApi>;
   readonly CONSUMERS?: Objects<WakeSubscriptionApi>;
   readonly REGISTRY?: KVNamespace;
-  /** Where cold segments are kept. Without it everything stays in the objects. */
+  /** The bucket of cold segments. Without it, all bytes stay in the objects. */
   readonly SEGMENTS?: R2Bucket;
-  /** Takes the shards of large delivery passes; without it a source's object delivers to all its followers itself. */
+  /** The queue for the shards of large delivery passes. Without it, a source's object delivers to all its followers itself. */
   readonly FANOUT?: Queue<ShardRef>;
 }
 
+/** The other objects, as an object calls them. */
 export function peersOf(env: ObjectEnv): ObjectPeers {
   return {
     config: parseConfig(env),
@@ -48,6 +52,7 @@ export function peersOf(env: ObjectEnv): ObjectPeers {
   };
 }
 
+/** What the runtime supplies to one object. */
 export function runtimeOf({ id, storage }: DurableObjectState, schema: Schema): ObjectRuntime {
   return {
     name: objectName(id),

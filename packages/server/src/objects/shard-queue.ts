@@ -10,13 +10,17 @@ import { r2SegmentStore } from "../bindings/r2-segment-store.ts";
 /** A shard that could not be served comes again after this long. */
 const RETRY_SECONDS = 2;
 
+/** The bindings that serving shards needs. */
 export interface ShardEnv {
   readonly SEGMENTS?: R2Bucket;
   readonly STREAMS: { getByName(name: string): SourceApi & SessionApi };
   readonly SUBSCRIPTIONS?: { getByName(source: string): ShardApi };
 }
 
-/** Serves one shard after the other. Never throws: each is acknowledged or redelivered by itself. */
+/**
+ * Serves the shards of a batch one after the other. Never throws: each message is acknowledged, or marked for redelivery, by
+ * itself.
+ */
 export async function serveShards(batch: MessageBatch, env: ShardEnv): Promise<void> {
   const { SUBSCRIPTIONS } = env;
   if (SUBSCRIPTIONS === undefined) return;

@@ -118,7 +118,7 @@ export class StreamDO extends DurableObject<ObjectEnv> implements StreamApi {
     return this.#api.want(command);
   }
 
-  /** Attaches a live reader. */
+  /** Attaches a live reader: answers an `attachRequest`. */
   override async fetch({ url }: Request): Promise<Response> {
     return attachResponse(url, this.#stream, (socket, of) => this.ctx.acceptWebSocket(socket, [of]));
   }
@@ -127,7 +127,7 @@ export class StreamDO extends DurableObject<ObjectEnv> implements StreamApi {
     return this.#stream.alarm();
   }
 
-  /** The edge never sends; a hibernating socket needs the handler. */
+  /** Does nothing: the edge never sends a message, but a hibernating socket needs this handler. */
   override webSocketMessage(): void {}
 
   override webSocketClose(): void {

@@ -12,7 +12,10 @@ import {
 import { SocketChannel } from "./reader-channel.ts";
 import type { StreamDO } from "./stream-do.ts";
 
-/** @param idOf what the runtime calls an object. */
+/**
+ * Makes the edge's `StreamObjects` from a namespace.
+ * @param idOf returns the runtime's id of an object.
+ */
 export function streamObjects(
   namespace: Pick<DurableObjectNamespace<StreamDO>, "getByName">,
   idOf: (name: string) => string,
