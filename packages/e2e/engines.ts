@@ -4,13 +4,13 @@
 export const ABOUT_ONE_ENGINE: Readonly<Record<"node" | "workerd", Readonly<Record<string, string>>>> = {
   node: {
     "launcher-node.test.ts": "one process, and one database for everything",
+    "packages.test.ts": "installs what is published, and starts it on both engines itself",
   },
   workerd: {
     "launcher-workerd.test.ts": "workerd's crashes, files and limits",
     "damaged-streams.test.ts": "a stream has a file of its own, which alone is damaged; on node: launcher-node.test.ts",
     "older-data.test.ts": "archives of what workerd has stored",
     "dev-script.test.ts": "`npm run dev`, which is wrangler",
-    "packages.test.ts": "installs what is published, and starts what `serve` starts by default",
     "wizard.test.ts": "talks to a fake of Cloudflare",
   },
 };

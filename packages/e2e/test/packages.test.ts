@@ -1,4 +1,5 @@
 /** The published packages, tried as a new user would: from their archives, in an empty folder. */
+import { spawnSync } from "node:child_process";
 import {
   cpSync,
   existsSync,
@@ -156,22 +157,39 @@ it("the protocol is usable as its README shows", () => {
 });
 
 describe("the server on one machine", () => {
-  it("is one command: it keeps what it acknowledged, and ends when it is told to", async () => {
-    const program = [join(folder, "node_modules/.bin/durable-streams"), "serve"];
-    const options = { dataDir: join(workDir, "data"), program };
-    const first = await startServer(options);
-    const stream = "/v1/stream/hello";
-    const headers = { "Content-Type": "application/json" };
-    expect((await fetch(first.url + stream, { method: "PUT", headers, body: '{"n":1}' })).status).toBe(201);
-    const reader = await fetch(`${first.url}${stream}?offset=-1&live=sse`);
-    expect(await first.stop()).toBe(0);
-    expect(await reader.text()).toMatch(/^event: data\ndata:\[{"n":1}\]\nid: .*\n\nevent: control\n.*\n\n$/);
-    const second = await startServer(options);
-    expect(await (await fetch(`${second.url}${stream}?offset=-1`)).json()).toEqual([{ n: 1 }]);
-    expect(await second.stop()).toBe(0);
+  const program = [join(folder, "node_modules/.bin/durable-streams"), "serve"];
+
+  it("does not bring workerd, and says which command installs it", () => {
+    const brought = ["miniflare", "workerd", "wrangler"].filter((name) =>
+      existsSync(join(folder, "node_modules", name)),
+    );
+    expect(brought).toEqual([]);
+    const flags = ["--engine", "workerd", "--port", "0", "--data-dir", join(workDir, "data-none")];
+    const { status, stderr } = spawnSync(process.execPath, [...program, ...flags], { encoding: "utf8" });
+    expect([status, stderr]).toEqual([1, expect.stringContaining("The engine workerd is not installed")]);
+    const [, command = ""] = /npm (install --global miniflare@\S+ workerd@\S+) /.exec(stderr) ?? [];
+    const args = command.replace("--global", "--prefer-offline --no-audit --no-fund").split(" ");
+    expect(runProgram(folder, "npm", args)).toContain("added");
   });
 
-  it("is a function, as its README shows, also a second time, but one at a time", () => {
+  it.each(["node", "workerd"] as const)(
+    "is one command on %s: it keeps what it acknowledged, and ends when told to",
+    async (on) => {
+      const options = { engine: on, dataDir: join(workDir, `data-${on}`), program };
+      const first = await startServer(options);
+      const stream = "/v1/stream/hello";
+      const headers = { "Content-Type": "application/json" };
+      expect((await fetch(first.url + stream, { method: "PUT", headers, body: '{"n":1}' })).status).toBe(201);
+      const reader = await fetch(`${first.url}${stream}?offset=-1&live=sse`);
+      expect(await first.stop()).toBe(0);
+      expect(await reader.text()).toMatch(/^event: data\ndata:\[{"n":1}\]\nid: .*\n\nevent: control\n.*\n\n$/);
+      const second = await startServer(options);
+      expect(await (await fetch(`${second.url}${stream}?offset=-1`)).json()).toEqual([{ n: 1 }]);
+      expect(await second.stop()).toBe(0);
+    },
+  );
+
+  it("is a function, as its README shows, also a second time, but one on a data directory at a time", () => {
     const code = blockOf("local", "ts");
     const more = [
       'const again = await startServer({ dataDir: "data", port: 0 });',

@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 
 import { ENGINE_DEFAULT, ENGINES, type Engine } from "./engine.ts";
 import { EXIT, Failure } from "./failure.ts";
-import { DRAIN_MS_DEFAULT, PORT_DEFAULT } from "./server.ts";
+import { DRAIN_MS_DEFAULT, PORT_DEFAULT } from "./options.ts";
 import { SECRETS } from "./settings.ts";
 
 /** The parsed flags of the command. */

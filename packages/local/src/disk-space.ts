@@ -1,6 +1,6 @@
 /** Whether the data directory can store more, and a reserve in it for deletions on a full disk. */
 
-import { rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -74,6 +74,16 @@ export class DiskSpace {
       return this.#ports.space();
     }
     return space;
+  }
+}
+
+/** On a full disk, not even the lock could be written without the space of the reserve. */
+export function freeReserve(dataDir: string): void {
+  if (!existsSync(dataDir)) return;
+  try {
+    new DiskSpace(dataDir).keepReserve();
+  } catch {
+    // If the directory cannot be used at all, `lockDataDir` says so.
   }
 }
 

@@ -3,13 +3,14 @@
 import { ENGINE_DEFAULT, type Engine } from "./engine.ts";
 import { launch } from "./launch.ts";
 import { startNodeServer } from "./node-engine.ts";
+import type { LocalServer, ServerOptions } from "./options.ts";
 import { loadPrebuilt } from "./prebuilt.ts";
-import { startServer as startOnWorkerd, type LocalServer, type ServerOptions } from "./server.ts";
+import { startServer as startOnWorkerd } from "./server.ts";
 
 export { claimDataDir } from "./claim.ts";
 export type { Engine } from "./engine.ts";
 export { Failure } from "./failure.ts";
-export type { LocalServer, ServerOptions } from "./server.ts";
+export type { LocalServer, ServerOptions } from "./options.ts";
 
 /**
  * Runs the server as a command until this process is asked to stop, and then exits.

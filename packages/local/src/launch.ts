@@ -7,7 +7,8 @@ import { formatBanner } from "./banner.ts";
 import { EXIT, Failure, formatFailure } from "./failure.ts";
 import { startNodeServer } from "./node-engine.ts";
 import { npmAncestors, whenAnyEnds } from "./npm-ancestors.ts";
-import { startServer, type LocalServer } from "./server.ts";
+import type { LocalServer } from "./options.ts";
+import { startServer } from "./server.ts";
 import { takeSignals } from "./signals.ts";
 import type { WorkerBundle } from "./worker-bundle.ts";
 

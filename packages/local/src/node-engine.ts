@@ -8,15 +8,14 @@ import { createServer, type RunningServer } from "@durable-streams-cloudflare/no
 import { formatExposureWarning, formatUrl } from "./banner.ts";
 import { claimDataVersion } from "./data-version.ts";
 import { formatOpenDirectoryWarning } from "./directory.ts";
-import { DiskSpace } from "./disk-space.ts";
+import { DiskSpace, freeReserve } from "./disk-space.ts";
 import { claimEngine } from "./engine.ts";
 import { Failure } from "./failure.ts";
 import { formatIgnoredEnvironment } from "./ignored-environment.ts";
 import { lockDataDir } from "./lock.ts";
 import { METRICS_HOST, nodeMetrics, serveMetrics, type MetricsServer } from "./metrics.ts";
+import { DRAIN_MS_DEFAULT, PORT_DEFAULT, type LocalServer, type ServerOptions } from "./options.ts";
 import { reservePort } from "./port.ts";
-import type { LocalServer, ServerOptions } from "./server.ts";
-import { DRAIN_MS_DEFAULT, freeReserve, PORT_DEFAULT } from "./server.ts";
 import { formatImpliedAuthMode, localSettings, refuseUnmeantExposure } from "./settings.ts";
 import { DiskStatus } from "./worker/launcher.ts";
 

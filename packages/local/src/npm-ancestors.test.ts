@@ -18,6 +18,11 @@ it.each([
     ["/bin/sh -c node main.ts", "/usr/bin/node /usr/lib/npm-cli.js start", "/bin/zsh"],
     2,
   ],
+  [
+    "npm start where Node.js is too old",
+    ["node scripts/run.mjs main.ts", "sh -c node scripts/run.mjs main.ts", "npm start", "-bash"],
+    3,
+  ],
   ["a shell that may end before the server", ["sh -c node", "npm start", "bash -c npm start & sleep 5", "sshd"], 2],
   ["no package manager at all", ["bash -c node main.ts", "sshd"], 0],
   ["no parent", [], 0],

@@ -4,6 +4,8 @@ import { basename } from "node:path";
 import { commandOf, isRunning, type ProcessRecord } from "./process-record.ts";
 
 const POLL_MS = 500;
+/** What starts the server of a clone, in a process of its own where the Node.js of the machine is too old. */
+const STARTER = "run.mjs";
 
 /**
  * The processes of `npm start` (npm, npx, pnpm, and the shells between them) that started this one. npm passes a signal only
@@ -34,7 +36,7 @@ export function upToOutermostPackageManager(lineage: readonly ProcessRecord[]): 
 function isPackageManager(command: string): boolean {
   const [program = "", script = ""] = command.split(" ");
   const name = basename(program) === "node" ? basename(script) : basename(program);
-  return /^(npm|npx|pnpm|yarn)(-cli)?(\.[cm]?js)?$/.test(name);
+  return /^(npm|npx|pnpm|yarn)(-cli)?(\.[cm]?js)?$/.test(name) || name === STARTER;
 }
 
 function isShell(command: string): boolean {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 
 import { EXIT } from "../failure.ts";
 import { runCaptured } from "../testing/captured-io.ts";
@@ -10,19 +10,9 @@ it("is in the help, and takes its flags after its name", async () => {
   expect(ran).toMatchObject({ exitCode: EXIT.usage, stderr: expect.stringContaining("durable-streams serve --help") });
 });
 
-it.each(["20.19.0", "22.12.9"])("needs a newer Node.js than %s", async (version) => {
-  await expect(runServer([], version)).rejects.toThrow("Node.js 22.13");
-});
-
-describe("a missing runtime", () => {
-  const failing = (code: string) => () => Promise.reject(Object.assign(new Error("broken"), { code }));
-
-  it("is reported together with the command that installs it", async () => {
-    const running = runServer([], "24.0.0", failing("ERR_MODULE_NOT_FOUND"));
-    await expect(running).rejects.toMatchObject({ code: "serve-not-installed", fix: expect.stringContaining("npm ") });
-  });
-
-  it("is not reported for other failures", async () => {
-    await expect(runServer([], "24.0.0", failing("ERR_OTHER"))).rejects.toThrow("broken");
-  });
-});
+it.each([{ node: "20.19.0" }, { node: "22.13.0", sqlite: "3.47.2" }, { node: "24.0.0", sqlite: "3.50.9" }])(
+  "needs a newer Node.js than $node with SQLite $sqlite",
+  async (versions) => {
+    await expect(runServer([], versions)).rejects.toThrow(`needs Node.js 24 with SQLite 3.51`);
+  },
+);

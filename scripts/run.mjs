@@ -1,0 +1,34 @@
+/**
+ * `node scripts/run.mjs PROGRAM [flags]`: installs what a program of this repository needs, and runs it in this process; where
+ * this Node.js is too old, on the one of the workspace. JavaScript, because it runs before that is installed.
+ */
+import { spawn } from "node:child_process";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+
+import { EVERYTHING, install, isNewEnough, NODE_OF_WORKSPACE, RUNNING } from "./install.mjs";
+
+const [program, ...flags] = process.argv.slice(2);
+
+// workerd is installed with the tools only: wrangler bundles what runs on it.
+install(/(^| )--engine[= ]workerd\b/.test(flags.join(" ")) ? EVERYTHING : RUNNING);
+if (isNewEnough()) {
+  process.argv.splice(1, 2, resolve(program));
+  await import(pathToFileURL(resolve(program)).href);
+} else {
+  runOn(NODE_OF_WORKSPACE);
+}
+
+/** Passes signals on, and ends as the program does. Should this process be killed, the server sees it (`npm-ancestors.ts`). */
+function runOn(node) {
+  const child = spawn(node, [program, ...flags], { stdio: "inherit" });
+  // A terminal sends SIGINT to every process of its own accord.
+  const signals = ["SIGTERM", "SIGHUP", ...(process.stdin.isTTY ? [] : ["SIGINT"])];
+  for (const signal of signals) process.on(signal, () => child.kill(signal));
+  if (process.stdin.isTTY) process.on("SIGINT", () => undefined);
+  child.on("exit", (status, signal) => {
+    if (signal === null) process.exit(status);
+    for (const name of [...signals, "SIGINT"]) process.removeAllListeners(name);
+    process.kill(process.pid, signal);
+  });
+}
