@@ -92,8 +92,13 @@ function runningOnly() {
   const asItIs = ["--frozen-lockfile", "--config.minimumReleaseAge=0", "--config.trustPolicy=off"];
   // Otherwise pnpm keeps a second copy of Node.js.
   const once = "--config.sideEffectsCache=false";
-  const node = isNewEnough() ? ["--no-optional"] : [];
+  const node = isNewEnough() && !isOfWorkspace() ? ["--no-optional"] : [];
   return [...asItIs, once, "--prod", ...node, "--filter-prod", "@durable-streams-cloudflare/cli..."];
+}
+
+/** npm puts the programs of the workspace first in the PATH of a script. */
+function isOfWorkspace() {
+  return process.execPath.startsWith(join(root, "node_modules"));
 }
 
 /** pnpm goes on without an optional dependency that cannot be installed. */
@@ -107,8 +112,10 @@ function requireNode() {
 /** A third of the package node is for compiling add-ons, which nothing here has. */
 function removeHeaders() {
   const packages = join(realpathSync(join(root, "node_modules/node")), "node_modules");
-  for (const name of existsSync(packages) ? readdirSync(packages) : [])
-    rmSync(join(packages, name, "include"), { recursive: true, force: true });
+  for (const name of existsSync(packages) ? readdirSync(packages) : []) {
+    const headers = join(packages, name, "include");
+    if (existsSync(headers)) rmSync(headers, { recursive: true });
+  }
 }
 
 /** Changes with the lockfile, and with every other install. */

