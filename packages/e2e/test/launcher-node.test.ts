@@ -53,6 +53,18 @@ it("a database that is damaged is refused, with what to do, and is not changed",
   expect(readFileSync(path, "utf8")).toBe("x".repeat(8_192));
 });
 
+it("a start after kill -9 says in one line what it has recovered, and one after an orderly end says nothing", async () => {
+  const first = await start();
+  await create(first.url);
+  await append(first.url, "kept");
+  await first.kill9();
+  const second = await start();
+  expect(second.log()).toMatch(/^Recovered .*: \d+ pages of the write-ahead log \(\d+ KiB\), 1 stream in all\.\n$/);
+  expect(await read(second.url)).toEqual(["kept"]);
+  expect(await second.stop()).toBe(0);
+  expect((await start()).log()).toBe("");
+});
+
 it("the data of the engine workerd is refused, also where no engine is named, with what to do", () => {
   mkdirSync(join(dataDir, "do"));
   for (const flags of [[], ["--engine", "node"]]) {

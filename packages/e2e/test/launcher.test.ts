@@ -116,6 +116,18 @@ describe("[DU4] told to end, the server", () => {
     expect(await read(again.url)).toEqual([1, 2]);
   });
 
+  it("ends at once when it is told to a second time", async () => {
+    const server = await start({ flags: ["--drain-seconds", "60"] });
+    await create(server.url);
+    const { answer } = beginAppend(server.url);
+    await expect.poll(async () => metricsOf(server)).toContain("durable_streams_requests_in_flight 1\n");
+    const stopped = server.stop();
+    // A signal that comes at once may be the same one, from the terminal and from npm.
+    const again = setInterval(() => process.kill(server.pid, "SIGTERM"), 100);
+    await Promise.all([expect(answer).rejects.toThrow("socket hang up"), expect(stopped).resolves.toBe(130)]);
+    clearInterval(again);
+  });
+
   it("cuts off what takes longer than --drain-seconds", async () => {
     const server = await start({ flags: ["--drain-seconds", "0"] });
     await create(server.url);

@@ -28,6 +28,7 @@ it("does not change an existing directory, and warns if other users can read it"
   makePrivateDirectory(path);
   expect(modeOf(path)).toBe(0o755);
   expect(formatOpenDirectoryWarning(path)).toContain(`chmod 700 '${path}'`);
+  expect(formatOpenDirectoryWarning(path, "win32")).toBe("");
 });
 
 it("reports a file that is in the way", () => {

@@ -17,10 +17,10 @@ export function makePrivateDirectory(path: string): void {
   mkdirSync(path, { mode: MODE });
 }
 
-/** Empty unless other users of this machine can enter the directory. */
-export function formatOpenDirectoryWarning(path: string): string {
+/** Empty unless other users of this machine can enter the directory. On Windows, the mode of a file does not tell. */
+export function formatOpenDirectoryWarning(path: string, platform: NodeJS.Platform = process.platform): string {
   const { mode } = statSync(path);
-  if ((mode & OTHERS) === 0) return "";
+  if ((mode & OTHERS) === 0 || platform === "win32") return "";
   return (
     `! Other users of this machine can read ${path}, which holds all data and the secrets of all projects.\n` +
     `  Fix: chmod 700 '${path}'\n`

@@ -16,6 +16,7 @@ import { lockDataDir } from "./lock.ts";
 import { METRICS_HOST, nodeMetrics, serveMetrics, type MetricsServer } from "./metrics.ts";
 import { DRAIN_MS_DEFAULT, PORT_DEFAULT, type LocalServer, type ServerOptions } from "./options.ts";
 import { reservePort } from "./port.ts";
+import { formatRecovery } from "./recovery-line.ts";
 import { formatImpliedAuthMode, localSettings, refuseUnmeantExposure } from "./settings.ts";
 import { DiskStatus } from "./worker/launcher.ts";
 
@@ -63,6 +64,7 @@ export async function startNodeServer({
       settings: settings as Readonly<Record<string, string>>,
       onFatal: (error) => options.onFailure?.(diskFailure(error)),
     }));
+    process.stderr.write(formatRecovery(running.recovery));
     if (metricsPort !== undefined) {
       const metricsText = nodeMetrics({ ofServer: () => running.metrics(), isUp: () => !isStopping, dataDir });
       metrics = await serveMetrics(metricsPort, metricsText);

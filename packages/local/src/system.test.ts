@@ -6,7 +6,7 @@ it.each(["linux", "darwin"] as const)("the server supports %s", (platform) => {
   expect(() => checkSystem(platform)).not.toThrow();
 });
 
-it("on Windows, the server refuses to start and says what to do", () => {
+it("on Windows, a server on workerd refuses to start and says what to do", () => {
   expect(() => checkSystem("win32")).toThrow(
     expect.objectContaining({ exitCode: 2, fix: expect.stringContaining("WSL") as string }) as Error,
   );

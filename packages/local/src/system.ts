@@ -10,8 +10,8 @@ import { EXIT, Failure } from "./failure.ts";
 export function checkSystem(platform: NodeJS.Platform = process.platform): void {
   if (platform !== "win32") return;
   throw new Failure(
-    "On Windows, the server runs only in WSL.",
-    "install WSL and run the same command there: https://learn.microsoft.com/windows/wsl/install",
+    "On Windows, the engine workerd runs only in WSL.",
+    "use the engine node, which is the default; or install WSL: https://learn.microsoft.com/windows/wsl/install",
     EXIT.usage,
   );
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -40,6 +40,24 @@ describe.each(STORAGE_MODES.filter((mode) => TRAITS[mode].isOnDisk))("a data dir
     await expect(start(mode, dataDir)).rejects.toThrow("Another server is using the data directory.");
     await first.close();
     const second = await start(mode, dataDir);
+    expect(await (await fetch(`${second.url}/v1/stream/kept`)).text()).toBe("kept");
+    expect([first.recovery, second.recovery]).toEqual([undefined, undefined]);
+    await second.close();
+  });
+
+  it("that a server left in disorder is recovered, and the start says how much that was", async () => {
+    const dataDir = join(root, `three-${mode}`);
+    const first = await start(mode, dataDir);
+    await fetch(`${first.url}/v1/stream/kept`, { method: "PUT", headers: TEXT, body: "kept" });
+    // As a server that is killed now would leave it, in the middle of an upload.
+    const left = `${dataDir}-left`;
+    cpSync(dataDir, left, { recursive: true });
+    mkdirSync(join(left, "segments/parts"), { recursive: true });
+    writeFileSync(join(left, "segments/parts/one"), "x");
+    await first.close();
+    const second = await start(mode, left);
+    expect(second.recovery).toEqual({ pages: expect.any(Number) as number, uploads: 1, streams: 1 });
+    expect(second.recovery?.pages).toBeGreaterThan(0);
     expect(await (await fetch(`${second.url}/v1/stream/kept`)).text()).toBe("kept");
     await second.close();
   });

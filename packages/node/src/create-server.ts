@@ -5,6 +5,7 @@ import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 
 import { openEngine, type EngineOptions } from "./compose/engine.ts";
 import { listen, type ListenOptions } from "./http/listen.ts";
+import type { Recovery } from "./storage/recovery.ts";
 
 /** What a server is made from. */
 export interface ServerOptions extends EngineOptions, ListenOptions {
@@ -16,6 +17,8 @@ export interface ServerOptions extends EngineOptions, ListenOptions {
 export interface RunningServer {
   /** Without a trailing slash. */
   readonly url: string;
+  /** What the last server on this data directory had left undone; `undefined` when it ended in order. */
+  readonly recovery: Recovery | undefined;
   /**
    * Ends live reads between two events, lets requests in flight finish, and makes everything durable.
    * @param drainMs how long requests in flight may continue; after that they are aborted.
@@ -40,6 +43,7 @@ export async function createServer(options: ServerOptions): Promise<RunningServe
     engine.start();
     return {
       url: listener.url,
+      recovery: engine.recovery,
       metrics: () => engine.metrics(),
       close: async (drainMs = DRAIN_MS_DEFAULT) => {
         engine.endLiveReads();

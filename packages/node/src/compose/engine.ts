@@ -11,6 +11,7 @@ import { formatMetrics } from "../metrics.ts";
 import { ObjectHost } from "../objects/object-host.ts";
 import type { StorageOptions } from "../storage/modes/options.ts";
 import { openStorage } from "../storage/open-storage.ts";
+import type { Recovery } from "../storage/recovery.ts";
 import { registryIn } from "../storage/registry-rows.ts";
 import { storageStatus } from "../storage/storage-status.ts";
 import { composeEdge } from "./edge.ts";
@@ -32,6 +33,8 @@ export interface EngineEvents {
 /** An engine that is running. */
 export interface Engine {
   readonly config: Config;
+  /** What the last server on this data directory had left undone; `undefined` when it ended in order. */
+  readonly recovery: Recovery | undefined;
   /** Starts the alarms: from now on the engine works by itself. */
   start(): void;
   /** Answers a request. The host sends `COMMON_HEADERS` as well. */
@@ -67,6 +70,7 @@ export function openEngine({ storage: options, settings = {} }: EngineOptions, e
   };
   return {
     config,
+    recovery: storage.recovery,
     start: () => storage.start(),
     answer: (request) => counts.count(request, () => edge.answer(request, background)),
     endLiveReads: () => liveReads.end(),

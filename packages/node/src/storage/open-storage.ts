@@ -11,6 +11,7 @@ import { makeDirectory, syncDirectory } from "./folders.ts";
 import { refuseMissing, shardCountOf, shardPath } from "./modes/layout.ts";
 import { MemoryLimit, usedBytes } from "./modes/memory-limit.ts";
 import { checkedStorage, TRAITS, type StorageOptions, type StorageSettings } from "./modes/options.ts";
+import { recoveryOf } from "./recovery.ts";
 import { folderSegments, sweepParts } from "./segments/folder-segments.ts";
 import { hardenedSegments } from "./segments/hardened-segments.ts";
 import { MemorySegments } from "./segments/memory-segments.ts";
@@ -73,13 +74,13 @@ function openOnDisk(
   // Whoever made the directory may not have made its name durable.
   for (const path of [dataDir, dirname(dataDir)]) syncDirectory(path);
   const root = join(dataDir, "segments");
-  sweepParts(root);
+  const recovery = recoveryOf(parts.stores, sweepParts(root));
   const segments = folderSegments(root);
-  if (TRAITS[mode].syncs !== "never") return new Storage(parts, segments, { syncs });
+  if (TRAITS[mode].syncs !== "never") return new Storage(parts, segments, { syncs, recovery });
   const wal = (parts.wal = new WalFile(`${first}-wal`, onFatal));
   return new Storage(
     parts,
     hardenedSegments(segments, () => wal.sync()),
-    {},
+    { recovery },
   );
 }

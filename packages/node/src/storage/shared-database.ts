@@ -52,6 +52,8 @@ export interface SharedDatabaseOptions {
 /** The one connection of the main thread to the shared database. */
 export class SharedDatabase implements Committed {
   readonly sqlite: DatabaseSync;
+  /** Pages that the write-ahead log still held: there are none after an orderly end. */
+  readonly pagesFound: number;
   readonly #sync: () => Promise<void>;
   readonly #prepared = new Map<Query, StatementSync>();
   readonly #texts = new Map<string, StatementSync>();
@@ -67,6 +69,7 @@ export class SharedDatabase implements Committed {
     // Checkpoints are made elsewhere (`checkpointer.ts`): in here they would stall everything.
     this.sqlite.exec("PRAGMA wal_autocheckpoint = 0");
     this.sqlite.exec(`PRAGMA cache_size = -${Math.ceil(CACHE_KIB / place.shards)}`);
+    this.pagesFound = Math.max(0, Number(this.sqlite.prepare("PRAGMA wal_checkpoint(NOOP)").get()?.["log"]));
     this.#createTables(path, place);
   }
 

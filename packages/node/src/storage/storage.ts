@@ -6,6 +6,7 @@ import type { Histogram } from "@durable-streams-cloudflare/http/metrics/histogr
 import type { DirectoryLock } from "./directory-lock.ts";
 import { shardOf } from "./modes/layout.ts";
 import type { MemoryLimit } from "./modes/memory-limit.ts";
+import type { Recovery } from "./recovery.ts";
 import type { Store } from "./store.ts";
 import type { CheckpointThread } from "./threads/checkpoint-thread.ts";
 import type { WalFile } from "./threads/wal-file.ts";
@@ -17,14 +18,21 @@ export class Storage {
   readonly memory: MemoryLimit | undefined;
   /** How long the disk took to make commits durable, in the mode that waits for it afterwards. */
   readonly syncs: Histogram | undefined;
+  /** What the last server on this directory had left undone. */
+  readonly recovery: Recovery | undefined;
   readonly #parts: OpenParts;
 
-  constructor(parts: OpenParts, segments: SegmentStore, { memory, syncs }: Partial<Pick<Storage, "memory" | "syncs">>) {
+  constructor(
+    parts: OpenParts,
+    segments: SegmentStore,
+    { memory, syncs, recovery }: Partial<Pick<Storage, "memory" | "syncs" | "recovery">>,
+  ) {
     this.#parts = parts;
     this.stores = parts.stores.toReversed();
     this.segments = segments;
     this.memory = memory;
     this.syncs = syncs;
+    this.recovery = recovery;
   }
 
   /** The one that has the tables of the whole server. */

@@ -44,17 +44,19 @@ export function folderSegments(root: string): SegmentStore {
 /**
  * Removes what uploads have left that were interrupted when the server was killed. While none is under way. At most 10,000 of
  * them, so that a start never takes long; the next start removes the rest.
+ * @returns how many it has removed.
  */
-export function sweepParts(root: string): void {
+export function sweepParts(root: string): number {
   const path = join(root, PARTS);
-  if (!existsSync(path)) return;
+  if (!existsSync(path)) return 0;
   const parts = opendirSync(path);
   try {
     for (let swept = 0; swept < SWEPT_MAX; swept += 1) {
       const entry = parts.readSync();
-      if (entry === null) return;
+      if (entry === null) return swept;
       rmSync(join(path, entry.name), { force: true });
     }
+    return SWEPT_MAX;
   } finally {
     parts.closeSync();
   }

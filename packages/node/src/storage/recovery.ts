@@ -1,0 +1,29 @@
+/** What a start finds of a server that did not end in order. */
+
+import type { Store } from "./store.ts";
+
+/** The part of a start that restores what the last server had acknowledged. */
+export interface Recovery {
+  /** Pages that were read back from the write-ahead log. */
+  readonly pages: number;
+  /** Uploads of cold segments that were interrupted, and have been removed. Their bytes are still in the database. */
+  readonly uploads: number;
+  /** How many streams there are, counted up to 100,000 only, so that a start never takes long. */
+  readonly streams: number;
+}
+
+/** From here on the number of streams is not counted. */
+export const STREAMS_COUNTED_MAX = 100_000;
+
+/** Returns `undefined` when the last server ended in order. */
+export function recoveryOf(stores: readonly Store[], uploads: number): Recovery | undefined {
+  const pages = stores.reduce((sum, { database }) => sum + database.pagesFound, 0);
+  if (pages === 0 && uploads === 0) return undefined;
+  const streams = stores.reduce((sum, store) => sum + countStreams(store), 0);
+  return { pages, uploads, streams: Math.min(streams, STREAMS_COUNTED_MAX) };
+}
+
+function countStreams({ database }: Store): number {
+  const counted = "SELECT 1 FROM objects WHERE kind = 'stream' LIMIT ?";
+  return Number(database.sqlite.prepare(`SELECT count(*) AS n FROM (${counted})`).get(STREAMS_COUNTED_MAX)?.["n"]);
+}
