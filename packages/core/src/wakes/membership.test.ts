@@ -319,3 +319,26 @@ it("changes that would wait behind too many others are refused and change nothin
   expect(world.directoryCalls.filter((call) => call === "forget sub")).toHaveLength(1);
   expect(codeOf(await world.create(PULL))).toBe("ok");
 });
+
+it("a late call that takes a name back does not undo one that names it again", async () => {
+  await world.create({ ...PULL, streams: ["a", "b"] });
+  const calls = () => world.directoryCalls.splice(0);
+  expect(calls()).toHaveLength(1);
+  // It is answered: nothing is sent again.
+  await world.consumer.removeStream("b");
+  await world.pass(120_000);
+  expect(calls()).toEqual(["forget sub b"]);
+  world.isDirectorySilent = true;
+  await world.consumer.removeStream("a");
+  world.isDirectorySilent = false;
+  world.restart();
+  expect(codeOf(await world.consumer.addStreams(["a"]))).toBe("ok");
+  // The lost call may arrive now. An answered one does not mean that it has.
+  await world.consumer.removeStream("c");
+  await world.pass(59_000);
+  expect(calls()).toEqual(["register sub  a", "forget sub c"]);
+  await world.pass(61_000);
+  expect(calls()).toEqual(["register sub  a"]);
+  await world.pass(600_000);
+  expect(calls()).toEqual([]);
+});

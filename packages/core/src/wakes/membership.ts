@@ -21,6 +21,8 @@ import { refuseWebhookUrl } from "./webhook-url.ts";
 /** Streams that are asked before the answer; the others soon after it. */
 const STREAMS_AT_ONCE = 256;
 const RETRY_MS = 5_000;
+/** A call to the directory that was not answered cannot arrive so long after it was made. */
+const LATE_MS = 60_000;
 
 export class Membership {
   readonly #host: WakeSubscriptionHost;
@@ -93,10 +95,18 @@ export class Membership {
     return this.#inTurn(async () => {
       const subscription = this.#record.subscription();
       if (subscription === undefined) return refuseNoSubscription();
-      this.#steps.run(() => this.#links.removeExplicit(stream, this.#steps.isAwake()));
+      this.#steps.run((current) => {
+        this.#links.removeExplicit(stream, this.#steps.isAwake());
+        if (current !== undefined) this.#record.update({ ...current, namesDueAtMs: this.#host.now() + LATE_MS });
+      });
       await this.#host.sync();
       // Should that get lost, the subscription is notified of a stream that it does not want.
-      await this.#host.directory.forgetStreams(this.#id, [stream], subscription.createdAtMs).catch(() => undefined);
+      const isAnswered = await this.#host.directory.forgetStreams(this.#id, [stream], subscription.createdAtMs).then(
+        () => true,
+        () => false,
+      );
+      // Otherwise this call, or an earlier one, may still arrive.
+      if (isAnswered && subscription.namesDueAtMs === undefined) this.#endNamesDue();
       return { ok: true };
     });
   }
@@ -115,16 +125,36 @@ export class Membership {
 
   /** When the alarm is to continue with what was not sent, in ms. */
   dueAtMs(): number | undefined {
-    const isDone = this.#record.subscription()?.isRegistered ?? this.#record.tombstone()?.isForgotten ?? true;
-    return isDone ? undefined : this.#retryAtMs;
+    const subscription = this.#record.subscription();
+    const isDone = subscription?.isRegistered ?? this.#record.tombstone()?.isForgotten ?? true;
+    if (!isDone) return this.#retryAtMs;
+    return subscription?.namesDueAtMs && Math.max(subscription.namesDueAtMs, this.#retryAtMs);
   }
 
   /** Goes on where an earlier instance of this object, or an earlier try, broke off. */
   async goOn(): Promise<void> {
     if ((this.dueAtMs() ?? Infinity) > this.#host.now()) return;
     await this.#alwaysInTurn(async () => {
-      if (this.#record.subscription()?.isRegistered === false) await this.#register();
+      const subscription = this.#record.subscription();
+      if (subscription?.isRegistered === false) await this.#register();
+      else if (subscription?.namesDueAtMs !== undefined) await this.#nameAgain(subscription);
       else if (this.#record.tombstone()?.isForgotten === false) await this.#forget();
+    });
+  }
+
+  /** No call that takes a name back can arrive any more: what one may have undone is made good. */
+  async #nameAgain(subscription: SubscriptionRecord): Promise<void> {
+    const names = explicitPaths(this.#host.database, LINKS_MAX);
+    const notified = await this.#notifyDirectory(subscription, names);
+    if (notified.ok) this.#endNamesDue();
+    await this.#host.sync();
+  }
+
+  #endNamesDue(): void {
+    this.#steps.run((current) => {
+      if (current === undefined) return;
+      const { namesDueAtMs: _, ...subscription } = current;
+      this.#record.update(subscription);
     });
   }
 

@@ -15,6 +15,11 @@ export interface SubscriptionRecord {
   readonly isRegistered: boolean;
   /** Of a webhook whose project has demanded a proof of its URL. */
   readonly proof?: Proof;
+  /**
+   * When the directory is sent all names again, in ms: a call that takes one back was not answered, and may arrive after a call
+   * that names it again. Missing: there is no such call.
+   */
+  readonly namesDueAtMs?: number;
 }
 
 /** Whether a webhook's URL has answered a challenge. */
