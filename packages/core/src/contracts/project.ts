@@ -100,8 +100,11 @@ export interface ProjectApi extends ReaderSlotsApi, SubscriptionDirectoryApi {
   publicKeys(): Promise<readonly PublicKey[]>;
   rotateSigningKey(): Promise<Result<{ kid: string }>>;
   /**
-   * A stream of the project was made, has ended, or wants to store more.
-   * @returns how many bytes it may store; `null`: as many as it likes.
+   * A stream of the project was created, has ended, or wants to store more. Idempotent.
+   *
+   * The one command that refuses by throwing: the stream of an older release would take a returned refusal for its quota grant.
+   * @returns how many bytes the stream may store; `null`: as many as it likes.
+   * @throws Error when the directory cannot record the report now. The stream keeps its notice and sends it again later.
    */
   note(report: StreamReport): Promise<number | null>;
 }

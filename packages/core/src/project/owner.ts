@@ -154,7 +154,10 @@ export class ProjectOwner {
     return readCounters(this.#database);
   }
 
-  /** @throws Error when too much is waiting: the stream then sends the notice again later. */
+  /**
+   * Records a stream's report, see `ProjectApi.note`.
+   * @throws Error when too many changes wait for the registry, or a subscription could not be notified.
+   */
   async note(report: StreamReport): Promise<number | null> {
     const isNew = report.contentType === null || knownIncarnation(this.#database, report.stream) !== report.incarnation;
     if (isNew && countUnsent(this.#database) >= UNSENT_MAX) throw new Error("__registry__ has fallen behind.");

@@ -20,7 +20,7 @@ function execute(edge: Edge, statement: string): Promise<unknown[]> {
 
 const rowsOf = (edge: Edge) => execute(edge, "SELECT position, length(bytes) AS size FROM log ORDER BY position");
 
-it("it is a 500 without the error's text, and a log line with it; nothing is stored until the rows can be read again", async () => {
+it("a read that finds it is a 500 without the error's text, and a log line with it; nothing is stored until the rows can be read again", async () => {
   const edge = await newStream({ vars: { LOG_LEVEL: "error" } });
   for (const text of ["aaaaa", "bbbbb", "ccccc"]) expect((await append(edge, text)).status).toBe(204);
   await execute(edge, "UPDATE log SET position = 6 WHERE position = 5");
