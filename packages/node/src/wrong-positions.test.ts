@@ -1,4 +1,7 @@
-/** What a client sees of an object that finds a wrong position in its log. On Workers: `server/test/workers/wrong-positions.test.ts`. */
+/**
+ * What a client sees of an object that finds a wrong position in its log. On Workers, the test of the same name in
+ * `packages/server/test/workers` shows it.
+ */
 
 import { HotLog } from "@durable-streams-cloudflare/core/log/hot-log";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";

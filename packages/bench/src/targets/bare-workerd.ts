@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 
 import { loadBundle } from "@durable-streams-cloudflare/local/bundle";
 import { reservePort } from "@durable-streams-cloudflare/local/port";
+import { WORKER_NAME } from "@durable-streams-cloudflare/local/worker-name";
 import { WORKERD_PATH } from "@durable-streams-cloudflare/local/workerd-path";
 
 import { processTarget, type Target } from "./target.ts";
@@ -28,15 +29,20 @@ interface BareOptions {
   readonly durableObjects: Readonly<Record<string, { readonly className: string }>>;
 }
 
+/** More objects than a measurement uses. */
+const OPEN_OBJECTS_MAX = 1_000_000;
+
 /**
- * Runs the Worker on plain `workerd serve`, to compare `npm start` with. Only vars and Durable Objects are bound, because
- * workerd itself has no R2, KV or Queues.
+ * Runs the Worker on plain `workerd serve`, to compare `npm start` with. Only vars, Durable Objects and the service that shows
+ * the objects' files are bound, because workerd itself has no R2, KV or Queues. There is no launcher, so the Worker takes the
+ * disk for healthy.
  */
 export async function startBareWorkerd(dataDir: string): Promise<Target> {
   const { script, config } = await loadBundle(ROOT);
   // Their own type is `unknown` for each.
   const options = config.options as unknown as BareOptions;
-  return startWorkerd(dataDir, { script, options, vars: { ...config.vars, TENANCY: "single", AUTH_MODE: "none" } });
+  const vars = { ...config.vars, TENANCY: "single", AUTH_MODE: "none", OPEN_OBJECTS_MAX };
+  return startWorkerd(dataDir, { script, options, vars });
 }
 
 /** A minimal program (`least-worker.js`): its throughput is the maximum with one call to an object per request. */
@@ -85,10 +91,11 @@ function formatConfig({ options, vars }: Program, port: number): string {
       ([binding, { className }]) => `(name = ${quote(binding)}, durableObjectNamespace = ${quote(className)})`,
     ),
     ...Object.entries(vars).map(([name, value]) => `(name = ${quote(name)}, ${formatVar(value)})`),
+    `(name = "OBJECT_FILES", service = "objects")`,
   ];
   const classes = new Set(objects.map(([, { className }]) => className));
   const namespaces = [...classes].map(
-    (className) => `(className = ${quote(className)}, uniqueKey = ${quote(className)}, enableSql = true)`,
+    (className) => `(className = ${quote(className)}, uniqueKey = ${quote(folderOf(className))}, enableSql = true)`,
   );
   return `using Workerd = import "/workerd/workerd.capnp";
 
@@ -107,6 +114,11 @@ const config :Workerd.Config = (
   sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
 );
 `;
+}
+
+/** The folder of a class's objects, as Miniflare names it and the Worker looks for their files. */
+function folderOf(className: string): string {
+  return `${WORKER_NAME}-${className}`;
 }
 
 function formatVar(value: unknown): string {

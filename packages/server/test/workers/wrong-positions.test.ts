@@ -1,4 +1,7 @@
-/** What a client sees of an object that finds a wrong position in its log. `packages/node/src/wrong-positions.test.ts` is its pair. */
+/**
+ * What a client sees of an object that finds a wrong position in its log. On Node.js, the test of the same name in
+ * `packages/node/src` shows it.
+ */
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 
 import { append, content, inObject, newStream, type Edge } from "./edge.ts";
