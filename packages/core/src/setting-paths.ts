@@ -18,6 +18,8 @@ export interface SettingPath {
    * @returns the value of the setting; `undefined` if the text is invalid.
    */
   readonly read?: (text: string) => string | undefined;
+  /** The other way: a valid value of the setting, as this name has it. */
+  readonly write?: (value: string) => string;
   /** What `read` accepts, in words. */
   readonly expects?: string;
 }
@@ -70,6 +72,7 @@ const NOTATIONS: readonly Omit<SettingPath, "variable">[] = [
     name: "LONG_POLL_TIMEOUT_MS",
     path: "server.long_poll_timeout_secs",
     read: millisecondsOf,
+    write: (ms) => String(Number(ms) / 1000),
     expects: "a number of seconds from 0.1 to 25",
   },
   {

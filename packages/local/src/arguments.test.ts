@@ -4,15 +4,13 @@ import { formatHelp, parseArguments } from "./arguments.ts";
 import { EXIT, Failure } from "./failure.ts";
 
 describe("parseArguments", () => {
-  it("[SC11] listens on loopback, port 4437, by default", () => {
+  it("chooses nothing by default", () => {
     expect(parseArguments([])).toEqual({
-      engine: "node",
-      host: "127.0.0.1",
-      port: 4437,
-      dataDir: undefined,
-      variables: {},
-      metricsPort: undefined,
-      drainSeconds: 5,
+      flags: [],
+      profile: undefined,
+      configFile: undefined,
+      configDir: undefined,
+      instead: undefined,
       quiet: false,
       readyJson: false,
       help: false,
@@ -20,50 +18,35 @@ describe("parseArguments", () => {
   });
 
   it("reads every flag, and splits --var at its first colon only", () => {
-    const argv = [
-      "--engine",
-      "workerd",
-      "--port=0",
-      "--host",
-      "[::1]",
-      "--data-dir",
-      "/d",
-      "--var",
-      "A:http://x:1",
-      "--var",
-      "B:",
-      "--quiet",
-    ];
-    expect(parseArguments([...argv, "--metrics-port=0", "--drain-seconds", "30", "--ready-json", "-h"])).toEqual({
-      engine: "workerd",
-      host: "::1",
-      port: 0,
-      dataDir: "/d",
-      variables: { A: "http://x:1", B: "" },
-      metricsPort: 0,
-      drainSeconds: 30,
+    const argv = ["--engine", "workerd", "--port=0", "--host", "[::1]", "--data-dir", "/d", "--var", "A:http://x:1"];
+    const more = ["--var", "B:", "--metrics-port=0", "--drain-seconds", "30", "--quiet", "--ready-json", "-h"];
+    const files = ["--profile", "prod", "--config", "x.toml", "--config-dir=etc", "--check-config"];
+    expect(parseArguments([...argv, ...more, ...files])).toEqual({
+      flags: [
+        { flag: "--engine", option: "server.engine", text: "workerd" },
+        { flag: "--port", option: "server.port", text: "0" },
+        { flag: "--host", option: "server.host", text: "[::1]" },
+        { flag: "--data-dir", option: "storage.data_dir", text: "/d" },
+        { flag: "--metrics-port", option: "server.metrics_port", text: "0" },
+        { flag: "--drain-seconds", option: "server.drain_secs", text: "30" },
+        { flag: "--var A", option: "A", text: "http://x:1" },
+        { flag: "--var B", option: "B", text: "" },
+      ],
+      profile: "prod",
+      configFile: "x.toml",
+      configDir: "etc",
+      instead: "check",
       quiet: true,
       readyJson: true,
       help: true,
     });
-  });
-
-  it("uses the last --var of a name", () => {
-    expect(parseArguments(["--var", "A:1", "--var", "A:2"]).variables).toEqual({ A: "2" });
+    expect(parseArguments(["--explain-config"]).instead).toBe("explain");
   });
 
   it.each([
     [["--prot", "1"], "--prot"],
     [["here"], "here"],
     [["--port"], "--port"],
-    [["--port", "65536"], "65536"],
-    [["--port", "80a"], "80a"],
-    [["--port", ""], "--port"],
-    [["--metrics-port", "x"], "--metrics-port"],
-    [["--drain-seconds", "3601"], "3601"],
-    [["--drain-seconds", "-1"], "--drain-seconds"],
-    [["--host", "a b"], "a b"],
-    [["--data-dir", ""], "--data-dir"],
     [["--var", "LOG_LEVEL=info"], "LOG_LEVEL=info"],
     [["--var", ":info"], ":info"],
     [["--quiet=yes"], "--quiet"],
@@ -88,6 +71,11 @@ describe("parseArguments", () => {
       "var",
       "metrics-port",
       "drain-seconds",
+      "profile",
+      "config",
+      "config-dir",
+      "explain-config",
+      "check-config",
       "quiet",
       "ready-json",
       "help",

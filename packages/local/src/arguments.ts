@@ -1,32 +1,23 @@
 import { parseArgs } from "node:util";
 
-import { ENGINE_DEFAULT, ENGINES, type Engine } from "./engine.ts";
+import { SERVER_OPTIONS, type Flag } from "@durable-streams-cloudflare/node/config";
+
 import { EXIT, Failure } from "./failure.ts";
-import { DRAIN_MS_DEFAULT, PORT_DEFAULT } from "./options.ts";
 import { SECRETS } from "./settings.ts";
 
 /** The parsed flags of the command. */
 export interface Arguments {
-  readonly engine: Engine;
-  readonly host: string;
-  /** 0 asks for any free port. */
-  readonly port: number;
-  /** The data directory as given; `undefined`: the command's default. */
-  readonly dataDir: string | undefined;
-  /** Settings by name. */
-  readonly variables: Readonly<Record<string, string>>;
+  /** Those about options of the server. Whether their values are valid is not known yet. */
+  readonly flags: readonly Flag[];
+  readonly profile: string | undefined;
+  readonly configFile: string | undefined;
+  readonly configDir: string | undefined;
+  /** What to do with the configuration instead of starting a server. */
+  readonly instead: "explain" | "check" | undefined;
   readonly quiet: boolean;
-  /** The loopback port on which Prometheus can scrape metrics; `undefined`: none. 0 asks for any free port. */
-  readonly metricsPort: number | undefined;
-  /** How long requests in flight may continue after the server is told to stop. */
-  readonly drainSeconds: number;
   readonly readyJson: boolean;
   readonly help: boolean;
 }
-
-const PORT_MAX = 65_535;
-const DRAIN_SECONDS_DEFAULT = DRAIN_MS_DEFAULT / 1000;
-const DRAIN_SECONDS_MAX = 3_600;
 
 const OPTIONS = {
   engine: { type: "string" },
@@ -36,10 +27,25 @@ const OPTIONS = {
   "metrics-port": { type: "string" },
   "drain-seconds": { type: "string" },
   var: { type: "string", multiple: true },
+  profile: { type: "string" },
+  config: { type: "string" },
+  "config-dir": { type: "string" },
+  "explain-config": { type: "boolean" },
+  "check-config": { type: "boolean" },
   quiet: { type: "boolean" },
   "ready-json": { type: "boolean" },
   help: { type: "boolean", short: "h" },
 } as const;
+
+/** The flags that are options of the server, and the path of each. */
+const PATHS = {
+  engine: "server.engine",
+  port: "server.port",
+  host: "server.host",
+  "data-dir": "storage.data_dir",
+  "metrics-port": "server.metrics_port",
+  "drain-seconds": "server.drain_secs",
+} as const satisfies { readonly [Name in keyof typeof OPTIONS]?: (typeof SERVER_OPTIONS)[number]["path"] };
 
 /** @param command the command line that runs this program, without its flags. */
 export function formatHelp(command: string): string {
@@ -47,33 +53,45 @@ export function formatHelp(command: string): string {
 
   ${command} [flags]
 
-  --port N           listen on this port; 0 picks a free one (default ${PORT_DEFAULT})
-  --host ADDRESS     listen on this address (default 127.0.0.1)
-  --engine NAME      "node": one Node.js process; "workerd": as on Cloudflare (default ${ENGINE_DEFAULT})
-  --data-dir DIR     keep the data in this directory (default .data)
+  --port N           listen on this port; 0 picks a free one (default ${defaultOf("port")})
+  --host ADDRESS     listen on this address (default ${defaultOf("host")})
+  --engine NAME      "node": one Node.js process; "workerd": as on Cloudflare (default ${defaultOf("engine")})
+  --data-dir DIR     keep the data in this directory (default ${defaultOf("data-dir")})
   --var NAME:VALUE   set a setting of the server; repeatable
+  --profile NAME     read config/NAME.toml as well (default: the environment variable DS_PROFILE)
+  --config FILE      read this TOML file, which overrides those in the folder config
+  --config-dir DIR   read the other TOML files from this folder (default config)
+  --explain-config   print each option and where its value comes from, and start nothing
+  --check-config     check the configuration, and start nothing
   --metrics-port N   serve http://127.0.0.1:N/metrics for Prometheus; 0 picks a free port (default: off)
-  --drain-seconds N  when stopping, let requests in flight continue for this long (default ${DRAIN_SECONDS_DEFAULT})
+  --drain-seconds N  when stopping, let requests in flight continue for this long (default ${defaultOf("drain-seconds")})
   --quiet            do not print the banner
   --ready-json       print one line of JSON on stdout when the server is ready
   --help             print this help
 
+Every option can also be in config/default.toml, config/local.toml, or a variable such as DS_SERVER__PORT.
 Secrets are read from the environment: ${SECRETS.join(", ")}.
 The server speaks plain HTTP: for HTTPS, put a proxy in front of it. Settings: docs/configuration.md. More: docs/serve.md
 `;
 }
 
+function defaultOf(flag: keyof typeof PATHS): string {
+  return String(SERVER_OPTIONS.find(({ path }) => path === PATHS[flag])?.setting.default);
+}
+
 /** @throws Failure with the exit code for wrong usage. */
 export function parseArguments(argv: readonly string[]): Arguments {
   const values = parseFlags(argv);
+  const flags = Object.entries(PATHS).flatMap(([name, option]): Flag[] => {
+    const text = values[name as keyof typeof PATHS];
+    return text === undefined ? [] : [{ flag: `--${name}`, option, text }];
+  });
   return {
-    engine: parseEngine(values.engine ?? ENGINE_DEFAULT),
-    host: parseHost(values.host ?? "127.0.0.1"),
-    port: parsePort("--port", values.port ?? String(PORT_DEFAULT)),
-    dataDir: parseDataDir(values["data-dir"]),
-    variables: Object.fromEntries((values.var ?? []).map(parseVariable)),
-    metricsPort: values["metrics-port"] === undefined ? undefined : parsePort("--metrics-port", values["metrics-port"]),
-    drainSeconds: parseSeconds("--drain-seconds", values["drain-seconds"] ?? String(DRAIN_SECONDS_DEFAULT)),
+    flags: [...flags, ...(values.var ?? []).map(parseVariable)],
+    profile: values.profile,
+    configFile: values.config,
+    configDir: values["config-dir"],
+    instead: values["explain-config"] === true ? "explain" : values["check-config"] === true ? "check" : undefined,
     quiet: values.quiet ?? false,
     readyJson: values["ready-json"] ?? false,
     help: values.help ?? false,
@@ -96,47 +114,13 @@ function flagNames(): string {
     .join(" ");
 }
 
-function parseEngine(text: string): Engine {
-  const engine = ENGINES.find((name) => name === text);
-  if (engine === undefined) throw misuse(`--engine must be node or workerd, but it is "${text}".`, "--engine node");
-  return engine;
-}
-
-function parsePort(flag: string, text: string): number {
-  return parseWhole(flag, text, PORT_MAX, `${flag} ${PORT_DEFAULT}`);
-}
-
-function parseSeconds(flag: string, text: string): number {
-  return parseWhole(flag, text, DRAIN_SECONDS_MAX, `${flag} ${DRAIN_SECONDS_DEFAULT}`);
-}
-
-function parseWhole(flag: string, text: string, max: number, fix: string): number {
-  const number = Number(text);
-  if (/^\d{1,9}$/.test(text) && number <= max) return number;
-  throw misuse(`${flag} must be a whole number from 0 to ${max}, but it is "${text}".`, fix);
-}
-
-/** Accepts a host as it is written in a URL: `[::1]` is `::1`. */
-function parseHost(text: string): string {
-  const host = text.replace(/^\[(.*)\]$/, "$1");
-  if (!/^[\w.:%-]+$/.test(host)) {
-    throw misuse(`--host must be an address or a host name, but it is "${text}".`, "--host 127.0.0.1");
-  }
-  return host;
-}
-
-function parseDataDir(text: string | undefined): string | undefined {
-  if (text === "") throw misuse("--data-dir must name a directory, but it is empty.", "--data-dir .data");
-  return text;
-}
-
 /** Only the first colon separates: values such as URLs contain colons. */
-function parseVariable(text: string): [name: string, value: string] {
+function parseVariable(text: string): Flag {
   const [, name, value] = /^([A-Za-z_]\w*):(.*)$/s.exec(text) ?? [];
   if (name === undefined || value === undefined) {
     throw misuse(`--var must have the form NAME:VALUE, but it is "${text}".`, "--var LOG_LEVEL:info");
   }
-  return [name, value];
+  return { flag: `--var ${name}`, option: name, text: value };
 }
 
 function misuse(message: string, fix: string): Failure {

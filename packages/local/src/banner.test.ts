@@ -1,6 +1,7 @@
+import { isLoopback } from "@durable-streams-cloudflare/node/config";
 import { describe, expect, it } from "vitest";
 
-import { formatBanner, formatExposureWarning, formatUrl, isLoopback } from "./banner.ts";
+import { formatBanner, formatExposureWarning, formatUrl } from "./banner.ts";
 
 const url = "http://127.0.0.1:4437";
 const dataDir = "/data";

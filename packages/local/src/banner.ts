@@ -1,10 +1,12 @@
 import { relative } from "node:path";
 
 import { parseConfig } from "@durable-streams-cloudflare/core/config";
+import { isLoopback } from "@durable-streams-cloudflare/node/config";
 
 export interface BannerInput {
   readonly url: string;
-  readonly dataDir: string;
+  /** `undefined`: the data is in memory. */
+  readonly dataDir: string | undefined;
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
@@ -18,7 +20,7 @@ export function formatBanner({ url, dataDir, settings }: BannerInput): string {
   const token = needsToken ? `-H "Authorization: Bearer $TOKEN" ` : "";
   const json = "-H 'Content-Type: application/json'";
   return `
-Durable Streams is running at ${address}, with its data in ${shortPath(dataDir)}. Press Ctrl-C to stop it.
+Durable Streams is running at ${address}, with its data in ${dataDir === undefined ? "memory" : shortPath(dataDir)}. Press Ctrl-C to stop it.
 ${needsToken ? "\nRequests need a token (AUTH_MODE is project): set TOKEN to a token of the project first.\n" : ""}
   # create a stream, append to it, read it, follow it
   curl ${token}-X PUT ${json} ${stream}
@@ -33,11 +35,6 @@ ${needsToken ? "\nRequests need a token (AUTH_MODE is project): set TOKEN to a t
 export function formatUrl(host: string, port: number): string {
   const reachable = host === "0.0.0.0" || host === "*" ? "127.0.0.1" : host === "::" ? "::1" : host;
   return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
-}
-
-/** Whether a host name or address is this machine's loopback. */
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 /** Empty unless other machines can reach the server and need no token. */

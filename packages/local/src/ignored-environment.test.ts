@@ -3,13 +3,10 @@ import { expect, it } from "vitest";
 import { formatIgnoredEnvironment as format } from "./ignored-environment.ts";
 
 it.each([
-  ["PORT", "8080", "--port 8080"],
-  ["DS_SERVER__PORT", "8080", "--port 8080"],
-  ["DS_STORAGE__DATA_DIR", "/data", "--data-dir /data"],
-  ["DS_STORAGE__MODE", "acid", "--var NAME:VALUE"],
-  ["AUTH_MODE", "project", "--var AUTH_MODE:project"],
-  ["LOG_LEVEL", "info", "--var LOG_LEVEL:info"],
-])("%s is not read, and a warning names the flag to use", (name, value, instead) => {
+  ["PORT", "8080", "--port 8080, or DS_SERVER__PORT=8080"],
+  ["AUTH_MODE", "project", "--var AUTH_MODE:project, or DS_AUTH__MODE=project"],
+  ["LOG_LEVEL", "info", "--var LOG_LEVEL:info, or DS_LOG__LEVEL=info"],
+])("%s is not read, and a warning names the flag and the variable to use", (name, value, instead) => {
   const line = format({ [name]: value }, {});
   expect(line).toMatch(new RegExp(`^! The environment variable ${name} is ignored\\.`));
   expect(line).toContain(instead);

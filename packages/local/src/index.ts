@@ -1,12 +1,16 @@
 /** Runs the Durable Streams server on one machine. */
 
+import type { ConfigValue } from "@durable-streams-cloudflare/node/config";
+
+import { parseArguments } from "./arguments.ts";
 import { ENGINE_DEFAULT, type Engine } from "./engine.ts";
-import { launch } from "./launch.ts";
+import { launch, readCommandConfig, type Command } from "./launch.ts";
 import { startNodeServer } from "./node-engine.ts";
 import type { LocalServer, ServerOptions } from "./options.ts";
 import { loadPrebuilt } from "./prebuilt.ts";
 import { startServer as startOnWorkerd } from "./server.ts";
 
+export { formatConfig, type ConfigValue } from "@durable-streams-cloudflare/node/config";
 export { claimDataDir } from "./claim.ts";
 export type { Engine } from "./engine.ts";
 export { Failure } from "./failure.ts";
@@ -18,7 +22,21 @@ export type { LocalServer, ServerOptions } from "./options.ts";
  * @param name the command line that runs it, for its help text.
  */
 export async function serve(argv: readonly string[], name: string): Promise<void> {
-  await launch(argv, { name, dataDir: ".data", loadWorker: loadPrebuilt });
+  await launch(argv, commandOf(name));
+}
+
+/**
+ * Reads the configuration that `serve` would start a server with.
+ * @param argv the flags of `serve`.
+ * @returns every option, and where its value comes from.
+ * @throws Failure which lists everything that is wrong.
+ */
+export async function explainConfig(argv: readonly string[], name: string): Promise<readonly ConfigValue[]> {
+  return (await readCommandConfig(parseArguments(argv), commandOf(name))).values;
+}
+
+function commandOf(name: string): Command {
+  return { name, dataDir: ".data", loadWorker: loadPrebuilt };
 }
 
 export interface StartOptions extends ServerOptions {

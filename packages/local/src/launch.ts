@@ -2,8 +2,11 @@
 
 import { Console } from "node:console";
 
+import { formatConfig } from "@durable-streams-cloudflare/node/config";
+
 import { formatHelp, parseArguments, type Arguments } from "./arguments.ts";
 import { formatBanner } from "./banner.ts";
+import { commandConfig, type CommandConfig } from "./command-config.ts";
 import { EXIT, Failure, formatFailure } from "./failure.ts";
 import { startNodeServer } from "./node-engine.ts";
 import { npmAncestors, whenAnyEnds } from "./npm-ancestors.ts";
@@ -36,11 +39,26 @@ export async function launch(argv: readonly string[], command: Command): Promise
   whenAnyEnds(npmAncestors(), () => running.endWithParent());
   try {
     const args = parseArguments(argv);
-    if (args.help) process.stdout.write(formatHelp(command.name));
-    else await running.start(args, command);
+    if (args.help) return void process.stdout.write(formatHelp(command.name));
+    const config = await readCommandConfig(args, command);
+    if (args.instead === "explain") process.stdout.write(formatConfig(config.values));
+    else if (args.instead === "check") process.stdout.write("The configuration is valid.\n");
+    else await running.start(args, config, command);
   } catch (error) {
     running.fail(error);
   }
+}
+
+/** @throws Failure which lists everything that is wrong. */
+export async function readCommandConfig(
+  args: Arguments,
+  { dataDir, loadWorker }: Pick<Command, "dataDir" | "loadWorker">,
+): Promise<CommandConfig> {
+  const sources = { env: process.env, cwd: process.cwd(), dataDir };
+  const config = commandConfig(args, sources);
+  if (args.instead === undefined || config.engine === "node") return config;
+  // A server that starts reads these itself, with the Worker.
+  return commandConfig(args, { ...sources, wrangler: (await loadWorker()).config.vars });
 }
 
 class RunningServer {
@@ -49,13 +67,11 @@ class RunningServer {
   #isQuiet = false;
   #endingSinceMs: number | undefined;
 
-  async start(args: Arguments, command: Command): Promise<void> {
-    this.#drainMs = args.drainSeconds * 1000;
+  async start(args: Arguments, { engine, drainMs, ...config }: CommandConfig, command: Command): Promise<void> {
+    this.#drainMs = drainMs;
     this.#isQuiet = args.quiet;
-    const { host, port, metricsPort, variables: settings, dataDir = command.dataDir } = args;
-    const onFailure = (failure: Error): void => this.fail(failure);
-    const options = { host, port, metricsPort, settings, dataDir, onFailure };
-    const server = await (args.engine === "node" ? startNodeServer(options) : startServer(options, command.loadWorker));
+    const options = { ...config, onFailure: (failure: Error): void => this.fail(failure) };
+    const server = await (engine === "node" ? startNodeServer(options) : startServer(options, command.loadWorker));
     this.#server = server;
     const { url, metricsUrl } = server;
     const ready = { url, pid: process.pid, dataDir: server.dataDir, metricsUrl };

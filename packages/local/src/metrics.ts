@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 
 import { metric, PROMETHEUS_TYPE } from "@durable-streams-cloudflare/http/metrics/prometheus";
+import { isLoopback } from "@durable-streams-cloudflare/node/config";
 
-import { isLoopback } from "./banner.ts";
 import { DataUsage, dataMetrics } from "./data-usage.ts";
 import { processMetrics } from "./process-metrics.ts";
 import { readProcessRecord } from "./process-record.ts";
@@ -64,19 +64,20 @@ interface NodeSources {
   readonly ofServer: () => string;
   /** Whether it takes connections. */
   readonly isUp: () => boolean;
-  readonly dataDir: string;
+  /** `undefined`: nothing is on disk. */
+  readonly dataDir: string | undefined;
 }
 
 /** The metrics of a server in this process. */
 export function nodeMetrics({ ofServer, isUp, dataDir }: NodeSources): () => Promise<string> {
-  const usage = new DataUsage(dataDir);
-  usage.latest();
+  const usage = dataDir === undefined ? undefined : new DataUsage(dataDir);
+  usage?.latest();
   return async () =>
     [
       metric("durable_streams_up", "gauge", "0 once the server is stopping.", [` ${isUp() ? 1 : 0}`]),
       ofServer(),
       processMetrics([{ role: "server", pid: process.pid }]),
-      await dataMetrics(dataDir, usage.latest()),
+      dataDir === undefined ? "" : await dataMetrics(dataDir, usage?.latest()),
     ].join("");
 }
 

@@ -3,7 +3,7 @@
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 
-import { createServer, type RunningServer } from "@durable-streams-cloudflare/node";
+import { createServer, StorageError, type RunningServer } from "@durable-streams-cloudflare/node";
 
 import { formatExposureWarning, formatUrl } from "./banner.ts";
 import { claimDataVersion } from "./data-version.ts";
@@ -12,7 +12,7 @@ import { DiskSpace, freeReserve } from "./disk-space.ts";
 import { claimEngine } from "./engine.ts";
 import { Failure } from "./failure.ts";
 import { formatIgnoredEnvironment } from "./ignored-environment.ts";
-import { lockDataDir } from "./lock.ts";
+import { lockDataDir, type DataDirLock } from "./lock.ts";
 import { METRICS_HOST, nodeMetrics, serveMetrics, type MetricsServer } from "./metrics.ts";
 import { DRAIN_MS_DEFAULT, PORT_DEFAULT, type LocalServer, type ServerOptions } from "./options.ts";
 import { reservePort } from "./port.ts";
@@ -29,9 +29,8 @@ export async function startNodeServer({
 }: ServerOptions): Promise<LocalServer> {
   const { env: environment } = process;
   refuseUnmeantExposure(host, { given, environment });
-  const dataDir = resolve(options.dataDir);
-  freeReserve(dataDir);
-  const lock = lockDataDir(dataDir);
+  const { mode = "file-durable", ...storage } = options.storage ?? {};
+  const disk = mode === "memory" ? undefined : new Disk(options.dataDir);
   let server: RunningServer | undefined;
   let metrics: MetricsServer | undefined;
   let isStopping = false;
@@ -39,12 +38,10 @@ export async function startNodeServer({
     isStopping = true;
     await server?.close(drainMs);
     metrics?.stop();
-    lock.release();
+    disk?.release();
   };
   try {
-    claimEngine(dataDir, "node");
-    mkdirSync(join(dataDir, "tmp"), { recursive: true });
-    claimDataVersion(dataDir);
+    disk?.claim();
     const publicPort = await reservePort(host, port);
     const metricsPort =
       options.metricsPort === undefined
@@ -54,11 +51,11 @@ export async function startNodeServer({
     process.stderr.write(
       formatImpliedAuthMode({ given }, settings) +
         formatExposureWarning(host, settings) +
-        formatOpenDirectoryWarning(dataDir) +
+        (disk === undefined ? "" : formatOpenDirectoryWarning(disk.dataDir)) +
         formatIgnoredEnvironment(environment, given),
     );
     const running = (server = await createServer({
-      storage: { mode: "file-durable", dataDir, status: diskStatus(dataDir) },
+      storage: { ...storage, mode, dataDir: disk?.dataDir, status: disk?.status() },
       host,
       port: publicPort,
       settings: settings as Readonly<Record<string, string>>,
@@ -66,24 +63,56 @@ export async function startNodeServer({
     }));
     process.stderr.write(formatRecovery(running.recovery));
     if (metricsPort !== undefined) {
-      const metricsText = nodeMetrics({ ofServer: () => running.metrics(), isUp: () => !isStopping, dataDir });
+      const metricsText = nodeMetrics({
+        ofServer: () => running.metrics(),
+        isUp: () => !isStopping,
+        dataDir: disk?.dataDir,
+      });
       metrics = await serveMetrics(metricsPort, metricsText);
     }
     const url = formatUrl(host, publicPort);
-    lock.announce(url);
-    return { url, metricsUrl: metrics?.url, dataDir, settings, stop };
+    disk?.announce(url);
+    return { url, metricsUrl: metrics?.url, dataDir: disk?.dataDir, settings, stop };
   } catch (error) {
     await stop(0);
-    throw damageOf(dataDir, error) ?? error;
+    throw failureOf(disk, error) ?? error;
   }
 }
 
-function diskStatus(dataDir: string): DiskStatus {
-  const disk = new DiskSpace(dataDir);
-  return new DiskStatus(
-    () => ({ fetch: async () => ({ status: 200, json: () => disk.check() }) }),
-    () => performance.now(),
-  );
+/** The data directory of a server that stores on disk. */
+class Disk {
+  readonly dataDir: string;
+  readonly #lock: DataDirLock;
+
+  /** @throws Failure when the directory cannot be used, or another server uses it. */
+  constructor(dataDir: string) {
+    this.dataDir = resolve(dataDir);
+    freeReserve(this.dataDir);
+    this.#lock = lockDataDir(this.dataDir);
+  }
+
+  /** @throws Failure when the data in the directory is not this server's. */
+  claim(): void {
+    claimEngine(this.dataDir, "node");
+    mkdirSync(join(this.dataDir, "tmp"), { recursive: true });
+    claimDataVersion(this.dataDir);
+  }
+
+  announce(url: string): void {
+    this.#lock.announce(url);
+  }
+
+  release(): void {
+    this.#lock.release();
+  }
+
+  status(): DiskStatus {
+    const space = new DiskSpace(this.dataDir);
+    return new DiskStatus(
+      () => ({ fetch: async () => ({ status: 200, json: () => space.check() }) }),
+      () => performance.now(),
+    );
+  }
 }
 
 function diskFailure(error: unknown): Failure {
@@ -93,12 +122,14 @@ function diskFailure(error: unknown): Failure {
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
 
-/** What to do about a database that SQLite cannot read. */
-function damageOf(dataDir: string, error: unknown): Failure | undefined {
+/** What to do about options that do not fit the data, or about a database that SQLite cannot read. */
+function failureOf(disk: Disk | undefined, error: unknown): Failure | undefined {
+  if (error instanceof StorageError) return new Failure(error.message, error.fix);
+  if (disk === undefined) return undefined;
   const code = error instanceof Error && "errcode" in error ? Number(error.errcode) & 0xff : undefined;
   if (code !== SQLITE_CORRUPT && code !== SQLITE_NOTADB) return undefined;
   return new Failure(
-    `The database ${join(dataDir, "streams.sqlite")} is damaged. It holds all streams.`,
+    `The database ${join(disk.dataDir, "streams.sqlite")} is damaged. It holds all streams.`,
     "restore a backup into another directory: durable-streams restore ARCHIVE --data-dir DIR",
   );
 }

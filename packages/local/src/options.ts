@@ -1,5 +1,7 @@
 /** What a server on this machine is started with, and what the program that started it gets, whatever the engine. */
 
+import type { StorageOptions } from "@durable-streams-cloudflare/node";
+
 /** The options of `startServer`. */
 export interface ServerOptions {
   /** The directory that holds the data; created when missing. */
@@ -10,6 +12,8 @@ export interface ServerOptions {
   readonly port?: number | undefined;
   /** Settings of the server by name, as with `--var`. */
   readonly settings?: Readonly<Record<string, string>> | undefined;
+  /** On the engine `node`: how the data is stored; default `file-durable`. With mode `memory`, `dataDir` is not used. */
+  readonly storage?: Omit<StorageOptions, "dataDir" | "status"> | undefined;
   /** Serves `/metrics` for Prometheus on this port of 127.0.0.1; 0 picks a free one. Default: no metrics. */
   readonly metricsPort?: number | undefined;
   /** Called once if the server cannot go on: workerd cannot be kept running, or the disk failed. */
@@ -22,7 +26,8 @@ export interface LocalServer {
   readonly url: string;
   /** URL of the metrics page, if there is one. */
   readonly metricsUrl: string | undefined;
-  readonly dataDir: string;
+  /** `undefined`: the server stores everything in memory. */
+  readonly dataDir: string | undefined;
   readonly settings: Readonly<Record<string, unknown>>;
   /**
    * Stops the server: it accepts no new connections, ends live reads between two events, and lets requests in flight continue.

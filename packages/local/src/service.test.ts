@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { expect, it, onTestFinished } from "vitest";
 
 import { parseArguments } from "./arguments.ts";
+import { commandConfig } from "./command-config.ts";
 
 const UNIT = readFileSync(fileURLToPath(new URL("../durable-streams.service", import.meta.url)), "utf8");
 const PROGRAM = "/usr/local/bin/durable-streams";
@@ -16,12 +17,12 @@ it("the unit uses only flags that exist, and gives the server more time to stop 
   const [, command = ""] = /^ExecStart=(.*)$/m.exec(UNIT) ?? [];
   const [program, subcommand, ...flags] = command.split(" ");
   expect([program, subcommand]).toEqual([PROGRAM, "serve"]);
-  const { drainSeconds, dataDir, variables } = parseArguments(flags);
+  const { drainMs, dataDir, settings } = commandConfig(parseArguments(flags), { env: {}, cwd: "/none", dataDir: "" });
   const [, stopSeconds] = /^TimeoutStopSec=(\d+)$/m.exec(UNIT) ?? [];
-  expect(Number(stopSeconds)).toBeGreaterThan(drainSeconds);
+  expect(Number(stopSeconds)).toBeGreaterThan(drainMs / 1000);
   const [, stateDirectory = ""] = /^StateDirectory=(.*)$/m.exec(UNIT) ?? [];
-  expect(dataDir).toBe(`%S/${stateDirectory}`);
-  expect(variables).toEqual({ AUTH_MODE: "project" });
+  expect(dataDir).toBe(`/none/%S/${stateDirectory}`);
+  expect(settings).toEqual({ AUTH_MODE: "project" });
 });
 
 const hasSystemd = existsSync(SYSTEMD_ANALYZE);

@@ -1,6 +1,6 @@
 import { parseConfig, SETTINGS } from "@durable-streams-cloudflare/core/config";
+import { impliedBy, isUnmeantExposure, machineDefaults } from "@durable-streams-cloudflare/node/config";
 
-import { isLoopback } from "./banner.ts";
 import { EXIT, Failure } from "./failure.ts";
 
 type Settings = Readonly<Record<string, unknown>>;
@@ -9,24 +9,13 @@ type Settings = Readonly<Record<string, unknown>>;
 export interface SettingSources {
   /** The values of wrangler.toml and, where it is read, of .dev.vars. */
   readonly configured: Settings;
-  /** The values of `--var`. */
+  /** The settings that somebody has chosen. */
   readonly given: Readonly<Record<string, string>>;
-  /** Only secrets are read from it: every user of the machine can see command lines. */
+  /** Only secrets are read from it. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** The address that the server listens on. */
   readonly host: string;
 }
-
-/**
- * Defaults that make pasted curl commands work. wrangler.toml and .dev.vars, which are for the deployment, cannot change them.
- */
-const LOCAL_DEFAULTS = { TENANCY: "single", AUTH_MODE: "none" } as const;
-
-/** Here a single isolate serves all requests, and it has more memory than the 128 MB of an isolate on Cloudflare. */
-const MACHINE_DEFAULTS = { BODIES_BYTES_MAX: String(256 * 1024 * 1024) } as const;
-
-/** Secrets with which the server checks credentials. Setting one implies that requests need tokens. */
-const SECRETS_OF_TOKENS = ["PROJECT_SECRET", "ADMIN_SECRET"] as const;
 
 /** The names of the settings that are secrets. */
 export const SECRETS: readonly string[] = Object.entries(SETTINGS).flatMap(([name, setting]) =>
@@ -34,33 +23,24 @@ export const SECRETS: readonly string[] = Object.entries(SETTINGS).flatMap(([nam
 );
 
 /**
- * The settings that the server runs with. Later ones override earlier ones: wrangler.toml, the local defaults, secrets of the
- * environment, `--var`.
- * @throws Failure when `--var` names an unknown setting or a secret, or when the server's own parser refuses a value.
+ * The settings that the server runs with. Later ones override earlier ones: the defaults of a machine, wrangler.toml (except
+ * TENANCY and AUTH_MODE, which are about the deployment), secrets of the environment, what is given.
+ * @throws Failure when an unknown setting is given, or the server's own parser refuses a value.
  */
 export function localSettings({ configured, given, environment, host }: SettingSources): Settings {
-  for (const name of Object.keys(given)) {
-    if (!Object.hasOwn(SETTINGS, name)) {
-      throw new Failure(
-        `--var ${name}: the server has no setting with this name.`,
-        `use one of ${Object.keys(SETTINGS).join(" ")}`,
-        EXIT.usage,
-      );
-    }
-    if (SECRETS.includes(name)) {
-      throw new Failure(
-        `--var ${name} is not allowed: ${name} is a secret, and every user of the machine can see command lines.`,
-        `set it in the environment: export ${name}=…`,
-        EXIT.usage,
-      );
-    }
+  const unknown = Object.keys(given).find((name) => !Object.hasOwn(SETTINGS, name));
+  if (unknown !== undefined) {
+    throw new Failure(
+      `The server has no setting ${unknown}.`,
+      `use one of ${Object.keys(SETTINGS).join(" ")}`,
+      EXIT.usage,
+    );
   }
-  const secrets = Object.fromEntries(SECRETS.flatMap((name) => (environment[name] ? [[name, environment[name]]] : [])));
-  const implied = impliedAuthMode({ ...configured, ...secrets }) === undefined ? {} : { AUTH_MODE: "project" };
-  // Listening for other machines without tokens was requested explicitly: see `refuseUnmeantExposure`.
-  const openTo = isLoopback(host) ? {} : { OPEN_TO: "everybody" };
-  const merged = { ...MACHINE_DEFAULTS, ...configured, ...LOCAL_DEFAULTS, ...implied, ...openTo, ...secrets, ...given };
-  const settings = { ...webhookDefault(merged), ...merged };
+  const secrets = secretsOf(environment);
+  const { TENANCY: _tenancy, AUTH_MODE: _authMode, ...deployed } = configured;
+  const chosen = { ...deployed, ...secrets, ...given };
+  const defaults = [...machineDefaults({ host, chosen })].map(([name, { value }]) => [name, value]);
+  const settings = { ...Object.fromEntries(defaults), ...chosen };
   try {
     parseConfig(settings);
   } catch (error) {
@@ -74,16 +54,9 @@ export function localSettings({ configured, given, environment, host }: SettingS
   return settings;
 }
 
-/** Clients of a server that only this machine can reach could call the machine's services themselves, so webhooks may do so. */
-function webhookDefault({ AUTH_MODE, OPEN_TO, ORIGIN_SECRET = "" }: Readonly<Record<string, unknown>>): Settings {
-  // With ORIGIN_SECRET, whoever can reach the proxy can reach the server.
-  const isOwnMachines = AUTH_MODE === "none" && OPEN_TO !== "everybody" && ORIGIN_SECRET === "";
-  return isOwnMachines ? { WEBHOOK_LOOPBACK: "allow" } : {};
-}
-
-/** The secret that implies AUTH_MODE=project; `undefined` if there is none. */
-function impliedAuthMode(settings: Settings): string | undefined {
-  return SECRETS_OF_TOKENS.find((name) => settings[name] !== undefined && settings[name] !== "");
+/** An empty variable is one that is not set. */
+function secretsOf(environment: SettingSources["environment"]): Readonly<Record<string, string>> {
+  return Object.fromEntries(SECRETS.flatMap((name) => (environment[name] ? [[name, environment[name]]] : [])));
 }
 
 /**
@@ -91,7 +64,7 @@ function impliedAuthMode(settings: Settings): string | undefined {
  * @throws Failure when it only follows from the defaults.
  */
 export function refuseUnmeantExposure(host: string, { given, environment }: ExposureSources): void {
-  if (given["AUTH_MODE"] !== undefined || isLoopback(host) || impliedAuthMode(environment) !== undefined) return;
+  if (!isUnmeantExposure({ host, chosen: { ...secretsOf(environment), ...given } })) return;
   throw new Failure(
     `On ${host}, everybody who can reach this machine could read, write and delete every stream.`,
     "require tokens: --var AUTH_MODE:project; or confirm that this is intended: --var AUTH_MODE:none",
@@ -103,7 +76,7 @@ type ExposureSources = Pick<SettingSources, "given" | "environment">;
 
 /** Empty unless a secret implies that requests need tokens. */
 export function formatImpliedAuthMode({ given }: Pick<SettingSources, "given">, settings: Settings): string {
-  const secret = impliedAuthMode(settings);
+  const secret = impliedBy(settings);
   if (secret === undefined || given["AUTH_MODE"] !== undefined) return "";
   return (
     `! ${secret} is set, so requests need tokens (AUTH_MODE is project).\n` +

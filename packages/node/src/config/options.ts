@@ -24,13 +24,15 @@ export interface Option {
   readonly expects: string;
   /** @returns the value in the notation of the setting; `undefined` if the text is invalid. */
   parse(text: string): string | undefined;
+  /** A value in the notation of this name. */
+  write(value: string): string;
 }
 
-const OF_ENGINE: readonly Option[] = SETTING_PATHS.map(({ name, path, variable, read, expects }) => {
+const OF_ENGINE: readonly Option[] = SETTING_PATHS.map(({ name, path, variable, read, write = same, expects }) => {
   const setting: Setting = SETTINGS[name];
   const isSecret = setting.kind === "text" && setting.isSecret === true;
   const parse = (text: string): string | undefined => accepted(setting, read === undefined ? text : read(text));
-  const own = { id: name, path, variable, name, setting, default: String(setting.default), isSecret, parse };
+  const own = { id: name, path, variable, name, setting, default: String(setting.default), isSecret, parse, write };
   return { ...own, expects: expects ?? expectation(setting) };
 });
 
@@ -46,6 +48,7 @@ const OF_SERVER: readonly Option[] = SERVER_OPTIONS.map((option: ServerOption) =
     isSecret: false,
     expects: expectation(setting),
     parse: (text) => accepted(setting, text),
+    write: same,
   };
 });
 
@@ -54,13 +57,21 @@ export const OPTIONS: readonly Option[] = [...OF_SERVER, ...OF_ENGINE];
 
 const BY_PATH = new Map(OPTIONS.map((option) => [option.path, option]));
 const BY_VARIABLE = new Map(OPTIONS.map((option) => [option.variable, option]));
+/** By a plain name, a value has the notation of the setting. */
 const BY_NAME = new Map(
-  OPTIONS.flatMap((option) => (option.name === undefined ? [] : [[option.name as string, option]])),
+  OF_ENGINE.toReversed().map((option): [string, Option] => {
+    const { id, setting } = option;
+    return [id, { ...option, expects: expectation(setting), parse: (text) => accepted(setting, text) }];
+  }),
 );
 
 export const optionAt = (path: string): Option | undefined => BY_PATH.get(path);
 export const optionOfVariable = (variable: string): Option | undefined => BY_VARIABLE.get(variable);
 export const optionNamed = (name: string): Option | undefined => BY_NAME.get(name);
+
+function same(value: string): string {
+  return value;
+}
 
 function accepted(setting: Setting, text: string | undefined): string | undefined {
   const trimmed = text?.trim();

@@ -84,6 +84,13 @@ describe("layers", () => {
     }
   });
 
+  it("values are shown as their path has them, with the default that they would have otherwise", () => {
+    expect(valueAt("server.long_poll_timeout_secs")).toMatchObject({ value: "3", default: "3" });
+    const env = { DS_SERVER__LONG_POLL_TIMEOUT_SECS: "2.5", DS_HTTP__CORS_ORIGINS: "*" };
+    expect(valueAt("server.long_poll_timeout_secs", { env })).toMatchObject({ value: "2.5", default: "3" });
+    expect(valueAt("http.cors_origins", { env })).toMatchObject({ value: "*", default: "loopback" });
+  });
+
   it("DS_PROFILE names the profile, and a profile that is given overrides it", () => {
     write("config/a.toml", "[server]\nport = 1\n");
     write("config/b.toml", "[server]\nport = 2\n");

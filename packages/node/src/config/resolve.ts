@@ -3,7 +3,7 @@
 import { ConfigError, parseConfig } from "@durable-streams-cloudflare/core/config";
 
 import { readLayers, type LayerSources, type Merged } from "./layers.ts";
-import { isUnmeantExposure, machineDefaults, type MachineDefault } from "./machine-defaults.ts";
+import { isUnmeantExposure, machineDefaults, type MachineFacts } from "./machine-defaults.ts";
 import { OPTIONS, type Option } from "./options.ts";
 import type { ServerPath } from "./server-options.ts";
 import type { Layer } from "./written.ts";
@@ -33,9 +33,9 @@ export interface ResolvedConfig {
   /** The same with the defaults of a server on one machine. */
   readonly settings: Readonly<Record<string, string>>;
   /** The value of one of the server's own options; `""`: there is none. */
-  valueOf(path: ServerPath): string;
+  readonly valueOf: (path: ServerPath) => string;
   /** Whether any layer has the option. */
-  isChosen(path: ServerPath): boolean;
+  readonly isChosen: (path: ServerPath) => boolean;
 }
 
 const FAULTS_MAX = 50;
@@ -64,12 +64,12 @@ export function resolveConfig(
   if (isUnmeantExposure({ host, chosen })) {
     faults.push(
       `On ${host}, everybody who can reach this machine could read, write and delete every stream. Require tokens: set a ` +
-        "secret, or auth.mode to project. Or confirm that this is intended: set auth.mode to none.",
+        "secret, or AUTH_MODE (auth.mode) to project. Or confirm that this is intended: set it to none.",
     );
   }
   if (faults.length > 0) throw invalid(faults);
   return {
-    values: explained(merged, ofMachine, defaults),
+    values: explained(merged, { host, chosen }, defaults),
     chosen,
     settings,
     valueOf: (path) => (path === "server.host" ? host : valueOf(path)),
@@ -116,14 +116,15 @@ function faultsOfEngine(merged: Merged, engine: string): readonly string[] {
 
 function explained(
   merged: Merged,
-  ofMachine: ReadonlyMap<string, MachineDefault>,
+  { host, chosen }: MachineFacts,
   defaults: { readonly [Path in ServerPath]?: string },
 ): readonly ConfigValue[] {
   const first = OPTIONS.filter(({ id }, index) => OPTIONS.findIndex((other) => other.id === id) === index);
   return first
     .toSorted((one, other) => (one.path < other.path ? -1 : 1))
     .map((option) => {
-      const own = ofMachine.get(option.id);
+      // What it would be if nobody had chosen it.
+      const own = machineDefaults({ host, chosen: { ...chosen, [option.id]: undefined } }).get(option.id);
       const general = defaults[option.path as ServerPath] ?? option.default;
       return valueIn(option, merged.get(option.id), { value: own?.value ?? general, reason: own?.reason });
     });
@@ -134,11 +135,12 @@ function valueIn(
   written: ReturnType<Merged["get"]>,
   own: { readonly value: string; readonly reason: string | undefined },
 ): ConfigValue {
-  const shown = (value: string): string => (option.isSecret && value !== "" ? MASK : value);
-  const named = { path: option.path, variable: option.variable, name: option.name ?? null, default: own.value };
+  const shown = (value: string): string => (value === "" ? "" : option.isSecret ? MASK : option.write(value));
+  const general = shown(own.value);
+  const named = { path: option.path, variable: option.variable, name: option.name ?? null, default: general };
   if (written === undefined) {
     const source = own.reason === undefined ? "default" : `default, because ${own.reason}`;
-    return { ...named, value: own.value, layer: "default", source, hidden: [] };
+    return { ...named, value: general, layer: "default", source, hidden: [] };
   }
   const [first, ...others] = written;
   const hidden = others.map(({ value, place }) => ({ value: shown(value), source: place }));
