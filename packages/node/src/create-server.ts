@@ -15,7 +15,7 @@ export interface ServerOptions extends EngineOptions, ListenOptions {
 
 /** A server that accepts requests. */
 export interface RunningServer {
-  /** Without a trailing slash. */
+  /** The server's URL, without a trailing slash. */
   readonly url: string;
   /** What the last server on this data directory had left undone; `undefined` when it ended in order. */
   readonly recovery: Recovery | undefined;
@@ -32,9 +32,9 @@ export interface RunningServer {
 const DRAIN_MS_DEFAULT = 10_000;
 
 /**
- * Opens the data directory and listens on a port.
- * @throws ConfigError when a setting is out of its bounds.
- * @throws Error when the data directory or the port cannot be used.
+ * Opens the data directory and listens on a port. Resolves when the server accepts requests.
+ * @throws ConfigError if a setting is invalid.
+ * @throws Error if the data directory or the port cannot be used.
  */
 export async function createServer(options: ServerOptions): Promise<RunningServer> {
   const engine = openEngine(options, { onFatal: options.onFatal ?? endProcess });

@@ -21,7 +21,7 @@ import { composeRoutes } from "@durable-streams-cloudflare/http/routing/table";
 
 import type { ObjectHost } from "../objects/object-host.ts";
 
-/** What the edge is composed of. */
+/** The parts that the edge is composed of. */
 export interface EdgeParts {
   readonly config: Config;
   readonly objects: ObjectHost;
@@ -29,7 +29,10 @@ export interface EdgeParts {
   readonly storage: StorageStatus;
 }
 
-/** @throws Error when the objects lack what projects need. */
+/**
+ * Composes the edge.
+ * @throws Error if the objects of projects or the registry are missing.
+ */
 export function composeEdge({ config, objects, liveReads, storage }: EdgeParts): Edge {
   const {
     streams,

@@ -26,7 +26,7 @@ export interface EngineOptions {
 
 /** What the engine tells its owner. */
 export interface EngineEvents {
-  /** The engine cannot continue: nobody knows any more what is durable. */
+  /** The engine cannot continue: a sync has failed, so it is unknown what is durable. */
   onFatal(error: unknown, config: Config): void;
 }
 
@@ -48,10 +48,10 @@ export interface Engine {
 }
 
 /**
- * Opens the data directory.
- * @throws ConfigError when a setting is out of its bounds.
- * @throws StorageError when an option of the storage is wrong, or the data directory does not fit the options.
- * @throws Error when the data directory cannot be used, or another server uses it.
+ * Opens the data directory and composes the engine. Alarms do not fire before `start`.
+ * @throws ConfigError if a setting is invalid.
+ * @throws StorageError if a storage option is invalid, or the data directory does not match the options.
+ * @throws Error if the data directory cannot be used, or another server uses it.
  */
 export function openEngine({ storage: options, settings = {} }: EngineOptions, events: EngineEvents): Engine {
   const config = parseConfig(settings);

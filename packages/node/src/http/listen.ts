@@ -13,13 +13,13 @@ import { writeAnswer } from "./write-answer.ts";
 export interface ListenOptions {
   /** The address to listen on; default 127.0.0.1. */
   readonly host?: string;
-  /** 0: any that is free. */
+  /** The port to listen on; 0 picks a free one. */
   readonly port: number;
 }
 
 /** A port that takes requests. */
 export interface Listener {
-  /** Without a trailing slash. */
+  /** The listener's URL, without a trailing slash. */
   readonly url: string;
   /**
    * Takes no new connections and resolves when those that are open have ended.
@@ -28,7 +28,10 @@ export interface Listener {
   close(drainMs: number): Promise<void>;
 }
 
-/** @throws Error of the system, when the port cannot be used. */
+/**
+ * Listens on a port. Resolves when the listener accepts connections.
+ * @throws Error of the system if the port cannot be used.
+ */
 export async function listen(engine: Engine, { host = "127.0.0.1", port }: ListenOptions): Promise<Listener> {
   const server = createHttpServer({ keepAliveTimeout: 65_000 }, (message, response) =>
     serve(engine, message, response),

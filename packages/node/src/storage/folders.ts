@@ -24,7 +24,7 @@ export function syncDirectory(path: string): void {
   }
 }
 
-/** The same, without stalling others. A directory that is not there holds no names. */
+/** Like `syncDirectory`, without blocking the event loop. Does nothing if the directory does not exist. */
 export async function syncDirectoryLater(path: string): Promise<void> {
   if (!CAN_SYNC) return;
   const directory = await open(path, "r").catch((error: NodeJS.ErrnoException) => {

@@ -23,14 +23,17 @@ import { WalFile } from "./threads/wal-file.ts";
 export interface StorageEvents {
   /** Fires the alarm of an object. */
   readonly fire: (due: DueObject) => Promise<void>;
-  /** The server cannot go on: it is not known any more what is durable. */
+  /** The server cannot continue: a sync has failed, so it is unknown what is durable. */
   readonly onFatal: (error: unknown) => void;
 }
 
 /** From a fast disk to one that is about to fail. */
 const SYNC_BOUNDS_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
 
-/** @throws StorageError when the options are wrong, or the directory does not fit them: then it is left as it was. */
+/**
+ * Opens the storage.
+ * @throws StorageError if the options are invalid, or the data directory does not match them. The directory is then unchanged.
+ */
 export function openStorage(options: StorageOptions, events: StorageEvents): Storage {
   const settings = checkedStorage(options);
   const parts = new OpenParts();

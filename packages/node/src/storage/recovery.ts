@@ -15,7 +15,10 @@ export interface Recovery {
 /** From here on the number of streams is not counted. */
 export const STREAMS_COUNTED_MAX = 100_000;
 
-/** Returns `undefined` when the last server ended in order. */
+/**
+ * Collects what a start has recovered; `undefined` if the last server was stopped properly.
+ * @param uploads the number of interrupted uploads that were removed.
+ */
 export function recoveryOf(stores: readonly Store[], uploads: number): Recovery | undefined {
   const pages = stores.reduce((sum, { database }) => sum + database.pagesFound, 0);
   if (pages === 0 && uploads === 0) return undefined;

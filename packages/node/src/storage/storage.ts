@@ -14,7 +14,7 @@ import type { WalFile } from "./threads/wal-file.ts";
 export class Storage {
   readonly stores: readonly Store[];
   readonly segments: SegmentStore;
-  /** Of the mode that stores in memory. */
+  /** The limit of the mode `memory`; `undefined` in other modes. */
   readonly memory: MemoryLimit | undefined;
   /** How long the disk took to make commits durable, in the mode that waits for it afterwards. */
   readonly syncs: Histogram | undefined;
@@ -35,47 +35,47 @@ export class Storage {
     this.recovery = recovery;
   }
 
-  /** The one that has the tables of the whole server. */
+  /** The database that has the tables of the whole server. */
   get first(): Store {
     const [first] = this.stores;
     if (first === undefined) throw new Error("A storage has at least one database.");
     return first;
   }
 
-  /** The database that has an object. */
+  /** The database that an object is assigned to. */
   storeOf(kind: string, name: string): Store {
     return this.stores[shardOf(kind, name, this.stores.length)] ?? this.first;
   }
 
-  /** Whether it is unknown what is durable: nothing is stored any more. */
+  /** Whether a sync has failed: it is then unknown what is durable, and nothing is stored any more. */
   get hasFailed(): boolean {
     return this.stores.some(({ commits }) => commits.hasFailed);
   }
 
-  /** Adds up something of all databases. */
+  /** Adds up a number over all databases. */
   sum(valueOf: (store: Store) => number): number {
     return this.stores.reduce((sum, store) => sum + valueOf(store), 0);
   }
 
-  /** Begins to fire alarms. */
+  /** Starts firing alarms. */
   start(): void {
     for (const { alarms } of this.stores) alarms.start();
   }
 
-  /** Everything that was written is durable afterwards. */
+  /** Makes everything durable, and closes the databases. */
   close(): Promise<void> {
     return this.#parts.close();
   }
 }
 
-/** What is open, in the order of its opening. */
+/** The opened parts of a storage, which are closed together. */
 export class OpenParts {
   readonly stores: Store[] = [];
   lock: DirectoryLock | undefined;
   checkpoints: CheckpointThread | undefined;
   wal: WalFile | undefined;
 
-  /** Nothing was written. */
+  /** Closes everything without waiting. Only if nothing was written. */
   abandon(): void {
     for (const store of this.stores) store.abandon();
     void this.checkpoints?.close();

@@ -25,11 +25,11 @@ export interface StoreOptions {
   /** Is told how long the disk took to make commits durable, in the mode that waits for it afterwards. */
   readonly syncs?: Histogram | undefined;
   readonly fire: (due: DueObject) => Promise<void>;
-  /** The server cannot go on: it is not known any more what is durable. */
+  /** The server cannot continue: a sync has failed, so it is unknown what is durable. */
   readonly onFatal: (error: unknown) => void;
 }
 
-/** Who writes: told when what it has written is lost. */
+/** A writer. Its `end` is called when something that it has written is lost, so that it drops its state. */
 export interface Writer {
   end(): void;
 }
@@ -38,13 +38,13 @@ export class Store {
   readonly database: SharedDatabase;
   readonly commits: CommitLoop;
   readonly alarms: Alarms;
-  /** Of the modes that have a write-ahead log. */
+  /** Keeps the write-ahead log short; `undefined` in modes without one. */
   readonly checkpointer: Checkpointer | undefined;
   readonly #thread: SyncThread | undefined;
   /** Who has written in the open transaction. */
   #writers = new Set<Writer>();
 
-  /** @throws Error when the database cannot be opened. Nothing is left open then. */
+  /** @throws Error if the database cannot be opened. Nothing is then left open. */
   constructor({ mode, path = ":memory:", place, checkpoints, syncs, fire, onFatal }: StoreOptions) {
     const traits = TRAITS[mode];
     let thread: SyncThread | undefined;
@@ -88,14 +88,20 @@ export class Store {
     });
   }
 
-  /** Before each write. @returns the commit that it will be part of. */
+  /**
+   * Registers a write. Must be called before each write.
+   * @returns the commit that the write will be part of.
+   */
   write(writer: Writer): Commit {
     const commit = this.commits.write();
     this.#writers.add(writer);
     return commit;
   }
 
-  /** Writes with a statement about the host's own tables. @returns the commit that it is part of. */
+  /**
+   * Runs a writing statement on the host's own tables.
+   * @returns the commit that the write is part of.
+   */
   run(writer: Writer, text: string, ...params: readonly (string | number)[]): Commit {
     const commit = this.write(writer);
     this.guarded(() => this.database.text(text).run(...params));
@@ -103,8 +109,9 @@ export class Store {
   }
 
   /**
-   * Everything that runs statements does so in here. After a failure SQLite may have undone the whole transaction, of all
-   * objects, as it does when the disk is full: then nothing of it may be built on any more.
+   * Runs `work`, which executes statements. All statements must be executed in here: after a failure, such as a full disk,
+   * SQLite may have rolled back the whole transaction, with the writes of all objects. The state of every object that has
+   * written is then dropped.
    */
   guarded<T>(work: () => T): T {
     try {
@@ -115,20 +122,20 @@ export class Store {
     }
   }
 
-  /** Ends what writes by itself. Everything that was written is durable afterwards. */
+  /** Stops the alarms, and resolves when everything written is durable. */
   async drain(): Promise<void> {
     this.alarms.stop();
     await this.commits.drain();
   }
 
-  /** Instead of `close`, when nothing was written. */
+  /** Closes the database without waiting. Only for use instead of `close` when nothing was written. */
   abandon(): void {
     this.alarms.stop();
     void this.#thread?.close();
     this.database.close();
   }
 
-  /** Its checkpoints must have ended. */
+  /** Makes everything durable, and closes the database. Its checkpoints must have ended. */
   async close(): Promise<void> {
     await this.drain();
     await this.#thread?.close();
@@ -143,7 +150,7 @@ export class Store {
   }
 }
 
-/** Writes what no object has in memory. */
+/** The writer of rows that no object has in memory. */
 export const NOBODY: Writer = { end: () => undefined };
 
 /** Never of the database itself: closing a descriptor of that drops SQLite's own locks. */

@@ -13,7 +13,7 @@ import { SHARDS_MAX, type StorageMode } from "./options.ts";
 /** Of a new directory. More shards give smaller files, but each waits for the disk by itself. */
 const SHARDS_DEFAULT = 4;
 
-/** Which of the databases of a directory one is. It is recorded in each of them. */
+/** A database's number among the databases of its directory. It is recorded in each of them. */
 export interface Place {
   readonly shard: number;
   readonly shards: number;
@@ -84,14 +84,20 @@ function refuseCount(dataDir: string, wanted: number, shards: number): StorageEr
   );
 }
 
-/** @param path of the database. */
+/**
+ * The error if a database of the directory is missing.
+ * @param path of the missing database.
+ */
 export function refuseMissing(path: string): StorageError {
   return new StorageError(`The database ${path} is missing. It holds a part of the streams.`, {
     fix: "put the file back, or restore a backup into another directory",
   });
 }
 
-/** @param found what the database says of itself; `undefined`: it says nothing, and holds objects. */
+/**
+ * The error if a database is not the one that the layout expects.
+ * @param found the place that the database records; `undefined` if it records none although it contains objects.
+ */
 export function refusePlace(path: string, wanted: Place, found: Place | undefined): StorageError {
   const is = found === undefined ? "the only one" : `number ${found.shard} of ${found.shards}`;
   return new StorageError(

@@ -49,14 +49,17 @@ const MEMORY_BYTES_MIN = 1024 ** 2;
 /** Options that were checked. */
 export interface StorageSettings {
   readonly mode: StorageMode;
-  /** Of the modes that store on disk. */
+  /** The data directory; set in the modes that store on disk. */
   readonly dataDir: string | undefined;
-  /** `undefined`: as many as there are. */
+  /** The number of databases; `undefined`: as many as the directory has. */
   readonly shardCount: number | undefined;
   readonly memoryBytesMax: number;
 }
 
-/** @throws StorageError when an option is out of its bounds, or does not belong to the mode. */
+/**
+ * Checks the options, and fills in the defaults.
+ * @throws StorageError if an option is invalid, or does not belong to the mode.
+ */
 export function checkedStorage(options: StorageOptions): StorageSettings {
   const { mode = "file-durable", dataDir, acidShardCount, maxMemoryBytes } = options;
   if (!STORAGE_MODES.includes(mode)) {

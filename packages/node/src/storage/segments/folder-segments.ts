@@ -42,9 +42,9 @@ export function folderSegments(root: string): SegmentStore {
 }
 
 /**
- * Removes what uploads have left that were interrupted when the server was killed. While none is under way. At most 10,000 of
- * them, so that a start never takes long; the next start removes the rest.
- * @returns how many it has removed.
+ * Removes the temporary files of uploads that were interrupted when the server was killed. Call it while no upload is in
+ * progress. It removes at most 10,000 files, so that a start never takes long; the next start removes the rest.
+ * @returns the number of removed files.
  */
 export function sweepParts(root: string): number {
   const path = join(root, PARTS);

@@ -6,7 +6,10 @@
 
 import type { SegmentStore } from "@durable-streams-cloudflare/core/log/segment-store";
 
-/** @param harden makes everything durable that was committed. */
+/**
+ * Wraps a segment store.
+ * @param harden makes everything durable that has been committed.
+ */
 export function hardenedSegments(segments: SegmentStore, harden: () => Promise<void>): SegmentStore {
   return {
     ...segments,

@@ -5,9 +5,9 @@ import { Worker } from "node:worker_threads";
 
 export type CheckpointOutcome = "done" | "failed";
 
-/** What the thread is told. */
+/** A request to the thread. */
 export type CheckpointRequest = { readonly path: string } | "close";
-/** What it answers. */
+/** The thread's answer to one request. */
 export interface CheckpointAnswer {
   readonly path: string;
   readonly outcome: CheckpointOutcome;
@@ -24,7 +24,10 @@ export class CheckpointThread {
     this.#onError = onError;
   }
 
-  /** Makes a checkpoint of a database, of which none is under way. @param onDone called afterwards, once. */
+  /**
+   * Starts a checkpoint of a database. No other checkpoint of it may be in progress.
+   * @param onDone called once, when the checkpoint has ended.
+   */
   checkpoint(path: string, onDone: (outcome: CheckpointOutcome) => void): void {
     this.#waiting.set(path, onDone);
     this.#worker ??= this.#start();

@@ -16,7 +16,7 @@ export class WalFile {
     this.#onFatal = onFatal;
   }
 
-  /** Resolves when everything that was written before the call is durable. It is called once in a while only. */
+  /** Resolves when everything that was written before the call is durable. Called rarely. */
   async sync(): Promise<void> {
     // One that is under way may have begun before the last write.
     while (this.#syncing !== undefined) await this.#syncing;
