@@ -117,7 +117,7 @@ describe("verify", () => {
     expect(ran.exitCode).toBe(1);
     expect(json(ran)).toMatchObject({ damaged: 1, databases: [{ file, name }] });
     expect(errorOf(ran)).toMatchObject({ code: "data-damaged" });
-    expect(errorOf(ran).fix).toContain(isNode ? "holds all streams" : "that stream is lost");
+    expect(errorOf(ran).fix).toContain(isNode ? "holds the streams" : "that stream is lost");
     await cli(["backup", "broken.tar.gz", "--data-dir", broken]);
     const restored = await cli(["restore", "broken.tar.gz", "--data-dir", "from-broken"]);
     expect(errorOf(restored)).toMatchObject({ code: "data-damaged", message: expect.stringContaining("damaged") });

@@ -2,7 +2,8 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
-import { makePrivateDirectory } from "./directory.ts";
+import { makeDirectory } from "@durable-streams-cloudflare/node";
+
 import { Failure } from "./failure.ts";
 
 /** The process that holds a data directory, for the error message of a second server. */
@@ -46,7 +47,7 @@ export function lockDataDir(dataDir: string): DataDirLock {
 function openExclusively(dataDir: string, holderPath: string): DatabaseSync {
   const path = join(dataDir, "lock");
   try {
-    makePrivateDirectory(dataDir);
+    makeDirectory(dataDir);
     const database = new DatabaseSync(path, { timeout: 0 });
     database.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
     return database;

@@ -33,7 +33,7 @@ describe.each(STORAGE_MODES)("a server with storage mode %s", (mode) => {
 });
 
 describe.each(STORAGE_MODES.filter((mode) => TRAITS[mode].isOnDisk))("a data directory of storage mode %s", (mode) => {
-  it("is opened again with everything in it, and by one server at a time", async () => {
+  it("[SM9] is opened again with everything in it, and by one server at a time", async () => {
     const dataDir = join(root, `two-${mode}`);
     const first = await start(mode, dataDir);
     await fetch(`${first.url}/v1/stream/kept`, { method: "PUT", headers: TEXT, body: "kept" });

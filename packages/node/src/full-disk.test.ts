@@ -12,7 +12,7 @@ const PRODUCER = (seq: number): Record<string, string> => ({
 });
 
 describe.each(STORAGE_MODES)("in the storage mode %s,", (mode) => {
-  it("[IN1] a statement that finds the disk full takes other objects' writes with it, and none that was acknowledged", async () => {
+  it("[SM6] [IN1] a statement that finds the disk full takes other objects' writes with it, and none that was acknowledged", async () => {
     await using server = await HeldServer.start({ mode });
     for (const stream of ["small", "large"]) await server.put(stream);
     expect((await server.post("small", "1", PRODUCER(0))).status).toBe(200);
@@ -36,7 +36,7 @@ describe.each(STORAGE_MODES)("in the storage mode %s,", (mode) => {
     expect([await server.text("large"), server.fatal]).toEqual(["y", []]);
   });
 
-  it("[IN1] a COMMIT that finds the disk full loses whole transactions, and the server goes on when there is space", async () => {
+  it("[SM6] [IN1] a COMMIT that finds the disk full loses whole transactions, and the server goes on when there is space", async () => {
     await using server = await HeldServer.start({ mode });
     const streams = ["a", "b", "c"];
     for (const stream of streams) await server.put(stream);
@@ -52,7 +52,7 @@ describe.each(STORAGE_MODES)("in the storage mode %s,", (mode) => {
   });
 });
 
-it("a sync that fails is told once, and nothing is stored or acknowledged any more", async () => {
+it("[SM8] a sync that fails is told once, and nothing is stored or acknowledged any more", async () => {
   await using server = await HeldServer.start();
   await server.put("s");
   server.hold();

@@ -30,12 +30,14 @@ export async function verifyDatabases(
   return verified;
 }
 
-/** The database of the engine `node`, which contains all streams. */
-export const NODE_DATABASE = "streams.sqlite";
+/** Whether it is a database of the engine node: all streams are in one, or in a few. */
+export function isNodeDatabase(file: string): boolean {
+  return /^streams(?:-\d+)?\.sqlite$/.test(file);
+}
 
 /** Describes what a database contains. */
 export function kindOf({ file, name }: Verified): string {
-  if (file === NODE_DATABASE) return "all streams of the server";
+  if (isNodeDatabase(file)) return "streams of the server";
   const folder = file.split("/").at(-2) ?? "";
   if (basename(file) === "metadata.sqlite") return `the alarms of ${folder}`;
   const kind = KINDS[folder.split("-").at(-1) ?? ""];

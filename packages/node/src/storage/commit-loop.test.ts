@@ -117,7 +117,7 @@ it("a write never goes on outside a transaction that SQLite has ended unnoticed"
   await expect(lost.durable()).rejects.toThrow("The transaction has ended.");
 });
 
-it("a sync that fails is the end: nothing is promised any more, and nobody waits for ever", async () => {
+it("[SM8] a sync that fails is the end: nothing is promised any more, and nobody waits for ever", async () => {
   const { loop, events, syncs, started, done } = heldDisk();
   const first = loop.write();
   await started(1);
@@ -132,7 +132,7 @@ it("a sync that fails is the end: nothing is promised any more, and nobody waits
   expect([loop.hasFailed, loop.committed, loop.lostCount]).toEqual([true, 1, 0]);
 });
 
-it.each([1_034, 1_290])("a COMMIT whose sync failed (%i) is the end, too", async (errcode) => {
+it.each([1_034, 1_290])("[SM8] a COMMIT whose sync failed (%i) is the end, too", async (errcode) => {
   const { loop, database, events } = heldDisk();
   vi.spyOn(database, "commit").mockImplementationOnce(() => {
     throw Object.assign(new Error("disk I/O error"), { errcode });

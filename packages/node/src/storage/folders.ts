@@ -1,17 +1,22 @@
 /** Directories whose names survive a power cut: a new name is durable only once the directory that has it is synced. */
 
-import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /** Windows opens no directories, and makes their names durable by itself. */
 const CAN_SYNC = process.platform !== "win32";
 
-/** Makes a directory, which only its owner can enter, and its missing parents, and makes their names durable. */
+/**
+ * Makes a directory that only its owner can enter, together with its missing parents, and makes their names durable. The
+ * recursive option of Node.js loops forever on a file system that accepts no directories, such as /proc.
+ */
 export function makeDirectory(path: string): void {
-  const first = mkdirSync(path, { recursive: true, mode: 0o700 });
-  if (first === undefined) return;
-  for (let made = path; made.length >= first.length; made = dirname(made)) syncDirectory(dirname(made));
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  const parent = dirname(path);
+  if (parent !== path) makeDirectory(parent);
+  mkdirSync(path, { mode: 0o700 });
+  syncDirectory(parent);
 }
 
 export function syncDirectory(path: string): void {

@@ -1,7 +1,7 @@
 /** Opens the storage of a server as its options say. */
 
 import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 
 import { Histogram } from "@durable-streams-cloudflare/http/metrics/histogram";
 
@@ -60,7 +60,7 @@ function openOnDisk(
   { mode, shardCount }: StorageSettings,
   { fire, onFatal }: StorageEvents,
 ): Storage {
-  makeDirectory(dataDir);
+  makeDirectory(resolve(dataDir));
   const first = shardPath(dataDir, 0);
   parts.lock = new DirectoryLock(`${first}-lock`);
   const shards = shardCountOf(dataDir, mode, shardCount);
@@ -75,7 +75,7 @@ function openOnDisk(
     parts.stores.push(new Store({ mode, path: shardPath(dataDir, shard), place, checkpoints, syncs, fire, onFatal }));
   }
   // Whoever made the directory may not have made its name durable.
-  for (const path of [dataDir, dirname(dataDir)]) syncDirectory(path);
+  for (const path of [dataDir, dirname(resolve(dataDir))]) syncDirectory(path);
   const root = join(dataDir, "segments");
   const recovery = recoveryOf(parts.stores, sweepParts(root));
   const segments = folderSegments(root);

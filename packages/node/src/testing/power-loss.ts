@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import type { StorageMode } from "../storage/modes/options.ts";
 import { SharedDatabase } from "../storage/shared-database.ts";
 
 const SECTOR_BYTES = 512;
@@ -19,6 +20,8 @@ const ROWS_MAX = 4;
 export interface PowerLoss {
   /** What is wrong after the restart, in words; empty if nothing is. */
   readonly faults: readonly string[];
+  /** The commits that were acknowledged and are gone. */
+  readonly lost: readonly number[];
   readonly acknowledged: number;
   readonly checkpoints: number;
 }
@@ -26,15 +29,18 @@ export interface PowerLoss {
 type Random = (below: number) => number;
 
 /**
- * Runs a database on the model disk, cuts the power and checks what a restart finds.
- * @param syncs whether a commit is synced before it is acknowledged; if `false`, the run must find faults.
+ * When the disk is synced. `acid`: in COMMIT. `file-durable`: after COMMIT and before the acknowledgement. `file-fast`: only
+ * around checkpoints, as SQLite does it. `never`: not even then, so that runs must find faults.
  */
-export function losePower(seed: number, syncs = true): PowerLoss {
+export type Syncs = Exclude<StorageMode, "memory"> | "never";
+
+/** Runs a database on the model disk, cuts the power and checks what a restart finds. */
+export function losePower(seed: number, syncs: Syncs = "file-durable"): PowerLoss {
   const root = mkdtempSync(join(tmpdir(), "power-loss-"));
   try {
-    const disk = new ModelDisk(root, randomOf(seed));
-    const { acknowledged, checkpoints, rowsOf } = disk.run(syncs);
-    return { faults: faultsOf(disk.cut(), acknowledged, rowsOf), acknowledged, checkpoints };
+    const disk = new ModelDisk(root, randomOf(seed), syncs);
+    const { acknowledged, checkpoints, rowsOf } = disk.run();
+    return { ...checked(disk.cut(), acknowledged, rowsOf), acknowledged, checkpoints };
   } finally {
     rmSync(root, { recursive: true });
   }
@@ -45,18 +51,25 @@ class ModelDisk {
   readonly #random: Random;
   readonly #path: string;
   readonly #database: SharedDatabase;
+  readonly #syncs: Syncs;
   #durable: { database: Buffer; log: Buffer };
 
-  constructor(root: string, random: Random) {
+  constructor(root: string, random: Random, syncs: Syncs) {
+    this.#syncs = syncs;
     this.#root = root;
     this.#random = random;
     this.#path = join(root, "streams.sqlite");
-    this.#database = new SharedDatabase({ path: this.#path, isFull: false, sync: async () => undefined });
-    this.#durable = { database: this.#read(""), log: this.#read("-wal") };
+    this.#database = new SharedDatabase({
+      path: this.#path,
+      isFull: syncs === "acid",
+      sync: async () => undefined,
+    });
+    const log = this.#read("-wal");
+    this.#durable = { database: this.#read(""), log: this.#syncsCommits ? log : log.subarray(0, LOG_HEADER_BYTES) };
   }
 
   /** Commits, some of which are acknowledged, and checkpoints, up to the cut. */
-  run(syncs: boolean): { acknowledged: number; checkpoints: number; rowsOf: ReadonlyMap<number, number> } {
+  run(): { acknowledged: number; checkpoints: number; rowsOf: ReadonlyMap<number, number> } {
     const random = this.#random;
     const rowsOf = new Map<number, number>();
     let acknowledged = 0;
@@ -67,12 +80,12 @@ class ModelDisk {
       if (isLogDone) this.#read("-wal").copy(this.#durable.log, 0, 0, LOG_HEADER_BYTES);
       isLogDone = false;
       if (commit < last || random(2) === 0) {
-        if (syncs) this.#durable.log = this.#read("-wal");
+        if (this.#syncsCommits) this.#durable.log = this.#read("-wal");
         acknowledged = commit;
       }
       if (random(4) > 0) continue;
       checkpoints += 1;
-      if (syncs) this.#durable.log = this.#read("-wal");
+      if (this.#syncs !== "never") this.#durable.log = this.#read("-wal");
       this.#database.text("PRAGMA wal_checkpoint(PASSIVE)").get();
       // The cut may come between the pages and their sync.
       if (commit === last && random(2) === 0) break;
@@ -80,6 +93,10 @@ class ModelDisk {
       isLogDone = true;
     }
     return { acknowledged, checkpoints, rowsOf };
+  }
+
+  get #syncsCommits(): boolean {
+    return this.#syncs === "file-durable" || this.#syncs === "acid";
   }
 
   /** @returns where the files are that are found afterwards. */
@@ -127,7 +144,12 @@ class ModelDisk {
 }
 
 /** What is acknowledged is there; anything else is whole or absent, and nothing is there without all that was before it. */
-function faultsOf(path: string, acknowledged: number, rowsOf: ReadonlyMap<number, number>): readonly string[] {
+function checked(
+  path: string,
+  acknowledged: number,
+  rowsOf: ReadonlyMap<number, number>,
+): Pick<PowerLoss, "faults" | "lost"> {
+  const lost: number[] = [];
   let database: SharedDatabase | undefined;
   try {
     database = new SharedDatabase({ path, isFull: false, sync: async () => undefined });
@@ -146,11 +168,12 @@ function faultsOf(path: string, acknowledged: number, rowsOf: ReadonlyMap<number
       if (there !== 0 && there !== rows) faults.push(`commit ${commit} is there in part`);
       if (there === 0) isEnded = true;
       else if (isEnded) faults.push(`commit ${commit} is there without one before it`);
-      if (there === 0 && commit <= acknowledged) faults.push(`commit ${commit} was acknowledged and is gone`);
+      if (there === 0 && commit <= acknowledged) lost.push(commit);
     }
-    return keys.size === 0 ? faults : [...faults, "something is there that was undone"];
+    if (keys.size > 0) faults.push("something is there that was undone");
+    return { faults, lost };
   } catch (error) {
-    return [`the database cannot be opened: ${String(error)}`];
+    return { faults: [`the database cannot be opened: ${String(error)}`], lost };
   } finally {
     database?.close();
   }

@@ -6,7 +6,7 @@ import type { Command } from "commander";
 import { contextOf } from "../../context.ts";
 import { unpack } from "../../data/archive.ts";
 import { DATA_DIR, DATA_DIR_FLAG, isDataDir } from "../../data/claim.ts";
-import { kindOf, NODE_DATABASE, verifyDatabases, type Verified } from "../../data/verify.ts";
+import { isNodeDatabase, kindOf, verifyDatabases, type Verified } from "../../data/verify.ts";
 import { CliError, usageError } from "../../failure.ts";
 import { examples } from "../../help.ts";
 import { checkFile, type Io } from "../../io.ts";
@@ -26,7 +26,7 @@ export function restoreCommand(program: Command, io: Io): void {
       const databases = await restore(archive, dataDir, io.signal);
       await output.result({ archive, dataDir, databases: databases.length }, dataDir);
       const where = options.dataDir === DATA_DIR ? "" : ` --data-dir ${shellWord(options.dataDir)}`;
-      const engine = databases.some(({ file }) => file === NODE_DATABASE) ? "" : " --engine workerd";
+      const engine = databases.some(({ file }) => isNodeDatabase(file)) ? "" : " --engine workerd";
       output.note(
         `Restored ${counted(databases.length, "database")}; all are intact. To start the server: ` +
           `durable-streams serve${engine}${where}`,

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 
 import { contextOf } from "../../context.ts";
 import { DATA_DIR_FLAG, withDataDir } from "../../data/claim.ts";
-import { kindOf, NODE_DATABASE, verifyDatabases } from "../../data/verify.ts";
+import { isNodeDatabase, kindOf, verifyDatabases } from "../../data/verify.ts";
 import { CliError } from "../../failure.ts";
 import { examples } from "../../help.ts";
 import type { Io } from "../../io.ts";
@@ -36,8 +36,8 @@ export function verifyCommand(program: Command, io: Io): void {
       if (damaged.length === 0) return output.note(`Checked ${counted(verified.length, "database")}; all are intact.`);
       throw new CliError(`${damaged.length} of ${counted(verified.length, "database")} damaged.`, {
         code: "data-damaged",
-        fix: damaged.some(({ file }) => file === NODE_DATABASE)
-          ? "restore a backup: the damaged database holds all streams"
+        fix: damaged.some(({ file }) => isNodeDatabase(file))
+          ? "restore a backup: the damaged database holds the streams of the server"
           : "restore a backup, or move the file of a damaged stream away: that stream is lost, all others stay",
       });
     });

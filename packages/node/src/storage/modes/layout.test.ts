@@ -76,7 +76,7 @@ const PINNED = [
 ];
 
 describe("a data directory of the mode acid", () => {
-  it("has as many databases as it was created with, whether or not their number is given again", async () => {
+  it("[SM10] has as many databases as it was created with, whether or not their number is given again", async () => {
     await write({ mode: "acid", acidShardCount: 3 });
     expect(databases()).toEqual(["streams-1.sqlite", "streams-2.sqlite", "streams.sqlite"]);
     expect(await found({ mode: "acid" })).toEqual(NAMES);
@@ -93,7 +93,7 @@ describe("a data directory of the mode acid", () => {
     { mode: "acid", acidShardCount: 4 },
     { mode: "file-durable" },
     { mode: "file-fast" },
-  ])("refuses %j, says what to do, and is as it was", async (options) => {
+  ])("[SM10] refuses %j, says what to do, and is as it was", async (options) => {
     await write({ mode: "acid", acidShardCount: 3 });
     const before = databases().map((name) => readFileSync(join(dataDir, name)));
     expect(() => open(options)).toThrow(
@@ -104,7 +104,7 @@ describe("a data directory of the mode acid", () => {
   });
 
   it.each(["streams.sqlite", "streams-1.sqlite", "streams-2.sqlite"])(
-    "that has lost %s is refused, and its place is not taken by an empty database",
+    "[SM10] that has lost %s is refused, and its place is not taken by an empty database",
     async (name) => {
       await write({ mode: "acid", acidShardCount: 3 });
       const aside = `${dataDir}-${name}`;
@@ -118,7 +118,7 @@ describe("a data directory of the mode acid", () => {
     },
   );
 
-  it("whose files were exchanged is refused", async () => {
+  it("[SM10] whose files were exchanged is refused", async () => {
     await write({ mode: "acid", acidShardCount: 3 });
     renameSync(join(dataDir, "streams-1.sqlite"), join(dataDir, "aside"));
     renameSync(join(dataDir, "streams-2.sqlite"), join(dataDir, "streams-1.sqlite"));
@@ -140,13 +140,13 @@ describe("a data directory with one database", () => {
     ["file-durable", "file-fast"],
     ["file-durable", "acid"],
     ["acid", "file-fast"],
-  ])("is taken from the mode %s to %s and back", async (one, other) => {
+  ])("[SM10] is taken from the mode %s to %s and back", async (one, other) => {
     await write(one === "acid" ? { mode: one, acidShardCount: 1 } : { mode: one });
     expect([await found({ mode: other }), await found({ mode: one })]).toEqual([NAMES, NAMES]);
     expect(databases()).toEqual(["streams.sqlite"]);
   });
 
-  it("refuses to be several, and says what to do", async () => {
+  it("[SM10] refuses to be several, and says what to do", async () => {
     await write({ mode: "file-durable" });
     const refused = {
       message: expect.stringContaining("in one database"),

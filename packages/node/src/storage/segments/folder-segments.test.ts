@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 
-import { folderSegments } from "./folder-segments.ts";
+import { folderSegments, sweepParts } from "./folder-segments.ts";
 
 let dataDir: string;
 let root: string;
@@ -97,7 +97,19 @@ it("a disk that takes less than it is given is given the rest", async () => {
   expect([await put, await textOf(KEY, 0, 5)]).toEqual([true, "hello"]);
 });
 
-it("what an interrupted upload has left is listed and deleted with the segments", async () => {
+it("an upload that was interrupted is removed at the next start, and nothing else is", async () => {
+  const store = folderSegments(root);
+  await store.put(KEY, 5, chunks("hello"), new AbortController().signal);
+  sweepParts(root);
+  const parts = join(root, "parts");
+  for (const name of ["a.part", "b.part"]) await fsPromises.writeFile(join(parts, name), "he");
+  expect(files()).toHaveLength(3);
+  sweepParts(root);
+  expect([files(), await textOf(KEY, 0, 5)]).toEqual([["0000-0005"], "hello"]);
+  sweepParts(join(root, "none"));
+});
+
+it("what an interrupted upload of an older server has left is listed and deleted with the segments", async () => {
   const store = folderSegments(root);
   const { signal } = new AbortController();
   await store.put(KEY, 5, chunks("hello"), signal);
