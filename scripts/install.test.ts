@@ -166,6 +166,10 @@ describe("a program of the repository", () => {
     expect(installsOf(runProgram(flags))).toEqual([INSTALL]);
   });
 
+  it("has everything where the environment names workerd", () => {
+    expect(installsOf(runProgram([], { DS_SERVER__ENGINE: "workerd" }))).toEqual([INSTALL]);
+  });
+
   it.each<[string, () => void]>([
     ["the lockfile has changed", () => write("pnpm-lock.yaml", `${LOCKFILE}\npackages: {}\n`)],
     ["a manifest has changed", () => touch("packages/one/package.json", NOW_MS + 60_000)],

@@ -11,7 +11,8 @@ import { EVERYTHING, install, isNewEnough, NODE_OF_WORKSPACE, RUNNING } from "./
 const [program, ...flags] = process.argv.slice(2);
 
 // workerd is installed with the tools only: wrangler bundles what runs on it.
-install(/(^| )--engine[= ]workerd\b/.test(flags.join(" ")) ? EVERYTHING : RUNNING);
+const isOnWorkerd = /(^| )--engine[= ]workerd\b/.test(flags.join(" ")) || process.env.DS_SERVER__ENGINE === "workerd";
+install(isOnWorkerd ? EVERYTHING : RUNNING);
 if (isNewEnough()) {
   process.argv.splice(1, 2, resolve(program));
   await import(pathToFileURL(resolve(program)).href);

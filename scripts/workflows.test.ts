@@ -44,7 +44,7 @@ const writesOf = (permissions: Permissions = {}): string[] =>
   Object.entries(permissions).flatMap(([scope, right]) => (right === "write" ? [scope] : []));
 
 test("there is a workflow for each kind of check", () => {
-  const names = ["audit", "ci", "conformance", "nightly", "release", "scorecard"];
+  const names = ["audit", "ci", "conformance", "nightly", "release", "scorecard", "systems"];
   expect(WORKFLOWS.toSorted()).toEqual(names.map((name) => `.github/workflows/${name}.yml`));
 });
 
@@ -117,16 +117,27 @@ test("the long tests run every night, each as a job of its own", () => {
   expect(commands.toSorted()).toEqual([...long, "conformance", "simulate", "test:e2e:workerd"].toSorted());
 });
 
+test("the server runs on Linux, macOS and Windows", () => {
+  const { strategy, steps } = load<Workflow>(".github/workflows/systems.yml").jobs["node"] as unknown as Job & {
+    strategy: { matrix: { system: readonly string[] } };
+  };
+  expect(strategy.matrix.system.map((system) => system.replace("-latest", ""))).toEqual(["ubuntu", "macos", "windows"]);
+  // No step may need a shell of its own.
+  for (const run of steps.flatMap((step) => step.run ?? [])) expect(run).toMatch(/^(npm run|node) [\w:./ -]+$/);
+});
+
 test("the tests that scripts of package.json name are there", () => {
   const paths = Object.values(SCRIPTS).flatMap((script) => script.match(/\bpackages\/\S+\.ts\b/g) ?? []);
   expect(paths.length).toBeGreaterThan(0);
   expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([]);
 });
 
-test("Dependabot looks after everything that pins a version: packages, actions, and the image", () => {
+test("Dependabot looks after everything that pins a version: packages, actions, and the images", () => {
   const { updates } = load<{ updates: readonly Readonly<Record<string, unknown>>[] }>(".github/dependabot.yml");
+  const images = updates.find((update) => update["package-ecosystem"] === "docker")?.["directories"];
+  expect(images).toEqual(["/packages/proxy", "/packages/local"]);
   expect(updates.map((update) => update["package-ecosystem"])).toEqual(["npm", "github-actions", "docker"]);
-  expect(existsSync(join(root, "packages/proxy/Dockerfile"))).toBe(true);
+  for (const image of images as readonly string[]) expect(existsSync(join(root, image, "Dockerfile"))).toBe(true);
 });
 
 test("a bug report asks for a reproduction, and every form has questions with ids of their own", () => {

@@ -25,6 +25,17 @@ it("the unit uses only flags that exist, and gives the server more time to stop 
   expect(settings).toEqual({ AUTH_MODE: "project" });
 });
 
+it("the image uses only flags that exist, keeps its data in its volume, and asks for tokens", () => {
+  const dockerfile = readFileSync(fileURLToPath(new URL("../Dockerfile", import.meta.url)), "utf8");
+  const listAfter = (word: string): string[] =>
+    JSON.parse(new RegExp(`^${word} (\\[.*\\])$`, "m").exec(dockerfile)?.[1] ?? "[]") as string[];
+  const [program, subcommand, ...flags] = [...listAfter("ENTRYPOINT"), ...listAfter("CMD")];
+  expect([program, subcommand]).toEqual(["durable-streams", "serve"]);
+  const config = commandConfig(parseArguments(flags), { env: {}, cwd: "/none", dataDir: "" });
+  expect([config.host, config.settings]).toEqual(["0.0.0.0", { AUTH_MODE: "project" }]);
+  expect(dockerfile).toContain(`\nVOLUME ${config.dataDir}\nEXPOSE ${config.port}\n`);
+});
+
 const hasSystemd = existsSync(SYSTEMD_ANALYZE);
 if (!hasSystemd) process.stderr.write(`\n!! ${SYSTEMD_ANALYZE} is not there: the unit is NOT verified.\n\n`);
 
