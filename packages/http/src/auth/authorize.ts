@@ -32,6 +32,7 @@ export interface AuthorizeInput<Incoming extends HttpRequest = HttpRequest> {
   readonly isBearerOnly?: boolean;
 }
 
+/** The decision that a request is authorized, and on what terms. */
 export interface Granted {
   readonly ok: true;
   /** Whether anyone may read this, so that shared caches may store it. */

@@ -97,6 +97,7 @@ export function followerView({ session, format, offset, sinceMs, kid, user, expi
   };
 }
 
+/** Formats a time, in ms since the epoch, as ISO 8601. */
 export function isoTime(ms: number): string {
   return new Date(ms).toISOString();
 }

@@ -23,6 +23,7 @@ import { RestOfRange, type Reading } from "../client/paging.ts";
 import type { Exchange } from "../exchange.ts";
 import { emptyBody, toBody } from "./payload.ts";
 
+/** The value of the query parameter `live` [PROTOCOL §5.7, §5.8]. */
 export type LiveMode = "long-poll" | "sse";
 
 /** The query parameters of a read, parsed. */

@@ -5,6 +5,7 @@ import { refuse, type Result } from "@durable-streams-cloudflare/protocol";
 import type { HttpRequest } from "../ports.ts";
 import { readBody, type BodyLimit } from "./body.ts";
 
+/** A JSON object whose members have not been validated. */
 export type Json = Readonly<Record<string, unknown>>;
 
 /** Reads a JSON object from the body. An empty body counts as `{}`. */

@@ -13,6 +13,7 @@ import { isLoopbackHost } from "@durable-streams-cloudflare/core/outbound/loopba
 
 import type { HttpRequest } from "../ports.ts";
 
+/** The settings that the base URL depends on. */
 export type PublicUrlConfig = Pick<Config, "publicUrl" | "originSecret">;
 
 /** The base of the server's absolute URLs, for one request. */

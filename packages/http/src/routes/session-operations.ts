@@ -33,6 +33,7 @@ export interface SessionCall {
   readonly body: Json;
 }
 
+/** Subscribes the session to the source in the path. */
 export async function subscribeOne(call: SessionCall): Promise<Handled> {
   const subscribed = await subscribeAll(call, [{ name: call.source, from: undefined }]);
   if (!subscribed.ok) return subscribed;
@@ -46,6 +47,7 @@ export async function subscribeOne(call: SessionCall): Promise<Handled> {
   });
 }
 
+/** Subscribes the session to the sources in the body. The answer has one result per source. */
 export async function subscribeMany(call: SessionCall): Promise<Handled> {
   const sources = parseSources(call.body["sources"]);
   if (!sources.ok) return sources;
@@ -60,6 +62,7 @@ async function subscribeAll(call: SessionCall, sources: readonly WantedSource[])
   return options.ok ? subscribe(call, sources, options) : options;
 }
 
+/** Unsubscribes the session from the source in the path. */
 export async function unsubscribeOne(call: SessionCall): Promise<Handled> {
   const unsubscribed = await unsubscribe(call, [call.source]);
   if (!unsubscribed.ok) return unsubscribed;
@@ -67,6 +70,7 @@ export async function unsubscribeOne(call: SessionCall): Promise<Handled> {
   return failed?.ok === false ? { ok: false, problem: failed.problem } : answerDone();
 }
 
+/** Unsubscribes the session from the sources in the body. The answer has one result per source. */
 export async function unsubscribeMany(call: SessionCall): Promise<Handled> {
   const sources = parseSources(call.body["sources"]);
   if (!sources.ok) return sources;
@@ -88,6 +92,7 @@ async function unsubscribe(
   return { ok: true, results: unsubscribed.results.map((result) => byName(project, result)[1]) };
 }
 
+/** Describes the session and its sources. */
 export async function describe(call: SessionCall): Promise<Handled> {
   const result = await retryRpc(() => call.estuary.describe());
   if (!result.ok) return result;
@@ -99,11 +104,13 @@ export async function describe(call: SessionCall): Promise<Handled> {
   return answerOk({ estuaryId: call.estuaryId, subscriptions, ...viewOf(call, result) });
 }
 
+/** Renews the session's lifetime. */
 export async function touch(call: SessionCall): Promise<Handled> {
   const result = await retryRpc(() => call.estuary.touch());
   return result.ok ? answerOk({ estuaryId: call.estuaryId, expiresAt: isoTime(result.deadlineMs) }) : result;
 }
 
+/** Deletes the session and its stream. Its links end soon afterwards. */
 export async function remove(call: SessionCall): Promise<Handled> {
   const removed = await callOnce(() => call.estuary.remove());
   return removed.ok ? answerDone() : removed;

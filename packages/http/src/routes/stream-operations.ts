@@ -54,10 +54,12 @@ export function withoutBareForbidden(request: HttpRequest, refusal: Refusal): Re
   return { ok: false, problem: { ...refuseUnauthenticated().problem, detail: refusal.problem.detail } };
 }
 
+/** PUT [PROTOCOL §5.1]: creates a stream, or confirms that it exists with this configuration. */
 export async function create(exchange: Exchange): Promise<Handled> {
   return writing(exchange, createHeld);
 }
 
+/** POST [PROTOCOL §5.2, §5.3]: appends to a stream, or closes it. */
 export async function append(exchange: Exchange): Promise<Handled> {
   return writing(exchange, appendHeld);
 }
@@ -170,11 +172,13 @@ function refuseAppend({ limiter, granted, target }: Exchange, bytes: number): Pr
   ]);
 }
 
+/** HEAD [PROTOCOL §5.5]: describes a stream. */
 export async function head(exchange: Exchange): Promise<Handled> {
   const result = await exchange.stream.call((stub) => stub.head());
   return result.ok ? { ok: true, answer: headAnswer(result) } : result;
 }
 
+/** GET [PROTOCOL §5.6 to §5.8]: a catch-up read, a long-poll or an SSE response. */
 export async function read(exchange: Exchange): Promise<Handled> {
   const parsed = parseReadQuery(exchange.request.url, exchange.request.headers.get("Last-Event-ID"));
   if (!parsed.ok) return parsed;

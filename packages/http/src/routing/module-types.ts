@@ -12,6 +12,7 @@ import type { DeclaredRoute, Route } from "./route.ts";
 
 /** The class of an object. On Cloudflare, the class of a Durable Object. */
 export type ObjectClass = abstract new (...parameters: never[]) => object;
+/** The classes of a module's objects, by binding. */
 export type ObjectClasses = Readonly<Record<string, ObjectClass>>;
 
 /** A module as its author writes it. */
