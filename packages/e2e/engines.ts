@@ -22,6 +22,7 @@ export const ABOUT_ONE_ENGINE: Readonly<Record<"node" | "workerd", Readonly<Reco
 export const ON_WORKERD_IN_NPM_TEST: readonly string[] = [
   ...Object.keys(ABOUT_ONE_ENGINE.workerd),
   "base-path.test.ts",
+  "config-layers.test.ts",
   "cli-data.test.ts",
   "cold-stream.test.ts",
   "conformance.test.ts",

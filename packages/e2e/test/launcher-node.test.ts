@@ -1,6 +1,6 @@
 /** What only the engine node does: one process, and one database for everything. */
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -96,4 +96,35 @@ it("more connections than it may open files for end neither the server nor what 
   await append(server.url, "later");
   expect(await read(server.url)).toEqual(["kept", "later"]);
   expect(await server.stop()).toBe(0);
+});
+
+it("with the storage mode memory it writes nothing, and forgets everything", async () => {
+  const options = {
+    dataDir: join(dataDir, "none"),
+    env: { DS_STORAGE__MODE: "memory" },
+    flags: ["--metrics-port", "0"],
+  };
+  const server = await startServer(options);
+  servers.push(server);
+  await create(server.url);
+  await append(server.url, "here");
+  expect(await read(server.url)).toEqual(["here"]);
+  expect(await metricsOf(server)).toContain("durable_streams_up 1\n");
+  expect(await server.stop()).toBe(0);
+  expect(existsSync(options.dataDir)).toBe(false);
+});
+
+it("with the storage mode acid it keeps its data in as many databases as it was told", async () => {
+  const env = { DS_STORAGE__MODE: "acid", DS_STORAGE__ACID_SHARD_COUNT: "2" };
+  const server = await startServer({ dataDir, env });
+  servers.push(server);
+  await create(server.url);
+  await append(server.url, "kept");
+  await server.stop();
+  expect(readdirSync(dataDir).filter((name) => name.endsWith(".sqlite"))).toHaveLength(2);
+  const other = runLauncher(dataDir, ["--engine", "node", "--port", "0"]);
+  expect([other.status, other.stderr]).toEqual([1, expect.stringContaining("Fix: ")]);
+  const again = await startServer({ dataDir, env });
+  servers.push(again);
+  expect(await read(again.url)).toEqual(["kept"]);
 });

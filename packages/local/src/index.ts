@@ -2,9 +2,9 @@
 
 import type { ConfigValue } from "@durable-streams-cloudflare/node/config";
 
-import { parseArguments } from "./arguments.ts";
+import { parseArguments, type Arguments } from "./arguments.ts";
 import { ENGINE_DEFAULT, type Engine } from "./engine.ts";
-import { launch, readCommandConfig, type Command } from "./launch.ts";
+import { launch, readCommandConfig } from "./launch.ts";
 import { startNodeServer } from "./node-engine.ts";
 import type { LocalServer, ServerOptions } from "./options.ts";
 import { loadPrebuilt } from "./prebuilt.ts";
@@ -16,27 +16,30 @@ export type { Engine } from "./engine.ts";
 export { Failure } from "./failure.ts";
 export type { LocalServer, ServerOptions } from "./options.ts";
 
+const DATA_DIR = ".data";
+
 /**
  * Runs the server as a command until this process is asked to stop, and then exits.
  * @param argv the flags; `--help` lists them.
  * @param name the command line that runs it, for its help text.
  */
 export async function serve(argv: readonly string[], name: string): Promise<void> {
-  await launch(argv, commandOf(name));
+  await launch(argv, { name, dataDir: DATA_DIR, loadWorker: loadPrebuilt });
 }
 
 /**
  * Reads the configuration that `serve` would start a server with.
  * @param argv the flags of `serve`.
+ * @param sources the environment, and the directory that relative paths begin at.
  * @returns every option, and where its value comes from.
  * @throws Failure which lists everything that is wrong.
  */
-export async function explainConfig(argv: readonly string[], name: string): Promise<readonly ConfigValue[]> {
-  return (await readCommandConfig(parseArguments(argv), commandOf(name))).values;
-}
-
-function commandOf(name: string): Command {
-  return { name, dataDir: ".data", loadWorker: loadPrebuilt };
+export async function explainConfig(
+  argv: readonly string[],
+  sources: { readonly env: Readonly<Record<string, string | undefined>>; readonly cwd: string },
+): Promise<readonly ConfigValue[]> {
+  const args: Arguments = { ...parseArguments(argv), instead: "explain" };
+  return (await readCommandConfig(args, { ...sources, dataDir: DATA_DIR, loadWorker: loadPrebuilt })).values;
 }
 
 export interface StartOptions extends ServerOptions {

@@ -6,7 +6,7 @@ import { formatConfig } from "@durable-streams-cloudflare/node/config";
 
 import { formatHelp, parseArguments, type Arguments } from "./arguments.ts";
 import { formatBanner } from "./banner.ts";
-import { commandConfig, type CommandConfig } from "./command-config.ts";
+import { commandConfig, type CommandConfig, type CommandSources } from "./command-config.ts";
 import { EXIT, Failure, formatFailure } from "./failure.ts";
 import { startNodeServer } from "./node-engine.ts";
 import { npmAncestors, whenAnyEnds } from "./npm-ancestors.ts";
@@ -40,7 +40,7 @@ export async function launch(argv: readonly string[], command: Command): Promise
   try {
     const args = parseArguments(argv);
     if (args.help) return void process.stdout.write(formatHelp(command.name));
-    const config = await readCommandConfig(args, command);
+    const config = await readCommandConfig(args, { ...command, env: process.env, cwd: process.cwd() });
     if (args.instead === "explain") process.stdout.write(formatConfig(config.values));
     else if (args.instead === "check") process.stdout.write("The configuration is valid.\n");
     else await running.start(args, config, command);
@@ -52,9 +52,8 @@ export async function launch(argv: readonly string[], command: Command): Promise
 /** @throws Failure which lists everything that is wrong. */
 export async function readCommandConfig(
   args: Arguments,
-  { dataDir, loadWorker }: Pick<Command, "dataDir" | "loadWorker">,
+  { loadWorker, ...sources }: Pick<Command, "loadWorker"> & Omit<CommandSources, "wrangler">,
 ): Promise<CommandConfig> {
-  const sources = { env: process.env, cwd: process.cwd(), dataDir };
   const config = commandConfig(args, sources);
   if (args.instead === undefined || config.engine === "node") return config;
   // A server that starts reads these itself, with the Worker.

@@ -22,6 +22,10 @@ export interface ServerOptions {
   readonly program?: readonly string[];
   /** Flags of the launcher besides those. */
   readonly flags?: readonly string[];
+  /** The directory that it runs in; initially that of the tests. */
+  readonly cwd?: string;
+  /** Variables of its environment besides those of the tests. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Whether it says only what went wrong; so unless said otherwise. */
   readonly isQuiet?: boolean;
   /** How many files the server may open at the most; initially as many as this process. */
@@ -53,13 +57,23 @@ const POLL_MS = 5;
  * @throws Error with what the launcher said, when it ends instead.
  */
 export async function startServer(options: ServerOptions): Promise<ServerProcess> {
-  const { dataDir, port = 0, vars = {}, program = [LAUNCHER], flags: more = [], isQuiet = true, filesMax } = options;
+  const {
+    dataDir,
+    port = 0,
+    vars = {},
+    program = [LAUNCHER],
+    flags: more = [],
+    isQuiet = true,
+    filesMax,
+    cwd,
+  } = options;
   const secrets = Object.entries(vars).filter(([name]) => name.endsWith("_SECRET"));
   const variables = Object.entries(vars)
     .filter(([name]) => !name.endsWith("_SECRET"))
     .flatMap(([name, value]) => ["--var", `${name}:${value}`]);
   const { [ENGINE_VARIABLE]: _, ...environment } = process.env;
-  const env = { ...environment, ...Object.fromEntries(secrets.map(([name, value]) => [name, String(value)])) };
+  const ofSecrets = Object.fromEntries(secrets.map(([name, value]) => [name, String(value)]));
+  const env = { ...environment, ...ofSecrets, ...options.env };
   const flags = [
     "--engine",
     options.engine ?? engine(),
@@ -74,7 +88,11 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
   if (isQuiet) flags.push("--quiet");
   const limit = filesMax === undefined ? "" : `ulimit -n ${filesMax} && `;
   const command = [process.execPath, ...program, ...flags];
-  const child = spawn("sh", ["-c", `${limit}exec "$@"`, "sh", ...command], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn("sh", ["-c", `${limit}exec "$@"`, "sh", ...command], {
+    cwd,
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const killWithTests = (): void => void child.kill("SIGKILL");
   process.once("exit", killWithTests);
   const exited = once(child, "exit").finally(() => process.removeListener("exit", killWithTests));
@@ -83,7 +101,11 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
   child.stderr.on("data", (chunk: Buffer) => (log += chunk.toString()));
 
   const ready = await Promise.race([readReadyLine(child), exited.then(() => undefined)]);
-  if (ready === undefined) throw new Error(`the server ended with exit code ${child.exitCode}:\n${log}`);
+  if (ready === undefined) {
+    // Its output may end before it does.
+    await closed;
+    throw new Error(`the server ended with exit code ${child.exitCode}:\n${log}`);
+  }
   const { url, pid, metricsUrl } = ready;
   return {
     url,

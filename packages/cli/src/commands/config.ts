@@ -6,9 +6,10 @@ import { examples } from "../help.ts";
 import type { Io } from "../io.ts";
 import { table } from "../output.ts";
 import { profilesPath } from "../profiles.ts";
+import { checkCommand, explainCommand } from "./server-config.ts";
 
 export function configCommand(program: Command, io: Io): void {
-  const config = program.command("config").description("show the configuration of this tool");
+  const config = program.command("config").description("show the configuration of this tool, or of the server");
   const command = config
     .command("show")
     .description("show the server and the project in use, where each value comes from, and which secrets are set")
@@ -30,5 +31,7 @@ export function configCommand(program: Command, io: Io): void {
       );
     });
   examples(command, "durable-streams config show", "durable-streams --profile staging config show");
-  examples(config, "durable-streams config show");
+  explainCommand(config, io);
+  checkCommand(config, io);
+  examples(config, "durable-streams config show", "durable-streams config explain");
 }
