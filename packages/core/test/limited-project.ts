@@ -43,7 +43,7 @@ export class LimitedProject {
       registryStream: () => {
         throw new Error("There is no registry here.");
       },
-      consumer: () => {
+      subscription: () => {
         throw new Error("There is no subscription here.");
       },
       followers: () => {

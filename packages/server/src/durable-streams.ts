@@ -138,7 +138,7 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
       keys: new PublicKeys(),
       limiter,
       counters: countersOf(env),
-      control: env.CONSUMERS && env.PROJECTS && { consumers: env.CONSUMERS, projects: env.PROJECTS },
+      control: env.CONSUMERS && env.PROJECTS && { subscriptions: env.CONSUMERS, projects: env.PROJECTS },
       estuaries: env.SUBSCRIPTIONS && env.ESTUARIES,
       followers: env.SUBSCRIPTIONS,
       segments: env.SEGMENTS && r2SegmentStore(env.SEGMENTS),

@@ -1,18 +1,18 @@
 /**
- * The messages between the objects behind the protocol's subscriptions: the subscription (a consumer), the streams that notify
- * it, and its project's directory. Plain data that can be sent over RPC.
+ * The messages between the objects behind the protocol's subscriptions: the subscription, the streams that notify it, and its
+ * project's directory. Plain data that can be sent over RPC. Tables, bindings and some methods call a subscription a consumer.
  */
 
 import type { DeadLetter, Result, SubscriptionConfig } from "@durable-streams-cloudflare/protocol";
 
-/** A stream, as consumers see it. */
+/** A stream, as subscriptions see it. */
 export interface WantedApi {
-  /** From now on the stream notifies the consumer of its appends. Idempotent. */
+  /** From now on the stream notifies the subscription of its appends. Idempotent. */
   want(command: WantCommand): Promise<Result<WantResult>>;
 }
 
 export interface WantCommand {
-  /** The consumer's full name. */
+  /** The subscription's full name. */
   readonly consumer: string;
   /** What was appended until this instant, in ms, is not new for it. */
   readonly sinceMs: number;
@@ -40,15 +40,15 @@ export interface StreamChange {
   readonly hasEnded: boolean;
 }
 
-/** A consumer, as streams and the directory see it. */
+/** A subscription, as streams and the directory see it. */
 export interface SubscriptionNotifyApi {
   /** @returns whether the stream should keep notifying. */
   notify(notification: StreamNotification): Promise<boolean>;
-  /** Resolves when the consumer has written down what it makes of that. */
+  /** Resolves when the subscription has recorded the change. */
   discover(change: StreamChange): Promise<void>;
 }
 
-/** A consumer, as the edge sees it. */
+/** A subscription, as the edge sees it. */
 export interface WakeSubscriptionApi extends SubscriptionNotifyApi {
   create(command: CreateSubscriptionCommand): Promise<Result<{ created: boolean; subscription: SubscriptionView }>>;
   describe(): Promise<Result<{ subscription: SubscriptionView }>>;
@@ -141,16 +141,16 @@ export interface AckResult {
   readonly nextWake: boolean;
 }
 
-/** A project's directory, as its consumers see it. */
+/** A project's directory, as its subscriptions see it. */
 export interface SubscriptionDirectoryApi {
   /**
-   * From now on the consumer is told of streams that it may want. Idempotent; names add up. A late call of one that was deleted
-   * and made anew since does nothing.
+   * From now on the subscription is notified of streams that it may want. Idempotent; names add up. A late call of a
+   * subscription that was deleted and created again since does nothing.
    */
   registerConsumer(id: string, interest: Interest): Promise<Result<Registered>>;
   /**
-   * It does not want to be told of these names any more.
-   * @param createdAtMs of the consumer: one that was made later is another. Objects of an older version do not say it.
+   * From now on the subscription is not notified of these names. Idempotent.
+   * @param createdAtMs of the subscription: one that was created later is another. Objects of an older version do not say it.
    */
   forgetStreams(id: string, streams: readonly string[], createdAtMs?: number): Promise<void>;
   /** @param createdAtMs the same. */

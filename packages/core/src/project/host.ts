@@ -15,7 +15,7 @@ export interface ProjectHost {
   /** The object of the project's `__registry__`; a new stub each time. */
   registryStream(project: string): RegistryStream;
   /** The object of a subscription of the project; a new stub each time. */
-  consumer(project: string, id: string): SubscriptionStub;
+  subscription(project: string, id: string): SubscriptionStub;
   /** The object of a stream's followers, by its full name; a new stub each time. */
   followers(source: string): FollowersStub;
   /** Deletes a stream. @throws when that could not be done now. */

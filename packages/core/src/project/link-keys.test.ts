@@ -27,7 +27,7 @@ function newOwner(): ProjectOwner {
     newSecret: () => "x".repeat(43),
     publish: async () => undefined,
     removeStream: async () => undefined,
-    consumer: nobody,
+    subscription: nobody,
     registryStream: nobody,
     followers: (source: string) => ({
       endLinks: async (filter: FollowerFilter) => {

@@ -43,7 +43,7 @@ function newOwner(): ProjectOwner {
       removed.push(`${project}/${stream}`);
       if (stream === "__registry__") registry = new FakeRegistry();
     },
-    consumer: (_project: string, id: string) => ({
+    subscription: (_project: string, id: string) => ({
       discover: async (change: StreamChange) => {
         if (isSilent) throw new Error("The subscription does not answer.");
         notified.push(change);

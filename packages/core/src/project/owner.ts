@@ -164,7 +164,7 @@ export class ProjectOwner {
     if (isNew) applyNotice(this.#database, report);
     const { stream, incarnation, contentType } = report;
     const change = { stream, incarnation, hasEnded: contentType === null };
-    await notifySubscriptions(this.#database, change, isNew, (id) => this.#host.consumer(this.#name, id));
+    await notifySubscriptions(this.#database, change, isNew, (id) => this.#host.subscription(this.#name, id));
     const quotaGrant = this.#allow(report);
     // To notify the registry, or to delete what was created with a token that some edge still accepted.
     this.#alarms.arm();

@@ -113,7 +113,7 @@ export class Upkeep {
   /** The registry goes last: until then it still gets the ends of streams. */
   async #sweep(): Promise<void> {
     if (!this.#record.isRemoved) return;
-    await removeConsumers(this.#database, SWEEP_STREAMS, (id) => this.#host.consumer(this.#name, id));
+    await removeConsumers(this.#database, SWEEP_STREAMS, (id) => this.#host.subscription(this.#name, id));
     const streams = listStreams(this.#database, "", "", SWEEP_STREAMS);
     await Promise.allSettled(streams.map(({ name }) => this.#removeStream(name)));
     if (streams.length > 0 || !hasRegistry(this.#database)) return;

@@ -86,7 +86,7 @@ export async function notifySubscriptions(
   database: Database,
   change: StreamChange,
   isNew: boolean,
-  consumer: (id: string) => SubscriptionStub,
+  subscription: (id: string) => SubscriptionStub,
 ): Promise<void> {
   const matching = listConsumers(database, "", CONSUMERS_MAX)
     .filter(({ pattern }) => pattern !== null && matchesGlob(pattern, change.stream))
@@ -95,7 +95,7 @@ export async function notifySubscriptions(
   if (ids.size === 0) return;
   if (isNew) insertChange(database, change);
   else if (!hasChange(database, change)) return;
-  await mapConcurrent([...ids], CALLS_MAX, (id) => consumer(id).discover(change));
+  await mapConcurrent([...ids], CALLS_MAX, (id) => subscription(id).discover(change));
   deleteChange(database, change);
 }
 
@@ -103,12 +103,12 @@ export async function notifySubscriptions(
 export async function removeConsumers(
   database: Database,
   limit: number,
-  consumer: (id: string) => SubscriptionStub,
+  subscription: (id: string) => SubscriptionStub,
 ): Promise<void> {
   const rows = listConsumers(database, "", limit);
   await Promise.allSettled(
     rows.map(async ({ id }) => {
-      await consumer(id).remove();
+      await subscription(id).remove();
       forgetConsumer(database, id);
     }),
   );

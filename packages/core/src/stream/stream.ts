@@ -44,7 +44,7 @@ import { Creation } from "./lifecycle/creation.ts";
 import { isDamage } from "./lifecycle/discard.ts";
 import { Lifecycle } from "./lifecycle/lifecycle.ts";
 import { Upkeep } from "./lifecycle/upkeep.ts";
-import { Consumers } from "./notify/wake-subscriptions.ts";
+import { WakeSubscriptions } from "./notify/wake-subscriptions.ts";
 import { ReaderSlots } from "./read/reader-slots.ts";
 import { Reading, type ReadLimits } from "./read/reading.ts";
 import { FanOut } from "./session/fan-out.ts";
@@ -81,7 +81,7 @@ export class Stream {
   /** For live readers, where the project has a limit of them. */
   readonly readerSlots: Readonly<Record<ReaderBudget, ReaderSlots>>;
   /** The subscriptions of the protocol that it wakes. */
-  readonly consumers: Consumers;
+  readonly wakeSubscriptions: WakeSubscriptions;
 
   constructor(host: StreamHost, limits: StreamLimits) {
     this.#host = host;
@@ -90,7 +90,7 @@ export class Stream {
     this.#alarms = new Alarms(host);
     const roller = new Roller(host, limits);
     this.#lifecycle = new Lifecycle(host, roller, this.#alarms, (state) => this.#notify(state));
-    this.consumers = new Consumers(host, this.#lifecycle, this.#alarms);
+    this.wakeSubscriptions = new WakeSubscriptions(host, this.#lifecycle, this.#alarms);
     const stayMs = Math.max(limits.sseSessionSeconds * 1000, limits.longPollTimeoutMs) + STAY_MARGIN_MS;
     this.readerSlots = {
       tokens: new ReaderSlots(host, stayMs, "tokens"),
@@ -252,7 +252,7 @@ export class Stream {
     if (frame !== undefined) {
       this.#lifecycle.committed(state);
       this.fanOut.followers.committed(state);
-      this.consumers.committed(state);
+      this.wakeSubscriptions.committed(state);
       this.#host.readers.broadcast(frame);
     } else if (isRenewedByAppends(state) && results.some((result) => result.ok)) this.#lifecycle.touch(state);
     this.#hasWritten = frame !== undefined;
@@ -296,7 +296,7 @@ export class Stream {
 
   #notify(state: StreamState): void {
     this.fanOut.followers.notify(state);
-    this.consumers.notify(state);
+    this.wakeSubscriptions.notify(state);
   }
 }
 

@@ -92,7 +92,7 @@ function hostOf(runtime: ObjectRuntime, peers: ObjectPeers): ProjectHost {
       await peers.streams.getByName(`${project}/${stream}`).remove();
     },
     registryStream: (project) => peers.streams.getByName(`${project}/${REGISTRY_STREAM}`),
-    consumer: (project, id) => needed(peers.subscriptions, "subscriptions").getByName(`${project}/${id}`),
+    subscription: (project, id) => needed(peers.subscriptions, "subscriptions").getByName(`${project}/${id}`),
     followers: (source) => needed(peers.followers, "followers").getByName(source),
     setAlarm: (atMs) => runtime.setAlarm(atMs),
     clearAlarm: () => runtime.clearAlarm(),

@@ -69,6 +69,6 @@ export function streamApi(stream: Stream): StreamApi {
     session: (renew) => fanOut.session(renew),
     endSession: (incarnation) => fanOut.endSession(incarnation),
     deliver: (command) => fanOut.deliver(command),
-    want: (command) => stream.consumers.want(command),
+    want: (command) => stream.wakeSubscriptions.want(command),
   };
 }

@@ -140,7 +140,7 @@ function decode(segment = ""): string {
 }
 
 function subscriptionOf({ objects, project, id }: ControlCall): WakeSubscriptionApi {
-  return objects.consumers.getByName(`${project}/${id}`);
+  return objects.subscriptions.getByName(`${project}/${id}`);
 }
 
 /** [PROTOCOL §6.5] */

@@ -73,6 +73,6 @@ export interface ProjectPorts extends ProjectFinder {
 
 /** The objects that serve the protocol's subscriptions. */
 export interface ControlObjects {
-  readonly consumers: Objects<WakeSubscriptionApi>;
+  readonly subscriptions: Objects<WakeSubscriptionApi>;
   readonly projects: Objects<ProjectApi>;
 }

@@ -74,7 +74,7 @@ export function composeEdge({ config, objects, liveReads, storage }: EdgeParts):
       keys: new PublicKeys(),
       limiter,
       counters: (project) => projectObjects.getByName(project).counters(),
-      control: subscriptions && { consumers: subscriptions, projects: projectObjects },
+      control: subscriptions && { subscriptions, projects: projectObjects },
       estuaries: sessions,
       followers,
       segments,

@@ -237,7 +237,7 @@ export class SubscriptionDriver {
     const acked = new Map(described.subscription.streams.map((link) => [link.path, link.acked]));
     for (const name of STREAMS) {
       const read = await this.world.askStream(name, (stream) =>
-        stream.consumers.want({ consumer: "p/sub", sinceMs: 0 }),
+        stream.wakeSubscriptions.want({ consumer: "p/sub", sinceMs: 0 }),
       );
       if (read.ok && acked.get(name) !== read.tail)
         this.faults.push(`${name} ends at ${read.tail}, acknowledged: ${acked.get(name)}.`);

@@ -158,7 +158,7 @@ export class SubscriptionWorld extends World<Core, Key> {
           create: async () => ({ ok: true }),
           appendAll: async (commands) => commands.map(() => ({ ok: true })),
         }),
-        consumer: (project, id) => wire(`consumer:${project}/${id}`),
+        subscription: (project, id) => wire(`consumer:${project}/${id}`),
         followers: () => {
           throw new Error("There are no followers here.");
         },
@@ -184,7 +184,7 @@ const LIMITS_OF_STREAMS = { ...LIMITS, sseSessionSeconds: 60, longPollTimeoutMs:
 
 function methodOf(method: string, args: unknown[]): (core: Core) => unknown {
   return (core) => {
-    const owner = core instanceof Stream && method === "want" ? core.consumers : core;
+    const owner = core instanceof Stream && method === "want" ? core.wakeSubscriptions : core;
     return (owner as unknown as Record<string, (...args: unknown[]) => unknown>)[method]?.(...args);
   };
 }

@@ -30,7 +30,7 @@ async function ownerOn(database: NodeDatabase): Promise<ProjectOwner> {
     publish: async () => undefined,
     removeStream: async () => undefined,
     registryStream: NOT_HERE,
-    consumer: NOT_HERE,
+    subscription: NOT_HERE,
     followers: NOT_HERE,
     setAlarm: () => undefined,
     clearAlarm: () => undefined,

@@ -199,7 +199,7 @@ const proofs: Proofs<"stream"> = {
     let isWanted = true;
     fixture.host.consumers = () => isWanted;
     return {
-      send: () => fixture.stream.consumers.want({ consumer: "p/sub", sinceMs: 0 }),
+      send: () => fixture.stream.wakeSubscriptions.want({ consumer: "p/sub", sinceMs: 0 }),
       replace: async () => {
         isWanted = false;
         await fixture.replace();

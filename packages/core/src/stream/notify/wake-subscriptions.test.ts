@@ -13,7 +13,7 @@ async function newStream(host: Host): Promise<Stream> {
 }
 
 async function want(stream: Stream, sinceMs: number, consumer = CONSUMER): Promise<WantResult> {
-  const result = await stream.consumers.want({ consumer, sinceMs });
+  const result = await stream.wakeSubscriptions.want({ consumer, sinceMs });
   if (!result.ok) throw new Error(result.problem.detail);
   return result;
 }
@@ -165,7 +165,7 @@ it("a subscription that asks again while its refusal is under way is notified as
   host.consumers = (_consumer, each) => {
     notification.push(each);
     if (notification.length > 1) return true;
-    void stream.consumers.want({ consumer: CONSUMER, sinceMs: START_MS });
+    void stream.wakeSubscriptions.want({ consumer: CONSUMER, sinceMs: START_MS });
     return false;
   };
   for (const text of ["a", "b"]) {
@@ -178,7 +178,7 @@ it("a subscription that asks again while its refusal is under way is notified as
 it("64 subscriptions are woken by one stream at the most", async () => {
   const stream = await newStream(newHost());
   for (let count = 0; count < 64; count += 1) await want(stream, START_MS, `project/${count}`);
-  expect(await stream.consumers.want({ consumer: CONSUMER, sinceMs: START_MS })).toMatchObject({
+  expect(await stream.wakeSubscriptions.want({ consumer: CONSUMER, sinceMs: START_MS })).toMatchObject({
     problem: { code: "subscriptions-full" },
   });
   await want(stream, START_MS, "project/7");
@@ -186,7 +186,7 @@ it("64 subscriptions are woken by one stream at the most", async () => {
 
 it("a stream that does not exist cannot be wanted, and asking stores nothing", async () => {
   const host = newHost();
-  const result = await streamOn(host).consumers.want({ consumer: CONSUMER, sinceMs: START_MS });
+  const result = await streamOn(host).wakeSubscriptions.want({ consumer: CONSUMER, sinceMs: START_MS });
   expect(result).toMatchObject({ problem: { code: "stream-not-found" } });
   expect(host.database.tableNames()).toEqual([]);
 });

@@ -39,7 +39,7 @@ export function notifierOf(consumers: SubscriptionObjects | undefined): StreamHo
   return (consumer, notification) => withTimeout(NOTIFY_MS_MAX, consumers.getByName(consumer).notify(notification));
 }
 
-export class Consumers implements WantedApi {
+export class WakeSubscriptions implements WantedApi {
   readonly #host: StreamHost;
   readonly #lifecycle: Lifecycle;
   readonly #outbox: Outbox;
