@@ -56,7 +56,7 @@ export async function parseCreate(
   return { ok: true, command: stored.ok ? { ...command, bytes: stored.bytes } : command, fork };
 }
 
-/** The command that creates an empty stream on the server's own account, without a request for it. */
+/** Makes the command that creates an empty stream without a PUT of its own, such as a source that a session wants created. */
 export function emptyCreate(
   contentType: string | undefined,
   defaults: StreamDefaults = {},
