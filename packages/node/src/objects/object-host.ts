@@ -32,14 +32,9 @@ import type { MemoryLimit } from "../storage/modes/memory-limit.ts";
 import { ObjectStorage } from "../storage/object-storage.ts";
 import type { Storage } from "../storage/storage.ts";
 import { Instance, type Behaviour } from "./instance.ts";
+import { LoadedInstances, type LoadedLimits } from "./loaded-instances.ts";
 import { ReaderLists } from "./reader-lists.ts";
 import { Reader } from "./reader.ts";
-
-/** Objects in memory; above it, those that nobody has used for a while are let go of. */
-const LOADED_MAX = 20_000;
-const IDLE_MS_MIN = 60_000;
-/** Of those in memory, looked at for each new one. */
-const LOOKS_MAX = 20;
 
 /** What all objects of a server share. */
 export interface ObjectHostPorts {
@@ -55,13 +50,15 @@ interface StreamBehaviour extends Behaviour {
 /** The objects of one server, by kind and name. */
 export class ObjectHost {
   readonly #ports: ObjectHostPorts;
-  readonly #instances = new Map<string, Instance>();
+  readonly #instances: LoadedInstances;
   readonly #readers = new ReaderLists();
   /** The objects as the edge calls them: each call passes the output gate of its object. */
   readonly peers: ObjectPeers;
 
-  constructor(ports: ObjectHostPorts) {
+  /** @param limits how many objects may be in memory. */
+  constructor(ports: ObjectHostPorts, limits?: LoadedLimits) {
     this.#ports = ports;
+    this.#instances = new LoadedInstances(limits);
     this.peers = this.#peersOf(undefined);
   }
 
@@ -79,6 +76,10 @@ export class ObjectHost {
       counts.set(kind, (counts.get(kind) ?? 0) + 1);
     }
     return counts;
+  }
+
+  isLoaded(kind: Kind, name: string): boolean {
+    return this.#instances.get(`${kind} ${name}`) !== undefined;
   }
 
   /** Attaches a live reader to a stream. */
@@ -122,26 +123,13 @@ export class ObjectHost {
 
   #load(kind: Kind, name: string): Instance {
     const key = `${kind} ${name}`;
-    const known = this.#instances.get(key);
-    if (known !== undefined && !known.storage.isOver) return known;
-    const storage = new ObjectStorage(this.#ports.storage.storeOf(kind, name), schemaOf(kind), name);
-    const instance = new Instance(storage, (own) => this.#behaviourOf(kind, name, own));
-    this.#instances.delete(key);
-    this.#letGo();
-    this.#instances.set(key, instance);
-    return instance;
-  }
-
-  /** Looks at the oldest; those that are in use become the newest. */
-  #letGo(): void {
-    if (this.#instances.size < LOADED_MAX) return;
-    let looks = 0;
-    for (const [key, instance] of this.#instances) {
-      if ((looks += 1) > LOOKS_MAX) return;
-      this.#instances.delete(key);
-      if (instance.isIdle && instance.usedAtMs < performance.now() - IDLE_MS_MIN) instance.storage.end();
-      else this.#instances.set(key, instance);
-    }
+    return (
+      this.#instances.get(key) ??
+      this.#instances.load(key, () => {
+        const storage = new ObjectStorage(this.#ports.storage.storeOf(kind, name), schemaOf(kind), name);
+        return new Instance(storage, (own) => this.#behaviourOf(kind, name, own));
+      })
+    );
   }
 
   #behaviourOf(kind: Kind, name: string, instance: Instance): Behaviour {
