@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 
-import { STORAGE_MODES } from "./storage/modes/options.ts";
+import { STORAGE_MODES, TRAITS } from "./storage/modes/options.ts";
 import { HeldServer } from "./testing/held-server.ts";
 
 const PRODUCER = (seq: number): Record<string, string> => ({
@@ -11,7 +11,7 @@ const PRODUCER = (seq: number): Record<string, string> => ({
   "Producer-Seq": String(seq),
 });
 
-describe.each(STORAGE_MODES)("in the storage mode %s,", (mode) => {
+describe.each(STORAGE_MODES.filter((mode) => TRAITS[mode].isOnDisk))("in the storage mode %s,", (mode) => {
   it("[SM6] [IN1] a statement that finds the disk full takes other objects' writes with it, and none that was acknowledged", async () => {
     await using server = await HeldServer.start({ mode });
     for (const stream of ["small", "large"]) await server.put(stream);
@@ -50,6 +50,20 @@ describe.each(STORAGE_MODES)("in the storage mode %s,", (mode) => {
     expect(await Promise.all(streams.map((stream) => server.text(stream)))).toEqual(["13", "13", "13"]);
     expect([(await server.put("d")).status, server.fatal]).toEqual([201, []]);
   });
+});
+
+it("[SM6] [IN1] in memory, a statement that finds no space undoes its own write, and no other", async () => {
+  await using server = await HeldServer.start({ mode: "memory" });
+  for (const stream of ["small", "large"]) await server.put(stream);
+  expect((await server.post("small", "1", PRODUCER(0))).status).toBe(200);
+  server.fill();
+  const writes = [server.post("large", "x".repeat(500_000)), server.post("small", "2", PRODUCER(1))];
+  const [full] = await Promise.all(writes);
+  expect(full?.status).toBe(503);
+  server.makeSpace();
+  expect([200, 204]).toContain((await server.post("small", "2", PRODUCER(1))).status);
+  expect((await server.post("large", "y")).status).toBe(204);
+  expect([await server.text("small"), await server.text("large"), server.fatal]).toEqual(["12", "y", []]);
 });
 
 it("[SM8] a sync that fails is told once, and nothing is stored or acknowledged any more", async () => {

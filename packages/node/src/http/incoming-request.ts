@@ -24,7 +24,7 @@ export class IncomingRequest implements HttpRequest {
     this.#response = response;
     this.method = message.method ?? "GET";
     this.url = `${scheme}://${message.headers.host ?? "localhost"}${pathOf(message.url ?? "/")}`;
-    this.headers = { get: (name) => headerOf(message, name.toLowerCase()) };
+    this.headers = { get: (name) => headerOf(message, lowerCaseOf(name)) };
   }
 
   get body(): ReadableStream<Uint8Array> | null {
@@ -49,7 +49,10 @@ export class IncomingRequest implements HttpRequest {
       message.on("data", (chunk: Buffer) => chunks.push(chunk));
       message.on("end", () => resolve(ownBytes(chunks)));
       message.on("error", reject);
-      message.on("close", () => reject(cutOff()));
+      message.on("close", () => {
+        // Each request closes, and to make an error takes as long as to store an append.
+        if (!message.readableEnded) reject(cutOff());
+      });
     });
   }
 
@@ -122,6 +125,18 @@ function pathOf(target: string): string {
 
 function hasBody({ headers }: IncomingMessage): boolean {
   return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? "0") > 0;
+}
+
+/** The names that the server asks for, each in two spellings: they are a few, and constant. */
+const LOWER_CASE = new Map<string, string>();
+const NAMES_MAX = 1_000;
+
+function lowerCaseOf(name: string): string {
+  const known = LOWER_CASE.get(name);
+  if (known !== undefined) return known;
+  const lowerCase = name.toLowerCase();
+  if (LOWER_CASE.size < NAMES_MAX) LOWER_CASE.set(name, lowerCase);
+  return lowerCase;
 }
 
 function headerOf({ headers }: IncomingMessage, name: string): string | null {

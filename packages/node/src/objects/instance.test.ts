@@ -10,7 +10,7 @@ let store: Store;
 let syncs: PromiseWithResolvers<void>[];
 
 beforeEach(() => {
-  store = new Store({ mode: "memory", fire: async () => undefined, onFatal: () => undefined });
+  store = new Store({ mode: "file-fast", fire: async () => undefined, onFatal: () => undefined });
   syncs = [];
   vi.spyOn(store.database, "sync").mockImplementation(() => {
     const sync = Promise.withResolvers<void>();

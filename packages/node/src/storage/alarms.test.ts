@@ -8,7 +8,7 @@ let fire: (due: DueObject) => Promise<void>;
 
 beforeEach(() => {
   store = new Store({
-    mode: "memory",
+    mode: "file-fast",
     fire: (due) => fire(due),
     onFatal: (error) => {
       throw error;

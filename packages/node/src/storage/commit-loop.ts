@@ -129,9 +129,11 @@ export class CommitLoop {
       this.#open = undefined;
       this.#syncing = commit;
       this.#committed += 1;
+      const syncing = this.#database.sync();
+      // While the disk works.
       this.#events.onCommitted();
       try {
-        await this.#database.sync();
+        await syncing;
       } catch (error) {
         this.#fail(error);
         return;

@@ -37,6 +37,6 @@ export class Commit {
   }
 }
 
-/** The commit of an object that has written nothing: it is durable from the start. */
-export const NOTHING_WRITTEN = new Commit();
-NOTHING_WRITTEN.succeed();
+/** Durable from the start: the commit of whatever has written nothing, and of everything where nothing outlives the process. */
+export const DURABLE = new Commit();
+DURABLE.succeed();

@@ -7,7 +7,7 @@ import type { Statement } from "@durable-streams-cloudflare/core/kit/sql/stateme
 import type { AnyTable } from "@durable-streams-cloudflare/core/kit/sql/table";
 import type { Row, SqlValue } from "@durable-streams-cloudflare/core/kit/sql/value";
 
-import { NOTHING_WRITTEN, type Commit } from "./commit.ts";
+import { DURABLE, type Commit } from "./commit.ts";
 import type { Store } from "./store.ts";
 import { WriteLostError } from "./write-lost-error.ts";
 
@@ -25,7 +25,7 @@ export class ObjectStorage implements Database {
   readonly #name: string;
   /** `undefined`: the object has stored nothing. */
   #stored: Stored | undefined;
-  #written = NOTHING_WRITTEN;
+  #written = DURABLE;
   #depth = 0;
   /** The server has dropped this instance: another one reads what is stored. */
   #isOver = false;

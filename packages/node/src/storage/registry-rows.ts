@@ -5,7 +5,7 @@
 
 import type { RegistryNamespace } from "@durable-streams-cloudflare/http/ports";
 
-import { NOTHING_WRITTEN } from "./commit.ts";
+import { DURABLE } from "./commit.ts";
 import { NOBODY, type Store } from "./store.ts";
 
 const PAGE_KEYS_MAX = 1_000;
@@ -13,7 +13,7 @@ const PAGE_KEYS_MAX = 1_000;
 /** Creates the registry of projects in a store's database. A `put` resolves when it is durable. */
 export function registryIn(store: Store): RegistryNamespace {
   const { database } = store;
-  let written = NOTHING_WRITTEN;
+  let written = DURABLE;
   const write = (text: string, ...params: readonly string[]): Promise<void> => {
     written = store.run(NOBODY, text, ...params);
     return written.durable();
@@ -25,7 +25,7 @@ export function registryIn(store: Store): RegistryNamespace {
       const value = work();
       await commit.settled();
       if (commit.isDurable) return value;
-      if (commit === written) written = NOTHING_WRITTEN;
+      if (commit === written) written = DURABLE;
     }
   };
   return {

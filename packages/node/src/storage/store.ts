@@ -6,13 +6,15 @@ import type { Histogram } from "@durable-streams-cloudflare/http/metrics/histogr
 
 import { Alarms, type DueObject } from "./alarms.ts";
 import { CommitLoop } from "./commit-loop.ts";
-import type { Commit } from "./commit.ts";
+import { DURABLE, type Commit } from "./commit.ts";
 import type { Place } from "./modes/layout.ts";
 import { TRAITS, type StorageMode } from "./modes/options.ts";
 import { SharedDatabase } from "./shared-database.ts";
+import { isPassing } from "./sqlite-error.ts";
 import type { CheckpointThread } from "./threads/checkpoint-thread.ts";
 import { Checkpointer } from "./threads/checkpointer.ts";
 import { SyncThread } from "./threads/sync-thread.ts";
+import { WriteLostError } from "./write-lost-error.ts";
 
 export interface StoreOptions {
   readonly mode: StorageMode;
@@ -41,12 +43,14 @@ export class Store {
   /** Keeps the write-ahead log short; `undefined` in modes without one. */
   readonly checkpointer: Checkpointer | undefined;
   readonly #thread: SyncThread | undefined;
+  readonly #isOnDisk: boolean;
   /** Who has written in the open transaction. */
   #writers = new Set<Writer>();
 
   /** @throws Error if the database cannot be opened. Nothing is then left open. */
   constructor({ mode, path = ":memory:", place, checkpoints, syncs, fire, onFatal }: StoreOptions) {
     const traits = TRAITS[mode];
+    this.#isOnDisk = traits.isOnDisk;
     let thread: SyncThread | undefined;
     this.database = new SharedDatabase({
       path,
@@ -93,6 +97,8 @@ export class Store {
    * @returns the commit that the write will be part of.
    */
   write(writer: Writer): Commit {
+    // Without a transaction around those of the objects, each of them is committed when it ends.
+    if (!this.#isOnDisk) return DURABLE;
     const commit = this.commits.write();
     this.#writers.add(writer);
     return commit;
@@ -118,7 +124,8 @@ export class Store {
       return work();
     } catch (error) {
       if (!this.database.isInTransaction) this.commits.lost(error);
-      throw error;
+      // In memory only the object's own write is undone, and it may succeed when there is space again.
+      throw !this.#isOnDisk && isPassing(error) ? new WriteLostError(error) : error;
     }
   }
 

@@ -28,11 +28,15 @@ interface Disk {
   /** Where the files are kept as they were at the last sync that returned. */
   snapshots: string | undefined;
   commitsToRefuse: number;
-  /** All that have committed. */
+  /** All that were written to. */
   readonly databases: Set<SharedDatabase>;
   readonly held: PromiseWithResolvers<void>[];
   /** Who waits until something is held. */
   readonly waiting: (() => void)[];
+}
+
+interface Writing {
+  readonly run: (...statement: Parameters<SharedDatabase["run"]>) => void;
 }
 
 /** A running server, its data directory, and the controls of its disk. */
@@ -66,10 +70,10 @@ export class HeldServer implements AsyncDisposable {
       waiting: [],
     };
     const fatal: unknown[] = [];
-    const methods: { readonly sync: () => Promise<void>; readonly commit: () => void } = SharedDatabase.prototype;
-    const { sync, commit } = methods;
+    const methods: { readonly sync: () => Promise<void>; readonly commit: () => void } & Writing =
+      SharedDatabase.prototype;
+    const { sync, commit, run } = methods;
     vi.spyOn(SharedDatabase.prototype, "sync").mockImplementation(async function (this: SharedDatabase) {
-      disk.databases.add(this);
       if (disk.isHolding && (disk.syncsToPass -= 1) < 0) {
         const hold = Promise.withResolvers<void>();
         disk.held.push(hold);
@@ -79,6 +83,10 @@ export class HeldServer implements AsyncDisposable {
       await sync.call(this);
       // No commit comes between, and the test's streams are too small for a checkpoint.
       if (disk.snapshots !== undefined) copyFiles(dataDir, disk.snapshots);
+    });
+    vi.spyOn(SharedDatabase.prototype, "run").mockImplementation(function (this: SharedDatabase, ...statement) {
+      disk.databases.add(this);
+      run.call(this, ...statement);
     });
     vi.spyOn(SharedDatabase.prototype, "commit").mockImplementation(function (this: SharedDatabase) {
       if (disk.commitsToRefuse > 0) {

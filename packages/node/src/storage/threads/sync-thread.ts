@@ -1,6 +1,6 @@
 /** Runs `fdatasync` of one file on a separate thread (`sync-worker.ts`). */
 
-import { closeSync, fdatasyncSync, openSync } from "node:fs";
+import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 
@@ -9,12 +9,17 @@ import { CELLS, CLOSE, FAILED, REQUESTED, SYNCED } from "./sync-share.ts";
 /** Request numbers wrap around here, well inside of 32 bits. */
 const NUMBERS = 1 << 30;
 
+/** The log is begun anew at half of this (`checkpointer.ts`), unless much is written meanwhile. */
+const FILLED_BYTES = 16 * 1024 * 1024;
+
 /** A thread that syncs one file on request. */
 export class SyncThread {
   readonly #fd: number;
   readonly #cells = new Int32Array(new SharedArrayBuffer(CELLS * Int32Array.BYTES_PER_ELEMENT));
   readonly #worker: Worker;
-  readonly #ended = Promise.withResolvers<never>();
+  /** Of the sync that is waited for. */
+  #waiting: PromiseWithResolvers<void> | undefined;
+  #end: Error | undefined;
   #number = 0;
 
   /**
@@ -22,14 +27,17 @@ export class SyncThread {
    */
   constructor(path: string) {
     this.#fd = openSync(path, "r+");
+    fill(this.#fd);
     // What a server that was killed had committed is read from now on, so it must be durable.
     fdatasyncSync(this.#fd);
-    this.#ended.promise.catch(() => undefined);
     this.#worker = new Worker(new URL(`./sync-worker${extname(import.meta.url)}`, import.meta.url), {
       workerData: { fd: this.#fd, buffer: this.#cells.buffer },
     });
     this.#worker.unref();
-    const onEnd = (cause?: unknown): void => this.#ended.reject(new Error("The sync thread has ended.", { cause }));
+    const onEnd = (cause?: unknown): void => {
+      this.#end ??= new Error("The sync thread has ended.", { cause });
+      this.#waiting?.reject(this.#end);
+    };
     this.#worker.once("error", onEnd);
     this.#worker.once("exit", () => onEnd());
   }
@@ -44,14 +52,22 @@ export class SyncThread {
     const number = (this.#number = (before + 1) % NUMBERS);
     Atomics.store(this.#cells, REQUESTED, number);
     Atomics.notify(this.#cells, REQUESTED);
+    if (this.#end !== undefined) throw this.#end;
     this.#worker.ref();
     try {
-      const waiting = Atomics.waitAsync(this.#cells, SYNCED, before);
-      if (waiting.async) await Promise.race([waiting.value, this.#ended.promise]);
+      const synced = Atomics.waitAsync(this.#cells, SYNCED, before);
+      if (synced.async) await this.#unlessEnded(synced.value);
     } finally {
       this.#worker.unref();
     }
     if (Atomics.load(this.#cells, FAILED) !== 0) throw new Error("fdatasync of the write-ahead log failed.");
+  }
+
+  /** A race with a promise for the end of the thread would keep something of every sync until that end. */
+  #unlessEnded(synced: Promise<unknown>): Promise<void> {
+    const waiting = (this.#waiting = Promise.withResolvers<void>());
+    void synced.then(() => waiting.resolve());
+    return waiting.promise;
   }
 
   async close(): Promise<void> {
@@ -61,5 +77,21 @@ export class SyncThread {
     Atomics.notify(this.#cells, REQUESTED);
     await this.#worker.terminate();
     closeSync(this.#fd);
+  }
+}
+
+/**
+ * Makes the file as long as it will become. To sync what is written inside of a file takes half as long as to sync a file that
+ * grows. SQLite reads its log up to the first frame that is not valid, and zeros are none.
+ */
+function fill(fd: number): void {
+  const { size } = fstatSync(fd);
+  const zeros = new Uint8Array(1024 * 1024);
+  try {
+    for (let at = size; at < FILLED_BYTES;)
+      at += writeSync(fd, zeros, 0, Math.min(zeros.length, FILLED_BYTES - at), at);
+  } catch {
+    // The disk has other uses for the space.
+    ftruncateSync(fd, size);
   }
 }
