@@ -100,11 +100,17 @@ function faultsOfAll(settings: object): readonly string[] {
   }
 }
 
+/** Paths of the server in Rust that have no counterpart here. */
+const UNSUPPORTED = ["tls.cert_path", "tls.key_path"];
+
 function faultsOfServer(merged: Merged): readonly string[] {
-  const [cert, key] = [merged.get("tls.cert_path"), merged.get("tls.key_path")];
-  if ((cert === undefined) === (key === undefined)) return [];
-  const [present, missing] = cert === undefined ? ["tls.key_path", "tls.cert_path"] : ["tls.cert_path", "tls.key_path"];
-  return [`${(cert ?? key)?.[0].place}: ${present} needs ${missing} as well.`];
+  return UNSUPPORTED.flatMap((path) => {
+    const [first] = merged.get(path) ?? [];
+    if (first === undefined) return [];
+    return [
+      `${first.place}: ${path} is not supported, because the server speaks plain HTTP: put a proxy in front of it.`,
+    ];
+  });
 }
 
 /** The storage of workerd is always that of file-durable. */
