@@ -31,9 +31,8 @@ const SQLITE_NOTADB = 26;
  */
 export function lockDataDir(dataDir: string): DataDirLock {
   const holderPath = join(dataDir, "server.json");
-  const database = openExclusively(dataDir, holderPath);
   const writeHolder = (holder: Holder): void => writeFileSync(holderPath, `${JSON.stringify(holder)}\n`);
-  writeHolder({ pid: process.pid });
+  const database = openExclusively(dataDir, holderPath, () => writeHolder({ pid: process.pid }));
   return {
     announce: (url) => writeHolder({ pid: process.pid, url }),
     release: () => {
@@ -44,12 +43,13 @@ export function lockDataDir(dataDir: string): DataDirLock {
   };
 }
 
-function openExclusively(dataDir: string, holderPath: string): DatabaseSync {
+function openExclusively(dataDir: string, holderPath: string, onLocked: () => void): DatabaseSync {
   const path = join(dataDir, "lock");
   try {
     makeDirectory(dataDir);
     const database = new DatabaseSync(path, { timeout: 0 });
     database.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
+    onLocked();
     return database;
   } catch (error) {
     const code = error instanceof Error && "errcode" in error ? error.errcode : undefined;

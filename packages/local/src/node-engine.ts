@@ -3,7 +3,7 @@
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 
-import { createServer, StorageError, type RunningServer } from "@durable-streams-cloudflare/node";
+import { createServer, type RunningServer } from "@durable-streams-cloudflare/node";
 
 import { formatExposureWarning, formatUrl } from "./banner.ts";
 import { claimDataVersion } from "./data-version.ts";
@@ -18,6 +18,7 @@ import { DRAIN_MS_DEFAULT, PORT_DEFAULT, type LocalServer, type ServerOptions } 
 import { reservePort } from "./port.ts";
 import { formatRecovery } from "./recovery-line.ts";
 import { formatImpliedAuthMode, localSettings, refuseUnmeantExposure } from "./settings.ts";
+import { startFailure } from "./start-failure.ts";
 import { DiskStatus } from "./worker/launcher.ts";
 
 /** @throws Failure when the server cannot start: it says why, and what to do. */
@@ -75,7 +76,7 @@ export async function startNodeServer({
     return { url, metricsUrl: metrics?.url, dataDir: disk?.dataDir, settings, stop };
   } catch (error) {
     await stop(0);
-    throw failureOf(disk, error) ?? error;
+    throw startFailure(disk?.dataDir, error);
   }
 }
 
@@ -117,19 +118,4 @@ class Disk {
 
 function diskFailure(error: unknown): Failure {
   return new Failure(`The disk failed: ${String(error)}`, "check the disk, then start the server again");
-}
-
-const SQLITE_CORRUPT = 11;
-const SQLITE_NOTADB = 26;
-
-/** What to do about options that do not fit the data, or about a database that SQLite cannot read. */
-function failureOf(disk: Disk | undefined, error: unknown): Failure | undefined {
-  if (error instanceof StorageError) return new Failure(error.message, error.fix);
-  if (disk === undefined) return undefined;
-  const code = error instanceof Error && "errcode" in error ? Number(error.errcode) & 0xff : undefined;
-  if (code !== SQLITE_CORRUPT && code !== SQLITE_NOTADB) return undefined;
-  return new Failure(
-    `The database ${join(disk.dataDir, "streams.sqlite")} is damaged. It holds all streams.`,
-    "restore a backup into another directory: durable-streams restore ARCHIVE --data-dir DIR",
-  );
 }

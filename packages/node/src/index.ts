@@ -6,4 +6,5 @@ export { createServer, type RunningServer, type ServerOptions } from "./create-s
 export { STORAGE_MODES, type StorageMode, type StorageOptions } from "./storage/modes/options.ts";
 export { makeDirectory } from "./storage/folders.ts";
 export { STREAMS_COUNTED_MAX, type Recovery } from "./storage/recovery.ts";
+export { explainOpenError } from "./storage/open-error.ts";
 export { StorageError } from "./storage/storage-error.ts";

@@ -58,6 +58,7 @@ export function openEngine({ storage: options, settings = {} }: EngineOptions, e
   const storage = openStorage(options, {
     fire: (due) => objects.fire(due),
     onFatal: (error) => events.onFatal(error, config),
+    report: (message, error) => logFault(config.logLevel, message, error),
   });
   const registry = registryIn(storage.first);
   const objects = new ObjectHost({ storage, config, registry });

@@ -134,3 +134,64 @@ it("one whose deletion was lost fires again", async () => {
   await store.commits.drain();
   expect([fired, rows()]).toEqual([["s1", "s1"], []]);
 });
+
+it("alarms that cannot be read are looked for again, and end nothing", async () => {
+  const fired: string[] = [];
+  fire = async ({ name }) => void fired.push(name);
+  store.alarms.start();
+  store.database.sqlite.exec("ALTER TABLE alarms RENAME COLUMN at_ms TO damaged");
+  await vi.advanceTimersByTimeAsync(9_000);
+  store.database.sqlite.exec("ALTER TABLE alarms RENAME COLUMN damaged TO at_ms");
+  setAlarm(1, Date.now());
+  await vi.advanceTimersByTimeAsync(30_000);
+  expect([fired, rows()]).toEqual([["s1"], []]);
+});
+
+it("an alarm whose object cannot be read keeps no other from firing", async () => {
+  const fired: string[] = [];
+  fire = async ({ name }) => {
+    if (name === "s1") throw new Error("database disk image is malformed");
+    fired.push(name);
+  };
+  for (const id of [1, 2, 3]) setAlarm(id, Date.now());
+  store.alarms.start();
+  await vi.advanceTimersByTimeAsync(1);
+  expect(fired).toEqual(["s2", "s3"]);
+});
+
+it("an alarm that always fails is tried less and less often, up to once a minute", async () => {
+  let count = 0;
+  fire = async () => {
+    count += 1;
+    throw new Error("It fails.");
+  };
+  setAlarm(1, Date.now());
+  store.alarms.start();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(count).toBeLessThan(8);
+  const before = count;
+  await vi.advanceTimersByTimeAsync(3_600_000);
+  expect(count - before).toBeGreaterThan(55);
+  expect(count - before).toBeLessThan(65);
+});
+
+it.each([3_600_000, 366 * 86_400_000, -3_600_000, -366 * 86_400_000])(
+  "a clock that jumps by %i ms neither spins nor stops the alarms",
+  async (jumpMs) => {
+    const fired: string[] = [];
+    fire = async ({ name }) => void fired.push(name);
+    const look = vi.spyOn(store.database, "text");
+    store.alarms.start();
+    setAlarm(1, Date.now() + 10_000);
+    await vi.advanceTimersByTimeAsync(1_000);
+    vi.setSystemTime(Date.now() + jumpMs);
+    setAlarm(2, Date.now() + 1_000);
+    await vi.advanceTimersByTimeAsync(60_000);
+    // What was set before a jump backwards is due by the clock that it was set by.
+    expect(fired.toSorted()).toEqual(jumpMs > 0 ? ["s1", "s2"] : ["s2"]);
+    expect(look.mock.calls.length).toBeLessThan(60);
+    vi.setSystemTime(Date.now() - jumpMs);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(fired.toSorted()).toEqual(["s1", "s2"]);
+  },
+);

@@ -7,7 +7,16 @@ export interface DueObject {
   readonly id: number;
   readonly kind: string;
   readonly name: string;
-  readonly atMs: number;
+}
+
+/** What the alarms of a server need. */
+export interface AlarmEvents {
+  /** Fires one alarm. Rejects if the object failed, so that the alarm fires again. */
+  readonly fire: (due: DueObject) => Promise<void>;
+  /** Deletes the row of an alarm that has been dealt with. */
+  readonly strike: (id: number) => void;
+  /** The alarms cannot be read: they are looked for again a while later. */
+  readonly onUnreadable: (error: unknown) => void;
 }
 
 /** Alarms that are fired at the same time; as each ends, another one begins. */
@@ -17,14 +26,13 @@ const TIMER_MS_MAX = 30_000;
 /** An alarm whose object failed is fired again after this, twice as long each time, up to the second. */
 const RETRY_MS_MIN = 1_000;
 const RETRY_MS_MAX = 60_000;
+/** After this the alarms are looked for again when they could not be read. */
+const UNREADABLE_MS = 10_000;
 
 /** All alarms of a server. An alarm stays in the table until the object's work has succeeded. */
 export class Alarms {
   readonly #database: SharedDatabase;
-  /** Fires one alarm. Rejects if the object failed, so that the alarm fires again. */
-  readonly #fire: (due: DueObject) => Promise<void>;
-  /** Deletes the row of an alarm that has been dealt with. */
-  readonly #strike: (id: number) => void;
+  readonly #events: AlarmEvents;
   #timer: NodeJS.Timeout | undefined;
   #timerAtMs = Infinity;
   #isRunning = false;
@@ -34,13 +42,9 @@ export class Alarms {
   #firing = 0;
   #isOver = false;
 
-  constructor(
-    database: SharedDatabase,
-    { fire, strike }: { readonly fire: (due: DueObject) => Promise<void>; readonly strike: (id: number) => void },
-  ) {
+  constructor(database: SharedDatabase, events: AlarmEvents) {
     this.#database = database;
-    this.#fire = fire;
-    this.#strike = strike;
+    this.#events = events;
   }
 
   /** Starts firing alarms, including those that came due while the server was down. */
@@ -82,48 +86,61 @@ export class Alarms {
     this.#timer = setTimeout(() => this.#run(), ms);
   }
 
+  /** Called by a timer, where an error would end the process. */
   #run(): void {
     this.#timerAtMs = Infinity;
+    try {
+      this.#look();
+    } catch (error) {
+      this.#events.onUnreadable(error);
+      this.#arm(Date.now() + UNREADABLE_MS);
+    }
+  }
+
+  #look(): void {
     if (this.#firing >= FIRING_MAX) return;
     const nowMs = Date.now();
-    const text = "SELECT o, kind, name, at_ms FROM alarms JOIN objects USING (o) ORDER BY at_ms LIMIT ?";
+    const text = "SELECT o, at_ms FROM alarms ORDER BY at_ms LIMIT ?";
     for (const row of this.#database.text(text).all(FIRING_MAX + this.#busy.size)) {
-      const due = {
-        id: Number(row["o"]),
-        kind: String(row["kind"]),
-        name: String(row["name"]),
-        atMs: Number(row["at_ms"]),
-      };
-      if (this.#busy.has(due.id)) continue;
-      if (due.atMs > nowMs) return this.#arm(due.atMs);
+      const id = Number(row["o"]);
+      const atMs = Number(row["at_ms"]);
+      if (this.#busy.has(id)) continue;
+      if (atMs > nowMs) return this.#arm(atMs);
       // Each that ends looks for the next.
       if (this.#firing >= FIRING_MAX) return;
-      void this.#fireOne(due);
+      void this.#fireOne(id);
     }
     const next = this.#database.text("SELECT MIN(at_ms) AS next FROM alarms WHERE at_ms > ?").get(nowMs);
     if (next?.["next"] !== null && next !== undefined) this.#arm(Number(next["next"]));
   }
 
   /** The row stays until the object is done, so that a crash fires it again; the object may set another meanwhile. */
-  async #fireOne(due: DueObject): Promise<void> {
+  async #fireOne(id: number): Promise<void> {
     const firing = { isSetAgain: false };
-    this.#busy.set(due.id, firing);
+    this.#busy.set(id, firing);
     this.#firing += 1;
     let hasFailed = false;
     try {
-      await this.#fire(due);
-      this.#failures.delete(due.id);
-      if (!firing.isSetAgain) this.#strike(due.id);
+      // Each by itself: where the row of one cannot be read, the others fire all the same.
+      const due = this.#find(id);
+      if (due !== undefined) await this.#events.fire(due);
+      this.#failures.delete(id);
+      if (!firing.isSetAgain) this.#events.strike(id);
     } catch {
       hasFailed = true;
     }
     this.#firing -= 1;
     if (hasFailed) {
       this.#lookSoon();
-      await this.#backOff(due.id);
+      await this.#backOff(id);
     }
-    this.#busy.delete(due.id);
+    this.#busy.delete(id);
     this.#lookSoon();
+  }
+
+  #find(id: number): DueObject | undefined {
+    const row = this.#database.text("SELECT kind, name FROM objects WHERE o = ?").get(id);
+    return row === undefined ? undefined : { id, kind: String(row["kind"]), name: String(row["name"]) };
   }
 
   #lookSoon(): void {

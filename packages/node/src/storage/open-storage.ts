@@ -8,9 +8,10 @@ import { Histogram } from "@durable-streams-cloudflare/http/metrics/histogram";
 import type { DueObject } from "./alarms.ts";
 import { DirectoryLock } from "./directory-lock.ts";
 import { makeDirectory, syncDirectory } from "./folders.ts";
-import { refuseMissing, shardCountOf, shardPath } from "./modes/layout.ts";
+import { refuseLostLogs, refuseMissing, shardCountOf, shardPath } from "./modes/layout.ts";
 import { MemoryLimit, usedBytes } from "./modes/memory-limit.ts";
 import { checkedStorage, TRAITS, type StorageOptions, type StorageSettings } from "./modes/options.ts";
+import { explainOpenError } from "./open-error.ts";
 import { recoveryOf } from "./recovery.ts";
 import { folderSegments, sweepParts } from "./segments/folder-segments.ts";
 import { hardenedSegments } from "./segments/hardened-segments.ts";
@@ -25,6 +26,8 @@ export interface StorageEvents {
   readonly fire: (due: DueObject) => Promise<void>;
   /** The server cannot continue: a sync has failed, so it is unknown what is durable. */
   readonly onFatal: (error: unknown) => void;
+  /** Is told of errors that nobody else hears of. */
+  readonly report?: (message: string, error: unknown) => void;
 }
 
 /** From a fast disk to one that is about to fail. */
@@ -42,7 +45,7 @@ export function openStorage(options: StorageOptions, events: StorageEvents): Sto
     return dataDir === undefined ? openInMemory(parts, settings, events) : openOnDisk(parts, dataDir, settings, events);
   } catch (error) {
     parts.abandon();
-    throw error;
+    throw (settings.dataDir === undefined ? undefined : explainOpenError(settings.dataDir, error)) ?? error;
   }
 }
 
@@ -58,32 +61,42 @@ function openOnDisk(
   parts: OpenParts,
   dataDir: string,
   { mode, shardCount }: StorageSettings,
-  { fire, onFatal }: StorageEvents,
+  events: StorageEvents,
 ): Storage {
   makeDirectory(resolve(dataDir));
   const first = shardPath(dataDir, 0);
-  parts.lock = new DirectoryLock(`${first}-lock`);
+  const lock = (parts.lock = new DirectoryLock(`${first}-lock`));
   const shards = shardCountOf(dataDir, mode, shardCount);
+  if (lock.wasKilled) refuseLostLogs(dataDir, shards);
+  // Until all databases are open, SQLite may remove the log of one that is closed again.
+  lock.mark(false);
   const isNew = !existsSync(first);
-  const checkpoints = (parts.checkpoints = new CheckpointThread(onFatal));
+  const checkpoints = (parts.checkpoints = new CheckpointThread(events.onFatal));
   const syncs = TRAITS[mode].syncs === "thread" ? new Histogram(SYNC_BOUNDS_SECONDS) : undefined;
   // The first one last: where it is, all others are.
   for (let shard = shards - 1; shard >= 0; shard -= 1) {
     const isLost = shard === 0 && isNew && parts.stores.some(({ database }) => database.hasObjects);
     if (isLost) throw refuseMissing(first);
     const place = { shard, shards };
-    parts.stores.push(new Store({ mode, path: shardPath(dataDir, shard), place, checkpoints, syncs, fire, onFatal }));
+    parts.stores.push(new Store({ mode, path: shardPath(dataDir, shard), place, checkpoints, syncs, ...events }));
   }
   // Whoever made the directory may not have made its name durable.
   for (const path of [dataDir, dirname(resolve(dataDir))]) syncDirectory(path);
   const root = join(dataDir, "segments");
   const recovery = recoveryOf(parts.stores, sweepParts(root));
   const segments = folderSegments(root);
-  if (TRAITS[mode].syncs !== "never") return new Storage(parts, segments, { syncs, recovery });
-  const wal = (parts.wal = new WalFile(`${first}-wal`, onFatal));
-  return new Storage(
-    parts,
-    hardenedSegments(segments, () => wal.sync()),
-    { recovery },
+  // Only a server that is killed leaves this behind: nothing can fail any more.
+  const opened = (storage: Storage): Storage => {
+    lock.mark(true);
+    return storage;
+  };
+  if (TRAITS[mode].syncs !== "never") return opened(new Storage(parts, segments, { syncs, recovery }));
+  const wal = (parts.wal = new WalFile(`${first}-wal`, events.onFatal));
+  return opened(
+    new Storage(
+      parts,
+      hardenedSegments(segments, () => wal.sync()),
+      { recovery },
+    ),
   );
 }

@@ -62,6 +62,18 @@ export class SharedDatabase implements Committed {
   constructor({ path, isFull, place = ONLY, sync }: SharedDatabaseOptions) {
     this.#sync = sync;
     this.sqlite = new DatabaseSync(path);
+    try {
+      this.#configure(isFull, place);
+      this.pagesFound = Math.max(0, Number(this.sqlite.prepare("PRAGMA wal_checkpoint(NOOP)").get()?.["log"]));
+      this.#createTables(path, place);
+    } catch (error) {
+      // Closing undoes what was begun.
+      this.sqlite.close();
+      throw error;
+    }
+  }
+
+  #configure(isFull: boolean, place: Place): void {
     this.sqlite.exec(`PRAGMA page_size = ${PAGE_BYTES}`);
     this.sqlite.exec("PRAGMA journal_mode = WAL");
     // Never OFF: a checkpoint would then write pages whose log is not durable.
@@ -69,8 +81,8 @@ export class SharedDatabase implements Committed {
     // Checkpoints are made elsewhere (`checkpointer.ts`): in here they would stall everything.
     this.sqlite.exec("PRAGMA wal_autocheckpoint = 0");
     this.sqlite.exec(`PRAGMA cache_size = -${Math.ceil(CACHE_KIB / place.shards)}`);
-    this.pagesFound = Math.max(0, Number(this.sqlite.prepare("PRAGMA wal_checkpoint(NOOP)").get()?.["log"]));
-    this.#createTables(path, place);
+    // What a transaction needs to be rolled back must neither wait for a free descriptor nor for space in /tmp.
+    this.sqlite.exec("PRAGMA temp_store = MEMORY");
   }
 
   /**
@@ -133,16 +145,10 @@ export class SharedDatabase implements Committed {
       transaction: (work) => work(),
     };
     this.sqlite.exec("BEGIN IMMEDIATE");
-    try {
-      for (const statement of OWN_TABLES) this.sqlite.exec(statement);
-      this.#claimPlace(path, place);
-      prepareSharedTables(engine, SCHEMAS);
-      this.sqlite.exec("COMMIT");
-    } catch (error) {
-      // Closing undoes what was begun.
-      this.sqlite.close();
-      throw error;
-    }
+    for (const statement of OWN_TABLES) this.sqlite.exec(statement);
+    this.#claimPlace(path, place);
+    prepareSharedTables(engine, SCHEMAS);
+    this.sqlite.exec("COMMIT");
   }
 
   #claimPlace(path: string, place: Place): void {

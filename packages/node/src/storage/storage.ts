@@ -85,6 +85,8 @@ export class OpenParts {
   async close(): Promise<void> {
     await Promise.all(this.stores.map((store) => store.drain()));
     await this.checkpoints?.close();
+    // From here on SQLite may remove the logs.
+    this.lock?.mark(false);
     await Promise.all(this.stores.map((store) => store.close()));
     await this.wal?.close();
     this.lock?.close();

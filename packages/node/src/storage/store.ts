@@ -29,6 +29,8 @@ export interface StoreOptions {
   readonly fire: (due: DueObject) => Promise<void>;
   /** The server cannot continue: a sync has failed, so it is unknown what is durable. */
   readonly onFatal: (error: unknown) => void;
+  /** Is told of errors that nobody else hears of. */
+  readonly report?: ((message: string, error: unknown) => void) | undefined;
 }
 
 /** A writer. Its `end` is called when something that it has written is lost, so that it drops its state. */
@@ -48,7 +50,7 @@ export class Store {
   #writers = new Set<Writer>();
 
   /** @throws Error if the database cannot be opened. Nothing is then left open. */
-  constructor({ mode, path = ":memory:", place, checkpoints, syncs, fire, onFatal }: StoreOptions) {
+  constructor({ mode, path = ":memory:", place, checkpoints, syncs, fire, onFatal, report }: StoreOptions) {
     const traits = TRAITS[mode];
     this.#isOnDisk = traits.isOnDisk;
     let thread: SyncThread | undefined;
@@ -89,6 +91,7 @@ export class Store {
     this.alarms = new Alarms(this.database, {
       fire,
       strike: (id) => void this.run(NOBODY, "DELETE FROM alarms WHERE o = ?", id),
+      onUnreadable: (error) => report?.("The alarms could not be read. This is tried again.", error),
     });
   }
 

@@ -5,10 +5,15 @@ import type { Engine } from "./engine.ts";
 import type { Form } from "./statement.ts";
 import type { AnyTable } from "./table.ts";
 
-/** @throws Error when a newer server has written the tables: this one could damage them. */
+/** A newer server has written the data: this one could damage them. */
+export class NewerDataError extends Error {
+  override readonly name = "NewerDataError";
+}
+
+/** @throws NewerDataError when a newer server has written the tables. */
 export function refuseNewer(what: string, version: number, newest: number): void {
   if (version <= newest) return;
-  throw new Error(
+  throw new NewerDataError(
     `The tables of ${what} have schema version ${version}, but this server supports at most ${newest}: deploy a newer server.`,
   );
 }

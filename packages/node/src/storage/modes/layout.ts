@@ -95,6 +95,27 @@ export function refuseMissing(path: string): StorageError {
 }
 
 /**
+ * For a directory whose server was killed: the newest data is in the logs beside the databases, and without them it would be
+ * lost without a word.
+ * @throws StorageError when one is missing.
+ */
+export function refuseLostLogs(dataDir: string, shards: number): void {
+  for (let shard = 0; shard < shards; shard += 1) {
+    const path = shardPath(dataDir, shard);
+    if (!existsSync(path)) throw refuseMissing(path);
+    if (existsSync(`${path}-wal`)) continue;
+    throw new StorageError(
+      `${path}-wal is missing. It holds what was stored last, because the last server was killed.`,
+      {
+        fix:
+          `put the file back, or restore a backup into another directory. To start without what is lost: ` +
+          `rm '${shardPath(dataDir, 0)}-lock'`,
+      },
+    );
+  }
+}
+
+/**
  * The error if a database is not the one that the layout expects.
  * @param found the place that the database records; `undefined` if it records none although it contains objects.
  */

@@ -47,6 +47,8 @@ export function folderSegments(root: string): SegmentStore {
  * @returns the number of removed files.
  */
 export function sweepParts(root: string): number {
+  // What cannot be used is found out now, and not when the first segment is full.
+  if (existsSync(root)) opendirSync(root).closeSync();
   const path = join(root, PARTS);
   if (!existsSync(path)) return 0;
   const parts = opendirSync(path);
