@@ -33,11 +33,6 @@ const NEWER: Explanation = {
   what: "was written by a newer server",
   fix: "start the newer server, or restore a backup from before the upgrade: --data-dir DIR",
 };
-const DAMAGED: Explanation = {
-  what: "has a damaged database, which holds streams",
-  fix: "restore a backup into another directory: durable-streams restore ARCHIVE --data-dir DIR",
-};
-
 const BY_SYSTEM_CODE: Readonly<Record<string, Explanation>> = {
   EACCES: DENIED,
   EPERM: DENIED,
@@ -59,8 +54,6 @@ const BY_SQLITE_CODE: ReadonlyMap<number, Explanation> = new Map([
   [SQLITE.readOnly, READ_ONLY],
   [SQLITE.full, FULL],
   [SQLITE.ioError, FAILED],
-  [SQLITE.corrupt, DAMAGED],
-  [SQLITE.notADatabase, DAMAGED],
 ]);
 
 /**
@@ -76,4 +69,14 @@ export function explainOpenError(dataDir: string, error: unknown): StorageError 
   if (explanation === undefined) return undefined;
   const { what, fix } = explanation;
   return new StorageError(`The data directory ${dataDir} ${what}: ${error.message}.`, { fix, cause: error });
+}
+
+/** @returns what the operator is told of a database that SQLite cannot read; other errors as they are. */
+export function explainDamage(path: string, error: unknown): unknown {
+  const code = primaryCodeOf(error);
+  if (code !== SQLITE.corrupt && code !== SQLITE.notADatabase) return error;
+  return new StorageError(`The database ${path} is damaged. It holds streams.`, {
+    fix: "restore a backup into another directory: durable-streams restore ARCHIVE --data-dir DIR",
+    cause: error,
+  });
 }

@@ -14,6 +14,7 @@ import type { Row, SqlValue } from "@durable-streams-cloudflare/core/kit/sql/val
 
 import type { Committed } from "./commit-loop.ts";
 import { ONLY, refusePlace, type Place } from "./modes/layout.ts";
+import { explainDamage } from "./open-error.ts";
 
 /**
  * `tables`: JSON, the names of the tables that an object has. `alarms`: when an object's alarm fires, in ms. `layout`: which of
@@ -69,7 +70,7 @@ export class SharedDatabase implements Committed {
     } catch (error) {
       // Closing undoes what was begun.
       this.sqlite.close();
-      throw error;
+      throw explainDamage(path, error);
     }
   }
 
