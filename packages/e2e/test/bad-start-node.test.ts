@@ -213,9 +213,9 @@ it("[DU3] of pages that are damaged the requests fail that need them, the others
   const wrong: string[] = [];
   let failed = 0;
   for (const answer of answers) {
-    const text = await answer.text().catch(() => "broken off");
+    const text = await answer.text().catch(() => "interrupted");
     // Never other bytes than those that were stored.
-    if (answer.status === 200 && text !== body && text !== "broken off") wrong.push(text);
+    if (answer.status === 200 && text !== body && text !== "interrupted") wrong.push(text);
     if (answer.status !== 200 && !text.includes('"code":"internal"')) wrong.push(text);
     if (text !== body) failed += 1;
   }
