@@ -23,6 +23,8 @@ export interface Connection {
    * project, that project is called `default`.
    */
   readonly project: string | undefined;
+  /** The server's STREAM_BASE_PATH, without a trailing slash; default `/v1/stream`. */
+  readonly basePath?: string;
   /** A token, which is sent unchanged. */
   readonly token: string | undefined;
   /** The secret that signs tokens of the project. */
@@ -33,6 +35,7 @@ export interface Connection {
 export const ENVIRONMENT = {
   url: "DURABLE_STREAMS_URL",
   project: "DURABLE_STREAMS_PROJECT",
+  basePath: "DURABLE_STREAMS_BASE_PATH",
   profile: "DURABLE_STREAMS_PROFILE",
   token: "DURABLE_STREAMS_TOKEN",
   secret: "DURABLE_STREAMS_SECRET",
@@ -41,6 +44,9 @@ export const ENVIRONMENT = {
 
 /** The project of a server with `TENANCY=single`. */
 export const SINGLE_PROJECT = "default";
+
+/** Where streams are unless the server has another STREAM_BASE_PATH. */
+export const BASE_PATH = "/v1/stream";
 
 const LOCAL_URL = "http://localhost:4437";
 
@@ -58,6 +64,7 @@ export function resolveConnection(globals: Globals, env: Io["env"]): Connection 
   return {
     url: parseServerUrl(url.value ?? LOCAL_URL),
     project: project.value,
+    basePath: parseBasePath(given("basePath") ?? BASE_PATH),
     token: given("token"),
     secret: given("secret"),
     adminSecret: given("adminSecret"),
@@ -103,6 +110,12 @@ export function parseServerUrl(text: string): string {
     throw usageError(`The URL of the server is malformed: ${text}`, "--url https://streams.example.com");
   }
   return `${url.origin}${url.pathname.replace(/\/+$/, "")}`;
+}
+
+/** @throws CliError when it is malformed. */
+function parseBasePath(text: string): string {
+  if (/^(?:\/[\w.~-]+)+\/?$/.test(text)) return text.replace(/\/$/, "");
+  throw usageError(`${ENVIRONMENT.basePath} is malformed: ${text}`, `export ${ENVIRONMENT.basePath}=${BASE_PATH}`);
 }
 
 /** @param name the requested profile; `undefined` means the one in use, which need not exist. */

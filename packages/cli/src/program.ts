@@ -16,7 +16,7 @@ Data goes to stdout, everything else to stderr. Secrets are read from the enviro
   DURABLE_STREAMS_ADMIN_SECRET  the server's ADMIN_SECRET, needed to create and list projects
 Commands with --secret-stdin can also read the secret from stdin.
 DURABLE_STREAMS_URL, DURABLE_STREAMS_PROJECT and DURABLE_STREAMS_PROFILE set the defaults of --url, --project and
---profile. NO_COLOR and FORCE_COLOR are respected.
+--profile. DURABLE_STREAMS_BASE_PATH is the STREAM_BASE_PATH of the server. NO_COLOR and FORCE_COLOR are respected.
 Exit codes: 0 success, 1 failed, 2 wrong usage, 3 not found, 4 not allowed, 5 server unavailable, 130 cancelled,
 143 stopped by SIGTERM.
 `;

@@ -2,7 +2,7 @@
 
 import { PROBLEMS, type ProblemCode } from "@durable-streams-cloudflare/protocol";
 
-import { ENVIRONMENT, SINGLE_PROJECT, type Connection } from "./connection.ts";
+import { BASE_PATH, ENVIRONMENT, SINGLE_PROJECT, type Connection } from "./connection.ts";
 import { CliError, EXIT, reasonOf, type ExitCode } from "./failure.ts";
 import { PROGRAM } from "./help.ts";
 import { shellWord } from "./shell-word.ts";
@@ -44,9 +44,9 @@ export class Server {
 
   /** The path of a stream, within the project if there is one. */
   streamPath(name: string): string {
-    const { project } = this.connection;
+    const { project, basePath = BASE_PATH } = this.connection;
     const segments = name.split("/").map(encodeURIComponent);
-    return ["/v1/stream", ...(project === undefined ? [] : [project]), ...segments].join("/");
+    return [basePath, ...(project === undefined ? [] : [project]), ...segments].join("/");
   }
 
   streamUrl(name: string): string {
@@ -79,7 +79,7 @@ export class Server {
     const response = await this.#fetch(url, { method, headers, body: body ?? null }, limitMs);
     if (response.ok) return response;
     const problem = method === "HEAD" ? problemOfHead(response) : parseProblem(await response.text());
-    throw refusal(response.status, problem, subject ?? subjectOf(path, this.connection.project));
+    throw refusal(response.status, problem, subject ?? subjectOf(path, this.connection));
   }
 
   /** Returns the JSON object in the response; empty if there is no body. @throws CliError */
@@ -141,8 +141,8 @@ export interface Subject {
   readonly project?: string;
 }
 
-function subjectOf(path: string, project: string | undefined): Subject {
-  const below = project === undefined ? "/v1/stream/" : `/v1/stream/${project}/`;
+function subjectOf(path: string, { project, basePath = BASE_PATH }: Connection): Subject {
+  const below = project === undefined ? `${basePath}/` : `${basePath}/${project}/`;
   if (path.startsWith(below)) return { stream: path.slice(below.length).split("/").map(decodeURIComponent).join("/") };
   const [, named] = /^\/v1\/projects\/([^/]+)/.exec(path) ?? [];
   return named === undefined ? {} : { project: decodeURIComponent(named) };

@@ -1,6 +1,8 @@
 /** A server whose streams are below another path than `/v1/stream`: everything is there, and in the URLs that it gives out. */
+import { spawnSync } from "node:child_process";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
 
 import { expect, it, onTestFinished } from "vitest";
 
@@ -8,6 +10,7 @@ import { append, codeOf, get, header, JSON_TYPE, nextOffset, send, TEXT } from "
 import { useServer } from "../src/test-server.ts";
 
 const BASE = "/api/logs";
+const CLI = fileURLToPath(new URL("../../cli/src/main.ts", import.meta.url));
 const server = useServer({ STREAM_BASE_PATH: BASE });
 const urlOf = (stream: string): string => `${server.url}${BASE}/${stream}`;
 
@@ -48,6 +51,16 @@ it("[SC17] the home page and sessions name it", async () => {
   expect(JSON.parse(session.text)).toMatchObject({ stream: `${BASE}/mine` });
   await append(urlOf("source"), '{"n":1}', JSON_TYPE);
   await expect.poll(async () => (await get(urlOf("mine"))).text, { timeout: 10_000 }).toContain('{"n":1}');
+});
+
+it("[SC17] the command-line tool finds streams there, once it is told", () => {
+  const env = { ...process.env, DURABLE_STREAMS_URL: server.url, DURABLE_STREAMS_BASE_PATH: BASE };
+  const run = (...argv: readonly string[]) =>
+    spawnSync(process.execPath, [CLI, ...argv], { env, encoding: "utf8", timeout: 30_000 });
+  expect(run("stream", "create", "told").status).toBe(0);
+  expect(run("stream", "append", "told", "--data", '{"n":1}').status).toBe(0);
+  expect(run("stream", "read", "told").stdout).toBe('{"n":1}\n');
+  expect(run("subscription", "list").status).toBe(0);
 });
 
 it("[SC17] a subscription is below it, and so is the URL that it is called back at", async () => {

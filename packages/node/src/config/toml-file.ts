@@ -48,7 +48,8 @@ function statOf(path: string) {
 
 function shortName(path: string, cwd: string): string {
   const fromHere = relative(cwd, path);
-  return fromHere === "" || fromHere.startsWith("..") ? path : fromHere;
+  // Messages are the same on every system.
+  return fromHere === "" || fromHere.startsWith("..") ? path : fromHere.replaceAll("\\", "/");
 }
 
 function faultOf(name: string, error: unknown): string {
