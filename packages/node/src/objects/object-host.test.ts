@@ -1,5 +1,9 @@
 /** How many objects are in memory, and what becomes of those that are let go of. */
 
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
 import { parseConfig } from "@durable-streams-cloudflare/core/config";
 import type { LiveFrame } from "@durable-streams-cloudflare/core/contracts/live-frame";
 import type { CreateCommand } from "@durable-streams-cloudflare/core/contracts/stream";
@@ -14,6 +18,7 @@ import { ObjectHost } from "./object-host.ts";
 
 const MAX = 4;
 
+let dataDir: string;
 let storage: Storage;
 let objects: ObjectHost;
 let held: PromiseWithResolvers<void>;
@@ -23,7 +28,8 @@ beforeEach(() => {
   const onFatal = (error: unknown): never => {
     throw error;
   };
-  storage = openStorage({ mode: "memory" }, { fire: (due) => objects.fire(due), onFatal });
+  dataDir = mkdtempSync(join(tmpdir(), "object-host-"));
+  storage = openStorage({ mode: "file-fast", dataDir }, { fire: (due) => objects.fire(due), onFatal });
   const config = parseConfig({ AUTH_MODE: "none", TENANCY: "single", LOG_LEVEL: "off" });
   objects = new ObjectHost({ storage, config, registry: registryIn(storage.first) }, { comfortable: 2, max: MAX });
   held = Promise.withResolvers();
@@ -35,6 +41,7 @@ afterEach(async () => {
   held.resolve();
   await storage.close();
   vi.restoreAllMocks();
+  rmSync(dataDir, { recursive: true });
 });
 
 const EMPTY: CreateCommand = {
