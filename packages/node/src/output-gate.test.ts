@@ -29,7 +29,7 @@ async function offsetOf(server: HeldServer, stream: string): Promise<string | nu
   return (await fetch(server.url(stream), { method: "HEAD" })).headers.get("Stream-Next-Offset");
 }
 
-it.each(STORAGE_MODES)(
+it.each(STORAGE_MODES.filter((mode) => TRAITS[mode].isOnDisk))(
   "[IN8] %s: a stream that is not durable yet is found by nobody, and by everybody afterwards",
   async (mode) => {
     await using server = await HeldServer.start({ mode });
