@@ -3,6 +3,7 @@
 /** About one engine alone, and why. All other files run on both. */
 export const ABOUT_ONE_ENGINE: Readonly<Record<"node" | "workerd", Readonly<Record<string, string>>>> = {
   node: {
+    "embedding.test.ts": "the server in an application's own process",
     "launcher-node.test.ts": "one process, and one database for everything",
     "packages.test.ts": "installs what is published, and starts it on both engines itself",
     "bad-start-node.test.ts": "what is wrong with its one database and its files",

@@ -17,7 +17,12 @@ interface Block {
 
 /** @param folder of the README, below that of the repository. */
 export function readmeBlocks(folder = ""): Block[] {
-  return readFileSync(join(ROOT, folder, "README.md"), "utf8")
+  return documentBlocks(join(folder, "README.md"));
+}
+
+/** @param path of a document, below the folder of the repository. */
+export function documentBlocks(path: string): Block[] {
+  return readFileSync(join(ROOT, path), "utf8")
     .split(/^## /m)
     .flatMap((part) => {
       const section = part.split("\n", 1)[0] ?? "";

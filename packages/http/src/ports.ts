@@ -13,6 +13,11 @@ export interface HttpRequest {
   readonly method: string;
   /** The absolute URL as received: percent-encoding and dot segments are unchanged. */
   readonly url: string;
+  /**
+   * The path that the server is mounted below in another application, percent-encoded and without a slash at its end. `url`
+   * does not contain it, but the URLs that the server gives out do. Absent if the server is not mounted below a path.
+   */
+  readonly mountPath?: string;
   readonly headers: { get(name: string): string | null };
   readonly body: ReadableStream<Uint8Array> | null;
   readonly bodyUsed: boolean;

@@ -8,3 +8,19 @@ export { makeDirectory } from "./storage/folders.ts";
 export { STREAMS_COUNTED_MAX, type Recovery } from "./storage/recovery.ts";
 export { explainOpenError } from "./storage/open-error.ts";
 export { StorageError } from "./storage/storage-error.ts";
+export {
+  createHandler,
+  createHandlerWithReady,
+  type Handler,
+  type HandlerOptions,
+  type HandlerWithReady,
+} from "./create-handler.ts";
+export { ConfigError } from "@durable-streams-cloudflare/core/config";
+export type {
+  Authorize,
+  AuthorizeInput,
+  Granted,
+  Scope,
+  Signer,
+} from "@durable-streams-cloudflare/http/auth/authorize";
+export { refuse, type Problem, type ProblemCode, type Refusal } from "@durable-streams-cloudflare/protocol";

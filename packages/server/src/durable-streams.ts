@@ -3,17 +3,15 @@
 import { parseConfig, type Config } from "@durable-streams-cloudflare/core/config";
 import { logWarning } from "@durable-streams-cloudflare/core/kit/log";
 import { unknownVariables } from "@durable-streams-cloudflare/core/setting-paths";
-import {
-  defaultAuthorize,
-  grantEverything,
-  type Authorize as AuthorizeHttp,
-  type AuthorizeInput as AuthorizeHttpInput,
+import { accessOf, authorizeAllOf, authorizeOf, wakeProofOf } from "@durable-streams-cloudflare/http/auth/access";
+import type {
+  Authorize as AuthorizeHttp,
+  AuthorizeInput as AuthorizeHttpInput,
 } from "@durable-streams-cloudflare/http/auth/authorize";
-import { projectAuthorize } from "@durable-streams-cloudflare/http/auth/project-authorize";
 import { PublicKeys } from "@durable-streams-cloudflare/http/auth/public-keys";
 import { Registry } from "@durable-streams-cloudflare/http/auth/registry";
 import { staticRegistryStore } from "@durable-streams-cloudflare/http/auth/static-project";
-import { WakeGuard, type WakeProof } from "@durable-streams-cloudflare/http/auth/wake-guard";
+import { WakeGuard } from "@durable-streams-cloudflare/http/auth/wake-guard";
 import { AppendBatcher } from "@durable-streams-cloudflare/http/client/append-batcher";
 import { Projects } from "@durable-streams-cloudflare/http/client/projects";
 import { SharedReads } from "@durable-streams-cloudflare/http/client/shared-reads";
@@ -25,7 +23,7 @@ import type { StorageStatus } from "@durable-streams-cloudflare/http/limits/stor
 import { Strangers } from "@durable-streams-cloudflare/http/limits/strangers";
 import type { CountersOf } from "@durable-streams-cloudflare/http/limits/stream-quota";
 import { LiveReads } from "@durable-streams-cloudflare/http/live/live-reads";
-import type { Access, EdgePorts, ProjectPorts } from "@durable-streams-cloudflare/http/routing/edge-ports";
+import type { EdgePorts, ProjectPorts } from "@durable-streams-cloudflare/http/routing/edge-ports";
 import type { Module } from "@durable-streams-cloudflare/http/routing/module-types";
 import { composeRoutes } from "@durable-streams-cloudflare/http/routing/table";
 
@@ -122,19 +120,21 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
       logWarning(config.logLevel, `The variable ${name} is not a setting of a Worker, so it has no effect.`);
     }
     const limiter = rateLimiterOf(env.RATE_LIMITER);
-    const projects = projectPorts(env, config, options);
+    // Every request of this host is a `Request`.
+    const hook = options.authorize as AuthorizeHttp | undefined;
+    const projects = projectPorts(env, config, hook);
     const ports: EdgePorts = {
       config,
-      access: accessOf(config, options),
+      access: accessOf(config, hook),
       storage: options.storage,
-      authorize: authorizeOf(config, options, projects),
+      authorize: authorizeOf(config, hook, projects),
       streams: streamObjects(env.STREAMS, (name) => bound.STREAMS.idFromName(name).toString(), options.removeDamaged),
       appends: new AppendBatcher(config.sharedAppends === "on"),
       bodies: new HeldBytes(config.bodiesBytesMax),
       reads: new SharedReads(config.sharedReads === "on"),
       liveReads,
       projects,
-      wakes: new WakeGuard(projects, wakeProofOf(config, options)),
+      wakes: new WakeGuard(projects, wakeProofOf(config, hook)),
       keys: new PublicKeys(),
       limiter,
       counters: countersOf(env),
@@ -155,34 +155,14 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
   };
 }
 
-function accessOf({ authMode }: Config, { authorize }: DurableStreamsOptions): Access {
-  if (authorize !== undefined) return "hook";
-  return authMode === "none" ? "everybody" : "tokens";
-}
-
 function countersOf({ PROJECTS }: DurableStreamsEnv): CountersOf | undefined {
   return PROJECTS && ((project) => PROJECTS.getByName(project).counters());
-}
-
-function wakeProofOf({ authMode }: Config, { authorize }: DurableStreamsOptions): WakeProof {
-  if (authorize !== undefined) return "form";
-  return authMode === "none" ? "nothing" : "tag";
-}
-
-function authorizeOf(
-  { authMode }: Config,
-  { authorize }: DurableStreamsOptions,
-  projects: ProjectPorts | undefined,
-): AuthorizeHttp {
-  // Every request of this host is a `Request`.
-  if (authorize !== undefined) return authorize as AuthorizeHttp;
-  return authMode === "project" && projects !== undefined ? projectAuthorize(projects) : defaultAuthorize(authMode);
 }
 
 function projectPorts(
   { REGISTRY, PROJECTS, STREAMS }: DurableStreamsEnv,
   config: Config,
-  options: DurableStreamsOptions,
+  hook: AuthorizeHttp | undefined,
 ): ProjectPorts | undefined {
   if (REGISTRY === undefined || PROJECTS === undefined) return undefined;
   const strangers = new Strangers(config.strangersPerMinute, config.originSecret !== "");
@@ -191,6 +171,6 @@ function projectPorts(
     registry,
     strangers,
     projects: new Projects({ REGISTRY, PROJECTS, STREAMS }, registry),
-    authorizeAll: accessOf(config, options) === "everybody" ? (request) => grantEverything({ request }) : undefined,
+    authorizeAll: authorizeAllOf(config, hook),
   };
 }

@@ -32,13 +32,14 @@ const ENDING = /\/(?:ack|callback|release)$/;
 /** Refuses a request that would store something while nothing can be stored. */
 export async function refuseStoring(
   storage: StorageStatus,
-  { method, headers }: Pick<HttpRequest, "method" | "headers">,
+  request: Pick<HttpRequest, "method" | "headers" | "body">,
   path: string,
   bytesMax: number,
 ): Promise<Refusal | undefined> {
+  const { method } = request;
   const isStoring = STORING.has(method) && !ENDING.test(path);
   // A host may have to make room for a deletion, so it is asked all the same.
-  const fault = await storage.fault(isStoring ? bytesOf(headers, bytesMax) : 0);
+  const fault = await storage.fault(isStoring ? bytesOf(request, bytesMax) : 0);
   if (fault === undefined || !isStoring) return undefined;
   const { isFull, detail } = fault;
   return isFull ? refuseFull(fault) : refuse("storage-unavailable", detail, { headers: RETRY_LATER });
@@ -64,9 +65,11 @@ export async function refuseFailedWrite(storage: StorageStatus, error: unknown):
 }
 
 /** A body that does not say its size, or that is compressed, may be as large as one can be. */
-function bytesOf(headers: HttpRequest["headers"], bytesMax: number): number {
+function bytesOf(request: Pick<HttpRequest, "headers" | "body">, bytesMax: number): number {
+  const { headers } = request;
   const length = headers.get("Content-Length");
-  if (length === null && headers.get("Transfer-Encoding") === null) return OVERHEAD_BYTES;
+  // HTTP/2 has no Transfer-Encoding: only the body itself says whether there is one.
+  if (length === null && request.body === null) return OVERHEAD_BYTES;
   const isPlain = length !== null && headers.get("Content-Encoding") === null;
   return OVERHEAD_BYTES + (isPlain ? Math.min(Number(length), bytesMax) : bytesMax);
 }

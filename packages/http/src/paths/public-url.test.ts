@@ -3,6 +3,7 @@ import { join } from "node:path";
 
 import { describe, expect, it } from "vitest";
 
+import type { HttpRequest } from "../ports.ts";
 import { publicBaseOf, publicUrlOf, type PublicUrlConfig } from "./public-url.ts";
 
 const SECRET = "a-secret-of-the-proxy-0123456789";
@@ -78,6 +79,21 @@ describe("a path as an absolute URL", () => {
     expect(of("http://localhost:1/a")).toBe("http://localhost:1/v1/stream/x");
     expect(of("http://evil.example/a")).toBe("/v1/stream/x");
     expect(of("http://evil.example/a", "https://example.com/streams")).toBe("https://example.com/streams/v1/stream/x");
+  });
+
+  it("contains the path that the server is mounted below, which PUBLIC_URL names itself", () => {
+    const mounted = (url: string, headers = {}): HttpRequest =>
+      Object.assign(new Request(url, { headers }), { mountPath: "/api" });
+    const forwarded = { "X-Forwarded-Proto": "https", "X-Forwarded-Host": "streams.example" };
+    const cases: readonly (readonly [HttpRequest, Partial<PublicUrlConfig>, string])[] = [
+      [mounted("http://localhost:1/a"), {}, "http://localhost:1/api/v1/stream/x"],
+      [mounted("http://evil.example/a"), {}, "/api/v1/stream/x"],
+      [mounted("http://localhost:1/a", forwarded), { originSecret: "s" }, "https://streams.example/api/v1/stream/x"],
+      [mounted("http://localhost:1/a"), { publicUrl: "https://example.com/p" }, "https://example.com/p/v1/stream/x"],
+    ];
+    for (const [request, config, url] of cases) {
+      expect(publicUrlOf(request, { publicUrl: "", originSecret: "", ...config }, "/v1/stream/x")).toBe(url);
+    }
   });
 });
 

@@ -32,8 +32,9 @@ const SCHEME = /^https?$/i;
 export function publicBaseOf(request: HttpRequest, { publicUrl, originSecret }: PublicUrlConfig): PublicBase {
   if (publicUrl !== "") return { url: publicUrl, isKnown: true };
   const seen = new URL(request.url);
-  if (originSecret !== "") return { url: forwardedOrigin(request.headers, seen), isKnown: true };
-  return { url: seen.origin, isKnown: seen.protocol === "https:" || isLoopbackHost(seen.hostname) };
+  const { mountPath = "" } = request;
+  if (originSecret !== "") return { url: forwardedOrigin(request.headers, seen) + mountPath, isKnown: true };
+  return { url: seen.origin + mountPath, isKnown: seen.protocol === "https:" || isLoopbackHost(seen.hostname) };
 }
 
 /**
@@ -43,7 +44,7 @@ export function publicBaseOf(request: HttpRequest, { publicUrl, originSecret }: 
  */
 export function publicUrlOf(request: HttpRequest, config: PublicUrlConfig, path: string): string {
   const { url, isKnown } = publicBaseOf(request, config);
-  return isKnown ? url + path : path;
+  return (isKnown ? url : (request.mountPath ?? "")) + path;
 }
 
 /** A list has the client's view first. Whatever is malformed is passed over. */

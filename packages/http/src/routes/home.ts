@@ -21,8 +21,8 @@ export const HOME_ROUTES: readonly Route[] = [
 function homeAnswer(request: HttpRequest, { config, access }: Pick<EdgePorts, "config" | "access">): Answer {
   const isForBrowser = (request.headers.get("Accept") ?? "").includes("text/html");
   return isForBrowser
-    ? { status: 200, headers: { ...HTML_HEADERS }, body: page(publicBaseOf(request, config).url, config, access) }
-    : answerJson(description(access, config), 200, { Vary: "Accept" });
+    ? { status: 200, headers: { ...HTML_HEADERS }, body: page(request, config, access) }
+    : answerJson(description(request, access, config), 200, { Vary: "Accept" });
 }
 
 const HTML_HEADERS = {
@@ -33,20 +33,24 @@ const HTML_HEADERS = {
   "Referrer-Policy": "no-referrer",
 };
 
-function description(access: Access, { streamRoot }: Config): object {
+function description({ mountPath = "" }: HttpRequest, access: Access, { streamRoot }: Config): object {
   return {
     name: "durable-streams-cloudflare",
     protocol: PROTOCOL_URL,
-    streams: streamRoot,
-    health: "/healthz",
-    readiness: "/readyz",
+    streams: mountPath + streamRoot,
+    health: `${mountPath}/healthz`,
+    readiness: `${mountPath}/readyz`,
     needsToken: access !== "everybody",
   };
 }
 
 const PROTOCOL_URL = "https://github.com/durable-streams/durable-streams";
 
-function page(base: string, { tenancy, streamRoot }: Config, access: Access): string {
+function page(request: HttpRequest, config: Config, access: Access): string {
+  const { tenancy, streamRoot } = config;
+  const { mountPath = "" } = request;
+  const base = publicBaseOf(request, config).url;
+  const [health, readiness] = [`${mountPath}/healthz`, `${mountPath}/readyz`].map(escapeHtml);
   const stream = `${base}${streamRoot}${tenancy === "path" ? "demo/" : ""}hello`;
   const token = access === "everybody" ? "" : '-H "Authorization: Bearer $TOKEN" ';
   const json = "-H 'Content-Type: application/json'";
@@ -70,7 +74,7 @@ function page(base: string, { tenancy, streamRoot }: Config, access: Access): st
 <p>${HOW_TO_GET_IN[access]}</p>
 <p>Create a stream, append to it, read it, and follow it:</p>
 <pre>${lines.map(escapeHtml).join("\n")}</pre>
-<p>Status: <a href="/healthz">/healthz</a>, <a href="/readyz">/readyz</a>. Documentation: <code>docs/</code> in the repository of the server.</p>
+<p>Status: <a href="${health}">${health}</a>, <a href="${readiness}">${readiness}</a>. Documentation: <code>docs/</code> in the repository of the server.</p>
 </body>
 </html>
 `;

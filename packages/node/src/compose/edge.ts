@@ -1,8 +1,8 @@
 /** Composes the edge of this host: its routes, and what they work with. */
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
-import { defaultAuthorize, grantEverything } from "@durable-streams-cloudflare/http/auth/authorize";
-import { projectAuthorize } from "@durable-streams-cloudflare/http/auth/project-authorize";
+import { accessOf, authorizeAllOf, authorizeOf, wakeProofOf } from "@durable-streams-cloudflare/http/auth/access";
+import type { Authorize } from "@durable-streams-cloudflare/http/auth/authorize";
 import { PublicKeys } from "@durable-streams-cloudflare/http/auth/public-keys";
 import { Registry } from "@durable-streams-cloudflare/http/auth/registry";
 import { staticRegistryStore } from "@durable-streams-cloudflare/http/auth/static-project";
@@ -24,6 +24,8 @@ import type { ObjectHost } from "../objects/object-host.ts";
 /** The parts that the edge is composed of. */
 export interface EdgeParts {
   readonly config: Config;
+  /** Decides who may do what, if there is such a hook. */
+  readonly authorize: Authorize | undefined;
   readonly objects: ObjectHost;
   readonly liveReads: LiveReads;
   readonly storage: StorageStatus;
@@ -33,7 +35,7 @@ export interface EdgeParts {
  * Composes the edge.
  * @throws Error if the objects of projects or the registry are missing.
  */
-export function composeEdge({ config, objects, liveReads, storage }: EdgeParts): Edge {
+export function composeEdge({ config, authorize, objects, liveReads, storage }: EdgeParts): Edge {
   const {
     streams,
     projects: projectObjects,
@@ -46,19 +48,18 @@ export function composeEdge({ config, objects, liveReads, storage }: EdgeParts):
   if (projectObjects === undefined || kv === undefined) throw new Error("The server has no projects.");
   const limiter = rateLimiterOf(undefined);
   const registry = new Registry(staticRegistryStore(kv, config.projectSecret));
-  const isOpen = config.authMode === "none";
   const projects: ProjectPorts = {
     registry,
     strangers: new Strangers(config.strangersPerMinute, config.originSecret !== ""),
     projects: new Projects({ REGISTRY: kv, PROJECTS: projectObjects, STREAMS: streams }, registry),
-    authorizeAll: isOpen ? (request) => grantEverything({ request }) : undefined,
+    authorizeAll: authorizeAllOf(config, authorize),
   };
   return createEdge(
     {
       config,
-      access: isOpen ? "everybody" : "tokens",
+      access: accessOf(config, authorize),
       storage,
-      authorize: isOpen ? defaultAuthorize(config.authMode) : projectAuthorize(projects),
+      authorize: authorizeOf(config, authorize, projects),
       streams: {
         getByName: (name) => streams.getByName(name),
         attach: (name, from, admission) => objects.attach(name, from, admission),
@@ -70,7 +71,7 @@ export function composeEdge({ config, objects, liveReads, storage }: EdgeParts):
       bodies: new HeldBytes(config.bodiesBytesMax),
       liveReads,
       projects,
-      wakes: new WakeGuard(projects, isOpen ? "nothing" : "tag"),
+      wakes: new WakeGuard(projects, wakeProofOf(config, authorize)),
       keys: new PublicKeys(),
       limiter,
       counters: (project) => projectObjects.getByName(project).counters(),

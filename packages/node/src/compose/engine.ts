@@ -3,9 +3,12 @@
 import { parseConfig, type Config } from "@durable-streams-cloudflare/core/config";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 import type { Answer } from "@durable-streams-cloudflare/http/answers/answer";
+import { refusedAnswer } from "@durable-streams-cloudflare/http/answers/problem";
+import type { Authorize } from "@durable-streams-cloudflare/http/auth/authorize";
 import { LiveReads } from "@durable-streams-cloudflare/http/live/live-reads";
 import { RequestCounts } from "@durable-streams-cloudflare/http/metrics/request-counts";
 import type { HttpRequest } from "@durable-streams-cloudflare/http/ports";
+import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
 import { formatMetrics } from "../metrics.ts";
 import { ObjectHost } from "../objects/object-host.ts";
@@ -20,6 +23,8 @@ import { composeEdge } from "./edge.ts";
 export interface EngineOptions {
   /** Where the data is kept, and what an acknowledgement promises. */
   readonly storage: StorageOptions;
+  /** Decides who may do what. Without it, the setting `AUTH_MODE` decides. */
+  readonly authorize?: Authorize;
   /** The settings of `docs/configuration.md`, by name. */
   readonly settings?: Readonly<Record<string, string | undefined>>;
 }
@@ -53,17 +58,24 @@ export interface Engine {
  * @throws StorageError if a storage option is invalid, or the data directory does not match the options.
  * @throws Error if the data directory cannot be used, or another server uses it.
  */
-export function openEngine({ storage: options, settings = {} }: EngineOptions, events: EngineEvents): Engine {
+export function openEngine(
+  { storage: options, authorize, settings = {} }: EngineOptions,
+  events: EngineEvents,
+): Engine {
   const config = parseConfig(settings);
+  let hasFailed = false;
   const storage = openStorage(options, {
     fire: (due) => objects.fire(due),
-    onFatal: (error) => events.onFatal(error, config),
+    onFatal: (error) => {
+      hasFailed = true;
+      events.onFatal(error, config);
+    },
     report: (message, error) => logFault(config.logLevel, message, error),
   });
   const registry = registryIn(storage.first);
   const objects = new ObjectHost({ storage, config, registry });
   const liveReads = new LiveReads();
-  const edge = composeEdge({ config, objects, liveReads, storage: storageStatus(storage, options.status) });
+  const edge = composeEdge({ config, authorize, objects, liveReads, storage: storageStatus(storage, options.status) });
   const counts = new RequestCounts(() => performance.now());
   const background = {
     waitUntil: (promise: Promise<unknown>) =>
@@ -73,9 +85,26 @@ export function openEngine({ storage: options, settings = {} }: EngineOptions, e
     config,
     recovery: storage.recovery,
     start: () => storage.start(),
-    answer: (request) => counts.count(request, () => edge.answer(request, background)),
+    answer: (request) =>
+      counts.count(request, () => {
+        if (hasFailed) return refusedAnswer(request, refuseFailed());
+        return request.bodyUsed ? refusedAnswer(request, refuseReadBody()) : edge.answer(request, background);
+      }),
     endLiveReads: () => liveReads.end(),
     metrics: () => formatMetrics({ counts, liveReads: liveReads.count, storage, objects }),
     close: () => storage.close(),
   };
+}
+
+function refuseFailed(): Refusal {
+  return refuse("unavailable", "The disk failed, so the server must be started again.", {
+    headers: { "Retry-After": "5" },
+  });
+}
+
+/** The application in which the server is mounted has read the body. */
+function refuseReadBody(): Refusal {
+  return refuse("internal", "The body of the request was read before the request reached the server.", {
+    hint: "Mount the server before every body parser, such as express.json().",
+  });
 }

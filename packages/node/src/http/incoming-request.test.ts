@@ -13,7 +13,7 @@ function sending() {
   const sender = new PassThrough();
   const headers = { host: "localhost", "transfer-encoding": "chunked" };
   const message = Object.assign(sender, { method: "POST", url: "/x", headers }) as unknown as IncomingMessage;
-  return { sender, request: new IncomingRequest(message, NO_RESPONSE, "http") };
+  return { sender, request: new IncomingRequest(message, NO_RESPONSE, { scheme: "http" }) };
 }
 
 it("a body is read in parts, to its end", async () => {

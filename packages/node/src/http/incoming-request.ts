@@ -4,26 +4,53 @@
  */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 
 import type { HttpRequest } from "@durable-streams-cloudflare/http/ports";
 
 /** A Node.js request as `HttpRequest`. The body can be read once: whole with `bytes`, or in chunks with `body`. */
+/** A request of Node.js, by HTTP/1.1 or HTTP/2. */
+export type NodeRequest = IncomingMessage | Http2ServerRequest;
+/** The response to it. What both kinds have is typed as that of HTTP/1.1. */
+export type NodeResponse = Pick<
+  ServerResponse,
+  "destroy" | "end" | "flushHeaders" | "off" | "on" | "once" | "writableFinished" | "write" | "writeHead"
+> &
+  (Pick<ServerResponse, "destroyed"> | Pick<Http2ServerResponse, "stream">);
+
+/** How a request came to the server. */
+export interface Arrival {
+  readonly scheme: "http" | "https";
+  /** Below which the server is mounted: `HttpRequest.mountPath`. */
+  readonly mountPath?: string;
+  /** The request's target without that path. By default the target of the message. */
+  readonly target?: string;
+}
+
+/** A request of Node.js in the form that the edge takes. */
 export class IncomingRequest implements HttpRequest {
   readonly method: string;
   readonly url: string;
   readonly headers: HttpRequest["headers"];
-  readonly #message: IncomingMessage;
-  readonly #response: ServerResponse;
+  readonly mountPath?: string;
+  readonly #message: NodeRequest;
+  readonly #response: NodeResponse;
   #body: ReadableStream<Uint8Array> | null | undefined;
-  #isRead = false;
+  /** Something in front of the server may have read it. */
+  #isRead: boolean;
   #abort: AbortController | undefined;
 
-  /** @param scheme of the connection that the request arrived on. */
-  constructor(message: IncomingMessage, response: ServerResponse, scheme: "http" | "https") {
+  constructor(
+    message: NodeRequest,
+    response: NodeResponse,
+    { scheme, mountPath, target = message.url ?? "/" }: Arrival,
+  ) {
     this.#message = message;
     this.#response = response;
+    this.#isRead = message.readableDidRead && hasBody(message);
     this.method = message.method ?? "GET";
-    this.url = `${scheme}://${message.headers.host ?? "localhost"}${pathOf(message.url ?? "/")}`;
+    this.url = `${scheme}://${hostOf(message) ?? "localhost"}${pathOf(target)}`;
+    if (mountPath !== undefined) this.mountPath = mountPath;
     this.headers = { get: (name) => headerOf(message, lowerCaseOf(name)) };
   }
 
@@ -44,6 +71,8 @@ export class IncomingRequest implements HttpRequest {
   bytes(): Promise<Uint8Array> {
     this.#isRead = true;
     const message = this.#message;
+    // A message without a body may have ended before it came here.
+    if (!hasBody(message)) return Promise.resolve(new Uint8Array());
     return new Promise((resolve, reject) => {
       const chunks: Buffer[] = [];
       message.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -89,7 +118,7 @@ export class IncomingRequest implements HttpRequest {
  * cancelled, it throws where nothing can catch the error.
  * @throws Error if the connection ends before the whole body has arrived.
  */
-function nextChunk(message: IncomingMessage): Promise<Buffer | undefined> {
+function nextChunk(message: NodeRequest): Promise<Buffer | undefined> {
   return new Promise((resolve, reject) => {
     if (message.readableEnded) return resolve(undefined);
     if (message.destroyed) return reject(cutOff());
@@ -116,14 +145,29 @@ function cutOff(): Error {
 }
 
 /** Returns the path and query of a request target, which may also be an absolute URL [RFC 9112 §3.2.2]. */
-function pathOf(target: string): string {
+export function pathOf(target: string): string {
   if (target.startsWith("/")) return target;
   const match = /^https?:\/\/[^/?#]*(.*)$/i.exec(target);
   const rest = match?.[1] ?? "";
   return rest.startsWith("/") ? rest : `/${rest}`;
 }
 
-function hasBody({ headers }: IncomingMessage): boolean {
+/** Whether nothing can be written to a response any more. */
+export function isGone(response: NodeResponse): boolean {
+  return "stream" in response ? response.stream.destroyed : response.destroyed;
+}
+
+/** HTTP/2 names the host in a field of its own. */
+function hostOf({ headers }: NodeRequest): string | undefined {
+  const authority = headers[":authority"];
+  return typeof authority === "string" && authority !== "" ? authority : headers.host;
+}
+
+/** Whether a body belongs to the message. */
+function hasBody(message: NodeRequest): boolean {
+  // By HTTP/2 the end of the request comes with its headers if there is no body.
+  if ("stream" in message) return message.stream?.endAfterHeaders === false;
+  const { headers } = message;
   return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? "0") > 0;
 }
 
@@ -139,7 +183,7 @@ function lowerCaseOf(name: string): string {
   return lowerCase;
 }
 
-function headerOf({ headers }: IncomingMessage, name: string): string | null {
+function headerOf({ headers }: NodeRequest, name: string): string | null {
   const value = headers[name];
   if (value === undefined) return null;
   return typeof value === "string" ? value : value.join(", ");

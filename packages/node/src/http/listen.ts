@@ -1,13 +1,10 @@
 /** The listener: takes connections on a port and passes their requests to the engine. */
 
-import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createHttpServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
-import { logFault } from "@durable-streams-cloudflare/core/kit/log";
-
 import type { Engine } from "../compose/engine.ts";
-import { IncomingRequest } from "./incoming-request.ts";
-import { writeAnswer } from "./write-answer.ts";
+import { serve } from "./serve.ts";
 
 /** Where the server listens. */
 export interface ListenOptions {
@@ -33,9 +30,11 @@ export interface Listener {
  * @throws Error of the system if the port cannot be used.
  */
 export async function listen(engine: Engine, { host = "127.0.0.1", port }: ListenOptions): Promise<Listener> {
-  const server = createHttpServer({ keepAliveTimeout: 65_000 }, (message, response) =>
-    serve(engine, message, response),
-  );
+  const arrival = { scheme: "http" } as const;
+  const answer = engine.answer.bind(engine);
+  const server = createHttpServer({ keepAliveTimeout: 65_000 }, (message, response) => {
+    void serve({ message, response, arrival }, engine.config.logLevel, answer);
+  });
   // This server is not a proxy.
   server.on("connect", (_, socket) => socket.end("HTTP/1.1 501 Not Implemented\r\nConnection: close\r\n\r\n"));
   await bind(server, host, port);
@@ -44,17 +43,6 @@ export async function listen(engine: Engine, { host = "127.0.0.1", port }: Liste
     url: `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`,
     close: (drainMs) => closeServer(server, drainMs),
   };
-}
-
-function serve(engine: Engine, message: IncomingMessage, response: ServerResponse): void {
-  const request = new IncomingRequest(message, response, "http");
-  engine
-    .answer(request)
-    .then((answer) => writeAnswer(response, answer, request.method === "HEAD"))
-    .catch((error: unknown) => {
-      logFault(engine.config.logLevel, "An answer could not be written.", error);
-      response.destroy();
-    });
 }
 
 function bind(server: Server, host: string, port: number): Promise<void> {

@@ -1,10 +1,10 @@
 /** Writes answers to connections. Nothing else in this host does. */
 
-import type { ServerResponse } from "node:http";
-
 import type { Answer } from "@durable-streams-cloudflare/http/answers/answer";
 import { COMMON_HEADERS } from "@durable-streams-cloudflare/http/answers/cors";
 import { PagedBody } from "@durable-streams-cloudflare/http/answers/paged-body";
+
+import { isGone, type NodeResponse } from "./incoming-request.ts";
 
 const COMMON = Object.entries(COMMON_HEADERS).flat();
 /** Statuses whose responses have neither a body nor a `Content-Length`. */
@@ -15,7 +15,7 @@ const BODILESS: ReadonlySet<number> = new Set([204, 304]);
  * disconnected. A body that fails midway cuts the connection.
  * @param isHead whether the request is a HEAD, whose answer has no body.
  */
-export async function writeAnswer(response: ServerResponse, answer: Answer, isHead: boolean): Promise<void> {
+export async function writeAnswer(response: NodeResponse, answer: Answer, isHead: boolean): Promise<void> {
   const { status, headers, body } = answer;
   const list = [...COMMON];
   for (const name of Object.keys(headers)) list.push(name, headers[name] ?? "");
@@ -23,7 +23,8 @@ export async function writeAnswer(response: ServerResponse, answer: Answer, isHe
     const bytes = typeof body === "string" ? Buffer.from(body) : body;
     if (!BODILESS.has(status) && !(isHead && bytes === null)) list.push("Content-Length", String(bytes?.length ?? 0));
     response.writeHead(status, list);
-    response.end(bytes ?? undefined);
+    if (bytes === null) response.end();
+    else response.end(bytes);
     return;
   }
   response.writeHead(status, list);
@@ -31,13 +32,13 @@ export async function writeAnswer(response: ServerResponse, answer: Answer, isHe
 }
 
 /** Asks for a page only when the system has taken the one before: whether slow or many, each client holds one in memory. */
-async function writePages(body: PagedBody, response: ServerResponse): Promise<void> {
+async function writePages(body: PagedBody, response: NodeResponse): Promise<void> {
   response.once("close", () => body.cancel());
-  if (response.destroyed) return body.cancel();
+  if (isGone(response)) return body.cancel();
   try {
-    while (!response.destroyed) {
+    while (!isGone(response)) {
       const page = await body.next();
-      if (response.destroyed) return;
+      if (isGone(response)) return;
       if (page === undefined) {
         response.end();
         return;
@@ -51,7 +52,7 @@ async function writePages(body: PagedBody, response: ServerResponse): Promise<vo
 }
 
 /** Resolves when the system has taken the bytes, or the client has disconnected. */
-function written(response: ServerResponse, bytes: Uint8Array): Promise<void> {
+function written(response: NodeResponse, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve) => {
     const settle = (): void => {
       response.off("close", settle);
@@ -66,17 +67,17 @@ function written(response: ServerResponse, bytes: Uint8Array): Promise<void> {
  * Sends a stream with backpressure: as fast as the client reads, and no faster. Racing each read against a promise for the end
  * of the connection would keep every chunk in memory until that end.
  */
-async function pipe(body: ReadableStream<Uint8Array>, response: ServerResponse): Promise<void> {
+async function pipe(body: ReadableStream<Uint8Array>, response: NodeResponse): Promise<void> {
   const reader = body.getReader();
   const letGo = (): void => void reader.cancel().catch(() => undefined);
   // A read that waits ends with it.
   response.once("close", letGo);
-  if (response.destroyed) return letGo();
+  if (isGone(response)) return letGo();
   try {
     response.flushHeaders();
     for (;;) {
       const { done, value } = await reader.read();
-      if (response.destroyed) return;
+      if (isGone(response)) return;
       if (done) {
         response.end();
         return;
@@ -90,7 +91,7 @@ async function pipe(body: ReadableStream<Uint8Array>, response: ServerResponse):
 }
 
 /** Resolves when the client has taken what was written, or has gone. */
-function drained(response: ServerResponse): Promise<void> {
+function drained(response: NodeResponse): Promise<void> {
   return new Promise((resolve) => {
     const settle = (): void => {
       response.off("drain", settle);
@@ -99,6 +100,6 @@ function drained(response: ServerResponse): Promise<void> {
     };
     response.on("drain", settle);
     response.on("close", settle);
-    if (response.destroyed) settle();
+    if (isGone(response)) settle();
   });
 }

@@ -45,7 +45,10 @@ export class CheckpointThread {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL(`./checkpoint-worker${extname(import.meta.url)}`, import.meta.url));
+    const worker = new Worker(new URL(`./checkpoint-worker${extname(import.meta.url)}`, import.meta.url), {
+      // Flags of the program that this server is part of may be of no use to a thread.
+      execArgv: [],
+    });
     worker.unref();
     worker.on("error", this.#onError);
     worker.on("message", ({ path, outcome }: CheckpointAnswer) => {

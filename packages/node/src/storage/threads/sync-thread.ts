@@ -31,6 +31,8 @@ export class SyncThread {
     // What a server that was killed had committed is read from now on, so it must be durable.
     fdatasyncSync(this.#fd);
     this.#worker = new Worker(new URL(`./sync-worker${extname(import.meta.url)}`, import.meta.url), {
+      // Flags of the program that this server is part of may be of no use to a thread.
+      execArgv: [],
       workerData: { fd: this.#fd, buffer: this.#cells.buffer },
     });
     this.#worker.unref();

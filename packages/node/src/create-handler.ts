@@ -1,0 +1,141 @@
+/** The server without a port: a handler that an application mounts below any of its paths. */
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { TLSSocket } from "node:tls";
+
+import { logFault } from "@durable-streams-cloudflare/core/kit/log";
+import type { Answer } from "@durable-streams-cloudflare/http/answers/answer";
+import { refusedAnswer } from "@durable-streams-cloudflare/http/answers/problem";
+import type { HttpRequest } from "@durable-streams-cloudflare/http/ports";
+import { refuse } from "@durable-streams-cloudflare/protocol";
+
+import { openEngine, type Engine, type EngineOptions } from "./compose/engine.ts";
+import { FetchRequest } from "./embed/fetch-request.ts";
+import { respond } from "./embed/fetch-response.ts";
+import { InFlight } from "./embed/in-flight.ts";
+import { mountOf, parseBasePath } from "./embed/mount.ts";
+import { serve } from "./http/serve.ts";
+
+/** What a handler is made from. */
+export interface HandlerOptions extends EngineOptions {
+  /**
+   * The path that the application mounts the handler below, such as `/api/streams`. The URLs that the server gives out contain
+   * it. Express reports the path itself, if the handler is mounted with `app.use(path, handler.node)`.
+   */
+  readonly basePath?: string;
+  /** Called when the server cannot continue. Every request is answered with 503 from then on; the process goes on. */
+  readonly onFatal?: (error: unknown) => void;
+}
+
+/** A server without a port. Call it with a Web `Request`, or pass the requests of Node.js to `node`. */
+export interface Handler {
+  /** Answers a Web request, for Hono and other frameworks with Web standards. */
+  (request: Request): Promise<Response>;
+  /** Answers a request of Node.js, for `node:http`, Express, Fastify and Connect. */
+  readonly node: (request: IncomingMessage, response: ServerResponse) => void;
+  /** The metrics in the text format of Prometheus. */
+  metrics(): string;
+  /**
+   * Ends live reads between two events, lets requests in flight finish, makes everything durable, and releases the data
+   * directory. Requests that come later are answered with 503.
+   * @param drainMs how long requests in flight may continue; after that they are aborted. Default: 10 seconds.
+   */
+  close(drainMs?: number): Promise<void>;
+}
+
+/** A handler that opens its data directory after it was created. */
+export interface HandlerWithReady extends Handler {
+  /** Resolves when the server is open, and rejects if it cannot be opened. Until then requests wait. */
+  readonly ready: Promise<void>;
+}
+
+const DRAIN_MS_DEFAULT = 10_000;
+
+/**
+ * Opens the data directory and returns a handler.
+ * @throws ConfigError when a setting is out of its bounds.
+ * @throws Error when the data directory cannot be used, or another server uses it.
+ */
+export function createHandler(options: HandlerOptions): Handler {
+  const basePath = parseBasePath(options.basePath ?? "");
+  const state: Opened = { engine: open(options) };
+  return handlerOf(basePath, () => state);
+}
+
+/**
+ * Returns a handler at once and opens the data directory afterwards. It does not throw: if the server cannot be opened, `ready`
+ * rejects, and every request is answered with 503.
+ */
+export function createHandlerWithReady(options: HandlerOptions): HandlerWithReady {
+  let state: Opened | undefined;
+  const ready = Promise.resolve().then(() => {
+    try {
+      parseBasePath(options.basePath ?? "");
+      state = { engine: open(options) };
+    } catch (error) {
+      state = { engine: undefined };
+      throw error;
+    }
+  });
+  // The process must not end because nobody looks at `ready`.
+  const settled = ready.catch((error: unknown) => logFault("error", "The server cannot be opened.", error));
+  const handler = handlerOf(
+    (options.basePath ?? "").replace(/\/+$/, ""),
+    () => state ?? settled.then(() => state ?? {}),
+  );
+  return Object.assign(handler, { ready });
+}
+
+/** What became of opening the server; without an engine it failed. */
+interface Opened {
+  readonly engine?: Engine | undefined;
+}
+
+function open(options: HandlerOptions): Engine {
+  const engine = openEngine(options, {
+    onFatal: (error, { logLevel }) => {
+      logFault(logLevel, "The server answers no more requests, because the disk failed.", error);
+      options.onFatal?.(error);
+    },
+  });
+  engine.start();
+  return engine;
+}
+
+function handlerOf(basePath: string, opened: () => Opened | Promise<Opened>): Handler {
+  const inFlight = new InFlight();
+  let closing: Promise<void> | undefined;
+  const engineNow = (): Engine | undefined => {
+    const now = opened();
+    return now instanceof Promise ? undefined : now.engine;
+  };
+  const answer = async (request: HttpRequest): Promise<Answer> => {
+    const engine = engineNow() ?? (await opened()).engine;
+    if (closing !== undefined) return refuseUnavailable(request, "The server is closing.");
+    return engine === undefined
+      ? refuseUnavailable(request, "The server could not be opened.")
+      : engine.answer(request);
+  };
+  const close = async (drainMs: number): Promise<void> => {
+    const { engine } = await opened();
+    engine?.endLiveReads();
+    await inFlight.drain(drainMs);
+    await engine?.close();
+  };
+  const handler = (request: Request): Promise<Response> =>
+    respond(inFlight, () => answer(new FetchRequest(request, basePath)));
+  return Object.assign(handler, {
+    node: (message: IncomingMessage, response: ServerResponse): void => {
+      const end = inFlight.begin(() => response.destroy());
+      const scheme = message.socket instanceof TLSSocket ? "https" : "http";
+      const arrival = { scheme, ...mountOf(message, basePath) } as const;
+      void serve({ message, response, arrival }, engineNow()?.config.logLevel ?? "error", answer).then(end);
+    },
+    metrics: () => engineNow()?.metrics() ?? "",
+    close: (drainMs = DRAIN_MS_DEFAULT) => (closing ??= close(drainMs)),
+  });
+}
+
+function refuseUnavailable(request: HttpRequest, detail: string): Promise<Answer> {
+  return refusedAnswer(request, refuse("unavailable", detail, { headers: { "Retry-After": "5" } }));
+}

@@ -1,0 +1,31 @@
+/** Serves one request of Node.js: from the message to its written response. */
+
+import type { Config } from "@durable-streams-cloudflare/core/config";
+import { logFault } from "@durable-streams-cloudflare/core/kit/log";
+import type { Answer } from "@durable-streams-cloudflare/http/answers/answer";
+import type { HttpRequest } from "@durable-streams-cloudflare/http/ports";
+
+import { IncomingRequest, type Arrival, type NodeRequest, type NodeResponse } from "./incoming-request.ts";
+import { writeAnswer } from "./write-answer.ts";
+
+/** A message, where its response goes, and how it came. */
+export interface Exchange {
+  readonly message: NodeRequest;
+  readonly response: NodeResponse;
+  readonly arrival: Arrival;
+}
+
+/** Resolves when the response has ended, or the client has gone. Never rejects. */
+export async function serve(
+  { message, response, arrival }: Exchange,
+  logLevel: Config["logLevel"],
+  answer: (request: HttpRequest) => Promise<Answer>,
+): Promise<void> {
+  try {
+    const request = new IncomingRequest(message, response, arrival);
+    await writeAnswer(response, await answer(request), request.method === "HEAD");
+  } catch (error) {
+    logFault(logLevel, "An answer could not be written.", error);
+    response.destroy();
+  }
+}
