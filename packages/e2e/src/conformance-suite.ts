@@ -10,6 +10,7 @@ import { startServer } from "@durable-streams-cloudflare/testkit/server-process"
 
 const CONFIG = fileURLToPath(new URL("../conformance/vitest.config.ts", import.meta.url));
 const VITEST = fileURLToPath(new URL("./vitest.mjs", import.meta.resolve("vitest/package.json")));
+/** The default of the setting of this name. */
 const LONG_POLL_TIMEOUT_MS = 3_000;
 
 export interface SuiteTest {
@@ -24,10 +25,8 @@ export interface SuiteTest {
 export async function runConformanceSuite(): Promise<readonly SuiteTest[]> {
   const directory = await mkdtemp(join(tmpdir(), "conformance-"));
   try {
-    const server = await startServer({
-      dataDir: join(directory, "data"),
-      vars: { TENANCY: "single", AUTH_MODE: "none", LONG_POLL_TIMEOUT_MS, WEBHOOK_LOOPBACK: "allow" },
-    });
+    // With the settings that `npm start` has by default.
+    const server = await startServer({ dataDir: join(directory, "data") });
     try {
       return await runVitest(server.url, join(directory, "report.json"));
     } finally {

@@ -1,8 +1,9 @@
 /**
- * Decides to which URLs the server sends requests on behalf of a tenant: webhooks, and an issuer's key set [PROTOCOL §12.8].
- * All of them share one guard and one list of addresses that are not public. A Worker cannot resolve names, so the rules judge
- * the URL's text: public names and public addresses, in any notation, by HTTPS on its default port. The address behind a public
- * name is checked where the connection is made: by Cloudflare's network, or on one machine by the launcher's `network` service.
+ * Decides to which URLs the server sends requests on behalf of a tenant: webhooks, and an issuer's key set [PROTOCOL
+ * §12.8]. All of them share one guard and one list of addresses that are not public. A Worker cannot resolve names, so the
+ * rules judge the URL's text: public names and public addresses, in any notation, by HTTPS on its default port. The address
+ * behind a public name is checked where the connection is made: by Cloudflare's network, by the Node.js host, or on workerd
+ * by the launcher's `network` service.
  */
 
 import { isLoopbackHost } from "./loopback.ts";
@@ -108,7 +109,8 @@ function withoutDot(host: string): string {
   return host.replace(/\.(?=:\d+$|$)/, "");
 }
 
-function isPrivate(address: string): boolean {
+/** Whether an IPv4 address, in dotted decimals, is not a public one. */
+export function isPrivate(address: string): boolean {
   const bits = numberOf(address);
   return PRIVATE_NETWORKS.some(([network, length]) => (bits ^ numberOf(network)) >>> (32 - length) === 0);
 }

@@ -1,7 +1,7 @@
 import { errors, exportJWK, generateKeyPair, type JWK } from "jose";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 
-import { IssuerKeys, IssuerUnavailable } from "./jwks.ts";
+import { IssuerKeys, IssuerUnavailable, jwksOf } from "./jwks.ts";
 
 const URL_OF_KEYS = "https://issuer.example/jwks";
 const COOL_DOWN_MS = 30_000;
@@ -153,4 +153,17 @@ describe("an issuer is unavailable, and not asked again for half a minute,", () 
     expect(cancelled).toBe(true);
     expect(sent).toBeLessThanOrEqual(8 * 16 * 1024);
   });
+});
+
+it("the keys of a URL are fetched by the host's own function, and each host fetches its own", async () => {
+  const asked: string[] = [];
+  const sendAs = (host: string) => async (): Promise<Response> => {
+    asked.push(host);
+    return keySetOf("old");
+  };
+  const [one, other] = [sendAs("one"), sendAs("other")];
+  for (const send of [one, other, one]) {
+    await jwksOf(URL_OF_KEYS, send)({ alg: "ES256", kid: "old" }, { payload: "", signature: "" });
+  }
+  expect(asked).toEqual(["one", "other"]);
 });

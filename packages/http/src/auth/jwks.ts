@@ -31,7 +31,9 @@ interface Known {
   readonly fetchedAtMs: number;
 }
 
-const keySets = new Map<string, IssuerKeys>();
+/** By who fetches them: two servers in one process may have different rules. */
+const keySetsOf = new WeakMap<object, Map<string, IssuerKeys>>();
+const BY_PLATFORM = {};
 
 const PORTS: IssuerPorts = {
   now: () => Date.now(),
@@ -40,11 +42,14 @@ const PORTS: IssuerPorts = {
 
 /**
  * The key set of an issuer's JWKS URL. Key sets are kept while the isolate runs; above a limit, the oldest is dropped first.
+ * @param send fetches it; `fetch` where the host does not say otherwise.
  */
-export function jwksOf(url: string): JWTVerifyGetKey {
+export function jwksOf(url: string, send?: Fetch): JWTVerifyGetKey {
+  const keySets = keySetsOf.get(send ?? BY_PLATFORM) ?? new Map<string, IssuerKeys>();
+  keySetsOf.set(send ?? BY_PLATFORM, keySets);
   const known = keySets.get(url);
   if (known !== undefined) return known.find;
-  const keySet = new IssuerKeys(url, PORTS);
+  const keySet = new IssuerKeys(url, send === undefined ? PORTS : { ...PORTS, fetch: send });
   const [oldest] = keySets.keys();
   if (keySets.size >= KEY_SETS_MAX && oldest !== undefined) keySets.delete(oldest);
   keySets.set(url, keySet);

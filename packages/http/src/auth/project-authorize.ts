@@ -13,6 +13,7 @@ import {
 } from "@durable-streams-cloudflare/protocol";
 
 import { refuseStrangers, Strangers } from "../limits/strangers.ts";
+import type { Fetch } from "../outbound/bounded-fetch.ts";
 import type { HttpRequest } from "../ports.ts";
 import { noteCaller } from "../requests/request-notes.ts";
 import type { Authorize, AuthorizeInput, Granted } from "./authorize.ts";
@@ -28,6 +29,8 @@ export const READER_KEY_PARAMETER = "key";
 export interface ProjectFinder {
   readonly registry: Registry;
   readonly strangers: Strangers;
+  /** Fetches the keys of token issuers. Without it, the platform's `fetch` does. */
+  readonly send?: Fetch | undefined;
 }
 
 interface Ports extends ProjectFinder {
@@ -37,8 +40,8 @@ interface Ports extends ProjectFinder {
 
 /** Makes the authorization of `AUTH_MODE=project`. */
 export function projectAuthorize(finder: ProjectFinder): Authorize {
-  const headerTokens = new VerifiedTokens(verifyToken);
-  const urlTokens = new VerifiedTokens(verifyReadUrlToken);
+  const headerTokens = new VerifiedTokens((token, project) => verifyToken(token, project, finder.send));
+  const urlTokens = new VerifiedTokens((token, project) => verifyReadUrlToken(token, project, finder.send));
   const ports = { ...finder, headerTokens, urlTokens };
   // Whoever was let in and is asked about again is no stranger: neither limited as one, nor counted.
   const unlimited = { ...ports, strangers: new Strangers(Infinity, false) };

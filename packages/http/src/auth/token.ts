@@ -23,6 +23,7 @@ import {
   type JWTPayload,
 } from "jose";
 
+import type { Fetch } from "../outbound/bounded-fetch.ts";
 import { hasDuplicateKeys } from "./json-keys.ts";
 import { jwksOf } from "./jwks.ts";
 
@@ -70,14 +71,22 @@ const USER_BYTES_MAX = 256;
 const ISSUER_KID_MAX = 128;
 
 /** Verifies the token of an `Authorization` header. */
-export async function verifyToken(token: string, project: Project): Promise<Result<{ claims: TokenClaims }>> {
-  const verified = await verify(token, project, (type) => HEADER_TYPES.has(type));
+export async function verifyToken(
+  token: string,
+  project: Project,
+  send?: Fetch,
+): Promise<Result<{ claims: TokenClaims }>> {
+  const verified = await verify(token, project, (type) => HEADER_TYPES.has(type), send);
   return verified.ok ? claimsOf(verified, project) : verified;
 }
 
 /** Verifies the token of a signed read URL, which allows reading one stream and nothing else. */
-export async function verifyReadUrlToken(token: string, project: Project): Promise<Result<{ claims: TokenClaims }>> {
-  const verified = await verify(token, project, (type) => type === READ_URL_TYPE);
+export async function verifyReadUrlToken(
+  token: string,
+  project: Project,
+  send?: Fetch,
+): Promise<Result<{ claims: TokenClaims }>> {
+  const verified = await verify(token, project, (type) => type === READ_URL_TYPE, send);
   if (!verified.ok) return verified;
   const { iat, stream_id: name } = verified.payload;
   if (iat === undefined || iat * 1000 < project.record.readUrlsFromMs) return refuseToken("The URL has been revoked.");
@@ -131,12 +140,13 @@ async function verify(
   token: string,
   project: Project,
   isType: (type: string | undefined) => boolean,
+  send: Fetch | undefined,
 ): Promise<Result<Verified>> {
   const header = token.length <= TOKEN_BYTES_MAX ? headerOf(token) : undefined;
   if (header === undefined || !isType(header.typ)) return refuseToken();
   try {
     if (header.alg === "HS256") return await verifyBySecret(token, project, header.kid);
-    return await verifyByIssuer(token, project, header);
+    return await verifyByIssuer(token, project, header, send);
   } catch (error) {
     if (error instanceof errors.JWTExpired) return refuseExpired();
     if (error instanceof errors.JWTClaimValidationFailed)
@@ -181,12 +191,13 @@ async function verifyByIssuer(
   token: string,
   project: Project,
   { alg: algorithm, kid = "" }: { alg?: string; kid?: string },
+  send: Fetch | undefined,
 ): Promise<Result<Verified>> {
   const { issuer } = project.record;
   if (issuer === null || algorithm === undefined || !ISSUER_ALGORITHMS.includes(algorithm)) return refuseToken();
   const options = { ...optionsOf(project), algorithms: [algorithm], issuer: issuer.issuer };
   try {
-    const { payload } = await jwtVerify(token, jwksOf(issuer.jwksUrl), options);
+    const { payload } = await jwtVerify(token, jwksOf(issuer.jwksUrl, send), options);
     return { ok: true, payload, kid: `issuer:${kid.slice(0, ISSUER_KID_MAX)}` };
   } catch (error) {
     // Whatever else fails is the issuer's: it does not answer, or has keys that are none.

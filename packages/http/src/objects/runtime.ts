@@ -16,6 +16,7 @@ import type { Database } from "@durable-streams-cloudflare/core/kit/database";
 import type { SegmentStore } from "@durable-streams-cloudflare/core/log/segment-store";
 import type { SharedStorage } from "@durable-streams-cloudflare/core/stream/host";
 
+import type { Fetch } from "../outbound/bounded-fetch.ts";
 import type { Objects, RegistryNamespace } from "../ports.ts";
 
 /** What a host supplies to one object. */
@@ -44,6 +45,8 @@ export interface ObjectRuntime {
  */
 export interface ObjectPeers {
   readonly config: Config;
+  /** Sends requests to servers of others. Without it, the platform's `fetch` does. */
+  readonly send?: Fetch | undefined;
   /** The object storage of cold segments. Without it, all bytes stay in the objects. */
   readonly segments: SegmentStore | undefined;
   readonly streams: Objects<StreamApi>;

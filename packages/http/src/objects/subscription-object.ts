@@ -20,7 +20,7 @@ const CALL_MS_MAX = 15_000;
  */
 export function createSubscription(
   runtime: ObjectRuntime,
-  { config, streams, projects }: ObjectPeers,
+  { config, streams, projects, send }: ObjectPeers,
 ): WakeSubscription {
   const { name } = runtime;
   if (projects === undefined) throw new Error("Where there are subscriptions, there must be projects.");
@@ -45,10 +45,14 @@ export function createSubscription(
     },
     send: (request) =>
       runtime.leave(() =>
-        sendWebhook(request, {
-          timeoutMs: config.webhookTimeoutSeconds * 1000,
-          allowsLoopback: config.webhookLoopback === "allow",
-        }),
+        sendWebhook(
+          request,
+          {
+            timeoutMs: config.webhookTimeoutSeconds * 1000,
+            allowsLoopback: config.webhookLoopback === "allow",
+          },
+          send,
+        ),
       ),
     publicControlUrl: config.publicUrl === "" ? null : config.publicUrl + controlPathOf(project, config),
     allowsLoopback: config.webhookLoopback === "allow",

@@ -50,3 +50,17 @@ it("[WH11] a redirect is an answer like any other, and is not followed", async (
   expect(answered.status).toBe(307);
   expect(paths).toEqual(["/hook"]);
 });
+
+it("[WH11] the host's own function sends it, after the guard has let its URL pass", async () => {
+  const sent: string[] = [];
+  const send = async (url: string): Promise<Response> => {
+    sent.push(url);
+    return new Response("{}");
+  };
+  const request = { body: new Uint8Array([0x7b, 0x7d]), signature: "signed" };
+  const bounds = { timeoutMs: 1_000, allowsLoopback: false };
+  const url = "https://hooks.example.com/";
+  expect(await sendWebhook({ url, ...request }, bounds, send)).toEqual({ status: 200, text: "{}" });
+  await expect(sendWebhook({ url: "http://10.0.0.1/", ...request }, bounds, send)).rejects.toThrow("does not send");
+  expect(sent).toEqual([url]);
+});

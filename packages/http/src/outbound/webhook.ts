@@ -2,7 +2,7 @@
 
 import type { WebhookAnswer, WebhookRequest } from "@durable-streams-cloudflare/core/wakes/host";
 
-import { boundedFetch } from "./bounded-fetch.ts";
+import { boundedFetch, type Fetch } from "./bounded-fetch.ts";
 
 /** Bytes of an answer that are read; of one that is longer only the status counts. */
 const ANSWER_BYTES_MAX = 16 * 1024;
@@ -15,13 +15,16 @@ export interface WebhookBounds {
 
 /**
  * Sends one signed webhook.
+ * @param send sends it; `fetch` where the host does not say otherwise.
  * @throws if the URL guard refuses the URL, the request fails, or the answer is not complete in time.
  */
 export async function sendWebhook(
   { url, body, signature }: WebhookRequest,
   bounds: WebhookBounds,
+  send?: Fetch,
 ): Promise<WebhookAnswer> {
   const headers = { "Content-Type": "application/json", "Webhook-Signature": signature };
-  const answer = await boundedFetch(url, { method: "POST", headers, body }, { ...bounds, bytesMax: ANSWER_BYTES_MAX });
+  const request = { method: "POST", headers, body };
+  const answer = await boundedFetch(url, request, { ...bounds, bytesMax: ANSWER_BYTES_MAX }, send);
   return { status: answer.status, text: answer.text ?? "" };
 }

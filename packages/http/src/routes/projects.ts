@@ -218,7 +218,7 @@ async function authorizeRoute(
   const found = await findProject(finder, name, request);
   if (!found.ok) return found;
   if (found.project === undefined) return refuseNobody(request);
-  const verified = await verifyToken(bearer, found.project);
+  const verified = await verifyToken(bearer, found.project, finder.send);
   if (!verified.ok) return verified;
   noteCaller(request, "token", verified.claims.by);
   return verified.claims.isProjectWide && includesScope(verified.claims.rights, needs)

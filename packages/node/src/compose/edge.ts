@@ -44,12 +44,14 @@ export function composeEdge({ config, authorize, objects, liveReads, storage }: 
     sessions,
     subscriptions,
     segments,
+    send,
   } = objects.peers;
   if (projectObjects === undefined || kv === undefined) throw new Error("The server has no projects.");
   const limiter = rateLimiterOf(undefined);
   const registry = new Registry(staticRegistryStore(kv, config.projectSecret));
   const projects: ProjectPorts = {
     registry,
+    send,
     strangers: new Strangers(config.strangersPerMinute, config.originSecret !== ""),
     projects: new Projects({ REGISTRY: kv, PROJECTS: projectObjects, STREAMS: streams }, registry),
     authorizeAll: authorizeAllOf(config, authorize),

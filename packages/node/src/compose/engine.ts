@@ -12,6 +12,7 @@ import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
 import { formatMetrics } from "../metrics.ts";
 import { ObjectHost } from "../objects/object-host.ts";
+import { outboundFetch } from "../outbound/outbound-fetch.ts";
 import type { StorageOptions } from "../storage/modes/options.ts";
 import { openStorage } from "../storage/open-storage.ts";
 import type { Recovery } from "../storage/recovery.ts";
@@ -73,7 +74,7 @@ export function openEngine(
     report: (message, error) => logFault(config.logLevel, message, error),
   });
   const registry = registryIn(storage.first);
-  const objects = new ObjectHost({ storage, config, registry });
+  const objects = new ObjectHost({ storage, config, registry, send: outboundFetch(config.outboundAddresses) });
   const liveReads = new LiveReads();
   const edge = composeEdge({ config, authorize, objects, liveReads, storage: storageStatus(storage, options.status) });
   const counts = new RequestCounts(() => performance.now());

@@ -31,7 +31,10 @@ beforeEach(() => {
   dataDir = mkdtempSync(join(tmpdir(), "object-host-"));
   storage = openStorage({ mode: "file-fast", dataDir }, { fire: (due) => objects.fire(due), onFatal });
   const config = parseConfig({ AUTH_MODE: "none", TENANCY: "single", LOG_LEVEL: "off" });
-  objects = new ObjectHost({ storage, config, registry: registryIn(storage.first) }, { comfortable: 2, max: MAX });
+  objects = new ObjectHost(
+    { storage, config, registry: registryIn(storage.first), send: fetch },
+    { comfortable: 2, max: MAX },
+  );
   held = Promise.withResolvers();
   isHolding = false;
   vi.spyOn(storage.first.database, "sync").mockImplementation(() => (isHolding ? held.promise : Promise.resolve()));

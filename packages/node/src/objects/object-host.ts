@@ -24,6 +24,7 @@ import type { ObjectPeers, ObjectRuntime } from "@durable-streams-cloudflare/htt
 import { createSession, sessionApi } from "@durable-streams-cloudflare/http/objects/session-object";
 import { createStream, streamApi } from "@durable-streams-cloudflare/http/objects/stream-object";
 import { createSubscription, subscriptionApi } from "@durable-streams-cloudflare/http/objects/subscription-object";
+import type { Fetch } from "@durable-streams-cloudflare/http/outbound/bounded-fetch";
 import type { Attachment, Objects, RegistryNamespace } from "@durable-streams-cloudflare/http/ports";
 import type { OffsetRef, Result } from "@durable-streams-cloudflare/protocol";
 
@@ -41,6 +42,8 @@ export interface ObjectHostPorts {
   readonly storage: Pick<Storage, "storeOf" | "segments" | "memory">;
   readonly config: Config;
   readonly registry: RegistryNamespace;
+  /** Sends requests to servers of others. */
+  readonly send: Fetch;
 }
 
 interface StreamBehaviour extends Behaviour {
@@ -167,10 +170,11 @@ export class ObjectHost {
 
   /** The objects as one of them calls them, or, without one, the edge. */
   #peersOf(from: Instance | undefined): ObjectPeers {
-    const { config, registry, storage } = this.#ports;
+    const { config, registry, storage, send } = this.#ports;
     const { segments } = storage;
     return {
       config,
+      send,
       segments: from === undefined ? segments : gatedSegments(segments, from),
       registry: from === undefined ? registry : gatedRegistry(registry, from),
       streams: this.#objects<StreamApi>("stream", from),
