@@ -26,6 +26,13 @@ export class MessageScanner {
     else if (isClosing(byte)) this.#depth -= 1;
     return byte === COMMA && this.#depth === 0;
   }
+
+  /** Whether a message ends with the last byte of this chunk. */
+  isEndAfter(chunk: Uint8Array): boolean {
+    let isEnd = false;
+    for (let index = 0; index < chunk.length; index += 1) isEnd = this.step(chunk[index] ?? 0);
+    return isEnd;
+  }
 }
 
 /** Counts messages across chunks of the log. */

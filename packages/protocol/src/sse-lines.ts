@@ -1,6 +1,6 @@
 /**
- * Line breaks in the payload of a `data` event [PROTOCOL §5.8], where they change nothing: many parsers bound a line, the
- * usual ones at 64 KiB, and small messages that come together must not make one that is longer.
+ * Keeps the lines of `data` events short [PROTOCOL §5.8]: many parsers bound a line, the usual ones at 64 KiB, and small
+ * messages that come together must not make one that is longer.
  */
 
 import { MessageScanner } from "./message-counter.ts";
@@ -10,53 +10,42 @@ export const LINE_BYTES_MAX = 63 * 1024;
 
 const LINE_FEED = 0x0a;
 
-/** Breaks stored JSON between messages; a break there is white space. Its chunks may end anywhere. */
-export class MessageLines {
+/** Groups stored JSON messages so that each group fits into a line, unless it is one longer message. */
+export class MessageGroups {
   readonly #scanner = new MessageScanner();
   readonly #bytesMax: number;
-  /** Bytes of the line that earlier chunks had. */
+  /** Bytes of the group that earlier chunks had. */
   #before = 0;
 
   constructor(bytesMax = LINE_BYTES_MAX) {
     this.#bytesMax = bytesMax;
   }
 
-  /** @returns the positions in this chunk after which a line ends: ends of messages. */
-  breaksIn(chunk: Uint8Array, isLast: boolean): number[] {
-    const breaks: number[] = [];
-    let lineStart = -this.#before;
+  /**
+   * Where groups end in this chunk: after messages. What follows the last of them belongs to a message that goes on.
+   * @param chunk stored bytes, which may end anywhere.
+   */
+  endsIn(chunk: Uint8Array): number[] {
+    const ends: number[] = [];
+    let start = -this.#before;
     let lastEnd = 0;
     for (let index = 0; index < chunk.length; index += 1) {
       if (!this.#scanner.step(chunk[index] ?? 0)) continue;
       // The message that ends here does not fit behind those before it.
-      if (index + 1 - lineStart > this.#bytesMax && lastEnd > Math.max(0, lineStart)) {
-        breaks.push(lastEnd);
-        lineStart = lastEnd;
+      if (index + 1 - start > this.#bytesMax && lastEnd > Math.max(0, start)) {
+        ends.push(lastEnd);
+        start = lastEnd;
       }
       lastEnd = index + 1;
     }
-    // How long the next message is nobody knows yet: it gets a line of its own.
-    if (!isLast && lastEnd > Math.max(0, lineStart)) {
-      breaks.push(lastEnd);
-      lineStart = lastEnd;
+    // How long the next message is nobody knows yet: it begins a group.
+    if (lastEnd > Math.max(0, start)) {
+      ends.push(lastEnd);
+      start = lastEnd;
     }
-    this.#before = chunk.length - lineStart;
-    return breaks;
+    this.#before = chunk.length - start;
+    return ends;
   }
-}
-
-/** The bytes, with a line feed at each place. */
-export function withBreaks(bytes: Uint8Array<ArrayBuffer>, places: readonly number[]): Uint8Array<ArrayBuffer> {
-  if (places.length === 0) return bytes;
-  const broken = new Uint8Array(bytes.length + places.length);
-  let from = 0;
-  for (const [index, place] of places.entries()) {
-    broken.set(bytes.subarray(from, place), from + index);
-    broken[place + index] = LINE_FEED;
-    from = place;
-  }
-  broken.set(bytes.subarray(from), from + places.length);
-  return broken;
 }
 
 /** Base64 in lines. */

@@ -18,7 +18,7 @@ import {
 } from "@durable-streams-cloudflare/protocol";
 
 import type { Exchange } from "../exchange.ts";
-import { startReading, type Reading } from "./paging.ts";
+import { startAtBoundary, type Reading } from "./paging.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 type Reader = Pick<Exchange, "stream" | "segments" | "config" | "reads" | "keepAlive">;
@@ -52,7 +52,7 @@ async function windowStart(reader: Reader, result: ReadResult, window: number): 
   const from = result.tail - window;
   if (from <= result.earliest) return result.earliest;
   const command = { from: refAt(result.lineage, from), ifNoneMatch: null, paging: "appends" } as const;
-  const reading = await startReading(reader, command);
+  const reading = await startAtBoundary(reader, command);
   // Inside the first append.
   if (!reading.ok) return reading.problem.code === "offset-invalid" ? result.earliest : reading;
   reading.cold?.cancel();

@@ -15,6 +15,8 @@ import { SegmentUnavailable } from "@durable-streams-cloudflare/core/log/segment
 import type { SegmentStore } from "@durable-streams-cloudflare/core/log/segment-store";
 import { isGuess, refuseForeign } from "@durable-streams-cloudflare/core/stream/read/resolve-offset";
 import {
+  matchesEtag,
+  rangeEtag,
   refAt,
   refuseColdUnavailable,
   refuseWithoutSegments,
@@ -28,7 +30,8 @@ import type { Exchange } from "../exchange.ts";
 import { Renewal } from "./renewal.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
-type Reader = Pick<Exchange, "stream" | "segments" | "config" | "reads" | "keepAlive">;
+/** What is needed of a request to read for it. */
+export type Reader = Pick<Exchange, "stream" | "segments" | "config" | "reads" | "keepAlive">;
 
 /** A read that has begun: its result with the first page. */
 export interface Reading {
@@ -45,10 +48,9 @@ export interface Reading {
 
 /**
  * Starts a read and gets its first page, so that a wrong offset, or a failure of the object storage there, is refused before a
- * response begins. If the offset is inside an append whose beginning the object cannot know, the read starts at that beginning,
- * which is `result.from`.
+ * response begins. If the offset is inside an append, the read starts where that append begins, which is `result.from`.
  */
-export async function startReading(reader: Reader, command: ReadCommand): Promise<Result<Reading>> {
+export async function startAtBoundary(reader: Reader, command: ReadCommand): Promise<Result<Reading>> {
   let from = command.from;
   for (;;) {
     const started = await startAt(reader, { ...command, from });
@@ -58,13 +60,44 @@ export async function startReading(reader: Reader, command: ReadCommand): Promis
   }
 }
 
+/**
+ * Starts a read where a message ends inside an append.
+ * @param result of a read that begins before that place. The caller has looked what ends there.
+ */
+export async function startAtMessage(
+  reader: Reader,
+  result: ReadResult,
+  from: number,
+  { ifNoneMatch, paging }: Pick<ReadCommand, "ifNoneMatch" | "paging">,
+): Promise<Result<Reading>> {
+  const { lineage, closed, to, tail } = result;
+  const etag = rangeEtag(lineage.incarnation, from, to, closed && to === tail);
+  const stretches = result.stretches
+    .filter((stretch) => stretch.to > from)
+    .map((stretch) => ({ ...stretch, from: Math.max(stretch.from, from) }));
+  const nothing = { page: new Uint8Array(), end: from, cold: [], cuts: [] };
+  const notModified = matchesEtag(ifNoneMatch, etag);
+  const opened = await open(reader, { ...result, from, etag, notModified, stretches, ...nothing }, { paging });
+  if ("boundary" in opened) throw new Error("A place that was not to be checked was.");
+  return opened;
+}
+
 async function startAt(
   reader: Reader,
   command: ReadCommand,
 ): Promise<Result<Reading> | { readonly boundary: OffsetRef }> {
   const result = await reader.reads.read(reader.stream, command, reader.keepAlive);
-  if (!result.ok) return result;
-  const first = await firstPage(reader, result, command);
+  const check = command.from.kind === "at" ? ({ checkFrom: true, align: true } as const) : {};
+  return result.ok ? open(reader, result, { paging: command.paging, ...check }) : result;
+}
+
+/** Gets the first page of a read, if the object had none of it. */
+async function open(
+  reader: Reader,
+  result: ReadResult,
+  how: Opening,
+): Promise<Result<Reading> | { readonly boundary: OffsetRef }> {
+  const first = await firstPage(reader, result, how);
   if (!first.ok) return first;
   if (first.boundary !== undefined) return movedTo(result, first.boundary);
   if (first.cold.length === 0) {
@@ -72,8 +105,8 @@ async function startAt(
     return { ok: true, result: { ...result, ...first }, isEnd, cold: undefined };
   }
   if (reader.segments === undefined) return refuseWithoutSegments();
-  const cold = new ColdPages(reader.segments, first.cold, command.paging);
-  const page = await firstColdPage(reader, cold, result.from, command);
+  const cold = new ColdPages(reader.segments, first.cold, how.paging);
+  const page = await firstColdPage(reader, cold, result.from, how);
   if ("boundary" in page) return movedTo(result, page.boundary);
   return page.ok ? { ok: true, result: { ...result, page: page.bytes }, isEnd: page.isEnd, cold } : page;
 }
@@ -131,12 +164,11 @@ export class RestOfRange {
 async function firstPage(
   reader: Reader,
   { page, end, cold, notModified, stretches }: ReadResult,
-  command: ReadCommand,
+  how: Opening,
 ): Promise<Result<PageResult>> {
   const [first] = stretches;
   if (notModified || page.length > 0 || cold.length > 0 || first === undefined) return { ok: true, page, end, cold };
-  const check = command.from.kind === "at" ? ({ checkFrom: true, align: true } as const) : {};
-  return fetchPage(reader, { ...first, paging: command.paging, ...check });
+  return fetchPage(reader, { ...first, ...how });
 }
 
 /** Of the place that a client named R2 alone knows whether an append ended there. */
@@ -144,10 +176,10 @@ async function firstColdPage(
   { config }: Reader,
   cold: ColdPages,
   position: number,
-  { from }: ReadCommand,
+  { checkFrom }: Opening,
 ): Promise<Result<ColdPage> | { readonly boundary: number }> {
   try {
-    const boundary = from.kind === "at" ? await cold.boundary() : position;
+    const boundary = checkFrom === true ? await cold.boundary() : position;
     if (boundary !== position) {
       cold.cancel();
       return { boundary };
@@ -167,7 +199,9 @@ function storeOf({ segments }: Reader): SegmentStore {
   return segments;
 }
 
-type StretchPage = Stretch & Pick<PageCommand, "paging" | "checkFrom" | "align">;
+/** How the first page is asked for: with a look whether an append ends where it begins, if a client named that place. */
+type Opening = Pick<PageCommand, "paging" | "checkFrom" | "align">;
+type StretchPage = Stretch & Opening;
 
 function fetchPage(reader: Reader, { name, ...command }: StretchPage): Promise<Result<PageResult>> {
   return reader.reads.page(reader.stream.of(name), command, reader.keepAlive);

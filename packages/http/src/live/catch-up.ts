@@ -5,7 +5,7 @@
 import type { ReadCommand } from "@durable-streams-cloudflare/core/contracts/stream";
 import { refAt, type Lifetime, type Lineage, type OffsetRef, type Result } from "@durable-streams-cloudflare/protocol";
 
-import { RestOfRange, startReading, type Reading } from "../client/paging.ts";
+import { RestOfRange, startAtBoundary, type Reading } from "../client/paging.ts";
 import { Renewal } from "../client/renewal.ts";
 import type { Exchange } from "../exchange.ts";
 
@@ -14,7 +14,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 /** A page of a read for SSE. */
 export interface EventPage {
   readonly bytes: Bytes;
-  /** Whether the page ends at the end of an append. It is `false` only for a page that lies inside one append. */
+  /** Whether the page ends at the end of an append. It is `false` only for a page that ends inside one append. */
   readonly isEnd: boolean;
   /** The stream's tail when the read began. */
   readonly tail: number;
@@ -72,7 +72,7 @@ export class CatchUp {
     this.#begun = undefined;
     const from = refAt(this.#lineage, position);
     const reading =
-      begun === undefined ? await startReading(this.#exchange, eventsFrom(from)) : { ok: true as const, ...begun };
+      begun === undefined ? await startAtBoundary(this.#exchange, eventsFrom(from)) : { ok: true as const, ...begun };
     if (!reading.ok) return reading;
     const { result, cold, isEnd } = reading;
     this.#reading = reading;

@@ -17,7 +17,7 @@ import {
 
 import type { Answer, Handled } from "../answers/answer.ts";
 import { NO_STORE } from "../answers/cache-control.ts";
-import { startReading } from "../client/paging.ts";
+import { mayBeMessage, startReading } from "../client/start-reading.ts";
 import { toBody } from "../codec/payload.ts";
 import { readHeaders, readAnswer, type ReadQuery } from "../codec/read.ts";
 import type { Exchange } from "../exchange.ts";
@@ -40,9 +40,9 @@ export async function longPoll(exchange: Exchange, query: ReadQuery): Promise<Ha
   let from: OffsetRef = query.offset;
   for (;;) {
     const attached = await exchange.stream.attach(from, exchange.granted);
-    if (!attached.ok) return attached;
+    if (!attached.ok) return mayBeMessage(from, attached) ? readAll(exchange, query, from, cursor) : attached;
     const { result, channel } = attached;
-    if (result.status === "behind") return readAll(exchange, query, at(result), cursor);
+    if (result.status === "behind") return readAll(exchange, query, from.kind === "at" ? from : at(result), cursor);
     if (result.status === "ended") return { ok: true, answer: emptyAnswer(result, cursor) };
     if (channel === undefined) return refuse("internal", "The stream's object attached a reader without a channel.");
     const waited = await waitForFrame(exchange, channel, deadlineMs - Date.now());

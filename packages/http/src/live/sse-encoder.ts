@@ -12,15 +12,13 @@ import {
   hasLongLine,
   isTextual,
   LINE_BYTES_MAX,
-  MessageLines,
   nextCursor,
   offsetAt,
-  withBreaks,
   type Control,
   type Lineage,
 } from "@durable-streams-cloudflare/protocol";
 
-import { toBody } from "../codec/payload.ts";
+import { JsonEvents } from "./json-events.ts";
 import { CARRIAGE_RETURN, decodeText, endsLines, type SseForm } from "./sse-form.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -59,7 +57,7 @@ export class SseEncoder {
   #endsInReturn = false;
   /** The event that a part has begun and none has ended, and what of it decides about the next part. */
   #event: DataEvent | undefined;
-  #messages = new MessageLines();
+  readonly #json = new JsonEvents();
   readonly #utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   /** Bytes of an event's parts that make no whole group of base64 yet. */
   #ungrouped: Bytes = EMPTY;
@@ -71,15 +69,22 @@ export class SseEncoder {
     this.#clientCursor = clientCursor;
   }
 
+  /** An event has begun and not ended: nothing else may be sent. */
+  get isInEvent(): boolean {
+    return this.#event !== undefined || this.#json.isInEvent;
+  }
+
   /**
-   * Encodes one batch.
+   * Encodes one batch, or what is left of one that has come in parts.
    * @param bytes stored bytes that end at the end of an append.
    * @returns `undefined` if the batch ends inside a UTF-8 character. It is then sent with the next batch, because a `control`
    *   event here would let a client resume inside the character.
    */
   batch(bytes: Bytes, status: StreamStatus): Encoded {
+    if (this.#event !== undefined) return this.#part(bytes, status);
     if (this.#form === "text") return this.#textBatch(joined(this.#held, bytes), status);
-    return bytes.length === 0 ? this.control(status) : this.part(bytes, status);
+    if (bytes.length === 0) return this.control(status);
+    return this.#form === "json" ? this.#jsonEvents(bytes, status, true) : this.#part(bytes, status);
   }
 
   /**
@@ -109,18 +114,25 @@ export class SseEncoder {
 
   /** What is sent next depends on what was sent before. */
   #dependsOnBefore(): boolean {
-    return this.#held.length > 0 || this.#ungrouped.length > 0 || this.#event !== undefined || this.#endsInReturn;
+    return this.#held.length > 0 || this.#ungrouped.length > 0 || this.isInEvent || this.#endsInReturn;
   }
 
   /**
-   * Encodes a part of a batch that is too large for one write.
-   * @param status passed with the last part only, which ends the `data` event and adds the `control` event.
+   * Encodes a part of a batch that is too large for one write; `batch` encodes the last part.
+   * @param position where the part ends.
+   * @returns `undefined` if the part is the beginning of a message and no more: it is sent with the next part.
    */
-  part(bytes: Bytes, status?: StreamStatus): Exclude<Encoded, undefined> {
+  part(bytes: Bytes, position: number): Encoded {
+    const status = { position, upToDate: false, closed: false };
+    return this.#form === "json" ? this.#jsonEvents(bytes, status, false) : this.#part(bytes);
+  }
+
+  /** @param status passed with the last part only, which ends the `data` event and adds the `control` event. */
+  #part(bytes: Bytes, status?: StreamStatus): Exclude<Encoded, undefined> {
     const isFirst = this.#event === undefined;
     const event = this.#event ?? new DataEvent(this.#endsInReturn);
     const isLast = status !== undefined;
-    const payload = this.#payload(bytes, isFirst, isLast);
+    const payload = this.#form === "base64" ? this.#base64(bytes, isFirst, isLast) : this.#textPart(bytes, isLast);
     if (payload === undefined) return NOT_ENCODABLE;
     const text = event.add(payload);
     this.#event = isLast ? undefined : event;
@@ -128,6 +140,16 @@ export class SseEncoder {
     return encoder.encode(
       text + event.end(offsetAt(this.#lineage, status.position)) + controlEvent(this.#control(status)),
     );
+  }
+
+  /** Only the last of the events says what is so at the end of the chunk, and only of an append's end. */
+  #jsonEvents(chunk: Bytes, status: StreamStatus, isEnd: boolean): Uint8Array | undefined {
+    const start = status.position - chunk.length;
+    const before = { upToDate: false, closed: false };
+    const events = this.#json.add(chunk, isEnd, (end) =>
+      this.#control(end === chunk.length ? status : { ...before, position: start + end }),
+    );
+    return events === "" ? undefined : encoder.encode(events);
   }
 
   /** Encodes a `control` event without data: at the start of a session, or when the stream was closed without data. */
@@ -149,11 +171,6 @@ export class SseEncoder {
     return encoder.encode(sent + controlEvent(this.#control(status)));
   }
 
-  #payload(bytes: Bytes, isFirst: boolean, isLast: boolean): string | undefined {
-    if (this.#form === "json") return this.#json(bytes, isFirst, isLast);
-    return this.#form === "base64" ? this.#base64(bytes, isFirst, isLast) : this.#textPart(bytes, isLast);
-  }
-
   #textPart(bytes: Bytes, isLast: boolean): string | undefined {
     if (endsLines(bytes, this.#contentType)) return undefined;
     const whole = joined(this.#held, bytes);
@@ -164,19 +181,6 @@ export class SseEncoder {
     } catch {
       return undefined;
     }
-  }
-
-  #json(bytes: Bytes, isFirst: boolean, isLast: boolean): string {
-    const isShort = isFirst && isLast && bytes.length <= LINE_BYTES_MAX;
-    const breaks = isShort ? [] : this.#messages.breaksIn(bytes, isLast);
-    if (isLast) this.#messages = new MessageLines();
-    const shift = isFirst ? 1 : 0;
-    const body = toBody(bytes, "json", isFirst, isLast);
-    const lines = withBreaks(
-      body,
-      breaks.map((place) => place + shift),
-    );
-    return this.#utf8.decode(lines, { stream: !isLast });
   }
 
   #base64(bytes: Bytes, isFirst: boolean, isLast: boolean): string {

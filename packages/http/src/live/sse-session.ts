@@ -77,8 +77,6 @@ export class SseSession {
   readonly #catchingUp = new SingleFlight<void>(1);
   #losses = 0;
   readonly #pages: CatchUp;
-  /** An append has begun and not ended yet. */
-  #isInEvent = false;
   /** The session's time is over, and only the event that has begun keeps it. */
   #due: { readonly problem: Problem | undefined } | undefined;
 
@@ -135,25 +133,27 @@ export class SseSession {
     while (this.#mode === "catching-up" && this.#hasCapacity()) await this.#readOn();
   }
 
-  /** No `control` says anything before a whole append is out: a client that is cut off resumes before it. */
+  /** A client that is cut off resumes from the last `control`: inside an append only where a JSON message ends. */
   async #readOn(): Promise<void> {
     const page = await this.#pages.next(this.#position);
     if (this.#mode !== "catching-up") return;
     if (!page.ok) return this.#finishLate(page.problem);
     this.#losses = 0;
     this.#position += page.bytes.length;
-    const wasInEvent = this.#isInEvent;
-    this.#isInEvent = !page.isEnd;
-    if (!page.isEnd) return void this.#bring(this.#encoder.part(page.bytes), wasInEvent);
+    const wasInEvent = this.#encoder.isInEvent;
+    if (!page.isEnd) {
+      if (this.#bring(this.#encoder.part(page.bytes, this.#position), wasInEvent)) this.#endIfDue();
+      return;
+    }
     const upToDate = this.#position === page.tail;
     const status = { position: this.#position, upToDate, closed: upToDate && page.closed };
     const hasContent = wasInEvent || page.bytes.length > 0 || status.closed;
-    const encoded = wasInEvent
-      ? this.#encoder.part(page.bytes, status)
-      : hasContent
-        ? this.#encoder.batch(page.bytes, status)
-        : undefined;
+    const encoded = hasContent ? this.#encoder.batch(page.bytes, status) : undefined;
     if (this.#bring(encoded, wasInEvent)) await this.#endBatch(status);
+  }
+
+  #endIfDue(): void {
+    if (this.#due !== undefined && !this.#encoder.isInEvent) this.#finish(this.#due.problem);
   }
 
   async #endBatch({ upToDate, closed }: StreamStatus): Promise<void> {
@@ -234,12 +234,12 @@ export class SseSession {
 
   /** Besides keeping the connection open, this is how a client that went away is noticed at all. */
   #beat(): void {
-    if (this.#hasCapacity() && !this.#isInEvent) this.#send(heartbeat);
+    if (this.#hasCapacity() && !this.#encoder.isInEvent) this.#send(heartbeat);
   }
 
   /** An event that has begun is completed, or a client slower than a session would never get past it. */
   #fallDue(problem: Problem | undefined): void {
-    if (!this.#isInEvent) this.#finish(problem);
+    if (!this.#encoder.isInEvent) this.#finish(problem);
     else this.#due = { problem };
   }
 
@@ -265,7 +265,7 @@ export class SseSession {
   #onRevoked({ code, detail, hint }: Problem): void {
     const why = `Access to the stream has ended. ${detail}`;
     const problem = { code, detail: why, ...(hint === undefined ? {} : { hint }) };
-    if (this.#isInEvent) this.#due = { problem };
+    if (this.#encoder.isInEvent) this.#due = { problem };
     else this.#finishLate(problem);
   }
 

@@ -5,7 +5,8 @@ import { HEADER, nextCursor, refAt, refuse } from "@durable-streams-cloudflare/p
 
 import type { Answer, Handled } from "../answers/answer.ts";
 import { EVENT_STREAM } from "../answers/cache-control.ts";
-import { startReading, type Reading } from "../client/paging.ts";
+import type { Reading } from "../client/paging.ts";
+import { mayBeMessage, startReading } from "../client/start-reading.ts";
 import type { ReadQuery } from "../codec/read.ts";
 import type { Exchange } from "../exchange.ts";
 import { eventsFrom } from "./catch-up.ts";
@@ -18,23 +19,29 @@ import { SseSession, type SessionStart } from "./sse-session.ts";
  */
 export async function serverSentEvents(exchange: Exchange, query: ReadQuery): Promise<Handled> {
   const attached = await exchange.stream.attach(query.offset, exchange.granted);
-  if (!attached.ok) return attached;
+  if (!attached.ok) return mayBeMessage(query.offset, attached) ? readInside(exchange, query) : attached;
   const { result, channel } = attached;
   // An `EventSource` comes back after the end, again and again, unless this status says so.
   if (result.status === "ended" && query.isResumed) {
     return { ok: true, answer: emptyAnswer(result, nextCursor(Date.now(), query.cursor)) };
   }
   // What is wrong with a cold or inherited place is only found by reading there.
-  const from = refAt(result.lineage, result.position);
+  const from = query.offset.kind === "at" ? query.offset : refAt(result.lineage, result.position);
   const reading = result.status === "behind" ? await startReading(exchange, eventsFrom(from)) : undefined;
   if (reading?.ok === false) return reading;
   if (result.status === "live" && channel === undefined) {
     return refuse("internal", "The stream's object attached a reader without a channel.");
   }
-  // An offset inside an append stands for where that begins, of which the object alone may not know.
+  // What an offset inside an append stands for is known since then.
   const position = reading?.result.from ?? result.position;
   const answer = sessionAnswer(exchange, { ...result, position }, { channel, reading }, query.cursor);
   return { ok: true, answer };
+}
+
+/** Starts a session inside the first append of a stream, if a message ends there. */
+async function readInside(exchange: Exchange, query: ReadQuery): Promise<Handled> {
+  const reading = await startReading(exchange, eventsFrom(query.offset));
+  return reading.ok ? { ok: true, answer: eventStream(exchange, reading, query.cursor) } : reading;
 }
 
 /** Starts a session that sends what has already been read, and continues from there. */

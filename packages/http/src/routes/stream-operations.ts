@@ -22,7 +22,7 @@ import { refuseUnauthenticated } from "../auth/authorize.ts";
 import { isUser } from "../auth/token.ts";
 import { appendWhenDue } from "../client/early-append.ts";
 import { readLast } from "../client/last-messages.ts";
-import { startReading } from "../client/paging.ts";
+import { startReading } from "../client/start-reading.ts";
 import { appendAnswer, parseAppend, withProducerHeaders } from "../codec/append.ts";
 import { createAnswer, parseCreate } from "../codec/create.ts";
 import { headAnswer } from "../codec/head.ts";

@@ -1,5 +1,5 @@
 import { parseConfig } from "@durable-streams-cloudflare/core/config";
-import { RestOfRange, startReading } from "@durable-streams-cloudflare/http/client/paging";
+import { RestOfRange, startAtBoundary } from "@durable-streams-cloudflare/http/client/paging";
 import { SharedReads } from "@durable-streams-cloudflare/http/client/shared-reads";
 import { StreamClient } from "@durable-streams-cloudflare/http/client/stream-client";
 import { env } from "cloudflare:workers";
@@ -72,7 +72,7 @@ describe(`a chain of ${DEPTH} forks, each with bytes of its own`, () => {
       keepAlive: () => undefined,
       config: parseConfig({}),
     };
-    const reading = await startReading(reader, { from: { kind: "start" }, ifNoneMatch: null, paging: "bytes" });
+    const reading = await startAtBoundary(reader, { from: { kind: "start" }, ifNoneMatch: null, paging: "bytes" });
     if (!reading.ok) throw new Error(reading.problem.code);
     const rest = new RestOfRange(reader, reading);
     for (let position = reading.result.page.length; position < reading.result.to;)

@@ -1,9 +1,11 @@
 import { NOT_ENCODABLE, SseEncoder, type Encoded } from "@durable-streams-cloudflare/http/live/sse-encoder";
 import { sseFormOf } from "@durable-streams-cloudflare/http/live/sse-form";
+import { LINE_BYTES_MAX } from "@durable-streams-cloudflare/protocol";
 import { assertProperty, concatBytes, patternBytes, textOf, utf8 } from "@durable-streams-cloudflare/testkit";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
+const JSON_TYPE = "application/json";
 const LIVE = { position: 5, upToDate: true, closed: false };
 const CLOSED = { position: 5, upToDate: true, closed: true };
 const OFFSET = "0000000000000007_0000000000000005";
@@ -126,32 +128,75 @@ describe("base64", () => {
   });
 });
 
+/** Where bytes are cut, and cut again. */
+function cutAt(bytes: Uint8Array<ArrayBuffer>, cuts: readonly number[]): Uint8Array<ArrayBuffer>[] {
+  const ends = [...cuts.map((cut) => cut % (bytes.length + 1)), bytes.length].toSorted((a, b) => a - b);
+  return ends.map((end, index) => bytes.slice(ends[index - 1] ?? 0, end)).filter(({ length }) => length > 0);
+}
+
+/** What a batch makes that comes in parts. */
+function sentInParts(contentType: string, parts: readonly Uint8Array<ArrayBuffer>[]): Event[] {
+  const encoder = encoderOf(contentType);
+  const size = parts.reduce((sum, { length }) => sum + length, 0);
+  let position = 0;
+  const sent = parts.map((part) => {
+    position += part.length;
+    return position === size ? encoder.batch(part, { ...CLOSED, position }) : encoder.part(part, position);
+  });
+  return eventsOf(concatBytes(sent.filter((each) => each instanceof Uint8Array)));
+}
+
 describe("a batch in parts", () => {
   const UNITS = ['"é"', "1", ",", "\n", "[2,3]"];
 
-  /** Where bytes are cut, and cut again. */
-  const cutAt = (bytes: Uint8Array<ArrayBuffer>, cuts: readonly number[]): Uint8Array<ArrayBuffer>[] => {
-    const ends = [...cuts.map((cut) => cut % (bytes.length + 1)), bytes.length].toSorted((a, b) => a - b);
-    return ends.map((end, index) => bytes.slice(ends[index - 1] ?? 0, end)).filter(({ length }) => length > 0);
-  };
+  it("of bytes is, all together, what the whole batch is, but for line breaks that change nothing", async () => {
+    const units = fc.string({ unit: fc.constantFrom(...UNITS) });
+    const property = fc.property(units, fc.array(fc.nat(), { maxLength: 5 }), (text, cuts) => {
+      const bytes = utf8(`x${text},`);
+      const unbroken = ({ type, data }: Event): Event => ({ type, data: data.replaceAll("\n", "") });
+      const whole = sentInParts("application/octet-stream", [bytes]);
+      expect(sentInParts("application/octet-stream", cutAt(bytes, cuts)).map(unbroken)).toEqual(whole.map(unbroken));
+    });
+    await assertProperty("parts of bytes", property, 500);
+  });
 
-  it.each(["application/json", "application/octet-stream"] as const)(
-    "of %s is, all together, what the whole batch is, but for line breaks that change nothing",
-    async (contentType) => {
-      const units = fc.string({ unit: fc.constantFrom(...UNITS) });
-      const property = fc.property(units, fc.array(fc.nat(), { maxLength: 5 }), (text, cuts) => {
-        const bytes = utf8(`x${text},`);
-        const parts = cutAt(bytes, cuts);
-        const encoder = encoderOf(contentType);
-        const sent = parts.map((part, index) => encoder.part(part, index === parts.length - 1 ? CLOSED : undefined));
-        const whole = eventsOf(encoderOf(contentType).part(bytes, CLOSED));
-        const found = eventsOf(concatBytes(sent.filter((each) => each !== NOT_ENCODABLE)));
-        const unbroken = ({ type, data }: Event): Event => ({ type, data: data.replaceAll("\n", "") });
-        expect(found.map(unbroken)).toEqual(whole.map(unbroken));
+  it("[SS21] of JSON makes pairs of whole messages and the offset of the last one's end, which come as soon as they may", async () => {
+    const messages = fc.array(fc.constantFrom('"é"', "1", '{"a":[1,"],["]}', '"\\","'), { minLength: 1 });
+    const property = fc.property(messages, fc.array(fc.nat(), { maxLength: 5 }), (texts, cuts) => {
+      const stored = texts.map((text) => `${text},`).join("");
+      const parts = cutAt(utf8(stored), cuts);
+      const events = sentInParts(JSON_TYPE, parts);
+      let position = 0;
+      const found = events.flatMap(({ type, data }) => {
+        if (type === "data") {
+          const text = `${data.slice(1, -1)},`;
+          position += utf8(text).length;
+          return [text];
+        }
+        const control = JSON.parse(data) as { streamNextOffset: string; streamClosed?: boolean };
+        expect(Number(control.streamNextOffset.slice(17))).toBe(position);
+        expect(control.streamClosed).toBe(position === utf8(stored).length ? true : undefined);
+        return [];
       });
-      await assertProperty(`parts of ${contentType}`, property, 500);
-    },
-  );
+      expect(found.join("")).toBe(stored);
+      expect(events.map(({ type }) => type)).toEqual(found.flatMap(() => ["data", "control"]));
+      // One for each part in which a message ends, as all of them together are short.
+      expect(found.length).toBeLessThanOrEqual(parts.length);
+    });
+    await assertProperty("parts of JSON", property, 500);
+  });
+
+  it("[SS17] [SS14] of JSON is inside an event only when one message is longer than a line", () => {
+    const encoder = encoderOf(JSON_TYPE);
+    expect(encoder.part(utf8('1,"a'), 4)).toBeInstanceOf(Uint8Array);
+    expect(encoder.isInEvent).toBe(false);
+    expect(encoder.part(utf8("b"), 5)).toBeUndefined();
+    expect(encoder.isInEvent).toBe(false);
+    expect(encoder.part(utf8("x".repeat(LINE_BYTES_MAX)), 5 + LINE_BYTES_MAX)).toBeInstanceOf(Uint8Array);
+    expect(encoder.isInEvent).toBe(true);
+    expect(encoder.part(utf8('",2,"c'), 11 + LINE_BYTES_MAX)).toBeInstanceOf(Uint8Array);
+    expect(encoder.isInEvent).toBe(false);
+  });
 });
 
 it("[SS6] a close without data is a control event that ends the stream, without a cursor", () => {
@@ -170,11 +215,11 @@ describe("text in parts", () => {
     const encoder = encoderOf("text/plain");
     expect(encoder.batch(utf8("€").slice(0, 2), LIVE)).toBeUndefined();
     const sent = [
-      encoder.part(utf8("€").slice(2)),
-      encoder.part(utf8("xé").slice(0, 2)),
-      encoder.part(utf8("é").slice(1), LIVE),
+      encoder.part(utf8("€").slice(2), 3),
+      encoder.part(utf8("xé").slice(0, 2), 5),
+      encoder.batch(utf8("é").slice(1), LIVE),
     ];
-    const events = eventsOf(concatBytes(sent.filter((each) => each !== NOT_ENCODABLE)));
+    const events = eventsOf(concatBytes(sent.filter((each) => each instanceof Uint8Array)));
     expect(events.map(({ type, data }) => (type === "data" ? data : type))).toEqual(["€xé", "control"]);
   });
 
@@ -184,8 +229,8 @@ describe("text in parts", () => {
     { what: "has a CR that matters", contentType: "text/csv", bytes: [0x61, 0x0d] },
   ])("is not damaged when the rest $what", ({ contentType, bytes }) => {
     const encoder = encoderOf(contentType);
-    expect(encoder.part(utf8("a"))).toBeInstanceOf(Uint8Array);
-    expect(encoder.part(Uint8Array.from(bytes), LIVE)).toBe(NOT_ENCODABLE);
+    expect(encoder.part(utf8("a"), 1)).toBeInstanceOf(Uint8Array);
+    expect(encoder.batch(Uint8Array.from(bytes), LIVE)).toBe(NOT_ENCODABLE);
   });
 });
 

@@ -2,8 +2,9 @@ import { parseConfig } from "@durable-streams-cloudflare/core/config";
 import type { ReadCommand } from "@durable-streams-cloudflare/core/contracts/stream";
 import type { SegmentStore } from "@durable-streams-cloudflare/core/log/segment-store";
 import type { Stream } from "@durable-streams-cloudflare/core/stream/stream";
-import { RestOfRange, startReading } from "@durable-streams-cloudflare/http/client/paging";
+import { RestOfRange } from "@durable-streams-cloudflare/http/client/paging";
 import { SharedReads } from "@durable-streams-cloudflare/http/client/shared-reads";
+import { startReading } from "@durable-streams-cloudflare/http/client/start-reading";
 import { StreamClient } from "@durable-streams-cloudflare/http/client/stream-client";
 import type { StreamObjects } from "@durable-streams-cloudflare/http/ports";
 import { textOf } from "@durable-streams-cloudflare/testkit";
@@ -21,11 +22,17 @@ export function readerOf(name: string, streamOf: (name: string) => Stream, segme
   const stubOf = (target: string) => {
     const stream = streamOf(target);
     return {
+      head: async () => stream.head(),
       read: async (command: ReadCommand) => stream.read(command),
       page: async (command: Parameters<Stream["page"]>[0]) => stream.page(command),
     };
   };
-  const stream = new StreamClient({ getByName: stubOf } as unknown as StreamObjects, name);
+  const attach: StreamObjects["attach"] = async (target, from, admission) => {
+    const result = streamOf(target).attach(from, admission);
+    if (result.ok && result.status === "live") throw new Error("Nobody waits for what comes next here.");
+    return result.ok ? { ok: true, result, channel: undefined } : result;
+  };
+  const stream = new StreamClient({ getByName: stubOf, attach } as unknown as StreamObjects, name);
   const reads = new SharedReads(false);
   return { stream, segments, reads, keepAlive: () => undefined, config: parseConfig({ LOG_LEVEL: "off" }) };
 }

@@ -18,6 +18,7 @@ export type Resolved = Result<{ readonly position: number }>;
  * The position that an offset stands for, or why it is none of this stream's. An offset that no append ends at stands for
  * the largest boundary below it, up to one past the tail: clients that want "what comes after this offset" add one to it.
  * Inside the first append there is none but the beginning, where a guess would return everything again: that is refused.
+ * This object does not look whether a JSON message ends inside an append: the edge does, when it reads for a client.
  *
  * Inside inherited bytes only their owner knows the boundaries, and in the cold part only R2: such a position is returned
  * as it came, and aligned when it is read (`PageCommand.align`, `ColdPages.boundary`).
