@@ -75,6 +75,8 @@ export function optionsSection(): string {
 ${SERVER_OPTIONS.map(serverOptionRow).join("\n")}
 
 \`storage.acid_shard_count\` and \`limits.max_memory_bytes\` do not count in other storage modes than theirs.
+\`server.engine\`, \`server.metrics_port\` and \`server.drain_secs\` are for the two commands: \`loadConfig\` checks them, but a
+program that embeds the server decides for itself.
 `;
 }
 

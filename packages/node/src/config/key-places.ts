@@ -21,6 +21,9 @@ class Scanner {
   readonly places = new Map<string, Place>();
   readonly #text: string;
   #at = 0;
+  /** Where the line of the last key that was found begins, and its number. */
+  #lineStart = 0;
+  #line = 1;
 
   constructor(text: string) {
     this.#text = text;
@@ -55,8 +58,12 @@ class Scanner {
 
   /** Also records the tables that the keys imply. */
   #found(path: Keys, own: number, at: number): void {
-    const before = this.#text.slice(0, at);
-    const place = { line: before.split("\n").length, column: at - before.lastIndexOf("\n") };
+    for (let end = this.#text.indexOf("\n", this.#lineStart); end >= 0 && end < at;) {
+      this.#lineStart = end + 1;
+      this.#line += 1;
+      end = this.#text.indexOf("\n", this.#lineStart);
+    }
+    const place = { line: this.#line, column: at - this.#lineStart + 1 };
     for (let length = path.length - own + 1; length <= path.length; length += 1) {
       const name = path.slice(0, length).join(".");
       if (!this.places.has(name)) this.places.set(name, place);

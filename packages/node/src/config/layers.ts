@@ -60,7 +60,7 @@ function filesOf(
   faults: string[],
 ): readonly TomlFile[] {
   const folder = resolve(cwd, configDir ?? "config");
-  if (configDir !== undefined && statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) {
+  if (configDir !== undefined && !isDirectory(folder)) {
     faults.push(`${configDir}: this folder does not exist.`);
   }
   const profile = given ?? (env[PROFILE_VARIABLE] || undefined);
@@ -82,6 +82,14 @@ function filesOf(
     inFolder("local", "local file"),
     ...(configFile === undefined ? [] : [{ path: resolve(cwd, configFile), layer: "file", isRequired: true } as const]),
   ];
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 /** Who may do what on this machine is not a matter of the deployment. */

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -104,6 +104,8 @@ describe("layers", () => {
     write("etc/default.toml", "[server]\nport = 1\n");
     expect(resolved({ configDir: "etc" }).valueOf("server.port")).toBe("1");
     expect(faultsOf({ configDir: "none" })).toEqual(["- none: this folder does not exist."]);
+    write("file", "");
+    expect(faultsOf({ configDir: "file/x" })).toEqual(["- file/x: this folder does not exist."]);
   });
 
   it.each([
@@ -226,9 +228,14 @@ describe("what is wrong is refused", () => {
     ]);
   });
 
+  it("a file that cannot be read, even one that may be missing", () => {
+    symlinkSync("local.toml", join(cwd, "config/local.toml"));
+    expect(faultsOf()).toEqual([expect.stringMatching(/^- config\/local\.toml: this file cannot be read: .*ELOOP/)]);
+  });
+
   it("a file that is too large, and more faults than anybody reads", () => {
-    write("config/default.toml", `#${"x".repeat(1024 * 1024)}`);
-    expect(faultsOf()).toEqual(["- config/default.toml: this file is larger than 1048576 bytes."]);
+    write("config/default.toml", `#${"x".repeat(64 * 1024)}`);
+    expect(faultsOf()).toEqual(["- config/default.toml: this file is larger than 65536 bytes."]);
     write("config/default.toml", Array.from({ length: 60 }, (_, index) => `x${index} = 1\n`).join(""));
     expect(faultsOf()).toHaveLength(51);
     expect(faultsOf().at(-1)).toBe("- and 10 more.");

@@ -9,7 +9,8 @@ import { keyPlaces } from "./key-places.ts";
 import { optionAt, OPTIONS, type Option } from "./options.ts";
 import { refusedValue, unknownName, type Layer, type LayerContent, type Written } from "./written.ts";
 
-const BYTES_MAX = 1024 * 1024;
+/** Ten times what every option with a comment takes. */
+const BYTES_MAX = 64 * 1024;
 const OTHERS = 0o077;
 const PATHS = OPTIONS.map(({ path }) => path);
 const TABLES = new Set(PATHS.map((path) => path.split(".", 1)[0] ?? ""));
@@ -24,12 +25,13 @@ export interface TomlFile {
 /** Reads a file, which is empty if it does not exist and need not. @param cwd the directory that messages begin at. */
 export function readTomlFile({ path, layer, isRequired }: TomlFile, cwd: string): LayerContent {
   const name = shortName(path, cwd);
-  const stat = statOf(path);
-  if (stat === undefined && !isRequired) return { written: [], faults: [] };
-  if (stat === undefined) return { written: [], faults: [`${name}: this file does not exist.`] };
-  if (!stat.isFile()) return { written: [], faults: [`${name}: this is not a file.`] };
-  if (stat.size > BYTES_MAX) return { written: [], faults: [`${name}: this file is larger than ${BYTES_MAX} bytes.`] };
   try {
+    const stat = statOf(path);
+    if (stat === undefined && !isRequired) return { written: [], faults: [] };
+    if (stat === undefined) return { written: [], faults: [`${name}: this file does not exist.`] };
+    if (!stat.isFile()) return { written: [], faults: [`${name}: this is not a file.`] };
+    if (stat.size > BYTES_MAX)
+      return { written: [], faults: [`${name}: this file is larger than ${BYTES_MAX} bytes.`] };
     const toml = readFileSync(path, "utf8").replace(/^\uFEFF/, "");
     const isPrivate = process.platform === "win32" || (stat.mode & OTHERS) === 0;
     return new TomlLayer(toml, { name, path, layer, isPrivate });
@@ -38,11 +40,17 @@ export function readTomlFile({ path, layer, isRequired }: TomlFile, cwd: string)
   }
 }
 
+/**
+ * A file that cannot be read is not a missing one.
+ * @throws Error of the system when it is not known whether there is a file.
+ */
 function statOf(path: string) {
   try {
     return statSync(path, { throwIfNoEntry: false });
-  } catch {
-    return undefined; // A part of the path is a file.
+  } catch (error) {
+    // A part of the path is a file.
+    if (error instanceof Error && "code" in error && error.code === "ENOTDIR") return undefined;
+    throw error;
   }
 }
 
