@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { startServer, type ServerProcess } from "@durable-streams-cloudflare/testkit/server-process";
 import { afterEach, beforeEach, expect, it } from "vitest";
 
-import { append, create, eventually, metricsOf, read, runLauncher, tryToLaunch } from "../src/launcher.ts";
+import { append, create, eventually, LAUNCHER, metricsOf, read, runLauncher, tryToLaunch } from "../src/launcher.ts";
 
 let dataDir: string;
 let servers: ServerProcess[];
@@ -127,4 +127,16 @@ it("with the storage mode acid it keeps its data in as many databases as it was 
   const again = await startServer({ dataDir, env });
   servers.push(again);
   expect(await read(again.url)).toEqual(["kept"]);
+});
+
+it("work that nobody waits for may fail: the server says so, and serves on", async () => {
+  const stray = 'process.on("SIGUSR2", () => void Promise.reject(new Error("stray")))';
+  const preload = `data:text/javascript,${encodeURIComponent(stray)}`;
+  const server = await startServer({ dataDir, program: ["--import", preload, LAUNCHER] });
+  servers.push(server);
+  await create(server.url);
+  process.kill(server.pid, "SIGUSR2");
+  await eventually(async () => server.log().includes("Work in the background failed."), 20_000);
+  await append(server.url, "later");
+  expect(await server.stop()).toBe(0);
 });

@@ -2,6 +2,7 @@
 
 import { Console } from "node:console";
 
+import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 import { formatConfig } from "@durable-streams-cloudflare/node/config";
 
 import { formatHelp, parseArguments, type Arguments } from "./arguments.ts";
@@ -70,6 +71,7 @@ class RunningServer {
     this.#drainMs = drainMs;
     this.#isQuiet = args.quiet;
     const options = { ...config, onFailure: (failure: Error): void => this.fail(failure) };
+    if (engine === "node") process.on("unhandledRejection", reportStray);
     const server = await (engine === "node" ? startNodeServer(options) : startServer(options, command.loadWorker));
     this.#server = server;
     const { url, metricsUrl } = server;
@@ -110,6 +112,11 @@ class RunningServer {
   fail(error: unknown): void {
     if (this.#endingSinceMs === undefined) exitWith(error);
   }
+}
+
+/** Work that nobody waits for has failed. What is stored does not depend on it, and all other clients shall be served. */
+function reportStray(error: unknown): void {
+  logFault("error", "Work in the background failed.", error);
 }
 
 /** workerd ends with this process, whatever the reason. */

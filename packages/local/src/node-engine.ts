@@ -35,11 +35,14 @@ export async function startNodeServer({
   let server: RunningServer | undefined;
   let metrics: MetricsServer | undefined;
   let isStopping = false;
+  let failure: Failure | undefined;
   const stop = async (drainMs = DRAIN_MS_DEFAULT): Promise<void> => {
     isStopping = true;
     await server?.close(drainMs);
     metrics?.stop();
     disk?.release();
+    // Nobody may take the end of a server whose disk failed for an orderly one.
+    if (failure !== undefined) throw failure;
   };
   try {
     disk?.claim();
@@ -60,7 +63,7 @@ export async function startNodeServer({
       host,
       port: publicPort,
       settings: settings as Readonly<Record<string, string>>,
-      onFatal: (error) => options.onFailure?.(diskFailure(error)),
+      onFatal: (error) => options.onFailure?.((failure = diskFailure(error))),
     }));
     process.stderr.write(formatRecovery(running.recovery));
     if (metricsPort !== undefined) {

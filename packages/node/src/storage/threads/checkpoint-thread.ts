@@ -16,6 +16,8 @@ export interface CheckpointAnswer {
 export class CheckpointThread {
   /** Started for the first checkpoint. */
   #worker: Worker | undefined;
+  /** Resolves when it has ended, also when it has failed. */
+  #ended: Promise<unknown> | undefined;
   readonly #waiting = new Map<string, (outcome: CheckpointOutcome) => void>();
   readonly #onError: (error: unknown) => void;
 
@@ -39,9 +41,8 @@ export class CheckpointThread {
     if (worker === undefined) return;
     // Nothing else may keep the process alive now, and it must not end before the databases are closed.
     worker.ref();
-    const ended = new Promise((resolve) => worker.once("exit", resolve));
     worker.postMessage("close" satisfies CheckpointRequest);
-    await ended;
+    await this.#ended;
   }
 
   #start(): Worker {
@@ -50,6 +51,7 @@ export class CheckpointThread {
       execArgv: [],
     });
     worker.unref();
+    this.#ended = new Promise((resolve) => worker.once("exit", resolve));
     worker.on("error", this.#onError);
     worker.on("message", ({ path, outcome }: CheckpointAnswer) => {
       const onDone = this.#waiting.get(path);
