@@ -1,4 +1,4 @@
-/** Preloaded into a server, in all of its threads: its syncs fail as those of a broken disk while the file `SYNCS_FAIL` exists. */
+/** Preloaded into all threads of a server: its syncs fail, as on a broken disk, while the file that `SYNCS_FAIL` names exists. */
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 
