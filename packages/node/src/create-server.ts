@@ -41,15 +41,17 @@ export async function createServer(options: ServerOptions): Promise<RunningServe
   try {
     const listener = await listen(engine, options);
     engine.start();
+    let closing: Promise<void> | undefined;
+    const close = async (drainMs: number): Promise<void> => {
+      engine.endLiveReads();
+      await listener.close(drainMs);
+      await engine.close();
+    };
     return {
       url: listener.url,
       recovery: engine.recovery,
       metrics: () => engine.metrics(),
-      close: async (drainMs = DRAIN_MS_DEFAULT) => {
-        engine.endLiveReads();
-        await listener.close(drainMs);
-        await engine.close();
-      },
+      close: (drainMs = DRAIN_MS_DEFAULT) => (closing ??= close(drainMs)),
     };
   } catch (error) {
     // The data directory must be free for the next attempt.

@@ -7,6 +7,7 @@ export { STORAGE_MODES, type StorageMode, type StorageOptions } from "./storage/
 export { makeDirectory } from "./storage/folders.ts";
 export { STREAMS_COUNTED_MAX, type Recovery } from "./storage/recovery.ts";
 export { explainOpenError } from "./storage/open-error.ts";
+export type { TlsOptions } from "./http/tls/certificate-files.ts";
 export { StorageError } from "./storage/storage-error.ts";
 export {
   createHandler,

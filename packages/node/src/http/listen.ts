@@ -1,10 +1,14 @@
 /** The listener: takes connections on a port and passes their requests to the engine. */
 
 import { createServer as createHttpServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Server as NetServer } from "node:net";
 
 import type { Engine } from "../compose/engine.ts";
+import type { NodeRequest, NodeResponse } from "./incoming-request.ts";
+import { limitTimes, SERVER_OPTIONS } from "./limits.ts";
 import { serve } from "./serve.ts";
+import type { TlsOptions } from "./tls/certificate-files.ts";
+import { secureServer } from "./tls/secure-server.ts";
 
 /** Where the server listens. */
 export interface ListenOptions {
@@ -12,6 +16,8 @@ export interface ListenOptions {
   readonly host?: string;
   /** The port to listen on; 0 picks a free one. */
   readonly port: number;
+  /** With it the server speaks HTTPS: HTTP/2 and HTTP/1.1 on one port. The files are read again when they change. */
+  readonly tls?: TlsOptions | undefined;
 }
 
 /** A port that takes requests. */
@@ -27,25 +33,38 @@ export interface Listener {
 
 /**
  * Listens on a port. Resolves when the listener accepts connections.
- * @throws Error of the system if the port cannot be used.
+ * @throws Error of the system if the port cannot be used, or if the certificate cannot be used.
  */
-export async function listen(engine: Engine, { host = "127.0.0.1", port }: ListenOptions): Promise<Listener> {
-  const arrival = { scheme: "http" } as const;
+export async function listen(engine: Engine, { host = "127.0.0.1", port, tls }: ListenOptions): Promise<Listener> {
+  const scheme = tls === undefined ? "http" : "https";
+  const arrival = { scheme } as const;
   const answer = engine.answer.bind(engine);
-  const server = createHttpServer({ keepAliveTimeout: 65_000 }, (message, response) => {
+  const onRequest = (message: NodeRequest, response: NodeResponse): void => {
     void serve({ message, response, arrival }, engine.config.logLevel, answer);
-  });
-  // This server is not a proxy.
-  server.on("connect", (_, socket) => socket.end("HTTP/1.1 501 Not Implemented\r\nConnection: close\r\n\r\n"));
-  await bind(server, host, port);
-  const address = server.address() as AddressInfo;
+  };
+  const server = tls === undefined ? plain(engine, onRequest) : secureServer(tls, engine.config, onRequest);
+  try {
+    await bind(server.front, host, port);
+  } catch (error) {
+    await server.close(0);
+    throw error;
+  }
+  const address = server.front.address() as AddressInfo;
   return {
-    url: `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`,
-    close: (drainMs) => closeServer(server, drainMs),
+    url: `${scheme}://${host.includes(":") ? `[${host}]` : host}:${address.port}`,
+    close: (drainMs) => server.close(drainMs),
   };
 }
 
-function bind(server: Server, host: string, port: number): Promise<void> {
+function plain({ config }: Engine, onRequest: (message: NodeRequest, response: NodeResponse) => void) {
+  const server = createHttpServer(SERVER_OPTIONS, onRequest);
+  limitTimes(server, config);
+  // This server is not a proxy.
+  server.on("connect", (_, socket) => socket.end("HTTP/1.1 501 Not Implemented\r\nConnection: close\r\n\r\n"));
+  return { front: server, close: (drainMs: number) => closeServer(server, drainMs) };
+}
+
+function bind(server: NetServer, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, host, () => {

@@ -1,0 +1,39 @@
+/** The limits of connections, so that slow or broken clients hold nothing for long. */
+
+import type { Server } from "node:http";
+import type { SecureServerOptions } from "node:http2";
+
+import type { Config } from "@durable-streams-cloudflare/core/config";
+
+/** Longer than the 60 seconds after which most proxies drop an idle connection: the proxy closes first, and loses no request. */
+export const KEEP_ALIVE_MS = 65_000;
+/** The head of a request fits into a few packets: whoever takes longer is broken, or wants to hold a connection. */
+const HEADERS_MS_MAX = 15_000;
+/** Of a request, beyond its head and the time that the server gives its body. */
+const REQUEST_MARGIN_MS = 30_000;
+/** How often Node.js looks for connections that are over these limits. */
+const CHECK_MS = 5_000;
+/** Names and values of a request's head together. Node.js answers larger ones with 431. */
+const HEADER_BYTES_MAX = 16 * 1024;
+/** Live reads of one page, with some room. More wait at the client. */
+const STREAMS_MAX = 1_000;
+
+type Timed = Pick<Server, "headersTimeout" | "keepAliveTimeout" | "requestTimeout">;
+
+/** The options of a server of either kind. */
+export const SERVER_OPTIONS = { connectionsCheckingInterval: CHECK_MS, maxHeaderSize: HEADER_BYTES_MAX, noDelay: true };
+
+/** The options of HTTP/2. */
+export const HTTP2_OPTIONS: SecureServerOptions = {
+  settings: { maxConcurrentStreams: STREAMS_MAX, maxHeaderListSize: HEADER_BYTES_MAX },
+  // A client that resets streams as fast as it opens them is disconnected.
+  maxSessionInvalidFrames: 100,
+  maxSessionRejectedStreams: 100,
+};
+
+/** Sets how long a connection may take for what. The body has a limit of its own: `BODY_TIMEOUT_SECONDS`. */
+export function limitTimes(server: Timed, { bodyTimeoutSeconds }: Pick<Config, "bodyTimeoutSeconds">): void {
+  server.headersTimeout = HEADERS_MS_MAX;
+  server.requestTimeout = HEADERS_MS_MAX + bodyTimeoutSeconds * 1_000 + REQUEST_MARGIN_MS;
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+}

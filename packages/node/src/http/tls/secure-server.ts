@@ -1,0 +1,132 @@
+/** HTTP/2 and HTTP/1.1 over TLS on one port. Plain HTTP on that port is answered with where to go. */
+
+import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
+import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from "node:http2";
+import { createServer as createNetServer, type Server as NetServer, type Socket } from "node:net";
+
+import type { Config } from "@durable-streams-cloudflare/core/config";
+import { logFault, logWarning } from "@durable-streams-cloudflare/core/kit/log";
+
+import type { NodeRequest, NodeResponse } from "../incoming-request.ts";
+import { HTTP2_OPTIONS, KEEP_ALIVE_MS, limitTimes, SERVER_OPTIONS } from "../limits.ts";
+import { openKeyWarning, readCertificate, watchCertificate, type TlsOptions } from "./certificate-files.ts";
+
+/** A server that is not listening yet. */
+export interface SecureServer {
+  /** Takes the connections. */
+  readonly front: NetServer;
+  /** Takes no new requests, and resolves when all connections have ended. Cuts those that are left after `drainMs`. */
+  close(drainMs: number): Promise<void>;
+}
+
+/** What `allowHTTP1` adds to the server. */
+type Http1Part = Pick<HttpServer, "closeIdleConnections" | "headersTimeout" | "keepAliveTimeout" | "requestTimeout">;
+
+/** The first byte of a TLS handshake. */
+const HANDSHAKE = 0x16;
+const HANDSHAKE_MS_MAX = 15_000;
+const HOST = /^[\w.-]+(?::\d{1,5})?$|^\[[\da-f:.]+\](?::\d{1,5})?$/i;
+/** While the server closes, connections of HTTP/1.1 become idle one by one. */
+const IDLE_CHECK_MS = 50;
+
+/** @throws Error if the certificate or its key cannot be used. */
+export function secureServer(
+  options: TlsOptions,
+  config: Pick<Config, "bodyTimeoutSeconds" | "logLevel">,
+  onRequest: (message: NodeRequest, response: NodeResponse) => void,
+): SecureServer {
+  const { logLevel } = config;
+  const secure = createSecureServer(
+    {
+      ...HTTP2_OPTIONS,
+      ...SERVER_OPTIONS,
+      ...readCertificate(options),
+      minVersion: "TLSv1.2",
+      allowHTTP1: true,
+      handshakeTimeout: HANDSHAKE_MS_MAX,
+    },
+    // The types of Node.js lack `flushHeaders`, which HTTP/2 has too.
+    (message, response) => onRequest(message, response as unknown as NodeResponse),
+  );
+  // Of its connections by HTTP/1.1, which the types of Node.js do not mention.
+  const http1 = secure as unknown as Http1Part;
+  limitTimes(http1, config);
+  const warning = openKeyWarning(options);
+  if (warning !== undefined) logWarning(logLevel, warning);
+  const endWatch = watchCertificate(options, {
+    onChange: (certificate) => secure.setSecureContext({ ...certificate, minVersion: "TLSv1.2" }),
+    onRefused: (error) => logFault(logLevel, "The new certificate is not used, and the one before stays.", error),
+  });
+  const sessions = trackSessions(secure);
+  const sockets = new Set<Socket>();
+  const front = createNetServer({ noDelay: true, keepAlive: true }, sniff(secure, plainServer(), sockets));
+  return {
+    front,
+    close: async (drainMs) => {
+      endWatch();
+      const closed = new Promise((resolve) => front.close(resolve));
+      // Sends GOAWAY: streams that are open end as they would.
+      for (const session of sessions) session.close();
+      http1.closeIdleConnections();
+      const idle = setInterval(() => http1.closeIdleConnections(), IDLE_CHECK_MS);
+      const timer = setTimeout(() => {
+        for (const socket of sockets) socket.destroy();
+      }, drainMs);
+      await closed;
+      clearInterval(idle);
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** Sessions in which nothing happens any more are closed, as idle connections of HTTP/1.1 are. */
+function trackSessions(secure: Http2SecureServer): ReadonlySet<ServerHttp2Session> {
+  const sessions = new Set<ServerHttp2Session>();
+  secure.on("session", (session) => {
+    sessions.add(session);
+    session.once("close", () => sessions.delete(session));
+    // Whoever breaks the protocol only ends its own session.
+    session.on("error", () => undefined);
+    session.setTimeout(KEEP_ALIVE_MS, () => session.close());
+  });
+  // A client that does not trust the certificate, or speaks no TLS: nothing that the server could mend.
+  secure.on("tlsClientError", (_, socket) => socket.destroy());
+  secure.on("sessionError", () => undefined);
+  return sessions;
+}
+
+/** Decides by its first byte what a connection speaks. */
+function sniff(secure: Http2SecureServer, plain: ReturnType<typeof plainServer>, sockets: Set<Socket>) {
+  return (socket: Socket): void => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    const ignore = (): void => undefined;
+    socket.on("error", ignore);
+    const giveUp = (): void => void socket.destroy();
+    socket.setTimeout(HANDSHAKE_MS_MAX, giveUp);
+    socket.once("data", (chunk: Buffer) => {
+      socket.setTimeout(0);
+      socket.off("timeout", giveUp);
+      socket.pause();
+      socket.unshift(chunk);
+      (chunk[0] === HANDSHAKE ? secure : plain).emit("connection", socket);
+      process.nextTick(() => socket.resume());
+    });
+  };
+}
+
+/** Answers plain HTTP. */
+function plainServer() {
+  return createHttpServer(SERVER_OPTIONS, ({ headers, url = "/" }, response) => {
+    const { host = "" } = headers;
+    const isKnown = HOST.test(host) && url.startsWith("/");
+    const text = `This port speaks HTTPS.${isKnown ? ` Use https://${host}${url}` : ""}\n`;
+    response
+      .writeHead(isKnown ? 308 : 400, {
+        "Content-Type": "text/plain",
+        Connection: "close",
+        ...(isKnown ? { Location: `https://${host}${url}` } : {}),
+      })
+      .end(text);
+  });
+}
