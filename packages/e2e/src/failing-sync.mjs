@@ -1,4 +1,4 @@
-/** Preloaded into all threads of a server: its syncs fail, as on a broken disk, while the file that `SYNCS_FAIL` names exists. */
+/** Preloaded into all threads of a server: its syncs fail, as on a broken disk, while the file named by `SYNCS_FAIL` exists. */
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 

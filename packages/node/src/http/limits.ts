@@ -5,7 +5,7 @@ import type { SecureServerOptions } from "node:http2";
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
 
-/** Longer than the 60 seconds after which most proxies drop an idle connection: the proxy closes first, and loses no request. */
+/** Above the 60 seconds after which most proxies close an idle connection: the proxy closes first, and loses no request. */
 export const KEEP_ALIVE_MS = 65_000;
 /** The head of a request fits into a few packets: whoever takes longer is broken, or wants to hold a connection. */
 const HEADERS_MS_MAX = 15_000;

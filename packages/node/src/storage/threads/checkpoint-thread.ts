@@ -3,6 +3,8 @@
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 
+import { threadFlags } from "./thread-flags.ts";
+
 export type CheckpointOutcome = "done" | "failed";
 
 /** A request to the thread. */
@@ -47,8 +49,7 @@ export class CheckpointThread {
 
   #start(): Worker {
     const worker = new Worker(new URL(`./checkpoint-worker${extname(import.meta.url)}`, import.meta.url), {
-      // Flags of the program that this server is part of may be of no use to a thread.
-      execArgv: [],
+      execArgv: threadFlags(),
     });
     worker.unref();
     this.#ended = new Promise((resolve) => worker.once("exit", resolve));

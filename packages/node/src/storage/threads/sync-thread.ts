@@ -5,6 +5,7 @@ import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 
 import { CELLS, CLOSE, FAILED, REQUESTED, SYNCED } from "./sync-share.ts";
+import { threadFlags } from "./thread-flags.ts";
 
 /** Request numbers wrap around here, well inside of 32 bits. */
 const NUMBERS = 1 << 30;
@@ -31,8 +32,7 @@ export class SyncThread {
     // What a server that was killed had committed is read from now on, so it must be durable.
     fdatasyncSync(this.#fd);
     this.#worker = new Worker(new URL(`./sync-worker${extname(import.meta.url)}`, import.meta.url), {
-      // Flags of the program that this server is part of may be of no use to a thread.
-      execArgv: [],
+      execArgv: threadFlags(),
       workerData: { fd: this.#fd, buffer: this.#cells.buffer },
     });
     this.#worker.unref();
