@@ -12,6 +12,7 @@ import type { Answer } from "./answers/answer.ts";
 import { addCorsHeaders } from "./answers/cors.ts";
 import { PagedBody } from "./answers/paged-body.ts";
 import { problemAnswer, refusedAnswer } from "./answers/problem.ts";
+import { PushedBody } from "./answers/pushed-body.ts";
 import { behindProxy } from "./auth/behind-proxy.ts";
 import { onlyLoopback } from "./auth/only-loopback.ts";
 import { corsOrigins } from "./auth/project-cors.ts";
@@ -118,7 +119,7 @@ async function outcomeOf(request: HttpRequest, serve: () => Answer | Promise<Ans
 /** Removes the body of an answer to HEAD, and cancels the stream that would produce it. */
 async function withoutBody(answer: Answer): Promise<Answer> {
   const { body } = answer;
-  if (body instanceof PagedBody) body.cancel();
+  if (body instanceof PagedBody || body instanceof PushedBody) body.cancel();
   if (body instanceof ReadableStream) await body.cancel().catch(() => undefined);
   return { ...answer, body: null };
 }

@@ -7,6 +7,7 @@ import type { Result } from "@durable-streams-cloudflare/protocol";
 
 import { NO_STORE } from "./cache-control.ts";
 import type { PagedBody } from "./paged-body.ts";
+import type { PushedBody } from "./pushed-body.ts";
 
 /** A response as plain data. */
 export interface Answer {
@@ -17,7 +18,7 @@ export interface Answer {
    */
   readonly headers: Record<string, string>;
   /** `null` if there is no body. The edge removes the body of an answer to HEAD. */
-  readonly body: Uint8Array<ArrayBuffer> | string | PagedBody | ReadableStream<Uint8Array> | null;
+  readonly body: Uint8Array<ArrayBuffer> | string | PagedBody | PushedBody | ReadableStream<Uint8Array> | null;
 }
 
 /** What a handler returns: its answer, or the problem with which it refuses. Refusals are returned, never thrown. */

@@ -23,6 +23,7 @@ import {
   type Problem,
 } from "@durable-streams-cloudflare/protocol";
 
+import { PushedBody, type PieceSink } from "../answers/pushed-body.ts";
 import type { Reading } from "../client/paging.ts";
 import type { Exchange } from "../exchange.ts";
 import type { ReaderChannel } from "../ports.ts";
@@ -59,7 +60,7 @@ export interface SessionStart {
 
 /** The session behind one SSE response, whose `body` it produces. */
 export class SseSession {
-  readonly body: ReadableStream<Uint8Array>;
+  readonly body: PushedBody;
   readonly #exchange: Exchange;
   readonly #lineage: Lineage;
   readonly #encoder: SseEncoder;
@@ -69,7 +70,7 @@ export class SseSession {
   readonly #onAbort = (): void => this.#release();
   #forget: (() => void) | undefined;
   #unwatch: (() => void) | undefined;
-  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  #sink: PieceSink | undefined;
   #channel: ReaderChannel | undefined;
   #mode: "catching-up" | "live" | "ending" | "over" = "catching-up";
   /** Up to here everything has been handed on. */
@@ -87,22 +88,19 @@ export class SseSession {
     this.#lineage = result.lineage;
     this.#position = result.position;
     this.#encoder = new SseEncoder(result, form, clientCursor);
-    this.body = new ReadableStream<Uint8Array>(
+    this.#channel = channel;
+    this.body = new PushedBody(
       {
-        start: (controller) => this.#start(controller, result, channel),
+        start: (sink) => this.#start(sink, result, channel),
         pull: () => (this.#mode === "catching-up" ? this.#catchUp() : undefined),
         cancel: () => this.#release(),
       },
-      new ByteLengthQueuingStrategy({ highWaterMark: exchange.config.sseBufferBytesMax }),
+      exchange.config.sseBufferBytesMax,
     );
   }
 
-  #start(
-    controller: ReadableStreamDefaultController<Uint8Array>,
-    result: AttachResult,
-    channel: ReaderChannel | undefined,
-  ): void {
-    this.#controller = controller;
+  #start(sink: PieceSink, result: AttachResult, channel: ReaderChannel | undefined): void {
+    this.#sink = sink;
     // First of all: workerd may pull as soon as something is sent, and must not find a reader that has to catch up.
     if (result.status !== "behind") this.#mode = "live";
     const { config, granted, liveReads, request } = this.#exchange;
@@ -212,11 +210,11 @@ export class SseSession {
   }
 
   #hasCapacity(): boolean {
-    return (this.#controller?.desiredSize ?? 0) > 0;
+    return (this.#sink?.desiredSize ?? 0) > 0;
   }
 
   #send(events: Uint8Array): void {
-    if (this.#mode !== "over") this.#controller?.enqueue(events);
+    if (this.#mode !== "over") this.#sink?.enqueue(events);
   }
 
   /** @returns whether the session goes on: what it cannot carry is the next session's, which begins with it. */
@@ -251,7 +249,7 @@ export class SseSession {
     if (this.#mode === "over") return;
     if (problem !== undefined) this.#send(encoder.encode(problemEvent(problem)));
     this.#release();
-    this.#controller?.close();
+    this.#sink?.close();
   }
 
   #finishLate(problem?: Problem): void {
@@ -284,7 +282,7 @@ export class SseSession {
     if (this.#mode === "over") return;
     logFault(this.#exchange.config.logLevel, "An SSE response failed before its end.", error);
     this.#release();
-    this.#controller?.error(error);
+    this.#sink?.error(error);
   }
 
   #release(): void {

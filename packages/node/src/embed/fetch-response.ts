@@ -3,6 +3,7 @@
 import type { Answer } from "@durable-streams-cloudflare/http/answers/answer";
 import { COMMON_HEADERS } from "@durable-streams-cloudflare/http/answers/cors";
 import { PagedBody } from "@durable-streams-cloudflare/http/answers/paged-body";
+import { PushedBody } from "@durable-streams-cloudflare/http/answers/pushed-body";
 
 import type { InFlight } from "./in-flight.ts";
 
@@ -14,7 +15,7 @@ export async function respond(inFlight: InFlight, answer: () => Promise<Answer>)
   let isStreamed = false;
   try {
     const { status, headers, body: made } = await Promise.race([answer(), aborted.promise]);
-    const body = made instanceof PagedBody ? made.stream() : made;
+    const body = made instanceof PagedBody || made instanceof PushedBody ? made.stream() : made;
     if (!(body instanceof ReadableStream)) return toResponse(status, headers, body);
     isStreamed = true;
     const watched = watch(body, end);
@@ -29,7 +30,11 @@ export async function respond(inFlight: InFlight, answer: () => Promise<Answer>)
  * Makes a `Response` with headers of its own. Frameworks replace the global `Response` with one that keeps the `Headers` that
  * it is given, so no two responses may be given the same.
  */
-function toResponse(status: number, headers: Answer["headers"], body: Exclude<Answer["body"], PagedBody>): Response {
+function toResponse(
+  status: number,
+  headers: Answer["headers"],
+  body: Exclude<Answer["body"], PagedBody | PushedBody>,
+): Response {
   return new Response(body, { status, headers: { ...COMMON_HEADERS, ...headers } });
 }
 

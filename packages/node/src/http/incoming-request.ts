@@ -14,7 +14,16 @@ export type NodeRequest = IncomingMessage | Http2ServerRequest;
 /** The response to it. What both kinds have is typed as that of HTTP/1.1. */
 export type NodeResponse = Pick<
   ServerResponse,
-  "destroy" | "end" | "flushHeaders" | "off" | "on" | "once" | "writableFinished" | "write" | "writeHead"
+  | "destroy"
+  | "end"
+  | "flushHeaders"
+  | "off"
+  | "on"
+  | "once"
+  | "writableFinished"
+  | "writableLength"
+  | "write"
+  | "writeHead"
 > &
   (Pick<ServerResponse, "destroyed"> | Pick<Http2ServerResponse, "stream">);
 

@@ -1,9 +1,11 @@
 import type { ServerResponse } from "node:http";
 import { Writable } from "node:stream";
+import { finished } from "node:stream/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
 import { PagedBody } from "@durable-streams-cloudflare/http/answers/paged-body";
+import { PushedBody, type PieceSink } from "@durable-streams-cloudflare/http/answers/pushed-body";
 import { expect, it } from "vitest";
 
 import { writeAnswer } from "./write-answer.ts";
@@ -120,4 +122,44 @@ it("a body that fails midway cuts the connection", async () => {
   });
   await writeAnswer(responseOf(client), { status: 200, headers: {}, body }, false);
   expect([client.destroyed, client.writableEnded]).toEqual([true, false]);
+});
+
+/** A body that sends what the test tells it to. */
+function pushedBody(bytesMax: number) {
+  let sink: PieceSink | undefined;
+  const calls = { pulls: 0, cancels: 0 };
+  const source = {
+    start: (given: PieceSink) => void (sink = given),
+    pull: () => {
+      calls.pulls += 1;
+      return undefined;
+    },
+    cancel: () => void (calls.cancels += 1),
+  };
+  return { body: new PushedBody(source, bytesMax), calls, sink: () => sink as PieceSink };
+}
+
+it("pieces are written as they come, and whoever sends them learns when there is room again", async () => {
+  const client = new Client();
+  const { body, calls, sink } = pushedBody(5);
+  await writeAnswer(responseOf(client), { status: 200, headers: {}, body }, false);
+  expect(calls.pulls).toBe(1);
+  sink().enqueue(new Uint8Array(7));
+  expect(sink().desiredSize).toBe(-2);
+  await expect.poll(() => calls.pulls).toBe(2);
+  expect([sink().desiredSize, client.taken]).toEqual([5, [7]]);
+  sink().close();
+  await finished(client);
+  expect(client.writableFinished).toBe(true);
+});
+
+it("who sends pieces is told when the client disconnects, also before the first one", async () => {
+  const client = new Client();
+  const one = pushedBody(5);
+  await writeAnswer(responseOf(client), { status: 200, headers: {}, body: one.body }, false);
+  client.destroy();
+  await expect.poll(() => one.calls.cancels).toBe(1);
+  const other = pushedBody(5);
+  await writeAnswer(responseOf(client), { status: 200, headers: {}, body: other.body }, false);
+  expect([other.calls.cancels, other.sink()]).toEqual([1, undefined]);
 });

@@ -3,6 +3,7 @@
 import type { Answer } from "@durable-streams-cloudflare/http/answers/answer";
 import { COMMON_HEADERS } from "@durable-streams-cloudflare/http/answers/cors";
 import { PagedBody } from "@durable-streams-cloudflare/http/answers/paged-body";
+import { PushedBody } from "@durable-streams-cloudflare/http/answers/pushed-body";
 
 import { isGone, type NodeResponse } from "./incoming-request.ts";
 
@@ -28,7 +29,25 @@ export async function writeAnswer(response: NodeResponse, answer: Answer, isHead
     return;
   }
   response.writeHead(status, list);
+  if (body instanceof PushedBody) return writePieces(body, response);
   await (body instanceof PagedBody ? writePages(body, response) : pipe(body, response));
+}
+
+/** Passes pieces on as they come, and tells their source when the system has taken some. */
+function writePieces(body: PushedBody, response: NodeResponse): void {
+  response.once("close", () => body.cancel());
+  if (isGone(response)) return body.cancel();
+  response.flushHeaders();
+  const onTaken = (): void => body.pull();
+  body.start({
+    enqueue: (piece) => void response.write(piece, onTaken),
+    get desiredSize() {
+      return body.bytesMax - response.writableLength;
+    },
+    close: () => void response.end(),
+    error: () => void response.destroy(),
+  });
+  body.pull();
 }
 
 /** Asks for a page only when the system has taken the one before: whether slow or many, each client holds one in memory. */

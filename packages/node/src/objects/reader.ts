@@ -16,6 +16,14 @@ export interface Gate {
 /** Frames that came before the edge listens; more than a moment's worth means that it never will. */
 const EARLY_MAX = 1_000;
 
+/** The message that was decoded last: all readers of a stream are sent the same one, one after the other. */
+let newest: { readonly message: ArrayBuffer; readonly frame: LiveFrame | undefined } | undefined;
+
+function decodedOnce(message: ArrayBuffer): LiveFrame | undefined {
+  if (newest?.message !== message) newest = { message, frame: decodeFrame(message) };
+  return newest.frame;
+}
+
 /** A live reader of one stream. */
 export class Reader implements ReaderSocket, ReaderChannel {
   /** The gate of the instance that uses the reader now. */
@@ -51,7 +59,7 @@ export class Reader implements ReaderSocket, ReaderChannel {
   }
 
   send(message: ArrayBuffer): void {
-    const frame = decodeFrame(message);
+    const frame = decodedOnce(message);
     if (frame === undefined) return this.close(0);
     this.gate.emit(
       () => this.#pass(frame),

@@ -1,7 +1,6 @@
 /** Reads of clients, answered by the edge's own code, on Node.js and without a socket. */
 
 import type { Answer } from "@durable-streams-cloudflare/http/answers/answer";
-import { PagedBody } from "@durable-streams-cloudflare/http/answers/paged-body";
 import type { Exchange } from "@durable-streams-cloudflare/http/exchange";
 import { LiveReads } from "@durable-streams-cloudflare/http/live/live-reads";
 import { read } from "@durable-streams-cloudflare/http/routes/stream-operations";
@@ -54,7 +53,7 @@ async function bytesOf(body: Answer["body"], bytesMax: number): Promise<Bytes> {
   if (body instanceof Uint8Array) return body;
   const chunks: Uint8Array[] = [];
   let left = bytesMax;
-  const chunksOf = (body instanceof PagedBody ? body.stream() : body).getReader();
+  const chunksOf = (body instanceof ReadableStream ? body : body.stream()).getReader();
   while (left > 0) {
     const { done, value } = await chunksOf.read();
     if (done) return concatBytes(chunks);
