@@ -7,6 +7,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 
 import type { StorageMode } from "../storage/modes/options.ts";
 import { SharedDatabase } from "../storage/shared-database.ts";
@@ -52,6 +53,8 @@ class ModelDisk {
   readonly #path: string;
   readonly #database: SharedDatabase;
   readonly #syncs: Syncs;
+  /** The connection of the checkpoint thread. */
+  readonly #beside: DatabaseSync;
   #durable: { database: Buffer; log: Buffer };
 
   constructor(root: string, random: Random, syncs: Syncs) {
@@ -64,6 +67,8 @@ class ModelDisk {
       isFull: syncs === "acid",
       sync: async () => undefined,
     });
+    this.#beside = new DatabaseSync(this.#path);
+    this.#beside.exec("PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0");
     const log = this.#read("-wal");
     this.#durable = { database: this.#read(""), log: this.#syncsCommits ? log : log.subarray(0, LOG_HEADER_BYTES) };
   }
@@ -76,12 +81,20 @@ class ModelDisk {
     let checkpoints = 0;
     let isLogDone = false;
     for (let commit = 1, last = 1 + random(STEPS_MAX); commit <= last; commit += 1) {
-      rowsOf.set(commit, this.#commit(commit));
+      // A checkpoint of the other connection begins in the middle of the transaction, and syncs the database after it.
+      const isBeside = random(4) === 0;
+      rowsOf.set(commit, this.#commit(commit, isBeside ? () => this.#moveBeside() : undefined));
       if (isLogDone) this.#read("-wal").copy(this.#durable.log, 0, 0, LOG_HEADER_BYTES);
       isLogDone = false;
       if (commit < last || random(2) === 0) {
         if (this.#syncsCommits) this.#durable.log = this.#read("-wal");
         acknowledged = commit;
+      }
+      if (isBeside) {
+        checkpoints += 1;
+        if (commit === last && random(2) === 0) break;
+        this.#durable.database = this.#read("");
+        isLogDone = true;
       }
       if (random(4) > 0) continue;
       checkpoints += 1;
@@ -95,6 +108,12 @@ class ModelDisk {
     return { acknowledged, checkpoints, rowsOf };
   }
 
+  /** Before it moves pages, SQLite syncs the log. */
+  #moveBeside(): void {
+    if (this.#syncs !== "never") this.#durable.log = this.#read("-wal");
+    this.#beside.prepare("PRAGMA wal_checkpoint(PASSIVE)").get();
+  }
+
   get #syncsCommits(): boolean {
     return this.#syncs === "file-durable" || this.#syncs === "acid";
   }
@@ -103,6 +122,7 @@ class ModelDisk {
   cut(): string {
     const database = this.#torn(this.#durable.database, this.#read(""));
     const log = this.#torn(this.#durable.log, this.#read("-wal"));
+    this.#beside.close();
     this.#database.close();
     const found = join(this.#root, "found");
     mkdirSync(found);
@@ -112,12 +132,13 @@ class ModelDisk {
   }
 
   /** With savepoints that are rolled back, as those of objects that fail. @returns its rows. */
-  #commit(commit: number): number {
+  #commit(commit: number, during?: () => void): number {
     const database = this.#database;
     const rows = 1 + this.#random(ROWS_MAX);
     const insert = database.text("INSERT INTO registry (key, value) VALUES (?, ?)");
     database.begin();
     for (let row = 0; row < rows; row += 1) insert.run(`${commit}.${row}`, "v".repeat(this.#random(9_000)));
+    during?.();
     database.text("SAVEPOINT s0").run();
     insert.run(`${commit}.undone`, "u".repeat(this.#random(9_000)));
     database.text("ROLLBACK TO s0").run();
