@@ -75,6 +75,48 @@ export class ClosingWriter extends Writer {
   }
 }
 
+/** Forks a stream, and appends to the fork. */
+export class ForkingWriter extends Writer {
+  isCreated = false;
+
+  /** The fork has the writer's name. @returns whether all was answered. */
+  async run(round: Round, source: string): Promise<boolean> {
+    const headers = { ...JSON_TYPE, "Stream-Forked-From": `/v1/stream/${source}` };
+    if ((await attempt("PUT", `${round.url}/${this.writer}`, { headers })) === undefined) return false;
+    this.isCreated = true;
+    return this.append(round, this.writer, {});
+  }
+}
+
+/** Creates a stream, appends to it and deletes it, again and again under one name. */
+export class RecreatingWriter {
+  readonly writer: string;
+  /** Of those three, in turn. */
+  acknowledged = 0;
+
+  constructor(writer: string) {
+    this.writer = writer;
+  }
+
+  async run(round: Round): Promise<void> {
+    const url = `${round.url}/${this.writer}`;
+    const methods = ["PUT", "POST", "DELETE"] as const;
+    for (;;) {
+      const method = methods[this.acknowledged % 3] ?? "PUT";
+      const body = method === "POST" ? { body: this.contentAfter(this.acknowledged + 1) ?? "" } : {};
+      if ((await attempt(method, url, { headers: JSON_TYPE, ...body })) === undefined) return;
+      this.acknowledged += 1;
+      round.onAcknowledged();
+    }
+  }
+
+  /** What the stream holds after so many requests; `undefined`: it does not exist. */
+  contentAfter(requests: number): string | undefined {
+    if (requests % 3 === 0) return undefined;
+    return requests % 3 === 1 ? "[]" : JSON.stringify(halves(this.writer, Math.floor(requests / 3)));
+  }
+}
+
 /** @returns undefined when the connection broke: the server may or may not have done it. */
 async function attempt(method: string, url: string, parts: RequestParts): Promise<Answer | undefined> {
   const answer = await send(method, url, parts).catch((error: unknown) => {

@@ -7,9 +7,17 @@ import { startServer, type ServerProcess } from "@durable-streams-cloudflare/tes
 import { afterEach, beforeEach, expect, it } from "vitest";
 
 import { faultsOf, type Entry, type Promised } from "../src/crash-ledger.ts";
-import { ClosingWriter, PlainWriter, ProducerWriter, type Round } from "../src/crash-writers.ts";
+import {
+  ClosingWriter,
+  ForkingWriter,
+  PlainWriter,
+  ProducerWriter,
+  RecreatingWriter,
+  type Round,
+} from "../src/crash-writers.ts";
 import { slices } from "../src/payloads.ts";
 import { append, create, get, JSON_TYPE, nextOffset } from "../src/requests.ts";
+import { segmentFiles } from "../src/stored.ts";
 
 /** `npm run test:soak` asks for more. */
 const ROUNDS = Number(process.env["CRASH_ROUNDS"] ?? 10);
@@ -17,6 +25,11 @@ const TEST_MS_MAX = 30_000 * ROUNDS;
 /** Plain writers of each stream, and as many producers. With the closing writers they are 64. */
 const WRITERS: Readonly<Record<string, number>> = { hot: 16, a: 2, b: 2, c: 2, d: 2, e: 2, f: 2 };
 const CLOSING_WRITERS = 8;
+/** Besides those 64. */
+const FORKING_WRITERS = 2;
+const RECREATING_WRITERS = 4;
+/** So small that the streams move to cold segments meanwhile. */
+const VARS = { SEGMENT_BYTES: 65_536, SEGMENT_BYTES_MIN: 1 };
 
 let dataDir: string;
 let server: ServerProcess | undefined;
@@ -35,6 +48,8 @@ class Promises {
   readonly #producers = new Map<string, readonly ProducerWriter[]>();
   readonly #plain = new Map<string, PlainWriter[]>();
   readonly closing: ClosingWriter[] = [];
+  readonly forking: ForkingWriter[] = [];
+  readonly recreating: RecreatingWriter[] = [];
 
   constructor() {
     for (const [stream, count] of Object.entries(WRITERS)) {
@@ -59,6 +74,18 @@ class Promises {
   newClosingWriter(): ClosingWriter {
     const writer = new ClosingWriter(`closing-${this.closing.length}`);
     this.closing.push(writer);
+    return writer;
+  }
+
+  newForkingWriter(): ForkingWriter {
+    const writer = new ForkingWriter(`forking-${this.forking.length}`);
+    this.forking.push(writer);
+    return writer;
+  }
+
+  newRecreatingWriter(): RecreatingWriter {
+    const writer = new RecreatingWriter(`recreating-${this.recreating.length}`);
+    this.recreating.push(writer);
     return writer;
   }
 
@@ -104,7 +131,11 @@ async function crashUnderLoad(
     while (await promises.newClosingWriter().run(life));
   });
   expect(writing.length + closing.length).toBe(64);
-  await Promise.all([...writing, ...closing, reader.run(life, "hot")]);
+  const forking = range(FORKING_WRITERS, async () => {
+    while (await promises.newForkingWriter().run(life, "hot"));
+  });
+  const recreating = range(RECREATING_WRITERS, () => promises.newRecreatingWriter().run(life));
+  await Promise.all([...writing, ...closing, ...forking, ...recreating, reader.run(life, "hot")]);
   await kill;
 }
 
@@ -133,6 +164,32 @@ async function expectClosedOrNot(url: string, writer: ClosingWriter): Promise<vo
   if (writer.wasClosed) expect((await append(url, "[0]", JSON_TYPE)).status).toBe(409);
 }
 
+/** A fork is what its source was when it was made, and then what was appended to it. */
+async function expectForks(url: string, writers: readonly ForkingWriter[]): Promise<void> {
+  const source = await readAll(`${url}/hot`);
+  for (const writer of writers) {
+    const answer = await get(`${url}/${writer.writer}?offset=-1`);
+    if (answer.status === 404 && !writer.isCreated) continue;
+    const entries = JSON.parse(answer.text) as Entry[];
+    const own = entries.filter((entry) => entry.writer === writer.writer);
+    const inherited = entries.slice(0, entries.length - own.length);
+    expect({ inherited, faults: faultsOf(own, [writer]) }).toEqual({
+      inherited: source.slice(0, inherited.length),
+      faults: [],
+    });
+  }
+}
+
+/** The last request was carried out, or it was not. */
+async function expectRecreated(url: string, writers: readonly RecreatingWriter[]): Promise<void> {
+  for (const writer of writers) {
+    const { status, text } = await get(`${url}/${writer.writer}?offset=-1`);
+    const { acknowledged } = writer;
+    const content = status === 404 ? undefined : text;
+    expect([writer.contentAfter(acknowledged), writer.contentAfter(acknowledged + 1)]).toContain(content);
+  }
+}
+
 async function readAll(url: string): Promise<Entry[]> {
   const answer = await get(`${url}?offset=-1`);
   expect(answer.status).toBe(200);
@@ -152,14 +209,18 @@ it(
   async () => {
     const promises = new Promises();
     const reader = new Reader();
-    server = await startServer({ dataDir });
+    server = await startServer({ dataDir, vars: VARS });
     for (const stream of Object.keys(WRITERS)) await create(`${rootOf(server)}/${stream}`, { headers: JSON_TYPE });
     for (let round = 0; round < ROUNDS; round += 1) {
       const closingBefore = promises.closing.length;
+      const forkingBefore = promises.forking.length;
+      const recreatingBefore = promises.recreating.length;
       await crashUnderLoad(server, { promises, reader, round });
-      server = await startServer({ dataDir });
+      server = await startServer({ dataDir, vars: VARS });
       await expectKept(rootOf(server), promises, reader);
       await expectClosed(rootOf(server), promises.closing.slice(closingBefore));
+      await expectForks(rootOf(server), promises.forking.slice(forkingBefore));
+      await expectRecreated(rootOf(server), promises.recreating.slice(recreatingBefore));
     }
     await expectClosed(rootOf(server), promises.closing);
     const repeated = Object.keys(WRITERS).flatMap((stream) =>
@@ -167,6 +228,9 @@ it(
     );
     expect(new Set(repeated)).toEqual(new Set([204]));
     expect(promises.closing.some(({ wasClosed }) => wasClosed)).toBe(true);
+    expect(promises.forking.some(({ acknowledged }) => acknowledged > 0)).toBe(true);
+    expect(promises.recreating.some(({ acknowledged }) => acknowledged > 3)).toBe(true);
+    expect(segmentFiles(dataDir).length).toBeGreaterThan(0);
   },
   TEST_MS_MAX,
 );
