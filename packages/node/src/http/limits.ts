@@ -2,6 +2,7 @@
 
 import type { Server } from "node:http";
 import type { SecureServerOptions } from "node:http2";
+import type { Socket } from "node:net";
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
 
@@ -17,6 +18,11 @@ const CHECK_MS = 5_000;
 const HEADER_BYTES_MAX = 16 * 1024;
 /** Live reads of one page, with some room. More wait at the client. */
 const STREAMS_MAX = 1_000;
+
+/** Ends connections that have never sent anything: Node.js counts the spare ones of a browser as busy. */
+export function endSilent(sockets: Iterable<Socket>): void {
+  for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+}
 
 type Timed = Pick<Server, "headersTimeout" | "keepAliveTimeout" | "requestTimeout">;
 

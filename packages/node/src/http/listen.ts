@@ -1,11 +1,11 @@
 /** The listener: takes connections on a port and passes their requests to the engine. */
 
 import { createServer as createHttpServer, type Server } from "node:http";
-import type { AddressInfo, Server as NetServer } from "node:net";
+import type { AddressInfo, Server as NetServer, Socket } from "node:net";
 
 import type { Engine } from "../compose/engine.ts";
 import type { NodeRequest, NodeResponse } from "./incoming-request.ts";
-import { limitTimes, SERVER_OPTIONS } from "./limits.ts";
+import { endSilent, limitTimes, SERVER_OPTIONS } from "./limits.ts";
 import { serve } from "./serve.ts";
 import type { TlsOptions } from "./tls/certificate-files.ts";
 import { secureServer } from "./tls/secure-server.ts";
@@ -61,7 +61,12 @@ function plain({ config }: Engine, onRequest: (message: NodeRequest, response: N
   limitTimes(server, config);
   // This server is not a proxy.
   server.on("connect", (_, socket) => socket.end("HTTP/1.1 501 Not Implemented\r\nConnection: close\r\n\r\n"));
-  return { front: server, close: (drainMs: number) => closeServer(server, drainMs) };
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
+  return { front: server, close: (drainMs: number) => closeServer(server, sockets, drainMs) };
 }
 
 function bind(server: NetServer, host: string, port: number): Promise<void> {
@@ -74,9 +79,10 @@ function bind(server: NetServer, host: string, port: number): Promise<void> {
   });
 }
 
-async function closeServer(server: Server, drainMs: number): Promise<void> {
+async function closeServer(server: Server, sockets: ReadonlySet<Socket>, drainMs: number): Promise<void> {
   const closed = new Promise((resolve) => server.close(resolve));
   server.closeIdleConnections();
+  endSilent(sockets);
   const timer = setTimeout(() => server.closeAllConnections(), drainMs);
   await closed;
   clearTimeout(timer);

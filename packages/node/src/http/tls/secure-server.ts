@@ -8,7 +8,7 @@ import type { Config } from "@durable-streams-cloudflare/core/config";
 import { logFault, logWarning } from "@durable-streams-cloudflare/core/kit/log";
 
 import type { NodeRequest, NodeResponse } from "../incoming-request.ts";
-import { HTTP2_OPTIONS, KEEP_ALIVE_MS, limitTimes, SERVER_OPTIONS } from "../limits.ts";
+import { endSilent, HTTP2_OPTIONS, KEEP_ALIVE_MS, limitTimes, SERVER_OPTIONS } from "../limits.ts";
 import { openKeyWarning, readCertificate, watchCertificate, type TlsOptions } from "./certificate-files.ts";
 
 /** A server that is not listening yet. */
@@ -68,6 +68,7 @@ export function secureServer(
       // Sends GOAWAY: streams that are open end as they would.
       for (const session of sessions) session.close();
       http1.closeIdleConnections();
+      endSilent(sockets);
       const idle = setInterval(() => http1.closeIdleConnections(), IDLE_CHECK_MS);
       const timer = setTimeout(() => {
         for (const socket of sockets) socket.destroy();
