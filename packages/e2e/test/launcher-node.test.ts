@@ -1,6 +1,8 @@
 /** What only the engine node does: one process, and one database for everything. */
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
+import { get } from "node:https";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +10,7 @@ import { join } from "node:path";
 import { startServer, type ServerProcess } from "@durable-streams-cloudflare/testkit/server-process";
 import { afterEach, beforeEach, expect, it } from "vitest";
 
+import { selfSigned } from "../src/certificate.ts";
 import { append, create, eventually, LAUNCHER, metricsOf, read, runLauncher, tryToLaunch } from "../src/launcher.ts";
 
 let dataDir: string;
@@ -139,4 +142,21 @@ it("work that nobody waits for may fail: the server says so, and serves on", asy
   await eventually(async () => server.log().includes("Work in the background failed."), 20_000);
   await append(server.url, "later");
   expect(await server.stop()).toBe(0);
+});
+
+it("with a certificate it speaks HTTPS, and a file that it cannot read is refused with what to do", async () => {
+  const { cert, key } = selfSigned("localhost");
+  const [certPath, keyPath] = [join(dataDir, "cert.pem"), join(dataDir, "key.pem")];
+  writeFileSync(certPath, cert);
+  writeFileSync(keyPath, key, { mode: 0o600 });
+  const options = { dataDir: join(dataDir, "data"), env: { DS_TLS__CERT_PATH: certPath, DS_TLS__KEY_PATH: keyPath } };
+  const server = await startServer(options);
+  servers.push(server);
+  expect(server.url).toMatch(/^https:\/\/127\.0\.0\.1:/);
+  const asked = get(`${server.url}/healthz`, { ca: cert, servername: "localhost" });
+  const [response] = (await once(asked, "response")) as [IncomingMessage];
+  expect(response.resume().statusCode).toBe(200);
+  await server.stop();
+  rmSync(keyPath);
+  await expect(startServer(options)).rejects.toThrow(/exit code 2:[^]*key\.pem[^]*Fix: correct tls\.cert_path/);
 });

@@ -58,8 +58,8 @@ describe("parseArguments", () => {
     expect(failure.fix).toMatch(/--|flags are/);
   });
 
-  it("has help that says how to get HTTPS, which the server does not speak", () => {
-    expect(formatHelp("x")).toMatch(/plain HTTP.*HTTPS.*proxy/);
+  it("has help that says how to get HTTPS", () => {
+    expect(formatHelp("x")).toMatch(/HTTPS.*DS_TLS__CERT_PATH.*proxy/);
   });
 
   it("has a line of help for each flag", () => {

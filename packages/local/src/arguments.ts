@@ -71,7 +71,8 @@ export function formatHelp(command: string): string {
 
 Every option can also be in config/default.toml, config/local.toml, or a variable such as DS_SERVER__PORT.
 Secrets are read from the environment: ${SECRETS.join(", ")}.
-The server speaks plain HTTP: for HTTPS, put a proxy in front of it. Settings: docs/configuration.md. More: docs/serve.md
+For HTTPS, set DS_TLS__CERT_PATH and DS_TLS__KEY_PATH, or put a proxy in front of it.
+Settings: docs/configuration.md. More: docs/serve.md
 `;
 }
 

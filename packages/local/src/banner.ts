@@ -32,9 +32,9 @@ ${needsToken ? "\nRequests need a token (AUTH_MODE is project): set TOKEN to a t
 }
 
 /** The URL by which a program on this machine reaches the server. Listening on all addresses includes loopback. */
-export function formatUrl(host: string, port: number): string {
+export function formatUrl(host: string, port: number, scheme: "http" | "https" = "http"): string {
   const reachable = host === "0.0.0.0" || host === "*" ? "127.0.0.1" : host === "::" ? "::1" : host;
-  return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
+  return `${scheme}://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
 }
 
 /** Empty unless other machines can reach the server and need no token. */

@@ -1,7 +1,13 @@
 /** The configuration of the server that the command starts: from its flags, the environment, and files. */
 
 import { ConfigError } from "@durable-streams-cloudflare/core/config";
-import { resolveConfig, storageOf, type ConfigValue, type Environment } from "@durable-streams-cloudflare/node/config";
+import {
+  resolveConfig,
+  storageOf,
+  tlsOf,
+  type ConfigValue,
+  type Environment,
+} from "@durable-streams-cloudflare/node/config";
 
 import type { Arguments } from "./arguments.ts";
 import type { Engine } from "./engine.ts";
@@ -41,6 +47,7 @@ export function commandConfig(args: Arguments, { dataDir, ...sources }: CommandS
     drainMs: Number(valueOf("server.drain_secs")) * 1000,
     dataDir: storage.dataDir ?? dataDir,
     storage,
+    ...tlsOf(config, sources.cwd),
     settings: config.chosen,
     values: config.values,
   };

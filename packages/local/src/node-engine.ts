@@ -3,14 +3,15 @@
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 
-import { createServer, type RunningServer } from "@durable-streams-cloudflare/node";
+import { createServer, type RunningServer, type TlsOptions } from "@durable-streams-cloudflare/node";
+import { readCertificate } from "@durable-streams-cloudflare/node/config";
 
 import { formatExposureWarning, formatUrl } from "./banner.ts";
 import { claimDataVersion } from "./data-version.ts";
 import { formatOpenDirectoryWarning } from "./directory.ts";
 import { DiskSpace, freeReserve } from "./disk-space.ts";
 import { claimEngine } from "./engine.ts";
-import { Failure } from "./failure.ts";
+import { EXIT, Failure } from "./failure.ts";
 import { formatIgnoredEnvironment } from "./ignored-environment.ts";
 import { lockDataDir, type DataDirLock } from "./lock.ts";
 import { METRICS_HOST, nodeMetrics, serveMetrics, type MetricsServer } from "./metrics.ts";
@@ -30,6 +31,8 @@ export async function startNodeServer({
 }: ServerOptions): Promise<LocalServer> {
   const { env: environment } = process;
   refuseUnmeantExposure(host, { given, environment });
+  const { tls } = options;
+  if (tls !== undefined) checkCertificate(tls);
   const { mode = "file-durable", ...storage } = options.storage ?? {};
   const disk = mode === "memory" ? undefined : new Disk(options.dataDir);
   let server: RunningServer | undefined;
@@ -62,6 +65,7 @@ export async function startNodeServer({
       storage: { ...storage, mode, dataDir: disk?.dataDir, status: disk?.status() },
       host,
       port: publicPort,
+      tls,
       settings: settings as Readonly<Record<string, string>>,
       onFatal: (error) => options.onFailure?.((failure = diskFailure(error))),
     }));
@@ -74,12 +78,25 @@ export async function startNodeServer({
       });
       metrics = await serveMetrics(metricsPort, metricsText);
     }
-    const url = formatUrl(host, publicPort);
+    const url = formatUrl(host, publicPort, tls === undefined ? "http" : "https");
     disk?.announce(url);
     return { url, metricsUrl: metrics?.url, dataDir: disk?.dataDir, settings, stop };
   } catch (error) {
     await stop(0);
     throw startFailure(disk?.dataDir, error);
+  }
+}
+
+/** @throws Failure when a file of the certificate cannot be used. */
+function checkCertificate(tls: TlsOptions): void {
+  try {
+    readCertificate(tls);
+  } catch (error) {
+    throw new Failure(
+      error instanceof Error ? error.message : String(error),
+      "correct tls.cert_path and tls.key_path; both files are in PEM, and this user must be able to read them",
+      EXIT.usage,
+    );
   }
 }
 

@@ -1,6 +1,6 @@
 /** What a server on this machine is started with, and what the program that started it gets, whatever the engine. */
 
-import type { StorageOptions } from "@durable-streams-cloudflare/node";
+import type { StorageOptions, TlsOptions } from "@durable-streams-cloudflare/node";
 
 /** The options of `startServer`. */
 export interface ServerOptions {
@@ -14,6 +14,8 @@ export interface ServerOptions {
   readonly settings?: Readonly<Record<string, string>> | undefined;
   /** On the engine `node`: how the data is stored; default `file-durable`. With mode `memory`, `dataDir` is not used. */
   readonly storage?: Omit<StorageOptions, "dataDir" | "status"> | undefined;
+  /** On the engine `node`: the certificate of a server that speaks HTTPS. Default: plain HTTP. */
+  readonly tls?: TlsOptions | undefined;
   /** Serves `/metrics` for Prometheus on this port of 127.0.0.1; 0 picks a free one. Default: no metrics. */
   readonly metricsPort?: number | undefined;
   /** Called once if the server cannot go on: workerd cannot be kept running, or the disk failed. */

@@ -10,6 +10,7 @@ import { formatOpenDirectoryWarning } from "./directory.ts";
 import { freeReserve } from "./disk-space.ts";
 import { removeEmptyObjects } from "./empty-objects.ts";
 import { claimEngine } from "./engine.ts";
+import { EXIT, Failure } from "./failure.ts";
 import { formatIgnoredEnvironment } from "./ignored-environment.ts";
 import { lockDataDir } from "./lock.ts";
 import { METRICS_HOST, serveMetrics, workerdMetrics, type MetricsServer } from "./metrics.ts";
@@ -49,6 +50,13 @@ export async function startServer(
   refuseUnmeantExposure(host, { given, environment });
   const dataDir = resolve(options.dataDir);
   freeReserve(dataDir);
+  if (options.tls !== undefined) {
+    throw new Failure(
+      "The engine workerd speaks plain HTTP.",
+      "use the engine node, or put a proxy in front",
+      EXIT.usage,
+    );
+  }
   const lock = lockDataDir(dataDir);
   let runtime: Runtime | undefined;
   let metrics: MetricsServer | undefined;

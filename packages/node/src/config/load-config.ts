@@ -3,6 +3,7 @@
 import { resolve } from "node:path";
 
 import type { ServerOptions } from "../create-server.ts";
+import type { TlsOptions } from "../http/tls/certificate-files.ts";
 import { STORAGE_MODES, type StorageOptions } from "../storage/modes/options.ts";
 import { resolveConfig, type ConfigValue, type ResolvedConfig } from "./resolve.ts";
 
@@ -39,9 +40,20 @@ export function loadConfig(options: ConfigLoadOptions = {}): Config {
     host: config.valueOf("server.host"),
     port: Number(config.valueOf("server.port")),
     storage: storageOf(config, cwd),
+    ...tlsOf(config, cwd),
     settings: config.settings,
     values: config.values,
   };
+}
+
+/** The certificate, if there is one. */
+export function tlsOf(
+  { valueOf, isChosen }: Pick<ResolvedConfig, "valueOf" | "isChosen">,
+  cwd: string,
+): { readonly tls?: TlsOptions } {
+  if (!isChosen("tls.cert_path")) return {};
+  const [certPath, keyPath] = [resolve(cwd, valueOf("tls.cert_path")), resolve(cwd, valueOf("tls.key_path"))];
+  return { tls: { certPath, keyPath } };
 }
 
 /** The options of the storage. Those that belong to another mode than the one in use do not count. */

@@ -138,6 +138,7 @@ describe("every option", () => {
     "http.cors_origins": "https://a.example",
   };
 
+  // A certificate and its key need each other: `loadConfig` has a test of both.
   const supported = OPTIONS.filter(({ path }) => !path.startsWith("tls."));
 
   it.each(supported.map(({ path, variable }) => [variable, path] as const))("%s is %s of a file", (variable, path) => {
@@ -220,11 +221,11 @@ describe("what is wrong is refused", () => {
     ]);
   });
 
-  it("a certificate, because the server speaks plain HTTP", () => {
+  it("a certificate without its key, or where the engine speaks plain HTTP", () => {
     write("config/default.toml", '[tls]\ncert_path = "cert.pem"\n');
-    expect(faultsOf({ env: { DS_TLS__KEY_PATH: "key.pem" } })).toEqual([
-      expect.stringMatching(/default\.toml:2:1: tls\.cert_path is not supported.*put a proxy/),
-      expect.stringMatching(/DS_TLS__KEY_PATH: tls\.key_path is not supported/),
+    expect(faultsOf()).toEqual(["- config/default.toml:2:1: tls.cert_path needs tls.key_path as well."]);
+    expect(faultsOf({ env: { DS_TLS__KEY_PATH: "key.pem", DS_SERVER__ENGINE: "workerd" } })).toEqual([
+      '- config/default.toml:2:1: the engine workerd has no TLS: use server.engine = "node".',
     ]);
   });
 
@@ -344,6 +345,13 @@ describe("loadConfig", () => {
       settings: expect.objectContaining({ STREAM_BASE_PATH: "/logs", AUTH_MODE: "none" }) as object,
     });
     expect(values).toHaveLength(new Set(OPTIONS.map(({ id }) => id)).size);
+  });
+
+  it("has a certificate where there is one", () => {
+    write("config/default.toml", '[tls]\ncert_path = "tls/cert.pem"\nkey_path = "/etc/key.pem"\n');
+    expect(loadConfig({ cwd, env: {} }).tls).toEqual({ certPath: join(cwd, "tls/cert.pem"), keyPath: "/etc/key.pem" });
+    expect(loadConfig({ cwd, env: { DS_TLS__CERT_PATH: "other.pem" } }).tls?.certPath).toBe(join(cwd, "other.pem"));
+    expect(loadConfig({ cwd: join(cwd, "config"), env: {} })).not.toHaveProperty("tls");
   });
 
   it("leaves out what belongs to another storage mode", () => {

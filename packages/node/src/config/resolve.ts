@@ -100,24 +100,24 @@ function faultsOfAll(settings: object): readonly string[] {
   }
 }
 
-/** Paths of the server in Rust that have no counterpart here. */
-const UNSUPPORTED = ["tls.cert_path", "tls.key_path"];
-
 function faultsOfServer(merged: Merged): readonly string[] {
-  return UNSUPPORTED.flatMap((path) => {
-    const [first] = merged.get(path) ?? [];
-    if (first === undefined) return [];
-    return [
-      `${first.place}: ${path} is not supported, because the server speaks plain HTTP: put a proxy in front of it.`,
-    ];
-  });
+  const [cert, key] = [merged.get("tls.cert_path"), merged.get("tls.key_path")];
+  if ((cert === undefined) === (key === undefined)) return [];
+  const [present, missing] = cert === undefined ? ["tls.key_path", "tls.cert_path"] : ["tls.cert_path", "tls.key_path"];
+  return [`${(cert ?? key)?.[0].place}: ${present} needs ${missing} as well.`];
 }
 
-/** The storage of workerd is always that of file-durable. */
+/** The storage of workerd is always that of file-durable, and it speaks plain HTTP. */
 function faultsOfEngine(merged: Merged, engine: string): readonly string[] {
+  if (engine === "node") return [];
   const [mode] = merged.get("storage.mode") ?? [];
-  if (engine === "node" || mode === undefined || mode.value === "file-durable") return [];
-  return [`${mode.place}: the engine workerd has no storage mode ${mode.value}: use server.engine = "node".`];
+  const [cert] = merged.get("tls.cert_path") ?? [];
+  const needsNode = (what: string): string => `the engine workerd has no ${what}: use server.engine = "node".`;
+  const isOther = mode !== undefined && mode.value !== "file-durable";
+  return [
+    ...(isOther ? [`${mode.place}: ${needsNode(`storage mode ${mode.value}`)}`] : []),
+    ...(cert === undefined ? [] : [`${cert.place}: ${needsNode("TLS")}`]),
+  ];
 }
 
 function explained(

@@ -89,10 +89,10 @@ export const SERVER_OPTIONS = [
       "",
       PATH,
       "the path of a file",
-      "refused: the server speaks plain HTTP, so put a proxy in front of it",
+      "the certificate with its chain, in PEM; with it, the server speaks HTTPS; read again when it changes",
     ),
   },
-  { path: "tls.key_path", setting: text("", PATH, "the path of a file", "refused, as tls.cert_path is") },
+  { path: "tls.key_path", setting: text("", PATH, "the path of a file", "the private key of the certificate, in PEM") },
 ] as const satisfies readonly ServerOption[];
 
 export type ServerPath = (typeof SERVER_OPTIONS)[number]["path"];
