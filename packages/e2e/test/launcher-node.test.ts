@@ -80,6 +80,7 @@ it("the data of the engine workerd is refused, also where no engine is named, wi
 
 it("more connections than it may open files for end neither the server nor what it has stored", async () => {
   const server = await start({ filesMax: 128 });
+  expect(server.log()).toContain("may open only 128 files");
   await create(server.url);
   await append(server.url, "kept");
   const { hostname, port } = new URL(server.url);

@@ -20,6 +20,7 @@ import { reservePort } from "./port.ts";
 import { formatRecovery } from "./recovery-line.ts";
 import { formatImpliedAuthMode, localSettings, refuseUnmeantExposure } from "./settings.ts";
 import { startFailure } from "./start-failure.ts";
+import { formatFewFilesWarning } from "./system.ts";
 import { DiskStatus } from "./worker/launcher.ts";
 
 /** @throws Failure when the server cannot start: it says why, and what to do. */
@@ -59,6 +60,7 @@ export async function startNodeServer({
       formatImpliedAuthMode({ given }, settings) +
         formatExposureWarning(host, settings) +
         (disk === undefined ? "" : formatOpenDirectoryWarning(disk.dataDir)) +
+        formatFewFilesWarning("node") +
         formatIgnoredEnvironment(environment, given),
     );
     const running = (server = await createServer({

@@ -85,7 +85,7 @@ export async function startServer(
         formatExposureWarning(host, settings) +
         formatOpenDirectoryWarning(dataDir) +
         formatIgnoredEnvironment(environment, given) +
-        formatFewFilesWarning(),
+        formatFewFilesWarning("workerd"),
     );
     const onFailure = (failure: Error): void => options.onFailure?.(failure);
     const starting = startRuntime({ bundle, settings, host, port: publicPort, dataDir, onFailure });

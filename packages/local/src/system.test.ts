@@ -22,8 +22,9 @@ it("the hard limit of open files is read, and a low one causes a warning", () =>
       throw new Error("no /proc");
     }),
   ).toBeUndefined();
-  expect(formatFewFilesWarning(1024)).toContain("may open only 1024 files");
-  expect(formatFewFilesWarning(65_536) + formatFewFilesWarning(undefined)).toBe("");
+  expect(formatFewFilesWarning("workerd", 1024)).toContain("may open only 1024 files: a stream in use needs 3");
+  expect(formatFewFilesWarning("node", 1024)).toContain("may open only 1024 files: a connection needs 1");
+  expect(formatFewFilesWarning("node", 65_536) + formatFewFilesWarning("node", undefined)).toBe("");
 });
 
 it("the number of streams in use is limited by files and memory", () => {

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { totalmem } from "node:os";
 
+import type { Engine } from "./engine.ts";
 import { EXIT, Failure } from "./failure.ts";
 
 /**
@@ -57,12 +58,17 @@ function readLimits(): string {
   return readFileSync("/proc/self/limits", "utf8");
 }
 
+/** What needs files on each engine, and what becomes of requests beyond the limit. */
+const FILES_NEEDED: Readonly<Record<Engine, string>> = {
+  workerd: `a stream in use needs ${FILES_PER_STREAM}, a connection 1. Requests beyond that get status 503.`,
+  node: "a connection needs 1, and so does each read of a cold segment. Connections beyond that are cut off.",
+};
+
 /** Empty unless this process may open only few files. */
-export function formatFewFilesWarning(max: number | undefined = openFilesMax()): string {
+export function formatFewFilesWarning(engine: Engine, max: number | undefined = openFilesMax()): string {
   if (max === undefined || max >= FILES_FEW) return "";
   return (
-    `! This process may open only ${max} files: a stream in use needs ${FILES_PER_STREAM}, a connection 1. ` +
-    "Requests beyond that get status 503.\n" +
+    `! This process may open only ${max} files: ${FILES_NEEDED[engine]}\n` +
     "  Fix: raise the hard limit: ulimit -Hn, LimitNOFILE= (systemd), --ulimit nofile= (docker)\n"
   );
 }
