@@ -4,6 +4,7 @@
 export const ABOUT_ONE_ENGINE: Readonly<Record<"node" | "workerd", Readonly<Record<string, string>>>> = {
   node: {
     "embedding.test.ts": "the server in an application's own process",
+    "tls-node.test.ts": "HTTPS without a proxy",
     "launcher-node.test.ts": "one process, and one database for everything",
     "packages.test.ts": "installs what is published, and starts it on both engines itself",
     "bad-start-node.test.ts": "what is wrong with its one database and its files",

@@ -21,17 +21,34 @@ export interface SuiteTest {
   readonly message: string;
 }
 
+export interface SuiteOptions {
+  /** Further flags of the server. */
+  readonly flags?: readonly string[];
+  /** Further variables of the suite's own process. */
+  readonly env?: NodeJS.ProcessEnv;
+}
+
 /** @throws Error when the suite did not come to an end, with what it printed. */
-export async function runConformanceSuite(): Promise<readonly SuiteTest[]> {
+export async function runConformanceSuite({ flags = [], env = {} }: SuiteOptions = {}): Promise<readonly SuiteTest[]> {
   const directory = await mkdtemp(join(tmpdir(), "conformance-"));
   try {
     // With the settings that `npm start` has by default.
-    const server = await startServer({ dataDir: join(directory, "data") });
+    const server = await startServer({ dataDir: join(directory, "data"), flags });
     try {
-      return await runVitest(server.url, join(directory, "report.json"));
+      return await runSuiteAgainst(server.url, env);
     } finally {
       await server.stop();
     }
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** The same against a server that runs already. @param serverUrl without a slash at its end, perhaps with a path. */
+export async function runSuiteAgainst(serverUrl: string, env: NodeJS.ProcessEnv = {}): Promise<readonly SuiteTest[]> {
+  const directory = await mkdtemp(join(tmpdir(), "conformance-report-"));
+  try {
+    return await runVitest(serverUrl, join(directory, "report.json"), env);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
@@ -48,11 +65,20 @@ interface VitestReport {
   }[];
 }
 
-async function runVitest(serverUrl: string, reportPath: string): Promise<readonly SuiteTest[]> {
+async function runVitest(
+  serverUrl: string,
+  reportPath: string,
+  more: NodeJS.ProcessEnv,
+): Promise<readonly SuiteTest[]> {
   const flags = ["run", "--config", CONFIG, "--reporter=json", `--outputFile=${reportPath}`];
   const child = spawn(process.execPath, [VITEST, ...flags], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...envWithoutVitest(), CONFORMANCE_SERVER: serverUrl, CONFORMANCE_LONG_POLL_MS: `${LONG_POLL_TIMEOUT_MS}` },
+    env: {
+      ...envWithoutVitest(),
+      ...more,
+      CONFORMANCE_SERVER: serverUrl,
+      CONFORMANCE_LONG_POLL_MS: `${LONG_POLL_TIMEOUT_MS}`,
+    },
   });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (output += String(chunk)));

@@ -18,6 +18,8 @@ export interface HttpRequest {
    * does not contain it, but the URLs that the server gives out do. Absent if the server is not mounted below a path.
    */
   readonly mountPath?: string;
+  /** Whether the client may have made up the host of `url`, even by HTTPS: nothing in front of the server routes by it. */
+  readonly isHostClaimed?: boolean;
   readonly headers: { get(name: string): string | null };
   readonly body: ReadableStream<Uint8Array> | null;
   readonly bodyUsed: boolean;

@@ -81,6 +81,15 @@ describe("a path as an absolute URL", () => {
     expect(of("http://evil.example/a", "https://example.com/streams")).toBe("https://example.com/streams/v1/stream/x");
   });
 
+  it("is the path alone where the server itself ends TLS, because then nothing has checked the host", () => {
+    const claimed = (url: string): HttpRequest => Object.assign(new Request(url), { isHostClaimed: true });
+    const config = { publicUrl: "", originSecret: "" };
+    expect(publicUrlOf(claimed("https://evil.example/a"), config, "/v1/stream/x")).toBe("/v1/stream/x");
+    expect(publicUrlOf(claimed("https://localhost:1/a"), config, "/v1/stream/x")).toBe(
+      "https://localhost:1/v1/stream/x",
+    );
+  });
+
   it("contains the path that the server is mounted below, which PUBLIC_URL names itself", () => {
     const mounted = (url: string, headers = {}): HttpRequest =>
       Object.assign(new Request(url, { headers }), { mountPath: "/api" });

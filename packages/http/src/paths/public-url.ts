@@ -5,7 +5,7 @@
  * - The proxy's `X-Forwarded-Proto` and `X-Forwarded-Host`, or `Forwarded`. These count only with `ORIGIN_SECRET`, because
  *   then `behindProxy` has admitted only the proxy's requests. From anyone else these headers are ignored.
  * - The request's own URL. By HTTPS its host is proven, because a platform that ends TLS routes by it. By plain HTTP any
- *   client can send any host, so only a loopback host counts.
+ *   client can send any host, so only a loopback host counts; so it is where the server itself ends TLS (`isHostClaimed`).
  */
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
@@ -32,9 +32,10 @@ const SCHEME = /^https?$/i;
 export function publicBaseOf(request: HttpRequest, { publicUrl, originSecret }: PublicUrlConfig): PublicBase {
   if (publicUrl !== "") return { url: publicUrl, isKnown: true };
   const seen = new URL(request.url);
-  const { mountPath = "" } = request;
+  const { mountPath = "", isHostClaimed = false } = request;
+  const isHostProven = seen.protocol === "https:" && !isHostClaimed;
   if (originSecret !== "") return { url: forwardedOrigin(request.headers, seen) + mountPath, isKnown: true };
-  return { url: seen.origin + mountPath, isKnown: seen.protocol === "https:" || isLoopbackHost(seen.hostname) };
+  return { url: seen.origin + mountPath, isKnown: isHostProven || isLoopbackHost(seen.hostname) };
 }
 
 /**

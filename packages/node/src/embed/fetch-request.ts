@@ -12,6 +12,7 @@ export class FetchRequest implements HttpRequest {
   readonly url: string;
   readonly headers: HttpRequest["headers"];
   readonly mountPath?: string;
+  readonly isHostClaimed = true;
   readonly #request: Request;
 
   constructor(request: Request, basePath: string) {

@@ -42,6 +42,7 @@ export class IncomingRequest implements HttpRequest {
   readonly url: string;
   readonly headers: HttpRequest["headers"];
   readonly mountPath?: string;
+  readonly isHostClaimed = true;
   readonly #message: NodeRequest;
   readonly #response: NodeResponse;
   #body: ReadableStream<Uint8Array> | null | undefined;
