@@ -14,8 +14,17 @@ type Versions = Readonly<Record<string, number>>;
  * @throws Failure when the directory has been used by a newer server.
  */
 export function claimDataVersion(dataDir: string, known: Versions = DATA_VERSIONS): void {
-  const path = join(dataDir, "version.json");
-  const found = readVersions(path);
+  const found = refuseNewerData(dataDir, known);
+  writeFileSync(pathIn(dataDir), `${JSON.stringify({ ...found, ...known })}\n`);
+}
+
+/**
+ * Refuses the data of a newer server, and changes nothing.
+ * @returns the versions that the directory records.
+ * @throws Failure when the directory has been used by a newer server.
+ */
+export function refuseNewerData(dataDir: string, known: Versions = DATA_VERSIONS): Versions {
+  const found = readVersions(pathIn(dataDir));
   for (const [kind, version] of Object.entries(found)) {
     const knownVersion = known[kind] ?? 0;
     if (version <= knownVersion) continue;
@@ -25,7 +34,11 @@ export function claimDataVersion(dataDir: string, known: Versions = DATA_VERSION
       "start the newer server, or restore a backup from before the upgrade: --data-dir DIR",
     );
   }
-  writeFileSync(path, `${JSON.stringify({ ...found, ...known })}\n`);
+  return found;
+}
+
+function pathIn(dataDir: string): string {
+  return join(dataDir, "version.json");
 }
 
 function readVersions(path: string): Versions {

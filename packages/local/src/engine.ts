@@ -22,7 +22,9 @@ const FILES: Readonly<Record<Engine, EngineFiles>> = {
   node: { mark: "streams.sqlite", otherwise: "" },
   workerd: {
     mark: "do",
-    otherwise: "; or copy its streams to a server on the engine node: docs/serve.md#from-workerd-to-node",
+    otherwise:
+      "; or take it over, which keeps all streams and offsets: durable-streams takeover --data-dir DIR " +
+      "(in a clone: npm run cli -- takeover --data-dir DIR)",
   },
 };
 

@@ -7,6 +7,7 @@ import { completionCommand } from "./completion.ts";
 import { configCommand } from "./config.ts";
 import { backupCommand } from "./data/backup.ts";
 import { restoreCommand } from "./data/restore.ts";
+import { takeoverCommand } from "./data/takeover.ts";
 import { verifyCommand } from "./data/verify.ts";
 import { destroyCommand } from "./destroy.ts";
 import { devCommand } from "./dev.ts";
@@ -35,7 +36,7 @@ const GROUPS: readonly (readonly [heading: string, commands: readonly AddCommand
     "Projects and access:",
     [createProjectCommand, projectCommand, tokenCommand, readUrlCommand, readerKeyCommand, statsCommand],
   ],
-  ["Server on this machine:", [serveCommand, backupCommand, restoreCommand, verifyCommand]],
+  ["Server on this machine:", [serveCommand, backupCommand, restoreCommand, verifyCommand, takeoverCommand]],
   ["Server on Cloudflare:", [setupCommand, devCommand, destroyCommand]],
   ["Checks and configuration:", [doctorCommand, openCommand, profileCommand, configCommand, completionCommand]],
 ];

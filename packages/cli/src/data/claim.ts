@@ -23,7 +23,7 @@ export async function withDataDir<Result>(dataDir: string, work: () => Promise<R
   }
   const { claimDataDir } = await loadServer();
   const release = await claimDataDir(dataDir).catch((error: unknown) => {
-    throw unusable(error);
+    throw dataFailure(error, "data-in-use");
   });
   try {
     return await work();
@@ -39,8 +39,12 @@ export function isDataDir(path: string): boolean {
   return MARKS.some((name) => existsSync(join(path, name))) && statSync(path).isDirectory();
 }
 
-/** @param error a `Failure` of the server's package, whose class may not be installed. */
-function unusable(error: unknown): unknown {
+/**
+ * What a command reports when the server's package has failed.
+ * @param error perhaps a `Failure` of that package, whose class may not be installed.
+ * @param code of the failure.
+ */
+export function dataFailure(error: unknown, code: string): unknown {
   if (!(error instanceof Error && "fix" in error && typeof error.fix === "string")) return error;
-  return new CliError(error.message, { code: "data-in-use", fix: error.fix, cause: error });
+  return new CliError(error.message, { code, fix: error.fix, cause: error });
 }

@@ -1,28 +1,20 @@
 /** Finds out which object a file belongs to. workerd names a file by its object's id, which is derived from its name. */
 
-import { createHash, createHmac } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 
+import { loadServer } from "../commands/serve.ts";
 import { withDatabase } from "./sqlite.ts";
 
-const HALF = 16;
 const PROJECT_KEY = "project:";
 /** The project of a server with a single project. */
 const SINGLE_PROJECT = "default";
 const REGISTRY_STREAM = "__registry__";
 
-/** Derives an object's id from its name, as workerd does. @param namespace the folder that contains the objects' files. */
-export function objectId(namespace: string, name: string): string {
-  const key = createHash("sha256").update(namespace).digest();
-  const half = createHmac("sha256", key).update(name).digest().subarray(0, HALF);
-  const check = createHmac("sha256", key).update(half).digest().subarray(0, HALF);
-  return Buffer.concat([half, check]).toString("hex");
-}
-
 /** The names of objects by the path of their database, as far as the projects' directories list them. */
 export async function nameObjects(dataDir: string, databases: readonly string[]): Promise<Map<string, string>> {
+  const { objectId } = await loadServer();
   const folders = new Set(
     databases.map((path) => dirname(path)).filter((folder) => folder.startsWith(join(dataDir, "do"))),
   );

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import { objectId } from "./names.ts";
+import { objectId } from "./object-id.ts";
 
 it("is the name that workerd gives to the file of an object", () => {
   // From the data directory of a server: the stream `hello`, and its project.

@@ -1,0 +1,5 @@
+/** Works on data directories of servers that are not this process. */
+
+export { makeDirectory, syncDirectory } from "./storage/folders.ts";
+export { StorageError } from "./storage/storage-error.ts";
+export { NewDirectory } from "./storage/takeover/new-directory.ts";
