@@ -49,13 +49,23 @@ describe.each(integers)("$name", ({ name, min, max, initial }) => {
 
 describe.each(choices)("$name", ({ name, all }) => {
   it("accepts each of its choices", () => {
-    for (const value of all) expect(parseConfig({ [name]: value })).toHaveProperty(propertyOf(name), value);
+    for (const value of all) {
+      expect(parseConfig({ ORIGIN_SECRET: "x".repeat(32), [name]: value })).toHaveProperty(propertyOf(name), value);
+    }
   });
 
   it.each(["", "other", "PATH", 1, true, null, {}])("refuses %j", (value) => {
     expect(faultOf(name, value)).toContain(`${name} must be ${all.join(", ").replace(/, (?=\w+$)/, " or ")}`);
   });
 });
+
+it.each([undefined, ""])(
+  "AUTH_MODE=trusted-header is refused with ORIGIN_SECRET %j, because nothing would prove the proxy",
+  (secret) => {
+    const settings = { AUTH_MODE: "trusted-header", ...(secret === undefined ? {} : { ORIGIN_SECRET: secret }) };
+    expect(() => parseConfig(settings)).toThrow("ORIGIN_SECRET must be set with AUTH_MODE=trusted-header");
+  },
+);
 
 describe("PUBLIC_URL", () => {
   it.each([

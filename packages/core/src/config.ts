@@ -14,7 +14,7 @@ export interface Config {
   readonly tenancy: "path" | "single";
   /** The path that the paths of streams begin with; a slash is at both ends. */
   readonly streamRoot: string;
-  readonly authMode: "project" | "none";
+  readonly authMode: "project" | "trusted-header" | "none";
   /** Empty if there is none. */
   readonly adminSecret: string;
   /** Empty if there is none. */
@@ -77,7 +77,7 @@ export function parseConfig(env: object): Config {
   const config: Config = {
     tenancy: textOf("TENANCY") === "single" ? "single" : "path",
     streamRoot: `${textOf("STREAM_BASE_PATH").replace(/\/$/, "")}/`,
-    authMode: textOf("AUTH_MODE") === "none" ? "none" : "project",
+    authMode: oneOf(SETTINGS.AUTH_MODE.choices, textOf("AUTH_MODE")),
     adminSecret: textOf("ADMIN_SECRET"),
     projectSecret: textOf("PROJECT_SECRET"),
     originSecret: textOf("ORIGIN_SECRET"),
@@ -118,6 +118,12 @@ export function parseConfig(env: object): Config {
   };
   if (config.projectSecret !== "" && config.tenancy === "path") {
     faults.push("- PROJECT_SECRET must be empty with TENANCY=path, because the projects are then in REGISTRY.");
+  }
+  if (config.authMode === "trusted-header" && config.originSecret === "") {
+    faults.push(
+      "- ORIGIN_SECRET must be set with AUTH_MODE=trusted-header, because the proxy proves itself with it: make one with " +
+        "`openssl rand -hex 32`.",
+    );
   }
   if (config.publicUrl !== "" && !URL.canParse(config.publicUrl)) {
     faults.push(

@@ -32,8 +32,9 @@ export const SETTINGS = {
   },
   AUTH_MODE: choice(
     "project",
-    ["project", "none"],
-    "project: requests need a token of the project; none: everybody has full access",
+    ["project", "trusted-header", "none"],
+    "project: requests need a token of the project; trusted-header: a proxy verifies tokens and sends their claims, which " +
+      "needs ORIGIN_SECRET; none: everybody has full access",
   ),
   ADMIN_SECRET: secret(
     "the bearer token for `/v1/projects`, with which projects are created and listed; empty: nobody can",

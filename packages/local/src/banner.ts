@@ -21,7 +21,7 @@ export function formatBanner({ url, dataDir, settings }: BannerInput): string {
   const json = "-H 'Content-Type: application/json'";
   return `
 Durable Streams is running at ${address}, with its data in ${dataDir === undefined ? "memory" : shortPath(dataDir)}. Press Ctrl-C to stop it.
-${needsToken ? "\nRequests need a token (AUTH_MODE is project): set TOKEN to a token of the project first.\n" : ""}
+${HOW_TO_GET_IN[String(settings["AUTH_MODE"])] ?? ""}
   # create a stream, append to it, read it, follow it
   curl ${token}-X PUT ${json} ${stream}
   curl ${token}-X POST ${json} -d '{"text":"hello"}' ${stream}
@@ -30,6 +30,13 @@ ${needsToken ? "\nRequests need a token (AUTH_MODE is project): set TOKEN to a t
 
 `;
 }
+
+const HOW_TO_GET_IN: Readonly<Record<string, string>> = {
+  project: "\nRequests need a token (AUTH_MODE is project): set TOKEN to a token of the project first.\n",
+  "trusted-header":
+    "\nOnly a proxy that sends ORIGIN_SECRET is let in (AUTH_MODE is trusted-header): use the proxy's address below, and set\n" +
+    "TOKEN to a token that the proxy accepts.\n",
+};
 
 /** The URL by which a program on this machine reaches the server. Listening on all addresses includes loopback. */
 export function formatUrl(host: string, port: number, scheme: "http" | "https" = "http"): string {

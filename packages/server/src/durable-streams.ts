@@ -3,7 +3,13 @@
 import { parseConfig, type Config } from "@durable-streams-cloudflare/core/config";
 import { logWarning } from "@durable-streams-cloudflare/core/kit/log";
 import { unknownVariables } from "@durable-streams-cloudflare/core/setting-paths";
-import { accessOf, authorizeAllOf, authorizeOf, wakeProofOf } from "@durable-streams-cloudflare/http/auth/access";
+import {
+  accessOf,
+  authorizeAllOf,
+  authorizeOf,
+  claimsSourceOf,
+  wakeProofOf,
+} from "@durable-streams-cloudflare/http/auth/access";
 import type {
   Authorize as AuthorizeHttp,
   AuthorizeInput as AuthorizeHttpInput,
@@ -166,10 +172,11 @@ function projectPorts(
 ): ProjectPorts | undefined {
   if (REGISTRY === undefined || PROJECTS === undefined) return undefined;
   const strangers = new Strangers(config.strangersPerMinute, config.originSecret !== "");
-  const registry = new Registry(staticRegistryStore(REGISTRY, config.projectSecret));
+  const registry = new Registry(staticRegistryStore(REGISTRY, config));
   return {
     registry,
     strangers,
+    claims: claimsSourceOf(config),
     projects: new Projects({ REGISTRY, PROJECTS, STREAMS }, registry),
     authorizeAll: authorizeAllOf(config, hook),
   };

@@ -26,7 +26,7 @@ type Json = Readonly<Record<string, unknown>>;
 export class ProjectsRpc extends WorkerEntrypoint<ProjectsEnv> {
   readonly #projects = new Projects(
     this.env,
-    new Registry(staticRegistryStore(this.env.REGISTRY, parseConfig(this.env).projectSecret)),
+    new Registry(staticRegistryStore(this.env.REGISTRY, parseConfig(this.env))),
   );
 
   createProject(body: Json): Promise<Result<{ project: ProjectView; secret: NewSecret }>> {

@@ -2,23 +2,38 @@
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
 
+import type { Fetch } from "../outbound/bounded-fetch.ts";
 import type { Access, ProjectPorts } from "../routing/edge-ports.ts";
 import { defaultAuthorize, grantEverything, type Authorize } from "./authorize.ts";
+import { tokenClaims, type ClaimsSource } from "./claims-source.ts";
 import { projectAuthorize } from "./project-authorize.ts";
+import { proxyClaims } from "./proxy-claims.ts";
 import type { WakeProof } from "./wake-guard.ts";
 
 type AuthMode = Pick<Config, "authMode">;
 
+const ACCESS = { none: "everybody", project: "tokens", "trusted-header": "proxy" } as const;
+
 /** Whom the server lets in. */
 export function accessOf({ authMode }: AuthMode, hook: Authorize | undefined): Access {
-  if (hook !== undefined) return "hook";
-  return authMode === "none" ? "everybody" : "tokens";
+  return hook === undefined ? ACCESS[authMode] : "hook";
 }
 
 /** What the edge checks of a wake's token. */
 export function wakeProofOf({ authMode }: AuthMode, hook: Authorize | undefined): WakeProof {
   if (hook !== undefined) return "form";
   return authMode === "none" ? "nothing" : "tag";
+}
+
+/**
+ * The source that `AUTH_MODE` selects.
+ * @param send fetches the keys of token issuers. Without it, the platform's `fetch` does.
+ */
+export function claimsSourceOf(
+  { authMode, tenancy }: Pick<Config, "authMode" | "tenancy">,
+  send?: Fetch,
+): ClaimsSource {
+  return authMode === "trusted-header" ? proxyClaims(tenancy) : tokenClaims(send);
 }
 
 /** Decides each request: by the hook if there is one, otherwise by `AUTH_MODE`. */
@@ -28,7 +43,7 @@ export function authorizeOf(
   projects: ProjectPorts | undefined,
 ): Authorize {
   if (hook !== undefined) return hook;
-  return authMode === "project" && projects !== undefined ? projectAuthorize(projects) : defaultAuthorize(authMode);
+  return authMode !== "none" && projects !== undefined ? projectAuthorize(projects) : defaultAuthorize(authMode);
 }
 
 /** Decides what concerns whole projects, where no token is needed for anything. */

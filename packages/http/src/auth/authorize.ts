@@ -26,8 +26,8 @@ export interface AuthorizeInput<Incoming extends HttpRequest = HttpRequest> {
   readonly stream: string;
   readonly scope: Scope;
   /**
-   * If set, only a bearer token counts: neither a credential in the URL nor the fact that the stream is public. Rights to a
-   * session belong to the session or its owner.
+   * If set, only a bearer token or the claims of a trusted proxy count: neither a credential in the URL nor the fact that the
+   * stream is public. Rights to a session belong to the session or its owner.
    */
   readonly isBearerOnly?: boolean;
 }
@@ -66,7 +66,7 @@ export type Authorize<Incoming extends HttpRequest = HttpRequest> = (
   input: AuthorizeInput<Incoming>,
 ) => Granted | Refusal | Promise<Granted | Refusal>;
 
-/** Authorizes requests with `AUTH_MODE=none`, and refuses all with `AUTH_MODE=project` if there is no registry of projects. */
+/** Authorizes requests with `AUTH_MODE=none`, and refuses all with any other if there is no registry of projects. */
 export function defaultAuthorize(authMode: Config["authMode"]): Authorize {
   return authMode === "none" ? grantEverything : () => refuseUnauthenticated();
 }

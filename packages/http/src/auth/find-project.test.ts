@@ -1,6 +1,7 @@
 import { beforeEach, expect, it } from "vitest";
 
 import { Strangers } from "../limits/strangers.ts";
+import { tokenClaims } from "./claims-source.ts";
 import { findProject } from "./project-authorize.ts";
 import { Registry } from "./registry.ts";
 
@@ -17,7 +18,7 @@ beforeEach(() => {
       return Promise.resolve(null);
     },
   };
-  ports = { registry: new Registry(store), strangers: new Strangers(PER_MINUTE, false) };
+  ports = { registry: new Registry(store), strangers: new Strangers(PER_MINUTE, false), claims: tokenClaims() };
 });
 
 it("[IN20] a made-up name is looked up so many times a minute and no more, whatever it was looked up for", async () => {

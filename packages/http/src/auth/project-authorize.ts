@@ -1,4 +1,7 @@
-/** `AUTH_MODE=project`: authorizes requests by the project's tokens, signed read URLs, reader keys and public streams. */
+/**
+ * `AUTH_MODE=project` and `trusted-header`: authorizes requests by their claims, and by the project's signed read URLs, reader
+ * keys and public streams.
+ */
 
 import type { Project } from "@durable-streams-cloudflare/core/project/project";
 import { isReaderKey, isReaderKeyForm } from "@durable-streams-cloudflare/core/project/reader-key";
@@ -15,10 +18,11 @@ import {
 import { refuseStrangers, Strangers } from "../limits/strangers.ts";
 import type { Fetch } from "../outbound/bounded-fetch.ts";
 import type { HttpRequest } from "../ports.ts";
-import { noteCaller } from "../requests/request-notes.ts";
+import { noteCaller, type Shown } from "../requests/request-notes.ts";
 import type { Authorize, AuthorizeInput, Granted } from "./authorize.ts";
+import type { ClaimsSource } from "./claims-source.ts";
 import type { Registry } from "./registry.ts";
-import { NOBODY, refuseToken, verifyReadUrlToken, verifyToken, type TokenClaims } from "./token.ts";
+import { NOBODY, refuseToken, verifyReadUrlToken, type TokenClaims } from "./token.ts";
 import { VerifiedTokens } from "./verified-tokens.ts";
 
 /** Query parameters of reads, for clients that send no headers. */
@@ -29,20 +33,20 @@ export const READER_KEY_PARAMETER = "key";
 export interface ProjectFinder {
   readonly registry: Registry;
   readonly strangers: Strangers;
+  /** Where the claims of requests are. */
+  readonly claims: ClaimsSource;
   /** Fetches the keys of token issuers. Without it, the platform's `fetch` does. */
   readonly send?: Fetch | undefined;
 }
 
 interface Ports extends ProjectFinder {
-  readonly headerTokens: VerifiedTokens;
   readonly urlTokens: VerifiedTokens;
 }
 
-/** Makes the authorization of `AUTH_MODE=project`. */
+/** Makes the authorization of requests by claims. */
 export function projectAuthorize(finder: ProjectFinder): Authorize {
-  const headerTokens = new VerifiedTokens((token, project) => verifyToken(token, project, finder.send));
   const urlTokens = new VerifiedTokens((token, project) => verifyReadUrlToken(token, project, finder.send));
-  const ports = { ...finder, headerTokens, urlTokens };
+  const ports = { ...finder, urlTokens };
   // Whoever was let in and is asked about again is no stranger: neither limited as one, nor counted.
   const unlimited = { ...ports, strangers: new Strangers(Infinity, false) };
   return (input) => authorizeBy(ports, input, () => authorizeBy(unlimited, input));
@@ -57,7 +61,7 @@ async function authorizeBy(
   const found = await findProject(ports, input.project, input.request);
   if (!found.ok) return found;
   const { project } = found;
-  if (project === undefined) return strangers.refuse(input.request, refuseNobody(input.request));
+  if (project === undefined) return strangers.refuse(input.request, refuseNobody(input.request, ports));
   const decision = await decide(input, project, ports);
   if (!decision.ok) return strangers.refuse(input.request, decision);
   const { limits, defaults } = project.record;
@@ -68,40 +72,30 @@ async function decide(input: AuthorizeInput, project: Project, ports: Ports): Pr
   if (isOfAllStreams(input.stream)) return authorizeProjectWide(input, project, ports);
   const { isBearerOnly = false } = input;
   const isPublic = project.record.publicStreams.some((pattern) => matchesPattern(pattern, input.stream));
-  const bearer = bearerOf(input.request);
-  if (isPublic && !isBearerOnly && input.scope === "read") return authorizePublic(input, bearer, project, ports);
-  if (bearer !== null) return authorizeToken(input, "token", await ports.headerTokens.verify(bearer, project));
-  return isRead(input.request) && !isBearerOnly ? authorizeUrl(input, project, ports) : refuseNobody(input.request);
+  const { claims } = ports;
+  if (isPublic && !isBearerOnly && input.scope === "read") return authorizePublic(input, project, ports);
+  if (claims.isIn(input.request))
+    return authorizeClaims(input, claims.shown, await claims.verify(input.request, project));
+  return isRead(input.request) && !isBearerOnly
+    ? authorizeUrl(input, project, ports)
+    : refuseNobody(input.request, ports);
 }
 
 /**
  * Everybody may read the stream. Whoever has a right of their own to it is counted with the project's tokens, not with
  * everybody.
  */
-async function authorizePublic(
-  input: AuthorizeInput,
-  bearer: string | null,
-  project: Project,
-  { headerTokens }: Ports,
-): Promise<Granted> {
+async function authorizePublic(input: AuthorizeInput, project: Project, { claims }: Ports): Promise<Granted> {
   const granted: Granted = { ok: true, isPublic: true, by: NOBODY };
-  if (bearer !== null) {
-    const verified = await headerTokens.verify(bearer, project);
+  if (claims.isIn(input.request)) {
+    const verified = await claims.verify(input.request, project);
     if (verified.ok && grant(input, verified.claims).ok) {
-      noteCaller(input.request, "token", verified.claims.by);
+      noteCaller(input.request, claims.shown, verified.claims.by);
       return granted;
     }
   }
   noteCaller(input.request, "public");
   return { ...granted, budget: "public" };
-}
-
-/** The bearer token in the `Authorization` header; `null` if there is no such header, and `""` if it has another scheme. */
-export function bearerOf(request: HttpRequest): string | null {
-  const header = request.headers.get("Authorization");
-  if (header === null) return null;
-  const [scheme = "", token = "", ...more] = header.split(" ");
-  return scheme.toLowerCase() === "bearer" && more.length === 0 ? token : "";
 }
 
 /**
@@ -125,12 +119,12 @@ export async function findProject(
  * The refusal of a request that shows no valid right. It is the same whether or not the project exists, so that nobody can find
  * out names by trying.
  */
-export function refuseNobody(request: HttpRequest): Refusal {
-  if (bearerOf(request) !== null) return refuseToken();
-  if (!isRead(request)) return refuseWithoutToken();
+export function refuseNobody(request: HttpRequest, { claims }: Pick<ProjectFinder, "claims">): Refusal {
+  if (claims.isIn(request)) return claims.refuseForeign(request);
+  if (!isRead(request)) return claims.refuseMissing();
   const credential = parseCredential(request.url);
   if (!credential.ok) return credential;
-  return credential.kind === "none" ? refuseWithoutToken() : refuseToken();
+  return credential.kind === "none" ? claims.refuseMissing() : refuseToken();
 }
 
 /** The registry and the subscriptions of a project name any of its streams. */
@@ -142,22 +136,22 @@ function isOfAllStreams(stream: string): boolean {
 async function authorizeProjectWide(
   { request, stream, scope }: AuthorizeInput,
   project: Project,
-  { headerTokens }: Ports,
+  ports: Ports,
 ): Promise<Granted | Refusal> {
-  const bearer = bearerOf(request);
-  if (bearer === null) return refuseNobody(request);
-  const verified = await headerTokens.verify(bearer, project);
+  const source = ports.claims;
+  if (!source.isIn(request)) return refuseNobody(request, ports);
+  const verified = await source.verify(request, project);
   if (!verified.ok) return verified;
   const { claims } = verified;
-  noteCaller(request, "token", claims.by);
+  noteCaller(request, source.shown, claims.by);
   if (!claims.isProjectWide)
     return refuse("forbidden", "The token is valid for certain streams only, not for the whole project.");
   return grant({ request, project: project.record.name, stream, scope }, claims);
 }
 
-function authorizeToken(
+function authorizeClaims(
   input: AuthorizeInput,
-  shown: "token" | "read-url",
+  shown: Shown,
   verified: Result<{ claims: TokenClaims }>,
 ): Granted | Refusal {
   if (!verified.ok) return verified;
@@ -181,11 +175,11 @@ async function authorizeUrl(input: AuthorizeInput, project: Project, ports: Port
   if (!credential.ok) return credential;
   switch (credential.kind) {
     case "none":
-      return refuseWithoutToken();
+      return ports.claims.refuseMissing();
     case "key":
       return authorizeKey(input, ports, credential.text);
     case "token":
-      return asPublic(authorizeToken(input, "read-url", await ports.urlTokens.verify(credential.text, project)));
+      return asPublic(authorizeClaims(input, "read-url", await ports.urlTokens.verify(credential.text, project)));
   }
 }
 
@@ -225,11 +219,4 @@ async function authorizeKey(
 
 function isRead({ method }: HttpRequest): boolean {
   return method === "GET" || method === "HEAD";
-}
-
-function refuseWithoutToken(): Refusal {
-  return refuse("unauthenticated", "The request has no token.", {
-    hint: "Send Authorization: Bearer <token>. Clients that cannot set headers, such as EventSource, use a signed read URL.",
-    headers: { "WWW-Authenticate": "Bearer" },
-  });
 }

@@ -36,7 +36,10 @@ export interface TokenClaims extends Rights {
 
 /** Who is behind a verified token. */
 export interface Signer {
-  /** The key that signed the token: the `kid` of a secret, or `issuer:` followed by the `kid` of the issuer's key. */
+  /**
+   * The key that signed the token: the `kid` of a secret, or `issuer:` followed by the `kid` of the issuer's key. `proxy`: a
+   * trusted proxy has verified the token.
+   */
   readonly kid: string | null;
   /** The claim `user`: whom the token was issued to. */
   readonly user: string | null;
@@ -127,8 +130,8 @@ export function refuseToken(detail = "The token is not valid on this server."): 
   return refuse("unauthenticated", detail, { headers: { "WWW-Authenticate": 'Bearer error="invalid_token"' } });
 }
 
-/** The signature holds, so its owner may know. */
-function refuseExpired(): Refusal {
+/** The claims are known to be genuine, so their owner may know. */
+export function refuseExpired(): Refusal {
   const headers = { "WWW-Authenticate": 'Bearer error="invalid_token", error_description="expired"' };
   return refuse("token-expired", "The token has expired.", {
     hint: "Get a new token and repeat the request with it.",
@@ -168,7 +171,8 @@ function headerOf(token: string): { alg?: string; kid?: string; typ?: string } |
   }
 }
 
-function decodeText(base64url: string): string {
+/** The text that base64url encodes as UTF-8. */
+export function decodeText(base64url: string): string {
   const binary = atob(base64url.replaceAll("-", "+").replaceAll("_", "/"));
   return new TextDecoder().decode(Uint8Array.from(binary, (character) => character.charCodeAt(0)));
 }
@@ -221,13 +225,25 @@ function audienceOf({ record }: Project): JWTPayload {
 }
 
 function claimsOf({ payload, kid }: Verified, project: Project): Result<{ claims: TokenClaims }> {
-  const { exp, sub, user = null } = payload;
-  if (sub !== project.record.name) return refuseToken();
+  return payload.sub === project.record.name ? checkClaims(payload, kid) : refuseToken();
+}
+
+/**
+ * Checks what genuine claims allow, whoever has verified them.
+ * @param kid the key that vouches for them.
+ */
+export function checkClaims(payload: JWTPayload, kid: string): Result<{ claims: TokenClaims }> {
+  const { exp, user = null } = payload;
   if (!isInTime(exp)) return refuseToken("The token's exp is missing or more than ten years in the future.");
   if (user !== null && !isUser(user)) return refuseToken("The token's user is not valid.");
   const rights = parseRights(payload as RightsClaims);
   if (typeof rights === "string") return refuseToken(EXPECTED[rights]);
   return { ok: true, claims: { ...rights, expiresAtMs: (exp + SKEW_SECONDS) * 1000, by: { kid, user } } };
+}
+
+/** Whether claims have expired, for claims that `jwtVerify` has not seen. */
+export function isExpired({ exp = Infinity }: JWTPayload): boolean {
+  return exp <= Math.floor(Date.now() / 1000) - SKEW_SECONDS;
 }
 
 /** JSON has numbers that are infinite, such as 1e999. */

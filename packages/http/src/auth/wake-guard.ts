@@ -10,7 +10,8 @@ import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/p
 
 import type { HttpRequest } from "../ports.ts";
 import { noteCaller } from "../requests/request-notes.ts";
-import { bearerOf, findProject, type ProjectFinder } from "./project-authorize.ts";
+import { bearerOf } from "./claims-source.ts";
+import { findProject, type ProjectFinder } from "./project-authorize.ts";
 
 /**
  * What the edge checks of a wake's token, before the subscription verifies the token itself.

@@ -5,6 +5,7 @@ import { SignJWT } from "jose";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 
 import type { Granted } from "../auth/authorize.ts";
+import { tokenClaims } from "../auth/claims-source.ts";
 import { projectAuthorize } from "../auth/project-authorize.ts";
 import { Registry } from "../auth/registry.ts";
 import { Strangers } from "../limits/strangers.ts";
@@ -81,7 +82,11 @@ it("a thousand readers who ask again read the registry once in half a minute, al
     return text;
   };
   // There are more readers than strangers may ask: whoever was let in is none, also when all are refused at once.
-  const authorize = projectAuthorize({ registry: new Registry({ get }), strangers: new Strangers(10, false) });
+  const authorize = projectAuthorize({
+    registry: new Registry({ get }),
+    strangers: new Strangers(10, false),
+    claims: tokenClaims(),
+  });
   const token = await new SignJWT({ sub: "p", scope: "read" })
     .setProtectedHeader({ alg: "HS256" })
     .setExpirationTime("1h")

@@ -20,7 +20,7 @@ import { wakeKey } from "@durable-streams-cloudflare/core/project/wake-keys";
 import { REGISTRY_STREAM } from "@durable-streams-cloudflare/protocol";
 import { base64url } from "jose";
 
-import { SINGLE_PROJECT, staticSecrets } from "../auth/static-project.ts";
+import { SINGLE_PROJECT, singleProjectSecrets } from "../auth/static-project.ts";
 import type { ObjectPeers, ObjectRuntime } from "./runtime.ts";
 
 /** The API of a project's object. */
@@ -42,9 +42,9 @@ export function projectApi(
   const deliveries = new DeliveryBudget({ perMinute, perHostPerMinute });
   const now = (): number => Date.now();
   const mustProve = (): boolean => config.webhookChallenge === "required" || owner.demandsProof();
-  // With PROJECT_SECRET the one project has no record.
+  // The only project may have no record.
   const secrets = (): readonly ProjectSecret[] =>
-    name === SINGLE_PROJECT && config.projectSecret !== "" ? staticSecrets(config.projectSecret) : owner.secrets();
+    name === SINGLE_PROJECT ? singleProjectSecrets(config, owner.secrets()) : owner.secrets();
   return {
     create: (command) => owner.create(command),
     update: (settings) => owner.update(settings),

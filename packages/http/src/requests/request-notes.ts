@@ -9,7 +9,7 @@ import type { HttpRequest } from "../ports.ts";
 export const REQUEST_ID_HEADER = "Stream-Request-Id";
 
 /** How a request was authorized. */
-export type Shown = "admin" | "token" | "read-url" | "reader-key" | "wake" | "public";
+export type Shown = "admin" | "token" | "proxy" | "read-url" | "reader-key" | "wake" | "public";
 
 /** What is known about one request. */
 export interface RequestNotes {

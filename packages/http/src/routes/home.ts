@@ -86,6 +86,8 @@ const HOW_TO_GET_IN: Readonly<Record<Access, string>> = {
     "Requests need a token of a project. If you have the project's secret, create a token: " +
     "<code>export DURABLE_STREAMS_SECRET=…; durable-streams token --scope manage</code>. " +
     "If there is no project yet, whoever has <code>ADMIN_SECRET</code> can create one: see <code>docs/projects.md</code>.",
+  proxy:
+    "Requests need a token that the proxy in front of this server accepts (<code>AUTH_MODE=trusted-header</code>).",
   hook: "The Worker that serves this page decides what a request needs.",
 };
 

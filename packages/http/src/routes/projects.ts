@@ -8,14 +8,8 @@ import { isForAdmin } from "@durable-streams-cloudflare/core/project/settings";
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
 import { answerJson, answerNothing, type Handled } from "../answers/answer.ts";
-import {
-  bearerOf,
-  findProject,
-  READER_KEY_PARAMETER,
-  refuseNobody,
-  TOKEN_PARAMETER,
-} from "../auth/project-authorize.ts";
-import { verifyToken } from "../auth/token.ts";
+import { bearerOf } from "../auth/claims-source.ts";
+import { findProject, READER_KEY_PARAMETER, refuseNobody, TOKEN_PARAMETER } from "../auth/project-authorize.ts";
 import type { Projects } from "../client/projects.ts";
 import { readJson, type Json } from "../limits/json-body.ts";
 import { refuseRequest } from "../limits/rate-limit.ts";
@@ -214,13 +208,14 @@ async function authorizeRoute(
   }
   const bearer = bearerOf(request);
   if (adminSecret !== "" && bearer !== null && (await isSameText(bearer, adminSecret))) return asAdmin(request);
-  if (needs === "admin" || bearer === null) return refuseNobody(request);
+  const { claims: source } = finder;
+  if (needs === "admin" || !source.isIn(request)) return refuseNobody(request, finder);
   const found = await findProject(finder, name, request);
   if (!found.ok) return found;
-  if (found.project === undefined) return refuseNobody(request);
-  const verified = await verifyToken(bearer, found.project, finder.send);
+  if (found.project === undefined) return refuseNobody(request, finder);
+  const verified = await source.verify(request, found.project);
   if (!verified.ok) return verified;
-  noteCaller(request, "token", verified.claims.by);
+  noteCaller(request, source.shown, verified.claims.by);
   return verified.claims.isProjectWide && includesScope(verified.claims.rights, needs)
     ? { ok: true, isAdmin: false, limits: found.project.record.limits }
     : refuseRoute(needs);

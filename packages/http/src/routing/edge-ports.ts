@@ -22,10 +22,10 @@ import type { LiveReads } from "../live/live-reads.ts";
 import type { HttpRequest, Objects, StreamObjects } from "../ports.ts";
 
 /**
- * Who may use the server: everybody, whoever has a valid token, or whomever the `authorize` hook of the Worker that mounts the
- * server admits.
+ * Who may use the server: everybody, whoever has a valid token, whomever a trusted proxy vouches for, or whomever the
+ * `authorize` hook of the Worker that mounts the server admits.
  */
-export type Access = "everybody" | "tokens" | "hook";
+export type Access = "everybody" | "tokens" | "proxy" | "hook";
 
 /** The dependencies of all routes. */
 export interface EdgePorts {

@@ -1,7 +1,13 @@
 /** Composes the edge of this host: its routes, and what they work with. */
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
-import { accessOf, authorizeAllOf, authorizeOf, wakeProofOf } from "@durable-streams-cloudflare/http/auth/access";
+import {
+  accessOf,
+  authorizeAllOf,
+  authorizeOf,
+  claimsSourceOf,
+  wakeProofOf,
+} from "@durable-streams-cloudflare/http/auth/access";
 import type { Authorize } from "@durable-streams-cloudflare/http/auth/authorize";
 import { PublicKeys } from "@durable-streams-cloudflare/http/auth/public-keys";
 import { Registry } from "@durable-streams-cloudflare/http/auth/registry";
@@ -48,11 +54,12 @@ export function composeEdge({ config, authorize, objects, liveReads, storage }: 
   } = objects.peers;
   if (projectObjects === undefined || kv === undefined) throw new Error("The server has no projects.");
   const limiter = rateLimiterOf(undefined);
-  const registry = new Registry(staticRegistryStore(kv, config.projectSecret));
+  const registry = new Registry(staticRegistryStore(kv, config));
   const projects: ProjectPorts = {
     registry,
     send,
     strangers: new Strangers(config.strangersPerMinute, config.originSecret !== ""),
+    claims: claimsSourceOf(config, send),
     projects: new Projects({ REGISTRY: kv, PROJECTS: projectObjects, STREAMS: streams }, registry),
     authorizeAll: authorizeAllOf(config, authorize),
   };
