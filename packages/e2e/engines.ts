@@ -5,6 +5,7 @@ export const ABOUT_ONE_ENGINE: Readonly<Record<"node" | "workerd", Readonly<Reco
   node: {
     "embedding.test.ts": "the server in an application's own process",
     "tls-node.test.ts": "HTTPS without a proxy",
+    "backup-running.test.ts": "on workerd a backup needs a stopped server (cli-data.test.ts)",
     "takeover.test.ts": "takes over what workerd has stored; starts both engines itself",
     "launcher-node.test.ts": "one process, and one database for everything",
     "packages.test.ts": "installs what is published, and starts it on both engines itself",

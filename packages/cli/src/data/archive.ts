@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
+import { constants, setPriority } from "node:os";
 
 import { CliError, reasonOf } from "../failure.ts";
 
@@ -13,14 +14,16 @@ const OUTPUT_LENGTH_MAX = 8_192;
 
 /**
  * Writes an archive that only its owner can read, because it contains the projects' secrets. A crash leaves no archive.
+ * @param folders whose contents the archive has.
  * @throws CliError
  */
-export async function pack(folder: string, archive: string, signal: AbortSignal): Promise<void> {
+export async function pack(folders: readonly string[], archive: string, signal: AbortSignal): Promise<void> {
   const unfinished = `${archive}.${process.pid}.unfinished`;
   const file = openArchive(unfinished, archive);
   try {
     const excluded = EXCLUDED.flatMap((path) => ["--exclude", path]);
-    await runTar(["-czf", "-", ...excluded, "-C", folder, "."], file, signal);
+    const contents = folders.flatMap((folder) => ["-C", folder, "."]);
+    await runTar(["-czf", "-", ...excluded, ...contents], file, signal);
     fsyncSync(file);
     renameSync(unfinished, archive);
   } finally {
@@ -51,6 +54,7 @@ function openArchive(unfinished: string, archive: string): number {
 
 async function runTar(args: readonly string[], stdout: number | "ignore", signal: AbortSignal): Promise<void> {
   const child = spawn("tar", args, { stdio: ["ignore", stdout, "pipe"], signal });
+  yieldToOthers(child.pid);
   let stderr = "";
   child.stderr?.on("data", (chunk: Buffer) => (stderr = (stderr + chunk.toString()).slice(-OUTPUT_LENGTH_MAX)));
   try {
@@ -65,5 +69,14 @@ async function runTar(args: readonly string[], stdout: number | "ignore", signal
       fix: "check that there is enough disk space, that tar is installed, and that the archive is complete",
       cause: error,
     });
+  }
+}
+
+/** A server may be running on this machine, and compression would take a whole core from it. */
+function yieldToOthers(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch {
+    // It has ended already.
   }
 }

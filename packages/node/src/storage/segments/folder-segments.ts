@@ -34,7 +34,7 @@ export function folderSegments(root: string): SegmentStore {
     open: (key) => openSegment(root, key),
     list: (prefix) => list(root, prefix),
     delete: async (keys) => {
-      for (const key of keys) await rm(pathOf(root, key), { force: true });
+      for (const key of keys) await rm(segmentPath(root, key), { force: true });
       // Otherwise a power cut could bring back what nothing refers to any more.
       for (const folder of new Set(keys.map((key) => folderOf(root, key)))) await syncDirectoryLater(folder);
     },
@@ -90,7 +90,7 @@ async function put(root: string, { key, size, chunks, signal }: Put): Promise<bo
     } finally {
       await file.close();
     }
-    const isNew = await linkNew(temporary, pathOf(root, key));
+    const isNew = await linkNew(temporary, segmentPath(root, key));
     // Also where the name was there: who gave it may have been killed before it was durable.
     for (const path of [folder, dirname(folder), root, dirname(root)]) await syncDirectoryLater(path);
     return isNew;
@@ -121,7 +121,7 @@ async function get(
   offset: number,
   length: number,
 ): Promise<ReadableStream<Uint8Array> | undefined> {
-  const file = await openExisting(pathOf(root, key));
+  const file = await openExisting(segmentPath(root, key));
   if (file === undefined) return undefined;
   let position = offset;
   const end = offset + length;
@@ -144,7 +144,7 @@ async function get(
 }
 
 async function openSegment(root: string, key: string): Promise<SegmentFile | undefined> {
-  const file = await openExisting(pathOf(root, key));
+  const file = await openExisting(segmentPath(root, key));
   if (file === undefined) return undefined;
   return {
     read: async (target, offset) => (await file.read(target, 0, target.length, offset)).bytesRead,
@@ -179,7 +179,8 @@ async function list(root: string, prefix: string): Promise<readonly string[]> {
   return names.slice(0, LIST_MAX).map((name) => prefix + name);
 }
 
-function pathOf(root: string, key: string): string {
+/** The path of a segment's file below the root of a store. */
+export function segmentPath(root: string, key: string): string {
   return join(folderOf(root, key), key.slice(key.lastIndexOf("/") + 1));
 }
 

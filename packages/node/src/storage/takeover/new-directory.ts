@@ -6,12 +6,12 @@
 import { closeSync, fsyncSync, openSync } from "node:fs";
 import { join, resolve } from "node:path";
 
-import { segmentKey } from "@durable-streams-cloudflare/core/log/segment-rows";
 import type { SegmentStore } from "@durable-streams-cloudflare/core/log/segment-store";
 
 import { makeDirectory, syncDirectory } from "../folders.ts";
 import { shardPath } from "../modes/layout.ts";
 import { folderSegments } from "../segments/folder-segments.ts";
+import { namedSegments } from "../segments/named-segments.ts";
 import { SharedDatabase } from "../shared-database.ts";
 import { StorageError } from "../storage-error.ts";
 import { copyObject, type SourceObject } from "./copy-object.ts";
@@ -81,13 +81,7 @@ export class NewDirectory {
 
   /** Each row stands for bytes that are nowhere else. */
   async #checkSegments(): Promise<void> {
-    const rows = this.#database.sqlite.prepare(
-      `SELECT name, incarnation, first, last FROM stream_segments
-      JOIN stream_stream USING (o) JOIN objects USING (o)`,
-    );
-    for (const row of rows.iterate()) {
-      const [incarnation, first, last] = [Number(row["incarnation"]), Number(row["first"]), Number(row["last"])];
-      const key = segmentKey(String(row["name"]), { incarnation, first, last });
+    for (const key of namedSegments(this.#database.sqlite)) {
       const file = await this.segments.open?.(key);
       if (file === undefined) {
         throw new StorageError(`The cold segment ${key} is missing.`, {
