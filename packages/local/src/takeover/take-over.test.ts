@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -55,6 +56,19 @@ describe.each(OLDER_DATABASES.filter(({ schema }) => schema.kind in CLASSES))(
     });
   },
 );
+
+it("[DU7] after a kill -9 in the middle, the same command copies everything", async () => {
+  const [from, to] = [join(workDir, "from"), join(workDir, "to")];
+  const [older] = OLDER_DATABASES;
+  for (let stream = 0; stream < 10; stream += 1) write(from, "StreamDO", `p/${stream}`, older?.first ?? []);
+  const code = `import { takeOver } from ${JSON.stringify(new URL("take-over.ts", import.meta.url))};
+    const onProgress = (copied) => copied === 5 && process.kill(process.pid, "SIGKILL");
+    await takeOver({ from: ${JSON.stringify(from)}, to: ${JSON.stringify(to)}, onProgress });`;
+  expect(spawnSync(process.execPath, ["--input-type=module", "-e", code]).signal).toBe("SIGKILL");
+  expect(readdirSync(workDir).toSorted()).toEqual(["from", "to.unfinished"]);
+  expect(await takeOver({ from, to })).toEqual({ streams: 10, objects: 10, segments: 0 });
+  expect(readdirSync(workDir).toSorted()).toEqual(["from", "to"]);
+});
 
 it("what stores nothing is left out, and an interrupted takeover leaves nothing", async () => {
   const [from, to] = [join(workDir, "from"), join(workDir, "to")];
