@@ -53,7 +53,7 @@ interface ProxyClaims {
 export function proxyClaims(tenancy: Config["tenancy"]): ClaimsSource {
   return {
     shown: "proxy",
-    isIn: ({ headers }) => NAMES.some((name) => headers.get(name) !== null),
+    isIn: ({ headers }) => NAMES.some((name) => valueOf(headers, name) !== undefined),
     verify: async (request, project) => verify(request, project, tenancy),
     refuseMissing: () => refuseMissing(tenancy),
     refuseForeign: (request) => {
@@ -80,9 +80,9 @@ function verify(
 function parse({ headers }: HttpRequest, tenancy: Config["tenancy"]): Result<ProxyClaims> {
   const values: Partial<Record<Name, string>> = {};
   for (const name of NAMES) {
-    const value = headers.get(name);
+    const value = valueOf(headers, name);
     // With one project the header says nothing: a claim of this name may be about something else.
-    if (value === null || (name === PROJECT && tenancy === "single")) continue;
+    if (value === undefined || (name === PROJECT && tenancy === "single")) continue;
     if (value.length > VALUE_LENGTH_MAX || !FORMS[name].pattern.test(value)) return refuseHeader(name);
     values[name] = value;
   }
@@ -93,6 +93,11 @@ function parse({ headers }: HttpRequest, tenancy: Config["tenancy"]): Result<Pro
   if (isExpired(payload)) return refuseExpired();
   const checked = checkClaims(payload, PROXY_KID);
   return checked.ok ? { ok: true, claims: checked.claims, project: values[PROJECT] } : checked;
+}
+
+/** Some proxies send an empty header for a claim that is missing. */
+function valueOf(headers: HttpRequest["headers"], name: Name): string | undefined {
+  return headers.get(name) || undefined;
 }
 
 /** The header that is missing although the others need it. */
