@@ -125,7 +125,7 @@ describe.each(KINDS)("%s", (kind) => {
       expect((await get(url, FORGED)).status).toBe(401);
     });
 
-    it("a client that sends claims of its own gains nothing by them", async () => {
+    it("[PJ17] a client that sends claims of its own gains nothing by them", async () => {
       const url = await newStream("first");
       const tail = nextOffset(await get(url, await bearer(READER)));
       const rights = Buffer.from(JSON.stringify([{ streams: "*", scope: "manage" }])).toString("base64url");

@@ -21,7 +21,7 @@ const claims = (user = "alice", scope = "manage"): Record<string, string> => ({
 
 const server = useServer({ TENANCY: "single", AUTH_MODE: "trusted-header", ORIGIN_SECRET });
 
-it("claims with the proxy's proof count, and without it nothing does", async () => {
+it("[PJ17] claims with the proxy's proof count, and without it nothing does", async () => {
   const url = server.newUrl();
   await create(url, { headers: { ...JSON_TYPE, ...PROOF, ...claims() }, body: "[1]" });
   expect((await append(url, "[2]", { ...JSON_TYPE, ...PROOF, ...claims("bob", "write") })).status).toBe(204);
@@ -50,7 +50,7 @@ it("the user of the claims is the verified author of an append", async () => {
   await expect.poll(authors, { timeout: 30_000 }).toEqual(["alice", "bob"]);
 });
 
-it.each(Object.keys(claims()))("%s twice on the wire is refused", async (name) => {
+it.each(Object.keys(claims()))("[PJ18] %s twice on the wire is refused", async (name) => {
   const lines = Object.entries({ Host: "localhost", ...PROOF, ...claims(), Connection: "close" });
   const ask = (more: readonly [string, string][]): Promise<string> => {
     const head = [...lines, ...more].map(([header, value]) => `${header}: ${value}\r\n`).join("");

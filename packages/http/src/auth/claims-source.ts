@@ -27,7 +27,7 @@ export function tokenClaims(send?: Fetch): ClaimsSource {
   const tokens = new VerifiedTokens((token, project) => verifyToken(token, project, send));
   return {
     shown: "token",
-    isIn: (request) => bearerOf(request) !== null,
+    isIn: ({ headers }) => headers.get("Authorization") !== null,
     verify: async (request, project) => {
       const bearer = bearerOf(request);
       return bearer === null ? refuseWithoutToken() : tokens.verify(bearer, project);

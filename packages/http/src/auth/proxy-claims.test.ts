@@ -95,7 +95,7 @@ describe("the claims of a trusted proxy", () => {
 describe("a claim that is missing never gives more", () => {
   const CASES = Object.keys(ALICE).flatMap((name) => [undefined, ""].map((value) => ({ name, value })));
 
-  it.each(CASES)("$name: $value", async ({ name, value }) => {
+  it.each(CASES)("[PJ18] $name: $value", async ({ name, value }) => {
     const problem = await problemOf({ ...ALICE, [name]: value });
     expect(problem.code).toBe("unauthenticated");
     expect(problem.detail).toBe(`The proxy did not send ${name}.`);
@@ -170,7 +170,7 @@ describe("a claim that is not valid is refused, whatever the others are", () => 
     expect((await problemOf({ ...sent, [name]: "*" })).code).toBe("unauthenticated");
   });
 
-  it("two headers of one name, in either order", async () => {
+  it("[PJ18] two headers of one name, in either order", async () => {
     for (const name of Object.keys(ALICE)) {
       for (const values of [
         ["first", "second"],

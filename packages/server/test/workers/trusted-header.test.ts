@@ -49,7 +49,7 @@ describe("with TENANCY=path", () => {
     }
   });
 
-  it("claims do what a token with the same claims does, and no more", async () => {
+  it("[PJ17] claims do what a token with the same claims does, and no more", async () => {
     const status = async (method: string, more: Headers, stream = "private"): Promise<number> => {
       const headers = { ...TEXT, ...claims(project.name, more) };
       const init = method === "POST" ? { method, headers, body: "x" } : { method, headers };
@@ -112,7 +112,7 @@ describe("with TENANCY=path", () => {
       expect(await ask(project.name, more)).toEqual(await ask("missing", more));
   });
 
-  it("two headers of one name are refused, whichever comes first", async () => {
+  it("[PJ18] two headers of one name are refused, whichever comes first", async () => {
     for (const name of ["X-JWT-Sub", "X-JWT-Scope", "X-JWT-Stream-Id", "X-JWT-Exp", "X-JWT-Project"]) {
       const headers = new Headers(claims(project.name));
       headers.append(name, "mallory");
@@ -122,7 +122,7 @@ describe("with TENANCY=path", () => {
     }
   });
 
-  it("a live read ends when the claims do", async () => {
+  it("[PJ9] a live read ends when the claims do", async () => {
     const headers = claims(project.name, { "X-JWT-Exp": inSeconds(-25) });
     const response = await service.fetch(`${path}?offset=-1&live=sse`, { headers });
     expect(response.status).toBe(200);
@@ -157,7 +157,7 @@ describe("without the proxy's proof", () => {
     { "Stream-Origin-Secret": `${SECRET}, ${SECRET}` },
   ];
 
-  it.each(NONE)("%j: claims count for nothing, and the problem says what the proxy must send", async (proof) => {
+  it.each(NONE)("[PJ17] %j: claims count for nothing, and the problem says what the proxy must send", async (proof) => {
     const service = newService({ AUTH_MODE: "trusted-header", ORIGIN_SECRET: SECRET, TENANCY: "single" });
     const { "X-JWT-Project": _, ...sent } = claims("");
     for (const method of ["GET", "PUT", "POST", "DELETE", "OPTIONS"]) {
