@@ -25,7 +25,13 @@ export interface HttpRequest {
   readonly bodyUsed: boolean;
   bytes(): Promise<Uint8Array>;
   /** Aborted when the client disconnects. */
-  readonly signal: Pick<AbortSignal, "addEventListener" | "removeEventListener">;
+  readonly signal: DisconnectSignal;
+}
+
+/** The part of an `AbortSignal` that is needed: a host may have something lighter. */
+export interface DisconnectSignal {
+  addEventListener(type: "abort", listener: () => void): void;
+  removeEventListener(type: "abort", listener: () => void): void;
 }
 
 /** The objects of one kind. */

@@ -1,8 +1,8 @@
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { PassThrough } from "node:stream";
 
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 
 import { IncomingRequest } from "./incoming-request.ts";
 
@@ -49,4 +49,39 @@ it("a body that is cut off fails, and is not taken for the whole", async () => {
   sender.destroy();
   await expect(next).rejects.toThrow("before the whole body had arrived");
   await expect(reader?.closed).rejects.toThrow("before the whole body had arrived");
+});
+
+describe("the signal of a request", () => {
+  function closing() {
+    const response = Object.assign(new EventEmitter(), { writableFinished: false });
+    const request = new IncomingRequest(
+      { url: "/x", headers: {} } as unknown as IncomingMessage,
+      response as unknown as ServerResponse,
+      { scheme: "http" },
+    );
+    const heard: string[] = [];
+    return { response, signal: request.signal, heard, add: (name: string) => () => void heard.push(name) };
+  }
+
+  it("tells each listener once that the client has disconnected, also those after one that removes itself", () => {
+    const { response, signal, heard, add } = closing();
+    const leaving = (): void => {
+      heard.push("leaving");
+      signal.removeEventListener("abort", leaving);
+    };
+    const [removed, last] = [add("removed"), add("last")];
+    for (const listener of [leaving, removed, last, last]) signal.addEventListener("abort", listener);
+    signal.removeEventListener("abort", removed);
+    response.emit("close");
+    response.emit("close");
+    expect(heard).toEqual(["leaving", "last"]);
+  });
+
+  it("tells nothing when the response has ended", () => {
+    const { response, signal, heard, add } = closing();
+    signal.addEventListener("abort", add("aborted"));
+    response.writableFinished = true;
+    response.emit("close");
+    expect(heard).toEqual([]);
+  });
 });

@@ -6,7 +6,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 
-import type { HttpRequest } from "@durable-streams-cloudflare/http/ports";
+import type { DisconnectSignal, HttpRequest } from "@durable-streams-cloudflare/http/ports";
 
 /** A Node.js request as `HttpRequest`. The body can be read once: whole with `bytes`, or in chunks with `body`. */
 /** A request of Node.js, by HTTP/1.1 or HTTP/2. */
@@ -48,7 +48,7 @@ export class IncomingRequest implements HttpRequest {
   #body: ReadableStream<Uint8Array> | null | undefined;
   /** Something in front of the server may have read it. */
   #isRead: boolean;
-  #abort: AbortController | undefined;
+  #signal: ResponseSignal | undefined;
 
   constructor(
     message: NodeRequest,
@@ -112,14 +112,29 @@ export class IncomingRequest implements HttpRequest {
     );
   }
 
-  get signal(): AbortSignal {
-    if (this.#abort === undefined) {
-      const abort = (this.#abort = new AbortController());
-      this.#response.once("close", () => {
-        if (!this.#response.writableFinished) abort.abort();
-      });
-    }
-    return this.#abort.signal;
+  get signal(): DisconnectSignal {
+    return (this.#signal ??= new ResponseSignal(this.#response));
+  }
+}
+
+/** Tells when a client disconnects before its response has ended. An `AbortController` takes several times the memory. */
+class ResponseSignal implements DisconnectSignal {
+  #listeners: (() => void)[] = [];
+
+  constructor(response: NodeResponse) {
+    response.once("close", () => {
+      if (response.writableFinished) return;
+      for (const listener of this.#listeners) listener();
+    });
+  }
+
+  addEventListener(_type: "abort", listener: () => void): void {
+    if (!this.#listeners.includes(listener)) this.#listeners.push(listener);
+  }
+
+  /** Makes a new list, because listeners remove themselves while the old one is walked. */
+  removeEventListener(_type: "abort", listener: () => void): void {
+    this.#listeners = this.#listeners.filter((each) => each !== listener);
   }
 }
 
