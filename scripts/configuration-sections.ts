@@ -57,6 +57,9 @@ data_dir = "/var/lib/durable-streams"
   command line, which everybody on the machine can see.
 - \`RUST_LOG\` has the meaning of \`DS_LOG__RUST_LOG\` if neither that variable nor \`DS_LOG__LEVEL\` is set. Other programs read it
   as well, so a value that cannot be read is not refused.
+- \`AWS_ACCESS_KEY_ID\`, \`AWS_SECRET_ACCESS_KEY\` and \`AWS_SESSION_TOKEN\` are the credentials for \`storage.segments = "s3"\`, if
+  none of the three is in the environment as \`DS_STORAGE__S3_…\`. Other programs read them as well, so a value that cannot
+  be read is not refused.
 - Other variables that begin with \`DS_\` and are no options: \`DS_PROFILE\`, \`DS_ENGINE\` (for the tests of this repository), and
   \`DS_WORKERD\`, \`DS_CONTROL\`, \`DS_PROCESS_RECORD\`, \`DS_STOPPING\` (from the launcher to workerd).
 - With \`--engine workerd\`, settings of \`wrangler.toml\` are a layer above the defaults, except \`TENANCY\` and \`AUTH_MODE\`.

@@ -10,6 +10,7 @@ export const ABOUT_ONE_ENGINE: Readonly<Record<"node" | "workerd", Readonly<Reco
     "launcher-node.test.ts": "one process, and one database for everything",
     "packages.test.ts": "installs what is published, and starts it on both engines itself",
     "bad-start-node.test.ts": "what is wrong with its one database and its files",
+    "cold-bucket-node.test.ts": "its cold segments in a bucket",
     "bad-disk-node.test.ts": "what becomes of its one database, of its process, and of the others that write",
   },
   workerd: {

@@ -5,9 +5,11 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { afterAll, afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { S3_CREDENTIALS, startS3Server, type S3Server } from "@durable-streams-cloudflare/testkit/s3-server";
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 
 import { createHandler, createHandlerWithReady, type Handler, type HandlerOptions } from "./create-handler.ts";
+import type { S3Options } from "./storage/segments/s3/s3-options.ts";
 import { SharedDatabase } from "./storage/shared-database.ts";
 
 const root = mkdtempSync(join(tmpdir(), "node-handler-"));
@@ -237,6 +239,34 @@ describe("ready", () => {
 
   it("createHandler throws the same at once", () => {
     expect(() => createHandler({ storage: { mode: "memory" }, settings: { TENANCY: "many" } })).toThrow("TENANCY");
+  });
+});
+
+describe("with cold segments in a bucket", () => {
+  let s3: S3Server;
+  beforeAll(async () => void (s3 = await startS3Server()));
+  afterAll(() => s3.close());
+  const optionsWith = (more: Partial<S3Options>): HandlerOptions => {
+    const { url: endpoint, bucket, region } = s3;
+    const storage = { dataDir: join(root, "bucket"), s3: { ...S3_CREDENTIALS, endpoint, bucket, region, ...more } };
+    return { storage, settings: SETTINGS, basePath: BASE };
+  };
+
+  it("ready rejects until the bucket can be used, and the data directory is free for the next attempt", async () => {
+    vi.spyOn(console, "error").mockReturnValue();
+    const wrong = createHandlerWithReady(optionsWith({ bucket: "other" }));
+    await expect(wrong.ready).rejects.toMatchObject({
+      name: "StorageError",
+      fix: expect.stringContaining("s3_bucket"),
+    });
+    expect((await wrong(get("a"))).status).toBe(503);
+    const right = createHandlerWithReady(optionsWith({}));
+    expect((await right(put("a"))).status).toBe(201);
+    await right.close();
+  });
+
+  it("createHandler, which cannot wait for the bucket, is refused", () => {
+    expect(() => createHandler(optionsWith({}))).toThrow("createHandler cannot wait");
   });
 });
 

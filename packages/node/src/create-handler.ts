@@ -15,6 +15,7 @@ import { respond } from "./embed/fetch-response.ts";
 import { InFlight } from "./embed/in-flight.ts";
 import { mountOf, parseBasePath } from "./embed/mount.ts";
 import { serve } from "./http/serve.ts";
+import { StorageError } from "./storage/storage-error.ts";
 
 /** What a handler is made from. */
 export interface HandlerOptions extends EngineOptions {
@@ -54,11 +55,19 @@ const DRAIN_MS_DEFAULT = 10_000;
 /**
  * Opens the data directory and returns a handler.
  * @throws ConfigError when a setting is out of its bounds.
+ * @throws StorageError with a bucket for cold segments, which takes time to check: use `createHandlerWithReady`.
  * @throws Error when the data directory cannot be used, or another server uses it.
  */
 export function createHandler(options: HandlerOptions): Handler {
   const basePath = parseBasePath(options.basePath ?? "");
-  const state: Opened = { engine: open(options) };
+  if (options.storage.s3 !== undefined) {
+    throw new StorageError("createHandler cannot wait until the bucket of cold segments is checked.", {
+      fix: "use createHandlerWithReady, and await its ready",
+    });
+  }
+  const engine = open(options);
+  engine.start();
+  const state: Opened = { engine };
   return handlerOf(basePath, () => state);
 }
 
@@ -68,10 +77,10 @@ export function createHandler(options: HandlerOptions): Handler {
  */
 export function createHandlerWithReady(options: HandlerOptions): HandlerWithReady {
   let state: Opened | undefined;
-  const ready = Promise.resolve().then(() => {
+  const ready = Promise.resolve().then(async () => {
     try {
       parseBasePath(options.basePath ?? "");
-      state = { engine: open(options) };
+      state = { engine: await openPrepared(options) };
     } catch (error) {
       state = { engine: undefined };
       throw error;
@@ -92,12 +101,23 @@ interface Opened {
 }
 
 function open(options: HandlerOptions): Engine {
-  const engine = openEngine(options, {
+  return openEngine(options, {
     onFatal: (error, { logLevel }) => {
       logFault(logLevel, "The server answers no more requests, because the disk failed.", error);
       options.onFatal?.(error);
     },
   });
+}
+
+async function openPrepared(options: HandlerOptions): Promise<Engine> {
+  const engine = open(options);
+  try {
+    await engine.prepare();
+  } catch (error) {
+    // The data directory must be free for the next attempt.
+    await engine.close();
+    throw error;
+  }
   engine.start();
   return engine;
 }

@@ -39,6 +39,7 @@ const DRAIN_MS_DEFAULT = 10_000;
 export async function createServer(options: ServerOptions): Promise<RunningServer> {
   const engine = openEngine(options, { onFatal: options.onFatal ?? endProcess });
   try {
+    await engine.prepare();
     const listener = await listen(engine, options);
     engine.start();
     let closing: Promise<void> | undefined;

@@ -41,6 +41,11 @@ export interface Engine {
   readonly config: Config;
   /** What the last server on this data directory had left undone; `undefined` when it ended in order. */
   readonly recovery: Recovery | undefined;
+  /**
+   * Checks the bucket of cold segments, if there is one. Call it before `start`.
+   * @throws StorageError if the bucket cannot be used; it says which setting is wrong.
+   */
+  prepare(): Promise<void>;
   /** Starts the alarms: from now on the engine works by itself. */
   start(): void;
   /** Answers a request. The host sends `COMMON_HEADERS` as well. */
@@ -85,6 +90,7 @@ export function openEngine(
   return {
     config,
     recovery: storage.recovery,
+    prepare: async () => storage.bucket?.claim(),
     start: () => storage.start(),
     answer: (request) =>
       counts.count(request, () => {

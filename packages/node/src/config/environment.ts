@@ -15,6 +15,10 @@ const OTHER_USES = [PROFILE_VARIABLE, "DS_ENGINE", "DS_WORKERD", "DS_CONTROL", "
 const RUST_LOG = "RUST_LOG";
 
 const VARIABLES = OPTIONS.map(({ variable }) => variable);
+/** Shared with other programs, too: what an option would not accept is none of its business. */
+const SHARED = OPTIONS.flatMap((option) =>
+  option.otherVariable === undefined ? [] : [{ option, name: option.otherVariable }],
+);
 const SECRETS = OPTIONS.filter(({ isSecret }) => isSecret);
 
 /** An empty variable is one that is not set. */
@@ -42,6 +46,13 @@ export function readEnvironment(env: Environment): LayerContent {
   const value = filter?.parse(env[RUST_LOG] ?? "");
   if (level !== undefined && value !== undefined && !written.some(({ option }) => option.id === level.id)) {
     written.push({ option: level, layer: "environment", place: `the environment variable ${RUST_LOG}`, value });
+  }
+  // Parts of two credentials do not fit each other.
+  const hasOwn = SHARED.some(({ option }) => written.some((own) => own.option.id === option.id));
+  for (const { option, name } of hasOwn ? [] : SHARED) {
+    const value = option.parse(env[name] ?? "");
+    const place = `the environment variable ${name}`;
+    if (value !== undefined) written.push({ option, layer: "environment", place, value });
   }
   return { written, faults };
 }

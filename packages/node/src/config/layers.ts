@@ -117,7 +117,7 @@ function readFlags(flags: readonly Flag[]): LayerContent {
     else if (option.isSecret) {
       faults.push(
         `${flag} is not allowed: ${name} is a secret, and every user of the machine can see command lines. ` +
-          `Set it in the environment: export ${name}=…`,
+          `Set it in the environment: export ${option.name ?? option.variable}=…`,
       );
     } else if (value === undefined) faults.push(refusedValue("", option, flag, JSON.stringify(text)));
     else written.push({ option, layer: "flag", place: flag, value });

@@ -6,6 +6,7 @@ import type { ServerOptions } from "../create-server.ts";
 import type { TlsOptions } from "../http/tls/certificate-files.ts";
 import { STORAGE_MODES, type StorageOptions } from "../storage/modes/options.ts";
 import { resolveConfig, type ConfigValue, type ResolvedConfig } from "./resolve.ts";
+import { s3Of } from "./s3-options.ts";
 
 /** Where `loadConfig` looks. */
 export interface ConfigLoadOptions {
@@ -62,11 +63,13 @@ export function storageOf(
   cwd: string,
 ): StorageOptions {
   const mode = STORAGE_MODES.find((known) => known === valueOf("storage.mode")) ?? "file-durable";
+  const s3 = s3Of({ valueOf, isChosen });
   const isSharded = mode === "acid" && isChosen("storage.acid_shard_count");
   return {
     mode,
     dataDir: resolve(cwd, valueOf("storage.data_dir")),
     ...(isSharded ? { acidShardCount: Number(valueOf("storage.acid_shard_count")) } : {}),
+    ...(s3 === undefined ? {} : { s3 }),
     ...(mode === "memory" ? { maxMemoryBytes: Number(valueOf("limits.max_memory_bytes")) } : {}),
   };
 }

@@ -20,6 +20,8 @@ export interface Option {
   /** `""`: there is none. */
   readonly default: string;
   readonly isSecret: boolean;
+  /** A well-known variable that means the same, and counts if nothing else says anything. */
+  readonly otherVariable?: string | undefined;
   /** What a value must be, in words. */
   readonly expects: string;
   /** @returns the value in the notation of the setting; `undefined` if the text is invalid. */
@@ -45,7 +47,8 @@ const OF_SERVER: readonly Option[] = SERVER_OPTIONS.map((option: ServerOption) =
     name: undefined,
     setting,
     default: option.default ?? String(setting.default),
-    isSecret: false,
+    isSecret: setting.kind === "text" && setting.isSecret === true,
+    otherVariable: option.otherVariable,
     expects: expectation(setting),
     parse: (text) => accepted(setting, text),
     write: same,

@@ -102,9 +102,26 @@ function faultsOfAll(settings: object): readonly string[] {
 
 function faultsOfServer(merged: Merged): readonly string[] {
   const [cert, key] = [merged.get("tls.cert_path"), merged.get("tls.key_path")];
-  if ((cert === undefined) === (key === undefined)) return [];
+  if ((cert === undefined) === (key === undefined)) return faultsOfSegments(merged);
   const [present, missing] = cert === undefined ? ["tls.key_path", "tls.cert_path"] : ["tls.cert_path", "tls.key_path"];
-  return [`${(cert ?? key)?.[0].place}: ${present} needs ${missing} as well.`];
+  return [`${(cert ?? key)?.[0].place}: ${present} needs ${missing} as well.`, ...faultsOfSegments(merged)];
+}
+
+const OF_BUCKET = ["storage.s3_bucket", "storage.s3_access_key_id", "storage.s3_secret_access_key"];
+
+function faultsOfSegments(merged: Merged): readonly string[] {
+  const [segments] = merged.get("storage.segments") ?? [];
+  if (segments?.value !== "s3") return [];
+  const missing = OPTIONS.filter(({ path }) => OF_BUCKET.includes(path) && !merged.has(path));
+  const [mode] = merged.get("storage.mode") ?? [];
+  const isInMemory = mode?.value === "memory";
+  return [
+    ...(isInMemory ? [`${segments.place}: the storage mode memory has no use for a bucket: use another mode.`] : []),
+    ...missing.map(
+      ({ path, variable, otherVariable }) =>
+        `${segments.place}: storage.segments = s3 needs ${path} as well: set it, or ${otherVariable ?? variable} in the environment.`,
+    ),
+  ];
 }
 
 /** The storage of workerd is always that of file-durable, and it speaks plain HTTP. */
@@ -112,11 +129,13 @@ function faultsOfEngine(merged: Merged, engine: string): readonly string[] {
   if (engine === "node") return [];
   const [mode] = merged.get("storage.mode") ?? [];
   const [cert] = merged.get("tls.cert_path") ?? [];
+  const [segments] = merged.get("storage.segments") ?? [];
   const needsNode = (what: string): string => `the engine workerd has no ${what}: use server.engine = "node".`;
   const isOther = mode !== undefined && mode.value !== "file-durable";
   return [
     ...(isOther ? [`${mode.place}: ${needsNode(`storage mode ${mode.value}`)}`] : []),
     ...(cert === undefined ? [] : [`${cert.place}: ${needsNode("TLS")}`]),
+    ...(segments?.value === "s3" ? [`${segments.place}: ${needsNode("bucket for cold segments")}`] : []),
   ];
 }
 

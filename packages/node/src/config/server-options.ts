@@ -3,11 +3,14 @@
 import { choice, integer, type Setting } from "@durable-streams-cloudflare/core/setting-kinds";
 
 import { SHARDS_MAX, STORAGE_MODES } from "../storage/modes/options.ts";
+import { S3_OPTIONS } from "./s3-options.ts";
 
 /** An option and its path in a TOML file. */
 export interface ServerOption {
   readonly path: string;
   readonly setting: Setting;
+  /** A variable that other programs read as well. Those of all options count if none of these options has its own. */
+  readonly otherVariable?: string;
   /** Present where the default is not the setting's: `""` means that there is none. */
   readonly default?: string;
 }
@@ -74,6 +77,7 @@ export const SERVER_OPTIONS = [
       "with mode acid: the database; file, as in the Rust server, means the same",
     ),
   },
+  ...S3_OPTIONS,
   {
     path: "limits.max_memory_bytes",
     setting: integer(

@@ -1,6 +1,6 @@
 /** Directories whose names survive a power cut: a new name is durable only once the directory that has it is synced. */
 
-import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from "node:fs";
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 
@@ -27,6 +27,14 @@ export function syncDirectory(path: string): void {
   } finally {
     closeSync(fd);
   }
+}
+
+/** Replaces a small file at once: after a power cut it has either its old text or the new one. */
+export function writeDurably(path: string, text: string): void {
+  const unfinished = `${path}.unfinished`;
+  writeFileSync(unfinished, text, { mode: 0o600, flush: true });
+  renameSync(unfinished, path);
+  syncDirectory(dirname(path));
 }
 
 /** Like `syncDirectory`, without blocking the event loop. Does nothing if the directory does not exist. */

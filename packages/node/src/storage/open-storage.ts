@@ -16,6 +16,7 @@ import { recoveryOf } from "./recovery.ts";
 import { folderSegments, sweepParts } from "./segments/folder-segments.ts";
 import { hardenedSegments } from "./segments/hardened-segments.ts";
 import { MemorySegments } from "./segments/memory-segments.ts";
+import { refuseBucketOf, SegmentBucket } from "./segments/s3/segment-bucket.ts";
 import { OpenParts, Storage } from "./storage.ts";
 import { Store } from "./store.ts";
 import { CheckpointThread } from "./threads/checkpoint-thread.ts";
@@ -60,7 +61,7 @@ function openInMemory(parts: OpenParts, { mode, memoryBytesMax }: StorageSetting
 function openOnDisk(
   parts: OpenParts,
   dataDir: string,
-  { mode, shardCount }: StorageSettings,
+  { mode, shardCount, s3 }: StorageSettings,
   events: StorageEvents,
 ): Storage {
   makeDirectory(resolve(dataDir));
@@ -68,6 +69,8 @@ function openOnDisk(
   const lock = (parts.lock = new DirectoryLock(`${first}-lock`));
   const shards = shardCountOf(dataDir, mode, shardCount);
   if (lock.wasKilled) refuseLostLogs(dataDir, shards);
+  if (s3 === undefined) refuseBucketOf(dataDir);
+  const bucket = s3 && new SegmentBucket(s3, dataDir, events.report ?? (() => undefined));
   // Until all databases are open, SQLite may remove the log of one that is closed again.
   lock.mark(false);
   const isNew = !existsSync(first);
@@ -84,19 +87,19 @@ function openOnDisk(
   for (const path of [dataDir, dirname(resolve(dataDir))]) syncDirectory(path);
   const root = join(dataDir, "segments");
   const recovery = recoveryOf(parts.stores, sweepParts(root));
-  const segments = folderSegments(root);
+  const segments = bucket?.segments ?? folderSegments(root);
   // Only a server that is killed leaves this behind: nothing can fail any more.
   const opened = (storage: Storage): Storage => {
     lock.mark(true);
     return storage;
   };
-  if (TRAITS[mode].syncs !== "never") return opened(new Storage(parts, segments, { syncs, recovery }));
+  if (TRAITS[mode].syncs !== "never") return opened(new Storage(parts, segments, { syncs, recovery, bucket }));
   const wal = (parts.wal = new WalFile(`${first}-wal`, events.onFatal));
   return opened(
     new Storage(
       parts,
       hardenedSegments(segments, () => wal.sync()),
-      { recovery },
+      { recovery, bucket },
     ),
   );
 }

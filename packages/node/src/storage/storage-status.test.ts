@@ -6,7 +6,7 @@ import { storageStatus } from "./storage-status.ts";
 const FULL = { isFull: true, detail: "The disk is full." };
 
 it("nothing can be stored when the disk says so, nor after a sync has failed, whatever the disk says", async () => {
-  const storage = { hasFailed: false, memory: undefined };
+  const storage = { hasFailed: false, memory: undefined, bucket: undefined };
   const asked: (number | undefined)[] = [];
   const disk = { fault: async (bytes?: number) => void asked.push(bytes), faultNow: async () => FULL };
   const status = storageStatus(storage, disk);
@@ -22,7 +22,7 @@ it("nothing can be stored when the disk says so, nor after a sync has failed, wh
 it("in memory, nothing more can be stored when the limit is reached, whatever the disk says", async () => {
   let used = 0;
   const memory = new MemoryLimit(100_000, () => used);
-  const status = storageStatus({ hasFailed: false, memory }, undefined);
+  const status = storageStatus({ hasFailed: false, memory, bucket: undefined }, undefined);
   expect([await status.fault(10_000), await status.fault()]).toEqual([undefined, undefined]);
   used = 90_000;
   expect(await status.fault(50_000)).toEqual({

@@ -1,6 +1,7 @@
 /**
  * Reports whether the server can store anything: never again after a sync has failed, otherwise what the disk's own status
- * says, or, in the mode that stores in memory, whether its limit is reached.
+ * says, or, in the mode that stores in memory, whether its limit is reached. A bucket of cold segments that cannot be used is
+ * reported to probes only: everything else is served without it.
  */
 
 import type { StorageFault, StorageStatus } from "@durable-streams-cloudflare/http/limits/storage-status";
@@ -15,12 +16,14 @@ const FAILED: StorageFault = { isFull: false, detail: "The disk failed, so the s
  * @param disk the status of the disk; without it, only failed syncs are reported.
  */
 export function storageStatus(
-  storage: Pick<Storage, "hasFailed" | "memory">,
+  storage: Pick<Storage, "hasFailed" | "memory" | "bucket">,
   disk: StorageStatus | undefined,
 ): StorageStatus {
-  const { memory } = storage;
+  const { memory, bucket } = storage;
+  const ofDisk = async (bytes?: number): Promise<StorageFault | undefined> =>
+    storage.hasFailed ? FAILED : memory ? faultOf(memory, bytes) : disk?.fault(bytes);
   return {
-    fault: async (bytes) => (storage.hasFailed ? FAILED : memory ? faultOf(memory, bytes) : disk?.fault(bytes)),
+    fault: async (bytes) => (await ofDisk(bytes)) ?? (bytes === undefined ? bucket?.fault() : undefined),
     faultNow: async () => (storage.hasFailed ? FAILED : memory ? faultOf(memory, 0) : disk?.faultNow()),
   };
 }

@@ -7,6 +7,7 @@ import type { DirectoryLock } from "./directory-lock.ts";
 import { shardOf } from "./modes/layout.ts";
 import type { MemoryLimit } from "./modes/memory-limit.ts";
 import type { Recovery } from "./recovery.ts";
+import type { SegmentBucket } from "./segments/s3/segment-bucket.ts";
 import type { Store } from "./store.ts";
 import type { CheckpointThread } from "./threads/checkpoint-thread.ts";
 import type { WalFile } from "./threads/wal-file.ts";
@@ -20,12 +21,14 @@ export class Storage {
   readonly syncs: Histogram | undefined;
   /** What the last server on this directory had left undone. */
   readonly recovery: Recovery | undefined;
+  /** The bucket of cold segments; `undefined` where they are on this machine. */
+  readonly bucket: SegmentBucket | undefined;
   readonly #parts: OpenParts;
 
   constructor(
     parts: OpenParts,
     segments: SegmentStore,
-    { memory, syncs, recovery }: Partial<Pick<Storage, "memory" | "syncs" | "recovery">>,
+    { memory, syncs, recovery, bucket }: Partial<Pick<Storage, "memory" | "syncs" | "recovery" | "bucket">>,
   ) {
     this.#parts = parts;
     this.stores = parts.stores.toReversed();
@@ -33,6 +36,7 @@ export class Storage {
     this.memory = memory;
     this.syncs = syncs;
     this.recovery = recovery;
+    this.bucket = bucket;
   }
 
   /** The database that has the tables of the whole server. */

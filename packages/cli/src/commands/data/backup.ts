@@ -6,6 +6,7 @@ import type { Command } from "commander";
 import { contextOf } from "../../context.ts";
 import { pack } from "../../data/archive.ts";
 import { DATA_DIR_FLAG, dataFailure, withDataDir } from "../../data/claim.ts";
+import { segmentPlace } from "../../data/segment-place.ts";
 import { StepMeter } from "../../data/step-meter.ts";
 import { CliError, usageError } from "../../failure.ts";
 import { examples } from "../../help.ts";
@@ -30,8 +31,12 @@ export function backupCommand(program: Command, io: Io): void {
         if (!(error instanceof CliError && error.code === "data-in-use")) throw error;
         await packRunning(dataDir, archive, { meter, signal: io.signal });
       });
+      const place = segmentPlace(dataDir);
       const bytes = statSync(archive).size;
       await output.result({ archive, dataDir, bytes }, archive);
+      if (place !== undefined) {
+        output.note(`The cold segments are not in the archive: they are in ${place}. Keep deleted objects there, too.`);
+      }
       output.note(
         `Wrote ${formatBytes(bytes)}. To test the backup: durable-streams restore ${shellWord(name)} --data-dir NEW-DIR`,
       );

@@ -6,6 +6,7 @@ import type { Command } from "commander";
 import { contextOf } from "../../context.ts";
 import { unpack } from "../../data/archive.ts";
 import { DATA_DIR, DATA_DIR_FLAG, isDataDir } from "../../data/claim.ts";
+import { segmentPlace } from "../../data/segment-place.ts";
 import { isNodeDatabase, kindOf, verifyDatabases, type Verified } from "../../data/verify.ts";
 import { CliError, usageError } from "../../failure.ts";
 import { examples } from "../../help.ts";
@@ -27,6 +28,13 @@ export function restoreCommand(program: Command, io: Io): void {
       await output.result({ archive, dataDir, databases: databases.length }, dataDir);
       const where = options.dataDir === DATA_DIR ? "" : ` --data-dir ${shellWord(options.dataDir)}`;
       const engine = databases.some(({ file }) => isNodeDatabase(file)) ? "" : " --engine workerd";
+      const place = segmentPlace(dataDir);
+      if (place !== undefined) {
+        output.note(
+          `The cold segments are still in ${place}. Start this server only when the one of the backup never starts again: ` +
+            "both would write and delete the same objects.",
+        );
+      }
       output.note(
         `Restored ${counted(databases.length, "database")}; all are intact. To start the server: ` +
           `durable-streams serve${engine}${where}`,

@@ -4,6 +4,7 @@ import type { Command } from "commander";
 
 import { contextOf } from "../../context.ts";
 import { DATA_DIR_FLAG, withDataDir } from "../../data/claim.ts";
+import { segmentPlace } from "../../data/segment-place.ts";
 import { isNodeDatabase, kindOf, verifyDatabases } from "../../data/verify.ts";
 import { CliError } from "../../failure.ts";
 import { examples } from "../../help.ts";
@@ -33,6 +34,8 @@ export function verifyCommand(program: Command, io: Io): void {
         { dataDir, checked: verified.length, damaged: damaged.length, databases: shown },
         table(rows),
       );
+      const place = segmentPlace(dataDir);
+      if (place !== undefined) output.note(`The cold segments in ${place} were not checked.`);
       if (damaged.length === 0) return output.note(`Checked ${counted(verified.length, "database")}; all are intact.`);
       throw new CliError(`${damaged.length} of ${counted(verified.length, "database")} damaged.`, {
         code: "data-damaged",

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 
 import { shardPath } from "../modes/layout.ts";
 import { segmentPath } from "../segments/folder-segments.ts";
+import { readSegmentRecord, writeSegmentRecord } from "../segments/s3/segment-record.ts";
 import { SharedDatabase } from "../shared-database.ts";
 import { snapshot } from "./snapshot.ts";
 
@@ -93,6 +94,14 @@ it("[DU5] a segment that is deleted while the copy is made is in it", async () =
 it("[DU5] there is no copy without a segment that it names", async () => {
   nameSegment();
   await expect(take()).rejects.toThrow(/cold segment.*is missing/);
+});
+
+it("segments in a bucket stay there, and the copy knows where they are", async () => {
+  nameSegment();
+  const record = { store: "s3", id: "an-id", place: "https://s3.example/cold/", isUsed: true } as const;
+  writeSegmentRecord(dataDir, record);
+  await take();
+  expect(readSegmentRecord(join(dataDir, "copy"))).toEqual(record);
 });
 
 it("a copy can be interrupted", async () => {

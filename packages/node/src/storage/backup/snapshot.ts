@@ -14,6 +14,7 @@ import { backup, DatabaseSync } from "node:sqlite";
 import { shardPath } from "../modes/layout.ts";
 import { segmentPath } from "../segments/folder-segments.ts";
 import { namedSegments } from "../segments/named-segments.ts";
+import { readSegmentRecord, writeSegmentRecord } from "../segments/s3/segment-record.ts";
 import { StorageError } from "../storage-error.ts";
 
 export interface SnapshotOptions {
@@ -37,11 +38,13 @@ const PAGES_AT_ONCE = 256;
 const PAUSE_MS_MAX = 100;
 
 /**
- * Copies a data directory.
+ * Copies a data directory. Cold segments in a bucket stay there; the copy records where they are.
  * @throws StorageError if no consistent copy could be made.
  */
 export async function snapshot({ dataDir, to, links, onProgress, signal }: SnapshotOptions): Promise<void> {
-  const readers = linkSegments(dataDir, links);
+  const record = readSegmentRecord(dataDir);
+  if (record !== undefined) writeSegmentRecord(to, record);
+  const readers = linkSegments(dataDir, record?.isUsed === true ? undefined : links);
   try {
     for (const reader of readers) {
       const pause = new Pause();
@@ -96,10 +99,11 @@ class Reader {
 }
 
 /**
- * Begins to read all databases, and links every segment that they name. The server deletes a segment only after the commit that
- * no longer names it, so one that is missing was deleted since the readers began: they then begin again.
+ * Begins to read all databases, and, where the segments are files, links every segment that they name. The server deletes a
+ * segment only after the commit that no longer names it, so one that is missing was deleted since the readers began: they then
+ * begin again.
  */
-function linkSegments(dataDir: string, links: string): Reader[] {
+function linkSegments(dataDir: string, links: string | undefined): Reader[] {
   const readers: Reader[] = [];
   try {
     for (let shard = 0; existsSync(shardPath(dataDir, shard)); shard += 1) {
@@ -107,6 +111,7 @@ function linkSegments(dataDir: string, links: string): Reader[] {
     }
     for (let tries = 0; tries < LINK_TRIES_MAX; tries += 1) {
       beginTogether(readers);
+      if (links === undefined) return readers;
       if (readers.every(({ sqlite }) => linkNamed(sqlite, join(dataDir, "segments"), links))) return readers;
     }
   } catch (error) {

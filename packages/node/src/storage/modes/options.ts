@@ -2,6 +2,7 @@
 
 import type { StorageStatus } from "@durable-streams-cloudflare/http/limits/storage-status";
 
+import { checkedS3, type S3Options, type S3Settings } from "../segments/s3/s3-options.ts";
 import { StorageError } from "../storage-error.ts";
 
 export const STORAGE_MODES = ["memory", "file-fast", "file-durable", "acid"] as const;
@@ -23,6 +24,11 @@ export interface StorageOptions {
   readonly acidShardCount?: number | undefined;
   /** With mode `memory`: the most bytes that all streams together may store. By default 1 GiB. */
   readonly maxMemoryBytes?: number | undefined;
+  /**
+   * The bucket that cold segments are moved to. By default they are in a folder of the data directory. With it, `createHandler`
+   * is refused: use `createHandlerWithReady`, which has the time to check the bucket.
+   */
+  readonly s3?: S3Options | undefined;
   /** Reports whether the disk can store more. Without it the server finds out when a write fails. */
   readonly status?: StorageStatus | undefined;
 }
@@ -54,6 +60,8 @@ export interface StorageSettings {
   /** The number of databases; `undefined`: as many as the directory has. */
   readonly shardCount: number | undefined;
   readonly memoryBytesMax: number;
+  /** The bucket of cold segments, if they are in one. */
+  readonly s3: S3Settings | undefined;
 }
 
 /**
@@ -61,7 +69,7 @@ export interface StorageSettings {
  * @throws StorageError if an option is invalid, or does not belong to the mode.
  */
 export function checkedStorage(options: StorageOptions): StorageSettings {
-  const { mode = "file-durable", dataDir, acidShardCount, maxMemoryBytes } = options;
+  const { mode = "file-durable", dataDir, acidShardCount, maxMemoryBytes, s3 } = options;
   if (!STORAGE_MODES.includes(mode)) {
     throw new StorageError(
       `The storage mode must be one of ${STORAGE_MODES.join(", ")}, but it is "${String(mode)}".`,
@@ -76,6 +84,11 @@ export function checkedStorage(options: StorageOptions): StorageSettings {
       fix: 'set storage.dataDir, or use the mode "memory", which stores nothing on disk',
     });
   }
+  if (!isOnDisk && s3 !== undefined) {
+    throw new StorageError(`The storage mode ${mode} keeps everything in memory, so it has no use for a bucket.`, {
+      fix: "leave out s3 (storage.segments), or use a storage mode that stores on disk",
+    });
+  }
   checkOption("acidShardCount", acidShardCount, { mode: "acid", min: 1, max: SHARDS_MAX }, mode);
   checkOption("maxMemoryBytes", maxMemoryBytes, { mode: "memory", min: MEMORY_BYTES_MIN, max: 2 ** 50 }, mode);
   return {
@@ -83,6 +96,7 @@ export function checkedStorage(options: StorageOptions): StorageSettings {
     dataDir: isOnDisk ? dataDir : undefined,
     shardCount: acidShardCount,
     memoryBytesMax: maxMemoryBytes ?? MEMORY_BYTES_DEFAULT,
+    s3: s3 && checkedS3(s3),
   };
 }
 

@@ -19,7 +19,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 const LIST_MAX = 1_000;
 const READ_BYTES = 256 * 1024;
 /** The folder of uploads that are under way. The folders of segments have names of two digits. */
-const PARTS = "parts";
+export const PARTS = "parts";
 /** Uploads that a server has under way at a time are far fewer. */
 const SWEPT_MAX = 10_000;
 
@@ -100,7 +100,7 @@ async function put(root: string, { key, size, chunks, signal }: Put): Promise<bo
 }
 
 /** The system may take less at once, when the disk is nearly full. */
-async function writeWhole(file: FileHandle, chunk: Bytes): Promise<void> {
+export async function writeWhole(file: FileHandle, chunk: Bytes): Promise<void> {
   for (let at = 0; at < chunk.length;) at += (await file.write(chunk, at)).bytesWritten;
 }
 
