@@ -12,6 +12,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 
 import { selfSigned } from "../src/certificate.ts";
 import { append, create, eventually, LAUNCHER, metricsOf, read, runLauncher, tryToLaunch } from "../src/launcher.ts";
+import { exchange, statusIn } from "../src/raw-socket.ts";
 
 let dataDir: string;
 let servers: ServerProcess[];
@@ -78,20 +79,29 @@ it("the data of the engine workerd is refused, also where no engine is named, wi
   }
 });
 
-it("more connections than it may open files for end neither the server nor what it has stored", async () => {
+it("more connections than it may open files for get 503, and end neither the server nor what it has stored", async () => {
   const server = await start({ filesMax: 128 });
   expect(server.log()).toContain("may open only 128 files");
   await create(server.url);
   await append(server.url, "kept");
   const { hostname, port } = new URL(server.url);
   const sockets: Socket[] = [];
-  for (let count = 0; count < 200; count += 1) {
-    const socket = connect({ host: hostname, port: Number(port) });
-    sockets.push(socket);
-    // Those that the server cannot accept are cut off.
-    socket.on("error", () => undefined);
-    await Promise.race([once(socket, "connect"), once(socket, "close")]);
-  }
+  const open = async (count: number): Promise<void> => {
+    for (let opened = 0; opened < count; opened += 1) {
+      const socket = connect({ host: hostname, port: Number(port) });
+      sockets.push(socket);
+      // Those that are too many even for a 503 are cut off.
+      socket.on("error", () => undefined);
+      await Promise.race([once(socket, "connect"), once(socket, "close")]);
+    }
+  };
+  await open(48);
+  // On a connection of its own.
+  const request = "GET /v1/stream/kept HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  const refused = await exchange({ server: server.url, bytes: request });
+  expect([statusIn(refused), /^retry-after: 5\r$/im.test(refused)]).toEqual([503, true]);
+  expect(refused).toContain('"code":"unavailable"');
+  await open(150);
   for (const socket of sockets) socket.destroy();
   // Until it has let go of them, it may also cut off a connection that comes later.
   const openFds = async (): Promise<number> =>

@@ -61,7 +61,7 @@ function readLimits(): string {
 /** What needs files on each engine, and what becomes of requests beyond the limit. */
 const FILES_NEEDED: Readonly<Record<Engine, string>> = {
   workerd: `a stream in use needs ${FILES_PER_STREAM}, a connection 1. Requests beyond that get status 503.`,
-  node: "a connection needs 1, and so does each read of a cold segment. Connections beyond that are cut off.",
+  node: "a connection needs 1, and so does each read of a cold segment. Connections beyond that get status 503.",
 };
 
 /** Empty unless this process may open only few files. */

@@ -1,8 +1,10 @@
 /** The limits of connections, so that slow or broken clients hold nothing for long. */
 
+import type { EventEmitter } from "node:events";
 import type { Server } from "node:http";
-import type { SecureServerOptions } from "node:http2";
+import type { Http2ServerResponse, SecureServerOptions } from "node:http2";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
 
@@ -42,4 +44,17 @@ export function limitTimes(server: Timed, { bodyTimeoutSeconds }: Pick<Config, "
   server.headersTimeout = HEADERS_MS_MAX;
   server.requestTimeout = HEADERS_MS_MAX + bodyTimeoutSeconds * 1_000 + REQUEST_MARGIN_MS;
   server.keepAliveTimeout = KEEP_ALIVE_MS;
+}
+
+/** Lets a server that does not listen itself end connections that are over their times. Node.js starts that on `listening`. */
+export function watchTimes(server: EventEmitter): void {
+  server.emit("listening");
+}
+
+/** This server is not a proxy: `CONNECT` is answered with 501, and the connection ends. */
+export function refuseTunnels(server: EventEmitter): void {
+  server.on("connect", (_: unknown, client: Duplex | Http2ServerResponse) => {
+    if ("stream" in client) return void client.writeHead(501).end();
+    client.end("HTTP/1.1 501 Not Implemented\r\nConnection: close\r\n\r\n", () => client.destroy());
+  });
 }

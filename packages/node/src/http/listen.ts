@@ -1,12 +1,16 @@
 /** The listener: takes connections on a port and passes their requests to the engine. */
 
-import { createServer as createHttpServer, type Server } from "node:http";
-import type { AddressInfo, Server as NetServer, Socket } from "node:net";
+import { createServer as createHttpServer, type Server, type ServerResponse } from "node:http";
+import type { Http2ServerRequest } from "node:http2";
+import type { AddressInfo, Server as NetServer } from "node:net";
+
+import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 
 import type { Engine } from "../compose/engine.ts";
-import type { NodeRequest, NodeResponse } from "./incoming-request.ts";
-import { endSilent, limitTimes, SERVER_OPTIONS } from "./limits.ts";
-import { serve } from "./serve.ts";
+import { Connections, connectionsMax, refuseConnection, type ConnectionsMax } from "./connections.ts";
+import { endSilent, limitTimes, refuseTunnels, SERVER_OPTIONS } from "./limits.ts";
+import { openFiles, openFilesMax } from "./open-files.ts";
+import { serve, type Handlers } from "./serve.ts";
 import type { TlsOptions } from "./tls/certificate-files.ts";
 import { secureServer } from "./tls/secure-server.ts";
 
@@ -18,6 +22,8 @@ export interface ListenOptions {
   readonly port: number;
   /** With it the server speaks HTTPS: HTTP/2 and HTTP/1.1 on one port. The files are read again when they change. */
   readonly tls?: TlsOptions | undefined;
+  /** How many connections it has at most. By default as many as the process may open files for. */
+  readonly connectionsMax?: ConnectionsMax | undefined;
 }
 
 /** A port that takes requests. */
@@ -35,20 +41,23 @@ export interface Listener {
  * Listens on a port. Resolves when the listener accepts connections.
  * @throws Error of the system if the port cannot be used, or if the certificate cannot be used.
  */
-export async function listen(engine: Engine, { host = "127.0.0.1", port, tls }: ListenOptions): Promise<Listener> {
+export async function listen(engine: Engine, options: ListenOptions): Promise<Listener> {
+  const { host = "127.0.0.1", port, tls } = options;
   const scheme = tls === undefined ? "http" : "https";
-  const arrival = { scheme } as const;
-  const answer = engine.answer.bind(engine);
-  const onRequest = (message: NodeRequest, response: NodeResponse): void => {
-    void serve({ message, response, arrival }, engine.config.logLevel, answer);
-  };
-  const server = tls === undefined ? plain(engine, onRequest) : secureServer(tls, engine.config, onRequest);
+  const connections = new Connections(options.connectionsMax ?? connectionsMax(openFilesMax(), openFiles()));
+  const handlers = handlersOf(engine, scheme);
+  const server =
+    tls === undefined
+      ? plain(engine, handlers, connections)
+      : secureServer(tls, engine.config, { handlers, connections });
   try {
     await bind(server.front, host, port);
   } catch (error) {
     await server.close(0);
     throw error;
   }
+  // A connection that the system cannot hand over must not end the process.
+  server.front.on("error", (error) => logFault(engine.config.logLevel, "A connection could not be taken.", error));
   const address = server.front.address() as AddressInfo;
   return {
     url: `${scheme}://${host.includes(":") ? `[${host}]` : host}:${address.port}`,
@@ -56,17 +65,29 @@ export async function listen(engine: Engine, { host = "127.0.0.1", port, tls }: 
   };
 }
 
-function plain({ config }: Engine, onRequest: (message: NodeRequest, response: NodeResponse) => void) {
-  const server = createHttpServer(SERVER_OPTIONS, onRequest);
+function handlersOf(engine: Engine, scheme: "http" | "https"): Handlers {
+  const { logLevel } = engine.config;
+  const answer = engine.answer.bind(engine);
+  const arrival = { scheme } as const;
+  return {
+    onRequest: (message, response) => void serve({ message, response, arrival }, logLevel, answer),
+    onRefused: (message, response) => {
+      if (message.httpVersionMajor === 1) (response as ServerResponse).shouldKeepAlive = false;
+      // The session ends when its streams have ended, and takes no new ones.
+      else (message as Http2ServerRequest).stream.session?.close();
+      void serve({ message, response, arrival }, logLevel, refuseConnection);
+    },
+  };
+}
+
+function plain({ config }: Engine, { onRequest, onRefused }: Handlers, connections: Connections) {
+  const server = createHttpServer(SERVER_OPTIONS, (message, response) =>
+    (connections.isRefused(message.socket) ? onRefused : onRequest)(message, response),
+  );
   limitTimes(server, config);
-  // This server is not a proxy.
-  server.on("connect", (_, socket) => socket.end("HTTP/1.1 501 Not Implemented\r\nConnection: close\r\n\r\n"));
-  const sockets = new Set<Socket>();
-  server.on("connection", (socket: Socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-  });
-  return { front: server, close: (drainMs: number) => closeServer(server, sockets, drainMs) };
+  refuseTunnels(server);
+  server.on("connection", (socket) => connections.add(socket));
+  return { front: server, close: (drainMs: number) => closeServer(server, connections, drainMs) };
 }
 
 function bind(server: NetServer, host: string, port: number): Promise<void> {
@@ -79,7 +100,7 @@ function bind(server: NetServer, host: string, port: number): Promise<void> {
   });
 }
 
-async function closeServer(server: Server, sockets: ReadonlySet<Socket>, drainMs: number): Promise<void> {
+async function closeServer(server: Server, { sockets }: Connections, drainMs: number): Promise<void> {
   const closed = new Promise((resolve) => server.close(resolve));
   server.closeIdleConnections();
   endSilent(sockets);

@@ -15,6 +15,14 @@ export interface Exchange {
   readonly arrival: Arrival;
 }
 
+/** What becomes of requests. */
+export interface Handlers {
+  /** Answers a request. */
+  readonly onRequest: (message: NodeRequest, response: NodeResponse) => void;
+  /** Refuses a request on a connection beyond the limit, and ends the connection. */
+  readonly onRefused: (message: NodeRequest, response: NodeResponse) => void;
+}
+
 /** Resolves when the response has ended, or the client has gone. Never rejects. */
 export async function serve(
   { message, response, arrival }: Exchange,

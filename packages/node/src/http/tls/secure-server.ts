@@ -7,9 +7,25 @@ import { createServer as createNetServer, type Server as NetServer, type Socket 
 import type { Config } from "@durable-streams-cloudflare/core/config";
 import { logFault, logWarning } from "@durable-streams-cloudflare/core/kit/log";
 
-import type { NodeRequest, NodeResponse } from "../incoming-request.ts";
-import { endSilent, HTTP2_OPTIONS, KEEP_ALIVE_MS, limitTimes, SERVER_OPTIONS } from "../limits.ts";
-import { openKeyWarning, readCertificate, watchCertificate, type TlsOptions } from "./certificate-files.ts";
+import type { Connections } from "../connections.ts";
+import type { NodeResponse } from "../incoming-request.ts";
+import {
+  endSilent,
+  HTTP2_OPTIONS,
+  KEEP_ALIVE_MS,
+  limitTimes,
+  refuseTunnels,
+  SERVER_OPTIONS,
+  watchTimes,
+} from "../limits.ts";
+import type { Handlers } from "../serve.ts";
+import {
+  openKeyWarning,
+  readCertificate,
+  watchCertificate,
+  type Certificate,
+  type TlsOptions,
+} from "./certificate-files.ts";
 
 /** A server that is not listening yet. */
 export interface SecureServer {
@@ -29,55 +45,90 @@ const HOST = /^[\w.-]+(?::\d{1,5})?$|^\[[\da-f:.]+\](?::\d{1,5})?$/i;
 /** While the server closes, connections of HTTP/1.1 become idle one by one. */
 const IDLE_CHECK_MS = 50;
 
+/** What answers, and what counts the connections. */
+export interface SecureParts {
+  readonly handlers: Handlers;
+  readonly connections: Connections;
+}
+
+type OnRequest = Handlers["onRequest"];
+type Limits = Pick<Config, "bodyTimeoutSeconds" | "logLevel">;
+
 /** @throws Error if the certificate or its key cannot be used. */
 export function secureServer(
   options: TlsOptions,
-  config: Pick<Config, "bodyTimeoutSeconds" | "logLevel">,
-  onRequest: (message: NodeRequest, response: NodeResponse) => void,
+  config: Limits,
+  { handlers, connections }: SecureParts,
 ): SecureServer {
   const { logLevel } = config;
-  const secure = createSecureServer(
-    {
-      ...HTTP2_OPTIONS,
-      ...SERVER_OPTIONS,
-      ...readCertificate(options),
-      minVersion: "TLSv1.2",
-      allowHTTP1: true,
-      handshakeTimeout: HANDSHAKE_MS_MAX,
-    },
-    // The types of Node.js lack `flushHeaders`, which HTTP/2 has too.
-    (message, response) => onRequest(message, response as unknown as NodeResponse),
-  );
-  // Of its connections by HTTP/1.1, which the types of Node.js do not mention.
-  const http1 = secure as unknown as Http1Part;
-  limitTimes(http1, config);
+  const certificate = readCertificate(options);
+  const served = new Protocols(certificate, config, handlers.onRequest);
+  const refused = new Protocols(certificate, config, handlers.onRefused);
+  const both = [served, refused];
+  const plain = plainServer(config);
   const warning = openKeyWarning(options);
   if (warning !== undefined) logWarning(logLevel, warning);
   const endWatch = watchCertificate(options, {
-    onChange: (certificate) => secure.setSecureContext({ ...certificate, minVersion: "TLSv1.2" }),
+    onChange: (changed) => {
+      for (const each of both) each.server.setSecureContext({ ...changed, minVersion: "TLSv1.2" });
+    },
     onRefused: (error) => logFault(logLevel, "The new certificate is not used, and the one before stays.", error),
   });
-  const sessions = trackSessions(secure);
-  const sockets = new Set<Socket>();
-  const front = createNetServer({ noDelay: true, keepAlive: true }, sniff(secure, plainServer(), sockets));
+  const front = createNetServer({ noDelay: true, keepAlive: true }, (socket) => {
+    connections.add(socket);
+    sniff(socket, { secure: connections.isRefused(socket) ? refused.server : served.server, plain });
+  });
   return {
     front,
     close: async (drainMs) => {
       endWatch();
       const closed = new Promise((resolve) => front.close(resolve));
-      // Sends GOAWAY: streams that are open end as they would.
-      for (const session of sessions) session.close();
-      http1.closeIdleConnections();
-      endSilent(sockets);
-      const idle = setInterval(() => http1.closeIdleConnections(), IDLE_CHECK_MS);
+      for (const each of both) each.endIdle();
+      endSilent(connections.sockets);
+      const idle = setInterval(() => served.http1.closeIdleConnections(), IDLE_CHECK_MS);
       const timer = setTimeout(() => {
-        for (const socket of sockets) socket.destroy();
+        for (const socket of connections.sockets) socket.destroy();
       }, drainMs);
       await closed;
       clearInterval(idle);
       clearTimeout(timer);
+      for (const each of [served.server, refused.server, plain]) each.close();
     },
   };
+}
+
+/** HTTP/2 and HTTP/1.1 over connections that something else has accepted. */
+class Protocols {
+  readonly server: Http2SecureServer;
+  /** The part for HTTP/1.1, which the types of Node.js do not mention. */
+  readonly http1: Http1Part;
+  readonly #sessions: ReadonlySet<ServerHttp2Session>;
+
+  constructor(certificate: Certificate, config: Limits, onRequest: OnRequest) {
+    this.server = createSecureServer(
+      {
+        ...HTTP2_OPTIONS,
+        ...SERVER_OPTIONS,
+        ...certificate,
+        minVersion: "TLSv1.2",
+        allowHTTP1: true,
+        handshakeTimeout: HANDSHAKE_MS_MAX,
+      },
+      // The types of Node.js lack `flushHeaders`, which HTTP/2 has too.
+      (message, response) => onRequest(message, response as unknown as NodeResponse),
+    );
+    this.http1 = this.server as unknown as Http1Part;
+    limitTimes(this.http1, config);
+    watchTimes(this.server);
+    refuseTunnels(this.server);
+    this.#sessions = trackSessions(this.server);
+  }
+
+  endIdle(): void {
+    // Sends GOAWAY: streams that are open end as they would.
+    for (const session of this.#sessions) session.close();
+    this.http1.closeIdleConnections();
+  }
 }
 
 /** Sessions in which nothing happens any more are closed, as idle connections of HTTP/1.1 are. */
@@ -97,28 +148,24 @@ function trackSessions(secure: Http2SecureServer): ReadonlySet<ServerHttp2Sessio
 }
 
 /** Decides by its first byte what a connection speaks. */
-function sniff(secure: Http2SecureServer, plain: ReturnType<typeof plainServer>, sockets: Set<Socket>) {
-  return (socket: Socket): void => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-    const ignore = (): void => undefined;
-    socket.on("error", ignore);
-    const giveUp = (): void => void socket.destroy();
-    socket.setTimeout(HANDSHAKE_MS_MAX, giveUp);
-    socket.once("data", (chunk: Buffer) => {
-      socket.setTimeout(0);
-      socket.off("timeout", giveUp);
-      socket.pause();
-      socket.unshift(chunk);
-      (chunk[0] === HANDSHAKE ? secure : plain).emit("connection", socket);
-      process.nextTick(() => socket.resume());
-    });
-  };
+function sniff(socket: Socket, { secure, plain }: { readonly secure: Http2SecureServer; readonly plain: HttpServer }) {
+  const ignore = (): void => undefined;
+  socket.on("error", ignore);
+  const giveUp = (): void => void socket.destroy();
+  socket.setTimeout(HANDSHAKE_MS_MAX, giveUp);
+  socket.once("data", (chunk: Buffer) => {
+    socket.setTimeout(0);
+    socket.off("timeout", giveUp);
+    socket.pause();
+    socket.unshift(chunk);
+    (chunk[0] === HANDSHAKE ? secure : plain).emit("connection", socket);
+    process.nextTick(() => socket.resume());
+  });
 }
 
 /** Answers plain HTTP. */
-function plainServer() {
-  return createHttpServer(SERVER_OPTIONS, ({ headers, url = "/" }, response) => {
+function plainServer(config: Limits): HttpServer {
+  const server = createHttpServer(SERVER_OPTIONS, ({ headers, url = "/" }, response) => {
     const { host = "" } = headers;
     const isKnown = HOST.test(host) && url.startsWith("/");
     const text = `This port speaks HTTPS.${isKnown ? ` Use https://${host}${url}` : ""}\n`;
@@ -130,4 +177,8 @@ function plainServer() {
       })
       .end(text);
   });
+  limitTimes(server, config);
+  watchTimes(server);
+  refuseTunnels(server);
+  return server;
 }
