@@ -1,6 +1,6 @@
 /** A bucket that fails. The fake store verifies signatures with another implementation (`testkit/src/s3-server.ts`). */
 
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -64,6 +64,31 @@ it("a store that stays away is given up after a few tries, and nothing is left b
     message: expect.stringContaining("503"),
   });
   expect([s3.answers.length, readdirSync(join(root, "parts"))]).toEqual([4, []]);
+});
+
+/** Paths of files below the root that this process has open. */
+function openFiles(): readonly string[] {
+  const folder = "/proc/self/fd";
+  const paths = readdirSync(folder).map((fd) => (existsSync(join(folder, fd)) ? readlinkSync(join(folder, fd)) : ""));
+  return paths.filter((path) => path.startsWith(root));
+}
+
+it.runIf(existsSync("/proc/self/fd"))("no upload leaves its file open, whatever becomes of it", async () => {
+  // More than is read ahead.
+  const bytes = new Uint8Array(1_000_000);
+  const large = (more: Partial<S3Options> = {}): Promise<boolean> => {
+    const chunks = async function* (): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+      yield bytes;
+    };
+    return segments(more).put(KEY, bytes.length, chunks(), new AbortController().signal);
+  };
+  expect([await large(), await large()]).toEqual([true, false]);
+  await expect(large({ endpoint: "http://127.0.0.1:1" })).rejects.toThrow("cannot be reached");
+  await expect(large({ endpoint: "http://s3.invalid" })).rejects.toThrow("cannot be reached");
+  s3.failNext("PUT", "lost");
+  await large();
+  await expect(large({ secretAccessKey: "wrong" })).rejects.toThrow("403");
+  expect(openFiles()).toEqual([]);
 });
 
 it("an upload that is aborted ends at once, also while the store does not answer", async () => {

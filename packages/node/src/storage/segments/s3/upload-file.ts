@@ -5,8 +5,9 @@
  */
 
 import { createHash, randomUUID } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { mkdir, open, rm } from "node:fs/promises";
+import { once } from "node:events";
+import { createReadStream, type ReadStream } from "node:fs";
+import { mkdir, open as openFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 
@@ -36,8 +37,9 @@ export async function withUploadFile<T>(
   await mkdir(parts, { recursive: true, mode: 0o700 });
   const path = join(parts, `${randomUUID()}.part`);
   const [sha256, md5] = [createHash("sha256"), createHash("md5")];
+  let reading: ReadStream | undefined;
   try {
-    const file = await open(path, "wx", 0o600);
+    const file = await openFile(path, "wx", 0o600);
     let written = 0;
     try {
       for await (const chunk of chunks) {
@@ -50,9 +52,22 @@ export async function withUploadFile<T>(
       await file.close();
     }
     if (written !== size) throw new Error(`A segment of ${size} bytes came to ${written}.`);
-    const stream = (): BodyInit => Readable.toWeb(createReadStream(path)) as ReadableStream<Uint8Array<ArrayBuffer>>;
-    return await use({ open: stream, size, sha256: sha256.digest("hex"), md5: md5.digest("base64") });
+    // A request that is not sent leaves its body open.
+    const open = (): BodyInit => {
+      reading?.destroy();
+      reading = createReadStream(path);
+      return Readable.toWeb(reading) as ReadableStream<Uint8Array<ArrayBuffer>>;
+    };
+    return await use({ open, size, sha256: sha256.digest("hex"), md5: md5.digest("base64") });
   } finally {
+    if (reading !== undefined) await closed(reading);
     await rm(path, { force: true });
   }
+}
+
+async function closed(stream: ReadStream): Promise<void> {
+  if (stream.closed) return;
+  const isClosed = once(stream, "close");
+  stream.destroy();
+  await isClosed;
 }
