@@ -8,6 +8,8 @@ import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 
 import type { DisconnectSignal, HttpRequest } from "@durable-streams-cloudflare/http/ports";
 
+import { hostOf, isHost } from "./host.ts";
+
 /** A Node.js request as `HttpRequest`. The body can be read once: whole with `bytes`, or in chunks with `body`. */
 /** A request of Node.js, by HTTP/1.1 or HTTP/2. */
 export type NodeRequest = IncomingMessage | Http2ServerRequest;
@@ -43,6 +45,8 @@ export class IncomingRequest implements HttpRequest {
   readonly headers: HttpRequest["headers"];
   readonly mountPath?: string;
   readonly isHostClaimed = true;
+  /** Otherwise the request must be refused: `url` has no host of the client's. */
+  readonly hasValidHost: boolean;
   readonly #message: NodeRequest;
   readonly #response: NodeResponse;
   #body: ReadableStream<Uint8Array> | null | undefined;
@@ -59,7 +63,9 @@ export class IncomingRequest implements HttpRequest {
     this.#response = response;
     this.#isRead = message.readableDidRead && hasBody(message);
     this.method = message.method ?? "GET";
-    this.url = `${scheme}://${hostOf(message) ?? "localhost"}${pathOf(target)}`;
+    const host = hostOf(message);
+    this.hasValidHost = isHost(host);
+    this.url = `${scheme}://${this.hasValidHost ? host : "invalid"}${pathOf(target)}`;
     if (mountPath !== undefined) this.mountPath = mountPath;
     this.headers = { get: (name) => headerOf(message, lowerCaseOf(name)) };
   }
@@ -180,12 +186,6 @@ export function pathOf(target: string): string {
 /** Whether nothing can be written to a response any more. */
 export function isGone(response: NodeResponse): boolean {
   return "stream" in response ? response.stream.destroyed : response.destroyed;
-}
-
-/** HTTP/2 names the host in a field of its own. */
-function hostOf({ headers }: NodeRequest): string | undefined {
-  const authority = headers[":authority"];
-  return typeof authority === "string" && authority !== "" ? authority : headers.host;
 }
 
 /** Whether a body belongs to the message. */

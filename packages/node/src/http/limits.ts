@@ -51,10 +51,15 @@ export function watchTimes(server: EventEmitter): void {
   server.emit("listening");
 }
 
-/** This server is not a proxy: `CONNECT` is answered with 501, and the connection ends. */
+/**
+ * This server is not a proxy: `CONNECT` is answered with 501, and the connection ends. Node.js has let go of the connection by
+ * then: nothing else reads it, and an error that nobody hears, such as a reset by the client, would end the process.
+ */
 export function refuseTunnels(server: EventEmitter): void {
   server.on("connect", (_: unknown, client: Duplex | Http2ServerResponse) => {
     if ("stream" in client) return void client.writeHead(501).end();
+    client.on("error", () => client.destroy());
+    client.resume();
     client.end("HTTP/1.1 501 Not Implemented\r\nConnection: close\r\n\r\n", () => client.destroy());
   });
 }

@@ -3,7 +3,9 @@
 import type { Config } from "@durable-streams-cloudflare/core/config";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 import type { Answer } from "@durable-streams-cloudflare/http/answers/answer";
+import { refusedAnswer } from "@durable-streams-cloudflare/http/answers/problem";
 import type { HttpRequest } from "@durable-streams-cloudflare/http/ports";
+import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
 import { IncomingRequest, type Arrival, type NodeRequest, type NodeResponse } from "./incoming-request.ts";
 import { writeAnswer } from "./write-answer.ts";
@@ -31,9 +33,16 @@ export async function serve(
 ): Promise<void> {
   try {
     const request = new IncomingRequest(message, response, arrival);
-    await writeAnswer(response, await answer(request), request.method === "HEAD");
+    const given = await (request.hasValidHost ? answer(request) : refusedAnswer(request, refuseHost()));
+    await writeAnswer(response, given, request.method === "HEAD");
   } catch (error) {
     logFault(logLevel, "An answer could not be written.", error);
     response.destroy();
   }
+}
+
+function refuseHost(): Refusal {
+  return refuse("host-refused", "The host of the request is malformed.", {
+    hint: "Send a header Host with a name or an address, and a port where it is not the default.",
+  });
 }

@@ -8,6 +8,7 @@ import type { Config } from "@durable-streams-cloudflare/core/config";
 import { logFault, logWarning } from "@durable-streams-cloudflare/core/kit/log";
 
 import type { Connections } from "../connections.ts";
+import { isHost } from "../host.ts";
 import type { NodeResponse } from "../incoming-request.ts";
 import {
   endSilent,
@@ -41,7 +42,6 @@ type Http1Part = Pick<HttpServer, "closeIdleConnections" | "headersTimeout" | "k
 /** The first byte of a TLS handshake. */
 const HANDSHAKE = 0x16;
 const HANDSHAKE_MS_MAX = 15_000;
-const HOST = /^[\w.-]+(?::\d{1,5})?$|^\[[\da-f:.]+\](?::\d{1,5})?$/i;
 /** While the server closes, connections of HTTP/1.1 become idle one by one. */
 const IDLE_CHECK_MS = 50;
 
@@ -167,7 +167,7 @@ function sniff(socket: Socket, { secure, plain }: { readonly secure: Http2Secure
 function plainServer(config: Limits): HttpServer {
   const server = createHttpServer(SERVER_OPTIONS, ({ headers, url = "/" }, response) => {
     const { host = "" } = headers;
-    const isKnown = HOST.test(host) && url.startsWith("/");
+    const isKnown = isHost(host) && url.startsWith("/");
     const text = `This port speaks HTTPS.${isKnown ? ` Use https://${host}${url}` : ""}\n`;
     response
       .writeHead(isKnown ? 308 : 400, {
