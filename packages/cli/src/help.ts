@@ -23,6 +23,7 @@ export const COMMAND_NAMES = [
   "backup",
   "restore",
   "verify",
+  "takeover",
   "setup",
   "dev",
   "destroy",
