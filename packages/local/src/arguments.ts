@@ -70,6 +70,7 @@ export function formatHelp(command: string): string {
   --help             print this help
 
 Every option can also be in config/default.toml, config/local.toml, or a variable such as DS_SERVER__PORT.
+DS_STORAGE__MODE says what an acknowledgement promises: memory, file-fast, file-durable (default) or acid.
 Secrets are read from the environment: ${SECRETS.join(", ")}.
 For HTTPS, set DS_TLS__CERT_PATH and DS_TLS__KEY_PATH, or put a proxy in front of it.
 Settings: docs/configuration.md. More: docs/serve.md

@@ -5,10 +5,11 @@ import { formatBanner, formatExposureWarning, formatUrl } from "./banner.ts";
 
 const url = "http://127.0.0.1:4437";
 const dataDir = "/data";
+const system = "linux";
 
 describe("formatBanner", () => {
   it("prints four commands that work when pasted", () => {
-    const banner = formatBanner({ url, dataDir, settings: { TENANCY: "single", AUTH_MODE: "none" } });
+    const banner = formatBanner({ url, dataDir, settings: { TENANCY: "single", AUTH_MODE: "none" }, system });
     expect(banner.match(/^ {2}curl .*$/gm)).toEqual([
       "  curl -X PUT -H 'Content-Type: application/json' http://localhost:4437/v1/stream/hello",
       `  curl -X POST -H 'Content-Type: application/json' -d '{"text":"hello"}' http://localhost:4437/v1/stream/hello`,
@@ -19,8 +20,19 @@ describe("formatBanner", () => {
     expect(banner).not.toContain("TOKEN");
   });
 
+  it("prints commands for Windows that cmd.exe and PowerShell both understand", () => {
+    const settings = { TENANCY: "single", AUTH_MODE: "none" };
+    const banner = formatBanner({ url, dataDir, settings, system: "win32" });
+    expect(banner.match(/^ {2}curl.*$/gm)).toEqual([
+      '  curl.exe -X PUT -H "Content-Type: application/json" http://localhost:4437/v1/stream/hello',
+      '  curl.exe -X POST -H "Content-Type: application/json" -d 42 http://localhost:4437/v1/stream/hello',
+      '  curl.exe "http://localhost:4437/v1/stream/hello?offset=-1"',
+      '  curl.exe -N "http://localhost:4437/v1/stream/hello?offset=-1&live=sse"',
+    ]);
+  });
+
   it("adds the project and the token if the settings need them", () => {
-    const banner = formatBanner({ url, dataDir, settings: { TENANCY: "path", AUTH_MODE: "project" } });
+    const banner = formatBanner({ url, dataDir, settings: { TENANCY: "path", AUTH_MODE: "project" }, system });
     expect(banner.match(/^ {2}curl -H "Authorization: Bearer \$TOKEN" .*\/v1\/stream\/demo\/hello/gm)).toHaveLength(4);
     expect(banner).toContain("set TOKEN");
   });

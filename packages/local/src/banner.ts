@@ -8,28 +8,39 @@ export interface BannerInput {
   /** `undefined`: the data is in memory. */
   readonly dataDir: string | undefined;
   readonly settings: Readonly<Record<string, unknown>>;
+  /** That of the shell which the commands are pasted into. */
+  readonly system?: NodeJS.Platform;
 }
 
 /** The server's address, and commands to paste into another terminal: create, append, read, follow. */
-export function formatBanner({ url, dataDir, settings }: BannerInput): string {
+export function formatBanner({ url, dataDir, settings, system = process.platform }: BannerInput): string {
   const project = settings["TENANCY"] === "path" ? "demo/" : "";
   const { streamRoot } = parseConfig(settings);
   const address = url.replace("//127.0.0.1:", "//localhost:");
   const stream = `${address}${streamRoot}${project}hello`;
   const needsToken = settings["AUTH_MODE"] !== "none";
-  const token = needsToken ? `-H "Authorization: Bearer $TOKEN" ` : "";
-  const json = "-H 'Content-Type: application/json'";
+  const shell = system === "win32" ? WINDOWS : POSIX;
+  const { curl, quote } = shell;
+  const token = needsToken ? `-H "Authorization: Bearer ${shell.token}" ` : "";
+  const json = `-H ${quote}Content-Type: application/json${quote}`;
   return `
 Durable Streams is running at ${address}, with its data in ${dataDir === undefined ? "memory" : shortPath(dataDir)}. Press Ctrl-C to stop it.
 ${HOW_TO_GET_IN[String(settings["AUTH_MODE"])] ?? ""}
   # create a stream, append to it, read it, follow it
-  curl ${token}-X PUT ${json} ${stream}
-  curl ${token}-X POST ${json} -d '{"text":"hello"}' ${stream}
-  curl ${token}'${stream}?offset=-1'
-  curl ${token}-N '${stream}?offset=-1&live=sse'
+  ${curl} ${token}-X PUT ${json} ${stream}
+  ${curl} ${token}-X POST ${json} -d ${shell.message} ${stream}
+  ${curl} ${token}${quote}${stream}?offset=-1${quote}
+  ${curl} ${token}-N ${quote}${stream}?offset=-1&live=sse${quote}
 
 `;
 }
+
+const POSIX = { curl: "curl", quote: "'", message: `'{"text":"hello"}'`, token: "$TOKEN" };
+/**
+ * Works in cmd.exe and in PowerShell. cmd.exe has no single quotes, the two escape double quotes differently, so the message is
+ * a number, and each names variables in its own way. In PowerShell 5, `curl` is another command.
+ */
+const WINDOWS = { curl: "curl.exe", quote: '"', message: "42", token: "TOKEN" };
 
 const HOW_TO_GET_IN: Readonly<Record<string, string>> = {
   project: "\nRequests need a token (AUTH_MODE is project): set TOKEN to a token of the project first.\n",

@@ -49,7 +49,7 @@ it("is free after its holder was killed, whatever files the holder left", async 
 
 it("explains a data directory that is a file", () => {
   writeFileSync(join(parent, "file"), "");
-  expect(() => lockDataDir(join(parent, "file"))).toThrow(/cannot be used/);
+  expect(() => lockDataDir(join(parent, "file"))).toThrow(/cannot be used, because it is a file/);
 });
 
 it("says of a damaged lock that it may be removed", () => {

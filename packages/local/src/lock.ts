@@ -2,7 +2,7 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
-import { makeDirectory } from "@durable-streams-cloudflare/node";
+import { explainOpenError, makeDirectory } from "@durable-streams-cloudflare/node";
 
 import { Failure } from "./failure.ts";
 
@@ -60,6 +60,8 @@ function openExclusively(dataDir: string, holderPath: string, onLocked: () => vo
     if (code === SQLITE_FULL || isOutOfSpace(error)) {
       throw new Failure(`The disk of ${dataDir} is full.`, "free some space, or use another directory: --data-dir DIR");
     }
+    const explained = explainOpenError(dataDir, error);
+    if (explained !== undefined) throw new Failure(explained.message, explained.fix);
     const reason = error instanceof Error ? error.message : String(error);
     throw new Failure(
       `The data directory ${dataDir} cannot be used: ${reason}`,

@@ -2,12 +2,12 @@ import { expect, it } from "vitest";
 
 import { formatRecovery } from "./recovery-line.ts";
 
-it("an orderly end leaves nothing to say", () => {
+it("a server that was stopped cleanly leaves nothing to say", () => {
   expect(formatRecovery(undefined)).toBe("");
 });
 
 it("one line names pages, streams and unfinished uploads", () => {
-  const said = "Recovered what the last server, which did not end in order, had acknowledged: ";
+  const said = "The last server was not stopped cleanly. Recovered what its disk had: ";
   expect(formatRecovery({ pages: 1, uploads: 0, streams: 12 })).toBe(
     `${said}1 page of the write-ahead log (4 KiB), 12 streams in all.\n`,
   );

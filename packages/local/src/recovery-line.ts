@@ -2,7 +2,7 @@ import { type Recovery, STREAMS_COUNTED_MAX } from "@durable-streams-cloudflare/
 
 const PAGE_KIB = 4;
 
-/** Names what a start has recovered, in one line; empty when the last server ended in order. */
+/** Names what a start has recovered, in one line; empty if the last server was stopped cleanly. */
 export function formatRecovery(recovery: Recovery | undefined): string {
   if (recovery === undefined) return "";
   const { pages, uploads, streams } = recovery;
@@ -11,7 +11,7 @@ export function formatRecovery(recovery: Recovery | undefined): string {
     `${counted(pages, "page")} of the write-ahead log (${pages * PAGE_KIB} KiB), ${some} in all`,
     ...(uploads === 0 ? [] : [`${counted(uploads, "unfinished upload")} removed`]),
   ];
-  return `Recovered what the last server, which did not end in order, had acknowledged: ${parts.join("; ")}.\n`;
+  return `The last server was not stopped cleanly. Recovered what its disk had: ${parts.join("; ")}.\n`;
 }
 
 function counted(count: number, noun: string): string {

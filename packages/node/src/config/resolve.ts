@@ -63,8 +63,8 @@ export function resolveConfig(
   faults.push(...faultsOfAll(settings), ...faultsOfServer(merged), ...faultsOfEngine(merged, valueOf("server.engine")));
   if (isUnmeantExposure({ host, chosen })) {
     faults.push(
-      `On ${host}, everybody who can reach this machine could read, write and delete every stream. Require tokens: set a ` +
-        "secret, or AUTH_MODE (auth.mode) to project. Or confirm that this is intended: set it to none.",
+      `On ${host}, everybody who can reach this machine could read, write and delete every stream. Require tokens: ` +
+        "set PROJECT_SECRET or ADMIN_SECRET. Or confirm that this is intended: set AUTH_MODE (auth.mode) to none.",
     );
   }
   if (faults.length > 0) throw invalid(faults);

@@ -29,6 +29,7 @@ const MISSING: Explanation = {
   what: "cannot be made, because its parent is missing or a file",
   fix: `make it, ${OTHER}`,
 };
+const A_FILE: Explanation = { what: "cannot be used, because it is a file", fix: `remove it, ${OTHER}` };
 const NEWER: Explanation = {
   what: "was written by a newer server",
   fix: "start the newer server, or restore a backup from before the upgrade: --data-dir DIR",
@@ -44,7 +45,7 @@ const BY_SYSTEM_CODE: Readonly<Record<string, Explanation>> = {
   ENFILE: FILES,
   ENOENT: MISSING,
   ENOTDIR: MISSING,
-  EEXIST: MISSING,
+  EEXIST: A_FILE,
 };
 
 const BY_SQLITE_CODE: ReadonlyMap<number, Explanation> = new Map([

@@ -1,4 +1,4 @@
-/** What a start finds of a server that did not end in order. */
+/** What a start finds of a server that was not stopped cleanly. */
 
 import type { Store } from "./store.ts";
 

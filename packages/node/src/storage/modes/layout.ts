@@ -73,7 +73,7 @@ const MOVE =
 function refuseMode(dataDir: string, mode: StorageMode, shards: number): StorageError {
   return new StorageError(
     `The data in ${dataDir} is in ${shards} databases, as the storage mode acid keeps it, but the mode is ${mode}.`,
-    { fix: `use the storage mode acid, ${MOVE}` },
+    { fix: `set the storage mode to acid (DS_STORAGE__MODE=acid), ${MOVE}` },
   );
 }
 
