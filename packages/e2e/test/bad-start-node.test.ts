@@ -160,7 +160,9 @@ describe("the directory may not be used by this user", () => {
     if (!IS_ROOT) chmodSync(path, 0);
     const { status, stderr } = launch(IS_ROOT ? NOBODY : undefined);
     chmodSync(path, 0o700);
-    expect(stderr).toMatch(/✗ The data directory .* may not be read or written by this user[^]*Fix: start the server as the owner/);
+    expect(stderr).toMatch(
+      /✗ The data directory .* may not be read or written by this user[^]*Fix: start the server as the owner/,
+    );
     expect(stderr).not.toContain("    at ");
     expect(status).toBe(1);
     if (IS_ROOT) for (const each of ["", "lock", "tmp", "version.json"]) chownSync(join(dataDir, each), 0, 0);
