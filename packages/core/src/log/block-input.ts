@@ -2,6 +2,7 @@
 
 import type { ColdSlice } from "../contracts/cold-slice.ts";
 import { withTimeout } from "../kit/with-timeout.ts";
+import { ROW_BYTES_MAX } from "./log-rows.ts";
 import { BLOCK_HEADER_BYTES, SegmentError } from "./segment-format.ts";
 import type { SegmentFile, SegmentStore } from "./segment-store.ts";
 
@@ -9,8 +10,24 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Silence of the store that counts as a failure. */
 const SILENCE_MS_MAX = 5_000;
-/** What is read from a file at once: a few blocks. */
-const WINDOW_BYTES = 1024 * 1024;
+/** What is read from a file at once: a few blocks, or one of the largest that streams of large appends consist of. */
+const WINDOW_BYTES = ROW_BYTES_MAX + 128 * 1024;
+
+/** The memory that one read uses again for each part of each file: new memory has to be cleared first, and freed later. */
+export class WindowMemory {
+  #bytes: Bytes = new Uint8Array();
+
+  /** Returns memory for at least so many bytes. What was there before stays there, unless the memory has to grow. */
+  ofSize(bytes: number): Bytes {
+    if (this.#bytes.length < bytes) this.#bytes = new Uint8Array(bytes);
+    return this.#bytes;
+  }
+
+  /** A read that was given up may still write into the memory, so it is not used again. */
+  drop(): void {
+    this.#bytes = new Uint8Array();
+  }
+}
 
 export interface BlockInput {
   /**
@@ -26,17 +43,17 @@ export interface BlockInput {
 
 /**
  * Opens the blocks from a place of a segment on; `undefined` when there is no such object.
- * @param reusesMemory whether a block is of no use any more when the next one is asked for.
+ * @param memory is used for each block, if a block is of no use any more when the next one is asked for.
  */
 export async function openInput(
   store: SegmentStore,
   { key, end }: ColdSlice,
   offset: number,
-  reusesMemory: boolean,
+  memory: WindowMemory | undefined,
 ): Promise<BlockInput | undefined> {
   if (store.open !== undefined) {
     const file = await opened(store.open(key), (late) => late.close());
-    return file && new FileInput(file, offset, end, reusesMemory);
+    return file && new FileInput(file, offset, end, memory);
   }
   const stream = await opened(store.get(key, offset, end - offset), (late) => late.cancel());
   return stream && new StreamInput(stream);
@@ -59,7 +76,7 @@ async function opened<Opened>(
 class FileInput implements BlockInput {
   readonly digest: (bytes: Bytes) => Bytes;
   readonly #file: SegmentFile;
-  readonly #reusesMemory: boolean;
+  readonly #memory: WindowMemory | undefined;
   readonly #end: number;
   /** Where the window lies in the object. */
   #offset: number;
@@ -69,11 +86,11 @@ class FileInput implements BlockInput {
   #taken = 0;
   #isClosed = false;
 
-  constructor(file: SegmentFile, offset: number, end: number, reusesMemory: boolean) {
+  constructor(file: SegmentFile, offset: number, end: number, memory: WindowMemory | undefined) {
     this.#file = file;
     this.#offset = offset;
     this.#end = end;
-    this.#reusesMemory = reusesMemory;
+    this.#memory = memory;
     this.digest = (bytes) => file.digest(bytes);
   }
 
@@ -103,18 +120,23 @@ class FileInput implements BlockInput {
     const left = this.#end - this.#offset;
     if (left < bytes) throw new SegmentError("The object is truncated.");
     const wanted = Math.min(left, Math.max(bytes, WINDOW_BYTES));
-    if (!this.#reusesMemory || this.#window.length < wanted) this.#window = new Uint8Array(wanted);
-    this.#taken = this.#filled = 0;
-    this.#filled = await this.#read(this.#window.subarray(0, wanted));
+    // What was read and not passed on is the beginning of the next block.
+    const rest = this.#window.subarray(this.#taken, this.#filled);
+    const window = this.#memory?.ofSize(wanted) ?? new Uint8Array(wanted);
+    window.set(rest);
+    this.#window = window;
+    this.#taken = 0;
+    this.#filled = rest.length;
+    this.#filled += await this.#read(window.subarray(rest.length, wanted), this.#offset + rest.length);
     if (this.#filled < bytes) throw new SegmentError("The object is truncated.");
     // All is read; whoever has what he wants does not ask again.
     if (this.#filled === left) this.cancel();
   }
 
-  async #read(target: Bytes): Promise<number> {
+  async #read(target: Bytes, offset: number): Promise<number> {
     let filled = 0;
     while (filled < target.length) {
-      const reading = this.#file.read(target.subarray(filled), this.#offset + filled);
+      const reading = this.#file.read(target.subarray(filled), offset + filled);
       const count = await withTimeout(SILENCE_MS_MAX, reading);
       if (count === 0) break;
       filled += count;

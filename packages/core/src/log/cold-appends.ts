@@ -35,7 +35,7 @@ async function* chunksOf(
   store: SegmentStore,
   slices: readonly ColdSlice[],
 ): AsyncGenerator<ColdChunk, void, undefined> {
-  for (const slice of slices) yield* readSlice(store, slice, false);
+  for (const slice of slices) yield* readSlice(store, slice, undefined);
 }
 
 /** The appends that end after the chunk's first byte. */

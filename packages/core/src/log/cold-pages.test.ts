@@ -181,16 +181,63 @@ it("a read of streams fetches no more than the blocks that it needs, in one requ
   expect(get.mock.calls.map(([, , length]) => length)).toEqual([2 * (64 + 2 * 4 + 200_000)]);
 });
 
-it("pages of bytes are read from a file into the same memory, and pages of appends are not", async () => {
-  const log = await coldLogOf([Array.from({ length: 40 }, () => [100_000])], new FakeSegmentStore("files"));
+it("pages of bytes are read from all files into the same memory, and pages of appends are not", async () => {
+  const segment = Array.from({ length: 40 }, () => [100_000]);
+  const log = await coldLogOf([segment, segment], new FakeSegmentStore("files"));
   const buffersOf = async (paging: Paging): Promise<number> => {
     const cold = new ColdPages(log.store, log.slices(0, log.bytes.length), paging);
     const buffers = new Set<ArrayBuffer>();
     for (let page = await cold.next(); page !== undefined; page = await cold.next()) buffers.add(page.bytes.buffer);
     return buffers.size;
   };
-  expect([await buffersOf("bytes"), await buffersOf("appends")]).toEqual([1, 4]);
+  expect([await buffersOf("bytes"), await buffersOf("appends")]).toEqual([1, 8]);
   expect(log.store.openBodies).toBe(0);
+});
+
+/** The store as files, whose next opened file has other reads. */
+function spyOnOpen(log: ColdLog) {
+  return vi.spyOn(log.store as { open: NonNullable<FakeSegmentStore["open"]> }, "open");
+}
+
+it.each([100_000, ROW_BYTES_MAX])("each byte of a file is read once where appends have %i bytes", async (size) => {
+  const log = await coldLogOf([Array.from({ length: 5 }, () => [size])], new FakeSegmentStore("files"));
+  log.store.chunkBytes = Infinity;
+  const { open } = log.store;
+  let bytesRead = 0;
+  spyOnOpen(log).mockImplementation(async (key) => {
+    const file = await open?.(key);
+    if (file === undefined) return undefined;
+    const read: typeof file.read = async (target, offset) => {
+      const count = await file.read(target, offset);
+      bytesRead += count;
+      return count;
+    };
+    return { ...file, read };
+  });
+  const slices = log.slices(0, log.bytes.length);
+  expect(isSame(await pagesOf(log, 0, log.bytes.length), log.bytes)).toBe(true);
+  expect(bytesRead).toBe(slices.reduce((sum, { offset, end }) => sum + end - offset, 0));
+});
+
+it("[TI4] a read of a file that was given up may still end, and changes nothing of what was read since", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  const log = await coldLogOf([[[100]], [[100]]], new FakeSegmentStore("files"));
+  const { open } = log.store;
+  let late: Uint8Array | undefined;
+  const opened = spyOnOpen(log);
+  opened.mockImplementationOnce(async (key) => open?.(key));
+  opened.mockImplementationOnce(async (key) => {
+    const file = await open?.(key);
+    return file && { ...file, read: (target) => new Promise(() => (late = target)) };
+  });
+  const cold = new ColdPages(log.store, log.slices(0, 200), "bytes");
+  expect((await cold.next())?.bytes).toEqual(log.bytes.subarray(0, 100));
+  const reading = cold.next();
+  await vi.advanceTimersByTimeAsync(60_000);
+  const page = await reading;
+  late?.fill(0xff);
+  expect(late?.length).toBeGreaterThan(0);
+  expect(page?.bytes).toEqual(log.bytes.subarray(100, 200));
 });
 
 it("[TI5] a segment that is put in another's place is refused", async () => {

@@ -3,6 +3,7 @@
 import { LINE_BYTES_MAX } from "@durable-streams-cloudflare/protocol";
 
 import type { ColdSlice } from "../contracts/cold-slice.ts";
+import { WindowMemory } from "./block-input.ts";
 import { boundaryInBlock } from "./segment-format.ts";
 import { readSlice, type ColdChunk } from "./segment-reader.ts";
 import type { SegmentStore } from "./segment-store.ts";
@@ -30,7 +31,7 @@ export class ColdPages {
    * none has the end of an append in its middle only.
    */
   constructor(store: SegmentStore, slices: readonly ColdSlice[], paging: "bytes" | "appends") {
-    this.#chunks = readSlices(store, slices, paging === "bytes");
+    this.#chunks = readSlices(store, slices, paging === "bytes" ? new WindowMemory() : undefined);
     this.#paging = paging;
     this.#to = slices.at(-1)?.to ?? 0;
   }
@@ -89,9 +90,9 @@ export class ColdPages {
 async function* readSlices(
   store: SegmentStore,
   slices: readonly ColdSlice[],
-  reusesMemory: boolean,
+  memory: WindowMemory | undefined,
 ): AsyncGenerator<ColdChunk, void, undefined> {
-  for (const slice of slices) yield* readSlice(store, slice, reusesMemory);
+  for (const slice of slices) yield* readSlice(store, slice, memory);
 }
 
 /** The last end of an append in a chunk, at most `bytes` after its beginning; 0 if there is none. */

@@ -5,7 +5,7 @@
 
 import type { ColdSlice } from "../contracts/cold-slice.ts";
 import { wait } from "../kit/yield.ts";
-import { openInput } from "./block-input.ts";
+import { openInput, type WindowMemory } from "./block-input.ts";
 import { blockRestBytes, decodeBlock, SegmentError, type Block } from "./segment-format.ts";
 import type { SegmentStore } from "./segment-store.ts";
 
@@ -27,15 +27,15 @@ const TRIES = 4;
 const FIRST_DELAY_MS = 50;
 
 /**
- * @param reusesMemory whether each chunk is of no use any more when the next one is asked for.
+ * @param memory is used for each chunk, if a chunk is of no use any more when the next one is asked for.
  * @throws SegmentUnavailable after as many tries as it makes for one block.
  */
 export async function* readSlice(
   store: SegmentStore,
   slice: ColdSlice,
-  reusesMemory: boolean,
+  memory: WindowMemory | undefined,
 ): AsyncGenerator<ColdChunk, void, undefined> {
-  for await (const block of readBlocks(store, slice, reusesMemory)) {
+  for await (const block of readBlocks(store, slice, memory)) {
     const { position, payload } = block;
     const start = Math.max(0, slice.from - position);
     const end = Math.min(payload.length, slice.to - position);
@@ -46,12 +46,12 @@ export async function* readSlice(
 async function* readBlocks(
   store: SegmentStore,
   slice: ColdSlice,
-  reusesMemory: boolean,
+  memory: WindowMemory | undefined,
 ): AsyncGenerator<Block, void, undefined> {
   const place = { offset: slice.offset, position: slice.position };
   for (let tries = 1; place.offset < slice.end; tries += 1) {
     try {
-      for await (const block of readOnce(store, slice, place, reusesMemory)) {
+      for await (const block of readOnce(store, slice, place, memory)) {
         tries = 0;
         yield block;
       }
@@ -67,9 +67,9 @@ async function* readOnce(
   store: SegmentStore,
   slice: ColdSlice,
   place: { offset: number; position: number },
-  reusesMemory: boolean,
+  memory: WindowMemory | undefined,
 ): AsyncGenerator<Block, void, undefined> {
-  const input = await openInput(store, slice, place.offset, reusesMemory);
+  const input = await openInput(store, slice, place.offset, memory);
   if (input === undefined) throw new SegmentError("The object does not exist.");
   try {
     while (place.offset < slice.end) {
@@ -79,6 +79,9 @@ async function* readOnce(
       place.position += block.payload.length;
       yield block;
     }
+  } catch (error) {
+    memory?.drop();
+    throw error;
   } finally {
     // Also when the client went away: nothing is read for nobody.
     input.cancel();
