@@ -9,6 +9,7 @@ import type { TargetKind } from "./target.ts";
 const REFERENCE = new URL("reference-program.ts", import.meta.url);
 const NODE_PROGRAM = new URL("node-program.ts", import.meta.url);
 const NO_OP = new URL("no-op-program.ts", import.meta.url);
+const CONSTANT = new URL("constant-program.ts", import.meta.url);
 
 /** Keeps segments out of the way of a measurement. */
 const NO_SEGMENTS = { SEGMENT_BYTES: 256 * 1024 * 1024, SEGMENT_AGE_SECONDS: 0 };
@@ -79,4 +80,11 @@ export const NO_OP_SERVER: TargetKind = {
   name: "no-op server",
   isExtra: true,
   start: () => startForked(NO_OP, []),
+};
+
+/** Not a stream server: shows how fast Node.js can send bytes to the load tool, without reading them from anywhere. */
+export const CONSTANT_SERVER: TargetKind = {
+  name: "constant bytes",
+  isExtra: true,
+  start: () => startForked(CONSTANT, []),
 };
