@@ -85,3 +85,24 @@ describe("the signal of a request", () => {
     expect(heard).toEqual([]);
   });
 });
+
+it("a whole body whose client left before anybody asked for it fails, and is not waited for", async () => {
+  const { sender, request } = sending();
+  sender.write("a");
+  sender.destroy();
+  await once(sender, "close");
+  await expect(request.bytes()).rejects.toThrow("before the whole body had arrived");
+});
+
+it.each(["whole", "in parts"])(
+  "a body of HTTP/2 whose stream was reset is not taken for the whole: %s",
+  async (how) => {
+    const sender = new PassThrough();
+    const stream = { endAfterHeaders: false };
+    const message = Object.assign(sender, { method: "POST", url: "/x", headers: {}, stream, aborted: true });
+    const request = new IncomingRequest(message as unknown as IncomingMessage, NO_RESPONSE, { scheme: "https" });
+    sender.end("a");
+    const read = how === "whole" ? request.bytes() : request.body?.getReader().read();
+    await expect(read).rejects.toThrow("before the whole body had arrived");
+  },
+);

@@ -89,10 +89,12 @@ export class IncomingRequest implements HttpRequest {
     const message = this.#message;
     // A message without a body may have ended before it came here.
     if (!hasBody(message)) return Promise.resolve(new Uint8Array());
+    // The client may have left while the request waited for something else: no event says so any more.
+    if (isCutOff(message)) return Promise.reject(cutOff());
     return new Promise((resolve, reject) => {
       const chunks: Buffer[] = [];
       message.on("data", (chunk: Buffer) => chunks.push(chunk));
-      message.on("end", () => resolve(ownBytes(chunks)));
+      message.on("end", () => (isCutOff(message) ? reject(cutOff()) : resolve(ownBytes(chunks))));
       message.on("error", reject);
       message.on("close", () => {
         // Each request closes, and to make an error takes as long as to store an append.
@@ -151,8 +153,8 @@ class ResponseSignal implements DisconnectSignal {
  */
 function nextChunk(message: NodeRequest): Promise<Buffer | undefined> {
   return new Promise((resolve, reject) => {
+    if (isCutOff(message)) return reject(cutOff());
     if (message.readableEnded) return resolve(undefined);
-    if (message.destroyed) return reject(cutOff());
     const settle = (act: () => void): void => {
       for (const [event, listener] of Object.entries(listeners)) message.off(event, listener);
       act();
@@ -162,13 +164,18 @@ function nextChunk(message: NodeRequest): Promise<Buffer | undefined> {
         const chunk = message.read() as Buffer | null;
         if (chunk !== null) settle(() => resolve(chunk));
       },
-      end: () => settle(() => resolve(undefined)),
+      end: () => settle(() => (isCutOff(message) ? reject(cutOff()) : resolve(undefined))),
       error: (error: unknown) => settle(() => reject(error)),
       close: () => settle(() => reject(cutOff())),
     };
     for (const [event, listener] of Object.entries(listeners)) message.on(event, listener);
     listeners.readable();
   });
+}
+
+/** By HTTP/2, Node.js ends the body of a stream that was reset as if it had come whole. */
+function isCutOff(message: NodeRequest): boolean {
+  return "stream" in message ? message.aborted : message.destroyed && !message.readableEnded;
 }
 
 function cutOff(): Error {
