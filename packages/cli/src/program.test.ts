@@ -49,8 +49,8 @@ describe("the program", () => {
   });
 
   it.each([
-    [["tokn"], "token"],
-    [["--jsn"], "--json"],
+    [["tokn"], "Fix: did you mean token?"],
+    [["--jsn"], "Fix: did you mean --json?"],
     [["token", "--scope", "all"], "read, write, manage"],
     [["token", "extra"], "Too many arguments"],
   ])("refuses %j with exit code 2 and suggests a correction", async (argv, meant) => {

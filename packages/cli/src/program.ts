@@ -40,8 +40,8 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
       return EXIT.usage;
     }
     const [what = "", ...more] = error.message.replace(/^error: /, "").split("\n");
-    // The second line is a suggestion such as "(Did you mean stream?)".
-    const suggestion = more.join(" ").replace(/^\((.*)\)$/, "$1 Otherwise, ");
+    // The second line is a suggestion such as "(Did you mean stream?)"; here it goes on after "Fix:".
+    const suggestion = more.join(" ").replace(/^\(D(.*)\)$/, "d$1 Otherwise, ");
     return output.fail(usageError(asSentence(what), `${suggestion}run ${PROGRAM} --help, or add --help to a command`));
   }
 }
@@ -58,7 +58,7 @@ export function buildProgram(io: Io, writeErr: (text: string) => void, isColorfu
     .option("--profile <name>", "use the server saved under this name (default: the profile in use)")
     .option("--json", "print results and errors as JSON (described in docs/cli.md)")
     .option("--quiet", "print only warnings and errors on stderr")
-    .option("--no-color", "do not use colours")
+    .option("--no-color", "do not use colors")
     .addHelpText("after", AFTER_HELP)
     .configureHelp(helpStyle(colors(true)))
     .showSuggestionAfterError()

@@ -44,7 +44,7 @@ describe("completion in bash", () => {
 
 it.each(["zsh", "fish"])("a script for %s has every command and flag with its description", async (shell) => {
   const script = await scriptFor(shell);
-  for (const word of ["stream", "export", "lines", "config", "do not use colours"]) expect(script).toContain(word);
+  for (const word of ["stream", "export", "lines", "config", "do not use colors"]) expect(script).toContain(word);
 });
 
 it("refuses other shells", async () => {
