@@ -28,8 +28,17 @@ export function endSilent(sockets: Iterable<Socket>): void {
 
 type Timed = Pick<Server, "headersTimeout" | "keepAliveTimeout" | "requestTimeout">;
 
+/** What a server does about connections that take their time. */
+export interface TimeLimits extends Pick<Config, "bodyTimeoutSeconds"> {
+  /** How long the head of a request may take to arrive. */
+  readonly headersMsMax?: number | undefined;
+}
+
 /** The options of a server of either kind. */
-export const SERVER_OPTIONS = { connectionsCheckingInterval: CHECK_MS, maxHeaderSize: HEADER_BYTES_MAX, noDelay: true };
+export function serverOptions({ headersMsMax = HEADERS_MS_MAX }: TimeLimits) {
+  const connectionsCheckingInterval = Math.min(CHECK_MS, headersMsMax);
+  return { connectionsCheckingInterval, maxHeaderSize: HEADER_BYTES_MAX, noDelay: true };
+}
 
 /** The options of HTTP/2. */
 export const HTTP2_OPTIONS: SecureServerOptions = {
@@ -40,9 +49,10 @@ export const HTTP2_OPTIONS: SecureServerOptions = {
 };
 
 /** Sets how long a connection may take for what. The body has a limit of its own: `BODY_TIMEOUT_SECONDS`. */
-export function limitTimes(server: Timed, { bodyTimeoutSeconds }: Pick<Config, "bodyTimeoutSeconds">): void {
-  server.headersTimeout = HEADERS_MS_MAX;
-  server.requestTimeout = HEADERS_MS_MAX + bodyTimeoutSeconds * 1_000 + REQUEST_MARGIN_MS;
+export function limitTimes(server: Timed, limits: TimeLimits): void {
+  const { bodyTimeoutSeconds, headersMsMax = HEADERS_MS_MAX } = limits;
+  server.headersTimeout = headersMsMax;
+  server.requestTimeout = headersMsMax + bodyTimeoutSeconds * 1_000 + REQUEST_MARGIN_MS;
   server.keepAliveTimeout = KEEP_ALIVE_MS;
 }
 
@@ -62,4 +72,22 @@ export function refuseTunnels(server: EventEmitter): void {
     client.resume();
     client.end("HTTP/1.1 501 Not Implemented\r\nConnection: close\r\n\r\n", () => client.destroy());
   });
+}
+
+const STATUSES: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
+  ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
+};
+
+/** Answers what is no request before the connection ends. With TLS, Node.js ends it before its own answer has gone out. */
+export function answerClientErrors(server: EventEmitter): void {
+  server.on(
+    "clientError",
+    ({ code = "" }: NodeJS.ErrnoException, socket: Duplex & { readonly _httpMessage?: unknown }) => {
+      // It must not come into the middle of another answer.
+      if (!socket.writable || (socket._httpMessage ?? undefined) !== undefined) return void socket.destroy();
+      const status = STATUSES[code] ?? "400 Bad Request";
+      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`, () => socket.destroy());
+    },
+  );
 }

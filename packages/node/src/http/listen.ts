@@ -8,7 +8,7 @@ import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 
 import type { Engine } from "../compose/engine.ts";
 import { Connections, connectionsMax, refuseConnection, type ConnectionsMax } from "./connections.ts";
-import { endSilent, limitTimes, refuseTunnels, SERVER_OPTIONS } from "./limits.ts";
+import { endSilent, limitTimes, refuseTunnels, serverOptions, type TimeLimits } from "./limits.ts";
 import { openFiles, openFilesMax } from "./open-files.ts";
 import { serve, type Handlers } from "./serve.ts";
 import type { TlsOptions } from "./tls/certificate-files.ts";
@@ -24,6 +24,8 @@ export interface ListenOptions {
   readonly tls?: TlsOptions | undefined;
   /** How many connections it has at most. By default as many as the process may open files for. */
   readonly connectionsMax?: ConnectionsMax | undefined;
+  /** How long the head of a request may take to arrive, in ms; default 15 seconds. */
+  readonly headersMsMax?: number | undefined;
 }
 
 /** A port that takes requests. */
@@ -46,10 +48,9 @@ export async function listen(engine: Engine, options: ListenOptions): Promise<Li
   const scheme = tls === undefined ? "http" : "https";
   const connections = new Connections(options.connectionsMax ?? connectionsMax(openFilesMax(), openFiles()));
   const handlers = handlersOf(engine, scheme);
+  const limits = { ...engine.config, headersMsMax: options.headersMsMax };
   const server =
-    tls === undefined
-      ? plain(engine, handlers, connections)
-      : secureServer(tls, engine.config, { handlers, connections });
+    tls === undefined ? plain(limits, handlers, connections) : secureServer(tls, limits, { handlers, connections });
   try {
     await bind(server.front, host, port);
   } catch (error) {
@@ -80,11 +81,11 @@ function handlersOf(engine: Engine, scheme: "http" | "https"): Handlers {
   };
 }
 
-function plain({ config }: Engine, { onRequest, onRefused }: Handlers, connections: Connections) {
-  const server = createHttpServer(SERVER_OPTIONS, (message, response) =>
+function plain(limits: TimeLimits, { onRequest, onRefused }: Handlers, connections: Connections) {
+  const server = createHttpServer(serverOptions(limits), (message, response) =>
     (connections.isRefused(message.socket) ? onRefused : onRequest)(message, response),
   );
-  limitTimes(server, config);
+  limitTimes(server, limits);
   refuseTunnels(server);
   server.on("connection", (socket) => connections.add(socket));
   return { front: server, close: (drainMs: number) => closeServer(server, connections, drainMs) };

@@ -46,6 +46,8 @@ export class Store {
   readonly checkpointer: Checkpointer | undefined;
   readonly #thread: SyncThread | undefined;
   readonly #isOnDisk: boolean;
+  /** Everything that was acknowledged is durable, and nothing more will be. */
+  #isDrained = false;
   /** Who has written in the open transaction. */
   #writers = new Set<Writer>();
 
@@ -82,7 +84,10 @@ export class Store {
         // Alarms whose deletion was lost are back.
         this.alarms.lookAgain();
       },
-      onFatal,
+      // What is written after the end is not acknowledged, so its sync may fail with the thread that has ended.
+      onFatal: (error) => {
+        if (!this.#isDrained) onFatal(error);
+      },
       onCommitted: () => {
         this.#writers = new Set();
         this.checkpointer?.committed();
@@ -148,6 +153,7 @@ export class Store {
   /** Makes everything durable, and closes the database. Its checkpoints must have ended. */
   async close(): Promise<void> {
     await this.drain();
+    this.#isDrained = true;
     await this.#thread?.close();
     this.database.close();
   }

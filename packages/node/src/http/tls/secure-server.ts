@@ -11,12 +11,14 @@ import type { Connections } from "../connections.ts";
 import { isHost } from "../host.ts";
 import type { NodeResponse } from "../incoming-request.ts";
 import {
+  answerClientErrors,
   endSilent,
   HTTP2_OPTIONS,
   KEEP_ALIVE_MS,
   limitTimes,
   refuseTunnels,
-  SERVER_OPTIONS,
+  serverOptions,
+  type TimeLimits,
   watchTimes,
 } from "../limits.ts";
 import type { Handlers } from "../serve.ts";
@@ -52,7 +54,7 @@ export interface SecureParts {
 }
 
 type OnRequest = Handlers["onRequest"];
-type Limits = Pick<Config, "bodyTimeoutSeconds" | "logLevel">;
+type Limits = TimeLimits & Pick<Config, "logLevel">;
 
 /** @throws Error if the certificate or its key cannot be used. */
 export function secureServer(
@@ -108,7 +110,7 @@ class Protocols {
     this.server = createSecureServer(
       {
         ...HTTP2_OPTIONS,
-        ...SERVER_OPTIONS,
+        ...serverOptions(config),
         ...certificate,
         minVersion: "TLSv1.2",
         allowHTTP1: true,
@@ -121,6 +123,7 @@ class Protocols {
     limitTimes(this.http1, config);
     watchTimes(this.server);
     refuseTunnels(this.server);
+    answerClientErrors(this.server);
     this.#sessions = trackSessions(this.server);
   }
 
@@ -165,7 +168,7 @@ function sniff(socket: Socket, { secure, plain }: { readonly secure: Http2Secure
 
 /** Answers plain HTTP. */
 function plainServer(config: Limits): HttpServer {
-  const server = createHttpServer(SERVER_OPTIONS, ({ headers, url = "/" }, response) => {
+  const server = createHttpServer(serverOptions(config), ({ headers, url = "/" }, response) => {
     const { host = "" } = headers;
     const isKnown = isHost(host) && url.startsWith("/");
     const text = `This port speaks HTTPS.${isKnown ? ` Use https://${host}${url}` : ""}\n`;
