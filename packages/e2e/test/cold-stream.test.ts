@@ -14,7 +14,7 @@ import { segmentFiles } from "../src/stored.ts";
 
 const BINARY = { "Content-Type": "application/octet-stream" } as const;
 const APPEND_BYTES = 8_000_000;
-/** `npm run test:cold-gigabyte` asks for a thousand. */
+/** `npm run test:cold-gigabyte` asks for a thousand. Ten thousand need 30 GB of free space, which CI does not have. */
 const STREAM_MB = Number(process.env["COLD_STREAM_MB"] ?? 128);
 const APPENDS = STREAM_MB / 8;
 const STREAM_BYTES = APPENDS * APPEND_BYTES;
@@ -43,11 +43,16 @@ function coldBytes(): number {
   return segmentFiles(dataDir).reduce((sum, path) => sum + statSync(path).size, 0);
 }
 
+/** The digest of the whole stream. One response has at most sixteen segments. */
 async function readAll(url: string): Promise<string> {
-  const response = await fetch(`${url}?offset=-1`, { signal: AbortSignal.timeout(LIMIT_MS) });
   const received = createHash("sha256");
-  for await (const chunk of response.body ?? []) received.update(chunk);
-  return received.digest("hex");
+  for (let offset = "-1"; ;) {
+    const response = await fetch(`${url}?offset=${offset}`, { signal: AbortSignal.timeout(LIMIT_MS) });
+    expect(response.status).toBe(200);
+    for await (const chunk of response.body ?? []) received.update(chunk);
+    if (response.headers.get("Stream-Up-To-Date") === "true") return received.digest("hex");
+    offset = response.headers.get("Stream-Next-Offset") ?? "";
+  }
 }
 
 it(

@@ -6,7 +6,7 @@ import { expect, it, onTestFinished } from "vitest";
 
 import { NOBODY, Store } from "./store.ts";
 
-it("what is written after everything was made durable is no failure of the disk", async () => {
+it("a write that comes while the store closes does not count as a failed disk", async () => {
   const root = mkdtempSync(join(tmpdir(), "store-"));
   onTestFinished(() => rmSync(root, { recursive: true }));
   const fatal: unknown[] = [];
