@@ -12,6 +12,12 @@ function valueOf(setting: Setting): string {
   return setting.expects.includes("path such as") ? "/logs" : "https://a.example";
 }
 
+/** What a setting's value is refused without. */
+const NEEDED_BESIDE: Partial<Record<SettingName, object>> = {
+  PROJECT_SECRET: { TENANCY: "single" },
+  AUTH_MODE: { ORIGIN_SECRET: valueOf(SETTINGS.ORIGIN_SECRET) },
+};
+
 function faultOf(env: object): string {
   try {
     parseConfig(env);
@@ -30,9 +36,9 @@ it.each(SETTING_PATHS)("$variable is the variable of a table and a key in a TOML
 describe.each(SETTING_PATHS.filter(({ read }) => read === undefined))("$variable", ({ name, variable }) => {
   it(`is ${name} under another name, and not beside it`, () => {
     const value = valueOf(SETTINGS[name]);
-    const single = name === "PROJECT_SECRET" ? { TENANCY: "single" } : {};
-    expect(parseConfig({ ...single, [variable]: value })).toEqual(parseConfig({ ...single, [name]: value }));
-    expect(faultOf({ ...single, [variable]: value, [name]: value })).toContain(
+    const others = NEEDED_BESIDE[name] ?? {};
+    expect(parseConfig({ ...others, [variable]: value })).toEqual(parseConfig({ ...others, [name]: value }));
+    expect(faultOf({ ...others, [variable]: value, [name]: value })).toContain(
       `${name} and ${variable} are the same setting: remove one of them.`,
     );
   });

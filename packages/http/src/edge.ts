@@ -9,10 +9,9 @@ import { isUnsent, refuseUnsent } from "@durable-streams-cloudflare/core/kit/ret
 import { refuse } from "@durable-streams-cloudflare/protocol";
 
 import type { Answer } from "./answers/answer.ts";
+import { cancelBody } from "./answers/cancel-body.ts";
 import { addCorsHeaders } from "./answers/cors.ts";
-import { PagedBody } from "./answers/paged-body.ts";
 import { problemAnswer, refusedAnswer } from "./answers/problem.ts";
-import { PushedBody } from "./answers/pushed-body.ts";
 import { behindProxy } from "./auth/behind-proxy.ts";
 import { onlyLoopback } from "./auth/only-loopback.ts";
 import { corsOrigins } from "./auth/project-cors.ts";
@@ -118,9 +117,7 @@ async function outcomeOf(request: HttpRequest, serve: () => Answer | Promise<Ans
 
 /** Removes the body of an answer to HEAD, and cancels the stream that would produce it. */
 async function withoutBody(answer: Answer): Promise<Answer> {
-  const { body } = answer;
-  if (body instanceof PagedBody || body instanceof PushedBody) body.cancel();
-  if (body instanceof ReadableStream) await body.cancel().catch(() => undefined);
+  await cancelBody(answer);
   return { ...answer, body: null };
 }
 

@@ -47,7 +47,9 @@ async function appendAround(reader: Reader, from: Place, aligned: Result<Reading
   if (!head.ok || !isInside(from, { ...head, from: head.earliest, to: head.tail })) return undefined;
   const start = { from: { kind: "start" }, ifNoneMatch: null, paging: "bytes" } as const;
   const begun = await startAtBoundary(reader, start);
-  return begun.ok && isInside(from, begun.result) ? begun : undefined;
+  if (!begun.ok || isInside(from, begun.result)) return begun.ok ? begun : undefined;
+  begun.cold?.cancel();
+  return undefined;
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Answers a Web `Request`, and knows when the response has ended. */
 
 import type { Answer } from "@durable-streams-cloudflare/http/answers/answer";
+import { cancelBody } from "@durable-streams-cloudflare/http/answers/cancel-body";
 import { COMMON_HEADERS } from "@durable-streams-cloudflare/http/answers/cors";
 import { PagedBody } from "@durable-streams-cloudflare/http/answers/paged-body";
 import { PushedBody } from "@durable-streams-cloudflare/http/answers/pushed-body";
@@ -10,11 +11,16 @@ import type { InFlight } from "./in-flight.ts";
 /** @throws Error if the handler closes before there is an answer. */
 export async function respond(inFlight: InFlight, answer: () => Promise<Answer>): Promise<Response> {
   const aborted = Promise.withResolvers<never>();
-  let abort = (): void => aborted.reject(closing());
+  const answering = answer();
+  let abort = (): void => {
+    aborted.reject(closing());
+    // If an answer comes after all, it has nobody to read it.
+    void answering.then(cancelBody, () => undefined);
+  };
   const end = inFlight.begin(() => abort());
   let isStreamed = false;
   try {
-    const { status, headers, body: made } = await Promise.race([answer(), aborted.promise]);
+    const { status, headers, body: made } = await Promise.race([answering, aborted.promise]);
     const body = made instanceof PagedBody || made instanceof PushedBody ? made.stream() : made;
     if (!(body instanceof ReadableStream)) return toResponse(status, headers, body);
     isStreamed = true;

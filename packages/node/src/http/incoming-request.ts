@@ -173,7 +173,7 @@ function nextChunk(message: NodeRequest): Promise<Buffer | undefined> {
   });
 }
 
-/** By HTTP/2, Node.js ends the body of a stream that was reset as if it had come whole. */
+/** Over HTTP/2, a request that was reset is aborted and not destroyed, and no event follows. */
 function isCutOff(message: NodeRequest): boolean {
   return "stream" in message ? message.aborted : message.destroyed && !message.readableEnded;
 }

@@ -1,5 +1,6 @@
 import type { AppendCommand } from "@durable-streams-cloudflare/core/contracts/stream";
 import { appendOf, createOf } from "@durable-streams-cloudflare/core/test/stream-fixture";
+import { PushedBody } from "@durable-streams-cloudflare/http/answers/pushed-body";
 import { LINE_BYTES_MAX, type Control, type Result } from "@durable-streams-cloudflare/protocol";
 import { assertProperty, textOf } from "@durable-streams-cloudflare/testkit";
 import { FakeSegmentStore } from "@durable-streams-cloudflare/testkit/node-host";
@@ -195,8 +196,8 @@ it("[SS14] [SS23] a response whose time is over ends inside a large append of JS
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] });
   try {
     const { body } = await answerOf(made.reader, "offset=-1&live=sse");
-    if (!(body instanceof ReadableStream)) throw new Error("Server-sent events are a stream.");
-    const chunks = body.getReader();
+    if (!(body instanceof PushedBody)) throw new Error("Server-sent events are pushed.");
+    const chunks = body.stream().getReader();
     const first = await chunks.read();
     vi.advanceTimersByTime(600_000);
     let text = textOf(first.value ?? new Uint8Array());
