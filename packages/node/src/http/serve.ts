@@ -7,6 +7,7 @@ import { refusedAnswer } from "@durable-streams-cloudflare/http/answers/problem"
 import type { HttpRequest } from "@durable-streams-cloudflare/http/ports";
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
+import { inOrder } from "./in-order.ts";
 import { IncomingRequest, type Arrival, type NodeRequest, type NodeResponse } from "./incoming-request.ts";
 import { writeAnswer } from "./write-answer.ts";
 
@@ -17,6 +18,8 @@ export interface Exchange {
   readonly arrival: Arrival;
 }
 
+type AnswerRequest = (request: HttpRequest) => Promise<Answer>;
+
 /** What becomes of requests. */
 export interface Handlers {
   /** Answers a request. */
@@ -26,10 +29,14 @@ export interface Handlers {
 }
 
 /** Resolves when the response has ended, or the client has gone. Never rejects. */
-export async function serve(
+export function serve(exchange: Exchange, logLevel: Config["logLevel"], answer: AnswerRequest): Promise<void> {
+  return inOrder(exchange.message, () => respond(exchange, logLevel, answer));
+}
+
+async function respond(
   { message, response, arrival }: Exchange,
   logLevel: Config["logLevel"],
-  answer: (request: HttpRequest) => Promise<Answer>,
+  answer: AnswerRequest,
 ): Promise<void> {
   try {
     const request = new IncomingRequest(message, response, arrival);
