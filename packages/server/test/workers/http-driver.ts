@@ -14,6 +14,7 @@ import { Family, type Relative } from "./family.ts";
 
 /** Drives the streams of one project over HTTP; a restart evicts an object. The clock must be a fake one. */
 export class HttpDriver implements Driver {
+  readonly readsAtMessages = true;
   readonly #family = new Family();
   readonly #streams = new Map<string, Relative>();
 

@@ -96,6 +96,11 @@ export interface Observed {
 
 /** A real server behind the commands. */
 export interface Driver {
+  /**
+   * Whether a read begins at an offset inside an append of JSON if a message ends there. The edge does so; an object alone
+   * begins where the append does.
+   */
+  readonly readsAtMessages?: boolean;
   apply(command: Command): Promise<Observed>;
   /** Appends at the same time; the answers in the order of the appends. Absent: they are made one after the other. */
   applyTogether?(appends: readonly Append[]): Promise<Observed[]>;

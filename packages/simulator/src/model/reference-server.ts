@@ -35,8 +35,12 @@ export class ReferenceServer {
   #ever = new Map<number, ReferenceStream>();
   #generation = 0;
 
-  constructor(nowMs: number) {
+  readonly #readsAtMessages: boolean;
+
+  /** @param readsAtMessages as in `Driver`. */
+  constructor(nowMs: number, readsAtMessages: boolean) {
     this.nowMs = nowMs;
+    this.#readsAtMessages = readsAtMessages;
   }
 
   get names(): string[] {
@@ -51,7 +55,7 @@ export class ReferenceServer {
 
   /** Another server that goes on from here by itself. */
   clone(): ReferenceServer {
-    const copy = new ReferenceServer(this.nowMs);
+    const copy = new ReferenceServer(this.nowMs, this.#readsAtMessages);
     [copy.#streams, copy.#ever, copy.#generation] = structuredClone([this.#streams, this.#ever, this.#generation]);
     return copy;
   }
@@ -220,7 +224,7 @@ export class ReferenceServer {
   }
 
   #read(stream: ReferenceStream, offset: string, place: Meaning["place"], tagged: string | undefined): Expected {
-    const from = this.#resolve(stream, place);
+    const from = this.#resolve(stream, place, this.#readsAtMessages);
     if (from === "gone") return { outcome: "offset-gone" };
     if (from === "inside") mayTouch(stream, this.nowMs);
     if (from === "foreign" || from === "inside") return { outcome: "offset-invalid" };
@@ -238,20 +242,27 @@ export class ReferenceServer {
    * Where a place is in a stream: it must be one of its own, or one that it inherited. It stands for the last end of an
    * append at or before it, and may be one beyond the end of what the stream has. `inside`: inside the very first append, where
    * it stands for nothing.
+   * @param atMessages a place of JSON stands for itself: each unit is a message, so a message ends there.
    */
-  #resolve(stream: ReferenceStream, place: Meaning["place"]): number | "gone" | "foreign" | "inside" | "beyond" {
+  #resolve(
+    stream: ReferenceStream,
+    place: Meaning["place"],
+    atMessages = false,
+  ): number | "gone" | "foreign" | "inside" | "beyond" {
     if (place === undefined) return 0;
     if (place === "tail") return stream.units.length;
     const { generation } = place;
     // A message of JSON is at least two bytes, so one byte past an offset is before the next message's end.
     const slack = stream.mode === "bytes" ? 1 : 0;
     const count = place.count + (place.past === true ? slack : 0);
+    const isItself = atMessages && stream.mode === "json" && place.past !== true;
     const isInsideFirst = (length: number): boolean =>
       place.past === true && place.count === 0 && slack === 0 && length > 0;
     if (generation === stream.generation) {
       if (isInsideFirst(stream.units.length)) return "inside";
       if (count > stream.units.length + slack) return "beyond";
-      return count < baseOf(stream) ? "foreign" : (lastEnd(stream, Math.min(count, stream.units.length)) ?? "inside");
+      if (count < baseOf(stream)) return "foreign";
+      return isItself ? count : (lastEnd(stream, Math.min(count, stream.units.length)) ?? "inside");
     }
     const index = stream.inherited.findIndex((stretch) => stretch.generation === generation);
     if (index < 0) return "gone";
@@ -260,6 +271,7 @@ export class ReferenceServer {
     if (count < begin || count > end + slack) return "foreign";
     if (isInsideFirst(end)) return "inside";
     const at = Math.min(count, end);
+    if (isItself) return at;
     const owner = this.#ever.get(stream.inherited.find(({ to }) => at < to)?.generation ?? -1);
     return owner === undefined ? at : (lastEnd(owner, at) ?? "inside");
   }

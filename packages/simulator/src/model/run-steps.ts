@@ -40,7 +40,7 @@ class Run {
 
   constructor(driver: Driver, startMs: number) {
     this.#driver = driver;
-    this.#model = new ReferenceServer(startMs);
+    this.#model = new ReferenceServer(startMs, driver.readsAtMessages ?? false);
   }
 
   async take(step: Step): Promise<void> {
