@@ -1,15 +1,14 @@
 /** Cold segments that cannot be read: a reader gets an error or a connection that is cut, and never wrong bytes or too few. */
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import * as fsPromises from "node:fs/promises";
+import fsPromises, { type FileHandle } from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { createServer, type RunningServer } from "./create-server.ts";
-
-vi.mock("node:fs/promises", async (original) => ({ ...(await original<typeof fsPromises>()) }));
 
 const SETTINGS = {
   AUTH_MODE: "none",
@@ -31,10 +30,13 @@ beforeEach(async () => {
   url = `${server.url}/v1/stream/cold`;
   await fetch(url, { method: "PUT", headers: TEXT });
   for (let count = 0; count < APPENDS; count += 1) await fetch(url, { method: "POST", headers: TEXT, body: APPEND });
-  while ((await segmentsRead()) <= APPENDS / 2);
+  const isCold = async (): Promise<void> => {
+    if ((await segmentsRead()) <= APPENDS / 2) throw new Error("The stream is read from the database still.");
+  };
+  await vi.waitFor(isCold, { timeout: 20_000, interval: 20 });
 });
 afterEach(async () => {
-  vi.restoreAllMocks();
+  restore();
   await server.close(0);
   rmSync(dataDir, { recursive: true });
 });
@@ -48,17 +50,29 @@ function segments(): readonly string[] {
 
 /** How many segments a read opens: a stream is read from the database until all segments of a table are there. */
 async function segmentsRead(): Promise<number> {
-  const opened = vi.spyOn(fsPromises, "open");
+  const opened = spyOnOpen();
   await read();
   const { length } = opened.mock.calls.filter(([path, flags]) => String(path).includes("segments") && flags === "r");
-  opened.mockRestore();
+  restore();
   return length;
 }
 
-async function handles(): Promise<Pick<fsPromises.FileHandle, "read">> {
+/** Modules that imported `open` by its name call the spy, too, whenever they were loaded. */
+function spyOnOpen(open: typeof fsPromises.open = fsPromises.open) {
+  const spy = vi.spyOn(fsPromises, "open").mockImplementation(open);
+  syncBuiltinESMExports();
+  return spy;
+}
+
+function restore(): void {
+  vi.restoreAllMocks();
+  syncBuiltinESMExports();
+}
+
+async function handles(): Promise<Pick<FileHandle, "read">> {
   const probe = await fsPromises.open(dataDir, "r");
   await probe.close();
-  return Object.getPrototypeOf(probe) as fsPromises.FileHandle;
+  return Object.getPrototypeOf(probe) as FileHandle;
 }
 
 const failure = (code: string): Error => Object.assign(new Error(code), { code });
@@ -81,14 +95,14 @@ describe.each(["EMFILE", "ENFILE", "EIO"])("a segment that cannot be opened beca
   it("is answered with 503 after a few tries, and read when it can be opened again", async () => {
     const { open } = fsPromises;
     let tries = 0;
-    vi.spyOn(fsPromises, "open").mockImplementation(async (path, ...options) => {
+    spyOnOpen(async (path, ...options) => {
       if (!String(path).includes("segments")) return open(path, ...options);
       tries += 1;
       throw failure(code);
     });
     expect(await read()).toMatch(/^503 \S+ \d+$/);
     expect(tries).toBeLessThanOrEqual(8);
-    vi.restoreAllMocks();
+    restore();
     expect(await read()).toBe("whole");
   });
 });
@@ -98,7 +112,7 @@ describe("a segment whose bytes cannot be read", () => {
     const prototype = await handles();
     vi.spyOn(prototype, "read").mockImplementation(() => Promise.reject(failure("EIO")));
     expect(await read()).toMatch(/^503 \S+ \d+$/);
-    vi.restoreAllMocks();
+    restore();
     expect(await read()).toBe("whole");
   });
 
@@ -106,12 +120,12 @@ describe("a segment whose bytes cannot be read", () => {
     const prototype = await handles();
     const { read: readHandle } = prototype;
     let reads = 0;
-    vi.spyOn(prototype, "read").mockImplementation(function (this: fsPromises.FileHandle, ...given: unknown[]) {
+    vi.spyOn(prototype, "read").mockImplementation(function (this: FileHandle, ...given: unknown[]) {
       reads += 1;
       return reads > 8 ? Promise.reject(failure("EIO")) : Reflect.apply(readHandle, this, given);
     } as typeof readHandle);
     expect(await read()).toBe("cut off");
-    vi.restoreAllMocks();
+    restore();
     expect(await read()).toBe("whole");
   });
 
