@@ -63,7 +63,9 @@ it("a start after kill -9 says in one line what it has recovered, and one after 
   await append(first.url, "kept");
   await first.kill9();
   const second = await start();
-  expect(second.log()).toMatch(/^Recovered .*: \d+ pages of the write-ahead log \(\d+ KiB\), 1 stream in all\.\n$/);
+  expect(second.log()).toMatch(
+    /^The last .* Recovered .*: \d+ pages of the write-ahead log \(\d+ KiB\), 1 stream in all\.\n$/,
+  );
   expect(await read(second.url)).toEqual(["kept"]);
   expect(await second.stop()).toBe(0);
   expect((await start()).log()).toBe("");
