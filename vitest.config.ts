@@ -47,7 +47,7 @@ export default defineConfig({
             main: "./packages/server/test/workers/main.ts",
             wrangler: { configPath: "./wrangler.toml" },
             miniflare: {
-              bindings: { FAN_OUT_QUEUE_ABOVE: "100", OPEN_TO: "everybody" },
+              bindings: { FAN_OUT_QUEUE_ABOVE: "100", OPEN_TO: "everybody", TALLY_MAX: "5" },
               // Of an example of a module.
               durableObjects: { TALLIES: { className: "TallyDO", useSQLite: true } },
             },

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import { formatWeights, weighParts, type Metafile } from "./bundle-report.ts";
+import { formatWeights, moduleSources, weighParts, type Metafile } from "./bundle-report.ts";
 
 const inputs = {
   "packages/protocol/src/offset.ts": { bytesInOutput: 300 },
@@ -38,6 +38,16 @@ it("core and http weigh by folder, other packages and dependencies as a whole, t
 
 it("the parts add up to the bundle, without its source map", () => {
   expect(weighParts(metafile).reduce((sum, { bytes }) => sum + bytes, 0)).toBe(5_700);
+});
+
+it("what serves modules is found, where the bundle contains anything of it", () => {
+  const own = "packages/http/src/modules/module-routes.ts";
+  const object = "packages/server/src/objects/module-object.ts";
+  const withModules = { ...inputs, [own]: { bytesInOutput: 1 }, [object]: { bytesInOutput: 1 } };
+  expect(moduleSources(metafile)).toEqual([]);
+  expect(moduleSources({ outputs: { "worker.js": { bytes: 1, inputs: withModules } } })).toEqual([own, object]);
+  const shaken = { ...inputs, [own]: { bytesInOutput: 0 } };
+  expect(moduleSources({ outputs: { "worker.js": { bytes: 1, inputs: shaken } } })).toEqual([]);
 });
 
 it("the table has a line for each part, its share, and the total", () => {

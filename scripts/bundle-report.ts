@@ -43,6 +43,15 @@ export function weighParts({ outputs }: Metafile): Weight[] {
     .toSorted((a, b) => b.bytes - a.bytes || (a.part < b.part ? -1 : 1));
 }
 
+/** What serves modules: a Worker without modules carries none of it. */
+const OF_MODULES = /(?:^|\/)packages\/(?:http\/src\/modules|server\/src\/objects\/module)[-/]/;
+
+/** @returns the sources of which the bundle contains something, although only a server with modules needs them. */
+export function moduleSources({ outputs }: Metafile): string[] {
+  const inputs = Object.values(outputs).flatMap((output) => Object.entries(output.inputs));
+  return inputs.flatMap(([path, { bytesInOutput }]) => (bytesInOutput > 0 && OF_MODULES.test(path) ? [path] : []));
+}
+
 /** A table, one line a part. */
 export function formatWeights(weights: readonly Weight[]): string {
   const total = weights.reduce((sum, { bytes }) => sum + bytes, 0);

@@ -159,8 +159,8 @@ test("every script that CONTRIBUTING.md names is in package.json", () => {
 });
 
 test("the page about modules shows the example that is compiled and tested", () => {
-  for (const file of ["tally.ts", "tally-do.ts"]) {
-    const code = read(`packages/server/test/workers/modules/${file}`).replace(/^\/\*\*.*\n/, "");
+  for (const file of ["tally.ts", "tally-parts.ts", "tally-object.ts"]) {
+    const code = read(`packages/http/test/modules/${file}`).replace(/^\/\*\*.*\n\n?/, "");
     expect(read("docs/modules.md")).toContain(`\`\`\`ts\n${code}\`\`\``);
   }
 });

@@ -4,7 +4,7 @@
  * `docs/configuration.md` lists the same settings for operators.
  */
 
-import { expectation, isValid, type Setting } from "./setting-kinds.ts";
+import { expectation, settingText } from "./setting-kinds.ts";
 import { byPlainName, type PlainSettings } from "./setting-paths.ts";
 import { SETTINGS, type SettingName } from "./settings.ts";
 
@@ -143,17 +143,8 @@ export function isOnlyForLoopback(config: Pick<Config, "authMode" | "openTo" | "
   return config.authMode === "none" && config.openTo === "loopback" && config.originSecret === "";
 }
 
-/** The setting's text if it is valid; otherwise records the fault and returns the default. */
 function valueOf({ values, written }: PlainSettings, name: SettingName, faults: string[]): string {
-  const setting: Setting = SETTINGS[name];
-  const raw = values[name];
-  if (raw === undefined) return String(setting.default);
-  const text = typeof raw === "string" || typeof raw === "number" ? String(raw).trim() : "";
-  if (isValid(setting, text)) return text;
-  const isSecret = setting.kind === "text" && setting.isSecret === true;
-  const found = isSecret ? "something else" : (JSON.stringify(raw) ?? typeof raw);
-  faults.push(`- ${written.get(name) ?? name} must be ${expectation(setting)}, but it is ${found}.`);
-  return String(setting.default);
+  return settingText(SETTINGS[name], written.get(name) ?? name, values[name], faults);
 }
 
 function oneOf<Choice extends string>(choices: readonly Choice[], text: string): Choice {

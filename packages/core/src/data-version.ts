@@ -3,11 +3,18 @@
 import { ESTUARY_SCHEMA } from "./fan-out/session/estuary-rows.ts";
 import { LINK_SCHEMA } from "./fan-out/source/tables.ts";
 import type { Schema } from "./kit/sql/schema.ts";
+import type { ServerKind } from "./kit/sql/table.ts";
 import { PROJECT_SCHEMA } from "./project/tables/schema.ts";
 import { STREAM_SCHEMA } from "./stream/tables/schema.ts";
 import { WAKE_SCHEMA } from "./wakes/tables/subscription-rows.ts";
 
-export const SCHEMAS: readonly Schema[] = [STREAM_SCHEMA, LINK_SCHEMA, ESTUARY_SCHEMA, WAKE_SCHEMA, PROJECT_SCHEMA];
+export const SCHEMAS: readonly Schema<ServerKind>[] = [
+  STREAM_SCHEMA,
+  LINK_SCHEMA,
+  ESTUARY_SCHEMA,
+  WAKE_SCHEMA,
+  PROJECT_SCHEMA,
+];
 
 /** As data directories call the kinds of objects. */
 const STORED_NAMES = {

@@ -31,6 +31,21 @@ export function isValid(setting: Setting, text: string): boolean {
   }
 }
 
+/**
+ * Returns the text of a setting if it is valid; otherwise records the fault and returns the default.
+ * @param shown the name that the value was found under.
+ * @param raw what was found; `undefined`: nothing.
+ */
+export function settingText(setting: Setting, shown: string, raw: unknown, faults: string[]): string {
+  if (raw === undefined) return String(setting.default);
+  const text = typeof raw === "string" || typeof raw === "number" ? String(raw).trim() : "";
+  if (isValid(setting, text)) return text;
+  const isSecret = setting.kind === "text" && setting.isSecret === true;
+  const found = isSecret ? "something else" : (JSON.stringify(raw) ?? typeof raw);
+  faults.push(`- ${shown} must be ${expectation(setting)}, but it is ${found}.`);
+  return String(setting.default);
+}
+
 /** What a setting accepts, in words: for error messages and the generated documentation. */
 export function expectation(setting: Setting): string {
   switch (setting.kind) {

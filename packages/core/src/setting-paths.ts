@@ -128,9 +128,12 @@ export function byPlainName(env: Readonly<Record<string, unknown>>, faults: stri
   return { values, written };
 }
 
-/** Variables of an environment that begin with `DS_`, as settings do, but are none: nothing reads them. */
-export function unknownVariables(env: object): readonly string[] {
-  const known = new Set(SETTING_PATHS.map(({ variable }) => variable));
+/**
+ * Variables of an environment that begin with `DS_`, as settings do, but are none: nothing reads them.
+ * @param others the variables of settings that are not the server's own.
+ */
+export function unknownVariables(env: object, others: readonly string[] = []): readonly string[] {
+  const known = new Set([...SETTING_PATHS.map(({ variable }) => variable), ...others]);
   return Object.entries(env).flatMap(([name, value]) =>
     name.startsWith("DS_") && typeof value === "string" && !known.has(name) ? [name] : [],
   );

@@ -17,6 +17,8 @@ export {
   type HandlerOptions,
   type HandlerWithReady,
 } from "./create-handler.ts";
+export { ModuleError } from "@durable-streams-cloudflare/http/modules/module-error";
+export type { Module } from "@durable-streams-cloudflare/http/modules/module-types";
 export { ConfigError } from "@durable-streams-cloudflare/core/config";
 export type {
   Authorize,

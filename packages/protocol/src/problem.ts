@@ -13,7 +13,7 @@ import { offsetAt, type Lineage } from "./lineage.ts";
  * - effects `none`: nothing was stored; `unknown`: it may have been stored, so only a request with producer headers
  *   is safe to repeat.
  */
-interface ProblemKind {
+export interface ProblemKind {
   readonly status: number;
   readonly title: string;
   readonly retry: "never" | "same" | "after" | "with-new-token";
@@ -109,10 +109,16 @@ export const PROBLEMS = {
 } as const satisfies Record<string, ProblemKind>;
 
 export type ProblemCode = keyof typeof PROBLEMS;
+/** The code of a module's problem: the module's name, a dot, and a name of its own. The table above has no dots. */
+export type ModuleProblemCode = `${string}.${string}`;
 
 /** One refusal. `headers` are part of the protocol's answer; `hint` says what to do about it. */
 export interface Problem {
-  readonly code: ProblemCode;
+  readonly code: ProblemCode | ModuleProblemCode;
+  /** Of a module's problem: what the table above says of the server's. */
+  readonly kind?: ProblemKind;
+  /** Of a module's problem: further members of the JSON body. */
+  readonly members?: Readonly<Record<string, string | number | boolean | null>>;
   readonly detail: string;
   readonly hint?: string;
   /** Of `offset-trimmed`: where the stream begins now. */
@@ -136,6 +142,11 @@ export function refuse(
   more: { readonly hint?: string; readonly headers?: Record<string, string> } = {},
 ): Refusal {
   return { ok: false, problem: { code, detail, ...more } };
+}
+
+/** What is true of all problems with a problem's code. */
+export function kindOf({ code, kind: own }: Problem): ProblemKind {
+  return own ?? (PROBLEMS as Readonly<Record<string, ProblemKind>>)[code] ?? PROBLEMS.internal;
 }
 
 /** `409` of a closed stream carries the closure and the final offset [PROTOCOL §5.2]. */
@@ -218,9 +229,11 @@ export function refuseNotFound(): Refusal {
 const TYPE_PREFIX = "urn:durable-streams-cloudflare:problem:";
 
 /** What a problem's JSON says, in a response's body and in an SSE event. */
-export function problemBody({ code, detail, hint, earliestOffset }: Problem): Record<string, unknown> {
-  const { status, title, retry, effects } = PROBLEMS[code];
+export function problemBody(problem: Problem): Record<string, unknown> {
+  const { code, detail, hint, earliestOffset } = problem;
+  const { status, title, retry, effects } = kindOf(problem);
   return {
+    ...problem.members,
     type: TYPE_PREFIX + code,
     title,
     status,

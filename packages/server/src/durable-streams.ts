@@ -2,7 +2,7 @@
 
 import { parseConfig, type Config } from "@durable-streams-cloudflare/core/config";
 import { logWarning } from "@durable-streams-cloudflare/core/kit/log";
-import { unknownVariables } from "@durable-streams-cloudflare/core/setting-paths";
+import { unknownVariables, variableOf } from "@durable-streams-cloudflare/core/setting-paths";
 import {
   accessOf,
   authorizeAllOf,
@@ -29,8 +29,8 @@ import type { StorageStatus } from "@durable-streams-cloudflare/http/limits/stor
 import { Strangers } from "@durable-streams-cloudflare/http/limits/strangers";
 import type { CountersOf } from "@durable-streams-cloudflare/http/limits/stream-quota";
 import { LiveReads } from "@durable-streams-cloudflare/http/live/live-reads";
+import type { Module } from "@durable-streams-cloudflare/http/modules/module-types";
 import type { EdgePorts, ProjectPorts } from "@durable-streams-cloudflare/http/routing/edge-ports";
-import type { Module } from "@durable-streams-cloudflare/http/routing/module-types";
 import { composeRoutes } from "@durable-streams-cloudflare/http/routing/table";
 
 import { r2SegmentStore } from "./bindings/r2-segment-store.ts";
@@ -89,13 +89,22 @@ export interface DurableStreamsOptions {
    * @returns whether the data was damaged and has been removed.
    */
   readonly removeDamaged?: (name: string) => Promise<boolean>;
-  /** Modules, each with its own routes, and possibly its own objects and settings (`docs/modules.md`). */
+  /**
+   * Modules, each with its own routes, and possibly its own objects and settings (`docs/modules.md`). For each class of a
+   * module's objects, the Worker exports a class made by `moduleObject`.
+   */
   readonly modules?: readonly Module[];
 }
 
 /** The server's handlers, for the Worker that mounts it. */
 export interface DurableStreams<Env extends DurableStreamsEnv> {
   fetch(request: Request, env: Env, context: ExecutionContext): Promise<Response>;
+  /**
+   * Checks the settings and the bindings of modules. Call it where the Worker starts, with `env` of `cloudflare:workers`, so
+   * that a deploy with something missing fails instead of its requests.
+   * @throws ConfigError which says what is wrong or missing.
+   */
+  check(env: object): void;
   /** The queue handler for the queue that is bound as `FANOUT`. */
   queue(batch: MessageBatch, env: Env): Promise<void>;
   /** The live reads (long-poll and SSE) that this isolate serves now. */
@@ -122,7 +131,7 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
     if (known !== undefined) return known;
     const env = options.mayExist === undefined ? bound : withoutAbsent(bound, options.mayExist);
     const config = parseConfig(env);
-    for (const name of unknownVariables(env)) {
+    for (const name of unknownVariables(env, variablesOf(modules))) {
       logWarning(config.logLevel, `The variable ${name} is not a setting of a Worker, so it has no effect.`);
     }
     const limiter = rateLimiterOf(env.RATE_LIMITER);
@@ -155,10 +164,18 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
     return edge;
   };
   return {
+    check: (env) => {
+      parseConfig(env);
+      for (const module of modules) module.portsOf(env);
+    },
     fetch: async (request, env, context) => toResponse(await edgeOf(env).answer(request, context)),
     queue: serveShards,
     liveReads,
   };
+}
+
+function variablesOf(modules: readonly Module[]): readonly string[] {
+  return modules.flatMap(({ settings }) => Object.values(settings).map(({ path }) => variableOf(path)));
 }
 
 function countersOf({ PROJECTS }: DurableStreamsEnv): CountersOf | undefined {

@@ -18,10 +18,11 @@ export {
 } from "./durable-streams.ts";
 export type { StorageFault, StorageStatus } from "@durable-streams-cloudflare/http/limits/storage-status";
 export type { MayExist, ObjectKind } from "./objects/absent-objects.ts";
-export type { Module } from "@durable-streams-cloudflare/http/routing/module-types";
+export type { Module } from "@durable-streams-cloudflare/http/modules/module-types";
 export type { LiveReads } from "@durable-streams-cloudflare/http/live/live-reads";
 export { ConsumerDO } from "./objects/consumer-do.ts";
 export { EstuaryDO } from "./objects/estuary-do.ts";
+export { moduleObject, type ModuleObjectClass } from "./objects/module-object.ts";
 export { ProjectDO } from "./objects/project-do.ts";
 export { ProjectsRpc } from "./projects-rpc.ts";
 export type { ProjectSettings, ProjectView } from "@durable-streams-cloudflare/core/contracts/project-record";

@@ -1,12 +1,12 @@
 /** The Worker of a deployment without code of its own: the server, its Durable Object classes and `ProjectsRpc`. */
 
-import { parseConfig } from "@durable-streams-cloudflare/core/config";
 import { env } from "cloudflare:workers";
 
 import { createDurableStreams } from "./durable-streams.ts";
 
+const streams = createDurableStreams();
 // At start, so that a deploy with a bad setting fails instead of its requests.
-parseConfig(env);
+streams.check(env);
 
 export { ProjectsRpc } from "./projects-rpc.ts";
 export { ConsumerDO } from "./objects/consumer-do.ts";
@@ -15,4 +15,4 @@ export { ProjectDO } from "./objects/project-do.ts";
 export { StreamDO } from "./objects/stream-do.ts";
 export { SubscriptionDO } from "./objects/subscription-do.ts";
 
-export default createDurableStreams();
+export default streams;

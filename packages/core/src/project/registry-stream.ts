@@ -41,7 +41,7 @@ export interface RegistryStream {
 }
 
 /** What a stream answers that has lost what its producer wrote, or is not the registry at all. */
-const REJECTIONS: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
+const REJECTIONS: ReadonlySet<string> = new Set<ProblemCode>([
   "content-type-mismatch",
   "producer-epoch-stale",
   "producer-epoch-start",

@@ -1,6 +1,6 @@
 /** A problem as `application/problem+json` [RFC 9457]. */
 
-import { problemBody, PROBLEMS, type Problem, type Refusal } from "@durable-streams-cloudflare/protocol";
+import { kindOf, problemBody, type Problem, type Refusal } from "@durable-streams-cloudflare/protocol";
 
 import { discardBody } from "../limits/body.ts";
 import type { HttpRequest } from "../ports.ts";
@@ -16,7 +16,7 @@ export function problemAnswer(request: HttpRequest, problem: Problem, more: obje
   notesOf(request).problem = problem;
   const requestId = requestIdOf(request);
   return {
-    status: PROBLEMS[problem.code].status,
+    status: kindOf(problem).status,
     headers: {
       ...problem.headers,
       "Content-Type": "application/problem+json",

@@ -11,7 +11,7 @@ import {
   parseOffset,
   parseProducer,
   producerSeqHeaders,
-  PROBLEMS,
+  kindOf,
   refuse,
   STREAM_SEQ_LENGTH_MAX,
   type Problem,
@@ -70,7 +70,7 @@ export function appendAnswer({ lineage, tail, closed, producer, outcome }: Appen
  * earlier requests, and retries at once, forever. If the expected sequence equals the received one, it gives up.
  */
 export function withProducerHeaders(problem: Problem, claim: ProducerClaim | undefined): Problem {
-  if (claim === undefined || PROBLEMS[problem.code].status !== 409) return problem;
+  if (claim === undefined || kindOf(problem).status !== 409) return problem;
   if (problem.headers?.[HEADER.producerExpectedSeq] !== undefined) return problem;
   return { ...problem, headers: { ...problem.headers, ...producerSeqHeaders(claim.seq, claim.seq) } };
 }

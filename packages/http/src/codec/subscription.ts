@@ -8,14 +8,7 @@ import type {
   WakeCommand,
 } from "@durable-streams-cloudflare/core/contracts/wakes";
 import { formatLink } from "@durable-streams-cloudflare/core/wakes/sender";
-import {
-  parseStreamNames,
-  PROBLEMS,
-  refuse,
-  type Problem,
-  type ProblemCode,
-  type Result,
-} from "@durable-streams-cloudflare/protocol";
+import { parseStreamNames, kindOf, refuse, type Problem, type Result } from "@durable-streams-cloudflare/protocol";
 
 import type { Answer } from "../answers/answer.ts";
 import { problemAnswer } from "../answers/problem.ts";
@@ -26,7 +19,7 @@ import type { HttpRequest } from "../ports.ts";
 const WORKER_LENGTH_MAX = 256;
 
 /** The specification's codes, which clients match. */
-const ERROR_CODES: Partial<Record<ProblemCode, string>> = {
+const ERROR_CODES: Readonly<Record<string, string>> = {
   "ack-invalid": "INVALID_OFFSET",
   "subscription-claimed": "ALREADY_CLAIMED",
   "subscription-exists": "SUBSCRIPTION_ALREADY_EXISTS",
@@ -37,13 +30,13 @@ const ERROR_CODES: Partial<Record<ProblemCode, string>> = {
 };
 
 /** Those with status 400 that go by their own names. */
-const OWN_NAMES: ReadonlySet<ProblemCode> = new Set(["public-url-required", "webhook-url-rejected"]);
+const OWN_NAMES: ReadonlySet<string> = new Set(["public-url-required", "webhook-url-rejected"]);
 
 /** Encodes a refusal of a subscription route: a problem with the additional member `error` [PROTOCOL §6]. */
 export async function refusedControl(request: HttpRequest, problem: Problem): Promise<Answer> {
   await discardBody(request);
   const { code, detail, lease } = problem;
-  const isMalformed = PROBLEMS[code].status === 400 && !OWN_NAMES.has(code);
+  const isMalformed = kindOf(problem).status === 400 && !OWN_NAMES.has(code);
   const name = ERROR_CODES[code] ?? (isMalformed ? "INVALID_REQUEST" : snake(code));
   const holder = lease === undefined ? {} : { current_holder: lease.holder, generation: lease.generation };
   const answer = problemAnswer(request, problem, { error: { code: name, message: detail, ...holder } });
@@ -151,6 +144,6 @@ function deadLetterJson({ deadLetter }: Pick<SubscriptionView, "deadLetter">): o
     : { dead_letter: { stream: deadLetter.stream, max_attempts: deadLetter.maxAttempts } };
 }
 
-function snake(code: ProblemCode): string {
+function snake(code: string): string {
   return code.toUpperCase().replaceAll("-", "_");
 }

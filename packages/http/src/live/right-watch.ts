@@ -9,7 +9,7 @@ import type { ProblemCode, Refusal } from "@durable-streams-cloudflare/protocol"
 import type { Exchange } from "../exchange.ts";
 
 /** Not knowing is no answer: the read goes on, and its session ends soon enough. */
-const NO_ANSWERS: ReadonlySet<ProblemCode> = new Set<ProblemCode>(["unavailable", "internal"]);
+const NO_ANSWERS: ReadonlySet<string> = new Set<ProblemCode>(["unavailable", "internal"]);
 
 /**
  * Watches the right of one live read.

@@ -8,7 +8,7 @@ import {
   nextCursor,
   refAt,
   isPlainLine,
-  PROBLEMS,
+  kindOf,
   refuse,
   REGISTRY_STREAM,
   type ForkRequest,
@@ -49,7 +49,7 @@ function refuseRegistryWrite(): Refusal {
  */
 export function withoutBareForbidden(request: HttpRequest, refusal: Refusal): Refusal {
   const isProducer = request.method === "POST" && request.headers.get(HEADER.producerId) !== null;
-  const isForbidden = PROBLEMS[refusal.problem.code].status === 403;
+  const isForbidden = kindOf(refusal.problem).status === 403;
   if (!isProducer || !isForbidden || refusal.problem.headers?.[HEADER.producerEpoch] !== undefined) return refusal;
   return { ok: false, problem: { ...refuseUnauthenticated().problem, detail: refusal.problem.detail } };
 }

@@ -19,6 +19,7 @@ import type { RateLimiter } from "../limits/rate-limit.ts";
 import type { StorageStatus } from "../limits/storage-status.ts";
 import type { CountersOf } from "../limits/stream-quota.ts";
 import type { LiveReads } from "../live/live-reads.ts";
+import type { ModuleCounts } from "../modules/module-counts.ts";
 import type { HttpRequest, Objects, StreamObjects } from "../ports.ts";
 
 /**
@@ -54,14 +55,17 @@ export interface EdgePorts {
   readonly estuaries: Objects<EstuaryApi> | undefined;
   /** The follower sets of sources; present if and only if `estuaries` is. */
   readonly followers: Objects<FollowerSetApi> | undefined;
-  /** The settings and objects of each module, by the module's name. */
+  /** What each module uses, by the module's name. */
   readonly modules: ReadonlyMap<string, ModulePorts>;
 }
 
-/** One module's settings and objects. */
+/** What the handlers and the objects of one module use. */
 export interface ModulePorts {
-  readonly config: unknown;
+  /** The values of its settings, by name. */
+  readonly settings: unknown;
+  /** Its objects, by binding. */
   readonly objects: Readonly<Record<string, Objects<object>>>;
+  readonly counts: Pick<ModuleCounts, "add" | "format">;
 }
 
 /** The registry of projects and the operations on it. */

@@ -3,13 +3,13 @@
  * are dispatched by this table, and tests check every row of it.
  */
 
+import type { Module } from "../modules/module-types.ts";
 import { ESTUARY_ROUTES } from "../routes/estuaries.ts";
 import { HOME_ROUTES } from "../routes/home.ts";
 import { PROBE_ROUTES } from "../routes/probes.ts";
 import { PROJECT_ROUTES } from "../routes/projects.ts";
 import { STREAM_ROUTES } from "../routes/streams.ts";
 import { SUBSCRIPTION_ROUTES } from "../routes/subscriptions.ts";
-import type { Module } from "./module-types.ts";
 import type { Route } from "./route.ts";
 
 /** The routes of the server without modules. */

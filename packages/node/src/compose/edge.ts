@@ -23,7 +23,7 @@ import type { StorageStatus } from "@durable-streams-cloudflare/http/limits/stor
 import { Strangers } from "@durable-streams-cloudflare/http/limits/strangers";
 import type { LiveReads } from "@durable-streams-cloudflare/http/live/live-reads";
 import type { ProjectPorts } from "@durable-streams-cloudflare/http/routing/edge-ports";
-import { composeRoutes } from "@durable-streams-cloudflare/http/routing/table";
+import type { Route } from "@durable-streams-cloudflare/http/routing/route";
 
 import type { ObjectHost } from "../objects/object-host.ts";
 
@@ -35,13 +35,15 @@ export interface EdgeParts {
   readonly objects: ObjectHost;
   readonly liveReads: LiveReads;
   readonly storage: StorageStatus;
+  /** The route table, with the routes of modules. */
+  readonly routes: readonly Route[];
 }
 
 /**
  * Composes the edge.
  * @throws Error if the objects of projects or the registry are missing.
  */
-export function composeEdge({ config, authorize, objects, liveReads, storage }: EdgeParts): Edge {
+export function composeEdge({ config, authorize, objects, liveReads, storage, routes }: EdgeParts): Edge {
   const {
     streams,
     projects: projectObjects,
@@ -88,8 +90,8 @@ export function composeEdge({ config, authorize, objects, liveReads, storage }: 
       estuaries: sessions,
       followers,
       segments,
-      modules: new Map(),
+      modules: objects.modules,
     },
-    composeRoutes([]),
+    routes,
   );
 }

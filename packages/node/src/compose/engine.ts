@@ -7,10 +7,13 @@ import { refusedAnswer } from "@durable-streams-cloudflare/http/answers/problem"
 import type { Authorize } from "@durable-streams-cloudflare/http/auth/authorize";
 import { LiveReads } from "@durable-streams-cloudflare/http/live/live-reads";
 import { RequestCounts } from "@durable-streams-cloudflare/http/metrics/request-counts";
+import type { Module } from "@durable-streams-cloudflare/http/modules/module-types";
 import type { HttpRequest } from "@durable-streams-cloudflare/http/ports";
+import { composeRoutes } from "@durable-streams-cloudflare/http/routing/table";
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
 import { formatMetrics } from "../metrics.ts";
+import { ServedModules } from "../objects/module-objects.ts";
 import { ObjectHost } from "../objects/object-host.ts";
 import { outboundFetch } from "../outbound/outbound-fetch.ts";
 import type { StorageOptions } from "../storage/modes/options.ts";
@@ -26,7 +29,9 @@ export interface EngineOptions {
   readonly storage: StorageOptions;
   /** Decides who may do what. Without it, the setting `AUTH_MODE` decides. */
   readonly authorize?: Authorize;
-  /** The settings of `docs/configuration.md`, by name. */
+  /** Modules, each with its own routes, and possibly its own objects and settings (`docs/modules.md`). */
+  readonly modules?: readonly Module[];
+  /** The settings of `docs/configuration.md` and of the modules, by name. */
   readonly settings?: Readonly<Record<string, string | undefined>>;
 }
 
@@ -61,14 +66,17 @@ export interface Engine {
 /**
  * Opens the data directory and composes the engine. Alarms do not fire before `start`.
  * @throws ConfigError if a setting is invalid.
+ * @throws ModuleError if the modules do not fit together.
  * @throws StorageError if a storage option is invalid, or the data directory does not match the options.
  * @throws Error if the data directory cannot be used, or another server uses it.
  */
 export function openEngine(
-  { storage: options, authorize, settings = {} }: EngineOptions,
+  { storage: options, authorize, modules = [], settings = {} }: EngineOptions,
   events: EngineEvents,
 ): Engine {
   const config = parseConfig(settings);
+  const routes = composeRoutes(modules);
+  const served = new ServedModules(modules, settings);
   let hasFailed = false;
   const storage = openStorage(options, {
     fire: (due) => objects.fire(due),
@@ -77,11 +85,25 @@ export function openEngine(
       events.onFatal(error, config);
     },
     report: (message, error) => logFault(config.logLevel, message, error),
+    moduleSchemas: served.schemas,
   });
   const registry = registryIn(storage.first);
-  const objects = new ObjectHost({ storage, config, registry, send: outboundFetch(config.outboundAddresses) });
+  const objects = new ObjectHost({
+    storage,
+    config,
+    registry,
+    send: outboundFetch(config.outboundAddresses),
+    modules: served,
+  });
   const liveReads = new LiveReads();
-  const edge = composeEdge({ config, authorize, objects, liveReads, storage: storageStatus(storage, options.status) });
+  const edge = composeEdge({
+    config,
+    authorize,
+    objects,
+    liveReads,
+    storage: storageStatus(storage, options.status),
+    routes,
+  });
   const counts = new RequestCounts(() => performance.now());
   const background = {
     waitUntil: (promise: Promise<unknown>) =>
@@ -98,7 +120,7 @@ export function openEngine(
         return request.bodyUsed ? refusedAnswer(request, refuseReadBody()) : edge.answer(request, background);
       }),
     endLiveReads: () => liveReads.end(),
-    metrics: () => formatMetrics({ counts, liveReads: liveReads.count, storage, objects }),
+    metrics: () => formatMetrics({ counts, liveReads: liveReads.count, storage, objects }) + served.formatCounts(),
     close: () => storage.close(),
   };
 }

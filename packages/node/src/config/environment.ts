@@ -1,6 +1,6 @@
 /** Reads the options in the environment. */
 
-import { OPTIONS, optionNamed, optionOfVariable, type Option } from "./options.ts";
+import type { Option, OptionTable } from "./options.ts";
 import { refusedValue, unknownName, type LayerContent, type Written } from "./written.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -14,15 +14,8 @@ const OTHER_USES = [PROFILE_VARIABLE, "DS_ENGINE", "DS_WORKERD", "DS_CONTROL", "
 /** Shared with many other programs, so it counts only if it is the only one, and is never refused. */
 const RUST_LOG = "RUST_LOG";
 
-const VARIABLES = OPTIONS.map(({ variable }) => variable);
-/** Shared with other programs, too: what an option would not accept is none of its business. */
-const SHARED = OPTIONS.flatMap((option) =>
-  option.otherVariable === undefined ? [] : [{ option, name: option.otherVariable }],
-);
-const SECRETS = OPTIONS.filter(({ isSecret }) => isSecret);
-
 /** An empty variable is one that is not set. */
-export function readEnvironment(env: Environment): LayerContent {
+export function readEnvironment(env: Environment, table: OptionTable): LayerContent {
   const written: Written[] = [];
   const faults: string[] = [];
   const read = (variable: string, option: Option, text: string): void => {
@@ -33,26 +26,36 @@ export function readEnvironment(env: Environment): LayerContent {
   };
   for (const [variable, text = ""] of Object.entries(env)) {
     if (!variable.startsWith("DS_") || text === "" || OTHER_USES.includes(variable)) continue;
-    const option = optionOfVariable(variable);
-    if (option === undefined) faults.push(unknownName("the environment", variable, VARIABLES));
+    const option = table.ofVariable(variable);
+    if (option === undefined) faults.push(unknownName("the environment", variable, variablesIn(table)));
     else read(variable, option, text);
   }
-  for (const option of SECRETS) {
+  for (const option of table.all.filter(({ isSecret }) => isSecret)) {
     const text = env[option.id] ?? "";
     if (text !== "") read(option.id, option, text);
   }
-  const level = optionNamed("LOG_LEVEL");
-  const filter = optionOfVariable("DS_LOG__RUST_LOG");
+  const level = table.named("LOG_LEVEL");
+  const filter = table.ofVariable("DS_LOG__RUST_LOG");
   const value = filter?.parse(env[RUST_LOG] ?? "");
   if (level !== undefined && value !== undefined && !written.some(({ option }) => option.id === level.id)) {
     written.push({ option: level, layer: "environment", place: `the environment variable ${RUST_LOG}`, value });
   }
+  const shared = sharedIn(table);
   // Parts of two credentials do not fit each other.
-  const hasOwn = SHARED.some(({ option }) => written.some((own) => own.option.id === option.id));
-  for (const { option, name } of hasOwn ? [] : SHARED) {
+  const hasOwn = shared.some(({ option }) => written.some((own) => own.option.id === option.id));
+  for (const { option, name } of hasOwn ? [] : shared) {
     const value = option.parse(env[name] ?? "");
     const place = `the environment variable ${name}`;
     if (value !== undefined) written.push({ option, layer: "environment", place, value });
   }
   return { written, faults };
+}
+
+function variablesIn({ all }: OptionTable): readonly string[] {
+  return all.map(({ variable }) => variable);
+}
+
+/** Options whose variables are shared with other programs: what an option would not accept is none of its business. */
+function sharedIn({ all }: OptionTable): readonly { readonly option: Option; readonly name: string }[] {
+  return all.flatMap((option) => (option.otherVariable === undefined ? [] : [{ option, name: option.otherVariable }]));
 }

@@ -4,7 +4,7 @@ import { statSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 import { PROFILE_VARIABLE, readEnvironment, type Environment } from "./environment.ts";
-import { optionAt, optionNamed, OPTIONS } from "./options.ts";
+import { SERVER_TABLE, type OptionTable } from "./options.ts";
 import { readTomlFile, type TomlFile } from "./toml-file.ts";
 import { refusedValue, unknownName, type LayerContent, type Written } from "./written.ts";
 
@@ -28,6 +28,8 @@ export interface LayerSources {
   readonly env: Environment;
   readonly cwd: string;
   readonly flags?: readonly Flag[];
+  /** The options that there are. By default those of a server without modules. */
+  readonly table?: OptionTable;
   /** The variables of wrangler.toml, where the server runs its Worker. */
   readonly wrangler?: Readonly<Record<string, unknown>>;
 }
@@ -35,15 +37,14 @@ export interface LayerSources {
 /** The values of one option, the one that counts first. */
 export type Merged = ReadonlyMap<string, readonly [Written, ...Written[]]>;
 
-const NAMES = OPTIONS.flatMap(({ name }) => name ?? []);
-
 /** @param faults collects what is wrong in any layer. */
 export function readLayers(sources: LayerSources, faults: string[]): Merged {
+  const { table = SERVER_TABLE } = sources;
   const layers = [
-    readWrangler(sources.wrangler ?? {}),
-    ...filesOf(sources, faults).map((file) => readTomlFile(file, sources.cwd)),
-    readEnvironment(sources.env),
-    readFlags(sources.flags ?? []),
+    readWrangler(sources.wrangler ?? {}, table),
+    ...filesOf(sources, faults).map((file) => readTomlFile(file, sources.cwd, table)),
+    readEnvironment(sources.env, table),
+    readFlags(sources.flags ?? [], table),
   ];
   const merged = new Map<string, [Written, ...Written[]]>();
   for (const layer of layers) {
@@ -96,24 +97,24 @@ function isDirectory(path: string): boolean {
 const LOCAL_ONES = ["TENANCY", "AUTH_MODE"];
 
 /** The deployment's own variables: what is no setting is a binding of its Worker. */
-function readWrangler(vars: Readonly<Record<string, unknown>>): LayerContent {
+function readWrangler(vars: Readonly<Record<string, unknown>>, table: OptionTable): LayerContent {
   const written = Object.entries(vars).flatMap(([name, value]): Written[] => {
-    const option = LOCAL_ONES.includes(name) ? undefined : optionNamed(name);
+    const option = LOCAL_ONES.includes(name) ? undefined : table.named(name);
     const text = typeof value === "string" || typeof value === "number" ? String(value) : "";
     return option === undefined ? [] : [{ option, layer: "wrangler.toml", place: "wrangler.toml", value: text }];
   });
   return { written, faults: [] };
 }
 
-function readFlags(flags: readonly Flag[]): LayerContent {
+function readFlags(flags: readonly Flag[], table: OptionTable): LayerContent {
   const written: Written[] = [];
   const faults: string[] = [];
   // A flag that is given twice counts as it is given last.
   const last = new Map(flags.map((each) => [each.flag, each]));
   for (const { flag, option: name, text } of last.values()) {
-    const option = optionNamed(name) ?? optionAt(name);
+    const option = table.named(name) ?? table.at(name);
     const value = option?.parse(text);
-    if (option === undefined) faults.push(unknownName(flag, name, NAMES));
+    if (option === undefined) faults.push(unknownName(flag, name, namesIn(table)));
     else if (option.isSecret) {
       faults.push(
         `${flag} is not allowed: ${name} is a secret, and every user of the machine can see command lines. ` +
@@ -123,6 +124,10 @@ function readFlags(flags: readonly Flag[]): LayerContent {
     else written.push({ option, layer: "flag", place: flag, value });
   }
   return { written, faults };
+}
+
+function namesIn({ all }: OptionTable): readonly string[] {
+  return all.flatMap(({ name }) => name ?? []);
 }
 
 /** Two names of one option in one layer: nobody can tell which one is meant. */

@@ -2,9 +2,12 @@
 
 import { resolve } from "node:path";
 
+import type { Module } from "@durable-streams-cloudflare/http/modules/module-types";
+
 import type { ServerOptions } from "../create-server.ts";
 import type { TlsOptions } from "../http/tls/certificate-files.ts";
 import { STORAGE_MODES, type StorageOptions } from "../storage/modes/options.ts";
+import { optionTable } from "./options.ts";
 import { resolveConfig, type ConfigValue, type ResolvedConfig } from "./resolve.ts";
 import { s3Of } from "./s3-options.ts";
 
@@ -16,6 +19,8 @@ export interface ConfigLoadOptions {
   readonly configFile?: string;
   /** The folder of the other files. By default `config`. */
   readonly configDir?: string;
+  /** The modules of the server, whose settings are then known as well. */
+  readonly modules?: readonly Module[];
   /** By default the environment of this process. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** The directory that all relative paths begin at. By default that of this process. */
@@ -35,14 +40,15 @@ export interface Config extends ServerOptions {
  * const server = await createServer(loadConfig({ profile: "prod" }));
  */
 export function loadConfig(options: ConfigLoadOptions = {}): Config {
-  const { env = process.env, cwd = process.cwd(), ...files } = options;
-  const config = resolveConfig({ ...files, env, cwd });
+  const { env = process.env, cwd = process.cwd(), modules, ...files } = options;
+  const config = resolveConfig({ ...files, env, cwd, table: optionTable(modules) });
   return {
     host: config.valueOf("server.host"),
     port: Number(config.valueOf("server.port")),
     storage: storageOf(config, cwd),
     ...tlsOf(config, cwd),
     settings: config.settings,
+    ...(modules === undefined ? {} : { modules }),
     values: config.values,
   };
 }

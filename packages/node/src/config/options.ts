@@ -1,8 +1,9 @@
 /** All options of the server on one machine: the settings of the engine and its own, each with its path and its variable. */
 
-import { SETTINGS, type SettingName } from "@durable-streams-cloudflare/core/config";
+import { SETTINGS } from "@durable-streams-cloudflare/core/config";
 import { expectation, isValid, type Setting } from "@durable-streams-cloudflare/core/setting-kinds";
 import { SETTING_PATHS, variableOf } from "@durable-streams-cloudflare/core/setting-paths";
+import type { Module } from "@durable-streams-cloudflare/http/modules/module-types";
 
 import { SERVER_OPTIONS, type ServerOption } from "./server-options.ts";
 
@@ -14,8 +15,8 @@ export interface Option {
   readonly path: string;
   /** The environment variable. */
   readonly variable: string;
-  /** The plain name; only settings of the engine have one. */
-  readonly name: SettingName | undefined;
+  /** The plain name; only settings of the engine and of modules have one. */
+  readonly name: string | undefined;
   readonly setting: Setting;
   /** `""`: there is none. */
   readonly default: string;
@@ -55,22 +56,55 @@ const OF_SERVER: readonly Option[] = SERVER_OPTIONS.map((option: ServerOption) =
   };
 });
 
-/** Every option under each of its names. */
-export const OPTIONS: readonly Option[] = [...OF_SERVER, ...OF_ENGINE];
+/** The options that a server has, and how each is found. */
+export interface OptionTable {
+  /** Every option under each of its names. */
+  readonly all: readonly Option[];
+  at(path: string): Option | undefined;
+  ofVariable(variable: string): Option | undefined;
+  /** By a plain name, a value has the notation of the setting. */
+  named(name: string): Option | undefined;
+}
 
-const BY_PATH = new Map(OPTIONS.map((option) => [option.path, option]));
-const BY_VARIABLE = new Map(OPTIONS.map((option) => [option.variable, option]));
-/** By a plain name, a value has the notation of the setting. */
-const BY_NAME = new Map(
-  OF_ENGINE.toReversed().map((option): [string, Option] => {
-    const { id, setting } = option;
-    return [id, { ...option, expects: expectation(setting), parse: (text) => accepted(setting, text) }];
-  }),
-);
+/** The options of a server with modules. */
+export function optionTable(modules: readonly Module[] = []): OptionTable {
+  const named = [...OF_ENGINE, ...modules.flatMap(optionsOf)];
+  const all = [...OF_SERVER, ...named];
+  const byPath = new Map(all.map((option) => [option.path, option]));
+  const byVariable = new Map(all.map((option) => [option.variable, option]));
+  const byName = new Map(
+    named.toReversed().map((option): [string, Option] => {
+      const { id, setting } = option;
+      return [id, { ...option, expects: expectation(setting), parse: (text) => accepted(setting, text) }];
+    }),
+  );
+  return {
+    all,
+    at: (path) => byPath.get(path),
+    ofVariable: (variable) => byVariable.get(variable),
+    named: (name) => byName.get(name),
+  };
+}
 
-export const optionAt = (path: string): Option | undefined => BY_PATH.get(path);
-export const optionOfVariable = (variable: string): Option | undefined => BY_VARIABLE.get(variable);
-export const optionNamed = (name: string): Option | undefined => BY_NAME.get(name);
+/** The options of a server without modules. */
+export const SERVER_TABLE = optionTable();
+export const OPTIONS: readonly Option[] = SERVER_TABLE.all;
+export const optionNamed = (name: string): Option | undefined => SERVER_TABLE.named(name);
+
+function optionsOf({ settings }: Module): readonly Option[] {
+  return Object.entries(settings).map(([name, setting]) => ({
+    id: name,
+    path: setting.path,
+    variable: variableOf(setting.path),
+    name,
+    setting,
+    default: String(setting.default),
+    isSecret: setting.kind === "text" && setting.isSecret === true,
+    expects: expectation(setting),
+    parse: (text) => accepted(setting, text),
+    write: same,
+  }));
+}
 
 function same(value: string): string {
   return value;

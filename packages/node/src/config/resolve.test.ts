@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { ConfigError } from "@durable-streams-cloudflare/core/config";
+import { tally } from "@durable-streams-cloudflare/http/test/modules/tally";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { formatConfig } from "./explain.ts";
@@ -350,6 +351,23 @@ describe("loadConfig", () => {
       settings: expect.objectContaining({ STREAM_BASE_PATH: "/logs", AUTH_MODE: "none" }) as object,
     });
     expect(values).toHaveLength(new Set(OPTIONS.map(({ id }) => id)).size);
+  });
+
+  it("knows the settings of modules, under all of their names", () => {
+    const modules = [tally];
+    const maxOf = (env: Record<string, string>): string | undefined =>
+      loadConfig({ cwd, env, modules }).settings?.["TALLY_MAX"];
+    expect(maxOf({ DS_TALLY__MAX: "7" })).toBe("7");
+    write("config/default.toml", "[tally]\nmax = 8\n");
+    expect(maxOf({})).toBe("8");
+    const { values } = loadConfig({ cwd, env: {}, modules });
+    expect(values.find(({ path }) => path === "tally.max")).toMatchObject({
+      name: "TALLY_MAX",
+      value: "8",
+      default: "1000",
+    });
+    expect(() => maxOf({ DS_TALLY__MAXI: "7" })).toThrow("Did you mean DS_TALLY__MAX?");
+    expect(() => loadConfig({ cwd, env: {} })).toThrow("config/default.toml:2:1: no setting is called tally.max.");
   });
 
   it("has a certificate where there is one", () => {

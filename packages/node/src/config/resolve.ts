@@ -4,7 +4,7 @@ import { ConfigError, parseConfig } from "@durable-streams-cloudflare/core/confi
 
 import { readLayers, type LayerSources, type Merged } from "./layers.ts";
 import { isUnmeantExposure, machineDefaults, type MachineFacts } from "./machine-defaults.ts";
-import { OPTIONS, type Option } from "./options.ts";
+import { OPTIONS, SERVER_TABLE, type Option } from "./options.ts";
 import type { ServerPath } from "./server-options.ts";
 import type { Layer } from "./written.ts";
 
@@ -69,7 +69,7 @@ export function resolveConfig(
   }
   if (faults.length > 0) throw invalid(faults);
   return {
-    values: explained(merged, { host, chosen }, defaults),
+    values: explained(merged, sources.table?.all ?? SERVER_TABLE.all, { host, chosen }, defaults),
     chosen,
     settings,
     valueOf: (path) => (path === "server.host" ? host : valueOf(path)),
@@ -141,10 +141,11 @@ function faultsOfEngine(merged: Merged, engine: string): readonly string[] {
 
 function explained(
   merged: Merged,
+  options: readonly Option[],
   { host, chosen }: MachineFacts,
   defaults: { readonly [Path in ServerPath]?: string },
 ): readonly ConfigValue[] {
-  const first = OPTIONS.filter(({ id }, index) => OPTIONS.findIndex((other) => other.id === id) === index);
+  const first = options.filter(({ id }, index) => options.findIndex((other) => other.id === id) === index);
   return first
     .toSorted((one, other) => (one.path < other.path ? -1 : 1))
     .map((option) => {

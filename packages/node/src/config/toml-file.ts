@@ -6,14 +6,12 @@ import { relative } from "node:path";
 import { parse, TomlDate, TomlError } from "smol-toml";
 
 import { keyPlaces } from "./key-places.ts";
-import { optionAt, OPTIONS, type Option } from "./options.ts";
+import type { Option, OptionTable } from "./options.ts";
 import { refusedValue, unknownName, type Layer, type LayerContent, type Written } from "./written.ts";
 
 /** Ten times what every option with a comment takes. */
 const BYTES_MAX = 64 * 1024;
 const OTHERS = 0o077;
-const PATHS = OPTIONS.map(({ path }) => path);
-const TABLES = new Set(PATHS.map((path) => path.split(".", 1)[0] ?? ""));
 
 export interface TomlFile {
   readonly path: string;
@@ -22,8 +20,11 @@ export interface TomlFile {
   readonly isRequired: boolean;
 }
 
-/** Reads a file, which is empty if it does not exist and need not. @param cwd the directory that messages begin at. */
-export function readTomlFile({ path, layer, isRequired }: TomlFile, cwd: string): LayerContent {
+/**
+ * Reads a file, which is empty if it does not exist and need not.
+ * @param cwd the directory that messages begin at.
+ */
+export function readTomlFile({ path, layer, isRequired }: TomlFile, cwd: string, table: OptionTable): LayerContent {
   const name = shortName(path, cwd);
   try {
     const stat = statOf(path);
@@ -34,7 +35,7 @@ export function readTomlFile({ path, layer, isRequired }: TomlFile, cwd: string)
       return { written: [], faults: [`${name}: this file is larger than ${BYTES_MAX} bytes.`] };
     const toml = readFileSync(path, "utf8").replace(/^\uFEFF/, "");
     const isPrivate = process.platform === "win32" || (stat.mode & OTHERS) === 0;
-    return new TomlLayer(toml, { name, path, layer, isPrivate });
+    return new TomlLayer(toml, { name, path, layer, isPrivate }, table);
   } catch (error) {
     return { written: [], faults: [faultOf(name, error)] };
   }
@@ -81,37 +82,43 @@ class TomlLayer implements LayerContent {
   readonly faults: string[] = [];
   readonly #source: Source;
   readonly #places: ReturnType<typeof keyPlaces>;
+  readonly #options: OptionTable;
+  readonly #paths: readonly string[];
+  readonly #tables: ReadonlySet<string>;
 
   /** @throws TomlError */
-  constructor(toml: string, source: Source) {
+  constructor(toml: string, source: Source, options: OptionTable) {
     const document = parse(toml, { integersAsBigInt: true });
     this.#source = source;
+    this.#options = options;
+    this.#paths = options.all.map(({ path }) => path);
+    this.#tables = new Set(this.#paths.map((path) => path.split(".", 1)[0] ?? ""));
     this.#places = keyPlaces(toml);
     for (const [table, content] of Object.entries(document)) this.#readTable(table, content);
   }
 
   #readTable(table: string, content: unknown): void {
     if (!isTable(content)) {
-      const isKnown = TABLES.has(table);
+      const isKnown = this.#tables.has(table);
       this.faults.push(
         isKnown
           ? `${this.#placeOf(table)}: ${table} must be a table: write [${table}] on a line of its own.`
-          : unknownName(this.#placeOf(table), table, PATHS),
+          : unknownName(this.#placeOf(table), table, this.#paths),
       );
       return;
     }
     const keys = Object.entries(content);
-    if (keys.length === 0 && !TABLES.has(table)) {
-      this.faults.push(unknownName(this.#placeOf(table), table, [...TABLES]));
+    if (keys.length === 0 && !this.#tables.has(table)) {
+      this.faults.push(unknownName(this.#placeOf(table), table, [...this.#tables]));
     }
     for (const [key, value] of keys) this.#readValue(`${table}.${key}`, value);
   }
 
   #readValue(path: string, value: unknown): void {
     const place = this.#placeOf(path);
-    const option = optionAt(path);
+    const option = this.#options.at(path);
     if (option === undefined) {
-      this.faults.push(unknownName(place, path, PATHS));
+      this.faults.push(unknownName(place, path, this.#paths));
       return;
     }
     if (option.isSecret && !this.#source.isPrivate) {

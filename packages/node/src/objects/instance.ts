@@ -3,6 +3,8 @@
  * everything that the object wrote before it is durable. On Cloudflare the runtime does this; here this file does.
  */
 
+import { callMethod } from "@durable-streams-cloudflare/http/objects/stub";
+
 import type { Commit } from "../storage/commit.ts";
 import type { ObjectStorage } from "../storage/object-storage.ts";
 
@@ -21,8 +23,6 @@ interface Emission {
   readonly work: () => void;
   readonly onLost: () => void;
 }
-
-type Methods = Readonly<Record<string, ((...values: readonly unknown[]) => unknown) | undefined>>;
 
 /** An object in memory, with its storage and its output gate. */
 export class Instance<B extends Behaviour = Behaviour> {
@@ -56,11 +56,7 @@ export class Instance<B extends Behaviour = Behaviour> {
    * @throws Error if there is no such method.
    */
   call(method: string, values: readonly unknown[]): Promise<unknown> {
-    return this.enter(() => {
-      const called = (this.behaviour.api as Methods)[method];
-      if (called === undefined) throw new Error(`The object has no method ${method}.`);
-      return called(...values);
-    });
+    return this.enter(() => callMethod(this.behaviour.api, method, values));
   }
 
   /**

@@ -14,7 +14,7 @@ import type { AttachResult, StreamApi } from "@durable-streams-cloudflare/core/c
 import type { WakeSubscriptionApi } from "@durable-streams-cloudflare/core/contracts/wakes";
 import { SCHEMAS } from "@durable-streams-cloudflare/core/data-version";
 import type { Schema } from "@durable-streams-cloudflare/core/kit/sql/schema";
-import type { Kind } from "@durable-streams-cloudflare/core/kit/sql/table";
+import type { Kind, ServerKind } from "@durable-streams-cloudflare/core/kit/sql/table";
 import type { SegmentStore } from "@durable-streams-cloudflare/core/log/segment-store";
 import { LiveReaders } from "@durable-streams-cloudflare/core/stream/read/live-readers";
 import type { Stream } from "@durable-streams-cloudflare/core/stream/stream";
@@ -23,9 +23,11 @@ import { createProject, projectApi } from "@durable-streams-cloudflare/http/obje
 import type { ObjectPeers, ObjectRuntime } from "@durable-streams-cloudflare/http/objects/runtime";
 import { createSession, sessionApi } from "@durable-streams-cloudflare/http/objects/session-object";
 import { createStream, streamApi } from "@durable-streams-cloudflare/http/objects/stream-object";
+import { stubOf } from "@durable-streams-cloudflare/http/objects/stub";
 import { createSubscription, subscriptionApi } from "@durable-streams-cloudflare/http/objects/subscription-object";
 import type { Fetch } from "@durable-streams-cloudflare/http/outbound/bounded-fetch";
 import type { Attachment, Objects, RegistryNamespace } from "@durable-streams-cloudflare/http/ports";
+import type { ModulePorts } from "@durable-streams-cloudflare/http/routing/edge-ports";
 import type { OffsetRef, Result } from "@durable-streams-cloudflare/protocol";
 
 import type { DueObject } from "../storage/alarms.ts";
@@ -34,6 +36,7 @@ import { ObjectStorage } from "../storage/object-storage.ts";
 import type { Storage } from "../storage/storage.ts";
 import { Instance, type Behaviour } from "./instance.ts";
 import { LoadedInstances, type LoadedLimits } from "./loaded-instances.ts";
+import { ServedModules } from "./module-objects.ts";
 import { ReaderLists } from "./reader-lists.ts";
 import { Reader } from "./reader.ts";
 
@@ -44,6 +47,8 @@ export interface ObjectHostPorts {
   readonly registry: RegistryNamespace;
   /** Sends requests to servers of others. */
   readonly send: Fetch;
+  /** By default there are none. */
+  readonly modules?: ServedModules;
 }
 
 interface StreamBehaviour extends Behaviour {
@@ -55,14 +60,21 @@ export class ObjectHost {
   readonly #ports: ObjectHostPorts;
   readonly #instances: LoadedInstances;
   readonly #readers = new ReaderLists();
+  readonly #modules: ServedModules;
+  readonly #schemas: ReadonlyMap<Kind, Schema>;
   /** The objects as the edge calls them: each call passes the output gate of its object. */
   readonly peers: ObjectPeers;
+  /** What the handlers of modules use, by the module's name. Their objects are called in the same way. */
+  readonly modules: ReadonlyMap<string, ModulePorts>;
 
   /** @param limits how many objects may be in memory. */
   constructor(ports: ObjectHostPorts, limits?: LoadedLimits) {
     this.#ports = ports;
     this.#instances = new LoadedInstances(limits);
+    this.#modules = ports.modules ?? new ServedModules();
+    this.#schemas = new Map([...SCHEMAS, ...this.#modules.schemas].map((schema) => [schema.kind, schema]));
     this.peers = this.#peersOf(undefined);
+    this.modules = this.#modules.ports((kind) => this.#objects(kind, undefined));
   }
 
   /** Fires an object's alarm. Rejects if the object's `alarm` failed, so that the alarm fires again. */
@@ -73,7 +85,7 @@ export class ObjectHost {
 
   /** The number of objects in memory, by kind. */
   loaded(): ReadonlyMap<Kind, number> {
-    const counts = new Map<Kind, number>(SCHEMAS.map(({ kind }) => [kind, 0]));
+    const counts = new Map<Kind, number>([...this.#schemas.keys()].map((kind) => [kind, 0]));
     for (const key of this.#instances.keys()) {
       const kind = key.slice(0, key.indexOf(" ")) as Kind;
       counts.set(kind, (counts.get(kind) ?? 0) + 1);
@@ -129,15 +141,31 @@ export class ObjectHost {
     return (
       this.#instances.get(key) ??
       this.#instances.load(key, () => {
-        const storage = new ObjectStorage(this.#ports.storage.storeOf(kind, name), schemaOf(kind), name);
+        const storage = new ObjectStorage(this.#ports.storage.storeOf(kind, name), this.#schemaOf(kind), name);
         return new Instance(storage, (own) => this.#behaviourOf(kind, name, own));
       })
     );
   }
 
+  #schemaOf(kind: Kind): Schema {
+    const schema = this.#schemas.get(kind);
+    if (schema === undefined) throw new Error(`There are no objects of the kind ${kind}.`);
+    return schema;
+  }
+
   #behaviourOf(kind: Kind, name: string, instance: Instance): Behaviour {
     const runtime = runtimeOf(name, instance, this.#ports.storage.memory);
     const peers = this.#peersOf(instance);
+    if (isServerKind(kind)) return this.#serverBehaviourOf(kind, name, instance, { runtime, peers });
+    return this.#modules.create(kind, runtime, peers, (other) => this.#objects(other, instance));
+  }
+
+  #serverBehaviourOf(
+    kind: ServerKind,
+    name: string,
+    instance: Instance,
+    { runtime, peers }: { readonly runtime: ObjectRuntime; readonly peers: ObjectPeers },
+  ): Behaviour {
     switch (kind) {
       case "stream": {
         const stream = createStream(runtime, new LiveReaders(this.#readers.of(name, instance)), peers);
@@ -191,19 +219,14 @@ export class ObjectHost {
       const work = async (): Promise<unknown> => this.#load(kind, name).call(method, values);
       return from === undefined ? work() : from.leave(work);
     };
-    return { getByName: (name) => stub<Api>((method, values) => call(name, method, values)) };
+    return { getByName: (name) => stubOf<Api>((method, values) => call(name, method, values)) };
   }
 }
 
-function stub<Api extends object>(call: (method: string, values: readonly unknown[]) => Promise<unknown>): Api {
-  const methods = {
-    // Whatever is awaited is asked whether it is a promise.
-    get: (_target: object, method: string | symbol) =>
-      typeof method !== "string" || method === "then"
-        ? undefined
-        : (...values: readonly unknown[]) => call(method, values),
-  };
-  return new Proxy({}, methods) as Api;
+const SERVER_KINDS: ReadonlySet<Kind> = new Set(SCHEMAS.map(({ kind }) => kind));
+
+function isServerKind(kind: Kind): kind is ServerKind {
+  return SERVER_KINDS.has(kind);
 }
 
 function runtimeOf(name: string, instance: Instance, memory: MemoryLimit | undefined): ObjectRuntime {
@@ -240,12 +263,4 @@ function gatedRegistry(registry: RegistryNamespace, from: Instance): RegistryNam
     delete: (key) => from.leave(() => registry.delete(key)),
     list: (options) => registry.list(options),
   };
-}
-
-const SCHEMA_OF: ReadonlyMap<Kind, Schema> = new Map(SCHEMAS.map((schema) => [schema.kind, schema]));
-
-function schemaOf(kind: Kind): Schema {
-  const schema = SCHEMA_OF.get(kind);
-  if (schema === undefined) throw new Error(`There are no objects of the kind ${kind}.`);
-  return schema;
 }

@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
+import type { Schema } from "@durable-streams-cloudflare/core/kit/sql/schema";
 import { Histogram } from "@durable-streams-cloudflare/http/metrics/histogram";
 
 import type { DueObject } from "./alarms.ts";
@@ -22,6 +23,7 @@ import { Store } from "./store.ts";
 import { CheckpointThread } from "./threads/checkpoint-thread.ts";
 import { WalFile } from "./threads/wal-file.ts";
 
+/** What the server tells the storage, and is told by it. */
 export interface StorageEvents {
   /** Fires the alarm of an object. */
   readonly fire: (due: DueObject) => Promise<void>;
@@ -29,6 +31,8 @@ export interface StorageEvents {
   readonly onFatal: (error: unknown) => void;
   /** Is told of errors that nobody else hears of. */
   readonly report?: (message: string, error: unknown) => void;
+  /** The tables of modules' objects. */
+  readonly moduleSchemas?: readonly Schema[];
 }
 
 /** From a fast disk to one that is about to fail. */

@@ -8,17 +8,19 @@ import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSy
 
 import { SCHEMAS } from "@durable-streams-cloudflare/core/data-version";
 import type { Engine } from "@durable-streams-cloudflare/core/kit/sql/engine";
+import type { Schema } from "@durable-streams-cloudflare/core/kit/sql/schema";
 import { prepareSharedTables } from "@durable-streams-cloudflare/core/kit/sql/shared-tables";
 import type { Query } from "@durable-streams-cloudflare/core/kit/sql/statement";
 import type { Row, SqlValue } from "@durable-streams-cloudflare/core/kit/sql/value";
 
+import { setAlarmsAside } from "./alarms-aside.ts";
 import type { Committed } from "./commit-loop.ts";
 import { ONLY, refusePlace, type Place } from "./modes/layout.ts";
 import { explainDamage } from "./open-error.ts";
 
 /**
- * `tables`: JSON, the names of the tables that an object has. `alarms`: when an object's alarm fires, in ms. `layout`: which of
- * the directory's databases this is (one row).
+ * `tables`: JSON, the names of the tables that an object has. `alarms`: when an object's alarm fires, in ms. `alarms_aside`:
+ * the same, of objects whose module the server does not have. `layout`: which of the directory's databases this is (one row).
  */
 const OWN_TABLES = [
   `CREATE TABLE IF NOT EXISTS objects (
@@ -30,6 +32,7 @@ const OWN_TABLES = [
   )`,
   `CREATE TABLE IF NOT EXISTS alarms (o INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL)`,
   `CREATE INDEX IF NOT EXISTS alarms_by_time ON alarms (at_ms)`,
+  `CREATE TABLE IF NOT EXISTS alarms_aside (o INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL)`,
   `CREATE TABLE IF NOT EXISTS layout (shard INTEGER NOT NULL, shards INTEGER NOT NULL)`,
   `CREATE TABLE IF NOT EXISTS registry (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID`,
 ];
@@ -46,6 +49,8 @@ export interface SharedDatabaseOptions {
   readonly isFull: boolean;
   /** Which of the databases of its directory it is. By default the only one. */
   readonly place?: Place;
+  /** The tables of modules' objects. */
+  readonly moduleSchemas?: readonly Schema[] | undefined;
   /** Resolves when everything committed is durable. */
   readonly sync: () => Promise<void>;
 }
@@ -60,13 +65,13 @@ export class SharedDatabase implements Committed {
   readonly #texts = new Map<string, StatementSync>();
 
   /** @throws StorageError when it belongs elsewhere. @throws Error when a newer server has written it. */
-  constructor({ path, isFull, place = ONLY, sync }: SharedDatabaseOptions) {
+  constructor({ path, isFull, place = ONLY, moduleSchemas = [], sync }: SharedDatabaseOptions) {
     this.#sync = sync;
     this.sqlite = new DatabaseSync(path);
     try {
       this.#configure(isFull, place);
       this.pagesFound = Math.max(0, Number(this.sqlite.prepare("PRAGMA wal_checkpoint(NOOP)").get()?.["log"]));
-      this.#createTables(path, place);
+      this.#createTables(path, place, [...SCHEMAS, ...moduleSchemas]);
     } catch (error) {
       // Closing undoes what was begun.
       this.sqlite.close();
@@ -136,7 +141,7 @@ export class SharedDatabase implements Committed {
   }
 
   /** Also brings tables of an older server up to date. @throws Error when a newer server has written them. */
-  #createTables(path: string, place: Place): void {
+  #createTables(path: string, place: Place, schemas: readonly Schema[]): void {
     const engine: Engine = {
       exec: <R extends Row>(text: string, ...params: SqlValue[]) =>
         this.sqlite
@@ -148,7 +153,8 @@ export class SharedDatabase implements Committed {
     this.sqlite.exec("BEGIN IMMEDIATE");
     for (const statement of OWN_TABLES) this.sqlite.exec(statement);
     this.#claimPlace(path, place);
-    prepareSharedTables(engine, SCHEMAS);
+    prepareSharedTables(engine, schemas);
+    setAlarmsAside(engine, new Set(schemas.map(({ kind }) => kind)));
     this.sqlite.exec("COMMIT");
   }
 

@@ -2,6 +2,7 @@
 
 import { closeSync, fdatasyncSync, openSync } from "node:fs";
 
+import type { Schema } from "@durable-streams-cloudflare/core/kit/sql/schema";
 import type { Histogram } from "@durable-streams-cloudflare/http/metrics/histogram";
 
 import { Alarms, type DueObject } from "./alarms.ts";
@@ -22,6 +23,8 @@ export interface StoreOptions {
   readonly path?: string;
   /** Which of the server's databases it is. */
   readonly place?: Place;
+  /** The tables of modules' objects. */
+  readonly moduleSchemas?: readonly Schema[] | undefined;
   /** Makes its checkpoints, if it has a write-ahead log. */
   readonly checkpoints?: CheckpointThread | undefined;
   /** Is told how long the disk took to make commits durable, in the mode that waits for it afterwards. */
@@ -52,7 +55,8 @@ export class Store {
   #writers = new Set<Writer>();
 
   /** @throws Error if the database cannot be opened. Nothing is then left open. */
-  constructor({ mode, path = ":memory:", place, checkpoints, syncs, fire, onFatal, report }: StoreOptions) {
+  constructor(options: StoreOptions) {
+    const { mode, path = ":memory:", place, moduleSchemas, checkpoints, syncs, fire, onFatal, report } = options;
     const traits = TRAITS[mode];
     this.#isOnDisk = traits.isOnDisk;
     let thread: SyncThread | undefined;
@@ -60,6 +64,7 @@ export class Store {
       path,
       isFull: traits.syncs === "commit",
       ...(place === undefined ? {} : { place }),
+      moduleSchemas,
       sync: async () => {
         if (thread === undefined) return;
         const startedAtMs = performance.now();

@@ -4,6 +4,7 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import type { Module } from "@durable-streams-cloudflare/http/modules/module-types";
 import { vi } from "vitest";
 
 import { createServer, type RunningServer } from "../create-server.ts";
@@ -19,6 +20,7 @@ export interface HeldServerOptions {
   readonly mode?: StorageMode;
   readonly settings?: Readonly<Record<string, string>>;
   readonly dataDir?: string;
+  readonly modules?: readonly Module[];
 }
 
 interface Disk {
@@ -45,11 +47,18 @@ export class HeldServer implements AsyncDisposable {
   readonly dataDir: string;
   readonly fatal: readonly unknown[];
   readonly #disk: Disk;
+  readonly #modules: readonly Module[];
   #isCut = false;
 
-  private constructor(server: RunningServer, dataDir: string, disk: Disk, fatal: readonly unknown[]) {
+  private constructor(
+    server: RunningServer,
+    { dataDir, modules }: { readonly dataDir: string; readonly modules: readonly Module[] },
+    disk: Disk,
+    fatal: readonly unknown[],
+  ) {
     this.server = server;
     this.dataDir = dataDir;
+    this.#modules = modules;
     this.#disk = disk;
     this.fatal = fatal;
   }
@@ -59,6 +68,7 @@ export class HeldServer implements AsyncDisposable {
     mode = "file-durable",
     settings = {},
     dataDir = mkdtempSync(join(tmpdir(), "held-server-")),
+    modules = [],
   }: HeldServerOptions = {}): Promise<HeldServer> {
     const disk: Disk = {
       isHolding: false,
@@ -100,9 +110,10 @@ export class HeldServer implements AsyncDisposable {
       host: "127.0.0.1",
       port: 0,
       settings: { ...SETTINGS, ...settings },
+      modules,
       onFatal: (error) => void fatal.push(error),
     });
-    return new HeldServer(server, dataDir, disk, fatal);
+    return new HeldServer(server, { dataDir, modules }, disk, fatal);
   }
 
   /** Holds syncs back: from now on none returns. */
@@ -136,7 +147,7 @@ export class HeldServer implements AsyncDisposable {
     this.#isCut = true;
     await this.server.close(0);
     vi.restoreAllMocks();
-    return HeldServer.start({ settings, dataDir: this.#disk.snapshots });
+    return HeldServer.start({ settings, dataDir: this.#disk.snapshots, modules: this.#modules });
   }
 
   release(): void {

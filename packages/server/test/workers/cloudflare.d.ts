@@ -13,7 +13,7 @@ declare namespace Cloudflare {
     PROJECTS: DurableObjectNamespace<import("../../src/worker.ts").ProjectDO>;
     CONSUMERS: DurableObjectNamespace<import("../../src/worker.ts").ConsumerDO>;
     SUBSCRIPTIONS: DurableObjectNamespace<import("../../src/worker.ts").SubscriptionDO>;
-    TALLIES: DurableObjectNamespace<import("./modules/tally-do.ts").TallyDO>;
+    TALLIES: DurableObjectNamespace<InstanceType<import("../../src/index.ts").ModuleObjectClass>>;
     REGISTRY: KVNamespace;
     RATE_LIMITER: RateLimit;
   }

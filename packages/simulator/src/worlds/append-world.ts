@@ -7,7 +7,7 @@ import { AppendBatcher } from "@durable-streams-cloudflare/http/client/append-ba
 import { StreamClient } from "@durable-streams-cloudflare/http/client/stream-client";
 import type { StreamObjects } from "@durable-streams-cloudflare/http/ports";
 import { newRequestId } from "@durable-streams-cloudflare/http/requests/request-id";
-import { PROBLEMS, type Result } from "@durable-streams-cloudflare/protocol";
+import { kindOf, type Result } from "@durable-streams-cloudflare/protocol";
 import { FakeSegmentStore } from "@durable-streams-cloudflare/testkit/node-host";
 
 import { SimClock } from "./sim-clock.ts";
@@ -221,7 +221,7 @@ function lost(): Error {
 
 function outcomeOf(answer: Result<AppendResult>): Receiver["outcome"] {
   if (answer.ok) return "stored";
-  return PROBLEMS[answer.problem.code].effects === "none" ? "refused" : "unknown";
+  return kindOf(answer.problem).effects === "none" ? "refused" : "unknown";
 }
 
 /** The same numbers for the same seed. */

@@ -8,8 +8,8 @@
 
 import type { AnyTable, Kind, Table } from "./table.ts";
 
-export interface Schema {
-  readonly kind: Kind;
+export interface Schema<K extends Kind = Kind> {
+  readonly kind: K;
   /** The newest, which is the one that this server reads and writes. */
   readonly version: number;
   /** Made together, when something is stored for the first time. */
@@ -20,17 +20,17 @@ export interface Schema {
   readonly versionIn: { readonly table: Table; readonly column: string } | undefined;
 }
 
-export function schema({
+export function schema<const K extends Kind>({
   kind,
   together = [],
   onDemand = [],
   versionIn,
 }: {
-  readonly kind: Kind;
+  readonly kind: K;
   readonly together?: readonly AnyTable[];
   readonly onDemand?: readonly AnyTable[];
   readonly versionIn?: NonNullable<Schema["versionIn"]>;
-}): Schema {
+}): Schema<K> {
   const tables = [...together, ...onDemand];
   for (const table of tables) check(table, kind);
   const version = Math.max(1, ...tables.flatMap(versionsOf));

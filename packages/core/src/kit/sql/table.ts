@@ -19,8 +19,12 @@ import {
 } from "./statement.ts";
 import type { Row } from "./value.ts";
 
+/** The kinds of the server's own objects. */
+export type ServerKind = "stream" | "source" | "session" | "wakes" | "project";
+/** The kinds of modules' objects. None of the server's ever begins like them. */
+export type ModuleKind = `module_${string}`;
 /** The kinds of objects. Each has tables of its own, also where names are the same. */
-export type Kind = "stream" | "source" | "session" | "wakes" | "project";
+export type Kind = ServerKind | ModuleKind;
 
 interface Index {
   readonly columns: readonly string[];

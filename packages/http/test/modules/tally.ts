@@ -1,14 +1,20 @@
 /** An example of a module: it counts how often somebody asks where a stream ends. docs/modules.md explains it. */
+
 import { answerJson, answerNothing } from "@durable-streams-cloudflare/http/answers/answer";
-import { defineModule } from "@durable-streams-cloudflare/http/routing/module";
+import { defineModule } from "@durable-streams-cloudflare/http/modules/module";
 import { refuse } from "@durable-streams-cloudflare/protocol";
 
-import { TallyDO } from "./tally-do.ts";
+import { tallies } from "./tally-object.ts";
+import { TALLY_PROBLEMS, TALLY_SETTINGS } from "./tally-parts.ts";
+
+const BODY_BYTES_MAX = 1_024;
 
 export const tally = defineModule({
   name: "tally",
-  objects: { TALLIES: TallyDO },
-  config: ({ TALLY_MAX = "1000" }) => ({ max: Number(TALLY_MAX) }),
+  objects: { TALLIES: tallies },
+  settings: TALLY_SETTINGS,
+  problems: TALLY_PROBLEMS,
+  counters: { adds: "Number of times that a stream was asked about." },
   routes: [
     {
       method: "GET",
@@ -16,12 +22,11 @@ export const tally = defineModule({
       of: "stream",
       needs: "read",
       touches: ["STREAMS", "TALLIES"],
-      handle: async ({ stream, objects, config }) => {
+      handle: async ({ stream, objects }) => {
         const head = await stream.call((stub) => stub.head());
         if (!head.ok) return head;
-        const count = await objects.TALLIES.getByName(stream.objectName).add();
-        if (count > config.max) return refuse("rate-limited", `The stream has been asked about ${config.max} times.`);
-        return { ok: true, answer: answerJson({ tail: head.tail, count }) };
+        const added = await objects.TALLIES.getByName(stream.objectName).add();
+        return added.ok ? { ok: true, answer: answerJson({ tail: head.tail, count: added.count }) } : added;
       },
     },
     {
@@ -42,14 +47,13 @@ export const tally = defineModule({
       needs: "write",
       touches: ["TALLIES"],
       handle: async ({ project, objects, readJson }) => {
-        const body = await readJson(1_024);
+        const body = await readJson(BODY_BYTES_MAX);
         if (!body.ok) return body;
-        const { stream } = body.json;
+        const { stream, expireAfterMs } = body.json;
         if (typeof stream !== "string") return refuse("json-invalid", "stream must be the name of a stream.");
-        return {
-          ok: true,
-          answer: answerJson({ count: await objects.TALLIES.getByName(`${project}/${stream}`).count() }),
-        };
+        const own = objects.TALLIES.getByName(`${project}/${stream}`);
+        if (typeof expireAfterMs === "number") await own.expire(expireAfterMs);
+        return { ok: true, answer: answerJson({ count: await own.count() }) };
       },
     },
     {
@@ -58,7 +62,7 @@ export const tally = defineModule({
       of: "nothing",
       needs: "nothing",
       touches: [],
-      handle: async ({ config }) => ({ ok: true, answer: answerJson({ max: config.max }) }),
+      handle: async ({ settings }) => ({ ok: true, answer: answerJson({ max: settings.TALLY_MAX }) }),
     },
   ],
 });

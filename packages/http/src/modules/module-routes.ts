@@ -11,8 +11,8 @@ import { readJson } from "../limits/json-body.ts";
 import { refuseRequest } from "../limits/rate-limit.ts";
 import { parseNamedTarget } from "../paths/target.ts";
 import { notesOf } from "../requests/request-notes.ts";
+import { OPEN, route, type Call, type Guard, type Place, type Route } from "../routing/route.ts";
 import type { ModuleCall, ModuleRoute, ModuleSpec, ObjectClasses } from "./module-types.ts";
-import { OPEN, route, type Call, type Guard, type Place, type Route } from "./route.ts";
 
 type AnyRoute = ModuleRoute<ObjectClasses, unknown>;
 type AnyCall = ModuleCall<ObjectClasses, unknown>;
@@ -104,8 +104,9 @@ async function handled(
     background,
     params: decoded,
     query: new URL(request.url).searchParams,
-    config: own.config,
+    settings: own.settings,
     objects: own.objects,
+    count: (name, by) => own.counts.add(name, by),
     readJson: (bytesMax) => readJson(request, { bytesMax, secondsMax }),
   });
   if (!result.ok) return result;

@@ -1,17 +1,14 @@
 /** Checks, when the server starts, that a module is valid and fits together with the other modules. */
 
 import { HEALTH, READINESS } from "../paths/probe.ts";
+import { overlaps } from "../routing/path-overlap.ts";
+import type { DeclaredRoute } from "../routing/route.ts";
+import { ESTUARY_ROOT, pathIn, PROJECTS_ROOT, STREAMS_ROOT } from "../routing/router.ts";
+import { ModuleError } from "./module-error.ts";
+import { checkParts, checkPartsBeside } from "./module-part-checks.ts";
 import type { Module, ModuleSpec } from "./module-types.ts";
-import { overlaps } from "./path-overlap.ts";
-import type { DeclaredRoute } from "./route.ts";
-import { ESTUARY_ROOT, pathIn, PROJECTS_ROOT, STREAMS_ROOT } from "./router.ts";
 
 type SpecRoute = ModuleSpec["routes"][number];
-
-/** A module is invalid, or does not fit together with the others. */
-export class ModuleError extends Error {
-  override readonly name = "ModuleError";
-}
 
 const NAME = /^[a-z][a-z0-9-]{0,31}$/;
 /** Plain segments, `:name` for one, and `:name{.+}` for all that are left. */
@@ -31,7 +28,8 @@ const RESERVED_PATHS: readonly string[] = [
  * Checks one module.
  * @throws ModuleError if the module is invalid, whatever server serves it.
  */
-export function checkModule({ name, routes, objects = {} }: ModuleSpec): void {
+export function checkModule(spec: ModuleSpec): void {
+  const { name, routes, objects = {} } = spec;
   if (!NAME.test(name)) refuse(`"${name}" is not the name of a module: use lower case letters, digits and dashes.`);
   const taken = Object.keys(objects).find((binding) => BINDINGS.includes(binding));
   if (taken !== undefined) refuse(`Module ${name}: the binding ${taken} belongs to the server.`);
@@ -40,19 +38,23 @@ export function checkModule({ name, routes, objects = {} }: ModuleSpec): void {
   const twice = routes.find((one, index) => routes.slice(0, index).some((other) => isSameRoute(one, other)));
   if (twice !== undefined) refuse(`Module ${name} has ${twice.method} ${twice.path} twice.`);
   checkPaths({ name, routes }, RESERVED_PATHS, "the server");
+  checkParts(spec);
 }
 
 /**
  * Checks one module against others.
- * @throws ModuleError if a name, a path or a binding of the module conflicts with another module's.
+ * @throws ModuleError if anything of the module conflicts with another module's: a name, a path, a binding, a setting, or a
+ *   kind of objects.
  */
-export function checkBeside({ name, routes, objects = {} }: ModuleSpec, others: readonly Module[]): void {
+export function checkBeside(spec: ModuleSpec, others: readonly Module[]): void {
+  const { name, routes, objects = {} } = spec;
   for (const other of others) {
     if (other.name === name) refuse(`There are two modules with the name ${name}.`);
-    const shared = other.bindings.find((binding) => binding in objects);
+    const shared = Object.keys(other.objects).find((binding) => binding in objects);
     if (shared !== undefined) refuse(`Module ${name}: the binding ${shared} belongs to module ${other.name}.`);
     const paths = other.routes.map(({ path }) => path);
     checkPaths({ name, routes }, paths, `module ${other.name}`);
+    checkPartsBeside(spec, other);
   }
 }
 

@@ -1,0 +1,87 @@
+/** The objects of modules, as this host makes them: of the same classes as any other. */
+
+import { ConfigError } from "@durable-streams-cloudflare/core/config";
+import type { Schema } from "@durable-streams-cloudflare/core/kit/sql/schema";
+import type { ModuleKind } from "@durable-streams-cloudflare/core/kit/sql/table";
+import { createObject } from "@durable-streams-cloudflare/http/modules/create-object";
+import type { Module } from "@durable-streams-cloudflare/http/modules/module-types";
+import type { ObjectClass } from "@durable-streams-cloudflare/http/modules/object-class";
+import type { ObjectPeers, ObjectRuntime } from "@durable-streams-cloudflare/http/objects/runtime";
+import type { Objects } from "@durable-streams-cloudflare/http/ports";
+import type { ModulePorts } from "@durable-streams-cloudflare/http/routing/edge-ports";
+
+import type { Behaviour } from "./instance.ts";
+
+/** Makes the stubs of one kind's objects, as whoever calls them uses them. */
+export type ObjectsOf = (kind: ModuleKind) => Objects<object>;
+
+interface ServedModule {
+  readonly module: Module;
+  readonly ports: Omit<ModulePorts, "objects">;
+}
+
+interface ServedClass extends ServedModule {
+  readonly objectClass: ObjectClass;
+}
+
+/** The modules that a server has, with their settings. */
+export class ServedModules {
+  readonly #modules: readonly ServedModule[];
+  readonly #classes: ReadonlyMap<string, ServedClass>;
+
+  /** @throws ConfigError if a setting of a module is invalid. */
+  constructor(modules: readonly Module[] = [], settings: object = {}) {
+    this.#modules = modules.map((module) => ({ module, ports: portsOf(module, settings) }));
+    this.#classes = new Map(
+      this.#modules.flatMap((served) =>
+        Object.values(served.module.objects).map((objectClass) => [
+          objectClass.schema.kind,
+          { ...served, objectClass },
+        ]),
+      ),
+    );
+  }
+
+  /** The tables of their objects. */
+  get schemas(): readonly Schema<ModuleKind>[] {
+    return [...this.#classes.values()].map(({ objectClass }) => objectClass.schema);
+  }
+
+  /** What the handlers of each module use, by its name. */
+  ports(objects: ObjectsOf): ReadonlyMap<string, ModulePorts> {
+    return new Map(this.#modules.map((served) => [served.module.name, withObjects(served, objects)]));
+  }
+
+  /**
+   * Creates an object.
+   * @param objects the other objects of modules, as this one calls them.
+   * @throws Error if no module has objects of the kind.
+   */
+  create(kind: ModuleKind, runtime: ObjectRuntime, peers: ObjectPeers, objects: ObjectsOf): Behaviour {
+    const served = this.#classes.get(kind);
+    if (served === undefined) throw new Error(`No module has objects of the kind ${kind}.`);
+    const object = createObject(served.objectClass, runtime, peers, withObjects(served, objects));
+    return { api: object.api, alarm: async () => object.alarm?.() };
+  }
+
+  /** The counters of all modules in Prometheus's text format. */
+  formatCounts(): string {
+    return this.#modules.map(({ ports }) => ports.counts.format()).join("");
+  }
+}
+
+function withObjects({ module, ports }: ServedModule, objects: ObjectsOf): ModulePorts {
+  const classes = Object.entries(module.objects);
+  return {
+    ...ports,
+    objects: Object.fromEntries(classes.map(([binding, { schema }]) => [binding, objects(schema.kind)])),
+  };
+}
+
+function portsOf(module: Module, settings: object): Omit<ModulePorts, "objects"> {
+  try {
+    return module.portsOf(settings, {});
+  } catch (error) {
+    throw error instanceof ConfigError ? new ConfigError(`Module ${module.name}: ${error.message}`) : error;
+  }
+}
