@@ -182,6 +182,22 @@ describe("close", () => {
     expect((await fetch(`${url}${BASE}/v1/stream/a`)).status).toBe(503);
   });
 
+  it("waits for the live reads, so that the application's server closes their connections at once", async () => {
+    const handler = handlerIn();
+    await handler(put("a", "one"));
+    const server = createHttpServer(handler.node).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const closed = once(server, "close");
+    const { port } = server.address() as AddressInfo;
+    const read = (await fetch(`http://127.0.0.1:${port}${BASE}/v1/stream/a?offset=-1&live=sse`)).text();
+    await handler.close();
+    // Longer than the test would wait for a connection that its client keeps.
+    server.keepAliveTimeout = 600_000;
+    server.close();
+    await closed;
+    expect(await read).toMatch(/data:one\n[^]*\n\n$/);
+  });
+
   it("aborts after the drain time what has not ended by then", async () => {
     const handler = handlerIn();
     const arrived = Promise.withResolvers<void>();

@@ -142,13 +142,18 @@ function pushedBody(bytesMax: number) {
 it("pieces are written as they come, and whoever sends them learns when there is room again", async () => {
   const client = new Client();
   const { body, calls, sink } = pushedBody(5);
-  await writeAnswer(responseOf(client), { status: 200, headers: {}, body }, false);
+  let isWritten = false;
+  const written = writeAnswer(responseOf(client), { status: 200, headers: {}, body }, false).then(
+    () => (isWritten = true),
+  );
   expect(calls.pulls).toBe(1);
   sink().enqueue(new Uint8Array(7));
   expect(sink().desiredSize).toBe(-2);
   await expect.poll(() => calls.pulls).toBe(2);
   expect([sink().desiredSize, client.taken]).toEqual([5, [7]]);
+  expect(isWritten).toBe(false);
   sink().close();
+  await written;
   await finished(client);
   expect(client.writableFinished).toBe(true);
 });
@@ -156,9 +161,10 @@ it("pieces are written as they come, and whoever sends them learns when there is
 it("who sends pieces is told when the client disconnects, also before the first one", async () => {
   const client = new Client();
   const one = pushedBody(5);
-  await writeAnswer(responseOf(client), { status: 200, headers: {}, body: one.body }, false);
+  const written = writeAnswer(responseOf(client), { status: 200, headers: {}, body: one.body }, false);
   client.destroy();
-  await expect.poll(() => one.calls.cancels).toBe(1);
+  await written;
+  expect(one.calls.cancels).toBe(1);
   const other = pushedBody(5);
   await writeAnswer(responseOf(client), { status: 200, headers: {}, body: other.body }, false);
   expect([other.calls.cancels, other.sink()]).toEqual([1, undefined]);

@@ -33,21 +33,32 @@ export async function writeAnswer(response: NodeResponse, answer: Answer, isHead
   await (body instanceof PagedBody ? writePages(body, response) : pipe(body, response));
 }
 
-/** Passes pieces on as they come, and tells their source when the system has taken some. */
-function writePieces(body: PushedBody, response: NodeResponse): void {
-  response.once("close", () => body.cancel());
-  if (isGone(response)) return body.cancel();
-  response.flushHeaders();
-  const onTaken = (): void => body.pull();
-  body.start({
-    enqueue: (piece) => void response.write(piece, onTaken),
-    get desiredSize() {
-      return body.bytesMax - response.writableLength;
-    },
-    close: () => void response.end(),
-    error: () => void response.destroy(),
+/** Passes pieces on as they come, and tells their source when the system has taken some. Resolves when there are no more. */
+function writePieces(body: PushedBody, response: NodeResponse): Promise<void> {
+  return new Promise((resolve) => {
+    response.once("close", () => {
+      body.cancel();
+      resolve();
+    });
+    if (isGone(response)) {
+      body.cancel();
+      return resolve();
+    }
+    response.flushHeaders();
+    const onTaken = (): void => body.pull();
+    body.start({
+      enqueue: (piece) => void response.write(piece, onTaken),
+      get desiredSize() {
+        return body.bytesMax - response.writableLength;
+      },
+      close: () => {
+        response.end();
+        resolve();
+      },
+      error: () => void response.destroy(),
+    });
+    body.pull();
   });
-  body.pull();
 }
 
 /** Asks for a page only when the system has taken the one before: whether slow or many, each client holds one in memory. */
