@@ -4,6 +4,7 @@
 export const ABOUT_ONE_ENGINE: Readonly<Record<"node" | "workerd", Readonly<Record<string, string>>>> = {
   node: {
     "embedding.test.ts": "the server in an application's own process",
+    "conformance-node.test.ts": "the official suite over HTTPS and embedded",
     "tls-node.test.ts": "HTTPS without a proxy",
     "backup-running.test.ts": "on workerd a backup needs a stopped server (cli-data.test.ts)",
     "takeover.test.ts": "takes over what workerd has stored; starts both engines itself",
@@ -23,20 +24,17 @@ export const ABOUT_ONE_ENGINE: Readonly<Record<"node" | "workerd", Readonly<Reco
 };
 
 /**
- * What `npm test` runs on workerd: the files about workerd alone, and those of the others that show what a host does: keeping
- * data, starting, stopping, cold segments, and the official suite. `npm run test:e2e:workerd` runs all files.
+ * What `npm test` runs on workerd: the files about workerd alone, and those of the others that show what only this host does:
+ * keeping data through crashes, copies and restarts, stopping, and cold segments. The routes are tested in workerd by the
+ * project `workers`. `npm run test:e2e:workerd` runs all files every night, and the workflow `conformance` runs the official
+ * suite on both engines for every pull request.
  */
 export const ON_WORKERD_IN_NPM_TEST: readonly string[] = [
   ...Object.keys(ABOUT_ONE_ENGINE.workerd),
-  "base-path.test.ts",
-  "config-layers.test.ts",
   "cli-data.test.ts",
   "cold-stream.test.ts",
-  "conformance.test.ts",
   "crash.test.ts",
-  "launcher.test.ts",
   "restart.test.ts",
   "session-after-kill.test.ts",
   "stopping.test.ts",
-  "webhook-after-kill.test.ts",
 ];

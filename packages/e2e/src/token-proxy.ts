@@ -24,6 +24,8 @@ interface Program {
   readonly path: string;
   readonly sample: string;
   readonly config: string;
+  /** Ends it at once; Caddy would wait on SIGTERM for connections that clients keep. */
+  readonly endsOn: "SIGTERM" | "SIGKILL";
   /** Its arguments in the directory with the configuration. */
   readonly flagsIn: (workDir: string) => readonly string[];
 }
@@ -33,12 +35,15 @@ const PROGRAMS: Readonly<Record<ProxyKind, Program>> = {
     path: NGINX,
     sample: "nginx.conf.template",
     config: "nginx.conf",
+    // Its workers end with it.
+    endsOn: "SIGTERM",
     flagsIn: (workDir) => ["-e", "stderr", "-p", workDir, "-c", "nginx.conf", "-g", "daemon off;"],
   },
   caddy: {
     path: "/usr/bin/caddy",
     sample: "Caddyfile",
     config: "Caddyfile",
+    endsOn: "SIGKILL",
     flagsIn: () => ["run", "--config", "Caddyfile"],
   },
 };
@@ -70,7 +75,7 @@ export function hasProxy(kind: ProxyKind): boolean {
 export async function startTokenProxy(kind: ProxyKind, options: TokenProxyOptions): Promise<TokenProxy> {
   const workDir = mkdtempSync(join(tmpdir(), `${kind}-`));
   const [port, validatorPort] = [await reservePort(LOOPBACK, 0), await reservePort(LOOPBACK, 0)];
-  const { path, sample, config, flagsIn } = PROGRAMS[kind];
+  const { path, sample, config, flagsIn, endsOn } = PROGRAMS[kind];
   const text = readFileSync(new URL(sample, SAMPLES), "utf8")
     .replaceAll("${ORIGIN_SECRET}", options.originSecret)
     .replaceAll(":8080", `:${port}`)
@@ -86,7 +91,7 @@ export async function startTokenProxy(kind: ProxyKind, options: TokenProxyOption
   return {
     url: `http://${LOOPBACK}:${port}`,
     stop: async () => {
-      for (const child of children.toReversed()) await end(child);
+      for (const child of children.toReversed()) await end(child, endsOn);
       rmSync(workDir, { recursive: true, force: true });
     },
   };
@@ -107,7 +112,7 @@ async function start(
   for (const limit = Date.now() + LIMIT_MS; Date.now() < limit && child.exitCode === null; await delay(25)) {
     if (await accepts(port)) return child;
   }
-  await end(child);
+  await end(child, "SIGKILL");
   throw new Error(`${path} does not listen:\n${log}`);
 }
 
@@ -118,9 +123,9 @@ function accepts(port: number): Promise<boolean> {
   });
 }
 
-async function end(child: ChildProcess): Promise<void> {
+async function end(child: ChildProcess, signal: Program["endsOn"]): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, "exit");
-  child.kill("SIGTERM");
+  child.kill(signal);
   await exited;
 }

@@ -5,19 +5,14 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { reservePort } from "@durable-streams-cloudflare/local/port";
-import { createHandler } from "@durable-streams-cloudflare/node";
 import { DurableStream } from "@durable-streams/client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-import { runSuiteAgainst } from "../src/conformance-suite.ts";
-import { judge } from "../src/conformance-verdict.ts";
 import { documentBlocks } from "../src/readme-blocks.ts";
 import { TEXT } from "../src/requests.ts";
 import { untilAnswers } from "../src/until-answers.ts";
@@ -149,24 +144,4 @@ describe.each(["node:http", "Hono", "Express", "Fastify"])("an application of %s
     expect(await reading).toMatch(/data:kept\n[^]*\n\n$/);
     expect(await exited).toEqual([0, null]);
   });
-});
-
-it("the official suite passes against a handler below a path of node:http", async () => {
-  const streams = createHandler({
-    basePath: "/api/streams",
-    storage: { mode: "file-durable", dataDir: join(workDir, "suite") },
-    settings: { AUTH_MODE: "none", TENANCY: "single", WEBHOOK_LOOPBACK: "allow", LOG_LEVEL: "off" },
-  });
-  const server = createServer(streams.node).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  try {
-    const { port } = server.address() as AddressInfo;
-    const { passed, faults } = judge(await runSuiteAgainst(`http://127.0.0.1:${port}/api/streams`));
-    expect(faults).toEqual([]);
-    expect(passed).toBeGreaterThan(300);
-  } finally {
-    await streams.close();
-    server.closeAllConnections();
-    server.close();
-  }
 });

@@ -64,7 +64,8 @@ afterAll(() => {
   vi.unstubAllGlobals();
 });
 
-describe.each([
+// At once: what takes time is the sessions and the pauses between them.
+describe.concurrent.each([
   { name: "eventsource", read: readByEventSource },
   { name: "@microsoft/fetch-event-source", read: readByFetchEventSource },
 ])("$name", ({ read }) => {

@@ -1,5 +1,5 @@
 /** HTTPS without a proxy: HTTP/2 and HTTP/1.1 on the port of `durable-streams serve`. */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -8,23 +8,15 @@ import { chromium } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 
 import { CHROMIUM } from "../src/browser-page.ts";
-import { selfSigned } from "../src/certificate.ts";
-import { runConformanceSuite } from "../src/conformance-suite.ts";
-import { judge } from "../src/conformance-verdict.ts";
+import { tlsFiles } from "../src/tls-files.ts";
 
 const LIVE_READS = 100;
 
 const workDir = mkdtempSync(join(tmpdir(), "tls-"));
-const [certPath, keyPath, configPath] = ["cert.pem", "key.pem", "server.toml"].map((name) => join(workDir, name));
-const flags = ["--config", configPath ?? ""];
 let server: ServerProcess | undefined;
 
 beforeAll(async () => {
-  const { cert, key } = selfSigned("localhost", ["127.0.0.1"]);
-  writeFileSync(certPath ?? "", cert);
-  writeFileSync(keyPath ?? "", key, { mode: 0o600 });
-  writeFileSync(configPath ?? "", `[tls]\ncert_path = '${certPath}'\nkey_path = '${keyPath}'\n`);
-  server = await startServer({ dataDir: join(workDir, "data"), flags });
+  server = await startServer({ dataDir: join(workDir, "data"), flags: tlsFiles(workDir).flags });
 });
 
 afterAll(async () => {
@@ -63,9 +55,3 @@ it.skipIf(!existsSync(CHROMIUM))(
     }
   },
 );
-
-it("the official suite passes", async () => {
-  const { passed, faults } = judge(await runConformanceSuite({ flags, env: { NODE_EXTRA_CA_CERTS: certPath } }));
-  expect(faults).toEqual([]);
-  expect(passed).toBeGreaterThan(300);
-});
