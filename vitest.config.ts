@@ -2,6 +2,7 @@ import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
 import { ABOUT_ONE_ENGINE, ON_WORKERD_IN_NPM_TEST } from "./packages/e2e/engines.ts";
+import { LongestFirst } from "./scripts/longest-first.ts";
 import { SkippedTestsReporter } from "./scripts/skipped-tests-reporter.ts";
 
 type Engine = keyof typeof ABOUT_ONE_ENGINE;
@@ -16,6 +17,7 @@ export default defineConfig({
     hookTimeout: HANGING_MS,
     // Otherwise one core is left free, which of two is half.
     maxWorkers: "100%",
+    sequence: { sequencer: LongestFirst },
     reporters: process.env.CI ? ["default", new SkippedTestsReporter()] : ["default"],
     projects: [
       {
@@ -81,9 +83,10 @@ function endToEnd(name: string, engine: Engine, include: readonly string[], with
       include: include.map(below),
       exclude: [...Object.keys(ABOUT_ONE_ENGINE[other]), ...without].map(below),
       env: { DS_ENGINE: engine },
-      // After the other projects. A file has processes of its own, which are busy at one time and wait at another.
+      // After the other projects. A file has processes of its own, which are busy at one time and wait at another: two files
+      // leave a half of two cores idle.
       sequence: { groupOrder: 1 },
-      maxWorkers: 2,
+      maxWorkers: 3,
     },
   };
 }
