@@ -37,8 +37,8 @@ export interface BlockInput {
    */
   next(restOf: (header: Bytes) => number): Promise<Bytes>;
   cancel(): void;
-  /** A quicker SHA-256 than the one of the Web, if there is one. */
-  readonly digest?: (bytes: Bytes) => Bytes;
+  /** Whether the last block has its checksum, if there is a quicker way to find out than the Web's. */
+  readonly isIntact?: (block: Bytes) => boolean;
 }
 
 /**
@@ -74,7 +74,7 @@ async function opened<Opened>(
 
 /** Reads some blocks at once; each block is a view of what was read. */
 class FileInput implements BlockInput {
-  readonly digest: (bytes: Bytes) => Bytes;
+  readonly isIntact: (block: Bytes) => boolean;
   readonly #file: SegmentFile;
   readonly #memory: WindowMemory | undefined;
   readonly #end: number;
@@ -91,7 +91,7 @@ class FileInput implements BlockInput {
     this.#offset = offset;
     this.#end = end;
     this.#memory = memory;
-    this.digest = (bytes) => file.digest(bytes);
+    this.isIntact = (block) => file.isIntact(block, this.#offset + this.#taken - block.length);
   }
 
   async next(restOf: (header: Bytes) => number): Promise<Bytes> {

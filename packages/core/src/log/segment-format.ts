@@ -170,18 +170,22 @@ export function blockRestBytes(header: Bytes, incarnation: number, position: num
   return 4 * ends + payloadBytes + authorsBytes;
 }
 
+/** Whether a block begins with the SHA-256 of its rest. */
+export function hasChecksum(block: Bytes, sha256Of: (bytes: Bytes) => Bytes): boolean {
+  return isChecksum(block, sha256Of(block.subarray(DIGEST_BYTES)));
+}
+
 /**
  * Verifies and takes apart a whole block. The payload is a view of the bytes given.
- * @param digestOf SHA-256.
+ * @param isIntact says whether the block begins with the SHA-256 of its rest.
  * @throws SegmentError when the checksum says that a bit is not what it was.
  */
 export async function decodeBlock(
   bytes: Bytes,
-  digestOf: (bytes: Bytes) => Bytes | Promise<Bytes> = sha256,
+  isIntact: (block: Bytes) => boolean | Promise<boolean> = hasWebChecksum,
 ): Promise<Block> {
   const view = viewOf(bytes);
-  const digest = await digestOf(bytes.subarray(DIGEST_BYTES));
-  if (digest.some((byte, index) => byte !== bytes[index])) throw new SegmentError("The block's checksum is wrong.");
+  if (!(await isIntact(bytes))) throw new SegmentError("The block's checksum is wrong.");
   const flags = view.getUint32(36);
   const count = view.getUint32(60);
   const payloadEnd = BLOCK_HEADER_BYTES + 4 * count + view.getUint32(56);
@@ -213,6 +217,14 @@ export function boundaryInBlock({ position, continued, ends }: Block, at: number
 
 function viewOf(bytes: Bytes): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+async function hasWebChecksum(block: Bytes): Promise<boolean> {
+  return isChecksum(block, await sha256(block.subarray(DIGEST_BYTES)));
+}
+
+function isChecksum(block: Bytes, digest: Bytes): boolean {
+  return digest.every((byte, index) => byte === block[index]);
 }
 
 async function sha256(bytes: Bytes): Promise<Bytes> {

@@ -74,7 +74,7 @@ async function* readOnce(
   try {
     while (place.offset < slice.end) {
       const bytes = await input.next((header) => blockRestBytes(header, slice.incarnation, place.position));
-      const block = await decodeBlock(bytes, input.digest);
+      const block = await decodeBlock(bytes, input.isIntact);
       place.offset += bytes.length;
       place.position += block.payload.length;
       yield block;

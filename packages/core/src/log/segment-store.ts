@@ -25,6 +25,9 @@ export interface SegmentFile {
   /** Reads from a place of the object on. @returns how many bytes: fewer than fit only where the object ends. */
   read(target: Bytes, offset: number): Promise<number>;
   close(): Promise<void>;
-  /** SHA-256 of bytes in memory. The one of the Web copies them first. */
-  digest(bytes: Bytes): Bytes;
+  /**
+   * Whether a block that was read from a place of the object has the checksum that it begins with (`hasChecksum`). A host
+   * computes it without the copy that the Web's function makes.
+   */
+  isIntact(block: Bytes, offset: number): boolean;
 }

@@ -4,7 +4,7 @@
  * is on disk.
  */
 
-import { createHash, hash, randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { existsSync, opendirSync, rmSync } from "node:fs";
 import { link, mkdir, open, readdir, rm, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -12,6 +12,7 @@ import { dirname, join } from "node:path";
 import type { SegmentFile, SegmentStore } from "@durable-streams-cloudflare/core/log/segment-store";
 
 import { syncDirectoryLater } from "../folders.ts";
+import { VerifiedBlocks } from "./verified-blocks.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -28,13 +29,17 @@ const SWEPT_MAX = 10_000;
  * @param root the folder, which is created when the first segment is stored.
  */
 export function folderSegments(root: string): SegmentStore {
+  const verified = new VerifiedBlocks();
   return {
     put: (key, size, chunks, signal) => put(root, { key, size, chunks, signal }),
     get: (key, offset, length) => get(root, key, offset, length),
-    open: (key) => openSegment(root, key),
+    open: (key) => openSegment(root, key, verified),
     list: (prefix) => list(root, prefix),
     delete: async (keys) => {
-      for (const key of keys) await rm(segmentPath(root, key), { force: true });
+      for (const key of keys) {
+        verified.forget(key);
+        await rm(segmentPath(root, key), { force: true });
+      }
       // Otherwise a power cut could bring back what nothing refers to any more.
       for (const folder of new Set(keys.map((key) => folderOf(root, key)))) await syncDirectoryLater(folder);
     },
@@ -143,19 +148,14 @@ async function get(
   });
 }
 
-async function openSegment(root: string, key: string): Promise<SegmentFile | undefined> {
+async function openSegment(root: string, key: string, verified: VerifiedBlocks): Promise<SegmentFile | undefined> {
   const file = await openExisting(segmentPath(root, key));
   if (file === undefined) return undefined;
   return {
     read: async (target, offset) => (await file.read(target, 0, target.length, offset)).bytesRead,
     close: () => file.close(),
-    digest: sha256,
+    isIntact: (block, offset) => verified.isIntact(key, offset, block),
   };
-}
-
-/** In a buffer of its own, as the caller may keep it. */
-function sha256(bytes: Bytes): Bytes {
-  return new Uint8Array(hash("sha256", bytes, "buffer"));
 }
 
 async function openExisting(path: string): Promise<FileHandle | undefined> {
