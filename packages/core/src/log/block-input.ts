@@ -13,19 +13,47 @@ const SILENCE_MS_MAX = 5_000;
 /** What is read from a file at once: a few blocks, or one of the largest that streams of large appends consist of. */
 const WINDOW_BYTES = ROW_BYTES_MAX + 128 * 1024;
 
-/** The memory that one read uses again for each part of each file: new memory has to be cleared first, and freed later. */
-export class WindowMemory {
-  #bytes: Bytes = new Uint8Array();
+/** So little is left of a window when the next one is read: it is copied to there. */
+const AHEAD_BYTES = 320 * 1024;
+/** Reads that have two windows, so that one is read while the other is sent. More readers at once have one each. */
+export const READS_AHEAD_MAX = 32;
 
-  /** Returns memory for at least so many bytes. What was there before stays there, unless the memory has to grow. */
-  ofSize(bytes: number): Bytes {
-    if (this.#bytes.length < bytes) this.#bytes = new Uint8Array(bytes);
-    return this.#bytes;
+/**
+ * The memory that one read uses again for each part of each file: new memory has to be cleared first, and freed later. It is
+ * one window, or two by turns.
+ */
+export class WindowMemory {
+  static #readsAhead = 0;
+
+  #windows: Bytes[] = [new Uint8Array()];
+  #turn = 0;
+
+  /** Whether the next window leaves the one before as it is. The first reads to ask may have that, until their `release`. */
+  isDouble(): boolean {
+    if (this.#windows.length === 1 && WindowMemory.#readsAhead < READS_AHEAD_MAX) {
+      WindowMemory.#readsAhead += 1;
+      this.#windows.push(new Uint8Array());
+    }
+    return this.#windows.length > 1;
+  }
+
+  /** Returns memory for at least so many bytes. Unless the memory is double, it is the same as before, with what is there. */
+  next(bytes: number): Bytes {
+    this.#turn = (this.#turn + 1) % this.#windows.length;
+    const window = this.#windows[this.#turn];
+    if (window !== undefined && window.length >= bytes) return window;
+    return (this.#windows[this.#turn] = new Uint8Array(bytes));
   }
 
   /** A read that was given up may still write into the memory, so it is not used again. */
   drop(): void {
-    this.#bytes = new Uint8Array();
+    this.#windows = this.#windows.map(() => new Uint8Array());
+  }
+
+  /** Nothing more is read. */
+  release(): void {
+    if (this.#windows.length > 1) WindowMemory.#readsAhead -= 1;
+    this.#windows = [new Uint8Array()];
   }
 }
 
@@ -72,26 +100,34 @@ async function opened<Opened>(
   }
 }
 
+/** A part of an object in memory. */
+interface Window {
+  /** Where it begins in the object. */
+  readonly offset: number;
+  readonly bytes: Bytes;
+  /** How much of it was read. */
+  readonly filled: number;
+}
+
 /** Reads some blocks at once; each block is a view of what was read. */
 class FileInput implements BlockInput {
   readonly isIntact: (block: Bytes) => boolean;
   readonly #file: SegmentFile;
   readonly #memory: WindowMemory | undefined;
   readonly #end: number;
-  /** Where the window lies in the object. */
-  #offset: number;
-  #window: Bytes = new Uint8Array();
-  /** How much of the window was read, and how much of that was passed on. */
-  #filled = 0;
+  #window: Window;
+  /** How much of the window was passed on. */
   #taken = 0;
+  /** The next window, which is being read. */
+  #ahead: Promise<Window> | undefined;
   #isClosed = false;
 
   constructor(file: SegmentFile, offset: number, end: number, memory: WindowMemory | undefined) {
     this.#file = file;
-    this.#offset = offset;
+    this.#window = { offset, bytes: new Uint8Array(), filled: 0 };
     this.#end = end;
     this.#memory = memory;
-    this.isIntact = (block) => file.isIntact(block, this.#offset + this.#taken - block.length);
+    this.isIntact = (block) => file.isIntact(block, this.#position - block.length);
   }
 
   async next(restOf: (header: Bytes) => number): Promise<Bytes> {
@@ -100,6 +136,7 @@ class FileInput implements BlockInput {
     await this.#need(size);
     const block = this.#view(size);
     this.#taken += size;
+    this.#readAhead();
     return block;
   }
 
@@ -109,28 +146,56 @@ class FileInput implements BlockInput {
     this.#file.close().catch(() => undefined);
   }
 
+  /** Where what was not passed on begins in the object. */
+  get #position(): number {
+    return this.#window.offset + this.#taken;
+  }
+
+  get #unused(): number {
+    return this.#window.filled - this.#taken;
+  }
+
   #view(size: number): Bytes {
-    return this.#window.subarray(this.#taken, this.#taken + size);
+    return this.#window.bytes.subarray(this.#taken, this.#taken + size);
   }
 
   /** Moves the window to what was not passed on yet, unless enough of that is there. */
   async #need(bytes: number): Promise<void> {
-    if (this.#filled - this.#taken >= bytes) return;
-    this.#offset += this.#taken;
-    const left = this.#end - this.#offset;
-    if (left < bytes) throw new SegmentError("The object is truncated.");
-    const wanted = Math.min(left, Math.max(bytes, WINDOW_BYTES));
-    // What was read and not passed on is the beginning of the next block.
-    const rest = this.#window.subarray(this.#taken, this.#filled);
-    const window = this.#memory?.ofSize(wanted) ?? new Uint8Array(wanted);
-    window.set(rest);
+    if (this.#unused >= bytes) return;
+    if (this.#ahead !== undefined) this.#use(await this.#ahead);
+    if (this.#unused >= bytes) return;
+    if (this.#end - this.#position < bytes) throw new SegmentError("The object is truncated.");
+    this.#use(await this.#load(bytes));
+    if (this.#unused < bytes) throw new SegmentError("The object is truncated.");
+  }
+
+  #use(window: Window): void {
+    this.#taken = this.#position - window.offset;
     this.#window = window;
-    this.#taken = 0;
-    this.#filled = rest.length;
-    this.#filled += await this.#read(window.subarray(rest.length, wanted), this.#offset + rest.length);
-    if (this.#filled < bytes) throw new SegmentError("The object is truncated.");
+    this.#ahead = undefined;
+  }
+
+  /** Lets the disk work while what is left of the window is sent. */
+  #readAhead(): void {
+    const isEnd = this.#window.offset + this.#window.filled === this.#end;
+    if (isEnd || this.#ahead !== undefined || this.#unused >= AHEAD_BYTES || this.#memory?.isDouble() !== true) return;
+    this.#ahead = this.#load(0);
+    // Whoever has gone asks for no more; all others get the error when they do.
+    this.#ahead.catch(() => undefined);
+  }
+
+  /** Reads a window that begins with what was not passed on, and holds at least so many bytes. */
+  async #load(bytes: number): Promise<Window> {
+    const offset = this.#position;
+    const left = this.#end - offset;
+    const size = Math.min(left, Math.max(bytes, WINDOW_BYTES));
+    const rest = this.#window.bytes.subarray(this.#taken, this.#window.filled);
+    const window = this.#memory?.next(size) ?? new Uint8Array(size);
+    window.set(rest);
+    const filled = rest.length + (await this.#read(window.subarray(rest.length, size), offset + rest.length));
     // All is read; whoever has what he wants does not ask again.
-    if (this.#filled === left) this.cancel();
+    if (filled === left) this.cancel();
+    return { offset, bytes: window, filled };
   }
 
   async #read(target: Bytes, offset: number): Promise<number> {

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 
 import { coldLogOf, type ColdLog } from "../../test/cold-log.ts";
+import { READS_AHEAD_MAX } from "./block-input.ts";
 import { ColdPages, type ColdPage } from "./cold-pages.ts";
 import { ROW_BYTES_MAX } from "./log-rows.ts";
 import { BLOCK_BYTES } from "./segment-format.ts";
@@ -181,7 +182,7 @@ it("a read of streams fetches no more than the blocks that it needs, in one requ
   expect(get.mock.calls.map(([, , length]) => length)).toEqual([2 * (64 + 2 * 4 + 200_000)]);
 });
 
-it("pages of bytes are read from all files into the same memory, and pages of appends are not", async () => {
+it("pages of bytes are read from all files into two windows by turns, and pages of appends are not", async () => {
   const segment = Array.from({ length: 40 }, () => [100_000]);
   const log = await coldLogOf([segment, segment], new FakeSegmentStore("files"));
   const buffersOf = async (paging: Paging): Promise<number> => {
@@ -190,8 +191,35 @@ it("pages of bytes are read from all files into the same memory, and pages of ap
     for (let page = await cold.next(); page !== undefined; page = await cold.next()) buffers.add(page.bytes.buffer);
     return buffers.size;
   };
-  expect([await buffersOf("bytes"), await buffersOf("appends")]).toEqual([1, 8]);
+  expect([await buffersOf("bytes"), await buffersOf("appends")]).toEqual([2, 8]);
   expect(log.store.openBodies).toBe(0);
+});
+
+it("a page is there before it is asked for, for so many readers at a time: all others keep one window each", async () => {
+  const log = await coldLogOf([Array.from({ length: 6 }, () => [ROW_BYTES_MAX])], new FakeSegmentStore("files"));
+  log.store.chunkBytes = Infinity;
+  const begin = async (): Promise<ColdPages> => {
+    const cold = new ColdPages(log.store, log.slices(0, log.bytes.length), "bytes");
+    await cold.next();
+    return cold;
+  };
+  /** How many windows of it are in memory. */
+  const windowsOf = async (cold: ColdPages): Promise<number> => {
+    const buffers = new Set<ArrayBuffer | undefined>();
+    for (let pages = 0; pages < 3; pages += 1) buffers.add((await cold.next())?.bytes.buffer);
+    return buffers.size;
+  };
+  const ahead: ColdPages[] = [];
+  for (let count = 0; count < READS_AHEAD_MAX; count += 1) ahead.push(await begin());
+  const other = await begin();
+  expect(await windowsOf(other)).toBe(1);
+  expect(await Promise.all(ahead.map(windowsOf))).toEqual(ahead.map(() => 2));
+  for (const cold of [...ahead, other]) cold.cancel();
+  await vi.waitFor(() => expect(log.store.openBodies).toBe(0));
+  // Those that have ended leave their place to others.
+  const later = await begin();
+  expect(await windowsOf(later)).toBe(2);
+  later.cancel();
 });
 
 /** The store as files, whose next opened file has other reads. */

@@ -92,7 +92,11 @@ async function* readSlices(
   slices: readonly ColdSlice[],
   memory: WindowMemory | undefined,
 ): AsyncGenerator<ColdChunk, void, undefined> {
-  for (const slice of slices) yield* readSlice(store, slice, memory);
+  try {
+    for (const slice of slices) yield* readSlice(store, slice, memory);
+  } finally {
+    memory?.release();
+  }
 }
 
 /** The last end of an append in a chunk, at most `bytes` after its beginning; 0 if there is none. */
