@@ -1,6 +1,8 @@
 /** The body of an answer that is made page by page, as fast as its client takes it. */
 
 export interface PageSource {
+  /** How many bytes all pages have together. */
+  readonly bytes: number;
   /**
    * @returns the next page; `undefined` at the end.
    * @throws Error when the rest cannot be read: the client must not take what it has for the whole.
@@ -17,6 +19,11 @@ export class PagedBody {
 
   constructor(source: PageSource) {
     this.#source = source;
+  }
+
+  /** How many bytes it has. */
+  get bytes(): number {
+    return this.#source.bytes;
   }
 
   /** For a host that has written a page before it asks for the next one. */

@@ -151,6 +151,8 @@ function pagedBody(exchange: Exchange, reading: Reading): PagedBody {
   const { to } = result;
   let position = result.from;
   return new PagedBody({
+    // An array of messages has its brackets as well.
+    bytes: to - result.from + (framing === "json" ? 2 : 0),
     next: async () => {
       if (position === to) return undefined;
       const isFirst = position === result.from;

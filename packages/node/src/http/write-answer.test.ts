@@ -16,7 +16,10 @@ const runGc = runInNewContext("gc") as () => void;
 /** The client's end of a connection. */
 class Client extends Writable {
   readonly taken: number[] = [];
-  writeHead(): void {}
+  head: readonly string[] = [];
+  writeHead(_status: number, head: readonly string[]): void {
+    this.head = head;
+  }
   flushHeaders(): void {}
   override _write(chunk: Uint8Array, _encoding: string, done: () => void): void {
     this.taken.push(chunk.length);
@@ -76,6 +79,7 @@ function reusingBody(pageBytes = 1) {
   const cancelled = Promise.withResolvers<void>();
   let asked = 0;
   const body = new PagedBody({
+    bytes: 3 * pageBytes,
     next: async () => {
       asked += 1;
       return asked > 3 ? undefined : memory.fill(asked);
@@ -98,6 +102,7 @@ it("a page is made only when the system has taken the one before, which may lie 
   const { body, asked } = reusingBody();
   await writeAnswer(responseOf(client), { status: 200, headers: {}, body }, false);
   expect([seen, asked()]).toEqual([[1, 2, 3], 4]);
+  expect(client.head.slice(-2)).toEqual(["Content-Length", "3"]);
 });
 
 it("of a client that takes nothing one page is made, and the body is let go of when it disconnects", async () => {
@@ -116,6 +121,7 @@ it("of a client that takes nothing one page is made, and the body is let go of w
 it("a body that fails midway cuts the connection", async () => {
   const client = new Client();
   const body = new PagedBody({
+    bytes: 1,
     next: () => Promise.reject(new Error("The log has a gap.")),
     cancel: () => undefined,
     reusesMemory: false,

@@ -28,6 +28,8 @@ export async function writeAnswer(response: NodeResponse, answer: Answer, isHead
     else response.end(bytes);
     return;
   }
+  // A body that ends early cuts the connection, so the client notices that some of it is missing.
+  if (body instanceof PagedBody) list.push("Content-Length", String(body.bytes));
   response.writeHead(status, list);
   if (body instanceof PushedBody) return writePieces(body, response);
   await (body instanceof PagedBody ? writePages(body, response) : pipe(body, response));
