@@ -12,19 +12,20 @@ interface Waiting {
 
 export class Connection {
   readonly #socket: Socket;
-  readonly #parser = new ResponseParser();
   #waiting: Waiting | undefined;
 
   static async open(url: string): Promise<Connection> {
-    return new Connection(await openSocket(url));
+    const parser = new ResponseParser();
+    const socket = await openSocket(url, (bytes) => {
+      const answer = parser.take(bytes);
+      if (answer !== undefined) connection.#settle()?.resolve(answer);
+    });
+    const connection = new Connection(socket);
+    return connection;
   }
 
   private constructor(socket: Socket) {
     this.#socket = socket;
-    socket.on("data", (bytes: Buffer) => {
-      const answer = this.#parser.take(bytes);
-      if (answer !== undefined) this.#settle()?.resolve(answer);
-    });
     socket.on("error", (error) => this.#settle()?.reject(error));
     socket.on("close", () => this.#settle()?.reject(new Error("The server closed the connection.")));
   }
@@ -48,12 +49,26 @@ export class Connection {
   }
 }
 
-/** Opens a connected socket, with TLS for https. */
-export async function openSocket(url: string): Promise<Socket> {
+/** What is received at once at most. */
+const READ_BYTES = 128 * 1024;
+
+/**
+ * Opens a connected socket, with TLS for https.
+ * @param take is given what is received, all of it in the same memory: new memory for each part would cost the load tool more
+ *   than most servers need to send it. Without it, the socket emits `data`.
+ */
+export async function openSocket(url: string, take?: (bytes: Buffer) => void): Promise<Socket> {
   const { protocol, hostname, port } = new URL(url);
   const isSecure = protocol === "https:";
   const host = hostname.replaceAll(/[[\]]/g, "");
-  const options = { host, port: Number(port) || (isSecure ? 443 : 80), noDelay: true };
+  const onread = take && {
+    buffer: Buffer.allocUnsafe(READ_BYTES),
+    callback: (count: number, buffer: Uint8Array) => {
+      take(buffer.subarray(0, count) as Buffer);
+      return true;
+    },
+  };
+  const options = { host, port: Number(port) || (isSecure ? 443 : 80), noDelay: true, ...(onread && { onread }) };
   const socket = isSecure ? connectTls({ ...options, servername: host }) : connect(options);
   await once(socket, isSecure ? "secureConnect" : "connect");
   return socket.setNoDelay(true);

@@ -7,8 +7,10 @@ function parse(response: string, chunkBytes: number): HttpAnswer[] {
   const parser = new ResponseParser();
   const bytes = Buffer.from(response);
   const answers: HttpAnswer[] = [];
+  // As a connection does, which receives everything in the same memory.
+  const memory = Buffer.alloc(chunkBytes);
   for (let at = 0; at < bytes.length; at += chunkBytes) {
-    const answer = parser.take(bytes.subarray(at, at + chunkBytes));
+    const answer = parser.take(memory.subarray(0, bytes.copy(memory, 0, at, at + chunkBytes)));
     if (answer !== undefined) answers.push(answer);
   }
   return answers;

@@ -21,7 +21,7 @@ export class ResponseParser {
   #bodyBytes = 0;
 
   /**
-   * Processes received bytes.
+   * Processes received bytes, and keeps none of their memory.
    * @returns the response once it is complete; there is never more than one in flight.
    */
   take(received: Buffer): HttpAnswer | undefined {
@@ -41,7 +41,7 @@ export class ResponseParser {
         const terminator = expected.kind === "head" ? HEAD_END : CRLF;
         const end = bytes.indexOf(terminator, at, "latin1");
         if (end < 0) {
-          this.#unfinished = bytes.subarray(at);
+          this.#unfinished = Buffer.from(bytes.subarray(at));
           return undefined;
         }
         const text = bytes.toString("latin1", at, end);
