@@ -3,7 +3,7 @@
  * signatures with another implementation than the server's (`testkit/src/s3-server.ts`).
  */
 
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -169,7 +169,19 @@ it("a directory and its backup stay with their bucket, and know no secret", asyn
   expect(await said("backup", archive, "--data-dir", dataDir)).toContain("are not in the archive");
   await server.stop();
   expect(await said("verify", "--data-dir", dataDir)).toContain("were not checked");
-  expect(await said("restore", archive, "--data-dir", restored)).toContain("never starts again");
+  expect(await said("restore", archive, "--data-dir", restored)).toContain("how to take them over");
+  const moved = `${dataDir}-of-the-backup`;
+  renameSync(dataDir, moved);
+  renameSync(restored, dataDir);
+  const refused = await start().then(
+    () => "",
+    (reason: unknown) => String(reason),
+  );
+  const [, owner = ""] = /another copy of this data directory \((\w+)\)/.exec(refused) ?? [];
+  await (await start({ DS_STORAGE__S3_TAKE_OVER_FROM: owner })).stop();
+  renameSync(dataDir, restored);
+  renameSync(moved, dataDir);
+  await expect(start()).rejects.toThrow("another copy of this data directory");
   await expect(start({ DS_STORAGE__SEGMENTS: "folder" })).rejects.toThrow("but storage.segments is folder");
   await expect(start({ DS_STORAGE__S3_PREFIX: "servers/two" })).rejects.toThrow("are not in");
 

@@ -136,6 +136,7 @@ describe("every option", () => {
     "storage.s3_bucket": "cold",
     "storage.s3_region": "auto",
     "storage.s3_prefix": "servers/one",
+    "storage.s3_take_over_from": "0123456789abcdef",
     "storage.s3_access_key_id": "AKID",
     "server.long_poll_timeout_secs": "2.5",
     "log.rust_log": "warn",

@@ -51,6 +51,14 @@ export const S3_OPTIONS = [
     ),
   },
   {
+    path: "storage.s3_take_over_from",
+    setting: text(
+      /^[0-9a-f]{16}$/,
+      "16 hexadecimal digits",
+      "with s3: the copy of this data directory whose objects this one takes over, as the refused start names it",
+    ),
+  },
+  {
     path: "storage.s3_force_path_style",
     setting: choice(
       "on",
@@ -94,5 +102,6 @@ export function s3Of({ valueOf, isChosen }: S3Values): S3Options | undefined {
     ...(isChosen("storage.s3_session_token") ? { sessionToken: valueOf("storage.s3_session_token") } : {}),
     ...(isChosen("storage.s3_endpoint") ? { endpoint: valueOf("storage.s3_endpoint") } : {}),
     ...(isChosen("storage.s3_prefix") ? { prefix: valueOf("storage.s3_prefix") } : {}),
+    ...(isChosen("storage.s3_take_over_from") ? { takeOverFrom: valueOf("storage.s3_take_over_from") } : {}),
   };
 }

@@ -31,8 +31,8 @@ export function restoreCommand(program: Command, io: Io): void {
       const place = segmentPlace(dataDir);
       if (place !== undefined) {
         output.note(
-          `The cold segments are still in ${place}. Start this server only when the one of the backup never starts again: ` +
-            "both would write and delete the same objects.",
+          `The cold segments are still in ${place}, and belong to the server of the backup. The first start of this one is ` +
+            "refused, and says how to take them over when that server never starts again.",
         );
       }
       output.note(

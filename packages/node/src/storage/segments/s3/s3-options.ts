@@ -15,6 +15,8 @@ export interface S3Options {
   readonly region?: string | undefined;
   /** What the keys of all objects begin with, before a slash. Each data directory needs a prefix of its own. */
   readonly prefix?: string | undefined;
+  /** The copy of this data directory whose objects this one takes over. The error of a start that was refused names it. */
+  readonly takeOverFrom?: string | undefined;
   /** Whether the bucket is in the path of URLs instead of their host. By default it is. */
   readonly forcePathStyle?: boolean | undefined;
 }

@@ -1,10 +1,11 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { S3_CREDENTIALS, startS3Server, type S3Server } from "@durable-streams-cloudflare/testkit/s3-server";
 import { afterEach, beforeEach, expect, it } from "vitest";
 
+import type { StorageError } from "../../storage-error.ts";
 import { checkedS3, type S3Options } from "./s3-options.ts";
 import { refuseBucketOf, SegmentBucket } from "./segment-bucket.ts";
 
@@ -35,6 +36,74 @@ it("a bucket that was claimed belongs to its directory from then on", async () =
   const other = mkdtempSync(join(dataDir, "other-"));
   await expect(bucketOf(other).claim()).rejects.toThrow("has the cold segments of another data directory.");
   await bucketOf(other, { prefix: "own" }).claim();
+});
+
+/** @returns the owner that the error names. */
+async function refusedCopy(bucket: SegmentBucket): Promise<string> {
+  const error = await bucket.claim().then(
+    () => expect.unreachable(),
+    (reason: unknown) => reason as StorageError,
+  );
+  expect([error.name, error.message]).toEqual(["StorageError", expect.stringContaining("another copy of this data")]);
+  return /storage\.s3_take_over_from = "(\w+)"/.exec(error.fix)?.[1] ?? "";
+}
+
+async function* hello(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  yield new TextEncoder().encode("hello");
+}
+
+it("a copy of a directory is refused, until it takes the bucket over; then the first one changes nothing any more", async () => {
+  const first = bucketOf();
+  await first.claim();
+  const { signal } = new AbortController();
+  await first.segments.put("v1/a//0-5", 5, hello(), signal);
+  const copied = mkdtempSync(join(tmpdir(), "segment-bucket-copy-"));
+  cpSync(dataDir, copied, { recursive: true });
+  const owner = await refusedCopy(bucketOf(copied));
+  await refusedCopy(bucketOf(copied, { takeOverFrom: "0".repeat(16) }));
+  expect(await first.fault()).toBeUndefined();
+
+  const copy = bucketOf(copied, { takeOverFrom: owner });
+  await copy.claim();
+  await expect(first.segments.delete(["v1/a//0-5"])).rejects.toThrow("belongs to another copy");
+  await expect(first.segments.put("v1/b//0-5", 5, hello(), signal)).rejects.toThrow("belongs to another copy");
+  expect(await bucketOf().fault()).toMatchObject({ detail: expect.stringContaining("belongs to another copy") });
+  expect(await copy.segments.list("v1/a//")).toEqual(["v1/a//0-5"]);
+  // The option may stay where it is: it says nothing of the bucket's new owner.
+  expect(await refusedCopy(bucketOf(dataDir, { takeOverFrom: owner }))).not.toBe(owner);
+  await bucketOf(copied, { takeOverFrom: owner }).claim();
+  await copy.segments.delete(["v1/a//0-5"]);
+  expect([...s3.objects.keys()]).toEqual(["durable-streams.json"]);
+  rmSync(copied, { recursive: true });
+});
+
+it("a directory that was moved within its file system keeps its bucket", async () => {
+  await bucketOf().claim();
+  const moved = `${dataDir}-moved`;
+  renameSync(dataDir, moved);
+  await expect(bucketOf(moved).claim()).resolves.toBeUndefined();
+  renameSync(moved, dataDir);
+});
+
+it("a copy that starts while the store is away changes nothing when it is back", async () => {
+  await bucketOf().claim();
+  const copied = join(dataDir, "copy");
+  mkdirSync(copied);
+  for (const name of ["segment-store.json", "directory-identity"]) cpSync(join(dataDir, name), join(copied, name));
+  s3.isDown = true;
+  const copy = bucketOf(copied);
+  await copy.claim();
+  s3.isDown = false;
+  await expect(copy.segments.delete(["v1/a//0-5"])).rejects.toThrow("belongs to another copy");
+});
+
+it("a bucket of an older server, which names no owner, belongs to the directory that starts next", async () => {
+  await bucketOf().claim();
+  const { id } = JSON.parse(s3.objects.get("durable-streams.json")?.toString() ?? "") as { id: string };
+  s3.objects.set("durable-streams.json", Buffer.from(JSON.stringify({ id })));
+  expect(await bucketOf().fault()).toBeUndefined();
+  await bucketOf().claim();
+  expect(s3.objects.get("durable-streams.json")?.toString()).toMatch(/"owner":"\w{16}"/);
 });
 
 it("another bucket or prefix than the one that has the segments is refused, and stays as it is", async () => {

@@ -1,7 +1,8 @@
 /**
  * The bond between a data directory and the place of its cold segments. The directory has a file with an id, and the bucket an
  * object with the same id. So a server is never started with another bucket or prefix than the one that has its segments, and
- * two directories never share a prefix, where each could delete what is the other's.
+ * two directories never share a prefix, where each could delete what is the other's. The object also names the directory among
+ * its own copies that may use the prefix.
  */
 
 import { randomUUID } from "node:crypto";
@@ -13,20 +14,28 @@ import type { StorageFault } from "@durable-streams-cloudflare/http/limits/stora
 
 import { StorageError } from "../../storage-error.ts";
 import { PARTS } from "../folder-segments.ts";
-import { S3Client, textBody, textOf, type S3Limits } from "./s3-client.ts";
+import { BucketMark, MARK, type Mark } from "./bucket-mark.ts";
+import { identityOf } from "./directory-identity.ts";
+import { ownedSegments } from "./owned-segments.ts";
+import { S3Client, type S3Limits } from "./s3-client.ts";
 import { S3Error } from "./s3-error.ts";
 import type { S3Settings } from "./s3-options.ts";
 import { s3Segments } from "./s3-segments.ts";
 import { readSegmentRecord, writeSegmentRecord, type SegmentRecord } from "./segment-record.ts";
 
-const MARK = "durable-streams.json";
 /** How long an answer of the bucket counts for probes. */
 const PROBE_MS = 10_000;
+/** While it is so, nothing is stored and nothing is deleted. */
+const OTHER_DIRECTORY = "The S3 store of cold segments is not the one of this data directory.";
+const OTHER_COPY = "The S3 store of cold segments belongs to another copy of this data directory.";
 const PROBE: S3Limits = { tries: 1, timeoutMs: 3_000 };
 
 export class SegmentBucket {
   readonly segments: SegmentStore;
-  readonly #client: S3Client;
+  readonly #settings: S3Settings;
+  readonly #mark: BucketMark;
+  /** Tells this directory from its copies. */
+  readonly #identity: string;
   readonly #dataDir: string;
   readonly #report: (message: string, error: unknown) => void;
   #record: SegmentRecord;
@@ -40,8 +49,11 @@ export class SegmentBucket {
     this.#record = known ?? { store: "s3", id: randomUUID(), place: "", isUsed: false };
     this.#dataDir = dataDir;
     this.#report = report;
-    this.#client = new S3Client(settings);
-    this.segments = s3Segments(this.#client, root);
+    this.#settings = settings;
+    this.#identity = identityOf(dataDir);
+    const client = new S3Client(settings);
+    this.#mark = new BucketMark(client);
+    this.segments = ownedSegments(s3Segments(client, root), () => this.#checkOwner());
   }
 
   /**
@@ -76,9 +88,8 @@ export class SegmentBucket {
 
   async #probe(): Promise<StorageFault | undefined> {
     try {
-      const found = await this.#readMark(PROBE);
-      if (found === this.#record.id) return undefined;
-      return { isFull: false, detail: "The S3 store of cold segments is not the one of this data directory." };
+      const detail = this.#whyForeign(await this.#mark.read(PROBE));
+      return detail === undefined ? undefined : { isFull: false, detail };
     } catch (error) {
       return { isFull: false, detail: error instanceof S3Error ? error.message : "The S3 store failed." };
     }
@@ -86,40 +97,32 @@ export class SegmentBucket {
 
   async #claimMark(): Promise<void> {
     const { id, isUsed } = this.#record;
-    let found = await this.#readMark();
+    const own: Mark = { id, owner: this.#identity };
+    let found = await this.#mark.read();
     if (found === undefined && isUsed) throw refuseMissing(this.#place, this.#record.place);
     if (found === undefined) {
-      await this.#writeMark();
-      found = await this.#readMark();
+      await this.#mark.create(own);
+      found = await this.#mark.read();
     }
-    if (found !== id) throw refuseShared(this.#place);
+    if (found?.id !== id) throw refuseShared(this.#place);
+    if (found.owner === this.#identity) return;
+    if (found.owner !== undefined && found.owner !== this.#settings.takeOverFrom) {
+      throw refuseCopy(this.#place, found.owner);
+    }
+    await this.#mark.replace(own);
   }
 
-  /** The id that the bucket has; `""` when the object is something else. */
-  async #readMark(limits?: S3Limits): Promise<string | undefined> {
-    const response = await this.#client.send({
-      method: "GET",
-      key: this.#markKey,
-      accepts: [404],
-      ...(limits && { limits }),
-    });
-    const text = await textOf(response);
-    if (response.status !== 404) return /"id":"([\w-]+)"/.exec(text)?.[1] ?? "";
-    if (text.includes("<Code>NoSuchKey</Code>")) return undefined;
-    throw this.#noBucket();
+  /** Of a server that started while the store was away, this is the first look at the mark. */
+  async #checkOwner(): Promise<void> {
+    const why = this.#whyForeign(await this.#mark.read());
+    if (why === undefined) return;
+    throw new S3Error(why, { failure: "refused", fix: "stop this server; when it starts again, it says what to do" });
   }
 
-  async #writeMark(): Promise<void> {
-    const body = textBody(JSON.stringify({ id: this.#record.id }));
-    const headers = { "If-None-Match": "*", "Content-Type": "application/json" };
-    await textOf(await this.#client.send({ method: "PUT", key: this.#markKey, headers, body, accepts: [412] }));
-  }
-
-  #noBucket(): S3Error {
-    return new S3Error("The S3 store of cold segments has no such bucket (404).", {
-      failure: "refused",
-      fix: "create the bucket, or correct storage.s3_bucket and storage.s3_endpoint",
-    });
+  /** A mark of an older server, which names no owner, is that of the next one that claims it. */
+  #whyForeign(found: Mark | undefined): string | undefined {
+    if (found?.id !== this.#record.id) return OTHER_DIRECTORY;
+    return (found.owner ?? this.#identity) === this.#identity ? undefined : OTHER_COPY;
   }
 
   #save(record: SegmentRecord): void {
@@ -127,12 +130,8 @@ export class SegmentBucket {
     this.#record = record;
   }
 
-  get #markKey(): string {
-    return this.#client.settings.prefix + MARK;
-  }
-
   get #place(): string {
-    return this.#client.settings.bucketUrl + this.#client.settings.prefix;
+    return this.#settings.bucketUrl + this.#settings.prefix;
   }
 }
 
@@ -176,4 +175,15 @@ function refuseShared(place: string): StorageError {
   return new StorageError(`${place} has the cold segments of another data directory.`, {
     fix: "set storage.s3_prefix to one that no other server uses, or storage.s3_bucket to another bucket",
   });
+}
+
+function refuseCopy(place: string, owner: string): StorageError {
+  return new StorageError(
+    `${place} belongs to another copy of this data directory (${owner}), which needs what this one would delete.`,
+    {
+      fix:
+        "for a trial, copy the objects to another bucket or prefix. To use them from now on, stop the server of the other " +
+        `copy for good, set storage.s3_take_over_from = "${owner}" (DS_STORAGE__S3_TAKE_OVER_FROM), and start again`,
+    },
+  );
 }
