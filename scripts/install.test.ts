@@ -166,6 +166,27 @@ describe("a program of the repository", () => {
     expect(installsOf(runProgram(flags))).toEqual([INSTALL]);
   });
 
+  it.each<[string, readonly string[], Record<string, string>]>([
+    ["the flags", ["--data-dir", "used"], {}],
+    ["the flags", ["--data-dir=used"], {}],
+    ["the environment", [], { DS_STORAGE__DATA_DIR: "used" }],
+  ])("does not wait for workerd to refuse the data of the engine node that %s name", (_, flags, env) => {
+    write("used/streams.sqlite", "");
+    const first = runProgram(["--engine", "workerd", ...flags], env);
+    expect([installsOf(first), first.status]).toEqual([[SMALL], 3]);
+    write("used/do/stream.sqlite", "");
+    expect(installsOf(runProgram(["--engine", "workerd", ...flags], env))).toEqual([INSTALL]);
+  });
+
+  it("does not wait for workerd to refuse the data of npm start, unless a configuration may name another directory", () => {
+    write("main.ts", "process.exitCode = 3;");
+    write(".data/streams.sqlite", "");
+    const start = () => run({}, ["scripts/run.mjs", "main.ts", "--engine", "workerd"]);
+    expect(installsOf(start())).toEqual([SMALL]);
+    write("config/default.toml", "");
+    expect(installsOf(start())).toEqual([INSTALL]);
+  });
+
   it("has everything where the environment names workerd", () => {
     expect(installsOf(runProgram([], { DS_SERVER__ENGINE: "workerd" }))).toEqual([INSTALL]);
   });

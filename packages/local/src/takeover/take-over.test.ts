@@ -57,6 +57,16 @@ describe.each(OLDER_DATABASES.filter(({ schema }) => schema.kind in CLASSES))(
   },
 );
 
+it("a path with nothing at it is told from a directory that is of no server", async () => {
+  const to = join(workDir, "to");
+  await expect(takeOver({ from: join(workDir, "none"), to })).rejects.toMatchObject({
+    message: `There is nothing at ${join(workDir, "none")}.`,
+    fix: expect.stringContaining("--data-dir DIR"),
+  });
+  await expect(takeOver({ from: workDir, to })).rejects.toThrow("is not the data directory of a server");
+  expect(readdirSync(workDir)).toEqual([]);
+});
+
 it("[DU7] after a kill -9 in the middle, the same command copies everything", async () => {
   const [from, to] = [join(workDir, "from"), join(workDir, "to")];
   const [older] = OLDER_DATABASES;

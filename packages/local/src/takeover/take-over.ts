@@ -66,6 +66,8 @@ function refuseOthers(from: string): void {
   if (existsSync(join(from, "streams.sqlite"))) {
     throw new Failure(`The data in ${from} belongs to the engine "node" already.`, "start the server on it");
   }
+  if (!existsSync(from))
+    throw new Failure(`There is nothing at ${from}.`, "name the old data directory: --data-dir DIR");
   if (existsSync(join(from, "do"))) return;
   throw new Failure(`${from} is not the data directory of a server on the engine "workerd".`, "use --data-dir DIR");
 }

@@ -1,5 +1,7 @@
 /** What a start finds of a server that was not stopped cleanly. */
 
+import { REGISTRY_STREAM } from "@durable-streams-cloudflare/protocol";
+
 import type { Store } from "./store.ts";
 
 /** The part of a start that restores what the last server had acknowledged. */
@@ -8,7 +10,7 @@ export interface Recovery {
   readonly pages: number;
   /** Uploads of cold segments that were interrupted, and have been removed. Their bytes are still in the database. */
   readonly uploads: number;
-  /** How many streams there are, counted up to 100,000 only, so that a start never takes long. */
+  /** How many streams users have, counted up to 100,000 only, so that a start never takes long. */
   readonly streams: number;
 }
 
@@ -26,7 +28,9 @@ export function recoveryOf(stores: readonly Store[], uploads: number): Recovery 
   return { pages, uploads, streams: Math.min(streams, STREAMS_COUNTED_MAX) };
 }
 
+/** The streams that the server makes for itself, one a project, are not counted. */
 function countStreams({ database }: Store): number {
-  const counted = "SELECT 1 FROM objects WHERE kind = 'stream' LIMIT ?";
+  const isOfUser = `substr(name, instr(name, '/') + 1) <> '${REGISTRY_STREAM}'`;
+  const counted = `SELECT 1 FROM objects WHERE kind = 'stream' AND ${isOfUser} LIMIT ?`;
   return Number(database.sqlite.prepare(`SELECT count(*) AS n FROM (${counted})`).get(STREAMS_COUNTED_MAX)?.["n"]);
 }
