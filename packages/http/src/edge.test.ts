@@ -1,5 +1,5 @@
 import { parseConfig } from "@durable-streams-cloudflare/core/config";
-import { expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 
 import { createEdge } from "./edge.ts";
 import type { HttpRequest } from "./ports.ts";
@@ -67,4 +67,51 @@ it("an answer's headers are its own: those of one request never show in another'
   const first = await answer(light("GET", "/"));
   first.headers["X-Of-This-One"] = "1";
   expect(Object.keys((await answer(light("GET", "/"))).headers)).not.toContain("X-Of-This-One");
+});
+
+describe("the trace that a request belongs to", () => {
+  const TRACE = "0af7651916cd43dd8448eb211c80319c";
+  const CALLER = "b7ad6b7169203331";
+  const logging = createEdge({ config: { ...config, logLevel: "info" }, access: "everybody" } as EdgePorts);
+
+  /** The log line of one request. */
+  async function lineOf(headers: Readonly<Record<string, string>>): Promise<Readonly<Record<string, unknown>>> {
+    const log = vi.spyOn(console, "log").mockImplementation(() => undefined);
+    try {
+      await logging.answer(light("GET", "/healthz", headers), { waitUntil: () => undefined });
+      return JSON.parse(String(log.mock.lastCall?.[0])) as Record<string, unknown>;
+    } finally {
+      log.mockRestore();
+    }
+  }
+
+  it("is in its log line, with an id of the server's own work", async () => {
+    const line = await lineOf({ traceparent: `00-${TRACE}-${CALLER}-01` });
+    expect(line["trace.id"]).toBe(TRACE);
+    expect(line["span.id"]).toMatch(/^[0-9a-f]{16}$/);
+    expect(line["span.id"]).not.toBe(CALLER);
+  });
+
+  it("is a new one if the caller names none, or an invalid one", async () => {
+    const lines = [await lineOf({}), await lineOf({ traceparent: `00-${"0".repeat(32)}-${CALLER}-01` })];
+    for (const line of lines) expect(line["trace.id"]).toMatch(/^(?!0{32})[0-9a-f]{32}$/);
+    expect(lines[0]?.["trace.id"]).not.toBe(lines[1]?.["trace.id"]);
+  });
+});
+
+it("who watches requests learns the route's pattern, and neither the query nor what is not there", async () => {
+  const seen: unknown[] = [];
+  const watched = createEdge({
+    config: { ...config, tenancy: "path" },
+    access: "everybody",
+    onRouted: (_, destination) => seen.push(destination),
+  } as Partial<EdgePorts> as EdgePorts);
+  for (const path of ["/healthz?token=x", "/v1/projects/acme", "/v1/nothing"]) {
+    await watched.answer(light("GET", path), { waitUntil: () => undefined });
+  }
+  expect(seen).toEqual([
+    { route: "/healthz", project: "", stream: undefined },
+    { route: "/v1/projects/:project", project: "acme", stream: undefined },
+    { route: undefined, project: "", stream: undefined },
+  ]);
 });

@@ -18,11 +18,11 @@ import { corsOrigins } from "./auth/project-cors.ts";
 import { refuseFailedWrite, refuseStoring, type StorageStatus } from "./limits/storage-status.ts";
 import { rawPath } from "./paths/target.ts";
 import type { HttpRequest, Background } from "./ports.ts";
-import { notesOf, requestIdOf } from "./requests/request-notes.ts";
+import { notesOf, requestIdOf, traceOf } from "./requests/request-notes.ts";
 import { dispatch, type Serve } from "./routing/dispatch.ts";
-import type { Access, EdgePorts } from "./routing/edge-ports.ts";
+import type { Access, Destination, EdgePorts } from "./routing/edge-ports.ts";
 import type { Route } from "./routing/route.ts";
-import { Routes, type Found } from "./routing/router.ts";
+import { pathIn, Routes, type Found } from "./routing/router.ts";
 import { ROUTES } from "./routing/table.ts";
 
 /** The edge of one server. */
@@ -57,6 +57,7 @@ export function createEdge(ports: EdgePorts, table: readonly Route[] = ROUTES): 
     async answer(request, background) {
       const startedAt = performance.now();
       const found = routes.find(request);
+      ports.onRouted?.(request, destinationOf(request, found, config));
       const { answer, error } = await outcomeOf(request, () => serveGuarded({ request, background, found }));
       addCorsHeaders(answer, request, await corsOrigins(ports, request, found.project));
       const { status } = answer;
@@ -69,6 +70,7 @@ export function createEdge(ports: EdgePorts, table: readonly Route[] = ROUTES): 
           durationMs: performance.now() - startedAt,
           requestId: requestIdOf(request),
           ...notes,
+          trace: traceOf(request),
           objectId: status >= 500 ? objectIdOf(ports, found) : undefined,
           error,
         });
@@ -119,6 +121,11 @@ async function outcomeOf(request: HttpRequest, serve: () => Answer | Promise<Ans
 async function withoutBody(answer: Answer): Promise<Answer> {
   await cancelBody(answer);
   return { ...answer, body: null };
+}
+
+function destinationOf({ method }: HttpRequest, { routes, project, target }: Found, config: Config): Destination {
+  const route = routes.get(method) ?? routes.values().next().value;
+  return { route: route && pathIn(route.path, config), project, stream: target?.stream };
 }
 
 /** Of the stream that was asked for. On one machine it is the name of its file. */

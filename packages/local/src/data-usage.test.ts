@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { formatPrometheus } from "@durable-streams-cloudflare/http/metrics/prometheus";
 import { expect, it, onTestFinished } from "vitest";
 
 import { DataUsage, dataMetrics } from "./data-usage.ts";
@@ -25,7 +26,7 @@ it("counts the bytes and files of all subdirectories", async () => {
 });
 
 it("reports the free space, and nothing that has not been measured yet", async () => {
-  const text = await dataMetrics(newDirectory(), undefined);
+  const text = formatPrometheus(await dataMetrics(newDirectory(), undefined));
   expect(text).toMatch(/^durable_streams_data_free_bytes \d+$/m);
   expect(text).not.toContain("durable_streams_data_bytes");
 });

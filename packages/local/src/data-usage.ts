@@ -1,7 +1,7 @@
 import { opendir, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 
-import { metric } from "@durable-streams-cloudflare/http/metrics/prometheus";
+import { single, type Metric } from "@durable-streams-cloudflare/http/metrics/metric";
 
 interface Usage {
   readonly bytes: number;
@@ -60,16 +60,12 @@ async function bytesOf(path: string): Promise<number> {
   }
 }
 
-/** Formats the size of the data and the free space in Prometheus's format. */
-export async function dataMetrics(dataDir: string, usage: Usage | undefined): Promise<string> {
+/** The size of the data, and the free space. */
+export async function dataMetrics(dataDir: string, usage: Usage | undefined): Promise<readonly Metric[]> {
   const { bavail, bsize } = await statfs(dataDir);
   return [
-    metric("durable_streams_data_bytes", "gauge", "Total size in bytes of the data directory.", valueOf(usage?.bytes)),
-    metric("durable_streams_data_files", "gauge", "Number of files in the data directory.", valueOf(usage?.files)),
-    metric("durable_streams_data_free_bytes", "gauge", "Free bytes on its file system.", valueOf(bavail * bsize)),
-  ].join("");
-}
-
-function valueOf(value: number | undefined): string[] {
-  return value === undefined ? [] : [` ${value}`];
+    single("gauge", "durable_streams_data_bytes", "Total size in bytes of the data directory.", usage?.bytes),
+    single("gauge", "durable_streams_data_files", "Number of files in the data directory.", usage?.files),
+    single("gauge", "durable_streams_data_free_bytes", "Free bytes on its file system.", bavail * bsize),
+  ];
 }

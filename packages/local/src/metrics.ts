@@ -3,7 +3,8 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 
-import { metric, PROMETHEUS_TYPE } from "@durable-streams-cloudflare/http/metrics/prometheus";
+import { single, type Metric } from "@durable-streams-cloudflare/http/metrics/metric";
+import { formatPrometheus, PROMETHEUS_TYPE } from "@durable-streams-cloudflare/http/metrics/prometheus";
 import { isLoopback } from "@durable-streams-cloudflare/node/config";
 
 import { DataUsage, dataMetrics } from "./data-usage.ts";
@@ -60,41 +61,40 @@ export function workerdMetrics(runtime: Runtime, dataDir: string): () => Promise
 }
 
 interface NodeSources {
-  /** What the server itself counts. */
-  readonly ofServer: () => string;
   /** Whether it takes connections. */
   readonly isUp: () => boolean;
   /** `undefined`: nothing is on disk. */
   readonly dataDir: string | undefined;
 }
 
-/** The metrics of a server in this process. */
-export function nodeMetrics({ ofServer, isUp, dataDir }: NodeSources): () => Promise<string> {
+/** What a server in this process does not measure itself: what the system says about its process and its disk. */
+export function nodeMetrics({ isUp, dataDir }: NodeSources): () => Promise<readonly Metric[]> {
   const usage = dataDir === undefined ? undefined : new DataUsage(dataDir);
   usage?.latest();
-  return async () =>
-    [
-      metric("durable_streams_up", "gauge", "0 once the server is stopping.", [` ${isUp() ? 1 : 0}`]),
-      ofServer(),
-      processMetrics([{ role: "server", pid: process.pid }]),
-      dataDir === undefined ? "" : await dataMetrics(dataDir, usage?.latest()),
-    ].join("");
+  return async () => [
+    single("gauge", "durable_streams_up", "0 once the server is stopping.", isUp() ? 1 : 0),
+    ...processMetrics([{ role: "server", pid: process.pid }]),
+    ...(dataDir === undefined ? [] : await dataMetrics(dataDir, usage?.latest())),
+  ];
 }
 
 async function collect(runtime: Runtime, dataDir: string, usage: DataUsage): Promise<string> {
   // workerd does not answer while it is restarted; its counters begin at 0 again afterwards.
   const ofWorker = await runtime.metrics().catch(() => undefined);
   const workerd = readProcessRecord(dataDir);
-  return [
-    metric("durable_streams_up", "gauge", "1 if workerd answers, otherwise 0.", [` ${ofWorker === undefined ? 0 : 1}`]),
-    metric("durable_streams_workerd_crashes_total", "counter", "Number of times workerd crashed and was restarted.", [
-      ` ${runtime.crashes()}`,
-    ]),
-    ofWorker ?? "",
-    processMetrics([
+  const ofLauncher = [
+    single("gauge", "durable_streams_up", "1 if workerd answers, otherwise 0.", ofWorker === undefined ? 0 : 1),
+    single(
+      "counter",
+      "durable_streams_workerd_crashes_total",
+      "Number of times workerd crashed and was restarted.",
+      runtime.crashes(),
+    ),
+    ...processMetrics([
       { role: "launcher", pid: process.pid },
       ...(workerd === undefined ? [] : [{ role: "workerd", pid: workerd.pid } as const]),
     ]),
-    await dataMetrics(dataDir, usage.latest()),
-  ].join("");
+    ...(await dataMetrics(dataDir, usage.latest())),
+  ];
+  return formatPrometheus(ofLauncher) + (ofWorker ?? "");
 }

@@ -69,17 +69,11 @@ export async function startNodeServer({
       port: publicPort,
       tls,
       settings: settings as Readonly<Record<string, string>>,
+      moreMetrics: nodeMetrics({ isUp: () => !isStopping, dataDir: disk?.dataDir }),
       onFatal: (error) => options.onFailure?.((failure = diskFailure(error))),
     }));
     process.stderr.write(formatRecovery(running.recovery));
-    if (metricsPort !== undefined) {
-      const metricsText = nodeMetrics({
-        ofServer: () => running.metrics(),
-        isUp: () => !isStopping,
-        dataDir: disk?.dataDir,
-      });
-      metrics = await serveMetrics(metricsPort, metricsText);
-    }
+    if (metricsPort !== undefined) metrics = await serveMetrics(metricsPort, () => running.allMetrics());
     const url = formatUrl(host, publicPort, tls === undefined ? "http" : "https");
     disk?.announce(url);
     return { url, metricsUrl: metrics?.url, dataDir: disk?.dataDir, settings, stop };

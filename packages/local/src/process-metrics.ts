@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 
-import { metric } from "@durable-streams-cloudflare/http/metrics/prometheus";
+import type { Metric, NumberPoint } from "@durable-streams-cloudflare/http/metrics/metric";
 
 interface Process {
   readonly role: "launcher" | "workerd" | "server";
@@ -10,33 +10,33 @@ interface Process {
 /** Clock ticks per second in the process times that Linux reports; the same on all of its platforms. */
 const TICKS = 100;
 
-/** Metrics of processes, as the system reports them; empty where there is no /proc. */
-export function processMetrics(processes: readonly Process[]): string {
-  const each = (valueOf: (pid: number) => number | undefined): string[] =>
+/** Metrics of processes, as the system reports them; without values where there is no /proc. */
+export function processMetrics(processes: readonly Process[]): readonly Metric[] {
+  const each = (valueOf: (pid: number) => number | undefined): readonly NumberPoint[] =>
     processes.flatMap(({ role, pid }) => {
       const value = valueOf(pid);
-      return value === undefined ? [] : [`{process="${role}"} ${value}`];
+      return value === undefined ? [] : [{ labels: { process: role }, value }];
     });
   return [
-    metric(
-      "durable_streams_process_resident_bytes",
-      "gauge",
-      "Resident memory of the process in bytes.",
-      each(residentBytes),
-    ),
-    metric(
-      "durable_streams_process_cpu_seconds_total",
-      "counter",
-      "Processor time used by the process in seconds.",
-      each(cpuSeconds),
-    ),
-    metric(
-      "durable_streams_process_open_fds",
-      "gauge",
-      "Number of open files and sockets of the process.",
-      each(openFiles),
-    ),
-  ].join("");
+    {
+      type: "gauge",
+      name: "durable_streams_process_resident_bytes",
+      help: "Resident memory of the process in bytes.",
+      points: each(residentBytes),
+    },
+    {
+      type: "counter",
+      name: "durable_streams_process_cpu_seconds_total",
+      help: "Processor time used by the process in seconds.",
+      points: each(cpuSeconds),
+    },
+    {
+      type: "gauge",
+      name: "durable_streams_process_open_fds",
+      help: "Number of open files and sockets of the process.",
+      points: each(openFiles),
+    },
+  ];
 }
 
 function residentBytes(pid: number): number | undefined {

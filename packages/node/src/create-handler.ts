@@ -6,6 +6,7 @@ import { TLSSocket } from "node:tls";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 import type { Answer } from "@durable-streams-cloudflare/http/answers/answer";
 import { refusedAnswer } from "@durable-streams-cloudflare/http/answers/problem";
+import { formatPrometheus } from "@durable-streams-cloudflare/http/metrics/prometheus";
 import type { HttpRequest } from "@durable-streams-cloudflare/http/ports";
 import { refuse } from "@durable-streams-cloudflare/protocol";
 
@@ -34,7 +35,7 @@ export interface Handler {
   (request: Request): Promise<Response>;
   /** Answers a request of Node.js, for `node:http`, Express, Fastify and Connect. */
   readonly node: (request: IncomingMessage, response: ServerResponse) => void;
-  /** The metrics in the text format of Prometheus. */
+  /** What the server itself measures, in the text format of Prometheus. */
   metrics(): string;
   /**
    * Ends live reads between two events, lets requests in flight finish, makes everything durable, and releases the data
@@ -151,7 +152,7 @@ function handlerOf(basePath: string, opened: () => Opened | Promise<Opened>): Ha
       const arrival = { scheme, ...mountOf(message, basePath) } as const;
       void serve({ message, response, arrival }, engineNow()?.config.logLevel ?? "error", answer).then(end);
     },
-    metrics: () => engineNow()?.metrics() ?? "",
+    metrics: () => formatPrometheus(engineNow()?.metrics() ?? []),
     close: (drainMs = DRAIN_MS_DEFAULT) => (closing ??= close(drainMs)),
   });
 }

@@ -2,6 +2,7 @@
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
+import { formatPrometheus } from "@durable-streams-cloudflare/http/metrics/prometheus";
 
 import { openEngine, type EngineOptions } from "./compose/engine.ts";
 import { listen, type ListenOptions } from "./http/listen.ts";
@@ -24,8 +25,10 @@ export interface RunningServer {
    * @param drainMs how long requests in flight may continue; after that they are aborted.
    */
   close(drainMs?: number): Promise<void>;
-  /** The metrics in the text format of Prometheus. */
+  /** What the server itself measures, in the text format of Prometheus. */
   metrics(): string;
+  /** What `/metrics` answers: with `moreMetrics`. */
+  allMetrics(): Promise<string>;
 }
 
 /** How long requests in flight may continue after the server was told to stop. */
@@ -51,7 +54,8 @@ export async function createServer(options: ServerOptions): Promise<RunningServe
     return {
       url: listener.url,
       recovery: engine.recovery,
-      metrics: () => engine.metrics(),
+      metrics: () => formatPrometheus(engine.metrics()),
+      allMetrics: async () => formatPrometheus(await engine.allMetrics()),
       close: (drainMs = DRAIN_MS_DEFAULT) => (closing ??= close(drainMs)),
     };
   } catch (error) {

@@ -17,6 +17,7 @@ export {
   type HandlerOptions,
   type HandlerWithReady,
 } from "./create-handler.ts";
+export type { Metric } from "@durable-streams-cloudflare/http/metrics/metric";
 export { ModuleError } from "@durable-streams-cloudflare/http/modules/module-error";
 export type { Module } from "@durable-streams-cloudflare/http/modules/module-types";
 export { ConfigError } from "@durable-streams-cloudflare/core/config";

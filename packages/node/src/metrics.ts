@@ -1,8 +1,9 @@
-/** The server's metrics for Prometheus. Metrics that the engine `workerd` also has have the same names there. */
+/** The server's metrics. Those that the engine `workerd` also has have the same names there. */
 
-import { metric } from "@durable-streams-cloudflare/http/metrics/prometheus";
+import { single, type Metric } from "@durable-streams-cloudflare/http/metrics/metric";
 import type { RequestCounts } from "@durable-streams-cloudflare/http/metrics/request-counts";
 
+import type { ServedModules } from "./objects/module-objects.ts";
 import type { ObjectHost } from "./objects/object-host.ts";
 import type { Storage } from "./storage/storage.ts";
 
@@ -12,37 +13,52 @@ export interface Measured {
   readonly liveReads: number;
   readonly storage: Storage;
   readonly objects: ObjectHost;
+  readonly modules: Pick<ServedModules, "metrics">;
 }
 
-/** Formats all metrics in Prometheus's text format. */
-export function formatMetrics({ counts, liveReads, storage, objects }: Measured): string {
+/** What the server itself measures, without what the system says about its process and its disk. */
+export function collectMetrics({ counts, liveReads, storage, objects, modules }: Measured): readonly Metric[] {
   const { syncs } = storage;
-  const committed = storage.sum(({ commits }) => commits.committed);
-  const lost = storage.sum(({ commits }) => commits.lostCount);
   const hasLog = storage.stores.some(({ checkpointer }) => checkpointer !== undefined);
   const pending = storage.sum(({ checkpointer }) => checkpointer?.pendingPages ?? 0);
-  const loaded = [...objects.loaded()].map(([kind, count]) => `{kind="${kind}"} ${count}`);
   return [
-    counts.format(liveReads),
-    metric("durable_streams_commits_total", "counter", "Number of committed transactions.", [` ${committed}`]),
-    metric("durable_streams_commits_lost_total", "counter", "Number of transactions that could not be stored.", [
-      ` ${lost}`,
-    ]),
-    metric(
-      "durable_streams_sync_duration_seconds",
-      "histogram",
-      "Time that the disk took to make a commit durable, in seconds.",
-      syncs?.values() ?? [],
+    ...counts.metrics(liveReads),
+    single(
+      "counter",
+      "durable_streams_commits_total",
+      "Number of committed transactions.",
+      storage.sum(({ commits }) => commits.committed),
     ),
-    metric(
-      "durable_streams_wal_pages",
+    single(
+      "counter",
+      "durable_streams_commits_lost_total",
+      "Number of transactions that could not be stored.",
+      storage.sum(({ commits }) => commits.lostCount),
+    ),
+    {
+      type: "histogram",
+      name: "durable_streams_sync_duration_seconds",
+      help: "Time that the disk took to make a commit durable, in seconds.",
+      points: syncs === undefined ? [] : [syncs.point()],
+    },
+    single(
       "gauge",
+      "durable_streams_wal_pages",
       "Pages in the write-ahead log that were not in the database at the last commit.",
-      hasLog ? [` ${pending}`] : [],
+      hasLog ? pending : undefined,
     ),
-    metric("durable_streams_objects_loaded", "gauge", "Number of objects in memory.", loaded),
-    metric("durable_streams_alarms_due", "gauge", "Number of alarms whose time has come and that are not done yet.", [
-      ` ${storage.sum(({ alarms }) => alarms.countDue(Date.now()))}`,
-    ]),
-  ].join("");
+    {
+      type: "gauge",
+      name: "durable_streams_objects_loaded",
+      help: "Number of objects in memory.",
+      points: [...objects.loaded()].map(([kind, value]) => ({ labels: { kind }, value })),
+    },
+    single(
+      "gauge",
+      "durable_streams_alarms_due",
+      "Number of alarms whose time has come and that are not done yet.",
+      storage.sum(({ alarms }) => alarms.countDue(Date.now())),
+    ),
+    ...modules.metrics(),
+  ];
 }

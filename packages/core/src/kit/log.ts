@@ -9,6 +9,8 @@ export interface RequestLog {
   readonly status: number;
   readonly durationMs: number;
   readonly requestId: string;
+  /** The position of the server's work on it in its trace. */
+  readonly trace?: { readonly traceId: string; readonly spanId: string } | undefined;
   /** By what the request showed that it may do something: nothing, as far as that holds. */
   readonly shown?: string | undefined;
   /** The key that signed its token, and the user that it was made for. */
@@ -39,6 +41,7 @@ export function logRequest(entry: RequestLog): void {
     "url.path": entry.path,
     "http.response.status_code": entry.status,
     "http.request.id": entry.requestId,
+    ...(entry.trace === undefined ? {} : { "trace.id": entry.trace.traceId, "span.id": entry.trace.spanId }),
     ...(entry.objectId === undefined ? {} : { "durable_object.id": entry.objectId }),
     ...callerFields(entry),
     ...(entry.problem === undefined ? {} : { code: entry.problem.code, reason: entry.problem.detail }),

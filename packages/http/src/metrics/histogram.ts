@@ -1,8 +1,9 @@
-/** A histogram of durations, as Prometheus counts them. */
+/** Counts durations in buckets. */
+
+import { NO_LABELS, type HistogramPoint, type Labels } from "./metric.ts";
 
 export class Histogram {
   readonly #bounds: readonly number[];
-  /** For each bound, how many durations were up to it but above the previous one. Last: those above all bounds. */
   readonly #counts: number[];
   #sum = 0;
 
@@ -19,18 +20,8 @@ export class Histogram {
     this.#sum += seconds;
   }
 
-  /**
-   * The lines of the histogram, each without the metric's name in front: a suffix, labels and a number.
-   * @param labels further labels, without braces; may be empty.
-   */
-  values(labels = ""): string[] {
-    let total = 0;
-    const buckets = this.#counts.map((count, index) => {
-      total += count;
-      const bound = `le="${this.#bounds[index] ?? "+Inf"}"`;
-      return `_bucket{${labels === "" ? bound : `${labels},${bound}`}} ${total}`;
-    });
-    const suffix = labels === "" ? "" : `{${labels}}`;
-    return [...buckets, `_sum${suffix} ${this.#sum}`, `_count${suffix} ${total}`];
+  /** What was counted until now. */
+  point(labels: Labels = NO_LABELS): HistogramPoint {
+    return { labels, bounds: this.#bounds, counts: [...this.#counts], sum: this.#sum };
   }
 }

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 
+import { formatPrometheus } from "./prometheus.ts";
 import { RequestCounts } from "./request-counts.ts";
 
 const STREAM = "http://localhost:4437/v1/stream/x";
@@ -21,7 +22,7 @@ async function answer(method: string, url: string, status: number, tookMs = 0): 
 
 /** The values of one metric, by their labels. */
 function valuesOf(name: string): Record<string, number> {
-  const lines = counts.format(0).split("\n");
+  const lines = formatPrometheus(counts.metrics(0)).split("\n");
   const values = lines.flatMap((line) => {
     const [, labels, value] = new RegExp(`^${name}(?:\\{(.*)\\})? (\\S+)$`).exec(line) ?? [];
     return value === undefined ? [] : [[labels ?? "", Number(value)] as const];

@@ -1,7 +1,7 @@
-/** Counts the requests that this server has answered, for Prometheus. */
+/** Counts the requests that this server has answered. */
 
 import { Histogram } from "./histogram.ts";
-import { metric } from "./prometheus.ts";
+import { single, type Labels, type Metric } from "./metric.ts";
 
 /** Upper bounds of the histogram, in seconds; the last is above the longest long-poll. */
 const BOUNDS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -13,7 +13,7 @@ const LIVE = /[?&]live=(sse|long-poll)(?:&|$)/;
 
 /** Requests that are counted together. */
 interface Series {
-  readonly labels: string;
+  readonly labels: Labels;
   /** How many requests were answered with each status. */
   readonly statuses: Map<number, number>;
   readonly durations: Histogram;
@@ -59,30 +59,33 @@ export class RequestCounts {
   }
 
   /** @param liveReads the current number of live reads. */
-  format(liveReads: number): string {
+  metrics(liveReads: number): readonly Metric[] {
     const series = [...this.#series.values()].filter(({ statuses }) => statuses.size > 0);
     const answered = series.flatMap(({ labels, statuses }) =>
-      [...statuses].map(([status, count]) => `{${labels},status="${status}"} ${count}`),
+      [...statuses].map(([status, value]) => ({ labels: { ...labels, status: String(status) }, value })),
     );
-    const durations = series.flatMap((each) => each.durations.values(each.labels));
     return [
-      metric("durable_streams_requests_total", "counter", "Number of requests that were answered.", answered),
-      metric("durable_streams_requests_failed_total", "counter", "Number of unanswered requests.", [
-        ` ${this.#failed}`,
-      ]),
-      metric("durable_streams_requests_in_flight", "gauge", "Number of requests whose response has not begun.", [
-        ` ${this.#inFlight}`,
-      ]),
-      metric("durable_streams_live_reads", "gauge", "Number of open SSE responses and waiting long-polls.", [
-        ` ${liveReads}`,
-      ]),
-      metric(
-        "durable_streams_request_duration_seconds",
-        "histogram",
-        "Time until the response began, in seconds.",
-        durations,
+      {
+        type: "counter",
+        name: "durable_streams_requests_total",
+        help: "Number of requests that were answered.",
+        points: answered,
+      },
+      single("counter", "durable_streams_requests_failed_total", "Number of unanswered requests.", this.#failed),
+      single(
+        "gauge",
+        "durable_streams_requests_in_flight",
+        "Number of requests whose response has not begun.",
+        this.#inFlight,
       ),
-    ].join("");
+      single("gauge", "durable_streams_live_reads", "Number of open SSE responses and waiting long-polls.", liveReads),
+      {
+        type: "histogram",
+        name: "durable_streams_request_duration_seconds",
+        help: "Time until the response began, in seconds.",
+        points: series.map(({ labels, durations }) => durations.point(labels)),
+      },
+    ];
   }
 
   #seriesOf({ method, url }: CountedRequest): Series {
@@ -90,7 +93,7 @@ export class RequestCounts {
     const key = name === "GET" && url.includes("live=") ? (LIVE.exec(url)?.[1] ?? name) : name;
     const known = this.#series.get(key);
     if (known !== undefined) return known;
-    const labels = `method="${name}",live="${key === name ? "" : key}"`;
+    const labels = { method: name, live: key === name ? "" : key };
     const series = { labels, statuses: new Map<number, number>(), durations: new Histogram(BOUNDS_SECONDS) };
     this.#series.set(key, series);
     return series;

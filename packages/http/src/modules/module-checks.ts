@@ -1,6 +1,6 @@
 /** Checks, when the server starts, that a module is valid and fits together with the other modules. */
 
-import { HEALTH, READINESS } from "../paths/probe.ts";
+import { HEALTH, METRICS, READINESS } from "../paths/probe.ts";
 import { overlaps } from "../routing/path-overlap.ts";
 import type { DeclaredRoute } from "../routing/route.ts";
 import { ESTUARY_ROOT, pathIn, PROJECTS_ROOT, STREAMS_ROOT } from "../routing/router.ts";
@@ -18,7 +18,7 @@ const BINDINGS = ["STREAMS", "PROJECTS", "CONSUMERS", "ESTUARIES", "SUBSCRIPTION
 /** Paths that are the server's own, with whatever it may have below them one day. */
 const RESERVED_PATHS: readonly string[] = [
   "/",
-  ...[HEALTH, READINESS, STREAMS_ROOT.slice(0, -1), PROJECTS_ROOT, ESTUARY_ROOT].flatMap((root) => [
+  ...[HEALTH, READINESS, METRICS, STREAMS_ROOT.slice(0, -1), PROJECTS_ROOT, ESTUARY_ROOT].flatMap((root) => [
     root,
     `${root}/:rest{.+}`,
   ]),

@@ -1,6 +1,6 @@
-/** The counters of a module, for Prometheus: `durable_streams_<module>_<counter>_total`. */
+/** The counters of a module: `durable_streams_<module>_<counter>_total`. */
 
-import { metric } from "../metrics/prometheus.ts";
+import { single, type Metric } from "../metrics/metric.ts";
 
 /** What a module counts: names, each with its help text. */
 export type ModuleCounters = Readonly<Record<string, string>>;
@@ -24,16 +24,10 @@ export class ModuleCounts {
     this.#values.set(name, value + by);
   }
 
-  format(): string {
-    return [...this.#values]
-      .map(([name, value]) =>
-        metric(
-          `durable_streams_${this.#module.replaceAll("-", "_")}_${name}_total`,
-          "counter",
-          this.#helps[name] ?? "",
-          [` ${value}`],
-        ),
-      )
-      .join("");
+  metrics(): readonly Metric[] {
+    const prefix = `durable_streams_${this.#module.replaceAll("-", "_")}`;
+    return [...this.#values].map(([name, value]) =>
+      single("counter", `${prefix}_${name}_total`, this.#helps[name] ?? "", value),
+    );
   }
 }

@@ -3,6 +3,7 @@ import { createServer, type RequestListener, type Server } from "node:http";
 
 import { afterEach, expect, it } from "vitest";
 
+import { parseTraceparent } from "../tracing/trace-context.ts";
 import { sendWebhook } from "./webhook.ts";
 
 const servers: Server[] = [];
@@ -63,4 +64,19 @@ it("[WH11] the host's own function sends it, after the guard has let its URL pas
   expect(await sendWebhook({ url, ...request }, bounds, send)).toEqual({ status: 200, text: "{}" });
   await expect(sendWebhook({ url: "http://10.0.0.1/", ...request }, bounds, send)).rejects.toThrow("does not send");
   expect(sent).toEqual([url]);
+});
+
+it("each webhook begins a trace, which its receiver can continue", async () => {
+  const seen: (string | null)[] = [];
+  const send = async (_: string, { headers }: RequestInit): Promise<Response> => {
+    seen.push(new Headers(headers).get("traceparent"));
+    return new Response("{}");
+  };
+  const request = { url: "https://hooks.example.com/", body: new Uint8Array([0x7b, 0x7d]), signature: "signed" };
+  for (let count = 0; count < 2; count += 1) {
+    await sendWebhook(request, { timeoutMs: 1_000, allowsLoopback: false }, send);
+  }
+  const traces = seen.map((header) => parseTraceparent(header));
+  expect(traces).toEqual([expect.objectContaining({ isSampled: true }), expect.objectContaining({ isSampled: true })]);
+  expect(traces[0]?.traceId).not.toBe(traces[1]?.traceId);
 });

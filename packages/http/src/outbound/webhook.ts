@@ -2,6 +2,7 @@
 
 import type { WebhookAnswer, WebhookRequest } from "@durable-streams-cloudflare/core/wakes/host";
 
+import { formatTraceparent, newTrace } from "../tracing/trace-context.ts";
 import { boundedFetch, type Fetch } from "./bounded-fetch.ts";
 
 /** Bytes of an answer that are read; of one that is longer only the status counts. */
@@ -14,7 +15,7 @@ export interface WebhookBounds {
 }
 
 /**
- * Sends one signed webhook.
+ * Sends one signed webhook. Each begins a trace: one wake may be due to any number of requests, each with a trace of its own.
  * @param send sends it; `fetch` where the host does not say otherwise.
  * @throws if the URL guard refuses the URL, the request fails, or the answer is not complete in time.
  */
@@ -23,7 +24,11 @@ export async function sendWebhook(
   bounds: WebhookBounds,
   send?: Fetch,
 ): Promise<WebhookAnswer> {
-  const headers = { "Content-Type": "application/json", "Webhook-Signature": signature };
+  const headers = {
+    "Content-Type": "application/json",
+    "Webhook-Signature": signature,
+    traceparent: formatTraceparent(newTrace()),
+  };
   const request = { method: "POST", headers, body };
   const answer = await boundedFetch(url, request, { ...bounds, bytesMax: ANSWER_BYTES_MAX }, send);
   return { status: answer.status, text: answer.text ?? "" };

@@ -4,6 +4,7 @@ import type { Problem } from "@durable-streams-cloudflare/protocol";
 
 import type { Signer } from "../auth/token.ts";
 import type { HttpRequest } from "../ports.ts";
+import { childOf, newTrace, parseTraceparent, type TraceContext } from "../tracing/trace-context.ts";
 
 /** The response header with the id of a refused request. The id is also in the problem's body, which answers to HEAD lack. */
 export const REQUEST_ID_HEADER = "Stream-Request-Id";
@@ -19,6 +20,8 @@ export interface RequestNotes {
   by?: Signer;
   /** Why the request was refused. */
   problem?: Problem;
+  /** The position of the server's work on the request in its trace. */
+  trace?: Pick<TraceContext, "traceId" | "spanId">;
   /** The route, if the request changed a project or links. Such requests are always logged, as an audit trail. */
   change?: string;
 }
@@ -39,6 +42,16 @@ export function requestIdOf(request: HttpRequest): string {
   const known = notesOf(request);
   known.requestId ??= request.headers.get("CF-Ray") ?? crypto.randomUUID();
   return known.requestId;
+}
+
+/** The position of the server's work on a request in the caller's trace, or in a new one. */
+export function traceOf(request: HttpRequest): Pick<TraceContext, "traceId" | "spanId"> {
+  const known = notesOf(request);
+  if (known.trace === undefined) {
+    const caller = parseTraceparent(request.headers.get("traceparent"));
+    known.trace = caller === undefined ? newTrace() : childOf(caller);
+  }
+  return known.trace;
 }
 
 /** Notes how a request was authorized, and by whom. */

@@ -2,13 +2,12 @@
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
 import type { ProjectLimits } from "@durable-streams-cloudflare/core/contracts/project-record";
-import { isSameText } from "@durable-streams-cloudflare/core/project/reader-key";
 import { includesScope } from "@durable-streams-cloudflare/core/project/rights";
 import { isForAdmin } from "@durable-streams-cloudflare/core/project/settings";
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
 import { answerJson, answerNothing, type Handled } from "../answers/answer.ts";
-import { bearerOf } from "../auth/claims-source.ts";
+import { authorizeAdmin } from "../auth/admin.ts";
 import { findProject, READER_KEY_PARAMETER, refuseNobody, TOKEN_PARAMETER } from "../auth/project-authorize.ts";
 import type { Projects } from "../client/projects.ts";
 import { readJson, type Json } from "../limits/json-body.ts";
@@ -196,18 +195,14 @@ interface Allowed {
 }
 
 async function authorizeRoute(
-  { authorizeAll, ...finder }: ProjectPorts,
-  { adminSecret }: Pick<Config, "adminSecret">,
+  finder: ProjectPorts,
+  config: Pick<Config, "adminSecret">,
   request: HttpRequest,
   needs: ProjectRoute["needs"],
   name: string,
 ): Promise<Result<Allowed>> {
-  if (authorizeAll !== undefined) {
-    const all = authorizeAll(request);
-    return all.ok ? { ok: true, isAdmin: true } : all;
-  }
-  const bearer = bearerOf(request);
-  if (adminSecret !== "" && bearer !== null && (await isSameText(bearer, adminSecret))) return asAdmin(request);
+  const admin = await authorizeAdmin(request, config, finder);
+  if (admin !== undefined) return admin.ok ? { ok: true, isAdmin: true } : admin;
   const { claims: source } = finder;
   if (needs === "admin" || !source.isIn(request)) return refuseNobody(request, finder);
   const found = await findProject(finder, name, request);
@@ -219,11 +214,6 @@ async function authorizeRoute(
   return verified.claims.isProjectWide && includesScope(verified.claims.rights, needs)
     ? { ok: true, isAdmin: false, limits: found.project.record.limits }
     : refuseRoute(needs);
-}
-
-function asAdmin(request: HttpRequest): Result<Allowed> {
-  noteCaller(request, "admin");
-  return { ok: true, isAdmin: true };
 }
 
 function refuseRoute(needs: string): Refusal {

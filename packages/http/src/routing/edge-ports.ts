@@ -55,8 +55,19 @@ export interface EdgePorts {
   readonly estuaries: Objects<EstuaryApi> | undefined;
   /** The follower sets of sources; present if and only if `estuaries` is. */
   readonly followers: Objects<FollowerSetApi> | undefined;
+  /** Told where each request leads, before it is served. Absent where nobody watches requests. */
+  readonly onRouted?: ((request: HttpRequest, destination: Destination) => void) | undefined;
   /** What each module uses, by the module's name. */
   readonly modules: ReadonlyMap<string, ModulePorts>;
+}
+
+/** Where a request leads, for those who watch requests. */
+export interface Destination {
+  /** The pattern of its path; `undefined`: there is no route. */
+  readonly route: string | undefined;
+  /** `""`: it is of no project. */
+  readonly project: string;
+  readonly stream: string | undefined;
 }
 
 /** What the handlers and the objects of one module use. */
@@ -65,7 +76,7 @@ export interface ModulePorts {
   readonly settings: unknown;
   /** Its objects, by binding. */
   readonly objects: Readonly<Record<string, Objects<object>>>;
-  readonly counts: Pick<ModuleCounts, "add" | "format">;
+  readonly counts: Pick<ModuleCounts, "add" | "metrics">;
 }
 
 /** The registry of projects and the operations on it. */

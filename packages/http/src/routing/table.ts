@@ -24,9 +24,10 @@ export const ROUTES: readonly Route[] = [
 
 /**
  * Composes the route table of a server with modules.
+ * @param ofHost the routes of the server's host.
  * @throws ModuleError if the modules do not fit together.
  */
-export function composeRoutes(modules: readonly Module[]): readonly Route[] {
+export function composeRoutes(modules: readonly Module[], ofHost: readonly Route[] = []): readonly Route[] {
   modules.forEach((module, index) => module.checkBeside(modules.slice(0, index)));
-  return [...ROUTES, ...modules.flatMap(({ routes }) => routes)];
+  return [...ROUTES, ...ofHost, ...modules.flatMap(({ routes }) => routes)];
 }

@@ -1,5 +1,6 @@
 /** The server's Worker, and a second entry point for its launcher that no client can reach. */
 
+import { formatPrometheus } from "@durable-streams-cloudflare/http/metrics/prometheus";
 import { RequestCounts } from "@durable-streams-cloudflare/http/metrics/request-counts";
 import { createDurableStreams, type DurableStreamsEnv } from "@durable-streams-cloudflare/server";
 import * as server from "@durable-streams-cloudflare/server/worker";
@@ -72,7 +73,7 @@ export class Control extends WorkerEntrypoint {
   override fetch(request: Request): Response {
     switch (`${request.method} ${new URL(request.url).pathname}`) {
       case "GET /metrics":
-        return new Response(counts.format(streams.liveReads.count));
+        return new Response(formatPrometheus(counts.metrics(streams.liveReads.count)));
       case "POST /end-live-reads":
         streams.liveReads.end();
         return new Response(null, { status: 204 });

@@ -6,13 +6,15 @@ import type { Answer } from "@durable-streams-cloudflare/http/answers/answer";
 import { refusedAnswer } from "@durable-streams-cloudflare/http/answers/problem";
 import type { Authorize } from "@durable-streams-cloudflare/http/auth/authorize";
 import { LiveReads } from "@durable-streams-cloudflare/http/live/live-reads";
+import type { Metric } from "@durable-streams-cloudflare/http/metrics/metric";
 import { RequestCounts } from "@durable-streams-cloudflare/http/metrics/request-counts";
 import type { Module } from "@durable-streams-cloudflare/http/modules/module-types";
 import type { HttpRequest } from "@durable-streams-cloudflare/http/ports";
+import { metricsRoute } from "@durable-streams-cloudflare/http/routes/metrics";
 import { composeRoutes } from "@durable-streams-cloudflare/http/routing/table";
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
-import { formatMetrics } from "../metrics.ts";
+import { collectMetrics } from "../metrics.ts";
 import { ServedModules } from "../objects/module-objects.ts";
 import { ObjectHost } from "../objects/object-host.ts";
 import { outboundFetch } from "../outbound/outbound-fetch.ts";
@@ -31,6 +33,8 @@ export interface EngineOptions {
   readonly authorize?: Authorize;
   /** Modules, each with its own routes, and possibly its own objects and settings (`docs/modules.md`). */
   readonly modules?: readonly Module[];
+  /** Further metrics for `/metrics`, such as what the operator's process measures. */
+  readonly moreMetrics?: () => Promise<readonly Metric[]>;
   /** The settings of `docs/configuration.md` and of the modules, by name. */
   readonly settings?: Readonly<Record<string, string | undefined>>;
 }
@@ -57,8 +61,10 @@ export interface Engine {
   answer(request: HttpRequest): Promise<Answer>;
   /** Ends live reads between two events; those that begin later end as soon as the protocol permits. */
   endLiveReads(): void;
-  /** The metrics in the text format of Prometheus. */
-  metrics(): string;
+  /** What the server itself measures. */
+  metrics(): readonly Metric[];
+  /** The metrics as `/metrics` answers them: with `moreMetrics`. */
+  allMetrics(): Promise<readonly Metric[]>;
   /** Makes everything durable and releases the data directory. Call it when no request is in flight. */
   close(): Promise<void>;
 }
@@ -71,11 +77,11 @@ export interface Engine {
  * @throws Error if the data directory cannot be used, or another server uses it.
  */
 export function openEngine(
-  { storage: options, authorize, modules = [], settings = {} }: EngineOptions,
+  { storage: options, authorize, modules = [], settings = {}, moreMetrics = async () => [] }: EngineOptions,
   events: EngineEvents,
 ): Engine {
   const config = parseConfig(settings);
-  const routes = composeRoutes(modules);
+  const routes = composeRoutes(modules, [metricsRoute(() => allMetrics())]);
   const served = new ServedModules(modules, settings);
   let hasFailed = false;
   const storage = openStorage(options, {
@@ -105,6 +111,9 @@ export function openEngine(
     routes,
   });
   const counts = new RequestCounts(() => performance.now());
+  const metrics = (): readonly Metric[] =>
+    collectMetrics({ counts, liveReads: liveReads.count, storage, objects, modules: served });
+  const allMetrics = async (): Promise<readonly Metric[]> => [...metrics(), ...(await moreMetrics())];
   const background = {
     waitUntil: (promise: Promise<unknown>) =>
       void promise.catch((error: unknown) => logFault(config.logLevel, "Work after an answer failed.", error)),
@@ -120,7 +129,8 @@ export function openEngine(
         return request.bodyUsed ? refusedAnswer(request, refuseReadBody()) : edge.answer(request, background);
       }),
     endLiveReads: () => liveReads.end(),
-    metrics: () => formatMetrics({ counts, liveReads: liveReads.count, storage, objects }) + served.formatCounts(),
+    metrics,
+    allMetrics,
     close: () => storage.close(),
   };
 }

@@ -3,6 +3,7 @@
 import { ConfigError } from "@durable-streams-cloudflare/core/config";
 import type { Schema } from "@durable-streams-cloudflare/core/kit/sql/schema";
 import type { ModuleKind } from "@durable-streams-cloudflare/core/kit/sql/table";
+import type { Metric } from "@durable-streams-cloudflare/http/metrics/metric";
 import { createObject } from "@durable-streams-cloudflare/http/modules/create-object";
 import type { Module } from "@durable-streams-cloudflare/http/modules/module-types";
 import type { ObjectClass } from "@durable-streams-cloudflare/http/modules/object-class";
@@ -64,9 +65,9 @@ export class ServedModules {
     return { api: object.api, alarm: async () => object.alarm?.() };
   }
 
-  /** The counters of all modules in Prometheus's text format. */
-  formatCounts(): string {
-    return this.#modules.map(({ ports }) => ports.counts.format()).join("");
+  /** The counters of all modules. */
+  metrics(): readonly Metric[] {
+    return this.#modules.flatMap(({ ports }) => ports.counts.metrics());
   }
 }
 

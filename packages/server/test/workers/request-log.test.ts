@@ -140,3 +140,12 @@ describe("what a route knows", () => {
     expect(refused.headers.get("Allow")).toBe(options.headers.get("Allow"));
   });
 });
+
+it("a request of a trace has the trace in its log line, and one without begins a trace", async () => {
+  const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  await service.fetch("/v1/nothing", { headers: { traceparent } });
+  await service.fetch("/v1/nothing", { headers: { traceparent: traceparent.toUpperCase() } });
+  const traces = lines.map((line) => line["trace.id"]);
+  expect(traces).toEqual(["0af7651916cd43dd8448eb211c80319c", expect.stringMatching(/^[0-9a-f]{32}$/)]);
+  expect(traces[1]).not.toBe(traces[0]);
+});

@@ -199,7 +199,8 @@ describe("a webhook", () => {
       expect(described.status).toBe("failed");
     }, 10_000);
     expect(calls.every(({ redirect }) => redirect === "manual")).toBe(true);
-    expect(Object.keys(calls[0]?.headers ?? {}).toSorted()).toEqual(["Content-Type", "Webhook-Signature"]);
+    const names = ["Content-Type", "Webhook-Signature", "traceparent"];
+    expect(Object.keys(calls[0]?.headers ?? {}).toSorted()).toEqual(names);
     const report = await (await control("GET", `subscriptions/${id}/deliveries`)).json<Record<string, unknown>>();
     expect(report).toMatchObject({ attempts: [{ status: 302, generation: 1 }], next_attempt_at: expect.any(String) });
     await control("DELETE", `subscriptions/${id}`);
