@@ -46,7 +46,7 @@ it("with tokens, only ADMIN_SECRET opens them: they are about all projects", asy
 });
 
 it("with a hook, which decides about streams only, or without ADMIN_SECRET, nobody reads them", async () => {
-  const hooked = handlerWith({ AUTH_MODE: "none" }, { authorize: () => ({ ok: true }) });
+  const hooked = handlerWith({ AUTH_MODE: "none" }, { authorize: () => ({ ok: true, isPublic: false }) });
   const secretless = handlerWith({ AUTH_MODE: "project", PROJECT_SECRET: "p".repeat(32) });
   for (const handler of [hooked, secretless]) expect((await read(handler, { Authorization: "Bearer " }))[0]).toBe(401);
 });
