@@ -1,11 +1,15 @@
 /** Who is let in, by `AUTH_MODE` and by the `authorize` hook of an application that mounts the server. */
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
+import { isSameText } from "@durable-streams-cloudflare/core/project/reader-key";
+import type { Result } from "@durable-streams-cloudflare/protocol";
 
 import type { Fetch } from "../outbound/bounded-fetch.ts";
+import type { HttpRequest } from "../ports.ts";
+import { noteCaller } from "../requests/request-notes.ts";
 import type { Access, ProjectPorts } from "../routing/edge-ports.ts";
 import { defaultAuthorize, grantEverything, type Authorize } from "./authorize.ts";
-import { tokenClaims, type ClaimsSource } from "./claims-source.ts";
+import { bearerOf, tokenClaims, type ClaimsSource } from "./claims-source.ts";
 import { projectAuthorize } from "./project-authorize.ts";
 import { proxyClaims } from "./proxy-claims.ts";
 import type { WakeProof } from "./wake-guard.ts";
@@ -49,4 +53,20 @@ export function authorizeOf(
 /** Decides what concerns whole projects, where no token is needed for anything. */
 export function authorizeAllOf(config: AuthMode, hook: Authorize | undefined): ProjectPorts["authorizeAll"] {
   return accessOf(config, hook) === "everybody" ? (request) => grantEverything({ request }) : undefined;
+}
+
+/**
+ * Decides what concerns the server as a whole: by `ADMIN_SECRET`, or as `authorizeAll` does where no token is needed.
+ * @returns whether the request may do it; `undefined` if it may not as an administrator, but perhaps otherwise.
+ */
+export async function authorizeAdmin(
+  request: HttpRequest,
+  { adminSecret }: Pick<Config, "adminSecret">,
+  { authorizeAll }: Pick<ProjectPorts, "authorizeAll">,
+): Promise<Result<object> | undefined> {
+  if (authorizeAll !== undefined) return authorizeAll(request);
+  const bearer = bearerOf(request);
+  if (adminSecret === "" || bearer === null || !(await isSameText(bearer, adminSecret))) return undefined;
+  noteCaller(request, "admin");
+  return { ok: true };
 }

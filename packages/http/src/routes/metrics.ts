@@ -3,7 +3,7 @@
 import { refuse } from "@durable-streams-cloudflare/protocol";
 
 import { NO_STORE } from "../answers/cache-control.ts";
-import { authorizeAdmin } from "../auth/admin.ts";
+import { authorizeAdmin } from "../auth/access.ts";
 import { refuseNobody } from "../auth/project-authorize.ts";
 import type { Metric } from "../metrics/metric.ts";
 import { formatPrometheus, PROMETHEUS_TYPE } from "../metrics/prometheus.ts";

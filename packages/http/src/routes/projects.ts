@@ -7,7 +7,7 @@ import { isForAdmin } from "@durable-streams-cloudflare/core/project/settings";
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
 
 import { answerJson, answerNothing, type Handled } from "../answers/answer.ts";
-import { authorizeAdmin } from "../auth/admin.ts";
+import { authorizeAdmin } from "../auth/access.ts";
 import { findProject, READER_KEY_PARAMETER, refuseNobody, TOKEN_PARAMETER } from "../auth/project-authorize.ts";
 import type { Projects } from "../client/projects.ts";
 import { readJson, type Json } from "../limits/json-body.ts";
