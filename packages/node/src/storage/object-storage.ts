@@ -26,6 +26,8 @@ export class ObjectStorage implements Database {
   /** `undefined`: the object has stored nothing. */
   #stored: Stored | undefined;
   #written = DURABLE;
+  /** The turn of the event loop in which it was synced last. */
+  #syncedIn: number | undefined;
   #depth = 0;
   /** The server has dropped this instance: another one reads what is stored. */
   #isOver = false;
@@ -57,12 +59,23 @@ export class ObjectStorage implements Database {
    */
   async sync(): Promise<void> {
     this.#assertCurrent();
+    await this.#sharedTurn();
     try {
       await this.#written.durable();
     } catch (error) {
       throw new WriteLostError(error);
     }
     this.#assertCurrent();
+  }
+
+  /** What to wait for so that further writes of this turn share a commit, if anything. */
+  #sharedTurn(): Promise<void> | undefined {
+    const { turns } = this.#store;
+    if (turns === undefined) return undefined;
+    const { number } = turns;
+    const isShared = this.#syncedIn === number;
+    this.#syncedIn = isShared ? number + 1 : number;
+    return isShared ? turns.end() : undefined;
   }
 
   get isOver(): boolean {

@@ -10,6 +10,7 @@ import { CommitLoop } from "./commit-loop.ts";
 import { DURABLE, type Commit } from "./commit.ts";
 import type { Place } from "./modes/layout.ts";
 import { TRAITS, type StorageMode } from "./modes/options.ts";
+import { Turns } from "./modes/turns.ts";
 import { SharedDatabase } from "./shared-database.ts";
 import { isPassing } from "./sqlite-error.ts";
 import type { CheckpointThread } from "./threads/checkpoint-thread.ts";
@@ -47,6 +48,8 @@ export class Store {
   readonly alarms: Alarms;
   /** Keeps the write-ahead log short; `undefined` in modes without one. */
   readonly checkpointer: Checkpointer | undefined;
+  /** By which commits are shared in the mode in which nothing waits for a disk. */
+  readonly turns: Turns | undefined;
   readonly #thread: SyncThread | undefined;
   readonly #isOnDisk: boolean;
   /** Everything that was acknowledged is durable, and nothing more will be. */
@@ -59,6 +62,7 @@ export class Store {
     const { mode, path = ":memory:", place, moduleSchemas, checkpoints, syncs, fire, onFatal, report } = options;
     const traits = TRAITS[mode];
     this.#isOnDisk = traits.isOnDisk;
+    this.turns = traits.isOnDisk ? undefined : new Turns();
     let thread: SyncThread | undefined;
     this.database = new SharedDatabase({
       path,
