@@ -1,4 +1,5 @@
 /** The command line of `npm run bench`. */
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 
 import type { Scenario } from "./scenarios/scenario.ts";
@@ -18,6 +19,8 @@ export interface Arguments {
   /** Another server to measure: the URL before a stream's name, and the headers of every request. */
   readonly url: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
+  /** Another checkout of this repository, whose servers are measured, too. */
+  readonly beside: string | undefined;
   readonly json: string | undefined;
   readonly write: boolean;
 }
@@ -48,6 +51,7 @@ ${lines.join("\n")}
   --url URL        also measure the server at this URL, which ends where a stream's name begins, such as
                    https://example.com/v1/stream/my-project/; the streams that it creates stay there
   --header "N: V"  a header for every request to that server; repeatable
+  --beside DIR     also measure the servers of another checkout of this repository, with its dependencies installed
   --json FILE      write the figures of every round to FILE
   --write          write docs/bench.md and docs/bench/*.svg; sections of other scenarios stay as they are
   --help           print this help`;
@@ -65,6 +69,7 @@ export function readArguments(scenarios: Scenarios): Arguments | "help" {
       against: { type: "string" },
       url: { type: "string" },
       header: { type: "string", multiple: true, default: [] },
+      beside: { type: "string" },
       json: { type: "string" },
       write: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
@@ -88,6 +93,7 @@ export function readArguments(scenarios: Scenarios): Arguments | "help" {
     against: values.against,
     url: values.url === undefined ? undefined : new URL(values.url).href,
     headers: Object.fromEntries(values.header.map(readHeader)),
+    beside: values.beside === undefined ? undefined : resolve(values.beside),
     json: values.json,
     write: values.write,
   };

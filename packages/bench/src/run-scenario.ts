@@ -26,7 +26,8 @@ export async function runScenario(scenario: Scenario, args: Arguments, share: nu
   const driver = startLoadDriver();
   const started: Target[] = [];
   try {
-    const kinds = scenario.targets.filter(({ isExtra }) => !args.isQuick || isExtra !== true);
+    const own = scenario.targets.filter(({ isExtra }) => !args.isQuick || isExtra !== true);
+    const kinds = own.flatMap((kind) => [kind, ...besideOf(kind, args.beside)]);
     const starts = await Promise.allSettled(
       kinds.map(async (kind) => {
         const dataDir = mkdtempSync(join(directory, "target-"));
@@ -49,6 +50,11 @@ export async function runScenario(scenario: Scenario, args: Arguments, share: nu
     await Promise.all(started.map((target) => target.stop()));
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/** The same target of another checkout. */
+function besideOf({ inCheckout }: TargetKind, root: string | undefined): TargetKind[] {
+  return root === undefined || inCheckout === undefined ? [] : [inCheckout(root)];
 }
 
 function running(kind: TargetKind, target: Target, dataDir: string): RunningTarget {

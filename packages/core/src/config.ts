@@ -57,6 +57,8 @@ export interface Config {
   readonly sharedAppends: "on" | "off";
   /** Whether reads from the same offset share calls to the stream's object. */
   readonly sharedReads: "on" | "off";
+  /** Whether the live readers of a stream share one channel from its object. */
+  readonly sharedLive: "on" | "off";
   readonly serverTiming: "on-request" | "always" | "off";
 }
 
@@ -114,6 +116,7 @@ export function parseConfig(env: object): Config {
     logLevel: oneOf(SETTINGS.LOG_LEVEL.choices, textOf("LOG_LEVEL")),
     sharedAppends: oneOf(SETTINGS.SHARED_APPENDS.choices, textOf("SHARED_APPENDS")),
     sharedReads: oneOf(SETTINGS.SHARED_READS.choices, textOf("SHARED_READS")),
+    sharedLive: oneOf(SETTINGS.SHARED_LIVE.choices, textOf("SHARED_LIVE")),
     serverTiming: oneOf(SETTINGS.SERVER_TIMING.choices, textOf("SERVER_TIMING")),
   };
   if (config.projectSecret !== "" && config.tenancy === "path") {

@@ -63,6 +63,7 @@ const PATHS: Readonly<Record<SettingName, string>> = {
   LOG_LEVEL: "log.level",
   SHARED_APPENDS: "server.shared_appends",
   SHARED_READS: "server.shared_reads",
+  SHARED_LIVE: "server.shared_live",
   SERVER_TIMING: "http.server_timing",
 };
 

@@ -137,7 +137,12 @@ export const SETTINGS = {
     "bytes that one stream may store, without those that a fork inherits; more gets 507, and a body that is larger by " +
       "itself 413; 0: no limit",
   ),
-  READERS_MAX: integer(10_000, 1, 32_000, "live readers of one stream; more get 503"),
+  READERS_MAX: integer(
+    10_000,
+    1,
+    32_000,
+    "live readers of one stream; more get 503; with SHARED_LIVE=on, each isolate counts separately",
+  ),
   SESSION_TTL_SECONDS: integer(86_400, 1, 31_536_000, "how long an estuary's session lasts without use"),
   WEBHOOK_LOOPBACK: choice(
     "refuse",
@@ -179,6 +184,11 @@ export const SETTINGS = {
     "on",
     ["on", "off"],
     "on: reads of the same offset that arrive together share one call to the object; off: each makes its own call",
+  ),
+  SHARED_LIVE: choice(
+    "on",
+    ["on", "off"],
+    "on: the live readers of a stream share one channel to its object, for each isolate; off: each has its own",
   ),
   SERVER_TIMING: choice(
     "on-request",

@@ -10,6 +10,7 @@ import type { StreamClient } from "./client/stream-client.ts";
 import type { HeldBytes } from "./limits/held-bytes.ts";
 import type { RateLimiter } from "./limits/rate-limit.ts";
 import type { CountersOf } from "./limits/stream-quota.ts";
+import type { LiveHubs } from "./live/live-hubs.ts";
 import type { LiveReads } from "./live/live-reads.ts";
 import type { Target } from "./paths/target.ts";
 import type { HttpRequest } from "./ports.ts";
@@ -24,6 +25,7 @@ export interface Exchange {
   readonly bodies: HeldBytes;
   readonly reads: SharedReads;
   readonly liveReads: LiveReads;
+  readonly hubs: LiveHubs<Exchange>;
   readonly keepAlive: KeepAlive;
   /** The object storage of cold segments; without it there are none. */
   readonly segments: SegmentStore | undefined;

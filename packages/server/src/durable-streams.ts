@@ -28,6 +28,7 @@ import type { RateLimiter } from "@durable-streams-cloudflare/http/limits/rate-l
 import type { StorageStatus } from "@durable-streams-cloudflare/http/limits/storage-status";
 import { Strangers } from "@durable-streams-cloudflare/http/limits/strangers";
 import type { CountersOf } from "@durable-streams-cloudflare/http/limits/stream-quota";
+import { createHubs } from "@durable-streams-cloudflare/http/live/create-hubs";
 import { LiveReads } from "@durable-streams-cloudflare/http/live/live-reads";
 import type { Module } from "@durable-streams-cloudflare/http/modules/module-types";
 import type { EdgePorts, ProjectPorts } from "@durable-streams-cloudflare/http/routing/edge-ports";
@@ -148,6 +149,7 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
       bodies: new HeldBytes(config.bodiesBytesMax),
       reads: new SharedReads(config.sharedReads === "on"),
       liveReads,
+      hubs: createHubs(config, liveReads),
       projects,
       wakes: new WakeGuard(projects, wakeProofOf(config, hook)),
       keys: new PublicKeys(),

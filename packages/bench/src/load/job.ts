@@ -37,12 +37,25 @@ export interface LiveJob {
   readonly readers: number;
   /** The pace of the writer, whether or not the server keeps up (an open loop). */
   readonly messagesPerSecond: number;
+  /** How long the text in each message is; 60 by default. */
+  readonly noteLength?: number;
+  /** The processes of the server, if what they use is to be measured. */
+  readonly pids?: readonly number[];
   /** Messages sent in this time are not counted. */
   readonly warmUpMs: number;
   readonly measureMs: number;
 }
 
+/** What the server used; `undefined` where the system does not tell. */
+export interface ServerUse {
+  /** How much its memory grew for each reader that was opened. */
+  readonly kibPerReader: number | undefined;
+  /** The processor time for each delivery, those of the warm-up included. */
+  readonly usPerDelivery: number | undefined;
+}
+
 export interface LiveResult {
+  readonly server: ServerUse;
   readonly deliveries: number;
   /** The time from when a message was due until a reader had it, in milliseconds. */
   readonly latencyMs: { readonly p50: number; readonly p99: number };

@@ -4,10 +4,11 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 
+import { cpuMsOf, residentBytesOf } from "../cpu-time.ts";
 import { forEachConcurrent } from "../for-each-concurrent.ts";
 import { median, percentile } from "../statistics.ts";
 import { Connection, formatRequest } from "./connection.ts";
-import type { LiveJob, LiveResult } from "./job.ts";
+import type { LiveJob, LiveResult, ServerUse } from "./job.ts";
 import { LiveReader } from "./live-reader.ts";
 import { serveJobs } from "./serve-jobs.ts";
 
@@ -22,16 +23,48 @@ serveJobs(async (job: LiveJob): Promise<LiveResult> => {
   failure.promise.catch(() => undefined);
   const deliveries = new Deliveries(job);
   const readers: LiveReader[] = [];
+  const use = new UseOf(job);
   try {
     await Promise.race([openAll(job, deliveries, readers, failure.reject), failure.promise]);
     await delay(SETTLE_MS);
+    use.opened();
     await Promise.race([writeAll(job, failure.reject), failure.promise]);
     await Promise.race([deliveries.complete.promise, failure.promise, tooLate(deliveries)]);
   } finally {
     for (const reader of readers) reader.close();
   }
-  return deliveries.result();
+  return { ...deliveries.result(), server: use.now() };
 });
+
+/** Measures what the server uses. */
+class UseOf {
+  readonly #job: LiveJob;
+  readonly #emptyBytes: number | undefined;
+  #openBytes: number | undefined;
+  #cpuMs: number | undefined;
+
+  constructor(job: LiveJob) {
+    this.#job = job;
+    this.#emptyBytes = residentBytesOf(job.pids ?? []);
+  }
+
+  /** The readers wait, and nothing has been written. */
+  opened(): void {
+    this.#openBytes = residentBytesOf(this.#job.pids ?? []);
+    this.#cpuMs = cpuMsOf(this.#job.pids ?? []);
+  }
+
+  /** Everything has been delivered. */
+  now(): ServerUse {
+    const { readers, pids = [] } = this.#job;
+    const [before, after, cpuMs] = [this.#emptyBytes, this.#openBytes, cpuMsOf(pids)];
+    const spentMs = cpuMs === undefined || this.#cpuMs === undefined ? undefined : cpuMs - this.#cpuMs;
+    return {
+      kibPerReader: before === undefined || after === undefined ? undefined : (after - before) / readers / 1_024,
+      usPerDelivery: spentMs === undefined ? undefined : (spentMs * 1_000) / readers / messagesOf(this.#job),
+    };
+  }
+}
 
 /** The number of messages that the writer sends. */
 function messagesOf({ messagesPerSecond, warmUpMs, measureMs }: LiveJob): number {
@@ -61,7 +94,7 @@ class Deliveries {
     if (this.#left === 0) this.complete.resolve();
   }
 
-  result(): LiveResult {
+  result(): Omit<LiveResult, "server"> {
     const latenciesMs = this.#latenciesMs;
     return {
       deliveries: latenciesMs.length,
@@ -103,7 +136,7 @@ async function writeAll(job: LiveJob, failed: (error: Error) => void): Promise<v
 async function write(job: LiveJob, dueMs: number, free: Connection[], all: Connection[]): Promise<void> {
   const connection = free.pop() ?? (await Connection.open(job.url));
   if (!all.includes(connection)) all.push(connection);
-  const body = JSON.stringify({ dueUs: Math.round(dueMs * 1_000), note: "x".repeat(60) });
+  const body = JSON.stringify({ dueUs: Math.round(dueMs * 1_000), note: "x".repeat(job.noteLength ?? 60) });
   const headers = { "Content-Type": "application/json", ...job.headers };
   const { status } = await connection.send(formatRequest({ url: job.url, method: "POST", headers, body }));
   if (status > 299) throw new Error(`POST ${job.url}: ${status}`);

@@ -11,6 +11,7 @@ import { LIVE } from "./live.ts";
 import { MEMORY } from "./memory.ts";
 import { MIXED } from "./mixed.ts";
 import { READ } from "./read.ts";
+import { READERS } from "./readers.ts";
 import { ROLL } from "./roll.ts";
 import type { Scenario } from "./scenario.ts";
 import { START_UP } from "./start-up.ts";
@@ -21,6 +22,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   read: READ,
   "catch-up": CATCH_UP,
   live: LIVE,
+  readers: READERS,
   mixed: MIXED,
   "start-up": START_UP,
   memory: MEMORY,

@@ -1,3 +1,5 @@
+import { join } from "node:path";
+
 import type { Engine } from "@durable-streams-cloudflare/testkit/engine";
 import { startServer } from "@durable-streams-cloudflare/testkit/server-process";
 import { signToken } from "@durable-streams-cloudflare/testkit/token";
@@ -61,11 +63,15 @@ export const REFERENCE_IN_MEMORY: TargetKind = {
 
 type Variables = Readonly<Record<string, string | number>>;
 
-function npmStart(name: string, engine: Engine, vars: Variables): TargetKind {
+/** @param root another checkout of this repository, instead of this one. */
+function npmStart(name: string, engine: Engine, vars: Variables, root?: string): TargetKind {
+  const program = root === undefined ? {} : { program: [join(root, "packages/local/src/main.ts")] };
   return {
     name,
+    ...(root === undefined ? { inCheckout: (other) => npmStart(`${name}, ${other}`, engine, vars, other) } : {}),
     start: async (dataDir) => {
-      const server = await startServer({ engine, dataDir, vars: { TENANCY: "single", AUTH_MODE: "none", ...vars } });
+      const settings = { TENANCY: "single", AUTH_MODE: "none", ...vars };
+      const server = await startServer({ engine, dataDir, vars: settings, ...program });
       return {
         url: server.url,
         pids: () => [...new Set([server.pid, server.servingPid()])],

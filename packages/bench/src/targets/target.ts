@@ -14,6 +14,8 @@ export interface TargetKind {
   readonly name: string;
   /** Whether it is left out with `--quick`: it shows where time is spent, not which server is faster. */
   readonly isExtra?: boolean;
+  /** The same target as it is in another checkout of this repository. Absent where that makes no difference. */
+  readonly inCheckout?: (root: string) => TargetKind;
   /** @param dataDir an empty directory that is removed afterwards. */
   start(dataDir: string): Promise<Target>;
 }

@@ -2,6 +2,7 @@
 
 export class LiveReads {
   readonly #open = new Set<() => void>();
+  readonly #others: (() => void)[] = [];
   #isEnding = false;
 
   /** The number of live reads now. */
@@ -22,6 +23,11 @@ export class LiveReads {
     return () => void this.#open.delete(resolve);
   }
 
+  /** @param onEnd called when live reads must end. It must not use the I/O of any request. */
+  alsoEnd(onEnd: () => void): void {
+    this.#others.push(onEnd);
+  }
+
   /**
    * Ends every live read as if its time were over: between two events, so that its client resumes by offset. Live reads that
    * begin later are as short as the protocol permits. For a server that is about to stop; it cannot be undone.
@@ -29,5 +35,6 @@ export class LiveReads {
   end(): void {
     this.#isEnding = true;
     for (const end of this.#open) end();
+    for (const end of this.#others) end();
   }
 }

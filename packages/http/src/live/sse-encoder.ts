@@ -19,11 +19,14 @@ import {
 } from "@durable-streams-cloudflare/protocol";
 
 import { JsonEvents } from "./json-events.ts";
+import type { KeptFrame } from "./recent-frames.ts";
 import { CARRIAGE_RETURN, decodeText, endsLines, type SseForm } from "./sse-form.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
 const HELD_BYTES_MAX = 64 * 1024;
+/** In so many ways one frame is kept encoded: readers may have different cursors. */
+const FORMS_MAX = 8;
 
 const EMPTY: Bytes = new Uint8Array();
 
@@ -41,9 +44,6 @@ export type Encoded = Uint8Array | undefined | typeof NOT_ENCODABLE;
 
 /** Stands for a batch that the session's form cannot represent. */
 export const NOT_ENCODABLE = "not encodable";
-
-/** The events of the newest commit that any reader of this isolate was sent, for the others who get the same. */
-let newest: { readonly key: string; readonly events: Uint8Array } | undefined;
 
 /** The encoder of one session, with a fixed form. */
 export class SseEncoder {
@@ -88,21 +88,19 @@ export class SseEncoder {
   }
 
   /**
-   * Encodes one commit. All readers of a stream receive a commit at the same time, so the result is cached: the first reader
-   * encodes it for all.
-   * @param streamName the stream's full name, which is unique.
-   * @param from the position at which the commit begins. With the end position, it identifies the bytes.
+   * Encodes one frame. All readers of a stream receive a frame at the same time, so the first one encodes it for all.
+   * @param frame keeps what was encoded of it.
    */
-  commit(streamName: string, from: number, bytes: Bytes, status: StreamStatus): Encoded {
-    if (this.#dependsOnBefore()) return this.batch(bytes, status);
-    const end = offsetAt(this.#lineage, status.position);
-    const cursor = nextCursor(Date.now(), this.#clientCursor);
-    const key = `${streamName} ${this.#form} ${from} ${end} ${status.closed} ${cursor}`;
-    if (newest?.key === key) return newest.events;
-    const events = this.batch(bytes, status);
+  frame({ bytes, events }: KeptFrame, status: StreamStatus): Encoded {
+    if (events === undefined || this.#dependsOnBefore()) return this.batch(bytes, status);
+    const key = `${this.#form} ${this.#clientCursor} ${status.upToDate}`;
+    const known = events.get(key);
+    if (known !== undefined) return known;
+    const encoded = this.batch(bytes, status);
     // What is kept for others must not leave anything to remember.
-    if (typeof events === "object" && !this.#dependsOnBefore()) newest = { key, events };
-    return events;
+    if (typeof encoded !== "object" || this.#dependsOnBefore()) return encoded;
+    if (events.size < FORMS_MAX) events.set(key, encoded);
+    return encoded;
   }
 
   /**

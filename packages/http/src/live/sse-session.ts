@@ -2,44 +2,30 @@
  * One SSE response. It is always in one of two modes:
  *
  * - catching up: reads pages from the object, as fast as the client takes them;
- * - live: passes on what the channel delivers.
+ * - live: passes on what the stream's hub has behind the session's position (`stream-hub.ts`).
  *
- * It goes from catching up to live when it stands at the tail, and back whenever the channel is lost, skips something,
- * or delivers more than the client takes. So a slow client costs a bounded buffer here and nothing in the object, and a
+ * It goes from catching up to live when it stands where the hub can continue, and back whenever the hub no longer has what
+ * comes next, or has more than the client takes. So a slow client costs a bounded buffer here and nothing in the object, and a
  * restart of the object is not seen by the client at all.
  */
 
-import type { LiveFrame } from "@durable-streams-cloudflare/core/contracts/live-frame";
 import type { AttachResult } from "@durable-streams-cloudflare/core/contracts/stream";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 import { SingleFlight } from "@durable-streams-cloudflare/core/kit/single-flight";
-import { wait } from "@durable-streams-cloudflare/core/kit/yield";
-import {
-  HEARTBEAT,
-  problemEvent,
-  refAt,
-  type Lineage,
-  type OffsetRef,
-  type Problem,
-} from "@durable-streams-cloudflare/protocol";
+import { HEARTBEAT, problemEvent, type Lineage, type Problem } from "@durable-streams-cloudflare/protocol";
 
 import { PushedBody, type PieceSink } from "../answers/pushed-body.ts";
 import type { Reading } from "../client/paging.ts";
 import type { Exchange } from "../exchange.ts";
-import type { ReaderChannel } from "../ports.ts";
 import { CatchUp } from "./catch-up.ts";
+import type { HubMember } from "./hub-member.ts";
+import type { KeptFrame } from "./recent-frames.ts";
 import { watchRight } from "./right-watch.ts";
 import { NOT_ENCODABLE, SseEncoder, type Encoded, type StreamStatus } from "./sse-encoder.ts";
 import type { SseForm } from "./sse-form.ts";
 
 /** Clients give up on SSE after three responses shorter than a second, so none is, unless the stream is closed. */
 const SESSION_MS_MIN = 1_000;
-/** Losing the channel this often in a row means that the object is not coming back soon. */
-const LOSSES_MAX = 8;
-const LOSS_DELAY_MS = 25;
-
-/** Bytes of a commit that is sent in one write, as it came. A larger one is dropped, and read again page by page. */
-const FRAME_BYTES_MAX = 1024 * 1024;
 
 const encoder = new TextEncoder();
 const heartbeat = encoder.encode(HEARTBEAT);
@@ -51,9 +37,9 @@ const TOKEN_EXPIRED: Problem = {
 };
 const STREAM_GONE: Problem = { code: "stream-not-found", detail: "The stream was deleted or has expired." };
 
-/** How a session starts: at the tail with a channel, or behind the tail with a first read. */
+/** How a session starts: at the tail as a member of the stream's hub, or behind the tail with a first read. */
 export interface SessionStart {
-  readonly channel: ReaderChannel | undefined;
+  readonly member: HubMember | undefined;
   readonly reading: Reading | undefined;
   readonly form: SseForm;
 }
@@ -71,27 +57,27 @@ export class SseSession {
   #forget: (() => void) | undefined;
   #unwatch: (() => void) | undefined;
   #sink: PieceSink | undefined;
-  #channel: ReaderChannel | undefined;
+  #member: HubMember | undefined;
   #mode: "catching-up" | "live" | "ending" | "over" = "catching-up";
+  #isPaused = false;
   /** Up to here everything has been handed on. */
   #position: number;
   readonly #catchingUp = new SingleFlight<void>(1);
-  #losses = 0;
   readonly #pages: CatchUp;
   /** The session's time is over, and only the event that has begun keeps it. */
   #due: { readonly problem: Problem | undefined } | undefined;
 
   constructor(exchange: Exchange, result: AttachResult, start: SessionStart, clientCursor: string | null) {
-    const { channel, reading, form } = start;
+    const { member, reading, form } = start;
     this.#pages = new CatchUp(exchange, result, reading);
     this.#exchange = exchange;
     this.#lineage = result.lineage;
     this.#position = result.position;
     this.#encoder = new SseEncoder(result, form, clientCursor);
-    this.#channel = channel;
+    this.#member = member;
     this.body = new PushedBody(
       {
-        start: (sink) => this.#start(sink, result, channel),
+        start: (sink) => this.#start(sink, result),
         pull: () => (this.#mode === "catching-up" ? this.#catchUp() : undefined),
         cancel: () => this.#release(),
       },
@@ -99,7 +85,7 @@ export class SseSession {
     );
   }
 
-  #start(sink: PieceSink, result: AttachResult, channel: ReaderChannel | undefined): void {
+  #start(sink: PieceSink, result: AttachResult): void {
     this.#sink = sink;
     // First of all: workerd may pull as soon as something is sent, and must not find a reader that has to catch up.
     if (result.status !== "behind") this.#mode = "live";
@@ -113,9 +99,9 @@ export class SseSession {
     this.#unwatch = watchRight(this.#exchange, ({ problem }) => this.#onRevoked(problem));
     request.signal.addEventListener("abort", this.#onAbort);
     if (result.status === "ended") this.#sendEnd(result.position);
-    if (result.status === "live" && channel !== undefined) {
+    if (result.status === "live" && this.#member !== undefined) {
       this.#send(this.#encoder.control({ position: result.position, upToDate: true, closed: false }));
-      this.#goLive(channel);
+      this.#goLive(this.#member);
     }
   }
 
@@ -128,7 +114,10 @@ export class SseSession {
   }
 
   async #catchUpLoop(): Promise<void> {
-    while (this.#mode === "catching-up" && this.#hasCapacity()) await this.#readOn();
+    while (this.#mode === "catching-up" && this.#hasCapacity()) {
+      if (this.#isPaused) this.#resume();
+      else await this.#readOn();
+    }
   }
 
   /** A client that is cut off resumes from the last `control`: inside an append only where a JSON message ends. */
@@ -136,7 +125,6 @@ export class SseSession {
     const page = await this.#pages.next(this.#position);
     if (this.#mode !== "catching-up") return;
     if (!page.ok) return this.#finishLate(page.problem);
-    this.#losses = 0;
     this.#position += page.bytes.length;
     const wasInEvent = this.#encoder.isInEvent;
     if (!page.isEnd) {
@@ -157,56 +145,87 @@ export class SseSession {
   async #endBatch({ upToDate, closed }: StreamStatus): Promise<void> {
     if (closed) this.#finish();
     else if (this.#due !== undefined) this.#finish(this.#due.problem);
-    else if (upToDate) await this.#attach();
+    else if (upToDate) await this.#joinHub();
   }
 
-  async #attach(): Promise<void> {
-    const attached = await this.#exchange.stream.attach(this.#offset(), this.#exchange.granted);
-    if (!attached.ok) return this.#finishLate(attached.problem);
-    // Behind, or closed, in the meantime: the next pass reads it.
-    if (attached.channel === undefined) return;
-    if (this.#mode === "catching-up") this.#goLive(attached.channel);
-    else attached.channel.close();
+  /** If the hub cannot continue here, or the stream was closed in the meantime, the next pass reads on. */
+  async #joinHub(): Promise<void> {
+    if (this.#member?.hub.end !== undefined) this.#leaveHub();
+    this.#member ??= await this.#enter();
+    const member = this.#member;
+    if (this.#mode !== "catching-up") return this.#leaveHub();
+    if (member?.hub.holds(this.#position) === true) this.#goLive(member);
   }
 
-  #offset(): OffsetRef {
-    return refAt(this.#lineage, this.#position);
+  async #enter(): Promise<HubMember | undefined> {
+    const { hubs, stream, granted } = this.#exchange;
+    const joined = hubs.joinRead(this.#exchange, this.#lineage.incarnation, this.#position, "session");
+    if (joined?.ok === true) return joined.member;
+    // Wherever the tail is by then: what lies between is read before the session goes live.
+    const attached = await stream.attach({ kind: "now" }, granted);
+    if (!attached.ok) this.#finishLate(attached.problem);
+    else if (attached.result.lineage.incarnation !== this.#lineage.incarnation) {
+      attached.channel?.close();
+      this.#finishLate(STREAM_GONE);
+    } else if (attached.channel !== undefined) {
+      const entered = hubs.enter(this.#exchange, attached.result, attached.channel, "session");
+      if (entered.ok) return entered.member;
+      this.#finishLate(entered.problem);
+    }
+    return undefined;
   }
 
-  #goLive(channel: ReaderChannel): void {
+  #leaveHub(): void {
+    this.#member?.leave();
+    this.#member = undefined;
+  }
+
+  #goLive(member: HubMember): void {
     this.#mode = "live";
-    this.#channel = channel;
-    channel.listen({
-      onFrame: (frame) => this.#onFrame(frame),
-      onEnd: (reason) => (reason === "gone" ? this.#finishLate(STREAM_GONE) : void this.#onLost()),
-    });
+    void this.#follow(member).catch((error: unknown) => this.#fail(error));
   }
 
-  #onFrame(frame: LiveFrame): void {
-    if (this.#mode !== "live") return;
-    const isBetterRead = frame.bytes.length > FRAME_BYTES_MAX || this.#encoder.isBetterRead(frame.bytes);
-    if (frame.from !== this.#position || isBetterRead) return this.#fallBehind();
-    this.#losses = 0;
+  /** Waits for the hub, and sends what it has. */
+  async #follow(member: HubMember): Promise<void> {
+    const { hub } = member;
+    while (this.#mode === "live") {
+      const frame = hub.after(this.#position);
+      if (frame !== undefined) this.#onFrame(frame, hub.tail);
+      else if (this.#position < hub.tail) this.#fallBehind();
+      else if (hub.end !== undefined || member.refusal !== undefined) this.#onEnd(member);
+      else await member.changed();
+    }
+  }
+
+  #onFrame(frame: KeptFrame, tail: number): void {
+    if (this.#encoder.isBetterRead(frame.bytes)) return this.#fallBehind();
     this.#position = frame.to;
-    const status = { position: frame.to, upToDate: true, closed: frame.closed };
-    const events = this.#encoder.commit(this.#exchange.stream.objectName, frame.from, frame.bytes, status);
-    if (!this.#bring(events, false)) return;
+    const status = { position: frame.to, upToDate: frame.to === tail, closed: frame.closed };
+    if (!this.#bring(this.#encoder.frame(frame, status), false)) return;
     if (frame.closed) this.#finish();
-    else if (!this.#hasCapacity()) this.#fallBehind();
+    else if (!this.#hasCapacity()) this.#pause();
   }
 
-  async #onLost(): Promise<void> {
-    this.#losses += 1;
-    if (this.#losses > LOSSES_MAX) return this.#finishLate();
-    await wait(LOSS_DELAY_MS * this.#losses);
-    if (this.#mode === "live") this.#fallBehind();
+  #onEnd({ hub, refusal }: HubMember): void {
+    if (hub.end === "closed") this.#sendEnd(this.#position);
+    else this.#finishLate(hub.end === "gone" ? STREAM_GONE : refusal?.problem);
   }
 
   #fallBehind(): void {
-    this.#channel?.close();
-    this.#channel = undefined;
     this.#mode = "catching-up";
     void this.#catchUp();
+  }
+
+  /** The client takes no more for now. */
+  #pause(): void {
+    this.#isPaused = true;
+    this.#fallBehind();
+  }
+
+  /** Often the hub still has what came meanwhile; otherwise it is read. */
+  #resume(): void {
+    this.#isPaused = false;
+    if (this.#member?.hub.holds(this.#position) === true) this.#goLive(this.#member);
   }
 
   #hasCapacity(): boolean {
@@ -255,7 +274,7 @@ export class SseSession {
   #finishLate(problem?: Problem): void {
     if (this.#mode === "over") return;
     this.#mode = "ending"; // Nothing more is read; the session only waits to be long enough.
-    this.#channel?.close();
+    this.#leaveHub();
     setTimeout(() => this.#finish(problem), this.#untilLongEnoughMs());
   }
 
@@ -287,7 +306,7 @@ export class SseSession {
 
   #release(): void {
     this.#mode = "over";
-    this.#channel?.close();
+    this.#leaveHub();
     this.#pages.cancel();
     if (this.#heartbeatTimer !== null) clearInterval(this.#heartbeatTimer);
     if (this.#endTimer !== null) clearTimeout(this.#endTimer);

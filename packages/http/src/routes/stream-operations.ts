@@ -150,6 +150,7 @@ async function appendHeld(exchange: Exchange, held: Held): Promise<Handled> {
   const result = await appendWhenDue(command, () => appends.append(stream, command, keepAlive));
   FOREGROUND.appendFinished();
   if (result.ok) {
+    exchange.hubs.acknowledge(stream.objectName, result.lineage.incarnation, result.tail, result.closed);
     const answer = appendAnswer(result);
     warn(answer.headers, command.contentType, command.bytes);
     return { ok: true, answer };
@@ -224,6 +225,8 @@ export async function remove(exchange: Exchange): Promise<Handled> {
     const answer = answerNothing();
     answer.headers[HEADER.warning] = DAMAGED;
     return { ok: true, answer };
+  } finally {
+    exchange.hubs.doubt(stream.objectName);
   }
 }
 

@@ -46,8 +46,8 @@ function guardStream(scope: Scope): Guard<StreamAccess> {
     const limited = refuseRequest(ports.limiter, granted.limits, project, 1, granted.budget);
     const tooMany = limited === undefined ? undefined : await limited;
     if (tooMany !== undefined) return tooMany;
-    const { config, appends, bodies, reads, liveReads, segments, limiter, counters, authorize } = ports;
-    const shared = { config, appends, bodies, reads, liveReads, segments, limiter, counters, authorize };
+    const { config, appends, bodies, reads, liveReads, hubs, segments, limiter, counters, authorize } = ports;
+    const shared = { config, appends, bodies, reads, liveReads, hubs, segments, limiter, counters, authorize };
     const client = new StreamClient(ports.streams, objectName, granted.incarnation);
     const keepAlive = (promise: Promise<unknown>): void => background.waitUntil(promise);
     const exchange = { ...shared, request, target, stream: client, keepAlive, granted };

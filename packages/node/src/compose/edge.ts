@@ -21,6 +21,7 @@ import { HeldBytes } from "@durable-streams-cloudflare/http/limits/held-bytes";
 import { rateLimiterOf } from "@durable-streams-cloudflare/http/limits/isolate-limiter";
 import type { StorageStatus } from "@durable-streams-cloudflare/http/limits/storage-status";
 import { Strangers } from "@durable-streams-cloudflare/http/limits/strangers";
+import { createHubs } from "@durable-streams-cloudflare/http/live/create-hubs";
 import type { LiveReads } from "@durable-streams-cloudflare/http/live/live-reads";
 import type { ProjectPorts } from "@durable-streams-cloudflare/http/routing/edge-ports";
 import type { Route } from "@durable-streams-cloudflare/http/routing/route";
@@ -81,6 +82,7 @@ export function composeEdge({ config, authorize, objects, liveReads, storage, ro
       reads: new SharedReads(false),
       bodies: new HeldBytes(config.bodiesBytesMax),
       liveReads,
+      hubs: createHubs(config, liveReads),
       projects,
       wakes: new WakeGuard(projects, wakeProofOf(config, authorize)),
       keys: new PublicKeys(),

@@ -116,11 +116,11 @@ it("an SSE session is one request, and what it is sent costs the object no other
   let readers: EventReader[] = [];
   const opening = await meter.of(async () => (readers = await openReaders(edge, READERS)));
   expect(opening).toMatchObject({ objectRequests: READERS, rowsWritten: 0 });
-  const closing = await meter.of(async () => {
-    for (const reader of await openReaders(edge, 1)) await reader.cancel();
-    while ((await readersOf(edge)) > READERS) await scheduler.wait(5);
+  const alone = await newJsonStream();
+  measured["sse-session"] = await meter.of(async () => {
+    for (const reader of await openReaders(alone, 1)) await reader.cancel();
+    while ((await readersOf(alone)) > 0) await scheduler.wait(5);
   });
-  measured["sse-session"] = closing;
   const publish = async (): Promise<void> => {
     await append(edge, messages(1), JSON_TYPE);
     for (const reader of readers) expect(await reader.take(1)).toEqual(['data:[{"n":0}]']);
@@ -129,6 +129,19 @@ it("an SSE session is one request, and what it is sent costs the object no other
   expect(delivering).toEqual(measured["append-1"]);
   measured["sse-deliveries"] = delivering;
   for (const reader of readers) await reader.cancel();
+});
+
+it("[IN17] an SSE session at the tail of a stream that others of its isolate follow costs the object nothing", async () => {
+  const edge = await newJsonStream();
+  const [first] = await openReaders(edge, 1);
+  const tail = (await edge.fetch("", { method: "HEAD" })).headers.get("Stream-Next-Offset");
+  const joining = await meter.of(async () => {
+    const reader = new EventReader(await edge.fetch(`?offset=${tail}&live=sse`));
+    await reader.take(1);
+    await reader.cancel();
+  });
+  await first?.cancel();
+  expect(joining).toEqual(NOTHING);
 });
 
 it("[IN17] an SSE reader that is idle for ten minutes wakes nobody", async () => {

@@ -168,7 +168,7 @@ describe("the alarm", () => {
     const reader = new EventReader(await edge.fetch("?live=sse&offset=now"));
     await reader.take(1);
     const poll = edge.fetch("?live=long-poll&offset=now");
-    while ((await readersOf(edge)) < 2) await scheduler.wait(5);
+    while (edge.liveReads.count < 2) await scheduler.wait(5);
     pass(WINDOW_MS);
     expect(await runDurableObjectAlarm(edge.stub())).toBe(true);
     expect((await poll).status).toBe(404);

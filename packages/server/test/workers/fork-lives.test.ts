@@ -2,7 +2,7 @@ import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import { append, content, evict, inObject, problemCode, readersOf, type Edge } from "./edge.ts";
+import { append, content, evict, inObject, problemCode, type Edge } from "./edge.ts";
 import { EventReader } from "./events.ts";
 import { Family, isBlank, put, fireAllAlarms, statusOf, tailOf, type Relative } from "./family.ts";
 import { loseNextAnswer } from "./lost-answers.ts";
@@ -45,7 +45,7 @@ describe("a deleted stream that forks need", () => {
     const events = new EventReader(await source.fetch("?offset=now&live=sse"));
     await events.take(1);
     const poll = source.fetch("?offset=now&live=long-poll");
-    while ((await readersOf(source)) < 2) await scheduler.wait(5);
+    while (source.liveReads.count < 2) await scheduler.wait(5);
     await statusOf(source, "DELETE");
     expect((await poll).status).toBe(410);
     expect(await events.take(2)).toEqual(["problem:stream-not-found", "end"]);
@@ -152,7 +152,7 @@ describe("a source's appends after the fork", () => {
     const events = new EventReader(await fork.fetch("?offset=now&live=sse"));
     await events.take(1);
     const poll = fork.fetch("?offset=now&live=long-poll");
-    while ((await readersOf(fork)) < 2) await scheduler.wait(5);
+    while (fork.liveReads.count < 2) await scheduler.wait(5);
     for (const text of ["x", "y", "z"]) await append(source, text);
     expect((await poll).status).toBe(204);
     await append(fork, "own");

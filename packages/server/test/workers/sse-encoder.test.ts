@@ -31,6 +31,12 @@ function encoderOf(contentType: string, form = sseFormOf(contentType, undefined)
   return new SseEncoder({ contentType, lineage: { incarnation: 7, ancestors: [] } }, form, null);
 }
 
+const STREAM = { contentType: "text/plain", lineage: { incarnation: 7, ancestors: [] } };
+
+function frameOf(text: string) {
+  return { from: 0, to: text.length, closed: false, bytes: utf8(text), events: new Map<string, Uint8Array>() };
+}
+
 /** The payloads of the data events that batches make; the last one closes the stream. */
 function payloadsOf(contentType: string, batches: readonly Uint8Array<ArrayBuffer>[]): string[] {
   const encoder = encoderOf(contentType);
@@ -87,11 +93,11 @@ describe("text", () => {
 
   it("a CRLF that two batches cut is one line break, as in one batch", () => {
     const encoder = encoderOf("text/plain");
-    const sent = ["a\r", "\nb", "c\r", "d"].map((text, index) => encoder.commit("s", index, utf8(text), LIVE));
+    const sent = ["a\r", "\nb", "c\r", "d"].map((text) => encoder.frame(frameOf(text), LIVE));
     const texts = sent.flatMap(eventsOf).flatMap(({ type, data }) => (type === "data" ? [data] : []));
     expect(texts.join("")).toBe("a\nbc\nd");
     // Others, who have not seen the CR, get what they would get alone.
-    expect(eventsOf(encoderOf("text/plain").commit("s", 1, utf8("\nb"), LIVE))[0]?.data).toBe("\nb");
+    expect(eventsOf(encoderOf("text/plain").frame(frameOf("\nb"), LIVE))[0]?.data).toBe("\nb");
   });
 });
 
@@ -280,24 +286,32 @@ describe("[SS20] text that SSE cannot carry", () => {
   });
 });
 
-describe("a commit that many readers get", () => {
-  const commit = (encoder: SseEncoder, name: string, text: string, from = 3): Encoded =>
-    encoder.commit(name, from, utf8(text), LIVE);
+describe("a frame that many readers get", () => {
+  it("is encoded once for those who are sent the same, and again for others", () => {
+    const frame = frameOf("ab");
+    const first = encoderOf("text/plain").frame(frame, LIVE);
+    expect(encoderOf("text/plain").frame(frame, LIVE)).toBe(first);
+    expect(encoderOf("text/plain").frame(frame, { ...LIVE, upToDate: false })).not.toEqual(first);
+    const inBase64 = encoderOf("text/plain", "base64").frame(frame, LIVE);
+    expect(eventsOf(inBase64)[0]?.data).toBe("YWI=");
+    const withCursor = new SseEncoder(STREAM, "text", "999999999").frame(frame, LIVE);
+    expect(textOf(withCursor as Uint8Array)).toContain("1000000000");
+  });
 
-  it("is encoded once for those of one stream, and never taken for another stream's", () => {
-    const first = commit(encoderOf("text/plain"), "p/a", "ab");
-    expect(commit(encoderOf("text/plain"), "p/a", "ab")).toBe(first);
-    expect(eventsOf(commit(encoderOf("text/plain"), "q/a", "xy"))[0]?.data).toBe("xy");
-    expect(eventsOf(commit(encoderOf("text/plain"), "q/a", "wxy", 2))[0]?.data).toBe("wxy");
+  it("is kept in few forms, however many cursors its readers have", () => {
+    const frame = frameOf("ab");
+    for (let cursor = 0; cursor < 100; cursor += 1) new SseEncoder(STREAM, "text", String(cursor)).frame(frame, LIVE);
+    expect(frame.events.size).toBe(8);
   });
 
   it("is encoded anew for a reader who still has the first half of a character", () => {
     const [euro0 = 0, ...rest] = utf8("€");
     const waiting = encoderOf("text/plain");
-    expect(waiting.commit("p/b", 2, new Uint8Array([euro0]), { ...LIVE, position: 3 })).toBeUndefined();
+    const first = { ...frameOf(""), bytes: new Uint8Array([euro0]) };
+    expect(waiting.frame(first, { ...LIVE, position: 3 })).toBeUndefined();
     // Alone, the other half is no text: it must not be taken for what this reader needs, nor the reverse.
-    expect(encoderOf("text/plain").commit("p/b", 3, new Uint8Array(rest), LIVE)).toBe(NOT_ENCODABLE);
-    const whole = waiting.commit("p/b", 3, new Uint8Array(rest), LIVE);
-    expect(eventsOf(whole)[0]?.data).toBe("€");
+    const second = { ...frameOf(""), bytes: new Uint8Array(rest) };
+    expect(encoderOf("text/plain").frame(second, LIVE)).toBe(NOT_ENCODABLE);
+    expect(eventsOf(waiting.frame(second, LIVE))[0]?.data).toBe("€");
   });
 });

@@ -2,6 +2,7 @@
 
 import type { Answer } from "@durable-streams-cloudflare/http/answers/answer";
 import type { Exchange } from "@durable-streams-cloudflare/http/exchange";
+import { createHubs } from "@durable-streams-cloudflare/http/live/create-hubs";
 import { LiveReads } from "@durable-streams-cloudflare/http/live/live-reads";
 import { read } from "@durable-streams-cloudflare/http/routes/stream-operations";
 import { concatBytes } from "@durable-streams-cloudflare/testkit";
@@ -44,7 +45,13 @@ export async function answerOf(
 function exchangeOf(reader: NodeReader, url: string, headers: Readonly<Record<string, string>>): Exchange {
   const { signal } = new AbortController();
   const request = { method: "GET", url, headers: new Headers(headers), signal, body: null, bodyUsed: false };
-  const parts = { request, liveReads: new LiveReads(), granted: { ok: true, isPublic: true } };
+  const liveReads = new LiveReads();
+  const parts = {
+    request,
+    liveReads,
+    hubs: createHubs(reader.config, liveReads),
+    granted: { ok: true, isPublic: true },
+  };
   return { ...reader, ...parts } as unknown as Exchange;
 }
 

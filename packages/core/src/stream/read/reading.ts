@@ -3,7 +3,6 @@
 import {
   matchesEtag,
   rangeEtag,
-  refuse,
   refuseTrimmed,
   type OffsetRef,
   type Refusal,
@@ -24,6 +23,7 @@ import type { Lifecycle } from "../lifecycle/lifecycle.ts";
 import type { StreamState } from "../state.ts";
 import { ownPage, readEnd, stretchesOf } from "./read-plan.ts";
 import type { ReaderSlots } from "./reader-slots.ts";
+import { refuseReader } from "./refuse-reader.ts";
 import { boundaryAt, refuseGone, refuseUnaligned, resolveOffset } from "./resolve-offset.ts";
 
 export interface ReadLimits {
@@ -119,25 +119,6 @@ export class Reading {
 
 function noPage(end: number): PageResult {
   return { page: new Uint8Array(), end, cold: [] };
-}
-
-/** Clients wait at least this long and then try again, for as long as it takes. */
-const READER_RETRY_SECONDS = "5";
-
-/** @param budget whose slots in the project are taken; none: those of the stream are. */
-function refuseReader(budget?: ReaderBudget): Refusal {
-  const headers = { "Retry-After": READER_RETRY_SECONDS };
-  if (budget !== undefined) {
-    const limit = budget === "public" ? "publicLiveReaders" : "liveReaders";
-    return refuse("project-readers-full", "The project has reached its limit for live readers.", {
-      hint: `Retry later, read without live, or ask the administrator to raise the project's limit ${limit}.`,
-      headers,
-    });
-  }
-  return refuse("readers-full", "The stream has reached the limit READERS_MAX for live readers.", {
-    hint: "Retry later, read without live, or raise READERS_MAX.",
-    headers,
-  });
 }
 
 function headResult(state: StreamState): HeadResult {
