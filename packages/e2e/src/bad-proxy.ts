@@ -1,4 +1,4 @@
-/** A proxy that does what doctor looks for: holds responses back until they end, or says that they came from a cache. */
+/** A proxy that does what doctor looks for, such as holding responses back until they end. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
