@@ -126,6 +126,38 @@ describe.each(FORMATS)("a session of format %s", (format) => {
   );
 });
 
+describe.each(FORMATS)("a session of format %s that subscribes anew at once", (format) => {
+  const envelope = (text: string): string => (format === "raw" ? "" : text);
+
+  it("[FO6] to a stream made in the place of its source follows that, and not what is gone", async () => {
+    await source("chat");
+    unwrap(await subscribe([SOURCE], { format, from: START }));
+    await publish(SOURCE, "first;");
+    await aSecond();
+    for (let round = 0; round < 3; round += 1) {
+      unwrap(await world.stream(SOURCE).remove());
+      await source("chat");
+      // Nobody knows yet that the source has ended.
+      const results = unwrap(await subscribe([SOURCE], { format, from: START }));
+      const { lineage } = unwrap(world.stream(SOURCE).head());
+      expect(results).toMatchObject({ results: [{ ok: true, offset: `${lineage.incarnation}_${"0".repeat(16)}` }] });
+      await publish(SOURCE, `${round};`);
+      await aSecond();
+    }
+    const deleted = envelope("<deleted>");
+    expect(held(format)).toBe(`first;${deleted}0;${deleted}1;${deleted}2;`);
+    expect(rowsOf(world.host(`followers:${SOURCE}`).database, linksTable)).toHaveLength(1);
+  });
+
+  it("to a source that is gone is told so", async () => {
+    await source("chat");
+    unwrap(await subscribe([SOURCE], { format }));
+    unwrap(await world.stream(SOURCE).remove());
+    const { results } = unwrap(await subscribe([SOURCE], { format }));
+    expect(results).toMatchObject([{ ok: false, problem: { code: "stream-not-found" } }]);
+  });
+});
+
 function envelopesOf(format: LinkFormat): readonly unknown[] {
   return format === "raw" ? [] : (envelopes() as unknown[]);
 }

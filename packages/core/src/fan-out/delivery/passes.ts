@@ -39,13 +39,17 @@ export class DeliveryPasses {
   async turn(): Promise<boolean> {
     if (!hasLinks(this.#host.database)) return false;
     await this.#host.pause();
+    const { beginnings } = this.#source;
     const { incarnation, endedIncarnation } = this.#source.row;
     const hasEndsLeft = endedIncarnation > 0 && (await this.#sayEnded(endedIncarnation));
+    // Otherwise what is found out about the earlier incarnation, such as its end, would be taken for the new one's.
+    if (this.#source.beginnings !== beginnings) return true;
     const pages = new Pages(this.#host, incarnation);
     if (this.#shards.areOut) return (await this.#serveBehind(pages)) || hasEndsLeft;
     const page = await this.#look(pages);
     if (page === undefined) return true;
     const hasMore = (await this.#shards.send()) ?? (await this.#runPass(pages, page));
+    if (this.#source.beginnings !== beginnings) return true;
     return (await this.#serveBehind(pages)) || hasMore || hasEndsLeft;
   }
 

@@ -90,20 +90,36 @@ export class SessionLinks {
 
   async #follow(source: string, command: SubscribeCommand, session: SessionResult): Promise<SourceResult> {
     if (source === this.#host.name) return { source, ...refuseItself() };
-    const { format, grant = UNKNOWN_GRANT } = command;
+    const { format } = command;
     const known = readCurrentLink(this.#host.database, source);
     if (known !== undefined && known.format !== format) return { source, ...refuseOtherFormat(known) };
-    if (known?.state !== "active") return this.#link(source, known, command, session);
-    // It may have ended meanwhile; if not, it takes over the grant.
-    const renewed = await this.#ask(known, known.dueAtMs, command, session, true);
-    if (renewed.ok) {
-      updateExpiry(this.#host.database, known, grant.expiresAtMs);
-      await this.#host.sync();
-      return { source, ok: true, offset: renewed.offset };
-    }
-    if (renewed.problem.code !== "subscription-not-found") return { source, ...renewed };
-    this.#forget(known);
+    const followed = await this.#again(known, command, session);
+    if (followed !== undefined) return followed;
     return this.#link(source, undefined, command, session);
+  }
+
+  /** Goes on with a link, which takes over the grant. @returns `undefined` when there is none, or when it has ended meanwhile. */
+  async #again(
+    known: SourceLink | undefined,
+    command: SubscribeCommand,
+    session: SessionResult,
+  ): Promise<SourceResult | undefined> {
+    if (known === undefined) return undefined;
+    const { source, dueAtMs, state } = known;
+    let result: SourceResult;
+    if (state === "active") {
+      const renewed = await this.#ask(known, dueAtMs, command, session, true);
+      if (renewed.ok) {
+        updateExpiry(this.#host.database, known, (command.grant ?? UNKNOWN_GRANT).expiresAtMs);
+        await this.#host.sync();
+        return { source, ok: true, offset: renewed.offset };
+      }
+      result = { source, ...renewed };
+    } else result = await this.#link(source, known, command, session);
+    if (result.ok || result.problem.code !== "subscription-not-found") return result;
+    const ended = readSourceLink(this.#host.database, known);
+    if (ended !== undefined) this.#forget(ended);
+    return undefined;
   }
 
   /** Makes a link. @param known one whose making was cut short: it is gone on with. */

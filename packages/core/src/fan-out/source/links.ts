@@ -72,9 +72,18 @@ export class Links {
     return { ok: true };
   }
 
-  /** A link whose grant has ended is over: another begins in its place. */
+  /** A link is over whose grant or source has ended: another begins in its place. */
   async #renew(known: LinkRow, { grant = known }: LinkCommand): Promise<Result<LinkResult>> {
     if (known.ended !== null || isExpired(known, this.#host.now())) return refuseOver();
+    // The notification that the source has ended may still be on its way, and another source may be in its place.
+    const source = await this.#pullNothing(known);
+    if (!source.ok) {
+      if (!SOURCE_GONE.has(source.problem.code)) return source;
+      this.#wake();
+      return refuseOver();
+    }
+    const still = readLink(this.#host.database, known);
+    if (still === undefined || still.ended !== null) return refuseOver();
     if (!isSameGrant(known, grant)) {
       const refused = await this.#refuseKey(grant, this.#source.row.token ?? this.#lastToken);
       if (refused !== undefined) return refused;
@@ -160,6 +169,8 @@ export class Links {
     const isFirst = this.#meet(incarnation, contentType, start);
     for (const earlier of linksOfSession(database, session)) {
       if (earlier.sessionIncarnation !== sessionIncarnation) deleteLink(database, earlier);
+      // Its positions are those of a source that has ended: it ends with that, before this link delivers anything.
+      else if (earlier.incarnation !== incarnation) continue;
       else if (earlier.until === null && earlier.ended === null && earlier.link < link) this.#drain(earlier, start);
     }
     const isBehind = start < this.#source.claimedPosition(session);
@@ -204,12 +215,17 @@ export class Links {
     });
   }
 
-  async #tailOf({ incarnation, start }: LinkRow): Promise<Result<{ tail: number }>> {
-    const from = Number.MAX_SAFE_INTEGER;
-    const result = await this.#host.stream(this.#host.name).pull({ incarnation, from, to: null });
+  async #tailOf(row: LinkRow): Promise<Result<{ tail: number }>> {
+    const result = await this.#pullNothing(row);
     if (result.ok) return { ok: true, tail: result.tail };
     // With its source what was not delivered is gone, too.
-    return SOURCE_GONE.has(result.problem.code) ? { ok: true, tail: start } : result;
+    return SOURCE_GONE.has(result.problem.code) ? { ok: true, tail: row.start } : result;
+  }
+
+  /** How far the link's source is, if it is still there. */
+  #pullNothing({ incarnation }: LinkRow): Promise<Result<{ tail: number }>> {
+    const from = Number.MAX_SAFE_INTEGER;
+    return this.#host.stream(this.#host.name).pull({ incarnation, from, to: null });
   }
 
   /** The link runs out at a position, or at once when it is there. */
