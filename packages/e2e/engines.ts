@@ -12,6 +12,8 @@ export const ABOUT_ONE_ENGINE: Readonly<Record<"node" | "workerd", Readonly<Reco
     "packages.test.ts": "installs what is published, and starts it on both engines itself",
     "bad-start-node.test.ts": "what is wrong with its one database and its files",
     "cold-bucket-node.test.ts": "its cold segments in a bucket",
+    "idle-readers-node.test.ts": "what a waiting reader costs in its process",
+    "many-streams-node.test.ts": "what a stream costs in its one database and its process",
     "bad-disk-node.test.ts": "what becomes of its one database, of its process, and of the others that write",
   },
   workerd: {

@@ -117,13 +117,21 @@ export class RecreatingWriter {
   }
 }
 
-/** @returns undefined when the connection broke: the server may or may not have done it. */
-async function attempt(method: string, url: string, parts: RequestParts): Promise<Answer | undefined> {
+/**
+ * @param expected refusals that are as good as an answer.
+ * @returns undefined when the connection broke: the server may or may not have done it.
+ */
+export async function attempt(
+  method: string,
+  url: string,
+  parts: RequestParts,
+  expected: readonly number[] = [],
+): Promise<Answer | undefined> {
   const answer = await send(method, url, parts).catch((error: unknown) => {
     if (error instanceof TypeError) return undefined;
     throw error;
   });
-  if (answer !== undefined && answer.status >= 300)
+  if (answer !== undefined && answer.status >= 300 && !expected.includes(answer.status))
     throw new Error(`${method} ${url}: ${answer.status} ${answer.text}`);
   return answer;
 }

@@ -1,24 +1,27 @@
 /** How much memory a process occupies, and how much it did at most while something went on. */
-import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { setInterval as intervals } from "node:timers/promises";
 
+import { residentMb } from "./process-use.ts";
+
 const SAMPLE_MS = 50;
-const KIB_PER_MB = 1_000_000 / 1024;
 
 export interface MemoryUse {
   readonly startMb: number;
   readonly peakMb: number;
+  /** At times that are equally far apart. */
+  readonly curveMb: readonly number[];
 }
+
+const CURVE_POINTS = 20;
 
 /** Watches a process while the work is done. */
 export async function watchMemory(pid: number, work: () => Promise<void>): Promise<MemoryUse> {
   const startMb = residentMb(pid);
-  let peakMb = startMb;
+  const samples: number[] = [];
   const end = new AbortController();
   const watching = (async () => {
     for await (const _ of intervals(SAMPLE_MS, undefined, { signal: end.signal })) {
-      peakMb = Math.max(peakMb, residentMb(pid));
+      samples.push(residentMb(pid));
     }
   })().catch((error: unknown) => {
     if (!end.signal.aborted) throw error;
@@ -29,14 +32,8 @@ export async function watchMemory(pid: number, work: () => Promise<void>): Promi
     end.abort();
     await watching;
   }
-  return { startMb, peakMb: Math.max(peakMb, residentMb(pid)) };
-}
-
-function residentMb(pid: number): number {
-  const kib =
-    process.platform === "linux"
-      ? /^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]
-      : execFileSync("ps", ["-o", "rss=", "-p", String(pid)], { encoding: "utf8" });
-  if (kib === undefined) throw new Error(`process ${pid} says nothing of its memory`);
-  return Number(kib) / KIB_PER_MB;
+  samples.push(residentMb(pid));
+  const every = Math.ceil(samples.length / CURVE_POINTS);
+  const curveMb = samples.filter((_, index) => index % every === 0).map(Math.round);
+  return { startMb, peakMb: samples.reduce((peak, mb) => Math.max(peak, mb), startMb), curveMb };
 }

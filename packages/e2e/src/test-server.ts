@@ -17,6 +17,10 @@ export interface TestServer {
   newStream(body?: string, headers?: Readonly<Record<string, string>>): Promise<string>;
   /** What the server has logged. */
   log(): string;
+  /** The process that serves requests. */
+  servingPid(): number;
+  /** Of the process that serves requests. */
+  servingPid(): number;
   /** Ends the server and starts it again, with the same data. */
   restart(): Promise<void>;
 }
@@ -51,6 +55,7 @@ export function useServer(vars: Readonly<Record<string, string | number>> = {}):
       return url;
     },
     log: () => running().log(),
+    servingPid: () => running().servingPid(),
     restart: async () => {
       const port = Number(new URL(running().url).port);
       await running().stop();

@@ -7,6 +7,7 @@ import { startServer, type ServerProcess } from "@durable-streams-cloudflare/tes
 import { afterEach, beforeEach, expect, it } from "vitest";
 
 import { faultsOf, type Entry, type Promised } from "../src/crash-ledger.ts";
+import { FollowedRecreatingWriter, FollowingSession } from "../src/crash-sessions.ts";
 import {
   ClosingWriter,
   ForkingWriter,
@@ -19,8 +20,8 @@ import { slices } from "../src/payloads.ts";
 import { append, create, get, JSON_TYPE, nextOffset } from "../src/requests.ts";
 import { segmentFiles } from "../src/stored.ts";
 
-/** `npm run test:soak` asks for more. */
-const ROUNDS = Number(process.env["CRASH_ROUNDS"] ?? 10);
+/** `npm run test:crash` and `test:soak` ask for more. */
+const ROUNDS = Number(process.env["CRASH_ROUNDS"] ?? 5);
 const TEST_MS_MAX = 30_000 * ROUNDS;
 /** Plain writers of each stream, and as many producers. With the closing writers they are 64. */
 const WRITERS: Readonly<Record<string, number>> = { hot: 16, a: 2, b: 2, c: 2, d: 2, e: 2, f: 2 };
@@ -28,6 +29,12 @@ const CLOSING_WRITERS = 8;
 /** Besides those 64. */
 const FORKING_WRITERS = 2;
 const RECREATING_WRITERS = 4;
+/** Of streams that a session follows. */
+const FOLLOWED_WRITERS = 4;
+/** Sessions that follow sources from their beginning, while the sources have nothing yet. */
+const SESSIONS: Readonly<Record<string, readonly string[]>> = { all: Object.keys(WRITERS), some: ["hot", "a"] };
+/** So many more in each round begin to follow while the writers write. */
+const LATE_SESSIONS = 3;
 /** So small that the streams move to cold segments meanwhile. */
 const VARS = { SEGMENT_BYTES: 65_536, SEGMENT_BYTES_MIN: 1 };
 
@@ -50,6 +57,8 @@ class Promises {
   readonly closing: ClosingWriter[] = [];
   readonly forking: ForkingWriter[] = [];
   readonly recreating: RecreatingWriter[] = [];
+  readonly followed = range(FOLLOWED_WRITERS, (index) => new FollowedRecreatingWriter(`followed-${index}`));
+  readonly sessions: FollowingSession[] = [];
 
   constructor() {
     for (const [stream, count] of Object.entries(WRITERS)) {
@@ -87,6 +96,12 @@ class Promises {
     const writer = new RecreatingWriter(`recreating-${this.recreating.length}`);
     this.recreating.push(writer);
     return writer;
+  }
+
+  newSession(name: string): FollowingSession {
+    const session = new FollowingSession(name);
+    this.sessions.push(session);
+    return session;
   }
 
   of(stream: string): readonly Promised[] {
@@ -135,7 +150,13 @@ async function crashUnderLoad(
     while (await promises.newForkingWriter().run(life, "hot"));
   });
   const recreating = range(RECREATING_WRITERS, () => promises.newRecreatingWriter().run(life));
-  await Promise.all([...writing, ...closing, ...forking, ...recreating, reader.run(life, "hot")]);
+  const following = range(LATE_SESSIONS, async (index) => {
+    const session = promises.newSession(`late-${round}-${index}`);
+    if (await session.follow(life, "hot", "-1")) await session.follow(life, "a", "now");
+  });
+  const followed = promises.followed.map((writer) => writer.run(life));
+  const others = [...forking, ...recreating, ...following, ...followed];
+  await Promise.all([...writing, ...closing, ...others, reader.run(life, "hot")]);
   await kill;
 }
 
@@ -190,6 +211,14 @@ async function expectRecreated(url: string, writers: readonly RecreatingWriter[]
   }
 }
 
+/** Every session has exactly what its sources have, in their order, and soon. */
+async function expectDelivered(url: string, promises: Promises, sessions: readonly FollowingSession[]): Promise<void> {
+  const round: Round = { url, onAcknowledged: () => undefined };
+  for (const some of slices([...sessions, ...promises.followed], 16)) {
+    expect((await Promise.all(some.map((each) => each.faults(round)))).flat()).toEqual([]);
+  }
+}
+
 async function readAll(url: string): Promise<Entry[]> {
   const answer = await get(`${url}?offset=-1`);
   expect(answer.status).toBe(200);
@@ -205,23 +234,32 @@ function rootOf({ url }: ServerProcess): string {
 }
 
 it(
-  "[IN1] [IN2] [IN3] [IN6] [IN10] [DU1] kill -9 loses, repeats and reorders nothing that was acknowledged, and stores nothing in part",
+  "[IN1] [IN2] [IN3] [IN6] [IN10] [IN14] [DU1] kill -9 loses, repeats and reorders nothing that was acknowledged, stores nothing in part, and no session lacks any of it",
   async () => {
     const promises = new Promises();
     const reader = new Reader();
     server = await startServer({ dataDir, vars: VARS });
     for (const stream of Object.keys(WRITERS)) await create(`${rootOf(server)}/${stream}`, { headers: JSON_TYPE });
+    const atFirst: Round = { url: rootOf(server), onAcknowledged: () => undefined };
+    for (const [name, sources] of Object.entries(SESSIONS)) {
+      const session = promises.newSession(`session-${name}`);
+      for (const source of sources) await session.follow(atFirst, source, "-1");
+    }
+    const lasting = [...promises.sessions];
     for (let round = 0; round < ROUNDS; round += 1) {
       const closingBefore = promises.closing.length;
       const forkingBefore = promises.forking.length;
       const recreatingBefore = promises.recreating.length;
+      const sessionsBefore = promises.sessions.length;
       await crashUnderLoad(server, { promises, reader, round });
       server = await startServer({ dataDir, vars: VARS });
       await expectKept(rootOf(server), promises, reader);
       await expectClosed(rootOf(server), promises.closing.slice(closingBefore));
       await expectForks(rootOf(server), promises.forking.slice(forkingBefore));
       await expectRecreated(rootOf(server), promises.recreating.slice(recreatingBefore));
+      await expectDelivered(rootOf(server), promises, [...lasting, ...promises.sessions.slice(sessionsBefore)]);
     }
+    await expectDelivered(rootOf(server), promises, promises.sessions);
     await expectClosed(rootOf(server), promises.closing);
     const repeated = Object.keys(WRITERS).flatMap((stream) =>
       promises.producersOf(stream).flatMap((it) => it.repeated),
@@ -230,6 +268,7 @@ it(
     expect(promises.closing.some(({ wasClosed }) => wasClosed)).toBe(true);
     expect(promises.forking.some(({ acknowledged }) => acknowledged > 0)).toBe(true);
     expect(promises.recreating.some(({ acknowledged }) => acknowledged > 3)).toBe(true);
+    expect(promises.followed.some(({ acknowledged }) => acknowledged > 4)).toBe(true);
     expect(segmentFiles(dataDir).length).toBeGreaterThan(0);
   },
   TEST_MS_MAX,
