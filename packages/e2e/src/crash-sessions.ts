@@ -77,7 +77,7 @@ export class FollowedRecreatingWriter {
   async faults({ url }: Round): Promise<readonly string[]> {
     const isThere = (await send("HEAD", `${url}/${this.writer}`)).status === 200;
     const last = Math.floor(this.acknowledged / 4);
-    const isOwed = isThere && this.acknowledged % 4 === 3;
+    const isExpected = isThere && this.acknowledged % 4 === 3;
     for (const end = Date.now() + ARRIVAL_MS_MAX; ; await delay(POLL_MS)) {
       const held = this.acknowledged < 2 ? [] : await contentOf(`${url}/${this.session}`, "-1");
       const numbers = held.filter((_, index) => index % 2 === 0).map((text) => (JSON.parse(text) as Entry).n);
@@ -86,7 +86,7 @@ export class FollowedRecreatingWriter {
       if (whole.join("\n") !== held.join("\n")) faults.push(`${this.session} holds an append in part`);
       if (numbers.some((n, index) => n > last || n <= (numbers[index - 1] ?? -1)))
         faults.push(`${this.session} holds ${numbers.join(" ")} after ${this.acknowledged} requests`);
-      if (isOwed && numbers.at(-1) !== last) faults.push(`${this.session} misses ${last}`);
+      if (isExpected && numbers.at(-1) !== last) faults.push(`${this.session} misses ${last}`);
       if (faults.length === 0 || Date.now() > end) return faults;
     }
   }
@@ -103,7 +103,7 @@ export class FollowedRecreatingWriter {
         return (await attempt("POST", path, { headers: JSON_TYPE, body })) !== undefined;
       }
       case 2: {
-        // As a producer, so that it may be repeated after a crash.
+        // As a producer, so that it is idempotent after a crash.
         const headers = { ...JSON_TYPE, "Producer-Id": "w", "Producer-Epoch": "0", "Producer-Seq": "0" };
         const body = JSON.stringify(halves(this.writer, n));
         return (await attempt("POST", source, { headers, body })) !== undefined;

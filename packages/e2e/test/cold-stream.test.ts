@@ -15,14 +15,17 @@ import { segmentFiles } from "../src/stored.ts";
 const BINARY = { "Content-Type": "application/octet-stream" } as const;
 const APPEND_BYTES = 8_000_000;
 /**
- * `npm run test:cold-gigabyte` asks for a thousand, `npm run test:cold-10-gigabytes` for ten thousand. These need 30 GB of free
+ * `npm run test:cold-gigabyte` asks for a thousand, `npm run cold-10-gigabytes` for ten thousand. These need 30 GB of free
  * space, which CI does not have.
  */
 const STREAM_MB = Number(process.env["COLD_STREAM_MB"] ?? 128);
 const APPENDS = STREAM_MB / 8;
 const STREAM_BYTES = APPENDS * APPEND_BYTES;
 const READERS = Number(process.env["COLD_READERS"] ?? 8);
-/** Some blocks for each reader, caches and unreachable memory: however large the stream is. On workerd, R2's simulator is in there, too. */
+/**
+ * Some blocks for each reader, caches and unreachable memory: however large the stream is. On workerd, R2's simulator is in
+ * there, too.
+ */
 const GROWTH_MB_MAX = 150;
 const LIMIT_MS = 60_000 + STREAM_MB * 500;
 

@@ -98,7 +98,10 @@ export class SessionLinks {
     return this.#link(source, undefined, command, session);
   }
 
-  /** Goes on with a link, which takes over the grant. @returns `undefined` when there is none, or when it has ended meanwhile. */
+  /**
+   * Goes on with a link, which takes over the grant.
+   * @returns `undefined` when there is none, or when it has ended meanwhile.
+   */
   async #again(
     known: SourceLink | undefined,
     command: SubscribeCommand,
