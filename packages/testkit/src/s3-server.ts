@@ -28,6 +28,8 @@ export interface S3Server {
   readonly objects: Map<string, Buffer>;
   /** Method and status of each answer, in their order. */
   readonly answers: string[];
+  /** Session tokens that are no longer valid. */
+  readonly expired: Set<string>;
   /** Everything is answered with 503, until it is `false` again. */
   isDown: boolean;
   /** Called when a whole request has arrived. */
@@ -43,6 +45,7 @@ export async function startS3Server(): Promise<S3Server> {
   const state = {
     objects: new Map<string, Buffer>(),
     answers: [] as string[],
+    expired: new Set<string>(),
     isDown: false,
     onRequest: (): void => undefined,
     bucket: "cold",
@@ -69,7 +72,7 @@ export async function startS3Server(): Promise<S3Server> {
   });
 }
 
-type State = Pick<S3Server, "bucket" | "isDown" | "objects" | "onRequest">;
+type State = Pick<S3Server, "bucket" | "expired" | "isDown" | "objects" | "onRequest">;
 
 /** What a request is answered with. */
 interface Reply {
@@ -116,6 +119,7 @@ async function refusal(state: State, request: IncomingMessage, body: Buffer): Pr
   if (parsed === null) return failure(403, "AccessDenied");
   const [, accessKeyId, region, signedHeaders = "", signature] = parsed;
   if (accessKeyId !== S3_CREDENTIALS.accessKeyId) return failure(403, "InvalidAccessKeyId");
+  if (state.expired.has(String(headers["x-amz-security-token"]))) return failure(400, "ExpiredToken");
   if (region !== REGION) {
     return failure(301, "PermanentRedirect", "", { "x-amz-bucket-region": REGION, Location: "http://127.0.0.1:1/" });
   }

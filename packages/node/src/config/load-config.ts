@@ -69,7 +69,7 @@ export function storageOf(
   cwd: string,
 ): StorageOptions {
   const mode = STORAGE_MODES.find((known) => known === valueOf("storage.mode")) ?? "file-durable";
-  const s3 = s3Of({ valueOf, isChosen });
+  const s3 = s3Of({ cwd, valueOf, isChosen });
   const isSharded = mode === "acid" && isChosen("storage.acid_shard_count");
   return {
     mode,

@@ -138,6 +138,7 @@ describe("every option", () => {
     "storage.s3_prefix": "servers/one",
     "storage.s3_take_over_from": "0123456789abcdef",
     "storage.s3_access_key_id": "AKID",
+    "storage.s3_credentials_file": "credentials",
     "server.long_poll_timeout_secs": "2.5",
     "log.rust_log": "warn",
     "http.stream_base_path": "/logs",
@@ -385,56 +386,5 @@ describe("loadConfig", () => {
       mode: "memory",
       maxMemoryBytes: 1_048_576,
     });
-  });
-});
-
-describe("cold segments in a bucket", () => {
-  const env = {
-    DS_STORAGE__SEGMENTS: "s3",
-    DS_STORAGE__S3_BUCKET: "cold",
-    AWS_ACCESS_KEY_ID: "AKID",
-    AWS_SECRET_ACCESS_KEY: "of-aws",
-    AWS_SESSION_TOKEN: "token",
-  };
-
-  it("become options of the storage, with the credentials of the environment", () => {
-    const { storage } = loadConfig({ env: { ...env, DS_STORAGE__S3_FORCE_PATH_STYLE: "off" }, cwd });
-    expect(storage.s3).toEqual({
-      bucket: "cold",
-      accessKeyId: "AKID",
-      secretAccessKey: "of-aws",
-      sessionToken: "token",
-      region: "us-east-1",
-      forcePathStyle: false,
-    });
-    expect(loadConfig({ env: { AWS_ACCESS_KEY_ID: "AKID" }, cwd }).storage.s3).toBeUndefined();
-  });
-
-  it("variables of the server's own count instead of all that it shares, and no secret is shown", () => {
-    const own = { ...env, DS_STORAGE__S3_ACCESS_KEY_ID: "OWN", DS_STORAGE__S3_SECRET_ACCESS_KEY: "our-own" };
-    const { storage } = loadConfig({ env: own, cwd });
-    expect(storage.s3).toMatchObject({ accessKeyId: "OWN", secretAccessKey: "our-own" });
-    expect(storage.s3).not.toHaveProperty("sessionToken");
-    const shown = formatConfig(resolved({ env: own }).values);
-    expect(shown).toContain("storage.s3_secret_access_key = (secret)");
-    expect(shown).not.toMatch(/our-own|of-aws|= token/);
-    expect(formatConfig(resolved({ env }).values)).not.toMatch(/of-aws|= token/);
-  });
-
-  it("a secret is refused on the command line, and in a file that others can read", () => {
-    const flag = { flag: "--var x", option: "storage.s3_secret_access_key", text: "of-flag" };
-    expect(faultsOf({ flags: [flag] })).toEqual([expect.stringContaining("export DS_STORAGE__S3_SECRET_ACCESS_KEY=…")]);
-    write("config/local.toml", '[storage]\ns3_secret_access_key = "of-file"\n', 0o644);
-    expect(faultsOf().join("\n")).toMatch(/is a secret.*chmod 600/);
-  });
-
-  it("name what is missing, and what does not fit", () => {
-    expect(faultsOf({ env: { DS_STORAGE__SEGMENTS: "s3" } })).toEqual([
-      expect.stringContaining("needs storage.s3_bucket as well: set it, or DS_STORAGE__S3_BUCKET"),
-      expect.stringContaining("AWS_ACCESS_KEY_ID"),
-      expect.stringContaining("AWS_SECRET_ACCESS_KEY"),
-    ]);
-    expect(faultsOf({ env: { ...env, DS_STORAGE__MODE: "memory" } })).toEqual([expect.stringContaining("memory")]);
-    expect(faultsOf({ env: { ...env, DS_SERVER__ENGINE: "workerd" } })).toEqual([expect.stringContaining("bucket")]);
   });
 });

@@ -107,12 +107,13 @@ function faultsOfServer(merged: Merged): readonly string[] {
   return [`${(cert ?? key)?.[0].place}: ${present} needs ${missing} as well.`, ...faultsOfSegments(merged)];
 }
 
-const OF_BUCKET = ["storage.s3_bucket", "storage.s3_access_key_id", "storage.s3_secret_access_key"];
+const KEYS_OF_BUCKET = ["storage.s3_access_key_id", "storage.s3_secret_access_key"];
 
 function faultsOfSegments(merged: Merged): readonly string[] {
   const [segments] = merged.get("storage.segments") ?? [];
   if (segments?.value !== "s3") return [];
-  const missing = OPTIONS.filter(({ path }) => OF_BUCKET.includes(path) && !merged.has(path));
+  const needed = ["storage.s3_bucket", ...(merged.has("storage.s3_credentials_file") ? [] : KEYS_OF_BUCKET)];
+  const missing = OPTIONS.filter(({ path }) => needed.includes(path) && !merged.has(path));
   const [mode] = merged.get("storage.mode") ?? [];
   const isInMemory = mode?.value === "memory";
   return [

@@ -1,5 +1,7 @@
 /** The options of cold segments in a bucket, and how they become those of the storage. */
 
+import { resolve } from "node:path";
+
 import { choice, type Setting } from "@durable-streams-cloudflare/core/setting-kinds";
 
 import {
@@ -81,25 +83,40 @@ export const S3_OPTIONS = [
     setting: credential("with s3: the token of temporary credentials; by default AWS_SESSION_TOKEN", true),
     otherVariable: "AWS_SESSION_TOKEN",
   },
+  {
+    path: "storage.s3_credentials_file",
+    setting: text(
+      /^[^\0\n]+$/,
+      "the path of a file",
+      "with s3: a file with the credentials, in place of these three; read again when it changes",
+    ),
+  },
 ] as const;
 
 type S3Path = (typeof S3_OPTIONS)[number]["path"];
 
 interface S3Values {
+  /** Paths in values are relative to it. */
+  readonly cwd: string;
   readonly valueOf: (path: S3Path) => string;
   readonly isChosen: (path: S3Path) => boolean;
 }
 
 /** The bucket of cold segments, if they are in one. */
-export function s3Of({ valueOf, isChosen }: S3Values): S3Options | undefined {
+export function s3Of({ cwd, valueOf, isChosen }: S3Values): S3Options | undefined {
   if (valueOf("storage.segments") !== "s3") return undefined;
+  const hasFile = isChosen("storage.s3_credentials_file");
   return {
     bucket: valueOf("storage.s3_bucket"),
-    accessKeyId: valueOf("storage.s3_access_key_id"),
-    secretAccessKey: valueOf("storage.s3_secret_access_key"),
+    ...(hasFile
+      ? { credentialsFile: resolve(cwd, valueOf("storage.s3_credentials_file")) }
+      : {
+          accessKeyId: valueOf("storage.s3_access_key_id"),
+          secretAccessKey: valueOf("storage.s3_secret_access_key"),
+        }),
     region: valueOf("storage.s3_region"),
     forcePathStyle: valueOf("storage.s3_force_path_style") === "on",
-    ...(isChosen("storage.s3_session_token") ? { sessionToken: valueOf("storage.s3_session_token") } : {}),
+    ...(!hasFile && isChosen("storage.s3_session_token") ? { sessionToken: valueOf("storage.s3_session_token") } : {}),
     ...(isChosen("storage.s3_endpoint") ? { endpoint: valueOf("storage.s3_endpoint") } : {}),
     ...(isChosen("storage.s3_prefix") ? { prefix: valueOf("storage.s3_prefix") } : {}),
     ...(isChosen("storage.s3_take_over_from") ? { takeOverFrom: valueOf("storage.s3_take_over_from") } : {}),

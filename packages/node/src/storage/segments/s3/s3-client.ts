@@ -56,11 +56,16 @@ export class S3Client {
   /** @throws S3Error when the store cannot be reached, or answers with a status that is not accepted. */
   async send(request: S3Request): Promise<Response> {
     const { tries, timeoutMs } = request.limits ?? LIMITS;
+    let isRenewed = false;
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await this.#try(request, timeoutMs);
       } catch (error) {
         request.signal?.throwIfAborted();
+        if (!isRenewed && isRefusedKey(error) && this.settings.credentials.renew()) {
+          isRenewed = true;
+          continue;
+        }
         const isPassing = error instanceof S3Error && error.failure === "unavailable";
         if (!isPassing || attempt >= tries) throw error;
       }
@@ -90,7 +95,8 @@ export class S3Client {
   }
 
   async #signed({ method, key = "", query = {}, headers = {}, body }: S3Request): Promise<Request> {
-    const { bucketUrl, region, accessKeyId, secretAccessKey, sessionToken } = this.settings;
+    const { bucketUrl, region, credentials } = this.settings;
+    const { accessKeyId, secretAccessKey, sessionToken } = credentials.current();
     const url = new URL(bucketUrl + key.split("/").map(encodeURIComponent).join("/"));
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
     const signer = new AwsV4Signer({
@@ -123,6 +129,18 @@ export class S3Client {
     if (this.#signingKeys.size > 2) this.#signingKeys.clear();
     return this.#signingKeys;
   }
+}
+
+/** What new credentials may help against. */
+const REFUSED_KEYS: ReadonlySet<string> = new Set([
+  "ExpiredToken",
+  "InvalidToken",
+  "InvalidAccessKeyId",
+  "SignatureDoesNotMatch",
+]);
+
+function isRefusedKey(error: unknown): boolean {
+  return error instanceof S3Error && REFUSED_KEYS.has(error.code);
 }
 
 /** A small text as the body of a request. */

@@ -28,7 +28,9 @@ export class S3Error extends Error {
 const ENDPOINT_FIX = "check that the store runs, and that storage.s3_endpoint is its URL";
 const SECRET_FIX =
   "correct AWS_SECRET_ACCESS_KEY (storage.s3_secret_access_key): it does not belong to the access key id";
-const TOKEN_FIX = "set new temporary credentials, with their AWS_SESSION_TOKEN (storage.s3_session_token)";
+const TOKEN_FIX =
+  "set new temporary credentials, with their AWS_SESSION_TOKEN (storage.s3_session_token), or write them into a file that is " +
+  "read again (storage.s3_credentials_file)";
 
 const FIXES: Readonly<Record<string, string>> = {
   SignatureDoesNotMatch: SECRET_FIX,

@@ -1,14 +1,21 @@
 /** The options of cold segments in a bucket, checked. */
 
 import { StorageError } from "../../storage-error.ts";
+import { CredentialsFile, fixedCredentials, type S3CredentialsSource } from "./s3-credentials.ts";
 
 /** A bucket of a store that speaks S3, and the credentials for it. */
 export interface S3Options {
   readonly bucket: string;
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  /** Of temporary credentials. They are not renewed: restart the server with new ones before they expire. */
+  /** The access key and its secret. They may be left out with `credentialsFile`. */
+  readonly accessKeyId?: string | undefined;
+  readonly secretAccessKey?: string | undefined;
+  /** Of temporary credentials. These are not renewed: use `credentialsFile` for that. */
   readonly sessionToken?: string | undefined;
+  /**
+   * The path of a file with credentials, in place of those above: the section `[default]` of the format that the tools of AWS
+   * share. It is read again when it changes, and when the store says that the credentials have expired.
+   */
+  readonly credentialsFile?: string | undefined;
   /** The URL of the store. By default that of Amazon S3 in the region. */
   readonly endpoint?: string | undefined;
   /** By default `us-east-1`; `auto` on Cloudflare R2. */
@@ -22,7 +29,8 @@ export interface S3Options {
 }
 
 /** A bucket as the client needs it. */
-export interface S3Settings extends S3Options {
+export interface S3Settings extends Omit<S3Options, "accessKeyId" | "secretAccessKey" | "sessionToken"> {
+  readonly credentials: S3CredentialsSource;
   /** The URL of the bucket, with a slash at its end. */
   readonly bucketUrl: string;
   readonly region: string;
@@ -49,12 +57,21 @@ export function checkedS3(options: S3Options): S3Settings {
     PREFIX_PATTERN.test(
       prefix,
     ), "use letters, digits, _, - and . for storage.s3_prefix (s3.prefix), with slashes between its parts only");
-  require("access key id", options.accessKeyId !== "", "set AWS_ACCESS_KEY_ID in the environment (s3.accessKeyId)");
-  require("secret access key", options.secretAccessKey !==
-    "", "set AWS_SECRET_ACCESS_KEY in the environment (s3.secretAccessKey)");
+  const credentials = credentialsOf(options);
   if (!forcePathStyle) endpoint.hostname = `${bucket}.${endpoint.hostname}`;
   const bucketUrl = forcePathStyle ? `${endpoint.origin}/${bucket}/` : `${endpoint.origin}/`;
-  return { ...options, region, bucketUrl, prefix: prefix === "" ? "" : `${prefix}/` };
+  const { takeOverFrom } = options;
+  return { bucket, credentials, takeOverFrom, region, bucketUrl, prefix: prefix === "" ? "" : `${prefix}/` };
+}
+
+function credentialsOf(options: S3Options): S3CredentialsSource {
+  const { accessKeyId = "", secretAccessKey = "", sessionToken, credentialsFile } = options;
+  if (credentialsFile !== undefined) return new CredentialsFile(credentialsFile);
+  const orFile = "or storage.s3_credentials_file (s3.credentialsFile)";
+  require("access key id", accessKeyId !== "", `set AWS_ACCESS_KEY_ID in the environment (s3.accessKeyId), ${orFile}`);
+  require("secret access key", secretAccessKey !==
+    "", `set AWS_SECRET_ACCESS_KEY in the environment (s3.secretAccessKey), ${orFile}`);
+  return fixedCredentials({ accessKeyId, secretAccessKey, sessionToken });
 }
 
 function endpointOf(text: string): URL {

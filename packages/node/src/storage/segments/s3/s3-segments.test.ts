@@ -1,12 +1,12 @@
 /** A bucket that fails. The fake store verifies signatures with another implementation (`testkit/src/s3-server.ts`). */
 
-import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import type { SegmentStore } from "@durable-streams-cloudflare/core/log/segment-store";
 import { S3_CREDENTIALS, startS3Server, type S3Server } from "@durable-streams-cloudflare/testkit/s3-server";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 
 import { S3Client } from "./s3-client.ts";
 import { s3Key } from "./s3-keys.ts";
@@ -133,6 +133,69 @@ it("a store that cannot be reached is told from one that refuses", async () => {
   await expect(away.get(KEY, 0, 1)).rejects.toMatchObject({
     failure: "unavailable",
     fix: expect.stringContaining("storage.s3_endpoint"),
+  });
+});
+
+describe("credentials in a file", () => {
+  const path = (): string => join(root, "credentials");
+  const write = (token: string, more = ""): void => {
+    const { accessKeyId, secretAccessKey } = S3_CREDENTIALS;
+    const keys = `aws_access_key_id = ${accessKeyId}\naws_secret_access_key=${secretAccessKey}\n`;
+    const other = "[other]\naws_session_token = of-other\naws_access_key_id = other\n";
+    mkdirSync(root, { recursive: true });
+    writeFileSync(path(), `# renewed by a program\n${other}[default]\n${keys}aws_session_token = ${token}\n${more}`);
+  };
+  const ofFile = (): SegmentStore =>
+    segments({ accessKeyId: undefined, secretAccessKey: undefined, credentialsFile: path() });
+
+  it("are read again when the store says that they have expired, and the request is sent once more", async () => {
+    write("first");
+    const store = ofFile();
+    expect(await put(store)).toBe(true);
+    s3.expired.add("first");
+    write("second");
+    expect(await put(store)).toBe(false);
+    expect(s3.answers).toEqual(["PUT 200", "PUT 400", "PUT 412"]);
+  });
+
+  it("that were not renewed are refused with what to do, and counted once", async () => {
+    write("first");
+    const store = ofFile();
+    s3.expired.add("first");
+    await expect(put(store)).rejects.toMatchObject({
+      code: "ExpiredToken",
+      fix: expect.stringContaining("storage.s3_credentials_file"),
+    });
+    expect(s3.answers).toEqual(["PUT 400"]);
+  });
+
+  it("are read again when the file has changed, and stay in use while it is half written", async () => {
+    vi.useFakeTimers({ toFake: ["performance"] });
+    onTestFinished(() => void vi.useRealTimers());
+    write("first");
+    const { credentials } = checkedS3({ bucket: "cold", credentialsFile: path() });
+    expect(credentials.current().sessionToken).toBe("first");
+    vi.advanceTimersByTime(2_000);
+    writeFileSync(path(), "[default]\naws_access_key_id = half");
+    expect(credentials.current().sessionToken).toBe("first");
+    vi.advanceTimersByTime(2_000);
+    write("second", "region = x\n");
+    expect(credentials.current().sessionToken).toBe("second");
+  });
+
+  it.each([
+    ["missing", () => undefined, "ENOENT"],
+    ["without a secret", () => writeFileSync(path(), "[default]\naws_access_key_id = a\n"), "aws_secret_access_key"],
+    ["without the section", () => writeFileSync(path(), "aws_access_key_id = a\n"), "aws_access_key_id"],
+  ])("in a file that is %s are refused at the start, with what to write into it", (_, make, message) => {
+    mkdirSync(root, { recursive: true });
+    make();
+    expect(() => ofFile()).toThrow(
+      expect.objectContaining({
+        message: expect.stringContaining(message),
+        fix: expect.stringContaining("storage.s3_credentials_file"),
+      }),
+    );
   });
 });
 
