@@ -219,6 +219,36 @@ describe("close", () => {
   });
 });
 
+describe("requestsMax", () => {
+  it.each([0, -1, 1.5, Number.NaN])("of %d is refused", (requestsMax) => {
+    expect(() => handlerIn({ requestsMax })).toThrow("requestsMax must be a whole number above 0");
+  });
+
+  it("requests beyond it get 503, whoever passes them on, and the next ones are served when one has ended", async () => {
+    const handler = handlerIn({ requestsMax: 2 });
+    const url = `${await listening(handler.node)}${BASE}/v1/stream/a`;
+    await handler(put("a", "one"));
+    const ofFetch = await handler(get("a?offset=-1&live=sse"));
+    const aborter = new AbortController();
+    const ofNode = await fetch(`${url}?offset=-1&live=sse`, { signal: aborter.signal });
+    expect([ofFetch.status, ofNode.status]).toEqual([200, 200]);
+    for (const refused of [await handler(get("a")), await fetch(url)]) {
+      expect([refused.status, refused.headers.get("Retry-After"), await refused.json()]).toEqual([
+        503,
+        "5",
+        expect.objectContaining({ code: "unavailable", detail: expect.stringContaining("requests in flight") }),
+      ]);
+    }
+    await ofFetch.body?.cancel();
+    expect((await fetch(url)).status).toBe(200);
+    await handler(put("b"));
+    aborter.abort();
+    await expect.poll(() => handler.metrics()).toContain("durable_streams_live_reads 0\n");
+    const again = [await handler(get("a?offset=-1&live=sse")), await handler(get("a?offset=-1&live=sse"))];
+    expect(again.map(({ status }) => status)).toEqual([200, 200]);
+  });
+});
+
 describe("ready", () => {
   it("resolves when the server is open; a request that comes earlier waits", async () => {
     const handler = createHandlerWithReady({ storage: { mode: "memory" }, settings: SETTINGS, basePath: BASE });

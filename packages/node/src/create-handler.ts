@@ -15,6 +15,8 @@ import { FetchRequest } from "./embed/fetch-request.ts";
 import { respond } from "./embed/fetch-response.ts";
 import { InFlight } from "./embed/in-flight.ts";
 import { mountOf, parseBasePath } from "./embed/mount.ts";
+import { connectionsMax } from "./http/connections.ts";
+import { openFiles, openFilesMax } from "./http/open-files.ts";
 import { serve } from "./http/serve.ts";
 import { StorageError } from "./storage/storage-error.ts";
 
@@ -25,6 +27,11 @@ export interface HandlerOptions extends EngineOptions {
    * it. Express reports the path itself, if the handler is mounted with `app.use(path, handler.node)`.
    */
   readonly basePath?: string;
+  /**
+   * How many requests the handler serves at a time, live reads included; those beyond are answered with 503. By default as many
+   * as the process may open files for, as each request has a connection.
+   */
+  readonly requestsMax?: number;
   /** Called when the server cannot continue. Every request is answered with 503 from then on; the process goes on. */
   readonly onFatal?: (error: unknown) => void;
 }
@@ -61,6 +68,7 @@ const DRAIN_MS_DEFAULT = 10_000;
  */
 export function createHandler(options: HandlerOptions): Handler {
   const basePath = parseBasePath(options.basePath ?? "");
+  const requestsMax = parseRequestsMax(options.requestsMax);
   if (options.storage.s3 !== undefined) {
     throw new StorageError("createHandler cannot wait until the bucket of cold segments is checked.", {
       fix: "use createHandlerWithReady, and await its ready",
@@ -69,7 +77,7 @@ export function createHandler(options: HandlerOptions): Handler {
   const engine = open(options);
   engine.start();
   const state: Opened = { engine };
-  return handlerOf(basePath, () => state);
+  return handlerOf({ basePath, requestsMax }, () => state);
 }
 
 /**
@@ -81,6 +89,7 @@ export function createHandlerWithReady(options: HandlerOptions): HandlerWithRead
   const ready = Promise.resolve().then(async () => {
     try {
       parseBasePath(options.basePath ?? "");
+      parseRequestsMax(options.requestsMax);
       state = { engine: await openPrepared(options) };
     } catch (error) {
       state = { engine: undefined };
@@ -90,7 +99,7 @@ export function createHandlerWithReady(options: HandlerOptions): HandlerWithRead
   // The process must not end because nobody looks at `ready`.
   const settled = ready.catch((error: unknown) => logFault("error", "The server cannot be opened.", error));
   const handler = handlerOf(
-    (options.basePath ?? "").replace(/\/+$/, ""),
+    { basePath: (options.basePath ?? "").replace(/\/+$/, ""), requestsMax: options.requestsMax ?? requestsMaxNow() },
     () => state ?? settled.then(() => state ?? {}),
   );
   return Object.assign(handler, { ready });
@@ -123,8 +132,23 @@ async function openPrepared(options: HandlerOptions): Promise<Engine> {
   return engine;
 }
 
-function handlerOf(basePath: string, opened: () => Opened | Promise<Opened>): Handler {
-  const inFlight = new InFlight();
+/** As many as a listener would serve connections. */
+function requestsMaxNow(): number {
+  return connectionsMax(openFilesMax(), openFiles()).served;
+}
+
+function parseRequestsMax(requestsMax: number = requestsMaxNow()): number {
+  if (requestsMax === Infinity || (Number.isSafeInteger(requestsMax) && requestsMax > 0)) return requestsMax;
+  throw new Error(`requestsMax must be a whole number above 0, but it is ${requestsMax}.`);
+}
+
+interface Mounting {
+  readonly basePath: string;
+  readonly requestsMax: number;
+}
+
+function handlerOf({ basePath, requestsMax }: Mounting, opened: () => Opened | Promise<Opened>): Handler {
+  const inFlight = new InFlight(requestsMax);
   let closing: Promise<void> | undefined;
   const engineNow = (): Engine | undefined => {
     const now = opened();
@@ -143,14 +167,17 @@ function handlerOf(basePath: string, opened: () => Opened | Promise<Opened>): Ha
     await inFlight.drain(drainMs);
     await engine?.close();
   };
-  const handler = (request: Request): Promise<Response> =>
-    respond(inFlight, () => answer(new FetchRequest(request, basePath)));
+  const handler = (request: Request): Promise<Response> => {
+    const answerOne = inFlight.isFull ? refuseFull : answer;
+    return respond(inFlight, () => answerOne(new FetchRequest(request, basePath)));
+  };
   return Object.assign(handler, {
     node: (message: IncomingMessage, response: ServerResponse): void => {
+      const answerOne = inFlight.isFull ? refuseFull : answer;
       const end = inFlight.begin(() => response.destroy());
       const scheme = message.socket instanceof TLSSocket ? "https" : "http";
       const arrival = { scheme, ...mountOf(message, basePath) } as const;
-      void serve({ message, response, arrival }, engineNow()?.config.logLevel ?? "error", answer).then(end);
+      void serve({ message, response, arrival }, engineNow()?.config.logLevel ?? "error", answerOne).then(end);
     },
     metrics: () => formatPrometheus(engineNow()?.metrics() ?? []),
     close: (drainMs = DRAIN_MS_DEFAULT) => (closing ??= close(drainMs)),
@@ -159,4 +186,8 @@ function handlerOf(basePath: string, opened: () => Opened | Promise<Opened>): Ha
 
 function refuseUnavailable(request: HttpRequest, detail: string): Promise<Answer> {
   return refusedAnswer(request, refuse("unavailable", detail, { headers: { "Retry-After": "5" } }));
+}
+
+function refuseFull(request: HttpRequest): Promise<Answer> {
+  return refuseUnavailable(request, "The server has as many requests in flight as it may have.");
 }

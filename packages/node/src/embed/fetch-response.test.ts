@@ -5,7 +5,7 @@ import { respond } from "./fetch-response.ts";
 import { InFlight } from "./in-flight.ts";
 
 it("an answer that comes after its request was aborted is let go of", async () => {
-  const inFlight = new InFlight();
+  const inFlight = new InFlight(Infinity);
   const late = Promise.withResolvers<Answer>();
   const responding = respond(inFlight, () => late.promise);
   await Promise.all([expect(responding).rejects.toThrow("The server is closing."), inFlight.drain(0)]);

@@ -3,7 +3,18 @@
 export class InFlight {
   /** How to abort each of them. */
   readonly #aborts = new Set<() => void>();
+  readonly #max: number;
   #ended: (() => void) | undefined;
+
+  /** @param max how many there may be at a time. */
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** Whether one more would be too many. */
+  get isFull(): boolean {
+    return this.#aborts.size >= this.#max;
+  }
 
   /**
    * Registers a request. Call the returned function when its response has ended; calling it again has no effect.

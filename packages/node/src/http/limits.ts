@@ -4,6 +4,7 @@ import type { EventEmitter } from "node:events";
 import type { Server } from "node:http";
 import type { Http2ServerResponse, SecureServerOptions } from "node:http2";
 import type { Socket } from "node:net";
+import { totalmem } from "node:os";
 import type { Duplex } from "node:stream";
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
@@ -40,9 +41,31 @@ export function serverOptions({ headersMsMax = HEADERS_MS_MAX }: TimeLimits) {
   return { connectionsCheckingInterval, maxHeaderSize: HEADER_BYTES_MAX, noDelay: true };
 }
 
+/** What may wait for one stream of HTTP/2 whose client does not read: a few messages, or a part of a page. */
+const WAITING_BYTES = 256 * 1024;
+const MIB = 1024 * 1024;
+/** With less, a page with hundreds of live reads is refused new requests as soon as it stalls for a moment. */
+const SESSION_MIB_MIN = 64;
+
+/**
+ * How much may wait for one session of HTTP/2, in MiB: enough for all of its streams, but no more than an eighth of the memory.
+ * A session that has more gets no new streams until its client reads.
+ * @param memoryBytes what the process may use.
+ */
+export function sessionMemoryMax(memoryBytes: number): number {
+  const needed = (STREAMS_MAX * WAITING_BYTES) / MIB;
+  return Math.max(SESSION_MIB_MIN, Math.min(needed, Math.floor(memoryBytes / 8 / MIB)));
+}
+
+/** Of the machine, or of the container; a process without a limit of its own reports none, or one beyond all memory. */
+function memoryOfProcess(): number {
+  return Math.min(totalmem(), process.constrainedMemory() || Infinity);
+}
+
 /** The options of HTTP/2. */
 export const HTTP2_OPTIONS: SecureServerOptions = {
   settings: { maxConcurrentStreams: STREAMS_MAX, maxHeaderListSize: HEADER_BYTES_MAX },
+  maxSessionMemory: sessionMemoryMax(memoryOfProcess()),
   // A client that resets streams as fast as it opens them is disconnected.
   maxSessionInvalidFrames: 100,
   maxSessionRejectedStreams: 100,

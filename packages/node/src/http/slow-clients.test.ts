@@ -12,6 +12,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 
 import { createServer, type RunningServer } from "../create-server.ts";
 import { makeCertificate } from "../testing/certificate.ts";
+import { sessionMemoryMax } from "./limits.ts";
 import type { TlsOptions } from "./tls/certificate-files.ts";
 
 const root = mkdtempSync(join(tmpdir(), "node-slow-"));
@@ -135,6 +136,32 @@ it("a client of HTTP/2 that does not read gets a page or two, whatever the size 
   // Both ends of each connection; all of it would be 320 MB.
   expect(held() - before).toBeLessThan(10 * 10_000_000);
   for (const stream of slow) stream.close();
+});
+
+it("a session of HTTP/2 may hold a hundred live reads that have stalled, and is still answered", async () => {
+  const server = await start("https");
+  const [page, writer] = [session(server), session(server)];
+  const path = "/v1/stream/stalled";
+  const text = { "content-type": "text/plain" };
+  const created = writer.request({ ":method": "PUT", ":path": path, ...text }, { endStream: true });
+  await once(created.resume(), "response");
+  for (let count = 0; count < 100; count += 1) {
+    await once(page.request({ ":path": `${path}?offset=-1&live=sse` }).pause(), "response");
+  }
+  // Beyond what the client takes without reading: the rest waits here, and is above the default of Node.js.
+  const append = writer.request({ ":method": "POST", ":path": path, ...text });
+  append.end("x".repeat(250_000));
+  expect((await once(append.resume(), "response"))[0]).toMatchObject({ ":status": 204 });
+  // What was sent to the page has been sent before the answer to this, which comes by the same way.
+  for (let count = 0; count < 3; count += 1) {
+    const probe = page.request({ ":path": "/healthz" });
+    expect((await once(probe.resume(), "response"))[0]).toMatchObject({ ":status": 200 });
+  }
+});
+
+it("what may wait for a session of HTTP/2 is enough for its streams, and bounded by the memory", () => {
+  const gib = 1024 ** 3;
+  expect([gib / 8, gib / 2, gib, 64 * gib, Infinity].map(sessionMemoryMax)).toEqual([64, 64, 128, 250, 250]);
 });
 
 /** Sends most of a body, and gives what comes as an answer. */
