@@ -21,6 +21,8 @@ export interface HttpRequest {
   /** Whether the client may have made up the host of `url`, even by HTTPS: nothing in front of the server routes by it. */
   readonly isHostClaimed?: boolean;
   readonly headers: { get(name: string): string | null };
+  /** Whether the host cannot turn the connection into a socket, although the request may ask for it. */
+  readonly cannotUpgrade?: boolean;
   readonly body: ReadableStream<Uint8Array> | null;
   readonly bodyUsed: boolean;
   bytes(): Promise<Uint8Array>;

@@ -1,6 +1,8 @@
 /** The server without a port: a handler that an application mounts below any of its paths. */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
@@ -16,8 +18,10 @@ import { respond } from "./embed/fetch-response.ts";
 import { InFlight } from "./embed/in-flight.ts";
 import { mountOf, parseBasePath } from "./embed/mount.ts";
 import { connectionsMax } from "./http/connections.ts";
+import type { Arrival } from "./http/incoming-request.ts";
 import { openFiles, openFilesMax } from "./http/open-files.ts";
 import { serve } from "./http/serve.ts";
+import { Upgrades } from "./http/upgrades.ts";
 import { StorageError } from "./storage/storage-error.ts";
 
 /** What a handler is made from. */
@@ -42,6 +46,11 @@ export interface Handler {
   (request: Request): Promise<Response>;
   /** Answers a request of Node.js, for `node:http`, Express, Fastify and Connect. */
   readonly node: (request: IncomingMessage, response: ServerResponse) => void;
+  /**
+   * Answers a request of Node.js that asks for a WebSocket, which only routes of modules have:
+   * `server.on("upgrade", handler.upgrade)`. Call it for the requests below the path of the handler.
+   */
+  readonly upgrade: (message: IncomingMessage, socket: Duplex, head: Buffer) => void;
   /** What the server itself measures, in the text format of Prometheus. */
   metrics(): string;
   /**
@@ -150,6 +159,7 @@ interface Mounting {
 function handlerOf({ basePath, requestsMax }: Mounting, opened: () => Opened | Promise<Opened>): Handler {
   const inFlight = new InFlight(requestsMax);
   let closing: Promise<void> | undefined;
+  let upgrades: Upgrades | undefined;
   const engineNow = (): Engine | undefined => {
     const now = opened();
     return now instanceof Promise ? undefined : now.engine;
@@ -164,7 +174,7 @@ function handlerOf({ basePath, requestsMax }: Mounting, opened: () => Opened | P
   const close = async (drainMs: number): Promise<void> => {
     const { engine } = await opened();
     engine?.endLiveReads();
-    await inFlight.drain(drainMs);
+    await Promise.all([engine?.closeSockets(drainMs), inFlight.drain(drainMs)]);
     await engine?.close();
   };
   const handler = (request: Request): Promise<Response> => {
@@ -175,13 +185,29 @@ function handlerOf({ basePath, requestsMax }: Mounting, opened: () => Opened | P
     node: (message: IncomingMessage, response: ServerResponse): void => {
       const answerOne = inFlight.isFull ? refuseFull : answer;
       const end = inFlight.begin(() => response.destroy());
-      const scheme = message.socket instanceof TLSSocket ? "https" : "http";
-      const arrival = { scheme, ...mountOf(message, basePath) } as const;
+      const arrival = arrivalOf(message, basePath);
       void serve({ message, response, arrival }, engineNow()?.config.logLevel ?? "error", answerOne).then(end);
+    },
+    upgrade: (message: IncomingMessage, socket: Duplex, head: Buffer): void => {
+      const isFull = inFlight.isFull;
+      // A socket counts as long as it is open.
+      socket.once(
+        "close",
+        inFlight.begin(() => socket.destroy()),
+      );
+      upgrades ??= new Upgrades(engineNow()?.config.logLevel ?? "error");
+      // The types of Node.js leave open what it is, but it is always the connection.
+      const event = { message, socket: socket as Socket, head, arrival: arrivalOf(message, basePath) };
+      void upgrades.serve(event, isFull ? refuseFull : answer);
     },
     metrics: () => formatPrometheus(engineNow()?.metrics() ?? []),
     close: (drainMs = DRAIN_MS_DEFAULT) => (closing ??= close(drainMs)),
   });
+}
+
+function arrivalOf(message: IncomingMessage, basePath: string): Arrival {
+  const scheme = message.socket instanceof TLSSocket ? "https" : "http";
+  return { scheme, ...mountOf(message, basePath) };
 }
 
 function refuseUnavailable(request: HttpRequest, detail: string): Promise<Answer> {

@@ -21,7 +21,7 @@ export interface RunningServer {
   /** What the last server on this data directory had left undone; `undefined` when it ended in order. */
   readonly recovery: Recovery | undefined;
   /**
-   * Ends live reads between two events, lets requests in flight finish, and makes everything durable.
+   * Ends live reads between two events, closes sockets with 1001, lets requests in flight finish, and makes everything durable.
    * @param drainMs how long requests in flight may continue; after that they are aborted.
    */
   close(drainMs?: number): Promise<void>;
@@ -48,7 +48,7 @@ export async function createServer(options: ServerOptions): Promise<RunningServe
     let closing: Promise<void> | undefined;
     const close = async (drainMs: number): Promise<void> => {
       engine.endLiveReads();
-      await listener.close(drainMs);
+      await Promise.all([engine.closeSockets(drainMs), listener.close(drainMs)]);
       await engine.close();
     };
     return {

@@ -59,6 +59,6 @@ export function collectMetrics({ counts, liveReads, storage, objects, modules }:
       "Number of alarms whose time has come and that are not done yet.",
       storage.sum(({ alarms }) => alarms.countDue(Date.now())),
     ),
-    ...modules.metrics(),
+    ...modules.metrics(objects.openSockets),
   ];
 }

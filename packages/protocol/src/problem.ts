@@ -86,6 +86,7 @@ export const PROBLEMS = {
   "session-expected": kind(409, "The stream is not a session"),
   "session-read-only": kind(409, "Only its sources can write to a session"),
   "settings-invalid": kind(400, "A setting is invalid"),
+  "sockets-full": kind(503, "Too many sockets are open", "after"),
   "storage-full": kind(507, "The storage is full", "after"),
   "storage-unavailable": kind(503, "The storage is not writable", "after"),
   "stream-closed": kind(409, "The stream is closed"),
@@ -95,6 +96,7 @@ export const PROBLEMS = {
   "stream-not-found": kind(404, "The stream does not exist"),
   "stream-seq-invalid": kind(400, "Stream-Seq is malformed"),
   "stream-seq-regression": kind(409, "Stream-Seq is not strictly increasing"),
+  "subprotocol-unsupported": kind(400, "None of the offered subprotocols is supported"),
   "subscription-claimed": kind(409, "The subscription is leased to another worker", "after"),
   "subscription-exists": kind(409, "The subscription already exists with a different configuration"),
   "subscription-fenced": kind(409, "The wake has ended"),
@@ -105,6 +107,8 @@ export const PROBLEMS = {
   "token-expired": kind(401, "The token has expired", "with-new-token"),
   unauthenticated: kind(401, "A valid token is required"),
   unavailable: kind(503, "Temporarily unavailable", "after", "unknown"),
+  "upgrade-required": kind(426, "The request must ask for a WebSocket"),
+  "upgrade-unavailable": kind(501, "WebSockets are not available here"),
   "webhook-url-rejected": kind(400, "The webhook URL is not allowed"),
 } as const satisfies Record<string, ProblemKind>;
 

@@ -5,6 +5,7 @@
 
 import type { Result } from "@durable-streams-cloudflare/protocol";
 
+import type { Upgrade } from "../modules/socket.ts";
 import { NO_STORE } from "./cache-control.ts";
 import type { PagedBody } from "./paged-body.ts";
 import type { PushedBody } from "./pushed-body.ts";
@@ -19,6 +20,8 @@ export interface Answer {
   readonly headers: Record<string, string>;
   /** `null` if there is no body. The edge removes the body of an answer to HEAD. */
   readonly body: Uint8Array<ArrayBuffer> | string | PagedBody | PushedBody | ReadableStream<Uint8Array> | null;
+  /** Present if the connection becomes a socket. The status is 101, and there is no body. */
+  readonly upgrade?: Upgrade;
 }
 
 /** What a handler returns: its answer, or the problem with which it refuses. Refusals are returned, never thrown. */

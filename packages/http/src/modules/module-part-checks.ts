@@ -16,6 +16,11 @@ const SETTING_PATH = /^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$/;
 const PROBLEM = /^[a-z][a-z0-9-]{0,63}$/;
 const COUNTER = /^[a-z][a-z0-9_]{0,63}$/;
 
+/** What one Durable Object can have. */
+const SOCKETS_MAX = 32_768;
+/** What one message of a Durable Object may have. */
+const MESSAGE_BYTES_MAX = 1_048_576;
+
 /** @throws ModuleError */
 export function checkParts(spec: ModuleSpec): void {
   const { name } = spec;
@@ -45,12 +50,16 @@ export function checkPartsBeside({ name, objects = {}, settings = {} }: ModuleSp
 
 function checkObjects({ name, objects = {} }: ModuleSpec): void {
   const kinds = new Set<string>();
-  for (const [binding, { schema }] of Object.entries(objects)) {
+  for (const [binding, { schema, sockets }] of Object.entries(objects)) {
     const isWrong = (why: string): never => refuse(`Module ${name}, objects ${binding}: ${why}`);
     if (!SETTING.test(binding)) isWrong("a binding has capital letters, digits and underscores.");
     if (!KIND.test(schema.kind)) isWrong("the kind must be module_ and a name of lower-case letters and digits.");
     if (kinds.has(schema.kind)) isWrong(`the kind ${schema.kind} belongs to other objects of the module.`);
     kinds.add(schema.kind);
+    if (sockets !== undefined && !(sockets.max >= 1 && sockets.max <= SOCKETS_MAX))
+      isWrong(`sockets.max must be from 1 to ${SOCKETS_MAX}.`);
+    if (sockets !== undefined && !(sockets.messageBytesMax >= 1 && sockets.messageBytesMax <= MESSAGE_BYTES_MAX))
+      isWrong(`sockets.messageBytesMax must be from 1 to ${MESSAGE_BYTES_MAX}.`);
     const table = tablesOf(schema).find((each) => !TABLE.test(each.name));
     if (table !== undefined) isWrong(`"${table.name}" is not the name of a table.`);
   }

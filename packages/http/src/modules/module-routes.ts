@@ -6,12 +6,14 @@ import { refuse, REGISTRY_STREAM, RESERVED_SEGMENT, type Result } from "@durable
 import { addVary, type Handled } from "../answers/answer.ts";
 import { NO_STORE } from "../answers/cache-control.ts";
 import type { Granted, Scope } from "../auth/authorize.ts";
+import { corsOrigins } from "../auth/project-cors.ts";
 import { StreamClient } from "../client/stream-client.ts";
 import { readJson } from "../limits/json-body.ts";
 import { refuseRequest } from "../limits/rate-limit.ts";
 import { parseNamedTarget } from "../paths/target.ts";
 import { notesOf } from "../requests/request-notes.ts";
 import { OPEN, route, type Call, type Guard, type Place, type Route } from "../routing/route.ts";
+import { connect } from "./connect.ts";
 import type { ModuleCall, ModuleRoute, ModuleSpec, ObjectClasses } from "./module-types.ts";
 
 type AnyRoute = ModuleRoute<ObjectClasses, unknown>;
@@ -90,7 +92,7 @@ function wholeProject({ project }: Pick<Place, "project">, module: string): Name
 
 /** Nothing that a module answers is cached unless it says so, and never what one user has read for another. */
 async function handled(
-  { request, background, params, ports }: Call<unknown>,
+  { request, background, params, project, ports }: Call<unknown>,
   module: string,
   { granted, handle }: { readonly granted: Granted | undefined; readonly handle: (own: AnyCall) => Promise<Handled> },
 ): Promise<Handled> {
@@ -107,6 +109,11 @@ async function handled(
     settings: own.settings,
     objects: own.objects,
     count: (name, by) => own.counts.add(name, by),
+    connect: async (binding, name, connecting = {}) => {
+      const objects = own.objects[binding];
+      if (objects === undefined) throw new Error(`The module ${module} has no objects with the binding ${binding}.`);
+      return connect(request, await corsOrigins(ports, request, project), { objects, name }, connecting);
+    },
     readJson: (bytesMax) => readJson(request, { bytesMax, secondsMax }),
   });
   if (!result.ok) return result;

@@ -9,6 +9,7 @@ import type { Json } from "../limits/json-body.ts";
 import type { Background, HttpRequest, Objects } from "../ports.ts";
 import type { ModulePorts } from "../routing/edge-ports.ts";
 import type { DeclaredRoute, Route } from "../routing/route.ts";
+import type { Connecting } from "./connect.ts";
 import type { ModuleCounters } from "./module-counts.ts";
 import type { ModuleProblems } from "./module-problems.ts";
 import type { ModuleSettings, ValuesOf } from "./module-settings.ts";
@@ -78,6 +79,11 @@ export interface ModuleCall<Classes extends ObjectClasses, Values> {
   readonly objects: { readonly [Binding in keyof Classes]: Objects<ApiOf<Classes[Binding]>> };
   /** Adds to a counter of the module. */
   readonly count: (name: string, by?: number) => void;
+  /**
+   * Opens a socket to an object of the module. Only for GET, and for requests that ask for one: others are refused, and so are
+   * pages of origins that are not the project's.
+   */
+  readonly connect: (binding: keyof Classes & string, name: string, connecting?: Connecting) => Promise<Handled>;
   /** Reads the body, a JSON object of at most `bytesMax` bytes, within `BODY_TIMEOUT_SECONDS`. An empty body counts as `{}`. */
   readonly readJson: (bytesMax: number) => Promise<Result<{ json: Json }>>;
 }

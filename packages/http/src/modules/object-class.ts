@@ -9,6 +9,7 @@ import type { ModuleKind } from "@durable-streams-cloudflare/core/kit/sql/table"
 
 import type { ObjectPeers, ObjectRuntime } from "../objects/runtime.ts";
 import type { Objects } from "../ports.ts";
+import type { Socket, SocketEvents, SocketLimits } from "./socket.ts";
 
 /**
  * A class of objects.
@@ -22,6 +23,8 @@ export interface ObjectClass<Api extends object = object, Values = unknown> {
    * known by: it must never change, and no two modules may have the same.
    */
   readonly schema: Schema<ModuleKind>;
+  /** Present if the objects have sockets. */
+  readonly sockets?: SocketLimits;
   /** Creates one object. It is called whenever the object is loaded into memory. */
   create(host: ModuleObjectHost<Values>): ModuleObject<Api>;
 }
@@ -31,6 +34,8 @@ export interface ModuleObject<Api extends object = object> {
   readonly api: Api;
   /** Called when the object's alarm fires. If it rejects, the alarm fires again. */
   alarm?(): Promise<void>;
+  /** What it does with its sockets. Present if and only if its class has limits for them. */
+  readonly sockets?: SocketEvents;
 }
 
 /** What a host supplies to one object of a module. */
@@ -44,6 +49,11 @@ export interface ModuleObjectHost<Values = unknown> extends ObjectRuntime {
    * @throws Error if the module has none of that binding.
    */
   objects<Api extends object>(binding: string): Objects<Api>;
+  /**
+   * The object's open sockets, also those from before it was loaded.
+   * @param tag only those that were opened with this tag.
+   */
+  sockets(tag?: string): readonly Socket[];
   /** Adds to a counter of the module. Counters are for metrics: nothing is stored. */
   count(name: string, by?: number): void;
   /** In ms since the epoch. */

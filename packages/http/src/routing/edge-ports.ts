@@ -22,6 +22,7 @@ import type { CountersOf } from "../limits/stream-quota.ts";
 import type { LiveHubs } from "../live/live-hubs.ts";
 import type { LiveReads } from "../live/live-reads.ts";
 import type { ModuleCounts } from "../modules/module-counts.ts";
+import type { ModuleObjects } from "../modules/socket.ts";
 import type { HttpRequest, Objects, StreamObjects } from "../ports.ts";
 
 /**
@@ -78,7 +79,7 @@ export interface ModulePorts {
   /** The values of its settings, by name. */
   readonly settings: unknown;
   /** Its objects, by binding. */
-  readonly objects: Readonly<Record<string, Objects<object>>>;
+  readonly objects: Readonly<Record<string, ModuleObjects>>;
   readonly counts: Pick<ModuleCounts, "add" | "metrics">;
 }
 

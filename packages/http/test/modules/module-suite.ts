@@ -14,7 +14,29 @@ export interface ModuleService {
   calls(): number;
   /** Takes the objects out of memory: all that is left is what is stored. */
   restart(): Promise<void>;
+  /** Takes the objects out of memory while their sockets stay open. */
+  hibernate(): Promise<void>;
+  /** Asks for a socket. */
+  upgrade(path: string, headers: Readonly<Record<string, string>>): Promise<Upgraded>;
   close(): Promise<void>;
+}
+
+/** The answer to a request for a socket. */
+export interface Upgraded {
+  readonly status: number;
+  /** Of a problem. */
+  readonly code?: string;
+  readonly socket?: ClientSocket;
+}
+
+/** A client's end of a socket. */
+export interface ClientSocket {
+  readonly protocol: string;
+  send(message: string): void;
+  close(): void;
+  /** The next message; rejects if the socket has ended before. */
+  next(): Promise<string>;
+  readonly closed: Promise<{ readonly code: number; readonly reason: string }>;
 }
 
 export interface ModuleHost {

@@ -6,6 +6,7 @@ import { schema } from "@durable-streams-cloudflare/core/kit/sql/schema";
 import { table } from "@durable-streams-cloudflare/core/kit/sql/table";
 import type { ValuesOf } from "@durable-streams-cloudflare/http/modules/module-settings";
 import { defineObject, type ModuleObjectHost } from "@durable-streams-cloudflare/http/modules/object-class";
+import type { Socket, SocketMessage } from "@durable-streams-cloudflare/http/modules/socket";
 import type { Result } from "@durable-streams-cloudflare/protocol";
 
 import { TALLY_PROBLEMS, type TALLY_SETTINGS } from "./tally-parts.ts";
@@ -47,6 +48,7 @@ class Tally implements TallyApi {
     }
     this.#write(count + 1, expiresAtMs);
     this.#host.count("adds");
+    for (const socket of this.#host.sockets()) socket.send(String(count + 1));
     return { ok: true, count: count + 1 };
   }
 
@@ -69,6 +71,17 @@ class Tally implements TallyApi {
     if (expiresAtMs !== null && expiresAtMs <= this.#host.now()) await this.reset();
   }
 
+  opened(socket: Socket): void {
+    socket.send(String(this.#read().count));
+  }
+
+  async message(socket: Socket, message: SocketMessage): Promise<void> {
+    const { messages } = socket.attachment as { readonly messages: number };
+    socket.attach({ messages: messages + 1 });
+    if (message === "add") await this.add();
+    else if (message === "bye") socket.close(4_000, `${messages + 1} messages`);
+  }
+
   #read(): { readonly count: number; readonly expiresAtMs: number | null } {
     const { database } = this.#host;
     const row = database.tables.has(tallyTable) ? firstRow(database, READ) : undefined;
@@ -87,8 +100,16 @@ class Tally implements TallyApi {
 /** The class of tallies. */
 export const tallies = defineObject<TallyApi, ValuesOf<typeof TALLY_SETTINGS>>({
   schema: schema({ kind: "module_tally", together: [tallyTable] }),
+  sockets: { max: 20, messageBytesMax: 1_024, heartbeat: { request: "ping", response: "pong" } },
   create: (host) => {
     const tally = new Tally(host);
-    return { api: tally, alarm: () => tally.alarm() };
+    return {
+      api: tally,
+      alarm: () => tally.alarm(),
+      sockets: {
+        opened: (socket) => tally.opened(socket),
+        message: (socket, message) => tally.message(socket, message),
+      },
+    };
   },
 });

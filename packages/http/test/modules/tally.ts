@@ -41,6 +41,15 @@ export const tally = defineModule({
       },
     },
     {
+      method: "GET",
+      path: "/v1/tally/:project/watch/:stream{.+}",
+      of: "stream",
+      needs: "read",
+      touches: ["TALLIES"],
+      handle: ({ stream, connect }) =>
+        connect("TALLIES", stream.objectName, { protocols: ["tally.v1"], attachment: { messages: 0 } }),
+    },
+    {
       method: "POST",
       path: "/v1/tally/:project/check",
       of: "project",

@@ -61,6 +61,10 @@ export interface Engine {
   answer(request: HttpRequest): Promise<Answer>;
   /** Ends live reads between two events; those that begin later end as soon as the protocol permits. */
   endLiveReads(): void;
+  /** Whether any module has sockets. */
+  readonly hasSockets: boolean;
+  /** Closes all sockets with 1001, and opens no more. Resolves when they have ended, at the latest after `drainMs`. */
+  closeSockets(drainMs: number): Promise<void>;
   /** What the server itself measures. */
   metrics(): readonly Metric[];
   /** The metrics as `/metrics` answers them: with `moreMetrics`. */
@@ -129,6 +133,8 @@ export function openEngine(
         return request.bodyUsed ? refusedAnswer(request, refuseReadBody()) : edge.answer(request, background);
       }),
     endLiveReads: () => liveReads.end(),
+    hasSockets: served.haveSockets,
+    closeSockets: (drainMs) => objects.closeSockets(drainMs),
     metrics,
     allMetrics,
     close: () => storage.close(),

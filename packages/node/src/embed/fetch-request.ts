@@ -26,6 +26,11 @@ export class FetchRequest implements HttpRequest {
     this.mountPath = basePath;
   }
 
+  /** A Web request does not give away its connection. */
+  get cannotUpgrade(): boolean {
+    return true;
+  }
+
   get body(): ReadableStream<Uint8Array> | null {
     return this.#request.body;
   }

@@ -70,6 +70,11 @@ export class IncomingRequest implements HttpRequest {
     this.headers = { get: (name) => headerOf(message, lowerCaseOf(name)) };
   }
 
+  /** Node.js has given such requests to something else, or ignores what they ask for. */
+  get cannotUpgrade(): boolean {
+    return true;
+  }
+
   get body(): ReadableStream<Uint8Array> | null {
     if (this.#body !== undefined) return this.#body;
     if (!hasBody(this.#message)) return (this.#body = null);

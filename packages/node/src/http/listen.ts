@@ -1,6 +1,6 @@
 /** The listener: takes connections on a port and passes their requests to the engine. */
 
-import { createServer as createHttpServer, type Server, type ServerResponse } from "node:http";
+import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 import type { AddressInfo, Server as NetServer } from "node:net";
 
@@ -13,6 +13,7 @@ import { openFiles, openFilesMax } from "./open-files.ts";
 import { serve, type Handlers } from "./serve.ts";
 import type { TlsOptions } from "./tls/certificate-files.ts";
 import { secureServer } from "./tls/secure-server.ts";
+import { asksForSocket, Upgrades } from "./upgrades.ts";
 
 /** Where the server listens. */
 export interface ListenOptions {
@@ -70,7 +71,9 @@ function handlersOf(engine: Engine, scheme: "http" | "https"): Handlers {
   const { logLevel } = engine.config;
   const answer = engine.answer.bind(engine);
   const arrival = { scheme } as const;
+  const upgrades = engine.hasSockets ? new Upgrades(logLevel) : undefined;
   return {
+    onUpgrade: upgrades && ((message, socket, head) => void upgrades.serve({ message, socket, head, arrival }, answer)),
     onRequest: (message, response) => void serve({ message, response, arrival }, logLevel, answer),
     onRefused: (message, response) => {
       if (message.httpVersionMajor === 1) (response as ServerResponse).shouldKeepAlive = false;
@@ -81,10 +84,17 @@ function handlersOf(engine: Engine, scheme: "http" | "https"): Handlers {
   };
 }
 
-function plain(limits: TimeLimits, { onRequest, onRefused }: Handlers, connections: Connections) {
-  const server = createHttpServer(serverOptions(limits), (message, response) =>
+function plain(limits: TimeLimits, { onRequest, onRefused, onUpgrade }: Handlers, connections: Connections) {
+  const options = {
+    ...serverOptions(limits),
+    // Any other is answered as it is: Node.js would not read its body.
+    shouldUpgradeCallback: (message: IncomingMessage) =>
+      onUpgrade !== undefined && asksForSocket(message) && !connections.isRefused(message.socket),
+  };
+  const server = createHttpServer(options, (message, response) =>
     (connections.isRefused(message.socket) ? onRefused : onRequest)(message, response),
   );
+  if (onUpgrade !== undefined) server.on("upgrade", onUpgrade);
   limitTimes(server, limits);
   refuseTunnels(server);
   server.on("connection", (socket) => connections.add(socket));

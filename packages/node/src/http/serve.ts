@@ -1,5 +1,8 @@
 /** Serves one request of Node.js: from the message to its written response. */
 
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+
 import type { Config } from "@durable-streams-cloudflare/core/config";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 import type { Answer } from "@durable-streams-cloudflare/http/answers/answer";
@@ -18,7 +21,8 @@ export interface Exchange {
   readonly arrival: Arrival;
 }
 
-type AnswerRequest = (request: HttpRequest) => Promise<Answer>;
+/** Answers a request. */
+export type AnswerRequest = (request: HttpRequest) => Promise<Answer>;
 
 /** What becomes of requests. */
 export interface Handlers {
@@ -26,6 +30,8 @@ export interface Handlers {
   readonly onRequest: (message: NodeRequest, response: NodeResponse) => void;
   /** Refuses a request on a connection beyond the limit, and ends the connection. */
   readonly onRefused: (message: NodeRequest, response: NodeResponse) => void;
+  /** Answers a request for a socket; absent if there are none. */
+  readonly onUpgrade?: ((message: IncomingMessage, socket: Socket, head: Buffer) => void) | undefined;
 }
 
 /** Resolves when the response has ended, or the client has gone. Never rejects. */
@@ -48,7 +54,8 @@ async function respond(
   }
 }
 
-function refuseHost(): Refusal {
+/** The refusal of a request whose host is malformed. */
+export function refuseHost(): Refusal {
   return refuse("host-refused", "The host of the request is malformed.", {
     hint: "Send a header Host with a name or an address, and a port where it is not the default.",
   });

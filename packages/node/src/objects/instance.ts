@@ -7,6 +7,7 @@ import { callMethod } from "@durable-streams-cloudflare/http/objects/stub";
 
 import type { Commit } from "../storage/commit.ts";
 import type { ObjectStorage } from "../storage/object-storage.ts";
+import type { WithSockets } from "./sockets/object-socket.ts";
 
 /** A core object as an instance runs it. */
 export interface Behaviour {
@@ -15,6 +16,8 @@ export interface Behaviour {
   alarm(): Promise<void>;
   /** Called after a live reader has disconnected. */
   readerLeft?(): void;
+  /** Present if the object has sockets. */
+  readonly sockets?: WithSockets | undefined;
 }
 
 /** Something that leaves when a commit is durable. */

@@ -54,6 +54,11 @@ export class LoadedInstances {
     return instance?.storage.isOver === true ? undefined : instance;
   }
 
+  /** Whether the instance of an object that was in memory last was dropped because its writes are lost. */
+  isLost(key: string): boolean {
+    return this.#instances.get(key)?.storage.isLost === true;
+  }
+
   /**
    * Makes room and loads an instance. It must be in use before anything else is loaded.
    * @throws TooManyInstancesError when there is no room. Nothing was loaded then.

@@ -6,54 +6,19 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
 import type { Module } from "@durable-streams-cloudflare/http/modules/module-types";
-import {
-  ADMIN,
-  describeModules,
-  TALLY_MAX,
-  type ModuleService,
-} from "@durable-streams-cloudflare/http/test/modules/module-suite";
+import { describeModules } from "@durable-streams-cloudflare/http/test/modules/module-suite";
+import { describeSockets } from "@durable-streams-cloudflare/http/test/modules/socket-suite";
 import { tally } from "@durable-streams-cloudflare/http/test/modules/tally";
 import { expect, it, onTestFinished, vi } from "vitest";
 
 import { createHandler, type Handler } from "../create-handler.ts";
 import { HeldServer } from "../testing/held-server.ts";
-import { Instance } from "./instance.ts";
+import { serveModules } from "../testing/module-service.ts";
 
 const OPEN = { TENANCY: "single", AUTH_MODE: "none", LOG_LEVEL: "off" };
 
-let calls = 0;
-const { enter } = Instance.prototype as { readonly enter: <T>(work: () => T | Promise<T>) => Promise<T> };
-
-describeModules({
-  serve: async (modules, vars = {}) => {
-    const dataDir = mkdtempSync(join(tmpdir(), "modules-"));
-    const own = { TENANCY: "path", AUTH_MODE: "project", LOG_LEVEL: "off", ADMIN_SECRET: ADMIN };
-    const settings = { ...own, TALLY_MAX: String(TALLY_MAX), ...vars };
-    const open = (): Handler => createHandler({ storage: { mode: "file-durable", dataDir }, modules, settings });
-    vi.spyOn(Instance.prototype, "enter").mockImplementation(function (this: Instance, work) {
-      calls += 1;
-      return enter.call(this, work);
-    });
-    let handler = open();
-    const service: ModuleService = {
-      fetch: (path, init) => handler(new Request(`http://localhost${path}`, init)),
-      calls: () => {
-        const before = calls;
-        calls = 0;
-        return before;
-      },
-      restart: async () => {
-        await handler.close();
-        handler = open();
-      },
-      close: async () => {
-        await handler.close();
-        rmSync(dataDir, { recursive: true });
-      },
-    };
-    return service;
-  },
-});
+describeModules({ serve: serveModules });
+describeSockets({ serve: serveModules });
 
 /** A data directory, and how to serve it with whatever modules. */
 function directory() {

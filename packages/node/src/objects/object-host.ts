@@ -13,11 +13,13 @@ import type { ReaderAdmission } from "@durable-streams-cloudflare/core/contracts
 import type { AttachResult, StreamApi } from "@durable-streams-cloudflare/core/contracts/stream";
 import type { WakeSubscriptionApi } from "@durable-streams-cloudflare/core/contracts/wakes";
 import { SCHEMAS } from "@durable-streams-cloudflare/core/data-version";
+import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 import type { Schema } from "@durable-streams-cloudflare/core/kit/sql/schema";
-import type { Kind, ServerKind } from "@durable-streams-cloudflare/core/kit/sql/table";
+import type { Kind, ModuleKind, ServerKind } from "@durable-streams-cloudflare/core/kit/sql/table";
 import type { SegmentStore } from "@durable-streams-cloudflare/core/log/segment-store";
 import { LiveReaders } from "@durable-streams-cloudflare/core/stream/read/live-readers";
 import type { Stream } from "@durable-streams-cloudflare/core/stream/stream";
+import type { ModuleObjects } from "@durable-streams-cloudflare/http/modules/socket";
 import { createFollowers, followersApi } from "@durable-streams-cloudflare/http/objects/followers-object";
 import { createProject, projectApi } from "@durable-streams-cloudflare/http/objects/project-object";
 import type { ObjectPeers, ObjectRuntime } from "@durable-streams-cloudflare/http/objects/runtime";
@@ -39,6 +41,8 @@ import { LoadedInstances, type LoadedLimits } from "./loaded-instances.ts";
 import { ServedModules } from "./module-objects.ts";
 import { ReaderLists } from "./reader-lists.ts";
 import { Reader } from "./reader.ts";
+import { openSocket } from "./sockets/open-socket.ts";
+import { SocketLists } from "./sockets/socket-lists.ts";
 
 /** What all objects of a server share. */
 export interface ObjectHostPorts {
@@ -60,6 +64,7 @@ export class ObjectHost {
   readonly #ports: ObjectHostPorts;
   readonly #instances: LoadedInstances;
   readonly #readers = new ReaderLists();
+  readonly #sockets = new SocketLists();
   readonly #modules: ServedModules;
   readonly #schemas: ReadonlyMap<Kind, Schema>;
   /** The objects as the edge calls them: each call passes the output gate of its object. */
@@ -74,7 +79,7 @@ export class ObjectHost {
     this.#modules = ports.modules ?? new ServedModules();
     this.#schemas = new Map([...SCHEMAS, ...this.#modules.schemas].map((schema) => [schema.kind, schema]));
     this.peers = this.#peersOf(undefined);
-    this.modules = this.#modules.ports((kind) => this.#objects(kind, undefined));
+    this.modules = this.#modules.ports((kind) => this.#moduleObjects(kind, undefined));
   }
 
   /** Fires an object's alarm. Rejects if the object's `alarm` failed, so that the alarm fires again. */
@@ -91,6 +96,16 @@ export class ObjectHost {
       counts.set(kind, (counts.get(kind) ?? 0) + 1);
     }
     return counts;
+  }
+
+  /** The number of open sockets. */
+  get openSockets(): number {
+    return this.#sockets.count;
+  }
+
+  /** Closes the sockets of all objects, and opens no more. @param drainMs how long clients have to answer. */
+  closeSockets(drainMs: number): Promise<void> {
+    return this.#sockets.close(drainMs);
   }
 
   isLoaded(kind: Kind, name: string): boolean {
@@ -138,6 +153,7 @@ export class ObjectHost {
 
   #load(kind: Kind, name: string): Instance {
     const key = `${kind} ${name}`;
+    if (this.#instances.isLost(key)) this.#sockets.restart(key);
     return (
       this.#instances.get(key) ??
       this.#instances.load(key, () => {
@@ -157,7 +173,8 @@ export class ObjectHost {
     const runtime = runtimeOf(name, instance, this.#ports.storage.memory);
     const peers = this.#peersOf(instance);
     if (isServerKind(kind)) return this.#serverBehaviourOf(kind, name, instance, { runtime, peers });
-    return this.#modules.create(kind, runtime, peers, (other) => this.#objects(other, instance));
+    const sockets = this.#sockets.of(`${kind} ${name}`, instance);
+    return this.#modules.create(kind, { runtime, peers, sockets }, (other) => this.#moduleObjects(other, instance));
   }
 
   #serverBehaviourOf(
@@ -211,6 +228,19 @@ export class ObjectHost {
       sessions: this.#objects<EstuaryApi & LinkOwnerApi>("session", from),
       subscriptions: this.#objects<WakeSubscriptionApi>("wakes", from),
       shards: undefined,
+    };
+  }
+
+  #moduleObjects(kind: ModuleKind, from: Instance | undefined): ModuleObjects {
+    const { logLevel } = this.#ports.config;
+    const report = (message: string, error: unknown): void => logFault(logLevel, message, error);
+    return {
+      ...this.#objects<object>(kind, from),
+      connect: (name, opening) =>
+        openSocket(
+          { lists: this.#sockets, object: `${kind} ${name}`, load: () => this.#load(kind, name), report },
+          opening,
+        ),
     };
   }
 

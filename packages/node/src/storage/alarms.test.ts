@@ -22,7 +22,7 @@ afterEach(async () => {
   await store.close();
 });
 
-const NOBODY = { end: () => undefined };
+const NOBODY = { lose: () => undefined };
 
 function setAlarm(id: number, atMs: number): void {
   store.run(

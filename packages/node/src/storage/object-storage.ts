@@ -31,6 +31,7 @@ export class ObjectStorage implements Database {
   #depth = 0;
   /** The server has dropped this instance: another one reads what is stored. */
   #isOver = false;
+  #isLost = false;
 
   constructor(store: Store, schema: Schema, name: string) {
     this.#store = store;
@@ -85,6 +86,17 @@ export class ObjectStorage implements Database {
   /** Ends the instance's use of the storage: from now on, each read and each write throws `WriteLostError`. */
   end(): void {
     this.#isOver = true;
+  }
+
+  /** Whether something that the instance has written is lost, so that what it knows may be ahead of what is stored. */
+  get isLost(): boolean {
+    return this.#isLost;
+  }
+
+  /** Ends it because something that the instance has written is lost. */
+  lose(): void {
+    this.#isLost = true;
+    this.end();
   }
 
   all<R extends Row, P extends readonly SqlValue[]>(statement: Statement<R, P>, ...params: P): R[] {

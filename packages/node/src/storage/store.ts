@@ -37,9 +37,9 @@ export interface StoreOptions {
   readonly report?: ((message: string, error: unknown) => void) | undefined;
 }
 
-/** A writer. Its `end` is called when something that it has written is lost, so that it drops its state. */
+/** A writer. Its `lose` is called when something that it has written is lost, so that it drops its state. */
 export interface Writer {
-  end(): void;
+  lose(): void;
 }
 
 export class Store {
@@ -171,12 +171,12 @@ export class Store {
   #endWriters(): void {
     const writers = this.#writers;
     this.#writers = new Set();
-    for (const writer of writers) writer.end();
+    for (const writer of writers) writer.lose();
   }
 }
 
 /** The writer of rows that no object has in memory. */
-export const NOBODY: Writer = { end: () => undefined };
+export const NOBODY: Writer = { lose: () => undefined };
 
 /** Never of the database itself: closing a descriptor of that drops SQLite's own locks. */
 function syncFile(path: string): void {

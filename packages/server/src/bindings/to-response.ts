@@ -9,7 +9,8 @@ import { PushedBody } from "@durable-streams-cloudflare/http/answers/pushed-body
 const COMMON = new Headers(COMMON_HEADERS);
 
 /** Makes a `Response` with the answer's headers and `COMMON_HEADERS`. */
-export function toResponse({ status, headers, body }: Answer): Response {
+export function toResponse({ status, headers, body, upgrade }: Answer): Response {
+  if (upgrade !== undefined) return new Response(null, { status, headers, webSocket: upgrade.end as WebSocket });
   const response = new Response(body instanceof PagedBody || body instanceof PushedBody ? body.stream() : body, {
     status,
     headers: COMMON,

@@ -1,12 +1,20 @@
 /** A module is served like the server's own routes: judged, limited, logged, and found by its table. */
 import type { Module } from "@durable-streams-cloudflare/http/modules/module-types";
-import { ADMIN, describeModules, type ModuleService } from "@durable-streams-cloudflare/http/test/modules/module-suite";
+import {
+  ADMIN,
+  describeModules,
+  type ModuleHost,
+  type ModuleService,
+  type Upgraded,
+} from "@durable-streams-cloudflare/http/test/modules/module-suite";
+import { describeSockets, Received } from "@durable-streams-cloudflare/http/test/modules/socket-suite";
 import { tally } from "@durable-streams-cloudflare/http/test/modules/tally";
 import { createExecutionContext, evictAllDurableObjects } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 
 import { ConfigError, createDurableStreams, moduleObject } from "../../src/index.ts";
+import { problemCode } from "./edge.ts";
 
 type Bindings = typeof env;
 
@@ -39,13 +47,41 @@ function newService(modules: readonly Module[] = [tally], vars: Readonly<Record<
     fetch: (path, init) =>
       server.fetch(new Request(`https://streams.example${path}`, init), bindings, createExecutionContext()),
     restart: () => evictAllDurableObjects(),
+    hibernate: () => evictAllDurableObjects({ webSockets: "hibernate" }),
+    upgrade: async (path, headers) => {
+      const request = new Request(`https://streams.example${path}`, { headers: { Upgrade: "websocket", ...headers } });
+      return upgraded(await server.fetch(request, bindings, createExecutionContext()));
+    },
     close: async () => undefined,
   };
 }
 
+async function upgraded(response: Response): Promise<Upgraded> {
+  const { status, headers, webSocket } = response;
+  if (webSocket === null) return { status, code: await problemCode(response) };
+  const received = new Received();
+  const closed = Promise.withResolvers<{ readonly code: number; readonly reason: string }>();
+  webSocket.addEventListener("message", ({ data }) => received.push(String(data)));
+  webSocket.addEventListener("close", ({ code, reason }) => {
+    received.end();
+    closed.resolve({ code, reason });
+  });
+  webSocket.accept();
+  const socket = {
+    protocol: headers.get("Sec-WebSocket-Protocol") ?? "",
+    send: (message: string) => webSocket.send(message),
+    close: () => webSocket.close(1000),
+    next: () => received.next(),
+    closed: closed.promise,
+  };
+  return { status, socket };
+}
+
 afterEach(() => void vi.restoreAllMocks());
 
-describeModules({ serve: async (modules, vars) => newService(modules, vars) });
+const HOST: ModuleHost = { serve: async (modules, vars) => newService(modules, vars) };
+describeModules(HOST);
+describeSockets(HOST);
 
 it("a fault of an object is answered without telling why", async () => {
   vi.spyOn(console, "error").mockImplementation(() => undefined);

@@ -1,6 +1,10 @@
 /** HTTP/2 and HTTP/1.1 over TLS on one port. Plain HTTP on that port is answered with where to go. */
 
-import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
+import {
+  createServer as createHttpServer,
+  type Server as HttpServer,
+  type ServerOptions as HttpOptions,
+} from "node:http";
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from "node:http2";
 import { createServer as createNetServer, type Server as NetServer, type Socket } from "node:net";
 
@@ -22,6 +26,7 @@ import {
   watchTimes,
 } from "../limits.ts";
 import type { Handlers } from "../serve.ts";
+import { asksForSocket } from "../upgrades.ts";
 import {
   openKeyWarning,
   readCertificate,
@@ -41,6 +46,9 @@ export interface SecureServer {
 /** What `allowHTTP1` adds to the server. */
 type Http1Part = Pick<HttpServer, "closeIdleConnections" | "headersTimeout" | "keepAliveTimeout" | "requestTimeout">;
 
+/** Options of HTTP/1.1, which the types of Node.js do not mention. */
+type Http1Options = Pick<HttpOptions, "shouldUpgradeCallback">;
+
 /** The first byte of a TLS handshake. */
 const HANDSHAKE = 0x16;
 const HANDSHAKE_MS_MAX = 15_000;
@@ -53,7 +61,7 @@ export interface SecureParts {
   readonly connections: Connections;
 }
 
-type OnRequest = Handlers["onRequest"];
+type ProtocolHandlers = Pick<Handlers, "onRequest" | "onUpgrade">;
 type Limits = TimeLimits & Pick<Config, "logLevel">;
 
 /** @throws Error if the certificate or its key cannot be used. */
@@ -64,8 +72,8 @@ export function secureServer(
 ): SecureServer {
   const { logLevel } = config;
   const certificate = readCertificate(options);
-  const served = new Protocols(certificate, config, handlers.onRequest);
-  const refused = new Protocols(certificate, config, handlers.onRefused);
+  const served = new Protocols(certificate, config, handlers);
+  const refused = new Protocols(certificate, config, { onRequest: handlers.onRefused });
   const both = [served, refused];
   const plain = plainServer(config);
   const warning = openKeyWarning(options);
@@ -106,7 +114,7 @@ class Protocols {
   readonly http1: Http1Part;
   readonly #sessions: ReadonlySet<ServerHttp2Session>;
 
-  constructor(certificate: Certificate, config: Limits, onRequest: OnRequest) {
+  constructor(certificate: Certificate, config: Limits, { onRequest, onUpgrade }: ProtocolHandlers) {
     this.server = createSecureServer(
       {
         ...HTTP2_OPTIONS,
@@ -115,10 +123,12 @@ class Protocols {
         minVersion: "TLSv1.2",
         allowHTTP1: true,
         handshakeTimeout: HANDSHAKE_MS_MAX,
+        ...({ shouldUpgradeCallback: (message) => onUpgrade !== undefined && asksForSocket(message) } as Http1Options),
       },
       // The types of Node.js lack `flushHeaders`, which HTTP/2 has too.
       (message, response) => onRequest(message, response as unknown as NodeResponse),
     );
+    if (onUpgrade !== undefined) this.server.on("upgrade", onUpgrade);
     this.http1 = this.server as unknown as Http1Part;
     limitTimes(this.http1, config);
     watchTimes(this.server);
