@@ -47,6 +47,7 @@ describe("the problem table", () => {
       "project-storage-full",
       "readers-full",
       "segment-unavailable",
+      "sockets-full",
       "storage-full",
       "storage-unavailable",
       "stream-full",

@@ -10,7 +10,10 @@ import { attachmentText, checkTags, type ModuleObjects, type SocketOpening } fro
 
 /** How a handler opens a socket. */
 export interface Connecting extends Partial<SocketOpening> {
-  /** The subprotocols that the object speaks. The first that the client offers is used, and a client that offers none is refused. */
+  /**
+   * The subprotocols that the object speaks. The first of them that the client offers is used; a client that offers none is
+   * refused.
+   */
   readonly protocols?: readonly string[];
 }
 
