@@ -39,7 +39,7 @@ export async function connect(
   const connected = await objects.connect(name, { attachment, tags });
   if (!connected.ok) return connected;
   const headers: Record<string, string> = { "Cache-Control": NO_STORE };
-  if (protocol !== undefined) headers["Sec-WebSocket-Protocol"] = protocol;
+  if (protocol !== undefined) headers[PROTOCOLS_HEADER] = protocol;
   return { ok: true, answer: { status: 101, headers, body: null, upgrade: { protocol, end: connected.end } } };
 }
 
