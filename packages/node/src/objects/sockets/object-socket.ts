@@ -40,6 +40,8 @@ export interface SocketTold {
 const BUFFER_BYTES_MAX = 4 * 1024 * 1024;
 /** Of a socket whose answer has not been sent yet. */
 const EARLY_MAX = 1_000;
+/** An answer that takes longer will not be sent any more. */
+const EARLY_MS_MAX = 30_000;
 
 /** The server does not know any more what the object has told the client. */
 export const SERVICE_RESTART = 1012;
@@ -58,6 +60,7 @@ export class ObjectSocket implements Socket {
   #attachment: string;
   #carrier: Carrier | undefined;
   #early: Step[] = [];
+  readonly #earlyTimer: NodeJS.Timeout;
   #isOpen = true;
 
   constructor({ attachment, tags }: SocketOpening, { messageBytesMax }: SocketLimits, gate: Gate, told: SocketTold) {
@@ -66,6 +69,7 @@ export class ObjectSocket implements Socket {
     this.messageBytesMax = messageBytesMax;
     this.gate = gate;
     this.#told = told;
+    this.#earlyTimer = setTimeout(() => this.ended(), EARLY_MS_MAX).unref();
   }
 
   get attachment(): unknown {
@@ -91,6 +95,7 @@ export class ObjectSocket implements Socket {
 
   /** The connection is there. What was sent before goes first. */
   carry(carrier: Carrier): void {
+    clearTimeout(this.#earlyTimer);
     if (!this.#isOpen) return carrier.destroy();
     this.#carrier = carrier;
     for (const step of this.#early.splice(0)) step(carrier);
@@ -123,6 +128,7 @@ export class ObjectSocket implements Socket {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#early = [];
+    clearTimeout(this.#earlyTimer);
     this.#told.onEnded(this, code, reason);
   }
 
