@@ -104,6 +104,24 @@ test("the first migration makes the classes of the first release, and every boun
   expect(new Set(migrations.map(({ tag }) => tag)).size).toBe(migrations.length);
 });
 
+test("every configuration of a Worker that we show, deploy or write lets fetch reach only what is public", () => {
+  const shown = execFileSync("git", ["grep", "-l", "^compatibility_date", "--", ":!*.ts"], {
+    cwd: root,
+    encoding: "utf8",
+  });
+  const paths = shown.trim().split("\n");
+  const expected = ["wrangler.toml", "templates/cloudflare/wrangler.toml", "packages/server/README.md"];
+  expect(paths).toEqual(expect.arrayContaining(expected));
+  const written = wranglerToml({ ...defaultAnswers("durable-streams", "path"), account: "0".repeat(32) }, "the-id");
+  for (const text of [...paths.map(read), written]) {
+    const flags = [...text.matchAll(/^compatibility_flags = (\[.*\])/gm)].map(
+      ([, list = ""]) => JSON.parse(list) as string[],
+    );
+    expect(flags).toHaveLength(text.match(/^compatibility_date/gm)?.length ?? 0);
+    for (const list of flags) expect(list).toEqual(["enable_request_signal", "global_fetch_strictly_public"]);
+  }
+});
+
 test("no query string, which may hold the right to read, gets into the logs of a Worker that we deploy or write", () => {
   const shipped = execFileSync("git", ["ls-files", "*wrangler*.toml", "*wrangler*.json*"], {
     cwd: root,

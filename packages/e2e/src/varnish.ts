@@ -33,8 +33,11 @@ export interface VarnishCache {
   stop(): Promise<void>;
 }
 
-/** @param origin the server's URL. */
-export async function startVarnish(origin: string): Promise<VarnishCache> {
+/**
+ * @param origin the server's URL.
+ * @param convertsHead whether it asks for what it does not have by GET, even if it is asked by HEAD, as Cloudflare's caches do.
+ */
+export async function startVarnish(origin: string, convertsHead = false): Promise<VarnishCache> {
   const requests: OriginRequest[] = [];
   const counter = await startCounter(origin, requests);
   const workDir = mkdtempSync(join(tmpdir(), "varnish-"));
@@ -42,8 +45,11 @@ export async function startVarnish(origin: string): Promise<VarnishCache> {
   const vcl = readFileSync(VCL, "utf8")
     .replace("ORIGIN_HOST", LOOPBACK)
     .replace("ORIGIN_PORT", String((counter.address() as AddressInfo).port));
+  const passed = 'if (req.method != "GET") {';
+  if (!vcl.includes(passed)) throw new Error("The configuration of Varnish does not say which methods it passes.");
+  const ownVcl = convertsHead ? vcl.replace(passed, 'if (req.method != "GET" && req.method != "HEAD") {') : vcl;
   const vclPath = join(workDir, "default.vcl");
-  writeFileSync(vclPath, vcl);
+  writeFileSync(vclPath, ownVcl);
   const flags = ["-F", "-n", workDir, "-a", `${LOOPBACK}:${port}`, "-f", vclPath, "-s", "malloc,64m", "-j", "none"];
   const child = spawn(VARNISHD, [...flags, "-p", "thread_pool_min=100"], { stdio: ["ignore", "pipe", "pipe"] });
   const exited = once(child, "exit");

@@ -15,7 +15,7 @@ sub vcl_recv {
   # Clients order their parameters differently; the origin does not mind.
   set req.url = std.querysort(req.url);
   unset req.http.Cookie;
-  # HEAD says more than GET does, so it is not answered from a GET.
+  # HEAD is passed on as HEAD: as a GET it would be answered the same, but would renew a sliding lifetime.
   if (req.method != "GET") {
     return (pass);
   }

@@ -139,7 +139,7 @@ async function checkCache(server: Server, stream: string): Promise<Finding> {
   return {
     status: "warn",
     detail: `The second read of the same range was not served from a cache (${cacheHeaders.join(", ") || "no cache headers"}).`,
-    fix: "if many clients read the same streams, use setup --caching or put a CDN in front (docs/caching.md)",
+    fix: "if many clients read the same streams, use setup --caching, or the nginx image behind a CDN (docs/caching.md)",
   };
 }
 

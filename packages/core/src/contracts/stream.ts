@@ -107,7 +107,7 @@ export interface HeadResult {
   readonly lineage: Lineage;
   readonly tail: number;
   readonly closed: boolean;
-  /** The last `Stream-Seq`; only in the answer to HEAD. */
+  /** The last `Stream-Seq`; only in the answer to HEAD, and to reads that are `asHead`. */
   readonly streamSeq?: string;
   /** Whether it is noted who wrote each append. */
   readonly recordsAuthors?: true;
@@ -119,6 +119,11 @@ export interface ReadCommand {
   readonly ifNoneMatch: string | null;
   /** `bytes`: the first page may end anywhere; `appends`: where an append does, unless that append is a large one. */
   readonly paging: "bytes" | "appends";
+  /**
+   * The answer is also that to HEAD: it ends at the tail, however far that is, and has all that HEAD says. An object of an
+   * older version does not know this, and answers like any read.
+   */
+  readonly asHead?: true;
 }
 
 export interface ReadResult extends HeadResult, PageResult {

@@ -50,8 +50,8 @@ export class SharedReads {
   async read(stream: StreamClient, command: ReadCommand, keepAlive: KeepAlive): Promise<Result<ReadResult>> {
     const call = (): Promise<Result<ReadResult>> => stream.call((stub) => stub.read(command));
     if (!this.#isSharing) return call();
-    const { from, ifNoneMatch, paging } = command;
-    const key = JSON.stringify([stream.objectName, stream.incarnation, placeOf(from), paging, ifNoneMatch]);
+    const { from, ifNoneMatch, paging, asHead } = command;
+    const key = JSON.stringify([stream.objectName, stream.incarnation, placeOf(from), paging, ifNoneMatch, asHead]);
     return (await this.#reads.share(key, FLIGHTS_MAX, (flight) => keepAlive(this.#lead(key, flight, call)))) ?? call();
   }
 

@@ -12,15 +12,23 @@ export function headAnswer(result: HeadResult): Answer {
     "Content-Type": spelledForReaders(result.contentType),
     "Cache-Control": NO_STORE,
     [HEADER.nextOffset]: offsetAt(result.lineage, result.tail),
-    ...lastSeqHeader(result.streamSeq),
+    ...descriptionHeaders(result),
   };
+  if (result.earliest > 0) headers[HEADER.earliestOffset] = offsetAt(result.lineage, result.earliest);
+  if (result.closed) headers[HEADER.closed] = "true";
+  return { status: 200, headers, body: null };
+}
+
+/** What HEAD says and other reads do not: of the stream, not of a range. */
+export function descriptionHeaders(
+  result: Pick<HeadResult, "lifetime" | "retention" | "recordsAuthors" | "streamSeq">,
+): Answer["headers"] {
+  const headers: Answer["headers"] = { ...lastSeqHeader(result.streamSeq) };
   if (result.lifetime.kind === "ttl") headers[HEADER.ttl] = String(result.lifetime.ttlSeconds);
   if (result.lifetime.kind === "at") headers[HEADER.expiresAt] = new Date(result.lifetime.expiresAtMs).toISOString();
   const { seconds, bytes } = result.retention;
   if (seconds !== undefined) headers[HEADER.retentionSeconds] = String(seconds);
   if (bytes !== undefined) headers[HEADER.retentionBytes] = String(bytes);
   if (result.recordsAuthors === true) headers[HEADER.recordAuthor] = "true";
-  if (result.earliest > 0) headers[HEADER.earliestOffset] = offsetAt(result.lineage, result.earliest);
-  if (result.closed) headers[HEADER.closed] = "true";
-  return { status: 200, headers, body: null };
+  return headers;
 }

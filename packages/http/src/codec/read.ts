@@ -21,6 +21,7 @@ import type { Granted } from "../auth/authorize.ts";
 import { LAST_MAX } from "../client/last-messages.ts";
 import { RestOfRange, type Reading } from "../client/paging.ts";
 import type { Exchange } from "../exchange.ts";
+import { descriptionHeaders } from "./head.ts";
 import { emptyBody, toBody } from "./payload.ts";
 
 /** The value of the query parameter `live` [PROTOCOL §5.7, §5.8]. */
@@ -93,12 +94,21 @@ function isLast(text: string): boolean {
 }
 
 /**
+ * Whether a read may have been sent as HEAD: caches turn HEAD into GET, and keep its URL. A HEAD names no place. Such a GET
+ * also answers all that HEAD does. It renews a sliding lifetime, because nothing tells the two apart and GET must renew it.
+ */
+export function mayBeHead({ namesOffset, live, last }: ReadQuery): boolean {
+  return !namesOffset && live === undefined && last === undefined;
+}
+
+/**
  * Encodes a read as an answer.
  * @param cursor the `Stream-Cursor` of a live read; catch-up reads have none.
  */
 export function readAnswer(exchange: Exchange, reading: Reading, query: ReadQuery, cursor?: string): Answer {
   const { result } = reading;
   const headers = readHeaders(result, exchange.granted, query, cursor);
+  if (mayBeHead(query)) Object.assign(headers, descriptionHeaders(result));
   if (result.notModified) {
     const { "Content-Type": _, ...ofNothing } = headers;
     return { status: 304, headers: ofNothing, body: null };

@@ -26,7 +26,7 @@ import { startReading } from "../client/start-reading.ts";
 import { appendAnswer, parseAppend, withProducerHeaders } from "../codec/append.ts";
 import { createAnswer, parseCreate } from "../codec/create.ts";
 import { headAnswer } from "../codec/head.ts";
-import { parseReadQuery, readAnswer, type ReadQuery } from "../codec/read.ts";
+import { mayBeHead, parseReadQuery, readAnswer, type ReadQuery } from "../codec/read.ts";
 import type { Exchange } from "../exchange.ts";
 import type { Held } from "../limits/held-bytes.ts";
 import { refuseAboveLimits } from "../limits/rate-limit.ts";
@@ -205,7 +205,8 @@ async function readFrom(exchange: Exchange, query: ReadQuery): Promise<Handled> 
   if (query.live === "long-poll") return longPoll(exchange, query);
   if (query.live === "sse") return serverSentEvents(exchange, query);
   const ifNoneMatch = exchange.request.headers.get("If-None-Match");
-  const reading = await startReading(exchange, { from: query.offset, ifNoneMatch, paging: "bytes" });
+  const asHead = mayBeHead(query) ? ({ asHead: true } as const) : {};
+  const reading = await startReading(exchange, { from: query.offset, ifNoneMatch, paging: "bytes", ...asHead });
   return reading.ok ? { ok: true, answer: readAnswer(exchange, reading, query) } : reading;
 }
 

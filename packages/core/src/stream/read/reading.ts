@@ -55,9 +55,7 @@ export class Reading {
   head(): Result<HeadResult> {
     const found = this.#lifecycle.require();
     if (!found.ok) return found;
-    const { state } = found;
-    const { streamSeq } = state;
-    return { ok: true, ...headResult(state), ...(streamSeq === undefined ? {} : { streamSeq }) };
+    return { ok: true, ...headResult(found.state), ...streamSeqOf(found.state) };
   }
 
   /** [PROTOCOL §5.6] Promises a range, and gives its first page if it has it. */
@@ -69,13 +67,14 @@ export class Reading {
     if (!resolved.ok) return resolved;
     const from = resolved.position;
     this.#lifecycle.touch(state);
-    const to = readEnd(state, this.#host, from, this.#limits.readBytesMax);
+    const to = readEnd(state, this.#host, from, command.asHead ? Infinity : this.#limits.readBytesMax);
     const etag = rangeEtag(state.lineage.incarnation, from, to, state.closure !== undefined && to === state.tail);
     const notModified = command.from.kind !== "now" && matchesEtag(command.ifNoneMatch, etag);
     const stretches = stretchesOf(state, this.#host, from, to);
     const isOurs = !notModified && from >= state.base;
     const first = isOurs ? ownPage(state, this.#host, { from, to, paging: command.paging }) : noPage(from);
-    return { ok: true, ...headResult(state), from, to, etag, notModified, ...first, stretches };
+    const own = command.asHead ? streamSeqOf(state) : {};
+    return { ok: true, ...headResult(state), ...own, from, to, etag, notModified, ...first, stretches };
   }
 
   /** Bytes for a reader of this stream or of a fork of it; refused when they have been deleted. */
@@ -119,6 +118,10 @@ export class Reading {
 
 function noPage(end: number): PageResult {
   return { page: new Uint8Array(), end, cold: [] };
+}
+
+function streamSeqOf({ streamSeq }: StreamState): Pick<HeadResult, "streamSeq"> {
+  return streamSeq === undefined ? {} : { streamSeq };
 }
 
 function headResult(state: StreamState): HeadResult {
