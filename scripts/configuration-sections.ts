@@ -60,6 +60,10 @@ data_dir = "/var/lib/durable-streams"
 - \`AWS_ACCESS_KEY_ID\`, \`AWS_SECRET_ACCESS_KEY\` and \`AWS_SESSION_TOKEN\` are the credentials for \`storage.segments = "s3"\`, if
   none of the three is in the environment as \`DS_STORAGE__S3_…\`. Other programs read them as well, so a value that cannot
   be read is not refused.
+- \`OTEL_EXPORTER_OTLP_ENDPOINT\`, \`OTEL_EXPORTER_OTLP_HEADERS\`, \`OTEL_SERVICE_NAME\`, \`OTEL_TRACES_SAMPLER\`,
+  \`OTEL_TRACES_SAMPLER_ARG\`, \`OTEL_METRIC_EXPORT_INTERVAL\` and \`OTEL_SDK_DISABLED\` have the meaning of the options of
+  \`telemetry\`, each unless its own \`DS_TELEMETRY__…\` is in the environment. Here, too, a value that cannot be read is not
+  refused. [telemetry.md](telemetry.md) says what is sent.
 - Other variables that begin with \`DS_\` and are no options: \`DS_PROFILE\`, \`DS_ENGINE\` (for the tests of this repository), and
   \`DS_WORKERD\`, \`DS_CONTROL\`, \`DS_PROCESS_RECORD\`, \`DS_STOPPING\` (from the launcher to workerd).
 - With \`--engine workerd\`, settings of \`wrangler.toml\` are a layer above the defaults, except \`TENANCY\` and \`AUTH_MODE\`.

@@ -4,6 +4,7 @@ import { ConfigError } from "@durable-streams-cloudflare/core/config";
 import {
   resolveConfig,
   storageOf,
+  telemetryOf,
   tlsOf,
   type ConfigValue,
   type Environment,
@@ -48,6 +49,7 @@ export function commandConfig(args: Arguments, { dataDir, ...sources }: CommandS
     dataDir: storage.dataDir ?? dataDir,
     storage,
     ...tlsOf(config, sources.cwd),
+    ...telemetryOf(config),
     settings: config.chosen,
     values: config.values,
   };

@@ -68,6 +68,7 @@ export async function startNodeServer({
       host,
       port: publicPort,
       tls,
+      ...(options.telemetry === undefined ? {} : { telemetry: options.telemetry }),
       settings: settings as Readonly<Record<string, string>>,
       moreMetrics: nodeMetrics({ isUp: () => !isStopping, dataDir: disk?.dataDir }),
       onFatal: (error) => options.onFailure?.((failure = diskFailure(error))),

@@ -1,6 +1,6 @@
 /** What a server on this machine is started with, and what the program that started it gets, whatever the engine. */
 
-import type { StorageOptions, TlsOptions } from "@durable-streams-cloudflare/node";
+import type { StorageOptions, TelemetryOptions, TlsOptions } from "@durable-streams-cloudflare/node";
 
 /** The options of `startServer`. */
 export interface ServerOptions {
@@ -16,6 +16,8 @@ export interface ServerOptions {
   readonly storage?: Omit<StorageOptions, "dataDir" | "status"> | undefined;
   /** On the engine `node`: the certificate of a server that speaks HTTPS. Default: plain HTTP. */
   readonly tls?: TlsOptions | undefined;
+  /** On the engine `node`: where traces and metrics are sent. Default: nowhere. */
+  readonly telemetry?: TelemetryOptions | undefined;
   /** Serves `/metrics` for Prometheus on this port of 127.0.0.1; 0 picks a free one. Default: no metrics. */
   readonly metricsPort?: number | undefined;
   /** Called once if the server cannot go on: workerd cannot be kept running, or the disk failed. */

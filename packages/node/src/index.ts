@@ -9,6 +9,8 @@ export { STREAMS_COUNTED_MAX, type Recovery } from "./storage/recovery.ts";
 export { explainOpenError } from "./storage/open-error.ts";
 export type { TlsOptions } from "./http/tls/certificate-files.ts";
 export type { S3Options } from "./storage/segments/s3/s3-options.ts";
+export type { Sampler, TelemetryOptions } from "./telemetry/options.ts";
+export { TelemetryError } from "./telemetry/telemetry-error.ts";
 export { StorageError } from "./storage/storage-error.ts";
 export {
   createHandler,

@@ -27,6 +27,7 @@ import type { ProjectPorts } from "@durable-streams-cloudflare/http/routing/edge
 import type { Route } from "@durable-streams-cloudflare/http/routing/route";
 
 import type { ObjectHost } from "../objects/object-host.ts";
+import type { Tracing } from "../telemetry/tracing.ts";
 
 /** The parts that the edge is composed of. */
 export interface EdgeParts {
@@ -38,13 +39,14 @@ export interface EdgeParts {
   readonly storage: StorageStatus;
   /** The route table, with the routes of modules. */
   readonly routes: readonly Route[];
+  readonly tracing: Pick<Tracing, "routed"> | undefined;
 }
 
 /**
  * Composes the edge.
  * @throws Error if the objects of projects or the registry are missing.
  */
-export function composeEdge({ config, authorize, objects, liveReads, storage, routes }: EdgeParts): Edge {
+export function composeEdge({ config, authorize, objects, liveReads, storage, routes, tracing }: EdgeParts): Edge {
   const {
     streams,
     projects: projectObjects,
@@ -93,6 +95,7 @@ export function composeEdge({ config, authorize, objects, liveReads, storage, ro
       followers,
       segments,
       modules: objects.modules,
+      onRouted: tracing && ((request, destination) => tracing.routed(request, destination)),
     },
     routes,
   );

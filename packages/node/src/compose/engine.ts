@@ -5,6 +5,7 @@ import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 import type { Answer } from "@durable-streams-cloudflare/http/answers/answer";
 import { refusedAnswer } from "@durable-streams-cloudflare/http/answers/problem";
 import type { Authorize } from "@durable-streams-cloudflare/http/auth/authorize";
+import type { Edge } from "@durable-streams-cloudflare/http/edge";
 import { LiveReads } from "@durable-streams-cloudflare/http/live/live-reads";
 import type { Metric } from "@durable-streams-cloudflare/http/metrics/metric";
 import { RequestCounts } from "@durable-streams-cloudflare/http/metrics/request-counts";
@@ -23,6 +24,8 @@ import { openStorage } from "../storage/open-storage.ts";
 import type { Recovery } from "../storage/recovery.ts";
 import { registryIn } from "../storage/registry-rows.ts";
 import { storageStatus } from "../storage/storage-status.ts";
+import type { TelemetryOptions } from "../telemetry/options.ts";
+import { openTelemetry } from "../telemetry/telemetry.ts";
 import { composeEdge } from "./edge.ts";
 
 /** What a server and a handler have in common. */
@@ -35,6 +38,8 @@ export interface EngineOptions {
   readonly modules?: readonly Module[];
   /** Further metrics for `/metrics`, such as what the operator's process measures. */
   readonly moreMetrics?: () => Promise<readonly Metric[]>;
+  /** Exports traces and metrics to a collector. Without it, nothing is exported, and the packages it needs are not loaded. */
+  readonly telemetry?: TelemetryOptions;
   /** The settings of `docs/configuration.md` and of the modules, by name. */
   readonly settings?: Readonly<Record<string, string | undefined>>;
 }
@@ -77,14 +82,24 @@ export interface Engine {
  * Opens the data directory and composes the engine. Alarms do not fire before `start`.
  * @throws ConfigError if a setting is invalid.
  * @throws ModuleError if the modules do not fit together.
+ * @throws TelemetryError if the packages for exporting are missing.
  * @throws StorageError if a storage option is invalid, or the data directory does not match the options.
  * @throws Error if the data directory cannot be used, or another server uses it.
  */
 export function openEngine(
-  { storage: options, authorize, modules = [], settings = {}, moreMetrics = async () => [] }: EngineOptions,
+  {
+    storage: options,
+    authorize,
+    modules = [],
+    settings = {},
+    moreMetrics = async () => [],
+    telemetry: exported,
+  }: EngineOptions,
   events: EngineEvents,
 ): Engine {
   const config = parseConfig(settings);
+  const telemetry = exported && openTelemetry(exported, { metrics: () => allMetrics(), logLevel: config.logLevel });
+  const tracing = telemetry?.tracing;
   const routes = composeRoutes(modules, [metricsRoute(() => allMetrics())]);
   const served = new ServedModules(modules, settings);
   let hasFailed = false;
@@ -97,13 +112,13 @@ export function openEngine(
     report: (message, error) => logFault(config.logLevel, message, error),
     moduleSchemas: served.schemas,
   });
-  const registry = registryIn(storage.first);
   const objects = new ObjectHost({
     storage,
     config,
-    registry,
+    registry: registryIn(storage.first),
     send: outboundFetch(config.outboundAddresses),
     modules: served,
+    tracing,
   });
   const liveReads = new LiveReads();
   const edge = composeEdge({
@@ -113,31 +128,51 @@ export function openEngine(
     liveReads,
     storage: storageStatus(storage, options.status),
     routes,
+    tracing,
   });
   const counts = new RequestCounts(() => performance.now());
   const metrics = (): readonly Metric[] =>
     collectMetrics({ counts, liveReads: liveReads.count, storage, objects, modules: served });
   const allMetrics = async (): Promise<readonly Metric[]> => [...metrics(), ...(await moreMetrics())];
-  const background = {
-    waitUntil: (promise: Promise<unknown>) =>
-      void promise.catch((error: unknown) => logFault(config.logLevel, "Work after an answer failed.", error)),
-  };
+  const serve = servingWith(edge, config, () => hasFailed);
   return {
     config,
     recovery: storage.recovery,
     prepare: async () => storage.bucket?.claim(),
-    start: () => storage.start(),
+    start: () => {
+      storage.start();
+      telemetry?.start();
+    },
     answer: (request) =>
-      counts.count(request, () => {
-        if (hasFailed) return refusedAnswer(request, refuseFailed());
-        return request.bodyUsed ? refusedAnswer(request, refuseReadBody()) : edge.answer(request, background);
-      }),
+      counts.count(request, () =>
+        tracing === undefined ? serve(request) : tracing.serve(request, () => serve(request)),
+      ),
     endLiveReads: () => liveReads.end(),
     hasSockets: served.haveSockets,
     closeSockets: (drainMs) => objects.closeSockets(drainMs),
     metrics,
     allMetrics,
-    close: () => storage.close(),
+    close: async () => {
+      // The last metrics are collected while the storage is open.
+      await telemetry?.close();
+      await storage.close();
+    },
+  };
+}
+
+/** Passes requests to the edge, unless the server has failed or the application has read their bodies. */
+function servingWith(
+  edge: Edge,
+  { logLevel }: Config,
+  hasFailed: () => boolean,
+): (request: HttpRequest) => Promise<Answer> {
+  const background = {
+    waitUntil: (promise: Promise<unknown>) =>
+      void promise.catch((error: unknown) => logFault(logLevel, "Work after an answer failed.", error)),
+  };
+  return (request) => {
+    if (hasFailed()) return refusedAnswer(request, refuseFailed());
+    return request.bodyUsed ? refusedAnswer(request, refuseReadBody()) : edge.answer(request, background);
   };
 }
 

@@ -4,6 +4,7 @@ export type { Environment } from "./environment.ts";
 export { formatConfig } from "./explain.ts";
 export type { Flag } from "./layers.ts";
 export { storageOf, tlsOf } from "./load-config.ts";
+export { telemetryOf } from "./telemetry-options.ts";
 export { readCertificate } from "../http/tls/certificate-files.ts";
 export { impliedBy, isLoopback, isUnmeantExposure, machineDefaults } from "./machine-defaults.ts";
 export { optionNamed, OPTIONS } from "./options.ts";

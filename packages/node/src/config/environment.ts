@@ -42,8 +42,10 @@ export function readEnvironment(env: Environment, table: OptionTable): LayerCont
   }
   const shared = sharedIn(table);
   // Parts of two credentials do not fit each other.
-  const hasOwn = shared.some(({ option }) => written.some((own) => own.option.id === option.id));
-  for (const { option, name } of hasOwn ? [] : shared) {
+  const fits = ({ id, credential }: Option): boolean =>
+    !own.some((other) => other.id === id || (credential !== undefined && other.credential === credential));
+  const own = written.map(({ option }) => option);
+  for (const { option, name } of shared.filter((each) => fits(each.option))) {
     const value = option.parse(env[name] ?? "");
     const place = `the environment variable ${name}`;
     if (value !== undefined) written.push({ option, layer: "environment", place, value });

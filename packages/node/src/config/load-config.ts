@@ -10,6 +10,7 @@ import { STORAGE_MODES, type StorageOptions } from "../storage/modes/options.ts"
 import { optionTable } from "./options.ts";
 import { resolveConfig, type ConfigValue, type ResolvedConfig } from "./resolve.ts";
 import { s3Of } from "./s3-options.ts";
+import { telemetryOf } from "./telemetry-options.ts";
 
 /** Where `loadConfig` looks. */
 export interface ConfigLoadOptions {
@@ -47,6 +48,7 @@ export function loadConfig(options: ConfigLoadOptions = {}): Config {
     port: Number(config.valueOf("server.port")),
     storage: storageOf(config, cwd),
     ...tlsOf(config, cwd),
+    ...telemetryOf(config),
     settings: config.settings,
     ...(modules === undefined ? {} : { modules }),
     values: config.values,

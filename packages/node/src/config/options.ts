@@ -23,6 +23,8 @@ export interface Option {
   readonly isSecret: boolean;
   /** A well-known variable that means the same, and counts if nothing else says anything. */
   readonly otherVariable?: string | undefined;
+  /** Options with parts of the same credential have the same. */
+  readonly credential?: string | undefined;
   /** What a value must be, in words. */
   readonly expects: string;
   /** @returns the value in the notation of the setting; `undefined` if the text is invalid. */
@@ -50,6 +52,7 @@ const OF_SERVER: readonly Option[] = SERVER_OPTIONS.map((option: ServerOption) =
     default: option.default ?? String(setting.default),
     isSecret: setting.kind === "text" && setting.isSecret === true,
     otherVariable: option.otherVariable,
+    credential: option.credential,
     expects: expectation(setting),
     parse: (text) => accepted(setting, text),
     write: same,

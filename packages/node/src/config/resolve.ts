@@ -131,11 +131,15 @@ function faultsOfEngine(merged: Merged, engine: string): readonly string[] {
   const [mode] = merged.get("storage.mode") ?? [];
   const [cert] = merged.get("tls.cert_path") ?? [];
   const [segments] = merged.get("storage.segments") ?? [];
+  const [collector] = merged.get("telemetry.otlp_endpoint") ?? [];
+  // A variable that is for all programs of the machine asks nothing of this one.
+  const isAsked = collector !== undefined && !collector.place.endsWith(collector.option.otherVariable ?? "");
   const needsNode = (what: string): string => `the engine workerd has no ${what}: use server.engine = "node".`;
   const isOther = mode !== undefined && mode.value !== "file-durable";
   return [
     ...(isOther ? [`${mode.place}: ${needsNode(`storage mode ${mode.value}`)}`] : []),
     ...(cert === undefined ? [] : [`${cert.place}: ${needsNode("TLS")}`]),
+    ...(isAsked ? [`${collector.place}: ${needsNode("export of traces and metrics")}`] : []),
     ...(segments?.value === "s3" ? [`${segments.place}: ${needsNode("bucket for cold segments")}`] : []),
   ];
 }

@@ -72,16 +72,19 @@ export const S3_OPTIONS = [
     path: "storage.s3_access_key_id",
     setting: credential("with s3: the id of the access key; by default AWS_ACCESS_KEY_ID", false),
     otherVariable: "AWS_ACCESS_KEY_ID",
+    credential: "aws",
   },
   {
     path: "storage.s3_secret_access_key",
     setting: credential("with s3: the secret of the access key; by default AWS_SECRET_ACCESS_KEY", true),
     otherVariable: "AWS_SECRET_ACCESS_KEY",
+    credential: "aws",
   },
   {
     path: "storage.s3_session_token",
     setting: credential("with s3: the token of temporary credentials; by default AWS_SESSION_TOKEN", true),
     otherVariable: "AWS_SESSION_TOKEN",
+    credential: "aws",
   },
   {
     path: "storage.s3_credentials_file",

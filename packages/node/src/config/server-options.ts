@@ -4,13 +4,16 @@ import { choice, integer, type Setting } from "@durable-streams-cloudflare/core/
 
 import { SHARDS_MAX, STORAGE_MODES } from "../storage/modes/options.ts";
 import { S3_OPTIONS } from "./s3-options.ts";
+import { TELEMETRY_OPTIONS } from "./telemetry-options.ts";
 
 /** An option and its path in a TOML file. */
 export interface ServerOption {
   readonly path: string;
   readonly setting: Setting;
-  /** A variable that other programs read as well. Those of all options count if none of these options has its own. */
+  /** A variable that other programs read as well. It counts if nothing else in the environment has the option. */
   readonly otherVariable?: string;
+  /** Parts of one credential: their other variables count if none of the options in the group has its own. */
+  readonly credential?: string;
   /** Present where the default is not the setting's: `""` means that there is none. */
   readonly default?: string;
 }
@@ -97,6 +100,7 @@ export const SERVER_OPTIONS = [
     ),
   },
   { path: "tls.key_path", setting: text("", PATH, "the path of a file", "the private key of the certificate, in PEM") },
+  ...TELEMETRY_OPTIONS,
 ] as const satisfies readonly ServerOption[];
 
 export type ServerPath = (typeof SERVER_OPTIONS)[number]["path"];

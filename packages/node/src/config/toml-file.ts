@@ -144,6 +144,10 @@ class TomlLayer implements LayerContent {
 function textOf({ setting, id, path }: Option, value: unknown): string | undefined {
   if (path.endsWith("_secs") && typeof value === "number") return String(value);
   if (setting.kind === "integer") return typeof value === "bigint" ? String(value) : undefined;
+  if (path === "telemetry.traces_sampler_arg" && (typeof value === "number" || value === 1n || value === 0n)) {
+    return String(value);
+  }
+  if (setting.kind === "choice" && typeof value === "boolean") return String(value);
   const isList = id === "CORS_ORIGINS" && Array.isArray(value);
   if (isList && value.length > 0 && value.every((item) => typeof item === "string")) return value.join(",");
   return typeof value === "string" ? value : undefined;

@@ -36,6 +36,9 @@ import type { DueObject } from "../storage/alarms.ts";
 import type { MemoryLimit } from "../storage/modes/memory-limit.ts";
 import { ObjectStorage } from "../storage/object-storage.ts";
 import type { Storage } from "../storage/storage.ts";
+import { tracedFetch, tracedSegments } from "../telemetry/traced-ports.ts";
+import { TracedStorage } from "../telemetry/traced-storage.ts";
+import type { Tracing } from "../telemetry/tracing.ts";
 import { Instance, type Behaviour } from "./instance.ts";
 import { LoadedInstances, type LoadedLimits } from "./loaded-instances.ts";
 import { ServedModules } from "./module-objects.ts";
@@ -53,6 +56,8 @@ export interface ObjectHostPorts {
   readonly send: Fetch;
   /** By default there are none. */
   readonly modules?: ServedModules;
+  /** Records what requests wait for. */
+  readonly tracing?: Tracing | undefined;
 }
 
 interface StreamBehaviour extends Behaviour {
@@ -157,7 +162,9 @@ export class ObjectHost {
     return (
       this.#instances.get(key) ??
       this.#instances.load(key, () => {
-        const storage = new ObjectStorage(this.#ports.storage.storeOf(kind, name), this.#schemaOf(kind), name);
+        const own = [this.#ports.storage.storeOf(kind, name), this.#schemaOf(kind), name] as const;
+        const { tracing } = this.#ports;
+        const storage = tracing === undefined ? new ObjectStorage(...own) : new TracedStorage(tracing, ...own);
         return new Instance(storage, (own) => this.#behaviourOf(kind, name, own));
       })
     );
@@ -215,8 +222,9 @@ export class ObjectHost {
 
   /** The objects as one of them calls them, or, without one, the edge. */
   #peersOf(from: Instance | undefined): ObjectPeers {
-    const { config, registry, storage, send } = this.#ports;
-    const { segments } = storage;
+    const { config, registry, storage, tracing } = this.#ports;
+    const send = tracing === undefined ? this.#ports.send : tracedFetch(this.#ports.send, tracing);
+    const segments = tracing === undefined ? storage.segments : tracedSegments(storage.segments, tracing);
     return {
       config,
       send,
@@ -245,9 +253,11 @@ export class ObjectHost {
   }
 
   #objects<Api extends object>(kind: Kind, from: Instance | undefined): Objects<Api> {
+    const { tracing } = this.#ports;
     const call = (name: string, method: string, values: readonly unknown[]): Promise<unknown> => {
       const work = async (): Promise<unknown> => this.#load(kind, name).call(method, values);
-      return from === undefined ? work() : from.leave(work);
+      if (from !== undefined) return from.leave(work);
+      return tracing === undefined ? work() : tracing.child(`${kind}.${method}`, { "ds.object": name }, work);
     };
     return { getByName: (name) => stubOf<Api>((method, values) => call(name, method, values)) };
   }
