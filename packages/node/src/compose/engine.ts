@@ -26,6 +26,7 @@ import { registryIn } from "../storage/registry-rows.ts";
 import { storageStatus } from "../storage/storage-status.ts";
 import type { TelemetryOptions } from "../telemetry/options.ts";
 import { openTelemetry } from "../telemetry/telemetry.ts";
+import type { Tracing } from "../telemetry/tracing.ts";
 import { composeEdge } from "./edge.ts";
 
 /** What a server and a handler have in common. */
@@ -134,7 +135,6 @@ export function openEngine(
   const metrics = (): readonly Metric[] =>
     collectMetrics({ counts, liveReads: liveReads.count, storage, objects, modules: served });
   const allMetrics = async (): Promise<readonly Metric[]> => [...metrics(), ...(await moreMetrics())];
-  const serve = servingWith(edge, config, () => hasFailed);
   return {
     config,
     recovery: storage.recovery,
@@ -143,10 +143,7 @@ export function openEngine(
       storage.start();
       telemetry?.start();
     },
-    answer: (request) =>
-      counts.count(request, () =>
-        tracing === undefined ? serve(request) : tracing.serve(request, () => serve(request)),
-      ),
+    answer: servingWith(edge, { config, counts, tracing, hasFailed: () => hasFailed }),
     endLiveReads: () => liveReads.end(),
     hasSockets: served.haveSockets,
     closeSockets: (drainMs) => objects.closeSockets(drainMs),
@@ -160,20 +157,28 @@ export function openEngine(
   };
 }
 
+interface Serving {
+  readonly config: Config;
+  readonly counts: RequestCounts;
+  /** `undefined`: no request is recorded. */
+  readonly tracing: Pick<Tracing, "serve"> | undefined;
+  readonly hasFailed: () => boolean;
+}
+
 /** Passes requests to the edge, unless the server has failed or the application has read their bodies. */
-function servingWith(
-  edge: Edge,
-  { logLevel }: Config,
-  hasFailed: () => boolean,
-): (request: HttpRequest) => Promise<Answer> {
+function servingWith(edge: Edge, { config, counts, tracing, hasFailed }: Serving): Engine["answer"] {
   const background = {
     waitUntil: (promise: Promise<unknown>) =>
-      void promise.catch((error: unknown) => logFault(logLevel, "Work after an answer failed.", error)),
+      void promise.catch((error: unknown) => logFault(config.logLevel, "Work after an answer failed.", error)),
   };
-  return (request) => {
+  const serve: Engine["answer"] = (request) => {
     if (hasFailed()) return refusedAnswer(request, refuseFailed());
     return request.bodyUsed ? refusedAnswer(request, refuseReadBody()) : edge.answer(request, background);
   };
+  return (request) =>
+    counts.count(request, () =>
+      tracing === undefined ? serve(request) : tracing.serve(request, () => serve(request)),
+    );
 }
 
 function refuseFailed(): Refusal {
