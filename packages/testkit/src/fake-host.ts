@@ -72,7 +72,7 @@ export class FakeHost<Readers, Peer, Stored extends { wipe(): void }> {
   #syncs: (() => Promise<void>)[] = [];
 
   constructor(
-    makeReaders: (sockets: (of?: "public") => readonly FakeSocket[]) => Readers,
+    makeReaders: (sockets: (of?: "public" | "ranges") => readonly FakeSocket[]) => Readers,
     database: Stored,
     nowMs: number,
     name = "project/stream",
@@ -81,7 +81,7 @@ export class FakeHost<Readers, Peer, Stored extends { wipe(): void }> {
     this.database = database;
     this.nowMs = nowMs;
     this.readers = makeReaders((of) =>
-      this.#sockets.filter(({ closed, isPublic }) => closed === undefined && (of === undefined || isPublic)),
+      this.#sockets.filter(({ closed, isPublic }) => closed === undefined && (of !== "public" || isPublic)),
     );
   }
 

@@ -11,6 +11,8 @@ export interface ReaderAdmission {
   readonly budget: ReaderBudget;
   /** Whether the project has a limit of such readers. */
   readonly isLimited: boolean;
+  /** The reader's edge can be sent ranges instead of frames (`live-frame.ts`). */
+  readonly takesRanges?: true;
 }
 
 export interface ReaderSlotsRequest {

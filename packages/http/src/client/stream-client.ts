@@ -1,7 +1,7 @@
 /** How the edge calls one stream's object: it gets stubs, retries, and measures the calls. */
 
 import { liveReadersMax } from "@durable-streams-cloudflare/core/contracts/project-record";
-import type { ReaderBudget } from "@durable-streams-cloudflare/core/contracts/reader-slots";
+import type { ReaderAdmission, ReaderBudget } from "@durable-streams-cloudflare/core/contracts/reader-slots";
 import type { StreamApi } from "@durable-streams-cloudflare/core/contracts/stream";
 import { callOnce, retryRpc, type CallOptions } from "@durable-streams-cloudflare/core/kit/retry-rpc";
 import type { Lineage, OffsetRef, Result } from "@durable-streams-cloudflare/protocol";
@@ -53,7 +53,8 @@ export class StreamClient {
    */
   async attach(from: OffsetRef, granted: Pick<Granted, "limits" | "budget">): Promise<Attachment> {
     const budget: ReaderBudget = granted.budget ?? "tokens";
-    const admission = { budget, isLimited: liveReadersMax(granted.limits, budget) !== null };
+    const isLimited = liveReadersMax(granted.limits, budget) !== null;
+    const admission: ReaderAdmission = { budget, isLimited, takesRanges: true };
     const attached = await this.call(() => this.#objects.attach(this.objectName, from, admission));
     if (!attached.ok || !this.#isOfAnotherIncarnation(attached.result)) return attached;
     attached.channel?.close();

@@ -18,10 +18,12 @@ import { HubFeed, type FillGap } from "./hub-feed.ts";
 import type { Claim, HubOwner, HubSeat, MemberKind, StreamHub } from "./stream-hub.ts";
 
 const BEAT_MS = 1_000;
-/** All readers of a hub together look about this often … */
+/** All readers of a hub together look about this often: few of them … */
 const LOOK_MS = 200;
-/** … but each of them at least this often. */
-const LOOK_MS_MAX = 3_000;
+const LOOK_MS_MAX_OF_FEW = 3_000;
+/** … and many, so that those that are left soon notice when most of them die at once. Each look costs a timer. */
+const LOOK_MS_OF_MANY = 30;
+const LOOK_MS_MAX = 15_000;
 /** The runtime lets a request live 30 seconds after its end. */
 const RELIEF_MS_MAX = 25_000;
 
@@ -99,15 +101,14 @@ export class HubMember implements HubSeat {
   }
 
   /** Resolves when something in the hub may have changed. One call at a time. */
-  async changed(): Promise<void> {
-    this.#look();
-    if (this.hub.end !== undefined || this.refusal !== undefined || this.#hasLeft) return;
+  changed(): Promise<void> {
+    if (!this.hub.isHeld) this.#look();
     // Another request resolves it; see docs/adr/0008-shared-appends.md for why it is made like this.
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
-    this.hub.wait(resolve);
-    await promise;
-    this.#wake = undefined;
+    if (this.hub.end !== undefined || this.refusal !== undefined || this.#hasLeft) resolve();
+    else this.hub.wait(resolve);
+    return promise;
   }
 
   /** Lets `changed` resolve. Only in this reader's context. */
@@ -191,7 +192,9 @@ export class HubMember implements HubSeat {
 
   /** An owner has nothing to look for. */
   #lookLater(): void {
-    const ms = Math.min(LOOK_MS * this.hub.members, LOOK_MS_MAX);
+    const { members } = this.hub;
+    const ofFew = Math.min(LOOK_MS * members, LOOK_MS_MAX_OF_FEW);
+    const ms = Math.max(ofFew, Math.min(LOOK_MS_OF_MANY * members, LOOK_MS_MAX));
     this.#cancelLook?.();
     this.#cancelLook = this.#clock.after(ms, () => {
       if (this.#holding !== undefined) return;

@@ -114,7 +114,11 @@ export class RecentFrames {
 
   /** Nearly always it is the newest frame. */
   #indexAfter(position: number): number {
-    return this.#frames.findLastIndex(({ from, to }) => from <= position && position < to);
+    for (let index = this.#frames.length - 1; index >= 0; index -= 1) {
+      const frame = this.#frames[index];
+      if (frame !== undefined && frame.from <= position) return position < frame.to ? index : -1;
+    }
+    return -1;
   }
 }
 

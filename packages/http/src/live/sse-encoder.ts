@@ -51,6 +51,9 @@ export class SseEncoder {
   readonly #lineage: Lineage;
   readonly #clientCursor: string | null;
   readonly #form: SseForm;
+  /** What the encoded form of a frame depends on besides the frame. */
+  readonly #key: string;
+  readonly #keyAtTail: string;
   /** Text that ends inside a character: it waits for the append with the rest. */
   #held: Bytes = EMPTY;
   /** The text before ended in a CR: of a CRLF that two appends cut only one line break arrives. */
@@ -67,6 +70,8 @@ export class SseEncoder {
     this.#lineage = stream.lineage;
     this.#form = form;
     this.#clientCursor = clientCursor;
+    this.#key = `${form} ${clientCursor}`;
+    this.#keyAtTail = `${this.#key} at the tail`;
   }
 
   /** An event has begun and not ended: nothing else may be sent. */
@@ -93,7 +98,7 @@ export class SseEncoder {
    */
   frame({ bytes, events }: KeptFrame, status: StreamStatus): Encoded {
     if (events === undefined || this.#dependsOnBefore()) return this.batch(bytes, status);
-    const key = `${this.#form} ${this.#clientCursor} ${status.upToDate}`;
+    const key = status.upToDate ? this.#keyAtTail : this.#key;
     const known = events.get(key);
     if (known !== undefined) return known;
     const encoded = this.batch(bytes, status);

@@ -21,8 +21,8 @@ const POLL_TENURE_MS = 10_000;
 /** How often in a row the channel may be lost before the readers are told to reconnect. */
 const LOSSES_MAX = 8;
 const LOSS_DELAY_MS = 25;
-/** A reader that has not looked for so long is dead: each looks every 3 seconds. */
-const SEAT_MS_MAX = 15_000;
+/** A reader that has not looked for so long is dead: each looks every 15 seconds. */
+const SEAT_MS_MAX = 40_000;
 const CLEARING_MS = 5_000;
 
 /** Why a hub has ended. `lost`: the object is not coming back soon. */
@@ -58,7 +58,7 @@ export class StreamHub {
   about: HeadResult;
   readonly incarnation: number;
   readonly #recent: RecentFrames;
-  readonly #waiting = new Set<() => void>();
+  #waiting = new Set<() => void>();
   readonly #onIdle: () => void;
   #tail: number;
   #end: HubEnd | undefined;
@@ -111,11 +111,11 @@ export class StreamHub {
   }
 
   after(position: number): KeptFrame | undefined {
-    return this.#recent.after(position);
+    return position < this.#tail ? this.#recent.after(position) : undefined;
   }
 
   allAfter(position: number, bytesMax: number): LiveFrame | undefined {
-    return this.#recent.allAfter(position, bytesMax);
+    return position < this.#tail ? this.#recent.allAfter(position, bytesMax) : undefined;
   }
 
   /** Whether the tail is the stream's, as far as this isolate can know without a call to the object. */
@@ -182,8 +182,8 @@ export class StreamHub {
   }
 
   wakeAll(): void {
-    const all = [...this.#waiting];
-    this.#waiting.clear();
+    const all = this.#waiting;
+    this.#waiting = new Set();
     for (const wake of all) wake();
   }
 
@@ -226,6 +226,11 @@ export class StreamHub {
     this.emptySinceMs = nowMs;
     if (this.members === 0 && (this.lingerMs === 0 || this.#end !== undefined)) this.#owner?.release();
     this.#dropIfIdle();
+  }
+
+  /** Whether there is an owner who has not left. It may be dead. */
+  get isHeld(): boolean {
+    return this.#owner !== undefined && this.#owner.leftAtMs === undefined;
   }
 
   /** Whether a reader should attach a channel for all, which no other one is doing. */

@@ -33,8 +33,9 @@ export class ReaderLists {
       // What an instance knows that was dropped is of no use to anybody.
       if (readers === undefined || instance.storage.isOver) return [];
       for (const reader of readers.keys()) reader.gate = instance;
-      if (kind === undefined) return [...readers.keys()];
-      return [...readers].flatMap(([reader, budget]) => (budget === kind ? [reader] : []));
+      // All of them are of this version.
+      if (kind !== "public") return [...readers.keys()];
+      return [...readers].flatMap(([reader, budget]) => (budget === "public" ? [reader] : []));
     };
   }
 }

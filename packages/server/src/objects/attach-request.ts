@@ -10,6 +10,7 @@ import { formatOffset, parseOffset, type OffsetRef, type Result } from "@durable
 /** At the end, which is where objects of an older version look for it. */
 const LIMITED = "&limited";
 const PUBLIC = "&public";
+const RANGES = "&ranges";
 
 /** The object's answer to an attach request. */
 export type AttachAnswer = Result<AttachResult>;
@@ -41,8 +42,8 @@ export function decodeAttachHeader(header: string): AttachAnswer {
 }
 
 /** Makes the request by which the edge asks for a reader's socket. */
-export function attachRequest(from: OffsetRef, { budget, isLimited }: ReaderAdmission): Request {
-  const flags = `${budget === "public" ? PUBLIC : ""}${isLimited ? LIMITED : ""}`;
+export function attachRequest(from: OffsetRef, { budget, isLimited, takesRanges }: ReaderAdmission): Request {
+  const flags = `${budget === "public" ? PUBLIC : ""}${takesRanges === true ? RANGES : ""}${isLimited ? LIMITED : ""}`;
   return new Request(`https://stream/?offset=${offsetText(from)}${flags}`, {
     // Compressing on the way between two Workers only costs.
     headers: { Upgrade: "websocket", "Sec-WebSocket-Extensions": "" },
@@ -51,7 +52,8 @@ export function attachRequest(from: OffsetRef, { budget, isLimited }: ReaderAdmi
 
 /** Reads the reader's admission from a request's URL. */
 export function admissionFromAttachUrl(url: string): ReaderAdmission {
-  return { budget: url.includes(PUBLIC) ? "public" : "tokens", isLimited: url.endsWith(LIMITED) };
+  const admission = { budget: url.includes(PUBLIC) ? "public" : "tokens", isLimited: url.endsWith(LIMITED) } as const;
+  return url.includes(RANGES) ? { ...admission, takesRanges: true } : admission;
 }
 
 /**

@@ -2,7 +2,7 @@
  * The object's answer to `attachRequest`: 101 with a hibernating socket for a reader that is at the tail, otherwise no socket.
  */
 
-import type { ReaderBudget } from "@durable-streams-cloudflare/core/contracts/reader-slots";
+import type { ReaderAdmission } from "@durable-streams-cloudflare/core/contracts/reader-slots";
 import type { Stream } from "@durable-streams-cloudflare/core/stream/stream";
 import { lineageAtBase } from "@durable-streams-cloudflare/protocol";
 
@@ -17,18 +17,23 @@ import {
 
 /**
  * Answers an attach request.
- * @param accept hands the socket to the runtime, which keeps it while the object hibernates, tagged with the reader's budget.
+ * @param accept hands the socket to the runtime, which keeps it while the object hibernates, with its tags.
  */
 export function attachResponse(
   url: string,
   stream: Stream,
-  accept: (socket: WebSocket, of: ReaderBudget) => void,
+  accept: (socket: WebSocket, tags: string[]) => void,
 ): Response | Promise<Response> {
   const admission = admissionFromAttachUrl(url);
   const { budget, isLimited } = admission;
   const attach = (): Response =>
-    respond(stream.attach(offsetFromAttachUrl(url), admission), (socket) => accept(socket, budget));
+    respond(stream.attach(offsetFromAttachUrl(url), admission), (socket) => accept(socket, tagsOf(admission)));
   return isLimited ? stream.readerSlots[budget].letIn(attach) : attach();
+}
+
+/** By these, `LiveReaders` asks for sockets. */
+function tagsOf({ budget, takesRanges }: ReaderAdmission): string[] {
+  return takesRanges === true ? [budget, "ranges"] : [budget];
 }
 
 /** Synchronous: did anything happen before the object has the socket, the reader would miss a commit. */

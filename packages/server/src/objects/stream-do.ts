@@ -120,7 +120,7 @@ export class StreamDO extends DurableObject<ObjectEnv> implements StreamApi {
 
   /** Attaches a live reader: answers an `attachRequest`. */
   override async fetch({ url }: Request): Promise<Response> {
-    return attachResponse(url, this.#stream, (socket, of) => this.ctx.acceptWebSocket(socket, [of]));
+    return attachResponse(url, this.#stream, (socket, tags) => this.ctx.acceptWebSocket(socket, tags));
   }
 
   override alarm(): Promise<void> {

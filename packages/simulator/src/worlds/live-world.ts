@@ -96,6 +96,10 @@ export class LiveWorld {
   /** The limits of the readers' project. */
   limits: ProjectLimits | undefined;
   #holdsFrames = false;
+  /** Whether the object sends the ranges of commits only, as it does where commits and readers are many. */
+  sendsRanges = false;
+  /** The positions at which commits begin of which ranges are sent. */
+  readonly #ranges = new Set<number>();
 
   get isOpen(): boolean {
     return this.#isWritable;
@@ -129,6 +133,7 @@ export class LiveWorld {
   /** Appends, and tells the isolate as the edge does, if the append came through it. */
   async append(text: string, isThroughIsolate = true): Promise<void> {
     if (!this.#isWritable) return;
+    if (this.sendsRanges) this.#ranges.add(this.content.length);
     const result = await this.#stream.append(appendOf(text));
     if (!result.ok) throw new Error(result.problem.code);
     this.content += text;
@@ -212,7 +217,7 @@ export class LiveWorld {
     if (result.status !== "live") return { ok: true, result, channel: undefined };
     if (!context.isAlive) throw new Error("Nobody hears this.");
     const socket = this.host.attach(result.position);
-    const channel = new WorldChannel(socket, context, () => {
+    const channel = new WorldChannel(socket, context, this.#ranges, () => {
       this.#channels.delete(channel);
       this.host.detach(socket);
     });
@@ -238,13 +243,15 @@ const NO_CLOCK: HubClock = { now: () => Number.NaN, after: () => () => undefined
 class WorldChannel implements ReaderChannel {
   readonly #socket: FakeSocket;
   readonly #context: Context;
+  readonly #ranges: ReadonlySet<number>;
   readonly #onClosed: () => void;
   #events: ReaderEvents | undefined;
   #isOpen = true;
   #isBroken = false;
   #delivered = 0;
 
-  constructor(socket: FakeSocket, context: Context, onClosed: () => void) {
+  constructor(socket: FakeSocket, context: Context, ranges: ReadonlySet<number>, onClosed: () => void) {
+    this.#ranges = ranges;
     this.#socket = socket;
     this.#context = context;
     this.#onClosed = onClosed;
@@ -274,7 +281,9 @@ class WorldChannel implements ReaderChannel {
     while (this.#isOpen && this.#delivered < messages.length) {
       const frame = decodeFrame(messages[this.#delivered] as ArrayBuffer);
       this.#delivered += 1;
-      if (frame !== undefined) this.#events.onFrame(frame);
+      if (frame === undefined) continue;
+      const isRange = frame.bytes.length > 0 && this.#ranges.has(frame.from);
+      this.#events.onFrame(isRange ? { ...frame, bytes: new Uint8Array() } : frame);
     }
     if (closed !== undefined) this.#end(closed.code === CLOSE_GONE ? "gone" : "lost");
   }

@@ -21,6 +21,7 @@ const steps = fc.oneof(
       do: fc.constant("append" as const),
       size: fc.constantFrom(1, 5, 300, 70_000),
       isThroughIsolate: fc.boolean(),
+      sendsRange: fc.boolean(),
     }),
   },
   { weight: 4, arbitrary: fc.record({ do: fc.constant("open" as const), mode: modes, at: places }) },
@@ -54,6 +55,7 @@ class Run {
   async take(step: Step): Promise<void> {
     switch (step.do) {
       case "append":
+        this.world.sendsRanges = step.sendsRange;
         return this.#append(step.size, step.isThroughIsolate);
       case "open":
         return this.#open(step.mode, step.at);

@@ -90,6 +90,19 @@ describe.each(MODES)("readers over %s at the tail of one stream", (mode) => {
     expect(world.reads).toBeLessThanOrEqual(2);
   });
 
+  it("read a commit once for all of which the object sends the range only, and all that comes meanwhile after it", async () => {
+    const world = await newWorld();
+    world.sendsRanges = true;
+    const clients = await waiting(world, mode, 50);
+    for (const text of ["one", "two", "three"]) await world.append(text);
+    world.sendsRanges = false;
+    await world.append("four");
+    await pass(1_000);
+    expect(textsOf(clients)).toEqual(["onetwothreefour"]);
+    expect([world.attachments, world.sockets]).toEqual([1, 1]);
+    expect(world.reads).toBeLessThanOrEqual(3);
+  });
+
   it("learn of the end of the stream", async () => {
     const [closed, removed] = [await newWorld(), await newWorld()];
     const clients = [await waiting(closed, mode, 10), await waiting(removed, mode, 10)] as const;
@@ -235,7 +248,7 @@ it("readers that died without a word do not count for ever", async () => {
   const [, second, third] = await waiting(world, "sse", 3);
   second?.die();
   third?.die();
-  await pass(25_000);
+  await pass(50_000);
   const clients = await waiting(world, "sse", 2);
   expect(clients.map(({ ended }) => ended)).toEqual([undefined, undefined]);
 });

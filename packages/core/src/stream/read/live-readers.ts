@@ -5,10 +5,10 @@
  * attaches again. So live delivery cannot overtake catch-up, and nothing is sent twice.
  */
 
-import { CLOSE_BEHIND, CLOSE_GONE, encodeFrame, type LiveFrame } from "../../contracts/live-frame.ts";
+import { CLOSE_BEHIND, CLOSE_GONE, encodeFrame, encodeRange, type LiveFrame } from "../../contracts/live-frame.ts";
 import type { ReaderBudget } from "../../contracts/reader-slots.ts";
 
-/** Bytes of one commit to all sockets together; above it they catch up by reading, each at its own pace. */
+/** Bytes of one commit to all sockets together. Of a larger one they are sent the range, which their edges then read. */
 const FANOUT_BYTES_MAX = 32 * 1024 * 1024;
 /** Bytes that one socket may have unsent, and of one commit that is sent to it. */
 const SOCKET_BYTES_MAX = 4 * 1024 * 1024;
@@ -22,8 +22,8 @@ export interface ReaderSocket {
   readonly bufferedAmount?: number;
 }
 
-/** The sockets that there are: all of them, or those of public readers. */
-export type SocketList = (of?: "public") => readonly ReaderSocket[];
+/** The sockets that there are: all of them, those of public readers, or those whose edges can read ranges. */
+export type SocketList = (of?: "public" | "ranges") => readonly ReaderSocket[];
 
 export class LiveReaders {
   readonly #sockets: SocketList;
@@ -53,16 +53,17 @@ export class LiveReaders {
     this.#countAtMost[of] += 1;
   }
 
-  /** Sends a commit to every reader that stands at its start. */
+  /** Sends a commit, or if it is too large its range, to every reader that stands at its start. */
   broadcast(frame: LiveFrame): void {
     const sockets = this.#sockets();
     if (sockets.length === 0) return;
     const size = frame.bytes.length;
     const fits = size <= SOCKET_BYTES_MAX && size * sockets.length <= FANOUT_BYTES_MAX;
-    const message = fits ? encodeFrame(frame) : undefined;
+    const message = fits ? encodeFrame(frame) : encodeRange(frame);
+    const able = fits ? undefined : new Set(this.#sockets("ranges"));
     for (const socket of sockets) {
       const current = socket.deserializeAttachment() === frame.from && (socket.bufferedAmount ?? 0) <= SOCKET_BYTES_MAX;
-      if (message !== undefined && current) deliver(socket, message, frame.to);
+      if (current && able?.has(socket) !== false) deliver(socket, message, frame.to);
       else close(socket, CLOSE_BEHIND, "behind");
     }
   }
