@@ -77,6 +77,7 @@ it("a thousand SSE readers wait while the object is not in memory, and each gets
   const edge = await newStream();
   const readers = await Promise.all(Array.from({ length: 1_000 }, () => sse(edge)));
   for (const [round, text] of ["one", "two"].entries()) {
+    expect(await readersOf(edge)).toBe(1);
     await evict(edge);
     await append(edge, text);
     const taken = await Promise.all(readers.map((reader) => reader.take(round === 0 ? 3 : 2)));
@@ -113,6 +114,18 @@ describe("the position of a socket", () => {
       [11, 13, "bc"],
       [13, 16, "def"],
     ]);
+  });
+
+  it("[SS22] a reader whose edge asks for ranges is sent that of a commit of 5 MiB; one of an older edge is told that it is behind", async () => {
+    const edge = await newStream();
+    const [older, newer] = [await rawSocket(edge), await rawSocket(edge, { takesRanges: true })];
+    const size = 5 * 1024 * 1024;
+    await append(edge, "x".repeat(size));
+    expect(await older.closed).toBe(CLOSE_BEHIND);
+    while (newer.messages.length === 0) await scheduler.wait(5);
+    expect([older.messages.length, newer.messages.length]).toEqual([0, 1]);
+    const frame = decodeFrame(newer.messages[0] as ArrayBuffer);
+    expect(frame).toEqual({ from: 0, to: size, closed: false, bytes: new Uint8Array() });
   });
 
   it.each([0, 4, 99])(
@@ -291,10 +304,13 @@ async function standAt(edge: Edge, position: number): Promise<void> {
 }
 
 /** A live reader's socket without the edge's code around it. */
-async function rawSocket(edge: Edge): Promise<{ messages: ArrayBuffer[]; closed: Promise<number> }> {
+async function rawSocket(
+  edge: Edge,
+  more: { takesRanges?: true } = {},
+): Promise<{ messages: ArrayBuffer[]; closed: Promise<number> }> {
   const { webSocket: socket } = await edge
     .stub()
-    .fetch(attachRequest({ kind: "now" }, { budget: "tokens", isLimited: false }));
+    .fetch(attachRequest({ kind: "now" }, { budget: "tokens", isLimited: false, ...more }));
   if (socket === null) throw new Error("The object gave no socket.");
   const messages: ArrayBuffer[] = [];
   const closed = new Promise<number>((resolve) => {
