@@ -84,3 +84,8 @@ export function toBody(stored: Bytes, framing: Framing, isFirst: boolean, isLast
   if (isLast) body[body.length - 1] = CLOSE_BRACKET;
   return body;
 }
+
+/** How many bytes `toBody` makes of a range that is not empty: the last comma of messages gives its place to the bracket. */
+export function bodyLength(storedBytes: number, framing: Framing): number {
+  return framing === "bytes" ? storedBytes : storedBytes + 1;
+}

@@ -22,7 +22,7 @@ import { LAST_MAX } from "../client/last-messages.ts";
 import { RestOfRange, type Reading } from "../client/paging.ts";
 import type { Exchange } from "../exchange.ts";
 import { descriptionHeaders } from "./head.ts";
-import { emptyBody, toBody } from "./payload.ts";
+import { bodyLength, emptyBody, toBody } from "./payload.ts";
 
 /** The value of the query parameter `live` [PROTOCOL §5.7, §5.8]. */
 export type LiveMode = "long-poll" | "sse";
@@ -161,8 +161,7 @@ function pagedBody(exchange: Exchange, reading: Reading): PagedBody {
   const { to } = result;
   let position = result.from;
   return new PagedBody({
-    // An array of messages has its brackets as well.
-    bytes: to - result.from + (framing === "json" ? 2 : 0),
+    bytes: bodyLength(to - result.from, framing),
     next: async () => {
       if (position === to) return undefined;
       const isFirst = position === result.from;

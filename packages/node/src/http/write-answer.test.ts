@@ -118,6 +118,19 @@ it("of a client that takes nothing one page is made, and the body is let go of w
   expect(asked()).toBe(1);
 });
 
+it("a body that is shorter than it said cuts the connection, so that no client waits for the rest", async () => {
+  const client = new Client();
+  const pages = [new Uint8Array(2), undefined];
+  const body = new PagedBody({
+    bytes: 3,
+    next: async () => pages.shift(),
+    cancel: () => undefined,
+    reusesMemory: false,
+  });
+  await writeAnswer(responseOf(client), { status: 200, headers: {}, body }, false);
+  expect([client.destroyed, client.writableEnded]).toEqual([true, false]);
+});
+
 it("a body that fails midway cuts the connection", async () => {
   const client = new Client();
   const body = new PagedBody({

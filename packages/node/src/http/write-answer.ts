@@ -68,13 +68,17 @@ async function writePages(body: PagedBody, response: NodeResponse): Promise<void
   response.once("close", () => body.cancel());
   if (isGone(response)) return body.cancel();
   try {
+    let bytes = 0;
     while (!isGone(response)) {
       const page = await body.next();
       if (isGone(response)) return;
       if (page === undefined) {
+        // Otherwise the client would wait for the rest as long as the connection lives.
+        if (bytes !== body.bytes) throw new Error(`A body of ${body.bytes} bytes came to ${bytes}.`);
         response.end();
         return;
       }
+      bytes += page.length;
       await written(response, page);
     }
   } catch {
