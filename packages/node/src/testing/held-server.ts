@@ -124,9 +124,7 @@ export class HeldServer implements AsyncDisposable {
 
   /** Resolves when a commit is waiting for its sync. */
   async isHeld(): Promise<void> {
-    await vi.waitFor(() => {
-      if (this.#disk.held.length === 0) throw new Error("No commit waits for its sync.");
-    });
+    if (!this.hasHeld) await new Promise<void>((resolve) => this.#disk.waiting.push(resolve));
   }
 
   get hasHeld(): boolean {
