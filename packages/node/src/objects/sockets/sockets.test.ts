@@ -216,6 +216,16 @@ it("refuses a malformed handshake, and answers a request for another protocol as
   expect(await ask("/v1/tally", { Connection: "Upgrade", Upgrade: "h2c" })).toEqual([200, undefined]);
 });
 
+it("without tokens, pages of other sites open no sockets", async () => {
+  const server = await serve([tally]);
+  const path = `${server.url}/v1/tally/watch/a`;
+  const foreign = await openSocket(path, { ...TALLY, Origin: "https://evil.example" });
+  expect(foreign).toEqual({ status: 403, code: "origin-refused" });
+  const own = await openSocket(path, { ...TALLY, Origin: "http://localhost:3000" });
+  expect(own.status).toBe(101);
+  own.socket?.close();
+});
+
 it("refuses sockets on connections beyond the limit", async () => {
   const server = await serve([tally], { connectionsMax: { served: 1, refused: 1 } });
   const first = connect(Number(new URL(server.url).port), "127.0.0.1");
