@@ -24,6 +24,7 @@ export const COMMAND_NAMES = [
   "restore",
   "verify",
   "takeover",
+  "reshard",
   "setup",
   "dev",
   "destroy",

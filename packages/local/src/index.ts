@@ -15,6 +15,7 @@ export { claimDataDir } from "./claim.ts";
 export type { Engine } from "./engine.ts";
 export { Failure } from "./failure.ts";
 export type { LocalServer, ServerOptions } from "./options.ts";
+export { reshardDataDir, type ReshardOptions } from "./reshard.ts";
 export { snapshotDataDir, type DataSnapshot } from "./snapshot.ts";
 export { objectId } from "./takeover/object-id.ts";
 export { takeOver, type Takeover, type TakeoverOptions } from "./takeover/take-over.ts";

@@ -6,6 +6,7 @@ import type { Io } from "../io.ts";
 import { completionCommand } from "./completion.ts";
 import { configCommand } from "./config.ts";
 import { backupCommand } from "./data/backup.ts";
+import { reshardCommand } from "./data/reshard.ts";
 import { restoreCommand } from "./data/restore.ts";
 import { takeoverCommand } from "./data/takeover.ts";
 import { verifyCommand } from "./data/verify.ts";
@@ -36,7 +37,10 @@ const GROUPS: readonly (readonly [heading: string, commands: readonly AddCommand
     "Projects and access:",
     [createProjectCommand, projectCommand, tokenCommand, readUrlCommand, readerKeyCommand, statsCommand],
   ],
-  ["Server on this machine:", [serveCommand, backupCommand, restoreCommand, verifyCommand, takeoverCommand]],
+  [
+    "Server on this machine:",
+    [serveCommand, backupCommand, restoreCommand, verifyCommand, takeoverCommand, reshardCommand],
+  ],
   ["Server on Cloudflare:", [setupCommand, devCommand, destroyCommand]],
   ["Checks and configuration:", [doctorCommand, openCommand, profileCommand, configCommand, completionCommand]],
 ];

@@ -4,16 +4,16 @@
  * and durable, so a takeover that is interrupted leaves nothing that a server would start on.
  */
 
-import { existsSync, readdirSync, renameSync, rmdirSync, rmSync } from "node:fs";
-import { basename, dirname, join, relative, resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { join, relative, resolve } from "node:path";
 import { setImmediate } from "node:timers/promises";
 
-import { makeDirectory, NewDirectory, StorageError, syncDirectory } from "@durable-streams-cloudflare/node/data";
+import { makeDirectory, NewDirectory, StorageError } from "@durable-streams-cloudflare/node/data";
 
 import { claimDataDir } from "../claim.ts";
 import { refuseNewerData } from "../data-version.ts";
 import { Failure } from "../failure.ts";
-import { lockDataDir } from "../lock.ts";
+import { requireNoData, writeUnfinished } from "../unfinished-directory.ts";
 import { blobsOf, copySegment, textOf } from "./blobs.ts";
 import { nameObjects } from "./names.ts";
 import { withSource } from "./source-database.ts";
@@ -48,9 +48,7 @@ const LISTED_MAX = 5;
 export async function takeOver(options: TakeoverOptions): Promise<Takeover> {
   const [from, to] = [resolve(options.from), resolve(options.to)];
   refuseOthers(from);
-  if (existsSync(to) && readdirSync(to).length > 0) {
-    throw new Failure(`${to} is not empty.`, "use another directory: --to DIR; or start the server on this one");
-  }
+  requireNoData(to);
   const release = await claimDataDir(from);
   try {
     refuseNewerData(from);
@@ -70,26 +68,6 @@ function refuseOthers(from: string): void {
     throw new Failure(`There is nothing at ${from}.`, "name the old data directory: --data-dir DIR");
   if (existsSync(join(from, "do"))) return;
   throw new Failure(`${from} is not the data directory of a server on the engine "workerd".`, "use --data-dir DIR");
-}
-
-/** Runs `work` on a directory beside the new one, and gives it its name. What an interrupted takeover has left there goes. */
-async function writeUnfinished<T>(to: string, work: (unfinished: string) => Promise<T>): Promise<T> {
-  const unfinished = join(dirname(to), `${basename(to)}.unfinished`);
-  // Another takeover may be writing it.
-  const lock = lockDataDir(unfinished);
-  const data = join(unfinished, "data");
-  try {
-    rmSync(data, { recursive: true, force: true });
-    const result = await work(data);
-    if (existsSync(to)) rmdirSync(to);
-    renameSync(data, to);
-    syncDirectory(dirname(to));
-    return result;
-  } finally {
-    rmSync(data, { recursive: true, force: true });
-    lock.release();
-    rmSync(unfinished, { recursive: true, force: true });
-  }
 }
 
 async function copyAll(

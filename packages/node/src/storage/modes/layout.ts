@@ -67,20 +67,22 @@ function otherShardsIn(dataDir: string): ReadonlySet<number> {
   return shards;
 }
 
-const MOVE =
-  "or export the streams (durable-streams stream export) and import them into a server with another data directory";
+/** What makes a directory with another number of databases. */
+function reshardInto(dataDir: string, shards: number): string {
+  return `or copy the data into ${shards === 1 ? "one" : shards}: durable-streams reshard ${shards} --data-dir '${dataDir}'`;
+}
 
 function refuseMode(dataDir: string, mode: StorageMode, shards: number): StorageError {
   return new StorageError(
     `The data in ${dataDir} is in ${shards} databases, as the storage mode acid keeps it, but the mode is ${mode}.`,
-    { fix: `set the storage mode to acid (DS_STORAGE__MODE=acid), ${MOVE}` },
+    { fix: `set the storage mode to acid (DS_STORAGE__MODE=acid), ${reshardInto(dataDir, 1)}` },
   );
 }
 
 function refuseCount(dataDir: string, wanted: number, shards: number): StorageError {
   return new StorageError(
     `The data in ${dataDir} is in ${shards === 1 ? "one database" : `${shards} databases`}, but acidShardCount is ${wanted}.`,
-    { fix: `set acidShardCount to ${shards}, ${MOVE}` },
+    { fix: `set acidShardCount to ${shards}, ${reshardInto(dataDir, wanted)}` },
   );
 }
 
