@@ -21,6 +21,10 @@ export interface OtlpCollector {
   readonly requests: IncomingHttpHeaders[];
   /** `down`: answers with 503, which means "try again"; `refusing`: with 400; `hung`: never answers. */
   mode: "up" | "down" | "refusing" | "hung";
+  /** Answers with 400 to this path alone. */
+  refusedPath: string;
+  /** Path and status of each answer, in their order. */
+  readonly answers: string[];
   close(): Promise<void>;
 }
 
@@ -31,14 +35,17 @@ export async function startOtlpCollector(): Promise<OtlpCollector> {
     metrics: new Map<string, CollectedMetric>(),
     requests: [] as IncomingHttpHeaders[],
     mode: "up" as OtlpCollector["mode"],
+    refusedPath: "",
+    answers: [] as string[],
   };
   const server = createServer((request, response) => {
+    response.on("finish", () => state.answers.push(`${request.url} ${response.statusCode}`));
     void buffer(request).then(
       (sent) => {
         state.requests.push(request.headers);
         if (state.mode === "hung") return;
         if (state.mode === "down") return void response.writeHead(503).end();
-        if (state.mode === "refusing") return void response.writeHead(400).end();
+        if (state.mode === "refusing" || state.refusedPath === request.url) return void response.writeHead(400).end();
         if (request.method !== "POST" || request.headers["content-type"] !== "application/x-protobuf") {
           return void response.writeHead(415).end();
         }

@@ -7,10 +7,13 @@ interface Exporter<Items> {
 
 const SUCCESS = 0;
 
+/** What is exported: a collector may take one and not the other. */
+export type Signal = "Traces" | "Metrics";
+
 export class ExportStatus {
   readonly #endpoint: string;
   readonly #warn: (message: string) => void;
-  #isFailing = false;
+  readonly #failing = new Set<Signal>();
 
   constructor(endpoint: string, warn: (message: string) => void) {
     this.#endpoint = endpoint;
@@ -18,35 +21,30 @@ export class ExportStatus {
   }
 
   /** Watches the exports of one exporter. Whoever uses it notices nothing. */
-  watch<Items, E extends Exporter<Items>>(exporter: E & Exporter<Items>): E {
+  watch<Items, E extends Exporter<Items>>(signal: Signal, exporter: E & Exporter<Items>): E {
     const send = exporter.export.bind(exporter);
     exporter.export = (items, done) =>
       send(items, (result) => {
-        this.#note(result);
+        if (result.code === SUCCESS) this.#failing.delete(signal);
+        else this.#fail(signal, result.error);
         done(result);
       });
     return exporter;
   }
 
-  /** The server ends, and its last spans and metrics could not be sent in time. */
+  /** The server ends, and what it had left could not be sent in time. */
   noteLost(): void {
-    this.#fail(": there was no answer in time");
+    if (this.#failing.size > 0) return;
+    this.#warn(`${originOf(this.#endpoint)} did not answer in time, so the last traces and metrics were not sent.`);
   }
 
-  #note({ code, error }: { readonly code: number; readonly error?: Error }): void {
-    if (code === SUCCESS) {
-      this.#isFailing = false;
-      return;
-    }
-    this.#fail(error === undefined ? "" : `: ${error.name} ${error.message}`.trimEnd());
-  }
-
-  #fail(why: string): void {
-    if (this.#isFailing) return;
-    this.#isFailing = true;
+  #fail(signal: Signal, error: Error | undefined): void {
+    if (this.#failing.has(signal)) return;
+    this.#failing.add(signal);
+    const why = error === undefined ? "" : `: ${error.name} ${error.message}`.trimEnd();
     this.#warn(
-      `Traces and metrics cannot be sent to ${originOf(this.#endpoint)}${why}. What cannot be sent is dropped, and requests ` +
-        "are not affected. This is said again only after an export has succeeded.",
+      `${signal} cannot be sent to ${originOf(this.#endpoint)}${why}. What cannot be sent is dropped, and requests are not ` +
+        "affected. This is said again only after an export has succeeded.",
     );
   }
 }

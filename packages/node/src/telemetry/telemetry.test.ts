@@ -244,7 +244,7 @@ describe("a collector that cannot be used", () => {
     await vi.waitFor(() => expect(warn).toHaveBeenCalledTimes(2));
     await server.close();
     const lines = warn.mock.calls.map(([line]) => JSON.parse(String(line)) as Record<string, unknown>);
-    const message = expect.stringMatching(`^Traces and metrics cannot be sent to ${collector.url}: `) as string;
+    const message = expect.stringMatching(`^Metrics cannot be sent to ${collector.url}: `) as string;
     expect(lines).toMatchObject([{ "log.level": "warn", message }, { message }]);
     expect(JSON.stringify(lines)).not.toContain("hidden");
   });
@@ -255,6 +255,27 @@ describe("a collector that cannot be used", () => {
     const settings = { ...SETTINGS, LOG_LEVEL: "error" };
     const server = await start({ settings, telemetry: { ...briefly(), metricsIntervalMs: 60_000 } });
     await server.close();
-    expect(warn.mock.calls.join()).toContain("there was no answer in time");
+    expect(warn.mock.calls.join()).toContain(`${collector.url} did not answer in time`);
+  });
+
+  it("that takes metrics and no traces is named once, and not with each success of the other", async () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => undefined);
+    collector.refusedPath = "/v1/traces";
+    const settings = { ...SETTINGS, LOG_LEVEL: "error" };
+    vi.stubEnv("OTEL_BSP_SCHEDULE_DELAY", "10");
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const telemetry = { endpoint: collector.url, metricsIntervalMs: 20 };
+    const server = await start({ settings, telemetry });
+    const refused = (): number => collector.answers.filter((answer) => answer === "/v1/traces 400").length;
+    for (let count = 1; count <= 3; count += 1) {
+      await fetch(`${server.url}/healthz`);
+      await vi.waitFor(() => expect(refused()).toBeGreaterThanOrEqual(count));
+      const { length } = collector.answers;
+      await vi.waitFor(() => expect(collector.answers.slice(length)).toContain("/v1/metrics 200"));
+    }
+    await server.close();
+    expect(warn.mock.calls.map(String)).toEqual([
+      expect.stringContaining(`Traces cannot be sent to ${collector.url}: `),
+    ]);
   });
 });

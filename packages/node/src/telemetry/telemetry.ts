@@ -49,7 +49,7 @@ export function openTelemetry(options: TelemetryOptions, { metrics, logLevel }: 
     resource,
     sampler: samplerOf(traces, options),
     // Its queue is bounded: when the collector is slower than the spans, the newest are dropped.
-    spanProcessors: [new traces.BatchSpanProcessor(status.watch(exporter))],
+    spanProcessors: [new traces.BatchSpanProcessor(status.watch("Traces", exporter))],
   });
   const tracing = new Tracing(api, provider.getTracer(SCOPE));
   let reader: PeriodicExportingMetricReader | undefined;
@@ -90,7 +90,7 @@ function startMetrics(
     temporalityPreference: sdk.AggregationTemporality.CUMULATIVE,
   });
   const reader = new sdk.PeriodicExportingMetricReader({
-    exporter: status.watch(exporter),
+    exporter: status.watch("Metrics", exporter),
     exportIntervalMillis: metricsIntervalMs,
     exportTimeoutMillis: metricsIntervalMs,
   });
