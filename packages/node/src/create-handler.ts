@@ -186,7 +186,7 @@ function handlerOf({ basePath, requestsMax }: Mounting, opened: () => Opened | P
       const answerOne = inFlight.isFull ? refuseFull : answer;
       const end = inFlight.begin(() => response.destroy());
       const arrival = arrivalOf(message, basePath);
-      void serve({ message, response, arrival }, engineNow()?.config.logLevel ?? "error", answerOne).then(end);
+      serve({ message, response, arrival }, engineNow()?.config.logLevel ?? "error", answerOne, end);
     },
     upgrade: (message: IncomingMessage, socket: Duplex, head: Buffer): void => {
       const isFull = inFlight.isFull;

@@ -74,12 +74,12 @@ function handlersOf(engine: Engine, scheme: "http" | "https"): Handlers {
   const upgrades = engine.hasSockets ? new Upgrades(logLevel) : undefined;
   return {
     onUpgrade: upgrades && ((message, socket, head) => void upgrades.serve({ message, socket, head, arrival }, answer)),
-    onRequest: (message, response) => void serve({ message, response, arrival }, logLevel, answer),
+    onRequest: (message, response) => serve({ message, response, arrival }, logLevel, answer),
     onRefused: (message, response) => {
       if (message.httpVersionMajor === 1) (response as ServerResponse).shouldKeepAlive = false;
       // The session ends when its streams have ended, and takes no new ones.
       else (message as Http2ServerRequest).stream.session?.close();
-      void serve({ message, response, arrival }, logLevel, refuseConnection);
+      serve({ message, response, arrival }, logLevel, refuseConnection);
     },
   };
 }

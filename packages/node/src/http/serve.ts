@@ -34,23 +34,40 @@ export interface Handlers {
   readonly onUpgrade?: ((message: IncomingMessage, socket: Socket, head: Buffer) => void) | undefined;
 }
 
-/** Resolves when the response has ended, or the client has gone. Never rejects. */
-export function serve(exchange: Exchange, logLevel: Config["logLevel"], answer: AnswerRequest): Promise<void> {
-  return inOrder(exchange.message, () => respond(exchange, logLevel, answer));
+/**
+ * Serves a request.
+ * @param onEnd called when the response has ended, or the client has gone.
+ */
+export function serve(
+  exchange: Exchange,
+  logLevel: Config["logLevel"],
+  answer: AnswerRequest,
+  onEnd?: () => void,
+): void {
+  inOrder(exchange.message, (end) => {
+    const onOver = (): void => {
+      end();
+      onEnd?.();
+    };
+    void respond(exchange, logLevel, answer, onEnd === undefined ? end : onOver);
+  });
 }
 
+/** Never rejects. */
 async function respond(
   { message, response, arrival }: Exchange,
   logLevel: Config["logLevel"],
   answer: AnswerRequest,
+  onEnd: () => void,
 ): Promise<void> {
   try {
     const request = new IncomingRequest(message, response, arrival);
     const given = await (request.hasValidHost ? answer(request) : refusedAnswer(request, refuseHost()));
-    await writeAnswer(response, given, request.method === "HEAD");
+    await writeAnswer(response, given, request.method === "HEAD", onEnd);
   } catch (error) {
     logFault(logLevel, "An answer could not be written.", error);
     response.destroy();
+    onEnd();
   }
 }
 

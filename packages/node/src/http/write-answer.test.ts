@@ -4,11 +4,12 @@ import { finished } from "node:stream/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
+import type { Answer } from "@durable-streams-cloudflare/http/answers/answer";
 import { PagedBody } from "@durable-streams-cloudflare/http/answers/paged-body";
 import { PushedBody, type PieceSink } from "@durable-streams-cloudflare/http/answers/pushed-body";
 import { expect, it } from "vitest";
 
-import { writeAnswer } from "./write-answer.ts";
+import { writeAnswer as writeAnswerThen } from "./write-answer.ts";
 
 setFlagsFromString("--expose-gc");
 const runGc = runInNewContext("gc") as () => void;
@@ -25,6 +26,13 @@ class Client extends Writable {
     this.taken.push(chunk.length);
     setImmediate(done);
   }
+}
+
+/** Resolves when the answer is written. */
+function writeAnswer(response: ServerResponse, answer: Answer, isHead: boolean): Promise<void> {
+  return new Promise((resolve, reject) => {
+    writeAnswerThen(response, answer, isHead, resolve)?.catch(reject);
+  });
 }
 
 const responseOf = (client: Client): ServerResponse => client as unknown as ServerResponse;

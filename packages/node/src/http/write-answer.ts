@@ -12,11 +12,17 @@ const COMMON = Object.entries(COMMON_HEADERS).flat();
 const BODILESS: ReadonlySet<number> = new Set([204, 304]);
 
 /**
- * Writes an answer, with `COMMON_HEADERS`. Resolves when the last byte was passed to the socket, or the client has
- * disconnected. A body that fails midway cuts the connection.
+ * Writes an answer, with `COMMON_HEADERS`. A body that fails midway cuts the connection.
  * @param isHead whether the request is a HEAD, whose answer has no body.
+ * @param onEnd called when the last byte was passed to the socket, or the client has disconnected. It may be called again.
+ * @returns a promise that resolves then; nothing for pieces, because for each live read a promise would be kept.
  */
-export async function writeAnswer(response: NodeResponse, answer: Answer, isHead: boolean): Promise<void> {
+export function writeAnswer(
+  response: NodeResponse,
+  answer: Answer,
+  isHead: boolean,
+  onEnd: () => void = () => undefined,
+): Promise<void> | undefined {
   const { status, headers, body } = answer;
   const list = [...COMMON];
   for (const name of Object.keys(headers)) list.push(name, headers[name] ?? "");
@@ -26,41 +32,41 @@ export async function writeAnswer(response: NodeResponse, answer: Answer, isHead
     response.writeHead(status, list);
     if (bytes === null) response.end();
     else response.end(bytes);
-    return;
+    onEnd();
+    return undefined;
   }
   // A body that ends early cuts the connection, so the client notices that some of it is missing.
   if (body instanceof PagedBody) list.push("Content-Length", String(body.bytes));
   response.writeHead(status, list);
-  if (body instanceof PushedBody) return writePieces(body, response);
-  await (body instanceof PagedBody ? writePages(body, response) : pipe(body, response));
+  if (body instanceof PushedBody) {
+    writePieces(body, response, onEnd);
+    return undefined;
+  }
+  return (body instanceof PagedBody ? writePages(body, response) : pipe(body, response)).then(onEnd);
 }
 
-/** Passes pieces on as they come, and tells their source when the system has taken some. Resolves when there are no more. */
-function writePieces(body: PushedBody, response: NodeResponse): Promise<void> {
-  return new Promise((resolve) => {
-    response.once("close", () => {
-      body.cancel();
-      resolve();
-    });
-    if (isGone(response)) {
-      body.cancel();
-      return resolve();
-    }
-    response.flushHeaders();
-    const onTaken = (): void => body.pull();
-    body.start({
-      enqueue: (piece) => void response.write(piece, onTaken),
-      get desiredSize() {
-        return body.bytesMax - response.writableLength;
-      },
-      close: () => {
-        response.end();
-        resolve();
-      },
-      error: () => void response.destroy(),
-    });
-    body.pull();
+/** Passes pieces on as they come, and tells their source when the system has taken some. */
+function writePieces(body: PushedBody, response: NodeResponse, onEnd: () => void): void {
+  const onGone = (): void => {
+    body.cancel();
+    onEnd();
+  };
+  if (isGone(response)) return onGone();
+  response.once("close", onGone);
+  response.flushHeaders();
+  const onTaken = (): void => body.pull();
+  body.start({
+    enqueue: (piece) => void response.write(piece, onTaken),
+    get desiredSize() {
+      return body.bytesMax - response.writableLength;
+    },
+    close: () => {
+      response.end();
+      onEnd();
+    },
+    error: () => void response.destroy(),
   });
+  body.pull();
 }
 
 /** Asks for a page only when the system has taken the one before: whether slow or many, each client holds one in memory. */
