@@ -2,7 +2,7 @@
 
 import type { NodeRequest } from "./incoming-request.ts";
 
-/** A request that has not ended. It is kept as long as a live read lasts, so it is small: a promise would take ten times that. */
+/** A request that has not ended. It is kept as long as a live read lasts, so it is small. */
 interface Turn {
   /** Serves the request that has arrived after it. */
   next: (() => void) | undefined;
