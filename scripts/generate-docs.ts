@@ -85,8 +85,9 @@ ${rows.join("\n")}
 commands work. They listen on loopback only, and while only this machine has access, \`WEBHOOK_LOOPBACK\` is \`allow\`.
 
 \`SSE_SESSION_SECONDS\` determines cost: each reconnect is one request to the Worker and one to the stream's object. Ten
-thousand idle readers make 432 million of each per month with 60 seconds, and 29 million with 900. Keep it short behind a CDN
-that collapses readers; make it long without one.
+thousand idle readers make 432 million of each per month with 60 seconds, and 29 million with 900. So every \`wrangler.toml\`
+that this project ships or writes sets 900, for which updates of Cloudflare's runtime leave enough time: they give requests 20
+minutes to end. Behind a CDN that collapses readers, make it short: 60.
 
 ${namesSection()}
 ${LAYERS_SECTION}

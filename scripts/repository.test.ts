@@ -141,6 +141,14 @@ test("no query string, which may hold the right to read, gets into the logs of a
   }
 });
 
+test("every Worker that we deploy or write keeps SSE sessions for 15 minutes: each reconnect is billed", () => {
+  const written = wranglerToml({ ...defaultAnswers("durable-streams", "path"), account: "0".repeat(32) }, "the-id");
+  for (const toml of [read("wrangler.toml"), read("templates/cloudflare/wrangler.toml"), written]) {
+    const vars = toml.split(/^(?=\[)/m).find((section) => section.startsWith("[vars]\n"));
+    expect(vars).toMatch(/^SSE_SESSION_SECONDS = "900"/m);
+  }
+});
+
 test("the Deploy button asks for secrets with values that the server refuses", () => {
   const example = parseEnv(read("templates/cloudflare/.dev.vars.example"));
   expect(Object.keys(example)).toEqual(["ADMIN_SECRET"]);

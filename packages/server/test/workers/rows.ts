@@ -1,3 +1,9 @@
+import type { Database } from "@durable-streams-cloudflare/core/kit/database";
+import type { Schema } from "@durable-streams-cloudflare/core/kit/sql/schema";
+import type { Statement } from "@durable-streams-cloudflare/core/kit/sql/statement";
+import type { Row, SqlValue } from "@durable-streams-cloudflare/core/kit/sql/value";
+
+import { objectDatabase } from "../../src/bindings/object-database.ts";
 import { inObject, type Edge } from "./edge.ts";
 
 /** What one object has written, as the platform bills it. */
@@ -6,6 +12,21 @@ export interface RowCount {
   take(): Promise<number>;
   /** Transactions since the counting began. */
   commits(): number;
+}
+
+/** An object's database, and the rows that the platform bills for what its queries read. */
+export function countedDatabase(storage: DurableObjectStorage, schema: Schema): Database & { rowsRead: number } {
+  const counted = {
+    ...objectDatabase(storage, schema),
+    rowsRead: 0,
+    all: <R extends Row, P extends readonly SqlValue[]>({ text }: Statement<R, P>, ...params: P): R[] => {
+      const cursor = storage.sql.exec<R & Record<string, SqlStorageValue>>(text, ...params);
+      const rows = cursor.toArray();
+      counted.rowsRead += cursor.rowsRead;
+      return rows;
+    },
+  };
+  return counted;
 }
 
 /** Counts the rows that the object of a stream writes: `cursor.rowsWritten` of each of its statements. */

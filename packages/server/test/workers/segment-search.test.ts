@@ -1,36 +1,18 @@
-import type { Database } from "@durable-streams-cloudflare/core/kit/database";
-import type { Statement } from "@durable-streams-cloudflare/core/kit/sql/statement";
-import type { Row, SqlValue } from "@durable-streams-cloudflare/core/kit/sql/value";
 import { coldSlices, insertSegment, segmentAt } from "@durable-streams-cloudflare/core/log/segment-rows";
 import { STREAM_SCHEMA } from "@durable-streams-cloudflare/core/stream/tables/schema";
 import { expect, it } from "vitest";
 
-import { objectDatabase } from "../../src/bindings/object-database.ts";
 import { inObject, newStream } from "./edge.ts";
+import { countedDatabase } from "./rows.ts";
 
 const BYTES = 1_000;
 const STREAM = { name: "p/s", incarnation: 1_800_000_000_000 };
-
-/** The object's database, and the rows that the platform bills for what it is asked. */
-function countedDatabase(storage: DurableObjectStorage): Database & { rowsRead: number } {
-  const counted = {
-    ...objectDatabase(storage, STREAM_SCHEMA),
-    rowsRead: 0,
-    all: <R extends Row, P extends readonly SqlValue[]>({ text }: Statement<R, P>, ...params: P): R[] => {
-      const cursor = storage.sql.exec<R & Record<string, SqlStorageValue>>(text, ...params);
-      const rows = cursor.toArray();
-      counted.rowsRead += cursor.rowsRead;
-      return rows;
-    },
-  };
-  return counted;
-}
 
 /** Rows read to find one place in a stream of so many segments. */
 async function rowsToFind(segments: number): Promise<{ segmentAt: number; coldSlices: number }> {
   const edge = await newStream();
   return inObject(edge, (_, { storage }) => {
-    const database = countedDatabase(storage);
+    const database = countedDatabase(storage, STREAM_SCHEMA);
     for (let first = 0; first < segments * BYTES; first += BYTES) {
       const blocks = [{ payloadBytes: BYTES, storedBytes: BYTES + 100 }];
       insertSegment(database, { first, last: first + BYTES, committedAtMs: 0 }, blocks);

@@ -26,8 +26,12 @@ export const countersTable = table({
 });
 
 const INCARNATION_OF = streamsTable.select(["incarnation"], { where: "name = ?" });
+/**
+ * One bound below, the larger of the two, so that the index begins with the first name that is returned. The plus keeps SQLite
+ * from beginning at the other condition, which only leaves out the name that the page before ended with.
+ */
 const LIST = streamsTable.select(["name", "content_type", "created_at_ms"], {
-  where: "name > ? AND name >= ? AND name < ?",
+  where: "name >= max(?, ?) AND name < ? AND +name > ?",
   orderBy: "name",
   limit: "?",
 });
@@ -87,7 +91,7 @@ export function readCounters(database: Database): Counters {
 export function listStreams(database: Database, prefix: string, after: string, limit: number): DirectoryRow[] {
   if (!hasDirectory(database)) return [];
   return database
-    .all(LIST, after, prefix, prefix + BEYOND_NAMES, limit)
+    .all(LIST, after, prefix, prefix + BEYOND_NAMES, after, limit)
     .map((row) => ({ name: row.name, contentType: row.content_type, createdAtMs: row.created_at_ms }));
 }
 
