@@ -91,3 +91,4 @@ declare function structuredClone<Value>(value: Value): Value;
 declare function setTimeout(callback: () => void, ms: number): object;
 declare function clearTimeout(timer: object | undefined): void;
 declare const console: { log(line: string): void; error(line: string): void; warn(line: string): void };
+declare const performance: { now(): number };

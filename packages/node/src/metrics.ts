@@ -1,5 +1,6 @@
 /** The server's metrics. Those that the engine `workerd` also has have the same names there. */
 
+import { wallMs } from "@durable-streams-cloudflare/core/kit/clock";
 import { single, type Metric } from "@durable-streams-cloudflare/http/metrics/metric";
 import type { RequestCounts } from "@durable-streams-cloudflare/http/metrics/request-counts";
 
@@ -57,7 +58,7 @@ export function collectMetrics({ counts, liveReads, storage, objects, modules }:
       "gauge",
       "durable_streams_alarms_due",
       "Number of alarms whose time has come and that are not done yet.",
-      storage.sum(({ alarms }) => alarms.countDue(Date.now())),
+      storage.sum(({ alarms }) => alarms.countDue(wallMs())),
     ),
     ...modules.metrics(objects.openSockets),
   ];

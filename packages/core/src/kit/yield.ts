@@ -3,6 +3,8 @@
  * begins, and waits while appends are under way.
  */
 
+import { monotonicMs } from "./clock.ts";
+
 /** Resolves after so many milliseconds. */
 export function wait(ms: number): Promise<void> {
   return new Promise((resolve) => void setTimeout(resolve, ms));
@@ -34,7 +36,7 @@ const STEADY_FACTOR = 8;
 const STEADY_MS_MAX = 250;
 
 interface ForegroundPorts {
-  /** Milliseconds since 1970. */
+  /** Milliseconds since some moment. */
   now(): number;
   /** Resolves so much later. */
   wait(ms: number): Promise<void>;
@@ -112,6 +114,6 @@ function isWithin(ms: number, fromMs: number, nowMs: number): boolean {
 
 /** The one of this thread. */
 export const FOREGROUND = new Foreground({
-  now: () => Date.now(),
+  now: monotonicMs,
   wait,
 });

@@ -3,6 +3,7 @@
  * at a time, with limits on time and size.
  */
 
+import { monotonicMs } from "@durable-streams-cloudflare/core/kit/clock";
 import { wait } from "@durable-streams-cloudflare/core/kit/yield";
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from "jose";
 
@@ -36,7 +37,7 @@ const keySetsOf = new WeakMap<object, Map<string, IssuerKeys>>();
 const BY_PLATFORM = {};
 
 const PORTS: IssuerPorts = {
-  now: () => Date.now(),
+  now: monotonicMs,
   sleep: wait,
 };
 

@@ -3,6 +3,7 @@
  */
 
 import type { PublicKey } from "@durable-streams-cloudflare/core/contracts/project";
+import { monotonicMs } from "@durable-streams-cloudflare/core/kit/clock";
 
 /** A rotation is seen by then; the answer itself may be kept for longer than that. */
 const FRESH_MS = 10_000;
@@ -16,7 +17,7 @@ export class PublicKeys {
   /** In the order of their reading, oldest first. */
   readonly #entries = new Map<string, { readonly keys: Keys; readonly readAtMs: number }>();
 
-  constructor(now: () => number = Date.now) {
+  constructor(now: () => number = monotonicMs) {
     this.#now = now;
   }
 

@@ -8,6 +8,7 @@ import {
   RECORD_KEY_PREFIX,
   type ProjectRecord,
 } from "@durable-streams-cloudflare/core/contracts/project-record";
+import { monotonicMs } from "@durable-streams-cloudflare/core/kit/clock";
 import { projectOf, type Project } from "@durable-streams-cloudflare/core/project/project";
 import { parseReaderKey, type StoredReaderKey } from "@durable-streams-cloudflare/core/project/reader-key";
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
@@ -40,7 +41,7 @@ export class Registry {
   readonly #projects: KvCache<Project>;
   readonly #readerKeys: KvCache<StoredReaderKey>;
 
-  constructor(store: RegistryStore, now: () => number = Date.now) {
+  constructor(store: RegistryStore, now: () => number = monotonicMs) {
     this.#projects = new KvCache(store, now, (text) => projectOf(JSON.parse(text) as ProjectRecord));
     this.#readerKeys = new KvCache(store, now, async (text) => parseReaderKey(text));
   }

@@ -4,6 +4,7 @@
  * key.
  */
 
+import { wallMs } from "@durable-streams-cloudflare/core/kit/clock";
 import type { Project } from "@durable-streams-cloudflare/core/project/project";
 import {
   parseRights,
@@ -105,7 +106,7 @@ export async function verifyReadUrlToken(
 
 /** Whoever holds the secret may sign URLs by himself, and could date them from the future. */
 function isWithinAWeek({ iat = Infinity, exp = Infinity }: JWTPayload): boolean {
-  return iat <= Date.now() / 1000 + SKEW_SECONDS && exp - iat <= READ_URL_SECONDS_MAX;
+  return iat <= wallMs() / 1000 + SKEW_SECONDS && exp - iat <= READ_URL_SECONDS_MAX;
 }
 
 /** Makes the token of a signed read URL, signed with the project's newest secret. */
@@ -243,12 +244,12 @@ export function checkClaims(payload: JWTPayload, kid: string): Result<{ claims: 
 
 /** Whether claims have expired, for claims that `jwtVerify` has not seen. */
 export function isExpired({ exp = Infinity }: JWTPayload): boolean {
-  return exp <= Math.floor(Date.now() / 1000) - SKEW_SECONDS;
+  return exp <= Math.floor(wallMs() / 1000) - SKEW_SECONDS;
 }
 
 /** JSON has numbers that are infinite, such as 1e999. */
 function isInTime(exp: number | undefined): exp is number {
-  return exp !== undefined && exp <= Date.now() / 1000 + TOKEN_SECONDS_MAX;
+  return exp !== undefined && exp <= wallMs() / 1000 + TOKEN_SECONDS_MAX;
 }
 
 /** Whether a value is a valid claim `user`: one line of printable text, short enough to be stored with each append. */

@@ -4,6 +4,7 @@
  * verified again.
  */
 
+import { wallMs } from "@durable-streams-cloudflare/core/kit/clock";
 import type { Project } from "@durable-streams-cloudflare/core/project/project";
 import type { Result } from "@durable-streams-cloudflare/protocol";
 
@@ -31,7 +32,7 @@ export class VerifiedTokens {
    * @param verify verifies tokens of one kind. Each kind needs a cache of its own: a token that is valid in a URL is not valid
    *   in a header.
    */
-  constructor(verify: Verify, now: () => number = Date.now) {
+  constructor(verify: Verify, now: () => number = wallMs) {
     this.#verify = verify;
     this.#now = now;
   }

@@ -4,6 +4,7 @@
  */
 
 import { readWakeToken, splitWakeToken, tagWakeToken } from "@durable-streams-cloudflare/core/contracts/wake-tag";
+import { wallMs } from "@durable-streams-cloudflare/core/kit/clock";
 import type { Project } from "@durable-streams-cloudflare/core/project/project";
 import { hasWakeTag, wakeKey } from "@durable-streams-cloudflare/core/project/wake-keys";
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";
@@ -28,7 +29,7 @@ export class WakeGuard {
   readonly #proof: WakeProof;
   readonly #now: () => number;
 
-  constructor(finder: ProjectFinder | undefined, proof: WakeProof, now: () => number = Date.now) {
+  constructor(finder: ProjectFinder | undefined, proof: WakeProof, now: () => number = wallMs) {
     this.#finder = finder;
     this.#proof = proof;
     this.#now = now;

@@ -3,6 +3,7 @@
  * which do not notify the stream, so the read itself notifies it from time to time.
  */
 
+import { monotonicMs } from "@durable-streams-cloudflare/core/kit/clock";
 import type { Lifetime } from "@durable-streams-cloudflare/protocol";
 
 import type { StreamClient } from "./stream-client.ts";
@@ -12,7 +13,7 @@ export class Renewal {
   readonly #stream: StreamClient;
   /** The interval between renewals: 10 % of the TTL, which is how often the stream stores them. */
   readonly #everyMs: number;
-  #renewedAtMs = Date.now();
+  #renewedAtMs = monotonicMs();
 
   /** The read that creates this has just renewed the lifetime. */
   constructor(stream: StreamClient, lifetime: Lifetime) {
@@ -25,7 +26,7 @@ export class Renewal {
    * notices when the stream no longer exists.
    */
   async goOn(): Promise<void> {
-    const nowMs = Date.now();
+    const nowMs = monotonicMs();
     if (nowMs - this.#renewedAtMs < this.#everyMs) return;
     this.#renewedAtMs = nowMs;
     // To read nothing is a read too.

@@ -1,5 +1,7 @@
 /** A rate limiter with the interface of the Rate Limiting binding, which counts for this isolate alone. */
 
+import { monotonicMs } from "@durable-streams-cloudflare/core/kit/clock";
+
 import { BINDING_UNITS, WINDOW_SECONDS, type RateLimiter } from "./rate-limit.ts";
 
 /** Keys that are counted at the same time; the oldest is forgotten for a new one. */
@@ -16,7 +18,7 @@ export class IsolateLimiter implements RateLimiter {
   /** In the order of their beginning, oldest first. */
   readonly #windows = new Map<string, Window>();
 
-  constructor(now: () => number = Date.now) {
+  constructor(now: () => number = monotonicMs) {
     this.#now = now;
   }
 

@@ -3,6 +3,7 @@
  * an unlimited number of these.
  */
 
+import { monotonicMs } from "@durable-streams-cloudflare/core/kit/clock";
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
 import type { HttpRequest } from "../ports.ts";
@@ -34,7 +35,7 @@ export class Strangers {
    * @param isBehindProxy whether every request is known to come through the operator's proxy, whose headers name the client's
    *   address.
    */
-  constructor(perMinute: number, isBehindProxy: boolean, now: () => number = Date.now) {
+  constructor(perMinute: number, isBehindProxy: boolean, now: () => number = monotonicMs) {
     this.#perMinute = perMinute;
     this.#addressHeader = isBehindProxy ? "X-Forwarded-For" : "CF-Connecting-IP";
     this.#now = now;

@@ -10,6 +10,7 @@
  */
 
 import type { AttachResult } from "@durable-streams-cloudflare/core/contracts/stream";
+import { monotonicMs } from "@durable-streams-cloudflare/core/kit/clock";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 import { SingleFlight } from "@durable-streams-cloudflare/core/kit/single-flight";
 import { HEARTBEAT, problemEvent, type Lineage, type Problem } from "@durable-streams-cloudflare/protocol";
@@ -50,7 +51,7 @@ export class SseSession {
   readonly #exchange: Exchange;
   readonly #lineage: Lineage;
   readonly #encoder: SseEncoder;
-  readonly #openedAtMs = Date.now();
+  readonly #openedAtMs = monotonicMs();
   #heartbeatTimer: ReturnType<typeof setInterval> | null = null;
   #endTimer: ReturnType<typeof setTimeout> | null = null;
   readonly #onAbort = (): void => this.#release();
@@ -294,7 +295,7 @@ export class SseSession {
   }
 
   #untilLongEnoughMs(): number {
-    return Math.max(0, this.#openedAtMs + SESSION_MS_MIN - Date.now());
+    return Math.max(0, this.#openedAtMs + SESSION_MS_MIN - monotonicMs());
   }
 
   #fail(error: unknown): void {

@@ -1,5 +1,6 @@
 /** Creates an object of a module, from what a host supplies. */
 
+import { wallMs } from "@durable-streams-cloudflare/core/kit/clock";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 
 import type { ObjectPeers, ObjectRuntime } from "../objects/runtime.ts";
@@ -30,7 +31,7 @@ export function createObject(
     },
     sockets,
     count: (name, by) => own.counts.add(name, by),
-    now: () => Date.now(),
+    now: wallMs,
     newId: () => crypto.randomUUID(),
     report: (message, error) => logFault(peers.config.logLevel, message, error),
   });

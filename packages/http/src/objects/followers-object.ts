@@ -4,6 +4,7 @@ import type { ShardApi, FollowerSetApi } from "@durable-streams-cloudflare/core/
 import { SHARD_SESSIONS } from "@durable-streams-cloudflare/core/fan-out/delivery/shards";
 import { keysOf, ownerOf, sessionOf, sourceOf } from "@durable-streams-cloudflare/core/fan-out/delivery/stubs";
 import { FollowerSet } from "@durable-streams-cloudflare/core/fan-out/source/follower-set";
+import { wallMs } from "@durable-streams-cloudflare/core/kit/clock";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 import { FOREGROUND } from "@durable-streams-cloudflare/core/kit/yield";
 
@@ -26,7 +27,7 @@ export function createFollowers(runtime: ObjectRuntime, peers: ObjectPeers): Fol
       owner: (name) => ownerOf(() => sessions.getByName(name)),
       keys: keysOf(peers.projects, runtime.name),
       shards: peers.shards,
-      now: () => Date.now(),
+      now: wallMs,
       pause: (ms) => FOREGROUND.yieldToAppends(ms),
       sync: () => runtime.sync(),
       purge: () => runtime.purge(),

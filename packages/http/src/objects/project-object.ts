@@ -3,6 +3,7 @@
 import type { LinkKeysApi } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import type { ProjectApi } from "@durable-streams-cloudflare/core/contracts/project";
 import { RECORD_KEY_PREFIX, type ProjectSecret } from "@durable-streams-cloudflare/core/contracts/project-record";
+import { wallMs } from "@durable-streams-cloudflare/core/kit/clock";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 import { DeliveryBudget } from "@durable-streams-cloudflare/core/project/delivery-budget";
 import type { ProjectHost } from "@durable-streams-cloudflare/core/project/host";
@@ -40,7 +41,7 @@ export function projectApi(
   const { config } = peers;
   const { webhooksPerMinute: perMinute, webhooksPerHostPerMinute: perHostPerMinute } = config;
   const deliveries = new DeliveryBudget({ perMinute, perHostPerMinute });
-  const now = (): number => Date.now();
+  const now = wallMs;
   const mustProve = (): boolean => config.webhookChallenge === "required" || owner.demandsProof();
   // The only project may have no record.
   const secrets = (): readonly ProjectSecret[] =>
@@ -79,7 +80,7 @@ export function projectApi(
 
 function hostOf(runtime: ObjectRuntime, peers: ObjectPeers): ProjectHost {
   return {
-    now: () => Date.now(),
+    now: wallMs,
     newKid: () => randomText(9),
     newSecret: () => randomText(32),
     publish: (name, record) => {

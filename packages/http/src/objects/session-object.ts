@@ -2,6 +2,7 @@
 
 import type { EstuaryApi, LinkOwnerApi } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import { Estuary } from "@durable-streams-cloudflare/core/fan-out/session/estuary";
+import { wallMs } from "@durable-streams-cloudflare/core/kit/clock";
 import { detach } from "@durable-streams-cloudflare/core/kit/detach";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 import { callOnce, retryRpc } from "@durable-streams-cloudflare/core/kit/retry-rpc";
@@ -29,7 +30,7 @@ export function createSession(runtime: ObjectRuntime, { config, streams, followe
       link: async (command) => detach(await followers.getByName(source).link(command)),
       unlink: async (command) => detach(await followers.getByName(source).unlink(command)),
     }),
-    now: () => Date.now(),
+    now: wallMs,
     sync: () => runtime.sync(),
     purge: () => runtime.purge(),
     setAlarm: (atMs) => runtime.setAlarm(atMs),

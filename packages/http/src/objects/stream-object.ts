@@ -1,6 +1,7 @@
 /** The object of a stream: composes the core's `Stream` with what a host supplies. */
 
 import type { StreamApi } from "@durable-streams-cloudflare/core/contracts/stream";
+import { wallMs } from "@durable-streams-cloudflare/core/kit/clock";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 import { retryRpc } from "@durable-streams-cloudflare/core/kit/retry-rpc";
 import { FOREGROUND } from "@durable-streams-cloudflare/core/kit/yield";
@@ -27,7 +28,7 @@ export function createStream(runtime: ObjectRuntime, readers: LiveReaders, peers
       report: (message, error) => logFault(config.logLevel, message, error),
       databaseBytes: () => runtime.databaseBytes(),
       sharedStorage: runtime.sharedStorage,
-      now: () => Date.now(),
+      now: wallMs,
       nextTurn,
       sync: () => runtime.sync(),
       name,

@@ -1,6 +1,7 @@
 /** The object of a subscription of the protocol [PROTOCOL §6]: composes the core's subscription with what a host supplies. */
 
 import type { WakeSubscriptionApi, SubscriptionDirectoryApi } from "@durable-streams-cloudflare/core/contracts/wakes";
+import { wallMs } from "@durable-streams-cloudflare/core/kit/clock";
 import { controlPathOf } from "@durable-streams-cloudflare/core/kit/control-path";
 import { detach } from "@durable-streams-cloudflare/core/kit/detach";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
@@ -59,7 +60,7 @@ export function createSubscription(
     newId: () => crypto.randomUUID(),
     newSecret: () => base64url.encode(crypto.getRandomValues(new Uint8Array(32))),
     random: () => Math.random(),
-    now: () => Date.now(),
+    now: wallMs,
     sync: () => runtime.sync(),
     setAlarm: (atMs) => runtime.setAlarm(atMs),
     clearAlarm: () => runtime.clearAlarm(),

@@ -1,5 +1,7 @@
 /** The alarms of all objects: rows in the database, and one timer for the earliest. */
 
+import { wallMs } from "@durable-streams-cloudflare/core/kit/clock";
+
 import type { SharedDatabase } from "./shared-database.ts";
 
 /** An object whose alarm is due. */
@@ -82,7 +84,7 @@ export class Alarms {
     if (this.#isOver || atMs >= this.#timerAtMs) return;
     clearTimeout(this.#timer);
     this.#timerAtMs = atMs;
-    const ms = Math.min(Math.max(atMs - Date.now(), 0), TIMER_MS_MAX);
+    const ms = Math.min(Math.max(atMs - wallMs(), 0), TIMER_MS_MAX);
     this.#timer = setTimeout(() => this.#run(), ms);
   }
 
@@ -93,13 +95,13 @@ export class Alarms {
       this.#look();
     } catch (error) {
       this.#events.onUnreadable(error);
-      this.#arm(Date.now() + UNREADABLE_MS);
+      this.#arm(wallMs() + UNREADABLE_MS);
     }
   }
 
   #look(): void {
     if (this.#firing >= FIRING_MAX) return;
-    const nowMs = Date.now();
+    const nowMs = wallMs();
     const text = "SELECT o, at_ms FROM alarms ORDER BY at_ms LIMIT ?";
     for (const row of this.#database.text(text).all(FIRING_MAX + this.#busy.size)) {
       const id = Number(row["o"]);
@@ -144,7 +146,7 @@ export class Alarms {
   }
 
   #lookSoon(): void {
-    this.#arm(Date.now());
+    this.#arm(wallMs());
   }
 
   async #backOff(id: number): Promise<void> {
