@@ -62,6 +62,8 @@ export interface StreamHost {
   readonly sharedStorage?: SharedStorage | undefined;
   /** Milliseconds since 1970. */
   now(): number;
+  /** The same by a clock that never goes back, which dates incarnations; by default `now`. */
+  forwardNow?(): number;
   /** Resolves when the requests that have come meanwhile were seen to: for work that no client waits for. */
   nextTurn(): Promise<void>;
   /** Resolves when everything written so far is durable. */

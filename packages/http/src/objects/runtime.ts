@@ -33,6 +33,8 @@ export interface ObjectRuntime {
   /** Sets the object's one alarm to an instant, in ms since the epoch. Replaces an alarm that is set already. */
   setAlarm(atMs: number): void;
   clearAlarm(): void;
+  /** The time by a clock that never goes back, in ms since 1970; by default by the machine's clock. */
+  forwardNow?(): number;
   /** The size of the object's database in bytes; 0 if the host does not limit it. */
   databaseBytes(): number;
   /** The storage that all objects of the server share, where that has a limit of its own. */

@@ -29,6 +29,7 @@ export function createStream(runtime: ObjectRuntime, readers: LiveReaders, peers
       databaseBytes: () => runtime.databaseBytes(),
       sharedStorage: runtime.sharedStorage,
       now: wallMs,
+      forwardNow: () => runtime.forwardNow?.() ?? wallMs(),
       nextTurn,
       sync: () => runtime.sync(),
       name,

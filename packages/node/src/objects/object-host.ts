@@ -39,6 +39,7 @@ import type { Storage } from "../storage/storage.ts";
 import { tracedFetch, tracedSegments } from "../telemetry/traced-ports.ts";
 import { TracedStorage } from "../telemetry/traced-storage.ts";
 import type { Tracing } from "../telemetry/tracing.ts";
+import { ForwardClock } from "./forward-clock.ts";
 import { Instance, type Behaviour } from "./instance.ts";
 import { LoadedInstances, type LoadedLimits } from "./loaded-instances.ts";
 import { ServedModules } from "./module-objects.ts";
@@ -49,7 +50,7 @@ import { SocketLists } from "./sockets/socket-lists.ts";
 
 /** What all objects of a server share. */
 export interface ObjectHostPorts {
-  readonly storage: Pick<Storage, "storeOf" | "segments" | "memory">;
+  readonly storage: Pick<Storage, "storeOf" | "segments" | "memory" | "lastWrittenMs">;
   readonly config: Config;
   readonly registry: RegistryNamespace;
   /** Sends requests to servers of others. */
@@ -70,6 +71,7 @@ export class ObjectHost {
   readonly #instances: LoadedInstances;
   readonly #readers = new ReaderLists();
   readonly #sockets = new SocketLists();
+  readonly #clock: ForwardClock;
   readonly #modules: ServedModules;
   readonly #schemas: ReadonlyMap<Kind, Schema>;
   /** The objects as the edge calls them: each call passes the output gate of its object. */
@@ -81,6 +83,8 @@ export class ObjectHost {
   constructor(ports: ObjectHostPorts, limits?: LoadedLimits) {
     this.#ports = ports;
     this.#instances = new LoadedInstances(limits);
+    // In a later second than all incarnations that the last server has minted.
+    this.#clock = new ForwardClock(ports.storage.lastWrittenMs + 1_000);
     this.#modules = ports.modules ?? new ServedModules();
     this.#schemas = new Map([...SCHEMAS, ...this.#modules.schemas].map((schema) => [schema.kind, schema]));
     this.peers = this.#peersOf(undefined);
@@ -177,7 +181,7 @@ export class ObjectHost {
   }
 
   #behaviourOf(kind: Kind, name: string, instance: Instance): Behaviour {
-    const runtime = runtimeOf(name, instance, this.#ports.storage.memory);
+    const runtime = runtimeOf(name, instance, { memory: this.#ports.storage.memory, clock: this.#clock });
     const peers = this.#peersOf(instance);
     if (isServerKind(kind)) return this.#serverBehaviourOf(kind, name, instance, { runtime, peers });
     const sockets = this.#sockets.of(`${kind} ${name}`, instance);
@@ -269,7 +273,11 @@ function isServerKind(kind: Kind): kind is ServerKind {
   return SERVER_KINDS.has(kind);
 }
 
-function runtimeOf(name: string, instance: Instance, memory: MemoryLimit | undefined): ObjectRuntime {
+function runtimeOf(
+  name: string,
+  instance: Instance,
+  { memory, clock }: { readonly memory: MemoryLimit | undefined; readonly clock: ForwardClock },
+): ObjectRuntime {
   const { storage } = instance;
   return {
     name,
@@ -279,6 +287,7 @@ function runtimeOf(name: string, instance: Instance, memory: MemoryLimit | undef
     purge: async () => storage.purge(),
     setAlarm: (atMs) => storage.setAlarm(atMs),
     clearAlarm: () => storage.clearAlarm(),
+    forwardNow: () => clock.now(),
     // The disk is the limit, for all objects together.
     databaseBytes: () => 0,
     sharedStorage: memory,

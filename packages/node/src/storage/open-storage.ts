@@ -9,6 +9,7 @@ import { Histogram } from "@durable-streams-cloudflare/http/metrics/histogram";
 import type { DueObject } from "./alarms.ts";
 import { DirectoryLock } from "./directory-lock.ts";
 import { makeDirectory, syncDirectory } from "./folders.ts";
+import { lastWrittenMs } from "./last-written.ts";
 import { refuseLostLogs, refuseMissing, shardCountOf, shardPath } from "./modes/layout.ts";
 import { MemoryLimit, usedBytes } from "./modes/memory-limit.ts";
 import { checkedStorage, TRAITS, type StorageOptions, type StorageSettings } from "./modes/options.ts";
@@ -78,6 +79,7 @@ function openOnDisk(
   // Until all databases are open, SQLite may remove the log of one that is closed again.
   lock.mark(false);
   const isNew = !existsSync(first);
+  const writtenMs = lastWrittenMs(Array.from({ length: shards }, (_, shard) => shardPath(dataDir, shard)));
   const checkpoints = (parts.checkpoints = new CheckpointThread(events.onFatal));
   const syncs = TRAITS[mode].syncs === "thread" ? new Histogram(SYNC_BOUNDS_SECONDS) : undefined;
   // The first one last: where it is, all others are.
@@ -91,19 +93,20 @@ function openOnDisk(
   for (const path of [dataDir, dirname(resolve(dataDir))]) syncDirectory(path);
   const root = join(dataDir, "segments");
   const recovery = recoveryOf(parts.stores, sweepParts(root));
+  const found = { recovery, bucket, lastWrittenMs: writtenMs };
   const segments = bucket?.segments ?? folderSegments(root);
   // Only a server that is killed leaves this behind: nothing can fail any more.
   const opened = (storage: Storage): Storage => {
     lock.mark(true);
     return storage;
   };
-  if (TRAITS[mode].syncs !== "never") return opened(new Storage(parts, segments, { syncs, recovery, bucket }));
+  if (TRAITS[mode].syncs !== "never") return opened(new Storage(parts, segments, { syncs, ...found }));
   const wal = (parts.wal = new WalFile(`${first}-wal`, events.onFatal));
   return opened(
     new Storage(
       parts,
       hardenedSegments(segments, () => wal.sync()),
-      { recovery, bucket },
+      found,
     ),
   );
 }

@@ -23,12 +23,20 @@ export class Storage {
   readonly recovery: Recovery | undefined;
   /** The bucket of cold segments; `undefined` where they are on this machine. */
   readonly bucket: SegmentBucket | undefined;
+  /** When the last server on this directory wrote to it for the last time, in ms since 1970; 0 if there was none. */
+  readonly lastWrittenMs: number;
   readonly #parts: OpenParts;
 
   constructor(
     parts: OpenParts,
     segments: SegmentStore,
-    { memory, syncs, recovery, bucket }: Partial<Pick<Storage, "memory" | "syncs" | "recovery" | "bucket">>,
+    {
+      memory,
+      syncs,
+      recovery,
+      bucket,
+      lastWrittenMs = 0,
+    }: Partial<Pick<Storage, "memory" | "syncs" | "recovery" | "bucket" | "lastWrittenMs">>,
   ) {
     this.#parts = parts;
     this.stores = parts.stores.toReversed();
@@ -37,6 +45,7 @@ export class Storage {
     this.syncs = syncs;
     this.recovery = recovery;
     this.bucket = bucket;
+    this.lastWrittenMs = lastWrittenMs;
   }
 
   /** The database that has the tables of the whole server. */

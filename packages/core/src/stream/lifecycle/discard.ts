@@ -8,7 +8,7 @@ import type { SegmentStore } from "../../log/segment-store.ts";
 import type { StreamHost } from "../host.ts";
 import { recordNotice, noticeOf } from "../notify/directory-notices.ts";
 import { writeEndNotice } from "../tables/end-notice-rows.ts";
-import { mintIncarnation } from "./incarnation.ts";
+import { datingMs, mintIncarnation } from "./incarnation.ts";
 
 /** What SQLite says of a database that it cannot read; the runtime puts it into the error's text. */
 const DAMAGED = /\bSQLITE_(?:CORRUPT|NOTADB)\b/;
@@ -29,7 +29,7 @@ export async function discardStored(host: StreamHost, incarnation: number, purge
   // Nothing can be stored beside damaged data. If everyone were notified after the purge only, a crash in between would leave
   // the stream in the directory, and its links with its followers. What is created here after such a crash has a later
   // incarnation.
-  await host.directory?.note(noticeOf(host, mintIncarnation(host.now(), 0, 0), null));
+  await host.directory?.note(noticeOf(host, mintIncarnation(datingMs(host), 0, 0), null));
   await host.notifyFollowers?.(null);
   await purge();
   database.transaction(() => {

@@ -3,12 +3,19 @@
  * digits: the second of the creation, and six random ones (`docs/adr/0006-incarnations.md` says why).
  */
 
+import type { StreamHost } from "../host.ts";
+
 /** How many incarnations a second has. 2^53 then lasts until the year 2255. */
 const PER_SECOND = 1_000_000;
 
 /** An instant, in ms, before which an incarnation was not minted; one that had to be greater than another looks younger. */
 export function mintedAfterMs(incarnation: number): number {
   return (Math.floor(incarnation / PER_SECOND) - 1) * 1000;
+}
+
+/** The instant that a new incarnation is dated with. */
+export function datingMs(host: Pick<StreamHost, "now" | "forwardNow">): number {
+  return host.forwardNow?.() ?? host.now();
 }
 
 /**

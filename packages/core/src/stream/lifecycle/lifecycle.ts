@@ -19,7 +19,7 @@ import { markDeleted, updateTouchedAt } from "../tables/stream-row.ts";
 import { pendingDeletionOf } from "../tiering/object-deletions.ts";
 import type { Roller } from "../tiering/roller.ts";
 import { discardStored } from "./discard.ts";
-import { mintIncarnation } from "./incarnation.ts";
+import { datingMs, mintIncarnation } from "./incarnation.ts";
 
 /** What is at this URL. `retained`: deleted, but forks read from it. */
 export type StreamStatus =
@@ -99,7 +99,7 @@ export class Lifecycle {
 
   /** @param atLeast the incarnation that the new one must be greater than: a fork's source's. */
   nextIncarnation(atLeast: number): number {
-    return mintIncarnation(this.#host.now(), this.#host.random(), Math.max(this.#lastIncarnation, atLeast));
+    return mintIncarnation(datingMs(this.#host), this.#host.random(), Math.max(this.#lastIncarnation, atLeast));
   }
 
   /** Takes over a stream that was just written, perhaps in the place of one that had expired. */
@@ -169,7 +169,7 @@ export class Lifecycle {
   /** Frees the name of a stream whose data is damaged. */
   async discard(): Promise<void> {
     // Later than any that was minted until now.
-    const incarnation = this.nextIncarnation(mintIncarnation(this.#host.now() + 1_000, 0, 0));
+    const incarnation = this.nextIncarnation(mintIncarnation(datingMs(this.#host) + 1_000, 0, 0));
     await discardStored(this.#host, incarnation, () => this.#alarms.purge(() => this.#host.purge()));
     this.#state = undefined;
     this.#loaded = true;
