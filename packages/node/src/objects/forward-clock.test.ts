@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 
 import { ForwardClock } from "./forward-clock.ts";
 
-it("it follows the machine's clock forward, and goes on evenly while that is behind", () => {
+it("a forward clock follows the machine's, and goes on evenly while that is behind", () => {
   let [wall, monotonic] = [1_000_000, 50];
   const clock = new ForwardClock(
     900_000,
@@ -22,7 +22,7 @@ it("it follows the machine's clock forward, and goes on evenly while that is beh
   expect(pass(10, 7_200_000)).toBe(8_200_050);
 });
 
-it("it begins at the instant that it is given, if the machine's clock is behind that", () => {
+it("a forward clock begins at the instant that it is given, if the machine's clock is behind that", () => {
   let monotonic = 0;
   const clock = new ForwardClock(
     5_000,

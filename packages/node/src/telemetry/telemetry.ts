@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
+import { wallMs } from "@durable-streams-cloudflare/core/kit/clock";
 import { logWarning } from "@durable-streams-cloudflare/core/kit/log";
 import type { Metric } from "@durable-streams-cloudflare/http/metrics/metric";
 import type { HrTime } from "@opentelemetry/api";
@@ -135,6 +136,6 @@ function samplerOf(
 }
 
 function hrTimeNow(): HrTime {
-  const ms = Date.now();
+  const ms = wallMs();
   return [Math.floor(ms / 1000), (ms % 1000) * 1_000_000];
 }
