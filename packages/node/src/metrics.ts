@@ -1,6 +1,6 @@
 /** The server's metrics. Those that the engine `workerd` also has have the same names there. */
 
-import { wallMs } from "@durable-streams-cloudflare/core/kit/clock";
+import { wallMs } from "@durable-streams-cloudflare/core/kit/time/clock";
 import { single, type Metric } from "@durable-streams-cloudflare/http/metrics/metric";
 import type { RequestCounts } from "@durable-streams-cloudflare/http/metrics/request-counts";
 

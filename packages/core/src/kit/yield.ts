@@ -3,7 +3,7 @@
  * begins, and waits while appends are under way.
  */
 
-import { monotonicMs } from "./clock.ts";
+import { monotonicMs } from "./time/clock.ts";
 
 /** Resolves after so many milliseconds. */
 export function wait(ms: number): Promise<void> {

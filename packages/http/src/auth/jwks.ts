@@ -3,7 +3,7 @@
  * at a time, with limits on time and size.
  */
 
-import { monotonicMs } from "@durable-streams-cloudflare/core/kit/clock";
+import { monotonicMs } from "@durable-streams-cloudflare/core/kit/time/clock";
 import { wait } from "@durable-streams-cloudflare/core/kit/yield";
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from "jose";
 

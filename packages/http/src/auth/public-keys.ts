@@ -3,7 +3,7 @@
  */
 
 import type { PublicKey } from "@durable-streams-cloudflare/core/contracts/project";
-import { monotonicMs } from "@durable-streams-cloudflare/core/kit/clock";
+import { monotonicMs } from "@durable-streams-cloudflare/core/kit/time/clock";
 
 /** A rotation is seen by then; the answer itself may be kept for longer than that. */
 const FRESH_MS = 10_000;

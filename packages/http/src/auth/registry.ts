@@ -8,7 +8,7 @@ import {
   RECORD_KEY_PREFIX,
   type ProjectRecord,
 } from "@durable-streams-cloudflare/core/contracts/project-record";
-import { monotonicMs } from "@durable-streams-cloudflare/core/kit/clock";
+import { monotonicMs } from "@durable-streams-cloudflare/core/kit/time/clock";
 import { projectOf, type Project } from "@durable-streams-cloudflare/core/project/project";
 import { parseReaderKey, type StoredReaderKey } from "@durable-streams-cloudflare/core/project/reader-key";
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";

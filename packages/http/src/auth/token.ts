@@ -4,7 +4,7 @@
  * key.
  */
 
-import { wallMs } from "@durable-streams-cloudflare/core/kit/clock";
+import { wallMs } from "@durable-streams-cloudflare/core/kit/time/clock";
 import type { Project } from "@durable-streams-cloudflare/core/project/project";
 import {
   parseRights,

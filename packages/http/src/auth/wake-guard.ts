@@ -4,7 +4,7 @@
  */
 
 import { readWakeToken, splitWakeToken, tagWakeToken } from "@durable-streams-cloudflare/core/contracts/wake-tag";
-import { wallMs } from "@durable-streams-cloudflare/core/kit/clock";
+import { wallMs } from "@durable-streams-cloudflare/core/kit/time/clock";
 import type { Project } from "@durable-streams-cloudflare/core/project/project";
 import { hasWakeTag, wakeKey } from "@durable-streams-cloudflare/core/project/wake-keys";
 import { refuse, type Refusal, type Result } from "@durable-streams-cloudflare/protocol";

@@ -3,7 +3,7 @@
  * which do not notify the stream, so the read itself notifies it from time to time.
  */
 
-import { monotonicMs } from "@durable-streams-cloudflare/core/kit/clock";
+import { monotonicMs } from "@durable-streams-cloudflare/core/kit/time/clock";
 import type { Lifetime } from "@durable-streams-cloudflare/protocol";
 
 import type { StreamClient } from "./stream-client.ts";

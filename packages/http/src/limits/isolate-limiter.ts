@@ -1,6 +1,6 @@
 /** A rate limiter with the interface of the Rate Limiting binding, which counts for this isolate alone. */
 
-import { monotonicMs } from "@durable-streams-cloudflare/core/kit/clock";
+import { monotonicMs } from "@durable-streams-cloudflare/core/kit/time/clock";
 
 import { BINDING_UNITS, WINDOW_SECONDS, type RateLimiter } from "./rate-limit.ts";
 

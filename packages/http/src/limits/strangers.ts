@@ -3,7 +3,7 @@
  * an unlimited number of these.
  */
 
-import { monotonicMs } from "@durable-streams-cloudflare/core/kit/clock";
+import { monotonicMs } from "@durable-streams-cloudflare/core/kit/time/clock";
 import { refuse, type Refusal } from "@durable-streams-cloudflare/protocol";
 
 import type { HttpRequest } from "../ports.ts";

@@ -10,9 +10,9 @@
  */
 
 import type { AttachResult } from "@durable-streams-cloudflare/core/contracts/stream";
-import { monotonicMs } from "@durable-streams-cloudflare/core/kit/clock";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 import { SingleFlight } from "@durable-streams-cloudflare/core/kit/single-flight";
+import { monotonicMs } from "@durable-streams-cloudflare/core/kit/time/clock";
 import { HEARTBEAT, problemEvent, type Lineage, type Problem } from "@durable-streams-cloudflare/protocol";
 
 import { PushedBody, type PieceSink } from "../answers/pushed-body.ts";

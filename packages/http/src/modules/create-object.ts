@@ -1,7 +1,7 @@
 /** Creates an object of a module, from what a host supplies. */
 
-import { wallMs } from "@durable-streams-cloudflare/core/kit/clock";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
+import { wallMs } from "@durable-streams-cloudflare/core/kit/time/clock";
 
 import type { ObjectPeers, ObjectRuntime } from "../objects/runtime.ts";
 import type { Objects } from "../ports.ts";

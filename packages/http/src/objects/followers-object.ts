@@ -4,8 +4,8 @@ import type { ShardApi, FollowerSetApi } from "@durable-streams-cloudflare/core/
 import { SHARD_SESSIONS } from "@durable-streams-cloudflare/core/fan-out/delivery/shards";
 import { keysOf, ownerOf, sessionOf, sourceOf } from "@durable-streams-cloudflare/core/fan-out/delivery/stubs";
 import { FollowerSet } from "@durable-streams-cloudflare/core/fan-out/source/follower-set";
-import { wallMs } from "@durable-streams-cloudflare/core/kit/clock";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
+import { wallMs } from "@durable-streams-cloudflare/core/kit/time/clock";
 import { FOREGROUND } from "@durable-streams-cloudflare/core/kit/yield";
 
 import type { ObjectPeers, ObjectRuntime } from "./runtime.ts";

@@ -3,8 +3,8 @@
 import type { LinkKeysApi } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import type { ProjectApi } from "@durable-streams-cloudflare/core/contracts/project";
 import { RECORD_KEY_PREFIX, type ProjectSecret } from "@durable-streams-cloudflare/core/contracts/project-record";
-import { wallMs } from "@durable-streams-cloudflare/core/kit/clock";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
+import { wallMs } from "@durable-streams-cloudflare/core/kit/time/clock";
 import { DeliveryBudget } from "@durable-streams-cloudflare/core/project/delivery-budget";
 import type { ProjectHost } from "@durable-streams-cloudflare/core/project/host";
 import { forgetLinkKeys, noteLinkKey } from "@durable-streams-cloudflare/core/project/link-keys";

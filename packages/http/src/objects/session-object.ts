@@ -2,10 +2,10 @@
 
 import type { EstuaryApi, LinkOwnerApi } from "@durable-streams-cloudflare/core/contracts/fan-out";
 import { Estuary } from "@durable-streams-cloudflare/core/fan-out/session/estuary";
-import { wallMs } from "@durable-streams-cloudflare/core/kit/clock";
 import { detach } from "@durable-streams-cloudflare/core/kit/detach";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 import { callOnce, retryRpc } from "@durable-streams-cloudflare/core/kit/retry-rpc";
+import { wallMs } from "@durable-streams-cloudflare/core/kit/time/clock";
 
 import type { ObjectPeers, ObjectRuntime } from "./runtime.ts";
 

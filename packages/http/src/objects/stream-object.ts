@@ -1,9 +1,9 @@
 /** The object of a stream: composes the core's `Stream` with what a host supplies. */
 
 import type { StreamApi } from "@durable-streams-cloudflare/core/contracts/stream";
-import { wallMs } from "@durable-streams-cloudflare/core/kit/clock";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 import { retryRpc } from "@durable-streams-cloudflare/core/kit/retry-rpc";
+import { wallMs } from "@durable-streams-cloudflare/core/kit/time/clock";
 import { FOREGROUND } from "@durable-streams-cloudflare/core/kit/yield";
 import { nextTurn } from "@durable-streams-cloudflare/core/kit/yield";
 import { peerOf } from "@durable-streams-cloudflare/core/stream/forks/peer";

@@ -1,10 +1,10 @@
 /** The object of a subscription of the protocol [PROTOCOL §6]: composes the core's subscription with what a host supplies. */
 
 import type { WakeSubscriptionApi, SubscriptionDirectoryApi } from "@durable-streams-cloudflare/core/contracts/wakes";
-import { wallMs } from "@durable-streams-cloudflare/core/kit/clock";
 import { controlPathOf } from "@durable-streams-cloudflare/core/kit/control-path";
 import { detach } from "@durable-streams-cloudflare/core/kit/detach";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
+import { wallMs } from "@durable-streams-cloudflare/core/kit/time/clock";
 import { withTimeout } from "@durable-streams-cloudflare/core/kit/with-timeout";
 import { WakeSubscription } from "@durable-streams-cloudflare/core/wakes/wake-subscription";
 import { base64url } from "jose";

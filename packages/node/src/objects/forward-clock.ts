@@ -1,6 +1,6 @@
 /** A clock that never goes back, whoever sets the machine's. */
 
-import { monotonicMs, wallMs } from "@durable-streams-cloudflare/core/kit/clock";
+import { monotonicMs, wallMs } from "@durable-streams-cloudflare/core/kit/time/clock";
 
 export class ForwardClock {
   readonly #wall: () => number;

@@ -1,6 +1,6 @@
 /** The alarms of all objects: rows in the database, and one timer for the earliest. */
 
-import { wallMs } from "@durable-streams-cloudflare/core/kit/clock";
+import { wallMs } from "@durable-streams-cloudflare/core/kit/time/clock";
 
 import type { SharedDatabase } from "./shared-database.ts";
 

@@ -4,8 +4,8 @@ import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 
 import type { Config } from "@durable-streams-cloudflare/core/config";
-import { wallMs } from "@durable-streams-cloudflare/core/kit/clock";
 import { logWarning } from "@durable-streams-cloudflare/core/kit/log";
+import { wallMs } from "@durable-streams-cloudflare/core/kit/time/clock";
 import type { Metric } from "@durable-streams-cloudflare/http/metrics/metric";
 import type { HrTime } from "@opentelemetry/api";
 import type { MetricProducer, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";

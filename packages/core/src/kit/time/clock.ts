@@ -1,5 +1,6 @@
 /**
- * The clocks of this process. Code that needs the time is given one of them, so that tests and simulated worlds give it another.
+ * The clocks of this process. Code that needs the time is given one of them, so that tests and simulated worlds give it
+ * another.
  */
 
 /**
