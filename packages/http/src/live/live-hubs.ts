@@ -3,7 +3,7 @@
 import { liveReadersMax } from "@durable-streams-cloudflare/core/contracts/project-record";
 import type { AttachResult } from "@durable-streams-cloudflare/core/contracts/stream";
 import { refuseReader } from "@durable-streams-cloudflare/core/stream/read/refuse-reader";
-import type { OffsetRef, Result } from "@durable-streams-cloudflare/protocol";
+import { keepsAll, type OffsetRef, type Result } from "@durable-streams-cloudflare/protocol";
 
 import type { ReaderChannel } from "../ports.ts";
 import { HUB_CLOCK, HubMember, type HubClock, type HubRequest } from "./hub-member.ts";
@@ -73,7 +73,9 @@ export class LiveHubs<Incoming extends HubRequest> {
     const hub = this.#hubOf(request);
     if (hub === undefined || offset.kind !== "at" || offset.incarnation !== hub.incarnation) return undefined;
     const { position } = offset;
-    const isThere = at === "tail" ? position === hub.tail : hub.isPlace(position);
+    // What retention has let go of must not be read from here, and only the object knows what that is.
+    const mayBeBehind = at === "recent" && keepsAll(hub.about.retention);
+    const isThere = mayBeBehind ? hub.isPlace(position) : position === hub.tail;
     if (!isThere || !hub.isFresh(this.#now(request))) return undefined;
     return this.#join(request, hub, position, kind);
   }

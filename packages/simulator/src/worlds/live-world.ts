@@ -109,8 +109,9 @@ export class LiveWorld {
     return this.host.readers.count();
   }
 
-  async create(contentType = "text/plain"): Promise<void> {
-    await this.#stream.create(createOf({ contentType }));
+  async create(more: Parameters<typeof createOf>[0] = {}): Promise<void> {
+    const result = await this.#stream.create(createOf(more));
+    if (!result.ok) throw new Error(result.problem.detail);
     this.offsetOfStart = this.offsetAt(0);
   }
 

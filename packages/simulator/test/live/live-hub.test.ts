@@ -1,3 +1,5 @@
+import { KEEP_ALL } from "@durable-streams-cloudflare/protocol";
+import { FakeSegmentStore } from "@durable-streams-cloudflare/testkit/node-host";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { LiveClient, type LiveMode } from "../../src/drivers/live-client.ts";
@@ -241,6 +243,23 @@ it("where the project limits its live readers, each has a channel of its own, so
   world.limits = { liveReaders: 10 };
   await waiting(world, "sse", 3);
   expect(world.sockets).toBe(3);
+});
+
+it("a long-poll behind the tail is answered from memory, but not where retention may have let go of that", async () => {
+  const reads: number[] = [];
+  for (const retention of [KEEP_ALL, { ...KEEP_ALL, seconds: 60 }]) {
+    const world = new LiveWorld(() => 0.5, { SSE_SESSION_SECONDS: "3600" });
+    world.host.segments = new FakeSegmentStore();
+    await world.create({ retention });
+    await waiting(world, "sse", 2);
+    await world.append("one");
+    await pass(100);
+    const poll = new LiveClient(world, "long-poll", world.offsetAt(0));
+    await pass(100);
+    expect(poll.text).toBe("one");
+    reads.push(world.reads);
+  }
+  expect(reads).toEqual([0, 1]);
 });
 
 it("readers that died without a word do not count for ever", async () => {
