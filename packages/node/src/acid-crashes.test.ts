@@ -1,6 +1,6 @@
 /**
- * A server of the mode `acid` that dies between the COMMITs of two of its databases, at any point of operations that touch objects
- * in both: forks, sessions, deliveries, the directory. `npm run test:acid-crashes` takes all points, `npm test` some.
+ * A server of the mode `acid` that dies between the COMMITs of two of its databases, at any point of operations that touch
+ * objects in both: forks, sessions, deliveries, the directory. `npm run test:acid-crashes` takes all points, `npm test` some.
  */
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -112,8 +112,8 @@ async function expectWhole(server: RunningServer): Promise<void> {
 }
 
 /**
- * What was deleted is gone, and its name is free. A fork that nobody knows whether it was made keeps its source until the time of
- * the request that makes it is over.
+ * What was deleted is gone, and its name is free. A fork that nobody knows whether it was made keeps its source until the
+ * time of the request that makes it is over.
  */
 async function expectFreed(server: RunningServer, dataDir: string): Promise<void> {
   let last = server;
