@@ -24,7 +24,7 @@ export const SECRETS: readonly string[] = Object.entries(SETTINGS).flatMap(([nam
 
 /**
  * The settings that the server runs with. Later ones override earlier ones: the defaults of a machine, wrangler.toml (except
- * TENANCY and AUTH_MODE, which are about the deployment), secrets of the environment, what is given.
+ * what is about the deployment), secrets of the environment, what is given.
  * @throws Failure when an unknown setting is given, or the server's own parser refuses a value.
  */
 export function localSettings({ configured, given, environment, host }: SettingSources): Settings {
@@ -37,7 +37,7 @@ export function localSettings({ configured, given, environment, host }: SettingS
     );
   }
   const secrets = secretsOf(environment);
-  const { TENANCY: _tenancy, AUTH_MODE: _authMode, ...deployed } = configured;
+  const deployed = Object.fromEntries(Object.entries(configured).filter(([name]) => !OF_DEPLOYMENTS.has(name)));
   const chosen = { ...deployed, ...secrets, ...given };
   const defaults = [...machineDefaults({ host, chosen })].map(([name, { value }]) => [name, value]);
   const settings = { ...Object.fromEntries(defaults), ...chosen };
@@ -53,6 +53,9 @@ export function localSettings({ configured, given, environment, host }: SettingS
   }
   return settings;
 }
+
+/** What wrangler.toml says of these is for Cloudflare. Here one isolate serves all clients, so sharing gains the most. */
+const OF_DEPLOYMENTS: ReadonlySet<string> = new Set(["TENANCY", "AUTH_MODE", "SHARED_APPENDS", "SHARED_READS"]);
 
 /** An empty variable is one that is not set. */
 function secretsOf(environment: SettingSources["environment"]): Readonly<Record<string, string>> {

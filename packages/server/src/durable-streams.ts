@@ -19,6 +19,7 @@ import { Registry } from "@durable-streams-cloudflare/http/auth/registry";
 import { staticRegistryStore } from "@durable-streams-cloudflare/http/auth/static-project";
 import { WakeGuard } from "@durable-streams-cloudflare/http/auth/wake-guard";
 import { AppendBatcher } from "@durable-streams-cloudflare/http/client/append-batcher";
+import { impatienceLog } from "@durable-streams-cloudflare/http/client/impatience-log";
 import { Projects } from "@durable-streams-cloudflare/http/client/projects";
 import { SharedReads } from "@durable-streams-cloudflare/http/client/shared-reads";
 import { createEdge, type Edge } from "@durable-streams-cloudflare/http/edge";
@@ -145,9 +146,9 @@ export function createDurableStreams<Env extends DurableStreamsEnv = DurableStre
       storage: options.storage,
       authorize: authorizeOf(config, hook, projects),
       streams: streamObjects(env.STREAMS, (name) => bound.STREAMS.idFromName(name).toString(), options.removeDamaged),
-      appends: new AppendBatcher(config.sharedAppends === "on"),
+      appends: new AppendBatcher(config.sharedAppends === "on", impatienceLog(config, "SHARED_APPENDS")),
       bodies: new HeldBytes(config.bodiesBytesMax),
-      reads: new SharedReads(config.sharedReads === "on"),
+      reads: new SharedReads(config.sharedReads === "on", impatienceLog(config, "SHARED_READS")),
       liveReads,
       hubs: createHubs(config, liveReads),
       projects,

@@ -78,6 +78,8 @@ export interface AppendCommand extends Identified {
     readonly start: number;
     readonly from: number;
   };
+  /** Too early for its producer, it may wait for the ones before it. An older object refuses it at once. */
+  readonly mayWait?: true;
   /** The edge knows that the project has a limit of bytes; a stream that is older may not have heard of it. */
   readonly isLimited?: true;
   /**

@@ -19,6 +19,8 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
+const unsent = (): Error => Object.assign(new Error("too many"), { unsent: true });
+
 const lost = (): Error => Object.assign(new Error("reset"), { durableObjectReset: true, remote: true });
 
 /** Answers in turn; an error is thrown. */
@@ -44,16 +46,13 @@ describe("a call", () => {
     expect(waits[1]).toBeGreaterThanOrEqual(40);
   });
 
-  it("that was refused is not repeated, unless the object had too much to do", async () => {
-    const refused = script<Result<object>>(refuse("stream-closed", "closed"));
-    expect(await retryRpc(refused.invoke)).toMatchObject({ problem: { code: "stream-closed" } });
-    const busy = script<Result<object>>(refuse("overloaded", "busy"), { ok: true });
-    expect(await retryRpc(busy.invoke)).toEqual({ ok: true });
-    expect([refused.calls(), busy.calls()]).toEqual([1, 2]);
+  it.each(["stream-closed", "overloaded"] as const)("that was refused as %s is not repeated", async (code) => {
+    const { invoke, calls } = script<Result<object>>(refuse(code, "no"));
+    expect(await retryRpc(invoke)).toMatchObject({ problem: { code } });
+    expect([calls(), waits.length]).toEqual([1, 0]);
   });
 
   it("that was not sent, because too many objects are in use, is repeated, and had no effect", async () => {
-    const unsent = (): Error => Object.assign(new Error("too many"), { unsent: true });
     const later = script<Result<object>>(unsent(), { ok: true });
     expect(await retryRpc(later.invoke)).toEqual({ ok: true });
     const never = script<Result<object>>(unsent(), unsent(), unsent(), unsent(), unsent());
@@ -65,7 +64,7 @@ describe("a call", () => {
 
   it("that was lost says from then on that it is a repeat, and how old it is", async () => {
     const ages: (number | undefined)[] = [];
-    const { invoke } = script<Result<object>>(refuse("overloaded", "busy"), lost(), { ok: true });
+    const { invoke } = script<Result<object>>(unsent(), lost(), { ok: true });
     vi.spyOn(Date, "now").mockReturnValueOnce(5_000).mockReturnValue(5_700);
     await retryRpc((repeatedAfterMs) => {
       ages.push(repeatedAfterMs);
@@ -98,10 +97,11 @@ describe("a call", () => {
       const answer = await retryRpc(script(...answers).invoke);
       return answer.ok ? "ok" : answer.problem.code;
     };
-    expect(await code(busy, busy, busy, busy, busy)).toBe("overloaded");
-    expect(await code(lost(), busy, busy, busy, busy)).toBe("unavailable");
-    expect(await code(busy, busy, busy, busy, lost())).toBe("unavailable");
-    const sentBefore = await retryRpc(script(busy, busy, busy, busy, busy).invoke, { sentAtMs: Date.now() });
+    expect(await code(busy)).toBe("overloaded");
+    expect(await code(unsent(), busy)).toBe("overloaded");
+    expect(await code(lost(), busy)).toBe("unavailable");
+    expect(await code(unsent(), unsent(), unsent(), unsent(), lost())).toBe("unavailable");
+    const sentBefore = await retryRpc(script(busy).invoke, { sentAtMs: Date.now() });
     expect(sentBefore).toMatchObject({ problem: { code: "unavailable" } });
   });
 

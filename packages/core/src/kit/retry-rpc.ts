@@ -23,7 +23,7 @@ export interface CallOptions {
 /** @param repeatedAfterMs `undefined`: nothing was sent before; otherwise how long ago, in ms, it was sent first. */
 export type Invoke<Value> = (repeatedAfterMs?: number) => Promise<Result<Value>>;
 
-type Tried<Value> = Result<Value> | "lost" | "overloaded";
+type Tried<Value> = Result<Value> | "lost" | "overloaded" | "unsent";
 
 export async function retryRpc<Value>(invoke: Invoke<Value>, options: CallOptions = {}): Promise<Result<Value>> {
   const { onLost, sentAtMs = Date.now(), repeatedMsMax = Infinity } = options;
@@ -36,9 +36,12 @@ export async function retryRpc<Value>(invoke: Invoke<Value>, options: CallOption
     if (tried === "lost") {
       mayBeDone = true;
       onLost?.();
-    } else if (tried.ok || tried.problem.code !== "overloaded") return tried;
-    // Otherwise our object had no room for this copy: clients' producers do not try again.
-    if (tries === TRIES) return mayBeDone || tried === "lost" ? refuseUnanswered() : tried;
+    } else if (tried !== "unsent") {
+      // An object with too much to do is not asked again, which would make it more. It knows nothing of earlier copies.
+      const isFull = !tried.ok && tried.problem.code === "overloaded";
+      return isFull && mayBeDone ? refuseUnanswered() : tried;
+    }
+    if (tries === TRIES) return mayBeDone ? refuseUnanswered() : refuseUnsent();
     await wait(FIRST_DELAY_MS * 2 ** tries * (0.5 + Math.random()));
   }
 }
@@ -47,6 +50,7 @@ export async function retryRpc<Value>(invoke: Invoke<Value>, options: CallOption
 export async function callOnce<Value>(invoke: () => Promise<Result<Value>>): Promise<Result<Value>> {
   const tried = await tryOnce(invoke);
   if (tried === "lost") return refuseUnanswered();
+  if (tried === "unsent") return refuseUnsent();
   return tried === "overloaded" ? refuseOverloadedObject() : tried;
 }
 
@@ -56,7 +60,7 @@ async function tryOnce<Value>(invoke: () => Promise<Result<Value>>): Promise<Tri
   } catch (error) {
     // Cloudflare asks not to repeat these: it makes the overload worse.
     if (hasMark(error, "overloaded")) return "overloaded";
-    if (isUnsent(error)) return refuseUnsent();
+    if (isUnsent(error)) return "unsent";
     if (!hasMark(error, "retryable") && !hasMark(error, "durableObjectReset")) throw error;
     return "lost";
   }

@@ -34,6 +34,7 @@ import { GroupCommit } from "../kit/group-commit.ts";
 import { ROW_BYTES_MAX } from "../log/log-rows.ts";
 import type { Remaining } from "./append/admission.ts";
 import { appendBatch } from "./append/append-batch.ts";
+import { EarlyAppends } from "./append/early-appends.ts";
 import { ObjectCapacity, STORAGE_FULL } from "./append/object-capacity.ts";
 import { QuotaGrant, PROJECT_STORAGE_FULL } from "./append/quota-grant.ts";
 import { recallAppend } from "./append/repeated-append.ts";
@@ -73,6 +74,7 @@ export class Stream {
   readonly #commits: GroupCommit<AppendCommand, Result<AppendResult>>;
   readonly #objectCapacity: ObjectCapacity;
   readonly #capacity: StreamCapacity;
+  readonly #early: EarlyAppends;
   /** The commit that is being made durable has written something. */
   #hasWritten = false;
   /** What this stream is to those that follow it, and to those that it follows. */
@@ -85,6 +87,7 @@ export class Stream {
 
   constructor(host: StreamHost, limits: StreamLimits) {
     this.#host = host;
+    this.#early = new EarlyAppends(() => host.now());
     this.#objectCapacity = new ObjectCapacity(() => host.databaseBytes());
     // A notification that an earlier instance of this object was about to send may not have been sent.
     this.#alarms = new Alarms(host);
@@ -133,7 +136,8 @@ export class Stream {
 
   /** [PROTOCOL §5.2, §5.3] Resolves when the append is durable. */
   async append(command: AppendCommand): Promise<Result<AppendResult>> {
-    return this.#recall(command) ?? this.#commits.submit(command);
+    const submit = async (): Promise<Result<AppendResult>> => this.#recall(command) ?? this.#commits.submit(command);
+    return command.mayWait ? this.#early.append(command, submit) : submit();
   }
 
   async appendAll(commands: readonly AppendCommand[]): Promise<Result<AppendResult>[]> {
@@ -256,6 +260,7 @@ export class Stream {
       this.#host.readers.broadcast(frame);
     } else if (isRenewedByAppends(state) && results.some((result) => result.ok)) this.#lifecycle.touch(state);
     this.#hasWritten = frame !== undefined;
+    this.#early.settled(batch, results);
     return results;
   }
 

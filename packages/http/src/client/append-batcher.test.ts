@@ -41,9 +41,9 @@ function unwrap(tail: number): AppendResult {
   return { outcome: "appended", lineage: { incarnation: 1, ancestors: [] }, tail, closed: false };
 }
 
-function newQueue(isSharing = true) {
+function newQueue(isSharing = true, onImpatience?: () => void) {
   const stream = new FakeStream();
-  const batcher = new AppendBatcher(isSharing);
+  const batcher = new AppendBatcher(isSharing, onImpatience);
   const kept: Promise<unknown>[] = [];
   const append = (size: number): Promise<number | string> => {
     const command = { bytes: new Uint8Array(size), contentType: "text/plain", close: false };
@@ -85,30 +85,68 @@ it("a call carries a bounded number of bytes", async () => {
   expect(stream.calls[1]?.sizes).toEqual([size, size]);
 });
 
-it("when a call breaks, those that shared it call alone", async () => {
+it("when a call breaks, its halves are sent one after the other, and what breaks every call stands alone at the end", async () => {
   const { stream, append } = newQueue();
-  const first = append(1);
-  const [second, third] = [append(2).catch(String), append(3)];
+  const sizes = [1, 2, 3, 4, 5];
+  const answers = sizes.map((size) => append(size).catch(String));
   stream.calls[0]?.answer();
   await turns();
-  stream.calls[1]?.fail();
-  await turns();
-  expect(stream.calls.slice(2).map(({ sizes }) => sizes)).toEqual([[2], [3]]);
-  stream.calls[2]?.fail();
-  stream.calls[3]?.answer();
-  expect([await first, await second, await third]).toEqual([1, "Error: the call broke", 3]);
+  for (let call = 1; call < stream.calls.length; call += 1) {
+    const { sizes: carried = [], answer, fail } = stream.calls[call] ?? {};
+    if (carried.includes(4)) fail?.();
+    else answer?.();
+    await turns();
+  }
+  expect(stream.calls.map((call) => call.sizes)).toEqual([[1], [2, 3, 4, 5], [2, 3], [4, 5], [4], [5]]);
+  expect(await Promise.all(answers)).toEqual([1, 2, 3, "Error: the call broke", 5]);
 });
 
-it("nobody waits for ever for a call that does not end, and the next append starts anew", async () => {
-  const { stream, append } = newQueue();
+it("a call that takes too long counts as gone, and what waits for it goes together in one call", async () => {
+  const onImpatience = vi.fn<() => void>();
+  const { stream, append, kept } = newQueue(true, onImpatience);
   void append(1);
-  const second = append(2);
-  await vi.advanceTimersByTimeAsync(LONG_MS);
-  expect(stream.calls.map(({ sizes }) => sizes)).toEqual([[1], [2]]);
+  const others = [2, 3, 4].map(append);
+  await vi.advanceTimersByTimeAsync(9_999);
+  expect(stream.calls.map(({ sizes }) => sizes)).toEqual([[1]]);
+  await vi.advanceTimersByTimeAsync(2);
+  expect(stream.calls.map(({ sizes }) => sizes)).toEqual([[1], [2, 3, 4]]);
+  expect([onImpatience.mock.calls.length, kept.length]).toEqual([1, 2]);
   stream.calls[1]?.answer();
-  expect(await second).toBe(2);
-  void append(3);
-  expect(stream.calls[2]?.sizes).toEqual([3]);
+  expect(await Promise.all(others)).toEqual([2, 3, 4]);
+  // The leader was only slow: it has nothing left to do.
+  stream.calls[0]?.answer();
+  await Promise.all(kept);
+  expect(stream.calls).toHaveLength(2);
+});
+
+/** How an object behaves, and how long its calls take. */
+it.each<[string, number, "answer" | "refuse" | "fail", number]>([
+  ["a fast object", 20, "answer", 60],
+  ["a slow object", 550, "answer", 60],
+  ["an object on another continent that is cold", 1_500, "answer", 60],
+  ["an object that takes longer than calls are waited for", 12_000, "answer", 60],
+  ["an overloaded object", 100, "refuse", 60],
+  ["an object that breaks every call", 300, "fail", 60],
+])("%s gets no more calls, and no append more often, than without sharing", async (_, callMs, how, appends) => {
+  const { stream, append } = newQueue();
+  const answers: Promise<unknown>[] = [];
+  const ended = new Set<object>();
+  const settle = (): void => {
+    for (const call of stream.calls.filter((each) => !ended.has(each))) {
+      ended.add(call);
+      setTimeout(() => call[how](), callMs);
+    }
+  };
+  for (let ms = 0; ms < 240_000; ms += 50) {
+    if (answers.length < appends) answers.push(append(answers.length).catch(String));
+    settle();
+    await vi.advanceTimersByTimeAsync(50);
+  }
+  expect(new Set((await Promise.all(answers)).map((answer) => typeof answer)).size).toBe(1);
+  expect(stream.calls.length).toBeLessThanOrEqual(appends);
+  const carried = stream.calls.reduce((sum, { sizes }) => sum + sizes.length, 0);
+  // A call that broke says nothing of what it carried: that is sent again, in halves.
+  if (how !== "fail") expect(carried).toBe(appends);
 });
 
 it("an append that is in a call under way is never sent a second time; without an answer, its fate is unknown", async () => {
@@ -138,13 +176,12 @@ it("a request leads for a few seconds at the most: it may be ended soon after it
   expect(stream.calls.length).toBeLessThan(10);
 });
 
-it("an append for which the object's queue was full calls alone", async () => {
+it("an append for which the object's queue was full hears of it at once", async () => {
   const { stream, append } = newQueue();
   const answer = append(1);
   stream.calls[0]?.refuse();
-  await turns();
-  stream.calls[1]?.answer();
-  expect(await answer).toBe(1);
+  expect(await answer).toBe("overloaded");
+  expect(stream.calls).toHaveLength(1);
 });
 
 it("the request that makes the calls asks the runtime to let it finish, because others wait for it", async () => {

@@ -1,17 +1,15 @@
 /**
- * Delays a producer's append that arrived before an earlier one, and tries it again. Clients send several appends at a time, on
- * separate connections, and send all of them again when one is refused as too early, which can double the traffic and its cost.
+ * Delays a producer's append that arrived before an earlier one, and tries it again, where appends share calls. Held in the
+ * object, it would hold up the whole call that it shares, and with that the append that it waits for.
  */
 
 import type { AppendCommand } from "@durable-streams-cloudflare/core/contracts/stream";
 import { wait } from "@durable-streams-cloudflare/core/kit/yield";
-import { HEADER, type ProducerClaim, type Refusal } from "@durable-streams-cloudflare/protocol";
+import { isEarly } from "@durable-streams-cloudflare/core/stream/append/early-appends";
+import type { Refusal } from "@durable-streams-cloudflare/protocol";
 
 /** Half a second together: longer than connections differ, shorter than people wait for an answer. */
 const PAUSES_MS = [2, 4, 8, 16, 32, 64, 128, 256];
-
-/** More than clients have under way; what is further ahead has lost something, and shall hear of it at once. */
-const AHEAD_MAX = 64;
 
 /**
  * Appends. A producer's append that is refused as too early is tried again for a short while, because the one before it may
@@ -27,12 +25,4 @@ export async function appendWhenDue<Answer extends { readonly ok: true } | Refus
     await wait(pauseMs);
   }
   return append();
-}
-
-/** Whether the refusal may be gone as soon as the appends before this one have come. */
-function isEarly({ problem }: Refusal, { seq }: ProducerClaim): boolean {
-  if (problem.code === "producer-epoch-start") return seq <= AHEAD_MAX;
-  if (problem.code !== "producer-gap") return false;
-  const expected = Number(problem.headers?.[HEADER.producerExpectedSeq]);
-  return seq > expected && seq - expected <= AHEAD_MAX;
 }

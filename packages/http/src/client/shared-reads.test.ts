@@ -100,18 +100,17 @@ it.each<{ readonly of: string; readonly command?: Partial<ReadCommand>; readonly
   expect(await other).toBe(9);
 });
 
-it("when a call breaks, each of its readers calls alone, and hears what is wrong with its own", async () => {
+it("when a call breaks, all who share it hear why, and nobody calls again", async () => {
   const { read, calls } = newReads();
-  const answers = Array.from({ length: 4 }, () => read());
-  for (const first of [0, 1]) calls[first]?.answer(1);
+  const answers = Array.from({ length: 6 }, () => read().catch(String));
+  for (const call of [0, 1]) calls[call]?.answer(call);
   await turns();
-  for (const shared of [2, 3]) calls[shared]?.fail();
-  await turns();
-  expect(calls).toHaveLength(6);
-  calls[4]?.answer(5);
-  calls[5]?.fail();
-  expect(await answers[2]).toBe(5);
-  await expect(answers[3]).rejects.toThrow("the call broke");
+  expect(calls).toHaveLength(4);
+  calls[2]?.fail();
+  calls[3]?.answer(3);
+  const broke = "Error: the call broke";
+  expect(await Promise.all(answers)).toEqual([0, 1, broke, 3, broke, 3]);
+  expect(calls).toHaveLength(4);
 });
 
 it("a reader whose leader is gone calls alone after a while, and the next ones lead", async () => {
@@ -157,20 +156,40 @@ it("whoever wants a page of a fixed range joins the call for it that is under wa
   expect(await later).toBe(4);
 });
 
-it("when the call for a page breaks, or its leader is gone, each of its readers calls alone", async () => {
+it("when the call for a page breaks, its readers hear why; when its leader is gone, they share another one", async () => {
   const { page, calls } = newReads();
-  const broken = [page(), page()];
+  const broken = [page(), page(), page()].map((each) => each.catch(String));
   calls[0]?.fail();
-  await turns();
-  expect(calls).toHaveLength(3);
-  for (const alone of [1, 2]) calls[alone]?.answer(alone);
-  expect(await Promise.all(broken)).toEqual([1, 2]);
+  expect(new Set(await Promise.all(broken))).toEqual(new Set(["Error: the call broke"]));
   void page();
-  const left = page();
-  await vi.advanceTimersByTimeAsync(LONG_MS);
-  expect(calls).toHaveLength(5);
-  calls[4]?.answer(4);
-  expect(await left).toBe(4);
+  const left = [page(), page(), page()];
+  await vi.advanceTimersByTimeAsync(10_001);
+  expect(calls).toHaveLength(3);
+  calls[2]?.answer(4);
+  expect(await Promise.all(left)).toEqual([4, 4, 4]);
+});
+
+it.each<[string, number, "answer" | "fail"]>([
+  ["a fast object", 20, "answer"],
+  ["a slow object", 1_500, "answer"],
+  ["an object that takes longer than calls are waited for", 12_000, "answer"],
+  ["an object that breaks every call", 300, "fail"],
+])("%s gets no more calls than without sharing", async (_, callMs, how) => {
+  const { read, calls } = newReads();
+  const answers: Promise<unknown>[] = [];
+  const ended = new Set<Call>();
+  for (let ms = 0; ms < 120_000; ms += 50) {
+    if (answers.length < 60) answers.push(read().catch(String));
+    for (const call of calls.filter((each) => !ended.has(each))) {
+      ended.add(call);
+      setTimeout(() => call[how](1), callMs);
+    }
+    await vi.advanceTimersByTimeAsync(50);
+  }
+  // A reader that has waited for two leaders in vain is answered that there is no answer.
+  const possible: unknown[] = how === "fail" ? ["Error: the call broke"] : callMs > 10_000 ? [1, "unavailable"] : [1];
+  expect(possible).toEqual(expect.arrayContaining(await Promise.all(answers)));
+  expect(calls.length).toBeLessThanOrEqual(60);
 });
 
 it("without sharing every reader calls at once", async () => {

@@ -20,7 +20,6 @@ import { answerNothing, type Handled } from "../answers/answer.ts";
 import { warn } from "../answers/warnings.ts";
 import { refuseUnauthenticated } from "../auth/authorize.ts";
 import { isUser } from "../auth/token.ts";
-import { appendWhenDue } from "../client/early-append.ts";
 import { readLast } from "../client/last-messages.ts";
 import { startReading } from "../client/start-reading.ts";
 import { appendAnswer, parseAppend, withProducerHeaders } from "../codec/append.ts";
@@ -147,7 +146,7 @@ async function appendHeld(exchange: Exchange, held: Held): Promise<Handled> {
   const limited = refuseAppend(exchange, command.bytes.length);
   const tooMuch = limited === undefined ? undefined : await limited;
   if (tooMuch !== undefined) return tooMuch;
-  const result = await appendWhenDue(command, () => appends.append(stream, command, keepAlive));
+  const result = await appends.append(stream, command, keepAlive);
   FOREGROUND.appendFinished();
   if (result.ok) {
     exchange.hubs.acknowledge(stream.objectName, result.lineage.incarnation, result.tail, result.closed);

@@ -94,7 +94,7 @@ function isDirectory(path: string): boolean {
 }
 
 /** Who may do what on this machine is not a matter of the deployment. */
-const LOCAL_ONES = ["TENANCY", "AUTH_MODE"];
+const LOCAL_ONES = ["TENANCY", "AUTH_MODE", "SHARED_APPENDS", "SHARED_READS"];
 
 /** The deployment's own variables: what is no setting is a binding of its Worker. */
 function readWrangler(vars: Readonly<Record<string, unknown>>, table: OptionTable): LayerContent {

@@ -13,6 +13,12 @@ import { SocketChannel } from "./reader-channel.ts";
 import type { StreamDO } from "./stream-do.ts";
 
 /**
+ * Every call goes through `retryRpc`, which marks a copy as one, so the runtime is not to retry below it: five
+ * tries of each would be twenty-five.
+ */
+const NO_RETRIES = { retry: { maxRetries: 0 } };
+
+/**
  * Makes the edge's `StreamObjects` from a namespace.
  * @param idOf returns the runtime's id of an object.
  */
@@ -23,10 +29,10 @@ export function streamObjects(
 ): StreamObjects {
   return {
     ...(removeDamaged === undefined ? {} : { removeDamaged }),
-    getByName: (name) => namespace.getByName(name),
+    getByName: (name) => namespace.getByName(name, NO_RETRIES),
     idOf,
     async attach(name, from, admission) {
-      const response = await namespace.getByName(name).fetch(attachRequest(from, admission));
+      const response = await namespace.getByName(name, NO_RETRIES).fetch(attachRequest(from, admission));
       const socket = response.webSocket;
       const answer = socket
         ? decodeAttachHeader(response.headers.get(ATTACH_HEADER) ?? "")
