@@ -17,6 +17,7 @@ const OF_APPEND: Record<keyof AppendCommand, true> = {
   author: true,
   delivery: true,
   isLimited: true,
+  mayWait: true,
   fault: true,
   attempt: true,
   repeatedAfterMs: true,
