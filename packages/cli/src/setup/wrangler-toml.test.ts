@@ -8,7 +8,7 @@ import { expect, it } from "vitest";
 import { WRANGLER_VERSION } from "../cloudflare/wrangler.ts";
 import { defaultAnswers, type Answers } from "./answers.ts";
 import { PNPM_VERSION } from "./scaffold.ts";
-import { wranglerToml } from "./wrangler-toml.ts";
+import { rateLimitNamespace, wranglerToml } from "./wrangler-toml.ts";
 
 const ROOT = join(import.meta.dirname, "../../../..");
 const ANSWERS: Answers = { ...defaultAnswers("durable-streams", "path"), account: "0".repeat(32) };
@@ -24,8 +24,12 @@ it("is the repository's own wrangler.toml except for names and ids", () => {
     'main = "src/worker.ts"',
     `account_id = "${ANSWERS.account}"`,
     'id = "the-id"',
+    `namespace_id = "${rateLimitNamespace(ANSWERS.name)}"`,
   ]);
-  expect(own.filter((line) => !ours.includes(line))).toEqual(['main = "packages/server/src/worker.ts"']);
+  expect(own.filter((line) => !ours.includes(line))).toEqual([
+    'main = "packages/server/src/worker.ts"',
+    'namespace_id = "4437"',
+  ]);
 });
 
 it("contains the answers", () => {
@@ -38,6 +42,13 @@ it("contains the answers", () => {
   expect(toml).toContain("\n[cache]\nenabled = true");
   expect(toml).toContain('routes = [{ pattern = "s.example.com", custom_domain = true }]');
   expect(toml).toContain('binding = "REGISTRY"\nid = "the-id"');
+});
+
+it("deployments of one account count their projects' requests apart, and the same one always in the same place", () => {
+  const numbers = ["streams", "streams-staging", "a", "b"].map(rateLimitNamespace);
+  expect(new Set([...numbers, "4437", "4438"]).size).toBe(6);
+  for (const number of numbers) expect(number).toMatch(/^[1-9]\d{0,9}$/);
+  expect(rateLimitNamespace("streams")).toBe(numbers[0]);
 });
 
 it("leaves out the sections that the answers turn off", () => {

@@ -42,11 +42,23 @@ function adapt(section: Section, answers: Answers, namespaceId: string): Section
     case "[[queues.producers]]":
     case "[[queues.consumers]]":
       return queue === null ? [] : [set(section, "queue", queue)];
+    case "[[ratelimits]]":
+      return [set(section, "namespace_id", rateLimitNamespace(name))];
     case "# [cache]":
       return [caching ? section.replace(/^# (\[cache\]|enabled = true)$/gm, "$1") : section];
     default:
       return [section];
   }
+}
+
+/**
+ * Limits with the same number share their counters in the whole account, so each Worker has its own: a hash (FNV-1a) of its
+ * name.
+ */
+export function rateLimitNamespace(name: string): string {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193);
+  return String((hash >>> 1) + 1);
 }
 
 /** The line that names a section; for Workers Caching, it is commented out. */
