@@ -3,7 +3,15 @@ import { describe, expect, it } from "vitest";
 
 import { NodeDatabase } from "../../test/node-database.ts";
 import { createSchema, STREAM_SCHEMA } from "../stream/tables/schema.ts";
-import { coldSlices, hasSegments, insertSegment, segmentAt, segmentKey, segmentPrefix } from "./segment-rows.ts";
+import {
+  coldSlices,
+  hasSegments,
+  insertSegment,
+  segmentAt,
+  segmentsFrom,
+  segmentKey,
+  segmentPrefix,
+} from "./segment-rows.ts";
 
 const STREAM = { name: "p/s", incarnation: 1_800_000_000_000 };
 const SEGMENTS = 1_000;
@@ -67,7 +75,7 @@ it("there is no segment beyond the last one, and none in a new stream", () => {
   expect(segmentAt(database, SEGMENTS * BYTES)).toBeUndefined();
   createSchema(database);
   expect(hasSegments(database)).toBe(false);
-  expect(coldSlices(database, STREAM, 0, 10)).toEqual([]);
+  expect(segmentsFrom(database, 0, 10)).toEqual([]);
 });
 
 describe("keys of objects", () => {

@@ -1,7 +1,7 @@
 /**
  * Table `segments`: the cold part of the stream, one row per object in R2. Key: position of the segment's first byte.
  * Value: where it ends, when the last of it was committed (ms), its sparse index. Written when a table of the hot log has
- * become a segment, in the transaction that drops the table. Segments are contiguous.
+ * become a segment, in the transaction that drops the table; created by the first of them. Segments are contiguous.
  *
  * The sparse index has two 32-bit numbers a block: bytes of its payload, bytes that it takes in the object.
  */
@@ -53,14 +53,15 @@ export function insertSegment(
   assertAtLeast("the end of a new segment", last, first + 1);
   const payload = blocks.reduce((sum, { payloadBytes }) => sum + payloadBytes, 0);
   assertEqual("the bytes in the blocks of a new segment", payload, last - first);
+  if (!database.tables.has(segmentsTable)) database.tables.create(segmentsTable);
   database.run(INSERT, first, last, committedAtMs, encodeBlocks(blocks));
 }
 
 export function hasSegments(database: Database): boolean {
-  return firstRow(database, HAS_ANY) !== undefined;
+  return database.tables.has(segmentsTable) && firstRow(database, HAS_ANY) !== undefined;
 }
 
-/** The segment that a position lies in. */
+/** The segment that a position before the hot log lies in: there are segments. */
 export function segmentAt(database: Database, position: number): SegmentRow | undefined {
   const row = firstRow(database, LAST_UP_TO, position);
   return row === undefined || row.last <= position ? undefined : toSegment(row);
@@ -68,6 +69,7 @@ export function segmentAt(database: Database, position: number): SegmentRow | un
 
 /** Segments that begin at or after a position, oldest first, at most `limit`. */
 export function segmentsFrom(database: Database, position: number, limit: number): SegmentRow[] {
+  if (!database.tables.has(segmentsTable)) return [];
   return database.all(FROM, position, limit).map(toSegment);
 }
 
@@ -76,7 +78,8 @@ export function deleteSegment(database: Database, first: number): void {
 }
 
 /**
- * Where the bytes `[from, to)` lie in R2, or the first of them: the segments that one answer may speak of.
+ * Where the bytes `[from, to)` lie in R2, or the first of them: the segments that one answer may speak of. They begin before
+ * the hot log, so there are segments.
  * @param name the stream's full name.
  */
 export function coldSlices(

@@ -18,7 +18,7 @@ import type { LogRowNotes } from "../log/log-rows.ts";
 import { RequestIds } from "./append/request-ids.ts";
 import { loadRequests } from "./append/request-rows.ts";
 import { mintedAfterMs } from "./lifecycle/incarnation.ts";
-import { readProducer, upsertProducer } from "./tables/producer-rows.ts";
+import { readProducer, upsertProducers } from "./tables/producer-rows.ts";
 import {
   readStreamRow,
   updateQuotaGrant,
@@ -219,7 +219,7 @@ export function sealLog(state: StreamState, database: Database): void {
 function insertCheckpoint(state: StreamState, database: Database): void {
   const { tail, streamSeq, closure, persistedTouchMs } = state;
   state.log.assertEnd("the position of a checkpoint", tail);
-  for (const [id, producer] of state.uncheckpointed) upsertProducer(database, id, producer);
+  upsertProducers(database, state.uncheckpointed);
   updateCheckpoint(database, { position: tail, streamSeq, closure, touchedAtMs: persistedTouchMs });
 }
 

@@ -1,8 +1,8 @@
 /**
  * The two ends of a fork.
  *
- * Table `forks`, in the source: which forks read its bytes. Key: fork id, minted by the fork. It is a set of ids rather than a
- * count, so that pinning and releasing are idempotent.
+ * Table `forks`, in the source, created by its first fork: which forks read its bytes. Key: fork id, minted by the fork. It is a
+ * set of ids rather than a count, so that pinning and releasing are idempotent.
  *
  * Table `debts`, in the fork: pending releases, of pins that its source may hold without need. Key: fork id. Value: the
  * source's name, and when to release (ms). A pending release is written before the pin is requested and deleted by the
@@ -39,15 +39,16 @@ export interface PendingRelease {
 }
 
 export function insertFork(database: Database, id: string, name: string): void {
+  if (!database.tables.has(forksTable)) database.tables.create(forksTable);
   database.run(REPLACE_FORK, id, name);
 }
 
 export function deleteFork(database: Database, id: string): void {
-  database.run(DELETE_FORK, id);
+  if (database.tables.has(forksTable)) database.run(DELETE_FORK, id);
 }
 
 export function hasForks(database: Database): boolean {
-  return firstRow(database, HAS_FORKS) !== undefined;
+  return database.tables.has(forksTable) && firstRow(database, HAS_FORKS) !== undefined;
 }
 
 export function insertPendingRelease(database: Database, release: PendingRelease): void {

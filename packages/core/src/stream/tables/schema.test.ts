@@ -5,8 +5,10 @@ import { NodeDatabase } from "../../../test/node-database.ts";
 import { rowsOf } from "../../../test/stored-rows.ts";
 import { HotLog } from "../../log/hot-log.ts";
 import { rowNotesSince } from "../../log/log-rows.ts";
-import { producersTable, upsertProducer } from "./producer-rows.ts";
-import { createSchema, STREAM_SCHEMA } from "./schema.ts";
+import { hasSegments } from "../../log/segment-rows.ts";
+import { deleteFork, hasForks, insertFork } from "./fork-rows.ts";
+import { producersTable, readProducer, upsertProducers } from "./producer-rows.ts";
+import { createSchema, dropSchema, STREAM_SCHEMA } from "./schema.ts";
 import { insertStreamRow, readStreamRow, streamTable } from "./stream-row.ts";
 
 const ROW = {
@@ -48,6 +50,20 @@ it("a look at a database without a stream writes nothing", () => {
   expect(database.tables.has(streamTable)).toBe(true);
 });
 
+it("a stream begins with the tables that each stream needs: each of the others costs two rows when it is first needed", () => {
+  const database = storedStream();
+  expect(database.tableNames()).toEqual(["log", "stream"]);
+  expect([readProducer(database, "p"), hasForks(database), hasSegments(database)]).toEqual([undefined, false, false]);
+  deleteFork(database, "f");
+  upsertProducers(database, new Map());
+  expect(database.tableNames()).toEqual(["log", "stream"]);
+  upsertProducers(database, new Map([["p", { epoch: 1, seq: 1 }]]));
+  insertFork(database, "f", "project/fork");
+  expect(database.tableNames()).toEqual(["forks", "log", "producers", "stream"]);
+  dropSchema(database);
+  expect(database.tableNames()).toEqual([]);
+});
+
 it("a stream of this version is left as it is", () => {
   const database = storedStream();
   const before = database.rowsWritten;
@@ -58,10 +74,10 @@ it("a stream of this version is left as it is", () => {
 
 it("creating anew drops all that an expired stream left", () => {
   const database = storedStream();
-  upsertProducer(database, "p", { epoch: 1, seq: 1 });
+  upsertProducers(database, new Map([["p", { epoch: 1, seq: 1 }]]));
   new HotLog(database).insertCommit(0, new Uint8Array(3), {}, 1);
   createSchema(database);
-  expect([rowsOf(database, streamTable), rowsOf(database, producersTable)]).toEqual([[], []]);
+  expect([rowsOf(database, streamTable), database.tables.has(producersTable)]).toEqual([[], false]);
   expect(rowNotesSince(database, 0, 0)).toEqual([]);
 });
 
