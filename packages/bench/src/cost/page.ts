@@ -3,7 +3,8 @@ import { existsSync, readFileSync } from "node:fs";
 
 import type { Usage } from "@durable-streams-cloudflare/testkit";
 
-import { OBJECT_GIGABYTES, PRICES, PRICES_AS_OF } from "./prices.ts";
+import { ISOLATES, LOG_LINE_BYTES, PUSH_SECONDS, READINGS, type Reading } from "./parameters.ts";
+import { LOG_PRICES, OBJECT_GIGABYTES, PRICES, PRICES_AS_OF } from "./prices.ts";
 
 /** Milliseconds of workerd's processor time, measured by `npm run bench -- cpu --write`. */
 interface CpuTimes {
@@ -21,6 +22,8 @@ const MONTH_SECONDS = 30 * 24 * 3_600;
 const MILLION = 1_000_000;
 const READERS = 10_000;
 const SESSION_SECONDS = [60, 900, 3_600];
+const LONG_POLL_SECONDS = [3, 25];
+const FOLLOWERS = 1_000;
 const HEARTBEAT_SECONDS = 15;
 /** The size of the segment that the test creates: 13 appends of 700,000 bytes. */
 const SEGMENT_BYTES = 9_100_000;
@@ -107,18 +110,59 @@ function appendsTable(): string {
 ${rows.join("\n")}`;
 }
 
+/** Sessions that begin at the tail of a stream which others of their isolate read, and the channels of the isolates. */
+function sessionsPrice(seconds: number): number {
+  const rounds = MONTH_SECONDS / seconds;
+  const opening = PRICES.workerRequest + (CPU?.read ?? 0) * PRICES.cpuMs;
+  return rounds * (READERS * opening + ISOLATES * priceOf(usageOf("sse-session")));
+}
+
+function eventsPrice({ deliveryMs }: Reading, secondsBetween: number): number {
+  return ((READERS * MONTH_SECONDS) / secondsBetween) * deliveryMs * PRICES.cpuMs;
+}
+
+/** One append a second, and the time that the object takes to push it to all isolates. */
+function appendsPrice(): number {
+  const pushing = ISOLATES * PUSH_SECONDS * OBJECT_GIGABYTES * PRICES.objectGigabyteSecond;
+  return MONTH_SECONDS * (requestPrice("append-1", CPU?.append) + pushing);
+}
+
 function readersTable(): string {
-  const seconds = READERS * MONTH_SECONDS;
-  const heartbeats = (seconds / HEARTBEAT_SECONDS) * (CPU?.delivery ?? 0) * PRICES.cpuMs;
-  const deliveries = seconds * (CPU?.delivery ?? 0) * PRICES.cpuMs;
-  const appends = MONTH_SECONDS * requestPrice("append-1", CPU?.append);
+  const columns = READINGS.map(({ name }) => `idle, ${name} | busy, ${name}`);
   const rows = SESSION_SECONDS.map((session) => {
-    const sessions = (seconds / session) * requestPrice("sse-session");
-    return `| ${session} s | ${dollars(sessions + heartbeats)} | ${dollars(sessions + deliveries + appends)} |`;
+    const cells = READINGS.flatMap((reading) => {
+      const idle = sessionsPrice(session) + eventsPrice(reading, HEARTBEAT_SECONDS);
+      return [dollars(idle), dollars(idle + eventsPrice(reading, 1) + appendsPrice())];
+    });
+    return `| ${session} s | ${cells.join(" | ")} |`;
   });
-  return `| \`SSE_SESSION_SECONDS\` | idle | 1 message a second |
+  return `| \`SSE_SESSION_SECONDS\` | ${columns.join(" | ")} |
+| ---: | ${columns.map(() => "---: | ---:").join(" | ")} |
+${rows.join("\n")}`;
+}
+
+function longPollTable(): string {
+  const rows = LONG_POLL_SECONDS.map((timeout) => {
+    const polls = (READERS * MONTH_SECONDS) / timeout;
+    const alone = polls * requestPrice("long-poll-idle", CPU?.read);
+    const shared = polls * (PRICES.workerRequest + (CPU?.read ?? 0) * PRICES.cpuMs);
+    return `| ${timeout} s | ${dollars(alone)} | ${dollars(shared)} |`;
+  });
+  return `| a poll ends after | each has a channel of its own | they share channels |
 | ---: | ---: | ---: |
 ${rows.join("\n")}`;
+}
+
+function logsTable(): string {
+  const row = (name: string, events: number): string => {
+    const bySize = ((events * LOG_LINE_BYTES) / 1_000_000_000) * LOG_PRICES.gigabyte;
+    return `| ${name} | ${events / MILLION} | ${dollars(events * LOG_PRICES.event)} | ${dollars(bySize)} |`;
+  };
+  return `| a million appends | million log events | by event | by size |
+| --- | ---: | ---: | ---: |
+${row("as deployed: `invocation_logs = false`, `LOG_LEVEL=error`", 0)}
+${row("with `LOG_LEVEL=info`: a line for each request", MILLION)}
+${row("with the platform's invocation logs: edge and object", 2 * MILLION)}`;
 }
 
 function pricesTable(): string {
@@ -188,13 +232,34 @@ awake. Appends to one stream that arrive together share a request and a row, so 
 
 ${readersTable()}
 
-Idle readers cost ${READERS.toLocaleString("en-US")} × 2,592,000 s / session × (W + D), and a heartbeat every ${HEARTBEAT_SECONDS} s. With messages, they cost the same
-plus the processor time of each delivery, and the appends. While nobody writes, the object sleeps.
+A reader that joins others of its isolate at the tail makes no request to the object, so sessions cost W each, plus one D for
+each of ${ISOLATES} isolates. Each figure has a heartbeat every ${HEARTBEAT_SECONDS} s and the opening of the sessions. Busy means one message a second:
+its delivery to each reader, the append, and the time that the object takes to push it. While nobody writes, the object sleeps.
+
+The two readings differ in what is billed of a delivery: ${READINGS.map(({ name, deliveryMs }) => `${deliveryMs} ms (${name})`).join(" or ")}.
+Nobody has measured on an account which is right. Without sharing (\`SHARED_LIVE=off\`, or one reader in each isolate) each session costs one D more, and each
+delivery ${CPU?.delivery ?? "?"} ms of the process.
+
+## ${READERS.toLocaleString("en-US")} idle long-polls of one stream, per month
+
+${longPollTable()}
+
+A long-poll is a request each time it ends, whoever shares what. Use SSE for many idle readers.
+
+## Logs
+
+Workers Logs are billed for each event, or by size at about ${LOG_LINE_BYTES.toLocaleString("en-US")} bytes each (${dollars(LOG_PRICES.gigabyte)} a GB), beyond what the plan includes.
+
+${logsTable()}
 
 ## Fan-out to sessions
 
 A million deliveries cost ${dollars(deliveryPrice() * MILLION)}: the difference between the cost for 11 sessions and for 1, divided by ten. The publish
 itself is an append, plus what the fan-out of its source records: ${dollars(MILLION * (requestPrice("publish-1") - deliveryPrice()))} for a million.
+One publish a second to ${FOLLOWERS.toLocaleString("en-US")} sessions costs ${dollars(MONTH_SECONDS * FOLLOWERS * deliveryPrice())} a month in deliveries. To append the same messages to each of the
+sessions would cost ${dollars(MONTH_SECONDS * FOLLOWERS * requestPrice("append-1", CPU?.append))}.
+
+A million streams that are created and deleted cost ${dollars(MILLION * (requestPrice("create") + requestPrice("delete")))}.
 
 ## Storage
 
@@ -209,6 +274,7 @@ ${pricesTable()}
 - That the platform bills the rows that SQLite's cursors count here, and nothing for \`DROP TABLE\`.
 - How long an object is awake for an event. The figures assume ${AWAKE_SECONDS * 1_000} ms, and nothing while it waits to hibernate.
 - How much of the processor time is the Worker's, and how much is the object's, which is not billed by the millisecond.
+- Over how many isolates readers are spread (the figures assume ${ISOLATES}), and the price of logs by size.
 - How often appends arrive together. Every figure here is for an append that arrives alone.
 `;
 }

@@ -24,5 +24,11 @@ export const PRICES = {
   kvWrite: 5 / MILLION,
 } as const;
 
+/**
+ * Workers Logs, beyond what the plan includes: by event until the end of November 2026, by size from December on. The price by
+ * size is from notes about the platform's announcement; the page itself was not at hand.
+ */
+export const LOG_PRICES = { event: 0.6 / MILLION, gigabyte: 0.25 } as const;
+
 /** The memory that an object counts as. */
 export const OBJECT_GIGABYTES = 0.128;
