@@ -1,8 +1,8 @@
 /**
  * The two ends of a fork.
  *
- * Table `forks`, in the source, created by its first fork: which forks read its bytes. Key: fork id, minted by the fork. It is a
- * set of ids rather than a count, so that pinning and releasing are idempotent.
+ * Table `forks`, in the source, created by its first fork: which forks read its bytes. Key: fork id, minted by the fork. It is
+ * a set of ids rather than a count, so that pinning and releasing are idempotent.
  *
  * Table `debts`, in the fork: pending releases, of pins that its source may hold without need. Key: fork id. Value: the
  * source's name, and when to release (ms). A pending release is written before the pin is requested and deleted by the
