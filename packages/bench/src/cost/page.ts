@@ -237,8 +237,8 @@ each of ${ISOLATES} isolates. Each figure has a heartbeat every ${HEARTBEAT_SECO
 its delivery to each reader, the append, and the time that the object takes to push it. While nobody writes, the object sleeps.
 
 The two readings differ in what is billed of a delivery: ${READINGS.map(({ name, deliveryMs }) => `${deliveryMs} ms (${name})`).join(" or ")}.
-Nobody has measured on an account which is right. Without sharing (\`SHARED_LIVE=off\`, or one reader in each isolate) each session costs one D more, and each
-delivery ${CPU?.delivery ?? "?"} ms of the process.
+Nobody has measured on an account which is right. Without sharing (\`SHARED_LIVE=off\`, or one reader in each isolate), each
+session costs one D more, and each delivery ${CPU?.delivery ?? "?"} ms of the process.
 
 ## ${READERS.toLocaleString("en-US")} idle long-polls of one stream, per month
 
