@@ -9,6 +9,14 @@ import { DURABLE } from "./commit.ts";
 import { NOBODY, type Store } from "./store.ts";
 
 const PAGE_KEYS_MAX = 1_000;
+/** Behind a prefix, it sorts after every key that has the prefix: keys have 512 bytes, a character at most four. */
+const BEYOND_KEYS = "\u{10ffff}".repeat(129);
+/**
+ * One bound below and one above, so that only the keys that are returned are read. The plus keeps SQLite from beginning at
+ * the other condition, which only leaves out the key that the page before ended with.
+ */
+export const LIST_KEYS =
+  "SELECT key FROM registry WHERE key >= max(?, ?) AND key < ? AND +key > ? ORDER BY key LIMIT ?";
 
 /** Creates the registry of projects in a store's database. A `put` resolves when it is durable. */
 export function registryIn(store: Store): RegistryNamespace {
@@ -38,9 +46,8 @@ export function registryIn(store: Store): RegistryNamespace {
     delete: async (key) => write("DELETE FROM registry WHERE key = ?", key),
     list: ({ prefix, cursor, limit = PAGE_KEYS_MAX }) =>
       read(() => {
-        const text =
-          "SELECT key FROM registry WHERE key > ? AND key >= ? AND substr(key, 1, ?) = ? ORDER BY key LIMIT ?";
-        const rows = database.text(text).all(cursor ?? "", prefix, prefix.length, prefix, limit + 1);
+        const after = cursor ?? "";
+        const rows = database.text(LIST_KEYS).all(after, prefix, prefix + BEYOND_KEYS, after, limit + 1);
         const keys = rows.slice(0, limit).map((row) => ({ name: String(row["key"]) }));
         const last = keys.at(-1);
         return rows.length > limit && last !== undefined
