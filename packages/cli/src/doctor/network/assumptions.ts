@@ -150,6 +150,24 @@ export const ASSUMPTIONS: readonly Assumption[] = [
     },
   },
   {
+    id: "one-retry-layer",
+    assumes: "A call to a stream's object that is made with `maxRetries: 0` is not repeated by the runtime.",
+    otherwise: "When an object is unreachable, each call is tried up to 25 times instead of 5.",
+    check: {
+      command: "npx wrangler tail NAME --format json",
+      look: "Deploy while a writer appends: no request has more than 5 calls to the same object.",
+    },
+  },
+  {
+    id: "head-through-workers-caching",
+    assumes: "With Workers Caching, a HEAD reaches the Worker as a GET without query parameters.",
+    otherwise: "HEAD is answered from a cache with an old end of the stream: leave Workers Caching off.",
+    check: {
+      command: "durable-streams doctor --network --only head",
+      look: "Run it against a deployment that was set up with `--caching`. It must hold there, too.",
+    },
+  },
+  {
     id: "rate-limit",
     assumes: "The rate limit counts per location, and about right.",
     otherwise: "A project gets more requests than its limit says: by the number of locations that serve it.",
