@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 
 import type { Usage } from "@durable-streams-cloudflare/testkit";
 
-import { ISOLATES, LOG_LINE_BYTES, PUSH_SECONDS, READINGS, type Reading } from "./parameters.ts";
+import { ALONE_DELIVERY_MS, ISOLATES, LOG_LINE_BYTES, PUSH_SECONDS, READINGS, type Reading } from "./parameters.ts";
 import { LOG_PRICES, OBJECT_GIGABYTES, PRICES, PRICES_AS_OF } from "./prices.ts";
 
 /** Milliseconds of workerd's processor time, measured by `npm run bench -- cpu --write`. */
@@ -22,7 +22,7 @@ const MONTH_SECONDS = 30 * 24 * 3_600;
 const MILLION = 1_000_000;
 const READERS = 10_000;
 const SESSION_SECONDS = [60, 900, 3_600];
-const LONG_POLL_SECONDS = [3, 25];
+const LONG_POLL_SECONDS = [3, 25] as const;
 const FOLLOWERS = 1_000;
 const HEARTBEAT_SECONDS = 15;
 /** The size of the segment that the test creates: 13 appends of 700,000 bytes. */
@@ -141,28 +141,52 @@ function readersTable(): string {
 ${rows.join("\n")}`;
 }
 
+/** Long-polls that all end every so many seconds, and the channels of the isolates. */
+function pollsPrice({ pollMs }: Reading, seconds: number): number {
+  const poll = PRICES.workerRequest + pollMs * PRICES.cpuMs;
+  return (MONTH_SECONDS / seconds) * (READERS * poll + ISOLATES * priceOf(usageOf("long-poll-idle")));
+}
+
+/** A message a second ends each poll after a second. */
 function longPollTable(): string {
+  const columns = READINGS.map(({ name }) => `idle, ${name} | busy, ${name}`);
   const rows = LONG_POLL_SECONDS.map((timeout) => {
-    const polls = (READERS * MONTH_SECONDS) / timeout;
-    const alone = polls * requestPrice("long-poll-idle", CPU?.read);
-    const shared = polls * (PRICES.workerRequest + (CPU?.read ?? 0) * PRICES.cpuMs);
-    return `| ${timeout} s | ${dollars(alone)} | ${dollars(shared)} |`;
+    const cells = READINGS.flatMap((reading) => [
+      dollars(pollsPrice(reading, timeout)),
+      dollars(pollsPrice(reading, 1) + appendsPrice()),
+    ]);
+    return `| ${timeout} s | ${cells.join(" | ")} |`;
   });
-  return `| a poll ends after | each has a channel of its own | they share channels |
-| ---: | ---: | ---: |
+  return `| a poll ends after | ${columns.join(" | ")} |
+| ---: | ${columns.map(() => "---: | ---:").join(" | ")} |
 ${rows.join("\n")}`;
 }
 
+/** One for each request to the Worker, and one for each event of the object, of whose channels each isolate has one. */
+function liveEvents(operation: string, seconds: number): number {
+  return (MONTH_SECONDS / seconds) * (READERS + ISOLATES * usageOf(operation).wakeUps);
+}
+
 function logsTable(): string {
+  const gigabytePrice = LOG_PRICES.gigabyte + (LOG_PRICES.retentionDays / 30) * LOG_PRICES.gigabyteMonth;
   const row = (name: string, events: number): string => {
-    const bySize = ((events * LOG_LINE_BYTES) / 1_000_000_000) * LOG_PRICES.gigabyte;
-    return `| ${name} | ${events / MILLION} | ${dollars(events * LOG_PRICES.event)} | ${dollars(bySize)} |`;
+    const bySize = ((events * LOG_LINE_BYTES) / 1_000_000_000) * gigabytePrice;
+    const millions = (events / MILLION).toLocaleString("en-US", { maximumFractionDigits: 0 });
+    return `| ${name} | ${millions} | ${dollars(events * LOG_PRICES.event)} | ${dollars(bySize)} |`;
   };
-  return `| a million appends | million log events | by event | by size |
+  const readers = READERS.toLocaleString("en-US");
+  const sessions = SESSION_SECONDS.map((session) =>
+    row(`${readers} idle SSE readers for a month, sessions of ${session} s`, liveEvents("sse-session", session)),
+  );
+  const polls = LONG_POLL_SECONDS.map((timeout) =>
+    row(`${readers} idle long-polls for a month, ${timeout} s`, liveEvents("long-poll-idle", timeout)),
+  );
+  return `| | million log events | by event, until November 2026 | by size, since December 2026 |
 | --- | ---: | ---: | ---: |
-${row("as deployed: `invocation_logs = false`, `LOG_LEVEL=error`", 0)}
-${row("with `LOG_LEVEL=info`: a line for each request", MILLION)}
-${row("with the platform's invocation logs: edge and object", 2 * MILLION)}`;
+${row("a million appends, as deployed: `invocation_logs = false`, `LOG_LEVEL=error`", 0)}
+${row("a million appends with `LOG_LEVEL=info`: a line for each request", MILLION)}
+${row("with the platform's invocation logs: a million appends", MILLION * (1 + usageOf("append-1").wakeUps))}
+${[...sessions, ...polls].join("\n")}`;
 }
 
 function pricesTable(): string {
@@ -226,7 +250,8 @@ ${cpuText()}
 ${appendsTable()}
 
 One append costs W + ${usageOf("append-1").objectRequests} × D + ${usageOf("append-1").rowsWritten} × R, plus the rows that it reads, processor time, and ${AWAKE_SECONDS * 1_000} ms of an object that is
-awake. Appends to one stream that arrive together share a request and a row, so a busy stream pays less.
+awake. Every figure here is for an append that arrives alone. Appends to one stream that arrive together share a request and a
+row, so a busy stream pays less.
 
 ## ${READERS.toLocaleString("en-US")} SSE readers of one stream, per month
 
@@ -237,18 +262,26 @@ each of ${ISOLATES} isolates. Each figure has a heartbeat every ${HEARTBEAT_SECO
 its delivery to each reader, the append, and the time that the object takes to push it. While nobody writes, the object sleeps.
 
 The two readings differ in what is billed of a delivery: ${READINGS.map(({ name, deliveryMs }) => `${deliveryMs} ms (${name})`).join(" or ")}.
-Nobody has measured on an account which is right. Without sharing (\`SHARED_LIVE=off\`, or one reader in each isolate), each
-session costs one D more, and each delivery ${CPU?.delivery ?? "?"} ms of the process.
+The assumption \`cpu-billed\` in [to-be-confirmed.md](to-be-confirmed.md) decides between them. Appends and the opening of
+sessions count with all of the process in both. Without sharing (\`SHARED_LIVE=off\`, or one reader in each isolate), each
+session costs one D more, each delivery takes ${ALONE_DELIVERY_MS} ms of the process, and an append keeps the object awake for
+${Math.round(READERS * PUSH_SECONDS * 1_000)} ms instead of ${(ISOLATES * PUSH_SECONDS * 1_000).toFixed(1)} ms to push it. An object that is awake all month costs ${dollars(MONTH_SECONDS * OBJECT_GIGABYTES * PRICES.objectGigabyteSecond)}, so pushing never
+costs more than that.
 
-## ${READERS.toLocaleString("en-US")} idle long-polls of one stream, per month
+## ${READERS.toLocaleString("en-US")} long-polls of one stream, per month
 
 ${longPollTable()}
 
-A long-poll is a request each time it ends, whoever shares what. Use SSE for many idle readers.
+A long-poll is a request each time it ends, whoever shares what, and a message ends all of them. So use SSE for many readers.
+An answer takes ${READINGS.map(({ name, pollMs }) => `${pollMs} ms (${name})`).join(" or ")}. Without sharing, each poll
+also costs one D and two wake-ups: idle polls of ${LONG_POLL_SECONDS[0]} s then cost ${dollars(((READERS * MONTH_SECONDS) / LONG_POLL_SECONDS[0]) * requestPrice("long-poll-idle"))} before processor time.
 
 ## Logs
 
-Workers Logs are billed for each event, or by size at about ${LOG_LINE_BYTES.toLocaleString("en-US")} bytes each (${dollars(LOG_PRICES.gigabyte)} a GB), beyond what the plan includes.
+Since 2026-12-01, Workers Logs are billed by size, here about ${LOG_LINE_BYTES.toLocaleString("en-US")} bytes for each event: ${dollars(LOG_PRICES.gigabyte)} for a GB that is written, and
+${dollars(LOG_PRICES.gigabyteMonth)} for a GB-month that is stored, for ${LOG_PRICES.retentionDays} days. The plan includes 50 GB and 12 GB-months. Every
+\`wrangler.toml\` that this project ships or writes turns invocation logs off, so only the server's own lines are billed
+(assumption \`logs-billed\`).
 
 ${logsTable()}
 
@@ -271,10 +304,7 @@ ${pricesTable()}
 
 ## To be confirmed on the real network
 
-- That the platform bills the rows that SQLite's cursors count here, and nothing for \`DROP TABLE\`.
-- How long an object is awake for an event. The figures assume ${AWAKE_SECONDS * 1_000} ms, and nothing while it waits to hibernate.
-- How much of the processor time is the Worker's, and how much is the object's, which is not billed by the millisecond.
-- Over how many isolates readers are spread (the figures assume ${ISOLATES}), and the price of logs by size.
-- How often appends arrive together. Every figure here is for an append that arrives alone.
+[to-be-confirmed.md](to-be-confirmed.md) lists what these figures take for granted about the network, with the commands that
+show it: \`rows-billed\`, \`object-awake\`, \`cpu-billed\`, \`isolates-of-readers\` and \`logs-billed\`.
 `;
 }

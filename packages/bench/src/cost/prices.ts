@@ -25,10 +25,10 @@ export const PRICES = {
 } as const;
 
 /**
- * Workers Logs, beyond what the plan includes: by event until the end of November 2026, by size from December on. The price by
- * size is from notes about the platform's announcement; the page itself was not at hand.
+ * Workers Logs, beyond what the plan includes: by event until the end of November 2026, and from December on by size, when they
+ * are written and while they are stored (the page "Pricing" of Cloudflare Observability).
  */
-export const LOG_PRICES = { event: 0.6 / MILLION, gigabyte: 0.25 } as const;
+export const LOG_PRICES = { event: 0.6 / MILLION, gigabyte: 0.25, gigabyteMonth: 0.1, retentionDays: 7 } as const;
 
 /** The memory that an object counts as. */
 export const OBJECT_GIGABYTES = 0.128;

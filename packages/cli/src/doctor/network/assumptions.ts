@@ -122,6 +122,16 @@ export const ASSUMPTIONS: readonly Assumption[] = [
     },
   },
   {
+    id: "isolates-of-readers",
+    assumes: "Ten thousand live readers of one stream are held by about a hundred isolates, each with one channel.",
+    otherwise:
+      "The object is awake longer for each commit: at worst, busy readers cost what docs/cost.md says for SHARED_LIVE=off.",
+    check: {
+      command: objectUse("outboundWebsocketMsgCount"),
+      look: "With many readers of one stream: messages that its object sent, divided by the appends of that day.",
+    },
+  },
+  {
     id: "logs-billed",
     assumes: "With `invocation_logs = false`, only the lines that the server writes itself are billed.",
     otherwise: "Each request and each event of an object is a billed log line: turn Workers Logs off.",
