@@ -105,16 +105,25 @@ test("the first migration makes the classes of the first release, and every boun
   expect(new Set(migrations.map(({ tag }) => tag)).size).toBe(migrations.length);
 });
 
-test("every configuration of a Worker that we show, deploy or write lets fetch reach only what is public", () => {
-  const shown = execFileSync("git", ["grep", "-l", "^compatibility_date", "--", ":!*.ts"], {
-    cwd: root,
-    encoding: "utf8",
-  });
-  const paths = shown.trim().split("\n");
+/** Each configuration of a Worker that we show, deploy or write. */
+function workerConfigurations(): string[] {
+  const git = (...args: string[]): string[] =>
+    execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim().split("\n");
+  const shown = git("grep", "-l", "^compatibility_date", "--", ":!*.ts");
+  const paths = [...new Set([...shown, ...git("ls-files", "*wrangler*.toml", "*wrangler*.json*")])];
   const expected = ["wrangler.toml", "templates/cloudflare/wrangler.toml", "packages/server/README.md"];
   expect(paths).toEqual(expect.arrayContaining(expected));
   const written = wranglerToml({ ...defaultAnswers("durable-streams", "path"), account: "0".repeat(32) }, "the-id");
-  for (const text of [...paths.map(read), written]) {
+  return [...paths.map(read), written];
+}
+
+/** The text of one section of a configuration. */
+function sectionOf(toml: string, name: string): string | undefined {
+  return toml.split(/^(?=\[)/m).find((section) => section.startsWith(`[${name}]\n`));
+}
+
+test("every configuration of a Worker that we show, deploy or write lets fetch reach only what is public", () => {
+  for (const text of workerConfigurations()) {
     const flags = [...text.matchAll(/^compatibility_flags = (\[.*\])/gm)].map(
       ([, list = ""]) => JSON.parse(list) as string[],
     );
@@ -123,30 +132,16 @@ test("every configuration of a Worker that we show, deploy or write lets fetch r
   }
 });
 
-test("no query string, which may hold the right to read, gets into the logs of a Worker that we deploy or write", () => {
-  const shipped = execFileSync("git", ["ls-files", "*wrangler*.toml", "*wrangler*.json*"], {
-    cwd: root,
-    encoding: "utf8",
-  });
-  const paths = shipped.trim().split("\n");
-  expect(paths).toContain("wrangler.toml");
-  const written = wranglerToml({ ...defaultAnswers("durable-streams", "path"), account: "0".repeat(32) }, "the-id");
-  for (const toml of [...paths.map(read), written]) {
-    const sections = toml.split(/^(?=\[)/m);
-    expect(sections.find((section) => section.startsWith("[observability]\n"))).toMatch(
-      /^redact_query_string = true$/m,
-    );
-    expect(sections.find((section) => section.startsWith("[observability.logs]\n"))).toMatch(
-      /^invocation_logs = false$/m,
-    );
+test("no query string, which may hold the right to read, gets into the logs of a Worker that we show, deploy or write", () => {
+  for (const toml of workerConfigurations()) {
+    expect(sectionOf(toml, "observability")).toMatch(/^redact_query_string = true$/m);
+    expect(sectionOf(toml, "observability.logs")).toMatch(/^invocation_logs = false$/m);
   }
 });
 
-test("every Worker that we deploy or write keeps SSE sessions for 15 minutes: each reconnect is billed", () => {
-  const written = wranglerToml({ ...defaultAnswers("durable-streams", "path"), account: "0".repeat(32) }, "the-id");
-  for (const toml of [read("wrangler.toml"), read("templates/cloudflare/wrangler.toml"), written]) {
-    const vars = toml.split(/^(?=\[)/m).find((section) => section.startsWith("[vars]\n"));
-    expect(vars).toMatch(/^SSE_SESSION_SECONDS = "900"/m);
+test("every Worker that we show, deploy or write keeps SSE sessions for 15 minutes: each reconnect is billed", () => {
+  for (const toml of workerConfigurations()) {
+    expect(sectionOf(toml, "vars")).toMatch(/^SSE_SESSION_SECONDS = "900"/m);
   }
 });
 
