@@ -83,7 +83,10 @@ export class HeldServer implements AsyncDisposable {
     const methods: { readonly sync: () => Promise<void>; readonly commit: () => void } & Writing =
       SharedDatabase.prototype;
     const { sync, commit, run } = methods;
+    // A server of another test may still be closing: its disk is not this one.
+    const isOurs = ({ sqlite }: SharedDatabase): boolean => (sqlite.location() ?? dataDir).startsWith(dataDir);
     vi.spyOn(SharedDatabase.prototype, "sync").mockImplementation(async function (this: SharedDatabase) {
+      if (!isOurs(this)) return sync.call(this);
       if (disk.isHolding && (disk.syncsToPass -= 1) < 0) {
         const hold = Promise.withResolvers<void>();
         disk.held.push(hold);
@@ -95,11 +98,11 @@ export class HeldServer implements AsyncDisposable {
       if (disk.snapshots !== undefined) copyFiles(dataDir, disk.snapshots);
     });
     vi.spyOn(SharedDatabase.prototype, "run").mockImplementation(function (this: SharedDatabase, ...statement) {
-      disk.databases.add(this);
+      if (isOurs(this)) disk.databases.add(this);
       run.call(this, ...statement);
     });
     vi.spyOn(SharedDatabase.prototype, "commit").mockImplementation(function (this: SharedDatabase) {
-      if (disk.commitsToRefuse > 0) {
+      if (isOurs(this) && disk.commitsToRefuse > 0) {
         disk.commitsToRefuse -= 1;
         throw Object.assign(new Error("database or disk is full"), { errcode: 13 });
       }
