@@ -12,7 +12,7 @@
 import type { AttachResult } from "@durable-streams-cloudflare/core/contracts/stream";
 import { logFault } from "@durable-streams-cloudflare/core/kit/log";
 import { SingleFlight } from "@durable-streams-cloudflare/core/kit/single-flight";
-import { monotonicMs } from "@durable-streams-cloudflare/core/kit/time/clock";
+import { monotonicMs, wallMs } from "@durable-streams-cloudflare/core/kit/time/clock";
 import { HEARTBEAT, problemEvent, type Lineage, type Problem } from "@durable-streams-cloudflare/protocol";
 
 import { PushedBody, type PieceSink } from "../answers/pushed-body.ts";
@@ -91,7 +91,7 @@ export class SseSession {
     // First of all: workerd may pull as soon as something is sent, and must not find a reader that has to catch up.
     if (result.status !== "behind") this.#mode = "live";
     const { config, granted, liveReads, request } = this.#exchange;
-    const grantedMs = granted.expiresAtMs === undefined ? Infinity : granted.expiresAtMs - this.#openedAtMs;
+    const grantedMs = granted.expiresAtMs === undefined ? Infinity : granted.expiresAtMs - wallMs();
     const sessionMs = Math.max(SESSION_MS_MIN, Math.min(config.sseSessionSeconds * 1000, grantedMs));
     this.#heartbeatTimer = setInterval(() => this.#beat(), config.sseHeartbeatSeconds * 1000);
     const problem = grantedMs <= sessionMs ? TOKEN_EXPIRED : undefined;
