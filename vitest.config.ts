@@ -83,10 +83,10 @@ function endToEnd(name: string, engine: Engine, include: readonly string[], with
       include: include.map(below),
       exclude: [...Object.keys(ABOUT_ONE_ENGINE[other]), ...without].map(below),
       env: { DS_ENGINE: engine },
-      // After the other projects. A file has processes of its own, which are busy at one time and wait at another: two files
-      // leave a half of two cores idle.
+      // After the other projects. A file has processes of its own, which are busy at one time and wait at another: three
+      // files leave a quarter of two cores idle.
       sequence: { groupOrder: 1 },
-      maxWorkers: 3,
+      maxWorkers: 4,
     },
   };
 }

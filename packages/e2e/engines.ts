@@ -27,17 +27,14 @@ export const ABOUT_ONE_ENGINE: Readonly<Record<"node" | "workerd", Readonly<Reco
 
 /**
  * What `npm test` runs on workerd: the files about workerd alone, and those of the others that show what only this host does:
- * keeping data through crashes, copies and restarts, stopping, cold segments, and live readers whose requests have contexts.
- * The routes are tested in workerd by the project `workers`. `npm run test:e2e:workerd` runs all files every night, and the
- * workflow `conformance` runs the official suite on both engines for every pull request.
+ * keeping data through copies and restarts, stopping, and live readers whose requests have contexts. The routes and the cold
+ * segments are tested in workerd by the project `workers`. `npm run test:e2e:workerd` runs all files every night, crashes under
+ * load among them, and the workflow `conformance` runs the official suite on both engines for every pull request.
  */
 export const ON_WORKERD_IN_NPM_TEST: readonly string[] = [
   ...Object.keys(ABOUT_ONE_ENGINE.workerd),
   "cli-data.test.ts",
-  "cold-stream.test.ts",
-  "crash.test.ts",
   "live-hubs.test.ts",
   "restart.test.ts",
-  "session-after-kill.test.ts",
   "stopping.test.ts",
 ];
